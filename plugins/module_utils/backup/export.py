@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""From a backup's files to a dump directory: plans key ranges, decodes them in processes, proves completeness."""
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import time
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+from ..catalog.cluster_tables import apply_cluster_tables
+from ..catalog.from_descriptors import build_catalog, system_tables
+from ..catalog.model import Catalog, Database, Finding, Schema, Table, UserType
+from ..catalog.selection import Selection, select
+from ..catalog.stored_columns import loaded_columns
+from ..dump import layout
+from ..dump.chunk_files import ChunkWriter
+from ..dump.copy_text import parse_row
+from ..errors import ConfigurationError, MigrationError
+from .coverage import files_of, prove, unread_ranges
+from .export_journal import ExportJournal
+from .key_ranges import KeyRange, index_range, row_range, sequence_range
+from .reader import Backup, BackupRequest, open_backup
+from .row_decoder import RowDecoder, build_row_decoder
+from .values import decode_sequence_value
+
+Progress = Callable[[dict], None]
+
+CLUSTER_TABLES = ("comments", "users", "role_members", "role_options", "database_role_settings")
+DEFAULT_BYTES_PER_ROW = 150
+COUNT_BYTES = 256 << 20
+"""Uncompressed bytes of keys and values that one task without decoding reads."""
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """A table with what its decoder needs."""
+
+    database: str
+    schema: str
+    table: Table
+    user_types: dict[int, UserType] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The full name, for messages."""
+        return f"{self.database}.{self.schema}.{self.table.name}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One range of keys: the rows of one chunk, or (without a chunk) bytes that are only counted."""
+
+    start: bytes
+    end: bytes
+    table_id: int = 0
+    chunk: int = 0
+    counted: bool = True
+    """False when another task counts the same bytes (interleaved tables share their root's range)."""
+
+    @property
+    def key(self) -> str:
+        """What the journal calls this task."""
+        return f"{self.table_id}/{self.chunk}/{self.start.hex()}-{self.end.hex()}"
+
+
+@dataclass
+class Plan:
+    """What will be read, and for which tables."""
+
+    catalog: Catalog
+    sources: dict[int, TableSource]
+    tasks: list[Task]
+    read: list[KeyRange]
+
+
+def export_backup(
+    request: BackupRequest, dump_dir: str, selection: Selection, chunk_rows: int, parallelism: int,
+    progress: Optional[Progress] = None, check: bool = False,
+) -> dict:
+    """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``.
+
+    ``chunk_rows`` is about how many rows a chunk holds, ``parallelism`` the number of processes. A complete dump of
+    the same backup and selection is left as it is; one that was broken off goes on where it stopped. With ``check``
+    nothing is written. Raises MigrationError.
+    """
+    started = time.monotonic()
+    backup = open_backup(request)
+    plan = make_plan(backup, selection, chunk_rows)
+    identity = {
+        "cluster_id": backup.info["cluster_id"], "end_time": list(backup.end_time), "chunk_rows": chunk_rows,
+        "include": list(selection.include), "exclude": list(selection.exclude),
+    }
+    if layout.is_complete(dump_dir) and layout.read_manifest(dump_dir).source.get("identity") == identity:
+        return _summary(dump_dir, changed=False, started=started)
+    if check:
+        return {"changed": True, "dump_dir": dump_dir, "tables": len(plan.sources), "chunks": sum(bool(task.chunk) for task in plan.tasks)}
+    _require_space(dump_dir, backup, plan)
+    journal = ExportJournal(dump_dir, identity)
+    results = _run(backup, plan, dump_dir, journal, parallelism, progress or (lambda state: None))
+    tally: dict[int, int] = {}
+    for result in results.values():
+        for file_id, size in result["tally"].items():
+            tally[int(file_id)] = tally.get(int(file_id), 0) + size
+    files = prove(backup, plan.read, tally)
+    _write_dump(backup, plan, dump_dir, results, identity, files)
+    journal.remove()
+    return _summary(dump_dir, changed=True, started=started)
+
+
+def make_plan(backup: Backup, selection: Selection, chunk_rows: int) -> Plan:
+    """Choose the tables and cut their key ranges into chunks."""
+    catalog = build_catalog(backup.descriptors)
+    _apply_system_rows(backup, catalog)
+    catalog = select(catalog, selection)
+    sources = {table.id: source for database in catalog.databases for source in _sources(database) for table in [source.table]}
+    tasks, read = [], []
+    for source in sources.values():
+        start, end = row_range(source.table)
+        interleaved = bool(source.table.primary_index.interleave_ancestors)
+        bounds = [start, *backup.split(start, end, chunk_rows * _row_bytes(backup, start, end)), end] if backup.files(start, end) else []
+        tasks += [
+            Task(bounds[number], bounds[number + 1], source.table.id, number + 1, counted=not interleaved)
+            for number in range(len(bounds) - 1)
+        ]
+        if not interleaved:
+            read.append((start, end))
+    for database in catalog.databases:
+        for sequence in database.sequences:
+            start, end = sequence_range(sequence)
+            sequence.value = _sequence_value(backup, start, end)
+            tasks.append(Task(start, end))
+            read.append((start, end))
+    for start, end in unread_ranges(backup, read):
+        bounds = [start, *backup.split(start, end, COUNT_BYTES), end]
+        tasks += [Task(bounds[number], bounds[number + 1]) for number in range(len(bounds) - 1)]
+    return Plan(catalog, sources, tasks, read)
+
+
+def _sources(database: Database) -> list[TableSource]:
+    schemas = {schema.id: schema.name for schema in database.schemas}
+    user_types = {user_type.id: user_type for user_type in database.types}
+    return [TableSource(database.name, schemas[table.schema_id], table, user_types) for table in database.tables]
+
+
+def _row_bytes(backup: Backup, start: bytes, end: bytes) -> int:
+    files = backup.files(start, end)
+    rows = sum(entry.rows for entry in files)
+    return max(1, sum(entry.data_size for entry in files) // rows) if rows else DEFAULT_BYTES_PER_ROW
+
+
+def _sequence_value(backup: Backup, start: bytes, end: bytes) -> Optional[int]:
+    for _keys, values in backup.scan(start, end, {}):
+        for value in values:
+            return decode_sequence_value(value)
+    return None
+
+
+def _apply_system_rows(backup: Backup, catalog: Catalog) -> None:
+    """Read comments, roles and settings where the backup has the system tables (full-cluster backups)."""
+    tables = system_tables(backup.descriptors)
+    rows = {}
+    for name in CLUSTER_TABLES:
+        if name in tables:
+            start, end = row_range(tables[name])
+            decoder = build_row_decoder(tables[name], {}, f"system.public.{name}")
+            columns = [column.name for column in loaded_columns(tables[name])]
+            rows[name] = [
+                dict(zip(columns, parse_row(line)))
+                for lines, _computed in decoder.rows(backup.scan(start, end, {})) for line in lines
+            ]
+    apply_cluster_tables(catalog, rows)
+
+
+def _require_space(dump_dir: str, backup: Backup, plan: Plan) -> None:
+    """Chunks compress about as well as the backup's own files, so that these say what is needed."""
+    needed = sum(entry.stored_size for entry in files_of(backup, plan.read).values())
+    existing = os.path.abspath(dump_dir)
+    while not os.path.isdir(existing):
+        existing = os.path.dirname(existing)
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise ConfigurationError(
+            f"no room for the dump: {dump_dir} has {free >> 20} MiB free, about {(needed >> 20) + 1} MiB are needed; "
+            "set dump_dir or temp_dir to a larger file system"
+        )
+
+
+class _Worker:
+    """What a worker process inherits from its parent by fork; set just before the pool starts."""
+
+    backup: Backup
+    sources: dict[int, TableSource]
+    dump_dir: str
+    decoders: dict[int, RowDecoder]
+
+
+def _run(
+    backup: Backup, plan: Plan, dump_dir: str, journal: ExportJournal, parallelism: int, progress: Progress,
+) -> dict[str, dict]:
+    """Run every task that the journal does not hold yet; return the results of all by task key."""
+    results = {task.key: journal.done[task.key] for task in plan.tasks if task.key in journal.done}
+    missing = [task for task in plan.tasks if task.key not in results]
+    _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders = backup, plan.sources, dump_dir, {}
+    total = len(plan.tasks)
+    with ProcessPoolExecutor(parallelism, mp_context=multiprocessing.get_context("fork")) as pool:
+        pending = {pool.submit(_run_task, task) for task in missing}
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_EXCEPTION, timeout=1)
+                for future in done:
+                    result = future.result()
+                    journal.add(result)
+                    results[result["key"]] = result
+                progress({"done": len(results), "total": total, "rows": sum(result.get("rows", 0) for result in results.values())})
+        except BrokenProcessPool as error:
+            raise MigrationError(
+                "a process that reads the backup was killed from outside, perhaps because memory ran out: "
+                "lower parallelism and run again, finished chunks are kept"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return results
+
+
+def _run_task(task: Task) -> dict:
+    tally: dict[int, int] = {}
+    result = {"key": task.key, "table_id": task.table_id}
+    if not task.table_id:
+        _Worker.backup.count(task.start, task.end, tally)
+    else:
+        result.update(_write_chunk(task, tally))
+    result["tally"] = tally if task.counted else {}
+    return result
+
+
+def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
+    source = _Worker.sources[task.table_id]
+    decoder = _Worker.decoders.get(task.table_id)
+    if decoder is None:
+        decoder = _Worker.decoders[task.table_id] = build_row_decoder(source.table, source.user_types, source.name)
+    path = layout.chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    try:
+        with ChunkWriter(path) as writer:
+            for lines, computed in decoder.rows(_Worker.backup.scan(task.start, task.end, tally)):
+                writer.write(lines, computed)
+    except OSError as error:
+        raise MigrationError(f"{source.name}: cannot write {path}: {error.strerror}") from error
+    return {"chunk": layout.to_json(writer.chunk), "rows": writer.chunk.rows}
+
+
+def _write_dump(backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, files: int) -> None:
+    chunks: dict[int, list] = {}
+    for task in plan.tasks:
+        if task.table_id:
+            chunks.setdefault(task.table_id, []).append(results[task.key]["chunk"])
+    databases = []
+    for database in plan.catalog.databases:
+        tables = []
+        for source in _sources(database):
+            decoder = build_row_decoder(source.table, source.user_types, source.name)
+            tables.append(layout.table_entry(source.table.id, source.schema, source.table.name, decoder.columns, decoder.computed, chunks.get(source.table.id, [])))
+        databases.append((database, tables))
+    source_info = dict(backup.info, kind="backup", identity=identity, files_proved=files)
+    layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, [*backup.findings, *plan.catalog.findings])
+
+
+def _summary(dump_dir: str, changed: bool, started: float) -> dict:
+    manifest = layout.read_manifest(dump_dir)
+    tables = [table for database in manifest.databases for table in database.tables]
+    return {
+        "changed": changed, "dump_dir": dump_dir, "databases": [database.name for database in manifest.databases], "tables": len(tables),
+        "rows": sum(chunk.rows for table in tables for chunk in table.chunks), "chunks": sum(len(table.chunks) for table in tables),
+        "seconds": round(time.monotonic() - started, 3),
+    }

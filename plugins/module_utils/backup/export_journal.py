@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Which chunks of an unfinished export are whole, so that a second run goes on."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+from ..errors import ConfigurationError
+
+FILE_NAME = "export.journal"
+
+
+class ExportJournal:
+    """A file of JSON lines beside the chunks: first the export's identity, then one result a task.
+
+    A journal of another export (another backup, time or selection) is discarded with its chunks. A directory
+    that holds anything else is refused with ConfigurationError.
+    """
+
+    def __init__(self, dump_dir: str, identity: dict) -> None:
+        self.path = os.path.join(dump_dir, FILE_NAME)
+        self.done: dict[str, dict] = {}
+        lines = self._read()
+        if not lines or lines[0] != identity:
+            _empty(dump_dir, ours=bool(lines))
+            os.makedirs(dump_dir, mode=0o700, exist_ok=True)
+            lines = [identity]
+        with open(self.path, "w", encoding="utf-8") as journal:
+            journal.writelines(json.dumps(line) + "\n" for line in lines)
+        self.done = {line["key"]: line for line in lines[1:]}
+
+    def _read(self) -> list[dict]:
+        if not os.path.exists(self.path):
+            return []
+        with open(self.path, encoding="utf-8") as journal:
+            lines = journal.read().split("\n")
+        # What follows the last newline is a line that was cut off.
+        return [json.loads(line) for line in lines[:-1]]
+
+    def add(self, result: dict) -> None:
+        """Record a finished task; its chunk is already on disk."""
+        with open(self.path, "a", encoding="utf-8") as journal:
+            journal.write(json.dumps(result) + "\n")
+
+    def remove(self) -> None:
+        """Forget the journal: the dump is complete."""
+        os.unlink(self.path)
+
+
+def _empty(dump_dir: str, ours: bool) -> None:
+    if not os.path.isdir(dump_dir) or not os.listdir(dump_dir):
+        return
+    if not ours and not os.path.exists(os.path.join(dump_dir, "manifest.json")):
+        raise ConfigurationError(f"{dump_dir} holds other files: name an empty or a new directory in dump_dir")
+    shutil.rmtree(dump_dir)
