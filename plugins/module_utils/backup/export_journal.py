@@ -15,8 +15,8 @@ FILE_NAME = "export.journal"
 class ExportJournal:
     """A file of JSON lines beside the chunks: first the export's identity, then one result a task.
 
-    A journal of another export (another backup, time or selection) is discarded with its chunks. A directory
-    that holds anything else is refused with ConfigurationError.
+    The journal of another unfinished export (another backup, time or selection) is discarded with its chunks.
+    A directory that holds a complete dump or anything else is refused with ConfigurationError.
     """
 
     def __init__(self, dump_dir: str, identity: dict) -> None:
@@ -50,8 +50,11 @@ class ExportJournal:
 
 
 def _empty(dump_dir: str, ours: bool) -> None:
+    """Remove the chunks of an unfinished export; what somebody may still need is refused."""
     if not os.path.isdir(dump_dir) or not os.listdir(dump_dir):
         return
-    if not ours and not os.path.exists(os.path.join(dump_dir, "manifest.json")):
+    if os.path.exists(os.path.join(dump_dir, "manifest.json")):
+        raise ConfigurationError(f"{dump_dir} holds the dump of another backup or selection: remove it, or name another directory in dump_dir")
+    if not ours:
         raise ConfigurationError(f"{dump_dir} holds other files: name an empty or a new directory in dump_dir")
     shutil.rmtree(dump_dir)
