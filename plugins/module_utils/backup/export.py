@@ -14,7 +14,7 @@ from typing import Callable, Optional
 
 from ..catalog.cluster_tables import apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
-from ..catalog.model import Catalog, Database, Finding, Schema, Table, UserType
+from ..catalog.model import Catalog, Database, Table, UserType, to_json
 from ..catalog.selection import Selection, select
 from ..catalog.stored_columns import loaded_columns
 from ..dump import layout
@@ -251,7 +251,7 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
                 writer.write(lines, computed)
     except OSError as error:
         raise MigrationError(f"{source.name}: cannot write {path}: {error.strerror}") from error
-    return {"chunk": layout.to_json(writer.chunk), "rows": writer.chunk.rows}
+    return {"chunk": to_json(writer.chunk), "rows": writer.chunk.rows}
 
 
 def _write_dump(backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, files: int) -> None:
