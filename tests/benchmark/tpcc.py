@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Migrates a TPC-C backup and loads the same rows with a bare ``psql \\copy``, on one server, in one run.

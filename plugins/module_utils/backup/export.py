@@ -23,7 +23,7 @@ from ..dump.copy_text import parse_row
 from ..errors import ConfigurationError, MigrationError
 from .coverage import files_of, prove, unread_ranges
 from .export_journal import ExportJournal
-from .key_ranges import KeyRange, index_range, row_range, sequence_range
+from .key_ranges import KeyRange, row_range, sequence_range
 from .reader import Backup, BackupRequest, open_backup
 from .row_decoder import RowDecoder, build_row_decoder
 from .values import decode_sequence_value
@@ -264,7 +264,9 @@ def _write_dump(backup: Backup, plan: Plan, dump_dir: str, results: dict[str, di
         tables = []
         for source in _sources(database):
             decoder = build_row_decoder(source.table, source.user_types, source.name)
-            tables.append(layout.table_entry(source.table.id, source.schema, source.table.name, decoder.columns, decoder.computed, chunks.get(source.table.id, [])))
+            tables.append(layout.table_entry(
+                source.table.id, source.schema, source.table.name, decoder.columns, decoder.computed, chunks.get(source.table.id, []),
+            ))
         databases.append((database, tables))
     source_info = dict(backup.info, kind="backup", identity=identity, files_proved=files)
     layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, [*backup.findings, *plan.catalog.findings])
