@@ -184,7 +184,7 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
     if kind not in (0, _MULTI_REGION, _COMPOSITE):
         raise UnsupportedError(f"type {database.name}.{name} is of the unknown kind {kind}")
     owner, grants = read_privileges(protobuf.blob(message, 14), f"{database.name}.{name}")
-    item = UserType(number, name, protobuf.integer(message, 2), owner=owner, grants=grants)
+    item = UserType(number, name, protobuf.integer(message, 2), array_type_id=protobuf.integer(message, 8), owner=owner, grants=grants)
     if kind == _COMPOSITE:
         item.kind = "composite"
         for element in protobuf.blobs(protobuf.parse(protobuf.blob(message, 18)), 1):

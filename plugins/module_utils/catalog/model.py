@@ -244,6 +244,8 @@ class UserType:
     members: list[EnumMember] = field(default_factory=list)
     fields: list[SqlType] = field(default_factory=list)
     field_names: list[str] = field(default_factory=list)
+    array_type_id: int = 0
+    """Descriptor id of the type of arrays of this one."""
     owner: str = ""
     grants: list[Grant] = field(default_factory=list)
     comment: str = ""

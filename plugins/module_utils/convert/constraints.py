@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Check constraints and foreign keys."""
+from __future__ import annotations
+
+from ..catalog.model import ForeignKey, Table
+from ..errors import UnsupportedError
+from . import expressions
+from .context import Context
+from .names import clip, quote
+from .tables import kept_columns
+
+_WRITING_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
+
+
+def create_checks(table: Table, context: Context) -> None:
+    """Add the check constraints; those that CockroachDB has not validated are NOT VALID here, too."""
+    columns = expressions.column_types(kept_columns(table))
+    for check in table.checks:
+        where = context.full_name(table, check.name)
+        try:
+            sql = expressions.convert(check.expression, context, where, columns).sql
+        except UnsupportedError as error:
+            context.find("check_left_out", "error", where, f"The check constraint is left out. {error}", "Add it by hand with ALTER TABLE.")
+            continue
+        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(clip(check.name))} CHECK ({sql}){_validity(check.validated, where, context)}"
+        context.conversion.add("check", "check", text, clip(check.name), context.schema(table), clip(table.name))
+
+
+def _validity(validated: bool, where: str, context: Context) -> str:
+    if validated:
+        return ""
+    context.find("not_valid", "info", where, "The constraint is NOT VALID, as in CockroachDB: rows from before it may break it.", "Run ALTER TABLE … VALIDATE CONSTRAINT when they are cleaned.")
+    return " NOT VALID"
+
+
+def create_foreign_keys(table: Table, context: Context) -> None:
+    """Add the foreign keys, after all tables have their rows and keys."""
+    for key in table.foreign_keys:
+        where = context.full_name(table, key.name)
+        referenced = context.tables.get(key.referenced_table_id)
+        if referenced is None:
+            context.find(
+                "foreign_key_left_out", "error", where, "The foreign key is left out: the table it refers to is in another database or not in the backup.",
+                "PostgreSQL has no foreign keys between databases.",
+            )
+            continue
+        _create_foreign_key(key, table, referenced, context, where)
+
+
+def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: str) -> None:
+    own, other = context.columns(table), context.columns(referenced)
+    on_delete, on_update = key.on_delete, key.on_update
+    if any(own[column_id].computed for column_id in key.column_ids):
+        on_delete = "NO ACTION" if on_delete in ("SET NULL", "SET DEFAULT") else on_delete
+        on_update = "NO ACTION" if on_update in _WRITING_ACTIONS else on_update
+        if (on_delete, on_update) != (key.on_delete, key.on_update):
+            context.find("foreign_key_action", "warning", where, "The action becomes NO ACTION: PostgreSQL does not write into a computed column.")
+    match = " MATCH FULL" if key.match == "FULL" else ""
+    if key.match == "PARTIAL":
+        context.find("foreign_key_match", "warning", where, "MATCH PARTIAL becomes MATCH SIMPLE: PostgreSQL has no partial match.")
+    sql = (
+        f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(clip(key.name))} "
+        f"FOREIGN KEY ({', '.join(quote(clip(own[column_id].name)) for column_id in key.column_ids)}) REFERENCES {context.qualified(referenced)} "
+        f"({', '.join(quote(clip(other[column_id].name)) for column_id in key.referenced_column_ids)}){match}"
+        f"{'' if on_delete == 'NO ACTION' else f' ON DELETE {on_delete}'}{'' if on_update == 'NO ACTION' else f' ON UPDATE {on_update}'}"
+        f"{_validity(key.validated, where, context)}"
+    )
+    context.conversion.add("foreign_key", "foreign_key", sql, clip(key.name), context.schema(table), clip(table.name))

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""What every part of one database's conversion shares: names by id, extensions, collations, findings."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Union
+
+from ..catalog.model import USER_TYPE_OID_BASE, Column, Database, Sequence, Table, UserType, View
+from ..errors import UnsupportedError
+from .features import ConvertOptions, ServerFeatures
+from .names import Scope, clip, literal, quote
+from .statements import Conversion
+
+Relation = Union[Table, View, Sequence]
+
+
+@dataclass
+class Context:
+    """Made once for each database. ``conversion`` collects the result."""
+
+    database: Database
+    features: ServerFeatures
+    options: ConvertOptions
+    conversion: Conversion = field(default_factory=Conversion)
+    scope: Scope = field(default_factory=Scope)
+    available_roles: frozenset[str] = frozenset()
+    identity_sequence_ids: set[int] = field(default_factory=set)
+    """Sequences that become part of an identity column."""
+    owned_sequence_ids: set[int] = field(default_factory=set)
+    """Sequences that belong to a column by OWNED BY."""
+    row_id_sequences: list[tuple[Table, Column, str]] = field(default_factory=list)
+    """Sequences made for unique_rowid(): table, column, bare name."""
+    index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
+    """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
+    missing_views: set[int] = field(default_factory=set)
+    _extensions: set[str] = field(default_factory=set)
+    _collations: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.schemas = {schema.id: clip(schema.name) for schema in self.database.schemas}
+        self.tables = {table.id: table for table in self.database.tables}
+        self.sequences = {sequence.id: sequence for sequence in self.database.sequences}
+        self.types = {item.id: item for item in self.database.types}
+        self.relations: dict[int, Relation] = {**self.tables, **self.sequences, **{view.id: view for view in self.database.views}}
+
+    def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
+        """Report something about the object with this full name."""
+        self.conversion.find(code, severity, name, message, advice)
+
+    def schema(self, item: Union[Relation, UserType]) -> str:
+        """Return the bare name of the schema of an object."""
+        return self.schemas[item.schema_id]
+
+    def full_name(self, item: Union[Relation, UserType], part: str = "") -> str:
+        """Return ``database.schema.object[.part]`` as findings show it."""
+        return ".".join(name for name in (self.database.name, self.schema(item), item.name, part) if name)
+
+    def qualified(self, item: Union[Relation, UserType]) -> str:
+        """Return ``"schema"."object"``."""
+        return quote(self.schema(item), clip(item.name))
+
+    def user_type(self, type_id: int, where: str) -> str:
+        """Return the quoted name of an enum or composite type; raises UnsupportedError when it is not there."""
+        if type_id not in self.types:
+            raise UnsupportedError(f"{where}: the type with the id {type_id} is not in the backup")
+        return self.qualified(self.types[type_id])
+
+    def user_type_of_oid(self, oid: int, where: str) -> UserType:
+        """Return the type that an expression names by ``@oid``."""
+        number = oid - USER_TYPE_OID_BASE
+        if number not in self.types:
+            raise UnsupportedError(f"{where}: the type with the oid {oid} is not in the backup")
+        return self.types[number]
+
+    def use_extension(self, name: str) -> bool:
+        """Have the extension created when the server has it; False when it does not."""
+        if name not in self.features.extensions:
+            return False
+        if name not in self._extensions:
+            self._extensions.add(name)
+            self.conversion.add("extension", "extension", f"CREATE EXTENSION IF NOT EXISTS {quote(name)}", name)
+        return True
+
+    def collation(self, locale: str, where: str) -> str:
+        """Return the quoted name of an ICU collation for CockroachDB's locale, '' when the server has no ICU."""
+        if not self.features.icu:
+            self.find(
+                "collation_left_off", "warning", where, f"The collation {locale} is left off: the server was built without ICU.",
+                "Sorting follows the database's collation. Use a server with ICU to keep it.",
+            )
+            return ""
+        if locale not in self._collations:
+            name = clip(locale)
+            self._collations[locale] = quote("public", name)
+            tag = locale.replace("_", "-")
+            loose = ", deterministic = false" if "-u-" in tag and "ks-level" in tag else ""
+            self.conversion.add(
+                "type", "collation", f"CREATE COLLATION IF NOT EXISTS {quote('public', name)} (provider = icu, locale = {literal(tag)}{loose})",
+                name, "public",
+            )
+        return self._collations[locale]
+
+    def columns(self, table: Union[Table, View]) -> dict[int, Column]:
+        """Return the columns of a table by id."""
+        return {column.id: column for column in table.columns}

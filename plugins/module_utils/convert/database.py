@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Convert one database: catalog in, PostgreSQL commands and findings out."""
+from __future__ import annotations
+
+from ..catalog.model import Database, Role, UserType
+from .comments import create_comments
+from .constraints import create_checks, create_foreign_keys
+from .context import Context
+from .features import ConvertOptions, ServerFeatures
+from .grants import available_roles, create_grants
+from .indexes import create_indexes, create_primary_key
+from .names import clip, literal, quote
+from .sequences import continue_after_data, create_sequence, own_sequence, set_value
+from .statements import Conversion
+from .tables import create_table, identity_sequence
+from .triggers import create_on_update
+from .types import type_name
+from .views import create_views
+
+
+def convert_database(database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions) -> Conversion:
+    """Return the commands that make ``database`` in an empty PostgreSQL database, in load order, with findings.
+
+    What cannot be kept is left out with a finding; a column type without any counterpart raises UnsupportedError.
+    """
+    context = Context(database, features, options)
+    context.available_roles = available_roles(roles, context)
+    _claim_names(context)
+    for schema in database.schemas:
+        bare = context.schemas[schema.id]
+        context.conversion.add("schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare)
+    for user_type in database.types:
+        _create_type(user_type, context)
+    _create_tables_and_sequences(context)
+    for table in database.tables:
+        create_primary_key(table, context)
+    for table in database.tables:
+        create_indexes(table, context)
+        create_checks(table, context)
+        create_foreign_keys(table, context)
+        create_on_update(table, context)
+    _set_sequences(context)
+    create_views(context)
+    _report_the_rest(context)
+    create_comments(context)
+    create_grants(context)
+    context.conversion.sort()
+    return context.conversion
+
+
+def _claim_names(context: Context) -> None:
+    """Tables, views, sequences and types keep their names; indexes and helpers take what is left."""
+    for item in [*context.database.tables, *context.database.views, *context.database.sequences, *context.database.types]:
+        context.scope.claim(context.schema(item), item.name)
+
+
+def _create_type(user_type: UserType, context: Context) -> None:
+    schema, name = context.schema(user_type), clip(user_type.name)
+    if user_type.kind == "composite":
+        where = context.full_name(user_type)
+        fields = ", ".join(
+            f"{quote(clip(field))} {type_name(kind, context, where)}" for field, kind in zip(user_type.field_names, user_type.fields)
+        )
+        body = f"({fields})"
+    else:
+        body = f"ENUM ({', '.join(literal(member.name) for member in user_type.members)})"
+    context.conversion.add("type", "type", f"CREATE TYPE {quote(schema, name)} AS {body}", name, schema)
+
+
+def _create_tables_and_sequences(context: Context) -> None:
+    for table in context.database.tables:
+        for column in table.columns:
+            sequence = identity_sequence(column, context) if column.identity else None
+            if sequence is not None:
+                context.identity_sequence_ids.add(sequence.id)
+    for sequence in context.database.sequences:
+        if sequence.id not in context.identity_sequence_ids:
+            create_sequence(sequence, context)
+    for table in context.database.tables:
+        create_table(table, context)
+
+
+def _set_sequences(context: Context) -> None:
+    for sequence in context.database.sequences:
+        set_value(sequence, context)
+        own_sequence(sequence, context)
+    for table, column, name in context.row_id_sequences:
+        continue_after_data(context.schema(table), name, table, column, context)
+
+
+def _report_the_rest(context: Context) -> None:
+    database = context.database
+    for function in database.functions:
+        where = f"{database.name}.{context.schemas[function.schema_id]}.{function.name}"
+        context.find("function_left_out", "error", where, f"The user-defined function ({function.language}) is left out.", "Write it again with CREATE FUNCTION.")
+    if database.regions:
+        context.find("regions", "info", database.name, f"The database's regions ({', '.join(database.regions)}) have no counterpart.")
+    if database.settings:
+        context.find(
+            "database_settings", "info", database.name, f"Session defaults of the database are not carried over: {', '.join(database.settings)}.",
+            "Set those that PostgreSQL knows with ALTER DATABASE … SET.",
+        )

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Commands on the database itself, which is not called the same on every server (a rehearsal has its own name)."""
+from __future__ import annotations
+
+from .context import Context
+from .names import dollar_quote, literal
+
+
+def on_database(step: str, kind: str, template: str, context: Context) -> None:
+    """Add a command on the database that it runs in; %I in the template stands for its name (see PostgreSQL's format())."""
+    body = f"BEGIN EXECUTE format({literal(template)}, current_database()); END"
+    context.conversion.add(step, kind, f"DO {dollar_quote(body)}", context.database.name)

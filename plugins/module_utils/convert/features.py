@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""What the conversion depends on: the server's abilities and the user's choices."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ServerFeatures:
+    """The target: major version, whether it has ICU collations, and the extensions that can be created."""
+
+    major: int = 17
+    icu: bool = True
+    extensions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """``grants``: existing (only to roles that the target has), create (make missing roles) or skip."""
+
+    grants: str = "existing"
+    existing_roles: frozenset[str] = frozenset()

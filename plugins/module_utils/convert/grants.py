@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Owners and privileges of the objects of one database."""
+from __future__ import annotations
+
+from typing import Optional
+
+from ..catalog.from_descriptors import BUILT_IN_ROLES
+from ..catalog.model import Grant, Role
+from .context import Context
+from .database_commands import on_database
+from .names import clip, quote
+
+_ALLOWED = {
+    "DATABASE": ("CREATE", "CONNECT"), "SCHEMA": ("CREATE", "USAGE"), "TYPE": ("USAGE",), "SEQUENCE": ("USAGE", "SELECT", "UPDATE"),
+    "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+}
+_EVERYBODY = "public"
+
+
+def available_roles(roles: list[Role], context: Context) -> frozenset[str]:
+    """Return the roles that the target has, or will have once convert_roles()'s commands have run."""
+    made = {role.name for role in roles} if context.options.grants == "create" else set()
+    return context.options.existing_roles | made
+
+
+def create_grants(context: Context) -> None:
+    """Add ALTER … OWNER TO and GRANT; roles that the target lacks get one finding each with what they lose."""
+    if context.options.grants == "skip":
+        return
+    lost: dict[str, list[str]] = {}
+    database = context.database
+    _privileges("DATABASE", None, database.grants, database.name, context, lost)
+    _owner_of_database(context, lost)
+    for schema in database.schemas:
+        bare = context.schemas[schema.id]
+        full_name = f"{database.name}.{schema.name}"
+        _privileges("SCHEMA", quote(bare), schema.grants, full_name, context, lost, bare)
+        if schema.name != _EVERYBODY:
+            _owner("SCHEMA", quote(bare), schema.owner, full_name, context, lost, bare)
+    for user_type in database.types:
+        _object("TYPE", "TYPE", user_type, context, lost)
+    for sequence in database.sequences:
+        _object("SEQUENCE", "SEQUENCE", sequence, context, lost, sequence.id in context.owned_sequence_ids | context.identity_sequence_ids)
+    for table in database.tables:
+        _object("TABLE", "TABLE", table, context, lost)
+    for view in database.views:
+        if view.id not in context.missing_views:
+            _object("TABLE", "MATERIALIZED VIEW" if view.materialized else "VIEW", view, context, lost)
+    for role, objects in sorted(lost.items()):
+        shown = ", ".join(sorted(set(objects))[:10]) + (" …" if len(set(objects)) > 10 else "")
+        context.find(
+            "role_missing", "warning", role, f"The target has no role {role}: its privileges or ownership are left out for {shown}.",
+            "Create the role and run the import again, or set grants to create.",
+        )
+
+
+def _object(kind: str, owner_kind: str, item, context: Context, lost: dict[str, list[str]], owned: bool = False) -> None:  # type: ignore[no-untyped-def]
+    """A sequence that belongs to a column has the owner of its table and takes no other."""
+    schema, name, target, full_name = context.schema(item), clip(item.name), context.qualified(item), context.full_name(item)
+    if not owned:
+        _owner(owner_kind, target, item.owner, full_name, context, lost, name, schema)
+    _privileges(kind, target, item.grants, full_name, context, lost, name, schema)
+
+
+def _has_role(role: str, full_name: str, context: Context, lost: dict[str, list[str]]) -> bool:
+    if role in context.available_roles:
+        return True
+    lost.setdefault(role, []).append(full_name)
+    return False
+
+
+def _owner(
+    kind: str, target: str, owner: str, full_name: str, context: Context, lost: dict[str, list[str]], name: str, schema: str = "",
+) -> None:
+    if owner and owner not in BUILT_IN_ROLES and _has_role(owner, full_name, context, lost):
+        context.conversion.add("owner", "owner", f"ALTER {kind} {target} OWNER TO {quote(owner)}", name, schema)
+
+
+def _owner_of_database(context: Context, lost: dict[str, list[str]]) -> None:
+    owner = context.database.owner
+    if owner and owner not in BUILT_IN_ROLES and _has_role(owner, context.database.name, context, lost):
+        on_database("owner", "owner", "ALTER DATABASE %I OWNER TO " + quote(owner).replace("%", "%%"), context)
+
+
+def _privileges(
+    kind: str, target: Optional[str], grants: list[Grant], full_name: str, context: Context, lost: dict[str, list[str]], name: str = "", schema: str = "",
+) -> None:
+    for grant in grants:
+        everybody = grant.role == _EVERYBODY
+        if grant.role in BUILT_IN_ROLES and not everybody:
+            continue
+        if not everybody and not _has_role(grant.role, full_name, context, lost):
+            continue
+        _report_dropped(kind, grant, full_name, context)
+        grantee = "PUBLIC" if everybody else quote(grant.role)
+        plain, grantable = _split(kind, grant)
+        for names, option in ((plain, ""), (grantable, " WITH GRANT OPTION")):
+            if not names:
+                continue
+            if target is None:
+                on_database("grant", "grant", f"GRANT {', '.join(names)} ON DATABASE %I TO {grantee.replace('%', '%%')}{option}", context)
+            else:
+                context.conversion.add("grant", "grant", f"GRANT {', '.join(names)} ON {kind} {target} TO {grantee}{option}", name, schema)
+
+
+def _split(kind: str, grant: Grant) -> tuple[list[str], list[str]]:
+    """Return the privileges without and with the grant option; PUBLIC cannot have it."""
+    if "ALL" in grant.privileges:
+        return ([], ["ALL"]) if "ALL" in grant.grantable and grant.role != _EVERYBODY else (["ALL"], [])
+    names = [name for name in _ALLOWED[kind] if name in grant.privileges]
+    grantable = [name for name in names if grant.role != _EVERYBODY and ("ALL" in grant.grantable or name in grant.grantable)]
+    return [name for name in names if name not in grantable], grantable
+
+
+def _report_dropped(kind: str, grant: Grant, full_name: str, context: Context) -> None:
+    dropped = [name for name in grant.privileges if name != "ALL" and name not in _ALLOWED[kind]]
+    if dropped:
+        context.find(
+            "privilege_without_counterpart", "warning", full_name,
+            f"{', '.join(dropped)} of {grant.role} has no counterpart on a {kind.lower()} of PostgreSQL and is left out.",
+        )

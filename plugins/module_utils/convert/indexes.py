@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Primary keys, unique constraints and indexes."""
+from __future__ import annotations
+
+from typing import Optional
+
+from ..catalog.model import Column, Index, IndexColumn, Table, View
+from ..errors import UnsupportedError
+from . import expressions
+from .context import Context, Relation
+from .immutable import immutable_sql
+from .names import clip, quote
+from .tables import kept_columns
+from .types import element_of, type_name
+
+_OLD_PRIMARY_NAME = "primary"
+_GIN_SCALARS = "btree_gin"
+
+
+def create_primary_key(table: Table, context: Context) -> None:
+    """Add the primary key; it is ascending, for PostgreSQL's keys have no direction."""
+    index, columns = table.primary_index, context.columns(table)
+    kept = [part for part in index.columns if columns[part.column_id].name != index.shard_column]
+    where = context.full_name(table, index.name)
+    wanted = f"{table.name}_pkey" if index.name == _OLD_PRIMARY_NAME else index.name
+    name = _claim(index, wanted, table, context)
+    if any(part.descending for part in kept):
+        context.find("descending_primary_key", "info", where, "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.")
+    if index.shard_column:
+        _report_hash(where, context)
+    sql = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(name)} PRIMARY KEY ({_names(kept, columns)})"
+    context.conversion.add("primary_key", "primary_key", sql, name, context.schema(table), clip(table.name))
+    context.index_names[table.id, index.id] = ("constraint", name)
+
+
+def create_indexes(table: Table, context: Context) -> None:
+    """Add every secondary index and constraint that is an index."""
+    for index in table.indexes:
+        _create_index(index, table, context)
+    for constraint in table.unique_without_index:
+        where = context.full_name(table, constraint.name)
+        columns = [IndexColumn(column_id) for column_id in constraint.column_ids]
+        context.find("unique_without_index", "info", where, "UNIQUE WITHOUT INDEX becomes a unique index: PostgreSQL has no other way to keep a column unique.")
+        if not constraint.validated:
+            context.find("unique_not_validated", "warning", where, "CockroachDB has not validated the constraint: the import stops here if rows break it.")
+        _create_index(Index(0, constraint.name, unique=True, columns=columns, predicate=constraint.predicate), table, context)
+
+
+def create_view_indexes(view: View, context: Context) -> None:
+    """Add the indexes of a materialized view; they are made after the view."""
+    table = Table(view.id, view.name, view.schema_id, view.columns)
+    for index in view.indexes:
+        _create_index(index, table, context, step="view")
+
+
+def _create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+    where = context.full_name(table, index.name)
+    try:
+        if index.kind == "forward":
+            _create_forward(index, table, context, where, step)
+        elif index.kind == "inverted":
+            _create_inverted(index, table, context, where, step)
+        else:
+            raise UnsupportedError(f"{where}: an index of the kind {index.kind} is not converted")
+    except UnsupportedError as error:
+        severity = "error" if index.unique else "warning"
+        context.find("index_left_out", severity, where, f"The index is left out. {error}", "Create one by hand where queries need it.")
+        return
+    if index.not_visible:
+        context.find("index_not_visible", "info", where, "The index is NOT VISIBLE in CockroachDB; PostgreSQL's planner uses it.")
+
+
+def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
+    name = context.scope.unique(context.schema(table), wanted, table.name)
+    if name != index.name:
+        context.find(
+            "index_renamed", "info", context.full_name(table, index.name),
+            f"The index is called {name} in PostgreSQL, where the indexes of a schema share one space of names (of at most 63 bytes) with its tables.",
+        )
+    return name
+
+
+def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> str:
+    return ", ".join(quote(clip(columns[part.column_id].name)) for part in parts)
+
+
+def _report_hash(where: str, context: Context) -> None:
+    context.find("hash_sharded", "info", where, "The hash-sharded index becomes a plain one: its shards spread load over nodes.")
+
+
+def _create_forward(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+    columns = context.columns(table)
+    parts = [part for part in index.columns if columns[part.column_id].name != index.shard_column]
+    has_expression = any(columns[part.column_id].inaccessible for part in parts)
+    plain = not index.predicate and not has_expression and not any(part.descending for part in parts) and not index.created_explicitly
+    keys = [_key(part, index, table, context, where) for part in parts]
+    predicate = _predicate(index, table, context, where)
+    included = [clip(columns[column_id].name) for column_id in index.stored_column_ids if columns[column_id].name != index.shard_column]
+    include = f" INCLUDE ({', '.join(quote(name) for name in included)})" if included else ""
+    name = _claim(index, index.name, table, context)
+    if index.shard_column:
+        _report_hash(where, context)
+    schema, bare = context.schema(table), clip(table.name)
+    if index.unique and plain and step == "index":
+        sql = f"ALTER TABLE {quote(schema, bare)} ADD CONSTRAINT {quote(name)} UNIQUE ({_names(parts, columns)}){include}"
+        context.conversion.add(step, "unique_constraint", sql, name, schema, bare)
+        context.index_names[table.id, index.id] = ("constraint", name)
+        return
+    sql = f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {quote(name)} ON {quote(schema, bare)} ({', '.join(keys)}){include}{predicate}"
+    context.conversion.add(step, "unique_index" if index.unique else "index", sql, name, schema, bare)
+    context.index_names[table.id, index.id] = ("index", name)
+
+
+def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:
+    """Return one key with CockroachDB's place of NULLs: first when ascending, last when descending."""
+    column = context.columns(table)[part.column_id]
+    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    if not column.nullable and not column.inaccessible:
+        return text + (" DESC" if part.descending else "")
+    return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
+
+
+def _expression(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+    columns = kept_columns(table)
+    expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
+    result = type_name(column.type, context, where)
+    return f"({immutable_sql(expression, context, context.schema(table), f'{table.name}_{index.name}_expr', where, result, columns)})"
+
+
+def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
+    if not index.predicate:
+        return ""
+    columns = kept_columns(table)
+    expression = expressions.convert(index.predicate, context, where, expressions.column_types(columns))
+    return f" WHERE {immutable_sql(expression, context, context.schema(table), f'{table.name}_{index.name}_where', where, 'boolean', columns)}"
+
+
+def _create_inverted(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+    columns = context.columns(table)
+    last, leading = index.columns[-1], index.columns[:-1]
+    leading = [part for part in leading if columns[part.column_id].name != index.shard_column]
+    method, key = _inverted_key(columns[last.column_id], index, table, context, where)
+    keys = [key]
+    if leading and method == "gin" and context.use_extension(_GIN_SCALARS):
+        keys = [quote(clip(columns[part.column_id].name)) for part in leading] + keys
+    elif leading:
+        context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_GIN_SCALARS}.")
+    predicate = _predicate(index, table, context, where)
+    name = _claim(index, index.name, table, context)
+    schema, bare = context.schema(table), clip(table.name)
+    sql = f"CREATE INDEX {quote(name)} ON {quote(schema, bare)} USING {method} ({', '.join(keys)}){predicate}"
+    context.conversion.add(step, "index", sql, name, schema, bare)
+    context.index_names[table.id, index.id] = ("index", name)
+
+
+def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str]:
+    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    if column.type.family in ("geometry", "geography"):
+        if not context.use_extension("postgis"):
+            raise UnsupportedError(f"{where}: a spatial index needs the extension postgis")
+        return "gist", text
+    if column.type.family in ("json", "array", "tsvector"):
+        return "gin", text
+    if element_of(column.type).family in ("string", "collated"):
+        if not context.use_extension("pg_trgm"):
+            raise UnsupportedError(f"{where}: a trigram index needs the extension pg_trgm")
+        return "gin", f"{text} gin_trgm_ops"
+    raise UnsupportedError(f"{where}: an inverted index on {column.type.family} has no counterpart")
+
+
+def index_of(table: Relation, index: Index, context: Context) -> Optional[tuple[str, str]]:
+    """Return (constraint or index, name in PostgreSQL) of an index that was made."""
+    return context.index_names.get((table.id, index.id))

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Names and literals in PostgreSQL's SQL: quoting, length, uniqueness.
+
+The conversion also runs where no server is (the dump's SQL files), while psycopg2.sql quotes identifiers
+and strings only with a connection. This file holds the one copy of the same two rules (a name in
+double quotes, a string in single quotes, the quote doubled); nothing else builds quoted text.
+"""
+from __future__ import annotations
+
+import hashlib
+
+from ..errors import UnsupportedError
+
+MAX_BYTES = 63
+
+
+def quote(*parts: str) -> str:
+    """Return an identifier, or several joined by dots, in double quotes."""
+    for part in parts:
+        if not part or "\0" in part:
+            raise UnsupportedError(f"the name {part!r} cannot be a name in PostgreSQL")
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def literal(text: str) -> str:
+    """Return a string constant (standard_conforming_strings is on in every supported server)."""
+    if "\0" in text:
+        raise UnsupportedError("a text with the character U+0000 cannot be stored in PostgreSQL")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def dollar_quote(body: str) -> str:
+    """Return a string constant that needs no escapes, for function bodies."""
+    tag, number = "$$", 0
+    while tag in body or body.endswith("$"):
+        number += 1
+        tag = f"$q{number}$"
+        if tag not in body:
+            break
+    return tag + body + tag
+
+
+def clip(name: str) -> str:
+    """Return what PostgreSQL makes of a name: at most 63 bytes, cut between characters."""
+    return name.encode("utf-8")[:MAX_BYTES].decode("utf-8", "ignore")
+
+
+def shorten(name: str, suffix: str) -> str:
+    """Return a name of at most 63 bytes that ends in ``suffix``."""
+    return name.encode("utf-8")[:MAX_BYTES - len(suffix.encode("utf-8"))].decode("utf-8", "ignore") + suffix
+
+
+def digest(*parts: str) -> str:
+    """Return eight hexadecimal digits that are the same in every run for the same names."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:8]
+
+
+class Scope:
+    """The names of tables, views, sequences and indexes of each schema, which share one space in PostgreSQL."""
+
+    def __init__(self) -> None:
+        self._taken: set[tuple[str, str]] = set()
+
+    def claim(self, schema: str, name: str) -> str:
+        """Take the name of a table, view, sequence or type; raises UnsupportedError when it is taken already."""
+        short = clip(name)
+        if (schema, short) in self._taken:
+            raise UnsupportedError(f"{schema}.{name}: another object has the same first {MAX_BYTES} bytes of the name; rename one in CockroachDB")
+        self._taken.add((schema, short))
+        return short
+
+    def unique(self, schema: str, name: str, *context: str) -> str:
+        """Take ``name``, or a name made from it and a stable hash of ``context`` when it is taken or too long."""
+        wanted = name
+        if clip(name) != name or (schema, name) in self._taken:
+            wanted = shorten(name, "_" + digest(schema, name, *context))
+        return self.claim(schema, wanted)

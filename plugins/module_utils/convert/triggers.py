@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""ON UPDATE expressions as a trigger and its function."""
+from __future__ import annotations
+
+from ..catalog.model import Column, Table
+from ..errors import UnsupportedError
+from . import expressions
+from .context import Context
+from .names import clip, dollar_quote, quote, shorten
+from .tables import kept_columns
+
+_SUFFIX = "_on_update"
+
+
+def create_on_update(table: Table, context: Context) -> None:
+    """Add one trigger a column: an UPDATE that does not set the column itself computes it anew, as in CockroachDB."""
+    for column in kept_columns(table):
+        if column.on_update:
+            _create(column, table, context)
+
+
+def _create(column: Column, table: Table, context: Context) -> None:
+    where, schema = context.full_name(table, column.name), context.schema(table)
+    try:
+        value = expressions.convert(column.on_update, context, where).sql
+    except UnsupportedError as error:
+        context.find("on_update_left_out", "error", where, f"ON UPDATE {column.on_update} is left out. {error}", "Write a trigger by hand.")
+        return
+    target = quote(clip(column.name))
+    function = context.scope.unique(schema, f"{table.name}_{column.name}{_SUFFIX}", where)
+    body = f"BEGIN\n    IF NEW.{target} IS NOT DISTINCT FROM OLD.{target} THEN\n        NEW.{target} := {value};\n    END IF;\n    RETURN NEW;\nEND"
+    context.conversion.add(
+        "function", "function", f"CREATE FUNCTION {quote(schema, function)}() RETURNS trigger LANGUAGE plpgsql AS {dollar_quote(body)}", function, schema,
+    )
+    name = shorten(column.name, _SUFFIX)
+    sql = f"CREATE TRIGGER {quote(name)} BEFORE UPDATE ON {context.qualified(table)} FOR EACH ROW EXECUTE FUNCTION {quote(schema, function)}()"
+    context.conversion.add("trigger", "trigger", sql, name, schema, clip(table.name))
+    context.find(
+        "on_update", "info", where, f"ON UPDATE becomes the trigger {name}: it sets the column when an UPDATE leaves its value as it was.",
+        "An UPDATE that sets the very same value counts as leaving it.",
+    )

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""The PostgreSQL name of a CockroachDB type."""
+from __future__ import annotations
+
+from ..catalog.model import SqlType
+from ..errors import UnsupportedError
+from .context import Context
+
+_BY_OID = {
+    16: "boolean", 17: "bytea", 18: '"char"', 19: "name", 20: "bigint", 21: "smallint", 23: "integer", 24: "regproc", 25: "text", 26: "oid", 114: "jsonb",
+    700: "real", 701: "double precision", 869: "inet", 1042: "character", 1043: "character varying", 1082: "date", 1083: "time",
+    1114: "timestamp", 1184: "timestamptz", 1186: "interval", 1266: "timetz", 1560: "bit", 1562: "bit varying", 1700: "numeric",
+    1790: "refcursor", 2202: "regprocedure", 2205: "regclass", 2206: "regtype", 2950: "uuid", 3220: "pg_lsn", 3614: "tsvector", 3615: "tsquery",
+    3802: "jsonb", 4072: "jsonpath", 4089: "regnamespace", 4096: "regrole",
+}
+_REG_OIDS = frozenset((24, 2202, 2205, 2206, 4089, 4096))
+_BARE_CHARACTER, _BARE_VARYING = 1042, 1043
+_BITS = frozenset((1560, 1562))
+_TIMES = frozenset((1083, 1114, 1184, 1186, 1266))
+_GEOMETRIES = ("geometry", "geography")
+_EXTENSION_TYPES = {"vector": "vector", "ltree": "ltree"}
+_STRING_FAMILIES = ("string", "collated")
+_COCKROACH_OIDS = range(90000, 100000)
+
+
+def type_name(kind: SqlType, context: Context, where: str) -> str:
+    """Return the type's SQL text without a collation. ``where`` is the full name of the column, for findings and messages."""
+    if kind.family == "array":
+        if kind.element is None:
+            raise UnsupportedError(f"{where}: an array without an element type")
+        return type_name(kind.element, context, where) + "[]"
+    if kind.user_type_id:
+        return context.user_type(kind.user_type_id, where)
+    if kind.family in _GEOMETRIES:
+        return _geometry(kind, context, where)
+    if kind.family == "box2d":
+        return _text_instead(kind.family, "postgis", context, where)
+    if kind.family in _EXTENSION_TYPES:
+        if not context.use_extension(_EXTENSION_TYPES[kind.family]):
+            return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
+        return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
+    if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
+        return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
+    if kind.oid in _REG_OIDS:
+        context.find(
+            "object_identifier", "warning", where, f"The {_BY_OID[kind.oid]} values become plain oid numbers: they name CockroachDB's own objects.",
+            "Look up the numbers' meaning in CockroachDB before it is switched off.",
+        )
+        return "oid"
+    if kind.oid not in _BY_OID:
+        raise UnsupportedError(f"{where}: the type {kind.family} (oid {kind.oid}) has no known counterpart in PostgreSQL")
+    return _plain(kind)
+
+
+def _plain(kind: SqlType) -> str:
+    name = _BY_OID[kind.oid]
+    if kind.family in _STRING_FAMILIES and kind.width and kind.oid != 18:
+        return f"{'character' if kind.oid == _BARE_CHARACTER else 'character varying'}({kind.width})"
+    if kind.oid == _BARE_CHARACTER:
+        return "bpchar"
+    if kind.oid == _BARE_VARYING:
+        return "character varying"
+    if kind.oid in _BITS and kind.width:
+        return f"{name}({kind.width})"
+    if kind.family == "decimal" and kind.precision:
+        return f"numeric({kind.precision},{kind.width})"
+    if kind.family == "interval" and kind.interval_fields:
+        seconds = f"({kind.precision})" if kind.precision is not None and kind.interval_fields.endswith("SECOND") else ""
+        return f"interval {kind.interval_fields}{seconds}"
+    if kind.oid in _TIMES and kind.precision is not None:
+        return f"{name}({kind.precision})"
+    return name
+
+
+def _geometry(kind: SqlType, context: Context, where: str) -> str:
+    if not context.use_extension("postgis"):
+        return _text_instead(kind.family, "postgis", context, where)
+    shape = kind.geo_shape or ("Geometry" if kind.srid else "")
+    if not shape:
+        return kind.family
+    return f"{kind.family}({shape},{kind.srid})" if kind.srid else f"{kind.family}({shape})"
+
+
+def _text_instead(family: str, extension: str, context: Context, where: str) -> str:
+    form = " (hexadecimal EWKB)" if family in _GEOMETRIES else ""
+    context.find(
+        "type_as_text", "warning", where, f"The {family} column becomes text{form}: the server does not have the extension {extension}.",
+        f"Install {extension} on the target server and run the import again, or convert the column later.",
+    )
+    return "text"
+
+
+def column_type(kind: SqlType, context: Context, where: str) -> str:
+    """Return the type's SQL text with its collation."""
+    base = type_name(kind, context, where)
+    innermost = kind.element if kind.family == "array" and kind.element else kind
+    if innermost.family != "collated" or innermost.oid in _COCKROACH_OIDS:
+        return base
+    collation = context.collation(innermost.locale, where)
+    return f"{base} COLLATE {collation}" if collation else base
+
+
+def element_of(kind: SqlType) -> SqlType:
+    """Return an array's element type, or the type itself."""
+    return kind.element if kind.family == "array" and kind.element else kind
+
+
+def is_text(kind: SqlType) -> bool:
+    """Whether the type is a character string in PostgreSQL."""
+    return kind.family in _STRING_FAMILIES
+
+
