@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import migrate
+from journey import migrate
 
 COPIES = {
     "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"),
