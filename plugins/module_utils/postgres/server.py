@@ -104,7 +104,7 @@ def start_server(options: ServerOptions) -> dict:
     password = _password(directory, options, created)
     if created:
         _create(options, directory, account, password)
-    running = _running_port(directory)
+    running = running_port(directory)
     port = running or _start(options, directory, account)
     parameters = ConnectionParameters(host="127.0.0.1", port=port, user=SUPERUSER, password=password, sslmode="disable")
     connect(parameters).close()
@@ -115,7 +115,7 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
     """Stop the server and, with ``remove``, delete its directory; tell whether there was anything to do."""
     directory = os.path.abspath(directory)
     changed = False
-    if _running_port(directory):
+    if running_port(directory):
         data = os.path.join(directory, "data")
         owner = os.stat(data)
         result = _run(_Account(owner.st_uid, owner.st_gid, _as_user(owner.st_uid, owner.st_gid)), os.path.join(bin_dir, "pg_ctl"), "stop", "-D", data, "-m", "fast", "-w")
@@ -233,8 +233,8 @@ def _write_private(path: str, text: str) -> None:
         file.write(text)
 
 
-def _running_port(directory: str) -> int:
-    """Return the port of the server that runs in the directory, 0 when none does."""
+def running_port(directory: str) -> int:
+    """Return the port of the server that runs in the directory (an absolute path), 0 when none does."""
     try:
         with open(os.path.join(directory, "data", "postmaster.pid"), encoding="utf-8") as file:
             lines = file.read().split("\n")
@@ -260,7 +260,7 @@ def _start(options: ServerOptions, directory: str, account: _Account) -> int:
     control = os.path.join(options.bin_dir, "pg_ctl")
     result = _run(account, control, "start", "-D", data, "-l", log, "-w", "-t", str(_START_SECONDS))
     if result.returncode:
-        if _running_port(directory):
+        if running_port(directory):
             _run(account, control, "stop", "-D", data, "-m", "immediate", "-w")
         with open(log, encoding="utf-8", errors="replace") as file:
             text = file.read()

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Checks the user's variables on the controller, before anything is touched."""
+from __future__ import annotations
+
+import os
+from typing import Any, Optional
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import settings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.aws_keys import parse_aws_keys
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
+
+
+class ActionModule(ActionBase):
+    """Reads all variables of the host, changes nothing."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _VALID_ARGS = frozenset({"known", "ignored"})
+
+    def run(self, tmp: Any = None, task_vars: Optional[dict] = None) -> dict:
+        """Fail with every problem in one line, or return nothing but success."""
+        result = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        known = [*self._task.args.get("known", []), *self._task.args.get("ignored", [])]
+        problems = settings.unknown_keys(load_extra_vars(self._loader), variables, known)
+        values = {name: self._templar.template(variables[name]) for name in settings.BY_NAME if name in variables}
+        problems += settings.check_values(values) + self._check_keys_file(values.get("aws_keys_file"))
+        if problems:
+            raise AnsibleActionFail("; ".join(problems))
+        result.update(changed=False)
+        return result
+
+    def _check_keys_file(self, path: Optional[str]) -> list[str]:
+        if not path or path.upper().startswith("YOUR_"):
+            return []
+        path = self._loader.path_dwim(os.path.expanduser(path))
+        try:
+            with open(path, encoding="utf-8") as file:
+                parse_aws_keys(file.read())
+        except OSError as error:
+            return [f"aws_keys_file: cannot read {path}: {error.strerror}"]
+        except UnicodeDecodeError:
+            return [f"aws_keys_file: {path} is not a text file"]
+        except MigrationError as error:
+            return [str(error)]
+        return []

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Documentation that several modules share."""
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What Ansible asks for."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status without changing anything.
+  diff_mode:
+    description: Returns what has changed in C(diff) mode.
+  idempotent:
+    description: When run twice with the same arguments, the second run changes nothing.
+"""
+
+    READ_ONLY = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details: This reads only.
+  diff_mode:
+    support: N/A
+    details: This changes nothing.
+  idempotent:
+    support: full
+"""

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Where Ansible's modules meet the plain Python below: shared arguments, secrets, and the one way to fail."""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Optional
+from urllib.parse import parse_qsl, urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+
+from . import libraries
+from .backup.reader import BackupRequest
+from .backup.storage import StorageOptions
+from .errors import MigrationError
+from .migration_log import MigrationLog
+from .postgres.connection import ConnectionParameters
+
+MOST_PROCESSES = 8
+
+
+def source_arguments() -> dict:
+    """The arguments of the doc fragment C(source)."""
+    return {
+        "locations": {"type": "list", "elements": "str", "required": True},
+        "subdirectory": {"type": "str", "default": "LATEST"},
+        "as_of": {"type": "str", "default": ""},
+        "aws_access_key_id": {"type": "str", "default": "", "no_log": False},
+        "aws_secret_access_key": {"type": "str", "default": "", "no_log": True},
+        "aws_session_token": {"type": "str", "default": "", "no_log": True},
+        "aws_region": {"type": "str", "default": ""},
+        "aws_profile": {"type": "str", "default": ""},
+        "s3_endpoint_url": {"type": "str", "default": ""},
+        "encryption_passphrase": {"type": "str", "default": "", "no_log": True},
+        "verify_checksums": {"type": "bool", "default": True},
+    }
+
+
+def connection_arguments() -> dict:
+    """The arguments of the doc fragment C(connection)."""
+    return {
+        "login_host": {"type": "str", "default": "localhost"},
+        "login_port": {"type": "int", "default": 5432},
+        "login_user": {"type": "str", "default": "postgres"},
+        "login_password": {"type": "str", "default": "", "no_log": True},
+        "login_db": {"type": "str", "default": "postgres"},
+        "ssl_mode": {"type": "str", "default": "prefer", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
+        "ca_cert": {"type": "path"},
+    }
+
+
+def log_arguments() -> dict:
+    """The argument of the doc fragment C(log)."""
+    return {"log_file": {"type": "path"}}
+
+
+def backup_request(module: AnsibleModule) -> BackupRequest:
+    """Build the request from the source arguments."""
+    given = module.params
+    storage = StorageOptions(
+        access_key_id=given["aws_access_key_id"], secret_access_key=given["aws_secret_access_key"], session_token=given["aws_session_token"],
+        region=given["aws_region"], profile=given["aws_profile"], endpoint_url=given["s3_endpoint_url"],
+    )
+    return BackupRequest(
+        locations=tuple(given["locations"]), subdirectory=given["subdirectory"], as_of=given["as_of"], storage=storage,
+        passphrase=given["encryption_passphrase"], verify_checksums=given["verify_checksums"],
+    )
+
+
+def connection_parameters(module: AnsibleModule) -> ConnectionParameters:
+    """Build the connection's parameters from the connection arguments."""
+    given = module.params
+    return ConnectionParameters(
+        host=given["login_host"], port=given["login_port"], user=given["login_user"], password=given["login_password"],
+        database=given["login_db"], sslmode=given["ssl_mode"], sslrootcert=given["ca_cert"] or "",
+    )
+
+
+def processes(asked: int) -> int:
+    """Return how many processes to run: what was asked, or for 0 one a core, at most eight."""
+    return asked if asked > 0 else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+
+
+def migration_log(module: AnsibleModule, phase: str) -> MigrationLog:
+    """Return the log of this module; it writes nothing without C(log_file) or in check mode."""
+    return MigrationLog("" if module.check_mode else module.params["log_file"] or "", phase)
+
+
+def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict], log: Optional[MigrationLog] = None) -> None:
+    """Call ``function`` and end the module with the facts it returns.
+
+    The only place where a MigrationError becomes ``fail_json``; it is logged too. Facts with ``failed`` and ``msg`` fail as well.
+    """
+    hide_secrets_in_urls(module)
+    try:
+        libraries.require(needs)
+        facts = function()
+    except MigrationError as error:
+        facts = {"failed": True, "msg": str(error)}
+    if facts.pop("failed", False):
+        if log:
+            log.write(f"failed: {facts['msg']}")
+        module.fail_json(**facts)
+    module.exit_json(**facts)
+
+
+def hide_secrets_in_urls(module: AnsibleModule) -> None:
+    """CockroachDB's own URLs carry secrets as parameters; they are refused later, and never shown."""
+    for location in module.params.get("locations") or ():
+        module.no_log_values.update(value for _name, value in parse_qsl(urlsplit(location).query) if value)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Whether a host has a safe directory and room for a migration."""
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+
+from .errors import ConfigurationError
+
+
+def check_host(directory: str, needed_bytes: int) -> dict:
+    """Return ``free_bytes`` of the directory's file system and ``changed``.
+
+    Raises ConfigurationError when the directory is somebody else's, others may write to it, or there is not enough room.
+    """
+    directory = os.path.abspath(directory)
+    if os.path.lexists(directory):
+        _require_own(directory)
+    existing = directory
+    while not os.path.isdir(existing):
+        existing = os.path.dirname(existing)
+    free = shutil.disk_usage(existing).free
+    if free < needed_bytes:
+        raise ConfigurationError(
+            f"no room for the dump: {existing} has {free >> 20} MiB free, about {(needed_bytes >> 20) + 1} MiB are needed; "
+            "set temp_dir or dump_dir to a larger file system"
+        )
+    return {"changed": False, "free_bytes": free}
+
+
+def _require_own(directory: str) -> None:
+    status = os.lstat(directory)
+    if not stat.S_ISDIR(status.st_mode):
+        raise ConfigurationError(f"{directory} is not a directory: remove it, or set temp_dir to another")
+    if status.st_uid != os.geteuid():
+        raise ConfigurationError(f"{directory} belongs to another user: set temp_dir to a directory of your own")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
+        raise ConfigurationError(f"others may write to {directory}: chmod go-w {directory}, or set temp_dir to another directory")

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Results of phases as JSON files, so that a later run and the report know what was done."""
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Optional
+
+from .dump.layout import read_manifest
+from .errors import ConfigurationError, MigrationError
+
+TIMES = frozenset({"seconds", "changed"})
+"""Keys that differ from run to run although the result is the same."""
+
+
+def read_result(path: str) -> Optional[dict]:
+    """Return the result in the file, None where there is no file. Raises MigrationError when it is damaged."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise MigrationError(f"cannot read the result file {path} ({error}): remove it and run again") from error
+
+
+def write_result(path: str, result: dict) -> bool:
+    """Write the result unless the file holds the same already, times aside; return whether it was written."""
+    previous = read_result(path)
+    if previous is not None and without_times(previous) == without_times(result):
+        return False
+    write_text(path, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    return True
+
+
+def dump_result(path: Optional[str], dump_dir: str, result: dict) -> dict:
+    """Add the dump's id to the result of a phase and keep it in the file, if one is named; return it."""
+    result = dict(result, dump_id=read_manifest(dump_dir).dump_id)
+    if path:
+        write_result(path, result)
+    return result
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a file of mode 0600 whole or not at all. Raises ConfigurationError."""
+    partial = path + ".part"
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(partial, path)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+
+
+def without_times(value: Any) -> Any:
+    """Return a copy without the keys of ``TIMES``, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_times(item) for key, item in value.items() if key not in TIMES}
+    if isinstance(value, list):
+        return [without_times(item) for item in value]
+    return value

@@ -1,0 +1,69 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Describes a CockroachDB backup."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_info
+short_description: Describe a CockroachDB backup
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.0.0
+description:
+  - Reads the manifests of a CockroachDB backup, its own files, and returns what it holds. Needs no CockroachDB.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes.read_only
+  - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.source
+seealso:
+  - module: nomos.cockroach_migrator.backup_export
+"""
+
+EXAMPLES = r"""
+- name: Look into a backup
+  nomos.cockroach_migrator.backup_info:
+    locations: [s3://backups/nightly]
+  register: backup
+
+- name: Show the moment of its data
+  ansible.builtin.debug:
+    msg: "{{ backup.info.end_time }}"
+"""
+
+RETURN = r"""
+info:
+  description: What the backup is, with its layers, their formats and sizes, its cluster and the moment of its data.
+  returned: success
+  type: dict
+databases:
+  description: The databases in it, with the full names of their tables.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: shop, tables: [public.customers]}]
+stored_bytes:
+  description: The size of the data files.
+  returned: success
+  type: int
+findings:
+  description: What is worth knowing about the backup.
+  returned: success
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.overview import overview
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(argument_spec=ansible_module.source_arguments(), supports_check_mode=True)
+    needs = libraries.for_locations(module.params["locations"])
+    ansible_module.run(module, needs, lambda: dict(overview(ansible_module.backup_request(module)), changed=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Checks a dump's files."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: dump_validate
+short_description: Validate the files of a dump
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.0.0
+description:
+  - Reads every chunk of a dump and compares its SHA-256, rows and row checksum with the dump's manifest. Missing and foreign files are named.
+  - Fails when anything differs.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes.read_only
+  - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.log
+options:
+  dump_dir:
+    description: The directory of the dump.
+    type: path
+    required: true
+  parallelism:
+    description: How many processes read. V(0) means one a core, at most eight.
+    type: int
+    default: 0
+requirements:
+  - zstandard
+  - sqlglot
+"""
+
+EXAMPLES = r"""
+- name: Validate a dump
+  nomos.cockroach_migrator.dump_validate:
+    dump_dir: /var/lib/migration/dump
+"""
+
+RETURN = r"""
+rows:
+  description: How many rows were read.
+  returned: success
+  type: int
+chunks:
+  description: How many chunks were read.
+  returned: success
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.validate import validate_dump
+
+
+def validate(module: AnsibleModule) -> dict:
+    """Call the validation and log it."""
+    log = ansible_module.migration_log(module, "dump_validate")
+    result = validate_dump(module.params["dump_dir"], ansible_module.processes(module.params["parallelism"]), log.progress)
+    log.write("every chunk is as the manifest says")
+    return dict(result, changed=False)
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            **ansible_module.log_arguments(),
+            dump_dir=dict(type="path", required=True),
+            parallelism=dict(type="int", default=0),
+        ),
+        supports_check_mode=True,
+    )
+    ansible_module.run(module, libraries.WRITE_DUMP, lambda: validate(module), "dump_validate")
+
+
+if __name__ == "__main__":
+    main()

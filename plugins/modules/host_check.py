@@ -1,0 +1,58 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Checks that a host can run a migration."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_check
+short_description: Check that a host can run a migration
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.0.0
+description:
+  - Looks for the Python packages, for a directory that belongs to the user and nobody else can write to, and for room on its file system.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes.read_only
+  - nomos.cockroach_migrator.attributes
+options:
+  directory:
+    description: The directory of the migration; it may be missing still.
+    type: path
+    required: true
+  needed_bytes:
+    description: How much room it has to have.
+    type: int
+    default: 0
+"""
+
+EXAMPLES = r"""
+- name: Check that there is room for a dump
+  nomos.cockroach_migrator.host_check:
+    directory: /var/lib/migration
+    needed_bytes: "{{ backup.stored_bytes }}"
+"""
+
+RETURN = r"""
+free_bytes:
+  description: The room on the directory's file system.
+  returned: success
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.host import check_host
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(directory=dict(type="path", required=True), needed_bytes=dict(type="int", default=0)),
+        supports_check_mode=True,
+    )
+    ansible_module.run(module, libraries.PACKAGES, lambda: check_host(**module.params))
+
+
+if __name__ == "__main__":
+    main()

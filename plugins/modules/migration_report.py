@@ -1,0 +1,100 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Writes the report of a migration."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: migration_report
+short_description: Write the report of a migration
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.0.0
+description:
+  - Writes C(validation_report.txt) for people and C(report.json) for programs from the dump's manifest and the results of the phases.
+  - Each table has its rows, checksum and times, each finding its advice, and one line says the verdict.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  dump_dir:
+    description: The directory of the dump. Its manifest and catalogs are enough.
+    type: path
+    required: true
+  report_dir:
+    description: The directory of the report.
+    type: path
+    required: true
+  rehearsal_import:
+    description: The result file of the rehearsal's import.
+    type: path
+  rehearsal_verify:
+    description: The result file of the rehearsal's verification.
+    type: path
+  target_import:
+    description: The result file of the target's import.
+    type: path
+  target_verify:
+    description: The result file of the target's verification.
+    type: path
+  target:
+    description: The name of the target, such as V(db.internal:5432).
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Write the report
+  nomos.cockroach_migrator.migration_report:
+    dump_dir: /var/lib/migration/dump
+    report_dir: /var/lib/migration/report
+    target_import: /var/lib/migration/state/import.json
+    target_verify: /var/lib/migration/state/verify.json
+    target: db.internal:5432
+"""
+
+RETURN = r"""
+verdict:
+  description: The one line that says whether the migration is complete and proved.
+  returned: success
+  type: str
+verified:
+  description: Whether the target is proved to hold everything.
+  returned: success
+  type: bool
+report:
+  description: The path of the report for people.
+  returned: success
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.files import write_report
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            dump_dir=dict(type="path", required=True),
+            report_dir=dict(type="path", required=True),
+            rehearsal_import=dict(type="path"),
+            rehearsal_verify=dict(type="path"),
+            target_import=dict(type="path"),
+            target_verify=dict(type="path"),
+            target=dict(type="str", default=""),
+        ),
+        supports_check_mode=True,
+    )
+    ansible_module.run(module, libraries.WRITE_DUMP, lambda: write_report(**module.params, check=module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

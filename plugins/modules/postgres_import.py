@@ -1,0 +1,121 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Loads a dump into PostgreSQL."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_import
+short_description: Import a dump into PostgreSQL
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.0.0
+description:
+  - Makes the dump's databases beside the one it connects to, and loads schema, rows, indexes, constraints and everything else.
+  - A chunk is loaded in one transaction together with its line in a ledger in the target. A broken import goes on where it stopped, and no row is loaded twice.
+  - Tables that are already there and were not made by this dump are refused before anything is changed.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.connection
+  - nomos.cockroach_migrator.log
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  dump_dir:
+    description: The directory of the dump.
+    type: path
+    required: true
+  databases:
+    description: Names of the databases of the dump to import. Empty means all.
+    type: list
+    elements: str
+    default: []
+  parallelism:
+    description: How many connections load. V(0) means one a core, at most eight.
+    type: int
+    default: 0
+  grants:
+    description: Whether owners and grants go to roles that exist, missing roles are made (V(create)), or none are given.
+    type: str
+    choices: [existing, create, skip]
+    default: existing
+  result_file:
+    description:
+      - A file that keeps the result as JSON, for M(nomos.cockroach_migrator.migration_report).
+      - An unchanged result does not touch it. Nothing is written in check mode.
+    type: path
+
+seealso:
+  - module: nomos.cockroach_migrator.postgres_verify
+"""
+
+EXAMPLES = r"""
+- name: Import a dump
+  nomos.cockroach_migrator.postgres_import:
+    dump_dir: /var/lib/migration/dump
+    login_host: db.internal
+    login_password: "{{ vault_postgres_password }}"
+"""
+
+RETURN = r"""
+databases:
+  description: For each database its tables with rows and times.
+  returned: success
+  type: list
+  elements: dict
+findings:
+  description: What the conversion for this server changed, weakened or left out.
+  returned: success
+  type: list
+  elements: dict
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import keep_result
+
+
+def load(module: AnsibleModule) -> dict:
+    """Call the import, log it and keep its result."""
+    given = module.params
+    log = ansible_module.migration_log(module, "postgres_import")
+    options = ImportOptions(
+        parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]), check=module.check_mode,
+    )
+    result = import_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress)
+    if result["changed"]:
+        log.write(f"imported {given['dump_dir']} into {given['login_host']}:{given['login_port']} in {result.get('seconds')} s")
+    if given["result_file"] and not module.check_mode:
+        keep_result(given["result_file"], result)
+    return result
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            **ansible_module.connection_arguments(),
+            **ansible_module.log_arguments(),
+            dump_dir=dict(type="path", required=True),
+            databases=dict(type="list", elements="str", default=[]),
+            parallelism=dict(type="int", default=0),
+            grants=dict(type="str", choices=["existing", "create", "skip"], default="existing"),
+            result_file=dict(type="path"),
+        ),
+        supports_check_mode=True,
+    )
+    ansible_module.run(module, libraries.LOAD, lambda: load(module), "postgres_import")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Runs a throw-away or demo PostgreSQL."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_server
+short_description: Run a throw-away PostgreSQL server
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.0.0
+description:
+  - Makes, starts, stops and removes a PostgreSQL server of its own, on loopback and a private socket, for rehearsals and demonstrations.
+  - PostgreSQL refuses to run as root. When the module runs as root, the server runs as an unprivileged user.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(started) makes the server where it is missing and starts it, V(stopped) stops it and keeps its data, V(absent) stops it and removes its data.
+    type: str
+    choices: [started, stopped, absent]
+    default: started
+  directory:
+    description: The server's own directory, for data, socket and log. It is made, and must not hold anything else.
+    type: path
+    required: true
+  bin_dir:
+    description: The directory of PostgreSQL's programs. Required unless O(state=absent) and there is no server.
+    type: path
+  port:
+    description: The port on loopback.
+    type: int
+    default: 5433
+  user:
+    description: The superuser.
+    type: str
+    default: postgres
+  password:
+    description: Its password. It is set anew at every start. Required for O(state=started).
+    type: str
+  database:
+    description: A database to make.
+    type: str
+    default: postgres
+"""
+
+EXAMPLES = r"""
+- name: Start a throw-away server
+  nomos.cockroach_migrator.postgres_server:
+    directory: /var/tmp/rehearsal
+    bin_dir: /usr/lib/postgresql/17/bin
+    port: 5433
+    password: "{{ rehearsal_password }}"
+
+- name: Remove it
+  nomos.cockroach_migrator.postgres_server:
+    directory: /var/tmp/rehearsal
+    bin_dir: /usr/lib/postgresql/17/bin
+    state: absent
+"""
+
+RETURN = r"""
+version:
+  description: The version of the server's programs.
+  returned: when O(state=started)
+  type: str
+port:
+  description: The port it listens on.
+  returned: when O(state=started)
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.throwaway import ensure_server
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            state=dict(type="str", choices=["started", "stopped", "absent"], default="started"),
+            directory=dict(type="path", required=True),
+            bin_dir=dict(type="path"),
+            port=dict(type="int", default=5433),
+            user=dict(type="str", default="postgres"),
+            password=dict(type="str", no_log=True),
+            database=dict(type="str", default="postgres"),
+        ),
+        required_if=[("state", "started", ("bin_dir", "password"))],
+        supports_check_mode=True,
+    )
+    ansible_module.run(module, (), lambda: ensure_server(**module.params, check=module.check_mode), "")
+
+
+if __name__ == "__main__":
+    main()

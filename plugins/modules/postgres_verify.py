@@ -1,0 +1,103 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Proves that PostgreSQL holds a dump."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_verify
+short_description: Verify that PostgreSQL holds what a dump holds
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.0.0
+description:
+  - Compares every table's rows and row checksum, computed by PostgreSQL from what it stored, with the dump's manifest.
+  - Looks for every object of the dump's schema in PostgreSQL's catalog, and compares the sequences' values.
+  - Fails when anything differs, and returns all that was compared.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes.read_only
+  - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.connection
+  - nomos.cockroach_migrator.log
+options:
+  dump_dir:
+    description: The directory of the dump. Its manifest and catalogs are enough.
+    type: path
+    required: true
+  databases:
+    description: Names of the databases of the dump to verify. Empty means all.
+    type: list
+    elements: str
+    default: []
+  parallelism:
+    description: How many connections read. V(0) means one a core, at most eight.
+    type: int
+    default: 0
+  grants:
+    description: The value that M(nomos.cockroach_migrator.postgres_import) was given.
+    type: str
+    choices: [existing, create, skip]
+    default: existing
+  result_file:
+    description:
+      - A file that keeps the result as JSON, for M(nomos.cockroach_migrator.migration_report).
+      - An unchanged result does not touch it. Nothing is written in check mode.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Verify an import
+  nomos.cockroach_migrator.postgres_verify:
+    dump_dir: /var/lib/migration/dump
+    login_host: db.internal
+    login_password: "{{ vault_postgres_password }}"
+"""
+
+RETURN = r"""
+databases:
+  description: For each database its tables with the rows and checksums wanted and found, and the objects that are missing.
+  returned: always
+  type: list
+  elements: dict
+verified:
+  description: Whether everything is the same.
+  returned: always
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import keep_result
+
+
+def verify(module: AnsibleModule) -> dict:
+    """Call the verification, log it and keep its result."""
+    given = module.params
+    log = ansible_module.migration_log(module, "postgres_verify")
+    options = VerifyOptions(parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]))
+    result = dict(verify_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress), changed=False)
+    if given["result_file"] and not module.check_mode:
+        keep_result(given["result_file"], result)
+    return result
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            **ansible_module.connection_arguments(),
+            **ansible_module.log_arguments(),
+            dump_dir=dict(type="path", required=True),
+            databases=dict(type="list", elements="str", default=[]),
+            parallelism=dict(type="int", default=0),
+            grants=dict(type="str", choices=["existing", "create", "skip"], default="existing"),
+            result_file=dict(type="path"),
+        ),
+        supports_check_mode=True,
+    )
+    ansible_module.run(module, libraries.LOAD, lambda: verify(module), "postgres_verify")
+
+
+if __name__ == "__main__":
+    main()
