@@ -55,6 +55,14 @@ class _Converter:
             return self._collate(node)
         elif isinstance(node, (exp.Any, exp.All)) and not isinstance(node.this, (exp.Paren, exp.Subquery, exp.Select)):
             node.set("this", exp.Paren(this=node.this))
+        elif isinstance(node, (exp.JSONExtract, exp.JSONExtractScalar)) and self._is_integer(node.expression):
+            node.set("expression", _as_integer(node.expression))
+        elif isinstance(node, (exp.Add, exp.Sub)) and self._is_date(node.this) and self._is_integer(node.expression):
+            node.set("expression", _as_integer(node.expression))
+        elif isinstance(node, exp.Substring):
+            for part in ("start", "length"):
+                if node.args.get(part) is not None:
+                    node.set(part, _as_integer(node.args[part]))
         elif isinstance(node, exp.Div):
             return self._division(node)
         elif isinstance(node, exp.IntDiv) and self._is_integer(node.this) and self._is_integer(node.expression):
@@ -103,6 +111,9 @@ class _Converter:
         if renamed not in functions.IMMUTABLE and renamed not in functions.OTHER:
             raise UnsupportedError(f"{self.where}: the function {name} has no known counterpart in PostgreSQL")
         node.set("this", renamed)
+        for position in functions.INTEGER_ARGUMENTS.get(renamed, ()):
+            if position < len(node.expressions):
+                node.expressions[position].replace(_as_integer(node.expressions[position]))
         return node
 
     def _sequence_function(self, node: Any, name: str) -> Any:
@@ -155,6 +166,12 @@ class _Converter:
             )
         return node
 
+    def _is_date(self, node: Any) -> bool:
+        node = node.unnest()
+        if isinstance(node, exp.Cast):
+            return bool(node.args["to"].this == exp.DataType.Type.DATE)
+        return isinstance(node, exp.Column) and node.name in self.columns and self.columns[node.name].family == "date"
+
     def _is_known(self, node: Any) -> bool:
         node = node.unnest()
         return isinstance(node, (exp.Cast, exp.Literal)) or (isinstance(node, exp.Column) and node.name in self.columns)
@@ -197,6 +214,16 @@ def _type_oid(node: Any) -> int:
     if isinstance(kind, exp.Var) and kind.name.startswith("@"):
         return int(kind.name[1:])
     return 0
+
+
+def _as_integer(node: Any) -> Any:
+    """A constant goes without its INT8, anything else is cast."""
+    inner = node.unnest()
+    if isinstance(inner, exp.Cast) and isinstance(inner.this, exp.Literal) and not inner.this.is_string:
+        return inner.this
+    if isinstance(inner, exp.Literal):
+        return inner
+    return exp.Cast(this=node.copy(), to=_named_type("integer"))
 
 
 def _named_type(name: str) -> Any:

