@@ -14,7 +14,7 @@ from typing import Callable, Optional
 
 from ..catalog.cluster_tables import apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
-from ..catalog.model import Catalog, Database, Table, UserType, to_json
+from ..catalog.model import Catalog, Database, Finding, Table, UserType, to_json
 from ..catalog.selection import Selection, select
 from ..catalog.stored_columns import loaded_columns
 from ..dump import layout
@@ -106,8 +106,8 @@ def export_backup(
     for result in results.values():
         for file_id, size in result["tally"].items():
             tally[int(file_id)] = tally.get(int(file_id), 0) + size
-    files = prove(backup, plan.read, tally)
-    _write_dump(backup, plan, dump_dir, results, identity, files)
+    findings = [*backup.findings, *plan.catalog.findings, *prove(backup, plan.read, tally)]
+    _write_dump(backup, plan, dump_dir, results, identity, findings)
     journal.remove()
     return _summary(dump_dir, changed=True, started=started)
 
@@ -150,7 +150,7 @@ def _sources(database: Database) -> list[TableSource]:
 def _row_bytes(backup: Backup, start: bytes, end: bytes) -> int:
     files = backup.files(start, end)
     rows = sum(entry.rows for entry in files)
-    return max(1, sum(entry.data_size for entry in files) // rows) if rows else DEFAULT_BYTES_PER_ROW
+    return max(1, sum(entry.data_size or 0 for entry in files) // rows) if rows else DEFAULT_BYTES_PER_ROW
 
 
 def _sequence_value(backup: Backup, start: bytes, end: bytes) -> Optional[int]:
@@ -254,7 +254,7 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
     return {"chunk": to_json(writer.chunk), "rows": writer.chunk.rows}
 
 
-def _write_dump(backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, files: int) -> None:
+def _write_dump(backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, findings: list[Finding]) -> None:
     chunks: dict[int, list] = {}
     for task in plan.tasks:
         if task.table_id:
@@ -268,8 +268,8 @@ def _write_dump(backup: Backup, plan: Plan, dump_dir: str, results: dict[str, di
                 source.table.id, source.schema, source.table.name, decoder.columns, decoder.computed, chunks.get(source.table.id, []),
             ))
         databases.append((database, tables))
-    source_info = dict(backup.info, kind="backup", identity=identity, files_proved=files)
-    layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, [*backup.findings, *plan.catalog.findings])
+    source_info = dict(backup.info, kind="backup", identity=identity)
+    layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, findings)
 
 
 def _summary(dump_dir: str, changed: bool, started: float) -> dict:

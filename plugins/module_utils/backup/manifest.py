@@ -34,7 +34,7 @@ class ManifestFile:
     span: Span
     path: str
     sha512: bytes = b""
-    data_size: int = 0
+    data_size: Optional[int] = None
     rows: int = 0
     start_time: Timestamp = ZERO
     end_time: Timestamp = ZERO
@@ -131,7 +131,7 @@ def parse_file(data: bytes) -> ManifestFile:
         raise CorruptBackupError(f"a file entry has the path {path!r}, which does not lie in the backup")
     return ManifestFile(
         span=parse_span(protobuf.blob(message, 1)), path=path, sha512=protobuf.blob(message, 4),
-        data_size=protobuf.integer(counts, 1), rows=protobuf.integer(counts, 2),
+        data_size=protobuf.integer(counts, 1) if 6 in message else None, rows=protobuf.integer(counts, 2),
         start_time=from_protobuf(protobuf.blob(message, 7)), end_time=from_protobuf(protobuf.blob(message, 8)),
         locality=protobuf.text(message, 9), stored_size=protobuf.integer(message, 10) or protobuf.integer(message, 11),
         has_range_keys=bool(protobuf.integer(message, 12)),

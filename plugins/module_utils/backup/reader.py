@@ -20,6 +20,8 @@ from .sstable.table import Table, named
 from .storage import StorageOptions
 from .stored_file import open_file
 
+TYPICAL_COMPRESSION = 3.0
+"""Of blocks, where the manifest says nothing of sizes: only to cut work into pieces."""
 CACHE_BYTES = 48 << 20
 """Of stored files kept open by one process."""
 HASH_WINDOW = 4 << 20
@@ -40,13 +42,14 @@ class BackupRequest:
 
 @dataclass(frozen=True)
 class FileRef:
-    """One span of one data file. ``data_size`` is the manifest's exact sum of the lengths of keys and values, in bytes."""
+    """One span of one data file. ``data_size`` is the manifest's exact sum of the lengths of keys and values, in bytes;
+    None where it says nothing of them."""
 
     id: int
     layer: int
     path: str
     span: Span
-    data_size: int
+    data_size: Optional[int]
     rows: int
     stored_size: int
 
@@ -99,7 +102,7 @@ class Backup:
         The keys come from the biggest layer's indexes and the bounds of its files. Reads no data blocks.
         """
         layers = [self._select(number, start, end) for number in range(len(self.layers))]
-        biggest = max(layers, key=lambda sources: sum(source.ref.data_size for source in sources), default=[])
+        biggest = max(layers, key=lambda sources: sum(source.ref.data_size or 0 for source in sources), default=[])
         result: list[bytes] = []
         weight = 0.0
         for key, size in self._weights(biggest, start, end, target_bytes):
@@ -230,13 +233,14 @@ class Backup:
         """Yield keys with about how many bytes lie between each and the one before."""
         for source in sources:
             span = source.ref.span
-            if source.ref.data_size <= target:
+            if source.ref.data_size is not None and source.ref.data_size <= target:
                 yield span[1], float(source.ref.data_size)
                 continue
             table = self._table(source.ref.layer, source)
             low, high = max(start, span[0]), min(end, span[1])
             first, last = (table.find(key[len(source.prefix):]) for key in span)
-            scale = source.ref.data_size / max(1, sum(table.sizes[first:last + 1]))
+            stored = max(1, sum(table.sizes[first:last + 1]))
+            scale = TYPICAL_COMPRESSION if source.ref.data_size is None else source.ref.data_size / stored
             for block in range(first, min(last + 1, len(table.bounds))):
                 key = source.prefix + table.bounds[block]
                 if low < key <= high:
@@ -345,7 +349,7 @@ def _info(layers: list[Layer], end_time: timestamps.Timestamp, sources: list[lis
             {
                 "path": layer.name, "start": timestamps.iso(layer.manifest.start_time) if layer.manifest.start_time != timestamps.ZERO else "",
                 "end": timestamps.iso(layer.manifest.end_time), "version": layer.manifest.build_tag,
-                "files": len({source.entry.path for source in sources[number]}), "bytes": sum(source.ref.data_size for source in sources[number]),
+                "files": len({source.entry.path for source in sources[number]}), "bytes": sum(source.ref.data_size or 0 for source in sources[number]),
                 "format": formats[number],
             }
             for number, layer in enumerate(layers)
