@@ -2,8 +2,6 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Migrates a TPC-C backup and loads the same rows with a bare ``psql \\copy``, on one server, in one run.
 
-usage: tpcc.py [BACKUP_DIRECTORY] [--parallelism N] [--pg-bin DIRECTORY]
-
 Each phase runs in a process of its own, so that its peak memory (the largest single process, from the operating
 system) can be told. The bare load is one ``psql \\copy`` a table, one after the other, from plain text files, then the same primary
 keys and indexes, one after the other; it has no foreign keys and verifies nothing. Prints a Markdown table.
@@ -29,6 +27,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.d
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.chunk_files import open_chunk  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump  # noqa: E402
 
 DEFAULT_BACKUP = CHECKOUT.parent / "shared" / "fixtures" / "backups" / "tpcc"
 
@@ -81,3 +83,71 @@ def bare_copy(work: pathlib.Path, pg_bin: str, url: str) -> float:
         subprocess.run([*target, "-c", f"\\copy {table} ({columns}) FROM '{path}'"], check=True)
     subprocess.run(target, input=";\n".join(after) + ";\n", text=True, check=True)
     return time.monotonic() - started
+
+
+def import_phase(work: pathlib.Path, parallelism: int, parameters: ConnectionParameters) -> dict:
+    return import_dump(str(work / "dump"), parameters, ImportOptions(parallelism=parallelism))
+
+
+def verify_phase(work: pathlib.Path, parallelism: int, parameters: ConnectionParameters) -> dict:
+    result = verify_dump(str(work / "dump"), parameters, VerifyOptions(parallelism=parallelism))
+    if not result["ok"]:
+        raise SystemExit("the verification found differences")
+    return result
+
+
+def measure(arguments: argparse.Namespace) -> str:
+    """Run all phases on one server and return the table."""
+    with tempfile.TemporaryDirectory(prefix="cockroach_migrator_bench_", dir=arguments.work) as directory:
+        work = pathlib.Path(directory)
+        work.chmod(0o755)
+        bin_dir = find_bin_dir(arguments.pg_bin)
+        with temporary_server(ServerOptions(str(work / "server"), bin_dir, durable=True)) as parameters:
+            server = json.dumps({"host": parameters.host, "port": parameters.port, "user": parameters.user})
+            os.environ["BENCHMARK_PASSWORD"] = os.environ["PGPASSWORD"] = parameters.password
+            options = ("--parallelism", str(arguments.parallelism), "--server", server)
+            phases = {name: phase(work, name, *options, "--backup", str(arguments.backup)) for name in ("read", "import", "verify")}
+            bare = bare_copy(work, bin_dir, f"postgresql://{parameters.user}@{parameters.host}:{parameters.port}/postgres")
+    return table(phases, bare, phases["read"]["result"]["rows"], arguments.parallelism)
+
+
+def table(phases: dict[str, dict], bare: float, rows: int, parallelism: int) -> str:
+    """Return the figures as Markdown."""
+    whole = sum(figures["seconds"] for figures in phases.values())
+    lines = ["| phase | seconds | rows/s | ratio to `\\copy` | peak RSS of a process |", "|---|---|---|---|---|"]
+    for name, figures in phases.items():
+        seconds = figures["seconds"]
+        lines.append(f"| {name} | {seconds:.1f} | {rows / seconds:,.0f} | {seconds / bare:.2f} | {figures['rss']:.0f} MiB |")
+    lines.append(f"| **whole** | {whole:.1f} | {rows / whole:,.0f} | **{whole / bare:.2f}** | {max(figures['rss'] for figures in phases.values()):.0f} MiB |")
+    lines.append(f"| bare `\\copy` with the same keys and indexes | {bare:.1f} | {rows / bare:,.0f} | 1 | |")
+    per_core = rows / phases["read"]["seconds"] / parallelism
+    return "\n".join(lines) + f"\n\n{rows:,} rows, {parallelism} processes; reading: {per_core:,.0f} rows/s a core, start of the process included.\n"
+
+
+def run_phase(arguments: argparse.Namespace) -> dict:
+    work = pathlib.Path(arguments.work)
+    if arguments.phase == "read":
+        return read(arguments.backup, work, arguments.parallelism)
+    parameters = ConnectionParameters(password=os.environ["BENCHMARK_PASSWORD"], **json.loads(arguments.server))
+    return {"import": import_phase, "verify": verify_phase}[arguments.phase](work, arguments.parallelism, parameters)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backup", default=str(DEFAULT_BACKUP), help="a directory with a TPC-C backup collection")
+    parser.add_argument("--parallelism", type=int, default=os.cpu_count())
+    parser.add_argument("--pg-bin", default="", help="where PostgreSQL's programs are")
+    parser.add_argument("--work", default="/var/tmp", help="where to put dump and server for the run")
+    parser.add_argument("--phase", choices=["read", "import", "verify"], help=argparse.SUPPRESS)
+    parser.add_argument("--server", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.phase:
+        print(json.dumps(run_phase(arguments)))
+    elif not os.path.isdir(arguments.backup):
+        print(f"the benchmark is skipped: there is no TPC-C backup at {arguments.backup}; name one with --backup")
+    else:
+        print(measure(arguments))
+
+
+if __name__ == "__main__":
+    main()
