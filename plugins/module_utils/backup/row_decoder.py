@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""From (key, value) pairs of a table to PostgreSQL COPY lines."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from ..catalog.model import Column, Family, Table, UserType
+from ..catalog.stored_columns import computed_columns, loaded_columns
+from ..errors import UnsupportedError
+from .general_rows import ColumnForms, GeneralRows, TextReader, column_forms, key_text_reader
+from .row_code import RowLayout, compile_rows
+
+Batch = tuple[list[bytes], list[bytes]]
+Lines = tuple[list[str], Optional[list[str]]]
+
+
+@dataclass(frozen=True)
+class OutputColumn:
+    name: str
+    escaped: bool
+    """False: the text can never hold backslash, tab, newline or carriage return."""
+
+
+class RowDecoder:
+    """Decodes one table's rows; made by ``build_row_decoder``."""
+
+    def __init__(self, layout: RowLayout, columns: tuple[OutputColumn, ...], computed: tuple[OutputColumn, ...]) -> None:
+        self.columns = columns
+        """The COPY column list."""
+        self.computed = computed
+        """The stored computed columns: their text is for checksums only."""
+        self._rows = compile_rows(layout)
+
+    def rows(self, batches: Iterable[Batch]) -> Iterator[Lines]:
+        """Yield COPY lines (without newline) and, when there are computed columns, their text joined by tabs, else None.
+
+        A row's keys may be spread over batches; it is yielded when its last key is certain. Raises MigrationError for a
+        value that PostgreSQL cannot hold, CorruptBackupError and UnsupportedError, naming table, column and the row's key.
+        """
+        return self._rows(batches)
+
+
+def build_row_decoder(table: Table, user_types: Mapping[int, UserType], name: str = "") -> RowDecoder:
+    """Return the decoder of a table's rows.
+
+    ``user_types`` by descriptor id; ``name`` is the table's full name for messages.
+    Raises UnsupportedError naming the column whose type cannot be decoded.
+    """
+    name = name or table.name
+    forms = {column.id: _named_forms(column, user_types, name) for column in table.columns}
+    families = _families(table)
+    key_readers = _key_readers(table, forms, name)
+    loaded, computed = loaded_columns(table), computed_columns(table)
+    layout = RowLayout(
+        table, families, [column.id for column in loaded], [column.id for column in computed], forms, key_readers,
+        GeneralRows(name, table, families, forms, key_readers),
+    )
+    return RowDecoder(layout, _outputs(loaded, forms), _outputs(computed, forms))
+
+
+def _named_forms(column: Column, user_types: Mapping[int, UserType], name: str) -> ColumnForms:
+    try:
+        return column_forms(column, user_types)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{name}, column {column.name}: {error}") from None
+
+
+def _outputs(columns: list[Column], forms: Mapping[int, ColumnForms]) -> tuple[OutputColumn, ...]:
+    return tuple(OutputColumn(column.name, forms[column.id].escaped) for column in columns)
+
+
+def _families(table: Table) -> list[Family]:
+    """Return the column families; tables of format version 1 have one of each column's id and an empty one."""
+    ids = [column.id for column in table.columns]
+    if table.format_version == 1:
+        return [Family(0, "primary", [])] + [Family(number, str(number), [number], number) for number in ids]
+    return table.families or [Family(0, "primary", ids)]
+
+
+def _key_readers(table: Table, forms: Mapping[int, ColumnForms], name: str) -> list[TextReader]:
+    readers = []
+    for part in table.primary_index.columns:
+        if part.column_id not in forms:
+            raise UnsupportedError(f"{name}: the primary key uses the column {part.column_id}, which the table does not have")
+        form = forms[part.column_id]
+        try:
+            readers.append(key_text_reader(form, part.descending))
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{name}, column {form.column.name}: {error}") from None
+    return readers

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Numbers as PostgreSQL prints them."""
+from __future__ import annotations
+
+import functools
+import math
+import struct
+from decimal import Decimal as ExactDecimal
+from typing import Optional
+
+from ..encoding import Decimal, ValueProblem, digits
+
+_SINGLE = struct.Struct(">f")
+_MAX_INTEGER_DIGITS, _MAX_SCALE = 131072, 16383
+_SINGLE_EXPONENT, _DOUBLE_EXPONENT = 6, 15
+_EXACT_INTEGERS = float(1 << 53)
+_SPECIAL = {math.inf: "Infinity", -math.inf: "-Infinity"}
+
+
+def double_text(number: float) -> str:
+    """The shortest text of a float8 (extra_float_digits 3)."""
+    text = repr(number)
+    if text[-2:] == ".0":
+        if -1e15 < number < 1e15:
+            return text[:-2]
+    elif -_EXACT_INTEGERS < number < _EXACT_INTEGERS:
+        return text if abs(number) < 1e15 else _scientific(text, _DOUBLE_EXPONENT)
+    if number != number:
+        return "NaN"
+    if number in _SPECIAL:
+        return _SPECIAL[number]
+    return _scientific(_without_bounds(number, text), _DOUBLE_EXPONENT)
+
+
+def _without_bounds(number: float, text: str) -> str:
+    """PostgreSQL never prints a number that lies exactly half-way to the next one, although it reads back the same."""
+    exact = int(number)
+    distance = abs(int(ExactDecimal(text)) - exact)
+    if not distance:
+        return text
+    upper = int(math.ulp(number))
+    mantissa = math.frexp(abs(number))[0]
+    lower = upper // 2 if mantissa == 0.5 else upper
+    step = upper if (abs(int(ExactDecimal(text))) > abs(exact)) else lower
+    return text if 2 * distance != step else f"{number:.16e}"
+
+
+def single_text(number: float) -> str:
+    """The shortest text of a float4. Raises ValueProblem when the number is too large for a float4."""
+    if number == 0:
+        # Both zeros are equal, so that a cache would mix them up.
+        return "-0" if math.copysign(1, number) < 0 else "0"
+    return _single_text(number)
+
+
+@functools.lru_cache(maxsize=65536)
+def _single_text(number: float) -> str:
+    try:
+        packed = _SINGLE.pack(number)
+    except OverflowError:
+        raise ValueProblem(f"{number!r} is out of range for a real") from None
+    number = _SINGLE.unpack(packed)[0]
+    if number != number:
+        return "NaN"
+    if number in _SPECIAL:
+        return _SPECIAL[number]
+    if number == 0:
+        return "-0" if math.copysign(1, number) < 0 else "0"
+    return _scientific(_shortest_single(number, int.from_bytes(packed, "big") & 0x7FFFFFFF), _SINGLE_EXPONENT)
+
+
+def _shortest_single(number: float, bits: int) -> str:
+    """The shortest decimal strictly between the middles to both neighbours, the nearest one if there are several."""
+    size = abs(number)
+    below = _SINGLE.unpack((bits - 1).to_bytes(4, "big"))[0]
+    above = 2 * size - below if bits == 0x7F7FFFFF else _SINGLE.unpack((bits + 1).to_bytes(4, "big"))[0]
+    low, high = ExactDecimal((below + size) / 2), ExactDecimal((above + size) / 2)
+    for precision in range(9):
+        text = f"{size:.{precision}e}"
+        if not low < ExactDecimal(text) < high:
+            # Below a power of two the neighbour is nearer: the next decimal above may fit all the same.
+            mantissa, exponent = text.split("e")
+            last = ExactDecimal(mantissa) + ExactDecimal(1).scaleb(-precision)
+            text = f"{last}e{exponent}"
+            if not low < ExactDecimal(text) < high:
+                continue
+        return text if number > 0 else "-" + text
+    raise AssertionError("nine digits tell any two float4 apart")
+
+
+def _scientific(text: str, limit: int) -> str:
+    """Write a finite decimal other than zero plainly when its exponent is in -4 … ``limit`` - 1."""
+    sign, decimal_digits, exponent = ExactDecimal(text).normalize().as_tuple()
+    body = "".join(map(str, decimal_digits))
+    minus = "-" if sign else ""
+    position = len(body) + int(exponent)
+    if -4 <= position - 1 < limit:
+        if position <= 0:
+            return f"{minus}0.{'0' * -position}{body}"
+        if position >= len(body):
+            return f"{minus}{body}{'0' * (position - len(body))}"
+        return f"{minus}{body[:position]}.{body[position:]}"
+    mantissa = body[0] + ("." + body[1:] if len(body) > 1 else "")
+    shown = position - 1
+    return f"{minus}{mantissa}e{'-' if shown < 0 else '+'}{abs(shown):02d}"
+
+
+def numeric_text(number: Decimal, precision: Optional[int] = None, scale: int = 0) -> str:
+    """A numeric, plainly expanded; with a declared precision padded to ``scale``.
+
+    Raises ValueProblem when the number does not fit into numeric(precision, scale), or into any numeric.
+    """
+    if isinstance(number, str):
+        if precision and number != "NaN":
+            raise ValueProblem(f"{number} does not fit into numeric({precision},{scale})")
+        return number
+    negative, coefficient, exponent = number
+    if abs(exponent) > _MAX_INTEGER_DIGITS:
+        raise ValueProblem(f"the decimal exponent {exponent} is more than PostgreSQL's numeric can hold")
+    if precision:
+        coefficient, exponent = _fit(coefficient, exponent, precision, scale)
+    text = digits(coefficient)
+    if exponent >= 0:
+        text = text + "0" * exponent if coefficient else "0"
+    else:
+        text = text.zfill(1 - exponent)
+        text = f"{text[:exponent]}.{text[exponent:]}"
+    if -exponent > _MAX_SCALE or len(text) + min(exponent, 0) - 1 > _MAX_INTEGER_DIGITS:
+        raise ValueProblem("the decimal has more digits than PostgreSQL's numeric can hold")
+    return "-" + text if negative and coefficient else text
+
+
+def _fit(coefficient: int, exponent: int, precision: int, scale: int) -> tuple[int, int]:
+    if exponent >= -scale:
+        fitted = coefficient * 10 ** (exponent + scale)
+    else:
+        fitted, rest = divmod(coefficient, 10 ** (-scale - exponent))
+        if rest:
+            raise ValueProblem(f"the decimal has more than {scale} digits behind its point, which numeric({precision},{scale}) would round")
+    if fitted >= 10 ** precision:
+        raise ValueProblem(f"the decimal is too large for numeric({precision},{scale})")
+    return fitted, -scale
+
+
+def lsn_text(number: int) -> str:
+    """A pg_lsn; the number may be its signed 64-bit form."""
+    return f"{number >> 32 & 0xFFFFFFFF:X}/{number & 0xFFFFFFFF:X}"

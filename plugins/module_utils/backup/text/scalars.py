@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Strings, byte strings, networks, bits and shapes as PostgreSQL prints them."""
+from __future__ import annotations
+
+from .numbers import double_text
+from ..encoding import MalformedValue, ValueProblem
+
+_IPV4, _IPV6 = 0, 1
+
+
+def string_text(data: bytes) -> str:
+    """A text. Raises ValueProblem for U+0000, which PostgreSQL's text cannot hold, and for what is not UTF-8."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise ValueProblem("the text is not UTF-8") from None
+    if "\0" in text:
+        raise ValueProblem("the text holds U+0000, which PostgreSQL cannot hold")
+    return text
+
+
+def check_length(data: bytes, width: int) -> None:
+    """Raise ValueProblem when a text has more than ``width`` characters."""
+    length = len(data.decode("utf-8", "replace"))
+    if length > width:
+        raise ValueProblem(f"the text has {length} characters, its column is declared with {width}")
+
+
+def bytes_text(data: bytes) -> str:
+    """A bytea (bytea_output hex)."""
+    return "\\x" + data.hex()
+
+
+def uuid_text(data: bytes) -> str:
+    """A UUID of sixteen bytes."""
+    if len(data) != 16:
+        raise MalformedValue(f"a UUID has {len(data)} bytes")
+    text = data.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def inet_text(data: bytes) -> str:
+    """An inet from its family, mask length and address; a full mask is not printed."""
+    family, mask, address = data[0], data[1], data[2:]
+    if family == _IPV4 and len(address) == 4 and mask <= 32:
+        text, full = ".".join(map(str, address)), 32
+    elif family == _IPV6 and len(address) == 16 and mask <= 128:
+        text, full = _ipv6(address), 128
+    else:
+        raise MalformedValue(f"an inet of family {family} with {len(address)} bytes and mask {mask}")
+    return text if mask == full else f"{text}/{mask}"
+
+
+def _ipv6(address: bytes) -> str:
+    words = [address[index] << 8 | address[index + 1] for index in range(0, 16, 2)]
+    start, length = _longest_zeros(words)
+    if length < 2:
+        return ":".join(f"{word:x}" for word in words)
+    tail = words[start + length:]
+    if start == 0 and (length == 6 or length == 5 and words[5] == 0xFFFF):
+        head = "::" if length == 6 else "::ffff:"
+        return head + ".".join(map(str, address[12:]))
+    return ":".join(f"{word:x}" for word in words[:start]) + "::" + ":".join(f"{word:x}" for word in tail)
+
+
+def _longest_zeros(words: list[int]) -> tuple[int, int]:
+    best_start = best_length = length = 0
+    for index, word in enumerate(words):
+        length = length + 1 if word == 0 else 0
+        if length > best_length:
+            best_start, best_length = index - length + 1, length
+    return best_start, best_length
+
+
+def bits_text(length: int, words: list[int]) -> str:
+    """A bit string from 64-bit words, the first bit the most significant."""
+    return "".join(f"{word:064b}" for word in words)[:length]
+
+
+def geometry_text(ewkb: bytes) -> str:
+    """A geometry or geography: extended well-known binary in upper-case hexadecimal."""
+    return ewkb.hex().upper()
+
+
+def box2d_text(low_x: float, high_x: float, low_y: float, high_y: float) -> str:
+    """A box2d."""
+    return f"BOX({double_text(low_x)} {double_text(low_y)},{double_text(high_x)} {double_text(high_y)})"

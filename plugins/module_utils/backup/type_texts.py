@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""For each type, the writer that turns a value as ``values`` reads it into PostgreSQL's text."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ..catalog.model import SqlType, UserType
+from ..errors import UnsupportedError
+from .encoding import MalformedValue, ValueProblem
+from .text.composites import array_text, plain_array_text, record_text
+from .text.numbers import double_text, lsn_text, numeric_text, single_text
+from .text.scalars import bits_text, box2d_text, bytes_text, check_length, geometry_text, inet_text, string_text, uuid_text
+from .text.times import date_text, interval_text, time_text, rounded, timestamp_writer, timetz_text
+
+Writer = Callable[[Any], str]
+
+BPCHAR_OID = 1042
+_FLOAT4_OID, _BIT_OID = 700, 1560
+_NEVER_ESCAPED = frozenset((
+    "bool", "int", "float", "decimal", "date", "timestamp", "timestamptz", "interval", "oid", "uuid", "inet", "time", "timetz", "bit",
+    "geometry", "geography", "box2d", "void", "pg_lsn", "vector",
+))
+_NEVER_QUOTED = frozenset(("bool", "int", "float", "decimal", "oid", "uuid", "date", "time", "timetz", "inet"))
+_SPATIAL = ("geometry", "geography")
+_SPECIAL = frozenset("\\\t\n\r")
+
+
+def resolve_type(kind: SqlType, user_types: Mapping[int, UserType]) -> SqlType:
+    """Return ``kind`` with the fields of composite types filled in. Raises UnsupportedError when its type is not in the backup."""
+    if kind.element is not None:
+        return dataclasses.replace(kind, element=resolve_type(kind.element, user_types))
+    if kind.family != "tuple":
+        return kind
+    fields = kind.fields
+    if kind.user_type_id and not fields:
+        fields = _user_type(kind, user_types).fields
+    return dataclasses.replace(kind, fields=[resolve_type(field, user_types) for field in fields])
+
+
+def is_escaped(kind: SqlType, user_types: Mapping[int, UserType]) -> bool:
+    """Tell whether the text of a value may hold backslash, tab, newline or carriage return."""
+    if kind.family == "enum":
+        return any(_SPECIAL & set(member.name) for member in _user_type(kind, user_types).members)
+    if kind.family == "array" and kind.element is not None:
+        if kind.element.family == "enum":
+            return any((_SPECIAL | {'"'}) & set(member.name) for member in _user_type(kind.element, user_types).members)
+        return is_escaped(kind.element, user_types)
+    return kind.family not in _NEVER_ESCAPED
+
+
+def text_writer(kind: SqlType, user_types: Mapping[int, UserType]) -> Writer:
+    """Return the writer of a resolved type. The writer raises ValueProblem for what PostgreSQL cannot hold."""
+    family = kind.family
+    if family == "array" and kind.element is not None:
+        return _array_writer(kind.element, user_types)
+    if family == "tuple":
+        return _record_writer([text_writer(field, user_types) for field in kind.fields])
+    if family == "enum":
+        return _enum_writer(kind, user_types)
+    if family in ("string", "collated", "refcursor"):
+        return _string_writer(kind)
+    if family in ("timestamp", "timestamptz"):
+        return timestamp_writer(kind.precision, "+00" if family == "timestamptz" else "")
+    if family == "decimal":
+        precision, scale = kind.precision, kind.width
+        return lambda value: numeric_text(value, precision, scale)
+    if family == "interval":
+        return lambda value: interval_text(*value, precision=kind.precision)
+    if family == "time":
+        return lambda value: time_text(rounded(value, kind.precision))
+    if family == "timetz":
+        return lambda value: timetz_text(rounded(value[0], kind.precision), value[1])
+    if family == "float":
+        return single_text if kind.oid == _FLOAT4_OID else double_text
+    if family == "bit":
+        return _bits_writer(kind)
+    try:
+        return _WRITERS[family]
+    except KeyError:
+        raise UnsupportedError(f"values of the type {family} are not supported") from None
+
+
+def enum_labels(kind: SqlType, user_types: Mapping[int, UserType]) -> dict[bytes, str]:
+    """Return the labels of an enum by their stored bytes."""
+    return {bytes.fromhex(member.physical): member.name for member in _user_type(kind, user_types).members}
+
+
+def _user_type(kind: SqlType, user_types: Mapping[int, UserType]) -> UserType:
+    try:
+        return user_types[kind.user_type_id]
+    except KeyError:
+        raise UnsupportedError(f"the user-defined type {kind.user_type_id} is not in the backup") from None
+
+
+def _enum_writer(kind: SqlType, user_types: Mapping[int, UserType]) -> Writer:
+    labels = enum_labels(kind, user_types)
+
+    def write(value: bytes) -> str:
+        try:
+            return labels[value]
+        except KeyError:
+            raise MalformedValue(f"the enum type has no member {value.hex()}") from None
+
+    return write
+
+
+def _string_writer(kind: SqlType) -> Writer:
+    width, blank_padded = kind.width, kind.oid == BPCHAR_OID
+
+    def write(value: bytes) -> str:
+        if blank_padded:
+            value = value.rstrip(b" ")
+        if 0 < width < len(value):
+            check_length(value, width)
+        return string_text(value)
+
+    return write
+
+
+def _bits_writer(kind: SqlType) -> Writer:
+    width, fixed = kind.width, kind.oid == _BIT_OID
+
+    def write(value: tuple[int, list[int]]) -> str:
+        if width and (value[0] > width or fixed and value[0] != width):
+            raise ValueProblem(f"the bit string has {value[0]} bits, its column is declared with {width}")
+        return bits_text(*value)
+
+    return write
+
+
+def _array_writer(element: SqlType, user_types: Mapping[int, UserType]) -> Writer:
+    write = text_writer(element, user_types)
+    if element.family in _NEVER_QUOTED:
+        return lambda value: plain_array_text([None if item is None else write(item) for item in value])
+    # PostGIS declares a colon as the delimiter of its arrays.
+    delimiter = ":" if element.family in _SPATIAL else ","
+    return lambda value: array_text([None if item is None else write(item) for item in value], delimiter)
+
+
+def _record_writer(writers: list[Writer]) -> Writer:
+    return lambda value: record_text([None if item is None else write(item) for write, item in zip(writers, value)])
+
+
+def _same(value: str) -> str:
+    return value
+
+
+_WRITERS: dict[str, Writer] = {
+    "bool": lambda value: "t" if value else "f", "int": str, "oid": str, "date": date_text, "pg_lsn": lsn_text, "uuid": uuid_text, "inet": inet_text,
+    "bytes": bytes_text, "geometry": geometry_text, "geography": geometry_text, "box2d": lambda value: box2d_text(*value),
+    "json": _same, "tsquery": _same, "tsvector": _same, "vector": _same, "ltree": _same, "void": _same,
+}
