@@ -11,7 +11,7 @@ from ..convert.features import ServerFeatures
 def probe(connection: Any) -> ServerFeatures:
     """Return the features of the connected server."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_collation WHERE collprovider = 'i')")
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_collation WHERE collname = 'und-x-icu')")
         icu = cursor.fetchone()[0]
         cursor.execute("SELECT name FROM pg_catalog.pg_available_extensions")
         extensions = frozenset(name for (name,) in cursor.fetchall())
