@@ -10,6 +10,8 @@ from typing import Union
 from ..errors import ConfigurationError
 from .model import Catalog, Database, Finding, Sequence, Table, View
 
+BUILT_IN_DATABASES = ("defaultdb", "postgres")
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -31,9 +33,10 @@ def _chosen(name: str, selection: Selection) -> bool:
 def select(catalog: Catalog, selection: Selection) -> Catalog:
     """Return the part of ``catalog`` that ``selection`` names, with a finding for each thing that loses its partner.
 
-    Types and sequences stay with their database, for tables may use them. Raises ConfigurationError when a
+    CockroachDB's own databases are part of it only when they hold something. Types and sequences stay with their database, for tables may use them. Raises ConfigurationError when a
     pattern names nothing or when nothing is left.
     """
+    catalog.databases = [database for database in catalog.databases if database.name not in BUILT_IN_DATABASES or _holds_something(database)]
     if not selection.include and not selection.exclude:
         return catalog
     _refuse_idle_patterns(catalog, selection)
@@ -54,6 +57,10 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
     if not databases:
         raise ConfigurationError("databases: the include and exclude patterns leave nothing of this backup")
     return Catalog(databases, catalog.roles, findings)
+
+
+def _holds_something(database: Database) -> bool:
+    return bool(database.tables or database.views or database.sequences or database.types or database.functions)
 
 
 def _full_name(database: Database, item: Union[Table, View]) -> str:
