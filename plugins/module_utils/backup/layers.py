@@ -10,7 +10,7 @@ from typing import Optional
 from ..errors import ConfigurationError, CorruptBackupError, MigrationError
 from . import manifest as manifests
 from . import protobuf, timestamps
-from .encryption import passphrase_keys, unlocks
+from .encryption import INFO, passphrase_keys, unlocks
 from .manifest import Manifest, ManifestFile
 from .storage import Storage, StorageOptions, open_storage
 from .timestamps import ZERO, Timestamp
@@ -57,6 +57,7 @@ def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageO
     """Return all layers of one full backup, sorted by time. Raises MigrationError."""
     if not locations:
         raise ConfigurationError("the backup's location is not set")
+    locations, subdirectory = _collection(locations, subdirectory)
     storages = [open_storage(location, options) for location in locations]
     folders, roots = _full_folder(storages, subdirectory)
     keys: list[bytes] = []
@@ -72,6 +73,14 @@ def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageO
     layers.sort(key=lambda layer: (layer.manifest.end_time, layer.manifest.start_time))
     _check_same_cluster(layers)
     return layers
+
+
+def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[str, ...], str]:
+    """Understand a location that is a full backup's folder in a collection, whose increments may lie beside it."""
+    match = re.fullmatch(f"(.*)/({_FULL.pattern})/?", locations[0])
+    if len(locations) == 1 and match and subdirectory in ("", LATEST):
+        return (match[1],), match[2]
+    return locations, subdirectory
 
 
 def _full_folder(storages: list[Storage], subdirectory: str) -> tuple[list[tuple[Storage, str]], list[tuple[Storage, str]]]:
@@ -172,9 +181,10 @@ def _unlocking_key(storage: Storage, folder: str, name: str, keys: list[bytes]) 
     for key in keys:
         if unlocks(data, key):
             return key
-    checked = manifests.checksum_holds(storage, path, data)
-    reason = "the passphrase is wrong" if checked else "the passphrase is wrong or the file is damaged"
-    raise ConfigurationError(f"{storage.describe(path)} cannot be decrypted: {reason} (or ENCRYPTION-INFO is of another backup)")
+    if manifests.checksum_holds(storage, path, data) is False:
+        raise CorruptBackupError(f"{storage.describe(path)} does not match its checksum file: one of them is damaged, copy both again")
+    raise ConfigurationError(
+        f"{storage.describe(path)} cannot be decrypted: the backup's passphrase is wrong (or its {INFO} file is damaged or of another backup)")
 
 
 def _has_partition(storage: Storage, folder: str) -> bool:
@@ -213,8 +223,13 @@ def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestam
     inside = [layer for layer in ends if layer.manifest.all_revisions and target > layer.manifest.revision_start]
     last = min(exact or inside, key=lambda layer: layer.manifest.start_time, default=None)
     if last is None:
-        raise ConfigurationError(f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}")
+        others = [name for name in full_backups(layers[0].storage) if name != layers[0].folder] if layers[0].folder else []
+        hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""
+        raise ConfigurationError(f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}{hint}")
     chain = _path(last, layers)
+    unused = [layer for layer in layers if layer not in chain and layer.manifest.end_time <= target]
+    if unused and not any(layer.manifest.compacted for layer in layers):
+        raise ConfigurationError(f"{unused[0].name} does not belong to the chain of layers that ends with {last.name}: leave it out")
     modes = {layer.manifest.elided for layer in chain}
     if len(modes) > 1:
         raise CorruptBackupError(f"{last.name} and the layers before it write their keys in different ways: they are not one backup")

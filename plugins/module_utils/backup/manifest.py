@@ -11,7 +11,7 @@ from typing import Optional
 
 from ..errors import CorruptBackupError, UnsupportedError
 from . import protobuf
-from .encryption import decrypt
+from .encryption import INFO, decrypt, is_encrypted
 from .sstable.table import Table, named
 from .storage import Storage
 from .stored_file import open_file
@@ -29,7 +29,7 @@ Span = tuple[bytes, bytes]
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """One span of one data file. ``data_size`` is the exact sum of its keys' and values' lengths."""
+    """One span of one data file. ``data_size`` is the exact sum of its keys' and values' lengths, if it is ``counted``."""
 
     span: Span
     path: str
@@ -41,6 +41,7 @@ class ManifestFile:
     locality: str = ""
     stored_size: int = 0
     has_range_keys: bool = False
+    counted: bool = True
 
 
 @dataclass
@@ -91,8 +92,10 @@ def open_container(storage: Storage, path: str, stored: bytes, key: Optional[byt
     data = decrypt(stored, key, name) if key else stored
     if data[:3] == GZIP:
         return _gunzip(data, name)
+    if is_encrypted(data):
+        raise CorruptBackupError(f"{name} is encrypted, but no {INFO} file is beside the full backup: copy that one too")
     if compressed:
-        raise CorruptBackupError(f"{name} does not begin as a manifest does: it is damaged, or encrypted without its ENCRYPTION-INFO file")
+        raise CorruptBackupError(f"{name} does not begin as a manifest does: it is damaged, copy it again from the original")
     return data
 
 
@@ -134,7 +137,7 @@ def parse_file(data: bytes) -> ManifestFile:
         data_size=protobuf.integer(counts, 1) if 6 in message else None, rows=protobuf.integer(counts, 2),
         start_time=from_protobuf(protobuf.blob(message, 7)), end_time=from_protobuf(protobuf.blob(message, 8)),
         locality=protobuf.text(message, 9), stored_size=protobuf.integer(message, 10) or protobuf.integer(message, 11),
-        has_range_keys=bool(protobuf.integer(message, 12)),
+        has_range_keys=bool(protobuf.integer(message, 12)), counted=6 in message,
     )
 
 

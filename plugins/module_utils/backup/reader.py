@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from .layers import Layer, choose_chain, find_layers
 from .manifest import ELIDE_TABLE, ManifestFile, Span
 from .sstable.range_keys import RangeTombstone
 from .sstable.table import Table, named
-from .storage import StorageOptions
+from .storage import Storage, StorageOptions
 from .stored_file import open_file
 
 TYPICAL_COMPRESSION = 3.0
@@ -25,6 +26,7 @@ TYPICAL_COMPRESSION = 3.0
 CACHE_BYTES = 48 << 20
 """Of stored files kept open by one process."""
 HASH_WINDOW = 4 << 20
+MAX_FILES_A_ROW = 2
 TENANT = b"\xfe"
 
 
@@ -52,6 +54,7 @@ class FileRef:
     data_size: Optional[int]
     rows: int
     stored_size: int
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class _Source:
 
     ref: FileRef
     entry: ManifestFile
+    storage: Storage
+    path: str
     prefix: bytes
     spans: tuple[Span, ...]
     """All spans that the manifest names for this file."""
@@ -140,7 +145,7 @@ class Backup:
 
     def _merged(self, start: bytes, end: bytes, tally: dict[int, int]) -> Iterator[mvcc.Batch]:
         limit = _row_limit(end)
-        selected = [self._select(number, start, limit) for number in range(len(self.layers))]
+        selected = [_trim(self._select(number, start, limit), end) for number in range(len(self.layers))]
         used = [number for number in range(len(self.layers)) if selected[number]]
         tombstones = self._tombstones(selected)
         simple = not tombstones and not any(
@@ -216,11 +221,10 @@ class Backup:
         return result
 
     def _table(self, layer: int, source: _Source) -> Table:
-        storage, path = self.layers[layer].place(source.entry)
-        name = storage.describe(path)
+        name = source.ref.path
         table = self._tables.get(name)
         if table is None:
-            file = open_file(storage, path, self.layers[layer].key)
+            file = open_file(source.storage, source.path, self.layers[layer].key)
             if source.entry.sha512 and self._verify:
                 _check_sha512(file, source.entry.sha512)
             table = self._tables[name] = Table(file, self._verify)
@@ -252,7 +256,7 @@ class Backup:
         return self._table(layer, min(sources, key=lambda source: source.ref.stored_size)).format if sources else ""
 
     def _find_findings(self, formats: list[str]) -> None:
-        for layer, table_format in zip(self.layers, formats):
+        for number, (layer, table_format) in enumerate(zip(self.layers, formats)):
             manifest = layer.manifest
             unseen = [table_format] if table_format.startswith("pebble") else []
             unseen += ["slim manifest"] if manifest.slim else []
@@ -265,9 +269,14 @@ class Backup:
                     + ", ".join(unseen),
                     "The sizes in the manifest prove that all bytes were read; compare samples with the source all the same.",
                 ))
+            if not all(source.entry.counted for source in self._sources[number]):
+                self.findings.append(Finding(
+                    "backup_sizes_missing", "warning", layer.name,
+                    "the manifest has no sizes of keys and values: that all of them were read is shown by the files' checksums and indexes alone",
+                ))
             if manifest.compacted:
                 self.findings.append(Finding("backup_compacted", "info", layer.name, "a compacted layer, which stands for several incremental ones"))
-            if any(source.entry.has_range_keys for source in self._sources[self.layers.index(layer)]):
+            if any(source.entry.has_range_keys for source in self._sources[number]):
                 self.findings.append(Finding(
                     "backup_range_tombstones", "info", layer.name, "has range tombstones; they are applied as the specification says",
                     "Compare the row counts of tables from which large ranges were deleted.",
@@ -288,9 +297,11 @@ def _sources(layers: list[Layer]) -> list[list[_Source]]:
         found = []
         for entry in layer.manifest.files:
             prefix = entry.span[0][:_integer_length(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
-            path = f"{layer.folder}/{entry.path}" if layer.folder else entry.path
-            ref = FileRef(number, position, path, entry.span, entry.data_size, entry.rows, entry.stored_size)
-            found.append(_Source(ref, entry, prefix, tuple(sorted(spans[entry.path]))))
+            storage, path = layer.place(entry)
+            ref = FileRef(
+                number, position, storage.describe(path), entry.span, entry.data_size, entry.rows, entry.stored_size,
+                exact=entry.counted and not entry.has_range_keys)
+            found.append(_Source(ref, entry, storage, path, prefix, tuple(sorted(spans[entry.path]))))
             number += 1
         result.append(sorted(found, key=lambda source: (source.ref.span, source.entry.start_time)))
     return result
@@ -298,6 +309,14 @@ def _sources(layers: list[Layer]) -> list[list[_Source]]:
 
 def _overlap(sources: list[_Source]) -> bool:
     return any(first.ref.span[1] > second.ref.span[0] for first, second in zip(sources, sources[1:]))
+
+
+def _trim(sources: list[_Source], end: bytes) -> list[_Source]:
+    """Keep of the files behind ``end`` only those that the last row may go on in."""
+    length = _index_prefix_length(end) + 1
+    before = [source for source in sources if source.ref.span[0] < end]
+    behind = [source for source in sources if source.ref.span[0] >= end and source.ref.span[0][:length] == end[:length]]
+    return before + behind[:MAX_FILES_A_ROW]
 
 
 def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
@@ -354,7 +373,7 @@ def _info(layers: list[Layer], end_time: timestamps.Timestamp, sources: list[lis
             }
             for number, layer in enumerate(layers)
         ],
-        "cluster_id": last.cluster_id.hex(), "end_time": timestamps.iso(end_time), "end_time_decimal": timestamps.decimal(end_time),
+        "cluster_id": str(uuid.UUID(bytes=last.cluster_id)) if last.cluster_id else "", "end_time": timestamps.iso(end_time), "end_time_decimal": timestamps.decimal(end_time),
         "cluster_version": last.cluster_version, "coverage": "cluster" if last.cluster_coverage else "requested",
         "encrypted": any(layer.key for layer in layers), "revision_history": any(layer.manifest.all_revisions for layer in layers),
         "complete_databases": last.complete_databases,

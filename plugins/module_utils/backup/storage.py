@@ -62,8 +62,8 @@ class Storage:
         """Return a whole file. Raises CorruptBackupError when it is missing."""
         raise NotImplementedError
 
-    def read_start(self, path: str, length: int) -> tuple[bytes, int]:
-        """Return up to ``length`` bytes from a file's start, and the file's size."""
+    def read_end(self, path: str, length: int) -> tuple[bytes, int]:
+        """Return up to ``length`` bytes before a file's end, and the file's size."""
         raise NotImplementedError
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
@@ -72,7 +72,7 @@ class Storage:
 
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
-        return self.read_start(path, 1)[1]
+        return self.read_end(path, 1)[1]
 
     def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
         """Return the names below the folder ``prefix``, relative to it; folders end in a slash unless ``recursive``."""
@@ -134,10 +134,12 @@ class DirectoryStorage(Storage):
         except OSError as error:
             raise self._failure(path, error) from error
 
-    def read_start(self, path: str, length: int) -> tuple[bytes, int]:
+    def read_end(self, path: str, length: int) -> tuple[bytes, int]:
         try:
             with open(self._path(path), "rb") as stream:
-                return stream.read(length), os.fstat(stream.fileno()).st_size
+                size = os.fstat(stream.fileno()).st_size
+                stream.seek(max(0, size - length))
+                return stream.read(length), size
         except OSError as error:
             raise self._failure(path, error) from error
 
@@ -247,8 +249,8 @@ class S3Storage(Storage):
         answer = self._get(path)
         return answer["data"] if answer else b""
 
-    def read_start(self, path: str, length: int) -> tuple[bytes, int]:
-        answer = self._get(path, f"bytes=0-{length - 1}")
+    def read_end(self, path: str, length: int) -> tuple[bytes, int]:
+        answer = self._get(path, f"bytes=-{length}")
         if answer is None:
             return b"", 0
         size = answer["range"].rpartition("/")[2]

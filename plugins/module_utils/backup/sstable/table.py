@@ -19,11 +19,10 @@ from .range_keys import RangeTombstone, parse_range_keys
 Points = tuple[list[bytes], list[bytes]]
 VersionedPoints = tuple[list[bytes], list[bytes], list[bytes]]
 
-TAIL = 512 << 10
-"""Read at once from a file's end: footer, metaindex, properties and most indexes lie there."""
 VERSION_LENGTHS = (0, 9, 13, 14)
 PROPERTIES, INDEX_TYPE = b"rocksdb.properties", b"rocksdb.block.based.table.index.type"
 RANGE_KEY, VALUE_INDEX = b"pebble.range_key", b"pebble.value_index"
+RAW_SIZES = (b"rocksdb.raw.key.size", b"rocksdb.raw.value.size")
 RANGE_DELETIONS = (b"rocksdb.range_del", b"rocksdb.range_del2")
 BLOB_INDEX = b"pebble.blob_index"
 
@@ -59,9 +58,13 @@ class Table:
         """Such as ``pebble v7``."""
         return self.footer.name
 
+    @property
+    def raw_size(self) -> int:
+        """The properties' sum of the lengths of internal keys and values, 0 when they do not say."""
+        return sum(varint(self.properties[name], 0)[0] for name in RAW_SIZES if name in self.properties)
+
     def _read_footer(self) -> Footer:
         size = self.file.size
-        self.file.read(max(0, size - TAIL), min(size, TAIL))
         return parse_footer(self.file.read(max(0, size - MAX_SIZE), min(size, MAX_SIZE)))
 
     def _block(self, handle: Handle) -> bytes:
