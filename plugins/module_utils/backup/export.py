@@ -17,6 +17,7 @@ from ..catalog.from_descriptors import build_catalog, system_tables
 from ..catalog.model import Catalog, Database, Finding, Table, UserType, to_json
 from ..catalog.selection import Selection, select
 from ..catalog.stored_columns import loaded_columns
+from ..convert.computed import keep_unconvertible_as_data
 from ..dump import layout
 from ..dump.chunk_files import ChunkWriter
 from ..dump.copy_text import parse_row
@@ -117,6 +118,7 @@ def make_plan(backup: Backup, selection: Selection, chunk_rows: int) -> Plan:
     catalog = build_catalog(backup.descriptors)
     _apply_system_rows(backup, catalog)
     catalog = select(catalog, selection)
+    keep_unconvertible_as_data(catalog)
     sources = {table.id: source for database in catalog.databases for source in _sources(database) for table in [source.table]}
     tasks, read = [], []
     for source in sources.values():

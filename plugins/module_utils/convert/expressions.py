@@ -66,7 +66,7 @@ class _Converter:
         elif isinstance(node, exp.Div):
             return self._division(node)
         elif isinstance(node, exp.IntDiv) and self._is_integer(node.this) and self._is_integer(node.expression):
-            return exp.Div(this=_transform(node.this, self), expression=_transform(node.expression, self))
+            return exp.Div(this=_transform(node.this, self), expression=_transform(node.expression, self), typed=True)
         return node
 
     def _cast(self, node: Any) -> Any:

@@ -29,9 +29,32 @@ def create_primary_key(table: Table, context: Context) -> None:
         context.find("descending_primary_key", "info", where, "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.")
     if index.shard_column:
         _report_hash(where, context)
+    if _has_interval(kept, columns):
+        _create_interval_key(name, kept, table, context, where)
+        context.index_names[table.id, index.id] = ("index", name)
+        return
     sql = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(name)} PRIMARY KEY ({_names(kept, columns)})"
     context.conversion.add("primary_key", "primary_key", sql, name, context.schema(table), clip(table.name))
     context.index_names[table.id, index.id] = ("constraint", name)
+
+
+def _has_interval(parts: list[IndexColumn], columns: dict[int, Column]) -> bool:
+    return any(columns[part.column_id].type.family == "interval" for part in parts)
+
+
+def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, context: Context, where: str) -> None:
+    """Keep intervals apart by their binary form: PostgreSQL holds 1 month, 30 days and 720 hours to be equal, CockroachDB does not."""
+    keys = []
+    for part in parts:
+        column = context.columns(table)[part.column_id]
+        text = quote(clip(column.name))
+        keys.append(f"(pg_catalog.interval_send({text}))" if column.type.family == "interval" else text)
+    context.find(
+        "interval_key", "warning", where, "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 hours, to CockroachDB not.",
+        "Make it a plain key if no two intervals are equal in PostgreSQL; a foreign key to it needs that.",
+    )
+    sql = f"CREATE UNIQUE INDEX {quote(name)} ON {context.qualified(table)} ({', '.join(keys)})"
+    context.conversion.add("primary_key", "unique_index", sql, name, context.schema(table), clip(table.name))
 
 
 def create_indexes(table: Table, context: Context) -> None:
@@ -102,6 +125,10 @@ def _create_forward(index: Index, table: Table, context: Context, where: str, st
     if index.shard_column:
         _report_hash(where, context)
     schema, bare = context.schema(table), clip(table.name)
+    if index.unique and not index.predicate and not has_expression and not included and _has_interval(parts, columns):
+        _create_interval_key(name, parts, table, context, where)
+        context.index_names[table.id, index.id] = ("index", name)
+        return
     if index.unique and plain and step == "index":
         sql = f"ALTER TABLE {quote(schema, bare)} ADD CONSTRAINT {quote(name)} UNIQUE ({_names(parts, columns)}){include}"
         context.conversion.add(step, "unique_constraint", sql, name, schema, bare)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""What PostgreSQL cannot do as CockroachDB does is changed with a finding, and still loads."""
+from __future__ import annotations
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    Catalog, Column, Database, Index, IndexColumn, Schema, Sequence, SqlType, Table, View,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import keep_unconvertible_as_data
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+
+INT, TEXT, TIMESTAMPTZ = SqlType("int", 20, 64), SqlType("string", 25), SqlType("timestamptz", 1184)
+SKIP = ConvertOptions("skip")
+
+
+def make_table(number: int, name: str, *columns: Column, primary: str = "primary") -> Table:
+    key = Column(1, "id", INT, nullable=False)
+    return Table(number, name, 1, [key, *columns], Index(1, primary, unique=True, columns=[IndexColumn(1)]))
+
+
+def make_database(*tables: Table, **parts) -> Database:
+    return Database(100, "db", [Schema(1, "public")], tables=list(tables), **parts)
+
+
+def codes(conversion):
+    return {finding.code for finding in conversion.findings}
+
+
+def load(server, database):
+    connection = server.new_database("changes")
+    conversion = convert_database(database, [], server.features(), SKIP)
+    cursor = connection.cursor()
+    for statement in conversion.statements:
+        cursor.execute(statement.sql)
+    return conversion, cursor
+
+
+def test_an_expression_that_depends_on_settings_is_wrapped(server):
+    table = make_table(
+        1, "t", Column(2, "at", TIMESTAMPTZ), Column(3, "day", TEXT, computed="to_char(at, 'YYYY-MM-DD':::STRING)"), Column(4, "v", TEXT, default="'x':::STRING"),
+    )
+    table.indexes = [Index(2, "late", columns=[IndexColumn(4)], predicate="at > '2024-01-01 00:00:00+00:00':::TIMESTAMPTZ")]
+    conversion, cursor = load(server, make_database(table))
+    assert "expression_function" in codes(conversion)
+    cursor.execute("SET timezone = 'Asia/Tokyo'")
+    cursor.execute("INSERT INTO t (id, at) VALUES (1, '2024-01-01 23:00:00+00') RETURNING day, v")
+    assert cursor.fetchone() == ("2024-01-01", "x")
+
+
+def test_names_that_clash_or_are_too_long(server):
+    first, second = make_table(1, "first"), make_table(2, "second")
+    first.columns.append(Column(2, "v", TEXT))
+    second.columns.append(Column(2, "v", TEXT))
+    long = "ü" * 40
+    first.indexes = [Index(2, "same", columns=[IndexColumn(2)]), Index(3, long, columns=[IndexColumn(2)])]
+    second.indexes = [Index(2, "same", columns=[IndexColumn(2)]), Index(3, "first", columns=[IndexColumn(2)])]
+    conversion, cursor = load(server, make_database(first, second))
+    cursor.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'public'")
+    names = {row[0] for row in cursor}
+    assert {"first_pkey", "second_pkey", "same"} <= names
+    assert len(names) == 6
+    assert all(len(name.encode()) <= 63 for name in names)
+    assert len([finding for finding in conversion.findings if finding.code == "index_renamed"]) == 5
+    assert conversion.statements == convert_database(make_database(first, second), [], server.features(), SKIP).statements
+
+
+def test_unique_rowid_in_a_nullable_column_and_identity(server):
+    table = make_table(1, "t", Column(2, "a", INT, default="unique_rowid()"), Column(3, "b", INT, False, identity="ALWAYS", default="nextval(9:::REGCLASS)", uses_sequence_ids=[9], owns_sequence_ids=[9]))
+    sequence = Sequence(9, "t_b_seq", 1, value=41, owner_table_id=1, owner_column_id=3)
+    conversion, cursor = load(server, make_database(table, sequences=[sequence]))
+    assert "unique_rowid" in codes(conversion)
+    cursor.execute("INSERT INTO t (id) VALUES (7) RETURNING a, b")
+    assert cursor.fetchone() == (1, 42)
+    cursor.execute("INSERT INTO t (id, a) VALUES (8, NULL) RETURNING b")
+    assert cursor.fetchone() == (43,)
+
+
+def test_the_last_value_of_a_sequence(server):
+    sequences = [Sequence(1, "full", 1, maximum=10, value=10), Sequence(2, "unknown", 1), Sequence(3, "fresh", 1, start=5, value=4)]
+    conversion, cursor = load(server, make_database(sequences=sequences))
+    assert "sequence_value_unknown" in codes(conversion)
+    cursor.execute("SELECT nextval('unknown'), nextval('fresh'), last_value, is_called FROM \"full\"")
+    assert cursor.fetchone() == (1, 5, 10, True)
+
+
+def test_geometry_without_postgis_is_text():
+    table = make_table(1, "t", Column(2, "g", SqlType("geometry", 90000)))
+    table.indexes = [Index(2, "spatial", columns=[IndexColumn(2)], kind="inverted")]
+    bare = convert_database(make_database(table), [], ServerFeatures(17), SKIP)
+    assert {"type_as_text", "index_left_out"} <= codes(bare)
+    full = convert_database(make_database(table), [], ServerFeatures(17, True, frozenset(("postgis",))), SKIP)
+    assert not {"type_as_text", "index_left_out"} & codes(full)
+    assert any("USING gist" in statement.sql for statement in full.statements)
+
+
+def test_a_view_that_cannot_be_converted_takes_those_that_read_it_along():
+    views = [View(11, "b", 1, "SELECT id FROM db.public.a", [Column(1, "id", INT)], depends_on=[12]), View(12, "a", 1, "SELECT fnv32(id) FROM db.public.t", [Column(1, "id", INT)], depends_on=[1])]
+    conversion = convert_database(make_database(make_table(1, "t"), views=views), [], ServerFeatures(), SKIP)
+    assert sorted(finding.object for finding in conversion.findings if finding.code == "view_left_out") == ["db.public.a", "db.public.b"]
+    assert not [statement for statement in conversion.statements if statement.step == "view"]
+
+
+def test_views_come_after_those_they_read(server):
+    views = [View(11, "b", 1, "SELECT id FROM db.public.a", [Column(1, "id", INT)], depends_on=[12]), View(12, "a", 1, "SELECT id FROM db.public.t", [Column(1, "id", INT)], depends_on=[1])]
+    _conversion, cursor = load(server, make_database(make_table(1, "t"), views=views))
+    cursor.execute("SELECT * FROM b")
+    assert cursor.fetchall() == []
+
+
+def test_a_computed_column_without_counterpart_travels_as_data(server):
+    table = make_table(1, "t", Column(2, "hash", INT, computed="fnv32(id)"), Column(3, "gone", INT, computed="fnv64(id)", virtual=True))
+    table.indexes = [Index(2, "uses_gone", columns=[IndexColumn(3)])]
+    catalog = Catalog([make_database(table)])
+    keep_unconvertible_as_data(catalog)
+    assert {finding.code for finding in catalog.findings} == {"computed_column_as_data", "virtual_column_left_out", "needs_left_out_column"}
+    _conversion, cursor = load(server, catalog.databases[0])
+    cursor.execute("INSERT INTO t (id, hash) VALUES (1, 99)")

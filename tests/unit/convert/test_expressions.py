@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""CockroachDB's expression text becomes PostgreSQL's."""
+from __future__ import annotations
+
+import pglast
+import pytest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import SqlType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.context import Context
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.expressions import convert
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
+
+EXPRESSIONS = {
+    "x'20':::@100362": "CAST('new' AS \"public\".\"order_status\")",
+    "status = b'@':::@100362": "\"status\" = CAST('paid' AS \"public\".\"order_status\")",
+    "x'c0':::@100364": "CAST('ünïcode' AS \"billing\".\"currency\")",
+    "ARRAY[x'20':::@100362]:::@100363": "CAST(ARRAY[CAST('new' AS \"public\".\"order_status\")] AS \"public\".\"order_status\"[])",
+    "nextval(366:::REGCLASS)": "nextval(CAST('\"public\".\"invoice_no\"' AS regclass))",
+    "nextval('shop.public.invoice_no':::STRING)": "nextval(CAST('\"public\".\"invoice_no\"' AS regclass))",
+    "nextval('invoice_no'::REGCLASS)": "nextval(CAST('\"public\".\"invoice_no\"' AS regclass))",
+    r"b'\x00a\'b'": r"CAST('\x00612762' AS bytea)",
+    r"e'don\'t \u00fc\\ \x41'": r"'don''t ü\ A'",
+    "B'101'": "b'101'",
+    "7:::INT8 // 2:::INT8": "CAST(7 AS BIGINT) / CAST(2 AS BIGINT)",
+    "7:::INT8 / 2:::INT8": "CAST((CAST(7 AS BIGINT)) AS DECIMAL) / CAST(2 AS BIGINT)",
+    "x::STRING(10)": 'CAST("x" AS VARCHAR(10))',
+    "a = ANY ARRAY[1, 2]": '"a" = ANY(ARRAY[1, 2])',
+    "ifnull(a, b)": 'coalesce("a", "b")',
+    "current_date():::DATE": "CAST(CURRENT_DATE AS DATE)",
+    "split_part(a, '@':::STRING, n)": "split_part(\"a\", CAST('@' AS TEXT), CAST(\"n\" AS integer))",
+    "j->0:::INT8": '"j" -> 0',
+    "d + 1:::INT8": '"d" + 1',
+    "'x':::STRING COLLATE de": "CAST('x' AS TEXT) COLLATE \"public\".\"de\"",
+    "SELECT a FROM shop.public.t@{FORCE_INDEX=p} AS x": 'SELECT "a" FROM "public"."t" AS "x"',
+}
+
+
+@pytest.fixture
+def context(shop):
+    return Context(shop, ServerFeatures(), ConvertOptions())
+
+
+@pytest.mark.parametrize("text", EXPRESSIONS)
+def test_expression(context, text):
+    found = convert(text, context, "here", {"d": SqlType("date", 1082), "n": SqlType("int", 20, 64)}).sql
+    assert found == EXPRESSIONS[text]
+    pglast.parse_sql(found if found.startswith("SELECT") else "SELECT " + found)
+
+
+@pytest.mark.parametrize(("text", "word"), [
+    ("crdb_internal.cluster_id()", "here"), ("fnv32('a':::STRING)", "fnv32"), ("x'99':::@100362", "x'99'"), ("1:::@100999", "100999"),
+    ("SELECT a FROM elsewhere.public.t", "elsewhere"), ("a +", "here"), ("nextval(999:::REGCLASS)", "999"),
+])
+def test_what_has_no_counterpart_is_refused_by_name(context, text, word):
+    with pytest.raises(UnsupportedError, match=word):
+        convert(text, context, "here")
