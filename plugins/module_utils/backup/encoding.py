@@ -165,9 +165,9 @@ def ordered_float(data: bytes, position: int) -> tuple[float, int]:
 
 
 def ordered_float_desc(data: bytes, position: int) -> tuple[float, int]:
-    """As ``ordered_float``, in descending order. A zero is positive: a negative one has its value beside the key."""
+    """As ``ordered_float``, in descending order. A zero reads back as -0, for CockroachDB itself returns that."""
     number, position = ordered_float(data, position)
-    return -number or 0.0, position
+    return -number, position
 
 
 def decimal(data: bytes) -> Decimal:
