@@ -89,11 +89,15 @@ class ChunkWriter:
 
 
 class ChunkReader(io.RawIOBase):
-    """The COPY text of a chunk as a binary file for ``copy_expert``; ``verify`` after the end tells whether it was the chunk."""
+    """The COPY text of a chunk as a binary file for ``copy_expert``; ``verify`` after the end tells whether it was the chunk.
+
+    ``damage`` keeps the error that ``read`` raised: psycopg2 turns it into one of its own.
+    """
 
     def __init__(self, path: str) -> None:
         super().__init__()
         self.path = path
+        self.damage: Optional[MigrationError] = None
         try:
             self._raw = open(path, "rb")
         except OSError as error:
@@ -109,7 +113,8 @@ class ChunkReader(io.RawIOBase):
         try:
             return self._stream.read(size)
         except zstandard.ZstdError as error:
-            raise MigrationError(f"the dump's chunk {self.path} is damaged ({error}): make the dump again") from error
+            self.damage = MigrationError(f"the dump's chunk {self.path} is damaged ({error}): make the dump again")
+            raise self.damage from error
 
     def verify(self, chunk: Chunk) -> None:
         """Raise MigrationError unless the file that was read is the one the manifest describes."""

@@ -52,16 +52,31 @@ class SqlColumn:
     """False: the text form never holds backslash, tab, newline or carriage return."""
     nullable: bool = True
     boolean: bool = False
+    padded: bool = False
+    """A char(n), which only the cast to text frees from trailing blanks."""
 
 
-def sql_row_checksum(columns: Iterable[SqlColumn]) -> sql.Composable:
-    """Return the SQL expression (bigint) of a row's checksum, for columns in the order of the COPY line.
+def sql_row_checksum(columns: Iterable[SqlColumn], computed: Iterable[SqlColumn] = ()) -> sql.Composable:
+    """Return the SQL expression (bigint) of a row's checksum: the COPY line's columns in order, then the computed ones.
 
     The session must print values as the dump does: ``connection.connect`` sets TimeZone, DateStyle and the like.
     """
-    forms = [_copy_form(column) for column in columns]
-    line = forms[0] if len(forms) == 1 else sql.SQL("concat_ws(E'\\t', {})").format(sql.SQL(", ").join(forms))
-    return sql.SQL("('x' || left(md5({}), 16))::bit(64)::bigint").format(line)
+    columns, computed = list(columns), list(computed)
+    parts = [_argument(column) for column in columns] or [sql.SQL("''")]
+    parts += [_argument(column) for column in computed]
+    if len(columns) == 1 and not computed:
+        line = _copy_form(columns[0])
+    else:
+        line = sql.SQL("concat_ws(E'\\t', {})").format(sql.SQL(", ").join(parts))
+    # The cast to 64 bits keeps the first ones.
+    return sql.SQL("('x' || md5({}))::bit(64)::bigint").format(line)
+
+
+def _argument(column: SqlColumn) -> sql.Composable:
+    """concat_ws prints values as COPY does (also true as t) and saves the cast, but it skips NULL."""
+    if column.nullable or column.escaped or column.padded:
+        return _copy_form(column)
+    return sql.Identifier(column.name)
 
 
 def _copy_form(column: SqlColumn) -> sql.Composable:

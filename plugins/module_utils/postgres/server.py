@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..convert.names import literal
 from ..errors import ConfigurationError, TargetError
 from .connection import ConnectionParameters, connect
 
@@ -105,6 +106,8 @@ def start_server(options: ServerOptions) -> dict:
     if created:
         _create(options, directory, account, password)
     running = running_port(directory)
+    if options.password and not created and not running:
+        _set_password(options, directory, account)
     port = running or _start(options, directory, account)
     parameters = ConnectionParameters(host="127.0.0.1", port=port, user=SUPERUSER, password=password, sslmode="disable")
     connect(parameters).close()
@@ -112,13 +115,17 @@ def start_server(options: ServerOptions) -> dict:
 
 
 def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
-    """Stop the server and, with ``remove``, delete its directory; tell whether there was anything to do."""
+    """Stop the server and, with ``remove``, delete its directory; tell whether there was anything to do.
+
+    An empty ``bin_dir`` means the programs that the server was started with.
+    """
     directory = os.path.abspath(directory)
     changed = False
     if running_port(directory):
         data = os.path.join(directory, "data")
         owner = os.stat(data)
-        result = _run(_Account(owner.st_uid, owner.st_gid, _as_user(owner.st_uid, owner.st_gid)), os.path.join(bin_dir, "pg_ctl"), "stop", "-D", data, "-m", "fast", "-w")
+        account = _Account(owner.st_uid, owner.st_gid, _as_user(owner.st_uid, owner.st_gid))
+        result = _run(account, [os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl"), "stop", "-D", data, "-m", "fast", "-w"])
         if result.returncode:
             raise TargetError(f"PostgreSQL in {directory} does not stop: {_tail(result.stderr)}")
         changed = True
@@ -130,6 +137,21 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
     return changed
 
 
+def running_port(directory: str) -> int:
+    """Return the port of the server that runs in the directory (an absolute path), 0 when none does."""
+    try:
+        with open(os.path.join(directory, "data", "postmaster.pid"), encoding="utf-8") as file:
+            lines = file.read().split("\n")
+        os.kill(int(lines[0]), 0)
+        with open(f"/proc/{int(lines[0])}/cmdline", "rb") as file:
+            is_ours = os.path.join(directory, "data").encode() in file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    except PermissionError:
+        is_ours = True
+    return int(lines[3]) if is_ours and len(lines) > 3 else 0
+
+
 @contextlib.contextmanager
 def temporary_server(options: ServerOptions) -> Iterator[ConnectionParameters]:
     """Run a server for the length of a block; afterwards nothing of it is left."""
@@ -137,6 +159,12 @@ def temporary_server(options: ServerOptions) -> Iterator[ConnectionParameters]:
         yield start_server(options)["parameters"]
     finally:
         stop_server(options.directory, options.bin_dir, remove=True)
+
+
+def _used_bin_dir(data: str) -> str:
+    """Return where the programs of the running server are, from the command line that it keeps."""
+    with open(os.path.join(data, "postmaster.opts"), encoding="utf-8") as file:
+        return os.path.dirname(file.read().split(' "', maxsplit=1)[0].strip())
 
 
 def _account(options: ServerOptions) -> _Account:
@@ -157,13 +185,14 @@ def _as_user(uid: int, gid: int) -> dict[str, Any]:
     return {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 and uid else {}
 
 
-def _run(account: _Account, *command: str) -> subprocess.CompletedProcess:
+def _run(account: _Account, command: list[str], text: str = "") -> subprocess.CompletedProcess:
+    """Run a program with ``text`` as its input; ``stderr`` of the result holds all that it printed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     environment["LC_ALL"] = "C"
     # Output goes to a file: the server inherits it and would keep a pipe open.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         result = subprocess.run(
-            command, check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=environment, **account.arguments,
+            command, check=False, input=text.encode(), stdout=output, stderr=output, cwd="/", env=environment, **account.arguments,
         )
         output.seek(0)
         result.stderr = output.read()
@@ -198,13 +227,22 @@ def _create(options: ServerOptions, directory: str, account: _Account, password:
         os.chown(password_file, account.uid, account.gid)
         command = [os.path.join(options.bin_dir, "initdb"), "-D", data, "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", password_file, "-E", "UTF8"]
         command += ["--no-instructions", *_locale(options.bin_dir), *(() if options.durable else ("--no-sync",))]
-        result = _run(account, *command)
+        result = _run(account, command)
     finally:
         if os.path.exists(password_file):
             os.unlink(password_file)
     if result.returncode:
         shutil.rmtree(data, ignore_errors=True)
         raise TargetError(f"initdb cannot make a PostgreSQL server in {directory}: {_tail(result.stderr)}")
+
+
+def _set_password(options: ServerOptions, directory: str, account: _Account) -> None:
+    """Give the superuser of a stopped server the password that was asked for (it may have had another)."""
+    command = [os.path.join(options.bin_dir, "postgres"), "--single", "-D", os.path.join(directory, "data"), "-c", "log_statement=none", "postgres"]
+    result = _run(account, command, f"ALTER ROLE {SUPERUSER} PASSWORD {literal(options.password)}\n")
+    if result.returncode or "ERROR:" in result.stderr or "FATAL:" in result.stderr:
+        reasons = [line for line in result.stderr.splitlines() if "FATAL:" in line]
+        raise TargetError(f"PostgreSQL in {directory} does not take the password: {_tail(os.linesep.join(reasons))}")
 
 
 def _locale(bin_dir: str) -> list[str]:
@@ -233,21 +271,6 @@ def _write_private(path: str, text: str) -> None:
         file.write(text)
 
 
-def running_port(directory: str) -> int:
-    """Return the port of the server that runs in the directory (an absolute path), 0 when none does."""
-    try:
-        with open(os.path.join(directory, "data", "postmaster.pid"), encoding="utf-8") as file:
-            lines = file.read().split("\n")
-        os.kill(int(lines[0]), 0)
-        with open(f"/proc/{int(lines[0])}/cmdline", "rb") as file:
-            is_ours = os.path.join(directory, "data").encode() in file.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    except PermissionError:
-        is_ours = True
-    return int(lines[3]) if is_ours and len(lines) > 3 else 0
-
-
 def _start(options: ServerOptions, directory: str, account: _Account) -> int:
     port = options.port if options.port and _is_free(options.port) else _free_port()
     _configure(options, directory, account, port)
@@ -258,10 +281,10 @@ def _start(options: ServerOptions, directory: str, account: _Account) -> int:
     os.chmod(log, 0o600)
     data = os.path.join(directory, "data")
     control = os.path.join(options.bin_dir, "pg_ctl")
-    result = _run(account, control, "start", "-D", data, "-l", log, "-w", "-t", str(_START_SECONDS))
+    result = _run(account, [control, "start", "-D", data, "-l", log, "-w", "-t", str(_START_SECONDS)])
     if result.returncode:
         if running_port(directory):
-            _run(account, control, "stop", "-D", data, "-m", "immediate", "-w")
+            _run(account, [control, "stop", "-D", data, "-m", "immediate", "-w"])
         with open(log, encoding="utf-8", errors="replace") as file:
             text = file.read()
         raise TargetError(f"PostgreSQL in {directory} does not start: {_tail(text) or _tail(result.stderr)}")

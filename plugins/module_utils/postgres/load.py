@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Importing a dump: checks first, then schema, rows in parallel, keys, indexes and everything else."""
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
+
+try:
+    import psycopg2
+    from psycopg2 import sql
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+
+from ..catalog.model import Database, Finding, Role, to_json
+from ..convert.database import convert_database
+from ..convert.features import ConvertOptions, ServerFeatures
+from ..convert.names import clip
+from ..convert.roles import convert_roles
+from ..convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Statement
+from ..dump.layout import DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
+from ..errors import ConfigurationError, MigrationError, TargetError
+from . import features as server_features
+from . import ledger
+from .chunk_loader import ChunkTask, load_chunk
+from .connection import ConnectionParameters, connect, postgres_message
+from .pool import ConnectionPool
+from .statement_runner import execute, run_one, run_together
+from .target_database import TargetState, create_database, inspect, require_usable
+
+Progress = Callable[[dict], None]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """``grants``: existing, create or skip (see convert.features). ``databases``: names of the dump; empty means all."""
+
+    parallelism: int = 2
+    grants: str = "existing"
+    databases: tuple[str, ...] = ()
+    maintenance_work_mem: str = "256MB"
+    """For each connection that builds indexes."""
+    check: bool = False
+    """Only look, and tell what would be done."""
+
+
+@dataclass
+class Job:
+    """One database of the dump with what there is to do for it."""
+
+    entry: DatabaseEntry
+    database: Database
+    state: TargetState
+    statements: dict[Key, Statement]
+    chunks: list[ChunkTask]
+    findings: list[Finding] = field(default_factory=list)
+
+    def missing(self, *steps: str) -> dict[Key, Statement]:
+        """Return the statements of these steps (none: of pre-data) that are not in the ledger, in load order."""
+        return {
+            key: statement for key, statement in self.statements.items()
+            if key not in self.state.done and (statement.step in steps if steps else statement.section == "pre-data")
+        }
+
+    @property
+    def missing_chunks(self) -> list[ChunkTask]:
+        """The chunks that are not loaded yet, those of the largest tables first."""
+        left = [task for task in self.chunks if task.key not in self.state.done]
+        return sorted(left, key=lambda task: -task.table.text_bytes)
+
+    @property
+    def missing_analyze(self) -> list[TableEntry]:
+        return [table for table in self.entry.tables if _analyze_key(table) not in self.state.done]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return ledger.COMPLETE in self.state.done and set(self.statements) <= set(self.state.done) and not self.missing_chunks
+
+
+def import_dump(dump_dir: str, parameters: ConnectionParameters, options: ImportOptions, progress: Optional[Progress] = None) -> dict:
+    """Load a dump into databases of the same names.
+
+    Returns ``changed``, ``seconds``, ``findings`` and ``databases``: for each name ``created``, ``rows``, ``seconds``,
+    ``statements`` (run now) and ``tables``, each with ``rows``, ``chunks_loaded`` (now) and ``seconds``. With
+    ``options.check`` nothing is changed and each database tells ``create``, ``statements``, ``chunks`` and ``rows``
+    to do. A run that was broken off goes on where it stopped. Raises MigrationError; until all checks of all
+    databases have passed nothing is changed.
+    """
+    started = time.monotonic()
+    progress = progress or (lambda state: None)
+    manifest = read_manifest(dump_dir)
+    entries = chosen(manifest, options.databases)
+    _require_files(dump_dir, entries)
+    roles = read_roles(dump_dir)
+    admin = connect(parameters)
+    try:
+        features = server_features.probe(admin)
+        convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin))
+        jobs = [_plan(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options) for entry in entries]
+        role_conversion = convert_roles(roles, features, convert_options)
+        findings = [*role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
+        if options.check:
+            todo = {job.state.name: _todo(job) for job in jobs}
+            changed = bool(role_conversion.statements) or not all(job.finished for job in jobs)
+            return {"changed": changed, "databases": todo, "findings": to_json(findings), "seconds": round(time.monotonic() - started, 3)}
+        changed = _run_roles(admin, role_conversion.statements)
+        results = {}
+        for job in jobs:
+            results[job.state.name] = _load(job, manifest.dump_id, admin, parameters, options, findings, progress)
+            changed = changed or results[job.state.name]["changed"]
+    except psycopg2.Error as error:
+        raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}; run the import again, it goes on where it stopped") from error
+    finally:
+        admin.close()
+    return {"changed": changed, "databases": results, "findings": to_json(findings), "seconds": round(time.monotonic() - started, 3)}
+
+
+def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
+    """Return the databases of these names, all when there are none. Raises ConfigurationError for a name that the dump lacks."""
+    known = [entry.name for entry in manifest.databases]
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"the dump has no database {name}, it has: {', '.join(known)}")
+    return [entry for entry in manifest.databases if not names or entry.name in names]
+
+
+def _require_files(dump_dir: str, entries: list[DatabaseEntry]) -> None:
+    """Find missing and cut-off chunks before anything is changed; their content is checked while they are loaded."""
+    for entry in entries:
+        for table in entry.tables:
+            for chunk in table.chunks:
+                path = os.path.join(dump_dir, table.directory, chunk.file)
+                try:
+                    size = os.path.getsize(path)
+                except OSError as error:
+                    raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
+                if size != chunk.bytes:
+                    raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {chunk.bytes}: make the dump again")
+
+
+def _plan(
+    dump_dir: str, manifest: Manifest, entry: DatabaseEntry, roles: list[Role], admin: Any, parameters: ConnectionParameters,
+    features: ServerFeatures, options: ConvertOptions,
+) -> Job:
+    database = read_catalog(dump_dir, entry)
+    state = inspect(admin, parameters, database, manifest.dump_id)
+    conversion = convert_database(database, roles, features, options)
+    chunks = [
+        ChunkTask(entry.name, manifest.dump_id, table, chunk, os.path.join(dump_dir, table.directory, chunk.file))
+        for table in entry.tables for chunk in table.chunks
+    ]
+    return Job(entry, database, state, ledger.statement_keys(conversion.statements), chunks, conversion.findings)
+
+
+def _todo(job: Job) -> dict:
+    missing = job.missing_chunks
+    return {
+        "create": not job.state.exists, "statements": len(set(job.statements) - set(job.state.done)), "chunks": len(missing),
+        "rows": sum(task.chunk.rows for task in missing),
+    }
+
+
+def _run_roles(admin: Any, statements: list[Statement]) -> bool:
+    """Make the roles that the server lacks, all or none."""
+    try:
+        with admin.cursor() as cursor:
+            for statement in statements:
+                execute(cursor, "roles", statement)
+        admin.commit()
+    except TargetError:
+        admin.rollback()
+        raise
+    return bool(statements)
+
+
+def _load(
+    job: Job, dump_id: str, admin: Any, parameters: ConnectionParameters, options: ImportOptions, findings: list[Finding], progress: Progress,
+) -> dict:
+    started = time.monotonic()
+    if job.finished:
+        return dict(_result(job, {}, started), changed=False, created=False, statements=0)
+    created = not job.state.exists
+    if created:
+        finding = create_database(admin, job.state.name)
+        findings += [finding] if finding else []
+    control = connect(parameters, job.state.name)
+    try:
+        ledger.lock(control, job.state.name)
+        # Another import may have ended while this one waited.
+        require_usable(control, job.database, dump_id)
+        job.state.done = ledger.read(control)
+        statements = len(set(job.statements) - set(job.state.done))
+        pre_data = job.missing()
+        if pre_data or not job.state.done:
+            run_together(control, job.state.name, dump_id, pre_data)
+        with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
+            loaded = _load_chunks(job, pool, progress)
+            _run_post_data(job, dump_id, control, pool, progress)
+            for _table in pool.map(lambda connection, table: _analyze(connection, dump_id, table), job.missing_analyze):
+                pass
+        _complete(control, job, dump_id, time.monotonic() - started)
+    finally:
+        control.close()
+    return dict(_result(job, loaded, started), changed=True, created=created, statements=statements)
+
+
+def _open_worker(parameters: ConnectionParameters, database: str, options: ImportOptions) -> Any:
+    connection = connect(parameters, database)
+    with connection.cursor() as cursor:
+        # The last commit of the import waits for the disk, and with it all earlier ones.
+        cursor.execute("SET synchronous_commit = off")
+        cursor.execute("SET maintenance_work_mem = %s", (options.maintenance_work_mem,))
+    connection.commit()
+    ledger.mark_worker(connection)
+    return connection
+
+
+def _load_chunks(job: Job, pool: ConnectionPool, progress: Progress) -> dict[str, dict]:
+    """Load what is missing; return for each table the chunks loaded now and their seconds."""
+    loaded: dict[str, dict] = {}
+    rows = sum(task.chunk.rows for task in job.chunks if task.key in job.state.done)
+    done = len(job.chunks) - len(job.missing_chunks)
+    for task, seconds in pool.map(load_chunk, job.missing_chunks):
+        table = loaded.setdefault(task.table.full_name, {"chunks": 0, "seconds": 0.0})
+        table["chunks"] += 1
+        table["seconds"] += seconds
+        rows += task.chunk.rows
+        done += 1
+        progress({"phase": "load", "database": job.state.name, "done": done, "total": len(job.chunks), "rows": rows})
+    return loaded
+
+
+def _run_post_data(job: Job, dump_id: str, control: Any, pool: ConnectionPool, progress: Progress) -> None:
+    sizes = {(clip(table.schema), clip(table.name)): table.text_bytes for table in job.entry.tables}
+    for step in POST_DATA_STEPS:
+        missing = list(job.missing(step).items())
+        if step in PARALLEL_STEPS:
+            missing.sort(key=lambda keyed: -sizes.get((keyed[1].schema, keyed[1].table), 0))
+            ended: Iterable[Key] = pool.map(lambda connection, keyed: run_one(connection, job.state.name, dump_id, keyed), missing)
+        else:
+            ended = (run_one(control, job.state.name, dump_id, keyed) for keyed in missing)
+        for number, _key in enumerate(ended, 1):
+            progress({"phase": step, "database": job.state.name, "done": number, "total": len(missing)})
+
+
+def _analyze_key(table: TableEntry) -> Key:
+    return "analyze", table.directory
+
+
+def _analyze(connection: Any, dump_id: str, table: TableEntry) -> None:
+    """Gather statistics, without which the first queries are slow."""
+    started = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(clip(table.schema), clip(table.name))))
+        ledger.record(cursor, dump_id, _analyze_key(table), 0, time.monotonic() - started)
+    connection.commit()
+
+
+def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
+    """Note the end; the commit waits until everything is on disk."""
+    with control.cursor() as cursor:
+        if ledger.COMPLETE not in job.state.done:
+            cursor.execute("SET LOCAL synchronous_commit = on")
+            ledger.record(cursor, dump_id, ledger.COMPLETE, sum(table.rows for table in job.entry.tables), seconds)
+    control.commit()
+
+
+def _result(job: Job, loaded: dict[str, dict], started: float) -> dict:
+    tables = {}
+    for table in job.entry.tables:
+        now = loaded.get(table.full_name, {"chunks": 0, "seconds": 0.0})
+        tables[table.full_name] = {"rows": table.rows, "chunks_loaded": now["chunks"], "seconds": round(now["seconds"], 3)}
+    return {"rows": sum(table.rows for table in job.entry.tables), "tables": tables, "seconds": round(time.monotonic() - started, 3)}

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Running the conversion's statements, each in a transaction with its row in the ledger."""
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+try:
+    import psycopg2
+    import psycopg2.errors
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+
+from ..convert.statements import Statement
+from ..errors import TargetError
+from . import ledger
+from .connection import postgres_message
+
+Keyed = tuple[tuple[str, str], Statement]
+
+
+def describe(statement: Statement) -> str:
+    """Return what the statement makes, for messages."""
+    kind = statement.kind.replace("_", " ")
+    name = ".".join(part for part in (statement.schema, statement.name) if part)
+    return f"{kind} {name} of table {statement.table}" if statement.table and statement.table != statement.name else f"{kind} {name}"
+
+
+def execute(cursor: Any, database: str, statement: Statement) -> None:
+    """Execute a statement. Raises TargetError that names its object."""
+    try:
+        cursor.execute(statement.sql)
+    except psycopg2.Error as error:
+        raise TargetError(f"database {database}, {describe(statement)}: {postgres_message(error)}") from None
+
+
+def run_together(connection: Any, database: str, dump_id: str, statements: Mapping[tuple[str, str], Statement]) -> None:
+    """Run all statements and write the ledger in one transaction; on error nothing has happened."""
+    try:
+        with connection.cursor() as cursor:
+            ledger.create(cursor)
+            for key, statement in statements.items():
+                started = time.monotonic()
+                execute(cursor, database, statement)
+                ledger.record(cursor, dump_id, key, 0, time.monotonic() - started)
+        connection.commit()
+    except TargetError:
+        connection.rollback()
+        raise
+
+
+def run_one(connection: Any, database: str, dump_id: str, keyed: Keyed) -> tuple[str, str]:
+    """Run one statement in its own transaction with its ledger row; return its key."""
+    key, statement = keyed
+    started = time.monotonic()
+    try:
+        with connection.cursor() as cursor:
+            execute(cursor, database, statement)
+            ledger.record(cursor, dump_id, key, 0, time.monotonic() - started)
+        connection.commit()
+    except TargetError:
+        if not connection.closed:
+            connection.rollback()
+        raise
+    return key

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Proving an import: every row by checksum, every object by PostgreSQL's catalog."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+try:
+    import psycopg2
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+
+from ..catalog.model import Database, Role
+from ..convert.database import convert_database
+from ..convert.features import ConvertOptions
+from ..convert.names import clip
+from ..dump.layout import DatabaseEntry, TableEntry, read_catalog, read_manifest, read_roles
+from ..errors import TargetError
+from . import features as server_features
+from .catalog_check import check_columns, check_statements
+from .connection import ConnectionParameters, connect, postgres_message
+from .load import chosen
+from .pool import ConnectionPool
+from .table_checksum import PieceResult, checksum_piece, missing_columns, pieces
+
+Progress = Callable[[dict], None]
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """The same ``grants`` and ``databases`` as of the import."""
+
+    parallelism: int = 2
+    grants: str = "existing"
+    databases: tuple[str, ...] = ()
+
+
+def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: VerifyOptions, progress: Optional[Progress] = None) -> dict:
+    """Compare PostgreSQL with a dump; nothing is changed.
+
+    Returns ``ok``, ``seconds`` and ``databases``: for each name ``ok``, ``rows``, ``tables`` (each with ``rows``,
+    ``rows_found``, ``checksum``, ``checksum_found``, ``ok``, ``seconds``, and ``missing_columns`` if any),
+    ``objects_checked`` and ``objects_missing`` (one line each). Raises MigrationError when it cannot look.
+    """
+    started = time.monotonic()
+    manifest = read_manifest(dump_dir)
+    roles = read_roles(dump_dir)
+    results = {}
+    try:
+        for entry in chosen(manifest, options.databases):
+            results[clip(entry.name)] = _verify_database(dump_dir, entry, roles, parameters, options, progress or (lambda state: None))
+    except psycopg2.Error as error:
+        raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
+    return {"ok": all(result["ok"] for result in results.values()), "databases": results, "seconds": round(time.monotonic() - started, 3)}
+
+
+def _verify_database(
+    dump_dir: str, entry: DatabaseEntry, roles: list[Role], parameters: ConnectionParameters, options: VerifyOptions, progress: Progress,
+) -> dict:
+    name = clip(entry.name)
+    database = read_catalog(dump_dir, entry)
+    control = connect(parameters, name)
+    try:
+        tables = _verify_tables(entry, control, parameters, options, progress)
+        checked, missing = _check_objects(database, roles, control, options)
+    finally:
+        control.close()
+    return {
+        "ok": not missing and all(table["ok"] for table in tables.values()), "rows": sum(table["rows_found"] or 0 for table in tables.values()),
+        "tables": tables, "objects_checked": checked, "objects_missing": missing,
+    }
+
+
+def _verify_tables(
+    entry: DatabaseEntry, control: Any, parameters: ConnectionParameters, options: VerifyOptions, progress: Progress,
+) -> dict[str, dict]:
+    results = {}
+    work = []
+    for table in entry.tables:
+        missing = missing_columns(control, table)
+        results[table.full_name] = _empty_result(table, missing)
+        if not missing:
+            work += pieces(control, table)
+    control.commit()
+    # Whole pieces first, so that all connections end at about the same time.
+    work.sort(key=lambda piece: (piece.end is None, -piece.table.text_bytes))
+    with ConnectionPool(lambda: connect(parameters, clip(entry.name)), options.parallelism) as pool:
+        for number, found in enumerate(pool.map(checksum_piece, work), 1):
+            _add(results[found.table.full_name], found)
+            progress({"phase": "verify", "database": entry.name, "done": number, "total": len(work)})
+    for result in results.values():
+        result["ok"] = (result["rows"], result["checksum"]) == (result["rows_found"], result["checksum_found"])
+        result["seconds"] = round(result["seconds"], 3)
+    return results
+
+
+def _empty_result(table: TableEntry, missing: list[str]) -> dict:
+    result = {"rows": table.rows, "rows_found": 0, "checksum": table.checksum, "checksum_found": "0", "ok": False, "seconds": 0.0}
+    if missing:
+        result.update(rows_found=None, checksum_found=None, missing_columns=missing)
+    return result
+
+
+def _add(result: dict, found: PieceResult) -> None:
+    result["rows_found"] += found.rows
+    result["checksum_found"] = str(int(result["checksum_found"]) + found.checksum)
+    result["seconds"] += found.seconds
+
+
+def _check_objects(database: Database, roles: list[Role], control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
+    """Return how many objects were looked up, and what is missing or different."""
+    features = server_features.probe(control)
+    convert_options = ConvertOptions(options.grants, server_features.existing_roles(control))
+    conversion = convert_database(database, roles, features, convert_options)
+    columns, missing = check_columns(control, database, features, convert_options)
+    statements, missing_objects = check_statements(control, database, conversion.statements)
+    control.rollback()
+    return columns + statements, missing + missing_objects
