@@ -22,7 +22,7 @@ from .json_values import json_text
 from .text.numbers import numeric_text
 from .text.scalars import check_length
 from .text.times import fraction_text, timestamp_writer
-from .type_texts import BPCHAR_OID
+from .type_texts import BPCHAR_OID, SHORT_STRING_OIDS
 
 RowFunction = Callable[[Iterable[tuple[list[bytes], list[bytes]]]], Iterator[tuple[list[str], Optional[list[str]]]]]
 
@@ -275,7 +275,7 @@ def _value_columns(layout: RowLayout, family: Family) -> list[ColumnForms]:
 
 def _write_value(source: _Source, indent: int, layout: RowLayout, family: Family) -> None:
     columns = _value_columns(layout, family)
-    strings = [form for form in columns if form.kind.family in _STRINGS]
+    strings = [form for form in columns if form.kind.family in _STRINGS and form.kind.oid not in SHORT_STRING_OIDS]
     source.add(indent, f"if value[4] == {values.TAG_TUPLE}:")
     body = indent + 1
     source.add(body, "v = value + PADDING")
@@ -331,7 +331,7 @@ def _write_entry(source: _Source, indent: int, form: ColumnForms) -> None:
     else:
         source.add(indent, f"if code == {base | wire_type}:")
     writer = _ENTRY_WRITERS.get(family)
-    if writer:
+    if writer and form.kind.oid not in SHORT_STRING_OIDS:
         writer(source, inner, form, name)
     else:
         reader = f"read_{column_id}"

@@ -12,12 +12,16 @@ from ..errors import UnsupportedError
 from .encoding import MalformedValue, ValueProblem
 from .text.composites import array_text, plain_array_text, record_text
 from .text.numbers import double_text, lsn_text, numeric_text, single_text
-from .text.scalars import bits_text, box2d_text, bytes_text, check_length, geometry_text, inet_text, string_text, uuid_text
+from .text.scalars import bits_text, box2d_text, bytes_text, check_length, geometry_text, inet_cast_text, inet_text, string_text, uuid_text
 from .text.times import date_text, interval_text, time_text, rounded, timestamp_writer, timetz_text
 
 Writer = Callable[[Any], str]
 
 BPCHAR_OID = 1042
+_CHAR_OID, _NAME_OID = 18, 19
+_SHORT_STRINGS = {_CHAR_OID: (1, '"char"'), _NAME_OID: (63, "name")}
+"""Most bytes that a value of these types has in PostgreSQL, which silently cuts off the rest."""
+SHORT_STRING_OIDS = frozenset(_SHORT_STRINGS)
 _FLOAT4_OID, _BIT_OID = 700, 1560
 _NEVER_ESCAPED = frozenset((
     "bool", "int", "float", "decimal", "date", "timestamp", "timestamptz", "interval", "oid", "uuid", "inet", "time", "timetz", "bit",
@@ -51,17 +55,23 @@ def is_escaped(kind: SqlType, user_types: Mapping[int, UserType]) -> bool:
     return kind.family not in _NEVER_ESCAPED
 
 
-def text_writer(kind: SqlType, user_types: Mapping[int, UserType]) -> Writer:
-    """Return the writer of a resolved type. The writer raises ValueProblem for what PostgreSQL cannot hold."""
+def text_writer(kind: SqlType, user_types: Mapping[int, UserType], inside: bool = False) -> Writer:
+    """Return the writer of a resolved type. The writer raises ValueProblem for what PostgreSQL cannot hold.
+
+    ``inside`` an array or a composite value PostgreSQL prints char(n) with its blanks and an inet without a full mask,
+    which a cast to text does the other way round.
+    """
     family = kind.family
+    if family == "inet":
+        return inet_text if inside else inet_cast_text
     if family == "array" and kind.element is not None:
         return _array_writer(kind.element, user_types)
     if family == "tuple":
-        return _record_writer([text_writer(field, user_types) for field in kind.fields])
+        return _record_writer([text_writer(field, user_types, True) for field in kind.fields])
     if family == "enum":
         return _enum_writer(kind, user_types)
     if family in ("string", "collated", "refcursor"):
-        return _string_writer(kind)
+        return _string_writer(kind, inside)
     if family in ("timestamp", "timestamptz"):
         return timestamp_writer(kind.precision, "+00" if family == "timestamptz" else "")
     if family == "decimal":
@@ -107,15 +117,19 @@ def _enum_writer(kind: SqlType, user_types: Mapping[int, UserType]) -> Writer:
     return write
 
 
-def _string_writer(kind: SqlType) -> Writer:
+def _string_writer(kind: SqlType, inside: bool) -> Writer:
     width, blank_padded = kind.width, kind.oid == BPCHAR_OID
+    longest, short_name = _SHORT_STRINGS.get(kind.oid, (0, ""))
 
     def write(value: bytes) -> str:
-        if blank_padded:
+        if longest and len(value) > longest:
+            raise ValueProblem(f"the text has {len(value)} bytes, PostgreSQL's {short_name} holds {longest}")
+        if blank_padded and (width or not inside):
             value = value.rstrip(b" ")
         if 0 < width < len(value):
             check_length(value, width)
-        return string_text(value)
+        text = string_text(value)
+        return text.ljust(width) if blank_padded and inside else text
 
     return write
 
@@ -132,7 +146,7 @@ def _bits_writer(kind: SqlType) -> Writer:
 
 
 def _array_writer(element: SqlType, user_types: Mapping[int, UserType]) -> Writer:
-    write = text_writer(element, user_types)
+    write = text_writer(element, user_types, True)
     if element.family in _NEVER_QUOTED:
         return lambda value: plain_array_text([None if item is None else write(item) for item in value])
     # PostGIS declares a colon as the delimiter of its arrays.
@@ -149,7 +163,7 @@ def _same(value: str) -> str:
 
 
 _WRITERS: dict[str, Writer] = {
-    "bool": lambda value: "t" if value else "f", "int": str, "oid": str, "date": date_text, "pg_lsn": lsn_text, "uuid": uuid_text, "inet": inet_text,
+    "bool": lambda value: "t" if value else "f", "int": str, "oid": str, "date": date_text, "pg_lsn": lsn_text, "uuid": uuid_text,
     "bytes": bytes_text, "geometry": geometry_text, "geography": geometry_text, "box2d": lambda value: box2d_text(*value),
     "json": _same, "tsquery": _same, "tsvector": _same, "vector": _same, "ltree": _same, "void": _same,
 }

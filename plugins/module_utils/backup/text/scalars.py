@@ -42,14 +42,23 @@ def uuid_text(data: bytes) -> str:
 
 def inet_text(data: bytes) -> str:
     """An inet from its family, mask length and address; a full mask is not printed."""
+    text, mask, full = _inet_parts(data)
+    return text if mask == full else f"{text}/{mask}"
+
+
+def inet_cast_text(data: bytes) -> str:
+    """An inet as a cast to text prints it: always with its mask."""
+    text, mask, _full = _inet_parts(data)
+    return f"{text}/{mask}"
+
+
+def _inet_parts(data: bytes) -> tuple[str, int, int]:
     family, mask, address = data[0], data[1], data[2:]
     if family == _IPV4 and len(address) == 4 and mask <= 32:
-        text, full = ".".join(map(str, address)), 32
-    elif family == _IPV6 and len(address) == 16 and mask <= 128:
-        text, full = _ipv6(address), 128
-    else:
-        raise MalformedValue(f"an inet of family {family} with {len(address)} bytes and mask {mask}")
-    return text if mask == full else f"{text}/{mask}"
+        return ".".join(map(str, address)), mask, 32
+    if family == _IPV6 and len(address) == 16 and mask <= 128:
+        return _ipv6(address), mask, 128
+    raise MalformedValue(f"an inet of family {family} with {len(address)} bytes and mask {mask}")
 
 
 def _ipv6(address: bytes) -> str:
