@@ -20,6 +20,7 @@ HEADER = 8 + 12
 CHUNK = 65536
 TAG = 16
 ITERATIONS = 64000
+SALT = 16
 INFO = "ENCRYPTION-INFO"
 
 
@@ -39,10 +40,7 @@ def passphrase_keys(storage: Storage, folder: str, passphrase: str) -> list[byte
     keys = []
     for name in sorted(names, key=_number, reverse=True):
         path = f"{folder}/{name}" if folder else name
-        message = protobuf.parse(storage.read(path))
-        if protobuf.integer(message, 1):
-            raise UnsupportedError(f"{storage.describe(path)}: encryption scheme {protobuf.integer(message, 1)} is not known")
-        salt = protobuf.blob(message, 2)
+        salt = _salt(storage.read(path), storage.describe(path))
         if salt:
             if not passphrase:
                 raise ConfigurationError(f"{storage.describe(folder)} is encrypted: set the backup's passphrase")
@@ -55,14 +53,28 @@ def passphrase_keys(storage: Storage, folder: str, passphrase: str) -> list[byte
     return keys
 
 
+def _salt(data: bytes, name: str) -> bytes:
+    """Read an ENCRYPTION-INFO file; no salt means that KMS keys alone unlock the backup."""
+    try:
+        message = protobuf.parse(data)
+        scheme, salt, sealed_keys = protobuf.integer(message, 1), protobuf.blob(message, 2), protobuf.blobs(message, 3)
+    except CorruptBackupError as error:
+        raise CorruptBackupError(f"{name} is damaged ({error}): copy it again from the original") from error
+    if scheme:
+        raise UnsupportedError(f"{name}: encryption scheme {scheme} is not known")
+    if len(salt) != SALT and (salt or not sealed_keys):
+        raise CorruptBackupError(f"{name} is damaged: it has neither a salt of {SALT} bytes nor a KMS key; copy it again from the original")
+    return salt
+
+
 def _number(name: str) -> int:
     suffix = name[len(INFO) + 1:]
     return int(suffix) if suffix.isdigit() else 0
 
 
-def unlocks(data: bytes, key: bytes) -> bool:
-    """Tell whether a key opens a file, by its first chunk."""
-    first = data[:HEADER + CHUNK + TAG] if data[7:8] == b"\x02" else data
+def unlocks(data: bytes, key: bytes, name: str) -> bool:
+    """Tell whether a key opens a file, by its first chunk. Raises CorruptBackupError when it is no encrypted file."""
+    first = data[:HEADER + CHUNK + TAG] if _version(data, name) == 2 else data
     try:
         AESGCM(key).decrypt(first[8:HEADER], first[HEADER:], None)
     except InvalidTag:
@@ -83,7 +95,7 @@ def decrypt(data: bytes, key: bytes, name: str) -> bytes:
 
 
 def _version(data: bytes, name: str) -> int:
-    if len(data) < HEADER or not is_encrypted(data):
+    if len(data) < HEADER + TAG or not is_encrypted(data):
         raise CorruptBackupError(f"{name} is not encrypted or truncated, but the backup is encrypted: copy it again from the original")
     if data[7] not in (1, 2):
         raise UnsupportedError(f"{name}: version {data[7]} of encrypted files is not known")
@@ -105,7 +117,7 @@ class EncryptedFile:
     def __init__(self, file, key: bytes) -> None:
         """``file`` has ``name``, ``size`` and ``read(offset, length)``."""
         self.name = file.name
-        header = file.read(0, HEADER)
+        header = file.read(0, HEADER + TAG)
         self._whole = b""
         if _version(header, file.name) == 1:
             self._whole = decrypt(file.read(0, file.size), key, file.name)

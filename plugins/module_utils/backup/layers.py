@@ -127,7 +127,7 @@ def _latest(storage: Storage) -> str:
             target = content.decode("utf-8", "replace").strip().strip("/")
             if not target or ".." in target.split("/") or not target.isprintable() or not _manifest_name(storage, target):
                 raise CorruptBackupError(
-                    f"{storage.describe(path)} names {target!r}, where there is no backup: set subdirectory to one of: {_listed(storage)}")
+                    f"{storage.describe(path)} names {target!r}, where there is no backup (looked for {', '.join(manifests.NAMES)}): set subdirectory to one of: {_listed(storage)}")
             return target
     return max(full_backups(storage), default="")
 
@@ -179,7 +179,7 @@ def _unlocking_key(storage: Storage, folder: str, name: str, keys: list[bytes]) 
     path = f"{folder}/{name}" if folder else name
     data = storage.read(path)
     for key in keys:
-        if unlocks(data, key):
+        if unlocks(data, key, storage.describe(path)):
             return key
     if manifests.checksum_holds(storage, path, data) is False:
         raise CorruptBackupError(f"{storage.describe(path)} does not match its checksum file: one of them is damaged, copy both again")

@@ -29,7 +29,7 @@ Span = tuple[bytes, bytes]
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """One span of one data file. ``data_size`` is the exact sum of its keys' and values' lengths, if it is ``counted``."""
+    """One span of one data file. ``data_size`` is the exact sum of its keys' and values' lengths, None when it is not given."""
 
     span: Span
     path: str
@@ -41,7 +41,6 @@ class ManifestFile:
     locality: str = ""
     stored_size: int = 0
     has_range_keys: bool = False
-    counted: bool = True
 
 
 @dataclass
@@ -137,7 +136,7 @@ def parse_file(data: bytes) -> ManifestFile:
         data_size=protobuf.integer(counts, 1) if 6 in message else None, rows=protobuf.integer(counts, 2),
         start_time=from_protobuf(protobuf.blob(message, 7)), end_time=from_protobuf(protobuf.blob(message, 8)),
         locality=protobuf.text(message, 9), stored_size=protobuf.integer(message, 10) or protobuf.integer(message, 11),
-        has_range_keys=bool(protobuf.integer(message, 12)), counted=6 in message,
+        has_range_keys=bool(protobuf.integer(message, 12)),
     )
 
 

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Optional
 
 from ..catalog.model import Finding
 from ..errors import CorruptBackupError, UnsupportedError
@@ -21,8 +22,6 @@ from .sstable.table import Table, named
 from .storage import Storage, StorageOptions
 from .stored_file import open_file
 
-TYPICAL_COMPRESSION = 3.0
-"""Of blocks, where the manifest says nothing of sizes: only to cut work into pieces."""
 CACHE_BYTES = 48 << 20
 """Of stored files kept open by one process."""
 HASH_WINDOW = 4 << 20
@@ -45,7 +44,8 @@ class BackupRequest:
 @dataclass(frozen=True)
 class FileRef:
     """One span of one data file. ``data_size`` is the manifest's exact sum of the lengths of keys and values, in bytes;
-    None where it says nothing of them."""
+    None where it says nothing of them, or may have counted range tombstones too. ``path`` is for messages.
+    """
 
     id: int
     layer: int
@@ -54,7 +54,6 @@ class FileRef:
     data_size: Optional[int]
     rows: int
     stored_size: int
-    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -242,9 +241,12 @@ class Backup:
                 continue
             table = self._table(source.ref.layer, source)
             low, high = max(start, span[0]), min(end, span[1])
-            first, last = (table.find(key[len(source.prefix):]) for key in span)
-            stored = max(1, sum(table.sizes[first:last + 1]))
-            scale = TYPICAL_COMPRESSION if source.ref.data_size is None else source.ref.data_size / stored
+            first = table.find(span[0][len(source.prefix):])
+            last = table.find(span[1][len(source.prefix):]) if span[1].startswith(source.prefix) else len(table.bounds)
+            if source.ref.data_size is None:
+                scale = table.raw_size / max(1, sum(table.sizes))
+            else:
+                scale = source.ref.data_size / max(1, sum(table.sizes[first:last + 1]))
             for block in range(first, min(last + 1, len(table.bounds))):
                 key = source.prefix + table.bounds[block]
                 if low < key <= high:
@@ -267,12 +269,7 @@ class Backup:
                     "backup_format_unproved", "info", layer.name,
                     f"written by {manifest.build_tag or 'an unknown release'}; read by specification, not yet proved on a backup of such a release: "
                     + ", ".join(unseen),
-                    "The sizes in the manifest prove that all bytes were read; compare samples with the source all the same.",
-                ))
-            if not all(source.entry.counted for source in self._sources[number]):
-                self.findings.append(Finding(
-                    "backup_sizes_missing", "warning", layer.name,
-                    "the manifest has no sizes of keys and values: that all of them were read is shown by the files' checksums and indexes alone",
+                    "Compare samples of the migrated rows with the source.",
                 ))
             if manifest.compacted:
                 self.findings.append(Finding("backup_compacted", "info", layer.name, "a compacted layer, which stands for several incremental ones"))
@@ -299,8 +296,7 @@ def _sources(layers: list[Layer]) -> list[list[_Source]]:
             prefix = entry.span[0][:_integer_length(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
             storage, path = layer.place(entry)
             ref = FileRef(
-                number, position, storage.describe(path), entry.span, entry.data_size, entry.rows, entry.stored_size,
-                exact=entry.counted and not entry.has_range_keys)
+                number, position, storage.describe(path), entry.span, None if entry.has_range_keys else entry.data_size, entry.rows, entry.stored_size)
             found.append(_Source(ref, entry, storage, path, prefix, tuple(sorted(spans[entry.path]))))
             number += 1
         result.append(sorted(found, key=lambda source: (source.ref.span, source.entry.start_time)))

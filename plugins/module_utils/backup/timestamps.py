@@ -32,10 +32,11 @@ def parse(text: str) -> Timestamp:
     if match:
         zone = (match[8] or "Z").upper()
         try:
-            moment = datetime.datetime(*(int(match[group] or 0) for group in range(1, 7)), tzinfo=datetime.timezone.utc)
+            moment = datetime.datetime(*(int(match[group] or 0) for group in range(1, 7)))
         except ValueError as error:
             raise ConfigurationError(f"as_of {text!r} is no time: {error}") from error
-        seconds = int((moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)).total_seconds())
+        elapsed = moment - datetime.datetime(1970, 1, 1)
+        seconds = elapsed.days * 86400 + elapsed.seconds
         if zone not in ("Z", "UTC"):
             digits = zone[1:].replace(":", "").ljust(4, "0")
             offset = int(digits[:2]) * 3600 + int(digits[2:]) * 60

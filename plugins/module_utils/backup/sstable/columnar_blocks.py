@@ -39,7 +39,7 @@ class ColumnarBlock:
         """Return a column of unsigned integers."""
         return self._uints(self._column(number, UINT), self.rows if rows < 0 else rows)[0]
 
-    def bytes(self, number: int, rows: int = -1) -> list[bytes]:
+    def strings(self, number: int, rows: int = -1) -> list[bytes]:
         """Return a column of byte strings."""
         rows = self.rows if rows < 0 else rows
         offset = self._column(number, BYTES)
@@ -123,7 +123,7 @@ def points(data: bytes) -> tuple[list[bytes], list[bytes], list[bool]]:
     """Return roach keys, values and whether each value lies outside the block."""
     block = _data_block(data)
     external = block.bools(7)
-    return block.prefixed(0), block.bytes(6), external if True in external else []
+    return block.prefixed(0), block.strings(6), external if True in external else []
 
 
 def versioned_points(data: bytes) -> tuple[list[bytes], list[bytes], list[bytes], list[bool]]:
@@ -134,7 +134,7 @@ def versioned_points(data: bytes) -> tuple[list[bytes], list[bytes], list[bytes]
         (wall.to_bytes(8, "big") + logical.to_bytes(4, "big") if logical else wall.to_bytes(8, "big")) if wall or logical else b""
         for wall, logical in zip(block.uints(1), block.uints(2))
     ]
-    return block.prefixed(0), versions, block.bytes(6), external if True in external else []
+    return block.prefixed(0), versions, block.strings(6), external if True in external else []
 
 
 def _data_block(data: bytes) -> ColumnarBlock:
@@ -142,6 +142,6 @@ def _data_block(data: bytes) -> ColumnarBlock:
     for trailer in set(block.uints(4)):
         if trailer & 0xFF != SET:
             require_set(trailer & 0xFF)
-    if any(block.bytes(3)):
+    if any(block.strings(3)):
         raise UnsupportedError("an engine key has no timestamp as its version: locks and intents do not belong in a backup")
     return block

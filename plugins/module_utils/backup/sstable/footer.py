@@ -88,11 +88,24 @@ def _last(tail: bytes, size: int) -> bytes:
 
 
 def _handles(body: bytes, position: int) -> tuple[Handle, Handle]:
+    start = position
     metaindex, position = parse_handle(body, position)
     index, position = parse_handle(body, position)
     if any(body[position:]):
         raise CorruptBackupError("the padding of its footer is not empty")
+    if body[start:position] != b"".join(encode_varint(number) for number in (*metaindex, *index)):
+        raise CorruptBackupError("a number in its footer is not in its shortest form")
     return metaindex, index
+
+
+def encode_varint(value: int) -> bytes:
+    """The shortest base-128 form of a number, the inverse of ``protobuf.varint``."""
+    result = bytearray()
+    while value > 127:
+        result.append(value & 127 | 128)
+        value >>= 7
+    result.append(value)
+    return bytes(result)
 
 
 def parse_handle(data: bytes, position: int) -> tuple[Handle, int]:

@@ -15,7 +15,7 @@ def name_values(block: bytes) -> dict[bytes, bytes]:
     """Read a metaindex or properties block. A row block begins with 0x00, a columnar one with its version, 0x01."""
     if block[:1] == b"\x01":
         columns = ColumnarBlock(block)
-        return dict(zip(columns.bytes(0), columns.bytes(1)))
+        return dict(zip(columns.strings(0), columns.strings(1)))
     return dict(row_blocks.entries(block))
 
 
@@ -23,7 +23,7 @@ def index_entries(block: bytes, columnar: bool) -> list[tuple[bytes, Handle]]:
     """Return (separator as an engine key, handle) of an index block; the block's keys are <= its separator."""
     if columnar:
         columns = ColumnarBlock(block)
-        return list(zip(columns.bytes(0), zip(columns.uints(1), columns.uints(2))))
+        return list(zip(columns.strings(0), zip(columns.uints(1), columns.uints(2))))
     return [(key[:-row_blocks.TRAILER], parse_handle(value, 0)[0]) for key, value in row_blocks.entries(block)]
 
 
@@ -32,7 +32,7 @@ def value_blocks(index: bytes, widths: bytes) -> list[Handle]:
     width = sum(widths)
     if len(widths) != 3 or not width or len(index) % width:
         raise CorruptBackupError("the index of its value blocks is damaged")
-    result = []
+    result: list[Handle] = []
     for place in range(0, len(index), width):
         middle, last = place + widths[0], place + widths[0] + widths[1]
         if int.from_bytes(index[place:middle], "little") != len(result):

@@ -42,8 +42,8 @@ def _rows(block: bytes) -> list[RangeTombstone]:
 def _columnar(block: bytes) -> list[RangeTombstone]:
     boundaries = int.from_bytes(block[:KEYSPAN_HEADER], "little")
     columns = ColumnarBlock(block, KEYSPAN_HEADER)
-    keys, starts = columns.bytes(0, boundaries), columns.uints(1, boundaries)
-    trailers, suffixes, values = columns.uints(2), columns.bytes(3), columns.bytes(4)
+    keys, starts = columns.strings(0, boundaries), columns.uints(1, boundaries)
+    trailers, suffixes, values = columns.uints(2), columns.strings(3), columns.strings(4)
     result = []
     for number in range(boundaries - 1):
         for row in range(starts[number], starts[number + 1]):
