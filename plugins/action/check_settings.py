@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from typing import Any, Optional
+
+import yaml
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -15,19 +18,30 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.aws_keys 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
 
 
+COLLECTION = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def _role_variables() -> list[str]:
+    """Return the variables that this collection's roles declare."""
+    names = []
+    for path in sorted(COLLECTION.glob("roles/*/meta/argument_specs.yml")):
+        names += yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    return names
+
+
 class ActionModule(ActionBase):
     """Reads all variables of the host, changes nothing."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
     _supports_check_mode = True
-    _VALID_ARGS = frozenset({"known", "ignored"})
+    _VALID_ARGS = frozenset({"ignored"})
 
     def run(self, tmp: Any = None, task_vars: Optional[dict] = None) -> dict:
         """Fail with every problem in one line, or return nothing but success."""
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
-        known = [*self._task.args.get("known", []), *self._task.args.get("ignored", [])]
+        known = [*settings.PLAYBOOK_VARIABLES, *_role_variables(), *self._task.args.get("ignored", [])]
         problems = settings.unknown_keys(load_extra_vars(self._loader), variables, known)
         values = {name: self._templar.template(variables[name]) for name in settings.BY_NAME if name in variables}
         problems += settings.check_values(values) + self._check_keys_file(values.get("aws_keys_file"))

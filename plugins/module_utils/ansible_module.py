@@ -13,9 +13,11 @@ from ansible.module_utils.basic import AnsibleModule
 from . import libraries
 from .backup.reader import BackupRequest
 from .backup.storage import StorageOptions
+from .dump.layout import read_manifest
 from .errors import MigrationError
 from .migration_log import MigrationLog
 from .postgres.connection import ConnectionParameters
+from .result_file import keep_result
 
 MOST_PROCESSES = 8
 
@@ -85,6 +87,16 @@ def processes(asked: int) -> int:
 def migration_log(module: AnsibleModule, phase: str) -> MigrationLog:
     """Return the log of this module; it writes nothing without C(log_file) or in check mode."""
     return MigrationLog("" if module.check_mode else module.params["log_file"] or "", phase)
+
+
+def phase_result(module: AnsibleModule, result: dict) -> dict:
+    """Add the dump's id and the target to the result of a phase, and keep it in C(result_file) unless in check mode; return it."""
+    given = module.params
+    target = f"{given['login_host']}:{given['login_port']}" if "login_host" in given else ""
+    result = dict(result, dump_id=read_manifest(given["dump_dir"]).dump_id, target=target)
+    if given["result_file"] and not module.check_mode:
+        keep_result(given["result_file"], result)
+    return result
 
 
 def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict], log: Optional[MigrationLog] = None) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 from typing import Any, Optional
 
-from .dump.layout import read_manifest
 from .errors import ConfigurationError, MigrationError
 
 TIMES = frozenset({"seconds", "changed"})
@@ -34,12 +33,17 @@ def write_result(path: str, result: dict) -> bool:
     return True
 
 
-def dump_result(path: Optional[str], dump_dir: str, result: dict) -> dict:
-    """Add the dump's id to the result of a phase and keep it in the file, if one is named; return it."""
-    result = dict(result, dump_id=read_manifest(dump_dir).dump_id)
-    if path:
+def keep_result(path: str, result: dict) -> None:
+    """Keep the result of a phase. One that had nothing to do leaves what the earlier run did with the same dump and target."""
+    previous = read_result(path)
+    if result.get("changed") or previous is None or any(previous.get(key) != result.get(key) for key in ("dump_id", "target", "failed")):
         write_result(path, result)
-    return result
+
+
+def verified_dump(path: str) -> str:
+    """Return the id of the dump that the verification in the file found in its target, empty if none."""
+    result = read_result(path) or {}
+    return "" if result.get("failed") else result.get("dump_id", "")
 
 
 def write_text(path: str, text: str) -> None:

@@ -65,8 +65,8 @@ SETTINGS = (
     Setting("test_password", "str", "", "Its password; made up when empty.", secret=True),
     Setting("skip_validation", "bool", False, "Whether to skip the validation of the dump before it is imported. The verification after an import is never skipped."),
     Setting("do_cleanup", "bool", True, "Whether to remove temporary files, and the rows of the export once the target holds and has proved them. Never removes the report."),
-    Setting("temp_dir", "str", "", "An absolute directory for everything this makes on the host; `/var/tmp/cockroach_migrator-<user>` when empty."),
-    Setting("dump_dir", "str", "", "The directory of the dump; `dump` in `temp_dir` when empty."),
+    Setting("temp_dir", "str", "", "An absolute directory on the host; everything is made below it in `cockroach_migrator-<user>`. `/var/tmp` when empty."),
+    Setting("dump_dir", "str", "", "The directory of the dump; `dump` below `temp_dir` when empty."),
     Setting("chunk_size", "int", 100000, "Rows in a chunk: what one COPY loads in one transaction, and the most that a broken run repeats. (The older tool's 10,000 was the page of a SELECT; COPY "
             "streams, and smaller chunks only cost transactions.)", low=1, high=10000000),
     Setting("parallelism", "int", 0, "Processes that read, and connections that load; 0 means one a core, at most eight.", low=0, high=64),
@@ -78,6 +78,9 @@ SETTINGS = (
 )
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+PLAYBOOK_VARIABLES = ("migration_hosts", "config_path")
+"""What the playbooks take besides: the hosts to run on, and where create_config writes."""
 
 IGNORED = "preflight_ignored_variables"
 _FOREIGN_PREFIXES = ("ansible_", "vault_", "molecule_")

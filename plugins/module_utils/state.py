@@ -12,10 +12,22 @@ from .result_file import read_result
 PHASES = ("validate", "rehearsal_import", "rehearsal_verify", "target_import", "target_verify")
 
 
-def read_state(dump_dir: str, state_dir: str) -> dict:
-    """Return ``complete`` (there is a dump), ``dump_id``, ``rows_removed`` and ``done`` (phase to whether it succeeded with this dump)."""
+def current_results(state_dir: str, dump_id: str, target: str) -> dict[str, dict]:
+    """Return the results (by phase) that belong to this dump, and for the target's phases to this target. Raises MigrationError."""
+    results = {phase: read_result(os.path.join(state_dir, f"{phase}.json")) or {} for phase in PHASES}
+    return {
+        phase: result for phase, result in results.items()
+        if result and result["dump_id"] == dump_id and (not phase.startswith("target_") or result["target"] == target)
+    }
+
+
+def read_state(dump_dir: str, state_dir: str, target: str) -> dict:
+    """Return ``complete`` (there is a dump), ``dump_id``, ``rows_removed`` and ``done`` (phase to whether it succeeded with this dump).
+
+    Raises MigrationError.
+    """
     complete = is_complete(dump_dir)
     dump_id = read_manifest(dump_dir).dump_id if complete else ""
-    results = {phase: read_result(os.path.join(state_dir, f"{phase}.json")) or {} for phase in PHASES}
-    done = {phase: complete and result.get("dump_id") == dump_id and not result.get("failed") for phase, result in results.items()}
+    results = current_results(state_dir, dump_id, target) if complete else {}
+    done = {phase: phase in results and not results[phase].get("failed") for phase in PHASES}
     return {"changed": False, "complete": complete, "dump_id": dump_id, "rows_removed": rows_removed(dump_dir), "done": done}

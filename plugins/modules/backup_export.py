@@ -96,12 +96,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
 
-def export(module: AnsibleModule) -> dict:
+def export(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the export and log it."""
     given = module.params
-    log = ansible_module.migration_log(module, "backup_export")
     result = export_backup(
         ansible_module.backup_request(module), given["dump_dir"], Selection(tuple(given["include"]), tuple(given["exclude"])),
         given["chunk_rows"], ansible_module.processes(given["parallelism"]), log.progress, module.check_mode,
@@ -126,7 +126,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     needs = libraries.for_locations(module.params["locations"]) + libraries.WRITE_DUMP
-    ansible_module.run(module, needs, lambda: export(module), "backup_export")
+    log = ansible_module.migration_log(module, "backup_export")
+    ansible_module.run(module, needs, lambda: export(module, log), log)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,6 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
 options:
-  known:
-    description: Names of further variables that are known, such as those of roles.
-    type: list
-    elements: str
-    default: []
   ignored:
     description: Names of variables that are meant for something else.
     type: list

@@ -25,6 +25,11 @@ options:
     description: How many processes read. V(0) means one a core, at most eight.
     type: int
     default: 0
+  result_file:
+    description:
+      - A file that keeps the result as JSON, for M(nomos.cockroach_migrator.migration_report).
+      - An unchanged result does not touch it. Nothing is written in check mode.
+    type: path
 requirements:
   - zstandard
   - sqlglot
@@ -51,14 +56,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.validate import validate_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
 
-def validate(module: AnsibleModule) -> dict:
+def validate(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the validation and log it."""
-    log = ansible_module.migration_log(module, "dump_validate")
     result = validate_dump(module.params["dump_dir"], ansible_module.processes(module.params["parallelism"]), log.progress)
-    log.write("every chunk is as the manifest says")
-    return dict(result, changed=False)
+    if not result["ok"]:
+        return dict(result, failed=True, msg=f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result['problems'][:5])}; make it again")
+    log.write(f"{result['chunks']} chunks with {result['rows']} rows are as the manifest says")
+    return ansible_module.phase_result(module, dict(result, changed=False))
 
 
 def main() -> None:
@@ -68,10 +75,12 @@ def main() -> None:
             **ansible_module.log_arguments(),
             dump_dir=dict(type="path", required=True),
             parallelism=dict(type="int", default=0),
+            result_file=dict(type="path"),
         ),
         supports_check_mode=True,
     )
-    ansible_module.run(module, libraries.WRITE_DUMP, lambda: validate(module), "dump_validate")
+    log = ansible_module.migration_log(module, "dump_validate")
+    ansible_module.run(module, libraries.WRITE_DUMP, lambda: validate(module, log), log)
 
 
 if __name__ == "__main__":

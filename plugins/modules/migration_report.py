@@ -30,18 +30,14 @@ options:
     description: The directory of the report.
     type: path
     required: true
-  rehearsal_import:
-    description: The result file of the rehearsal's import.
+  state_dir:
+    description: The directory of the result files.
     type: path
-  rehearsal_verify:
-    description: The result file of the rehearsal's verification.
-    type: path
-  target_import:
-    description: The result file of the target's import.
-    type: path
-  target_verify:
-    description: The result file of the target's verification.
-    type: path
+    required: true
+  failure:
+    description: Why the migration failed. Empty when it did not.
+    type: str
+    default: ""
   target:
     description: The name of the target, such as V(db.internal:5432).
     type: str
@@ -53,8 +49,7 @@ EXAMPLES = r"""
   nomos.cockroach_migrator.migration_report:
     dump_dir: /var/lib/migration/dump
     report_dir: /var/lib/migration/report
-    target_import: /var/lib/migration/state/import.json
-    target_verify: /var/lib/migration/state/verify.json
+    state_dir: /var/lib/migration/state
     target: db.internal:5432
 """
 
@@ -85,10 +80,8 @@ def main() -> None:
         argument_spec=dict(
             dump_dir=dict(type="path", required=True),
             report_dir=dict(type="path", required=True),
-            rehearsal_import=dict(type="path"),
-            rehearsal_verify=dict(type="path"),
-            target_import=dict(type="path"),
-            target_verify=dict(type="path"),
+            state_dir=dict(type="path", required=True),
+            failure=dict(type="str", default=""),
             target=dict(type="str", default=""),
         ),
         supports_check_mode=True,

@@ -81,23 +81,20 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import keep_result
 
 
-def load(module: AnsibleModule) -> dict:
+def load(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the import, log it and keep its result."""
     given = module.params
-    log = ansible_module.migration_log(module, "postgres_import")
     options = ImportOptions(
         parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]), check=module.check_mode,
     )
     result = import_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress)
     if result["changed"]:
         log.write(f"imported {given['dump_dir']} into {given['login_host']}:{given['login_port']} in {result.get('seconds')} s")
-    if given["result_file"] and not module.check_mode:
-        keep_result(given["result_file"], result)
-    return result
+    return ansible_module.phase_result(module, result)
 
 
 def main() -> None:
@@ -114,7 +111,8 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    ansible_module.run(module, libraries.LOAD, lambda: load(module), "postgres_import")
+    log = ansible_module.migration_log(module, "postgres_import")
+    ansible_module.run(module, libraries.LOAD, lambda: load(module, log), log)
 
 
 if __name__ == "__main__":

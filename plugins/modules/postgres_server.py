@@ -50,6 +50,14 @@ options:
     description: A database to make.
     type: str
     default: postgres
+  durable:
+    description: Whether its data has to survive a crash of the host. A throw-away server is faster without.
+    type: bool
+    default: false
+  os_user:
+    description: The user that runs the server when the module runs as root. Empty means V(postgres) or, where there is none, V(nobody).
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -68,12 +76,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-version:
-  description: The version of the server's programs.
+data_dir:
+  description: The data directory.
   returned: when O(state=started)
   type: str
 port:
-  description: The port it listens on.
+  description: The port it listens on. Another one than O(port) when that is taken.
   returned: when O(state=started)
   type: int
 """
@@ -95,11 +103,13 @@ def main() -> None:
             user=dict(type="str", default="postgres"),
             password=dict(type="str", no_log=True),
             database=dict(type="str", default="postgres"),
+            durable=dict(type="bool", default=False),
+            os_user=dict(type="str", default=""),
         ),
         required_if=[("state", "started", ("bin_dir", "password"))],
         supports_check_mode=True,
     )
-    ansible_module.run(module, (), lambda: ensure_server(**module.params, check=module.check_mode), "")
+    ansible_module.run(module, ("psycopg2",), lambda: ensure_server(**module.params, check=module.check_mode))
 
 
 if __name__ == "__main__":

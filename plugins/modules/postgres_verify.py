@@ -67,19 +67,16 @@ verified:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import keep_result
 
 
-def verify(module: AnsibleModule) -> dict:
+def verify(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the verification, log it and keep its result."""
     given = module.params
-    log = ansible_module.migration_log(module, "postgres_verify")
     options = VerifyOptions(parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]))
     result = dict(verify_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress), changed=False)
-    if given["result_file"] and not module.check_mode:
-        keep_result(given["result_file"], result)
-    return result
+    return ansible_module.phase_result(module, result)
 
 
 def main() -> None:
@@ -96,7 +93,8 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    ansible_module.run(module, libraries.LOAD, lambda: verify(module), "postgres_verify")
+    log = ansible_module.migration_log(module, "postgres_verify")
+    ansible_module.run(module, libraries.LOAD, lambda: verify(module, log), log)
 
 
 if __name__ == "__main__":

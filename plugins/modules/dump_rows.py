@@ -1,0 +1,77 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Removes the rows of a dump that PostgreSQL holds."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: dump_rows
+short_description: Remove the rows of a dump
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.0.0
+description:
+  - Removes the chunks of a dump that has been verified in its target. Manifest, catalogs and SQL stay, for later runs and the report.
+  - A dump that has not been verified in a target is kept.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  dump_dir:
+    description: The directory of the dump.
+    type: path
+    required: true
+  verify_file:
+    description: The result file of the target's verification.
+    type: path
+    required: true
+  state:
+    description: The rows are to be gone.
+    type: str
+    choices: [absent]
+    default: absent
+"""
+
+EXAMPLES = r"""
+- name: Remove what the target holds
+  nomos.cockroach_migrator.dump_rows:
+    dump_dir: /var/lib/migration/dump
+    verify_file: /var/lib/migration/state/target_verify.json
+    state: absent
+"""
+
+RETURN = r"""
+kept:
+  description: Why the rows are kept. Empty when they are gone.
+  returned: success
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.rows import remove_rows
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import verified_dump
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            dump_dir=dict(type="path", required=True),
+            verify_file=dict(type="path", required=True),
+            state=dict(type="str", choices=["absent"], default="absent"),
+        ),
+        supports_check_mode=True,
+    )
+    given = module.params
+    ansible_module.run(module, libraries.WRITE_DUMP, lambda: remove_rows(given["dump_dir"], verified_dump(given["verify_file"]), module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

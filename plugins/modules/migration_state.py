@@ -1,0 +1,79 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Tells which phases of a migration are done."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: migration_state
+short_description: Tell which phases of a migration are done
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.0.0
+description:
+  - Reads a dump's manifest and the result files of the phases.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes.read_only
+  - nomos.cockroach_migrator.attributes
+options:
+  dump_dir:
+    description: The directory of the dump.
+    type: path
+    required: true
+  state_dir:
+    description: The directory of the result files.
+    type: path
+    required: true
+  target:
+    description: The target, such as V(db.internal:5432). Results of another target do not count.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Look what is done
+  nomos.cockroach_migrator.migration_state:
+    dump_dir: /var/lib/migration/dump
+    state_dir: /var/lib/migration/state
+  register: state
+"""
+
+RETURN = r"""
+complete:
+  description: Whether there is a complete dump.
+  returned: success
+  type: bool
+dump_id:
+  description: The id of the dump's content. Empty without a complete dump.
+  returned: success
+  type: str
+rows_removed:
+  description: Whether the dump's rows were removed after they had been verified in the target.
+  returned: success
+  type: bool
+done:
+  description: For each phase whether it succeeded with this dump.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.state import read_state
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            dump_dir=dict(type="path", required=True),
+            state_dir=dict(type="path", required=True),
+            target=dict(type="str", default=""),
+        ),
+        supports_check_mode=True,
+    )
+    ansible_module.run(module, libraries.WRITE_DUMP, lambda: read_state(**module.params))
+
+
+if __name__ == "__main__":
+    main()
