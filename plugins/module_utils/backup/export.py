@@ -81,13 +81,14 @@ class Plan:
 
 def export_backup(
     request: BackupRequest, dump_dir: str, selection: Selection, chunk_rows: int, parallelism: int,
-    progress: Optional[Progress] = None, check: bool = False,
+    progress: Optional[Progress] = None, check: bool = False, keep_passwords: bool = False,
 ) -> dict:
     """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``.
 
     ``chunk_rows`` is about how many rows a chunk holds, ``parallelism`` the number of processes. A complete dump of
     the same backup and selection is left as it is; one that was broken off goes on where it stopped. With ``check``
-    nothing is written. Raises MigrationError.
+    nothing is written. ``keep_passwords`` keeps the roles' SCRAM verifiers in a private file of the dump. Raises
+    MigrationError.
     """
     started = time.monotonic()
     backup = open_backup(request)
@@ -95,6 +96,7 @@ def export_backup(
     identity = {
         "cluster_id": backup.info["cluster_id"], "end_time": list(backup.end_time), "chunk_rows": chunk_rows,
         "include": list(selection.include), "exclude": list(selection.exclude),
+        "passwords": keep_passwords,
     }
     if layout.is_complete(dump_dir) and layout.read_manifest(dump_dir).source.get("identity") == identity:
         return _summary(dump_dir, changed=False, started=started)
@@ -108,7 +110,7 @@ def export_backup(
         for file_id, size in result["tally"].items():
             tally[int(file_id)] = tally.get(int(file_id), 0) + size
     findings = [*backup.findings, *plan.catalog.findings, *prove(backup, plan.read, tally)]
-    _write_dump(backup, plan, dump_dir, results, identity, findings)
+    _write_dump(backup, plan, dump_dir, results, identity, findings, keep_passwords)
     journal.remove()
     return _summary(dump_dir, changed=True, started=started)
 
@@ -256,7 +258,9 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
     return {"chunk": to_json(writer.chunk), "rows": writer.chunk.rows}
 
 
-def _write_dump(backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, findings: list[Finding]) -> None:
+def _write_dump(
+    backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, findings: list[Finding], keep_passwords: bool,
+) -> None:
     chunks: dict[int, list] = {}
     for task in plan.tasks:
         if task.table_id:
@@ -271,7 +275,7 @@ def _write_dump(backup: Backup, plan: Plan, dump_dir: str, results: dict[str, di
             ))
         databases.append((database, tables))
     source_info = dict(backup.info, kind="backup", identity=identity)
-    layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, findings)
+    layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, findings, keep_passwords)
 
 
 def _summary(dump_dir: str, changed: bool, started: float) -> dict:
