@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -74,7 +75,7 @@ def bare_statements(work: pathlib.Path) -> tuple[list[str], list[str], list[tupl
 def bare_copy(work: pathlib.Path, pg_bin: str, url: str) -> float:
     """Load by psql alone; return the seconds of COPY and indexes."""
     before, after, files = bare_statements(work)
-    psql = [os.path.join(pg_bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1"]
+    psql = [shutil.which("psql", path=pg_bin) or "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
     subprocess.run([*psql, "-d", url, "-c", "CREATE DATABASE bare TEMPLATE template0 ENCODING 'UTF8'"], check=True)
     target = [*psql, "-d", url.rsplit("/", 1)[0] + "/bare"]
     subprocess.run(target, input=";\n".join(before) + ";\n", text=True, check=True)
@@ -104,6 +105,7 @@ def measure(arguments: argparse.Namespace) -> str:
         bin_dir = find_bin_dir(arguments.pg_bin)
         with temporary_server(ServerOptions(str(work / "server"), bin_dir, durable=True)) as parameters:
             server = json.dumps({"host": parameters.host, "port": parameters.port, "user": parameters.user})
+            os.environ["PGOPTIONS"] = "-c client_min_messages=warning"
             os.environ["BENCHMARK_PASSWORD"] = os.environ["PGPASSWORD"] = parameters.password
             options = ("--parallelism", str(arguments.parallelism), "--server", server)
             phases = {name: phase(work, name, *options, "--backup", str(arguments.backup)) for name in ("read", "import", "verify")}
