@@ -27,6 +27,8 @@ try:
 except ImportError:
     md5 = partial(hashlib.md5, usedforsecurity=False)
 
+_MOST_ARGUMENTS = 50
+
 
 def line_checksums(lines: list[str], computed: Optional[list[str]] = None) -> int:
     """Return the sum of the checksums of COPY lines (without newline) and the computed text that belongs to each."""
@@ -51,7 +53,8 @@ class SqlColumn:
     escaped: bool = True
     """False: the text form never holds backslash, tab, newline or carriage return."""
     nullable: bool = True
-    boolean: bool = False
+    prints_unlike_cast: bool = False
+    """The cast to text gives something else than COPY: true for t, 10.0.0.1/32 for 10.0.0.1."""
     padded: bool = False
     """A char(n), which only the cast to text frees from trailing blanks."""
 
@@ -67,9 +70,16 @@ def sql_row_checksum(columns: Iterable[SqlColumn], computed: Iterable[SqlColumn]
     if len(columns) == 1 and not computed:
         line = _copy_form(columns[0])
     else:
-        line = sql.SQL("concat_ws(E'\\t', {})").format(sql.SQL(", ").join(parts))
+        line = _joined(parts)
     # The cast to 64 bits keeps the first ones.
     return sql.SQL("('x' || md5({}))::bit(64)::bigint").format(line)
+
+
+def _joined(parts: list[sql.Composable]) -> sql.Composable:
+    """Join by tabs; a function of PostgreSQL takes at most 100 arguments."""
+    if len(parts) > _MOST_ARGUMENTS:
+        parts = [_joined(parts[start:start + _MOST_ARGUMENTS]) for start in range(0, len(parts), _MOST_ARGUMENTS)]
+    return sql.SQL("concat_ws(E'\\t', {})").format(sql.SQL(", ").join(parts))
 
 
 def _argument(column: SqlColumn) -> sql.Composable:
@@ -81,8 +91,8 @@ def _argument(column: SqlColumn) -> sql.Composable:
 
 def _copy_form(column: SqlColumn) -> sql.Composable:
     name = sql.Identifier(column.name)
-    if column.boolean:
-        form = sql.SQL("CASE {0} WHEN true THEN 't' WHEN false THEN 'f' END").format(name)
+    if column.prints_unlike_cast:
+        form = sql.SQL("CASE WHEN {0} IS NOT NULL THEN concat({0}) END").format(name)
     else:
         form = sql.SQL("{}::text").format(name)
     if column.escaped:

@@ -20,7 +20,7 @@ from ..convert.statements import Statement
 from ..convert.tables import kept_columns
 from ..convert.types import type_name
 from ..errors import UnsupportedError
-from .catalog_state import CatalogState, Owned, read_state
+from .catalog_state import CatalogState, read_state
 from .statement_runner import describe
 
 _CONSTRAINT_KINDS = {"primary_key": "p", "unique_constraint": "u", "check": "c", "foreign_key": "f"}
@@ -236,21 +236,23 @@ class _Checker:
         return "" if statement.sql.endswith(" OWNER TO " + quote(holder.owner)) else f"the owner is {holder.owner}"
 
     def _grant(self, statement: Statement) -> str:
-        if _on_database(statement):
-            return self._database_grants()
-        command, option = _without_option(statement.sql)
-        privileges, rest = command[len("GRANT "):].split(" ON ", 1)
-        kind = rest.split(" ", 1)[0]
-        target = quote(statement.schema, statement.name) if statement.schema else quote(statement.name)
-        held = self._state.privileges.get((kind, statement.schema, statement.name), {})
-        for role, found in held.items():
-            if rest == f"{kind} {target} TO {quote(role) if role is not None else 'PUBLIC'}":
-                return _lacking(kind, privileges.split(", "), found, option)
+        """The command's text holds the privileges before the first ON, and must name kind, object, role and option as we spell them."""
+        kind = "DATABASE" if _on_database(statement) else statement.sql.split(" ON ", 1)[1].split(" ", 1)[0]
+        command = statement.sql.split("GRANT ", 1)[1]
+        for (held_kind, schema, name), roles in self._state.privileges.items():
+            if held_kind != kind or kind != "DATABASE" and (schema, name) != (statement.schema, statement.name):
+                continue
+            target = "%I" if kind == "DATABASE" else quote(schema, name) if schema else quote(name)
+            for role, found in roles.items():
+                for option in ("", _GRANT_OPTION):
+                    if self._is_end(statement, f" ON {kind} {target} TO {quote(role) if role is not None else 'PUBLIC'}{option}"):
+                        return _lacking(kind, command.split(" ON ", 1)[0].split(", "), found, bool(option))
         return "missing"
 
-    def _database_grants(self) -> str:
-        held = self._state.privileges[next(key for key in self._state.privileges if key[0] == "DATABASE")]
-        return _there(bool(held))
+    def _is_end(self, statement: Statement, end: str) -> bool:
+        if not _on_database(statement):
+            return statement.sql.endswith(end)
+        return (literal(end.replace("%", "%%").replace("%%I", "%I", 1))[1:] + ", current_database())") in statement.sql
 
 
 def _there(found: bool) -> str:
@@ -259,12 +261,6 @@ def _there(found: bool) -> str:
 
 def _on_database(statement: Statement) -> bool:
     return statement.sql.startswith("DO ")
-
-
-def _without_option(command: str) -> tuple[str, bool]:
-    if command.endswith(_GRANT_OPTION):
-        return command[:-len(_GRANT_OPTION)], True
-    return command, False
 
 
 def _lacking(kind: str, privileges: list[str], found: dict[str, bool], option: bool) -> str:

@@ -19,7 +19,9 @@ from ..dump.row_checksum import SqlColumn, sql_row_checksum
 PIECE_PAGES = 4096
 """Pages of 8 KiB that one query reads."""
 
-_BOOLEAN, _PADDED = 16, 1042
+_PRINT_UNLIKE_CAST = frozenset((16, 650, 869))
+"""boolean, cidr, inet."""
+_PADDED = 1042
 
 
 @dataclass(frozen=True)
@@ -91,4 +93,4 @@ def _columns(connection: Any, table: TableEntry) -> dict[str, tuple[int, bool]]:
 def _sql_column(column: ColumnEntry, known: dict[str, tuple[int, bool]]) -> SqlColumn:
     name = clip(column.name)
     type_oid, not_null = known[name]
-    return SqlColumn(name, column.escaped, nullable=not not_null, boolean=type_oid == _BOOLEAN, padded=type_oid == _PADDED)
+    return SqlColumn(name, column.escaped, nullable=not not_null, prints_unlike_cast=type_oid in _PRINT_UNLIKE_CAST, padded=type_oid == _PADDED)
