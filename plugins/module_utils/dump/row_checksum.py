@@ -53,10 +53,10 @@ class SqlColumn:
     escaped: bool = True
     """False: the text form never holds backslash, tab, newline or carriage return."""
     nullable: bool = True
-    prints_unlike_cast: bool = False
-    """The cast to text gives something else than COPY: true for t, 10.0.0.1/32 for 10.0.0.1."""
-    padded: bool = False
-    """A char(n), which only the cast to text frees from trailing blanks."""
+    boolean: bool = False
+    """The dump has COPY's t and f, where the cast to text gives true and false."""
+    plain: bool = False
+    """A type that prints itself as its cast to text does (char(n) and inet do not): saves the cast."""
 
 
 def sql_row_checksum(columns: Iterable[SqlColumn], computed: Iterable[SqlColumn] = ()) -> sql.Composable:
@@ -83,16 +83,16 @@ def _joined(parts: list[sql.Composable]) -> sql.Composable:
 
 
 def _argument(column: SqlColumn) -> sql.Composable:
-    """concat_ws prints values as COPY does (also true as t) and saves the cast, but it skips NULL."""
-    if column.nullable or column.escaped or column.padded:
-        return _copy_form(column)
-    return sql.Identifier(column.name)
+    """concat_ws prints values itself, but it skips NULL."""
+    if column.plain and not column.nullable and not column.escaped:
+        return sql.Identifier(column.name)
+    return _copy_form(column)
 
 
 def _copy_form(column: SqlColumn) -> sql.Composable:
     name = sql.Identifier(column.name)
-    if column.prints_unlike_cast:
-        form = sql.SQL("CASE WHEN {0} IS NOT NULL THEN concat({0}) END").format(name)
+    if column.boolean:
+        form = sql.SQL("CASE {0} WHEN true THEN 't' WHEN false THEN 'f' END").format(name)
     else:
         form = sql.SQL("{}::text").format(name)
     if column.escaped:

@@ -19,9 +19,9 @@ from ..dump.row_checksum import SqlColumn, sql_row_checksum
 PIECE_PAGES = 4096
 """Pages of 8 KiB that one query reads."""
 
-_PRINT_UNLIKE_CAST = frozenset((16, 650, 869))
-"""boolean, cidr, inet."""
-_PADDED = 1042
+_BOOLEAN = 16
+_PLAIN = frozenset((20, 21, 23, 26, 700, 701, 1082, 1083, 1114, 1184, 1700, 2950))
+"""Integers, oid, floats, date, time, timestamps, numeric, uuid."""
 
 
 @dataclass(frozen=True)
@@ -93,4 +93,4 @@ def _columns(connection: Any, table: TableEntry) -> dict[str, tuple[int, bool]]:
 def _sql_column(column: ColumnEntry, known: dict[str, tuple[int, bool]]) -> SqlColumn:
     name = clip(column.name)
     type_oid, not_null = known[name]
-    return SqlColumn(name, column.escaped, nullable=not not_null, prints_unlike_cast=type_oid in _PRINT_UNLIKE_CAST, padded=type_oid == _PADDED)
+    return SqlColumn(name, column.escaped, nullable=not not_null, boolean=type_oid == _BOOLEAN, plain=type_oid in _PLAIN)
