@@ -63,10 +63,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 databases:
-  description: For each database its tables with rows and times.
+  description: By name each database with its tables, their rows and times. In check mode with what there is to do.
   returned: success
-  type: list
-  elements: dict
+  type: dict
 findings:
   description: What the conversion for this server changed, weakened or left out.
   returned: success

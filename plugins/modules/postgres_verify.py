@@ -54,14 +54,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 databases:
-  description: For each database its tables with the rows and checksums wanted and found, and the objects that are missing.
+  description: By name each database with its tables, their rows and checksums wanted and found, and the objects that are missing.
   returned: always
-  type: list
-  elements: dict
-verified:
+  type: dict
+ok:
   description: Whether everything is the same.
   returned: always
   type: bool
+seconds:
+  description: How long it took.
+  returned: always
+  type: float
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -69,6 +72,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.differences import differences
+
+MOST_LINES = 5
 
 
 def verify(module: AnsibleModule, log: MigrationLog) -> dict:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..catalog.model import to_json
+from ..convert.names import clip
 from ..dump.layout import Manifest
 
 SEVERITIES = ("error", "warning", "info")
@@ -72,12 +73,16 @@ def _databases(manifest: Manifest, results: dict[str, dict]) -> list[dict]:
                 "target": _verification(results.get("target_verify"), entry.name, table.full_name),
                 "import_seconds": _part(results.get("target_import") or results.get("rehearsal_import"), entry.name, table.full_name).get("seconds"),
             })
-        databases.append({"name": entry.name, "tables": tables})
+        verification = (results.get("target_verify") or results.get("rehearsal_verify") or {}).get("databases", {}).get(clip(entry.name), {})
+        databases.append({
+            "name": entry.name, "tables": tables, "objects_checked": verification.get("objects_checked", 0),
+            "objects_missing": verification.get("objects_missing", []),
+        })
     return databases
 
 
 def _part(result: Optional[dict], database: str, table: str) -> dict[str, Any]:
-    return ((result or {}).get("databases", {}).get(database) or {}).get("tables", {}).get(table) or {}
+    return ((result or {}).get("databases", {}).get(clip(database)) or {}).get("tables", {}).get(table) or {}
 
 
 def _verification(result: Optional[dict], database: str, table: str) -> str:
@@ -93,5 +98,5 @@ def _findings(manifest: Optional[Manifest], results: dict[str, dict]) -> list[di
     groups += [(results.get(phase) or {}).get("findings", []) for phase in ("target_import", "rehearsal_import")]
     seen = {}
     for finding in (finding for group in groups for finding in group):
-        seen.setdefault((finding["code"], finding["object"], finding["message"]), finding)
+        seen.setdefault((finding["code"], finding["object"], finding["message"]), {**finding, "advice": finding.get("advice", "")})
     return sorted(seen.values(), key=lambda finding: (SEVERITIES.index(finding["severity"]), finding["code"], finding["object"]))

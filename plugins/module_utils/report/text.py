@@ -40,6 +40,8 @@ def _tables(report: dict) -> list[str]:
         for table in database["tables"]:
             seconds = "" if table["import_seconds"] is None else f"{table['import_seconds']:.2f}"
             lines.append(f"  {table['name']:<{width}}  {table['rows']:>14,}  {table['checksum']:>24}  {seconds:>8}  {table['rehearsal']:<9}  {table['target']}")
+        lines.append(f"  objects found in PostgreSQL's catalog: {database['objects_checked'] - len(database['objects_missing'])} of {database['objects_checked']}")
+        lines += [f"    {line}" for line in database["objects_missing"]]
         lines.append("")
     return lines
 

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Runs a local S3 server (moto) with a sample backup in a bucket, for the demo.
+
+usage: demo_s3.py start STATE_DIRECTORY PORT BUCKET SAMPLE_DIRECTORY
+       demo_s3.py stop STATE_DIRECTORY
+
+Prints ``changed`` when there was something to do.
+"""
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import boto3
+import botocore.exceptions
+
+SECONDS = 60
+
+
+def running(pid_file: pathlib.Path) -> int:
+    """Return the server's process id, 0 when it does not run."""
+    try:
+        pid = int(pid_file.read_text(encoding="utf-8"))
+        command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return 0
+    return pid if b"moto" in command else 0
+
+
+def start(state: pathlib.Path, port: str, bucket: str, sample: pathlib.Path) -> bool:
+    """Start the server where it does not run and upload what is missing; return whether there was anything to do."""
+    changed = False
+    pid_file = state / "s3.pid"
+    if not running(pid_file):
+        with open(state / "s3.log", "ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )
+        pid_file.write_text(str(process.pid), encoding="utf-8")
+        changed = True
+    client = boto3.client(
+        "s3", endpoint_url=f"http://127.0.0.1:{port}", aws_access_key_id="demo", aws_secret_access_key="demo-secret", region_name="us-east-1",
+    )
+    wait(client, state / "s3.log")
+    if bucket not in [entry["Name"] for entry in client.list_buckets()["Buckets"]]:
+        client.create_bucket(Bucket=bucket)
+        changed = True
+    stored = {item["Key"] for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket) for item in page.get("Contents", [])}
+    for path in sorted(sample.rglob("*")):
+        key = f"shop/{path.relative_to(sample)}"
+        if path.is_file() and key not in stored:
+            client.upload_file(str(path), bucket, key)
+            changed = True
+    return changed
+
+
+def wait(client: object, log: pathlib.Path) -> None:
+    """Wait until the server answers."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            client.list_buckets()
+            return
+        except botocore.exceptions.BotoCoreError:
+            if time.monotonic() > deadline:
+                sys.exit(f"the S3 server does not answer, see {log}")
+            time.sleep(0.2)
+
+
+def stop(state: pathlib.Path) -> bool:
+    """Stop the server; return whether it ran."""
+    pid = running(state / "s3.pid")
+    if pid:
+        os.kill(pid, signal.SIGTERM)
+    return bool(pid)
+
+
+def main() -> None:
+    """Read the arguments."""
+    state = pathlib.Path(sys.argv[2])
+    if sys.argv[1] == "start":
+        changed = start(state, sys.argv[3], sys.argv[4], pathlib.Path(sys.argv[5]))
+    else:
+        changed = stop(state)
+    print("changed" if changed else "ok")
+
+
+if __name__ == "__main__":
+    main()
