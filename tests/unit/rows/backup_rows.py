@@ -53,17 +53,25 @@ class DecodedTable:
             self.lines += lines if computed is None else [f"{line}\t{text}" for line, text in zip(lines, computed)]
 
 
-def decoded_tables(location: pathlib.Path, subdirectory: str = "LATEST", passphrase: str = "") -> Iterator[DecodedTable]:
-    """Decode every table of a backup."""
-    backup = open_backup(BackupRequest((location.as_uri(),), subdirectory, passphrase=passphrase))
+def decoded_tables(
+    *locations: pathlib.Path, subdirectory: str = "LATEST", passphrase: str = "", only: Optional[set[str]] = None,
+) -> Iterator[DecodedTable]:
+    """Decode every table of a backup, or those of the names ``only``."""
+    backup = open_backup(BackupRequest(tuple(location.as_uri() for location in locations), subdirectory, passphrase=passphrase))
     for database in build_catalog(backup.descriptors).databases:
         for table in database.tables:
-            yield DecodedTable(backup, database, table)
+            if only is None or table.name in only:
+                yield DecodedTable(backup, database, table)
+
+
+def quote(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def copy_in(cursor, name: str, columns: list[str], types: list[str], lines: list[str]) -> None:
     """Make a temporary table and copy lines into it as they are."""
-    quoted = ", ".join(f'"{column}" {kind}' for column, kind in zip(columns, types))
+    quoted = ", ".join(f"{quote(column)} {kind}" for column, kind in zip(columns, types))
     cursor.execute(f"DROP TABLE IF EXISTS {name}; CREATE TEMP TABLE {name} ({quoted})")
     cursor.copy_expert(f"COPY {name} FROM STDIN", io.BytesIO("".join(line + "\n" for line in lines).encode()))
 

@@ -9,12 +9,15 @@ import pathlib
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 
 import psycopg2
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 SETTINGS = "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex"
 

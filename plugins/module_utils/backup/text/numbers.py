@@ -34,16 +34,20 @@ def double_text(number: float) -> str:
 
 
 def _without_bounds(number: float, text: str) -> str:
-    """PostgreSQL never prints a number that lies exactly half-way to the next one, although it reads back the same."""
-    exact = int(number)
-    distance = abs(int(ExactDecimal(text)) - exact)
-    if not distance:
-        return text
+    """PostgreSQL never prints what lies exactly half-way to the next number, although it reads back the same.
+
+    Only integers beyond 2**53 have such short texts.
+    """
+    exact, shown = abs(int(number)), abs(int(ExactDecimal(text)))
     upper = int(math.ulp(number))
-    mantissa = math.frexp(abs(number))[0]
-    lower = upper // 2 if mantissa == 0.5 else upper
-    step = upper if (abs(int(ExactDecimal(text))) > abs(exact)) else lower
-    return text if 2 * distance != step else f"{number:.16e}"
+    lower = upper // 2 if math.frexp(number)[0] in (0.5, -0.5) else upper
+    if shown == exact or 2 * abs(shown - exact) != (upper if shown > exact else lower):
+        return text
+    for precision in range(17):
+        text = f"{number:.{precision}e}"
+        if -lower < 2 * (abs(int(ExactDecimal(text))) - exact) < upper:
+            return text
+    raise AssertionError("seventeen digits tell any two float8 apart")
 
 
 def single_text(number: float) -> str:
@@ -75,18 +79,24 @@ def _shortest_single(number: float, bits: int) -> str:
     size = abs(number)
     below = _SINGLE.unpack((bits - 1).to_bytes(4, "big"))[0]
     above = 2 * size - below if bits == 0x7F7FFFFF else _SINGLE.unpack((bits + 1).to_bytes(4, "big"))[0]
-    low, high = ExactDecimal((below + size) / 2), ExactDecimal((above + size) / 2)
-    for precision in range(9):
-        text = f"{size:.{precision}e}"
-        if not low < ExactDecimal(text) < high:
-            # Below a power of two the neighbour is nearer: the next decimal above may fit all the same.
-            mantissa, exponent = text.split("e")
-            last = ExactDecimal(mantissa) + ExactDecimal(1).scaleb(-precision)
-            text = f"{last}e{exponent}"
-            if not low < ExactDecimal(text) < high:
-                continue
-        return text if number > 0 else "-" + text
+    low, high = (below + size) / 2, (above + size) / 2
+    usual = _between(size, 5, low, high)
+    for precision in range(0 if usual else 6, 9):
+        text = _between(size, precision, low, high)
+        if text:
+            return text if number > 0 else "-" + text
     raise AssertionError("nine digits tell any two float4 apart")
+
+
+def _between(size: float, precision: int, low: float, high: float) -> str:
+    """The decimal of that many fractional digits which lies next to ``size`` and inside the bounds, or nothing."""
+    text = f"{size:.{precision}e}"
+    if low < float(text) < high or low < ExactDecimal(text) < high:
+        return text
+    # Below a power of two the neighbour is nearer: the next decimal above may fit all the same.
+    mantissa, exponent = text.split("e")
+    text = f"{ExactDecimal(mantissa) + ExactDecimal(1).scaleb(-precision)}e{exponent}"
+    return text if low < ExactDecimal(text) < high else ""
 
 
 def _scientific(text: str, limit: int) -> str:
@@ -117,17 +127,17 @@ def numeric_text(number: Decimal, precision: Optional[int] = None, scale: int = 
         return number
     negative, coefficient, exponent = number
     if abs(exponent) > _MAX_INTEGER_DIGITS:
-        raise ValueProblem(f"the decimal exponent {exponent} is more than PostgreSQL's numeric can hold")
+        raise ValueProblem(f"the decimal's exponent {exponent} is more than PostgreSQL's numeric can hold")
     if precision:
         coefficient, exponent = _fit(coefficient, exponent, precision, scale)
     text = digits(coefficient)
+    if len(text) + exponent > _MAX_INTEGER_DIGITS and coefficient or -exponent > _MAX_SCALE:
+        raise ValueProblem("the decimal has more digits than PostgreSQL's numeric can hold")
     if exponent >= 0:
         text = text + "0" * exponent if coefficient else "0"
     else:
         text = text.zfill(1 - exponent)
         text = f"{text[:exponent]}.{text[exponent:]}"
-    if -exponent > _MAX_SCALE or len(text) + min(exponent, 0) - 1 > _MAX_INTEGER_DIGITS:
-        raise ValueProblem("the decimal has more digits than PostgreSQL's numeric can hold")
     return "-" + text if negative and coefficient else text
 
 
