@@ -127,7 +127,9 @@ def _latest(storage: Storage) -> str:
             target = content.decode("utf-8", "replace").strip().strip("/")
             if not target or ".." in target.split("/") or not target.isprintable() or not _manifest_name(storage, target):
                 raise CorruptBackupError(
-                    f"{storage.describe(path)} names {target!r}, where there is no backup (looked for {', '.join(manifests.NAMES)}): set subdirectory to one of: {_listed(storage)}")
+                    f"{storage.describe(path)} names {target!r}, where there is no backup (looked for {', '.join(manifests.NAMES)}): "
+                    f"set subdirectory to one of: {_listed(storage)}"
+                )
             return target
     return max(full_backups(storage), default="")
 

@@ -244,7 +244,7 @@ class Backup:
             first = table.find(span[0][len(source.prefix):])
             last = table.find(span[1][len(source.prefix):]) if span[1].startswith(source.prefix) else len(table.bounds)
             if source.ref.data_size is None:
-                scale = table.raw_size / max(1, sum(table.sizes))
+                scale = table.compression_ratio()
             else:
                 scale = source.ref.data_size / max(1, sum(table.sizes[first:last + 1]))
             for block in range(first, min(last + 1, len(table.bounds))):
@@ -364,7 +364,8 @@ def _info(layers: list[Layer], end_time: timestamps.Timestamp, sources: list[lis
             {
                 "path": layer.name, "start": timestamps.iso(layer.manifest.start_time) if layer.manifest.start_time != timestamps.ZERO else "",
                 "end": timestamps.iso(layer.manifest.end_time), "version": layer.manifest.build_tag,
-                "files": len({source.entry.path for source in sources[number]}), "bytes": sum(source.ref.data_size or 0 for source in sources[number]),
+                "files": len({source.entry.path for source in sources[number]}),
+                "bytes": sum(source.ref.data_size or 0 for source in sources[number]),
                 "format": formats[number],
             }
             for number, layer in enumerate(layers)

@@ -22,7 +22,6 @@ VersionedPoints = tuple[list[bytes], list[bytes], list[bytes]]
 VERSION_LENGTHS = (0, 9, 13, 14)
 PROPERTIES, INDEX_TYPE = b"rocksdb.properties", b"rocksdb.block.based.table.index.type"
 RANGE_KEY, VALUE_INDEX = b"pebble.range_key", b"pebble.value_index"
-RAW_SIZES = (b"rocksdb.raw.key.size", b"rocksdb.raw.value.size")
 RANGE_DELETIONS = (b"rocksdb.range_del", b"rocksdb.range_del2")
 BLOB_INDEX = b"pebble.blob_index"
 
@@ -57,11 +56,6 @@ class Table:
     def format(self) -> str:
         """Such as ``pebble v7``."""
         return self.footer.name
-
-    @property
-    def raw_size(self) -> int:
-        """The properties' sum of the lengths of internal keys and values, 0 when they do not say."""
-        return sum(varint(self.properties[name], 0)[0] for name in RAW_SIZES if name in self.properties)
 
     def _read_footer(self) -> Footer:
         size = self.file.size
@@ -128,6 +122,14 @@ class Table:
     def find(self, key: bytes) -> int:
         """Return the number of the first block that may hold ``key`` or greater ones."""
         return bisect_left(self.bounds, key)
+
+    def compression_ratio(self) -> float:
+        """Return bytes of keys and values by stored byte, as one block in the middle has it."""
+        if not self.handles:
+            return 0.0
+        middle = len(self.handles) // 2
+        keys, values = self.points(middle)
+        return (sum(map(len, keys)) + sum(map(len, values))) / self.sizes[middle]
 
     def points(self, number: int) -> Points:
         """Return the roach keys and values of block ``number``. The last block asked for is kept."""

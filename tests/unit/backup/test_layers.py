@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Where layers are found in each release's layout, which are chosen, and what is said when one is missing."""
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, CorruptBackupError, MigrationError, UnsupportedError
+from building import SECOND, message, row_key, span, time, unsigned, value, version, write_layer
+
+TABLE = (unsigned(60) + unsigned(1), unsigned(60) + unsigned(2))
+FULL = "2021/04/07-141126.52"
+BASE = 1600000000
+START, END = b"\x80", b"\xfd"
+
+
+def at(seconds):
+    return ((BASE + seconds) * SECOND, 0)
+
+
+def layer(folder, start, end, rows, *fields, more=(), options=None, path="data/1.sst", **named):
+    """A layer with one file of table 60: ``rows`` are (id, seconds, text), an empty text deletes."""
+    points = [(row_key(60, 1, number), version(*at(when)), value(text) if text else b"") for number, when, text in rows]
+    return write_layer(
+        folder, at(start) if start else None, at(end), [(path, TABLE, points, options or {}, more)] if rows else [], *fields, **named)
+
+
+def read(*locations, **request):
+    backup = open_backup(BackupRequest(tuple(str(location) for location in locations), **request))
+    tally: dict[int, int] = {}
+    rows = {key[2] - 0x88: content[5:].decode() for keys, values in backup.scan(START, END, tally) for key, content in zip(keys, values)}
+    for file in backup.files(START, END):
+        assert file.data_size in (None, tally.get(file.id, 0))
+    return rows
+
+
+@pytest.fixture(params=["inside", "incrementals", "both ends in the name", "custom location"])
+def collection(request, tmp_path):
+    """A full backup and two increments in one release's layout; yields the locations and the second increment's folder."""
+    root = tmp_path / "collection"
+    layer(root / FULL, None, 10, [(1, 5, "one"), (2, 5, "two"), (3, 5, "three")])
+    (root / "metadata" / "latest").mkdir(parents=True)
+    if request.param == "inside":
+        (root / "LATEST").write_text("/" + FULL)
+    else:
+        (root / "metadata" / "latest" / "LATEST-20").write_text("/1999/01/01-000000.00")
+        (root / "metadata" / "latest" / "LATEST-13").write_text("/" + FULL)
+    base = {"inside": root / FULL, "custom location": tmp_path / "other" / FULL}.get(request.param, root / "incrementals" / FULL)
+    suffix = "-20210407-141126.52" if request.param == "both ends in the name" else ""
+    first = layer(base / "20210408" / f"141127.00{suffix}", 10, 20, [(2, 15, "zwei"), (4, 15, "vier")])
+    second = layer(base / "20210409" / f"141127.00{suffix}", 20, 30, [(1, 25, ""), (2, 25, "deux")])
+    return [root, tmp_path / "other"] if request.param == "custom location" else [root], first, second
+
+
+def test_increments_are_found(collection):
+    locations, _first, _second = collection
+    assert read(*locations) == {2: "deux", 3: "three", 4: "vier"}
+
+
+def test_a_missing_layer_is_named(collection):
+    locations, first, second = collection
+    shutil.rmtree(first)
+    with pytest.raises(CorruptBackupError, match=r"missing: .*141127.00.* between 2020-09-13T12:26:50.*and 2020-09-13T12:27:00") as raised:
+        read(*locations)
+    assert str(second) in str(raised.value)
+
+
+def test_as_of_the_end_of_a_layer(collection):
+    locations, _first, _second = collection
+    assert read(*locations, as_of="2020-09-13T12:26:50Z") == {1: "one", 2: "two", 3: "three"}
+    assert read(*locations, as_of="2020-09-13 12:27:00") == {1: "one", 2: "zwei", 3: "three", 4: "vier"}
+    assert read(*locations, as_of="2020-09-13T14:27:00+02:00") == {1: "one", 2: "zwei", 3: "three", 4: "vier"}
+    assert read(*locations, as_of="1600000030000000000.0000000000") == {2: "deux", 3: "three", 4: "vier"}
+
+
+@pytest.mark.parametrize("as_of", ["2020-09-13T12:26:55Z", "2019-01-01", "2030-01-01 00:00:00", "yesterday"])
+def test_an_as_of_that_cannot_be_had(collection, as_of):
+    with pytest.raises(ConfigurationError, match=as_of) as raised:
+        read(*collection[0], as_of=as_of)
+    if as_of.endswith(("Z", ":00")):
+        assert "2020-09-13T12:26:50.000000000Z (1600000010000000000.0000000000)" in str(raised.value)
+
+
+def test_a_folder_of_a_collection_as_the_location(collection):
+    locations, _first, _second = collection
+    if len(locations) == 1:
+        assert read(locations[0] / FULL) == {2: "deux", 3: "three", 4: "vier"}
+
+
+def test_explicit_subdirectory(collection):
+    assert read(*collection[0], subdirectory="/" + FULL)[2] == "deux"
+    with pytest.raises(ConfigurationError, match=f"no backup in .*2001/01/01-000000.00 .*set subdirectory to one of: {FULL}"):
+        read(*collection[0], subdirectory="2001/01/01-000000.00")
+
+
+def test_unfinished_layers_are_left_alone(collection):
+    locations, _first, second = collection
+    (second / "BACKUP_MANIFEST").rename(second / "BACKUP-CHECKPOINT")
+    assert read(*locations)[2] == "zwei"
+
+
+def test_the_newest_full_backup_without_latest(tmp_path):
+    for name, text in (("2021/04/07-141126.52", "old"), ("2021/05/01-000000.00", "new")):
+        layer(tmp_path / name, None, 10, [(1, 5, text)])
+    (tmp_path / "2021/06/01-000000.00/data").mkdir(parents=True)
+    assert read(tmp_path) == {1: "new"}
+
+
+def test_single_directories_in_any_order(tmp_path):
+    layer(tmp_path / "full", None, 10, [(1, 5, "one")], name="BACKUP", check=False)
+    layer(tmp_path / "a", 10, 20, [(2, 15, "two")])
+    layer(tmp_path / "b", 20, 30, [(1, 25, "uno")])
+    assert read(tmp_path / "b", tmp_path / "full", tmp_path / "a") == {1: "uno", 2: "two"}
+    with pytest.raises(CorruptBackupError, match="layer of the backup is missing"):
+        read(tmp_path / "full", tmp_path / "b")
+    with pytest.raises(CorruptBackupError, match="up to .* no such full backup"):
+        read(tmp_path / "a", tmp_path / "b")
+    layer(tmp_path / "stranger", None, 7, [(1, 5, "x")])
+    with pytest.raises(ConfigurationError, match="stranger does not belong"):
+        read(tmp_path / "full", tmp_path / "stranger")
+
+
+def test_layers_appended_to_a_single_directory(tmp_path):
+    layer(tmp_path, None, 10, [(1, 5, "one")])
+    layer(tmp_path / "20210408" / "141127.00", 10, 20, [(1, 15, "uno")])
+    assert read(tmp_path) == {1: "uno"}
+
+
+def test_a_compacted_layer_replaces_the_others(tmp_path):
+    layer(tmp_path / "full", None, 10, [(1, 5, "one")])
+    layer(tmp_path / "a", 10, 20, [(2, 15, "two")])
+    layer(tmp_path / "b", 20, 30, [(1, 25, "uno")])
+    layer(tmp_path / "c", 10, 30, [(1, 25, "compacted"), (2, 15, "two")], (29, 1))
+    backup = open_backup(BackupRequest(tuple(str(tmp_path / name) for name in ("full", "a", "b", "c"))))
+    assert [entry["path"][-1] for entry in backup.info["layers"]] == ["l", "c"]
+    assert [finding.code for finding in backup.findings] == ["backup_compacted"]
+
+
+def test_no_backup_says_what_was_looked_for(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(ConfigurationError, match=r"no backup in file://.*BACKUP_METADATA, BACKUP_MANIFEST, BACKUP, LATEST.*did not finish"):
+        read(tmp_path)
+    with pytest.raises(ConfigurationError, match="is no directory"):
+        read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("location", ["gs://bucket/x", "nodelocal://1/x", "ftp://x/y", "relative/path", "s3:///x", "s3://b/x?AWS_SECRET_ACCESS_KEY=hush"])
+def test_locations_that_cannot_be_read(location):
+    with pytest.raises(MigrationError) as raised:
+        read(location)
+    assert "hush" not in str(raised.value)
+
+
+def test_layers_of_two_clusters(tmp_path):
+    layer(tmp_path / "full", None, 10, [(1, 5, "one")])
+    layer(tmp_path / "a", 10, 20, [(2, 15, "two")], (9, b"another cluster."))
+    with pytest.raises(ConfigurationError, match="different clusters"):
+        read(tmp_path / "full", tmp_path / "a")
+
+
+@pytest.mark.parametrize("fields", [((26, message((1, 7))),), ((24, message((1, 7))),)])
+def test_virtual_clusters_are_refused_by_number(tmp_path, fields):
+    layer(tmp_path, None, 10, [(1, 5, "one")], *fields)
+    with pytest.raises(UnsupportedError, match="tenants 7"):
+        read(tmp_path)
+
+
+def test_a_backup_from_inside_a_virtual_cluster_is_refused(tmp_path):
+    points = [(b"\xfe\x8a" + row_key(60, 1, 1), version(*at(5)), value("x"))]
+    write_layer(tmp_path, None, at(10), [("1.sst", (b"\xfe\x8a", b"\xfe\x8b"), points, {}, ())])
+    with pytest.raises(UnsupportedError, match="virtual cluster"):
+        read(tmp_path)
+
+
+def test_localities_are_matched_by_backup_id(tmp_path):
+    for number, (start, end) in enumerate([(None, 10), (10, 20)]):
+        folder = FULL if not number else f"incrementals/{FULL}/20210408/141127.00"
+        layer(tmp_path / "home" / folder, start, end, [(1, end - 5, f"east{number}")], (19, b"BACKUP_PART_1_region_east"), (20, b"region=east"),
+              more=((9, b"region=east"),))
+        (tmp_path / "east" / folder).mkdir(parents=True)
+        (tmp_path / "home" / folder / "data").rename(tmp_path / "east" / folder / "data")
+        (tmp_path / "east" / folder / "BACKUP_PART_1_region_east").write_bytes(message((1, b"region=east"), (3, b"backup".ljust(16, b"0"))))
+    assert read(tmp_path / "home", tmp_path / "east") == {1: "east1"}
+    assert read(tmp_path / "east", tmp_path / "home") == {1: "east1"}
+    with pytest.raises(ConfigurationError, match="locality region=east"):
+        read(tmp_path / "home")
+    (tmp_path / "east" / FULL / "BACKUP_PART_1_region_east").write_bytes(message((1, b"region=east"), (3, b"another")))
+    with pytest.raises(ConfigurationError, match="belongs to another backup"):
+        read(tmp_path / "home", tmp_path / "east")
+
+
+def test_introduced_spans_hide_earlier_layers(tmp_path):
+    layer(tmp_path / "full", None, 10, [(1, 5, "rolled back"), (2, 5, "rolled back")])
+    layer(tmp_path / "a", 10, 20, [(2, 4, "kept"), (3, 15, "")], (15, span(*TABLE)))
+    assert read(tmp_path / "full", tmp_path / "a") == {2: "kept"}
+
+
+def revisions(folder):
+    rows = [(1, 9, "c"), (1, 6, "b"), (1, 3, "a"), (2, 8, ""), (2, 4, "x"), (3, 9, "late")]
+    changes = [(16, message((1, time(*at(when))), (2, 60), *([(3, descriptor)] if descriptor else []))) for when, descriptor in (
+        (1, message((1, message((1, b"old"), (3, 60))))), (5, message((1, message((1, b"new"), (3, 60))))), (9, b""))]
+    return layer(folder, None, 10, rows, (13, 1), (17, time(*at(2))), *changes)
+
+
+@pytest.mark.parametrize(("seconds", "expected", "name"), [
+    (4, {1: "a", 2: "x"}, b"old"), (6, {1: "b", 2: "x"}, b"new"), (8, {1: "b"}, b"new"), (10, {1: "c", 3: "late"}, None)])
+def test_any_time_of_a_revision_history(tmp_path, seconds, expected, name):
+    revisions(tmp_path)
+    as_of = f"{at(seconds)[0]}.0000000000"
+    assert read(tmp_path, as_of=as_of) == expected
+    descriptors = open_backup(BackupRequest((str(tmp_path),), as_of=as_of)).descriptors
+    assert (name in descriptors[60]) if name else not descriptors
+
+
+def test_a_time_before_the_revision_history(tmp_path):
+    revisions(tmp_path)
+    with pytest.raises(ConfigurationError, match="any time from 2020-09-13T12:26:42.000000000Z to 2020-09-13T12:26:50"):
+        read(tmp_path, as_of=f"{at(1)[0]}.0")
+
+
+def test_range_tombstones_delete_what_is_older(tmp_path):
+    layer(tmp_path / "full", None, 10, [(1, 5, "one"), (2, 5, "two"), (3, 5, "three")])
+    options = {"family": "pebble", "number": 2, "range_keys": [(row_key(60, 1, 2), TABLE[1], version(*at(15)))]}
+    layer(tmp_path / "a", 10, 20, [(3, 18, "new"), (4, 12, "dead")], more=((12, 1),), options=options)
+    assert read(tmp_path / "full", tmp_path / "a") == {1: "one", 3: "new"}
+    codes = [finding.code for finding in open_backup(BackupRequest((str(tmp_path / "full"), str(tmp_path / "a")))).findings]
+    assert "backup_range_tombstones" in codes
+
+
+def test_undeclared_range_tombstones_are_refused(tmp_path):
+    layer(tmp_path, None, 10, [(1, 5, "one")], options={"family": "pebble", "range_keys": [(*TABLE, version(*at(7)))]})
+    with pytest.raises(UnsupportedError, match="range tombstones"):
+        read(tmp_path)
+
+
+def test_extended_values_and_their_tombstones(tmp_path):
+    header = message((1, time(5)))
+    extended = len(header).to_bytes(4, "big") + b"\x65" + header
+    points = [(row_key(60, 1, 1), version(*at(5)), extended + value("one")), (row_key(60, 1, 2), version(*at(5)), extended)]
+    write_layer(tmp_path, None, at(10), [("1.sst", TABLE, points, {}, ())])
+    assert read(tmp_path) == {1: "one"}
+
+
+def test_a_key_that_occurs_twice_is_an_error(tmp_path):
+    layer(tmp_path, None, 10, [(1, 5, "one"), (1, 4, "again")])
+    with pytest.raises(CorruptBackupError, match="1.sst: a key occurs twice"):
+        read(tmp_path)
+
+
+def test_a_key_outside_its_span_is_an_error(tmp_path):
+    points = [(row_key(table, 1, 1), version(*at(5)), value("one")) for table in (59, 60)]
+    write_layer(tmp_path, None, at(10), [("1.sst", TABLE, points, {}, ())])
+    with pytest.raises(CorruptBackupError, match="1.sst: key c38989.* outside the spans"):
+        read(tmp_path)
+
+
+def test_elided_keys_get_their_table_back(tmp_path):
+    points = [(row_key(60, 1, 1)[1:], version(*at(5)), value("one"))]
+    write_layer(tmp_path, None, at(10), [("1.sst", TABLE, points, {}, ())], (28, 2))
+    backup = open_backup(BackupRequest((str(tmp_path),)))
+    assert [batch[0] for batch in backup.scan(START, END, {})] == [[row_key(60, 1, 1)]]
+
+
+def test_a_path_out_of_the_backup_is_refused(tmp_path):
+    write_layer(tmp_path, None, at(10), [("../1.sst", TABLE, [(row_key(60, 1, 1), b"", value("x"))], {}, ())])
+    with pytest.raises(CorruptBackupError, match="does not lie in the backup"):
+        read(tmp_path)
