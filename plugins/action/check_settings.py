@@ -8,7 +8,6 @@ import pathlib
 from typing import Any, Optional
 
 import yaml
-
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -16,7 +15,6 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import settings
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.aws_keys import parse_aws_keys
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
-
 
 COLLECTION = pathlib.Path(__file__).resolve().parent.parent.parent
 

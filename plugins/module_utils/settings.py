@@ -33,13 +33,19 @@ class Setting:
 _PORT = {"low": 1, "high": 65535}
 
 SETTINGS = (
-    Setting("migration_source", "str", "restore", "Where the data comes from. `backup` reads the backup's own files and needs no CockroachDB. `restore` (a temporary CockroachDB) "
-            "and `cluster` (a running one) come with a later release and end with a clear word until then.", choices=("restore", "backup", "cluster")),
-    Setting("s3_backup_path", "locations", None, "`s3://bucket/prefix` or `file:///directory` of the backup collection; or a list: a full backup's directory and its incrementals, "
-            "in order.", required=True),
+    Setting("migration_source", "str", "restore",
+            "Where the data comes from. `backup` reads the backup's own files and needs no CockroachDB. `restore` (a temporary CockroachDB) and "
+            "`cluster` (a running one) come with a later release and end with a clear word until then.", choices=("restore", "backup", "cluster")),
+    Setting("s3_backup_path", "locations", None,
+            "`s3://bucket/prefix` or `file:///directory` of the backup collection; or a list: a full backup's directory and its incrementals, in "
+            "order.", required=True),
     Setting("backup_subdirectory", "str", "LATEST", "Which backup of the collection: `LATEST` or a path such as `2024/02/29-123456.78`."),
-    Setting("as_of", "str", "", "The moment to read the data at (a timestamp or CockroachDB's decimal); needs a backup with revision history, or the end of one of its layers."),
-    Setting("aws_keys_file", "str", "", "A file on the controller with lines `export AWS_ACCESS_KEY=…` and `export AWS_SECRET_KEY=…` (also the standard AWS names, quoted or not)."),
+    Setting("as_of", "str", "",
+            "The moment to read the data at (a timestamp or CockroachDB's decimal); needs a backup with revision history, or the end of one of its "
+            "layers."),
+    Setting("aws_keys_file", "str", "",
+            "A file on the controller with lines `export AWS_ACCESS_KEY=…` and `export AWS_SECRET_KEY=…` (also the standard AWS names, quoted or "
+            "not)."),
     Setting("aws_access_key_id", "str", "", "The AWS access key. Without any, boto3 looks where it always does: environment, profile, instance role."),
     Setting("aws_secret_access_key", "str", "", "Its secret.", secret=True),
     Setting("aws_session_token", "str", "", "The session token of temporary keys.", secret=True),
@@ -47,28 +53,34 @@ SETTINGS = (
     Setting("aws_profile", "str", "", "A profile of the AWS configuration on the host that runs the modules."),
     Setting("s3_endpoint_url", "str", "", "The URL of an S3 server that is not Amazon's."),
     Setting("encryption_passphrase", "str", "", "The passphrase of an encrypted backup.", secret=True),
-    Setting("databases", "selection", {"include": [], "exclude": []}, "Patterns of what to migrate, such as `shop`, `shop.public.*`: a mapping with the lists `include` and `exclude`, or just "
-            "the list to include. Everything by default."),
+    Setting("databases", "selection", {"include": [], "exclude": []},
+            "Patterns of what to migrate, such as `shop`, `shop.public.*`: a mapping with the lists `include` and `exclude`, or just the list to "
+            "include. Everything by default."),
     Setting("postgres_host", "str", "localhost", "The target."),
     Setting("postgres_port", "int", 5432, "Its port.", **_PORT),
     Setting("postgres_database", "str", "postgres", "The database to connect to; each migrated database is created beside it under its own name."),
     Setting("postgres_username", "str", "postgres", "The role to log in as; it must be allowed to create databases."),
     Setting("postgres_password", "str", "", "Its password.", secret=True),
     Setting("postgres_version", "str", "17.0", "The version of the throw-away PostgreSQL of the rehearsal (its major version counts). Use the target's."),
-    Setting("grants", "str", "existing", "Owners and grants: to roles that the target has (`existing`), to all, missing roles are made without login where the source has no usable "
-            "password (`create`), or none (`skip`).", choices=("existing", "create", "skip")),
+    Setting("grants", "str", "existing",
+            "Owners and grants: to roles that the target has (`existing`), to all, missing roles are made without login where the source has no "
+            "usable password (`create`), or none (`skip`).", choices=("existing", "create", "skip")),
     Setting("postgres_import_enabled", "bool", True, "Whether the target is loaded. Switches nothing else."),
     Setting("test_postgresql_import", "bool", True, "Whether the import is rehearsed on a throw-away PostgreSQL first. Switches nothing else."),
     Setting("test_postgres_port", "int", 5433, "The port of the throw-away PostgreSQL, on loopback.", **_PORT),
     Setting("test_database_name", "str", "migration_test", "The database that the rehearsal connects to."),
     Setting("test_username", "str", "postgres", "The superuser of the throw-away PostgreSQL."),
     Setting("test_password", "str", "", "Its password; made up when empty.", secret=True),
-    Setting("skip_validation", "bool", False, "Whether to skip the validation of the dump before it is imported. The verification after an import is never skipped."),
-    Setting("do_cleanup", "bool", True, "Whether to remove temporary files, and the rows of the export once the target holds and has proved them. Never removes the report."),
-    Setting("temp_dir", "str", "", "An absolute directory on the host; everything is made below it in `cockroach_migrator-<user>`. `/var/tmp` when empty."),
+    Setting("skip_validation", "bool", False,
+            "Whether to skip the validation of the dump before it is imported. The verification after an import is never skipped."),
+    Setting("do_cleanup", "bool", True,
+            "Whether to remove temporary files, and the rows of the export once the target holds and has proved them. Never removes the report."),
+    Setting("temp_dir", "str", "",
+            "An absolute directory on the host; everything is made below it in `cockroach_migrator-<user>`. `/var/tmp` when empty."),
     Setting("dump_dir", "str", "", "The directory of the dump; `dump` below `temp_dir` when empty."),
-    Setting("chunk_size", "int", 100000, "Rows in a chunk: what one COPY loads in one transaction, and the most that a broken run repeats. (The older tool's 10,000 was the page of a SELECT; COPY "
-            "streams, and smaller chunks only cost transactions.)", low=1, high=10000000),
+    Setting("chunk_size", "int", 100000,
+            "Rows in a chunk: what one COPY loads in one transaction, and the most that a broken run repeats. (The older tool's 10,000 was the page "
+            "of a SELECT; COPY streams, and smaller chunks only cost transactions.)", low=1, high=10000000),
     Setting("parallelism", "int", 0, "Processes that read, and connections that load; 0 means one a core, at most eight.", low=0, high=64),
     Setting("cockroach_version", "str", "v24.3.5", "For `migration_source: restore`; not used by `backup`."),
     Setting("cockroach_port", "int", 26257, "For `migration_source: restore` and `cluster`; not used by `backup`.", **_PORT),
@@ -177,7 +189,9 @@ def _check_together(values: Mapping[str, Any]) -> list[str]:
     source = values.get("migration_source") or BY_NAME["migration_source"].default
     if source != "backup":
         default = "" if values.get("migration_source") else " (the default)"
-        problems.append(f"migration_source: {source}{default} comes with a later release; set migration_source: backup, which reads the backup's files without CockroachDB")
+        problems.append(
+            f"migration_source: {source}{default} comes with a later release; set migration_source: backup, which reads the backup's files without CockroachDB"
+        )
     if bool(values.get("aws_access_key_id")) != bool(values.get("aws_secret_access_key")):
         problems.append("aws_access_key_id and aws_secret_access_key belong together: only one of them is set")
     if values.get("aws_keys_file") and values.get("aws_access_key_id"):

@@ -72,7 +72,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.differences import differences
 
 MOST_LINES = 5
 

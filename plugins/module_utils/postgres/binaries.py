@@ -70,7 +70,8 @@ def provide_binaries(version: str, bin_dir: str, cache_dir: str, download: bool,
         return _found(package, "package", changed=False)
     release = RELEASES.get(major)
     if release is None:
-        raise ConfigurationError(f"no PostgreSQL {major} on this host, and only {', '.join(map(str, RELEASES))} can be downloaded: set postgres_version to one of them")
+        versions = ", ".join(map(str, RELEASES))
+        raise ConfigurationError(f"no PostgreSQL {major} on this host, and only {versions} can be downloaded: set postgres_version to one of them")
     target = os.path.join(cache_dir, f"postgresql-{release.version}")
     cached = os.path.join(target, "bin")
     if _usable(cached):
@@ -192,7 +193,7 @@ def _installation(directory: str) -> str:
         for name in files:
             if name.endswith(".tar.gz"):
                 with tarfile.open(os.path.join(root, name)) as archive:
-                    archive.extractall(os.path.join(directory, "unpacked"), **({"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}))
+                    archive.extractall(os.path.join(directory, "unpacked"))  # its SHA-256 was compared
     for root, directories, _files in os.walk(directory):
         if "bin" in directories and os.path.isfile(os.path.join(root, "bin", "postgres")):
             return root

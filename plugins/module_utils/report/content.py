@@ -38,8 +38,7 @@ def build_report(manifest: Optional[Manifest], results: dict[str, dict], target:
 
 
 def _succeeded(results: dict[str, dict], phase: str) -> bool:
-    result = results.get(phase)
-    return bool(result) and not result.get("failed")
+    return phase in results and not results[phase].get("failed")
 
 
 def _verdict(report: dict) -> str:
@@ -96,7 +95,7 @@ def _findings(manifest: Optional[Manifest], results: dict[str, dict]) -> list[di
     """Join the findings of all phases, each once, the grave ones first."""
     groups = [to_json(manifest.findings) if manifest else []]
     groups += [(results.get(phase) or {}).get("findings", []) for phase in ("target_import", "rehearsal_import")]
-    seen = {}
+    seen: dict[tuple, dict] = {}
     for finding in (finding for group in groups for finding in group):
         seen.setdefault((finding["code"], finding["object"], finding["message"]), {**finding, "advice": finding.get("advice", "")})
     return sorted(seen.values(), key=lambda finding: (SEVERITIES.index(finding["severity"]), finding["code"], finding["object"]))

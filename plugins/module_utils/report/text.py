@@ -39,8 +39,10 @@ def _tables(report: dict) -> list[str]:
         lines += [f"Database {database['name']}", f"  {'table':<{width}}  {'rows':>14}  {'checksum':>24}  {'seconds':>8}  rehearsal  target"]
         for table in database["tables"]:
             seconds = "" if table["import_seconds"] is None else f"{table['import_seconds']:.2f}"
-            lines.append(f"  {table['name']:<{width}}  {table['rows']:>14,}  {table['checksum']:>24}  {seconds:>8}  {table['rehearsal']:<9}  {table['target']}")
-        lines.append(f"  objects found in PostgreSQL's catalog: {database['objects_checked'] - len(database['objects_missing'])} of {database['objects_checked']}")
+            numbers = f"{table['rows']:>14,}  {table['checksum']:>24}  {seconds:>8}"
+            lines.append(f"  {table['name']:<{width}}  {numbers}  {table['rehearsal']:<9}  {table['target']}")
+        checked = database["objects_checked"]
+        lines.append(f"  objects found in PostgreSQL's catalog: {checked - len(database['objects_missing'])} of {checked}")
         lines += [f"    {line}" for line in database["objects_missing"]]
         lines.append("")
     return lines
