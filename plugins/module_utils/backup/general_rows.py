@@ -112,6 +112,8 @@ class GeneralRows:
 
     def __init__(self, name: str, table: Table, families: list[Family], forms: Mapping[int, ColumnForms], key_readers: list[TextReader]) -> None:
         self.name, self.table, self.forms, self.key_readers = name, table, forms, key_readers
+        index = table.primary_index
+        self.only_in_key = {part.column_id for part in index.columns} - set(index.composite_column_ids)
         self.defaults = {family.id: family.default_column_id for family in families}
 
     def tuple_texts(self, value: bytes) -> dict[int, str]:
@@ -151,7 +153,7 @@ class GeneralRows:
             raise UnsupportedError(f"a value has the unknown tag {tag}")
         column_id = self.defaults.get(family, 0)
         form = self.forms.get(column_id)
-        if form is None or any(part.column_id == column_id for part in self.table.primary_index.columns) and tag != form.legacy_tag:
+        if form is None or column_id in self.only_in_key:
             return {}
         try:
             if tag != form.legacy_tag:

@@ -7,8 +7,18 @@ import json.encoder
 import struct
 
 from .encoding import (
-    COMPLEMENT, Decimal, MalformedValue, ValueProblem, decimal, leb, ordered_bytes, ordered_bytes_desc, ordered_decimal, ordered_decimal_desc,
-    ordered_int, ordered_int_desc,
+    COMPLEMENT,
+    Decimal,
+    MalformedValue,
+    ValueProblem,
+    decimal,
+    leb,
+    ordered_bytes,
+    ordered_bytes_desc,
+    ordered_decimal,
+    ordered_decimal_desc,
+    ordered_int,
+    ordered_int_desc,
 )
 from .text.numbers import numeric_text
 from .text.scalars import string_text

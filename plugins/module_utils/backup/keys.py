@@ -8,8 +8,18 @@ from typing import Any, Callable
 from ..catalog.model import SqlType
 from ..errors import UnsupportedError
 from .encoding import (
-    MalformedValue, ordered_bytes, ordered_bytes_body, ordered_bytes_body_desc, ordered_bytes_desc,
-    ordered_decimal, ordered_decimal_desc, ordered_float, ordered_float_desc, ordered_int, ordered_int_desc, unsigned_desc,
+    MalformedValue,
+    ordered_bytes,
+    ordered_bytes_body,
+    ordered_bytes_body_desc,
+    ordered_bytes_desc,
+    ordered_decimal,
+    ordered_decimal_desc,
+    ordered_float,
+    ordered_float_desc,
+    ordered_int,
+    ordered_int_desc,
+    unsigned_desc,
 )
 from .json_values import json_key
 from .values import spatial_ewkb

@@ -126,7 +126,7 @@ def compile_rows(layout: RowLayout) -> RowFunction:
     """Return the function that yields (COPY lines, computed columns' texts or None) for each batch."""
     source = write_source(layout)
     text = "\n".join(source.lines)
-    exec(compile(text, f"<rows of {layout.general.name}>", "exec"), source.names)  # noqa: S102 - made of column ids and numbers only
+    exec(compile(text, f"<rows of {layout.general.name}>", "exec"), source.names)
     return source.names["rows"]
 
 

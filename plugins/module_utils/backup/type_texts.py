@@ -13,7 +13,7 @@ from .encoding import MalformedValue, ValueProblem
 from .text.composites import array_text, plain_array_text, record_text
 from .text.numbers import double_text, lsn_text, numeric_text, single_text
 from .text.scalars import bits_text, box2d_text, bytes_text, check_length, geometry_text, inet_cast_text, inet_text, string_text, uuid_text
-from .text.times import date_text, interval_text, time_text, rounded, timestamp_writer, timetz_text
+from .text.times import date_text, interval_text, rounded, time_text, timestamp_writer, timetz_text
 
 Writer = Callable[[Any], str]
 

@@ -55,9 +55,7 @@ class _Converter:
             return self._collate(node)
         elif isinstance(node, (exp.Any, exp.All)) and not isinstance(node.this, (exp.Paren, exp.Subquery, exp.Select)):
             node.set("this", exp.Paren(this=node.this))
-        elif isinstance(node, (exp.JSONExtract, exp.JSONExtractScalar)) and self._is_integer(node.expression):
-            node.set("expression", _as_integer(node.expression))
-        elif isinstance(node, (exp.Add, exp.Sub)) and self._is_date(node.this) and self._is_integer(node.expression):
+        elif isinstance(node, (exp.JSONExtract, exp.JSONExtractScalar)) and self._is_integer(node.expression) or isinstance(node, (exp.Add, exp.Sub)) and self._is_date(node.this) and self._is_integer(node.expression):
             node.set("expression", _as_integer(node.expression))
         elif isinstance(node, exp.Substring):
             for part in ("start", "length"):

@@ -8,6 +8,7 @@ import random
 import shutil
 
 import pytest
+
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, CorruptBackupError, MigrationError, UnsupportedError
 

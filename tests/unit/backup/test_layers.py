@@ -6,9 +6,10 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from building import SECOND, message, row_key, span, time, unsigned, value, version, write_layer
+
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, CorruptBackupError, MigrationError, UnsupportedError
-from building import SECOND, message, row_key, span, time, unsigned, value, version, write_layer
 
 TABLE = (unsigned(60) + unsigned(1), unsigned(60) + unsigned(2))
 FULL = "2021/04/07-141126.52"

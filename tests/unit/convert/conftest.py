@@ -14,6 +14,7 @@ import tempfile
 
 import psycopg2
 import pytest
+
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ServerFeatures

@@ -4,7 +4,16 @@
 from __future__ import annotations
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
-    Catalog, Column, Database, Index, IndexColumn, Schema, Sequence, SqlType, Table, View,
+    Catalog,
+    Column,
+    Database,
+    Index,
+    IndexColumn,
+    Schema,
+    Sequence,
+    SqlType,
+    Table,
+    View,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import keep_unconvertible_as_data
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database

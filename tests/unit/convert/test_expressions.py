@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pglast
 import pytest
+
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import SqlType
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.context import Context
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.expressions import convert

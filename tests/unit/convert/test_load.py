@@ -8,6 +8,7 @@ import pathlib
 
 import pglast
 import pytest
+
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.cluster_tables import apply_cluster_tables
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures

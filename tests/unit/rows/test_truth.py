@@ -7,8 +7,6 @@ import json
 import pathlib
 
 import pytest
-
-
 from backup_rows import DecodedTable, copy_in, decoded_tables, quote, unescape
 
 BACKUPS = [
@@ -27,7 +25,7 @@ def as_printed(decoded: DecodedTable) -> list[tuple]:
     """Our texts; a boolean is t or f in COPY and true or false in a cast."""
     booleans = [kind == "bool" for kind in decoded.types]
     return [
-        tuple({"t": "true", "f": "false"}.get(text, None) if boolean else unescape(text) for boolean, text in zip(booleans, line.split("\t")))
+        tuple({"t": "true", "f": "false"}.get(text) if boolean else unescape(text) for boolean, text in zip(booleans, line.split("\t")))
         for line in decoded.lines
     ]
 

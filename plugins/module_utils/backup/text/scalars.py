@@ -3,8 +3,8 @@
 """Strings, byte strings, networks, bits and shapes as PostgreSQL prints them."""
 from __future__ import annotations
 
-from .numbers import double_text
 from ..encoding import MalformedValue, ValueProblem
+from .numbers import double_text
 
 _IPV4, _IPV6 = 0, 1
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import struct
 
+from ..encoding import MalformedValue, msb, ordered_bytes, sized
 from .numbers import single_text
 from .scalars import string_text
-from ..encoding import MalformedValue, msb, ordered_bytes, sized
 
 _WEIGHTS = ("", "C", "B", "A")
 _WEIGHT_MASKS = ((8, "A"), (4, "B"), (2, "C"), (1, "D"))
