@@ -83,7 +83,8 @@ def row_block(entries):
     return out + bytes(4) + (1).to_bytes(4, "little")
 
 
-def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, data), block_entries=4, range_keys=(), prefixed=False):
+def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, data), block_entries=4, range_keys=(), prefixed=False,
+        two_level=False):
     """A row-format table of (key, version, value); ``range_keys`` are (start, end, version)."""
     internal = (1).to_bytes(8, "little")
     blocks, index = [], []
@@ -108,8 +109,12 @@ def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, da
             (start + b"\0" + (21).to_bytes(8, "little"),
              varint(len(end) + 1) + end + b"\0" + varint(len(stamp) + 1) + stamp + bytes((len(stamp) + 1,)) + varint(0))
             for start, end, stamp in range_keys]))))
+    properties = [(b"rocksdb.num.entries", varint(len(points)))]
+    if two_level:
+        properties.insert(0, (b"rocksdb.block.based.table.index.type", (2).to_bytes(4, "little")))
+        index = [(part[-1][0], add(row_block(part))) for part in (index[:3], index[3:])]
     index_handle = add(row_block(index))
-    meta.append((b"rocksdb.properties", add(row_block([(b"rocksdb.num.entries", varint(len(points)))]))))
+    meta.append((b"rocksdb.properties", add(row_block(properties))))
     meta_handle = add(row_block(meta), compressed=False)
     if family == "leveldb":
         return out + (meta_handle + index_handle).ljust(40, b"\0") + bytes.fromhex(MAGIC[family])

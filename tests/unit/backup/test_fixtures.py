@@ -108,3 +108,13 @@ def test_a_backup_of_21_1(shared_fixtures):
     backup, rows, tally = read(shared_fixtures / "backups" / "upstream" / "remap-v21.1.1")
     assert len(rows) == 4
     assert_complete(backup, tally)
+
+
+def test_large_tables_are_read_in_windows(shared_fixtures):
+    backup = open_backup(BackupRequest((str(shared_fixtures / "backups" / "tpcc"),)))
+    tally: dict[int, int] = {}
+    backup.count(START, END, tally)
+    assert_complete(backup, tally)
+    pieces = backup.split(START, END, 8 << 20)
+    assert 15 <= len(pieces) <= 22
+    assert pieces == sorted(set(pieces))

@@ -64,6 +64,30 @@ def test_row_tables(family, number, kind, compress):
     assert table.find(POINTS[5][0]) == 1
 
 
+def test_two_level_index():
+    table = Table(File(sst(POINTS, "pebble", 2, two_level=True)))
+    assert [key for block in range(len(table.handles)) for key in table.points(block)[0]] == [key for key, _stamp, _value in POINTS]
+
+
+def test_values_in_value_blocks():
+    """A v4 value is either in place or a handle: length, block, offset."""
+    table = Table(File(sst([(row_key(60, 1, 1), b"", b"\x80" + varint(3) + varint(0) + varint(5))], "pebble", 4)))
+    with pytest.raises(CorruptBackupError, match="memory.sst"):
+        table.points(0)
+    table._value_blocks = [table.handles[0]]
+    block = table._block(table.handles[0])
+    assert table.points(0)[1] == [block[5:8]]
+
+
+@pytest.mark.parametrize("number", [6])
+def test_footer_with_a_checksum(number):
+    tail = sst(POINTS, "pebble", number)[-61:]
+    assert parse_footer(tail).name == f"pebble v{number}"
+    for place in range(len(tail) - 57, len(tail)):
+        with pytest.raises((CorruptBackupError, UnsupportedError)):
+            parse_footer(tail[:place] + bytes((tail[place] ^ 16,)) + tail[place + 1:])
+
+
 @pytest.mark.parametrize(("change", "error"), [
     (lambda data: data[:-8] + b"notmagic", CorruptBackupError), (lambda data: data[:-12] + b"\x09\0\0\0" + data[-8:], UnsupportedError),
     (lambda data: data[:-53] + b"\x02" + data[-52:], UnsupportedError), (lambda data: data[:-53] + b"\x00" + data[-52:], UnsupportedError),
