@@ -122,6 +122,8 @@ class GeneralRows:
         position, column_id = values.HEADER, 0
         while position < len(value):
             delta, kind, position = values.read_tag(value, position)
+            if not delta:
+                raise MalformedValue("the value's columns are not in order")
             column_id += delta
             form = self.forms.get(column_id)
             if form is None:

@@ -20,7 +20,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.en
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.json_values import json_text
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.text import composites, numbers, scalars, searches, times
 
-EXAMPLES = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large])
+EXAMPLES = settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 WHOLE_RANGE = (-210866803200, 9224318015999)
 
 
