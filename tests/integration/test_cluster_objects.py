@@ -27,7 +27,7 @@ def _source_rows(fixtures_dir):
         lines = (fixtures_dir / "truth" / "cluster" / file).read_text(encoding="utf-8").splitlines()
         start = lines.index(header)
         columns = header.count(",")
-        block = [line for line in lines[start:start + 1]]
+        block = lines[start:start + 1]
         for line in lines[start + 1:]:
             if line.count(",") != columns or line.startswith(("username,option", "role,member", "username,isRole")):
                 break

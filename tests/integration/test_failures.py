@@ -130,7 +130,9 @@ def test_target_with_tables_in_the_way(postgres, dump):
     with connect(postgres, "shop") as theirs, theirs.cursor() as cursor:
         cursor.execute("SELECT precious FROM customers")
         assert cursor.fetchall() == [("kept",)]
-        cursor.execute("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'")
+        cursor.execute(
+            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+        )
         assert cursor.fetchone() == (1,)
     theirs.close()
     with connection.cursor() as cursor:

@@ -36,7 +36,7 @@ class BackupRequest:
     locations: tuple[str, ...]
     subdirectory: str = "LATEST"
     as_of: str = ""
-    storage: StorageOptions = StorageOptions()
+    storage: StorageOptions = field(default_factory=StorageOptions)
     passphrase: str = field(default="", repr=False)
     verify_checksums: bool = True
 
@@ -370,7 +370,8 @@ def _info(layers: list[Layer], end_time: timestamps.Timestamp, sources: list[lis
             }
             for number, layer in enumerate(layers)
         ],
-        "cluster_id": str(uuid.UUID(bytes=last.cluster_id)) if last.cluster_id else "", "end_time": timestamps.iso(end_time), "end_time_decimal": timestamps.decimal(end_time),
+        "cluster_id": str(uuid.UUID(bytes=last.cluster_id)) if last.cluster_id else "",
+        "end_time": timestamps.iso(end_time), "end_time_decimal": timestamps.decimal(end_time),
         "cluster_version": last.cluster_version, "coverage": "cluster" if last.cluster_coverage else "requested",
         "encrypted": any(layer.key for layer in layers), "revision_history": any(layer.manifest.all_revisions for layer in layers),
         "complete_databases": last.complete_databases,

@@ -58,10 +58,10 @@ def system_tables(descriptors: dict[int, bytes]) -> dict[str, Table]:
     tables = {}
     for number, data in descriptors.items():
         kind, message = _open(number, data)
-        if kind == _TABLE and protobuf.integer(message, 4) == SYSTEM_DATABASE_ID and not _is_left_out(message, 19):
-            if 28 not in message and not protobuf.text(message, 24):
-                table = read_table(message, "system")
-                tables[table.name] = table
+        in_system = kind == _TABLE and protobuf.integer(message, 4) == SYSTEM_DATABASE_ID and not _is_left_out(message, 19)
+        if in_system and 28 not in message and not protobuf.text(message, 24):
+            table = read_table(message, "system")
+            tables[table.name] = table
     return tables
 
 

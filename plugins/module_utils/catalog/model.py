@@ -373,6 +373,6 @@ def from_json(kind: Any, value: Any) -> Any:
     if origin is tuple:
         return tuple(value)
     if origin is typing.Union:
-        inner = [arg for arg in typing.get_args(kind) if arg is not type(None)][0]
+        inner = next(arg for arg in typing.get_args(kind) if arg is not type(None))
         return None if value is None else from_json(inner, value)
     return value

@@ -33,8 +33,8 @@ def _chosen(name: str, selection: Selection) -> bool:
 def select(catalog: Catalog, selection: Selection) -> Catalog:
     """Return the part of ``catalog`` that ``selection`` names, with a finding for each thing that loses its partner.
 
-    CockroachDB's own databases are part of it only when they hold something. Types and sequences stay with their database, for tables may use them. Raises ConfigurationError when a
-    pattern names nothing or when nothing is left.
+    CockroachDB's own databases are part of it only when they hold something. Types and sequences stay with their database, for tables may
+    use them. Raises ConfigurationError when a pattern names nothing or when nothing is left.
     """
     catalog.databases = [database for database in catalog.databases if database.name not in BUILT_IN_DATABASES or _holds_something(database)]
     if not selection.include and not selection.exclude:

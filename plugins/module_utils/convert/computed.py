@@ -38,7 +38,8 @@ def _check_table(table: Table, context: Context, catalog: Catalog) -> None:
         except UnsupportedError as error:
             if column.virtual:
                 lost.append(column)
-                context.find("virtual_column_left_out", "error", where, f"The virtual computed column is left out. {error}", "Add it by hand; it holds no data of its own.")
+                context.find("virtual_column_left_out", "error", where, f"The virtual computed column is left out. {error}",
+                             "Add it by hand; it holds no data of its own.")
             else:
                 context.find(
                     "computed_column_as_data", "warning", where, f"The computed column becomes a plain one that keeps its values. {error}",
@@ -57,7 +58,9 @@ def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:
     """Leave out the indexes and constraints of columns that are gone, each with a finding."""
     def kept(name: str, column_ids: set[int]) -> bool:
         if gone & column_ids:
-            context.find("needs_left_out_column", "error", context.full_name(table, name), "The index or constraint is left out with the virtual column that it uses.")
+            context.find(
+                "needs_left_out_column", "error", context.full_name(table, name), "The index or constraint is left out with the virtual column that it uses.",
+            )
         return not gone & column_ids
 
     table.indexes = [index for index in table.indexes if kept(index.name, {part.column_id for part in index.columns} | set(index.stored_column_ids))]

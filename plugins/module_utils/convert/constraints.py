@@ -30,7 +30,8 @@ def create_checks(table: Table, context: Context) -> None:
 def _validity(validated: bool, where: str, context: Context) -> str:
     if validated:
         return ""
-    context.find("not_valid", "info", where, "The constraint is NOT VALID, as in CockroachDB: rows from before it may break it.", "Run ALTER TABLE … VALIDATE CONSTRAINT when they are cleaned.")
+    context.find("not_valid", "info", where, "The constraint is NOT VALID, as in CockroachDB: rows from before it may break it.",
+                 "Run ALTER TABLE … VALIDATE CONSTRAINT when they are cleaned.")
     return " NOT VALID"
 
 

@@ -93,7 +93,9 @@ def _report_the_rest(context: Context) -> None:
     database = context.database
     for function in database.functions:
         where = f"{database.name}.{context.schemas[function.schema_id]}.{function.name}"
-        context.find("function_left_out", "error", where, f"The user-defined function ({function.language}) is left out.", "Write it again with CREATE FUNCTION.")
+        context.find(
+            "function_left_out", "error", where, f"The user-defined function ({function.language}) is left out.", "Write it again with CREATE FUNCTION.",
+        )
     if database.regions:
         context.find("regions", "info", database.name, f"The database's regions ({', '.join(database.regions)}) have no counterpart.")
     if database.settings:

@@ -55,7 +55,7 @@ class _Converter:
             return self._collate(node)
         elif isinstance(node, (exp.Any, exp.All)) and not isinstance(node.this, (exp.Paren, exp.Subquery, exp.Select)):
             node.set("this", exp.Paren(this=node.this))
-        elif isinstance(node, (exp.JSONExtract, exp.JSONExtractScalar)) and self._is_integer(node.expression) or isinstance(node, (exp.Add, exp.Sub)) and self._is_date(node.this) and self._is_integer(node.expression):
+        elif self._takes_integer(node) and self._is_integer(node.expression):
             node.set("expression", _as_integer(node.expression))
         elif isinstance(node, exp.Substring):
             for part in ("start", "length"):
@@ -66,6 +66,10 @@ class _Converter:
         elif isinstance(node, exp.IntDiv) and self._is_integer(node.this) and self._is_integer(node.expression):
             return exp.Div(this=_transform(node.this, self), expression=_transform(node.expression, self), typed=True)
         return node
+
+    def _takes_integer(self, node: Any) -> bool:
+        """Tell whether PostgreSQL wants an integer of 4 bytes on the right: positions in JSON, days added to a date."""
+        return isinstance(node, (exp.JSONExtract, exp.JSONExtractScalar)) or (isinstance(node, (exp.Add, exp.Sub)) and self._is_date(node.this))
 
     def _cast(self, node: Any) -> Any:
         target = node.args["to"]

@@ -14,16 +14,21 @@ to_tsvector jsonb_insert justify_days justify_hours justify_interval
 """.split())
 
 OTHER = frozenset("""
-age any_value array_agg array_to_json array_to_string avg bit_and bit_or bool_and bool_or clock_timestamp concat concat_ws corr count covar_pop covar_samp cume_dist
+age any_value array_agg array_to_json array_to_string avg bit_and bit_or bool_and bool_or clock_timestamp concat concat_ws corr count covar_pop
+covar_samp cume_dist
 current_database current_schema current_schemas current_setting current_user currval date_part date_trunc dense_rank every extract first_value format
-gen_random_uuid generate_series generate_subscripts has_table_privilege json_agg json_array_elements json_array_elements_text json_build_array json_build_object json_each
+gen_random_uuid generate_series generate_subscripts has_table_privilege json_agg json_array_elements json_array_elements_text json_build_array
+json_build_object json_each
 json_each_text json_object json_object_agg json_object_keys jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_each jsonb_each_text jsonb_object_agg
-jsonb_object_keys jsonb_pretty lag last_value lastval lead make_date make_timestamp make_timestamptz max min nextval now nth_value ntile percent_rank percentile_cont
+jsonb_object_keys jsonb_pretty lag last_value lastval lead make_date make_timestamp make_timestamptz max min nextval now nth_value ntile percent_rank
+percentile_cont
 percentile_disc random rank regexp_matches regexp_split_to_array regexp_split_to_table row_number row_to_json session_user setval
-statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array sum timeofday timezone to_char to_date to_json to_jsonb to_timestamp transaction_timestamp
+statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array sum timeofday timezone to_char to_date to_json to_jsonb to_timestamp
+transaction_timestamp
 unnest var_pop var_samp variance version
 st_area st_asewkb st_asewkt st_asgeojson st_astext st_aswkb st_buffer st_centroid st_contains st_coveredby st_covers st_distance st_dwithin st_geogfromtext
-st_geomfromewkt st_geomfromgeojson st_geomfromtext st_geomfromwkb st_intersects st_length st_makepoint st_point st_setsrid st_srid st_transform st_within st_x st_y
+st_geomfromewkt st_geomfromgeojson st_geomfromtext st_geomfromwkb st_intersects st_length st_makepoint st_point st_setsrid st_srid st_transform
+st_within st_x st_y
 """.split())
 
 RENAMED = {

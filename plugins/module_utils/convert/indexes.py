@@ -50,7 +50,8 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
         text = quote(clip(column.name))
         keys.append(f"(pg_catalog.interval_send({text}))" if column.type.family == "interval" else text)
     context.find(
-        "interval_key", "warning", where, "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 hours, to CockroachDB not.",
+        "interval_key", "warning", where,
+        "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 hours, to CockroachDB not.",
         "Make it a plain key if no two intervals are equal in PostgreSQL; a foreign key to it needs that.",
     )
     sql = f"CREATE UNIQUE INDEX {quote(name)} ON {context.qualified(table)} ({', '.join(keys)})"

@@ -43,7 +43,9 @@ def _create(role: Role, conversion: Conversion) -> None:
     conversion.add("role", "role", " ".join(parts), role.name, secret=secret)
     if role.login and not secret:
         reason = "its password is kept as bcrypt, which PostgreSQL cannot check" if role.password_kind == "bcrypt" else "the dump holds no password of it"
-        conversion.find("role_without_login", "warning", role.name, f"The role is made without login: {reason}.", "ALTER ROLE … LOGIN PASSWORD … gives it a new one.")
+        conversion.find(
+            "role_without_login", "warning", role.name, f"The role is made without login: {reason}.", "ALTER ROLE … LOGIN PASSWORD … gives it a new one.",
+        )
     if left_out:
         conversion.find("role_option", "warning", role.name, f"Role options without a counterpart are left out: {', '.join(left_out)}.")
 

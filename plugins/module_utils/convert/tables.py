@@ -45,7 +45,9 @@ def _column(column: Column, table: Table, context: Context) -> str:
     if not column.nullable:
         parts.append("NOT NULL")
     if column.hidden:
-        context.find("hidden_column", "info", where, "The column is NOT VISIBLE in CockroachDB; in PostgreSQL SELECT * shows it.", "Name the columns in queries.")
+        context.find(
+            "hidden_column", "info", where, "The column is NOT VISIBLE in CockroachDB; in PostgreSQL SELECT * shows it.", "Name the columns in queries.",
+        )
     return " ".join(part for part in parts if part)
 
 
@@ -140,10 +142,14 @@ def _report(table: Table, context: Context) -> None:
     if any(index.partitioned for index in [table.primary_index, *table.indexes]):
         context.find("partitioning", "info", where, "CockroachDB's partitioning places ranges on nodes; the table is made without partitions.")
     if table.data_excluded:
-        context.find("data_excluded", "warning", where, "The table has exclude_data_from_backup: it is made, but the backup holds no rows of it.", "Copy its rows from the cluster.")
+        context.find("data_excluded", "warning", where, "The table has exclude_data_from_backup: it is made, but the backup holds no rows of it.",
+                     "Copy its rows from the cluster.")
     for policy in table.policies:
-        context.find("policy_left_out", "error", f"{where}.{policy['name']}", "The row-level security policy is left out.", "Write it again with CREATE POLICY.")
+        context.find(
+            "policy_left_out", "error", f"{where}.{policy['name']}", "The row-level security policy is left out.", "Write it again with CREATE POLICY.",
+        )
     if table.row_level_security:
-        context.find("row_level_security", "error", where, "Row-level security is not enabled on the new table.", "Write the policies again, then ALTER TABLE … ENABLE ROW LEVEL SECURITY.")
+        context.find("row_level_security", "error", where, "Row-level security is not enabled on the new table.",
+                     "Write the policies again, then ALTER TABLE … ENABLE ROW LEVEL SECURITY.")
     for trigger in table.triggers:
         context.find("trigger_left_out", "error", f"{where}.{trigger.name}", "The trigger is left out.", "Write it again with CREATE TRIGGER.")

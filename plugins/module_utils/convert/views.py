@@ -55,5 +55,7 @@ def _create_view(view: View, context: Context) -> None:
         "view", "materialized_view" if view.materialized else "view", f"CREATE {kind} {quote(schema, name)} ({columns}) AS {query}", name, schema,
     )
     if view.materialized:
-        context.find("materialized_view", "info", where, "The materialized view is computed anew from the migrated rows, not copied as it was at its last REFRESH.")
+        context.find(
+            "materialized_view", "info", where, "The materialized view is computed anew from the migrated rows, not copied as it was at its last REFRESH.",
+        )
         create_view_indexes(view, context)

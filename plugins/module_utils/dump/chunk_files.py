@@ -99,7 +99,7 @@ class ChunkReader(io.RawIOBase):
         self.path = path
         self.damage: Optional[MigrationError] = None
         try:
-            self._raw = open(path, "rb")
+            self._raw = open(path, "rb")  # noqa: SIM115  (closed by close)
         except OSError as error:
             raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
         self._file = _HashedFile(self._raw)

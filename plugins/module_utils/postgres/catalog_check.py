@@ -67,7 +67,10 @@ def _spell(connection: Any, types: set[str]) -> dict[str, str]:
             part = ordered[start:start + 1000]
             fields = ", ".join(f"c{number} {text}" for number, text in enumerate(part))
             cursor.execute(f"CREATE TEMPORARY TABLE cockroach_migrator_types ({fields})")
-            cursor.execute("SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'pg_temp.cockroach_migrator_types'::regclass AND attnum > 0 ORDER BY attnum")
+            cursor.execute(
+                "SELECT format_type(atttypid, atttypmod) FROM pg_attribute "
+                "WHERE attrelid = 'pg_temp.cockroach_migrator_types'::regclass AND attnum > 0 ORDER BY attnum",
+            )
             result.update(zip(part, (text for (text,) in cursor.fetchall())))
             cursor.execute("DROP TABLE pg_temp.cockroach_migrator_types")
     return result

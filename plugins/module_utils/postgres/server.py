@@ -74,12 +74,14 @@ def find_bin_dir(wanted: str = "", major: int = 0) -> str:
     """
     patterns = (wanted,) if wanted else _BIN_DIRS
     found = [path for pattern in patterns for path in glob.glob(pattern) if _is_server(path)]
-    versions = sorted(((_major(path), path) for path in found), reverse=True)
+    versions = sorted(((_major(path), path) for path in found), key=lambda item: -item[0])
     for version, path in versions:
         if major in (0, version):
             return path
     place = wanted or "the usual places"
-    raise ConfigurationError(f"no PostgreSQL server programs{f' of version {major}' if major else ''} in {place}: install postgresql, or name their bin directory")
+    raise ConfigurationError(
+        f"no PostgreSQL server programs{f' of version {major}' if major else ''} in {place}: install postgresql, or name their bin directory",
+    )
 
 
 def _is_server(path: str) -> bool:

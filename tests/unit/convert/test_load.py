@@ -140,7 +140,9 @@ def test_shop_is_found_in_the_catalog_by_name(server, catalog_of):
         assert cursor.fetchall() == SHOP_CUSTOMERS
         cursor.execute("SELECT nextval('invoice_no'), nextval('billing.never_used')")
         assert cursor.fetchone() == (31000, -10)
-        cursor.execute("SELECT collname FROM pg_attribute a JOIN pg_collation c ON c.oid = attcollation WHERE attrelid = 'customers'::regclass AND attname = 'nick'")
+        cursor.execute(
+            "SELECT collname FROM pg_attribute a JOIN pg_collation c ON c.oid = attcollation WHERE attrelid = 'customers'::regclass AND attname = 'nick'",
+        )
         assert cursor.fetchone()[0] == ("de" if server.features().icu else "default")
         cursor.execute("SELECT enumlabel FROM pg_enum WHERE enumtypid = 'billing.currency'::regtype ORDER BY enumsortorder")
         assert [row[0] for row in cursor] == ["EUR", "USD", "don't", "ünïcode"]
