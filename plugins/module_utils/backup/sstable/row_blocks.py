@@ -24,13 +24,23 @@ def entries(block: bytes) -> list[tuple[bytes, bytes]]:
     result = []
     position, end, key = 0, entries_end(block), b""
     while position < end:
-        shared, position = varint(block, position)
-        unshared, position = varint(block, position)
-        size, position = varint(block, position)
-        key = key[:shared] + block[position:position + unshared]
-        position += unshared
-        result.append((key, block[position:position + size]))
-        position += size
+        shared = block[position]
+        position += 1
+        if shared > 127:
+            shared, position = varint(block, position - 1)
+        size = block[position]
+        position += 1
+        if size > 127:
+            size, position = varint(block, position - 1)
+        middle = position + 1
+        length = block[position]
+        if length > 127:
+            length, middle = varint(block, position)
+        position = middle + size
+        key = key[:shared] + block[middle:position]
+        middle = position
+        position += length
+        result.append((key, block[middle:position]))
     if position != end:
         raise CorruptBackupError("the entries of a row block do not end where its restart offsets begin")
     return result
