@@ -30,7 +30,7 @@ class Setting:
     high: int = 0
 
 
-_PORT = {"low": 1, "high": 65535}
+_LAST_PORT = 65535
 
 SETTINGS = (
     Setting("migration_source", "str", "restore",
@@ -57,7 +57,7 @@ SETTINGS = (
             "Patterns of what to migrate, such as `shop`, `shop.public.*`: a mapping with the lists `include` and `exclude`, or just the list to "
             "include. Everything by default."),
     Setting("postgres_host", "str", "localhost", "The target."),
-    Setting("postgres_port", "int", 5432, "Its port.", **_PORT),
+    Setting("postgres_port", "int", 5432, "Its port.", low=1, high=_LAST_PORT),
     Setting("postgres_database", "str", "postgres", "The database to connect to; each migrated database is created beside it under its own name."),
     Setting("postgres_username", "str", "postgres", "The role to log in as; it must be allowed to create databases."),
     Setting("postgres_password", "str", "", "Its password.", secret=True),
@@ -67,7 +67,7 @@ SETTINGS = (
             "usable password (`create`), or none (`skip`).", choices=("existing", "create", "skip")),
     Setting("postgres_import_enabled", "bool", True, "Whether the target is loaded. Switches nothing else."),
     Setting("test_postgresql_import", "bool", True, "Whether the import is rehearsed on a throw-away PostgreSQL first. Switches nothing else."),
-    Setting("test_postgres_port", "int", 5433, "The port of the throw-away PostgreSQL, on loopback.", **_PORT),
+    Setting("test_postgres_port", "int", 5433, "The port of the throw-away PostgreSQL, on loopback.", low=1, high=_LAST_PORT),
     Setting("test_database_name", "str", "migration_test", "The database that the rehearsal connects to."),
     Setting("test_username", "str", "postgres", "The superuser of the throw-away PostgreSQL."),
     Setting("test_password", "str", "", "Its password; made up when empty.", secret=True),
@@ -83,8 +83,8 @@ SETTINGS = (
             "of a SELECT; COPY streams, and smaller chunks only cost transactions.)", low=1, high=10000000),
     Setting("parallelism", "int", 0, "Processes that read, and connections that load; 0 means one a core, at most eight.", low=0, high=64),
     Setting("cockroach_version", "str", "v24.3.5", "For `migration_source: restore`; not used by `backup`."),
-    Setting("cockroach_port", "int", 26257, "For `migration_source: restore` and `cluster`; not used by `backup`.", **_PORT),
-    Setting("cockroach_http_port", "int", 8080, "For `migration_source: restore`; not used by `backup`.", **_PORT),
+    Setting("cockroach_port", "int", 26257, "For `migration_source: restore` and `cluster`; not used by `backup`.", low=1, high=_LAST_PORT),
+    Setting("cockroach_http_port", "int", 8080, "For `migration_source: restore`; not used by `backup`.", low=1, high=_LAST_PORT),
     Setting("certs_dir", "str", "cockroachdb/certs", "For `migration_source: restore` and `cluster`; not used by `backup`."),
     Setting("insecure_mode", "bool", True, "For `migration_source: restore` and `cluster`; not used by `backup`."),
 )

@@ -176,7 +176,8 @@ def decimal(data: bytes) -> Decimal:
     if marker in (_NAN, _INFINITY, _NEGATIVE_INFINITY, _ZERO):
         if len(data) != 1:
             raise MalformedValue("bytes follow a decimal without digits")
-        return {_NAN: "NaN", _INFINITY: "Infinity", _NEGATIVE_INFINITY: "-Infinity", _ZERO: (False, 0, 0)}[marker]
+        special: dict[int, Decimal] = {_NAN: "NaN", _INFINITY: "Infinity", _NEGATIVE_INFINITY: "-Infinity", _ZERO: (False, 0, 0)}
+        return special[marker]
     if marker in (_POSITIVE_LARGE, _NEGATIVE_LARGE):
         exponent, position = ordered_int(data, 1)
     elif marker in (_POSITIVE_SMALL, _NEGATIVE_SMALL):

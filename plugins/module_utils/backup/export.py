@@ -3,6 +3,7 @@
 """From a backup's files to a dump directory: plans key ranges, decodes them in processes, proves completeness."""
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -181,8 +182,8 @@ def _apply_system_rows(backup: Backup, catalog: Catalog) -> None:
 
 
 def _require_space(dump_dir: str, backup: Backup, plan: Plan) -> None:
-    """Chunks compress about as well as the backup's own files, so that these say what is needed."""
-    needed = sum(entry.stored_size for entry in files_of(backup, plan.read).values())
+    """Chunks compress about as well as the backup's own files; where their sizes are not known, to about a third of the rows."""
+    needed = sum(entry.stored_size or (entry.data_size or 0) // 3 for entry in files_of(backup, plan.read).values())
     existing = os.path.abspath(dump_dir)
     while not os.path.isdir(existing):
         existing = os.path.dirname(existing)
@@ -254,8 +255,13 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
             for lines, computed in decoder.rows(_Worker.backup.scan(task.start, task.end, tally)):
                 writer.write(lines, computed)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ConfigurationError(
+                f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system and run again"
+            ) from error
         raise MigrationError(f"{source.name}: cannot write {path}: {error.strerror}") from error
-    return {"chunk": to_json(writer.chunk), "rows": writer.chunk.rows}
+    chunk = to_json(writer.chunk)
+    return {"chunk": chunk, "rows": chunk["rows"]}
 
 
 def _write_dump(

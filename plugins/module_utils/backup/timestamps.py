@@ -32,7 +32,8 @@ def parse(text: str) -> Timestamp:
     if match:
         zone = (match[8] or "Z").upper()
         try:
-            moment = datetime.datetime(*(int(match[group] or 0) for group in range(1, 7)))
+            year, month, day, hour, minute, second = (int(match[group] or 0) for group in range(1, 7))
+            moment = datetime.datetime(year, month, day, hour, minute, second)
         except ValueError as error:
             raise ConfigurationError(f"as_of {text!r} is no time: {error}") from error
         elapsed = moment - datetime.datetime(1970, 1, 1)

@@ -78,7 +78,7 @@ def text_writer(kind: SqlType, user_types: Mapping[int, UserType], inside: bool 
         precision, scale = kind.precision, kind.width
         return lambda value: numeric_text(value, precision, scale)
     if family == "interval":
-        return lambda value: interval_text(*value, precision=kind.precision)
+        return lambda value: interval_text(value[0], value[1], value[2], kind.precision)
     if family == "time":
         return lambda value: time_text(rounded(value, kind.precision))
     if family == "timetz":

@@ -46,7 +46,8 @@ def _commented(database: Database, kind: str, object_id: int, sub_id: int) -> li
     }
     if kind in lists:
         return [item for item in lists[kind] if item.id == object_id]
-    tables: list[Any] = [table for table in [*database.tables, *database.views] if table.id == object_id]
+    relations: list[Any] = [*database.tables, *database.views]
+    tables = [table for table in relations if table.id == object_id]
     return [part for table in tables for part in _parts(table, kind, sub_id)]
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Optional, TypeVar, Union
+from typing import Any, Optional, TypeVar, Union
 
 from ..backup import protobuf
 from ..errors import CorruptBackupError, UnsupportedError
@@ -234,7 +234,8 @@ def _parameter(message: protobuf.Message, name: str) -> dict[str, object]:
 def _named_roles(databases: list[Database]) -> set[str]:
     names: set[str] = set()
     for database in databases:
-        for item in [database, *database.schemas, *database.types, *database.sequences, *database.tables, *database.views, *database.functions]:
+        items: list[Any] = [database, *database.schemas, *database.types, *database.sequences, *database.tables, *database.views, *database.functions]
+        for item in items:
             grants: list[Grant] = item.grants
             owner: Optional[str] = item.owner
             names |= {grant.role for grant in grants} | ({owner} if owner else set())

@@ -361,7 +361,7 @@ def from_json(kind: Any, value: Any) -> Any:
 
     Raises TypeError for a field that the dataclass does not know.
     """
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         unknown = sorted(set(value) - set(hints))
         if unknown:

@@ -70,7 +70,9 @@ def _full_name(database: Database, item: Union[Table, View]) -> str:
 
 def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
     names = [database.name for database in catalog.databases]
-    names += [_full_name(database, item) for database in catalog.databases for item in [*database.tables, *database.views]]
+    for database in catalog.databases:
+        items: list[Union[Table, View]] = [*database.tables, *database.views]
+        names += [_full_name(database, item) for item in items]
     for pattern in selection.include + selection.exclude:
         if not any(_matches(name, (pattern,)) for name in names):
             raise ConfigurationError(f"databases: the pattern {pattern!r} matches nothing in this backup, which has: {', '.join(names[:20])}")
@@ -79,9 +81,10 @@ def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
 def _keep_views(database: Database, views: list[View], kept: set[int], findings: list[Finding]) -> list[View]:
     """Leave out the views that read something that was not chosen, and those that read them."""
     chosen = {view.id for view in views}
-    lost = True
-    while lost:
+    while True:
         lost = [view for view in views if not set(view.depends_on) <= kept | chosen]
+        if not lost:
+            return views
         for view in lost:
             findings.append(Finding(
                 "view_without_source", "error", _full_name(database, view),
@@ -89,7 +92,6 @@ def _keep_views(database: Database, views: list[View], kept: set[int], findings:
             ))
         chosen -= {view.id for view in lost}
         views = [view for view in views if view.id in chosen]
-    return views
 
 
 def _drop_dangling_keys(database: Database, table: Table, kept: set[int], findings: list[Finding]) -> None:

@@ -3,7 +3,7 @@
 """COMMENT ON every object that has one."""
 from __future__ import annotations
 
-from typing import Union
+from typing import Any, Union
 
 from ..catalog.model import Table, View
 from .context import Context
@@ -58,7 +58,8 @@ def _on_parts(table: Union[Table, View], context: Context) -> None:
 
 
 def _on_constraints(table: Table, context: Context) -> None:
-    for item in [*table.checks, *table.foreign_keys]:
+    items: list[Any] = [*table.checks, *table.foreign_keys]
+    for item in items:
         if item.comment:
             target = f"{quote(clip(item.name))} ON {context.qualified(table)}"
             _comment("CONSTRAINT", target, item.comment, clip(item.name), context.schema(table), clip(table.name), context)

@@ -3,6 +3,8 @@
 """Convert one database: catalog in, PostgreSQL commands and findings out."""
 from __future__ import annotations
 
+from typing import Any
+
 from ..catalog.model import Database, Role, UserType
 from .comments import create_comments
 from .constraints import create_checks, create_foreign_keys
@@ -51,7 +53,8 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
 
 def _claim_names(context: Context) -> None:
     """Tables, views, sequences and types keep their names; indexes and helpers take what is left."""
-    for item in [*context.database.tables, *context.database.views, *context.database.sequences, *context.database.types]:
+    items: list[Any] = [*context.database.tables, *context.database.views, *context.database.sequences, *context.database.types]
+    for item in items:
         context.scope.claim(context.schema(item), item.name)
 
 
