@@ -7,6 +7,9 @@ import pathlib
 import sys
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
 import s3_server as s3
 from journey import migrate
 

@@ -34,6 +34,8 @@ _BYTE_TEXTS = [str(byte) for byte in range(256)]
 _SHORT_INTS = [str((number >> 1) ^ -(number & 1)) for number in range(1 << 14)]
 _STRINGS = ("string", "collated", "refcursor")
 _ESCAPE = 15
+_SHORT_DECIMAL = 1700
+"""Bytes of a coefficient that the interpreter still turns into decimal text at once (4300 digits)."""
 _DATE_SIZE, _SECOND_SIZE = 3, 5
 """Bytes of most dates' and timestamps' numbers: 1992 to 2240, and 1978 to 2514."""
 _WRITE_SECOND = timestamp_writer(None, "")
@@ -381,18 +383,18 @@ def _write_decimal(source: _Source, indent: int, form: ColumnForms, name: str) -
     source.names[reader] = lambda body: numeric_text(decimal(body), precision, scale)
     _write_length(source, indent, "leb")
     largest = min(109, precision - scale) if precision else 109
-    source.add(indent, "x = v[i + 1] - 0x88", f"if v[i] == 0x34 and 0 < x <= {largest}:")
+    source.add(indent, "x = v[i + 1] - 0x88", f"if v[i] == 0x34 and 0 < x <= {largest} and j - i < {_SHORT_DECIMAL}:")
     source.add(indent + 1, "s = str(from_bytes(v[i + 2:j], 'big'))")
     if precision and not scale:
         source.add(indent + 1, "if len(s) == x:", f"    {name} = s")
     elif precision:
         source.add(indent + 1, f"if len(s) - x == {scale}:", f'    {name} = f"{{s[:x]}}.{{s[x:]}}"')
     else:
-        source.add(indent + 1, "if x < len(s) < 4000:", f'    {name} = f"{{s[:x]}}.{{s[x:]}}"')
+        source.add(indent + 1, "if x < len(s):", f'    {name} = f"{{s[:x]}}.{{s[x:]}}"')
         source.add(indent + 1, "elif x == len(s):", f"    {name} = s")
     source.add(indent + 1, "else:", f"    {name} = {reader}(v[i:j])")
     if precision and precision == scale:
-        source.add(indent, "elif v[i] == 0x29:", "    s = str(from_bytes(v[i + 1:j], 'big'))")
+        source.add(indent, f"elif v[i] == 0x29 and j - i < {_SHORT_DECIMAL}:", "    s = str(from_bytes(v[i + 1:j], 'big'))")
         source.add(indent + 1, f"{name} = '0.' + s if len(s) == {scale} else {reader}(v[i:j])")
     source.add(indent, "else:", f"    {name} = {reader}(v[i:j])", "i = j")
 

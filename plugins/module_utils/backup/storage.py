@@ -250,11 +250,15 @@ class S3Storage(Storage):
         return answer["data"] if answer else b""
 
     def read_end(self, path: str, length: int) -> tuple[bytes, int]:
-        answer = self._get(path, f"bytes=-{length}")
-        if answer is None:
-            return b"", 0
-        size = answer["range"].rpartition("/")[2]
-        return answer["data"], int(size) if size.isdigit() else len(answer["data"])
+        # Not every S3 server knows ranges that count from the end.
+        size = self._head(path)
+        return self.read_range(path, max(0, size - length), min(length, size)), size
+
+    def _head(self, path: str) -> int:
+        try:
+            return self.client.head_object(Bucket=self.bucket, Key=self._key(path))["ContentLength"]
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            raise self._failure(path, error) from error
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
         answer = self._get(path, f"bytes={offset}-{offset + length - 1}") if length else None

@@ -7,6 +7,8 @@ from ..encoding import MalformedValue, ValueProblem
 from .numbers import double_text
 
 _IPV4, _IPV6 = 0, 1
+_POINT, _HAS_SRID = 1, 0x20
+_SOURCE_NAN, _POSTGIS_NAN = bytes.fromhex("010000000000f87f"), bytes.fromhex("000000000000f87f")
 
 
 def string_text(data: bytes) -> str:
@@ -89,6 +91,10 @@ def bits_text(length: int, words: list[int]) -> str:
 
 def geometry_text(ewkb: bytes) -> str:
     """A geometry or geography: extended well-known binary in upper-case hexadecimal."""
+    if ewkb[-8:] == _SOURCE_NAN and ewkb[1] == _POINT:
+        start = 9 if ewkb[4] & _HAS_SRID else 5
+        # The coordinates of an empty point are NaN, of which PostGIS knows another one.
+        ewkb = ewkb[:start] + _POSTGIS_NAN * ((len(ewkb) - start) // 8)
     return ewkb.hex().upper()
 
 
