@@ -7,16 +7,22 @@ import struct
 from typing import Optional
 
 import pytest
+from stored_forms import leb, msb, row_value, unsigned, zigzag
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.keys import key_reader
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import build_row_decoder
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.values import decode_sequence_value
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
-    Column, EnumMember, Family, Index, IndexColumn, SqlType, Table, UserType,
+    Column,
+    EnumMember,
+    Family,
+    Index,
+    IndexColumn,
+    SqlType,
+    Table,
+    UserType,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CorruptBackupError, MigrationError, UnsupportedError
-
-from stored_forms import msb, row_value, unsigned, zigzag
 
 INT, TEXT, BYTES, DECIMAL = SqlType("int", 20, 64), SqlType("string", 25), SqlType("bytes", 17), SqlType("decimal", 1700)
 COLLATED, TIMESTAMP = SqlType("collated", 25, locale="de"), SqlType("timestamp", 1114)
@@ -53,6 +59,23 @@ REAL_ROWS = [
 @pytest.mark.parametrize("key, value, types, key_ids, more, line", REAL_ROWS)
 def test_rows_of_real_backups_known_byte_by_byte(key, value, types, key_ids, more, line):
     assert decode(make_table(types, key_ids, **more), [(hexes(key), hexes(value))]) == [line]
+
+
+def test_decimals_of_many_digits():
+    kind = SqlType("decimal", 1700)
+    for digits in (300, 4000, 4400, 9001):
+        coefficient = int("7" * 50) * 10 ** (digits - 50) + 5
+        body = b"\x34\x8b" + coefficient.to_bytes((coefficient.bit_length() + 7) // 8, "big")
+        value = row_value([(2, 5, leb(len(body)) + body)])
+        want = f"1\t777.{'7' * 47}{'0' * (digits - 51)}5"
+        assert decode(make_table({1: INT, 2: kind}, [1]), [(hexes("bd 89 89 88"), value)]) == [want]
+
+
+def test_empty_points_have_the_nan_that_postgis_prints():
+    point = bytes.fromhex("0101000020e6100000" + "010000000000f87f" * 2)
+    body = b"\x08\x02\x12" + bytes([len(point)]) + point
+    table = make_table({1: INT, 2: SqlType("geometry", 90000)}, [1])
+    assert decode(table, [(hexes("bd 89 89 88"), row_value([(2, 20, msb(len(body)) + body)]))]) == ["1\t0101000020E6100000" + "000000000000F87F" * 2]
 
 
 def test_enum_in_the_key():
