@@ -59,7 +59,7 @@ class ChunkWriter:
         self._raw = open(self._partial, "wb")
         self._file = _HashedFile(self._raw)
         compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
-        self._stream = compressor.stream_writer(self._file, closefd=False)
+        self._stream = compressor.stream_writer(self._file, closefd=False)  # type: ignore[arg-type]
         return self
 
     def write(self, lines: list[str], computed: Optional[list[str]] = None) -> None:
@@ -103,7 +103,9 @@ class ChunkReader(io.RawIOBase):
         except OSError as error:
             raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
         self._file = _HashedFile(self._raw)
-        self._stream = zstandard.ZstdDecompressor().stream_reader(self._file, read_size=READ_BYTES, read_across_frames=True)
+        self._stream = zstandard.ZstdDecompressor().stream_reader(  # type: ignore[call-overload]
+            self._file, read_size=READ_BYTES, read_across_frames=True,
+        )
 
     def readable(self) -> bool:
         return True

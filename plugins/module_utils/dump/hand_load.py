@@ -43,15 +43,18 @@ def readme(databases: list[DatabaseEntry]) -> str:
 def data_script(tables: list[TableEntry]) -> str:
     """Return a psql script, to be run in the dump's directory, that loads every chunk of ``tables``."""
     lines = ["-- Run with psql in the directory that holds manifest.json, after pre-data.sql."]
-    for table in tables:
-        columns = ", ".join(quote(clip(column.name)) for column in table.columns)
-        name = quote(clip(table.schema), clip(table.name))
-        command = f"\\copy {name} ({columns}) from program 'zstd -dc {table.directory}/*.copy.zst'"
-        if "\n" in command or "\r" in command:
-            lines.append(f"-- psql cannot copy into a table with a line break in its name: {command!r}")
-        elif table.rows:
-            lines.append(command)
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *(_load_command(table) for table in tables if table.rows)]) + "\n"
+
+
+def _load_command(table: TableEntry) -> str:
+    name = quote(clip(table.schema), clip(table.name))
+    if not table.columns:
+        return f"INSERT INTO {name} SELECT FROM generate_series(1, {table.rows});"
+    columns = ", ".join(quote(clip(column.name)) for column in table.columns)
+    command = f"\\copy {name} ({columns}) from program 'zstd -dc {table.directory}/*.copy.zst'"
+    if "\n" in command or "\r" in command:
+        return f"-- psql cannot copy into a table with a line break in its name: {command!r}"
+    return command
 
 
 def _shell_word(name: str) -> str:

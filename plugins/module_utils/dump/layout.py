@@ -11,7 +11,7 @@ import json
 import os
 import string
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from ..catalog.model import Database, Finding, Role, from_json, to_json
 from ..convert.database import convert_database
@@ -233,7 +233,7 @@ def _read_bytes(path: str) -> bytes:
         raise MigrationError(f"cannot read the dump's file {path}: {error.strerror}") from error
 
 
-def _read_json(path: str) -> Optional[Any]:
+def _read_json(path: str) -> Any:
     try:
         return json.loads(_read_bytes(path))
     except ValueError as error:

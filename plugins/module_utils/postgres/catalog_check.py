@@ -60,7 +60,7 @@ def check_columns(connection: Any, database: Database, features: ServerFeatures,
 
 def _spell(connection: Any, types: set[str]) -> dict[str, str]:
     """Return PostgreSQL's own name (format_type) of each type."""
-    result = {}
+    result: dict[str, str] = {}
     ordered = sorted(types)
     with connection.cursor() as cursor:
         for start in range(0, len(ordered), 1000):

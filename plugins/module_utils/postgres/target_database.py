@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 try:
     import psycopg2
@@ -13,7 +13,7 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
-from ..catalog.model import Database, Finding
+from ..catalog.model import Database, Finding, Sequence, Table, View
 from ..convert.names import clip
 from ..errors import TargetError
 from . import ledger
@@ -86,7 +86,8 @@ def require_usable(connection: Any, database: Database, dump_id: str) -> None:
 def _taken_names(connection: Any, database: Database) -> list[str]:
     """Return the tables, views, sequences and types of ours that the database has already, by name."""
     schemas = {schema.id: clip(schema.name) for schema in database.schemas}
-    relations = [(schemas[item.schema_id], clip(item.name)) for item in [*database.tables, *database.views, *database.sequences]]
+    items: list[Union[Table, View, Sequence]] = [*database.tables, *database.views, *database.sequences]
+    relations = [(schemas[item.schema_id], clip(item.name)) for item in items]
     types = [(schemas[item.schema_id], clip(item.name)) for item in database.types]
     found = set()
     with connection.cursor() as cursor:

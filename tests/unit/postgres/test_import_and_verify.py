@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Importing and verifying, on real servers: completeness, resuming, refusals."""
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import uuid
+
+import pytest
+import synthetic_dump
+from postgres_servers import bin_dir
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError, TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import ledger, table_checksum
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(name="name")
+def _name():
+    """A database name that no other test uses, and that must be quoted everywhere."""
+    return f"Data.base/ñ \"{uuid.uuid4().hex[:8]}\""
+
+
+@pytest.fixture(name="dump")
+def _dump(tmp_path, name):
+    return synthetic_dump.write(str(tmp_path / "dump"), name)
+
+
+def query(parameters, database, text):
+    connection = connect(parameters, database)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(text)
+            return cursor.fetchall() if cursor.description else None
+    finally:
+        connection.close()
+
+
+def databases(parameters):
+    return {name for name, in query(parameters, "", "SELECT datname FROM pg_database")}
+
+
+def test_everything_arrives_and_a_second_run_changes_nothing(any_postgres, dump, name):
+    assert import_dump(dump, any_postgres, ImportOptions(check=True))["changed"]
+    assert name not in databases(any_postgres), "a check has changed something"
+    first = import_dump(dump, any_postgres, ImportOptions())
+    assert first["changed"] and first["databases"][name]["created"]
+    result = verify_dump(dump, any_postgres, VerifyOptions())
+    assert result["ok"], result
+    found = result["databases"][name]["tables"]
+    assert found["public.orders"]["rows_found"] == 600 and found["public.empty"]["rows_found"] == 0 and found["public.only_computed"]["rows_found"] == 1
+    assert query(any_postgres, name, 'SELECT t FROM "Tricky" ORDER BY id') == [(text,) for text in synthetic_dump.TRICKY]
+    assert query(any_postgres, name, "SELECT upper('zoë ß')")[0][0].startswith("ZOË")
+    assert query(any_postgres, name, "SELECT nextval('\"Counter\"')") == [(42,)]
+    finished = query(any_postgres, name, "SELECT max(finished_at) FROM cockroach_migrator.ledger")
+    second = import_dump(dump, any_postgres, ImportOptions())
+    assert not second["changed"] and not import_dump(dump, any_postgres, ImportOptions(check=True))["changed"]
+    assert query(any_postgres, name, "SELECT max(finished_at) FROM cockroach_migrator.ledger") == finished
+
+
+@pytest.mark.parametrize("phase, number", [("load", 1), ("load", 4), ("index", 1), ("check", 1)])
+def test_a_killed_run_goes_on(any_postgres, dump, name, tmp_path, phase, number):
+    program = (
+        "import sys, os, signal, json; sys.path.insert(0, sys.argv[1])\n"
+        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump\n"
+        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters\n"
+        "def progress(state):\n"
+        "    if state['phase'] == sys.argv[3] and state['done'] >= int(sys.argv[4]): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "import_dump(sys.argv[2], ConnectionParameters(**json.load(sys.stdin)), ImportOptions(), progress)\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program, str(CHECKOUT / ".collections"), dump, phase, str(number)], input=json.dumps(dataclasses.asdict(any_postgres)),
+        text=True, check=False, capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    before = query(any_postgres, name, "SELECT count(*) FROM cockroach_migrator.ledger WHERE step = 'chunk'")[0][0]
+    assert before >= 1
+    result = import_dump(dump, any_postgres, ImportOptions())
+    loaded = sum(table["chunks_loaded"] for table in result["databases"][name]["tables"].values())
+    assert loaded + query(any_postgres, name, "SELECT count(*) FROM cockroach_migrator.ledger WHERE step = 'chunk'")[0][0] >= before
+    verified = verify_dump(dump, any_postgres, VerifyOptions())
+    assert verified["ok"], verified
+    if phase != "load":
+        assert loaded == 0
+    assert not import_dump(dump, any_postgres, ImportOptions())["changed"]
+
+
+def test_two_imports_at_once(postgres17, dump, name, monkeypatch):
+    import_dump(dump, postgres17, ImportOptions())
+    query(postgres17, name, "DELETE FROM cockroach_migrator.ledger WHERE step = 'import'")
+    monkeypatch.setattr(ledger, "_LOCK_SECONDS", 0.3)
+    other = connect(postgres17, name)
+    ledger.lock(other, name)
+    with pytest.raises(TargetError, match="another import"):
+        import_dump(dump, postgres17, ImportOptions())
+    other.close()
+    assert import_dump(dump, postgres17, ImportOptions())["changed"]
+
+
+def test_what_a_killed_run_left_at_work_is_ended(postgres17, dump, name):
+    import_dump(dump, postgres17, ImportOptions())
+    orphan, control = connect(postgres17, name), connect(postgres17, name)
+    ledger.mark_worker(orphan)
+    ledger.lock(control, name)
+    with pytest.raises(Exception, match="terminat"), orphan.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    control.close()
+    orphan.close()
+
+
+def test_tables_in_the_way(any_postgres, dump, name):
+    quoted = '"' + name.replace('"', '""') + '"'
+    query(any_postgres, "", f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING 'UTF8'")
+    query(any_postgres, name, "CREATE TABLE orders (mine text); INSERT INTO orders VALUES ('kept')")
+    with pytest.raises(TargetError, match="public.orders.*nothing was changed"):
+        import_dump(dump, any_postgres, ImportOptions())
+    assert query(any_postgres, name, "SELECT * FROM orders") == [("kept",)]
+    assert query(any_postgres, name, "SELECT count(*) FROM pg_namespace WHERE nspname = 'cockroach_migrator'") == [(0,)]
+    query(any_postgres, name, "DROP TABLE orders")
+    assert not import_dump(dump, any_postgres, ImportOptions())["databases"][name]["created"]
+    assert verify_dump(dump, any_postgres, VerifyOptions())["ok"]
+
+
+def test_wrong_encoding(postgres17, dump, name):
+    quoted = '"' + name.replace('"', '""') + '"'
+    query(postgres17, "", f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER libc")
+    with pytest.raises(TargetError, match="LATIN1, not UTF8"):
+        import_dump(dump, postgres17, ImportOptions())
+
+
+def test_another_dump(postgres17, dump, name, tmp_path):
+    import_dump(dump, postgres17, ImportOptions())
+    with pytest.raises(TargetError, match="another dump"):
+        import_dump(synthetic_dump.write(str(tmp_path / "other"), name, orders=601), postgres17, ImportOptions())
+
+
+def test_no_right_to_create(postgres17, dump, name):
+    query(postgres17, "", "CREATE ROLE poor LOGIN PASSWORD 'poor'")
+    with pytest.raises(TargetError, match="may not create the database.*CREATEDB"):
+        import_dump(dump, dataclasses.replace(postgres17, user="poor", password="poor"), ImportOptions())
+
+
+def test_rows_that_postgresql_refuses(postgres17, tmp_path, name):
+    """The first error of a table names table, line and column but no value; earlier chunks stay, and so does the way to go on."""
+    dump = synthetic_dump.write(str(tmp_path / "bad"), name, change=lambda made: setattr(made.tables[6].columns[1], "type", synthetic_dump.INT))
+    with pytest.raises(TargetError) as error:
+        import_dump(dump, postgres17, ImportOptions())
+    assert f"{name}.public.Tricky" in str(error.value) and "line 1, column t" in str(error.value)
+    assert query(postgres17, name, 'SELECT count(*) FROM "Tricky"') == [(0,)]
+
+
+def test_a_constraint_that_rows_break(postgres17, tmp_path, name):
+    dump = synthetic_dump.write(str(tmp_path / "bad"), name, change=lambda made: setattr(made.tables[0].checks[0], "expression", "id > 5"))
+    with pytest.raises(TargetError, match="check public.positive of table orders: .*violated"):
+        import_dump(dump, postgres17, ImportOptions())
+
+
+@pytest.mark.parametrize("change, expected", [
+    ("UPDATE orders SET customer = 'x' WHERE id = 17", "checksum"),
+    ("DELETE FROM orders WHERE id = 599", "rows"),
+    ("DROP INDEX orders_total", "index public.orders_total of table orders: missing"),
+    ("ALTER TABLE lines DROP CONSTRAINT lines_order", "foreign key public.lines_order of table lines: missing"),
+    ("ALTER TABLE orders ALTER customer SET NOT NULL", "column public.orders.customer: NOT NULL is True"),
+    ("ALTER TABLE orders ALTER total TYPE numeric(14,2)", "type is numeric(14,2), not numeric(12,2)"),
+    ("ALTER TABLE orders VALIDATE CONSTRAINT unsure", "validated, which it was not"),
+    ("SELECT setval('\"Counter\"', 10)", "its value"),
+    ("COMMENT ON TABLE orders IS 'other'", "another text"),
+    ("COMMENT ON COLUMN orders.customer IS NULL", "missing"),
+    ("DROP TABLE lines", "table public.lines: missing"),
+    ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_total'::regclass", "not valid"),
+])
+def test_verification_sees_a_change(postgres17, module_import, change, expected):
+    dump, name = module_import
+    connection = connect(postgres17, name)
+    try:
+        with connection.cursor() as cursor:
+            if "NOT NULL" in change:
+                cursor.execute("UPDATE orders SET customer = '' WHERE customer IS NULL")
+            cursor.execute(change)
+        connection.commit()
+        result = verify_dump(dump, postgres17, VerifyOptions())
+    finally:
+        connection.close()
+    assert not result["ok"]
+    found = result["databases"][name]
+    if expected in ("checksum", "rows"):
+        table = found["tables"]["public.orders"]
+        assert not table["ok"] and table[expected] != table[f"{expected}_found"]
+    else:
+        assert any(expected in line for line in found["objects_missing"]), found["objects_missing"]
+
+
+@pytest.fixture(name="module_import")
+def _module_import(postgres17, prepared):
+    """A fresh copy of one imported database."""
+    dump, source = prepared
+    quoted = '"' + source.replace('"', '""') + '"'
+    query(postgres17, "", f"DROP DATABASE IF EXISTS {quoted}")
+    query(postgres17, "", f"CREATE DATABASE {quoted} TEMPLATE prepared")
+    return dump, source
+
+
+@pytest.fixture(name="prepared", scope="module")
+def _prepared(postgres17, tmp_path_factory):
+    dump = synthetic_dump.write(str(tmp_path_factory.mktemp("prepared") / "dump"), "changed")
+    import_dump(dump, postgres17, ImportOptions())
+    query(postgres17, "", "ALTER DATABASE changed RENAME TO prepared")
+    return dump, "changed"
+
+
+def test_damaged_chunks(postgres17, dump, name):
+    directory = pathlib.Path(dump) / layout.table_directory(name, "public", "orders")
+    chunk = directory / "00003.copy.zst"
+    whole = chunk.read_bytes()
+    for damaged, expected in ((whole[:-5], "bytes, the manifest says"), (None, "No such file")):
+        if damaged is None:
+            chunk.unlink()
+        else:
+            chunk.write_bytes(damaged)
+        with pytest.raises(MigrationError, match=expected):
+            import_dump(dump, postgres17, ImportOptions())
+        assert name not in databases(postgres17)
+    for position in (3, len(whole) // 2, len(whole) - 2):
+        chunk.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1:])
+        with pytest.raises(MigrationError, match="00003.copy.zst (is damaged|is not what)"):
+            import_dump(dump, postgres17, ImportOptions())
+    assert query(postgres17, name, "SELECT count(*) FROM orders WHERE id BETWEEN 200 AND 299") == [(0,)]
+    chunk.write_bytes(whole)
+    import_dump(dump, postgres17, ImportOptions())
+    assert verify_dump(dump, postgres17, VerifyOptions())["ok"]
+
+
+def test_loading_by_hand(postgres17, tmp_path):
+    """What README.txt says works with psql and zstd."""
+    dump = synthetic_dump.write(str(tmp_path / "dump"), "by_hand")
+    query(postgres17, "", "CREATE DATABASE by_hand TEMPLATE template0 ENCODING 'UTF8'")
+    environment = {
+        "PATH": "/usr/bin:/bin", "PGHOST": postgres17.host, "PGPORT": str(postgres17.port), "PGUSER": postgres17.user, "PGPASSWORD": postgres17.password,
+    }
+    for script in ("pre-data.sql", "data.sql", "post-data.sql"):
+        command = [f"{bin_dir(15)}/psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", "by_hand", "-f", f"by_hand/{script}"]
+        result = subprocess.run(command, cwd=dump, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    assert verify_dump(dump, postgres17, VerifyOptions())["ok"]
+
+
+def test_parts_of_a_large_table(postgres17, dump, name, monkeypatch):
+    import_dump(dump, postgres17, ImportOptions())
+    monkeypatch.setattr(table_checksum, "PIECE_PAGES", 2)
+    assert verify_dump(dump, postgres17, VerifyOptions(parallelism=3))["ok"]

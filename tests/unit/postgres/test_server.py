@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""A server of our own: start, stop, what goes wrong."""
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+
+import pytest
+from postgres_servers import VERSIONS, bin_dir, open_directory
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters, connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    find_bin_dir,
+    running_port,
+    start_server,
+    stop_server,
+)
+
+SECRET = "s3cr'et \\pässword"
+
+
+@pytest.fixture(name="directory")
+def _directory():
+    base = open_directory()
+    # A socket in here would have a path that is too long.
+    yield str(base / ("long_" * 20) / "server")
+    shutil.rmtree(base)
+
+
+@pytest.mark.parametrize("major", VERSIONS)
+def test_life_of_a_server(directory, major):
+    options = ServerOptions(directory, bin_dir(major), password=SECRET)
+    first = start_server(options)
+    try:
+        assert first["changed"] and first["created"]
+        connection = connect(first["parameters"])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('listen_addresses'), current_setting('fsync'), current_setting('unix_socket_directories'), upper('ñ')")
+            addresses, fsync, sockets, letter = cursor.fetchone()
+            cursor.execute("SELECT count(*) FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'")
+            assert cursor.fetchone() == (0,)
+        connection.close()
+        assert (addresses, fsync, letter) == ("127.0.0.1", "off", "Ñ")
+        assert stat.S_IMODE(os.stat(sockets).st_mode) == 0o700 and len(sockets) < 90
+        again = start_server(options)
+        assert not again["changed"] and again["port"] == first["port"]
+        with pytest.raises(TargetError, match="wrong or missing password") as error:
+            connect(ConnectionParameters(port=first["port"], password=SECRET + "x"))
+        assert SECRET not in str(error.value)
+        assert stop_server(directory, bin_dir(major)) and not stop_server(directory, bin_dir(major))
+        other = start_server(ServerOptions(directory, bin_dir(major), password="another", durable=True))
+        assert other["changed"] and not other["created"]
+        for _path, _directories, files in os.walk(directory):
+            assert not [name for name in files if "pwfile" in name]
+    finally:
+        stop_server(directory, "", remove=True)
+    assert not os.path.exists(directory) and not os.path.exists(sockets) and not running_port(directory)
+
+
+def test_taken_port_and_kept_password(directory):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        try:
+            started = start_server(ServerOptions(directory, bin_dir(17), port=port))
+            assert started["port"] != port
+            assert stat.S_IMODE(os.stat(os.path.join(directory, "password")).st_mode) == 0o600
+            stop_server(directory, "")
+            assert start_server(ServerOptions(directory, bin_dir(17)))["parameters"].password == started["parameters"].password
+        finally:
+            stop_server(directory, "", remove=True)
+
+
+def test_a_server_that_does_not_start_says_why(directory):
+    with pytest.raises(TargetError, match="does not start.*no_such_setting"):
+        start_server(ServerOptions(directory, bin_dir(17), settings=(("no_such_setting", "1"),)))
+    assert not running_port(directory)
+    stop_server(directory, "", remove=True)
+
+
+def test_closed_parent_directory(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root hands the server to another user")
+    tmp_path.chmod(0o700)
+    with pytest.raises(ConfigurationError, match="is closed to the user"):
+        start_server(ServerOptions(str(tmp_path / "server"), bin_dir(17)))
+
+
+def test_no_programs(tmp_path):
+    with pytest.raises(ConfigurationError, match="no PostgreSQL server programs"):
+        find_bin_dir(str(tmp_path))
+
+
+def test_unreachable():
+    with pytest.raises(TargetError, match="127.0.0.1:1 cannot be reached"):
+        connect(ConnectionParameters(port=1, password=SECRET))
+    with pytest.raises(TargetError, match="no.such.host.*cannot be reached"):
+        connect(ConnectionParameters(host="no.such.host.invalid"))
+
+
+def test_missing_database(postgres17):
+    with pytest.raises(TargetError, match="has no database nowhere"):
+        connect(postgres17, "nowhere")
