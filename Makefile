@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 NODE := $(CURDIR)/.cache/node
 # PostgreSQL refuses to run as root, so that an unprivileged user has to be able to reach the demo.
 DEMO_DIR := $(shell if [ "$$(id -u)" != 0 ] || setpriv --reuid=nobody --clear-groups test -x '$(CURDIR)'; then echo '$(CURDIR)/.demo'; else echo /var/tmp/cockroach_migrator-demo; fi)
+MOLECULE_DIR := $(DEMO_DIR)-molecule
 
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -52,6 +53,7 @@ lint: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_m
 	ansible-lint --profile production --offline
 	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .collections/ansible_collections/nomos/cockroach_migrator
 	antsibull-changelog lint
+	$(BIN)/python tools/generate_docs.py --check
 
 unit: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
 	pytest -q -n 2 tests/unit
@@ -59,8 +61,13 @@ unit: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_m
 sanity: $(VENV)/.test-installed
 	VENV=$(VENV) tests/run_ansible_test.sh sanity --local --python $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
+# Hosts that ran are asserted in verify.yml: molecule passes without any.
+molecule: export MOLECULE_DEMO_DIRECTORY := $(MOLECULE_DIR)
+molecule: export MOLECULE_GLOB := molecule/*/molecule.yml
 molecule: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
-	MOLECULE_GLOB='molecule/*/molecule.yml' molecule -c molecule/config.yml test --all
+	rm -rf $(MOLECULE_DIR)
+	molecule -c molecule/config.yml test --all
+	rm -rf $(MOLECULE_DIR)
 
 integration: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator | $(NODE)/node_modules/.bin/s3rver
 	pytest -q -n 2 tests/integration

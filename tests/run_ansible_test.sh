@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-# Runs ansible-test on a copy of the tracked files: it refuses a linked tree. Backups are binary data, not text to be linted.
+# Runs ansible-test on a copy of the tracked files: it refuses a linked tree. Backups are binary data, and our tests are plain Python that ruff checks.
 # usage: tests/run_ansible_test.sh sanity [options]
 set -eu
 checkout=$(cd "$(dirname "$0")/.." && pwd)
@@ -11,7 +11,7 @@ PATH="$venv/bin:$PATH"
 
 rm -rf "$tree"
 mkdir -p "$tree"
-git -C "$checkout" ls-files -z -- ':!tests/fixtures' ':!playbooks/files' | (cd "$checkout" && tar --null --files-from=- -cf -) | tar -C "$tree" -xf -
+git -C "$checkout" ls-files -z -- ':!tests/fixtures' ':!tests/unit' ':!tests/integration' ':!tests/benchmark' ':!playbooks/files' | (cd "$checkout" && tar --null --files-from=- -cf -) | tar -C "$tree" -xf -
 # ansible-test asks git which files there are.
 git -C "$tree" init -q
 git -C "$tree" add -A

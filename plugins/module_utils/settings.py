@@ -96,7 +96,7 @@ PLAYBOOK_VARIABLES = ("migration_hosts", "config_path")
 
 IGNORED = "preflight_ignored_variables"
 _FOREIGN_PREFIXES = ("ansible_", "vault_", "molecule_")
-_PLACEHOLDER = re.compile(r"^your[_-]|^s3://(your-bucket|mybucket)(/|$)", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"^your[_-]|^s3://(your[_-]bucket(/|$)|mybucket/mybackupfolder$)", re.IGNORECASE)
 _BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
 _CLOSE = 0.6
 _VERY_CLOSE = 0.88

@@ -196,7 +196,7 @@ class GeneralRows:
 
     def _key_texts(self, key: bytes) -> list[tuple[str, str]]:
         table = self.table
-        levels = [(table_id, index_id, shared) for table_id, index_id, shared in table.primary_index.interleave_ancestors]
+        levels = list(table.primary_index.interleave_ancestors)
         taken = sum(shared for _table, _index, shared in levels)
         levels.append((table.id, table.primary_index.id, len(self.key_readers) - taken))
         texts: list[tuple[str, str]] = []

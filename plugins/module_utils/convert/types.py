@@ -109,5 +109,3 @@ def element_of(kind: SqlType) -> SqlType:
 def is_text(kind: SqlType) -> bool:
     """Whether the type is a character string in PostgreSQL."""
     return kind.family in _STRING_FAMILIES
-
-

@@ -26,7 +26,7 @@ def double_text(number: float) -> str:
             return text[:-2]
     elif -_EXACT_INTEGERS < number < _EXACT_INTEGERS:
         return text if abs(number) < 1e15 else _scientific(text, _DOUBLE_EXPONENT)
-    if number != number:
+    if math.isnan(number):
         return "NaN"
     if number in _SPECIAL:
         return _SPECIAL[number]
@@ -65,7 +65,7 @@ def _single_text(number: float) -> str:
     except OverflowError:
         raise ValueProblem(f"{number!r} is out of range for a real") from None
     number = _SINGLE.unpack(packed)[0]
-    if number != number:
+    if math.isnan(number):
         return "NaN"
     if number in _SPECIAL:
         return _SPECIAL[number]

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Writes what is generated: the README's table of variables, the sample of create_config, the roles' READMEs.
+
+usage: generate_docs.py [--check]     with --check nothing is written, and the exit code is 1 when something is out of date
+"""
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+import textwrap
+
+import yaml
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT / ".collections"))
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import SETTINGS, Setting  # noqa: E402
+
+BEGIN, END = "<!-- variables: begin -->\n", "<!-- variables: end -->"
+SAMPLE_VALUES = {
+    "migration_source": "backup",
+    "s3_backup_path": "s3://YOUR_BUCKET/YOUR_BACKUP_FOLDER",
+    "aws_access_key_id": "YOUR_AWS_ACCESS_KEY_ID",
+    "aws_secret_access_key": "YOUR_AWS_SECRET_ACCESS_KEY",
+    "postgres_password": "YOUR_POSTGRES_PASSWORD",
+}
+"""What the sample sets; everything else is there as a comment with its default."""
+
+
+def shown(setting: Setting) -> str:
+    """Return the default as a table shows it."""
+    if setting.required:
+        return "(required)"
+    return f"`{json.dumps(setting.default)}`" if setting.type in ("bool", "int", "selection") or setting.default == "" else f"`{setting.default}`"
+
+
+def variables_table() -> str:
+    """Return the README's table."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{setting.name}` | {shown(setting)} | {setting.description} |" for setting in SETTINGS]
+    return "\n".join(lines) + "\n"
+
+
+def readme() -> str:
+    """Return the README with the table in its place."""
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    head, rest = text.split(BEGIN)
+    return head + BEGIN + variables_table() + END + rest.split(END, 1)[1]
+
+
+def sample() -> str:
+    """Return the commented sample of the variables."""
+    lines = ["---", "# The variables of a migration. Use: ansible-playbook nomos.cockroach_migrator.migrate -e @THIS_FILE", "# Keep secrets in ansible-vault.", ""]
+    for setting in SETTINGS:
+        lines += [f"# {line}" for line in textwrap.wrap(setting.description.replace("`", ""), 118)]
+        value = SAMPLE_VALUES.get(setting.name, setting.default)
+        lines += [f"{'' if setting.name in SAMPLE_VALUES else '# '}{setting.name}: {json.dumps(value)}", ""]
+    return "\n".join(lines)
+
+
+def role_readme(role: pathlib.Path) -> str:
+    """Return a role's README, from its argument specs."""
+    spec = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]
+    lines = [f"# nomos.cockroach_migrator.{role.name}", "", spec["short_description"], "", *spec["description"], ""]
+    lines += ["| variable | type | default | meaning |", "|---|---|---|---|"]
+    for name, option in spec["options"].items():
+        default = "(required)" if option.get("required") else f"`{json.dumps(option['default'])}`"
+        lines.append(f"| `{name}` | {option['type']} | {default} | {option['description']} |")
+    return "\n".join(lines) + "\n"
+
+
+def generated() -> dict[pathlib.Path, str]:
+    """Return all generated files with their text."""
+    files = {CHECKOUT / "README.md": readme(), CHECKOUT / "playbooks" / "files" / "migration_vars.yml": sample()}
+    for role in sorted((CHECKOUT / "roles").iterdir()):
+        files[role / "README.md"] = role_readme(role)
+    return files
+
+
+def main() -> None:
+    """Write or check."""
+    stale = [path for path, text in generated().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv[1:]:
+        sys.exit(f"out of date, run `make docs`: {', '.join(str(path.relative_to(CHECKOUT)) for path in stale)}" if stale else 0)
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
