@@ -2,16 +2,15 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Runs a local S3 server (moto) with a sample backup in a bucket, for the demo.
 
-usage: demo_s3.py start STATE_DIRECTORY PORT BUCKET SAMPLE_DIRECTORY
-       demo_s3.py stop STATE_DIRECTORY
-
-Prints ``changed`` when there was something to do.
+Prints ``changed`` or ``ok``, and the port.
 """
 from __future__ import annotations
 
+import argparse
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -32,17 +31,29 @@ def running(pid_file: pathlib.Path) -> int:
     return pid if b"moto" in command else 0
 
 
-def start(state: pathlib.Path, port: str, bucket: str, sample: pathlib.Path) -> bool:
-    """Start the server where it does not run and upload what is missing; return whether there was anything to do."""
+def choose_port(wanted: int) -> int:
+    """Return ``wanted``, or any free port when somebody else has it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(state: pathlib.Path, wanted_port: int, bucket: str, sample: pathlib.Path) -> tuple[bool, int]:
+    """Start the server where it does not run and upload what is missing; return whether there was anything to do, and the port."""
     changed = False
-    pid_file = state / "s3.pid"
+    pid_file, port_file = state / "s3.pid", state / "s3.port"
     if not running(pid_file):
+        port_file.write_text(str(choose_port(wanted_port)), encoding="utf-8")
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port_file.read_text(encoding="utf-8")]
         with open(state / "s3.log", "ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         pid_file.write_text(str(process.pid), encoding="utf-8")
         changed = True
+    port = int(port_file.read_text(encoding="utf-8"))
     client = boto3.client(
         "s3", endpoint_url=f"http://127.0.0.1:{port}", aws_access_key_id="demo", aws_secret_access_key="demo-secret", region_name="us-east-1",
     )
@@ -56,7 +67,7 @@ def start(state: pathlib.Path, port: str, bucket: str, sample: pathlib.Path) -> 
         if path.is_file() and key not in stored:
             client.upload_file(str(path), bucket, key)
             changed = True
-    return changed
+    return changed, port
 
 
 def wait(client: object, log: pathlib.Path) -> None:
@@ -82,12 +93,18 @@ def stop(state: pathlib.Path) -> bool:
 
 def main() -> None:
     """Read the arguments."""
-    state = pathlib.Path(sys.argv[2])
-    if sys.argv[1] == "start":
-        changed = start(state, sys.argv[3], sys.argv[4], pathlib.Path(sys.argv[5]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=["start", "stop"])
+    parser.add_argument("state", type=pathlib.Path, help="a directory for process id, port and log")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--bucket", default="backups")
+    parser.add_argument("--sample", type=pathlib.Path)
+    arguments = parser.parse_args()
+    if arguments.action == "start":
+        changed, port = start(arguments.state, arguments.port, arguments.bucket, arguments.sample)
+        print("changed" if changed else "ok", port)
     else:
-        changed = stop(state)
-    print("changed" if changed else "ok")
+        print("changed" if stop(arguments.state) else "ok")
 
 
 if __name__ == "__main__":
