@@ -60,12 +60,15 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
         raise TargetError(_refusal(str(error), wanted)) from None
     try:
         _require_postgresql(connection, wanted)
+        with connection.cursor() as cursor:
+            cursor.execute(_SESSION)
+        connection.commit()
     except TargetError:
         connection.close()
         raise
-    with connection.cursor() as cursor:
-        cursor.execute(_SESSION)
-    connection.commit()
+    except psycopg2.Error as error:
+        connection.close()
+        raise TargetError(f"PostgreSQL at {wanted.place} does not take the session's settings: {postgres_message(error)}") from None
     return connection
 
 

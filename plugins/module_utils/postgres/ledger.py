@@ -95,6 +95,8 @@ def lock(connection: Any, database: str) -> None:
                 "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint << 32) + objid::bigint = %s",
                 (_WORK_LOCK,),
             )
+            if time.monotonic() > deadline + _LOCK_SECONDS:
+                raise TargetError(f"the database {database} is still at work for an import that was killed: end those sessions (application_name cockroach_migrator)")
             time.sleep(0.1)
         cursor.execute("SELECT pg_advisory_unlock(%s)", (_WORK_LOCK,))
     connection.commit()

@@ -40,9 +40,11 @@ def inspect(admin: Any, parameters: ConnectionParameters, database: Database, du
     with admin.cursor() as cursor:
         cursor.execute("SELECT pg_encoding_to_char(encoding), datallowconn FROM pg_database WHERE datname = %s", (name,))
         row = cursor.fetchone()
-        cursor.execute("SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user")
-        may_create = cursor.fetchone()[0]
+        cursor.execute("SELECT rolsuper OR rolcreatedb, pg_is_in_recovery() FROM pg_roles WHERE rolname = current_user")
+        may_create, standby = cursor.fetchone()
     admin.commit()
+    if standby:
+        raise TargetError(f"the server at {parameters.place} is a standby, which takes no changes: name the primary server")
     if row is None:
         if not may_create:
             raise TargetError(f"user {parameters.user} may not create the database {name}: grant CREATEDB, or create it empty with encoding UTF8")
