@@ -47,6 +47,14 @@ options:
     description: How many processes read. V(0) means one a core, at most eight.
     type: int
     default: 0
+  role_passwords:
+    description: Whether to keep the roles' SCRAM verifiers in a private file of the dump, for an import that makes missing roles.
+    type: bool
+    default: false
+  rows_needed:
+    description: Whether a dump whose rows were removed by M(nomos.cockroach_migrator.dump_rows) has to be made again.
+    type: bool
+    default: true
 requirements:
   - sqlglot
 seealso:
@@ -105,6 +113,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
     result = export_backup(
         ansible_module.backup_request(module), given["dump_dir"], Selection(tuple(given["include"]), tuple(given["exclude"])),
         given["chunk_rows"], ansible_module.processes(given["parallelism"]), log.progress, module.check_mode,
+        keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
     )
     if result["changed"]:
         log.write(f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}")
@@ -122,6 +131,8 @@ def main() -> None:
             exclude=dict(type="list", elements="str", default=[]),
             chunk_rows=dict(type="int", default=100000),
             parallelism=dict(type="int", default=0),
+            role_passwords=dict(type="bool", default=False, no_log=False),
+            rows_needed=dict(type="bool", default=True),
         ),
         supports_check_mode=True,
     )

@@ -22,6 +22,7 @@ from ..convert.computed import keep_unconvertible_as_data
 from ..dump import layout
 from ..dump.chunk_files import ChunkWriter
 from ..dump.copy_text import parse_row
+from ..dump.rows import rows_removed
 from ..errors import ConfigurationError, MigrationError
 from .coverage import files_of, prove, unread_ranges
 from .export_journal import ExportJournal
@@ -83,13 +84,14 @@ class Plan:
 def export_backup(
     request: BackupRequest, dump_dir: str, selection: Selection, chunk_rows: int, parallelism: int,
     progress: Optional[Progress] = None, check: bool = False, keep_passwords: bool = False,
+    rows_needed: bool = True,
 ) -> dict:
     """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``.
 
     ``chunk_rows`` is about how many rows a chunk holds, ``parallelism`` the number of processes. A complete dump of
     the same backup and selection is left as it is; one that was broken off goes on where it stopped. With ``check``
-    nothing is written. ``keep_passwords`` keeps the roles' SCRAM verifiers in a private file of the dump. Raises
-    MigrationError.
+    nothing is written. ``keep_passwords`` keeps the roles' SCRAM verifiers in a private file of the dump.
+    Without ``rows_needed`` a dump whose rows were removed on purpose is complete too. Raises MigrationError.
     """
     started = time.monotonic()
     backup = open_backup(request)
@@ -99,7 +101,8 @@ def export_backup(
         "include": list(selection.include), "exclude": list(selection.exclude),
         "passwords": keep_passwords,
     }
-    if layout.is_complete(dump_dir) and layout.read_manifest(dump_dir).source.get("identity") == identity:
+    usable = layout.is_complete(dump_dir) and not (rows_needed and rows_removed(dump_dir))
+    if usable and layout.read_manifest(dump_dir).source.get("identity") == identity:
         return _summary(dump_dir, changed=False, started=started)
     if check:
         return {"changed": True, "dump_dir": dump_dir, "tables": len(plan.sources), "chunks": sum(bool(task.chunk) for task in plan.tasks)}

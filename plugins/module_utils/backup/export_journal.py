@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 
+from ..dump.layout import is_complete
+from ..dump.rows import rows_removed
 from ..errors import ConfigurationError
 
 FILE_NAME = "export.journal"
@@ -53,7 +55,9 @@ def _empty(dump_dir: str, ours: bool) -> None:
     """Remove the chunks of an unfinished export; what somebody may still need is refused."""
     if not os.path.isdir(dump_dir) or not os.listdir(dump_dir):
         return
-    if os.path.exists(os.path.join(dump_dir, "manifest.json")):
+    if rows_removed(dump_dir):
+        ours = True
+    elif is_complete(dump_dir):
         raise ConfigurationError(f"{dump_dir} holds the dump of another backup or selection: remove it, or name another directory in dump_dir")
     if not ours:
         raise ConfigurationError(f"{dump_dir} holds other files: name an empty or a new directory in dump_dir")
