@@ -96,7 +96,9 @@ def lock(connection: Any, database: str) -> None:
                 (_WORK_LOCK,),
             )
             if time.monotonic() > deadline + _LOCK_SECONDS:
-                raise TargetError(f"the database {database} is still at work for an import that was killed: end those sessions (application_name cockroach_migrator)")
+                raise TargetError(
+                    f"the database {database} is still at work for an import that was killed: end those sessions (application_name cockroach_migrator)"
+                )
             time.sleep(0.1)
         cursor.execute("SELECT pg_advisory_unlock(%s)", (_WORK_LOCK,))
     connection.commit()
