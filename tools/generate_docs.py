@@ -52,7 +52,8 @@ def readme() -> str:
 
 def sample() -> str:
     """Return the commented sample of the variables."""
-    lines = ["---", "# The variables of a migration. Use: ansible-playbook nomos.cockroach_migrator.migrate -e @THIS_FILE", "# Keep secrets in ansible-vault.", ""]
+    head = "# The variables of a migration. Use: ansible-playbook nomos.cockroach_migrator.migrate -e @THIS_FILE"
+    lines = ["---", head, "# Keep secrets in ansible-vault.", ""]
     for setting in SETTINGS:
         lines += [f"# {line}" for line in textwrap.wrap(setting.description.replace("`", ""), 118)]
         value = SAMPLE_VALUES.get(setting.name, setting.default)

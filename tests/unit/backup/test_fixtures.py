@@ -6,6 +6,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
 
 START, END = b"\x80", b"\xfd"
@@ -42,7 +43,7 @@ def test_each_key_of_a_real_backup_is_read(fixtures_dir, name, entries):
     ("shop-v4", "shop", "pebble v4"), ("shop-v7", "shop", "pebble v7"), ("types-v5", "types", "pebble v5"), ("types-v7-encrypted", "types", "pebble v7")])
 def test_modern_forms_give_the_same_as_the_original(fixtures_dir, name, original, table_format):
     backup, rows, tally = read(fixtures_dir / "backups" / "modern-shaped" / name, passphrase=PASSPHRASE)
-    expected, expected_rows, expected_tally = read(fixtures_dir / "backups" / original)
+    expected, expected_rows, _expected_tally = read(fixtures_dir / "backups" / original)
     assert rows == expected_rows
     assert backup.descriptors == expected.descriptors
     assert_complete(backup, tally, sizes_known=False)
