@@ -9,7 +9,7 @@ import sys
 import pytest
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / ".collections"))
+sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
 
 @pytest.fixture(scope="session")

