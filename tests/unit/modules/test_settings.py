@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""The user's variables: what is refused, and how it is said."""
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import settings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
+
+GOOD = {"migration_source": "backup", "s3_backup_path": "s3://backups/nightly"}
+
+OLDER_TOOL = {
+    "aws_access_key_id": "AKIA123", "aws_secret_access_key": "secret", "s3_backup_path": "s3://backups/nightly", "cockroach_version": "v24.3.5",
+    "cockroach_port": 26257, "cockroach_http_port": 8080, "certs_dir": "cockroachdb/certs", "insecure_mode": True, "postgres_host": "localhost",
+    "postgres_port": 30432, "postgres_database": "postgres", "postgres_username": "postgres", "postgres_version": "17.0", "postgres_password": "p",
+    "skip_validation": False, "postgres_import_enabled": True, "test_postgresql_import": True, "test_postgres_port": 5433,
+    "test_database_name": "migration_test", "test_username": "postgres", "test_password": "t", "do_cleanup": False, "temp_dir": "", "chunk_size": 10000,
+}
+
+
+def problem(**values) -> str:
+    """Return the only problem of the values."""
+    found = settings.check_values({**GOOD, **values})
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("postgres_pasword", "postgres_password"), ("s3_backup_pth", "s3_backup_path"), ("POSTGRES_HOST", "postgres_host"), ("database", "databases")])
+def test_mistyped_name(name, nearest):
+    [line] = settings.unknown_keys([name], [], [])
+    assert name in line and f"did you mean {nearest}?" in line
+
+
+def test_unknown_name_without_a_near_one():
+    assert settings.unknown_keys(["zzz"], [], []) == ["the variable zzz is not known"]
+
+
+def test_names_for_something_else_pass():
+    assert settings.unknown_keys(["ansible_user", "vault_secret", "rehearsal_port", *settings.BY_NAME], ["nginx_port", "group_names"], ["rehearsal_port"]) == []
+
+
+def test_inventory_names_are_refused_only_when_very_near():
+    [line] = settings.unknown_keys([], ["postgres_pasword", "http_port"], [])
+    assert "postgres_pasword" in line and settings.IGNORED in line
+
+
+def test_good_values():
+    assert settings.check_values(GOOD) == []
+    assert settings.check_values({**GOOD, "s3_backup_path": ["file:///full", "s3://bucket/incremental"], "postgres_port": "5432", "databases": {"include": ["a"]}}) == []
+
+
+def test_config_of_the_older_tool():
+    assert settings.unknown_keys(OLDER_TOOL, [], []) == []
+    assert settings.check_values({**OLDER_TOOL, "migration_source": "backup"}) == []
+
+
+def test_older_tools_sample_is_refused_by_name():
+    placeholders = {"aws_access_key_id": "YOUR_AWS_ACCESS_KEY_ID", "aws_secret_access_key": "YOUR_AWS_SECRET_ACCESS_KEY", "postgres_password": "YOUR_POSTGRES_PASSWORD"}
+    found = " ".join(settings.check_values({**OLDER_TOOL, **placeholders, "s3_backup_path": "s3://mybucket/mybackupfolder"}))
+    for name in [*placeholders, "s3_backup_path"]:
+        assert f"{name} still holds the sample's placeholder" in found
+
+
+def test_source_that_comes_later():
+    assert "migration_source: backup" in settings.check_values({"s3_backup_path": "s3://b/p"})[0]
+    assert "cluster comes with a later release" in problem(migration_source="cluster")
+
+
+@pytest.mark.parametrize("path", ["nightly", "http://host/x", "s3:/bucket", "s3://key:secret@bucket/x"])
+def test_locations(path):
+    line = problem(s3_backup_path=path)
+    assert line.startswith("s3_backup_path") and "secret" not in line
+
+
+def test_url_parameters_are_named_without_their_values():
+    line = problem(s3_backup_path="s3://b/p?AWS_ACCESS_KEY_ID=AKIA&AWS_SECRET_ACCESS_KEY=hidden")
+    assert "AWS_SECRET_ACCESS_KEY" in line and "hidden" not in line and "AKIA" not in line
+
+
+@pytest.mark.parametrize("values", [
+    {"postgres_port": "many"}, {"postgres_port": 70000}, {"chunk_size": 0}, {"do_cleanup": "maybe"}, {"grants": "all"}, {"databases": {"only": ["a"]}},
+    {"temp_dir": "relative"}, {"aws_access_key_id": "AKIA"}, {"postgres_version": "new"},
+])
+def test_bad_values(values):
+    assert next(iter(values)) in problem(**values)
+
+
+def test_selection():
+    assert settings.selection("shop") == (["shop"], [])
+    assert settings.selection(["a", "b"]) == (["a", "b"], [])
+    assert settings.selection({"exclude": "x"}) == ([], ["x"])
+    with pytest.raises(ConfigurationError):
+        settings.selection([1])
