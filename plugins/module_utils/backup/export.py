@@ -64,6 +64,8 @@ class Task:
     chunk: int = 0
     counted: bool = True
     """False when another task counts the same bytes (interleaved tables share their root's range)."""
+    weight: int = 0
+    """About how many bytes of keys and values: the heaviest tasks start first, so that all processes end together."""
 
     @property
     def key(self) -> str:
@@ -132,7 +134,7 @@ def make_plan(backup: Backup, selection: Selection, chunk_rows: int) -> Plan:
         interleaved = bool(source.table.primary_index.interleave_ancestors)
         bounds = [start, *backup.split(start, end, chunk_rows * _row_bytes(backup, start, end)), end] if backup.files(start, end) else []
         tasks += [
-            Task(bounds[number], bounds[number + 1], source.table.id, number + 1, counted=not interleaved)
+            Task(bounds[number], bounds[number + 1], source.table.id, number + 1, not interleaved, _bytes(backup, start, end) // (len(bounds) - 1))
             for number in range(len(bounds) - 1)
         ]
         if not interleaved:
@@ -155,10 +157,13 @@ def _sources(database: Database) -> list[TableSource]:
     return [TableSource(database.name, schemas[table.schema_id], table, user_types) for table in database.tables]
 
 
+def _bytes(backup: Backup, start: bytes, end: bytes) -> int:
+    return sum(entry.data_size or 0 for entry in backup.files(start, end))
+
+
 def _row_bytes(backup: Backup, start: bytes, end: bytes) -> int:
-    files = backup.files(start, end)
-    rows = sum(entry.rows for entry in files)
-    return max(1, sum(entry.data_size or 0 for entry in files) // rows) if rows else DEFAULT_BYTES_PER_ROW
+    rows = sum(entry.rows for entry in backup.files(start, end))
+    return max(1, _bytes(backup, start, end) // rows) if rows else DEFAULT_BYTES_PER_ROW
 
 
 def _sequence_value(backup: Backup, start: bytes, end: bytes) -> Optional[int]:
@@ -212,7 +217,7 @@ def _run(
 ) -> dict[str, dict]:
     """Run every task that the journal does not hold yet; return the results of all by task key."""
     results = {task.key: journal.done[task.key] for task in plan.tasks if task.key in journal.done}
-    missing = [task for task in plan.tasks if task.key not in results]
+    missing = sorted((task for task in plan.tasks if task.key not in results), key=lambda task: -task.weight)
     _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders = backup, plan.sources, dump_dir, {}
     total = len(plan.tasks)
     with ProcessPoolExecutor(parallelism, mp_context=multiprocessing.get_context("fork")) as pool:
