@@ -63,6 +63,7 @@ sanity: $(VENV)/.test-installed
 
 # Hosts that ran are asserted in verify.yml: molecule passes without any.
 molecule: export MOLECULE_DEMO_DIRECTORY := $(MOLECULE_DIR)
+molecule: export MOLECULE_EPHEMERAL_DIRECTORY := $(MOLECULE_DIR)/ephemeral
 molecule: export MOLECULE_GLOB := molecule/*/molecule.yml
 molecule: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
 	rm -rf $(MOLECULE_DIR)
