@@ -13,6 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 from . import libraries
 from .backup.reader import BackupRequest
 from .backup.storage import StorageOptions
+from .cockroach.connection import CockroachParameters, parameters_of_url
 from .dump.layout import read_manifest
 from .errors import MigrationError
 from .migration_log import MigrationLog
@@ -52,6 +53,21 @@ def connection_arguments() -> dict:
     }
 
 
+def cockroach_arguments() -> dict:
+    """The arguments of the doc fragment C(cockroach)."""
+    return {
+        "url": {"type": "str", "default": "", "no_log": True},
+        "login_host": {"type": "str", "default": "127.0.0.1"},
+        "login_port": {"type": "int", "default": 26257},
+        "login_user": {"type": "str", "default": "root"},
+        "login_password": {"type": "str", "default": "", "no_log": True},
+        "ssl_mode": {"type": "str", "default": "verify-full", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
+        "ca_cert": {"type": "path"},
+        "client_cert": {"type": "path"},
+        "client_key": {"type": "path"},
+    }
+
+
 def log_arguments() -> dict:
     """The argument of the doc fragment C(log)."""
     return {"log_file": {"type": "path"}}
@@ -76,6 +92,19 @@ def connection_parameters(module: AnsibleModule) -> ConnectionParameters:
     return ConnectionParameters(
         host=given["login_host"], port=given["login_port"], user=given["login_user"], password=given["login_password"],
         database=given["login_db"], sslmode=given["ssl_mode"], sslrootcert=given["ca_cert"] or "",
+    )
+
+
+def cockroach_parameters(module: AnsibleModule) -> CockroachParameters:
+    """Build the parameters of CockroachDB's connection from its URL, else from the connection arguments."""
+    given = module.params
+    if given["url"]:
+        parameters = parameters_of_url(given["url"])
+        module.no_log_values.update(filter(None, [parameters.password]))
+        return parameters
+    return CockroachParameters(
+        host=given["login_host"], port=given["login_port"], user=given["login_user"], password=given["login_password"], sslmode=given["ssl_mode"],
+        sslrootcert=given["ca_cert"] or "", sslcert=given["client_cert"] or "", sslkey=given["client_key"] or "",
     )
 
 

@@ -22,3 +22,7 @@ class ConfigurationError(MigrationError):
 
 class TargetError(MigrationError):
     """PostgreSQL refuses, cannot be reached, or holds something that is in the way."""
+
+
+class CockroachError(MigrationError):
+    """CockroachDB refuses, cannot be reached, or ended."""

@@ -15,7 +15,9 @@ PACKAGES = {
     "cryptography": "cryptography",
     "google_crc32c": "google-crc32c",
     "psycopg2": "psycopg2-binary",
+    "requests": "requests",
     "sqlglot": "sqlglot",
+    "tenacity": "tenacity",
     "xxhash": "xxhash",
     "zstandard": "zstandard",
 }

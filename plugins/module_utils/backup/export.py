@@ -3,55 +3,36 @@
 """From a backup's files to a dump directory: plans key ranges, decodes them in processes, proves completeness."""
 from __future__ import annotations
 
-import errno
-import multiprocessing
 import os
 import shutil
 import time
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from typing import Callable, Optional
+from dataclasses import dataclass
+from typing import Optional
 
-from ..catalog.cluster_tables import apply_cluster_tables
+from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
-from ..catalog.model import Catalog, Database, Finding, Table, UserType, to_json
+from ..catalog.model import Catalog, Finding
 from ..catalog.selection import Selection, select
 from ..catalog.stored_columns import loaded_columns
+from ..catalog.table_source import TableSource, table_sources
 from ..convert.computed import keep_unconvertible_as_data
 from ..dump import layout
-from ..dump.chunk_files import ChunkWriter
+from ..dump.chunk_files import ChunkWriter, write_chunk
 from ..dump.copy_text import parse_row
+from ..dump.export_journal import ExportJournal
 from ..dump.rows import rows_removed
-from ..errors import ConfigurationError, MigrationError
+from ..dump.summary import summarize
+from ..dump.task_pool import Progress, run_tasks
+from ..errors import ConfigurationError
 from .coverage import files_of, prove, unread_ranges
-from .export_journal import ExportJournal
 from .key_ranges import KeyRange, row_range, sequence_range
 from .reader import Backup, BackupRequest, open_backup
 from .row_decoder import RowDecoder, build_row_decoder
 from .values import decode_sequence_value
 
-Progress = Callable[[dict], None]
-
-CLUSTER_TABLES = ("comments", "users", "role_members", "role_options", "database_role_settings")
 DEFAULT_BYTES_PER_ROW = 150
 COUNT_BYTES = 256 << 20
 """Uncompressed bytes of keys and values that one task without decoding reads."""
-
-
-@dataclass(frozen=True)
-class TableSource:
-    """A table with what its decoder needs."""
-
-    database: str
-    schema: str
-    table: Table
-    user_types: dict[int, UserType] = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """The full name, for messages."""
-        return f"{self.database}.{self.schema}.{self.table.name}"
 
 
 @dataclass(frozen=True)
@@ -105,12 +86,13 @@ def export_backup(
     }
     usable = layout.is_complete(dump_dir) and not (rows_needed and rows_removed(dump_dir))
     if usable and layout.read_manifest(dump_dir).source.get("identity") == identity:
-        return _summary(dump_dir, changed=False, started=started)
+        return summarize(dump_dir, changed=False, started=started)
     if check:
         return {"changed": True, "dump_dir": dump_dir, "tables": len(plan.sources), "chunks": sum(bool(task.chunk) for task in plan.tasks)}
     _require_space(dump_dir, backup, plan)
     journal = ExportJournal(dump_dir, identity)
-    results = _run(backup, plan, dump_dir, journal, parallelism, progress or (lambda state: None))
+    _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders = backup, plan.sources, dump_dir, {}
+    results = run_tasks(plan.tasks, _run_task, journal, parallelism, progress or (lambda state: None))
     tally: dict[int, int] = {}
     for result in results.values():
         for file_id, size in result["tally"].items():
@@ -118,7 +100,7 @@ def export_backup(
     findings = [*backup.findings, *plan.catalog.findings, *prove(backup, plan.read, tally)]
     _write_dump(backup, plan, dump_dir, results, identity, findings, keep_passwords)
     journal.remove()
-    return _summary(dump_dir, changed=True, started=started)
+    return summarize(dump_dir, changed=True, started=started)
 
 
 def make_plan(backup: Backup, selection: Selection, chunk_rows: int) -> Plan:
@@ -127,7 +109,7 @@ def make_plan(backup: Backup, selection: Selection, chunk_rows: int) -> Plan:
     _apply_system_rows(backup, catalog)
     catalog = select(catalog, selection)
     keep_unconvertible_as_data(catalog)
-    sources = {table.id: source for database in catalog.databases for source in _sources(database) for table in [source.table]}
+    sources = {table.id: source for database in catalog.databases for source in table_sources(database) for table in [source.table]}
     tasks, read = [], []
     for source in sources.values():
         start, end = row_range(source.table)
@@ -149,12 +131,6 @@ def make_plan(backup: Backup, selection: Selection, chunk_rows: int) -> Plan:
         bounds = [start, *backup.split(start, end, COUNT_BYTES), end]
         tasks += [Task(bounds[number], bounds[number + 1]) for number in range(len(bounds) - 1)]
     return Plan(catalog, sources, tasks, read)
-
-
-def _sources(database: Database) -> list[TableSource]:
-    schemas = {schema.id: schema.name for schema in database.schemas}
-    user_types = {user_type.id: user_type for user_type in database.types}
-    return [TableSource(database.name, schemas[table.schema_id], table, user_types) for table in database.tables]
 
 
 def _bytes(backup: Backup, start: bytes, end: bytes) -> int:
@@ -212,34 +188,6 @@ class _Worker:
     decoders: dict[int, RowDecoder]
 
 
-def _run(
-    backup: Backup, plan: Plan, dump_dir: str, journal: ExportJournal, parallelism: int, progress: Progress,
-) -> dict[str, dict]:
-    """Run every task that the journal does not hold yet; return the results of all by task key."""
-    results = {task.key: journal.done[task.key] for task in plan.tasks if task.key in journal.done}
-    missing = sorted((task for task in plan.tasks if task.key not in results), key=lambda task: -task.weight)
-    _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders = backup, plan.sources, dump_dir, {}
-    total = len(plan.tasks)
-    with ProcessPoolExecutor(parallelism, mp_context=multiprocessing.get_context("fork")) as pool:
-        pending = {pool.submit(_run_task, task) for task in missing}
-        try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_EXCEPTION, timeout=1)
-                for future in done:
-                    result = future.result()
-                    journal.add(result)
-                    results[result["key"]] = result
-                progress({"done": len(results), "total": total, "rows": sum(result.get("rows", 0) for result in results.values())})
-        except BrokenProcessPool as error:
-            raise MigrationError(
-                "a process that reads the backup was killed from outside, perhaps because memory ran out: "
-                "lower parallelism and run again, finished chunks are kept"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-    return results
-
-
 def _run_task(task: Task) -> dict:
     tally: dict[int, int] = {}
     result = {"key": task.key, "table_id": task.table_id}
@@ -257,19 +205,12 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
     if decoder is None:
         decoder = _Worker.decoders[task.table_id] = build_row_decoder(source.table, source.user_types, source.name)
     path = layout.chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    try:
-        with ChunkWriter(path) as writer:
-            for lines, computed in decoder.rows(_Worker.backup.scan(task.start, task.end, tally)):
-                writer.write(lines, computed)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise ConfigurationError(
-                f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system and run again"
-            ) from error
-        raise MigrationError(f"{source.name}: cannot write {path}: {error.strerror}") from error
-    chunk = to_json(writer.chunk)
-    return {"chunk": chunk, "rows": chunk["rows"]}
+
+    def fill(writer: ChunkWriter) -> None:
+        for lines, computed in decoder.rows(_Worker.backup.scan(task.start, task.end, tally)):
+            writer.write(lines, computed)
+
+    return write_chunk(path, source.name, fill)
 
 
 def _write_dump(
@@ -282,7 +223,7 @@ def _write_dump(
     databases = []
     for database in plan.catalog.databases:
         tables = []
-        for source in _sources(database):
+        for source in table_sources(database):
             decoder = build_row_decoder(source.table, source.user_types, source.name)
             tables.append(layout.table_entry(
                 source.table.id, source.schema, source.table.name, decoder.columns, decoder.computed, chunks.get(source.table.id, []),
@@ -290,13 +231,3 @@ def _write_dump(
         databases.append((database, tables))
     source_info = dict(backup.info, kind="backup", identity=identity)
     layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, findings, keep_passwords)
-
-
-def _summary(dump_dir: str, changed: bool, started: float) -> dict:
-    manifest = layout.read_manifest(dump_dir)
-    tables = [table for database in manifest.databases for table in database.tables]
-    return {
-        "changed": changed, "dump_dir": dump_dir, "databases": [database.name for database in manifest.databases], "tables": len(tables),
-        "rows": sum(chunk.rows for table in tables for chunk in table.chunks), "chunks": sum(len(table.chunks) for table in tables),
-        "seconds": round(time.monotonic() - started, 3),
-    }

@@ -3,14 +3,11 @@
 """JSON documents, from their stored forms to jsonb's text."""
 from __future__ import annotations
 
-import json.encoder
 import struct
 
 from .encoding import (
     COMPLEMENT,
-    Decimal,
     MalformedValue,
-    ValueProblem,
     decimal,
     leb,
     ordered_bytes,
@@ -20,19 +17,14 @@ from .encoding import (
     ordered_int,
     ordered_int_desc,
 )
-from .text.numbers import numeric_text
+from .text.documents import list_text, number_text, object_text, quoted_text, require_depth
 from .text.scalars import string_text
-
-# Escapes exactly what PostgreSQL's escape_json does: quote, backslash and the controls below U+0020.
-_quote = json.encoder.encode_basestring
 
 _ARRAY, _OBJECT, _SCALAR, _CONTAINER_KIND = 0x80000000, 0x40000000, 0x20000000, 0xE0000000
 _COUNT = 0x1FFFFFFF
 _IS_OFFSET, _LENGTH = 0x80000000, 0x0FFFFFFF
 _NULL, _STRING, _NUMBER, _FALSE, _TRUE, _CONTAINER = 0x00000000, 0x10000000, 0x20000000, 0x30000000, 0x40000000, 0x50000000
 _TYPE = 0x70000000
-_MAX_DEPTH = 400
-"""PostgreSQL's own limit is its stack; a document as deep as this is refused before Python's is."""
 
 _DESCENDING_SUM = 0x99
 _KEY_EMPTY_ARRAY, _KEY_NULL, _KEY_STRING, _KEY_NUMBER, _KEY_FALSE, _KEY_TRUE, _KEY_ARRAY, _KEY_OBJECT = 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x4B, 0x4C
@@ -50,8 +42,7 @@ def json_text(data: bytes) -> str:
 
 
 def _container(data: bytes, depth: int) -> str:
-    if depth > _MAX_DEPTH:
-        raise ValueProblem(f"the JSON document is nested more than {_MAX_DEPTH} levels deep")
+    require_depth(depth)
     header = int.from_bytes(data[:4], "big")
     kind, count = header & _CONTAINER_KIND, header & _COUNT
     if kind == _ARRAY:
@@ -69,26 +60,18 @@ def _container(data: bytes, depth: int) -> str:
     if position != len(data):
         raise MalformedValue("a JSON document does not end where its value does")
     if kind == _ARRAY:
-        return f"[{', '.join(values)}]"
-    # jsonb orders keys by their length in bytes first.
-    pairs = sorted(zip(values[:count], values[count:]), key=_key_order)
-    return "{" + ", ".join([f"{key}: {value}" for key, value in pairs]) + "}"
-
-
-def _key_order(pair: tuple[str, str]) -> tuple[int, bytes]:
-    key = pair[0]
-    raw = (json.loads(key) if "\\" in key else key[1:-1]).encode()
-    return len(raw), raw
+        return list_text(values)
+    return object_text(zip(values[:count], values[count:]))
 
 
 def _value(kind: int, data: bytes, depth: int) -> str:
     if kind == _STRING:
-        return _quote(string_text(data))
+        return quoted_text(string_text(data))
     if kind == _NUMBER:
         length, position = leb(data, 0)
         if position + length != len(data):
             raise MalformedValue("a JSON number does not end where its value does")
-        return numeric_text(_finite(decimal(data[position:])))
+        return number_text(decimal(data[position:]))
     if kind == _CONTAINER:
         return _container(data, depth)
     if data:
@@ -100,12 +83,6 @@ def _value(kind: int, data: bytes, depth: int) -> str:
     if kind == _NULL:
         return "null"
     raise MalformedValue(f"a JSON value has the unknown type {kind >> 28}")
-
-
-def _finite(number: Decimal) -> Decimal:
-    if isinstance(number, str):
-        raise ValueProblem(f"the JSON document holds the number {number}, which jsonb cannot hold")
-    return number
 
 
 def json_key(data: bytes, position: int, descending: bool = False) -> tuple[str, int]:
@@ -122,10 +99,10 @@ def json_key(data: bytes, position: int, descending: bool = False) -> tuple[str,
         return "true", position
     if marker == _KEY_STRING:
         raw, position = (ordered_bytes_desc if descending else ordered_bytes)(data, position)
-        return _quote(string_text(raw)), _terminated(data, position, descending)
+        return quoted_text(string_text(raw)), _terminated(data, position, descending)
     if marker == _KEY_NUMBER:
         number, position = (ordered_decimal_desc if descending else ordered_decimal)(data, position)
-        return numeric_text(_finite(number)), _terminated(data, position, descending)
+        return number_text(number), _terminated(data, position, descending)
     if marker not in (_KEY_ARRAY, _KEY_OBJECT):
         raise MalformedValue(f"0x{marker:02x} does not begin a JSON document")
     count, position = (ordered_int_desc if descending else ordered_int)(data, position)
@@ -135,9 +112,8 @@ def json_key(data: bytes, position: int, descending: bool = False) -> tuple[str,
         values.append(value)
     position = _terminated(data, position, descending)
     if marker == _KEY_ARRAY:
-        return f"[{', '.join(values)}]", position
-    pairs = sorted(zip(values[::2], values[1::2]), key=_key_order)
-    return "{" + ", ".join([f"{key}: {value}" for key, value in pairs]) + "}", position
+        return list_text(values), position
+    return object_text(zip(values[::2], values[1::2])), position
 
 
 def _terminated(data: bytes, position: int, descending: bool) -> int:

@@ -8,6 +8,9 @@ from typing import Any, Optional
 from .from_descriptors import BUILT_IN_ROLES
 from .model import Catalog, Database, Finding, Role, Table, View
 
+CLUSTER_TABLES = ("comments", "users", "role_members", "role_options", "database_role_settings")
+"""The system tables that are read."""
+
 Row = dict[str, Optional[str]]
 
 _DATABASE, _TABLE, _COLUMN, _INDEX, _SCHEMA, _CONSTRAINT, _FUNCTION, _TYPE = "0", "1", "2", "3", "4", "5", "6", "7"

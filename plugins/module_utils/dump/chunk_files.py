@@ -3,17 +3,19 @@
 """Writing and reading chunks: zstd-compressed COPY text with a SHA-256 of the file and a checksum of its rows."""
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
-from typing import BinaryIO, Optional
+from typing import BinaryIO, Callable, Optional
 
 try:
     import zstandard
 except ImportError:  # named by libraries.missing()
     zstandard = None
 
-from ..errors import MigrationError
+from ..catalog.model import to_json
+from ..errors import ConfigurationError, MigrationError
 from .layout import Chunk
 from .row_checksum import line_checksums
 
@@ -86,6 +88,25 @@ class ChunkWriter:
             file=os.path.basename(self.path), rows=self._rows, bytes=self._file.bytes, text_bytes=self._text_bytes,
             sha256=self._file.sha256.hexdigest(), checksum=str(self._checksum),
         )
+
+
+def write_chunk(path: str, name: str, fill: Callable[[ChunkWriter], None]) -> dict:
+    """Write one chunk of the table ``name``: what ``fill`` gives to the writer.
+
+    Returns ``chunk`` (a layout.Chunk as JSON values) and ``rows``. Raises ConfigurationError when there is no room, MigrationError.
+    """
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    try:
+        with ChunkWriter(path) as writer:
+            fill(writer)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ConfigurationError(
+                f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system and run again"
+            ) from error
+        raise MigrationError(f"{name}: cannot write {path}: {error.strerror}") from error
+    chunk = to_json(writer.chunk)
+    return {"chunk": chunk, "rows": chunk["rows"]}
 
 
 class ChunkReader(io.RawIOBase):

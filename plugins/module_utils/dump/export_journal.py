@@ -7,11 +7,26 @@ import json
 import os
 import shutil
 
-from ..dump.layout import is_complete
-from ..dump.rows import rows_removed
 from ..errors import ConfigurationError
+from .layout import is_complete
+from .rows import rows_removed
 
 FILE_NAME = "export.journal"
+
+
+def _read(path: str) -> list[dict]:
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as journal:
+        lines = journal.read().split("\n")
+    # What follows the last newline is a line that was cut off.
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def unfinished_identity(dump_dir: str) -> dict:
+    """Return the identity of the export that was broken off in the directory; empty if there is none."""
+    lines = _read(os.path.join(dump_dir, FILE_NAME))
+    return lines[0] if lines else {}
 
 
 class ExportJournal:
@@ -24,7 +39,7 @@ class ExportJournal:
     def __init__(self, dump_dir: str, identity: dict) -> None:
         self.path = os.path.join(dump_dir, FILE_NAME)
         self.done: dict[str, dict] = {}
-        lines = self._read()
+        lines = _read(self.path)
         if not lines or lines[0] != identity:
             _empty(dump_dir, ours=bool(lines))
             os.makedirs(dump_dir, mode=0o700, exist_ok=True)
@@ -32,14 +47,6 @@ class ExportJournal:
         with open(self.path, "w", encoding="utf-8") as journal:
             journal.writelines(json.dumps(line) + "\n" for line in lines)
         self.done = {line["key"]: line for line in lines[1:]}
-
-    def _read(self) -> list[dict]:
-        if not os.path.exists(self.path):
-            return []
-        with open(self.path, encoding="utf-8") as journal:
-            lines = journal.read().split("\n")
-        # What follows the last newline is a line that was cut off.
-        return [json.loads(line) for line in lines[:-1]]
 
     def add(self, result: dict) -> None:
         """Record a finished task; its chunk is already on disk."""

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Documentation that several modules share."""
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What Ansible asks for."""
+
+    DOCUMENTATION = r"""
+options:
+  url:
+    description:
+      - The running CockroachDB as a URL, such as V(postgresql://migrator@db.internal:26257/defaultdb?sslmode=verify-full). It replaces the options below.
+      - Without C(sslmode) in it V(verify-full) is used.
+    type: str
+    default: ""
+  login_host:
+    description: The host of a node.
+    type: str
+    default: 127.0.0.1
+  login_port:
+    description: The node's SQL port.
+    type: int
+    default: 26257
+  login_user:
+    description: The user to log in as.
+    type: str
+    default: root
+  login_password:
+    description: Its password.
+    type: str
+    default: ""
+  ssl_mode:
+    description: As C(sslmode) of libpq. An insecure node needs V(disable).
+    type: str
+    choices: [disable, allow, prefer, require, verify-ca, verify-full]
+    default: verify-full
+  ca_cert:
+    description: The certificate authority's certificate (C(ca.crt)).
+    type: path
+  client_cert:
+    description: The user's client certificate (such as C(client.root.crt)).
+    type: path
+  client_key:
+    description: The private key of O(client_cert).
+    type: path
+requirements:
+  - psycopg2-binary (or psycopg2)
+"""

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""From a running CockroachDB to a dump directory, at one moment: plans key ranges, reads them in processes, proves the number of rows."""
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional, TypeVar
+
+try:
+    import psycopg2
+    import tenacity
+except ImportError:  # named by libraries.missing()
+    psycopg2 = tenacity = None
+
+from ..catalog.model import Catalog, Finding
+from ..catalog.selection import Selection, select
+from ..catalog.table_source import TableSource, table_sources
+from ..convert.computed import keep_unconvertible_as_data
+from ..dump import layout
+from ..dump.chunk_files import ChunkWriter, write_chunk
+from ..dump.export_journal import ExportJournal, unfinished_identity
+from ..dump.rows import rows_removed
+from ..dump.summary import summarize
+from ..dump.task_pool import Progress, run_tasks
+from ..errors import CockroachError
+from .connection import CockroachParameters, cockroach_message, connect, server_version
+from .key_ranges import Bound
+from .row_stream import TableReader, has_copy, receive_texts
+from .row_texts import Row, RowTexts
+from .schema import read_catalog, read_sequence_values
+
+Result = TypeVar("Result")
+
+_ATTEMPTS = 6
+_LONGEST_PAUSE = 10
+_RETRYABLE_CODES = ("40001", "57P01", "57P03")
+_TOO_OLD = "replica GC threshold"
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export. ``as_of``: empty means now; else anything that AS OF SYSTEM TIME takes.
+
+    ``source_id`` names the content where the cluster is only a copy of it (a restored backup); empty means the cluster itself.
+    ``kind`` is ``cluster`` or ``restore``; ``locations`` are for the report, without secrets.
+    """
+
+    dump_dir: str
+    selection: Selection = field(default_factory=Selection)
+    chunk_rows: int = 100000
+    parallelism: int = 1
+    as_of: str = ""
+    kind: str = "cluster"
+    source_id: str = ""
+    locations: tuple[str, ...] = ()
+    keep_passwords: bool = False
+    rows_needed: bool = True
+
+
+@dataclass(frozen=True)
+class Task:
+    """One range of a table's primary key: the rows of one chunk."""
+
+    table_id: int
+    chunk: int
+    start: Optional[Bound]
+    end: Optional[Bound]
+    weight: int
+
+    @property
+    def key(self) -> str:
+        """What the journal calls this task."""
+        return json.dumps([self.table_id, self.chunk, self.start, self.end], ensure_ascii=False)
+
+
+def export_cluster(parameters: CockroachParameters, request: ExportRequest, progress: Optional[Progress] = None, check: bool = False) -> dict:
+    """Write the dump of a running CockroachDB; return its summary: ``changed``, ``dump_dir``, ``as_of``, ``rows``, ``tables``, ``seconds``.
+
+    A complete dump of the same source and selection is left as it is; one that was broken off goes on where it stopped, at the same moment.
+    With ``check`` nothing is written. Raises MigrationError.
+    """
+    started = time.monotonic()
+    with _connected(parameters) as connection:
+        cluster = _cluster(connection)
+        wanted = _identity(request, cluster)
+        usable = layout.is_complete(request.dump_dir) and not (request.rows_needed and rows_removed(request.dump_dir))
+        if usable and _same_source(layout.read_manifest(request.dump_dir).source.get("identity", {}), wanted):
+            return _summary(request, False, started)
+        broken_off = unfinished_identity(request.dump_dir)
+        identity = broken_off if _same_source(broken_off, wanted) else dict(wanted, as_of=_moment(connection, request.as_of))
+        catalog = _read_catalog(connection, request, identity["as_of"])
+        sources = {source.table.id: source for database in catalog.databases for source in table_sources(database)}
+        if check:
+            return {"changed": True, "dump_dir": request.dump_dir, "as_of": identity["as_of"], "tables": len(sources)}
+        for database in catalog.databases:
+            read_sequence_values(connection, database, identity["as_of"])
+    _Worker.prepare(parameters, request.dump_dir, sources, identity["as_of"])
+    journal = ExportJournal(request.dump_dir, identity)
+    tasks, counts = _plan(sources, request)
+    results = run_tasks(tasks, _run_task, journal, request.parallelism, progress or (lambda state: None))
+    chunks: dict[int, list] = {}
+    for task in tasks:
+        chunks.setdefault(task.table_id, []).append(results[task.key]["chunk"])
+    _prove(sources, chunks, counts)
+    _write_dump(request, catalog, chunks, cluster, identity)
+    journal.remove()
+    return _summary(request, True, started)
+
+
+def _cluster(connection: Any) -> dict:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT crdb_internal.cluster_id()")
+        return {"cluster_id": cursor.fetchone()[0], "cluster_version": server_version(connection)}
+
+
+def _identity(request: ExportRequest, cluster: dict) -> dict:
+    """Return what tells this export's content from another's, but for the moment."""
+    return {
+        "kind": request.kind, "source_id": request.source_id or cluster["cluster_id"], "asked_as_of": request.as_of, "chunk_rows": request.chunk_rows,
+        "include": list(request.selection.include), "exclude": list(request.selection.exclude), "passwords": request.keep_passwords,
+    }
+
+
+def _same_source(identity: dict, wanted: dict) -> bool:
+    return {name: value for name, value in identity.items() if name != "as_of"} == wanted
+
+
+def _moment(connection: Any, asked: str) -> str:
+    """Return the moment as the decimal timestamp of the cluster's clock."""
+    with connection.cursor() as cursor:
+        if not asked:
+            cursor.execute("SELECT cluster_logical_timestamp()")
+            return cursor.fetchone()[0]
+        try:
+            cursor.execute("SELECT cluster_logical_timestamp() AS OF SYSTEM TIME %s", (asked,))
+        except psycopg2.Error as error:
+            raise CockroachError(f"as_of {asked!r} is not a moment that CockroachDB can read at: {cockroach_message(error)}") from None
+        return cursor.fetchone()[0]
+
+
+def _read_catalog(connection: Any, request: ExportRequest, as_of: str) -> Catalog:
+    try:
+        catalog = select(read_catalog(connection, as_of), request.selection)
+    except psycopg2.Error as error:
+        raise _refused("the schema", error) from None
+    keep_unconvertible_as_data(catalog)
+    return catalog
+
+
+class _Worker:
+    """What a worker process inherits from its parent by fork; set just before the pool starts."""
+
+    parameters: CockroachParameters
+    dump_dir: str
+    texts: dict[int, RowTexts]
+    readers: dict[int, TableReader]
+    sources: dict[int, TableSource]
+    connection: Any = None
+    """Of this process; made by the first task, and again after it is lost."""
+    copies = False
+
+    @classmethod
+    def prepare(cls, parameters: CockroachParameters, dump_dir: str, sources: dict[int, TableSource], as_of: str) -> None:
+        """Set what all workers share."""
+        cls.parameters, cls.dump_dir, cls.sources, cls.connection = parameters, dump_dir, sources, None
+        cls.texts = {number: RowTexts(source) for number, source in sources.items()}
+        cls.readers = {number: TableReader(source, cls.texts[number].names(), as_of) for number, source in sources.items()}
+
+
+@contextmanager
+def _connected(parameters: CockroachParameters) -> Iterator[Any]:
+    connection = connect(parameters)
+    try:
+        receive_texts(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _plan(sources: dict[int, TableSource], request: ExportRequest) -> tuple[list[Task], dict[int, int]]:
+    """Return the tasks of all tables, and the tables' numbers of rows by id."""
+    with ThreadPoolExecutor(request.parallelism) as pool:
+        found = dict(zip(sources, pool.map(lambda number: _split(number, request.chunk_rows), sources)))
+    tasks = []
+    for number, (bounds, rows) in found.items():
+        edges = [None, *bounds, None]
+        tasks += [Task(number, chunk + 1, edges[chunk], edges[chunk + 1], rows // (len(bounds) + 1)) for chunk in range(len(bounds) + 1) if rows]
+    return tasks, {number: rows for number, (_bounds, rows) in found.items()}
+
+
+def _split(number: int, chunk_rows: int) -> tuple[list[Bound], int]:
+    """Return the bounds between a table's chunks and its number of rows."""
+    source, reader = _Worker.sources[number], _Worker.readers[number]
+
+    def split() -> tuple[list[Bound], int]:
+        with _connected(_Worker.parameters) as connection:
+            rows = reader.count(connection)
+            bounds: list[Bound] = []
+            while (len(bounds) + 1) * chunk_rows < rows:
+                bound = reader.next_bound(connection, bounds[-1] if bounds else None, chunk_rows)
+                if bound is None:
+                    break
+                bounds.append(bound)
+            return bounds, rows
+
+    return _retried(source.name, split)
+
+
+def _run_task(task: Task) -> dict:
+    source, texts, reader = _Worker.sources[task.table_id], _Worker.texts[task.table_id], _Worker.readers[task.table_id]
+    path = layout.chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
+
+    def fill(writer: ChunkWriter) -> None:
+        def consume(rows: list[Row]) -> None:
+            writer.write(*texts.lines(rows))
+
+        if _Worker.copies:
+            reader.copy(_Worker.connection, task.start, task.end, consume)
+        else:
+            reader.pages(_Worker.connection, task.start, task.end, consume)
+
+    def write() -> dict:
+        if _Worker.connection is None or _Worker.connection.closed:
+            _Worker.connection = connect(_Worker.parameters)
+            receive_texts(_Worker.connection)
+            _Worker.copies = has_copy(_Worker.connection)
+        return write_chunk(path, source.name, fill)
+
+    return dict(_retried(source.name, write), key=task.key, table_id=task.table_id)
+
+
+def _retried(name: str, action: Callable[[], Result]) -> Result:
+    """Call ``action`` again after errors that pass: transactions that have to be retried, connections that were lost."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_passes), stop=tenacity.stop_after_attempt(_ATTEMPTS),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=_LONGEST_PAUSE), reraise=True,
+    )
+    try:
+        return retrying(action)
+    except psycopg2.Error as error:
+        raise _refused(name, error) from None
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, psycopg2.Error):
+        code = error.pgcode or ""
+        return code in _RETRYABLE_CODES or code.startswith("08") or not code and isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+    return isinstance(error, CockroachError) and "cannot be reached" in str(error)
+
+
+def _refused(name: str, error: Any) -> CockroachError:
+    message = cockroach_message(error)
+    place = _Worker.parameters.place if hasattr(_Worker, "parameters") else "CockroachDB"
+    if _passes(error):
+        return CockroachError(f"{name}: the connection to CockroachDB at {place} was lost ({message}); run again once it answers, finished chunks are kept")
+    if _TOO_OLD in message:
+        return CockroachError(f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): start a new export, or raise gc.ttlseconds")
+    return CockroachError(f"{name}: CockroachDB refuses to be read: {message}")
+
+
+def _prove(sources: dict[int, TableSource], chunks: dict[int, list], counts: dict[int, int]) -> None:
+    """Raise CockroachError unless the ranges of each table gave as many rows as the table has."""
+    for number, source in sources.items():
+        rows = sum(chunk["rows"] for chunk in chunks.get(number, []))
+        if rows != counts[number]:
+            raise CockroachError(f"{source.name}: {rows} rows were read, CockroachDB counts {counts[number]}: the export cannot be trusted, please report this")
+
+
+def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list], cluster: dict, identity: dict) -> None:
+    databases = []
+    for database in catalog.databases:
+        tables = [
+            layout.table_entry(
+                source.table.id, source.schema, source.table.name, _Worker.texts[source.table.id].columns, _Worker.texts[source.table.id].computed,
+                chunks.get(source.table.id, []),
+            )
+            for source in table_sources(database)
+        ]
+        databases.append((database, tables))
+    source_info = dict(cluster, kind=request.kind, locations=list(request.locations), end_time_decimal=identity["as_of"], identity=identity)
+    findings: list[Finding] = catalog.findings
+    layout.write_dump(request.dump_dir, source_info, databases, catalog.roles, findings, request.keep_passwords)
+
+
+def _summary(request: ExportRequest, changed: bool, started: float) -> dict:
+    as_of = layout.read_manifest(request.dump_dir).source["identity"]["as_of"]
+    return dict(summarize(request.dump_dir, changed, started), as_of=as_of)

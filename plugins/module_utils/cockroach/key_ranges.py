@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Ranges of a table's primary key as SQL: their order, their bounds and what lies between two bounds.
+
+A bound holds texts, one for each column of the key, as CockroachDB reads them.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+try:
+    from psycopg2 import sql
+except ImportError:  # named by libraries.missing()
+    sql = None
+
+from ..catalog.model import Column
+from ..catalog.table_source import TableSource
+from .row_texts import literal_text
+
+Bound = tuple[str, ...]
+
+
+class PrimaryKey:
+    """The columns of a table's primary key and how its rows follow each other."""
+
+    def __init__(self, source: TableSource) -> None:
+        by_id = {column.id: column for column in source.table.columns}
+        parts = source.table.primary_index.columns
+        self.columns: list[Column] = [by_id[part.column_id] for part in parts]
+        self._descending = [part.descending for part in parts]
+        self._literals = [literal_text(column, source) for column in self.columns]
+
+    def names(self) -> list[str]:
+        """Return the names of the key's columns."""
+        return [column.name for column in self.columns]
+
+    def order(self) -> Any:
+        """Return the columns of ORDER BY."""
+        return sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL("DESC" if descending else "ASC"))
+            for column, descending in zip(self.columns, self._descending)
+        )
+
+    def bound(self, row: Sequence[Optional[str]]) -> Bound:
+        """Return the bound at the key that CockroachDB sent."""
+        return tuple(convert(text or "") for convert, text in zip(self._literals, row))
+
+    def between(self, start: Optional[Bound], end: Optional[Bound], after_start: bool = False) -> Any:
+        """Return the condition of WHERE for the keys from ``start`` (or behind it) up to but without ``end``; None is open."""
+        conditions = []
+        if start is not None:
+            conditions.append(self._beyond(start, not after_start))
+        if end is not None:
+            conditions.append(sql.SQL("NOT {}").format(self._beyond(end, True)))
+        return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+
+    def _beyond(self, bound: Bound, inclusive: bool) -> Any:
+        """Return the condition that a key lies behind ``bound``, or at it."""
+        names = [sql.Identifier(column.name) for column in self.columns]
+        values = [_literal(column, text) for column, text in zip(self.columns, bound)]
+        equal = "=" if inclusive else ""
+        if len(set(self._descending)) == 1 and len(names) > 1:
+            operator = ("<" if self._descending[0] else ">") + equal
+            return sql.SQL("(({}) {} ({}))").format(sql.SQL(", ").join(names), sql.SQL(operator), sql.SQL(", ").join(values))
+        # Columns of both directions: the first that differs decides.
+        cases = []
+        for number, descending in enumerate(self._descending):
+            last = number == len(names) - 1
+            terms = [sql.SQL("{} = {}").format(name, value) for name, value in zip(names[:number], values)]
+            operator = ("<" if descending else ">") + (equal if last else "")
+            terms.append(sql.SQL("{} {} {}").format(names[number], sql.SQL(operator), values[number]))
+            cases.append(sql.SQL("({})").format(sql.SQL(" AND ").join(terms)))
+        return sql.SQL("({})").format(sql.SQL(" OR ").join(cases))
+
+
+def _literal(column: Column, text: str) -> Any:
+    if column.type.family == "collated":
+        return sql.SQL("{} COLLATE {}").format(sql.Literal(text), sql.Identifier(column.type.locale))
+    return sql.Literal(text)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Reads the rows of a key range: by COPY where the server has it (v23.1 and later), else page by page in the order of the key."""
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Optional
+
+try:
+    from psycopg2 import extensions, sql
+except ImportError:  # named by libraries.missing()
+    extensions = sql = None
+
+from ..catalog.table_source import TableSource
+from ..errors import CockroachError
+from .connection import server_version
+from .key_ranges import Bound, PrimaryKey
+from .row_texts import Row
+
+Consumer = Callable[[list[Row]], None]
+
+_FIRST_COPY = (23, 1)
+_FIRST_PAGE = 100
+_PAGE_BYTES = 4 << 20
+_MOST_ROWS = 10000
+_BATCH_ROWS = 1000
+_NULL = b"\\N"
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_PLAIN = {b"\\": b"\\", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+
+def has_copy(connection: Any) -> bool:
+    """Tell whether the server knows COPY (SELECT …) TO STDOUT."""
+    match = re.match(r"v(\d+)\.(\d+)", server_version(connection))
+    if match is None:
+        raise CockroachError(f"the server's version {server_version(connection)} is not known")
+    return (int(match.group(1)), int(match.group(2))) >= _FIRST_COPY
+
+
+def receive_texts(connection: Any) -> None:
+    """Make the connection return every value as the text that the server sends."""
+    oids = tuple(number for number in extensions.string_types)
+    extensions.register_type(extensions.new_type(oids, "TEXTS", lambda value, cursor: value), connection)
+
+
+class TableReader:
+    """Reads one table at one moment; ``as_of`` is a decimal timestamp of the cluster."""
+
+    def __init__(self, source: TableSource, names: list[str], as_of: str) -> None:
+        self.key = PrimaryKey(source)
+        self._names = names
+        self._from = sql.SQL("FROM {} AS OF SYSTEM TIME {}").format(
+            sql.Identifier(source.database, source.schema, source.table.name), sql.Literal(as_of),
+        )
+
+    def count(self, connection: Any) -> int:
+        """Return how many rows the table has."""
+        return int(_fetch(connection, sql.SQL("SELECT count(*) {}").format(self._from))[0][0] or 0)
+
+    def next_bound(self, connection: Any, start: Optional[Bound], rows: int) -> Optional[Bound]:
+        """Return the bound that lies ``rows`` rows behind ``start``, None when there are fewer."""
+        query = sql.SQL("SELECT {} {} WHERE {} ORDER BY {} LIMIT 1 OFFSET {}").format(
+            _columns(self.key.names()), self._from, self.key.between(start, None), self.key.order(), sql.Literal(rows),
+        )
+        found = _fetch(connection, query)
+        return self.key.bound(found[0]) if found else None
+
+    def copy(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> None:
+        """Give the rows of the range to ``consume``, by COPY."""
+        query = sql.SQL("COPY (SELECT {} {} WHERE {}) TO STDOUT").format(_columns(self._names), self._from, self.key.between(start, end))
+        receiver = _CopyReceiver(consume)
+        with connection.cursor() as cursor:
+            cursor.copy_expert(query, receiver)
+        receiver.flush()
+
+    def pages(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> None:
+        """Give the rows of the range to ``consume``, page by page; a page holds about four megabytes."""
+        keys = self.key.names()
+        size = _FIRST_PAGE
+        started = False
+        while True:
+            query = sql.SQL("SELECT {} {} WHERE {} ORDER BY {} LIMIT {}").format(
+                _columns([*keys, *self._names]), self._from, self.key.between(start, end, after_start=started), self.key.order(), sql.Literal(size),
+            )
+            page = _fetch(connection, query)
+            consume([row[len(keys):] for row in page])
+            if len(page) < size:
+                return
+            start, started = self.key.bound(page[-1]), True
+            row_bytes = 1 + sum(len(value) for row in page for value in row if value is not None) // len(page)
+            size = max(1, min(_MOST_ROWS, _PAGE_BYTES // row_bytes))
+
+
+class _CopyReceiver:
+    """The file that COPY writes to, a row at a time."""
+
+    def __init__(self, consume: Consumer) -> None:
+        self._consume = consume
+        self._rows: list[Row] = []
+        self._rest = b""
+
+    def write(self, data: bytes) -> None:
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        self._rows += [copy_values(line) for line in lines]
+        if len(self._rows) >= _BATCH_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what has come."""
+        if self._rest:
+            raise CockroachError("COPY ended in the middle of a row")
+        self._consume(self._rows)
+        self._rows = []
+
+
+def copy_values(line: bytes) -> Row:
+    """Return the values of a line of COPY's text format as PostgreSQL and CockroachDB write it. Raises CockroachError for an unknown escape."""
+    return [None if field == _NULL else _unescaped(field) for field in line.split(b"\t")]
+
+
+def _unescaped(field: bytes) -> str:
+    return (_ESCAPED.sub(_plain, field) if b"\\" in field else field).decode()
+
+
+def _plain(match: re.Match[bytes]) -> bytes:
+    try:
+        return _PLAIN[match.group(1)]
+    except KeyError:
+        raise CockroachError(f"COPY sent an unknown escape: {match.group().decode('latin-1')}") from None
+
+
+def _columns(names: list[str]) -> Any:
+    # A table may have no columns but those that are left out.
+    return sql.SQL(", ").join(map(sql.Identifier, names)) if names else sql.SQL("NULL")
+
+
+def _fetch(connection: Any, query: Any) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""From the rows that CockroachDB sends to PostgreSQL's COPY lines, the same ones that the backup source writes."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from ..backup.encoding import ValueProblem
+from ..backup.row_decoder import OutputColumn
+from ..backup.type_texts import BPCHAR_OID, SHORT_STRING_OIDS, is_escaped, resolve_type, text_writer
+from ..catalog.model import Column, SqlType
+from ..catalog.stored_columns import computed_columns, loaded_columns
+from ..catalog.table_source import TableSource
+from ..dump.copy_text import NULL, escape
+from ..errors import MigrationError, UnsupportedError
+from .wire_values import value_parser
+
+Row = Sequence[Optional[str]]
+"""A row's values as CockroachDB's text; None is NULL."""
+Lines = tuple[list[str], Optional[list[str]]]
+Converter = Callable[[str], str]
+
+_PLAIN_DECIMAL = re.compile(r"-?[1-9]\d*(\.\d+)?|0(\.\d+)?|-0\.\d*[1-9]\d*")
+_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class _ColumnTexts:
+    column: Column
+    kind: SqlType
+    output: OutputColumn
+    convert: Converter
+    """From CockroachDB's text to PostgreSQL's COPY text. Raises ValueProblem."""
+
+
+class RowTexts:
+    """Makes one table's COPY lines. Rows hold the loaded columns, then the computed ones, in the order of ``columns`` and ``computed``."""
+
+    def __init__(self, source: TableSource) -> None:
+        self._name = source.name
+        loaded, computed = loaded_columns(source.table), computed_columns(source.table)
+        self._columns = [_column_texts(column, source) for column in (*loaded, *computed)]
+        self._loaded = len(loaded)
+        self._key_ids = [part.column_id for part in source.table.primary_index.columns]
+        outputs = tuple(item.output for item in self._columns)
+        self.columns, self.computed = outputs[:self._loaded], outputs[self._loaded:]
+
+    def names(self) -> list[str]:
+        """Return the names of the columns that rows have to hold."""
+        return [item.column.name for item in self._columns]
+
+    def lines(self, rows: Iterable[Row]) -> Lines:
+        """Return the rows' COPY lines and, when there are computed columns, their text joined by tabs, else None.
+
+        Raises MigrationError for a value that PostgreSQL cannot hold or that is not of its type, naming table, column and key.
+        """
+        converters = [item.convert for item in self._columns]
+        count = self._loaded
+        lines: list[str] = []
+        computed: list[str] = []
+        for row in rows:
+            try:
+                texts = [NULL if value is None else convert(value) for convert, value in zip(converters, row)]
+            except (ValueProblem, ValueError, OverflowError) as error:
+                raise self._problem(row) from error
+            lines.append("\t".join(texts[:count]))
+            if self.computed:
+                computed.append("\t".join(texts[count:]))
+        return lines, computed if self.computed else None
+
+    def _problem(self, row: Row) -> MigrationError:
+        """Convert the row once more, column by column, to see which one fails."""
+        for item, value in zip(self._columns, row):
+            try:
+                if value is not None:
+                    item.convert(value)
+            except (ValueProblem, ValueError, OverflowError) as error:
+                reason = str(error) if isinstance(error, ValueProblem) else f"{str(value)[:60]!r} is not a value of the column's type"
+                return MigrationError(f"{self._name}, column {item.column.name}, row {self._key_text(row)}: {reason}")
+        raise AssertionError("a row that failed has a column that fails")
+
+    def _key_text(self, row: Row) -> str:
+        values = {item.column.id: (item.column.name, value) for item, value in zip(self._columns, row)}
+        parts = [f"{name} = {value}" for name, value in (values[number] for number in self._key_ids if number in values)]
+        return "(" + ", ".join(parts)[:_SHOWN] + ")"
+
+
+def _column_texts(column: Column, source: TableSource) -> _ColumnTexts:
+    try:
+        kind = resolve_type(column.type, source.user_types)
+        escaped = is_escaped(kind, source.user_types)
+        return _ColumnTexts(column, kind, OutputColumn(column.name, escaped), _converter(kind, escaped, source))
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{source.name}, column {column.name}: {error}") from None
+
+
+def _converter(kind: SqlType, escaped: bool, source: TableSource) -> Converter:
+    parse, write = value_parser(kind, source.user_types), text_writer(kind, source.user_types)
+    if kind.family in ("int", "uuid"):
+        return _same
+    if kind.family == "bytes":
+        return _hexadecimal
+    if kind.family == "string" and not kind.width and kind.oid not in SHORT_STRING_OIDS and kind.oid != BPCHAR_OID:
+        return _plain_string
+    if kind.family == "decimal" and not kind.precision:
+        return lambda text: text if _PLAIN_DECIMAL.fullmatch(text) else write(parse(text))
+    if escaped:
+        return lambda text: escape(write(parse(text)))
+    return lambda text: write(parse(text))
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def _hexadecimal(text: str) -> str:
+    if not text.startswith("\\x"):
+        raise ValueProblem(f"{text[:60]!r} is not a byte string in hexadecimal form")
+    return "\\" + text
+
+
+def _plain_string(text: str) -> str:
+    if "\0" in text:
+        raise ValueProblem("the text holds U+0000, which PostgreSQL cannot hold")
+    return escape(text)
+
+
+def literal_text(column: Column, source: TableSource) -> Converter:
+    """Return the converter from CockroachDB's text of a key column to a text that its parser reads back as the same value."""
+    kind = resolve_type(column.type, source.user_types)
+    parse, write = value_parser(kind, source.user_types), text_writer(kind, source.user_types)
+    return lambda text: write(parse(text))

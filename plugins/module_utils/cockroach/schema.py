@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Reads the catalog of a running CockroachDB from the same descriptors that a backup holds."""
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    import psycopg2
+    from psycopg2 import sql
+except ImportError:  # named by libraries.missing()
+    psycopg2 = sql = None
+
+from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
+from ..catalog.from_descriptors import build_catalog, system_tables
+from ..catalog.model import Catalog, Database, Sequence
+from ..catalog.table_source import TableSource
+from ..dump.copy_text import parse_row
+from ..errors import CockroachError
+from .connection import cockroach_message
+from .row_stream import TableReader
+from .row_texts import Row, RowTexts
+
+
+def read_catalog(connection: Any, as_of: str) -> Catalog:
+    """Return everything that the cluster held at ``as_of``; the connection returns texts. Raises CockroachError, UnsupportedError."""
+    descriptors = _descriptors(connection, as_of)
+    catalog = build_catalog(descriptors)
+    tables = system_tables(descriptors)
+    rows = {}
+    for name in CLUSTER_TABLES:
+        if name in tables:
+            source = TableSource("system", "public", tables[name], {})
+            texts = RowTexts(source)
+            columns = texts.names()
+            found: list[Row] = []
+            TableReader(source, columns, as_of).pages(connection, None, None, found.extend)
+            rows[name] = [dict(zip(columns, parse_row(line))) for line in texts.lines(found)[0]]
+    apply_cluster_tables(catalog, rows)
+    return catalog
+
+
+def _descriptors(connection: Any, as_of: str) -> dict[int, bytes]:
+    query = sql.SQL("SELECT id, descriptor FROM system.public.descriptor AS OF SYSTEM TIME {}").format(sql.Literal(as_of))
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            return {int(number): bytes.fromhex(data[2:]) for number, data in cursor.fetchall()}
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise CockroachError(
+            f"the user {connection.info.user} may not read system.descriptor ({cockroach_message(error)}): log in as a member of the role admin"
+        ) from None
+
+
+def read_sequence_values(connection: Any, database: Database, as_of: str) -> None:
+    """Fill in the values of a database's sequences, as CockroachDB stores them: the last one handed out, or one step before the first."""
+    schemas = {schema.id: schema.name for schema in database.schemas}
+    for sequence in database.sequences:
+        sequence.value = _sequence_value(connection, database.name, schemas[sequence.schema_id], sequence, as_of)
+
+
+def _sequence_value(connection: Any, database: str, schema: str, sequence: Sequence, as_of: str) -> int:
+    query = sql.SQL("SELECT last_value, is_called FROM {} AS OF SYSTEM TIME {}").format(sql.Identifier(database, schema, sequence.name), sql.Literal(as_of))
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        value, called = cursor.fetchone()
+    # Later releases print the first value of an unused sequence, as PostgreSQL does.
+    return int(value) if called in ("t", "true") else int(value) - sequence.increment

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Compares two dumps that should hold the same: schemas as the commands they become, tables by rows and checksums.
+
+How the rows are cut into chunks, and the numbers of descriptors, do not matter.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from ..catalog.model import Database, Role
+from ..convert.database import convert_database
+from ..convert.features import ConvertOptions, ServerFeatures
+from . import layout
+
+
+def compare_dumps(first: str, second: str) -> dict:
+    """Return ``equal``, ``tables`` and ``rows`` (that were compared), and ``differences``, one line each. Raises MigrationError for unusable dumps."""
+    left, right = _databases(first), _databases(second)
+    differences = _sets("database", left, right)
+    tables = rows = 0
+    for name in sorted(set(left) & set(right)):
+        differences += _database_differences(name, first, left[name], second, right[name])
+        tables += len(left[name].tables)
+        rows += sum(table.rows for table in left[name].tables)
+    return {"equal": not differences, "tables": tables, "rows": rows, "differences": differences}
+
+
+def _databases(dump_dir: str) -> dict[str, layout.DatabaseEntry]:
+    return {entry.name: entry for entry in layout.read_manifest(dump_dir).databases}
+
+
+def _sets(what: str, left: Iterable[str], right: Iterable[str]) -> list[str]:
+    return [f"{what} {name} is in the first dump only" for name in sorted(set(left) - set(right))] + [
+        f"{what} {name} is in the second dump only" for name in sorted(set(right) - set(left))]
+
+
+def _database_differences(name: str, first: str, left: layout.DatabaseEntry, second: str, right: layout.DatabaseEntry) -> list[str]:
+    left_tables = {table.full_name: table for table in left.tables}
+    right_tables = {table.full_name: table for table in right.tables}
+    differences = _sets(f"{name}: table", left_tables, right_tables)
+    for table in sorted(set(left_tables) & set(right_tables)):
+        differences += [f"{name}.{table}: {text}" for text in _table_differences(left_tables[table], right_tables[table])]
+    left_commands = _commands(layout.read_catalog(first, left), layout.read_roles(first))
+    right_commands = _commands(layout.read_catalog(second, right), layout.read_roles(second))
+    differences += [f"{name}: only the first dump has: {command}" for command in (left_commands - right_commands).elements()]
+    differences += [f"{name}: only the second dump has: {command}" for command in (right_commands - left_commands).elements()]
+    return differences
+
+
+def _table_differences(left: layout.TableEntry, right: layout.TableEntry) -> list[str]:
+    result = []
+    if (left.columns, left.computed) != (right.columns, right.computed):
+        result.append("the columns differ")
+    if left.rows != right.rows:
+        result.append(f"{left.rows} rows and {right.rows} rows")
+    elif left.checksum != right.checksum:
+        result.append(f"the checksums of the {left.rows} rows differ")
+    return result
+
+
+def _commands(database: Database, roles: list[Role]) -> Counter[str]:
+    return Counter(statement.sql for statement in convert_database(database, roles, ServerFeatures(), ConvertOptions()).statements)
