@@ -36,6 +36,11 @@ options:
     type: str
     choices: [disable, allow, prefer, require, verify-ca, verify-full]
     default: verify-full
+  certs_dir:
+    description:
+      - A directory with C(ca.crt) and, for a login by certificate, C(client.USER.crt) and C(client.USER.key), as CockroachDB names them.
+      - Not used with O(ssl_mode=disable).
+    type: path
   ca_cert:
     description: The certificate authority's certificate (C(ca.crt)).
     type: path

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Optional
+from typing import Any, Optional
 from urllib.parse import parse_qsl, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
@@ -13,7 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 from . import libraries
 from .backup.reader import BackupRequest
 from .backup.storage import StorageOptions
-from .cockroach.connection import CockroachParameters, parameters_of_url
+from .cockroach.connection import CockroachParameters, files_of_certs_dir, parameters_of_url
 from .dump.layout import read_manifest
 from .errors import MigrationError
 from .migration_log import MigrationLog
@@ -62,6 +62,7 @@ def cockroach_arguments() -> dict:
         "login_user": {"type": "str", "default": "root"},
         "login_password": {"type": "str", "default": "", "no_log": True},
         "ssl_mode": {"type": "str", "default": "verify-full", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
+        "certs_dir": {"type": "path"},
         "ca_cert": {"type": "path"},
         "client_cert": {"type": "path"},
         "client_key": {"type": "path"},
@@ -102,9 +103,11 @@ def cockroach_parameters(module: AnsibleModule) -> CockroachParameters:
         parameters = parameters_of_url(given["url"])
         module.no_log_values.update(filter(None, [parameters.password]))
         return parameters
+    files: dict[str, Any] = files_of_certs_dir(given["certs_dir"], given["login_user"]) if given["certs_dir"] and given["ssl_mode"] != "disable" else {}
+    named = {"sslrootcert": given["ca_cert"], "sslcert": given["client_cert"], "sslkey": given["client_key"]}
+    files.update({name: path for name, path in named.items() if path})
     return CockroachParameters(
-        host=given["login_host"], port=given["login_port"], user=given["login_user"], password=given["login_password"], sslmode=given["ssl_mode"],
-        sslrootcert=given["ca_cert"] or "", sslcert=given["client_cert"] or "", sslkey=given["client_key"] or "",
+        host=given["login_host"], port=given["login_port"], user=given["login_user"], password=given["login_password"], sslmode=given["ssl_mode"], **files,
     )
 
 

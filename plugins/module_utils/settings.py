@@ -17,7 +17,7 @@ from .errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable. ``type``: str, int, bool, locations, selection."""
+    """One variable. ``type``: str, int, bool, locations, selection, options, uris."""
 
     name: str
     type: str
@@ -34,15 +34,16 @@ _LAST_PORT = 65535
 
 SETTINGS = (
     Setting("migration_source", "str", "restore",
-            "Where the data comes from. `backup` reads the backup's own files and needs no CockroachDB. `restore` (a temporary CockroachDB) and "
-            "`cluster` (a running one) come with a later release and end with a clear word until then.", choices=("restore", "backup", "cluster")),
-    Setting("s3_backup_path", "locations", None,
+            "Where the data comes from. `restore` restores the backup into a temporary CockroachDB and exports that. `backup` reads the backup's own "
+            "files and needs no CockroachDB. `cluster` exports a running CockroachDB.", choices=("restore", "backup", "cluster")),
+    Setting("s3_backup_path", "locations", "",
             "`s3://bucket/prefix` or `file:///directory` of the backup collection; or a list: a full backup's directory and its incrementals, in "
-            "order.", required=True),
+            "order. `restore` also takes CockroachDB's other storage URIs (`gs://`, `azure-blob://`, `nodelocal://`, `http://`), which are passed "
+            "through. Required unless `migration_source` is `cluster`."),
     Setting("backup_subdirectory", "str", "LATEST", "Which backup of the collection: `LATEST` or a path such as `2024/02/29-123456.78`."),
     Setting("as_of", "str", "",
-            "The moment to read the data at (a timestamp or CockroachDB's decimal); needs a backup with revision history, or the end of one of its "
-            "layers."),
+            "The moment to read the data at (a timestamp or CockroachDB's decimal). Of a backup it needs revision history, or the end of one of its "
+            "layers; of a cluster any moment within `gc.ttlseconds`."),
     Setting("aws_keys_file", "str", "",
             "A file on the controller with lines `export AWS_ACCESS_KEY=…` and `export AWS_SECRET_KEY=…` (also the standard AWS names, quoted or "
             "not)."),
@@ -82,11 +83,38 @@ SETTINGS = (
             "Rows in a chunk: what one COPY loads in one transaction, and the most that a broken run repeats. (The older tool's 10,000 was the page "
             "of a SELECT; COPY streams, and smaller chunks only cost transactions.)", low=1, high=10000000),
     Setting("parallelism", "int", 0, "Processes that read, and connections that load; 0 means one a core, at most eight.", low=0, high=64),
-    Setting("cockroach_version", "str", "v24.3.5", "For `migration_source: restore`; not used by `backup`."),
-    Setting("cockroach_port", "int", 26257, "For `migration_source: restore` and `cluster`; not used by `backup`.", low=1, high=_LAST_PORT),
-    Setting("cockroach_http_port", "int", 8080, "For `migration_source: restore`; not used by `backup`.", low=1, high=_LAST_PORT),
-    Setting("certs_dir", "str", "cockroachdb/certs", "For `migration_source: restore` and `cluster`; not used by `backup`."),
-    Setting("insecure_mode", "bool", True, "For `migration_source: restore` and `cluster`; not used by `backup`."),
+    Setting("kms_uris", "uris", [], "For `restore`: the URIs of the KMS keys of an encrypted backup.", secret=True),
+    Setting("incremental_location", "str", "", "For `restore`: where the incremental backups of the collection are, when they lie elsewhere."),
+    Setting("aws_auth", "str", "specified",
+            "For `restore`: whether CockroachDB logs in to S3 with the keys (`specified`) or with those of its environment or instance (`implicit`).",
+            choices=("specified", "implicit")),
+    Setting("aws_assume_role", "str", "", "For `restore`: the ARN of a role to assume (v22.2 and later)."),
+    Setting("restore_options", "options", [],
+            "For `restore`: options of RESTORE to use, of `skip_missing_foreign_keys`, `skip_missing_sequences`, `skip_missing_sequence_owners`, "
+            "`skip_missing_views`, `skip_missing_udfs`."),
+    Setting("restore_time_limit", "int", 0, "For `restore`: the seconds after which RESTORE is cancelled; 0 means never.", low=0, high=10000000),
+    Setting("cockroach_version", "str", "v24.3.5",
+            "For `restore`: the release of the temporary CockroachDB. It has to be able to restore the backup, which is checked first."),
+    Setting("cockroach_mirror_url", "str", "https://binaries.cockroachdb.com", "For `restore`: where its archive is downloaded from."),
+    Setting("cockroach_archive", "str", "", "For `restore`: its archive as a file on the host, instead of a download."),
+    Setting("cockroach_binary", "str", "", "For `restore`: a `cockroach` program on the host, instead of an archive."),
+    Setting("cockroach_sha256", "str", "", "For `restore`: the archive's SHA-256. Without it the file beside the archive is used."),
+    Setting("cockroach_max_sql_memory", "str", "25%", "For `restore`: the memory of the temporary CockroachDB's queries."),
+    Setting("cockroach_cache", "str", "25%", "For `restore`: the memory of its cache."),
+    Setting("cockroach_url", "str", "",
+            "For `cluster`: the running CockroachDB as `postgresql://user:password@host:26257/defaultdb?sslmode=verify-full&sslrootcert=…`, instead of "
+            "the next variables.", secret=True),
+    Setting("cockroach_host", "str", "localhost", "For `cluster`: the host of a node."),
+    Setting("cockroach_username", "str", "root", "For `cluster`: a member of the role admin."),
+    Setting("cockroach_password", "str", "", "For `cluster`: its password.", secret=True),
+    Setting("cockroach_port", "int", 26257, "The SQL port of the temporary or running CockroachDB. The temporary one takes another when it is taken.",
+            low=1, high=_LAST_PORT),
+    Setting("cockroach_http_port", "int", 8080, "For `restore`: the port of the temporary CockroachDB's console, on loopback.", low=1, high=_LAST_PORT),
+    Setting("insecure_mode", "bool", True,
+            "Whether CockroachDB runs without TLS. The temporary one listens on loopback only, in either mode."),
+    Setting("certs_dir", "str", "",
+            "With `insecure_mode: false`: the directory, on the host, of `ca.crt`, `client.<user>.crt` and `client.<user>.key`; for a temporary CockroachDB "
+            "also `node.crt` and `node.key`, which it makes itself when `certs_dir` is empty."),
 )
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -98,6 +126,11 @@ IGNORED = "preflight_ignored_variables"
 _FOREIGN_PREFIXES = ("ansible_", "vault_", "molecule_")
 _PLACEHOLDER = re.compile(r"^your[_-]|^s3://(your[_-]bucket(/|$)|mybucket/mybackupfolder$)", re.IGNORECASE)
 _BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
+_PASSED_THROUGH = frozenset(("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external"))
+"""The schemes of CockroachDB's own storage URIs, which only CockroachDB reads."""
+_RESTORE_OPTIONS = (
+    "skip_missing_foreign_keys", "skip_missing_sequences", "skip_missing_sequence_owners", "skip_missing_views", "skip_missing_udfs",
+)
 _CLOSE = 0.6
 _VERY_CLOSE = 0.88
 
@@ -159,16 +192,30 @@ def _check_boolean(setting: Setting, value: Any) -> list[str]:
 
 def _check_locations(setting: Setting, value: Any) -> list[str]:
     locations = value if isinstance(value, list) else [value]
+    if not all(isinstance(location, str) for location in locations):
+        return [f"{setting.name}: each location has to be a string"]
     problems = []
     for location in locations:
-        if not isinstance(location, str):
-            problems.append(f"{setting.name}: each location has to be a string")
-        elif "?" in location:
+        scheme = location.split(":", 1)[0]
+        if scheme in _PASSED_THROUGH and "://" in location:
+            continue
+        if "?" in location:
             names = ", ".join(part.split("=")[0] for part in location.split("?", 1)[1].split("&"))
             problems.append(f"{setting.name} has URL parameters ({names}): use aws_access_key_id, aws_secret_access_key, aws_region, s3_endpoint_url instead")
         elif not re.match(r"s3://[^/@]+(/|$)|file:///.", location):
             problems.append(f"{setting.name} is neither s3://bucket/prefix nor file:///directory: {location.split('@')[-1]}")
     return problems
+
+
+def _check_options(setting: Setting, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        return [f"{setting.name} has to be a list"]
+    unknown = sorted(str(option) for option in value if option not in _RESTORE_OPTIONS)
+    return [f"{setting.name} has {', '.join(unknown)}: only {', '.join(_RESTORE_OPTIONS)} can be used"] if unknown else []
+
+
+def _check_uris(setting: Setting, value: Any) -> list[str]:
+    return [] if isinstance(value, list) and all(isinstance(uri, str) and "://" in uri for uri in value) else [f"{setting.name} has to be a list of URIs"]
 
 
 def _check_selection(setting: Setting, value: Any) -> list[str]:
@@ -181,17 +228,22 @@ def _check_selection(setting: Setting, value: Any) -> list[str]:
 
 _CHECKS = {
     "str": _check_string, "int": _check_integer, "bool": _check_boolean, "locations": _check_locations, "selection": _check_selection,
+    "options": _check_options, "uris": _check_uris,
 }
 
 
 def _check_together(values: Mapping[str, Any]) -> list[str]:
     problems = []
     source = values.get("migration_source") or BY_NAME["migration_source"].default
-    if source != "backup":
-        default = "" if values.get("migration_source") else " (the default)"
-        problems.append(
-            f"migration_source: {source}{default} comes with a later release; set migration_source: backup, which reads the backup's files without CockroachDB"
-        )
+    locations = values.get("s3_backup_path") or []
+    locations = locations if isinstance(locations, list) else [locations]
+    if source != "cluster" and not locations:
+        problems.append(f"s3_backup_path is not set: {BY_NAME['s3_backup_path'].description}")
+    others = sorted({location.split(":", 1)[0] for location in locations} - {"s3", "file"})
+    if source == "backup" and others:
+        problems.append(f"s3_backup_path begins with {others[0]}://, which only CockroachDB reads: set migration_source: restore, or copy the backup")
+    if source == "cluster" and not values.get("cockroach_url") and not _truth(values, "insecure_mode") and not values.get("certs_dir"):
+        problems.append("certs_dir is empty: with insecure_mode: false a running CockroachDB is reached with the ca.crt in it, or by cockroach_url")
     if bool(values.get("aws_access_key_id")) != bool(values.get("aws_secret_access_key")):
         problems.append("aws_access_key_id and aws_secret_access_key belong together: only one of them is set")
     if values.get("aws_keys_file") and values.get("aws_access_key_id"):
@@ -202,6 +254,11 @@ def _check_together(values: Mapping[str, Any]) -> list[str]:
     if not re.match(r"\d+", str(values.get("postgres_version") or BY_NAME["postgres_version"].default)):
         problems.append("postgres_version has to begin with a major version, such as 17.0")
     return problems
+
+
+def _truth(values: Mapping[str, Any], name: str) -> bool:
+    value = values.get(name)
+    return bool(BY_NAME[name].default) if value is None or value == "" else str(value).lower() in ("true", "yes", "on", "1")
 
 
 def selection(value: Any) -> tuple[list[str], list[str]]:

@@ -22,12 +22,14 @@ def current_results(state_dir: str, dump_id: str, target: str) -> dict[str, dict
 
 
 def read_state(dump_dir: str, state_dir: str, target: str) -> dict:
-    """Return ``complete`` (there is a dump), ``dump_id``, ``rows_removed`` and ``done`` (phase to whether it succeeded with this dump).
+    """Return ``complete`` (there is a dump), ``dump_id``, ``source_id``, ``rows_removed`` and ``done`` (phase to whether it succeeded with this dump).
 
     Raises MigrationError.
     """
     complete = is_complete(dump_dir)
-    dump_id = read_manifest(dump_dir).dump_id if complete else ""
+    manifest = read_manifest(dump_dir) if complete else None
+    dump_id = manifest.dump_id if manifest else ""
+    source_id = manifest.source.get("identity", {}).get("source_id", "") if manifest else ""
     results = current_results(state_dir, dump_id, target) if complete else {}
     done = {phase: phase in results and not results[phase].get("failed") for phase in PHASES}
-    return {"changed": False, "complete": complete, "dump_id": dump_id, "rows_removed": rows_removed(dump_dir), "done": done}
+    return {"changed": False, "complete": complete, "dump_id": dump_id, "source_id": source_id, "rows_removed": rows_removed(dump_dir), "done": done}

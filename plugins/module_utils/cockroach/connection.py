@@ -3,6 +3,7 @@
 """Connecting to a CockroachDB: one way to say where, one way to say why not."""
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,6 +62,17 @@ def parameters_of_url(url: str) -> CockroachParameters:
     if "port" in given:
         given["port"] = int(given["port"])
     return CockroachParameters(**given)
+
+
+def files_of_certs_dir(certs_dir: str, user: str) -> dict[str, str]:
+    """Return ``sslrootcert``, and where the user has a client certificate ``sslcert`` and ``sslkey``, by CockroachDB's names of files.
+
+    Raises ConfigurationError when ca.crt is missing.
+    """
+    authority, certificate, key = (os.path.join(certs_dir, name) for name in ("ca.crt", f"client.{user}.crt", f"client.{user}.key"))
+    if not os.path.isfile(authority):
+        raise ConfigurationError(f"certs_dir {certs_dir} holds no ca.crt: name the directory with CockroachDB's certificates")
+    return {"sslrootcert": authority, **({"sslcert": certificate, "sslkey": key} if os.path.isfile(certificate) else {})}
 
 
 def connect(parameters: CockroachParameters, database: str = "") -> Any:

@@ -17,6 +17,7 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = tenacity = None
 
+from ..backup import timestamps
 from ..catalog.model import Catalog, Finding
 from ..catalog.selection import Selection, select
 from ..catalog.table_source import TableSource, table_sources
@@ -40,6 +41,10 @@ _ATTEMPTS = 6
 _LONGEST_PAUSE = 10
 _RETRYABLE_CODES = ("40001", "57P01", "57P03")
 _TOO_OLD = "replica GC threshold"
+_LOST_GRANTS = Finding(
+    "grants_not_restored", "warning", "all databases", "Owners and grants are not those of the source: CockroachDB brings them back with a whole cluster only.",
+    "Use migration_source: backup, which reads them from the backup's files, or grant by hand.",
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class ExportRequest:
     kind: str = "cluster"
     source_id: str = ""
     locations: tuple[str, ...] = ()
+    grants_restored: bool = True
+    """False: the cluster is a restored backup of databases or tables, which loses owners and grants."""
     keep_passwords: bool = False
     rows_needed: bool = True
 
@@ -93,12 +100,10 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
             return _summary(request, False, started)
         broken_off = unfinished_identity(request.dump_dir)
         identity = broken_off if _same_source(broken_off, wanted) else dict(wanted, as_of=_moment(connection, request.as_of))
-        catalog = _read_catalog(connection, request, identity["as_of"])
-        sources = {source.table.id: source for database in catalog.databases for source in table_sources(database)}
-        if check:
-            return {"changed": True, "dump_dir": request.dump_dir, "as_of": identity["as_of"], "tables": len(sources)}
-        for database in catalog.databases:
-            read_sequence_values(connection, database, identity["as_of"])
+        catalog = _read_catalog(connection, parameters, request, identity["as_of"])
+    sources = {source.table.id: source for database in catalog.databases for source in table_sources(database)}
+    if check:
+        return {"changed": True, "dump_dir": request.dump_dir, "as_of": identity["as_of"], "tables": len(sources)}
     _Worker.prepare(parameters, request.dump_dir, sources, identity["as_of"])
     journal = ExportJournal(request.dump_dir, identity)
     tasks, counts = _plan(sources, request)
@@ -143,11 +148,13 @@ def _moment(connection: Any, asked: str) -> str:
         return cursor.fetchone()[0]
 
 
-def _read_catalog(connection: Any, request: ExportRequest, as_of: str) -> Catalog:
+def _read_catalog(connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str) -> Catalog:
     try:
         catalog = select(read_catalog(connection, as_of), request.selection)
+        for database in catalog.databases:
+            read_sequence_values(connection, database, as_of)
     except psycopg2.Error as error:
-        raise _refused("the schema", error) from None
+        raise _refused("the schema", parameters, error) from None
     keep_unconvertible_as_data(catalog)
     return catalog
 
@@ -243,7 +250,7 @@ def _retried(name: str, action: Callable[[], Result]) -> Result:
     try:
         return retrying(action)
     except psycopg2.Error as error:
-        raise _refused(name, error) from None
+        raise _refused(name, _Worker.parameters, error) from None
 
 
 def _passes(error: BaseException) -> bool:
@@ -253,11 +260,12 @@ def _passes(error: BaseException) -> bool:
     return isinstance(error, CockroachError) and "cannot be reached" in str(error)
 
 
-def _refused(name: str, error: Any) -> CockroachError:
+def _refused(name: str, parameters: CockroachParameters, error: Any) -> CockroachError:
     message = cockroach_message(error)
-    place = _Worker.parameters.place if hasattr(_Worker, "parameters") else "CockroachDB"
     if _passes(error):
-        return CockroachError(f"{name}: the connection to CockroachDB at {place} was lost ({message}); run again once it answers, finished chunks are kept")
+        return CockroachError(
+            f"{name}: the connection to CockroachDB at {parameters.place} was lost ({message}); run again once it answers, finished chunks are kept"
+        )
     if _TOO_OLD in message:
         return CockroachError(f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): start a new export, or raise gc.ttlseconds")
     return CockroachError(f"{name}: CockroachDB refuses to be read: {message}")
@@ -282,11 +290,14 @@ def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list
             for source in table_sources(database)
         ]
         databases.append((database, tables))
-    source_info = dict(cluster, kind=request.kind, locations=list(request.locations), end_time_decimal=identity["as_of"], identity=identity)
-    findings: list[Finding] = catalog.findings
+    source_info = dict(
+        cluster, kind=request.kind, locations=list(request.locations), end_time=timestamps.iso(timestamps.parse(identity["as_of"])),
+        end_time_decimal=identity["as_of"], grants_restored=request.grants_restored, identity=identity,
+    )
+    findings = catalog.findings if request.grants_restored else [*catalog.findings, _LOST_GRANTS]
     layout.write_dump(request.dump_dir, source_info, databases, catalog.roles, findings, request.keep_passwords)
 
 
 def _summary(request: ExportRequest, changed: bool, started: float) -> dict:
-    as_of = layout.read_manifest(request.dump_dir).source["identity"]["as_of"]
-    return dict(summarize(request.dump_dir, changed, started), as_of=as_of)
+    source = layout.read_manifest(request.dump_dir).source
+    return dict(summarize(request.dump_dir, changed, started), as_of=source["end_time_decimal"], end_time=source["end_time"])

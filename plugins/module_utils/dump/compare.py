@@ -14,17 +14,24 @@ from ..convert.database import convert_database
 from ..convert.features import ConvertOptions, ServerFeatures
 from . import layout
 
+_GRANT_STEPS = ("role", "owner", "grant")
+
 
 def compare_dumps(first: str, second: str) -> dict:
-    """Return ``equal``, ``tables`` and ``rows`` (that were compared), and ``differences``, one line each. Raises MigrationError for unusable dumps."""
+    """Return ``equal``, ``tables`` and ``rows`` (that were compared), ``differences`` and ``not_compared``, one line each.
+
+    Owners and grants are compared unless one of the dumps comes from a restore that lost them. Raises MigrationError for unusable dumps.
+    """
     left, right = _databases(first), _databases(second)
+    without_grants = any(layout.read_manifest(dump).source.get("grants_restored") is False for dump in (first, second))
     differences = _sets("database", left, right)
     tables = rows = 0
     for name in sorted(set(left) & set(right)):
-        differences += _database_differences(name, first, left[name], second, right[name])
+        differences += _database_differences(name, first, left[name], second, right[name], _GRANT_STEPS if without_grants else ())
         tables += len(left[name].tables)
         rows += sum(table.rows for table in left[name].tables)
-    return {"equal": not differences, "tables": tables, "rows": rows, "differences": differences}
+    not_compared = ["owners and grants: a restore of databases or tables does not bring them back"] if without_grants else []
+    return {"equal": not differences, "tables": tables, "rows": rows, "differences": differences, "not_compared": not_compared}
 
 
 def _databases(dump_dir: str) -> dict[str, layout.DatabaseEntry]:
@@ -36,14 +43,16 @@ def _sets(what: str, left: Iterable[str], right: Iterable[str]) -> list[str]:
         f"{what} {name} is in the second dump only" for name in sorted(set(right) - set(left))]
 
 
-def _database_differences(name: str, first: str, left: layout.DatabaseEntry, second: str, right: layout.DatabaseEntry) -> list[str]:
+def _database_differences(
+    name: str, first: str, left: layout.DatabaseEntry, second: str, right: layout.DatabaseEntry, without: tuple[str, ...],
+) -> list[str]:
     left_tables = {table.full_name: table for table in left.tables}
     right_tables = {table.full_name: table for table in right.tables}
     differences = _sets(f"{name}: table", left_tables, right_tables)
     for table in sorted(set(left_tables) & set(right_tables)):
         differences += [f"{name}.{table}: {text}" for text in _table_differences(left_tables[table], right_tables[table])]
-    left_commands = _commands(layout.read_catalog(first, left), layout.read_roles(first))
-    right_commands = _commands(layout.read_catalog(second, right), layout.read_roles(second))
+    left_commands = _commands(layout.read_catalog(first, left), layout.read_roles(first), without)
+    right_commands = _commands(layout.read_catalog(second, right), layout.read_roles(second), without)
     differences += [f"{name}: only the first dump has: {command}" for command in (left_commands - right_commands).elements()]
     differences += [f"{name}: only the second dump has: {command}" for command in (right_commands - left_commands).elements()]
     return differences
@@ -60,5 +69,6 @@ def _table_differences(left: layout.TableEntry, right: layout.TableEntry) -> lis
     return result
 
 
-def _commands(database: Database, roles: list[Role]) -> Counter[str]:
-    return Counter(statement.sql for statement in convert_database(database, roles, ServerFeatures(), ConvertOptions()).statements)
+def _commands(database: Database, roles: list[Role], without: tuple[str, ...]) -> Counter[str]:
+    statements = convert_database(database, roles, ServerFeatures(), ConvertOptions()).statements
+    return Counter(statement.sql for statement in statements if statement.step not in without)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""A filter that takes the secrets off a backup's location."""
+from __future__ import annotations
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.storage_uri import public_uri
+
+DOCUMENTATION = r"""
+name: public_location
+short_description: Take the secrets off a backup's location
+version_added: 1.1.0
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+description:
+  - Returns a storage URI without its user and its parameters.
+options:
+  _input:
+    description: The location.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Say where the backup is
+  ansible.builtin.debug:
+    msg: "{{ backup_location | nomos.cockroach_migrator.public_location }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The location, which may be shown.
+  type: str
+"""
+
+
+class FilterModule:
+    """What Ansible asks for."""
+
+    def filters(self) -> dict:
+        """Return the filters by name."""
+        return {"public_location": public_uri}

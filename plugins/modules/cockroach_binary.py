@@ -1,0 +1,121 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Provides the program cockroach."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cockroach_binary
+short_description: Provide the program cockroach of one version
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.1.0
+description:
+  - Finds the program C(cockroach) - a given one, one in the cache, in a local archive - or downloads a release archive for this host.
+  - A download is compared with its SHA-256, unpacked safely, tried out, and kept in a cache that later runs reuse.
+  - Works on Linux and macOS, x86-64 and arm64; on Windows inside WSL2. Proxies come from the environment (E(https_proxy), E(no_proxy)).
+  - CockroachDB has a licence of its own, which its archive holds.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  version:
+    description: The release, such as V(v24.3.5). Has no meaning with O(binary).
+    type: str
+    default: v24.3.5
+  mirror_url:
+    description:
+      - Where the release archives are. C(cockroach-<version>.<platform>.tgz) below it is fetched, and its C(.sha256sum) file unless O(sha256) is given.
+      - It may hold a login, C(https://user:password@host/path), which is never shown.
+    type: str
+    default: https://binaries.cockroachdb.com
+  archive:
+    description: A release archive on the host, to use instead of a download. Its checksum file C(.sha256sum) beside it is used where there is one.
+    type: path
+  binary:
+    description: A program on the host to use and no other, whatever its version is.
+    type: path
+  sha256:
+    description: The SHA-256 of the archive. Empty means the one in the checksum file beside the archive. Has no meaning with O(binary).
+    type: str
+    default: ""
+  cache_dir:
+    description: The directory of the cache. It needs room for the archive and its content, about 1 GiB a version.
+    type: path
+    required: true
+  download:
+    description: Whether a release may be downloaded.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: Provide CockroachDB
+  nomos.cockroach_migrator.cockroach_binary:
+    version: v24.3.5
+    cache_dir: /var/cache/cockroach_migrator
+  register: cockroach
+
+- name: Provide it on a host without a way out
+  nomos.cockroach_migrator.cockroach_binary:
+    version: v24.3.5
+    archive: /srv/archives/cockroach-v24.3.5.linux-amd64.tgz
+    sha256: "{{ cockroach_sha256 }}"
+    cache_dir: /var/cache/cockroach_migrator
+"""
+
+RETURN = r"""
+binary:
+  description: The path of the program. Empty in check mode when it would be unpacked or downloaded.
+  returned: success
+  type: str
+version:
+  description: The release that it is.
+  returned: success
+  type: str
+library_dir:
+  description: The directory of the spatial libraries (GEOS) that came with it. Empty when there are none.
+  returned: success
+  type: str
+source:
+  description: Where it comes from, one of V(given), V(cache), V(archive), V(download).
+  returned: success
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, download
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.binary import provide_binary
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            version=dict(type="str", default="v24.3.5"),
+            mirror_url=dict(type="str", default="https://binaries.cockroachdb.com"),
+            archive=dict(type="path"),
+            binary=dict(type="path"),
+            sha256=dict(type="str", default=""),
+            cache_dir=dict(type="path", required=True),
+            download=dict(type="bool", default=True),
+        ),
+        mutually_exclusive=[("binary", "archive")],
+        supports_check_mode=True,
+    )
+    given = module.params
+    module.no_log_values.update(download.url_secrets(given["mirror_url"]))
+    ansible_module.run(module, (), lambda: provide_binary(
+        version=given["version"], platform="", mirror_url=given["mirror_url"], archive=given["archive"] or "", binary=given["binary"] or "",
+        sha256=given["sha256"], cache_dir=given["cache_dir"], download=given["download"], check=module.check_mode,
+    ))
+
+
+if __name__ == "__main__":
+    main()

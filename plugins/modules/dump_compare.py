@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Compares two dumps."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: dump_compare
+short_description: Compare two dumps of the same data
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.1.0
+description:
+  - Compares what two sources made of the same data, the schemas as the SQL commands they become and every table by its rows and their checksum.
+  - How the rows are cut into chunks does not matter. The rows themselves are not read again, see M(nomos.cockroach_migrator.dump_validate).
+  - Owners and grants are not compared when one of the dumps is a restore that lost them. The result says so.
+  - Fails when the dumps differ.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes.read_only
+  - nomos.cockroach_migrator.attributes
+options:
+  first:
+    description: The directory of a dump.
+    type: path
+    required: true
+  second:
+    description: The directory of the other one.
+    type: path
+    required: true
+seealso:
+  - module: nomos.cockroach_migrator.backup_export
+  - module: nomos.cockroach_migrator.cockroach_export
+"""
+
+EXAMPLES = r"""
+- name: Two ways have to give the same
+  nomos.cockroach_migrator.dump_compare:
+    first: /var/lib/migration/dump-of-the-backup
+    second: /var/lib/migration/dump-of-the-restored-backup
+"""
+
+RETURN = r"""
+equal:
+  description: Whether they hold the same.
+  returned: always
+  type: bool
+tables:
+  description: How many tables were compared.
+  returned: always
+  type: int
+rows:
+  description: How many rows these tables have in the first dump.
+  returned: always
+  type: int
+differences:
+  description: What differs, one line each.
+  returned: always
+  type: list
+  elements: str
+not_compared:
+  description: What could not be compared.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
+
+SHOWN = 5
+
+
+def compare(first: str, second: str) -> dict:
+    """Compare; a difference is a failure."""
+    result = dict(compare_dumps(first, second), changed=False)
+    if not result["equal"]:
+        more = len(result["differences"]) - SHOWN
+        result["failed"] = True
+        result["msg"] = f"the dumps {first} and {second} differ: {'; '.join(result['differences'][:SHOWN])}{f'; and {more} more' if more > 0 else ''}"
+    return result
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(first=dict(type="path", required=True), second=dict(type="path", required=True)),
+        supports_check_mode=True,
+    )
+    ansible_module.run(module, libraries.WRITE_DUMP, lambda: compare(module.params["first"], module.params["second"]))
+
+
+if __name__ == "__main__":
+    main()
