@@ -40,12 +40,6 @@ def keep_result(path: str, result: dict) -> None:
         write_result(path, result)
 
 
-def verified_dump(path: str) -> str:
-    """Return the id of the dump that the verification in the file found in its target, empty if none."""
-    result = read_result(path) or {}
-    return "" if result.get("failed") else result.get("dump_id", "")
-
-
 def write_text(path: str, text: str) -> None:
     """Write a file of mode 0600 whole or not at all. Raises ConfigurationError."""
     partial = path + ".part"

@@ -124,6 +124,7 @@ PLAYBOOK_VARIABLES = ("migration_hosts", "config_path")
 
 IGNORED = "preflight_ignored_variables"
 _FOREIGN_PREFIXES = ("ansible_", "vault_", "molecule_")
+_INTERNAL_PREFIX = "__"
 _PLACEHOLDER = re.compile(r"^your[_-]|^s3://(your[_-]bucket(/|$)|mybucket/mybackupfolder$)", re.IGNORECASE)
 _BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
 _PASSED_THROUGH = frozenset(("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external"))
@@ -147,7 +148,7 @@ def unknown_keys(extra: Iterable[str], others: Iterable[str], known: Iterable[st
         if not name.startswith(_FOREIGN_PREFIXES):
             problems.append(f"the variable {name} is not known{_hint(name, names)}")
     for name in sorted(set(others) - set(names) - set(extra)):
-        if difflib.get_close_matches(name, BY_NAME, 1, _VERY_CLOSE):
+        if not name.startswith(_INTERNAL_PREFIX) and difflib.get_close_matches(name, BY_NAME, 1, _VERY_CLOSE):
             problems.append(f"the variable {name} is not known{_hint(name, names)} (if it is meant for something else, list it in {IGNORED})")
     return problems
 

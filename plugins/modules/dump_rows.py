@@ -26,9 +26,14 @@ options:
     description: The directory of the dump.
     type: path
     required: true
-  verify_file:
-    description: The result file of the target's verification.
+  state_dir:
+    description: The directory of the phases' result files.
     type: path
+    required: true
+  targets:
+    description: The targets, such as V(db.internal:5432), that have to be verified. The rows are kept unless all of them are.
+    type: list
+    elements: str
     required: true
   state:
     description: The rows are to be gone.
@@ -41,7 +46,8 @@ EXAMPLES = r"""
 - name: Remove what the target holds
   nomos.cockroach_migrator.dump_rows:
     dump_dir: /var/lib/migration/dump
-    verify_file: /var/lib/migration/state/target_verify.json
+    state_dir: /var/lib/migration/state
+    targets: ["db.internal:5432"]
     state: absent
 """
 
@@ -56,7 +62,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.rows import remove_rows
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import verified_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.state import verified_dump
 
 
 def main() -> None:
@@ -64,13 +70,16 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             dump_dir=dict(type="path", required=True),
-            verify_file=dict(type="path", required=True),
+            state_dir=dict(type="path", required=True),
+            targets=dict(type="list", elements="str", required=True),
             state=dict(type="str", choices=["absent"], default="absent"),
         ),
         supports_check_mode=True,
     )
     given = module.params
-    ansible_module.run(module, libraries.WRITE_DUMP, lambda: remove_rows(given["dump_dir"], verified_dump(given["verify_file"]), module.check_mode))
+    ansible_module.run(
+        module, libraries.WRITE_DUMP, lambda: remove_rows(given["dump_dir"], verified_dump(given["state_dir"], given["targets"]), module.check_mode),
+    )
 
 
 if __name__ == "__main__":

@@ -23,10 +23,11 @@ options:
     description: The directory of the result files.
     type: path
     required: true
-  target:
-    description: The target, such as V(db.internal:5432). Results of another target do not count.
-    type: str
-    default: ""
+  targets:
+    description: The targets, such as V(db.internal:5432). A phase of targets is done when it succeeded in all of them.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -50,6 +51,11 @@ source_id:
   description: What names the content of a dump that M(nomos.cockroach_migrator.cockroach_export) made. Empty for other dumps.
   returned: success
   type: str
+requires:
+  description: What the schema uses of PostgreSQL where it is there, V(icu) and the names of extensions.
+  returned: success
+  type: list
+  elements: str
 rows_removed:
   description: Whether the dump's rows were removed after they had been verified in the target.
   returned: success
@@ -72,7 +78,7 @@ def main() -> None:
         argument_spec=dict(
             dump_dir=dict(type="path", required=True),
             state_dir=dict(type="path", required=True),
-            target=dict(type="str", default=""),
+            targets=dict(type="list", elements="str", default=[]),
         ),
         supports_check_mode=True,
     )

@@ -62,12 +62,30 @@ def test_older_tools_sample_is_refused_by_name():
         assert f"{name} still holds the sample's placeholder" in found
 
 
-def test_source_that_comes_later():
-    assert "migration_source: backup" in settings.check_values({"s3_backup_path": "s3://b/p"})[0]
-    assert "cluster comes with a later release" in problem(migration_source="cluster")
+def test_backup_path_is_needed_unless_a_cluster_is_read():
+    for source in ("restore", "backup"):
+        assert settings.check_values({"migration_source": source})[0].startswith("s3_backup_path is not set")
+    assert settings.check_values({"migration_source": "cluster"}) == []
 
 
-@pytest.mark.parametrize("path", ["nightly", "http://host/x", "s3:/bucket", "s3://key:secret@bucket/x"])
+def test_locations_that_only_cockroachdb_reads():
+    assert settings.check_values({"s3_backup_path": "gs://bucket/nightly?AUTH=implicit"}) == []
+    line = settings.check_values({"migration_source": "backup", "s3_backup_path": "gs://bucket/nightly?CREDENTIALS=c2VjcmV0"})[0]
+    assert "migration_source: restore" in line and "c2VjcmV0" not in line
+
+
+def test_cluster_with_tls_needs_certificates_or_a_url():
+    assert "certs_dir" in settings.check_values({"migration_source": "cluster", "insecure_mode": False})[0]
+    assert settings.check_values({"migration_source": "cluster", "insecure_mode": False, "cockroach_url": "postgresql://h:26257/?sslmode=verify-full"}) == []
+
+
+def test_options_of_restore():
+    assert "skip_everything" in settings.check_values({"s3_backup_path": "s3://b/p", "restore_options": ["skip_everything"]})[0]
+    assert settings.check_values({"s3_backup_path": "s3://b/p", "restore_options": ["skip_missing_views"]}) == []
+    assert "list of URIs" in settings.check_values({"s3_backup_path": "s3://b/p", "kms_uris": "aws:///key"})[0]
+
+
+@pytest.mark.parametrize("path", ["nightly", "ftp://host/x", "s3:/bucket", "s3://key:secret@bucket/x"])
 def test_locations(path):
     line = problem(s3_backup_path=path)
     assert line.startswith("s3_backup_path") and "secret" not in line

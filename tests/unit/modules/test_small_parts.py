@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import libraries, result_file
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import libraries, result_file, state
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.host import check_host
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
@@ -66,14 +66,15 @@ def test_host_with_somebody_elses_directory(tmp_path):
 
 
 def test_result_of_a_run_without_work_keeps_the_earlier_one(tmp_path):
-    path = str(tmp_path / "state" / "target_import.json")
+    path = state.result_path(str(tmp_path), "target_verify", "t:5432")
     result_file.keep_result(path, {"dump_id": "a", "target": "t", "changed": True, "seconds": 5.0})
     result_file.keep_result(path, {"dump_id": "a", "target": "t", "changed": False, "seconds": 0.1})
     assert result_file.read_result(path)["seconds"] == 5.0
     result_file.keep_result(path, {"dump_id": "b", "target": "t", "changed": False, "seconds": 0.2})
-    assert result_file.verified_dump(path) == "b"
+    assert state.verified_dump(str(tmp_path), ["t:5432"]) == "b"
+    assert state.verified_dump(str(tmp_path), ["t:5432", "other:5432"]) == ""
     result_file.keep_result(path, {"dump_id": "b", "target": "t", "changed": False, "failed": True})
-    assert result_file.verified_dump(path) == ""
+    assert state.verified_dump(str(tmp_path), ["t:5432"]) == ""
 
 
 def test_damaged_result(tmp_path):
