@@ -17,7 +17,7 @@ from .errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable. ``type``: str, int, bool, locations, selection, options, uris."""
+    """One variable. ``type``: str, int, bool, locations, selection, skips, uris."""
 
     name: str
     type: str
@@ -89,9 +89,9 @@ SETTINGS = (
             "For `restore`: whether CockroachDB logs in to S3 with the keys (`specified`) or with those of its environment or instance (`implicit`).",
             choices=("specified", "implicit")),
     Setting("aws_assume_role", "str", "", "For `restore`: the ARN of a role to assume (v22.2 and later)."),
-    Setting("restore_options", "options", [],
-            "For `restore`: options of RESTORE to use, of `skip_missing_foreign_keys`, `skip_missing_sequences`, `skip_missing_sequence_owners`, "
-            "`skip_missing_views`, `skip_missing_udfs`."),
+    Setting("restore_skip_missing", "skips", [],
+            "For `restore`: what chosen tables may refer to without having it restored: a list of `foreign_keys`, `sequences`, `sequence_owners`, `views`, "
+            "`udfs`."),
     Setting("restore_time_limit", "int", 0, "For `restore`: the seconds after which RESTORE is cancelled; 0 means never.", low=0, high=10000000),
     Setting("cockroach_version", "str", "v24.3.5",
             "For `restore`: the release of the temporary CockroachDB. It has to be able to restore the backup, which is checked first."),
@@ -129,9 +129,7 @@ _PLACEHOLDER = re.compile(r"^your[_-]|^s3://(your[_-]bucket(/|$)|mybucket/myback
 _BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
 _PASSED_THROUGH = frozenset(("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external"))
 """The schemes of CockroachDB's own storage URIs, which only CockroachDB reads."""
-_RESTORE_OPTIONS = (
-    "skip_missing_foreign_keys", "skip_missing_sequences", "skip_missing_sequence_owners", "skip_missing_views", "skip_missing_udfs",
-)
+_SKIPS = ("foreign_keys", "sequences", "sequence_owners", "views", "udfs")
 _CLOSE = 0.6
 _VERY_CLOSE = 0.88
 
@@ -208,11 +206,11 @@ def _check_locations(setting: Setting, value: Any) -> list[str]:
     return problems
 
 
-def _check_options(setting: Setting, value: Any) -> list[str]:
+def _check_skips(setting: Setting, value: Any) -> list[str]:
     if not isinstance(value, list):
         return [f"{setting.name} has to be a list"]
-    unknown = sorted(str(option) for option in value if option not in _RESTORE_OPTIONS)
-    return [f"{setting.name} has {', '.join(unknown)}: only {', '.join(_RESTORE_OPTIONS)} can be used"] if unknown else []
+    unknown = sorted(str(option) for option in value if option not in _SKIPS)
+    return [f"{setting.name} has {', '.join(unknown)}: it takes {', '.join(_SKIPS)}"] if unknown else []
 
 
 def _check_uris(setting: Setting, value: Any) -> list[str]:
@@ -229,7 +227,7 @@ def _check_selection(setting: Setting, value: Any) -> list[str]:
 
 _CHECKS = {
     "str": _check_string, "int": _check_integer, "bool": _check_boolean, "locations": _check_locations, "selection": _check_selection,
-    "options": _check_options, "uris": _check_uris,
+    "skips": _check_skips, "uris": _check_uris,
 }
 
 

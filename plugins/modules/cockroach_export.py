@@ -78,6 +78,11 @@ options:
     type: list
     elements: str
     default: []
+  findings:
+    description: What M(nomos.cockroach_migrator.cockroach_restore) found, for the report.
+    type: list
+    elements: dict
+    default: []
   grants_restored:
     description:
       - Whether owners and grants are those of the source. Restoring databases or tables, not the whole cluster, loses them.
@@ -142,6 +147,7 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Finding, from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
@@ -153,7 +159,8 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
     request = ExportRequest(
         given["dump_dir"], Selection(tuple(given["include"]), tuple(given["exclude"])), given["chunk_rows"], ansible_module.processes(given["parallelism"]),
         as_of=given["as_of"], kind=given["kind"], source_id=given["source_id"], locations=tuple(given["locations"]),
-        grants_restored=given["grants_restored"], keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
+        findings=tuple(from_json(Finding, finding) for finding in given["findings"]), grants_restored=given["grants_restored"],
+        keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
     )
     result = export_cluster(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
     if result["changed"]:
@@ -180,6 +187,7 @@ def main() -> None:
             kind=dict(type="str", choices=["cluster", "restore"], default="cluster"),
             source_id=dict(type="str", default=""),
             locations=dict(type="list", elements="str", default=[]),
+            findings=dict(type="list", elements="dict", default=[]),
             grants_restored=dict(type="bool", default=True),
         ),
         supports_check_mode=True,

@@ -30,6 +30,17 @@ def _postgres(request):
         shutil.rmtree(directory)
 
 
+@pytest.fixture(name="empty_postgres")
+def _empty_postgres():
+    """A server that nothing was imported into."""
+    directory = open_directory()
+    try:
+        with temporary_server(ServerOptions(str(directory / "server"), bin_dir(VERSIONS[-1]))) as parameters:
+            yield parameters
+    finally:
+        shutil.rmtree(directory)
+
+
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory):
     """A real S3 server on loopback."""

@@ -63,6 +63,8 @@ class ExportRequest:
     kind: str = "cluster"
     source_id: str = ""
     locations: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What was found before, while the source was made."""
     grants_restored: bool = True
     """False: the cluster is a restored backup of databases or tables, which loses owners and grants."""
     keep_passwords: bool = False
@@ -294,7 +296,7 @@ def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list
         cluster, kind=request.kind, locations=list(request.locations), end_time=timestamps.iso(timestamps.parse(identity["as_of"])),
         end_time_decimal=identity["as_of"], grants_restored=request.grants_restored, identity=identity,
     )
-    findings = catalog.findings if request.grants_restored else [*catalog.findings, _LOST_GRANTS]
+    findings = [*request.findings, *catalog.findings, *([] if request.grants_restored else [_LOST_GRANTS])]
     layout.write_dump(request.dump_dir, source_info, databases, catalog.roles, findings, request.keep_passwords)
 
 

@@ -80,8 +80,8 @@ def test_cluster_with_tls_needs_certificates_or_a_url():
 
 
 def test_options_of_restore():
-    assert "skip_everything" in settings.check_values({"s3_backup_path": "s3://b/p", "restore_options": ["skip_everything"]})[0]
-    assert settings.check_values({"s3_backup_path": "s3://b/p", "restore_options": ["skip_missing_views"]}) == []
+    assert "everything" in settings.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["everything"]})[0]
+    assert settings.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["views"]}) == []
     assert "list of URIs" in settings.check_values({"s3_backup_path": "s3://b/p", "kms_uris": "aws:///key"})[0]
 
 

@@ -1,0 +1,259 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Restores a backup into a CockroachDB."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cockroach_restore
+short_description: Restore a CockroachDB backup into a temporary CockroachDB
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.1.0
+description:
+  - Restores a backup with CockroachDB's own RESTORE. A backup of a whole cluster goes as a whole into an empty CockroachDB; else the chosen databases or
+    tables are restored.
+  - RESTORE runs as a detached job that is waited for. It is cancelled when the time limit is over or the play is cancelled, and found again by a second run.
+  - Before it starts, the release of CockroachDB is compared with the backup's own manifest, where that can be read.
+  - After the restore of a whole cluster its schedules are switched off, and its backups, changefeeds and exports are cancelled here.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.cockroach
+  - nomos.cockroach_migrator.log
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  locations:
+    description:
+      - Where the backup is, one C(s3://bucket/prefix) or C(file:///directory) of a backup collection, or a full backup's directory followed by its
+        incrementals in order.
+      - Any other URI that CockroachDB knows reaches it as it is, with its parameters, such as C(gs://), C(azure-blob://), C(nodelocal://), C(userfile://),
+        C(external://), or C(s3://) with parameters of its own. These parameters are never shown.
+    type: list
+    elements: str
+    required: true
+  subdirectory:
+    description: Which backup of a collection, V(LATEST) or a path such as V(2024/02/29-123456.78). Empty when URIs name directories that BACKUP TO made.
+    type: str
+    default: LATEST
+  incremental_location:
+    description: Where the incrementals are when BACKUP was given an C(incremental_location).
+    type: list
+    elements: str
+    default: []
+  as_of:
+    description: The moment to restore the data at, as a timestamp or as CockroachDB's decimal. Empty means the end of the backup.
+    type: str
+    default: ""
+  aws_access_key_id:
+    description: The AWS access key. Without it boto3 looks where it always does (environment, profile, instance role).
+    type: str
+    default: ""
+  aws_secret_access_key:
+    description: The secret of O(aws_access_key_id).
+    type: str
+    default: ""
+  aws_session_token:
+    description: The session token of temporary keys. They have to last until the restore ends.
+    type: str
+    default: ""
+  aws_region:
+    description: The bucket's region.
+    type: str
+    default: ""
+  aws_profile:
+    description: A profile of the AWS configuration on the host, whose keys are handed to CockroachDB.
+    type: str
+    default: ""
+  s3_endpoint_url:
+    description: The URL of an S3 server that is not Amazon's.
+    type: str
+    default: ""
+  aws_auth:
+    description: V(specified) gives CockroachDB the keys; with V(implicit) it uses the identity of the machine that it runs on.
+    type: str
+    choices: [specified, implicit]
+    default: specified
+  aws_assume_role:
+    description: ARNs of the roles that CockroachDB assumes, in order. Needs v22.2 or later.
+    type: list
+    elements: str
+    default: []
+  encryption_passphrase:
+    description: The passphrase of an encrypted backup.
+    type: str
+    default: ""
+  kms_uris:
+    description: URIs of the keys of a key management service, for a backup that was encrypted with one.
+    type: list
+    elements: str
+    default: []
+  external_io_dir:
+    description:
+      - The directory that the CockroachDB was started with for external files (C(--external-io-dir)), for local O(locations).
+      - Empty means the nearest directory above all of them.
+    type: path
+  include:
+    description: Patterns of databases and tables to restore, such as V(shop) or V(shop.public.order*). Empty means all.
+    type: list
+    elements: str
+    default: []
+  exclude:
+    description: Patterns to leave out.
+    type: list
+    elements: str
+    default: []
+  options:
+    description: Options of RESTORE, for chosen tables that refer to something which is not restored.
+    type: list
+    elements: str
+    choices: [skip_missing_foreign_keys, skip_missing_sequences, skip_missing_sequence_owners, skip_missing_views, skip_missing_udfs]
+    default: []
+  time_limit:
+    description: Seconds after which the restore is cancelled. V(0) means none.
+    type: int
+    default: 0
+  poll_interval:
+    description: Seconds between two looks at the job.
+    type: float
+    default: 2.0
+  state_file:
+    description: A file that keeps what was restored and the job's id, for a second run. Its directory is made.
+    type: path
+    required: true
+requirements:
+  - boto3 (for locations in S3)
+  - cramjam
+  - cryptography
+  - google-crc32c
+  - sqlglot
+  - tenacity
+  - xxhash
+  - zstandard
+seealso:
+  - module: nomos.cockroach_migrator.backup_info
+"""
+
+EXAMPLES = r"""
+- name: Restore the newest backup into a temporary CockroachDB
+  nomos.cockroach_migrator.cockroach_restore:
+    locations: [s3://backups/nightly]
+    aws_access_key_id: "{{ key }}"
+    aws_secret_access_key: "{{ secret }}"
+    login_port: 26257
+    ssl_mode: disable
+    state_file: /var/tmp/migration/state/restore.json
+
+- name: Restore two tables of a backup in Google's storage
+  nomos.cockroach_migrator.cockroach_restore:
+    locations: ["gs://backups/nightly?AUTH=specified&CREDENTIALS={{ credentials | b64encode | urlencode }}"]
+    include: [shop.public.orders, shop.public.customers]
+    options: [skip_missing_foreign_keys]
+    ssl_mode: disable
+    state_file: /var/tmp/migration/state/restore.json
+"""
+
+RETURN = r"""
+job_id:
+  description: The id of the RESTORE job, of the last one when there were two. Empty in check mode.
+  returned: success
+  type: str
+  sample: "1230405459825360897"
+coverage:
+  description: What was restored, V(cluster), V(database) or V(table).
+  returned: success
+  type: str
+databases:
+  description: The databases that were restored, whole or in part.
+  returned: success
+  type: list
+  elements: str
+rows:
+  description: Their rows as CockroachDB counts them in the backup, over all its layers.
+  returned: success
+  type: int
+bytes:
+  description: Their size in the backup.
+  returned: success
+  type: int
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+findings:
+  description: What is worth knowing about the restore.
+  returned: success
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore_statement import SKIPS
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    source = ansible_module.source_arguments()
+    source.pop("verify_checksums")
+    module = AnsibleModule(
+        argument_spec=dict(
+            **source,
+            **ansible_module.cockroach_arguments(),
+            **ansible_module.log_arguments(),
+            incremental_location=dict(type="list", elements="str", default=[]),
+            aws_auth=dict(type="str", choices=["specified", "implicit"], default="specified"),
+            aws_assume_role=dict(type="list", elements="str", default=[]),
+            kms_uris=dict(type="list", elements="str", default=[]),
+            external_io_dir=dict(type="path"),
+            include=dict(type="list", elements="str", default=[]),
+            exclude=dict(type="list", elements="str", default=[]),
+            options=dict(type="list", elements="str", choices=list(SKIPS), default=[]),
+            time_limit=dict(type="int", default=0),
+            poll_interval=dict(type="float", default=2.0),
+            state_file=dict(type="path", required=True),
+        ),
+        supports_check_mode=True,
+        no_log=True,  # nothing in the host's syslog: it would be written before the secrets in URIs are known
+    )
+    request = restore_request(module)
+    module.no_log_values.update(request.secrets())
+    log = ansible_module.migration_log(module, "restore")
+    needs = {*libraries.for_locations(request.locations + request.incremental_location), "psycopg2", "sqlglot", "tenacity"}
+    ansible_module.run(
+        module, sorted(needs), lambda: restore_backup(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode), log,
+    )
+
+
+def restore_request(module: AnsibleModule) -> RestoreRequest:
+    """Build the request from the module's arguments."""
+    given = module.params
+    storage = StorageOptions(
+        access_key_id=given["aws_access_key_id"], secret_access_key=given["aws_secret_access_key"], session_token=given["aws_session_token"],
+        region=given["aws_region"], profile=given["aws_profile"], endpoint_url=given["s3_endpoint_url"],
+    )
+    return RestoreRequest(
+        locations=tuple(given["locations"]), state_file=given["state_file"], subdirectory=given["subdirectory"], as_of=given["as_of"], storage=storage,
+        incremental_location=_filled(given["incremental_location"]), auth=given["aws_auth"], assume_role=_filled(given["aws_assume_role"]),
+        passphrase=given["encryption_passphrase"], kms_uris=_filled(given["kms_uris"]), io_dir=given["external_io_dir"] or "",
+        selection=Selection(tuple(given["include"]), tuple(given["exclude"])), options=tuple(given["options"]),
+        time_limit=given["time_limit"], poll_interval=given["poll_interval"],
+    )
+
+
+def _filled(values: list[str]) -> tuple[str, ...]:
+    """Return a list without empty texts, which an empty variable of a playbook becomes."""
+    return tuple(filter(None, values))
+
+
+
+if __name__ == "__main__":
+    main()

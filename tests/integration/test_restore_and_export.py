@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""A backup restored into CockroachDB and exported over SQL gives the same dump as its own files do.
+
+The stand-in repeats what a real CockroachDB v22.1 answered; COCKROACH_BINARY=… runs the same against a real one.
+"""
+from __future__ import annotations
+
+import pytest
+from cockroach_nodes import KINDS, node
+from journey import Migration, export
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
+
+
+@pytest.fixture(scope="module", params=["shop", "types", "cluster"])
+def backup(request):
+    return request.param
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def restored(request, backup, fixtures_dir, tmp_path_factory):
+    """The dump of the backup's files, and the one of the restored backup with what the restore and the export said."""
+    directory = tmp_path_factory.mktemp("restored")
+    location = f"file://{fixtures_dir}/backups/{backup}"
+    export([location], directory / "backup")
+    with node(request.param, directory, fixtures_dir / "backups", backup) as parameters:
+        request_ = RestoreRequest((location,), str(directory / "restore.json"), io_dir=str(fixtures_dir / "backups"), poll_interval=0.1)
+        restoration = restore_backup(parameters, request_, lambda state: None)
+        again = restore_backup(parameters, request_, lambda state: None)
+        wanted = ExportRequest(
+            str(directory / "restore"), chunk_rows=3000, parallelism=2, kind="restore", source_id=backup, grants_restored=restoration["coverage"] == "cluster",
+        )
+        exported = export_cluster(parameters, wanted)
+        unchanged = export_cluster(parameters, wanted)
+    return directory, restoration, again, exported, unchanged
+
+
+def test_both_ways_give_the_same_dump(backup, restored):
+    directory, restoration, _again, exported, _unchanged = restored
+    result = compare_dumps(str(directory / "backup"), str(directory / "restore"))
+    assert result["differences"] == []
+    assert result["rows"] == exported["rows"] > 8000 and result["tables"] == exported["tables"] > 9
+    whole = backup == "cluster"
+    assert restoration["coverage"] == ("cluster" if whole else "database")
+    assert bool(result["not_compared"]) != whole
+    codes = {finding.code for finding in read_manifest(str(directory / "restore")).findings}
+    assert ("grants_not_restored" in codes) != whole
+
+
+def test_second_run_changes_nothing(restored):
+    _directory, restoration, again, exported, unchanged = restored
+    assert restoration["changed"] and exported["changed"]
+    assert not again["changed"] and not unchanged["changed"]
+    assert unchanged["as_of"] == exported["as_of"]
+
+
+def test_postgresql_holds_what_cockroachdb_returned(backup, restored, empty_postgres, fixtures_dir):
+    directory = str(restored[0] / "restore")
+    imported = import_dump(directory, empty_postgres, ImportOptions(parallelism=2, grants="create"))
+    verified = verify_dump(directory, empty_postgres, VerifyOptions(parallelism=2, grants="create"))
+    migration = Migration(empty_postgres, directory, imported, verified)
+    for database in ("shop", "types") if backup == "cluster" else (backup,):
+        migration.judge(fixtures_dir / "truth" / database, database)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""The simple query protocol of PostgreSQL, as far as a stand-in needs it: start-up, TLS, queries, errors, COPY as ready bytes."""
+from __future__ import annotations
+
+import socketserver
+import ssl
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from typing import Optional
+
+Answer = Callable[[str], bytes]
+"""From the text of a query to the messages of its answer, without ReadyForQuery."""
+
+_SSL_REQUEST = 80877103
+_GSS_REQUEST = 80877104
+_CANCEL_REQUEST = 80877102
+_TEXT_OID = 25
+_PARAMETERS = {
+    "server_version": "13.0.0", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY", "TimeZone": "UTC",
+    "integer_datetimes": "on", "standard_conforming_strings": "on",
+}
+
+
+def message(kind: str, payload: bytes = b"") -> bytes:
+    """Return one message."""
+    return kind.encode() + struct.pack("!i", len(payload) + 4) + payload
+
+
+def command_complete(tag: str) -> bytes:
+    """Return the end of a statement that succeeded."""
+    return message("C", tag.encode() + b"\0")
+
+
+def error_response(text: str, code: str = "XXUUU", severity: str = "ERROR") -> bytes:
+    """Return the end of a statement that failed."""
+    fields = {"S": severity, "V": severity, "C": code, "M": text}
+    return message("E", b"".join(name.encode() + value.encode() + b"\0" for name, value in fields.items()) + b"\0")
+
+
+def table(names: Iterable[str], rows: Iterable[Iterable[Optional[str]]]) -> bytes:
+    """Return the rows of a SELECT, all columns of the type text."""
+    columns = [name.encode() + b"\0" + struct.pack("!ihihih", 0, 0, _TEXT_OID, -1, -1, 0) for name in names]
+    parts = [message("T", struct.pack("!h", len(columns)) + b"".join(columns))]
+    for row in rows:
+        values = [struct.pack("!i", -1) if value is None else struct.pack("!i", len(value.encode())) + value.encode() for value in row]
+        parts.append(message("D", struct.pack("!h", len(values)) + b"".join(values)))
+    return b"".join(parts) + command_complete(f"SELECT {len(parts) - 1}")
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Listens on loopback; with ``tls`` it refuses whoever does not use it."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, port: int, answer: Answer, tls: Optional[ssl.SSLContext] = None) -> None:
+        super().__init__(("127.0.0.1", port), _Session)
+        self.answer = answer
+        self.tls = tls
+
+
+class _Session(socketserver.BaseRequestHandler):
+    server: Server
+
+    def handle(self) -> None:
+        try:
+            if self._start():
+                self._serve()
+        except (ConnectionError, EOFError, ssl.SSLError):
+            return
+
+    def _start(self) -> bool:
+        """Agree on TLS and let everybody in; return whether there is a session."""
+        encrypted = False
+        while True:
+            length, code = struct.unpack("!ii", self._read(8))
+            self._read(length - 8)
+            if code == _CANCEL_REQUEST:
+                return False
+            if code == _SSL_REQUEST and self.server.tls:
+                self.request.sendall(b"S")
+                self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+                encrypted = True
+            elif code in (_SSL_REQUEST, _GSS_REQUEST):
+                self.request.sendall(b"N")
+            else:
+                break
+        if self.server.tls and not encrypted:
+            self.request.sendall(error_response("node is running secure mode, SSL connection required", "08P01", "ERROR"))
+            return False
+        parameters = [message("S", name.encode() + b"\0" + value.encode() + b"\0") for name, value in _PARAMETERS.items()]
+        self.request.sendall(message("R", struct.pack("!i", 0)) + b"".join(parameters) + message("K", struct.pack("!ii", 1, 1)) + message("Z", b"I"))
+        return True
+
+    def _serve(self) -> None:
+        status = b"I"
+        while True:
+            kind = self._read(1)
+            payload = self._read(struct.unpack("!i", self._read(4))[0] - 4)
+            if kind == b"X":
+                return
+            if kind == b"Q":
+                answer = self.server.answer(payload.rstrip(b"\0").decode())
+            else:
+                answer = error_response(f"the stand-in does not know messages of the kind {kind.decode()}", "08P01")
+            status = _status(status, answer)
+            self.request.sendall(answer + message("Z", status))
+
+    def _read(self, length: int) -> bytes:
+        data = b""
+        while len(data) < length:
+            part = self.request.recv(length - len(data))
+            if not part:
+                raise EOFError
+            data += part
+        return data
+
+
+def _status(status: bytes, answer: bytes) -> bytes:
+    """Return whether the session is idle (I), in a transaction (T) or in a failed one (E) after this answer."""
+    for kind, payload in messages(answer):
+        if kind == "E" and status == b"T":
+            status = b"E"
+        elif kind == "C" and payload == b"BEGIN\0":
+            status = b"T"
+        elif kind == "C" and payload in (b"COMMIT\0", b"ROLLBACK\0"):
+            status = b"I"
+    return status
+
+
+def messages(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield kind and payload of each message."""
+    position = 0
+    while position < len(data):
+        (length,) = struct.unpack_from("!i", data, position + 1)
+        yield chr(data[position]), data[position + 5:position + 1 + length]
+        position += 1 + length
