@@ -32,11 +32,17 @@ KINDS = [
 ]
 
 
-@contextlib.contextmanager
-def node(kind: str, directory: pathlib.Path, io_dir: pathlib.Path, conversation: str) -> Iterator[CockroachParameters]:
-    """Run an insecure node whose files for nodelocal are in ``io_dir``; the stand-in repeats the conversation of that name."""
+def stand_in_environment(conversation: str, fault: str = "") -> dict[str, str]:
+    """Return the environment in which the stand-in repeats a conversation."""
     recorded = CONVERSATIONS / f"{conversation}.zst"
-    environment = {"STAND_IN_CONVERSATION": str(recorded), "STAND_IN_VERSION": "v22.1.0-alpha.1"} if kind == "stand-in" else {}
+    return {"STAND_IN_CONVERSATION": str(recorded), "STAND_IN_VERSION": "v22.1.0-alpha.1", "STAND_IN_FAULT": fault}
+
+
+@contextlib.contextmanager
+def node(kind: str, directory: pathlib.Path, io_dir: pathlib.Path, conversation: str, fault: str = "") -> Iterator[CockroachParameters]:
+    """Run an insecure node whose files for nodelocal are in ``io_dir``; the stand-in repeats the conversation of that name, and may have a fault."""
+    recorded = CONVERSATIONS / f"{conversation}.zst"
+    environment = stand_in_environment(conversation, fault) if kind == "stand-in" else {}
     options = NodeOptions(
         str(directory / "node"), str(STAND_IN) if kind == "stand-in" else BINARY, port=0, http_port=0, cache="256MiB", max_sql_memory="512MiB",
         external_io_dir=str(io_dir), environment=environment,

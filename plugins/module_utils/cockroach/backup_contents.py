@@ -21,7 +21,10 @@ _TABLE_KINDS = ("table", "view", "sequence")
 
 @dataclass(frozen=True)
 class Contents:
-    """``layers``: the end of each, and its objects (database, schema, name, kind). ``rows`` and ``size`` are sums over all layers, without system tables."""
+    """``objects`` (database, schema, name, kind) are those of the layer that ends at ``end_time``.
+
+    ``rows`` and ``size`` (bytes) by database are sums over the layers until then, as CockroachDB counts them.
+    """
 
     objects: tuple[tuple[str, str, str, str], ...]
     end_time: str
@@ -67,7 +70,7 @@ def read_contents(columns: Sequence[str], rows: Iterable[Sequence[Any]], as_of: 
         entry = _object(record)
         if str(record["end_time"]) == end:
             objects.append(entry)
-        if entry[0] not in ("", "system") and str(record["end_time"]) <= end:
+        if entry[0] != "system" and entry[3] in _TABLE_KINDS and str(record["end_time"]) <= end:
             counts[entry[0]] = counts.get(entry[0], 0) + int(record.get("rows") or 0)
             sizes[entry[0]] = sizes.get(entry[0], 0) + int(record.get("size_bytes") or 0)
     return Contents(tuple(objects), end, any(record.get("is_full_cluster") for record in records), counts, sizes)

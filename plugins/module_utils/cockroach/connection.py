@@ -16,6 +16,11 @@ except ImportError:  # named by libraries.missing()
 
 from ..errors import CockroachError, ConfigurationError
 
+
+class UnreachableError(CockroachError):
+    """Nobody answers, or the connection was lost: it may be another time."""
+
+
 _SESSION = (
     "SET TimeZone = 'UTC'", "SET extra_float_digits = 3", "SET bytea_output = 'hex'", "SET statement_timeout = 0",
 )
@@ -88,7 +93,7 @@ def connect(parameters: CockroachParameters, database: str = "") -> Any:
             application_name="cockroach_migrator", keepalives_idle=60, **files,
         )
     except (psycopg2.Error, UnicodeDecodeError) as error:
-        raise CockroachError(_refusal(str(error), parameters)) from None
+        raise _refusal(str(error), parameters) from None
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
@@ -100,6 +105,8 @@ def connect(parameters: CockroachParameters, database: str = "") -> Any:
                 cursor.execute(statement)
     except psycopg2.Error as error:
         connection.close()
+        if is_lost(error):
+            raise UnreachableError(f"CockroachDB at {parameters.place} ended the connection: {cockroach_message(error)}") from None
         raise CockroachError(f"CockroachDB at {parameters.place} does not take the session's settings: {cockroach_message(error)}") from None
     except CockroachError:
         connection.close()
@@ -118,17 +125,23 @@ def server_version(connection: Any) -> str:
     return match.group()
 
 
-def _refusal(message: str, parameters: CockroachParameters) -> str:
+def is_lost(error: Any) -> bool:
+    """Tell whether a psycopg2 error means that the connection is gone."""
+    code = error.pgcode or ""
+    return code in ("57P01", "57P03") or code.startswith("08") or not code and isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+
+
+def _refusal(message: str, parameters: CockroachParameters) -> CockroachError:
     """Say in one line what is wrong and what to do; ``message`` is libpq's, which never holds the password."""
     reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
     who = f"CockroachDB at {parameters.place} refuses user {parameters.user}"
     if "password authentication failed" in message or "no password supplied" in message:
-        return f"{who}: wrong or missing password ({reason})"
+        return CockroachError(f"{who}: wrong or missing password ({reason})")
     if "node is running secure mode" in message or "SSL" in message or "certificate" in message:
-        return f"{who}: {reason}; check the mode of TLS and the certificates"
+        return CockroachError(f"{who}: {reason}; check the mode of TLS and the certificates")
     if "FATAL" in message or "ERROR" in message:
-        return f"{who}: {reason}"
-    return f"CockroachDB at {parameters.place} cannot be reached: {reason}; check host, port, firewall and whether it runs"
+        return CockroachError(f"{who}: {reason}")
+    return UnreachableError(f"CockroachDB at {parameters.place} cannot be reached: {reason}; check host, port, firewall and whether it runs")
 
 
 def cockroach_message(error: Any) -> str:

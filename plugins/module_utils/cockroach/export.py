@@ -29,7 +29,7 @@ from ..dump.rows import rows_removed
 from ..dump.summary import summarize
 from ..dump.task_pool import Progress, run_tasks
 from ..errors import CockroachError
-from .connection import CockroachParameters, cockroach_message, connect, server_version
+from .connection import CockroachParameters, UnreachableError, cockroach_message, connect, is_lost, server_version
 from .key_ranges import Bound
 from .row_stream import TableReader, has_copy, receive_texts
 from .row_texts import Row, RowTexts
@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 _ATTEMPTS = 6
 _LONGEST_PAUSE = 10
-_RETRYABLE_CODES = ("40001", "57P01", "57P03")
+_SERIALIZATION_FAILURE = "40001"
 _TOO_OLD = "replica GC threshold"
 _LOST_GRANTS = Finding(
     "grants_not_restored", "warning", "all databases", "Owners and grants are not those of the source: CockroachDB brings them back with a whole cluster only.",
@@ -253,19 +253,20 @@ def _retried(name: str, action: Callable[[], Result]) -> Result:
         return retrying(action)
     except psycopg2.Error as error:
         raise _refused(name, _Worker.parameters, error) from None
+    except UnreachableError as error:
+        raise UnreachableError(f"{name}: {error}; run again once it answers, finished chunks are kept") from None
 
 
 def _passes(error: BaseException) -> bool:
     if isinstance(error, psycopg2.Error):
-        code = error.pgcode or ""
-        return code in _RETRYABLE_CODES or code.startswith("08") or not code and isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
-    return isinstance(error, CockroachError) and "cannot be reached" in str(error)
+        return error.pgcode == _SERIALIZATION_FAILURE or is_lost(error)
+    return isinstance(error, UnreachableError)
 
 
 def _refused(name: str, parameters: CockroachParameters, error: Any) -> CockroachError:
     message = cockroach_message(error)
     if _passes(error):
-        return CockroachError(
+        return UnreachableError(
             f"{name}: the connection to CockroachDB at {parameters.place} was lost ({message}); run again once it answers, finished chunks are kept"
         )
     if _TOO_OLD in message:

@@ -26,7 +26,7 @@ from ..result_file import read_result, write_result
 from .backup_contents import CLUSTER, TABLES, Contents, Plan, choose, read_contents
 from .connection import CockroachParameters, connect, server_version
 from .restorable import release_of, require_restorable
-from .restore_job import SUCCEEDED, Interruption, Progress, Session, interruption, job_state, running_restores, watch
+from .restore_job import ALIVE, GONE, PAUSED, SUCCEEDED, Interruption, Progress, Session, interruption, job_state, resume, running_restores, watch
 from .restore_statement import SKIPS, BackupAddress, Unlocking, require_grammar, restore_statements, show_backup, show_schemas
 from .server import apply_settings
 from .storage_uri import (
@@ -262,10 +262,12 @@ class _Restore:
 
     def _run_job(self, name: str, statement: Any, caught: Interruption) -> None:
         job = int(self.state["jobs"].get(name, 0))
-        state = job_state(self.session, job).status if job else ""
-        if state == SUCCEEDED and not self.state.get("done"):
+        status = job_state(self.session, job).status if job else GONE
+        if status == SUCCEEDED and not self.state.get("done"):
             return
-        if state not in ("pending", "running", "paused", "pause-requested", "reverting"):
+        if status == PAUSED:
+            resume(self.session, job)
+        if status not in ALIVE:
             self._prepare(name)
             job = int(self.session.rows(statement)[0][0])
             self.state["jobs"][name] = str(job)

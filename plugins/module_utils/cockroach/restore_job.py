@@ -21,8 +21,10 @@ from .connection import cockroach_message
 from .restore_errors import restore_error
 
 SUCCEEDED = "succeeded"
+PAUSED = "paused"
 GONE = ""
 """The status of a job that this CockroachDB knows nothing of."""
+ALIVE = frozenset(("pending", "running", PAUSED, "pause-requested", "reverting", "cancel-requested"))
 _FAILED = frozenset(("failed", "canceled", "revert-failed", GONE))
 _CANCEL_SECONDS = 120
 _ADOPTION = "jobs.registry.interval.adopt"
@@ -72,11 +74,11 @@ class Session:
 
 @dataclass(frozen=True)
 class JobState:
-    """``fraction`` is 0 to 1; ``error`` is masked."""
+    """``fraction`` is 0 to 1; ``reason`` (of a failure or a pause) is masked."""
 
     status: str
     fraction: float = 0.0
-    error: str = ""
+    reason: str = ""
 
 
 class Interruption:
@@ -104,21 +106,19 @@ def interruption() -> Iterator[Interruption]:
 
 def job_state(session: Session, job: int) -> JobState:
     """Return how far a RESTORE job is."""
-    query = sql.SQL("SELECT status, fraction_completed, error FROM [SHOW JOB {}] WHERE job_type = 'RESTORE'").format(sql.Literal(job))
-    rows = session.rows(query)
+    # Which columns there are depends on the release.
+    columns, rows = session.run(sql.SQL("SELECT * FROM [SHOW JOB {}] WHERE job_type = 'RESTORE'").format(sql.Literal(job)))
     if not rows:
         return JobState(GONE)
-    status, fraction, error = rows[0]
-    return JobState(status, float(fraction or 0), restore_error(error, session.secrets) if error else "")
+    found = dict(zip(columns, rows[0]))
+    reason = found.get("error") or found.get("running_status") or ""
+    return JobState(found["status"], float(found["fraction_completed"] or 0), restore_error(reason, session.secrets) if reason else "")
 
 
 def running_restores(session: Session) -> list[int]:
     """Return the ids of the RESTORE jobs that have not ended."""
-    query = (
-        "SELECT job_id FROM [SHOW JOBS] WHERE job_type = 'RESTORE' "
-        "AND status IN ('pending', 'running', 'paused', 'pause-requested', 'cancel-requested', 'reverting') ORDER BY job_id"
-    )
-    return [int(row[0]) for row in session.rows(query)]
+    jobs = session.rows("SELECT job_id, status FROM [SHOW JOBS] WHERE job_type = 'RESTORE' ORDER BY job_id")
+    return [int(job) for job, status in jobs if status in ALIVE]
 
 
 def watch(session: Session, job: int, limit: float, interval: float, progress: Progress, caught: Interruption) -> None:
@@ -134,8 +134,9 @@ def watch(session: Session, job: int, limit: float, interval: float, progress: P
             return
         if state.status in _FAILED:
             raise CockroachError(f"the RESTORE job {job} {_ending(state)}{_left(session)}")
-        if state.status == "paused":
-            raise CockroachError(f"the RESTORE job {job} is paused: RESUME JOB {job}, or CANCEL JOB {job}, and run this again")
+        if state.status == PAUSED:
+            why = f" ({state.reason})" if state.reason else ""
+            raise CockroachError(f"the RESTORE job {job} is paused{why}: run this again to resume it, or CANCEL JOB {job}{_left(session)}")
         if caught.signal is not None:
             _cancel(session, job, interval)
             raise CockroachError(f"the RESTORE job {job} was cancelled, because this was told to end ({signal.Signals(caught.signal).name}){_left(session)}")
@@ -153,7 +154,12 @@ def _ending(state: JobState) -> str:
         return "is not known any more"
     if state.status == "canceled":
         return "was cancelled by somebody"
-    return f"failed: {state.error or state.status}"
+    return f"failed: {state.reason or state.status}"
+
+
+def resume(session: Session, job: int) -> None:
+    """Let a paused job go on."""
+    session.run(sql.SQL("RESUME JOB {}").format(sql.Literal(job)))
 
 
 def _cancel(session: Session, job: int, interval: float) -> None:

@@ -179,7 +179,7 @@ def failure_reason(output: str) -> str:
 
 
 def _ensure_started(options: NodeOptions, node: Optional[NodeProcess], check: bool) -> dict:
-    options = _checked(options)
+    options = _checked(options, check)
     host = _host(options)
     port, http_port = (node.port, node.http_port) if node else _free_ports(options.port, options.http_port)
     command = node_command(options, host, port, http_port)
@@ -305,14 +305,14 @@ def _ending(process: subprocess.Popen) -> str:
     return f"it ended without a word (exit code {code})"
 
 
-def _checked(options: NodeOptions) -> NodeOptions:
-    """Return the options with absolute paths. Raises ConfigurationError for what cannot be."""
+def _checked(options: NodeOptions, check: bool) -> NodeOptions:
+    """Return the options with absolute paths. Raises ConfigurationError for what cannot be; with ``check`` the program may be missing still."""
     if not options.binary:
         raise ConfigurationError("the CockroachDB program is not named: set binary")
     binary = os.path.abspath(options.binary)
-    if not os.path.isfile(binary):
+    if not os.path.isfile(binary) and not check:
         raise ConfigurationError(f"there is no CockroachDB program {binary}")
-    if not os.access(binary, os.X_OK):
+    if os.path.isfile(binary) and not os.access(binary, os.X_OK):
         raise ConfigurationError(f"{binary} is not executable for this user: chmod +x {binary}")
     if "," in options.directory:
         raise ConfigurationError(f"CockroachDB takes no directory with a comma in its name: {options.directory}")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Exports over SQL that cannot be done: one clear error without secrets, nothing taken for complete, and a second run that goes on."""
+from __future__ import annotations
+
+import pytest
+from cockroach_nodes import BINARY, node
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import export as export_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import CockroachParameters, connect, parameters_of_url
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_stream import TableReader
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import is_complete
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError, ConfigurationError
+
+
+@pytest.fixture(name="io_dir")
+def _io_dir(fixtures_dir):
+    return fixtures_dir / "backups"
+
+
+def request(tmp_path, **values) -> ExportRequest:
+    """Return the request whose queries were recorded."""
+    return ExportRequest(str(tmp_path / "dump"), chunk_rows=3000, parallelism=2, kind="restore", source_id="shop", **values)
+
+
+def test_node_that_dies_while_it_is_read(tmp_path, io_dir, monkeypatch):
+    """The stand-in ends in the middle; a second run reads only what is missing, at the moment of the first."""
+    monkeypatch.setattr(export_module, "_ATTEMPTS", 2)
+    with node("stand-in", tmp_path, io_dir, "shop", fault='ends_at:SELECT "id", "id", "customer_id"') as parameters:
+        with pytest.raises(CockroachError) as failure:
+            export_cluster(parameters, request(tmp_path))
+    message = str(failure.value)
+    assert message.count("\n") == 0 and ("run again" in message or "cannot be reached" in message)
+    assert not is_complete(str(tmp_path / "dump"))
+    finished = (tmp_path / "dump" / "export.journal").read_text(encoding="utf-8").count('"chunk"')
+    with node("stand-in", tmp_path, io_dir, "shop") as parameters:
+        result = export_cluster(parameters, request(tmp_path))
+    assert result["changed"] and result["rows"] == 44216 and finished < result["chunks"]
+    assert not (tmp_path / "dump" / "export.journal").exists()
+
+
+def test_rows_that_the_server_counts_but_does_not_give(tmp_path, io_dir, monkeypatch):
+    count = TableReader.count
+    monkeypatch.setattr(TableReader, "count", lambda self, connection: count(self, connection) + (self.key.names() == ["a", "b"]))
+    with node("stand-in", tmp_path, io_dir, "types") as parameters, pytest.raises(CockroachError, match="rows were read, CockroachDB counts"):
+        export_cluster(parameters, ExportRequest(str(tmp_path / "dump"), Selection(), 3000, 1, kind="restore", source_id="types"))
+    assert not is_complete(str(tmp_path / "dump"))
+
+
+def test_pattern_that_names_nothing(tmp_path, io_dir):
+    with node("stand-in", tmp_path, io_dir, "shop") as parameters, pytest.raises(ConfigurationError, match="shpo"):
+        export_cluster(parameters, request(tmp_path, selection=Selection(("shpo",))))
+    assert not (tmp_path / "dump").exists()
+
+
+def test_check_writes_nothing(tmp_path, io_dir):
+    with node("stand-in", tmp_path, io_dir, "shop") as parameters:
+        result = export_cluster(parameters, request(tmp_path), check=True)
+    assert result["changed"] and result["tables"] == 10 and not (tmp_path / "dump").exists()
+
+
+def test_nobody_answers(tmp_path):
+    with pytest.raises(CockroachError, match=r"127.0.0.1:1 cannot be reached: .*check host, port"):
+        export_cluster(CockroachParameters(port=1, password="wire-pass-18"), request(tmp_path))
+
+
+def test_a_server_that_is_not_cockroachdb(empty_postgres):
+    with pytest.raises(CockroachError, match="is not CockroachDB but PostgreSQL"):
+        connect(CockroachParameters(port=empty_postgres.port, user=empty_postgres.user, password=empty_postgres.password, database="postgres"))
+
+
+def test_urls():
+    parameters = parameters_of_url("postgresql://mover:wire%2Bpass@db.internal:26258/bank?sslmode=verify-ca&sslrootcert=/c/ca.crt&application_name=x")
+    assert (parameters.host, parameters.port, parameters.user, parameters.password, parameters.database) == ("db.internal", 26258, "mover", "wire+pass", "bank")
+    assert (parameters.sslmode, parameters.sslrootcert) == ("verify-ca", "/c/ca.crt")
+    assert parameters_of_url("postgresql://db.internal/bank").sslmode == "verify-full"
+    for url in ("postgresql://u:secret-4b@h/x?target_session_attrs=any", "postgresql://u:secret-4b@h/x?nonsense=1"):
+        with pytest.raises(ConfigurationError) as failure:
+            parameters_of_url(url)
+        assert "secret-4b" not in str(failure.value)
+    assert "wire+pass" not in repr(parameters)
+
+
+@pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program")
+def test_moments_that_cannot_be_read(tmp_path, io_dir):
+    with node("real", tmp_path, io_dir, "none") as parameters:
+        for moment in ("never", "2001-01-01 00:00:00"):
+            with pytest.raises(CockroachError, match="as_of|no longer keeps"):
+                export_cluster(parameters, ExportRequest(str(tmp_path / "dump"), as_of=moment))
