@@ -9,22 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import sys
 from collections.abc import Iterator
 
 import pytest
+import recorder
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import CockroachParameters
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import NodeOptions, ensure_node
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 STAND_IN = TESTS / "stand_in_cockroach" / "cockroach"
 CONVERSATIONS = TESTS / "fixtures" / "conversations"
 BINARY = os.environ.get("COCKROACH_BINARY", "")
 RECORD = os.environ.get("RECORD_CONVERSATIONS", "") == "1"
-sys.path.insert(0, str(STAND_IN.parent))
-
-import recorder
-
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import CockroachParameters
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import NodeOptions, ensure_node
 
 KINDS = [
     pytest.param("real", marks=pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program")),

@@ -6,11 +6,13 @@ from __future__ import annotations
 import pathlib
 import shutil
 import sys
+import tempfile
 
 import pytest
 from postgres_servers import VERSIONS, bin_dir, open_directory
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "stand_in_cockroach"))
 
 import s3_server as s3
 from journey import migrate
@@ -28,6 +30,15 @@ def _postgres(request):
             yield parameters
     finally:
         shutil.rmtree(directory)
+
+
+@pytest.fixture(name="work")
+def _work():
+    """A directory that every user can pass through."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="playbooks_", dir="/var/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture(name="empty_postgres")

@@ -28,9 +28,9 @@ def request(tmp_path, **values) -> ExportRequest:
 def test_node_that_dies_while_it_is_read(tmp_path, io_dir, monkeypatch):
     """The stand-in ends in the middle; a second run reads only what is missing, at the moment of the first."""
     monkeypatch.setattr(export_module, "_ATTEMPTS", 2)
-    with node("stand-in", tmp_path, io_dir, "shop", fault='ends_at:SELECT "id", "id", "customer_id"') as parameters:
-        with pytest.raises(CockroachError) as failure:
-            export_cluster(parameters, request(tmp_path))
+    fault = 'ends_at:SELECT "id", "id", "customer_id"'
+    with node("stand-in", tmp_path, io_dir, "shop", fault) as parameters, pytest.raises(CockroachError) as failure:
+        export_cluster(parameters, request(tmp_path))
     message = str(failure.value)
     assert message.count("\n") == 0 and ("run again" in message or "cannot be reached" in message)
     assert not is_complete(str(tmp_path / "dump"))

@@ -3,71 +3,23 @@
 """The playbooks as users run them: refusals, check mode, secrets, second runs, failures, clean-up."""
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import pathlib
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 
 import pytest
 import yaml
+from playbook_runs import CHECKOUT, SAMPLE, Run, databases, tree, variables
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
 
-CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
-SAMPLE = f"file://{CHECKOUT}/tests/fixtures/backups/types"
 SECRETS = {
     "aws_access_key_id": "AKIATESTKEY", "aws_secret_access_key": "aws-secret-5f1c", "aws_session_token": "aws-token-77aa", "encryption_passphrase": "phrase-91c4",
     "postgres_password": "target-pass-3b0e", "test_password": "rehearsal-pass-2d9f",
 }
 HIDDEN = [value for name, value in SECRETS.items() if name != "aws_access_key_id"]
-
-
-class Run:
-    """A finished ansible-playbook."""
-
-    def __init__(self, playbook: str, *arguments: str, watch: bool = False) -> None:
-        command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), str(CHECKOUT / playbook), *arguments]
-        environment = {
-            **os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"), "ANSIBLE_NOCOLOR": "1",
-            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
-        self.seen_arguments: set[str] = set()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as process:
-            if watch:
-                threading.Thread(target=self._watch, args=(process,), daemon=True).start()
-            self.output, _ = process.communicate()
-        self.code = process.returncode
-        recap = re.search(r"localhost +: ok=\d+ +changed=(\d+)", self.output)
-        self.changed = int(recap[1]) if recap else -1
-
-    def _watch(self, process: subprocess.Popen) -> None:
-        while process.poll() is None:
-            for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen_arguments.add(path.read_bytes().decode(errors="replace"))
-                except OSError:
-                    continue
-
-    @property
-    def error(self) -> str:
-        """The messages of failed tasks."""
-        return " ".join(re.findall(r'"msg": "((?:[^"\\]|\\.)*)"', self.output))
-
-
-@pytest.fixture(name="work")
-def _work():
-    """A directory that every user can pass through."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="playbooks_", dir="/var/tmp"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture(name="target", scope="module")
@@ -78,25 +30,6 @@ def _target():
     with temporary_server(ServerOptions(str(directory / "server"), programs, password=SECRETS["postgres_password"])) as parameters:
         yield parameters
     shutil.rmtree(directory)
-
-
-def variables(work: pathlib.Path, **values) -> str:
-    """Write a vars file and return the argument for it."""
-    path = work / "vars.json"
-    path.write_text(json.dumps({"migration_source": "backup", "s3_backup_path": SAMPLE, "temp_dir": str(work), **values}), encoding="utf-8")
-    return f"-e@{path}"
-
-
-def tree(directory: pathlib.Path) -> dict[str, str]:
-    """Return every file with its digest."""
-    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(directory.rglob("*")) if path.is_file()}
-
-
-def databases(parameters) -> list[str]:
-    """Return the server's databases."""
-    with connect(parameters) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database ORDER BY 1")
-        return [name for name, in cursor.fetchall()]
 
 
 def test_mistyped_variable_is_refused_by_name(work):

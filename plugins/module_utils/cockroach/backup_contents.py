@@ -87,6 +87,9 @@ def _object(record: Mapping[str, Any]) -> tuple[str, str, str, str]:
 def choose(contents: Contents, selection: Selection, cluster_is_empty: bool, complete: Optional[frozenset[str]]) -> Plan:
     """Decide between the whole cluster, databases and tables.
 
+    Tables are restored one by one where the backup holds no more of their database, or where a pattern of ``include`` names tables.
+    A database of which something is excluded is restored whole: without its partners many a table could not be restored.
+
     ``complete`` are the databases that the backup holds as such (not only some of their tables), None when that is not known.
     Raises ConfigurationError when a pattern names nothing, or nothing is left.
     """
@@ -96,11 +99,10 @@ def choose(contents: Contents, selection: Selection, cluster_is_empty: bool, com
     chosen = select(_catalog(contents), selection)
     if not chosen.databases:
         raise ConfigurationError("the backup holds no database that could be restored")
-    total = {database: len(tables) for database, tables in _tables(contents).items()}
     databases, tables = [], list[TableName]()
     for database in chosen.databases:
         is_complete = contents.whole_cluster or complete is None or database.name in complete
-        if is_complete and len(database.tables) == total.get(database.name, 0) and not _names_tables(selection, database.name):
+        if is_complete and not _names_tables(selection, database.name):
             databases.append(database.name)
         else:
             schemas = {schema.id: schema.name for schema in database.schemas}
@@ -114,14 +116,6 @@ def _names_tables(selection: Selection, database: str) -> bool:
 
 def _holding(contents: Contents) -> list[str]:
     return [database.name for database in select(_catalog(contents), Selection()).databases]
-
-
-def _tables(contents: Contents) -> dict[str, list[tuple[str, str]]]:
-    found: dict[str, list[tuple[str, str]]] = {}
-    for database, schema, name, kind in contents.objects:
-        if kind in _TABLE_KINDS:
-            found.setdefault(database, []).append((schema, name))
-    return found
 
 
 def _catalog(contents: Contents) -> Catalog:

@@ -45,9 +45,9 @@ def restoring_releases(backup: Release) -> tuple[Release, ...]:
 def require_restorable(backup_versions: Iterable[str], server_version: str) -> None:
     """Raise ConfigurationError when a node of ``server_version`` cannot restore a backup whose layers have these versions (build tags).
 
-    Versions that are unknown (empty) say nothing: the oldest releases wrote none.
+    A tag that names no release says nothing: the oldest releases wrote none, and builds of one's own write anything.
     """
-    releases = sorted({release_of(version) for version in backup_versions if version})
+    releases = sorted({release_of(version) for version in backup_versions if _RELEASE.match(version)})
     if not releases:
         return
     server = release_of(server_version)

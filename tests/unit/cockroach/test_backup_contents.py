@@ -41,7 +41,7 @@ def test_whole_cluster_goes_into_an_empty_one():
 def test_chosen_tables_and_incomplete_databases():
     contents = read_contents(COLUMNS, layer(FULL, full=False), "")
     assert choose(contents, Selection(("shop.sales.*", "Odd.db")), True, None) == Plan("table", ("Odd.db",), (("shop", "sales", "b"),))
-    assert choose(contents, Selection((), ("shop.public.a",)), True, None) == Plan("table", ("Odd.db",), (("shop", "sales", "b"),))
+    assert choose(contents, Selection((), ("shop.public.a",)), True, None) == Plan("database", ("Odd.db", "shop"))
     assert choose(contents, EVERYTHING, True, frozenset({"shop"})) == Plan("table", ("shop",), (("Odd.db", "public", "t"),))
     with pytest.raises(ConfigurationError, match="matches nothing"):
         choose(contents, Selection(("shp",)), True, None)

@@ -14,7 +14,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors im
     ("v24.1.3", "v24.3.5"), ("v24.1.3", "v24.2.1"), ("v24.2.1", "v24.3.5"), ("v24.3.5", "v25.1.2"), ("v24.3.5", "v25.2.0"), ("v25.2.4", "v25.4.0"),
     # Before v22.2 a node takes older backups too.
     ("v20.2.6-79-g6559d4a936-dirty", "v22.1.0-alpha.1"), ("v21.1.1", "v22.1.22"), ("v20.1.17", "v21.2.17"), ("v22.1.0-alpha.1", "v22.1.0-alpha.1"),
-    ("", "v24.3.5"), ("v27.1.0", "v27.1.3"),
+    ("", "v24.3.5"), ("unknown", "v24.3.5"), ("v27.1.0", "v27.1.3"),
 ])
 def test_documented_pairs_are_allowed(backup, server):
     require_restorable([backup], server)

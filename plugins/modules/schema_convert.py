@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Converts the text of a CockroachDB schema."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: schema_convert
+short_description: Convert the text of a CockroachDB schema to PostgreSQL
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.1.0
+description:
+  - Reads the output of C(SHOW CREATE ALL SCHEMAS), C(SHOW CREATE ALL TYPES), C(SHOW CREATE ALL TABLES), C(SHOW CREATE ALL ROUTINES),
+    C(SHOW CREATE ALL TRIGGERS), C(SHOW CREATE TABLE) and the like, of CockroachDB v20.1 to v26, and writes PostgreSQL's SQL. No CockroachDB is needed.
+  - The text may be what psql prints (aligned, unaligned, expanded, CSV), what C(cockroach sql) prints (C(--format) table, tsv, csv, raw, records, sql),
+    or a file of SQL. The forms table and aligned spoil tabs and spaces at the end of lines inside of string constants; C(--format=raw) is exact.
+  - Whatever is changed, weakened or left out is a finding. A statement that is not understood is an error that names it and its line.
+  - The text does not hold rows, the values of sequences, owners and grants, so use a backup or a running cluster to move a whole database.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  src:
+    description: A file on the host that holds the text, in UTF-8. One of O(src) and O(text) is required.
+    type: path
+  text:
+    description: The text itself.
+    type: str
+  database:
+    description:
+      - The database that the text is of, for names in it and for findings.
+      - Empty means the one that the text creates or names, else V(defaultdb).
+    type: str
+    default: ""
+  dest:
+    description:
+      - The directory for C(pre-data.sql) (types, sequences, tables), C(post-data.sql) (keys, indexes, constraints, views and so on) and C(findings.json).
+        It is made when it is not there.
+      - If the text is of several databases, the SQL of each goes into a directory of its own in it.
+    type: path
+    required: true
+  postgres_version:
+    description: The major version of the PostgreSQL that the SQL is for.
+    type: int
+    default: 17
+  icu:
+    description: Whether that PostgreSQL has ICU collations.
+    type: bool
+    default: true
+  extensions:
+    description: The extensions that can be created there, such as V(postgis), V(pg_trgm), V(btree_gin), V(citext), V(ltree), V(vector).
+    type: list
+    elements: str
+    default: []
+  grants:
+    description:
+      - What becomes of C(GRANT), C(OWNER TO) and roles that the text holds. With V(create) roles that are missing are made, V(skip) leaves all out.
+    type: str
+    choices: [create, skip]
+    default: create
+seealso:
+  - module: nomos.cockroach_migrator.backup_export
+  - module: nomos.cockroach_migrator.cockroach_export
+"""
+
+EXAMPLES = r"""
+- name: Convert what "cockroach sql --format=raw -e 'SHOW CREATE ALL TYPES; SHOW CREATE ALL TABLES'" printed
+  nomos.cockroach_migrator.schema_convert:
+    src: /tmp/shop.txt
+    database: shop
+    dest: /tmp/shop
+    extensions: [pg_trgm]
+  register: schema
+
+- name: See what is not the same in PostgreSQL
+  ansible.builtin.debug:
+    var: schema.findings
+"""
+
+RETURN = r"""
+files:
+  description: The paths of the files.
+  returned: success
+  type: list
+  elements: str
+objects:
+  description: How many objects the text describes, with the keys C(databases), C(schemas), C(types), C(sequences), C(tables), C(views), C(functions).
+  returned: success
+  type: dict
+  sample: {databases: 1, schemas: 2, types: 1, sequences: 2, tables: 10, views: 3, functions: 0}
+findings:
+  description: What is changed, weakened or left out, with C(code), C(severity) (info, warning, error), C(object), C(message) and C(advice).
+  returned: success
+  type: list
+  elements: dict
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import to_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.schema_text import convert_text, read_source, write_files
+
+NEEDS = ("sqlglot",)
+
+
+def convert(given: dict, check_mode: bool) -> dict:
+    """Convert, write what is not there, and return the facts."""
+    text = read_source(given["src"]) if given["src"] else given["text"]
+    features = ServerFeatures(given["postgres_version"], given["icu"], frozenset(given["extensions"]))
+    result = convert_text(text, given["database"], features, ConvertOptions(grants=given["grants"]))
+    return {
+        "changed": write_files(given["dest"], result.files, check_mode),
+        "files": [os.path.join(given["dest"], name) for name in result.files],
+        "objects": result.objects,
+        "findings": to_json(result.findings),
+    }
+
+
+def main() -> None:
+    """Arguments, one function, facts."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            src=dict(type="path"),
+            text=dict(type="str"),
+            database=dict(type="str", default=""),
+            dest=dict(type="path", required=True),
+            postgres_version=dict(type="int", default=17),
+            icu=dict(type="bool", default=True),
+            extensions=dict(type="list", elements="str", default=[]),
+            grants=dict(type="str", choices=["create", "skip"], default="create"),
+        ),
+        required_one_of=[("src", "text")],
+        mutually_exclusive=[("src", "text")],
+        supports_check_mode=True,
+    )
+    ansible_module.run(module, NEEDS, lambda: convert(module.params, module.check_mode))
+
+
+if __name__ == "__main__":
+    main()
