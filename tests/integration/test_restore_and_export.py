@@ -30,7 +30,7 @@ def restored(request, backup, fixtures_dir, tmp_path_factory):
     location = f"file://{fixtures_dir}/backups/{backup}"
     export([location], directory / "backup")
     with node(request.param, directory, fixtures_dir / "backups", backup) as parameters:
-        request_ = RestoreRequest((location,), str(directory / "restore.json"), io_dir=str(fixtures_dir / "backups"), poll_interval=0.1)
+        request_ = RestoreRequest((location,), str(directory / "restore.json"), io_dir=str(fixtures_dir / "backups"), poll_interval=1)
         restoration = restore_backup(parameters, request_, lambda state: None)
         again = restore_backup(parameters, request_, lambda state: None)
         wanted = ExportRequest(
