@@ -134,7 +134,8 @@ def phase_result(module: AnsibleModule, result: dict) -> dict:
 def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict], log: Optional[MigrationLog] = None) -> None:
     """Call ``function`` and end the module with the facts it returns.
 
-    The only place where a MigrationError becomes ``fail_json``; it is logged too. Facts with ``failed`` and ``msg`` fail as well.
+    The only place where a MigrationError becomes ``fail_json``; it is logged too. Facts with ``failed`` and ``msg`` fail as well; ``warnings`` are
+    shown.
     """
     hide_secrets_in_urls(module)
     try:
@@ -142,6 +143,8 @@ def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict
         facts = function()
     except MigrationError as error:
         facts = {"failed": True, "msg": str(error)}
+    for warning in facts.pop("warnings", ()):
+        module.warn(warning)
     if facts.pop("failed", False):
         if log:
             log.write(f"failed: {facts['msg']}")
