@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Optional
 
-from ..catalog.arrangement import Arrangement, arrange
+from ..catalog.arrangement import AS_IN_SOURCE, Arrangement, arrange
 from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
 from ..catalog.model import Catalog, Finding
@@ -68,7 +68,7 @@ class Plan:
 def export_backup(
     request: BackupRequest, dump_dir: str, selection: Selection, chunk_rows: int, parallelism: int,
     progress: Optional[Progress] = None, check: bool = False, keep_passwords: bool = False,
-    rows_needed: bool = True, arrangement: Arrangement = Arrangement(),
+    rows_needed: bool = True, arrangement: Arrangement = AS_IN_SOURCE,
 ) -> dict:
     """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``.
 
@@ -104,7 +104,7 @@ def export_backup(
     return summarize(dump_dir, changed=True, started=started)
 
 
-def make_plan(backup: Backup, selection: Selection, chunk_rows: int, arrangement: Arrangement = Arrangement()) -> Plan:
+def make_plan(backup: Backup, selection: Selection, chunk_rows: int, arrangement: Arrangement = AS_IN_SOURCE) -> Plan:
     """Choose the tables and cut their key ranges into chunks."""
     catalog = build_catalog(backup.descriptors)
     _apply_system_rows(backup, catalog)

@@ -24,6 +24,10 @@ class Arrangement:
         return {name: value for name, value in found.items() if value}
 
 
+AS_IN_SOURCE = Arrangement()
+"""Every name as CockroachDB has it, every database its own."""
+
+
 def arrange(catalog: Catalog, arrangement: Arrangement) -> Catalog:
     """Return the catalog with the new names, then with one database when asked for. Raises ConfigurationError."""
     return merge(rename(catalog, dict(arrangement.rename)), arrangement.merged_database)

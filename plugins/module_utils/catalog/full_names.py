@@ -78,8 +78,10 @@ def _follow_in_table(table: Table, references: References, home: str, where: str
     for column in table.columns:
         column.default, column.computed = followed(column.default, column.name), followed(column.computed, column.name)
         column.on_update = followed(column.on_update, column.name)
-    for item in [table.primary_index, *table.indexes, *table.unique_without_index]:
-        item.predicate = followed(item.predicate, item.name)
+    for index in [table.primary_index, *table.indexes]:
+        index.predicate = followed(index.predicate, index.name)
+    for unique in table.unique_without_index:
+        unique.predicate = followed(unique.predicate, unique.name)
     for check in table.checks:
         check.expression = followed(check.expression, check.name)
     for trigger in table.triggers:

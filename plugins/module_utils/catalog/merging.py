@@ -89,7 +89,8 @@ def _add_owner_and_grants(catalog: Catalog, merged: Database) -> None:
             lost = [privilege for privilege in grant.privileges if privilege != _CONNECT]
             if lost and grant.role not in ("admin", "root", "public"):
                 catalog.findings.append(Finding(
-                    "database_grant_left_out", "warning", database.name, f"{', '.join(lost)} on the database for {grant.role} is left out: it would reach all schemas.",
+                    "database_grant_left_out", "warning", database.name,
+                    f"{', '.join(lost)} on the database for {grant.role} is left out: it would reach all schemas.",
                     "Grant what the role needs on the schemas.",
                 ))
     merged.grants = [Grant(role, [_CONNECT]) for role in sorted(roles)]

@@ -32,7 +32,8 @@ def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
         known[database.name] = ("", database)
         schemas = {schema.id: f"{database.name}.{schema.name}" for schema in database.schemas}
         known.update({schemas[schema.id]: (database.name, schema) for schema in database.schemas})
-        known.update({f"{schemas[item.schema_id]}.{item.name}": (schemas[item.schema_id], item) for item in objects(database) if not isinstance(item, Function)})
+        named = [item for item in objects(database) if not isinstance(item, Function)]
+        known.update({f"{schemas[item.schema_id]}.{item.name}": (schemas[item.schema_id], item) for item in named})
     for old in mapping:
         if old not in known:
             nearest = difflib.get_close_matches(old, known, 1, _CLOSE)

@@ -48,7 +48,7 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
         if tables or views or _chosen(database.name, selection):
             database.tables, database.views = tables, views
             databases.append(database)
-    kept = {item.id for database in databases for item in (*database.tables, *database.sequences)}
+    kept = {table.id for database in databases for table in database.tables} | {sequence.id for database in databases for sequence in database.sequences}
     _leave_out_views(databases, kept, findings)
     for database in databases:
         for table in database.tables:

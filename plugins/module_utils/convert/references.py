@@ -73,7 +73,8 @@ class References:
             return text
         edits = self._sequences(tokens, text, database)
         renamed = {old[2] for old, new in self.changed.items() if old[2] != new[2]}
-        if renamed & {_identifier(token, text) for token in tokens} - {name for chain in _chains(tokens, text) for name in chain.names[1:]}:
+        behind_dots = {start for chain in _chains(tokens, text) for start, _end in chain.spans[1:]}
+        if any(_identifier(token, text) in renamed for token in tokens if token.start not in behind_dots):
             raise UnsupportedError(f"{where}: it has the old name of something that has a new one")
         for chain in _chains(tokens, text):
             new = self._found(chain.names[:_FULL], database) if len(chain.names) >= _FULL else None
@@ -97,7 +98,7 @@ class References:
         """Sequences are named by strings: the argument of nextval() and its like, or a string cast to REGCLASS."""
         edits = []
         for position, token in enumerate(tokens):
-            if token.token_type != TokenType.STRING or not text[token.start] == "'":
+            if token.token_type != TokenType.STRING or text[token.start] != "'":
                 continue
             before = [other.text.lower() for other in tokens[max(0, position - 2):position]]
             after = [other.text.lower() for other in tokens[position + 1:position + 3]]
@@ -112,24 +113,32 @@ class References:
         tree = parse(text, where)
         names_of_query = {item.alias for item in tree.find_all(exp.CTE)}
         edits: list[_Edit] = []
-        aliases: dict[str, Name] = {}
+        meanings: dict[str, set[tuple[str, ...]]] = {}
+        renamed = set()
         handled = set()
         for node in tree.find_all(exp.Table, exp.Column):
-            parts = [part for part in node.parts if isinstance(part, exp.Identifier)]
-            qualifier = parts if isinstance(node, exp.Table) else parts[:-1]
+            qualifier = node.parts if isinstance(node, exp.Table) else node.parts[:-1]
+            if not all(isinstance(part, exp.Identifier) for part in qualifier):
+                continue
             names = tuple(part.name for part in qualifier)
-            handled |= {part.meta.get("start") for part in parts[:1]}
-            new = None if len(names) == 1 and (isinstance(node, exp.Column) or names[0] in names_of_query) else self._found(names, database)
+            handled.add(node.parts[0].meta.get("start"))
+            if not names or (len(names) == 1 and (isinstance(node, exp.Column) or names[0] in names_of_query)):
+                continue
+            new = self._found(names, database)
+            if isinstance(node, exp.Table) and not node.alias:
+                meanings.setdefault(names[-1], set()).add(new or next(iter(_meanings(names, database)), names))
             if new is None:
                 continue
             span = _span(qualifier[0], text, where)[0], _span(qualifier[-1], text, where)[1]
             if new[2] == names[-1]:
                 edits.append(_Edit(*span, quote(*new)))
                 continue
-            if aliases.setdefault(names[-1], new) != new:
-                raise UnsupportedError(f"{where}: it reads two tables with the name {names[-1]}, of which one has a new name")
+            renamed.add(names[-1])
             alias = f" AS {quote(names[-1])}" if not node.alias else ""
             edits.append(_Edit(*span, quote(*new) + alias if isinstance(node, exp.Table) else quote(names[-1])))
+        for name in sorted(renamed):
+            if len(meanings.get(name, ())) > 1:
+                raise UnsupportedError(f"{where}: it reads two tables with the name {name}, of which one has a new name")
         return edits + self._other_names(text, database, handled, where)
 
     def _other_names(self, text: str, database: str, handled: set[int], where: str) -> list[_Edit]:
