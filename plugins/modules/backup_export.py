@@ -43,12 +43,14 @@ options:
     description:
       - New names in PostgreSQL, by CockroachDB's full names, such as V({shop: store, shop.public: store.sales, shop.public.orders: bestellungen}).
       - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
+    version_added: 1.1.0
     type: dict
     default: {}
   merged_database:
     description:
       - The name of one database that all become schemas of. V(public) of the database C(shop) becomes C(shop), any other schema C(shop_<schema>).
       - Empty means that each database becomes one of its own.
+    version_added: 1.1.0
     type: str
     default: ""
   chunk_rows:

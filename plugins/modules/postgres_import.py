@@ -48,6 +48,7 @@ options:
       - Whether schema and rows are loaded (V(all)), everything but rows and the values of sequences (V(schema)), or only those (V(data)).
       - For V(data) the tables have to be there, empty, with columns of the same names. Nothing else is made, but for the ledger. Rows may also follow
         an import of the schema of the same dump.
+    version_added: 1.1.0
     type: str
     choices: [all, schema, data]
     default: all

@@ -39,6 +39,7 @@ options:
     default: existing
   content:
     description: The value that M(nomos.cockroach_migrator.postgres_import) was given. V(schema) looks at no rows, V(data) at rows and sequences only.
+    version_added: 1.1.0
     type: str
     choices: [all, schema, data]
     default: all

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import pytest
+from cockroach_nodes import KINDS, node
 from playbook_runs import CHECKOUT, Run, databases, variables
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import AS_IN_SOURCE, Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
@@ -104,6 +108,24 @@ def test_all_databases_become_schemas_of_one(postgres, tmp_path):
     assert query(postgres, "everything", "SELECT count(*) FROM shop.order_totals o JOIN shop_billing.payments p ON p.order_id = o.id") == [(2500,)]
     assert query(postgres, "everything", "SELECT obj_description('shop'::regnamespace)") == [("the sample shop",)]
     assert read_manifest(str(tmp_path / "dump")).findings
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_export_over_sql_gives_the_same_dump_under_new_names(kind, tmp_path, fixtures_dir):
+    """CockroachDB is asked for the tables by their old names. The stand-in repeats what a real CockroachDB v22.1 answered."""
+    names = {"shop": "store", "shop.public": "sales", "shop.public.orders": "bestellungen", "shop.public.order_status": "zustand"}
+    export("shop", tmp_path / "backup", names, "everything")
+    with node(kind, tmp_path, fixtures_dir / "backups", "shop") as parameters:
+        location = f"file://{fixtures_dir}/backups/shop"
+        restore_backup(parameters, RestoreRequest((location,), str(tmp_path / "restore.json"), io_dir=str(fixtures_dir / "backups"), poll_interval=1), lambda state: None)
+        request = ExportRequest(
+            str(tmp_path / "restore"), chunk_rows=3000, parallelism=2, kind="restore", source_id="shop", grants_restored=False,
+            arrangement=Arrangement(tuple(names.items()), "everything"),
+        )
+        exported = export_cluster(parameters, request)
+        assert exported["databases"] == ["everything"] and not export_cluster(parameters, request)["changed"]
+    result = compare_dumps(str(tmp_path / "backup"), str(tmp_path / "restore"))
+    assert result["differences"] == [] and result["rows"] == exported["rows"] > 40000
 
 
 @pytest.mark.parametrize("names, merged, words", [
