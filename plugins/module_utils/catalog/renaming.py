@@ -34,7 +34,9 @@ def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
         known.update({schemas[schema.id]: (database.name, schema) for schema in database.schemas})
         named = [item for item in objects(database) if not isinstance(item, Function)]
         known.update({f"{schemas[item.schema_id]}.{item.name}": (schemas[item.schema_id], item) for item in named})
-    for old in mapping:
+    for old, new in mapping.items():
+        if not isinstance(new, str):
+            raise ConfigurationError(f"rename: the new name of {old} has to be a string")
         if old not in known:
             nearest = difflib.get_close_matches(old, known, 1, _CLOSE)
             hint = f", did you mean {nearest[0]}?" if nearest else f"; it has: {', '.join(sorted(known)[:20])}"

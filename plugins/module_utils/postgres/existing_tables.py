@@ -117,8 +117,8 @@ def load_order(connection: Any, entry: DatabaseEntry) -> list[list[TableEntry]]:
     while len(placed) < len(tables):
         ready = [place for place in tables if place not in placed and set(needs[place].values()) <= placed]
         if not ready:
-            left = [place for place in tables if place not in placed]
-            impossible += [f"{key} of {'.'.join(place)}" for place in left for key, other in needs[place].items() if other not in placed]
+            left = _in_circles([place for place in tables if place not in placed], needs)
+            impossible += [f"{key} of {'.'.join(place)}" for place in left for key, other in needs[place].items() if other in left]
             break
         groups.append([tables[place] for place in ready])
         placed |= set(ready)
@@ -128,6 +128,15 @@ def load_order(connection: Any, entry: DatabaseEntry) -> list[list[TableEntry]]:
             "drop them, and add them again after the import"
         )
     return groups
+
+
+def _in_circles(left: list[Place], needs: dict[Place, dict[str, Place]]) -> list[Place]:
+    """Return those tables that others of them need: the rest only waits for a circle."""
+    while True:
+        needed = {other for place in left for other in needs[place].values()}
+        if needed >= set(left):
+            return left
+        left = [place for place in left if place in needed]
 
 
 def sequences(connection: Any) -> set[Place]:

@@ -3,6 +3,8 @@
 """Renaming and merging: SQL texts follow, what cannot is left out or refused, and names that PostgreSQL would take for one are refused."""
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog import model
@@ -110,6 +112,7 @@ def test_what_cannot_follow_a_new_name_is_left_out_with_a_finding():
     ({"shop.public": "pg_sales"}, "for itself"),
     ({"shop.public": "cockroach_migrator"}, "for itself"),
     ({"shop": "x" * 64}, "63 bytes"),
+    ({"shop": 1}, "has to be a string"),
 ])
 def test_new_names_that_cannot_be_are_refused(mapping, words):
     with pytest.raises(ConfigurationError, match=words):
@@ -122,6 +125,12 @@ def test_schemas_of_one_name_are_refused():
     with pytest.raises(ConfigurationError, match="two schemas would be all.shop_billing"):
         merge(catalog, "all")
     assert [schema.name for schema in merge(rename(catalog, {"shop_billing": "crm"}), "all").databases[0].schemas] == ["shop", "shop_billing", "crm"]
+
+
+def test_merging_knows_everything_that_a_database_has():
+    """What is added to Database has to find its place in merging.py."""
+    handled = {"id", "name", "schemas", "types", "sequences", "tables", "views", "functions", "settings", "regions", "owner", "grants", "comment"}
+    assert {spec.name for spec in dataclasses.fields(model.Database)} == handled
 
 
 def test_keys_and_views_across_databases_work_in_one(server):
