@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 from ..convert.names import MAX_BYTES
 from ..errors import ConfigurationError
 from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
 from .model import Catalog, Database, Finding, Grant, Schema
 
+_PLACED = frozenset((
+    "id", "name", "schemas", "types", "sequences", "tables", "views", "functions", "settings", "regions", "owner", "grants", "comment",
+))
+"""What of a database has a place in the merged one."""
 _PUBLIC = "public"
 _CONNECT = "CONNECT"
 
@@ -43,6 +48,10 @@ def merge(catalog: Catalog, name: str) -> Catalog:
             "Set those that PostgreSQL knows with ALTER ROLE … SET.",
         )
         for database in catalog.databases for lost in [[setting for setting in database.settings if setting not in merged.settings]] if lost
+    ]
+    catalog.findings += [
+        Finding("database_part_left_out", "warning", database.name, f"The {spec.name.replace('_', ' ')} of the database are left out: they would reach all schemas.")
+        for database in catalog.databases for spec in dataclasses.fields(database) if spec.name not in _PLACED and getattr(database, spec.name)
     ]
     catalog.databases = [merged]
     check_names(catalog, "database_layout")
