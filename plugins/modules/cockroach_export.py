@@ -48,7 +48,8 @@ options:
     default: []
   rename:
     description:
-      - New names in PostgreSQL, by CockroachDB's full names, such as V({shop: store, shop.public: store.sales, shop.public.orders: bestellungen}).
+      - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
+      - A new name is bare, or full with the new names of what holds it.
       - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
     type: dict
     default: {}

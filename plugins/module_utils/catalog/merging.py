@@ -39,24 +39,32 @@ def merge(catalog: Catalog, name: str) -> Catalog:
     _add_owner_and_grants(catalog, merged)
     merged.settings = [setting for setting in _first_settings(catalog) if all(setting in database.settings for database in catalog.databases)]
     merged.regions = sorted({region for database in catalog.databases for region in database.regions})
-    catalog.findings = rename_findings(catalog.findings, renamed) + [
-        Finding("database_as_schemas", "info", merged.name, f"The database {database.name} becomes schemas of {merged.name}.") for database in catalog.databases
-    ]
-    catalog.findings += [
-        Finding(
-            "database_settings", "info", f"{merged.name}.{database.name}", f"Session defaults of the database are not carried over: {', '.join(lost)}.",
-            "Set those that PostgreSQL knows with ALTER ROLE … SET.",
-        )
-        for database in catalog.databases for lost in [[setting for setting in database.settings if setting not in merged.settings]] if lost
-    ]
-    catalog.findings += [
-        Finding("database_part_left_out", "warning", database.name, f"The {spec.name.replace('_', ' ')} of the database are left out: they would reach all schemas.")
-        for database in catalog.databases for spec in dataclasses.fields(database) if spec.name not in _PLACED and getattr(database, spec.name)
-    ]
+    catalog.findings = rename_findings(catalog.findings, renamed) + _findings(catalog, merged)
     catalog.databases = [merged]
     check_names(catalog, "database_layout")
     follow_names(catalog, before, homes)
     return catalog
+
+
+def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
+    """Return what becomes of each database, and what of it is left out."""
+    found = []
+    for database in catalog.databases:
+        found.append(Finding("database_as_schemas", "info", merged.name, f"The database {database.name} becomes schemas of {merged.name}."))
+        lost = [setting for setting in database.settings if setting not in merged.settings]
+        if lost:
+            found.append(Finding(
+                "database_settings", "info", f"{merged.name}.{database.name}", f"Session defaults of the database are not carried over: {', '.join(lost)}.",
+                "Set those that PostgreSQL knows with ALTER ROLE … SET.",
+            ))
+        for spec in dataclasses.fields(database):
+            if spec.name not in _PLACED and getattr(database, spec.name):
+                what = spec.name.replace("_", " ")
+                found.append(Finding(
+                    "database_part_left_out", "warning", database.name, f"The {what} of the database are left out: they would reach all schemas.",
+                    "Set them for the schemas by hand.",
+                ))
+    return found
 
 
 def _first_settings(catalog: Catalog) -> list[str]:
