@@ -33,7 +33,7 @@ def shown(setting: Setting) -> str:
     """Return the default as a table shows it."""
     if setting.required:
         return "(required)"
-    return f"`{json.dumps(setting.default)}`" if setting.type in ("bool", "int", "selection") or setting.default == "" else f"`{setting.default}`"
+    return f"`{json.dumps(setting.default)}`" if setting.type in ("bool", "int", "selection", "names") or setting.default == "" else f"`{setting.default}`"
 
 
 def variables_table() -> str:

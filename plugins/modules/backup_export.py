@@ -12,7 +12,7 @@ version_added: 1.0.0
 description:
   - Reads a CockroachDB backup's own files and writes a dump, rows as PostgreSQL's COPY text in compressed chunks and the schema as a catalog and as SQL.
   - Proves that all bytes that the backup's manifest lists were read.
-  - A complete dump of the same backup and selection is left as it is. One that was broken off goes on where it stopped.
+  - A complete dump of the same backup, selection and names is left as it is. One that was broken off goes on where it stopped.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.source
@@ -39,6 +39,21 @@ options:
     type: list
     elements: str
     default: []
+  rename:
+    description:
+      - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
+      - A new name is bare, or full with the new names of what holds it.
+      - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
+    version_added: 1.1.0
+    type: dict
+    default: {}
+  merged_database:
+    description:
+      - The name of one database that all become schemas of. V(public) of the database C(shop) becomes C(shop), any other schema C(shop_<schema>).
+      - Empty means that each database becomes one of its own.
+    version_added: 1.1.0
+    type: str
+    default: ""
   chunk_rows:
     description: About how many rows a chunk holds.
     type: int
@@ -103,6 +118,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
@@ -114,6 +130,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         ansible_module.backup_request(module), given["dump_dir"], Selection(tuple(given["include"]), tuple(given["exclude"])),
         given["chunk_rows"], ansible_module.processes(given["parallelism"]), log.progress, module.check_mode,
         keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
+        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
     )
     if result["changed"]:
         log.write(f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}")
@@ -129,6 +146,8 @@ def main() -> None:
             dump_dir=dict(type="path", required=True),
             include=dict(type="list", elements="str", default=[]),
             exclude=dict(type="list", elements="str", default=[]),
+            rename=dict(type="dict", default={}),
+            merged_database=dict(type="str", default=""),
             chunk_rows=dict(type="int", default=100000),
             parallelism=dict(type="int", default=0),
             role_passwords=dict(type="bool", default=False, no_log=False),

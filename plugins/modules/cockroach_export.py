@@ -13,7 +13,7 @@ description:
   - Reads a CockroachDB over SQL at one moment and writes the same dump as M(nomos.cockroach_migrator.backup_export).
   - Reads the schema from the descriptors and the rows in ranges of the primary keys, by COPY where the server has it. The text of the shell is never parsed.
   - Proves that as many rows were read as CockroachDB counts.
-  - A complete dump of the same source and selection is left as it is. One that was broken off goes on where it stopped, at the same moment.
+  - A complete dump of the same source, selection and names is left as it is. One that was broken off goes on where it stopped, at the same moment.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.cockroach
@@ -46,6 +46,19 @@ options:
     type: list
     elements: str
     default: []
+  rename:
+    description:
+      - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
+      - A new name is bare, or full with the new names of what holds it.
+      - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
+    type: dict
+    default: {}
+  merged_database:
+    description:
+      - The name of one database that all become schemas of. V(public) of the database C(shop) becomes C(shop), any other schema C(shop_<schema>).
+      - Empty means that each database becomes one of its own.
+    type: str
+    default: ""
   chunk_rows:
     description: How many rows a chunk holds.
     type: int
@@ -147,6 +160,7 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Finding, from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
@@ -161,6 +175,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         as_of=given["as_of"], kind=given["kind"], source_id=given["source_id"], locations=tuple(given["locations"]),
         findings=tuple(from_json(Finding, finding) for finding in given["findings"]), grants_restored=given["grants_restored"],
         keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
+        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
     )
     result = export_cluster(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
     if result["changed"]:
@@ -180,6 +195,8 @@ def main() -> None:
             as_of=dict(type="str", default=""),
             include=dict(type="list", elements="str", default=[]),
             exclude=dict(type="list", elements="str", default=[]),
+            rename=dict(type="dict", default={}),
+            merged_database=dict(type="str", default=""),
             chunk_rows=dict(type="int", default=100000),
             parallelism=dict(type="int", default=0),
             role_passwords=dict(type="bool", default=False, no_log=False),

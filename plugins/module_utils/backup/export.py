@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Optional
 
+from ..catalog.arrangement import AS_IN_SOURCE, Arrangement, arrange
 from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
 from ..catalog.model import Catalog, Finding
@@ -67,22 +68,22 @@ class Plan:
 def export_backup(
     request: BackupRequest, dump_dir: str, selection: Selection, chunk_rows: int, parallelism: int,
     progress: Optional[Progress] = None, check: bool = False, keep_passwords: bool = False,
-    rows_needed: bool = True,
+    rows_needed: bool = True, arrangement: Arrangement = AS_IN_SOURCE,
 ) -> dict:
     """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``.
 
     ``chunk_rows`` is about how many rows a chunk holds, ``parallelism`` the number of processes. A complete dump of
     the same backup and selection is left as it is; one that was broken off goes on where it stopped. With ``check``
     nothing is written. ``keep_passwords`` keeps the roles' SCRAM verifiers in a private file of the dump.
-    Without ``rows_needed`` a dump whose rows were removed on purpose is complete too. Raises MigrationError.
+    Without ``rows_needed`` a dump whose rows were removed on purpose is complete too. ``arrangement`` gives new names. Raises MigrationError.
     """
     started = time.monotonic()
     backup = open_backup(request)
-    plan = make_plan(backup, selection, chunk_rows)
+    plan = make_plan(backup, selection, chunk_rows, arrangement)
     identity = {
         "cluster_id": backup.info["cluster_id"], "end_time": list(backup.end_time), "chunk_rows": chunk_rows,
         "include": list(selection.include), "exclude": list(selection.exclude),
-        "passwords": keep_passwords,
+        "passwords": keep_passwords, **arrangement.identity(),
     }
     usable = layout.is_complete(dump_dir) and not (rows_needed and rows_removed(dump_dir))
     if usable and layout.read_manifest(dump_dir).source.get("identity") == identity:
@@ -103,11 +104,11 @@ def export_backup(
     return summarize(dump_dir, changed=True, started=started)
 
 
-def make_plan(backup: Backup, selection: Selection, chunk_rows: int) -> Plan:
+def make_plan(backup: Backup, selection: Selection, chunk_rows: int, arrangement: Arrangement = AS_IN_SOURCE) -> Plan:
     """Choose the tables and cut their key ranges into chunks."""
     catalog = build_catalog(backup.descriptors)
     _apply_system_rows(backup, catalog)
-    catalog = select(catalog, selection)
+    catalog = arrange(select(catalog, selection), arrangement)
     keep_unconvertible_as_data(catalog)
     sources = {table.id: source for database in catalog.databases for source in table_sources(database) for table in [source.table]}
     tasks, read = [], []

@@ -18,6 +18,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = tenacity = None
 
 from ..backup import timestamps
+from ..catalog.arrangement import Arrangement, arrange
 from ..catalog.model import Catalog, Finding
 from ..catalog.selection import Selection, select
 from ..catalog.table_source import TableSource, table_sources
@@ -69,6 +70,8 @@ class ExportRequest:
     """False: the cluster is a restored backup of databases or tables, which loses owners and grants."""
     keep_passwords: bool = False
     rows_needed: bool = True
+    arrangement: Arrangement = field(default_factory=Arrangement)
+    """The names in PostgreSQL."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,11 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
             return _summary(request, False, started)
         broken_off = unfinished_identity(request.dump_dir)
         identity = broken_off if _same_source(broken_off, wanted) else dict(wanted, as_of=_moment(connection, request.as_of))
-        catalog = _read_catalog(connection, parameters, request, identity["as_of"])
-    sources = {source.table.id: source for database in catalog.databases for source in table_sources(database)}
+        catalog, originals = _read_catalog(connection, parameters, request, identity["as_of"])
+    sources = _sources(catalog)
     if check:
         return {"changed": True, "dump_dir": request.dump_dir, "as_of": identity["as_of"], "tables": len(sources)}
-    _Worker.prepare(parameters, request.dump_dir, sources, identity["as_of"])
+    _Worker.prepare(parameters, request.dump_dir, sources, originals, identity["as_of"])
     journal = ExportJournal(request.dump_dir, identity)
     tasks, counts = _plan(sources, request)
     results = run_tasks(tasks, _run_task, journal, request.parallelism, progress or (lambda state: None))
@@ -130,6 +133,7 @@ def _identity(request: ExportRequest, cluster: dict) -> dict:
     return {
         "kind": request.kind, "source_id": request.source_id or cluster["cluster_id"], "asked_as_of": request.as_of, "chunk_rows": request.chunk_rows,
         "include": list(request.selection.include), "exclude": list(request.selection.exclude), "passwords": request.keep_passwords,
+        **request.arrangement.identity(),
     }
 
 
@@ -150,15 +154,22 @@ def _moment(connection: Any, asked: str) -> str:
         return cursor.fetchone()[0]
 
 
-def _read_catalog(connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str) -> Catalog:
+def _read_catalog(connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str) -> tuple[Catalog, dict[int, TableSource]]:
+    """Return the catalog with the names in PostgreSQL, and the tables by id with those that CockroachDB knows."""
     try:
         catalog = select(read_catalog(connection, as_of), request.selection)
         for database in catalog.databases:
             read_sequence_values(connection, database, as_of)
     except psycopg2.Error as error:
         raise _refused("the schema", parameters, error) from None
+    originals = _sources(catalog)
+    catalog = arrange(catalog, request.arrangement)
     keep_unconvertible_as_data(catalog)
-    return catalog
+    return catalog, originals
+
+
+def _sources(catalog: Catalog) -> dict[int, TableSource]:
+    return {source.table.id: source for database in catalog.databases for source in table_sources(database)}
 
 
 class _Worker:
@@ -174,11 +185,11 @@ class _Worker:
     copies = False
 
     @classmethod
-    def prepare(cls, parameters: CockroachParameters, dump_dir: str, sources: dict[int, TableSource], as_of: str) -> None:
+    def prepare(cls, parameters: CockroachParameters, dump_dir: str, sources: dict[int, TableSource], originals: dict[int, TableSource], as_of: str) -> None:
         """Set what all workers share."""
         cls.parameters, cls.dump_dir, cls.sources, cls.connection = parameters, dump_dir, sources, None
         cls.texts = {number: RowTexts(source) for number, source in sources.items()}
-        cls.readers = {number: TableReader(source, cls.texts[number].names(), as_of) for number, source in sources.items()}
+        cls.readers = {number: TableReader(originals[number], cls.texts[number].names(), as_of) for number in sources}
 
 
 @contextmanager

@@ -28,6 +28,7 @@ def build_report(manifest: Optional[Manifest], results: dict[str, dict], target:
         "source": {key: value for key, value in manifest.source.items() if key != "identity"} if manifest else {},
         "dump_id": manifest.dump_id if manifest else "",
         "target": target,
+        "content": (results.get("target_verify") or {}).get("content", "all"),
         "tables": tables,
         "rows": rows,
         "databases": databases,
@@ -48,6 +49,10 @@ def _verdict(report: dict) -> str:
     left_out = f"; {attention} things were left out: read the findings" if attention else ""
     if report["failure"]:
         return f"FAILED: {report['failure']}"
+    if report["verified"] and report["content"] == "schema":
+        return f"VERIFIED: {report['target']} holds the schema of {report['tables']} tables, every object was looked up; no rows were loaded{left_out}"
+    if report["verified"] and report["content"] == "data":
+        return f"VERIFIED: {report['target']} holds the rows of {content}, proved by row checksums; the schema is its own{left_out}"
     if report["verified"]:
         return f"VERIFIED: {report['target']} holds all of {content}, proved by row checksums and objects{left_out}"
     if report["rehearsed"]:
