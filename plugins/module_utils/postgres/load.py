@@ -28,6 +28,7 @@ from . import ledger
 from .chunk_loader import ChunkTask, load_chunk
 from .connection import ConnectionParameters, connect, postgres_message
 from .pool import ConnectionPool
+from .rejects import RejectTask, load_rejects, reject_tasks
 from .statement_runner import execute, run_one, run_together
 from .target_database import TargetState, create_database, inspect, require_usable
 
@@ -57,6 +58,7 @@ class Job:
     state: TargetState
     statements: dict[Key, Statement]
     chunks: list[ChunkTask]
+    rejects: list[RejectTask]
     findings: list[Finding] = field(default_factory=list)
 
     def missing(self, *steps: str) -> dict[Key, Statement]:
@@ -73,20 +75,25 @@ class Job:
         return sorted(left, key=lambda task: -task.table.text_bytes)
 
     @property
+    def missing_rejects(self) -> list[RejectTask]:
+        """The files of rows that were put aside which are not loaded yet."""
+        return [task for task in self.rejects if task.key not in self.state.done]
+
+    @property
     def missing_analyze(self) -> list[TableEntry]:
         return [table for table in self.entry.tables if _analyze_key(table) not in self.state.done]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        return ledger.COMPLETE in self.state.done and set(self.statements) <= set(self.state.done) and not self.missing_chunks
+        return ledger.COMPLETE in self.state.done and set(self.statements) <= set(self.state.done) and not self.missing_chunks and not self.missing_rejects
 
 
 def import_dump(dump_dir: str, parameters: ConnectionParameters, options: ImportOptions, progress: Optional[Progress] = None) -> dict:
     """Load a dump into databases of the same names.
 
     Returns ``changed``, ``seconds``, ``findings`` and ``databases``: for each name ``created``, ``rows``, ``seconds``,
-    ``statements`` (run now) and ``tables``, each with ``rows``, ``chunks_loaded`` (now) and ``seconds``. With
+    ``statements`` (run now) and ``tables``, each with ``rows``, ``rejected`` (rows put aside), ``chunks_loaded`` (now) and ``seconds``. With
     ``options.check`` nothing is changed and each database tells ``create``, ``statements``, ``chunks`` and ``rows``
     to do. A run that was broken off goes on where it stopped. Raises MigrationError; until all checks of all
     databases have passed nothing is changed.
@@ -134,13 +141,18 @@ def _require_files(dump_dir: str, entries: list[DatabaseEntry]) -> None:
     for entry in entries:
         for table in entry.tables:
             for chunk in table.chunks:
-                path = os.path.join(dump_dir, table.directory, chunk.file)
-                try:
-                    size = os.path.getsize(path)
-                except OSError as error:
-                    raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
-                if size != chunk.bytes:
-                    raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {chunk.bytes}: make the dump again")
+                _require_file(os.path.join(dump_dir, table.directory, chunk.file), chunk.bytes)
+            for file in table.rejects:
+                _require_file(os.path.join(dump_dir, table.rejects_directory, file.file), file.bytes)
+
+
+def _require_file(path: str, wanted: int) -> None:
+    try:
+        size = os.path.getsize(path)
+    except OSError as error:
+        raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
+    if size != wanted:
+        raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {wanted}: make the dump again")
 
 
 def _plan(
@@ -154,7 +166,8 @@ def _plan(
         ChunkTask(entry.name, manifest.dump_id, table, chunk, os.path.join(dump_dir, table.directory, chunk.file))
         for table in entry.tables for chunk in table.chunks
     ]
-    return Job(entry, database, state, ledger.statement_keys(conversion.statements), chunks, conversion.findings)
+    rejects = reject_tasks(dump_dir, manifest.dump_id, entry.tables)
+    return Job(entry, database, state, ledger.statement_keys(conversion.statements), chunks, rejects, conversion.findings)
 
 
 def _todo(job: Job) -> dict:
@@ -200,6 +213,8 @@ def _load(
             run_together(control, job.state.name, dump_id, pre_data)
         with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
             loaded = _load_chunks(job, pool, progress)
+            for task in job.missing_rejects:
+                load_rejects(control, task)
             _run_post_data(job, dump_id, control, pool, progress)
             for _table in pool.map(lambda connection, table: _analyze(connection, dump_id, table), job.missing_analyze):
                 pass
@@ -274,5 +289,5 @@ def _result(job: Job, loaded: dict[str, dict], started: float) -> dict:
     tables = {}
     for table in job.entry.tables:
         now = loaded.get(table.full_name, {"chunks": 0, "seconds": 0.0})
-        tables[table.full_name] = {"rows": table.rows, "chunks_loaded": now["chunks"], "seconds": round(now["seconds"], 3)}
+        tables[table.full_name] = {"rows": table.rows, "rejected": table.rejected, "chunks_loaded": now["chunks"], "seconds": round(now["seconds"], 3)}
     return {"rows": sum(table.rows for table in job.entry.tables), "tables": tables, "seconds": round(time.monotonic() - started, 3)}
