@@ -206,7 +206,9 @@ class GeneralRows:
                 texts.update({number: text for number, text in found.items() if number not in self.only_in_key})
         except DECODING_ERRORS as again:
             self.explain(again, key, value)
-        if self.problems.finish(work.repair, self._key_text(pairs[0][0]), lambda: work.originals(texts)):
+        with replacing(lambda kind: True):
+            shown = self._key_text(pairs[0][0])
+        if self.problems.finish(work.repair, shown, lambda: work.originals(texts)):
             lines.append("\t".join([texts.get(number, NULL) for number in self.loaded]))
             if computed is not None:
                 computed.append("\t".join([texts.get(number, NULL) for number in self.computed]))
@@ -225,10 +227,11 @@ class GeneralRows:
         raise kind(f"{self.name}{column}, row {self._key_text(key)}: {reason}") from error
 
     def _search(self, key: bytes, value: bytes) -> Optional[_ColumnProblem]:
-        """Decode the row again, column by column, to see which one fails."""
+        """Decode the row again, column by column, to see which one fails and has to stop the export."""
+        work = _RowWork(self)
         try:
-            self._key_texts(key)
-            self.family_texts(value, split_family(key)[1])
+            work.key_texts(key)
+            self.family_texts(value, split_family(key)[1], work)
         except _ColumnProblem as problem:
             return problem
         except DECODING_ERRORS:

@@ -71,22 +71,18 @@ class RowTexts:
         for row in rows:
             try:
                 texts = [NULL if value is None else convert(value) for convert, value in zip(converters, row)]
-            except ValueProblem as error:
-                if not self.problems.handles(error):
-                    raise self._problem(row) from error
+            except (ValueProblem, ValueError, OverflowError):
                 repaired = self._repaired(row)
                 if repaired is None:
                     continue
                 texts = repaired
-            except (ValueError, OverflowError) as error:
-                raise self._problem(row) from error
             lines.append("\t".join(texts[:count]))
             if self.computed:
                 computed.append("\t".join(texts[count:]))
         return lines, computed if self.computed else None
 
     def _repaired(self, row: Row) -> Optional[list[str]]:
-        """Convert a row under the policies; None when it is put aside. Raises MigrationError for a value that has to stop the export."""
+        """Convert a row that failed under the policies; None when it is put aside. Raises MigrationError for a value that has to stop the export."""
         repair = RowRepair(self.problems)
         texts = []
         for item, value in zip(self._columns, row):
@@ -97,7 +93,7 @@ class RowTexts:
             except (ValueProblem, ValueError, OverflowError) as error:
                 raise self._named(item, row, str(value), error) from error
             texts.append(NULL if text is None else text)
-        kept = self.problems.finish(repair, self._key_text(row).replace("\0", "\\0"), lambda: self._originals(row, texts, repair))
+        kept = self.problems.finish(repair, self._key_text(row).replace("\0", "\ufffd"), lambda: self._originals(row, texts, repair))
         return texts if kept else None
 
     def _originals(self, row: Row, texts: list[str], repair: RowRepair) -> dict[str, Any]:
@@ -109,16 +105,6 @@ class RowTexts:
             else:
                 originals[item.column.name] = None if text == NULL else unescape(text) if item.output.escaped else text
         return originals
-
-    def _problem(self, row: Row) -> MigrationError:
-        """Convert the row once more, column by column, to see which one fails."""
-        for item, value in zip(self._columns, row):
-            try:
-                if value is not None:
-                    item.convert(value)
-            except (ValueProblem, ValueError, OverflowError) as error:
-                return self._named(item, row, str(value), error)
-        raise AssertionError("a row that failed has a column that fails")
 
     def _named(self, item: _ColumnTexts, row: Row, value: str, error: Exception) -> MigrationError:
         reason = str(error) + advice(error.kind) if isinstance(error, ValueProblem) else f"{value[:60]!r} is not a value of the column's type"

@@ -50,11 +50,11 @@ def value_findings(source: TableSource, results: Iterable[dict]) -> list[Finding
 
 def _changed(source: TableSource, change: Change) -> Finding:
     kind = KINDS[change.kind]
-    became = f"were replaced by {kind.replaced_by}" if change.policy == REPLACE else "became NULL"
+    became = f"it was replaced by {kind.replaced_by}" if change.policy == REPLACE else "the value became NULL"
     keys = ", ".join(change.keys) + (", …" if change.rows > len(change.keys) else "")
     return Finding(
         "values_replaced" if change.policy == REPLACE else "values_set_null", "warning", f"{source.name}.{change.column}",
-        f"Values of {change.rows} rows {became}: {kind.meaning} ({change.kind}). Rows {keys}.",
+        f"{change.rows} rows had {kind.meaning} ({change.kind}); {became}. Keys: {keys}.",
         "Look at these rows; value_policies has the other choices.",
     )
 

@@ -67,7 +67,10 @@ STOP_ALL = ValuePolicies()
 
 def advice(kind: str) -> str:
     """Return what a user can do about a value of a kind, to be put behind the reason; empty when there is no kind."""
-    return f" (value_policies can have {' or '.join(KINDS[kind].policies[1:])} for {kind})" if kind else ""
+    if not kind:
+        return ""
+    *others, last = KINDS[kind].policies[1:]
+    return f" (value_policies can have {', '.join(others)} or {last} for {kind})"
 
 
 def policy_problems(value: Any) -> list[str]:
@@ -75,7 +78,7 @@ def policy_problems(value: Any) -> list[str]:
     if not isinstance(value, Mapping):
         return [f"it has to be a mapping of kinds ({', '.join(KINDS)}) to policies ({', '.join(POLICIES)})"]
     problems = []
-    for kind, policy in value.items():
+    for kind, policy in _named(value).items():
         if kind not in KINDS:
             nearest = difflib.get_close_matches(str(kind), KINDS, 1)
             problems.append(f"the kind {kind} is not known, {f'did you mean {nearest[0]}?' if nearest else 'there are: ' + ', '.join(KINDS)}")
@@ -87,9 +90,14 @@ def policy_problems(value: Any) -> list[str]:
     return problems
 
 
+def _named(value: Mapping[str, Any]) -> dict[str, Any]:
+    """YAML reads an unquoted ``null`` as nothing; here it is the policy of that name."""
+    return {kind: NULL if policy is None else policy for kind, policy in value.items()}
+
+
 def value_policies(value: Any) -> ValuePolicies:
     """Return the policies of a user's mapping. Raises ConfigurationError."""
     problems = policy_problems(value)
     if problems:
         raise ConfigurationError(f"value_policies: {'; '.join(problems)}")
-    return ValuePolicies({kind: policy for kind, policy in value.items() if policy != STOP})
+    return ValuePolicies({kind: policy for kind, policy in _named(value).items() if policy != STOP})
