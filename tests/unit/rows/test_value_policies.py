@@ -198,6 +198,30 @@ def test_keys():
         decode(build_row_decoder(table, {}, "t", value_policies({"zero_character": "null"})), pairs)
 
 
+def test_a_column_that_is_alone_in_its_family():
+    table = make_table(TEXT, families=[Family(0, "a", [1, 2, 9]), Family(1, "b", [7], 7)])
+    pairs = [(KEY + b"\x8a\x88", row_value([(2, 6, text_body("b")), (9, 6, text_body("a"))])), (KEY + b"\x8a\x89\x89", b"\0\0\0\0\x03x\0")]
+    for policy, bad in (("replace", "x\ufffd"), ("null", "\\N")):
+        assert decode(build_row_decoder(table, {}, "t", value_policies({"zero_character": policy})), pairs, 1) == [f"2\tb\t{bad}\ta"]
+    rejecting = build_row_decoder(table, {}, "t", value_policies({"zero_character": "reject"}))
+    assert decode(rejecting, pairs, 1) == [] and rejecting.problems.take()[1][0]["row"]["bad"] == {"bytes": "7800"}
+
+
+def test_rows_of_tables_interleaved_in_a_row_that_is_put_aside_are_not_this_tables():
+    columns = [Column(1, "k", TEXT, False), Column(2, "v", TEXT)]
+    table = Table(53, "t", 1, columns, Index(1, "primary", True, [IndexColumn(1)]), families=[Family(0, "primary", [1, 2])])
+    parent = b"\xbd\x89\x12a\x00\xff\x00\x01"
+    pairs = [(parent + b"\x88", row_value([(2, 6, text_body("v"))])), (parent + b"\xfe\xbe\x89\x8c\x88", row_value([(2, 6, text_body("w"))]))]
+    rejecting = build_row_decoder(table, {}, "t", value_policies({"zero_character": "reject"}))
+    assert decode(rejecting, pairs) == [] and len(rejecting.problems.take()[1]) == 1
+    replacing = build_row_decoder(table, {}, "t", value_policies({"zero_character": "replace"}))
+    assert decode(replacing, pairs) == ["a\ufffd\tv"] and replacing.problems.take()[0][0].rows == 1
+    child = Table(54, "c", 1, [Column(1, "k", TEXT, False), Column(3, "n", INT, False), Column(2, "v", TEXT)],
+                  Index(1, "primary", True, [IndexColumn(1), IndexColumn(3)], interleave_ancestors=[(53, 1, 1)]), families=[Family(0, "primary", [1, 2, 3])])
+    replacing = build_row_decoder(child, {}, "t", value_policies({"zero_character": "replace"}))
+    assert decode(replacing, pairs) == ["a\ufffd\t4\tw"]
+
+
 def test_a_kind_that_stops_wins_over_one_that_rejects():
     table = make_table(VARCHAR)
     pairs = [(KEY + b"\x8a\x88", row_value([(2, 6, text_body("\0")), (7, 6, text_body("abcd"))]))]
