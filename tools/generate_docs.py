@@ -21,7 +21,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings 
 
 BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->"
 SAMPLE_VALUES = {
-    "migration_source": "backup",
+    "migration_source": "restore",
     "s3_backup_path": "s3://YOUR_BUCKET/YOUR_BACKUP_FOLDER",
     "aws_access_key_id": "YOUR_AWS_ACCESS_KEY_ID",
     "aws_secret_access_key": "YOUR_AWS_SECRET_ACCESS_KEY",

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, Optional
-from urllib.parse import parse_qsl, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -14,6 +13,7 @@ from . import libraries
 from .backup.reader import BackupRequest
 from .backup.storage import StorageOptions
 from .cockroach.connection import CockroachParameters, files_of_certs_dir, parameters_of_url
+from .cockroach.storage_uri import secrets_of
 from .dump.layout import read_manifest
 from .errors import MigrationError
 from .migration_log import MigrationLog
@@ -134,7 +134,8 @@ def phase_result(module: AnsibleModule, result: dict) -> dict:
 def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict], log: Optional[MigrationLog] = None) -> None:
     """Call ``function`` and end the module with the facts it returns.
 
-    The only place where a MigrationError becomes ``fail_json``; it is logged too. Facts with ``failed`` and ``msg`` fail as well.
+    The only place where a MigrationError becomes ``fail_json``; it is logged too. Facts with ``failed`` and ``msg`` fail as well; ``warnings`` are
+    shown.
     """
     hide_secrets_in_urls(module)
     try:
@@ -142,6 +143,8 @@ def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict
         facts = function()
     except MigrationError as error:
         facts = {"failed": True, "msg": str(error)}
+    for warning in facts.pop("warnings", ()):
+        module.warn(warning)
     if facts.pop("failed", False):
         if log:
             log.write(f"failed: {facts['msg']}")
@@ -151,5 +154,4 @@ def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict
 
 def hide_secrets_in_urls(module: AnsibleModule) -> None:
     """CockroachDB's own URLs carry secrets as parameters; they are refused later, and never shown."""
-    for location in module.params.get("locations") or ():
-        module.no_log_values.update(value for _name, value in parse_qsl(urlsplit(location).query) if value)
+    module.no_log_values.update(secrets_of(module.params.get("locations") or ()))

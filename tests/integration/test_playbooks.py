@@ -117,7 +117,7 @@ def test_values_that_postgresql_cannot_hold(work):
 def test_sample_of_the_variables(work):
     path = work / "vars.yml"
     assert Run("playbooks/create_config.yml", f"-econfig_path={path}").changed == 1
-    assert yaml.safe_load(path.read_text(encoding="utf-8"))["migration_source"] == "backup"
+    assert yaml.safe_load(path.read_text(encoding="utf-8"))["migration_source"] == "restore"
     path.write_text("mine: kept\n", encoding="utf-8")
     assert Run("playbooks/create_config.yml", f"-econfig_path={path}").changed == 0
     assert path.read_text(encoding="utf-8") == "mine: kept\n"

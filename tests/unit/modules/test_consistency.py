@@ -44,8 +44,7 @@ def test_playbook_defaults_are_those_of_the_settings():
         value = json.loads(default.replace("'", '"'))
         if name not in WITHOUT_DEFAULT and name != "databases":
             assert value == BY_NAME[name].default, name
-    not_for_backups = {"cockroach_version", "cockroach_port", "cockroach_http_port", "certs_dir", "insecure_mode"}
-    assert used >= set(BY_NAME) - not_for_backups - {"migration_source", "s3_backup_path", "aws_region"}
+    assert used >= set(BY_NAME) - {"migration_source", "s3_backup_path", "aws_region"}
 
 
 def test_generated_files_are_up_to_date():

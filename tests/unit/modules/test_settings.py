@@ -52,6 +52,7 @@ def test_good_values():
 
 def test_config_of_the_older_tool():
     assert settings.unknown_keys(OLDER_TOOL, [], []) == []
+    assert settings.check_values(OLDER_TOOL) == []
     assert settings.check_values({**OLDER_TOOL, "migration_source": "backup"}) == []
 
 
