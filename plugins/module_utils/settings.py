@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .dump.value_policies import policy_problems
 from .errors import ConfigurationError
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable. ``type``: str, int, bool, locations, selection, names, skips, uris."""
+    """One variable. ``type``: str, int, bool, locations, selection, names, skips, uris, policies."""
 
     name: str
     type: str
@@ -93,6 +94,9 @@ SETTINGS = (
             "Rows in a chunk: what one COPY loads in one transaction, and the most that a broken run repeats. (The older tool's 10,000 was the page "
             "of a SELECT; COPY streams, and smaller chunks only cost transactions.)", low=1, high=10000000),
     Setting("parallelism", "int", 0, "Processes that read, and connections that load; 0 means one a core, at most eight.", low=0, high=64),
+    Setting("value_policies", "policies", {},
+            "What to do with values that PostgreSQL cannot hold: a mapping of kinds to `stop` (the default), `replace`, `null` or `reject`, such as "
+            "`{zero_character: replace, length: reject}`. The kinds stand below in *Values that PostgreSQL cannot hold*. Other policies make another dump."),
     Setting("kms_uris", "uris", [], "For `restore`: the URIs of the KMS keys of an encrypted backup.", secret=True),
     Setting("incremental_location", "str", "", "For `restore`: where the incremental backups of the collection are, when they lie elsewhere."),
     Setting("aws_auth", "str", "specified",
@@ -241,9 +245,13 @@ def _check_names(setting: Setting, value: Any) -> list[str]:
     return [f"{setting.name} has to be a mapping from full names in CockroachDB to new names"]
 
 
+def _check_policies(setting: Setting, value: Any) -> list[str]:
+    return [f"{setting.name}: {problem}" for problem in policy_problems(value)]
+
+
 _CHECKS = {
     "str": _check_string, "int": _check_integer, "bool": _check_boolean, "locations": _check_locations, "selection": _check_selection,
-    "names": _check_names, "skips": _check_skips, "uris": _check_uris,
+    "names": _check_names, "skips": _check_skips, "uris": _check_uris, "policies": _check_policies,
 }
 
 

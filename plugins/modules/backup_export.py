@@ -70,6 +70,16 @@ options:
     description: Whether a dump whose rows were removed by M(nomos.cockroach_migrator.dump_rows) has to be made again.
     type: bool
     default: true
+  value_policies:
+    description:
+      - What to do with values that PostgreSQL cannot hold, by kind. V(stop) is the default, the others are V(replace), V(null) and V(reject).
+      - The kinds are V(zero_character), V(invalid_utf8), V(length), V(decimal_scale), V(decimal_range), V(real_range), V(timestamp_range),
+        V(interval_range), V(json_number) and V(json_depth). What each is replaced by stands in the collection's README.
+      - Changed values are findings of the dump. Rejected rows lie below C(rejects) in the dump, and are imported into the table C(cockroach_migrator.rejects).
+      - Other policies make another dump.
+    type: dict
+    default: {}
+    version_added: 1.1.0
 requirements:
   - sqlglot
 seealso:
@@ -120,6 +130,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import an
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
 
@@ -130,7 +141,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         ansible_module.backup_request(module), given["dump_dir"], Selection(tuple(given["include"]), tuple(given["exclude"])),
         given["chunk_rows"], ansible_module.processes(given["parallelism"]), log.progress, module.check_mode,
         keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
-        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
+        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]), policies=value_policies(given["value_policies"]),
     )
     if result["changed"]:
         log.write(f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}")
@@ -152,6 +163,7 @@ def main() -> None:
             parallelism=dict(type="int", default=0),
             role_passwords=dict(type="bool", default=False, no_log=False),
             rows_needed=dict(type="bool", default=True),
+            value_policies=dict(type="dict", default={}),
         ),
         supports_check_mode=True,
     )

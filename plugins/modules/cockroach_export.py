@@ -102,6 +102,15 @@ options:
       - V(false) adds a finding that says so.
     type: bool
     default: true
+  value_policies:
+    description:
+      - What to do with values that PostgreSQL cannot hold, by kind. V(stop) is the default, the others are V(replace), V(null) and V(reject).
+      - The kinds are V(zero_character), V(invalid_utf8), V(length), V(decimal_scale), V(decimal_range), V(real_range), V(timestamp_range),
+        V(interval_range), V(json_number) and V(json_depth). What each is replaced by stands in the collection's README.
+      - Changed values are findings of the dump. Rejected rows lie below C(rejects) in the dump, and are imported into the table C(cockroach_migrator.rejects).
+      - Other policies make another dump.
+    type: dict
+    default: {}
 requirements:
   - sqlglot
   - tenacity
@@ -164,6 +173,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.a
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Finding, from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
 
@@ -175,7 +185,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         as_of=given["as_of"], kind=given["kind"], source_id=given["source_id"], locations=tuple(given["locations"]),
         findings=tuple(from_json(Finding, finding) for finding in given["findings"]), grants_restored=given["grants_restored"],
         keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
-        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
+        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]), policies=value_policies(given["value_policies"]),
     )
     result = export_cluster(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
     if result["changed"]:
@@ -201,6 +211,7 @@ def main() -> None:
             parallelism=dict(type="int", default=0),
             role_passwords=dict(type="bool", default=False, no_log=False),
             rows_needed=dict(type="bool", default=True),
+            value_policies=dict(type="dict", default={}),
             kind=dict(type="str", choices=["cluster", "restore"], default="cluster"),
             source_id=dict(type="str", default=""),
             locations=dict(type="list", elements="str", default=[]),

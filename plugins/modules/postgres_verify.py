@@ -11,6 +11,7 @@ author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
   - Compares every table's rows and row checksum, computed by PostgreSQL from what it stored, with the dump's manifest.
+  - Counts the rows that the export put aside, in the table C(cockroach_migrator.rejects).
   - Looks for every object of the dump's schema in PostgreSQL's catalog, and compares the sequences' values.
   - Fails when anything differs, and returns all that was compared.
 extends_documentation_fragment:

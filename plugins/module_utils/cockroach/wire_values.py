@@ -134,9 +134,9 @@ def _east(text: str) -> int:
 
 
 def parse_timestamp(text: str) -> tuple[int, int]:
-    """Seconds from 1970-01-01 UTC and nanoseconds."""
+    """Seconds from 1970-01-01 UTC and nanoseconds; the infinities lie beyond every calendar."""
     if text.endswith("infinity"):
-        raise MalformedValue(f"the timestamp {text} cannot come from CockroachDB's tables")
+        return -_BEYOND_CALENDAR * _DAY if text.startswith("-") else _BEYOND_CALENDAR * _DAY, 0
     days, position = _calendar_day(text)
     rest = text[position + 1:-3] if text.endswith(" BC") else text[position + 1:]
     microseconds, position = _clock(rest)
@@ -204,11 +204,7 @@ class _Object(list):
     """The (name, value) pairs of a JSON object."""
 
 
-def _refuse_constant(text: str) -> None:
-    raise MalformedValue(f"the JSON document holds {text}")
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_Object, parse_int=decimal.Decimal, parse_float=decimal.Decimal, parse_constant=_refuse_constant)
+_JSON = json.JSONDecoder(object_pairs_hook=_Object, parse_int=decimal.Decimal, parse_float=decimal.Decimal, parse_constant=decimal.Decimal)
 
 
 def parse_json(text: str) -> str:
@@ -218,7 +214,7 @@ def parse_json(text: str) -> str:
     except json.JSONDecodeError as error:
         raise MalformedValue(f"the JSON document cannot be read: {error}") from None
     except RecursionError:
-        raise ValueProblem(f"the JSON document is nested more than {MAX_DEPTH} levels deep") from None
+        raise ValueProblem(f"the JSON document is nested more than {MAX_DEPTH} levels deep", "json_depth") from None
     return _document(value, 0)
 
 
@@ -282,6 +278,10 @@ def _same(text: str) -> str:
     return text
 
 
+def _text(text: str) -> str:
+    return string_text(text.encode())
+
+
 _TEXT_ARRAY: Any = extensions and extensions.new_array_type((), "TEXTS", extensions.new_type((), "TEXT", lambda value, cursor: value))
 
 _PARSERS: dict[str, Parser] = {
@@ -289,5 +289,5 @@ _PARSERS: dict[str, Parser] = {
     "string": str.encode, "collated": str.encode, "refcursor": str.encode, "bytes": _bytea, "uuid": _uuid, "inet": _inet,
     "timestamp": parse_timestamp, "timestamptz": parse_timestamp, "interval": parse_interval, "timetz": _timetz, "bit": _bits,
     "geometry": bytes.fromhex, "geography": bytes.fromhex, "box2d": _box, "json": parse_json,
-    "tsvector": _same, "tsquery": _same, "vector": _same, "ltree": _same, "void": _same,
+    "tsvector": _text, "tsquery": _text, "vector": _same, "ltree": _text, "void": _same,
 }

@@ -30,6 +30,7 @@ from . import features as server_features
 from .chunk_loader import ChunkTask, load_chunk
 from .connection import ConnectionParameters, connect, postgres_message
 from .pool import ConnectionPool
+from .rejects import RejectTask, load_rejects, reject_tasks
 from .statement_runner import execute, run_one, run_together
 from .target_database import TargetState, create_database, inspect, require_usable
 
@@ -61,6 +62,7 @@ class Job:
     state: TargetState
     statements: dict[Key, Statement]
     chunks: list[ChunkTask]
+    rejects: list[RejectTask]
     findings: list[Finding] = field(default_factory=list)
     content: str = contents.ALL
     groups: list[list[TableEntry]] = field(default_factory=list)
@@ -84,20 +86,26 @@ class Job:
         return next((number for number, group in enumerate(self.groups) if task.table in group), 0)
 
     @property
+    def missing_rejects(self) -> list[RejectTask]:
+        """The files of rows that were put aside which are not loaded yet."""
+        return [task for task in self.rejects if task.key not in self.state.done]
+
+    @property
     def missing_analyze(self) -> list[TableEntry]:
         return [table for table in self.entry.tables if _analyze_key(table) not in self.state.done and self.content != contents.SCHEMA]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        return contents.complete_key(self.content) in self.state.done and set(self.statements) <= set(self.state.done) and not self.missing_chunks
+        left = self.missing_chunks or self.missing_rejects
+        return contents.complete_key(self.content) in self.state.done and set(self.statements) <= set(self.state.done) and not left
 
 
 def import_dump(dump_dir: str, parameters: ConnectionParameters, options: ImportOptions, progress: Optional[Progress] = None) -> dict:
     """Load a dump into databases of the same names.
 
     Returns ``changed``, ``seconds``, ``findings``, ``content`` unless it is ``all``, and ``databases``: for each name ``created``, ``rows``, ``seconds``,
-    ``statements`` (run now) and ``tables``, each with ``rows``, ``chunks_loaded`` (now) and ``seconds``. With
+    ``statements`` (run now) and ``tables``, each with ``rows``, ``rejected`` (rows put aside), ``chunks_loaded`` (now) and ``seconds``. With
     ``options.check`` nothing is changed and each database tells ``create``, ``statements``, ``chunks`` and ``rows``
     to do. A run that was broken off goes on where it stopped. Raises MigrationError; until all checks of all
     databases have passed nothing is changed.
@@ -151,13 +159,18 @@ def _require_files(dump_dir: str, entries: list[DatabaseEntry]) -> None:
     for entry in entries:
         for table in entry.tables:
             for chunk in table.chunks:
-                path = os.path.join(dump_dir, table.directory, chunk.file)
-                try:
-                    size = os.path.getsize(path)
-                except OSError as error:
-                    raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
-                if size != chunk.bytes:
-                    raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {chunk.bytes}: make the dump again")
+                _require_file(os.path.join(dump_dir, table.directory, chunk.file), chunk.bytes)
+            for file in table.rejects:
+                _require_file(os.path.join(dump_dir, table.rejects_directory, file.file), file.bytes)
+
+
+def _require_file(path: str, wanted: int) -> None:
+    try:
+        size = os.path.getsize(path)
+    except OSError as error:
+        raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
+    if size != wanted:
+        raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {wanted}: make the dump again")
 
 
 def _plan(
@@ -172,9 +185,10 @@ def _plan(
         for table in entry.tables for chunk in table.chunks
     ]
     statements = contents.statements_of(content, conversion.statements)
+    rejects = reject_tasks(dump_dir, manifest.dump_id, entry.tables) if content != contents.SCHEMA else []
     if content == contents.DATA:
-        return _plan_data(Job(entry, database, state, ledger.statement_keys(statements), chunks, content=content), parameters)
-    return Job(entry, database, state, ledger.statement_keys(statements), chunks, conversion.findings, content)
+        return _plan_data(Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, content=content), parameters)
+    return Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, conversion.findings, content)
 
 
 def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
@@ -250,6 +264,8 @@ def _load(
             run_together(control, job.state.name, dump_id, pre_data, marks)
         with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
             loaded = _load_chunks(job, pool, progress)
+            for task in job.missing_rejects:
+                load_rejects(control, task)
             _run_post_data(job, dump_id, control, pool, progress)
             for _table in pool.map(lambda connection, table: _analyze(connection, dump_id, table), job.missing_analyze):
                 pass
@@ -327,5 +343,5 @@ def _result(job: Job, loaded: dict[str, dict], started: float) -> dict:
     entries = job.entry.tables if job.content != contents.SCHEMA else []
     for table in entries:
         now = loaded.get(table.full_name, {"chunks": 0, "seconds": 0.0})
-        tables[table.full_name] = {"rows": table.rows, "chunks_loaded": now["chunks"], "seconds": round(now["seconds"], 3)}
+        tables[table.full_name] = {"rows": table.rows, "rejected": table.rejected, "chunks_loaded": now["chunks"], "seconds": round(now["seconds"], 3)}
     return {"rows": sum(table.rows for table in entries), "tables": tables, "seconds": round(time.monotonic() - started, 3)}

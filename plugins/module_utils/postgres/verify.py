@@ -25,6 +25,7 @@ from .catalog_check import check_columns, check_statements
 from .connection import ConnectionParameters, connect, postgres_message
 from .load import chosen
 from .pool import ConnectionPool
+from .rejects import count_rejects
 from .table_checksum import PieceResult, checksum_piece, missing_columns, pieces
 
 Progress = Callable[[dict], None]
@@ -44,7 +45,7 @@ def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: Verify
     """Compare PostgreSQL with a dump; nothing is changed.
 
     Returns ``ok``, ``seconds`` and ``databases``: for each name ``ok``, ``rows``, ``tables`` (each with ``rows``,
-    ``rows_found``, ``checksum``, ``checksum_found``, ``ok``, ``seconds``, and ``missing_columns`` if any),
+    ``rows_found``, ``checksum``, ``checksum_found``, ``rejected`` (rows put aside), ``rejected_found``, ``ok``, ``seconds``, and ``missing_columns`` if any),
     ``objects_checked`` and ``objects_missing`` (one line each); and ``content`` unless it is ``all``. With ``schema`` rows are not looked at,
     with ``data`` objects are not, but for the values of the sequences that are there. Raises MigrationError when it cannot look.
     """
@@ -83,9 +84,10 @@ def _verify_tables(
 ) -> dict[str, dict]:
     results = {}
     work = []
+    rejects = count_rejects(control)
     for table in entry.tables:
         missing = missing_columns(control, table)
-        results[table.full_name] = _empty_result(table, missing)
+        results[table.full_name] = dict(_empty_result(table, missing), rejected=table.rejected, rejected_found=rejects.get((table.schema, table.name), 0))
         if not missing:
             work += pieces(control, table)
     control.commit()
@@ -96,7 +98,7 @@ def _verify_tables(
             _add(results[found.table.full_name], found)
             progress({"phase": "verify", "database": entry.name, "done": number, "total": len(work)})
     for result in results.values():
-        result["ok"] = (result["rows"], result["checksum"]) == (result["rows_found"], result["checksum_found"])
+        result["ok"] = all(result[name] == result[f"{name}_found"] for name in ("rows", "checksum", "rejected"))
         result["seconds"] = round(result["seconds"], 3)
     return results
 

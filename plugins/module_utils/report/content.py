@@ -20,6 +20,7 @@ def build_report(manifest: Optional[Manifest], results: dict[str, dict], target:
     databases = _databases(manifest, results) if manifest else []
     findings = _findings(manifest, results)
     rows = sum(table["rows"] for database in databases for table in database["tables"])
+    rejected = sum(table["rejected"] for database in databases for table in database["tables"])
     tables = sum(len(database["tables"]) for database in databases)
     report = {
         "verified": _succeeded(results, "target_verify") and not failure,
@@ -31,6 +32,7 @@ def build_report(manifest: Optional[Manifest], results: dict[str, dict], target:
         "content": (results.get("target_verify") or {}).get("content", "all"),
         "tables": tables,
         "rows": rows,
+        "rejected": rejected,
         "databases": databases,
         "phases": {phase: result.get("seconds") for phase, result in results.items() if result},
         "findings": findings,
@@ -46,7 +48,8 @@ def _verdict(report: dict) -> str:
     """Say in one line where the migration stands."""
     content = f"{report['tables']} tables with {report['rows']:,} rows"
     attention = sum(finding["severity"] == "error" for finding in report["findings"])
-    left_out = f"; {attention} things were left out: read the findings" if attention else ""
+    rejected = f"; {report['rejected']:,} rows were put aside and are not in it" if report["rejected"] else ""
+    left_out = f"{rejected}; {attention} things were left out: read the findings" if attention else ""
     if report["failure"]:
         return f"FAILED: {report['failure']}"
     if report["verified"] and report["content"] == "schema":
@@ -70,6 +73,7 @@ def _databases(manifest: Manifest, results: dict[str, dict]) -> list[dict]:
             tables.append({
                 "name": table.full_name,
                 "rows": table.rows,
+                "rejected": table.rejected,
                 "checksum": table.checksum,
                 "bytes": table.text_bytes,
                 "chunks": len(table.chunks),
