@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ..errors import MigrationError, UnsupportedError
-from .dialect import Cockroach, parse
+from . import dialect
 from .names import literal, quote
 
 try:
@@ -110,7 +110,7 @@ class References:
         return edits
 
     def _statement(self, text: str, database: str, where: str) -> list[_Edit]:
-        tree = parse(text, where)
+        tree = dialect.parse(text, where)
         names_of_query = {item.alias for item in tree.find_all(exp.CTE)}
         edits: list[_Edit] = []
         meanings: dict[str, set[tuple[str, ...]]] = {}
@@ -168,7 +168,7 @@ def _tokenize(text: str, where: str) -> list[Any]:
     if exp is None:
         raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
     try:
-        return list(Cockroach().tokenize(text))
+        return list(dialect.Cockroach().tokenize(text))
     except SqlglotError as error:
         raise UnsupportedError(f"{where}: the SQL text is not understood: {text}") from error
 
