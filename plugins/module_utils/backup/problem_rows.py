@@ -106,7 +106,7 @@ class RowRepair:
                 self.rejection = self.rejection or (column.name, problem.kind, str(problem))
                 return None
             if column.id in self._problems.never_null:
-                raise ValueProblem(f"{problem}; it cannot become NULL, for the column is NOT NULL: choose another policy for {problem.kind}") from problem
+                raise ValueProblem(f"{problem}; it cannot become NULL, for the column is NOT NULL: choose another policy for {problem.kind}") from None
             kinds, result = {problem.kind: None}, None  # type: ignore[assignment]
         if kinds:
             self.columns.add(column.id)

@@ -122,9 +122,9 @@ def _aligned_rows(lines: list[str], begin: int, end: int, start: int) -> Iterato
     first = begin
     for number in range(begin, end):
         line = lines[number]
-        bar = start if not start or line[start - 1:start] == "|" else line.find("|") + 1
-        text, marked = _without_mark(line[bar + (1 if bar or not is_cockroach else 2):], is_cockroach)
-        if cell and line[:bar].strip(" |"):
+        edge = start if not start or line[start - 1:start] == "|" else line.find("|") + 1
+        text, marked = _without_mark(line[edge + (1 if edge or not is_cockroach else 2):], is_cockroach)
+        if cell and line[:edge].strip(" |"):
             yield Piece("\n".join(cell), first + 1)
             cell = []
         if not cell:
