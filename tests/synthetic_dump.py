@@ -93,7 +93,7 @@ def write(directory: str, name: str = "shop", orders: int = 600, chunk_rows: int
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with ChunkWriter(path) as writer:
                 writer.write(lines[start:start + chunk_rows], computed[start:start + chunk_rows] if computed else None)
-            chunks.append(layout.to_json(writer.chunk))
+            chunks.append({"chunk": layout.to_json(writer.chunk)})
         entries.append(layout.table_entry(
             item.id, schemas[item.schema_id], item.name, [_entry(one) for one in loaded_columns(item)], [_entry(one) for one in computed_columns(item)], chunks,
         ))

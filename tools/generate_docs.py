@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Writes what is generated: the README's table of variables, the sample of create_config, the roles' READMEs.
+"""Writes what is generated: the README's tables of variables and of values, the sample of create_config, the roles' READMEs.
 
 usage: generate_docs.py [--check]     with --check nothing is written, and the exit code is 1 when something is out of date
 """
@@ -16,9 +16,10 @@ import yaml
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT / ".collections"))
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import SETTINGS, Setting  # noqa: E402
 
-BEGIN, END = "<!-- variables: begin -->\n", "<!-- variables: end -->"
+BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->"
 SAMPLE_VALUES = {
     "migration_source": "restore",
     "s3_backup_path": "s3://YOUR_BUCKET/YOUR_BACKUP_FOLDER",
@@ -33,7 +34,8 @@ def shown(setting: Setting) -> str:
     """Return the default as a table shows it."""
     if setting.required:
         return "(required)"
-    return f"`{json.dumps(setting.default)}`" if setting.type in ("bool", "int", "selection") or setting.default == "" else f"`{setting.default}`"
+    plain = setting.type in ("bool", "int", "selection", "names", "policies") or setting.default == ""
+    return f"`{json.dumps(setting.default)}`" if plain else f"`{setting.default}`"
 
 
 def variables_table() -> str:
@@ -43,11 +45,21 @@ def variables_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def kinds_table() -> str:
+    """Return the README's table of values that PostgreSQL cannot hold."""
+    lines = ["| kind | what | `replace` puts there |", "|---|---|---|"]
+    lines += [f"| `{name}` | {kind.meaning} | {kind.replaced_by or '(not offered)'} |" for name, kind in KINDS.items()]
+    return "\n".join(lines) + "\n"
+
+
 def readme() -> str:
-    """Return the README with the table in its place."""
+    """Return the README with the tables in their places."""
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN)
-    return head + BEGIN + variables_table() + END + rest.split(END, 1)[1]
+    for name, table in (("variables", variables_table()), ("values", kinds_table())):
+        begin, end = BEGIN.format(name), END.format(name)
+        head, rest = text.split(begin)
+        text = head + begin + table + end + rest.split(end, 1)[1]
+    return text
 
 
 def sample() -> str:

@@ -36,7 +36,7 @@ def write_result(path: str, result: dict) -> bool:
 def keep_result(path: str, result: dict) -> None:
     """Keep the result of a phase. One that had nothing to do leaves what the earlier run did with the same dump and target."""
     previous = read_result(path)
-    if result.get("changed") or previous is None or any(previous.get(key) != result.get(key) for key in ("dump_id", "target", "failed")):
+    if result.get("changed") or previous is None or any(previous.get(key) != result.get(key) for key in ("dump_id", "target", "failed", "content")):
         write_result(path, result)
 
 

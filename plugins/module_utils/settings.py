@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .dump.value_policies import policy_problems
 from .errors import ConfigurationError
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable. ``type``: str, int, bool, locations, selection, skips, uris."""
+    """One variable. ``type``: str, int, bool, locations, selection, names, skips, uris, policies."""
 
     name: str
     type: str
@@ -57,6 +58,16 @@ SETTINGS = (
     Setting("databases", "selection", {"include": [], "exclude": []},
             "Patterns of what to migrate, such as `shop`, `shop.public.*`: a mapping with the lists `include` and `exclude`, or just the list to "
             "include. Everything by default."),
+    Setting("rename", "names", {},
+            "New names in PostgreSQL: a mapping from CockroachDB's full names, such as `shop: store`, `shop.public: store.sales`, "
+            "`shop.public.orders: bestellungen`. Views and other SQL texts follow."),
+    Setting("database_layout", "str", "databases",
+            "Whether every database becomes one of its own (`databases`), or all become schemas of one, `merged_database` (`schemas`): `public` of `shop` "
+            "becomes `shop`, any other schema `shop_<schema>`.", choices=("databases", "schemas")),
+    Setting("merged_database", "str", "", "With `database_layout: schemas`: the name of that one database."),
+    Setting("content", "str", "all",
+            "What is imported: schema and rows (`all`), everything but rows and the values of sequences (`schema`), or only those, into empty tables that are "
+            "there (`data`). The export and the rehearsal always have everything.", choices=("all", "schema", "data")),
     Setting("postgres_host", "str", "localhost", "The target."),
     Setting("postgres_port", "int", 5432, "Its port.", low=1, high=_LAST_PORT),
     Setting("postgres_database", "str", "postgres", "The database to connect to; each migrated database is created beside it under its own name."),
@@ -83,6 +94,9 @@ SETTINGS = (
             "Rows in a chunk: what one COPY loads in one transaction, and the most that a broken run repeats. (The older tool's 10,000 was the page "
             "of a SELECT; COPY streams, and smaller chunks only cost transactions.)", low=1, high=10000000),
     Setting("parallelism", "int", 0, "Processes that read, and connections that load; 0 means one a core, at most eight.", low=0, high=64),
+    Setting("value_policies", "policies", {},
+            "What to do with values that PostgreSQL cannot hold: a mapping of kinds to `stop` (the default), `replace`, `null` or `reject`, such as "
+            "`{zero_character: replace, length: reject}`. The kinds stand below in *Values that PostgreSQL cannot hold*. Other policies make another dump."),
     Setting("kms_uris", "uris", [], "For `restore`: the URIs of the KMS keys of an encrypted backup.", secret=True),
     Setting("incremental_location", "str", "", "For `restore`: where the incremental backups of the collection are, when they lie elsewhere."),
     Setting("aws_auth", "str", "specified",
@@ -225,9 +239,19 @@ def _check_selection(setting: Setting, value: Any) -> list[str]:
     return []
 
 
+def _check_names(setting: Setting, value: Any) -> list[str]:
+    if isinstance(value, dict) and all(isinstance(part, str) and part for pair in value.items() for part in pair):
+        return []
+    return [f"{setting.name} has to be a mapping from full names in CockroachDB to new names"]
+
+
+def _check_policies(setting: Setting, value: Any) -> list[str]:
+    return [f"{setting.name}: {problem}" for problem in policy_problems(value)]
+
+
 _CHECKS = {
     "str": _check_string, "int": _check_integer, "bool": _check_boolean, "locations": _check_locations, "selection": _check_selection,
-    "skips": _check_skips, "uris": _check_uris,
+    "names": _check_names, "skips": _check_skips, "uris": _check_uris, "policies": _check_policies,
 }
 
 
@@ -243,6 +267,9 @@ def _check_together(values: Mapping[str, Any]) -> list[str]:
         problems.append(f"s3_backup_path begins with {others[0]}://, which only CockroachDB reads: set migration_source: restore, or copy the backup")
     if source == "cluster" and not values.get("cockroach_url") and not _truth(values, "insecure_mode") and not values.get("certs_dir"):
         problems.append("certs_dir is empty: with insecure_mode: false a running CockroachDB is reached with the ca.crt in it, or by cockroach_url")
+    merges = (values.get("database_layout") or BY_NAME["database_layout"].default) == "schemas"
+    if merges != bool(values.get("merged_database")):
+        problems.append("database_layout: schemas and merged_database, the name of the one database, belong together: only one of them is set")
     if bool(values.get("aws_access_key_id")) != bool(values.get("aws_secret_access_key")):
         problems.append("aws_access_key_id and aws_secret_access_key belong together: only one of them is set")
     if values.get("aws_keys_file") and values.get("aws_access_key_id"):

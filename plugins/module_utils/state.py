@@ -32,9 +32,9 @@ def current_results(state_dir: str, dump_id: str, target: str) -> dict[str, dict
 
 
 def verified_dump(state_dir: str, targets: list[str]) -> str:
-    """Return the id of the dump that the verifications found in every one of ``targets``, empty if none. Raises MigrationError."""
+    """Return the id of the dump whose rows the verifications found in every one of ``targets``, empty if none. Raises MigrationError."""
     results = [read_result(result_path(state_dir, "target_verify", target)) or {} for target in targets]
-    found = {"" if result.get("failed") else result.get("dump_id", "") for result in results}
+    found = {"" if result.get("failed") or result.get("content") == "schema" else result.get("dump_id", "") for result in results}
     return found.pop() if len(found) == 1 else ""
 
 

@@ -12,7 +12,7 @@ version_added: 1.0.0
 description:
   - Reads a CockroachDB backup's own files and writes a dump, rows as PostgreSQL's COPY text in compressed chunks and the schema as a catalog and as SQL.
   - Proves that all bytes that the backup's manifest lists were read.
-  - A complete dump of the same backup and selection is left as it is. One that was broken off goes on where it stopped.
+  - A complete dump of the same backup, selection and names is left as it is. One that was broken off goes on where it stopped.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.source
@@ -39,6 +39,21 @@ options:
     type: list
     elements: str
     default: []
+  rename:
+    description:
+      - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
+      - A new name is bare, or full with the new names of what holds it.
+      - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
+    version_added: 1.1.0
+    type: dict
+    default: {}
+  merged_database:
+    description:
+      - The name of one database that all become schemas of. V(public) of the database C(shop) becomes C(shop), any other schema C(shop_<schema>).
+      - Empty means that each database becomes one of its own.
+    version_added: 1.1.0
+    type: str
+    default: ""
   chunk_rows:
     description: About how many rows a chunk holds.
     type: int
@@ -55,6 +70,16 @@ options:
     description: Whether a dump whose rows were removed by M(nomos.cockroach_migrator.dump_rows) has to be made again.
     type: bool
     default: true
+  value_policies:
+    description:
+      - What to do with values that PostgreSQL cannot hold, by kind. V(stop) is the default, the others are V(replace), V(null) and V(reject).
+      - The kinds are V(zero_character), V(invalid_utf8), V(length), V(decimal_scale), V(decimal_range), V(real_range), V(timestamp_range),
+        V(interval_range), V(json_number) and V(json_depth). What each is replaced by stands in the collection's README.
+      - Changed values are findings of the dump. Rejected rows lie below C(rejects) in the dump, and are imported into the table C(cockroach_migrator.rejects).
+      - Other policies make another dump.
+    type: dict
+    default: {}
+    version_added: 1.1.0
 requirements:
   - sqlglot
 seealso:
@@ -103,7 +128,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
 
@@ -114,6 +141,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         ansible_module.backup_request(module), given["dump_dir"], Selection(tuple(given["include"]), tuple(given["exclude"])),
         given["chunk_rows"], ansible_module.processes(given["parallelism"]), log.progress, module.check_mode,
         keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
+        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]), policies=value_policies(given["value_policies"]),
     )
     if result["changed"]:
         log.write(f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}")
@@ -129,10 +157,13 @@ def main() -> None:
             dump_dir=dict(type="path", required=True),
             include=dict(type="list", elements="str", default=[]),
             exclude=dict(type="list", elements="str", default=[]),
+            rename=dict(type="dict", default={}),
+            merged_database=dict(type="str", default=""),
             chunk_rows=dict(type="int", default=100000),
             parallelism=dict(type="int", default=0),
             role_passwords=dict(type="bool", default=False, no_log=False),
             rows_needed=dict(type="bool", default=True),
+            value_policies=dict(type="dict", default={}),
         ),
         supports_check_mode=True,
     )

@@ -13,7 +13,7 @@ description:
   - Reads a CockroachDB over SQL at one moment and writes the same dump as M(nomos.cockroach_migrator.backup_export).
   - Reads the schema from the descriptors and the rows in ranges of the primary keys, by COPY where the server has it. The text of the shell is never parsed.
   - Proves that as many rows were read as CockroachDB counts.
-  - A complete dump of the same source and selection is left as it is. One that was broken off goes on where it stopped, at the same moment.
+  - A complete dump of the same source, selection and names is left as it is. One that was broken off goes on where it stopped, at the same moment.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.cockroach
@@ -46,6 +46,19 @@ options:
     type: list
     elements: str
     default: []
+  rename:
+    description:
+      - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
+      - A new name is bare, or full with the new names of what holds it.
+      - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
+    type: dict
+    default: {}
+  merged_database:
+    description:
+      - The name of one database that all become schemas of. V(public) of the database C(shop) becomes C(shop), any other schema C(shop_<schema>).
+      - Empty means that each database becomes one of its own.
+    type: str
+    default: ""
   chunk_rows:
     description: How many rows a chunk holds.
     type: int
@@ -89,6 +102,15 @@ options:
       - V(false) adds a finding that says so.
     type: bool
     default: true
+  value_policies:
+    description:
+      - What to do with values that PostgreSQL cannot hold, by kind. V(stop) is the default, the others are V(replace), V(null) and V(reject).
+      - The kinds are V(zero_character), V(invalid_utf8), V(length), V(decimal_scale), V(decimal_range), V(real_range), V(timestamp_range),
+        V(interval_range), V(json_number) and V(json_depth). What each is replaced by stands in the collection's README.
+      - Changed values are findings of the dump. Rejected rows lie below C(rejects) in the dump, and are imported into the table C(cockroach_migrator.rejects).
+      - Other policies make another dump.
+    type: dict
+    default: {}
 requirements:
   - sqlglot
   - tenacity
@@ -147,9 +169,11 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Finding, from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
 
@@ -161,6 +185,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         as_of=given["as_of"], kind=given["kind"], source_id=given["source_id"], locations=tuple(given["locations"]),
         findings=tuple(from_json(Finding, finding) for finding in given["findings"]), grants_restored=given["grants_restored"],
         keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
+        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]), policies=value_policies(given["value_policies"]),
     )
     result = export_cluster(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
     if result["changed"]:
@@ -180,10 +205,13 @@ def main() -> None:
             as_of=dict(type="str", default=""),
             include=dict(type="list", elements="str", default=[]),
             exclude=dict(type="list", elements="str", default=[]),
+            rename=dict(type="dict", default={}),
+            merged_database=dict(type="str", default=""),
             chunk_rows=dict(type="int", default=100000),
             parallelism=dict(type="int", default=0),
             role_passwords=dict(type="bool", default=False, no_log=False),
             rows_needed=dict(type="bool", default=True),
+            value_policies=dict(type="dict", default={}),
             kind=dict(type="str", choices=["cluster", "restore"], default="cluster"),
             source_id=dict(type="str", default=""),
             locations=dict(type="list", elements="str", default=[]),

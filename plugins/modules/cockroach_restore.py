@@ -254,6 +254,5 @@ def _filled(values: list[str]) -> tuple[str, ...]:
     return tuple(filter(None, values))
 
 
-
 if __name__ == "__main__":
     main()

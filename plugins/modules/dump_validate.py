@@ -50,6 +50,10 @@ chunks:
   description: How many chunks were read.
   returned: success
   type: int
+rejected:
+  description: How many rows were put aside by the export.
+  returned: success
+  type: int
 """
 
 from ansible.module_utils.basic import AnsibleModule

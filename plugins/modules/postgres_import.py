@@ -43,6 +43,15 @@ options:
     type: str
     choices: [existing, create, skip]
     default: existing
+  content:
+    description:
+      - Whether schema and rows are loaded (V(all)), everything but rows and the values of sequences (V(schema)), or only those (V(data)).
+      - For V(data) the tables have to be there, empty, with columns of the same names. Nothing else is made, but for the ledger. Rows may also follow
+        an import of the schema of the same dump.
+    version_added: 1.1.0
+    type: str
+    choices: [all, schema, data]
+    default: all
   result_file:
     description:
       - A file that keeps the result as JSON, for M(nomos.cockroach_migrator.migration_report).
@@ -89,6 +98,7 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
     given = module.params
     options = ImportOptions(
         parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]), check=module.check_mode,
+        content=given["content"],
     )
     result = import_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress)
     if result["changed"]:
@@ -106,6 +116,7 @@ def main() -> None:
             databases=dict(type="list", elements="str", default=[]),
             parallelism=dict(type="int", default=0),
             grants=dict(type="str", choices=["existing", "create", "skip"], default="existing"),
+            content=dict(type="str", choices=["all", "schema", "data"], default="all"),
             result_file=dict(type="path"),
         ),
         supports_check_mode=True,

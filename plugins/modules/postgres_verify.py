@@ -11,6 +11,7 @@ author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
   - Compares every table's rows and row checksum, computed by PostgreSQL from what it stored, with the dump's manifest.
+  - Counts the rows that the export put aside, in the table C(cockroach_migrator.rejects).
   - Looks for every object of the dump's schema in PostgreSQL's catalog, and compares the sequences' values.
   - Fails when anything differs, and returns all that was compared.
 extends_documentation_fragment:
@@ -37,6 +38,12 @@ options:
     type: str
     choices: [existing, create, skip]
     default: existing
+  content:
+    description: The value that M(nomos.cockroach_migrator.postgres_import) was given. V(schema) looks at no rows, V(data) at rows and sequences only.
+    version_added: 1.1.0
+    type: str
+    choices: [all, schema, data]
+    default: all
   result_file:
     description:
       - A file that keeps the result as JSON, for M(nomos.cockroach_migrator.migration_report).
@@ -79,7 +86,9 @@ MOST_LINES = 5
 def verify(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the verification, log it and keep its result."""
     given = module.params
-    options = VerifyOptions(parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]))
+    options = VerifyOptions(
+        parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]), content=given["content"],
+    )
     result = dict(verify_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress), changed=False)
     return ansible_module.phase_result(module, result)
 
@@ -94,6 +103,7 @@ def main() -> None:
             databases=dict(type="list", elements="str", default=[]),
             parallelism=dict(type="int", default=0),
             grants=dict(type="str", choices=["existing", "create", "skip"], default="existing"),
+            content=dict(type="str", choices=["all", "schema", "data"], default="all"),
             result_file=dict(type="path"),
         ),
         supports_check_mode=True,

@@ -30,7 +30,7 @@ options:
     description: A file on the host that holds the text, in UTF-8. One of O(src) and O(text) is required.
     type: path
   text:
-    description: The text itself.
+    description: The text itself. It is logged like any argument, so use O(src) for a text that holds passwords.
     type: str
   database:
     description:
@@ -60,7 +60,8 @@ options:
     default: []
   grants:
     description:
-      - What becomes of C(GRANT), C(OWNER TO) and roles that the text holds. With V(create) roles that are missing are made, V(skip) leaves all out.
+      - What becomes of C(GRANT), C(OWNER TO) and roles that the text holds. With V(create) C(roles.sql) makes the roles, which is to be run first where
+        they are missing; V(skip) leaves all out.
     type: str
     choices: [create, skip]
     default: create
@@ -131,7 +132,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             src=dict(type="path"),
-            text=dict(type="str"),
+            text=dict(type="str", no_log=False),
             database=dict(type="str", default=""),
             dest=dict(type="path", required=True),
             postgres_version=dict(type="int", default=17),

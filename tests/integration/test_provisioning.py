@@ -336,8 +336,8 @@ def test_a_broken_copy_in_the_cache_is_replaced(mirror, work):
 
 def test_runs_at_once_do_not_disturb_each_other(mirror, work):
     mirror.publish(PATH, release())
-    with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        results = list(pool.map(lambda _number: provide(work / "cache", mirror.url), range(6)))
+    with concurrent.futures.ProcessPoolExecutor(6) as pool:
+        results = list(pool.map(provide, [work / "cache"] * 6, [mirror.url] * 6))
     assert {result["version"] for result in results} == {VERSION}
     assert left_in(work / "cache") == [".lock", NAME]
 

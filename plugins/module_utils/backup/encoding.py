@@ -7,12 +7,17 @@ Every reader takes the bytes and a position and returns what it read and the pos
 from __future__ import annotations
 
 import struct
-from typing import Union
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Callable, Optional, TypeVar, Union
 
 from ..errors import MigrationError
 
 Decimal = Union[str, tuple[bool, int, int]]
 """``NaN``, ``Infinity``, ``-Infinity``, or (negative, coefficient, exponent); a zero's exponent keeps its decimals."""
+
+Value = TypeVar("Value")
 
 COMPLEMENT = bytes(255 - byte for byte in range(256))
 
@@ -28,11 +33,39 @@ _DECIMAL_OPPOSITES = {"NaN": "NaN", "Infinity": "-Infinity", "-Infinity": "Infin
 
 
 class ValueProblem(MigrationError):
-    """Why one value cannot be read or cannot be held by PostgreSQL; the row decoder adds table, column and key."""
+    """Why one value cannot be read or cannot be held by PostgreSQL; the row decoder adds table, column and key.
+
+    ``kind`` is one of ``dump.value_policies.KINDS``; empty: no policy applies, the value always stops the export.
+    """
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class MalformedValue(ValueProblem):
     """The bytes are not what the column's type says."""
+
+
+_ACCEPTS: ContextVar[Optional[Callable[[str], bool]]] = ContextVar("accepts", default=None)
+
+
+@contextmanager
+def replacing(accepts: Callable[[str], bool]) -> Iterator[None]:
+    """Inside the block values of the kinds that ``accepts`` tells of are replaced instead of refused."""
+    token = _ACCEPTS.set(accepts)
+    try:
+        yield
+    finally:
+        _ACCEPTS.reset(token)
+
+
+def replacement(value: Value, message: str, kind: str) -> Value:
+    """Return ``value``, which replaces one that PostgreSQL cannot hold, where that is wanted; else raise ValueProblem."""
+    accepts = _ACCEPTS.get()
+    if accepts is None or not accepts(kind):
+        raise ValueProblem(message, kind)
+    return value
 
 
 def leb(data: bytes, position: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Optional
 
+from ..catalog.arrangement import AS_IN_SOURCE, Arrangement, arrange
 from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
 from ..catalog.model import Catalog, Finding
@@ -17,12 +18,14 @@ from ..catalog.stored_columns import loaded_columns
 from ..catalog.table_source import TableSource, table_sources
 from ..convert.computed import keep_unconvertible_as_data
 from ..dump import layout
+from ..dump.changed_values import chunk_problems, doubt_foreign_keys, value_findings
 from ..dump.chunk_files import ChunkWriter, write_chunk
 from ..dump.copy_text import parse_row
 from ..dump.export_journal import ExportJournal
 from ..dump.rows import rows_removed
 from ..dump.summary import summarize
 from ..dump.task_pool import Progress, run_tasks
+from ..dump.value_policies import STOP_ALL, ValuePolicies
 from ..errors import ConfigurationError
 from .coverage import files_of, prove, unread_ranges
 from .key_ranges import KeyRange, row_range, sequence_range
@@ -67,22 +70,23 @@ class Plan:
 def export_backup(
     request: BackupRequest, dump_dir: str, selection: Selection, chunk_rows: int, parallelism: int,
     progress: Optional[Progress] = None, check: bool = False, keep_passwords: bool = False,
-    rows_needed: bool = True,
+    rows_needed: bool = True, arrangement: Arrangement = AS_IN_SOURCE, policies: ValuePolicies = STOP_ALL,
 ) -> dict:
     """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``.
 
     ``chunk_rows`` is about how many rows a chunk holds, ``parallelism`` the number of processes. A complete dump of
     the same backup and selection is left as it is; one that was broken off goes on where it stopped. With ``check``
     nothing is written. ``keep_passwords`` keeps the roles' SCRAM verifiers in a private file of the dump.
-    Without ``rows_needed`` a dump whose rows were removed on purpose is complete too. Raises MigrationError.
+    Without ``rows_needed`` a dump whose rows were removed on purpose is complete too. ``arrangement`` gives new names. ``policies`` are for
+    values that PostgreSQL cannot hold. Other names and policies make another dump. Raises MigrationError.
     """
     started = time.monotonic()
     backup = open_backup(request)
-    plan = make_plan(backup, selection, chunk_rows)
+    plan = make_plan(backup, selection, chunk_rows, arrangement)
     identity = {
         "cluster_id": backup.info["cluster_id"], "end_time": list(backup.end_time), "chunk_rows": chunk_rows,
         "include": list(selection.include), "exclude": list(selection.exclude),
-        "passwords": keep_passwords,
+        "passwords": keep_passwords, **arrangement.identity(), **policies.identity(),
     }
     usable = layout.is_complete(dump_dir) and not (rows_needed and rows_removed(dump_dir))
     if usable and layout.read_manifest(dump_dir).source.get("identity") == identity:
@@ -91,7 +95,7 @@ def export_backup(
         return {"changed": True, "dump_dir": dump_dir, "tables": len(plan.sources), "chunks": sum(bool(task.chunk) for task in plan.tasks)}
     _require_space(dump_dir, backup, plan)
     journal = ExportJournal(dump_dir, identity)
-    _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders = backup, plan.sources, dump_dir, {}
+    _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders, _Worker.policies = backup, plan.sources, dump_dir, {}, policies
     results = run_tasks(plan.tasks, _run_task, journal, parallelism, progress or (lambda state: None))
     tally: dict[int, int] = {}
     for result in results.values():
@@ -103,11 +107,11 @@ def export_backup(
     return summarize(dump_dir, changed=True, started=started)
 
 
-def make_plan(backup: Backup, selection: Selection, chunk_rows: int) -> Plan:
+def make_plan(backup: Backup, selection: Selection, chunk_rows: int, arrangement: Arrangement = AS_IN_SOURCE) -> Plan:
     """Choose the tables and cut their key ranges into chunks."""
     catalog = build_catalog(backup.descriptors)
     _apply_system_rows(backup, catalog)
-    catalog = select(catalog, selection)
+    catalog = arrange(select(catalog, selection), arrangement)
     keep_unconvertible_as_data(catalog)
     sources = {table.id: source for database in catalog.databases for source in table_sources(database) for table in [source.table]}
     tasks, read = [], []
@@ -186,6 +190,7 @@ class _Worker:
     sources: dict[int, TableSource]
     dump_dir: str
     decoders: dict[int, RowDecoder]
+    policies: ValuePolicies
 
 
 def _run_task(task: Task) -> dict:
@@ -203,23 +208,24 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
     source = _Worker.sources[task.table_id]
     decoder = _Worker.decoders.get(task.table_id)
     if decoder is None:
-        decoder = _Worker.decoders[task.table_id] = build_row_decoder(source.table, source.user_types, source.name)
+        decoder = _Worker.decoders[task.table_id] = build_row_decoder(source.table, source.user_types, source.name, _Worker.policies)
     path = layout.chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
 
     def fill(writer: ChunkWriter) -> None:
         for lines, computed in decoder.rows(_Worker.backup.scan(task.start, task.end, tally)):
             writer.write(lines, computed)
 
-    return write_chunk(path, source.name, fill)
+    result = write_chunk(path, source.name, fill)
+    return {**result, **chunk_problems(_Worker.dump_dir, source, task.chunk, decoder.problems)}
 
 
 def _write_dump(
     backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, findings: list[Finding], keep_passwords: bool,
 ) -> None:
-    chunks: dict[int, list] = {}
+    chunks: dict[int, list[dict]] = {}
     for task in plan.tasks:
         if task.table_id:
-            chunks.setdefault(task.table_id, []).append(results[task.key]["chunk"])
+            chunks.setdefault(task.table_id, []).append(results[task.key])
     databases = []
     for database in plan.catalog.databases:
         tables = []
@@ -228,6 +234,8 @@ def _write_dump(
             tables.append(layout.table_entry(
                 source.table.id, source.schema, source.table.name, decoder.columns, decoder.computed, chunks.get(source.table.id, []),
             ))
+            findings += value_findings(source, chunks.get(source.table.id, []))
+        findings += doubt_foreign_keys(database, chunks)
         databases.append((database, tables))
     source_info = dict(backup.info, kind="backup", identity=identity)
     layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, findings, keep_passwords)

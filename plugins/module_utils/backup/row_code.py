@@ -6,7 +6,8 @@ The function is a generator over batches. For each row it reads the key columns 
 entries in the order of column ids: ``code`` is the next entry's column id times 16 plus its type, so that one
 comparison decides whether a column is there. Short numbers are looked up in tables, strings are slices of the value's
 Latin-1 view (made right for all of a row at once if any needs it), everything else is read by the column's reader.
-When the last entry does not end exactly with the value, the row is decoded again by ``GeneralRows``.
+When the last entry does not end exactly with the value, the row is decoded again by ``GeneralRows``. So are rows that
+hold what PostgreSQL cannot hold: the loop over a batch goes on behind them.
 """
 from __future__ import annotations
 
@@ -136,7 +137,10 @@ def write_source(layout: RowLayout) -> _Source:
     """Return the function's source; only ids and numbers of the descriptor go into it, never names."""
     source = _Source()
     general = layout.general
-    source.names.update(explain=general.explain, tuple_texts=general.tuple_texts, family_texts=general.family_texts, is_child=general.is_child)
+    source.names.update(
+        require_policy=general.require_policy, repair=general.repair, tuple_texts=general.tuple_texts, family_texts=general.family_texts,
+        is_child=general.is_child,
+    )
     if [family.id for family in layout.families] == [0]:
         _write_single(source, layout)
     else:
@@ -151,44 +155,57 @@ def _write_single(source: _Source, layout: RowLayout) -> None:
     source.add(2, "lines = []", "add = lines.append")
     if extra:
         source.add(2, "computed = []")
-    source.add(2, "try:")
-    source.add(3, "for key, value in zip(keys, values):")
-    _write_key(source, 4, layout)
-    source.add(4, "if key[p:] != b'\\x88' and is_child(key, p):", "    continue")
-    _write_nulls(source, 4, layout)
-    _write_value(source, 4, layout, layout.families[0])
-    _write_lines(source, 4, layout)
-    source.add(2, "except DECODING_ERRORS as error:", "    explain(error, key, value)")
+    source.add(2, "pairs = zip(keys, values)", "left = True", "while left:")
+    source.add(3, "try:")
+    source.add(4, "for key, value in pairs:")
+    _write_key(source, 5, layout)
+    source.add(5, "if key[p:] != b'\\x88' and is_child(key, p):", "    continue")
+    _write_nulls(source, 5, layout)
+    _write_value(source, 5, layout, layout.families[0])
+    _write_lines(source, 5, layout)
+    source.add(4, "left = False")
+    source.add(3, "except DECODING_ERRORS as error:", f"    repair(error, [(key, value)], lines, {'computed' if extra else 'None'})")
     source.add(2, "yield lines, " + ("computed" if extra else "None"))
 
 
 def _write_families(source: _Source, layout: RowLayout) -> None:
-    extra = bool(layout.computed)
+    """A row that fails is decoded again when all its families have come; they are kept only when a policy may ask for that."""
+    extra, keeps = bool(layout.computed), layout.general.problems.policies.active
     source.add(0, "def rows(batches):")
-    source.add(1, "row = key = value = None", "lines = []", "computed = []")
+    source.add(1, "row = key = value = failed = None", "lines = []", "computed = []", "kept = []")
     source.add(1, "for keys, values in batches:")
-    source.add(2, "lines = []", "add = lines.append", "computed = []")
-    source.add(2, "try:")
-    source.add(3, "for full_key, value in zip(keys, values):")
-    source.add(4, "key, family = split_family(full_key)")
-    source.add(4, "if key != row:")
-    source.add(5, "if row is not None:")
-    _write_lines(source, 6, layout)
-    source.add(5, "row = None")
-    _write_key(source, 5, layout)
-    source.add(5, "if p != len(key) and is_child(key, p):", "    continue")
-    source.add(5, "if family:", "    raise MalformedValue('the row lacks its first column family')")
-    source.add(5, "row = key")
-    _write_nulls(source, 5, layout)
+    source.add(2, "lines = []", "add = lines.append", "computed = []", "broken = []")
+    source.add(2, "pairs = zip(keys, values)", "left = True", "while left:")
+    source.add(3, "try:")
+    source.add(4, "for full_key, value in pairs:")
+    source.add(5, "key, family = split_family(full_key)")
+    source.add(5, "if key != row:")
+    source.add(6, "if failed is not None:", "    broken.append((failed, kept))", "    failed = None")
+    source.add(6, "elif row is not None:")
+    _write_lines(source, 7, layout)
+    source.add(6, "row = None")
+    if keeps:
+        source.add(6, "kept = [(full_key, value)]")
+    _write_key(source, 6, layout)
+    source.add(6, "if p != len(key) and is_child(key, p):", "    continue")
+    source.add(6, "if family:", "    raise MalformedValue('the row lacks its first column family')")
+    source.add(6, "row = key")
+    _write_nulls(source, 6, layout)
+    if keeps:
+        source.add(5, "else:", "    kept.append((full_key, value))", "    if failed is not None:", "        continue")
     for number, family in enumerate(layout.families):
-        source.add(4, f"{'elif' if number else 'if'} family == {family.id}:")
-        _write_value(source, 5, layout, family)
-    source.add(4, "else:", "    family_texts(value, family)")
-    source.add(2, "except DECODING_ERRORS as error:", "    explain(error, full_key, value)")
+        source.add(5, f"{'elif' if number else 'if'} family == {family.id}:")
+        _write_value(source, 6, layout, family)
+    source.add(5, "else:", "    family_texts(value, family)")
+    source.add(4, "left = False")
+    source.add(3, "except DECODING_ERRORS as error:", "    failed = require_policy(error, full_key, value)", "    row = key")
+    source.add(2, "for error, row_pairs in broken:", "    repair(error, row_pairs, lines, computed)")
     source.add(2, "yield lines, " + ("computed" if extra else "None"))
     source.add(1, "if row is not None:")
     source.add(2, "lines = []", "add = lines.append", "computed = []")
-    _write_lines(source, 2, layout)
+    source.add(2, "if failed is not None:", "    repair(failed, kept, lines, computed)")
+    source.add(2, "else:")
+    _write_lines(source, 3, layout)
     source.add(2, "yield lines, " + ("computed" if extra else "None"))
 
 

@@ -9,8 +9,10 @@ from typing import Optional
 
 from ..catalog.model import Column, Family, Table, UserType
 from ..catalog.stored_columns import computed_columns, loaded_columns
+from ..dump.value_policies import STOP_ALL, ValuePolicies
 from ..errors import UnsupportedError
 from .general_rows import ColumnForms, GeneralRows, TextReader, column_forms, key_text_reader
+from .problem_rows import ProblemRows
 from .row_code import RowLayout, compile_rows
 
 Batch = tuple[list[bytes], list[bytes]]
@@ -27,24 +29,26 @@ class OutputColumn:
 class RowDecoder:
     """Decodes one table's rows; made by ``build_row_decoder``."""
 
-    def __init__(self, layout: RowLayout, columns: tuple[OutputColumn, ...], computed: tuple[OutputColumn, ...]) -> None:
+    def __init__(self, layout: RowLayout, columns: tuple[OutputColumn, ...], computed: tuple[OutputColumn, ...], problems: ProblemRows) -> None:
         self.columns = columns
         """The COPY column list."""
         self.computed = computed
         """The stored computed columns: their text is for checksums only."""
+        self.problems = problems
+        """What happened to rows with values that PostgreSQL cannot hold."""
         self._rows = compile_rows(layout)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[Lines]:
         """Yield COPY lines (without newline) and, when there are computed columns, their text joined by tabs, else None.
 
         A row's keys may be spread over batches; it is yielded when its last key is certain. Raises MigrationError for a
-        value that PostgreSQL cannot hold, CorruptBackupError and UnsupportedError, naming table, column and the row's key.
+        value that PostgreSQL cannot hold and no policy changes, CorruptBackupError and UnsupportedError, naming table, column and the row's key.
         """
         return self._rows(batches)
 
 
-def build_row_decoder(table: Table, user_types: Mapping[int, UserType], name: str = "") -> RowDecoder:
-    """Return the decoder of a table's rows.
+def build_row_decoder(table: Table, user_types: Mapping[int, UserType], name: str = "", policies: ValuePolicies = STOP_ALL) -> RowDecoder:
+    """Return the decoder of a table's rows, under the policies for values that PostgreSQL cannot hold.
 
     ``user_types`` by descriptor id; ``name`` is the table's full name for messages.
     Raises UnsupportedError naming the column whose type cannot be decoded.
@@ -54,11 +58,11 @@ def build_row_decoder(table: Table, user_types: Mapping[int, UserType], name: st
     families = _families(table)
     key_readers = _key_readers(table, forms, name)
     loaded, computed = loaded_columns(table), computed_columns(table)
-    layout = RowLayout(
-        table, families, [column.id for column in loaded], [column.id for column in computed], forms, key_readers,
-        GeneralRows(name, table, families, forms, key_readers),
-    )
-    return RowDecoder(layout, _outputs(loaded, forms), _outputs(computed, forms))
+    loaded_ids, computed_ids = [column.id for column in loaded], [column.id for column in computed]
+    problems = ProblemRows(table, policies)
+    general = GeneralRows(name, table, families, forms, key_readers, loaded_ids, computed_ids, problems)
+    layout = RowLayout(table, families, loaded_ids, computed_ids, forms, key_readers, general)
+    return RowDecoder(layout, _outputs(loaded, forms), _outputs(computed, forms), problems)
 
 
 def _named_forms(column: Column, user_types: Mapping[int, UserType], name: str) -> ColumnForms:

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from ..catalog.model import SqlType, UserType
 from ..errors import UnsupportedError
-from .encoding import MalformedValue, ValueProblem
+from .encoding import MalformedValue, replacement
 from .text.composites import array_text, plain_array_text, record_text
 from .text.numbers import double_text, lsn_text, numeric_text, single_text
 from .text.scalars import bits_text, box2d_text, bytes_text, check_length, geometry_text, inet_cast_text, inet_text, string_text, uuid_text
@@ -123,11 +123,14 @@ def _string_writer(kind: SqlType, inside: bool) -> Writer:
 
     def write(value: bytes) -> str:
         if longest and len(value) > longest:
-            raise ValueProblem(f"the text has {len(value)} bytes, PostgreSQL's {short_name} holds {longest}")
+            message = f"the text has {len(value)} bytes, PostgreSQL's {short_name} holds {longest}"
+            value = replacement(value[:longest].decode("utf-8", "ignore").encode(), message, "length")
         if blank_padded and (width or not inside):
             value = value.rstrip(b" ")
         if 0 < width < len(value):
-            check_length(value, width)
+            value = check_length(value, width)
+            if blank_padded:
+                value = value.rstrip(b" ")
         text = string_text(value)
         return text.ljust(width) if blank_padded and inside else text
 
@@ -138,9 +141,11 @@ def _bits_writer(kind: SqlType) -> Writer:
     width, fixed = kind.width, kind.oid == _BIT_OID
 
     def write(value: tuple[int, list[int]]) -> str:
+        text = bits_text(*value)
         if width and (value[0] > width or fixed and value[0] != width):
-            raise ValueProblem(f"the bit string has {value[0]} bits, its column is declared with {width}")
-        return bits_text(*value)
+            fitted = text[:width].ljust(width if fixed else 0, "0")
+            text = replacement(fitted, f"the bit string has {value[0]} bits, its column is declared with {width}", "length")
+        return text
 
     return write
 

@@ -9,7 +9,7 @@ from ..errors import UnsupportedError
 DESCRIPTOR_KINDS = frozenset((1, 2, 3, 4, 5))
 TABLE = frozenset((
     1, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 34, 35, 36, 37, 38, 39, 40, 41,
-    42, 43, 44, 45, 47, 48, 49, 50, 53, 54, 55, 58, 59, 60, 61, 63, 64, 66, 67, 68, 69, 70,
+    42, 43, 44, 45, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71,
 ))
 """12 (the next index id) is in every real backup, 15, 16, 23, 27 and 30 in some; they are counters and bookkeeping."""
 COLUMN = frozenset((1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21))
@@ -19,13 +19,15 @@ CHECK = frozenset((1, 2, 3, 5, 6, 7, 8))
 UNIQUE_WITHOUT_INDEX = frozenset((1, 2, 3, 4, 5, 6))
 FAMILY = frozenset((1, 2, 3, 4, 5))
 SEQUENCE_OPTIONS = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9))
-TRIGGER = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12))
-DATABASE = frozenset((1, 2, 3, 4, 5, 7, 8, 9, 10, 11))
-SCHEMA = frozenset((1, 2, 3, 4, 5, 6, 8, 9, 10, 13))
-TYPE = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 18))
+TRIGGER = frozenset(range(1, 16))
+POLICY = frozenset(range(1, 13))
+DATABASE = frozenset((1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14))
+SCHEMA = frozenset((1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 13, 14))
+TYPE = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17, 18, 20))
 """9, 10 and 12 (version, modification time, who refers to it) are in every real backup and say nothing about the type."""
 ENUM_MEMBER = frozenset((1, 2, 3, 4))
-FUNCTION = frozenset((*range(1, 17), 21))
+FUNCTION = frozenset(range(1, 25))
+"""Of 12 and above, 12 (privileges), 13 and 22 (what it needs), 21 (procedure) and 23 (security) say something about the function."""
 
 
 def refuse_unknown(message: protobuf.Message, known: frozenset[int], what: str) -> None:

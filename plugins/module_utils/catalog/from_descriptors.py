@@ -10,7 +10,8 @@ from ..backup import protobuf
 from ..errors import CorruptBackupError, UnsupportedError
 from . import descriptor_fields as fields
 from .model import Catalog, Database, EnumMember, Finding, Function, Grant, Role, Schema, Sequence, Table, UserType, View
-from .privileges import read_privileges
+from .privileges import read_default_privileges, read_privileges
+from .schema_changes import unfinished_changes
 from .sql_types import read_type
 from .table_descriptor import old_foreign_key, read_index_foreign_keys, read_sequence, read_table, read_view
 
@@ -22,6 +23,7 @@ _STATES = {0: "public", 1: "being added", 2: "dropped", 3: "offline"}
 _ALIAS, _MULTI_REGION, _RECORD, _COMPOSITE = 1, 2, 3, 4
 _VOLATILITIES = {1: "VOLATILE", 2: "IMMUTABLE", 3: "STABLE"}
 _PARAMETER_MODES = {0: "IN", 1: "IN", 2: "OUT", 3: "INOUT", 4: "VARIADIC"}
+_DEFINER = 1
 _LANGUAGES = {1: "SQL", 2: "PLPGSQL"}
 
 InSchema = TypeVar("InSchema", bound=Union[Table, View, Sequence, UserType, Function])
@@ -88,18 +90,10 @@ def _databases(parsed: dict[int, tuple[int, protobuf.Message]], findings: list[F
             _report_state(name, "database", protobuf.integer(message, 8), findings)
             continue
         owner, grants = read_privileges(protobuf.blob(message, 3), name)
-        databases[number] = Database(number, name, owner=owner, grants=grants)
-        if protobuf.blob(message, 11) and _has_default_privileges(protobuf.blob(message, 11)):
-            findings.append(Finding(
-                "default_privileges", "warning", name, "ALTER DEFAULT PRIVILEGES of the database is not carried over.",
-                "Run ALTER DEFAULT PRIVILEGES in PostgreSQL for the roles that create objects.",
-            ))
+        databases[number] = Database(
+            number, name, owner=owner, grants=grants, default_privileges=read_default_privileges(protobuf.blob(message, 11), name),
+        )
     return databases
-
-
-def _has_default_privileges(data: bytes) -> bool:
-    """The message is always there; its list of roles is what a user has set."""
-    return bool(protobuf.blobs(protobuf.parse(data), 1))
 
 
 def _schemas(parsed: dict[int, tuple[int, protobuf.Message]], databases: dict[int, Database]) -> dict[int, Schema]:
@@ -113,7 +107,7 @@ def _schemas(parsed: dict[int, tuple[int, protobuf.Message]], databases: dict[in
         if database is None or _is_left_out(message, 8):
             continue
         owner, grants = read_privileges(protobuf.blob(message, 4), f"{database.name}.{name}")
-        schema = Schema(number, name, owner, grants)
+        schema = Schema(number, name, owner, grants, default_privileges=read_default_privileges(protobuf.blob(message, 10), f"{database.name}.{name}"))
         schemas[number] = schema
         database.schemas.append(schema)
     return schemas
@@ -124,7 +118,8 @@ def _place(item: InSchema, database: Database, schemas: dict[int, Schema]) -> In
     if item.schema_id in (0, _PUBLIC_SCHEMA_ID):
         item.schema_id = _PUBLIC_SCHEMA_ID
         if not any(schema.id == _PUBLIC_SCHEMA_ID for schema in database.schemas):
-            database.schemas.append(Schema(_PUBLIC_SCHEMA_ID, "public"))
+            # There everybody may use it; later releases say so in a descriptor.
+            database.schemas.append(Schema(_PUBLIC_SCHEMA_ID, "public", grants=[Grant("public", ["CREATE", "USAGE"])]))
     elif item.schema_id not in schemas:
         raise CorruptBackupError(f"{database.name}.{item.name} is in the schema {item.schema_id}, which the backup does not describe")
     return item
@@ -157,9 +152,12 @@ def _add_table(
     elif 28 in message:
         database.sequences.append(_place(read_sequence(message, database.name), database, schemas))
     elif protobuf.text(message, 24):
+        if 64 in message:
+            findings.append(Finding("trigger_left_out", "error", full_name, "The triggers of the view are left out.", "Write them again with CREATE TRIGGER."))
         database.views.append(_place(read_view(message, database.name), database, schemas))
     else:
         database.tables.append(_place(read_table(message, database.name), database, schemas))
+        findings += unfinished_changes(message, full_name)
 
 
 def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], databases: list[Database]) -> None:
@@ -213,6 +211,8 @@ def _add_function(number: int, message: protobuf.Message, databases: dict[int, D
     language = protobuf.integer(message, 7)
     if language not in _LANGUAGES:
         raise UnsupportedError(f"function {full_name} is written in the unknown language {language}")
+    if protobuf.integer(message, 23) not in (0, _DEFINER):
+        raise UnsupportedError(f"function {full_name}: the security mode {protobuf.integer(message, 23)} is not known")
     item = Function(
         number, name, protobuf.integer(message, 4),
         parameters=[_parameter(protobuf.parse(data), full_name) for data in protobuf.blobs(message, 5)],
@@ -220,6 +220,7 @@ def _add_function(number: int, message: protobuf.Message, databases: dict[int, D
         returns_set=bool(protobuf.integer(returned, 2)), language=_LANGUAGES[language], body=protobuf.text(message, 8),
         volatility=_VOLATILITIES.get(protobuf.integer(message, 9), "VOLATILE"), leakproof=bool(protobuf.integer(message, 10)),
         strict=protobuf.integer(message, 11) in (2, 3), procedure=bool(protobuf.integer(message, 21)), owner=owner, grants=grants,
+        security_definer=protobuf.integer(message, 23) == _DEFINER, depends_on=[*protobuf.integers(message, 13), *protobuf.integers(message, 22)],
     )
     database.functions.append(_place(item, database, schemas))
 
@@ -239,4 +240,6 @@ def _named_roles(databases: list[Database]) -> set[str]:
             grants: list[Grant] = item.grants
             owner: Optional[str] = item.owner
             names |= {grant.role for grant in grants} | ({owner} if owner else set())
+        for given in [*database.default_privileges, *(given for schema in database.schemas for given in schema.default_privileges)]:
+            names |= {grant.role for grant in given.grants} | ({given.role} if given.role else set())
     return names - BUILT_IN_ROLES

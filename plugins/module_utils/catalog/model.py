@@ -22,7 +22,7 @@ class SqlType:
 
     ``family`` is one of: bool int float decimal date timestamp timestamptz interval string
     collated bytes oid uuid array inet time json timetz tuple bit geometry geography enum
-    box2d void tsquery tsvector pg_lsn refcursor vector jsonpath ltree.
+    box2d void trigger tsquery tsvector pg_lsn refcursor vector jsonpath ltree.
     """
 
     family: str
@@ -156,6 +156,11 @@ class Trigger:
     function_id: int
     function_arguments: list[str]
     enabled: bool = True
+    update_columns: list[str] = field(default_factory=list)
+    """Columns of ``UPDATE OF``; empty when any update fires."""
+    new_alias: str = ""
+    """Name of the new rows of a statement (REFERENCING NEW TABLE)."""
+    old_alias: str = ""
 
 
 @dataclass
@@ -175,7 +180,7 @@ class Table:
     unique_without_index: list[UniqueWithoutIndex] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
     policies: list[dict[str, Any]] = field(default_factory=list)
-    """Row-level security policies: name and the fields the descriptor gives."""
+    """Row-level security policies: name, type (PERMISSIVE, RESTRICTIVE), command (ALL, SELECT ...), roles, using, with_check."""
     row_level_security: bool = False
     row_level_security_forced: bool = False
     ttl: dict[str, Any] = field(default_factory=dict)
@@ -269,6 +274,20 @@ class Function:
     owner: str = ""
     grants: list[Grant] = field(default_factory=list)
     comment: str = ""
+    security_definer: bool = False
+    depends_on: list[int] = field(default_factory=list)
+    """Ids of the relations and functions that the body needs."""
+
+
+@dataclass
+class DefaultPrivileges:
+    """ALTER DEFAULT PRIVILEGES of one role for one kind of objects."""
+
+    role: str
+    """Whose new objects; empty means FOR ALL ROLES."""
+    kind: str
+    """TABLES, SEQUENCES, TYPES, SCHEMAS or FUNCTIONS."""
+    grants: list[Grant] = field(default_factory=list)
 
 
 @dataclass
@@ -278,6 +297,7 @@ class Schema:
     owner: str = ""
     grants: list[Grant] = field(default_factory=list)
     comment: str = ""
+    default_privileges: list[DefaultPrivileges] = field(default_factory=list)
 
 
 @dataclass
@@ -296,6 +316,7 @@ class Database:
     owner: str = ""
     grants: list[Grant] = field(default_factory=list)
     comment: str = ""
+    default_privileges: list[DefaultPrivileges] = field(default_factory=list)
 
 
 @dataclass

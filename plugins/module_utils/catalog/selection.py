@@ -45,15 +45,15 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
     for database in catalog.databases:
         tables = [table for table in database.tables if _chosen(_full_name(database, table), selection)]
         views = [view for view in database.views if _chosen(_full_name(database, view), selection)]
-        if not tables and not views and not _chosen(database.name, selection):
-            continue
-        kept = {table.id for table in tables} | {sequence.id for sequence in database.sequences}
-        views = _keep_views(database, views, kept, findings)
-        for table in tables:
+        if tables or views or _chosen(database.name, selection):
+            database.tables, database.views = tables, views
+            databases.append(database)
+    kept = {table.id for database in databases for table in database.tables} | {sequence.id for database in databases for sequence in database.sequences}
+    _leave_out_views(databases, kept, findings)
+    for database in databases:
+        for table in database.tables:
             _drop_dangling_keys(database, table, kept, findings)
-        database.tables, database.views = tables, views
         database.sequences = [_disown(sequence, kept) for sequence in database.sequences]
-        databases.append(database)
     if not databases:
         raise ConfigurationError("databases: the include and exclude patterns leave nothing of this backup")
     return Catalog(databases, catalog.roles, findings)
@@ -78,20 +78,21 @@ def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
             raise ConfigurationError(f"databases: the pattern {pattern!r} matches nothing in this backup, which has: {', '.join(names[:20])}")
 
 
-def _keep_views(database: Database, views: list[View], kept: set[int], findings: list[Finding]) -> list[View]:
-    """Leave out the views that read something that was not chosen, and those that read them."""
-    chosen = {view.id for view in views}
+def _leave_out_views(databases: list[Database], kept: set[int], findings: list[Finding]) -> None:
+    """Leave out the views that read something that was not chosen, and those that read them; old releases read other databases, too."""
+    chosen = {view.id for database in databases for view in database.views}
     while True:
-        lost = [view for view in views if not set(view.depends_on) <= kept | chosen]
+        lost = [(database, view) for database in databases for view in database.views if view.id in chosen and not set(view.depends_on) <= kept | chosen]
         if not lost:
-            return views
-        for view in lost:
+            break
+        for database, view in lost:
             findings.append(Finding(
                 "view_without_source", "error", _full_name(database, view),
                 "The view is left out: it reads a table that was not chosen.", "Choose the table too, or exclude the view.",
             ))
-        chosen -= {view.id for view in lost}
-        views = [view for view in views if view.id in chosen]
+        chosen -= {view.id for _database, view in lost}
+    for database in databases:
+        database.views = [view for view in database.views if view.id in chosen]
 
 
 def _drop_dangling_keys(database: Database, table: Table, kept: set[int], findings: list[Finding]) -> None:

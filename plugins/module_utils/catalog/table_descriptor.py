@@ -17,8 +17,10 @@ _MATCHES = {0: "SIMPLE", 1: "FULL", 2: "PARTIAL"}
 _VALIDATED, _DROPPING = 0, 3
 _INDEX_KINDS = {0: "forward", 1: "inverted", 2: "vector"}
 _IDENTITIES = {0: "", 1: "ALWAYS", 2: "BY DEFAULT"}
-_TRIGGER_TIMES = {0: "", 1: "BEFORE", 2: "AFTER", 3: "INSTEAD OF"}
-_TRIGGER_EVENTS = {0: "", 1: "INSERT", 2: "UPDATE", 3: "DELETE", 4: "TRUNCATE"}
+_TRIGGER_TIMES = {1: "BEFORE", 2: "AFTER", 3: "INSTEAD OF"}
+_TRIGGER_EVENTS = {1: "INSERT", 2: "UPDATE", 3: "DELETE", 4: "TRUNCATE", 5: "UPSERT"}
+_POLICY_TYPES = {1: "PERMISSIVE", 2: "RESTRICTIVE"}
+_POLICY_COMMANDS = {1: "ALL", 2: "SELECT", 3: "INSERT", 4: "UPDATE", 5: "DELETE"}
 
 
 def read_table(message: protobuf.Message, database: str) -> Table:
@@ -35,7 +37,7 @@ def read_table(message: protobuf.Message, database: str) -> Table:
         checks=_checks(message, full_name), foreign_keys=_foreign_keys(message, full_name),
         unique_without_index=_unique_without_index(message, full_name),
         triggers=[_trigger(data, full_name) for data in protobuf.blobs(message, 64)],
-        policies=[{"name": protobuf.text(protobuf.parse(data), 2)} for data in protobuf.blobs(message, 66)],
+        policies=[_policy(data, full_name) for data in protobuf.blobs(message, 66)],
         row_level_security=bool(protobuf.integer(message, 68)), row_level_security_forced=bool(protobuf.integer(message, 69)),
         ttl=_ttl(message), locality=_locality(message), data_excluded=bool(protobuf.integer(message, 48)),
         format_version=protobuf.integer(message, 17), owner=owner, grants=grants,
@@ -52,7 +54,7 @@ def read_view(message: protobuf.Message, database: str) -> View:
     return View(
         protobuf.integer(message, 3), name, protobuf.integer(message, 40), protobuf.text(message, 24), read_columns(message, full_name), materialized,
         [read_index(data, full_name) for data in protobuf.blobs(message, 11)] if materialized else [],
-        protobuf.integers(message, 25), owner, grants,
+        [*protobuf.integers(message, 25), *protobuf.integers(message, 55)], owner, grants,
     )
 
 
@@ -208,11 +210,32 @@ def _trigger(data: bytes, full_name: str) -> Trigger:
     message = protobuf.parse(data)
     name = protobuf.text(message, 2)
     fields.refuse_unknown(message, fields.TRIGGER, f"trigger {full_name}.{name}")
-    events = [_TRIGGER_EVENTS[protobuf.integer(protobuf.parse(event), 1)] for event in protobuf.blobs(message, 4)]
+    events = [protobuf.parse(event) for event in protobuf.blobs(message, 4)]
     return Trigger(
-        name, _TRIGGER_TIMES[protobuf.integer(message, 3)], events, bool(protobuf.integer(message, 7)), protobuf.text(message, 8),
-        protobuf.integer(message, 9), [item.decode("utf-8") for item in protobuf.blobs(message, 10)], bool(protobuf.integer(message, 12)),
+        name, _named(_TRIGGER_TIMES, message, 3, f"trigger {full_name}.{name}"),
+        [_named(_TRIGGER_EVENTS, event, 1, f"trigger {full_name}.{name}") for event in events],
+        bool(protobuf.integer(message, 7)), protobuf.text(message, 8), protobuf.integer(message, 9),
+        [item.decode("utf-8") for item in protobuf.blobs(message, 10)], bool(protobuf.integer(message, 12)),
+        [item.decode("utf-8") for event in events for item in protobuf.blobs(event, 2)], protobuf.text(message, 5), protobuf.text(message, 6),
     )
+
+
+def _named(names: dict[int, str], message: protobuf.Message, field: int, what: str) -> str:
+    number = protobuf.integer(message, field)
+    if number not in names:
+        raise UnsupportedError(f"{what}: the value {number} of field {field} is not known")
+    return names[number]
+
+
+def _policy(data: bytes, full_name: str) -> dict[str, Any]:
+    message = protobuf.parse(data)
+    name = protobuf.text(message, 2)
+    fields.refuse_unknown(message, fields.POLICY, f"policy {full_name}.{name}")
+    return {
+        "name": name, "type": _named(_POLICY_TYPES, message, 3, f"policy {full_name}.{name}"),
+        "command": _named(_POLICY_COMMANDS, message, 4, f"policy {full_name}.{name}"), "roles": [item.decode("utf-8") for item in protobuf.blobs(message, 5)],
+        "using": protobuf.text(message, 6), "with_check": protobuf.text(message, 7),
+    }
 
 
 def _ttl(message: protobuf.Message) -> dict[str, Any]:

@@ -18,16 +18,19 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = tenacity = None
 
 from ..backup import timestamps
+from ..catalog.arrangement import Arrangement, arrange
 from ..catalog.model import Catalog, Finding
 from ..catalog.selection import Selection, select
 from ..catalog.table_source import TableSource, table_sources
 from ..convert.computed import keep_unconvertible_as_data
 from ..dump import layout
+from ..dump.changed_values import chunk_problems, doubt_foreign_keys, value_findings
 from ..dump.chunk_files import ChunkWriter, write_chunk
 from ..dump.export_journal import ExportJournal, unfinished_identity
 from ..dump.rows import rows_removed
 from ..dump.summary import summarize
 from ..dump.task_pool import Progress, run_tasks
+from ..dump.value_policies import STOP_ALL, ValuePolicies
 from ..errors import CockroachError
 from .connection import CockroachParameters, UnreachableError, cockroach_message, connect, is_lost, server_version
 from .key_ranges import Bound
@@ -69,6 +72,10 @@ class ExportRequest:
     """False: the cluster is a restored backup of databases or tables, which loses owners and grants."""
     keep_passwords: bool = False
     rows_needed: bool = True
+    arrangement: Arrangement = field(default_factory=Arrangement)
+    """The names in PostgreSQL."""
+    policies: ValuePolicies = STOP_ALL
+    """For values that PostgreSQL cannot hold; others make another dump."""
 
 
 @dataclass(frozen=True)
@@ -102,17 +109,17 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
             return _summary(request, False, started)
         broken_off = unfinished_identity(request.dump_dir)
         identity = broken_off if _same_source(broken_off, wanted) else dict(wanted, as_of=_moment(connection, request.as_of))
-        catalog = _read_catalog(connection, parameters, request, identity["as_of"])
-    sources = {source.table.id: source for database in catalog.databases for source in table_sources(database)}
+        catalog, originals = _read_catalog(connection, parameters, request, identity["as_of"])
+    sources = _sources(catalog)
     if check:
         return {"changed": True, "dump_dir": request.dump_dir, "as_of": identity["as_of"], "tables": len(sources)}
-    _Worker.prepare(parameters, request.dump_dir, sources, identity["as_of"])
+    _Worker.prepare(parameters, request, sources, originals, identity["as_of"])
     journal = ExportJournal(request.dump_dir, identity)
     tasks, counts = _plan(sources, request)
     results = run_tasks(tasks, _run_task, journal, request.parallelism, progress or (lambda state: None))
-    chunks: dict[int, list] = {}
+    chunks: dict[int, list[dict]] = {}
     for task in tasks:
-        chunks.setdefault(task.table_id, []).append(results[task.key]["chunk"])
+        chunks.setdefault(task.table_id, []).append(results[task.key])
     _prove(sources, chunks, counts)
     _write_dump(request, catalog, chunks, cluster, identity)
     journal.remove()
@@ -130,6 +137,7 @@ def _identity(request: ExportRequest, cluster: dict) -> dict:
     return {
         "kind": request.kind, "source_id": request.source_id or cluster["cluster_id"], "asked_as_of": request.as_of, "chunk_rows": request.chunk_rows,
         "include": list(request.selection.include), "exclude": list(request.selection.exclude), "passwords": request.keep_passwords,
+        **request.arrangement.identity(), **request.policies.identity(),
     }
 
 
@@ -150,15 +158,22 @@ def _moment(connection: Any, asked: str) -> str:
         return cursor.fetchone()[0]
 
 
-def _read_catalog(connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str) -> Catalog:
+def _read_catalog(connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str) -> tuple[Catalog, dict[int, TableSource]]:
+    """Return the catalog with the names in PostgreSQL, and the tables by id with those that CockroachDB knows."""
     try:
         catalog = select(read_catalog(connection, as_of), request.selection)
         for database in catalog.databases:
             read_sequence_values(connection, database, as_of)
     except psycopg2.Error as error:
         raise _refused("the schema", parameters, error) from None
+    originals = _sources(catalog)
+    catalog = arrange(catalog, request.arrangement)
     keep_unconvertible_as_data(catalog)
-    return catalog
+    return catalog, originals
+
+
+def _sources(catalog: Catalog) -> dict[int, TableSource]:
+    return {source.table.id: source for database in catalog.databases for source in table_sources(database)}
 
 
 class _Worker:
@@ -174,11 +189,13 @@ class _Worker:
     copies = False
 
     @classmethod
-    def prepare(cls, parameters: CockroachParameters, dump_dir: str, sources: dict[int, TableSource], as_of: str) -> None:
+    def prepare(
+        cls, parameters: CockroachParameters, request: ExportRequest, sources: dict[int, TableSource], originals: dict[int, TableSource], as_of: str,
+    ) -> None:
         """Set what all workers share."""
-        cls.parameters, cls.dump_dir, cls.sources, cls.connection = parameters, dump_dir, sources, None
-        cls.texts = {number: RowTexts(source) for number, source in sources.items()}
-        cls.readers = {number: TableReader(source, cls.texts[number].names(), as_of) for number, source in sources.items()}
+        cls.parameters, cls.dump_dir, cls.sources, cls.connection = parameters, request.dump_dir, sources, None
+        cls.texts = {number: RowTexts(source, request.policies) for number, source in sources.items()}
+        cls.readers = {number: TableReader(originals[number], cls.texts[number].names(), as_of) for number in sources}
 
 
 @contextmanager
@@ -238,7 +255,9 @@ def _run_task(task: Task) -> dict:
             _Worker.connection = connect(_Worker.parameters)
             receive_texts(_Worker.connection)
             _Worker.copies = has_copy(_Worker.connection)
-        return write_chunk(path, source.name, fill)
+        # What an attempt that failed has left.
+        texts.problems.take()
+        return {**write_chunk(path, source.name, fill), **chunk_problems(_Worker.dump_dir, source, task.chunk, texts.problems)}
 
     return dict(_retried(source.name, write), key=task.key, table_id=task.table_id)
 
@@ -274,16 +293,17 @@ def _refused(name: str, parameters: CockroachParameters, error: Any) -> Cockroac
     return CockroachError(f"{name}: CockroachDB refuses to be read: {message}")
 
 
-def _prove(sources: dict[int, TableSource], chunks: dict[int, list], counts: dict[int, int]) -> None:
+def _prove(sources: dict[int, TableSource], chunks: dict[int, list[dict]], counts: dict[int, int]) -> None:
     """Raise CockroachError unless the ranges of each table gave as many rows as the table has."""
     for number, source in sources.items():
-        rows = sum(chunk["rows"] for chunk in chunks.get(number, []))
+        rows = sum(chunk["rows"] + chunk.get("rejects", {}).get("rows", 0) for chunk in chunks.get(number, []))
         if rows != counts[number]:
             raise CockroachError(f"{source.name}: {rows} rows were read, CockroachDB counts {counts[number]}: the export cannot be trusted, please report this")
 
 
-def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list], cluster: dict, identity: dict) -> None:
+def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list[dict]], cluster: dict, identity: dict) -> None:
     databases = []
+    findings = [*request.findings, *catalog.findings, *([] if request.grants_restored else [_LOST_GRANTS])]
     for database in catalog.databases:
         tables = [
             layout.table_entry(
@@ -292,12 +312,13 @@ def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list
             )
             for source in table_sources(database)
         ]
+        findings += [finding for source in table_sources(database) for finding in value_findings(source, chunks.get(source.table.id, []))]
+        findings += doubt_foreign_keys(database, chunks)
         databases.append((database, tables))
     source_info = dict(
         cluster, kind=request.kind, locations=list(request.locations), end_time=timestamps.iso(timestamps.parse(identity["as_of"])),
         end_time_decimal=identity["as_of"], grants_restored=request.grants_restored, identity=identity,
     )
-    findings = [*request.findings, *catalog.findings, *([] if request.grants_restored else [_LOST_GRANTS])]
     layout.write_dump(request.dump_dir, source_info, databases, catalog.roles, findings, request.keep_passwords)
 
 

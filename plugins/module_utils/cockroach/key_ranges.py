@@ -81,6 +81,8 @@ class PrimaryKey:
 
 
 def _literal(column: Column, text: str) -> Any:
+    # No literal can hold U+0000.
+    literal = sql.SQL("convert_from(decode({}, 'hex'), 'utf8')").format(sql.Literal(text.encode().hex())) if "\0" in text else sql.Literal(text)
     if column.type.family == "collated":
-        return sql.SQL("{} COLLATE {}").format(sql.Literal(text), sql.Identifier(column.type.locale))
-    return sql.Literal(text)
+        return sql.SQL("{} COLLATE {}").format(literal, sql.Identifier(column.type.locale))
+    return literal

@@ -6,15 +6,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional
+from functools import partial
+from typing import Any, Callable, Optional
 
 from ..backup.encoding import ValueProblem
+from ..backup.problem_rows import ProblemRows, RowRepair, require_distinct_names
 from ..backup.row_decoder import OutputColumn
+from ..backup.text.scalars import string_text
 from ..backup.type_texts import BPCHAR_OID, SHORT_STRING_OIDS, is_escaped, resolve_type, text_writer
 from ..catalog.model import Column, SqlType
 from ..catalog.stored_columns import computed_columns, loaded_columns
 from ..catalog.table_source import TableSource
-from ..dump.copy_text import NULL, escape
+from ..dump.copy_text import NULL, escape, unescape
+from ..dump.value_policies import STOP_ALL, ValuePolicies, advice
 from ..errors import MigrationError, UnsupportedError
 from .wire_values import value_parser
 
@@ -24,6 +28,7 @@ Lines = tuple[list[str], Optional[list[str]]]
 Converter = Callable[[str], str]
 
 _PLAIN_DECIMAL = re.compile(r"-?[1-9]\d*(\.\d+)?|0(\.\d+)?|-0\.\d*[1-9]\d*")
+_TEXTS = ("string", "collated", "refcursor")
 _SHOWN = 200
 
 
@@ -39,8 +44,10 @@ class _ColumnTexts:
 class RowTexts:
     """Makes one table's COPY lines. Rows hold the loaded columns, then the computed ones, in the order of ``columns`` and ``computed``."""
 
-    def __init__(self, source: TableSource) -> None:
+    def __init__(self, source: TableSource, policies: ValuePolicies = STOP_ALL) -> None:
         self._name = source.name
+        self.problems = ProblemRows(source.table, policies)
+        """What happened to rows with values that PostgreSQL cannot hold."""
         loaded, computed = loaded_columns(source.table), computed_columns(source.table)
         self._columns = [_column_texts(column, source) for column in (*loaded, *computed)]
         self._loaded = len(loaded)
@@ -55,7 +62,7 @@ class RowTexts:
     def lines(self, rows: Iterable[Row]) -> Lines:
         """Return the rows' COPY lines and, when there are computed columns, their text joined by tabs, else None.
 
-        Raises MigrationError for a value that PostgreSQL cannot hold or that is not of its type, naming table, column and key.
+        Raises MigrationError for a value that PostgreSQL cannot hold and no policy changes, or that is not of its type, naming table, column and key.
         """
         converters = [item.convert for item in self._columns]
         count = self._loaded
@@ -64,23 +71,44 @@ class RowTexts:
         for row in rows:
             try:
                 texts = [NULL if value is None else convert(value) for convert, value in zip(converters, row)]
-            except (ValueProblem, ValueError, OverflowError) as error:
-                raise self._problem(row) from error
+            except (ValueProblem, ValueError, OverflowError):
+                repaired = self._repaired(row)
+                if repaired is None:
+                    continue
+                texts = repaired
             lines.append("\t".join(texts[:count]))
             if self.computed:
                 computed.append("\t".join(texts[count:]))
         return lines, computed if self.computed else None
 
-    def _problem(self, row: Row) -> MigrationError:
-        """Convert the row once more, column by column, to see which one fails."""
+    def _repaired(self, row: Row) -> Optional[list[str]]:
+        """Convert a row that failed under the policies; None when it is put aside. Raises MigrationError for a value that has to stop the export."""
+        repair = RowRepair(self.problems)
+        texts = []
         for item, value in zip(self._columns, row):
             try:
-                if value is not None:
-                    item.convert(value)
+                text = NULL if value is None else repair.convert(item.column, partial(item.convert, value))
+                if text is not None and item.kind.family == "json" and item.column.id in repair.columns:
+                    require_distinct_names(text)
             except (ValueProblem, ValueError, OverflowError) as error:
-                reason = str(error) if isinstance(error, ValueProblem) else f"{str(value)[:60]!r} is not a value of the column's type"
-                return MigrationError(f"{self._name}, column {item.column.name}, row {self._key_text(row)}: {reason}")
-        raise AssertionError("a row that failed has a column that fails")
+                raise self._named(item, row, str(value), error) from error
+            texts.append(NULL if text is None else text)
+        kept = self.problems.finish(repair, self._key_text(row).replace("\0", "\ufffd"), lambda: self._originals(row, texts, repair))
+        return texts if kept else None
+
+    def _originals(self, row: Row, texts: list[str], repair: RowRepair) -> dict[str, Any]:
+        """Return the row's columns by name: their text, None for NULL, and the original of those with a problem."""
+        originals: dict[str, Any] = {}
+        for item, value, text in zip(self._columns, row, texts):
+            if value is not None and item.column.id in repair.columns:
+                originals[item.column.name] = {"bytes": value.encode().hex()} if item.kind.family in _TEXTS or "\0" in value else {"text": value}
+            else:
+                originals[item.column.name] = None if text == NULL else unescape(text) if item.output.escaped else text
+        return originals
+
+    def _named(self, item: _ColumnTexts, row: Row, value: str, error: Exception) -> MigrationError:
+        reason = str(error) + advice(error.kind) if isinstance(error, ValueProblem) else f"{value[:60]!r} is not a value of the column's type"
+        return MigrationError(f"{self._name}, column {item.column.name}, row {self._key_text(row)}: {reason}")
 
     def _key_text(self, row: Row) -> str:
         values = {item.column.id: (item.column.name, value) for item, value in zip(self._columns, row)}
@@ -124,12 +152,15 @@ def _hexadecimal(text: str) -> str:
 
 def _plain_string(text: str) -> str:
     if "\0" in text:
-        raise ValueProblem("the text holds U+0000, which PostgreSQL cannot hold")
+        text = string_text(text.encode())
     return escape(text)
 
 
 def literal_text(column: Column, source: TableSource) -> Converter:
     """Return the converter from CockroachDB's text of a key column to a text that its parser reads back as the same value."""
     kind = resolve_type(column.type, source.user_types)
+    if kind.family in (*_TEXTS, "decimal"):
+        # CockroachDB's own text will do, also of what PostgreSQL cannot hold.
+        return _same
     parse, write = value_parser(kind, source.user_types), text_writer(kind, source.user_types)
     return lambda text: write(parse(text))

@@ -134,12 +134,12 @@ def _east(text: str) -> int:
 
 
 def parse_timestamp(text: str) -> tuple[int, int]:
-    """Seconds from 1970-01-01 UTC and nanoseconds.
+    """Seconds from 1970-01-01 UTC and nanoseconds; the infinities lie beyond every calendar.
 
     Raises ValueProblem for the first of March of leap years before 1 AD: outside of arrays CockroachDB prints the day before it alike.
     """
     if text.endswith("infinity"):
-        raise MalformedValue(f"the timestamp {text} cannot come from CockroachDB's tables")
+        return -_BEYOND_CALENDAR * _DAY if text.startswith("-") else _BEYOND_CALENDAR * _DAY, 0
     days, position = _calendar_day(text)
     before_christ = text.endswith(" BC")
     if before_christ and text[position - 6:position] == "-03-01" and _calendar_day(f"{text[:position - 5]}02-29 BC")[0] < days:
@@ -210,11 +210,7 @@ class _Object(list):
     """The (name, value) pairs of a JSON object."""
 
 
-def _refuse_constant(text: str) -> None:
-    raise MalformedValue(f"the JSON document holds {text}")
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_Object, parse_int=decimal.Decimal, parse_float=decimal.Decimal, parse_constant=_refuse_constant)
+_JSON = json.JSONDecoder(object_pairs_hook=_Object, parse_int=decimal.Decimal, parse_float=decimal.Decimal, parse_constant=decimal.Decimal)
 
 
 def parse_json(text: str) -> str:
@@ -224,7 +220,7 @@ def parse_json(text: str) -> str:
     except json.JSONDecodeError as error:
         raise MalformedValue(f"the JSON document cannot be read: {error}") from None
     except RecursionError:
-        raise ValueProblem(f"the JSON document is nested more than {MAX_DEPTH} levels deep") from None
+        raise ValueProblem(f"the JSON document is nested more than {MAX_DEPTH} levels deep", "json_depth") from None
     return _document(value, 0)
 
 
@@ -288,6 +284,10 @@ def _same(text: str) -> str:
     return text
 
 
+def _text(text: str) -> str:
+    return string_text(text.encode())
+
+
 _TEXT_ARRAY: Any = extensions and extensions.new_array_type((), "TEXTS", extensions.new_type((), "TEXT", lambda value, cursor: value))
 
 _PARSERS: dict[str, Parser] = {
@@ -295,5 +295,5 @@ _PARSERS: dict[str, Parser] = {
     "string": str.encode, "collated": str.encode, "refcursor": str.encode, "bytes": _bytea, "uuid": _uuid, "inet": _inet,
     "timestamp": parse_timestamp, "timestamptz": parse_timestamp, "interval": parse_interval, "timetz": _timetz, "bit": _bits,
     "geometry": bytes.fromhex, "geography": bytes.fromhex, "box2d": _box, "json": parse_json,
-    "tsvector": _same, "tsquery": _same, "vector": _same, "ltree": _same, "void": _same,
+    "tsvector": _text, "tsquery": _text, "vector": _same, "ltree": _text, "void": _same,
 }

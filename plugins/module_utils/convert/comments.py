@@ -10,10 +10,11 @@ from .context import Context
 from .database_commands import on_database
 from .indexes import index_of
 from .names import clip, literal, quote
+from .routines import Routine
 from .tables import kept_columns
 
 
-def create_comments(context: Context) -> None:
+def create_comments(context: Context, routines: dict[int, Routine]) -> None:
     """Add all comments; one on a view that is left out goes with it."""
     database = context.database
     if database.comment:
@@ -29,6 +30,12 @@ def create_comments(context: Context) -> None:
         _on_relation("TABLE", table, context)
         _on_parts(table, context)
         _on_constraints(table, context)
+    for routine in routines.values():
+        if routine.function.comment:
+            context.conversion.add(
+                "comment", "routine_comment", f"COMMENT ON {routine.signature} IS {literal(routine.function.comment)}", clip(routine.function.name),
+                context.schemas[routine.function.schema_id],
+            )
     for view in database.views:
         if view.id not in context.missing_views:
             _on_relation("MATERIALIZED VIEW" if view.materialized else "VIEW", view, context)

@@ -10,12 +10,15 @@ from . import expressions
 from .context import Context
 from .features import ConvertOptions, ServerFeatures
 
+_EXACT_SCALE = 12
+"""Digits after the point that both sides agree on where a column's declared type rounds to them."""
 _CODES = ("virtual_column_left_out", "computed_column_as_data", "needs_left_out_column")
 
 
 def keep_unconvertible_as_data(catalog: Catalog) -> None:
     """Turn stored computed columns without a counterpart into plain columns, with a finding each; drop virtual ones.
 
+    A stored column is a plain one, too, when PostgreSQL would compute its last digits or its text a little otherwise.
     To be called before the columns that travel as data are chosen, that is before a decoder is built. Whether an
     expression has a counterpart does not depend on the server, save for extensions: columns that need one which may
     be missing keep their values as data, too.
@@ -33,8 +36,9 @@ def _check_table(table: Table, context: Context, catalog: Catalog) -> None:
         if not column.computed or column.inaccessible or column.name in shards:
             continue
         where = context.full_name(table, column.name)
+        rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
         try:
-            expressions.convert(column.computed, context, where)
+            expressions.convert(column.computed, context, where, expressions.column_types(table.columns), exact=not column.virtual and not rounded)
         except UnsupportedError as error:
             if column.virtual:
                 lost.append(column)

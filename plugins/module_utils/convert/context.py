@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Optional, Union
 
-from ..catalog.model import USER_TYPE_OID_BASE, Column, Database, Sequence, Table, UserType, View
+from ..catalog.model import USER_TYPE_OID_BASE, Column, Database, Function, Sequence, Table, UserType, View
 from ..errors import UnsupportedError
 from .features import ConvertOptions, ServerFeatures
 from .names import Scope, clip, literal, quote
@@ -34,6 +34,10 @@ class Context:
     index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
     """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
     missing_views: set[int] = field(default_factory=set)
+    missing_functions: set[int] = field(default_factory=set)
+    """User-defined functions that are left out."""
+    late_functions: set[int] = field(default_factory=set)
+    """User-defined functions that are made after the tables and views that they need."""
     _extensions: set[str] = field(default_factory=set)
     _collations: dict[str, str] = field(default_factory=dict)
 
@@ -72,6 +76,21 @@ class Context:
         if number not in self.types:
             raise UnsupportedError(f"{where}: the type with the oid {oid} is not in the backup")
         return self.types[number]
+
+    def function_of_oid(self, oid: int, where: str) -> Function:
+        """Return the user-defined function that a text names by [FUNCTION oid]."""
+        for function in self.database.functions:
+            if function.id == oid - USER_TYPE_OID_BASE:
+                return function
+        raise UnsupportedError(f"{where}: the function with the oid {oid} is not in the backup")
+
+    def relation_named(self, schema: str, name: str) -> Optional[Union[Table, View]]:
+        """Return the table or view of this name, for a name without a schema the first one in any schema; None when there is none."""
+        relations: list[Union[Table, View]] = [*self.database.tables, *self.database.views]
+        for relation in relations:
+            if relation.name == name and (not schema or self.schema(relation) == clip(schema)):
+                return relation
+        return None
 
     def use_extension(self, name: str) -> bool:
         """Have the extension created when the server has it; False when it does not."""

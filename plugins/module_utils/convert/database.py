@@ -6,18 +6,24 @@ from __future__ import annotations
 from typing import Any
 
 from ..catalog.model import Database, Role, UserType
+from ..errors import UnsupportedError
 from .comments import create_comments
 from .constraints import create_checks, create_foreign_keys
 from .context import Context
+from .database_settings import create_settings
+from .default_privileges import create_default_privileges
 from .features import ConvertOptions, ServerFeatures
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
-from .names import clip, literal, quote
+from .names import MAX_BYTES, clip, literal, quote
+from .policies import create_policies
+from .routines import add_routine, convert_routines
 from .sequences import continue_after_data, create_sequence, own_sequence, set_value
 from .statements import Conversion
 from .tables import create_table, identity_sequence
 from .triggers import create_on_update
 from .types import type_name
+from .user_triggers import create_triggers
 from .views import create_views
 
 
@@ -34,6 +40,10 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
         context.conversion.add("schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare)
     for user_type in database.types:
         _create_type(user_type, context)
+    routines = convert_routines(context)
+    for routine in routines.values():
+        if not routine.late:
+            add_routine(routine, "function", context)
     _create_tables_and_sequences(context)
     for table in database.tables:
         create_primary_key(table, context)
@@ -42,11 +52,15 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
         create_checks(table, context)
         create_foreign_keys(table, context)
         create_on_update(table, context)
+        create_triggers(table, context)
+        create_policies(table, context)
     _set_sequences(context)
-    create_views(context)
+    create_views(context, {number: routine for number, routine in routines.items() if routine.late})
     _report_the_rest(context)
-    create_comments(context)
-    create_grants(context)
+    create_comments(context, routines)
+    create_grants(context, routines)
+    create_default_privileges(context)
+    create_settings(context)
     context.conversion.sort()
     return context.conversion
 
@@ -56,6 +70,12 @@ def _claim_names(context: Context) -> None:
     items: list[Any] = [*context.database.tables, *context.database.views, *context.database.sequences, *context.database.types]
     for item in items:
         context.scope.claim(context.schema(item), item.name)
+        if clip(item.name) != item.name:
+            context.find(
+                "name_cut", "warning", context.full_name(item), f"The name is shortened to 63 bytes: {clip(item.name)}.", "Use the shorter name in queries.",
+            )
+    for function in context.database.functions:
+        context.scope.reserve(context.schemas[function.schema_id], function.name)
 
 
 def _create_type(user_type: UserType, context: Context) -> None:
@@ -67,6 +87,11 @@ def _create_type(user_type: UserType, context: Context) -> None:
         )
         body = f"({fields})"
     else:
+        too_long = [member.name for member in user_type.members if len(member.name.encode("utf-8")) > MAX_BYTES]
+        if too_long:
+            raise UnsupportedError(
+                f"{context.full_name(user_type)}: the enum's value {too_long[0]} is longer than {MAX_BYTES} bytes; rename it in CockroachDB with ALTER TYPE"
+            )
         body = f"ENUM ({', '.join(literal(member.name) for member in user_type.members)})"
     context.conversion.add("type", "type", f"CREATE TYPE {quote(schema, name)} AS {body}", name, schema)
 
@@ -94,15 +119,5 @@ def _set_sequences(context: Context) -> None:
 
 def _report_the_rest(context: Context) -> None:
     database = context.database
-    for function in database.functions:
-        where = f"{database.name}.{context.schemas[function.schema_id]}.{function.name}"
-        context.find(
-            "function_left_out", "error", where, f"The user-defined function ({function.language}) is left out.", "Write it again with CREATE FUNCTION.",
-        )
     if database.regions:
         context.find("regions", "info", database.name, f"The database's regions ({', '.join(database.regions)}) have no counterpart.")
-    if database.settings:
-        context.find(
-            "database_settings", "info", database.name, f"Session defaults of the database are not carried over: {', '.join(database.settings)}.",
-            "Set those that PostgreSQL knows with ALTER DATABASE … SET.",
-        )

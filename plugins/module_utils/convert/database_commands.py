@@ -7,7 +7,10 @@ from .context import Context
 from .names import dollar_quote, literal
 
 
-def on_database(step: str, kind: str, template: str, context: Context) -> None:
-    """Add a command on the database that it runs in; %I in the template stands for its name (see PostgreSQL's format())."""
+def on_database(step: str, kind: str, template: str, context: Context, name: str = "") -> None:
+    """Add a command on the database that it runs in; %I in the template stands for its name (see PostgreSQL's format()).
+
+    ``name`` is what the command sets, the database itself when empty.
+    """
     body = f"BEGIN EXECUTE format({literal(template)}, current_database()); END"
-    context.conversion.add(step, kind, f"DO {dollar_quote(body)}", context.database.name)
+    context.conversion.add(step, kind, f"DO {dollar_quote(body)}", name or context.database.name)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..errors import MigrationError, UnsupportedError
+from .tokens import without_extensions
 
 try:
     import sqlglot
@@ -18,17 +19,23 @@ except ImportError:  # named by libraries.missing()
     Postgres = None
 
 _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
+UPSERT = "upsert"
+"""Key of a tree's meta data: the statement was UPSERT, and reads as INSERT."""
 _HEX_LENGTHS = {"x": 2, "u": 4, "U": 8}
 
 if Postgres is not None:
     class Cockroach(Postgres):
         """Functions keep the names that the text gives: none is rebuilt into another that means about the same."""
 
+        NULL_ORDERING = "nulls_are_small"
+        INDEX_OFFSET = 0
+
         class Tokenizer(Postgres.Tokenizer):
             """``b'…'`` is bytes and ``B'…'`` bits; ``:::`` asserts a type; ``//`` divides without a rest; INT has 64 bits."""
 
             BYTE_STRINGS = [("e'", "'"), ("E'", "'"), ("b'", "'")]
             BIT_STRINGS = [("B'", "'")]
+            COMMANDS: set[Any] = set()
             KEYWORDS = {
                 **Postgres.Tokenizer.KEYWORDS, ":::": TokenType.DCOLON, "//": TokenType.DIV, "STRING": TokenType.TEXT,
                 "BYTES": TokenType.VARBINARY, "INT": TokenType.BIGINT, "INTEGER": TokenType.BIGINT,
@@ -42,6 +49,11 @@ if Postgres is not None:
                 **Postgres.Parser.NUMERIC_PARSERS,
                 TokenType.BYTE_STRING: lambda self, token: _escaped_literal(self.sql[token.start:token.end + 1]),
             }
+            FUNCTION_PARSERS = {
+                **{name: Postgres.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "OVERLAY", "POSITION", "STRING_AGG", "SUBSTRING", "TRIM")},
+                "EXTRACT": lambda self: self._parse_part_of_time(),
+            }
+            LAMBDAS: dict[Any, Any] = {}
             PRIMARY_PARSERS = {**Postgres.Parser.PRIMARY_PARSERS, TokenType.BYTE_STRING: NUMERIC_PARSERS[TokenType.BYTE_STRING]}
 
             def _parse_types(self, *args: Any, **kwargs: Any) -> Optional[exp.Expression]:
@@ -49,6 +61,12 @@ if Postgres is not None:
                     self._advance(2)
                     return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=exp.Var(this="@" + self._prev.text))
                 return super()._parse_types(*args, **kwargs)
+
+            def _parse_part_of_time(self) -> Any:
+                """extract(year FROM x), and extract('year':::STRING, x) as descriptors hold it."""
+                if self._next and self._next.token_type == TokenType.FROM:
+                    return self._parse_extract()
+                return exp.Anonymous(this="extract", expressions=self._parse_csv(self._parse_assignment))
 
 
 def parse(text: str, where: str) -> Any:
@@ -60,12 +78,25 @@ def parse(text: str, where: str) -> Any:
         raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
     try:
         dialect = Cockroach()
-        trees = dialect.parser().parse(_without_hints(dialect.tokenize(text)), text)
+        tokens, upsert = without_extensions(_without_hints(dialect.tokenize(text)), where)
+        trees = dialect.parser().parse(tokens, text)
     except SqlglotError as error:
         raise UnsupportedError(f"{where}: the SQL text is not understood: {text}") from error
     if len(trees) != 1 or trees[0] is None:
         raise UnsupportedError(f"{where}: the SQL text is not one expression: {text}")
+    if upsert:
+        trees[0].meta[UPSERT] = True
     return trees[0]
+
+
+def tokenize(text: str, where: str) -> list[Any]:
+    """Return the tokens of a text. Raises UnsupportedError naming ``where``."""
+    if sqlglot is None:
+        raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
+    try:
+        return list(Cockroach().tokenize(text))
+    except SqlglotError as error:
+        raise UnsupportedError(f"{where}: the text is not understood: {text}") from error
 
 
 def generate(tree: Any) -> str:

@@ -6,12 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
-from ..catalog.model import USER_TYPE_OID_BASE, SqlType, UserType
+from ..catalog.model import USER_TYPE_OID_BASE, Function, SqlType, Table, UserType
 from ..errors import UnsupportedError
-from . import functions
+from . import casts, function_calls, functions, trees
 from .context import Context
-from .dialect import generate, parse
+from .dialect import UPSERT, generate, parse
+from .families import Scope, declared_family, family_of
 from .names import clip, quote
+from .tokens import FUNCTION_PREFIX, TABLE_PREFIX
 
 try:
     from sqlglot import exp
@@ -20,6 +22,20 @@ except ImportError:  # named by libraries.missing()
 
 _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
 _ROW_ID_FUNCTIONS = frozenset(("unique_rowid", "unordered_unique_rowid"))
+_SYSTEM_SCHEMAS = frozenset(("crdb_internal", "pg_extension"))
+_POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
+_KNOWN_NODES = frozenset("""
+Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift
+BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp
+CurrentUser DPipe DataType DataTypeParam Delete Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having
+HexString ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
+JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot JSONPathSubscript
+Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ NullSafeNEQ
+ObjectIdentifier Offset OnConflict Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike Returning Schema Select
+SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple Union Unnest Update
+Values Var Where Window WindowSpec With WithinGroup Parameter
+""".split())
+"""What the parser may make of CockroachDB's text without a change of meaning."""
 
 
 @dataclass
@@ -34,42 +50,175 @@ class Expression:
 class _Converter:
     context: Context
     where: str
-    columns: dict[str, SqlType] = field(default_factory=dict)
+    scope: Scope = field(default_factory=Scope)
     row_id: Optional[Callable[[], str]] = None
     """Gives the quoted name of a sequence that stands for unique_rowid()."""
+    differences: list[str] = field(default_factory=list)
+
+    def convert(self, node: Any) -> Any:
+        """Return a converted copy of a part."""
+        return node.copy().transform(self.node)
+
+    def family(self, node: Any) -> str:
+        """Return CockroachDB's type of an unconverted part, '' when it is not known."""
+        return family_of(node, self.scope)
+
+    def differs(self, difference: str) -> None:
+        """Note that PostgreSQL's result may not be quite the same."""
+        if difference not in self.differences:
+            self.differences.append(difference)
+
+    def refusal(self, reason: str) -> UnsupportedError:
+        """Return the error for what has no counterpart."""
+        return UnsupportedError(f"{self.where}: {reason}")
 
     def node(self, node: Any) -> Any:
-        if isinstance(node, exp.Cast):
-            return self._cast(node)
-        if isinstance(node, exp.HexString):
-            return _bytes(node.name)
-        if isinstance(node, exp.Anonymous):
-            return self._function(node)
-        if isinstance(node, exp.DataType):
-            return self._type(node)
-        if isinstance(node, exp.Table):
-            return self._table(node)
-        if isinstance(node, exp.Column) and node.args.get("catalog"):
-            node.set("catalog", None)
-        elif isinstance(node, exp.Collate) and isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
-            return self._collate(node)
-        elif isinstance(node, (exp.Any, exp.All)) and not isinstance(node.this, (exp.Paren, exp.Subquery, exp.Select)):
-            node.set("this", exp.Paren(this=node.this))
-        elif self._takes_integer(node) and self._is_integer(node.expression):
-            node.set("expression", _as_integer(node.expression))
-        elif isinstance(node, exp.Substring):
-            for part in ("start", "length"):
-                if node.args.get(part) is not None:
-                    node.set(part, _as_integer(node.args[part]))
-        elif isinstance(node, exp.Div):
-            return self._division(node)
-        elif isinstance(node, exp.IntDiv) and self._is_integer(node.this) and self._is_integer(node.expression):
-            return exp.Div(this=_transform(node.this, self), expression=_transform(node.expression, self), typed=True)
+        """Convert one part; what replaces it is not visited again."""
+        if type(node).__name__ not in _KNOWN_NODES:
+            raise self.refusal(f"{type(node).__name__} has no known counterpart in PostgreSQL: {node.sql('postgres')}")
+        handler = _HANDLERS.get(type(node))
+        return handler(self, node) if handler is not None else node
+
+    def _column(self, node: Any) -> Any:
+        if node.name.lower() == "default" and not node.table and not node.this.args.get("quoted"):
+            return exp.Var(this="DEFAULT")
+        if node.name.lower() == "tg_argv":
+            self.differs("TG_ARGV counts from 0, in CockroachDB before v25.1 from 1")
+        node.set("catalog", None)
         return node
 
-    def _takes_integer(self, node: Any) -> bool:
-        """Tell whether PostgreSQL wants an integer of 4 bytes on the right: positions in JSON, days added to a date."""
-        return isinstance(node, (exp.JSONExtract, exp.JSONExtractScalar)) or (isinstance(node, (exp.Add, exp.Sub)) and self._is_date(node.this))
+    def _identifier(self, node: Any) -> Any:
+        """Names without quotes are in small letters to CockroachDB."""
+        node.set("this", clip(node.name if node.args.get("quoted") else node.name.lower()))
+        return node
+
+    def _current_time(self, node: Any) -> Any:
+        return exp.Var(this="CURRENT_TIME")
+
+    def _limited(self, node: Any) -> Any:
+        if node.args.get("limit") or node.args.get("order"):
+            raise self.refusal(f"{type(node).__name__.upper()} with ORDER BY or LIMIT has no counterpart in PostgreSQL")
+        return node
+
+    def _quantified(self, node: Any) -> Any:
+        if not isinstance(node.this, (exp.Paren, exp.Subquery, exp.Select)):
+            node.set("this", exp.Paren(this=node.this))
+        return node
+
+    def _hexadecimal(self, node: Any) -> Any:
+        return _bytes(node.name)
+
+    def _sum(self, node: Any) -> Any:
+        """Days that are added to a date are a 4-byte integer; INT2 and INT4 are added as INT8 in CockroachDB."""
+        left, right = self.family(node.this), self.family(node.expression)
+        if left == "date" and right == "int":
+            node.set("expression", _as_integer(node.expression))
+        elif right == "date" and left == "int":
+            node.set("this", _as_integer(node.this))
+        elif self._is_narrow(node.this) and self._is_narrow(node.expression):
+            node.set("this", trees.cast(node.this.copy(), "bigint"))
+        return node
+
+    def _is_narrow(self, node: Any) -> bool:
+        node = node.unnest()
+        if isinstance(node, (exp.Neg, exp.Add, exp.Sub, exp.Mul)):
+            return all(self._is_narrow(part) for part in (node.this, node.args.get("expression")) if part is not None)
+        if isinstance(node, exp.Literal):
+            return bool(node.is_int)
+        kind = self.scope.find(node) if isinstance(node, exp.Column) else None
+        return kind is not None and kind.family == "int" and kind.width in (16, 32)
+
+    def _position_in_json(self, node: Any) -> Any:
+        if self.family(node.expression) == "int":
+            node.set("expression", _as_integer(node.expression))
+        return node
+
+    def _shift(self, node: Any) -> Any:
+        if self.family(node.this) != "inet" and self.family(node.expression) in ("int", ""):
+            node.set("expression", _as_integer(node.expression))
+        if self._is_narrow(node.this):
+            node.set("this", trees.cast(node.this.copy(), "bigint"))
+        return node
+
+    def _concatenation(self, node: Any) -> Any:
+        """A string takes the text of anything else, which PostgreSQL writes otherwise for some types."""
+        sides = [(key, self.family(node.args[key])) for key in ("this", "expression")]
+        if "string" not in [family for _key, family in sides]:
+            return node
+        for key, family in sides:
+            if family == "uuid":
+                raise self.refusal("a string and a UUID make another text in PostgreSQL")
+            if family not in ("string", "") and not family.endswith("[]"):
+                node.set(key, exp.Cast(this=node.args[key].copy(), to=exp.DataType.build("text")))
+        return node
+
+    def _substring(self, node: Any) -> Any:
+        if node.args.get("start") is not None and self.family(node.args["start"]) == "string":
+            raise self.refusal("substring() by a regular expression has no safe counterpart in PostgreSQL")
+        for part in ("start", "length"):
+            if node.args.get(part) is not None and self.family(node.args[part]) in ("int", ""):
+                node.set(part, _as_integer(node.args[part]))
+        return node
+
+    def _overlay(self, node: Any) -> Any:
+        for part in ("from_", "from", "for_", "for"):
+            if isinstance(node.args.get(part), exp.Expression):
+                node.set(part, _as_integer(node.args[part]))
+        return node
+
+    def _subscript(self, node: Any) -> Any:
+        """Arrays begin at 1 on both sides; sqlglot counts from 0 unless it is told the offset."""
+        node.set("expressions", [_as_integer(item) if self.family(item) == "int" else item for item in node.expressions])
+        node.set("offset", 1)
+        return node
+
+    def _pattern(self, node: Any) -> Any:
+        function_calls.check_pattern(node.expression, self)
+        return node
+
+    def _power(self, node: Any) -> Any:
+        return self._function(trees.call("power", node.this, node.expression))
+
+    def _integer_division(self, node: Any) -> Any:
+        families = {self.family(node.this), self.family(node.expression)}
+        template = "trunc(_0 / _1)" if "float" in families else "div(_0, _1)" if "decimal" in families else "_0 / _1" if families == {"int"} else ""
+        if not template:
+            raise self.refusal("// of operands whose types are not known has no safe counterpart in PostgreSQL")
+        left, right = self.convert(node.this), self.convert(node.expression)
+        if families == {"int"}:
+            return exp.Div(this=left, expression=right, typed=True)
+        return trees.filled(template, left, right)
+
+    def _modulo(self, node: Any) -> Any:
+        if "float" in (self.family(node.this), self.family(node.expression)):
+            raise self.refusal("% of floats has no counterpart in PostgreSQL")
+        return node
+
+    def _extract(self, node: Any) -> Any:
+        return trees.call("date_part", exp.Literal.string(node.name.lower()), self.convert(node.expression))
+
+    def _qualified(self, node: Any) -> Any:
+        """A function with its schema, or a field of a composite value."""
+        if not isinstance(node.expression, exp.Anonymous):
+            return node
+        schema = node.this.parts[-1].name if isinstance(node.this, exp.Dot) else node.this.name
+        if schema == "pg_catalog":
+            return self._function(node.expression)
+        if schema in _SYSTEM_SCHEMAS:
+            raise self.refusal(f"the function {schema}.{node.expression.name} is CockroachDB's own")
+        return self._routine(node.expression, self._routine_by_name(schema, node.expression.name))
+
+    def _routine_by_name(self, schema: str, name: str) -> Function:
+        for function in self.context.database.functions:
+            if function.name == name and (not schema or self.context.schemas[function.schema_id] == clip(schema)):
+                return function
+        raise self.refusal(f"the function {schema}.{name} is not in the backup" if schema else f"the function {name} has no known counterpart in PostgreSQL")
+
+    def _routine(self, node: Any, function: Function) -> Any:
+        if function.id in self.context.missing_functions:
+            raise self.refusal(f"it calls the function {function.name}, which is left out")
+        name = quote(self.context.schemas[function.schema_id], clip(function.name))
+        return exp.Anonymous(this=name, expressions=[self.convert(argument) for argument in node.expressions])
 
     def _cast(self, node: Any) -> Any:
         target = node.args["to"]
@@ -77,7 +226,7 @@ class _Converter:
             return self._user_type_cast(node, _type_oid(target))
         if target.name.upper() == "REGCLASS" and isinstance(node.this, exp.Literal):
             return _regclass(self._sequence(node.this))
-        return node
+        return exp.Cast(this=casts.converted_value(node, self), to=self.convert(target))
 
     def _user_type_cast(self, node: Any, oid: int) -> Any:
         array = next((item for item in self.context.database.types if item.array_type_id and item.array_type_id == oid - USER_TYPE_OID_BASE), None)
@@ -86,7 +235,7 @@ class _Converter:
         if isinstance(value, exp.HexString):
             value = exp.Literal.string(_label(user_type, value.name, self.where))
         else:
-            value = _transform(value, self)
+            value = self.convert(value)
         return exp.Cast(this=value, to=_named_type(self.context.qualified(user_type) + ("[]" if array else "")))
 
     def _sequence(self, value: Any) -> str:
@@ -103,20 +252,25 @@ class _Converter:
 
     def _function(self, node: Any) -> Any:
         name = node.name.lower()
+        if node.name.startswith(FUNCTION_PREFIX):
+            return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX):]), self.where))
         if name in _ROW_ID_FUNCTIONS and self.row_id is not None:
             return exp.Anonymous(this="nextval", expressions=[_regclass(self.row_id())])
         if name in functions.KEYWORDS and not node.expressions:
             return exp.Var(this=functions.KEYWORDS[name])
         if name in _SEQUENCE_FUNCTIONS and node.expressions:
             return self._sequence_function(node, name)
+        made = function_calls.rewritten(node, name, self)
+        if made is not None:
+            return made
         renamed = functions.RENAMED.get(name, name)
-        if renamed not in functions.IMMUTABLE and renamed not in functions.OTHER:
-            raise UnsupportedError(f"{self.where}: the function {name} has no known counterpart in PostgreSQL")
-        node.set("this", renamed)
+        if not function_calls.is_known(renamed):
+            return self._routine(node, self._routine_by_name("", node.name))
+        arguments = [self.convert(argument) for argument in node.expressions]
         for position in functions.INTEGER_ARGUMENTS.get(renamed, ()):
-            if position < len(node.expressions):
-                node.expressions[position].replace(_as_integer(node.expressions[position]))
-        return node
+            if position < len(arguments):
+                arguments[position] = _as_integer(arguments[position])
+        return exp.Anonymous(this=renamed, expressions=arguments)
 
     def _sequence_function(self, node: Any, name: str) -> Any:
         """The sequence is named by a literal, with a type or without; a converted one already is a text cast to regclass."""
@@ -124,7 +278,7 @@ class _Converter:
         while isinstance(value, (exp.Cast, exp.Paren)) and not _is_regclass(value):
             value = value.this
         if isinstance(value, exp.Literal):
-            node.set("expressions", [_regclass(self._sequence(value)), *node.expressions[1:]])
+            node.set("expressions", [_regclass(self._sequence(value)), *[self.convert(argument) for argument in node.expressions[1:]]])
         elif not _is_regclass(value):
             raise UnsupportedError(f"{self.where}: {name} of a sequence that is not named by a constant")
         node.set("this", name)
@@ -134,81 +288,176 @@ class _Converter:
         oid = _type_oid(node)
         if oid:
             return _named_type(self.context.qualified(self.context.user_type_of_oid(oid, self.where)))
-        if node.this == exp.DataType.Type.TEXT and node.expressions:
-            node.set("this", exp.DataType.Type.VARCHAR)
-        elif node.this == exp.DataType.Type.JSON:
-            node.set("this", exp.DataType.Type.JSONB)
-        elif node.this in (exp.DataType.Type.GEOMETRY, exp.DataType.Type.GEOGRAPHY) and not self.context.use_extension("postgis"):
-            raise UnsupportedError(f"{self.where}: it needs the type {node.sql()}, and the server does not have the extension postgis")
+        kinds = exp.DataType.Type
+        parameters = ", ".join(part.sql() for part in node.expressions)
+        if isinstance(node.args.get("kind"), exp.Var):
+            return node
+        if node.this == kinds.USERDEFINED:
+            return self._type_by_name(node, f"({parameters})" if parameters else "")
+        if node.this in (kinds.TEXT, kinds.VARCHAR, kinds.CHAR):
+            # CHAR is not padded in CockroachDB.
+            length = parameters or ("1" if node.this == kinds.CHAR else "")
+            return _named_type(f"VARCHAR({length})") if length else node
+        if node.this == kinds.INTERVAL and parameters:
+            return _named_type(f"interval({parameters})")
+        if node.this == kinds.JSON:
+            node.set("this", kinds.JSONB)
+        elif node.this in (kinds.GEOMETRY, kinds.GEOGRAPHY):
+            self._need("postgis", node)
+        elif node.this == kinds.VECTOR:
+            self._need("vector", node)
         return node
 
+    def _type_by_name(self, node: Any, parameters: str) -> Any:
+        kind = node.args["kind"]
+        names = [part.name for part in kind.parts][-2:] if isinstance(kind, exp.Dot) else [kind.name]
+        built_in = casts.built_in_type(names[-1]) if len(names) == 1 else None
+        if built_in:
+            if built_in in ("box2d", "citext", "ltree"):
+                self._need("postgis" if built_in == "box2d" else built_in, node)
+            return _named_type(built_in + parameters)
+        for item in self.context.database.types:
+            if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
+                return _named_type(self.context.qualified(item))
+        raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
+
+    def _need(self, extension: str, node: Any) -> None:
+        if not self.context.use_extension(extension):
+            raise self.refusal(f"it needs the type {node.sql('postgres')}, and the server does not have the extension {extension}")
+
     def _table(self, node: Any) -> Any:
+        if node.name.startswith(TABLE_PREFIX):
+            relation = self.context.relations.get(int(node.name[len(TABLE_PREFIX):]))
+            if relation is None:
+                raise self.refusal(f"the table with the id {node.name[len(TABLE_PREFIX):]} is not in the backup")
+            node.set("this", exp.to_identifier(clip(relation.name), quoted=True))
+            node.set("db", exp.to_identifier(self.context.schema(relation), quoted=True))
+            return node
+        schema = node.args.get("db")
+        if schema is not None and isinstance(node.this, exp.Anonymous):
+            node.set("this", self._qualified(exp.Dot(this=schema, expression=node.this)))
+            node.set("db", None)
+        elif schema is not None and schema.name in _SYSTEM_SCHEMAS:
+            raise self.refusal(f"it reads CockroachDB's own table {schema.name}.{node.name}")
+        elif schema is not None and schema.name in _POSTGRES_SCHEMAS:
+            self.differs(f"{schema.name}.{node.name} describes PostgreSQL's own objects")
         catalog = node.args.get("catalog")
         if catalog is not None:
             if catalog.name != self.context.database.name:
-                raise UnsupportedError(f"{self.where}: it reads the other database {catalog.name}")
+                raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
             node.set("catalog", None)
         return node
 
     def _collate(self, node: Any) -> Any:
+        if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
+            return node
         collation = self.context.collation(node.expression.name, self.where)
-        if not collation:
-            return _transform(node.this, self)
-        node.set("expression", exp.Var(this=collation))
-        return node
+        value = self.convert(node.this)
+        return exp.Collate(this=value, expression=exp.Var(this=collation)) if collation else value
 
     def _division(self, node: Any) -> Any:
         """Integers divided give a decimal in CockroachDB and an integer in PostgreSQL."""
-        if self._is_integer(node.this) and self._is_integer(node.expression):
-            node.set("this", exp.Cast(this=exp.Paren(this=node.this), to=exp.DataType.build("decimal")))
-        elif not self._is_known(node.this) and not self._is_known(node.expression):
+        left, right = self.family(node.this), self.family(node.expression)
+        if left in ("int", "decimal") and right in ("int", "decimal"):
+            self.differs("a quotient of decimals has another number of digits")
+            if left == "int" or not isinstance(node.this.unnest(), (exp.Column, exp.Cast)):
+                node.set("this", exp.Cast(this=exp.Paren(this=node.this), to=exp.DataType.build("decimal")))
+        elif not left and not right or {left, right} == {"int", ""}:
             self.context.find(
                 "division", "warning", self.where, "A division: of two integers it gives a decimal in CockroachDB, but is cut to an integer in PostgreSQL.",
                 "Check the expression's operands; cast one to numeric where they are integers.",
             )
         return node
 
-    def _is_date(self, node: Any) -> bool:
-        node = node.unnest()
-        if isinstance(node, exp.Cast):
-            return bool(node.args["to"].this == exp.DataType.Type.DATE)
-        return isinstance(node, exp.Column) and node.name in self.columns and self.columns[node.name].family == "date"
+    def _conflict(self, node: Any) -> Any:
+        """The keys of ON CONFLICT have no order."""
+        for item in node.args.get("conflict_keys") or []:
+            if isinstance(item, exp.Ordered):
+                item.replace(item.this)
+        return node
 
-    def _is_known(self, node: Any) -> bool:
-        node = node.unnest()
-        return isinstance(node, (exp.Cast, exp.Literal)) or (isinstance(node, exp.Column) and node.name in self.columns)
 
-    def _is_integer(self, node: Any) -> bool:
-        node = node.unnest()
-        if isinstance(node, exp.Neg):
-            return self._is_integer(node.this)
-        if isinstance(node, exp.Cast):
-            return node.args["to"].this in exp.DataType.INTEGER_TYPES
-        if isinstance(node, exp.Literal):
-            return bool(node.is_int)
-        if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Mod)):
-            return self._is_integer(node.this) and self._is_integer(node.expression)
-        return isinstance(node, exp.Column) and node.name in self.columns and self.columns[node.name].family == "int"
+_HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else {
+    exp.Add: _Converter._sum, exp.All: _Converter._quantified, exp.Anonymous: _Converter._function, exp.Any: _Converter._quantified,
+    exp.BitwiseLeftShift: _Converter._shift, exp.BitwiseRightShift: _Converter._shift, exp.Bracket: _Converter._subscript, exp.Cast: _Converter._cast,
+    exp.Collate: _Converter._collate, exp.Column: _Converter._column, exp.CurrentTime: _Converter._current_time, exp.DataType: _Converter._type,
+    exp.Delete: _Converter._limited, exp.DPipe: _Converter._concatenation, exp.Div: _Converter._division,
+    exp.Dot: _Converter._qualified, exp.Extract: _Converter._extract, exp.HexString: _Converter._hexadecimal, exp.Identifier: _Converter._identifier,
+    exp.IntDiv: _Converter._integer_division, exp.JSONExtract: _Converter._position_in_json, exp.JSONExtractScalar: _Converter._position_in_json,
+    exp.Mod: _Converter._modulo, exp.Mul: _Converter._sum, exp.OnConflict: _Converter._conflict, exp.Overlay: _Converter._overlay,
+    exp.Pow: _Converter._power, exp.RegexpILike: _Converter._pattern, exp.RegexpLike: _Converter._pattern, exp.SimilarTo: _Converter._pattern,
+    exp.Sub: _Converter._sum, exp.Substring: _Converter._substring, exp.Table: _Converter._table,
+    exp.Update: _Converter._limited,
+}
 
 
 def convert(
-    text: str, context: Context, where: str, columns: Optional[dict[str, SqlType]] = None, row_id: Optional[Callable[[], str]] = None,
+    text: str, context: Context, where: str, columns: Optional[dict[str, SqlType]] = None, row_id: Optional[Callable[[], str]] = None, exact: bool = False,
 ) -> Expression:
     """Return an expression or a query in PostgreSQL's SQL.
 
-    ``columns`` gives the types of the table's columns, so that integer division keeps its meaning. ``row_id``
-    is called when the text has unique_rowid() and names the sequence to draw from. Raises UnsupportedError,
-    naming ``where``, for text or a function that has no known counterpart.
+    ``columns`` gives the types of the table's columns, so that operators keep their meaning. ``row_id`` is called when
+    the text has unique_rowid() and names the sequence to draw from. What PostgreSQL computes a little otherwise is a
+    finding, or refused when the result must be ``exact``. Raises UnsupportedError, naming ``where``, for text or a
+    function that has no known counterpart.
     """
-    converter = _Converter(context, where, columns or {}, row_id)
     tree = parse(text, where)
-    tree = _transform(tree, converter)
+    converter = _Converter(context, where, _scope(tree, context, columns or {}), row_id)
+    if tree.meta.get(UPSERT):
+        _add_conflict(tree, converter)
+    tree = tree.transform(converter.node)
+    if converter.differences and exact:
+        raise converter.refusal("; ".join(converter.differences))
+    if converter.differences:
+        context.find(
+            "expression_differs", "warning", where, f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
+            "Check whether it matters where the result is used.",
+        )
     return Expression(generate(tree), tree)
 
 
-def _transform(tree: Any, converter: _Converter) -> Any:
-    """Visit the tree from the outside in; what replaces a part is not visited again."""
-    return tree.transform(converter.node)
+def _scope(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
+    """Return the columns that the text can name: those given, and those of the tables that it reads."""
+    scope = Scope(dict(columns))
+    clashes: set[str] = set()
+    for table in tree.find_all(exp.Table):
+        relation = context.relation_named(table.db, table.name)
+        for column in relation.columns if relation is not None else []:
+            scope.qualified[table.alias or table.name, column.name] = column.type
+            known = scope.columns.setdefault(column.name, column.type)
+            if declared_family(known) != declared_family(column.type):
+                clashes.add(column.name)
+    for alias in tree.find_all(exp.Alias):
+        family = family_of(alias.this, scope)
+        if family and alias.alias not in scope.columns:
+            scope.columns[alias.alias] = SqlType(family)
+        elif alias.alias in scope.columns and declared_family(scope.columns[alias.alias]) != family:
+            clashes.add(alias.alias)
+    for alias in tree.find_all(exp.TableAlias):
+        clashes |= {column.name for column in alias.args.get("columns") or []}
+    for name in clashes:
+        scope.columns.pop(name, None)
+    return scope
+
+
+def _add_conflict(tree: Any, converter: _Converter) -> None:
+    """UPSERT replaces the row with the same primary key."""
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    table = converter.context.relation_named(target.db, target.name)
+    if not isinstance(table, Table):
+        raise converter.refusal(f"UPSERT into {target.name}, which is not a table of the backup")
+    columns = converter.context.columns(table)
+    keys = [columns[part.column_id].name for part in table.primary_index.columns if columns[part.column_id].name != table.primary_index.shard_column]
+    written = [item.name for item in tree.this.expressions] if isinstance(tree.this, exp.Schema) else [
+        column.name for column in table.columns if not column.hidden and not column.inaccessible and not column.computed
+    ]
+    sets = [
+        exp.EQ(this=exp.column(name, quoted=True), expression=exp.column(name, table="excluded", quoted=True)) for name in written if name not in keys
+    ]
+    action = "DO UPDATE" if sets else "DO NOTHING"
+    tree.set("conflict", exp.OnConflict(
+        conflict_keys=[exp.to_identifier(name, quoted=True) for name in keys], action=exp.Var(this=action), expressions=sets,
+    ))
 
 
 def _type_oid(node: Any) -> int:
@@ -251,6 +500,11 @@ def _label(user_type: UserType, physical: str, where: str) -> str:
     raise UnsupportedError(f"{where}: the enum {user_type.name} has no value x'{physical}'")
 
 
+def reads_relations(tree: Any) -> bool:
+    """Whether a converted query names a table or view."""
+    return any(not isinstance(table.this, exp.Anonymous) for table in tree.find_all(exp.Table))
+
+
 def column_types(columns: Any) -> dict[str, SqlType]:
-    """Return name to type, for convert()."""
-    return {clip(column.name): column.type for column in columns}
+    """Return name to type, for convert() by CockroachDB's names, for what it returns by PostgreSQL's."""
+    return {name: column.type for column in columns for name in (column.name, clip(column.name))}

@@ -14,7 +14,7 @@ to_tsvector jsonb_insert justify_days justify_hours justify_interval
 """.split())
 
 OTHER = frozenset("""
-age any_value array_agg array_to_json array_to_string avg bit_and bit_or bool_and bool_or clock_timestamp concat concat_ws corr count covar_pop
+age any any_value array row array_agg array_to_json array_to_string avg bit_and bit_or bool_and bool_or clock_timestamp concat concat_ws corr count covar_pop
 covar_samp cume_dist
 current_database current_schema current_schemas current_setting current_user currval date_part date_trunc dense_rank every extract first_value format
 gen_random_uuid generate_series generate_subscripts has_table_privilege json_agg json_array_elements json_array_elements_text json_build_array
@@ -38,6 +38,7 @@ RENAMED = {
     "json_build_object": "jsonb_build_object", "json_build_array": "jsonb_build_array", "json_agg": "jsonb_agg", "json_object_agg": "jsonb_object_agg",
     "json_each": "jsonb_each", "json_each_text": "jsonb_each_text", "json_array_elements": "jsonb_array_elements",
     "json_array_elements_text": "jsonb_array_elements_text", "json_object_keys": "jsonb_object_keys", "to_json": "to_jsonb",
+    "json_object": "jsonb_object", "some": "any",
 }
 """CockroachDB has one JSON type, jsonb, behind both families of names."""
 
@@ -51,5 +52,6 @@ INTEGER_ARGUMENTS = {
     "array_length": (1,), "array_lower": (1,), "array_upper": (1,), "chr": (0,), "generate_subscripts": (1,), "get_bit": (1,), "get_byte": (1,),
     "lag": (1,), "lead": (1,), "left": (1,), "lpad": (1,), "nth_value": (1,), "ntile": (0,), "overlay": (2, 3), "repeat": (1,), "right": (1,), "round": (1,),
     "rpad": (1,), "set_bit": (1, 2), "set_byte": (1, 2), "set_masklen": (1,), "split_part": (2,), "substr": (1, 2), "substring": (1, 2), "trunc": (1,),
+    "width_bucket": (3,), "make_date": (0, 1, 2),
 }
 """Arguments (from 0) that PostgreSQL wants as a 32-bit integer, where CockroachDB has INT8."""

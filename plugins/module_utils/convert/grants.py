@@ -10,6 +10,7 @@ from ..catalog.model import Grant, Role
 from .context import Context
 from .database_commands import on_database
 from .names import clip, quote
+from .routines import Routine, full_name
 
 _ALLOWED = {
     "DATABASE": ("CREATE", "CONNECT"), "SCHEMA": ("CREATE", "USAGE"), "TYPE": ("USAGE",), "SEQUENCE": ("USAGE", "SELECT", "UPDATE"),
@@ -24,7 +25,7 @@ def available_roles(roles: list[Role], context: Context) -> frozenset[str]:
     return context.options.existing_roles | made
 
 
-def create_grants(context: Context) -> None:
+def create_grants(context: Context, routines: dict[int, Routine]) -> None:
     """Add ALTER … OWNER TO and GRANT; roles that the target lacks get one finding each with what they lose."""
     if context.options.grants == "skip":
         return
@@ -47,6 +48,8 @@ def create_grants(context: Context) -> None:
     for view in database.views:
         if view.id not in context.missing_views:
             _object("TABLE", "MATERIALIZED VIEW" if view.materialized else "VIEW", view, context, lost)
+    for routine in routines.values():
+        _routine(routine, context, lost)
     for role, objects in sorted(lost.items()):
         shown = ", ".join(sorted(set(objects))[:10]) + (" …" if len(set(objects)) > 10 else "")
         context.find(
@@ -61,6 +64,24 @@ def _object(kind: str, owner_kind: str, item, context: Context, lost: dict[str, 
     if not owned:
         _owner(owner_kind, target, item.owner, full_name, context, lost, name, schema)
     _privileges(kind, target, item.grants, full_name, context, lost, name, schema)
+
+
+def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> None:
+    """Everybody may call a function in both; other grants are EXECUTE."""
+    function = routine.function
+    schema, name, where = context.schemas[function.schema_id], clip(function.name), full_name(function, context)
+    if function.owner and function.owner not in BUILT_IN_ROLES and _has_role(function.owner, where, context, lost):
+        context.conversion.add("owner", "routine_owner", f"ALTER {routine.signature} OWNER TO {quote(function.owner)}", name, schema)
+    if function.grants and not any(grant.role == _EVERYBODY for grant in function.grants):
+        context.find(
+            "function_for_everybody", "warning", where, "PostgreSQL lets everybody call a new function; in CockroachDB this right was revoked.",
+            f"REVOKE EXECUTE ON {routine.signature} FROM PUBLIC.",
+        )
+    for grant in function.grants:
+        if grant.role in BUILT_IN_ROLES or not set(grant.privileges) & {"ALL", "EXECUTE"} or not _has_role(grant.role, where, context, lost):
+            continue
+        option = " WITH GRANT OPTION" if set(grant.grantable) & {"ALL", "EXECUTE"} else ""
+        context.conversion.add("grant", "routine_grant", f"GRANT EXECUTE ON {routine.signature} TO {quote(grant.role)}{option}", name, schema)
 
 
 def _has_role(role: str, full_name: str, context: Context, lost: dict[str, list[str]]) -> bool:

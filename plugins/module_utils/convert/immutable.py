@@ -9,7 +9,7 @@ from ..catalog.model import Column, SqlType
 from . import functions
 from .context import Context
 from .expressions import Expression
-from .names import dollar_quote, quote
+from .names import clip, dollar_quote, quote
 from .types import type_name
 
 try:
@@ -109,11 +109,11 @@ def immutable_sql(
     depending on settings such as the time zone; the function pins those to CockroachDB's (UTC, ISO).
     ``result`` is the SQL type of the result.
     """
-    types = {column.name: column.type for column in columns}
+    types = {clip(column.name): column.type for column in columns}
     if is_immutable(expression.tree, types):
         return expression.sql
-    used = [column for column in columns if any(node.name == column.name for node in expression.tree.find_all(exp.Column))]
-    arguments = ", ".join(f"{quote(column.name)} {type_name(column.type, context, where)}" for column in used)
+    used = [column for column in columns if any(node.name == clip(column.name) for node in expression.tree.find_all(exp.Column))]
+    arguments = ", ".join(f"{quote(clip(column.name))} {type_name(column.type, context, where)}" for column in used)
     function = context.scope.unique(schema, name, where)
     context.conversion.add(
         "function", "function",
@@ -126,4 +126,4 @@ def immutable_sql(
         "expression_function", "info", where, f"The expression is wrapped in the function {schema}.{function}, marked immutable with the time zone UTC.",
         "Nothing to do; PostgreSQL itself counts a part of the expression as depending on settings.",
     )
-    return f"{quote(schema, function)}({', '.join(quote(column.name) for column in used)})"
+    return f"{quote(schema, function)}({', '.join(quote(clip(column.name)) for column in used)})"

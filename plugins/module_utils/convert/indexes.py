@@ -16,6 +16,7 @@ from .types import element_of, type_name
 
 _OLD_PRIMARY_NAME = "primary"
 _GIN_SCALARS = "btree_gin"
+_MAX_DIMENSIONS = 2000
 
 
 def create_primary_key(table: Table, context: Context) -> None:
@@ -67,8 +68,12 @@ def create_indexes(table: Table, context: Context) -> None:
         columns = [IndexColumn(column_id) for column_id in constraint.column_ids]
         context.find("unique_without_index", "info", where, "UNIQUE WITHOUT INDEX becomes a unique index: PostgreSQL has no other way to keep a column unique.")
         if not constraint.validated:
-            context.find("unique_not_validated", "warning", where, "CockroachDB has not validated the constraint: the import stops here if rows break it.")
-        _create_index(Index(0, constraint.name, unique=True, columns=columns, predicate=constraint.predicate), table, context)
+            context.find(
+                "unique_not_validated", "error", where,
+                "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not unique.",
+                "Remove the rows that are there twice, then make a unique index.",
+            )
+        _create_index(Index(0, constraint.name, unique=constraint.validated, columns=columns, predicate=constraint.predicate), table, context)
 
 
 def create_view_indexes(view: View, context: Context) -> None:
@@ -85,6 +90,8 @@ def _create_index(index: Index, table: Table, context: Context, step: str = "ind
             _create_forward(index, table, context, where, step)
         elif index.kind == "inverted":
             _create_inverted(index, table, context, where, step)
+        elif index.kind == "vector":
+            _create_vector(index, table, context, where, step)
         else:
             raise UnsupportedError(f"{where}: an index of the kind {index.kind} is not converted")
     except UnsupportedError as error:
@@ -180,6 +187,27 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
     sql = f"CREATE INDEX {quote(name)} ON {quote(schema, bare)} USING {method} ({', '.join(keys)}){predicate}"
     context.conversion.add(step, "index", sql, name, schema, bare)
     context.index_names[table.id, index.id] = ("index", name)
+
+
+def _create_vector(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+    """Add an index of pgvector for the distance that ``<->`` measures, the one that CockroachDB takes by default."""
+    column = context.columns(table)[index.columns[-1].column_id]
+    if not context.use_extension("vector"):
+        raise UnsupportedError(f"{where}: a vector index needs the extension vector")
+    if not 0 < column.type.width <= _MAX_DIMENSIONS:
+        raise UnsupportedError(f"{where}: a vector index needs a column with a declared number of dimensions, of at most {_MAX_DIMENSIONS}")
+    if len(index.columns) > 1:
+        context.find("vector_prefix", "warning", where, "The index holds only its last column: PostgreSQL's vector indexes take no others.")
+    predicate = _predicate(index, table, context, where)
+    name = _claim(index, index.name, table, context)
+    schema, bare = context.schema(table), clip(table.name)
+    sql = f"CREATE INDEX {quote(name)} ON {quote(schema, bare)} USING hnsw ({quote(clip(column.name))} vector_l2_ops){predicate}"
+    context.conversion.add(step, "index", sql, name, schema, bare)
+    context.index_names[table.id, index.id] = ("index", name)
+    context.find(
+        "vector_index", "info", where, "The vector index becomes an hnsw index for the Euclidean distance (<->).",
+        "Make one with vector_cosine_ops or vector_ip_ops where queries use another distance.",
+    )
 
 
 def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str]:

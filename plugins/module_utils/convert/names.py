@@ -42,8 +42,11 @@ def dollar_quote(body: str) -> str:
 
 
 def clip(name: str) -> str:
-    """Return what PostgreSQL makes of a name: at most 63 bytes, cut between characters."""
-    return name.encode("utf-8")[:MAX_BYTES].decode("utf-8", "ignore")
+    """Return the name in PostgreSQL, of at most 63 bytes: a longer one is cut and ends in a hash of the whole name.
+
+    Two long names stay apart, and one name is the same wherever it stands and in every run.
+    """
+    return name if len(name.encode("utf-8")) <= MAX_BYTES else shorten(name, "_" + digest(name))
 
 
 def shorten(name: str, suffix: str) -> str:
@@ -69,6 +72,10 @@ class Scope:
             raise UnsupportedError(f"{schema}.{name}: another object has the same first {MAX_BYTES} bytes of the name; rename one in CockroachDB")
         self._taken.add((schema, short))
         return short
+
+    def reserve(self, schema: str, name: str) -> None:
+        """Keep a name for a function, which may share it with a table and with other functions."""
+        self._taken.add((schema, clip(name)))
 
     def unique(self, schema: str, name: str, *context: str) -> str:
         """Take ``name``, or a name made from it and a stable hash of ``context`` when it is taken or too long."""

@@ -9,7 +9,7 @@ from ..catalog.model import Finding
 
 PRE_DATA_STEPS = ("role", "extension", "schema", "type", "sequence", "function", "table")
 POST_DATA_STEPS = (
-    "primary_key", "index", "check", "foreign_key", "sequence_value", "view", "trigger", "comment", "owner", "grant",
+    "primary_key", "index", "check", "foreign_key", "sequence_value", "view", "trigger", "policy", "comment", "owner", "grant", "setting",
 )
 STEPS = PRE_DATA_STEPS + POST_DATA_STEPS
 """Load order. Every statement of a step may rely on all earlier steps."""

@@ -3,37 +3,47 @@
 """Views and materialized views, in the order in which they need each other."""
 from __future__ import annotations
 
+from typing import Union
+
 from ..catalog.model import Database, View
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
 from .indexes import create_view_indexes
 from .names import clip, quote
+from .routines import Routine, add_routine
 
 
-def create_views(context: Context) -> None:
-    """Add every view; one that cannot be converted is left out together with those that read it, each with a finding."""
-    for view in ordered(context.database):
-        _create_view(view, context)
+def create_views(context: Context, routines: dict[int, Routine]) -> None:
+    """Add every view, and the functions that read tables or views, each after what it needs.
+
+    A view that cannot be converted is left out together with those that read it, each with a finding.
+    """
+    for item in ordered(context.database, routines):
+        if isinstance(item, View):
+            _create_view(item, context)
+        else:
+            add_routine(item, "view", context)
 
 
-def ordered(database: Database) -> list[View]:
-    """Return the views so that each comes after those it reads."""
-    views = {view.id: view for view in database.views}
-    result: list[View] = []
+def ordered(database: Database, routines: dict[int, Routine]) -> list[Union[View, Routine]]:
+    """Return the views and routines so that each comes after those it needs."""
+    items: dict[int, Union[View, Routine]] = {**{view.id: view for view in database.views}, **routines}
+    result: list[Union[View, Routine]] = []
     placed: set[int] = set()
 
-    def place(view: View) -> None:
-        if view.id in placed:
+    def place(number: int) -> None:
+        if number in placed:
             return
-        placed.add(view.id)
-        for needed in sorted(view.depends_on):
-            if needed in views:
-                place(views[needed])
-        result.append(view)
+        placed.add(number)
+        item = items[number]
+        for needed in sorted(item.depends_on if isinstance(item, View) else item.function.depends_on):
+            if needed in items:
+                place(needed)
+        result.append(item)
 
-    for view in sorted(database.views, key=lambda item: item.id):
-        place(view)
+    for number in sorted(items):
+        place(number)
     return result
 
 

@@ -66,6 +66,8 @@ def _table_differences(left: layout.TableEntry, right: layout.TableEntry) -> lis
         result.append(f"{left.rows} rows and {right.rows} rows")
     elif left.checksum != right.checksum:
         result.append(f"the checksums of the {left.rows} rows differ")
+    if left.rejected != right.rejected:
+        result.append(f"{left.rejected} rows and {right.rejected} rows were put aside")
     return result
 
 

@@ -53,8 +53,19 @@ class ColumnEntry:
 
 
 @dataclass
+class RejectFile:
+    """One file of rows that were put aside while a chunk was exported: JSON lines (see dump.rejects)."""
+
+    file: str
+    """Its name inside the table's directory of rejects."""
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass
 class TableEntry:
-    """A table: the COPY column list, the columns PostgreSQL computes, and the chunks."""
+    """A table: the COPY column list, the columns PostgreSQL computes, the chunks, and the rows that were put aside."""
 
     id: int
     schema: str
@@ -64,6 +75,13 @@ class TableEntry:
     chunks: list[Chunk]
     directory: str = ""
     """Of the chunks, inside the dump."""
+    rejects: list[RejectFile] = field(default_factory=list)
+    rejects_directory: str = ""
+
+    @property
+    def rejected(self) -> int:
+        """How many rows were put aside and are not in the chunks."""
+        return sum(file.rows for file in self.rejects)
 
     @property
     def full_name(self) -> str:
@@ -124,11 +142,25 @@ def chunk_path(dump_dir: str, database: str, schema: str, table: str, number: in
     return os.path.join(dump_dir, table_directory(database, schema, table), f"{number:05}.copy.zst")
 
 
-def table_entry(table_id: int, schema: str, name: str, columns: Any, computed: Any, chunks: list[dict]) -> TableEntry:
-    """Describe a table; ``columns`` and ``computed`` have ``name`` and ``escaped``, ``chunks`` are Chunks as JSON values."""
+def rejects_directory(database: str, schema: str, table: str) -> str:
+    """Return the directory of a table's rows that were put aside, inside the dump."""
+    return f"{path_name(database)}/rejects/{path_name(schema)}.{path_name(table)}"
+
+
+def rejects_path(dump_dir: str, database: str, schema: str, table: str, number: int) -> str:
+    """Return the path of the rows that were put aside from a table's chunk."""
+    return os.path.join(dump_dir, rejects_directory(database, schema, table), f"{number:05}.jsonl.zst")
+
+
+def table_entry(table_id: int, schema: str, name: str, columns: Any, computed: Any, results: list[dict]) -> TableEntry:
+    """Describe a table; ``columns`` and ``computed`` have ``name`` and ``escaped``.
+
+    ``results`` have ``chunk``, and ``rejects`` where rows were put aside: a Chunk and a RejectFile as JSON values.
+    """
     return TableEntry(
         table_id, schema, name, [ColumnEntry(column.name, column.escaped) for column in columns],
-        [ColumnEntry(column.name, column.escaped) for column in computed], [from_json(Chunk, chunk) for chunk in chunks],
+        [ColumnEntry(column.name, column.escaped) for column in computed], [from_json(Chunk, result["chunk"]) for result in results],
+        rejects=[from_json(RejectFile, result["rejects"]) for result in results if result.get("rejects")],
     )
 
 
@@ -197,6 +229,7 @@ def _write_database(dump_dir: str, database: Database, tables: list[TableEntry],
     os.makedirs(os.path.join(dump_dir, directory), mode=0o700, exist_ok=True)
     for table in tables:
         table.directory = table_directory(database.name, table.schema, table.name)
+        table.rejects_directory = rejects_directory(database.name, table.schema, table.name) if table.rejects else ""
     catalog = _json_text(to_json(database))
     entry = DatabaseEntry(database.name, directory, hashlib.sha256(catalog.encode()).hexdigest(), tables)
     pre_data, post_data = render(convert_database(database, roles, ServerFeatures(), ConvertOptions()))

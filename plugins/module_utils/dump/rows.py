@@ -33,5 +33,6 @@ def remove_rows(dump_dir: str, verified_id: str, check: bool) -> dict:
         with open(os.path.join(dump_dir, REMOVED), "w", encoding="utf-8") as file:
             file.write("The rows were removed after PostgreSQL was verified to hold them. Remove this directory to export again.\n")
         for entry in manifest.databases:
-            shutil.rmtree(os.path.join(dump_dir, entry.directory, "data"), ignore_errors=True)
+            for directory in ("data", "rejects"):
+                shutil.rmtree(os.path.join(dump_dir, entry.directory, directory), ignore_errors=True)
     return {"changed": True, "kept": ""}

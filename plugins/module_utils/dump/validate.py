@@ -10,6 +10,7 @@ from typing import Callable, Optional
 from ..errors import MigrationError
 from .chunk_files import READ_BYTES, ChunkReader, open_chunk
 from .layout import CATALOG, Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
+from .rejects import read_rejects
 from .row_checksum import encoded_checksums
 
 Progress = Callable[[dict], None]
@@ -18,12 +19,12 @@ Progress = Callable[[dict], None]
 def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Progress] = None) -> dict:
     """Read every file of a dump and compare it with the manifest.
 
-    Returns ``ok``, ``problems`` (one line each), ``tables``, ``chunks``, ``rows`` and ``bytes``. Each chunk's
+    Returns ``ok``, ``problems`` (one line each), ``tables``, ``chunks``, ``rows``, ``rejected`` (rows put aside) and ``bytes``. Each chunk's
     SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is not in
     the chunk). Raises ConfigurationError when there is no complete dump, MigrationError when its manifest is unusable.
     """
     manifest = read_manifest(dump_dir)
-    problems = [*_catalog_problems(dump_dir, manifest), *_file_problems(dump_dir, manifest)]
+    problems = [*_catalog_problems(dump_dir, manifest), *_file_problems(dump_dir, manifest), *_reject_problems(dump_dir, manifest)]
     work = [(table, chunk) for database in manifest.databases for table in database.tables for chunk in table.chunks]
     rows = done = 0
     with ThreadPoolExecutor(parallelism) as pool:
@@ -36,7 +37,8 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Progre
                 progress({"phase": "validate", "done": done, "total": len(work), "rows": rows})
     return {
         "ok": not problems, "problems": problems, "tables": sum(len(database.tables) for database in manifest.databases),
-        "chunks": len(work), "rows": rows, "bytes": sum(chunk.bytes for _table, chunk in work),
+        "chunks": len(work), "rows": rows,
+        "rejected": sum(table.rejected for database in manifest.databases for table in database.tables), "bytes": sum(chunk.bytes for _table, chunk in work),
     }
 
 
@@ -55,17 +57,29 @@ def _file_problems(dump_dir: str, manifest: Manifest) -> list[str]:
     problems = []
     for entry in manifest.databases:
         wanted = _wanted_files(entry)
-        base = os.path.join(dump_dir, entry.directory, "data")
-        for directory, _directories, files in os.walk(base):
-            for name in sorted(files):
-                relative = os.path.relpath(os.path.join(directory, name), dump_dir)
-                if relative not in wanted:
-                    problems.append(f"the manifest does not know the file {os.path.join(directory, name)}")
+        for base in ("data", "rejects"):
+            for directory, _directories, files in os.walk(os.path.join(dump_dir, entry.directory, base)):
+                for name in sorted(files):
+                    relative = os.path.relpath(os.path.join(directory, name), dump_dir)
+                    if relative not in wanted:
+                        problems.append(f"the manifest does not know the file {os.path.join(directory, name)}")
+    return problems
+
+
+def _reject_problems(dump_dir: str, manifest: Manifest) -> list[str]:
+    problems = []
+    for table in (table for entry in manifest.databases for table in entry.tables):
+        for file in table.rejects:
+            try:
+                read_rejects(os.path.join(dump_dir, table.rejects_directory, file.file), file)
+            except MigrationError as error:
+                problems.append(str(error))
     return problems
 
 
 def _wanted_files(entry: DatabaseEntry) -> set[str]:
-    return {f"{table.directory}/{chunk.file}" for table in entry.tables for chunk in table.chunks} | {f"{entry.directory}/{CATALOG}"}
+    chunks = {f"{table.directory}/{chunk.file}" for table in entry.tables for chunk in table.chunks}
+    return chunks | {f"{table.rejects_directory}/{file.file}" for table in entry.tables for file in table.rejects} | {f"{entry.directory}/{CATALOG}"}
 
 
 def _check_chunk(dump_dir: str, table: TableEntry, chunk: Chunk) -> tuple[int, str]:

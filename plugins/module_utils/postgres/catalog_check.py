@@ -131,6 +131,15 @@ class _Checker:
             "sequence_value": self._sequence_value, "sequence_owned_by": self._sequence_owner,
             "trigger": lambda statement: _there((statement.schema, statement.table, statement.name) in state.triggers),
             "comment": self._comment, "owner": self._owner, "grant": self._grant,
+            "policy": lambda statement: _there((statement.schema, statement.table, statement.name) in state.policies),
+            "row_level_security": lambda statement: _there((statement.schema, statement.name) in state.secured),
+            "default_privilege": lambda statement: _there((statement.name, statement.schema) in state.default_privileges),
+            "database_setting": lambda statement: _there(statement.name in state.settings),
+            "routine_comment": self._routine(lambda found, text: text.endswith(" IS " + literal(found.comment or ""))),
+            "routine_owner": self._routine(lambda found, text: text.endswith(" OWNER TO " + quote(found.owner))),
+            "routine_grant": self._routine(
+                lambda found, text: any(text.endswith((" TO " + quote(role), " TO " + quote(role) + _GRANT_OPTION)) for role in found.granted_to),
+            ),
         }
 
     def problem(self, statement: Statement) -> str:
@@ -138,6 +147,13 @@ class _Checker:
         if statement.kind not in self._kinds:
             raise UnsupportedError(f"verification does not know the kind of object {statement.kind!r} ({describe(statement)})")
         return self._kinds[statement.kind](statement)
+
+    def _routine(self, agrees: Callable[[Any, str], bool]) -> Callable[[Statement], str]:
+        """Look for one among the routines of a name that agrees with the command."""
+        def check(statement: Statement) -> str:
+            routines = self._state.functions.get((statement.schema, statement.name), [])
+            return _there(any(agrees(found, statement.sql) for found in routines))
+        return check
 
     def _type(self, statement: Statement) -> str:
         name = (statement.schema, statement.name)

@@ -39,7 +39,22 @@ SELECT nspname, typname, pg_get_userbyid(typowner), obj_description(t.oid, 'pg_t
 FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE typtype IN ('e', 'c', 'd') AND {_NO_SYSTEM}
 """
 _SCHEMAS = f"SELECT nspname, pg_get_userbyid(nspowner), obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE {_NO_SYSTEM}"
-_FUNCTIONS = f"SELECT nspname, proname FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE {_NO_SYSTEM}"
+_FUNCTIONS = f"""
+SELECT nspname, proname, pg_get_userbyid(proowner), obj_description(p.oid, 'pg_proc'),
+       ARRAY(SELECT pg_get_userbyid(grantee)::text FROM aclexplode(proacl) WHERE grantee <> 0 AND grantee <> proowner)
+FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE {_NO_SYSTEM}
+"""
+_POLICIES = f"""
+SELECT nspname, relname, polname FROM pg_policy JOIN pg_class c ON c.oid = polrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE {_NO_SYSTEM}
+"""
+_SECURED = f"SELECT nspname, relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relrowsecurity AND {_NO_SYSTEM}"
+_DEFAULT_PRIVILEGES = """
+SELECT pg_get_userbyid(defaclrole), coalesce(nspname, '') FROM pg_default_acl LEFT JOIN pg_namespace n ON n.oid = defaclnamespace
+"""
+_SETTINGS = """
+SELECT lower(split_part(setting, '=', 1)) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase, unnest(setconfig) setting
+WHERE setrole = 0 AND datname = current_database()
+"""
 _COLLATIONS = f"SELECT nspname, collname FROM pg_collation c JOIN pg_namespace n ON n.oid = collnamespace WHERE {_NO_SYSTEM}"
 _SEQUENCE_COLUMNS = """
 SELECT sn.nspname, s.relname, tn.nspname, t.relname, a.attname, owned
@@ -107,6 +122,15 @@ class Owned:
     comment: Optional[str]
 
 
+@dataclass(frozen=True)
+class RoutineState:
+    """A function or procedure: its owner, its comment and the roles that it is granted to."""
+
+    owner: str
+    comment: Optional[str]
+    granted_to: tuple[str, ...]
+
+
 @dataclass
 class CatalogState:
     """Everything by name; system schemas are left out."""
@@ -120,7 +144,15 @@ class CatalogState:
     indexes: dict[Part, Index]
     constraints: dict[Part, Constraint]
     triggers: set[Part]
-    functions: set[Name]
+    functions: dict[Name, list[RoutineState]]
+    """All of one name, whatever their parameters."""
+    policies: set[Part]
+    secured: set[Name]
+    """Tables with row-level security."""
+    default_privileges: set[Name]
+    """(role, schema or '') with ALTER DEFAULT PRIVILEGES."""
+    settings: set[str]
+    """Names of the database's session defaults, in small letters."""
     collations: set[Name]
     extensions: set[str]
     sequence_columns: dict[Name, list[tuple[str, str, str, bool]]]
@@ -150,11 +182,17 @@ def read_state(connection: Any) -> CatalogState:
             indexes={row[:3]: Index(*row[3:]) for row in rows(_INDEXES)},
             constraints={row[:3]: Constraint(*row[3:]) for row in rows(_CONSTRAINTS)},
             triggers=set(rows(_TRIGGERS)),
-            functions=set(rows(_FUNCTIONS)),
+            functions={},
+            policies=set(rows(_POLICIES)),
+            secured=set(rows(_SECURED)),
+            default_privileges=set(rows(_DEFAULT_PRIVILEGES)),
+            settings={name for (name,) in rows(_SETTINGS)},
             collations=set(rows(_COLLATIONS)),
             extensions={name for (name,) in rows("SELECT extname FROM pg_extension")},
             sequence_columns={},
         )
+        for schema, name, owner, comment, roles in rows(_FUNCTIONS):
+            state.functions.setdefault((schema, name), []).append(RoutineState(owner, comment, tuple(roles)))
         for schema, name, *column in rows(_SEQUENCE_COLUMNS):
             state.sequence_columns.setdefault((schema, name), []).append(tuple(column))
         for kind, schema, name, role, privilege, grantable in rows(_PRIVILEGES):

@@ -3,6 +3,7 @@
 """Importing a dump: checks first, then schema, rows in parallel, keys, indexes and everything else."""
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Iterable
@@ -23,11 +24,13 @@ from ..convert.roles import convert_roles
 from ..convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Statement
 from ..dump.layout import DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
 from ..errors import ConfigurationError, MigrationError, TargetError
+from . import content as contents
+from . import existing_tables, ledger
 from . import features as server_features
-from . import ledger
 from .chunk_loader import ChunkTask, load_chunk
 from .connection import ConnectionParameters, connect, postgres_message
 from .pool import ConnectionPool
+from .rejects import RejectTask, load_rejects, reject_tasks
 from .statement_runner import execute, run_one, run_together
 from .target_database import TargetState, create_database, inspect, require_usable
 
@@ -46,6 +49,8 @@ class ImportOptions:
     """For each connection that builds indexes."""
     check: bool = False
     """Only look, and tell what would be done."""
+    content: str = contents.ALL
+    """``all``, ``schema`` or ``data``; for ``data`` the tables have to be there."""
 
 
 @dataclass
@@ -57,7 +62,11 @@ class Job:
     state: TargetState
     statements: dict[Key, Statement]
     chunks: list[ChunkTask]
+    rejects: list[RejectTask]
     findings: list[Finding] = field(default_factory=list)
+    content: str = contents.ALL
+    groups: list[list[TableEntry]] = field(default_factory=list)
+    """Tables that are loaded one group after the other; empty: all at once."""
 
     def missing(self, *steps: str) -> dict[Key, Statement]:
         """Return the statements of these steps (none: of pre-data) that are not in the ledger, in load order."""
@@ -68,25 +77,35 @@ class Job:
 
     @property
     def missing_chunks(self) -> list[ChunkTask]:
-        """The chunks that are not loaded yet, those of the largest tables first."""
+        """The chunks that are not loaded yet, those of the first group and of the largest tables first."""
         left = [task for task in self.chunks if task.key not in self.state.done]
-        return sorted(left, key=lambda task: -task.table.text_bytes)
+        return sorted(left, key=lambda task: (self.group_of(task), -task.table.text_bytes))
+
+    def group_of(self, task: ChunkTask) -> int:
+        """Return the number of the group that a chunk is loaded with."""
+        return next((number for number, group in enumerate(self.groups) if task.table in group), 0)
+
+    @property
+    def missing_rejects(self) -> list[RejectTask]:
+        """The files of rows that were put aside which are not loaded yet."""
+        return [task for task in self.rejects if task.key not in self.state.done]
 
     @property
     def missing_analyze(self) -> list[TableEntry]:
-        return [table for table in self.entry.tables if _analyze_key(table) not in self.state.done]
+        return [table for table in self.entry.tables if _analyze_key(table) not in self.state.done and self.content != contents.SCHEMA]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        return ledger.COMPLETE in self.state.done and set(self.statements) <= set(self.state.done) and not self.missing_chunks
+        left = self.missing_chunks or self.missing_rejects
+        return contents.complete_key(self.content) in self.state.done and set(self.statements) <= set(self.state.done) and not left
 
 
 def import_dump(dump_dir: str, parameters: ConnectionParameters, options: ImportOptions, progress: Optional[Progress] = None) -> dict:
     """Load a dump into databases of the same names.
 
-    Returns ``changed``, ``seconds``, ``findings`` and ``databases``: for each name ``created``, ``rows``, ``seconds``,
-    ``statements`` (run now) and ``tables``, each with ``rows``, ``chunks_loaded`` (now) and ``seconds``. With
+    Returns ``changed``, ``seconds``, ``findings``, ``content`` unless it is ``all``, and ``databases``: for each name ``created``, ``rows``, ``seconds``,
+    ``statements`` (run now) and ``tables``, each with ``rows``, ``rejected`` (rows put aside), ``chunks_loaded`` (now) and ``seconds``. With
     ``options.check`` nothing is changed and each database tells ``create``, ``statements``, ``chunks`` and ``rows``
     to do. A run that was broken off goes on where it stopped. Raises MigrationError; until all checks of all
     databases have passed nothing is changed.
@@ -95,19 +114,20 @@ def import_dump(dump_dir: str, parameters: ConnectionParameters, options: Import
     progress = progress or (lambda state: None)
     manifest = read_manifest(dump_dir)
     entries = chosen(manifest, options.databases)
-    _require_files(dump_dir, entries)
+    if options.content != contents.SCHEMA:
+        _require_files(dump_dir, entries)
     roles = read_roles(dump_dir)
     admin = connect(parameters)
     try:
         features = server_features.probe(admin)
         convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin))
-        jobs = [_plan(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options) for entry in entries]
-        role_conversion = convert_roles(roles, features, convert_options)
+        jobs = [_plan(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content) for entry in entries]
+        role_conversion = convert_roles(roles if options.content != contents.DATA else [], features, convert_options)
         findings = [*role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
         if options.check:
             todo = {job.state.name: _todo(job) for job in jobs}
             changed = bool(role_conversion.statements) or not all(job.finished for job in jobs)
-            return {"changed": changed, "databases": todo, "findings": to_json(findings), "seconds": round(time.monotonic() - started, 3)}
+            return {"changed": changed, "databases": todo, "findings": to_json(findings), **_named(options), "seconds": round(time.monotonic() - started, 3)}
         changed = _run_roles(admin, role_conversion.statements)
         results = {}
         for job in jobs:
@@ -117,7 +137,12 @@ def import_dump(dump_dir: str, parameters: ConnectionParameters, options: Import
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}; run the import again, it goes on where it stopped") from error
     finally:
         admin.close()
-    return {"changed": changed, "databases": results, "findings": to_json(findings), "seconds": round(time.monotonic() - started, 3)}
+    return {"changed": changed, "databases": results, "findings": to_json(findings), **_named(options), "seconds": round(time.monotonic() - started, 3)}
+
+
+def _named(options: ImportOptions) -> dict:
+    """Return what the result says of the content; nothing for all of it."""
+    return {"content": options.content} if options.content != contents.ALL else {}
 
 
 def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
@@ -134,27 +159,65 @@ def _require_files(dump_dir: str, entries: list[DatabaseEntry]) -> None:
     for entry in entries:
         for table in entry.tables:
             for chunk in table.chunks:
-                path = os.path.join(dump_dir, table.directory, chunk.file)
-                try:
-                    size = os.path.getsize(path)
-                except OSError as error:
-                    raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
-                if size != chunk.bytes:
-                    raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {chunk.bytes}: make the dump again")
+                _require_file(os.path.join(dump_dir, table.directory, chunk.file), chunk.bytes)
+            for file in table.rejects:
+                _require_file(os.path.join(dump_dir, table.rejects_directory, file.file), file.bytes)
+
+
+def _require_file(path: str, wanted: int) -> None:
+    try:
+        size = os.path.getsize(path)
+    except OSError as error:
+        raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
+    if size != wanted:
+        raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {wanted}: make the dump again")
 
 
 def _plan(
     dump_dir: str, manifest: Manifest, entry: DatabaseEntry, roles: list[Role], admin: Any, parameters: ConnectionParameters,
-    features: ServerFeatures, options: ConvertOptions,
+    features: ServerFeatures, options: ConvertOptions, content: str,
 ) -> Job:
     database = read_catalog(dump_dir, entry)
-    state = inspect(admin, parameters, database, manifest.dump_id)
+    state = inspect(admin, parameters, database, manifest.dump_id, content)
     conversion = convert_database(database, roles, features, options)
-    chunks = [
+    chunks = [] if content == contents.SCHEMA else [
         ChunkTask(entry.name, manifest.dump_id, table, chunk, os.path.join(dump_dir, table.directory, chunk.file))
         for table in entry.tables for chunk in table.chunks
     ]
-    return Job(entry, database, state, ledger.statement_keys(conversion.statements), chunks, conversion.findings)
+    statements = contents.statements_of(content, conversion.statements)
+    rejects = reject_tasks(dump_dir, manifest.dump_id, entry.tables) if content != contents.SCHEMA else []
+    if content == contents.DATA:
+        return _plan_data(Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, content=content), parameters)
+    return Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, conversion.findings, content)
+
+
+def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
+    """Look at the tables that are there: do the rows fit, in which order, and which sequences are there."""
+    if not job.state.exists:
+        raise TargetError(f"content: data needs tables that are there, but the target has no database {job.state.name}: make it with its tables first")
+    if job.finished:
+        return job
+    connection = connect(parameters, job.state.name)
+    try:
+        existing_tables.check_tables(connection, job.entry, empty=not set(contents.mark(contents.DATA)) <= set(job.state.done))
+        job.groups = existing_tables.load_order(connection, job.entry)
+        there = existing_tables.sequences(connection)
+    finally:
+        connection.close()
+    for key, statement in list(job.statements.items()):
+        if (statement.schema, statement.name) not in there:
+            del job.statements[key]
+            job.findings.append(Finding(
+                "sequence_not_there", "warning", f"{job.entry.name}.{statement.schema}.{statement.name}",
+                "The target has no sequence of this name: its value is not set.", "If another sequence stands for it, set that one with setval().",
+            ))
+    for view in job.database.views:
+        if view.materialized:
+            job.findings.append(Finding(
+                "materialized_view_not_refreshed", "warning", f"{job.entry.name}.{view.name}", "With content: data no materialized view is refreshed.",
+                "Run REFRESH MATERIALIZED VIEW where the target has it.",
+            ))
+    return job
 
 
 def _todo(job: Job) -> dict:
@@ -192,14 +255,17 @@ def _load(
     try:
         ledger.lock(control, job.state.name)
         # Another import may have ended while this one waited.
-        require_usable(control, job.database, dump_id)
+        require_usable(control, job.database, dump_id, job.content)
         job.state.done = ledger.read(control)
         statements = len(set(job.statements) - set(job.state.done))
         pre_data = job.missing()
-        if pre_data or not job.state.done:
-            run_together(control, job.state.name, dump_id, pre_data)
+        marks = [key for key in contents.mark(job.content) if key not in job.state.done]
+        if pre_data or marks or not job.state.done:
+            run_together(control, job.state.name, dump_id, pre_data, marks)
         with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
             loaded = _load_chunks(job, pool, progress)
+            for task in job.missing_rejects:
+                load_rejects(control, task)
             _run_post_data(job, dump_id, control, pool, progress)
             for _table in pool.map(lambda connection, table: _analyze(connection, dump_id, table), job.missing_analyze):
                 pass
@@ -225,7 +291,8 @@ def _load_chunks(job: Job, pool: ConnectionPool, progress: Progress) -> dict[str
     loaded: dict[str, dict] = {}
     rows = sum(task.chunk.rows for task in job.chunks if task.key in job.state.done)
     done = len(job.chunks) - len(job.missing_chunks)
-    for task, seconds in pool.map(load_chunk, job.missing_chunks):
+    missing = [list(group) for _number, group in itertools.groupby(job.missing_chunks, job.group_of)]
+    for task, seconds in itertools.chain.from_iterable(pool.map(load_chunk, group) for group in missing):
         table = loaded.setdefault(task.table.full_name, {"chunks": 0, "seconds": 0.0})
         table["chunks"] += 1
         table["seconds"] += seconds
@@ -264,15 +331,17 @@ def _analyze(connection: Any, dump_id: str, table: TableEntry) -> None:
 def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
     """Note the end; the commit waits until everything is on disk."""
     with control.cursor() as cursor:
-        if ledger.COMPLETE not in job.state.done:
+        key = contents.complete_key(job.content)
+        if key not in job.state.done:
             cursor.execute("SET LOCAL synchronous_commit = on")
-            ledger.record(cursor, dump_id, ledger.COMPLETE, sum(table.rows for table in job.entry.tables), seconds)
+            ledger.record(cursor, dump_id, key, sum(task.chunk.rows for task in job.chunks), seconds)
     control.commit()
 
 
 def _result(job: Job, loaded: dict[str, dict], started: float) -> dict:
     tables = {}
-    for table in job.entry.tables:
+    entries = job.entry.tables if job.content != contents.SCHEMA else []
+    for table in entries:
         now = loaded.get(table.full_name, {"chunks": 0, "seconds": 0.0})
-        tables[table.full_name] = {"rows": table.rows, "chunks_loaded": now["chunks"], "seconds": round(now["seconds"], 3)}
-    return {"rows": sum(table.rows for table in job.entry.tables), "tables": tables, "seconds": round(time.monotonic() - started, 3)}
+        tables[table.full_name] = {"rows": table.rows, "rejected": table.rejected, "chunks_loaded": now["chunks"], "seconds": round(now["seconds"], 3)}
+    return {"rows": sum(table.rows for table in entries), "tables": tables, "seconds": round(time.monotonic() - started, 3)}

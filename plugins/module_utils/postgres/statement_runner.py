@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 try:
@@ -36,11 +36,15 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
         raise TargetError(f"database {database}, {describe(statement)}: {postgres_message(error)}") from None
 
 
-def run_together(connection: Any, database: str, dump_id: str, statements: Mapping[tuple[str, str], Statement]) -> None:
-    """Run all statements and write the ledger in one transaction; on error nothing has happened."""
+def run_together(
+    connection: Any, database: str, dump_id: str, statements: Mapping[tuple[str, str], Statement], marks: Iterable[tuple[str, str]] = (),
+) -> None:
+    """Run all statements and write the ledger, with ``marks``, in one transaction; on error nothing has happened."""
     try:
         with connection.cursor() as cursor:
             ledger.create(cursor)
+            for key in marks:
+                ledger.record(cursor, dump_id, key, 0, 0)
             for key, statement in statements.items():
                 started = time.monotonic()
                 execute(cursor, database, statement)

@@ -16,6 +16,7 @@ except ImportError:  # named by libraries.missing()
 from ..catalog.model import Database, Finding, Sequence, Table, View
 from ..convert.names import clip
 from ..errors import TargetError
+from . import content as contents
 from . import ledger
 from .connection import ConnectionParameters, connect, postgres_message
 
@@ -34,7 +35,7 @@ class TargetState:
     """The ledger."""
 
 
-def inspect(admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str) -> TargetState:
+def inspect(admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str, content: str = contents.ALL) -> TargetState:
     """Look at one database without changing anything. Raises TargetError when the import may not use it."""
     name = clip(database.name)
     with admin.cursor() as cursor:
@@ -46,7 +47,7 @@ def inspect(admin: Any, parameters: ConnectionParameters, database: Database, du
     if standby:
         raise TargetError(f"the server at {parameters.place} is a standby, which takes no changes: name the primary server")
     if row is None:
-        if not may_create:
+        if not may_create and content != contents.DATA:
             raise TargetError(f"user {parameters.user} may not create the database {name}: grant CREATEDB, or create it empty with encoding UTF8")
         return TargetState(name, False, {})
     encoding, allows = row
@@ -55,13 +56,13 @@ def inspect(admin: Any, parameters: ConnectionParameters, database: Database, du
         raise TargetError(f"the database {name} on the target cannot be used: {reason}; drop or rename it")
     connection = connect(parameters, name)
     try:
-        require_usable(connection, database, dump_id)
+        require_usable(connection, database, dump_id, content)
         return TargetState(name, True, ledger.read(connection))
     finally:
         connection.close()
 
 
-def require_usable(connection: Any, database: Database, dump_id: str) -> None:
+def require_usable(connection: Any, database: Database, dump_id: str, content: str = contents.ALL) -> None:
     """Raise TargetError when another dump was imported here, something is in the way, or privileges are missing."""
     name = clip(database.name)
     ids = ledger.dump_ids(connection)
@@ -71,8 +72,9 @@ def require_usable(connection: Any, database: Database, dump_id: str) -> None:
             "drop the database, or import into another server"
         )
     if ids:
+        contents.require_compatible(content, ledger.read(connection), name)
         return
-    taken = _taken_names(connection, database)
+    taken = _taken_names(connection, database) if content != contents.DATA else []
     if taken:
         more = f" and {len(taken) - _NAMES_SHOWN} more" if len(taken) > _NAMES_SHOWN else ""
         raise TargetError(

@@ -18,11 +18,14 @@ from ..convert.features import ConvertOptions
 from ..convert.names import clip
 from ..dump.layout import DatabaseEntry, TableEntry, read_catalog, read_manifest, read_roles
 from ..errors import TargetError
+from . import content as contents
+from . import existing_tables
 from . import features as server_features
 from .catalog_check import check_columns, check_statements
 from .connection import ConnectionParameters, connect, postgres_message
 from .load import chosen
 from .pool import ConnectionPool
+from .rejects import count_rejects
 from .table_checksum import PieceResult, checksum_piece, missing_columns, pieces
 
 Progress = Callable[[dict], None]
@@ -30,19 +33,21 @@ Progress = Callable[[dict], None]
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """The same ``grants`` and ``databases`` as of the import."""
+    """The same ``grants``, ``databases`` and ``content`` as of the import."""
 
     parallelism: int = 2
     grants: str = "existing"
     databases: tuple[str, ...] = ()
+    content: str = contents.ALL
 
 
 def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: VerifyOptions, progress: Optional[Progress] = None) -> dict:
     """Compare PostgreSQL with a dump; nothing is changed.
 
     Returns ``ok``, ``seconds`` and ``databases``: for each name ``ok``, ``rows``, ``tables`` (each with ``rows``,
-    ``rows_found``, ``checksum``, ``checksum_found``, ``ok``, ``seconds``, and ``missing_columns`` if any),
-    ``objects_checked`` and ``objects_missing`` (one line each). Raises MigrationError when it cannot look.
+    ``rows_found``, ``checksum``, ``checksum_found``, ``rejected`` (rows put aside), ``rejected_found``, ``ok``, ``seconds``, and ``missing_columns`` if any),
+    ``objects_checked`` and ``objects_missing`` (one line each); and ``content`` unless it is ``all``. With ``schema`` rows are not looked at,
+    with ``data`` objects are not, but for the values of the sequences that are there. Raises MigrationError when it cannot look.
     """
     started = time.monotonic()
     manifest = read_manifest(dump_dir)
@@ -53,7 +58,8 @@ def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: Verify
             results[clip(entry.name)] = _verify_database(dump_dir, entry, roles, parameters, options, progress or (lambda state: None))
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
-    return {"ok": all(result["ok"] for result in results.values()), "databases": results, "seconds": round(time.monotonic() - started, 3)}
+    named = {"content": options.content} if options.content != contents.ALL else {}
+    return {"ok": all(result["ok"] for result in results.values()), "databases": results, **named, "seconds": round(time.monotonic() - started, 3)}
 
 
 def _verify_database(
@@ -63,7 +69,7 @@ def _verify_database(
     database = read_catalog(dump_dir, entry)
     control = connect(parameters, name)
     try:
-        tables = _verify_tables(entry, control, parameters, options, progress)
+        tables = _verify_tables(entry, control, parameters, options, progress) if options.content != contents.SCHEMA else {}
         checked, missing = _check_objects(database, roles, control, options)
     finally:
         control.close()
@@ -78,9 +84,10 @@ def _verify_tables(
 ) -> dict[str, dict]:
     results = {}
     work = []
+    rejects = count_rejects(control)
     for table in entry.tables:
         missing = missing_columns(control, table)
-        results[table.full_name] = _empty_result(table, missing)
+        results[table.full_name] = dict(_empty_result(table, missing), rejected=table.rejected, rejected_found=rejects.get((table.schema, table.name), 0))
         if not missing:
             work += pieces(control, table)
     control.commit()
@@ -91,7 +98,7 @@ def _verify_tables(
             _add(results[found.table.full_name], found)
             progress({"phase": "verify", "database": entry.name, "done": number, "total": len(work)})
     for result in results.values():
-        result["ok"] = (result["rows"], result["checksum"]) == (result["rows_found"], result["checksum_found"])
+        result["ok"] = all(result[name] == result[f"{name}_found"] for name in ("rows", "checksum", "rejected"))
         result["seconds"] = round(result["seconds"], 3)
     return results
 
@@ -113,8 +120,11 @@ def _check_objects(database: Database, roles: list[Role], control: Any, options:
     """Return how many objects were looked up, and what is missing or different."""
     features = server_features.probe(control)
     convert_options = ConvertOptions(options.grants, server_features.existing_roles(control))
-    conversion = convert_database(database, roles, features, convert_options)
-    columns, missing = check_columns(control, database, features, convert_options)
-    statements, missing_objects = check_statements(control, database, conversion.statements)
+    wanted = contents.statements_of(options.content, convert_database(database, roles, features, convert_options).statements)
+    columns, missing = check_columns(control, database, features, convert_options) if options.content != contents.DATA else (0, [])
+    if options.content == contents.DATA:
+        there = existing_tables.sequences(control)
+        wanted = [statement for statement in wanted if (statement.schema, statement.name) in there]
+    statements, missing_objects = check_statements(control, database, wanted)
     control.rollback()
     return columns + statements, missing + missing_objects

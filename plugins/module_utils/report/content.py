@@ -20,6 +20,7 @@ def build_report(manifest: Optional[Manifest], results: dict[str, dict], target:
     databases = _databases(manifest, results) if manifest else []
     findings = _findings(manifest, results)
     rows = sum(table["rows"] for database in databases for table in database["tables"])
+    rejected = sum(table["rejected"] for database in databases for table in database["tables"])
     tables = sum(len(database["tables"]) for database in databases)
     report = {
         "verified": _succeeded(results, "target_verify") and not failure,
@@ -28,8 +29,10 @@ def build_report(manifest: Optional[Manifest], results: dict[str, dict], target:
         "source": {key: value for key, value in manifest.source.items() if key != "identity"} if manifest else {},
         "dump_id": manifest.dump_id if manifest else "",
         "target": target,
+        "content": (results.get("target_verify") or {}).get("content", "all"),
         "tables": tables,
         "rows": rows,
+        "rejected": rejected,
         "databases": databases,
         "phases": {phase: result.get("seconds") for phase, result in results.items() if result},
         "findings": findings,
@@ -45,9 +48,14 @@ def _verdict(report: dict) -> str:
     """Say in one line where the migration stands."""
     content = f"{report['tables']} tables with {report['rows']:,} rows"
     attention = sum(finding["severity"] == "error" for finding in report["findings"])
-    left_out = f"; {attention} things were left out: read the findings" if attention else ""
+    rejected = f"; {report['rejected']:,} rows were put aside and are not in it" if report["rejected"] else ""
+    left_out = f"{rejected}; {attention} things were left out: read the findings" if attention else ""
     if report["failure"]:
         return f"FAILED: {report['failure']}"
+    if report["verified"] and report["content"] == "schema":
+        return f"VERIFIED: {report['target']} holds the schema of {report['tables']} tables, every object was looked up; no rows were loaded{left_out}"
+    if report["verified"] and report["content"] == "data":
+        return f"VERIFIED: {report['target']} holds the rows of {content}, proved by row checksums; the schema is its own{left_out}"
     if report["verified"]:
         return f"VERIFIED: {report['target']} holds all of {content}, proved by row checksums and objects{left_out}"
     if report["rehearsed"]:
@@ -65,6 +73,7 @@ def _databases(manifest: Manifest, results: dict[str, dict]) -> list[dict]:
             tables.append({
                 "name": table.full_name,
                 "rows": table.rows,
+                "rejected": table.rejected,
                 "checksum": table.checksum,
                 "bytes": table.text_bytes,
                 "chunks": len(table.chunks),

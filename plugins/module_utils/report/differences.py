@@ -13,6 +13,8 @@ def differences(verification: dict) -> list[str]:
                 lines.append(f"{database}.{name} lacks {', '.join(table['missing_columns'])}")
             elif table["rows"] != table["rows_found"]:
                 lines.append(f"{database}.{name} has {table['rows_found']} rows instead of {table['rows']}")
+            elif table["rejected"] != table["rejected_found"]:
+                lines.append(f"{database}.{name} has {table['rejected_found']} rows put aside instead of {table['rejected']}")
             elif not table["ok"]:
                 lines.append(f"{database}.{name} has other values: its checksum is {table['checksum_found']} instead of {table['checksum']}")
         lines += [f"{database}: {line}" for line in result["objects_missing"]]

@@ -3,21 +3,28 @@
 """What PostgreSQL cannot do as CockroachDB does is changed with a finding, and still loads."""
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
     Catalog,
+    Check,
     Column,
     Database,
+    EnumMember,
     Index,
     IndexColumn,
     Schema,
     Sequence,
     SqlType,
     Table,
+    UniqueWithoutIndex,
+    UserType,
     View,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import keep_unconvertible_as_data
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 INT, TEXT, TIMESTAMPTZ = SqlType("int", 20, 64), SqlType("string", 25), SqlType("timestamptz", 1184)
 SKIP = ConvertOptions("skip")
@@ -125,3 +132,52 @@ def test_a_computed_column_without_counterpart_travels_as_data(server):
     assert {finding.code for finding in catalog.findings} == {"computed_column_as_data", "virtual_column_left_out", "needs_left_out_column"}
     _conversion, cursor = load(server, catalog.databases[0])
     cursor.execute("INSERT INTO t (id, hash) VALUES (1, 99)")
+
+
+def test_long_names_that_begin_alike_stay_apart(server):
+    long = "x" * 70
+    first, second = make_table(1, long + "1", Column(2, long + "a", TEXT), Column(3, long + "b", TEXT)), make_table(2, long + "2")
+    first.checks = [Check("long", f"{long}a <> {long}b", [2, 3])]
+    views = [View(11, long + "3", 1, f"SELECT {long}a FROM db.public.{long}1", [Column(1, long + "a", TEXT)], depends_on=[1])]
+    conversion, cursor = load(server, make_database(first, second, views=views))
+    assert len([finding for finding in conversion.findings if finding.code == "name_cut"]) == 5
+    cursor.execute("SELECT count(DISTINCT relname) FROM pg_class WHERE relname LIKE 'xxx%' AND relkind IN ('r', 'v')")
+    assert cursor.fetchone() == (3,)
+    assert conversion.statements == convert_database(make_database(first, second, views=views), [], server.features(), SKIP).statements
+
+
+def test_a_unique_constraint_that_was_never_validated_does_not_stop_the_import(server):
+    table = make_table(1, "t", Column(2, "v", TEXT))
+    table.unique_without_index = [UniqueWithoutIndex("checked", [2]), UniqueWithoutIndex("unchecked", [2, 1], validated=False)]
+    conversion, cursor = load(server, make_database(table))
+    assert "unique_not_validated" in codes(conversion)
+    cursor.execute("SELECT relname, indisunique FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname LIKE '%checked' ORDER BY 1")
+    assert cursor.fetchall() == [("checked", True), ("unchecked", False)]
+
+
+def test_vector_indexes_need_pgvector_and_dimensions():
+    table = make_table(1, "t", Column(2, "v", SqlType("vector", 90006, 3)), Column(3, "w", SqlType("vector", 90006)))
+    table.indexes = [Index(2, "nearest", columns=[IndexColumn(2)], kind="vector"), Index(3, "vague", columns=[IndexColumn(3)], kind="vector")]
+    made = convert_database(make_database(table), [], ServerFeatures(17, True, frozenset(("vector",))), SKIP)
+    assert [statement.sql for statement in made.statements if statement.kind == "index"] == ['CREATE INDEX "nearest" ON "public"."t" USING hnsw ("v" vector_l2_ops)']
+    assert [finding.object for finding in made.findings if finding.code == "index_left_out"] == ["db.public.t.vague"]
+    assert "index_left_out" in codes(convert_database(make_database(table), [], ServerFeatures(17), SKIP))
+
+
+def test_a_stored_column_whose_last_digits_differ_keeps_its_values():
+    decimal, price = SqlType("decimal", 1700), SqlType("decimal", 1700, 2, 12)
+    table = make_table(
+        1, "t", Column(2, "free", decimal, computed="id / 3:::INT8"), Column(3, "rounded", price, computed="id / 3:::INT8"),
+        Column(4, "text", TEXT, computed="j::STRING"), Column(5, "j", SqlType("json", 3802)), Column(6, "now", decimal, computed="id / 3:::INT8", virtual=True),
+    )
+    catalog = Catalog([make_database(table)])
+    keep_unconvertible_as_data(catalog)
+    assert [finding.object for finding in catalog.findings if finding.code == "computed_column_as_data"] == ["db.public.t.free", "db.public.t.text"]
+    assert [column.name for column in catalog.databases[0].tables[0].columns if column.computed] == ["rounded", "now"]
+    assert "expression_differs" in codes(convert_database(catalog.databases[0], [], ServerFeatures(), SKIP))
+
+
+def test_an_enum_value_that_postgresql_cannot_hold_is_named():
+    database = make_database(make_table(1, "t"), types=[UserType(9, "e", 1, members=[EnumMember("ü" * 32, "20")])])
+    with pytest.raises(UnsupportedError, match=r"db\.public\.e: .*longer than 63 bytes"):
+        convert_database(database, [], ServerFeatures(), SKIP)

@@ -37,7 +37,7 @@ def test_defaults_are_those_of_the_specs(role):
 def test_playbook_defaults_are_those_of_the_settings():
     text = (CHECKOUT / "playbooks" / "vars" / "migration.yml").read_text(encoding="utf-8")
     used = set()
-    for name, default in re.findall(r"\b([a-z_0-9]+) \| default\(('[^']*'|\[\]|\d+|true|false)(?:, true)?\)", text):
+    for name, default in re.findall(r"\b([a-z_0-9]+) \| default\(('[^']*'|\[\]|\{\}|\d+|true|false)(?:, true)?\)", text):
         if name not in BY_NAME:
             continue
         used.add(name)

@@ -7,7 +7,7 @@ import json
 import json.encoder
 from collections.abc import Iterable
 
-from ..encoding import Decimal, ValueProblem
+from ..encoding import Decimal, ValueProblem, replacement
 from .numbers import numeric_text
 
 MAX_DEPTH = 400
@@ -18,9 +18,9 @@ quoted_text = json.encoder.encode_basestring
 
 
 def number_text(number: Decimal) -> str:
-    """A number. Raises ValueProblem for those that are not finite."""
+    """A number. Those that are not finite are replaced by the strings that PostgreSQL's to_jsonb makes of them, or ValueProblem is raised."""
     if isinstance(number, str):
-        raise ValueProblem(f"the JSON document holds the number {number}, which jsonb cannot hold")
+        return replacement(f'"{number}"', f"the JSON document holds the number {number}, which jsonb cannot hold", "json_number")
     return numeric_text(number)
 
 
@@ -37,7 +37,7 @@ def object_text(pairs: Iterable[tuple[str, str]]) -> str:
 def require_depth(depth: int) -> None:
     """Raise ValueProblem when a document is nested too deeply."""
     if depth > MAX_DEPTH:
-        raise ValueProblem(f"the JSON document is nested more than {MAX_DEPTH} levels deep")
+        raise ValueProblem(f"the JSON document is nested more than {MAX_DEPTH} levels deep", "json_depth")
 
 
 def _key_order(pair: tuple[str, str]) -> tuple[int, bytes]:

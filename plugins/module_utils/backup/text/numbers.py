@@ -9,7 +9,7 @@ import struct
 from decimal import Decimal as ExactDecimal
 from typing import Optional
 
-from ..encoding import Decimal, ValueProblem, digits
+from ..encoding import Decimal, ValueProblem, digits, replacement
 
 _SINGLE = struct.Struct(">f")
 _MAX_INTEGER_DIGITS, _MAX_SCALE = 131072, 16383
@@ -51,19 +51,19 @@ def _without_bounds(number: float, text: str) -> str:
 
 
 def single_text(number: float) -> str:
-    """The shortest text of a float4. Raises ValueProblem when the number is too large for a float4."""
+    """The shortest text of a float4. A number too large for it is replaced by the infinity, or ValueProblem is raised."""
     if number == 0:
         # Both zeros are equal, so that a cache would mix them up.
         return "-0" if math.copysign(1, number) < 0 else "0"
-    return _single_text(number)
+    try:
+        return _single_text(number)
+    except OverflowError:
+        return replacement(_SPECIAL[math.copysign(math.inf, number)], f"{number!r} is out of range for a real", "real_range")
 
 
 @functools.lru_cache(maxsize=65536)
 def _single_text(number: float) -> str:
-    try:
-        packed = _SINGLE.pack(number)
-    except OverflowError:
-        raise ValueProblem(f"{number!r} is out of range for a real") from None
+    packed = _SINGLE.pack(number)
     number = _SINGLE.unpack(packed)[0]
     if math.isnan(number):
         return "NaN"
@@ -119,20 +119,27 @@ def _scientific(text: str, limit: int) -> str:
 def numeric_text(number: Decimal, precision: Optional[int] = None, scale: int = 0) -> str:
     """A numeric, plainly expanded; with a declared precision padded to ``scale``.
 
-    Raises ValueProblem when the number does not fit into numeric(precision, scale), or into any numeric.
+    A number with more digits behind its point than numeric(precision, scale), or any numeric, holds is replaced by the
+    rounded one, or ValueProblem is raised; it is also raised for a number that is too large.
     """
     if isinstance(number, str):
         if precision and number != "NaN":
-            raise ValueProblem(f"{number} does not fit into numeric({precision},{scale})")
+            raise ValueProblem(f"{number} does not fit into numeric({precision},{scale})", "decimal_range")
         return number
     negative, coefficient, exponent = number
-    if abs(exponent) > _MAX_INTEGER_DIGITS:
-        raise ValueProblem(f"the decimal's exponent {exponent} is more than PostgreSQL's numeric can hold")
+    if exponent > _MAX_INTEGER_DIGITS:
+        raise ValueProblem(f"the decimal's exponent {exponent} is more than PostgreSQL's numeric can hold", "decimal_range")
+    if exponent < -_MAX_INTEGER_DIGITS:
+        message = f"the decimal's exponent {exponent} is more than PostgreSQL's numeric can hold"
+        coefficient, exponent = replacement(_rounded(coefficient, exponent, _MAX_SCALE), message, "decimal_scale")
     if precision:
         coefficient, exponent = _fit(coefficient, exponent, precision, scale)
+    elif -exponent > _MAX_SCALE:
+        message = f"the decimal has more than the {_MAX_SCALE} digits behind its point that PostgreSQL's numeric can hold"
+        coefficient, exponent = replacement(_rounded(coefficient, exponent, _MAX_SCALE), message, "decimal_scale")
     text = digits(coefficient)
-    if len(text) + exponent > _MAX_INTEGER_DIGITS and coefficient or -exponent > _MAX_SCALE:
-        raise ValueProblem("the decimal has more digits than PostgreSQL's numeric can hold")
+    if len(text) + exponent > _MAX_INTEGER_DIGITS and coefficient:
+        raise ValueProblem("the decimal has more digits than PostgreSQL's numeric can hold", "decimal_range")
     if exponent >= 0:
         text = text + "0" * exponent if coefficient else "0"
     else:
@@ -147,10 +154,20 @@ def _fit(coefficient: int, exponent: int, precision: int, scale: int) -> tuple[i
     else:
         fitted, rest = divmod(coefficient, 10 ** (-scale - exponent))
         if rest:
-            raise ValueProblem(f"the decimal has more than {scale} digits behind its point, which numeric({precision},{scale}) would round")
+            message = f"the decimal has more than {scale} digits behind its point, which numeric({precision},{scale}) would round"
+            fitted = replacement(_rounded(coefficient, exponent, scale)[0], message, "decimal_scale")
     if fitted >= 10 ** precision:
-        raise ValueProblem(f"the decimal is too large for numeric({precision},{scale})")
+        raise ValueProblem(f"the decimal is too large for numeric({precision},{scale})", "decimal_range")
     return fitted, -scale
+
+
+def _rounded(coefficient: int, exponent: int, scale: int) -> tuple[int, int]:
+    """Round half away from zero to ``scale`` digits behind the point, as PostgreSQL does."""
+    dropped = -scale - exponent
+    if dropped > len(digits(coefficient)):
+        return 0, -scale
+    quotient, rest = divmod(coefficient, 10 ** dropped)
+    return quotient + (2 * rest >= 10 ** dropped), -scale
 
 
 def lsn_text(number: int) -> str:

@@ -3,7 +3,7 @@
 """Strings, byte strings, networks, bits and shapes as PostgreSQL prints them."""
 from __future__ import annotations
 
-from ..encoding import MalformedValue, ValueProblem
+from ..encoding import MalformedValue, replacement
 from .numbers import double_text
 
 _IPV4, _IPV6 = 0, 1
@@ -12,21 +12,25 @@ _SOURCE_NAN, _POSTGIS_NAN = bytes.fromhex("010000000000f87f"), bytes.fromhex("00
 
 
 def string_text(data: bytes) -> str:
-    """A text. Raises ValueProblem for U+0000, which PostgreSQL's text cannot hold, and for what is not UTF-8."""
+    """A text. U+0000, which PostgreSQL's text cannot hold, and what is not UTF-8 is replaced by U+FFFD, or ValueProblem is raised."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        raise ValueProblem("the text is not UTF-8") from None
+        text = replacement(data.decode("utf-8", "replace"), "the text is not UTF-8", "invalid_utf8")
     if "\0" in text:
-        raise ValueProblem("the text holds U+0000, which PostgreSQL cannot hold")
+        text = replacement(text.replace("\0", "\ufffd"), "the text holds U+0000, which PostgreSQL cannot hold", "zero_character")
     return text
 
 
-def check_length(data: bytes, width: int) -> None:
-    """Raise ValueProblem when a text has more than ``width`` characters."""
-    length = len(data.decode("utf-8", "replace"))
-    if length > width:
-        raise ValueProblem(f"the text has {length} characters, its column is declared with {width}")
+def check_length(data: bytes, width: int) -> bytes:
+    """Return a text that has at most ``width`` characters. A longer one is cut off, or ValueProblem is raised."""
+    # Bytes that are no UTF-8 stay as they are: string_text says so.
+    text = data.decode("utf-8", "surrogateescape")
+    if len(text) <= width:
+        return data
+    return replacement(
+        text[:width].encode("utf-8", "surrogateescape"), f"the text has {len(text)} characters, its column is declared with {width}", "length",
+    )
 
 
 def bytes_text(data: bytes) -> str:

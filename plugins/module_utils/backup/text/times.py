@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 from typing import Callable, Optional
 
-from ..encoding import ValueProblem
+from ..encoding import ValueProblem, replacement
 
 _POSTGRES_EPOCH = 10957
 """Days from 1970-01-01 to 2000-01-01."""
@@ -69,7 +69,7 @@ def rounded(number: int, precision: Optional[int]) -> int:
 def timestamp_writer(precision: Optional[int], zone: str) -> Callable[[tuple[int, int]], str]:
     """Return the writer of timestamps given as (seconds since 1970-01-01, nanoseconds); ``zone`` is ``+00`` or empty.
 
-    The writer raises ValueProblem for a time outside PostgreSQL's calendar.
+    A time outside PostgreSQL's calendar is replaced by the infinity, or the writer raises ValueProblem.
     """
     epoch = _POSTGRES_EPOCH * _DAY * _MICROSECONDS
 
@@ -80,7 +80,8 @@ def timestamp_writer(precision: Optional[int], zone: str) -> Callable[[tuple[int
             number = rounded(number - epoch, precision) + epoch
         seconds, microseconds = divmod(number, _MICROSECONDS)
         if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
-            raise ValueProblem(f"the timestamp {seconds} seconds from 1970 is outside PostgreSQL's range")
+            message = f"the timestamp {seconds} seconds from 1970 is outside PostgreSQL's range"
+            return replacement("-infinity" if seconds < 0 else "infinity", message, "timestamp_range")
         days, second_of_day = divmod(seconds, _DAY)
         day, era = _day_parts(days)
         return f"{day} {_clock(second_of_day)}{fraction_text(microseconds) if microseconds else ''}{zone}{era}"
@@ -111,7 +112,7 @@ def timetz_text(microseconds: int, west: int) -> str:
 def interval_text(months: int, days: int, nanoseconds: int, precision: Optional[int] = None) -> str:
     """An interval. Raises ValueProblem when months or days need more than 32 bits."""
     if not (-_INT32 <= months < _INT32 and -_INT32 <= days < _INT32):
-        raise ValueProblem(f"an interval of {months} months and {days} days is outside PostgreSQL's range")
+        raise ValueProblem(f"an interval of {months} months and {days} days is outside PostgreSQL's range", "interval_range")
     microseconds = rounded(nanoseconds // 1000 if nanoseconds >= 0 else -(-nanoseconds // 1000), precision)
     years, months_left = divmod(abs(months), 12)
     if months < 0:

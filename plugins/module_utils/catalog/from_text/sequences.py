@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""CREATE SEQUENCE, ALTER SEQUENCE and the options of identity columns."""
+from __future__ import annotations
+
+from typing import Optional
+
+from ..model import Sequence, Table
+from .cursor import Cursor
+from .dialect import Word
+from .model_builder import Builder
+
+_BITS = {"INT2": 16, "SMALLINT": 16, "INT4": 32}
+_TYPES = ("INT2", "SMALLINT", "INT4", "INT8", "BIGINT", "INT", "INTEGER", "INT64")
+
+
+def create_sequence(cursor: Cursor, builder: Builder) -> None:
+    """Read a sequence from its name on."""
+    cursor.accept("IF", "NOT", "EXISTS")
+    database, schema, name = builder.place(cursor)
+    sequence = Sequence(builder.new_id(), name, schema.id)
+    read_options(cursor, sequence, builder)
+    builder.add_relation(database, schema, sequence, cursor)
+
+
+def alter_sequence(cursor: Cursor, sequence: Sequence, builder: Builder) -> None:
+    """Read changed options."""
+    read_options(cursor, sequence, builder, sequence.increment, sequence.minimum, sequence.maximum, sequence.start)
+
+
+def read_options(
+    cursor: Cursor, sequence: Sequence, builder: Builder, increment: Optional[int] = None, minimum: Optional[int] = None, maximum: Optional[int] = None,
+    start: Optional[int] = None,
+) -> None:
+    """Read options to the end of the cursor. What is not given has CockroachDB's default, which depends on type and direction."""
+    while not cursor.at_end:
+        if cursor.accept("AS"):
+            sequence.integer_type = cursor.accept_one(*_TYPES) or cursor.fail("expected an integer type")
+        elif cursor.accept("INCREMENT"):
+            cursor.accept("BY")
+            increment = cursor.integer()
+        elif cursor.accept("MINVALUE"):
+            minimum = cursor.integer()
+        elif cursor.accept("MAXVALUE"):
+            maximum = cursor.integer()
+        elif cursor.accept("START"):
+            cursor.accept("WITH")
+            start = cursor.integer()
+        elif not _read_flag(cursor, sequence, builder):
+            cursor.fail(f"the sequence option {cursor.peek().text!r} is not known")
+    sequence.increment = 1 if increment is None else increment
+    bits = _BITS.get(sequence.integer_type, 64)
+    lowest, highest = (1, 2 ** (bits - 1) - 1) if sequence.increment > 0 else (-(2 ** (bits - 1)), -1)
+    sequence.minimum = lowest if minimum is None else minimum
+    sequence.maximum = highest if maximum is None else maximum
+    sequence.start = (sequence.minimum if sequence.increment > 0 else sequence.maximum) if start is None else start
+
+
+def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:
+    if cursor.accept("VIRTUAL"):
+        sequence.virtual = True
+    elif cursor.accept("PER", "NODE", "CACHE") or cursor.accept("PER", "SESSION", "CACHE") or cursor.accept("CACHE"):
+        sequence.cache = cursor.integer()
+    elif cursor.accept("OWNED", "BY"):
+        if not cursor.accept("NONE"):
+            path = cursor.path()
+            builder.later.append(lambda: _own(path, sequence, builder, cursor))
+    elif not any(cursor.accept(*words) for words in (("NO", "MINVALUE"), ("NO", "MAXVALUE"), ("NO", "CYCLE"))):
+        return False
+    return True
+
+
+def _own(path: list[Word], sequence: Sequence, builder: Builder, cursor: Cursor) -> None:
+    table = builder.relation(path[:-1], cursor.statement) if len(path) > 1 else None
+    column = next((item for item in table.columns if item.name == path[-1].identifier), None) if isinstance(table, Table) else None
+    if not isinstance(table, Table) or column is None:
+        cursor.fail(f"the column {'.'.join(word.text for word in path)} that owns the sequence is not there")
+    sequence.owner_table_id, sequence.owner_column_id = table.id, column.id
+    column.owns_sequence_ids.append(sequence.id)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""What descriptors say of functions, triggers, policies and default privileges.
+
+The database and its schemas are what CockroachDB v22.1 stored. Functions, triggers and policies came later: their
+descriptors are written here by the published messages, with every field that a real one has.
+"""
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import DefaultPrivileges, Grant, Trigger
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
+
+REAL = {
+    935: "12b1010a02647010a7071a300a0b0a0561646d696e100218020a0d0a067075626c6963108010"
+         "18000a0a0a04726f6f74100218021204726f6f741802220028053a0f0a067075626c6963120508a80710003a0a0a0173120508a9071000"
+         "40004a005a510a3d62100a04626f73732001280130013801400172130801120f0a090a0361707010601800120018007214080412100a0a0a0361707010"
+         "80041800120018000a0e6a025801720808031204120018001000",
+    936: "224908a70712067075626c696318a80722310a0b0a0561646d696e100218020a0d0a067075626c696310840418000a0a0a04726f6f7410021802120561646d696e18022a00300140004a00",
+    937: "226f08a70712017318a907222f0a0b0a0561646d696e100218020a0c0a067075626c6963100018000a0a0a04726f6f74100218021204726f6f7418022a00300240004a00522b0a2762100a04626f"
+         "73732000280030003800400072130802120f0a090a0361707010021802120018001001",
+}
+STRING, INT8, TRIGGER_TYPE = {1: 7, 10: 25}, {1: 1, 2: 64, 10: 20}, {1: 33, 10: 2279}
+PRIVILEGES = {1: [{1: "admin", 2: 2}], 2: "boss", 3: 3}
+
+
+def message(fields) -> bytes:
+    """Encode a protobuf message: numbers, texts, messages (dicts) and lists of them by field number."""
+    result = b""
+    for number, value in fields.items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, int):
+                result += varint(number << 3) + varint(item)
+            else:
+                data = item.encode() if isinstance(item, str) else message(item)
+                result += varint(number << 3 | 2) + varint(len(data)) + data
+    return result
+
+
+def varint(value: int) -> bytes:
+    result = b""
+    while value > 0x7F:
+        result += bytes((value & 0x7F | 0x80,))
+        value >>= 7
+    return result + bytes((value,))
+
+
+def function(number, name, body, **more):
+    fields = {
+        1: name, 2: number, 3: 935, 4: 936, 5: [], 6: {1: INT8, 2: 0}, 7: 1, 8: body, 9: 1, 10: 0, 11: 1, 12: PRIVILEGES, 13: [], 14: [], 15: [{1: 1100}],
+        16: 0, 17: "", 18: 3, 19: {1: 5}, 21: 0, 22: [], 23: 0, 24: 0,
+    }
+    fields.update({int(key[1:]): value for key, value in more.items()})
+    return {5: fields}
+
+
+def table(triggers, policies):
+    column = {1: "id", 2: 1, 3: INT8, 4: 0}
+    return {1: {
+        1: "t", 3: 1100, 4: 935, 5: 7, 8: [column], 9: 2, 10: {1: "t_pkey", 2: 1, 3: 1, 4: ["id"], 6: [1], 8: [0], 18: 4, 19: 1, 26: 1},
+        11: [], 12: 2, 13: PRIVILEGES, 17: 3, 22: [{1: "primary", 2: 0, 3: ["id"], 4: [1]}], 23: 1, 40: 936, 49: 2, 62: [7], 64: triggers, 65: 2, 66: policies, 67: 2,
+        68: 1, 69: 1, 71: 5,
+    }}
+
+
+@pytest.fixture
+def catalog():
+    descriptors = {number: bytes.fromhex(text) for number, text in REAL.items()}
+    trigger = {
+        1: 1, 2: "tr", 3: 1, 4: [{1: 1}, {1: 2, 2: ["id"]}], 5: "", 6: "", 7: 1, 8: "(new).id > 1:::INT8", 9: 1003, 10: ["x"], 11: "BEGIN RETURN NEW; END", 12: 1, 13: [1100],
+        14: [], 15: [1001],
+    }
+    policy = {1: 1, 2: "mine", 3: 2, 4: 2, 5: ["public"], 6: "id > 1:::INT8", 7: "", 11: [1], 8: [], 9: [], 10: []}
+    made = {
+        1001: function(1001, "one", "SELECT b + 1:::INT8", f5=[{1: 1, 2: "a", 3: STRING}, {1: 0, 2: "b", 3: INT8, 4: "5:::INT8"}], f9=2, f11=3, f22=[1002], f23=1),
+        1002: function(1002, "two", "SELECT count(*) FROM dp.public.t", f13=[1100], f6={1: INT8, 2: 1}),
+        1003: function(1003, "fire", "BEGIN RETURN NEW; END", f6={1: TRIGGER_TYPE}, f7=2),
+        1100: table([trigger], [policy]),
+    }
+    return build_catalog({**descriptors, **{number: message(fields) for number, fields in made.items()}})
+
+
+def test_functions(catalog):
+    one, two, fire = catalog.databases[0].functions
+    assert [parameter["name"] for parameter in one.parameters] == ["a", "b"] and one.parameters[1]["default"] == "5:::INT8"
+    assert (one.volatility, one.strict, one.security_definer, one.depends_on, one.owner) == ("IMMUTABLE", True, True, [1002], "boss")
+    assert (two.returns_set, two.depends_on) == (True, [1100])
+    assert (fire.language, fire.return_type.family) == ("PLPGSQL", "trigger")
+
+
+def test_triggers_and_policies(catalog):
+    item = catalog.databases[0].tables[0]
+    assert item.triggers == [Trigger("tr", "BEFORE", ["INSERT", "UPDATE"], True, "(new).id > 1:::INT8", 1003, ["x"], True, ["id"])]
+    assert item.policies == [{"name": "mine", "type": "RESTRICTIVE", "command": "SELECT", "roles": ["public"], "using": "id > 1:::INT8", "with_check": ""}]
+    assert item.row_level_security and item.row_level_security_forced
+
+
+def test_default_privileges(catalog):
+    database = catalog.databases[0]
+    assert database.default_privileges == [
+        DefaultPrivileges("boss", "TABLES", [Grant("app", ["SELECT", "INSERT"])]), DefaultPrivileges("boss", "SCHEMAS", [Grant("app", ["USAGE"])]),
+    ]
+    assert database.schemas[1].default_privileges == [DefaultPrivileges("boss", "SEQUENCES", [Grant("app", ["ALL"], ["ALL"])])]
+
+
+def test_it_is_all_made(server, catalog):
+    connection = server.new_database("described")
+    roles = frozenset(("postgres", "boss", "app"))
+    with server.connect() as admin, admin.cursor() as cursor:
+        for role in ("boss", "app"):
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+            if cursor.fetchone() is None:
+                cursor.execute(f"CREATE ROLE {role}")
+    conversion = convert_database(catalog.databases[0], [], server.features(), ConvertOptions("existing", roles))
+    with connection.cursor() as cursor:
+        for statement in conversion.statements:
+            cursor.execute(statement.sql)
+        cursor.execute("SELECT proname, pg_get_userbyid(proowner), prosecdef FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1")
+        assert cursor.fetchall() == [("fire", "boss", False), ("one", "boss", True), ("two", "boss", False)]
+        cursor.execute("SELECT count(*) FROM pg_default_acl WHERE defaclrole = 'boss'::regrole")
+        assert cursor.fetchone() == (3,)
+        cursor.execute(next(finding.advice for finding in conversion.findings if finding.code == "function_for_everybody").rstrip("."))
+    connection.close()
+
+
+def test_an_unknown_field_of_a_policy_is_refused():
+    descriptors = {number: bytes.fromhex(text) for number, text in REAL.items()}
+    descriptors[1100] = message(table([], [{1: 1, 2: "mine", 3: 1, 4: 1, 99: 1}]))
+    with pytest.raises(UnsupportedError, match=r"policy dp\.t\.mine: .*unknown field 99"):
+        build_catalog(descriptors)
+
+
+def test_features_without_anything(catalog):
+    assert convert_database(catalog.databases[0], [], ServerFeatures(14, False), ConvertOptions("skip")).statements
