@@ -6,8 +6,10 @@ from __future__ import annotations
 import pytest
 from journey import migrate
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import TargetError
+
 COPIES = {
-    "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"),
+    "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"), "tricky": ("tricky", {}, "tricky"),
     "modern-shaped/shop-v4": ("shop", {}, "shop"), "modern-shaped/shop-v7": ("shop", {}, "shop"), "modern-shaped/types-v5": ("types", {}, "types"),
     "modern-shaped/types-v7-encrypted": ("types", {"passphrase": "correct horse"}, "types"),
 }
@@ -22,7 +24,7 @@ def _empty_server(postgres):
     connection = connect(postgres)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        for database in ("shop", "types", "data", "d", "tpcc"):
+        for database in ("shop", "types", "tricky", "data", "d", "tpcc"):
             cursor.execute(f'DROP DATABASE IF EXISTS "{database}"')
     connection.close()
 
@@ -35,9 +37,12 @@ def _check(migration, truth, database):
 
 
 @pytest.mark.parametrize("backup", COPIES)
-def test_own_copies(backup, empty_server, fixtures_dir, tmp_path):
-    database, request, truth = COPIES[backup]
-    migration = migrate(empty_server, [f"file://{fixtures_dir}/backups/{backup}"], tmp_path / "dump", **request)
+def test_own_copies(backup, empty_server, fixtures_dir, tmp_path, request):
+    if backup == "tricky" and "[15-" in request.node.name:
+        # Known bug of the verification, not of the values: it searches in texts whose collation PostgreSQL 15 cannot search in.
+        request.applymarker(pytest.mark.xfail(raises=TargetError, strict=True, reason="verification fails on PostgreSQL 15 for columns with a nondeterministic collation"))
+    database, options, truth = COPIES[backup]
+    migration = migrate(empty_server, [f"file://{fixtures_dir}/backups/{backup}"], tmp_path / "dump", **options)
     _check(migration, fixtures_dir / "truth" / truth, database)
 
 

@@ -27,7 +27,7 @@ _NEVER_ESCAPED = frozenset((
     "bool", "int", "float", "decimal", "date", "timestamp", "timestamptz", "interval", "oid", "uuid", "inet", "time", "timetz", "bit",
     "geometry", "geography", "box2d", "void", "pg_lsn", "vector",
 ))
-_NEVER_QUOTED = frozenset(("bool", "int", "float", "decimal", "oid", "uuid", "date", "time", "timetz", "inet"))
+_NEVER_QUOTED = frozenset(("bool", "int", "float", "decimal", "oid", "uuid", "time", "timetz", "inet"))
 _SPATIAL = ("geometry", "geography")
 _SPECIAL = frozenset("\\\t\n\r")
 

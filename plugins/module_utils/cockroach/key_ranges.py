@@ -14,8 +14,10 @@ try:
 except ImportError:  # named by libraries.missing()
     sql = None
 
+from ..backup.encoding import ValueProblem
 from ..catalog.model import Column
 from ..catalog.table_source import TableSource
+from ..errors import MigrationError
 from .row_texts import literal_text
 
 Bound = tuple[str, ...]
@@ -25,6 +27,7 @@ class PrimaryKey:
     """The columns of a table's primary key and how its rows follow each other."""
 
     def __init__(self, source: TableSource) -> None:
+        self._table = source.name
         by_id = {column.id: column for column in source.table.columns}
         parts = source.table.primary_index.columns
         self.columns: list[Column] = [by_id[part.column_id] for part in parts]
@@ -43,8 +46,11 @@ class PrimaryKey:
         )
 
     def bound(self, row: Sequence[Optional[str]]) -> Bound:
-        """Return the bound at the key that CockroachDB sent."""
-        return tuple(convert(text or "") for convert, text in zip(self._literals, row))
+        """Return the bound at the key that CockroachDB sent. Raises MigrationError for a key that PostgreSQL cannot hold."""
+        try:
+            return tuple(convert(text or "") for convert, text in zip(self._literals, row))
+        except ValueProblem as error:
+            raise MigrationError(f"{self._table}, key ({', '.join(self.names())}): {error}") from error
 
     def between(self, start: Optional[Bound], end: Optional[Bound], after_start: bool = False) -> Any:
         """Return the condition of WHERE for the keys from ``start`` (or behind it) up to but without ``end``; None is open."""

@@ -35,7 +35,7 @@ _BEYOND_CALENDAR = 1 << 40
 
 _DATE = re.compile(r"(-?\d{4,})-(\d\d)-(\d\d)")
 _TIME = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.(\d+))?")
-_ZONE = re.compile(r"([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?$")
+_ZONE = re.compile(r"([+-])(\d\d)(?::?(\d\d))?(?::?(-?\d\d))?$")
 _INTERVAL_PART = re.compile(r"([+-]?\d+) (year|mon|day)s?\b")
 _INTERVAL_TIME = re.compile(r"([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d+))?$")
 _BOX = re.compile(r"BOX\((\S+) (\S+),(\S+) (\S+)\)$")
@@ -126,7 +126,7 @@ def _fraction(digits: Optional[str]) -> int:
 
 
 def _east(text: str) -> int:
-    """Return the seconds that a zone such as ``+05:30`` lies east of UTC."""
+    """Return the seconds that a zone such as ``+05:30`` lies east of UTC. Less than a minute west comes as ``+00:00:-01``."""
     match = _match(_ZONE, text, "a time zone")
     sign, hours, minutes, seconds = match.groups()
     size = (int(hours) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)
@@ -134,11 +134,17 @@ def _east(text: str) -> int:
 
 
 def parse_timestamp(text: str) -> tuple[int, int]:
-    """Seconds from 1970-01-01 UTC and nanoseconds; the infinities lie beyond every calendar."""
+    """Seconds from 1970-01-01 UTC and nanoseconds; the infinities lie beyond every calendar.
+
+    Raises ValueProblem for the first of March of leap years before 1 AD: outside of arrays CockroachDB prints the day before it alike.
+    """
     if text.endswith("infinity"):
         return -_BEYOND_CALENDAR * _DAY if text.startswith("-") else _BEYOND_CALENDAR * _DAY, 0
     days, position = _calendar_day(text)
-    rest = text[position + 1:-3] if text.endswith(" BC") else text[position + 1:]
+    before_christ = text.endswith(" BC")
+    if before_christ and text[position - 6:position] == "-03-01" and _calendar_day(f"{text[:position - 5]}02-29 BC")[0] < days:
+        raise ValueProblem(f"the timestamp {text} may be one of the 29th of February, which CockroachDB prints alike; export from the backup's files instead")
+    rest = text[position + 1:-3] if before_christ else text[position + 1:]
     microseconds, position = _clock(rest)
     total = days * _DAY * _MICROSECONDS + microseconds - (_east(rest[position:]) * _MICROSECONDS if rest[position:] else 0)
     seconds, fraction = divmod(total, _MICROSECONDS)

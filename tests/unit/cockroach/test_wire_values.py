@@ -34,6 +34,12 @@ def text(kind: SqlType, wire: str) -> str:
     (SqlType("timestamptz"), "2024-01-01 05:30:00+05:30", "2024-01-01 00:00:00+00"), (SqlType("timestamptz"), "-0043-03-15 00:00:00+00:00", "0044-03-15 00:00:00+00 BC"),
     (SqlType("time"), "24:00:00", "24:00:00"), (SqlType("time"), "00:00:00.000001", "00:00:00.000001"),
     (SqlType("timetz"), "10:11:12.5-03:30", "10:11:12.5-03:30"), (SqlType("timetz"), "10:11:12+00", "10:11:12+00"),
+    (SqlType("timetz"), "10:11:12+00:00:-01", "10:11:12-00:00:01"), (SqlType("timetz"), "10:11:12-00:30:15", "10:11:12-00:30:15"),
+    (SqlType("array", element=SqlType("timetz")), "{12:00:00-00:00:01}", "{12:00:00-00:00:01}"),
+    (SqlType("array", element=SqlType("date")), '{"0044-03-15 BC",2024-02-29}', '{"0044-03-15 BC",2024-02-29}'),
+    (SqlType("array", element=SqlType("timestamp")), '{"-0004-02-29 23:59:59.456789"}', '{"0005-02-29 23:59:59.456789 BC"}'),
+    (SqlType("box2d"), "BOX(-" + "0." + "0" * 299 + "1 0," + "1" + "0" * 22 + " 1)", "BOX(-1e-300 0,1e+22 1)"),
+    (SqlType("timestamp"), "0002-03-01 00:00:00 BC", "0002-03-01 00:00:00 BC"), (SqlType("timestamp"), "0005-03-02 00:00:00 BC", "0005-03-02 00:00:00 BC"),
     (SqlType("interval"), "-1 years -2 mons +3 days -04:05:06.7", "-1 years -2 mons +3 days -04:05:06.7"), (SqlType("interval"), "00:00:00", "00:00:00"),
     (SqlType("interval"), "1 day 262144:00:00", "1 day 262144:00:00"),
     (SqlType("bytes"), "\\x00ff", "\\x00ff"), (SqlType("uuid"), "123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-12d3-a456-426614174000"),
@@ -68,6 +74,13 @@ def test_json_is_jsonbs(wire, expected):
 def test_what_postgresql_cannot_hold_is_refused(kind, wire):
     with pytest.raises(ValueProblem):
         text(kind, wire)
+
+
+@pytest.mark.parametrize("wire", ["0005-03-01 23:59:59.456789 BC", "0001-03-01 00:00:00+00 BC", "0401-03-01 00:00:00 BC"])
+def test_timestamps_that_cockroachdb_prints_like_the_29th_of_february_are_refused(wire):
+    # v22.1 sends this text for 29 February of that year as well as for 1 March.
+    with pytest.raises(ValueProblem, match="29th of February"):
+        text(SqlType("timestamp"), wire)
 
 
 def test_unknown_type_is_refused():

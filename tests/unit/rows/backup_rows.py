@@ -18,7 +18,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.s
 _TYPES = {
     16: "bool", 17: "bytea", 18: '"char"', 19: "text", 20: "int8", 21: "int2", 23: "int4", 25: "text", 26: "oid", 700: "float4", 701: "float8", 869: "inet",
     1042: "char", 1043: "varchar", 1082: "date", 1083: "time", 1114: "timestamp", 1184: "timestamptz", 1186: "interval", 1266: "timetz",
-    1560: "bit", 1562: "varbit", 1700: "numeric", 2950: "uuid", 3802: "jsonb",
+    1560: "bit", 1562: "varbit", 1700: "numeric", 2950: "uuid", 3802: "jsonb", 24: "oid", 2205: "oid", 2206: "oid", 4089: "oid", 4096: "oid",
 }
 _SIZED = ("char", "varchar", "bit", "varbit")
 
@@ -27,7 +27,7 @@ def postgres_type(kind: SqlType) -> str:
     """The type that prints a column's values as the decoder must; PostGIS is not at hand, its text form is fixed."""
     if kind.family == "array" and kind.element:
         return postgres_type(kind.element) + "[]"
-    if kind.family in ("enum", "geometry", "geography"):
+    if kind.family in ("enum", "geometry", "geography", "box2d"):
         return "text"
     name = _TYPES[kind.oid]
     if name in _SIZED and kind.width:

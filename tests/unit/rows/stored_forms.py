@@ -121,3 +121,24 @@ def _query_node(tree: tuple, binary: bool) -> tuple[bytes, int]:
     left, left_count = _query_node(tree[1], binary)
     right, right_count = _query_node(tree[2], binary)
     return head + (right + left if binary else left + right), left_count + right_count + 1
+
+
+def search_vector(lexemes: list[tuple[str, list[tuple[int, int]]]]) -> bytes:
+    """A tsvector of (lexeme, [(position, weight 0 to 3)])."""
+    body = len(lexemes).to_bytes(4, "big")
+    for lexeme, places in lexemes:
+        raw = lexeme.encode()
+        body += msb(len(raw)) + raw + len(places).to_bytes(2, "big") + b"".join((weight << 14 | number).to_bytes(2, "big") for number, weight in places)
+    return body
+
+
+def sized_value(body: bytes) -> bytes:
+    return msb(len(body)) + body
+
+
+def array_value(kind: int, elements: list[Optional[bytes]]) -> bytes:
+    """An array of elements' bodies of the type number ``kind``, with its length; None is NULL."""
+    nulls = sum(1 << number for number, element in enumerate(elements) if element is None)
+    header = (b"\x11" if nulls else b"\x01") + tag(0, kind) + msb(len(elements))
+    bitmap = nulls.to_bytes((len(elements) + 7) // 8, "little") if nulls else b""
+    return sized_value(header + bitmap + b"".join(element for element in elements if element is not None))

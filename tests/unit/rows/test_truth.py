@@ -10,7 +10,7 @@ import pytest
 from backup_rows import DecodedTable, copy_in, decoded_tables, quote, unescape
 
 BACKUPS = [
-    ("shop", "shop", ""), ("types", "types", ""), ("modern-shaped/shop-v4", "shop", ""), ("modern-shaped/shop-v7", "shop", ""),
+    ("shop", "shop", ""), ("types", "types", ""), ("tricky", "tricky", ""), ("modern-shaped/shop-v4", "shop", ""), ("modern-shaped/shop-v7", "shop", ""),
     ("modern-shaped/types-v5", "types", ""), ("modern-shaped/types-v7-encrypted", "types", "correct horse"),
 ]
 
@@ -57,6 +57,26 @@ def test_every_value_is_what_postgresql_prints_and_what_cockroachdb_returned(pos
         check_against_truth(cursor, decoded, truth, entries[decoded.name])
         done.add(decoded.name)
     assert done == {name for name, entry in entries.items() if entry["kind"] == "BASE TABLE"}
+
+
+def test_the_tricky_values_are_many(fixtures_dir):
+    truth = fixtures_dir / "truth" / "tricky"
+    values, arrays, keys = set(), set(), set()
+    for entry in json.loads((truth / "tables.json").read_text(encoding="utf-8"))["tables"]:
+        columns = [column["name"] for column in entry["columns"]]
+        kind = entry["columns"][columns.index("v")]["crdb_type"]
+        with open(truth / entry["file"], encoding="utf-8", newline="") as lines:
+            for line in lines:
+                row = dict(zip(columns, line.rstrip("\n").split("\t")))
+                if not entry["table"].startswith("v_"):
+                    keys.add((entry["table"][0], kind, row["v"]))
+                elif row["v"] != "\\N":
+                    values.add((kind, row["v"]))
+                    arrays |= {(kind, row["alone"])} if "alone" in row else set()
+    assert len(values) >= 300 and len(arrays) >= 300
+    assert len({text for _kind, text in values}) >= 300
+    for direction in "kdc":
+        assert len({text for table, _kind, text in keys if table == direction}) >= 300
 
 
 @pytest.mark.parametrize("chain, truth_name", [(1, "chain-v20.2.7-layer0"), (5, "chain-v20.2.7-layer4"), (9, "chain-v20.2.7-layer8")])
