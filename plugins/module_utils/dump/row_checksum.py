@@ -96,7 +96,8 @@ def _copy_form(column: SqlColumn) -> sql.Composable:
     else:
         form = sql.SQL("{}::text").format(name)
     if column.escaped:
-        form = sql.SQL(r"replace(replace(replace(replace({}, E'\\', E'\\\\'), E'\t', E'\\t'), E'\n', E'\\n'), E'\r', E'\\r')").format(form)
+        # PostgreSQL before 18 cannot search in a text of a nondeterministic collation.
+        form = sql.SQL(r'''replace(replace(replace(replace({} COLLATE "C", E'\\', E'\\\\'), E'\t', E'\\t'), E'\n', E'\\n'), E'\r', E'\\r')''').format(form)
     if column.nullable:
         form = sql.SQL(r"coalesce({}, E'\\N')").format(form)
     return form
