@@ -22,6 +22,7 @@ _GEOMETRIES = ("geometry", "geography")
 _EXTENSION_TYPES = {"vector": "vector", "ltree": "ltree"}
 _STRING_FAMILIES = ("string", "collated")
 _COCKROACH_OIDS = range(90000, 100000)
+_FLOAT4 = 700
 
 
 def type_name(kind: SqlType, context: Context, where: str) -> str:
@@ -50,6 +51,11 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
         return "oid"
     if kind.oid not in _BY_OID:
         raise UnsupportedError(f"{where}: the type {kind.family} (oid {kind.oid}) has no known counterpart in PostgreSQL")
+    if kind.oid == _FLOAT4:
+        context.find(
+            "float4_rounded", "warning", where, "Some releases of CockroachDB keep the digits of FLOAT8 in FLOAT4 columns; PostgreSQL's real rounds them.",
+            "Where these digits matter, make the column FLOAT8 in CockroachDB first.",
+        )
     return _plain(kind)
 
 
