@@ -69,6 +69,22 @@ def cockroach_arguments() -> dict:
     }
 
 
+def export_arguments() -> dict:
+    """The arguments of the doc fragment C(export)."""
+    return {
+        "dump_dir": {"type": "path", "required": True},
+        "include": {"type": "list", "elements": "str", "default": []},
+        "exclude": {"type": "list", "elements": "str", "default": []},
+        "rename": {"type": "dict", "default": {}},
+        "merged_database": {"type": "str", "default": ""},
+        "chunk_rows": {"type": "int", "default": 100000},
+        "parallelism": {"type": "int", "default": 0},
+        "role_passwords": {"type": "bool", "default": False, "no_log": False},
+        "rows_needed": {"type": "bool", "default": True},
+        "value_policies": {"type": "dict", "default": {}},
+    }
+
+
 def log_arguments() -> dict:
     """The argument of the doc fragment C(log)."""
     return {"log_file": {"type": "path"}}

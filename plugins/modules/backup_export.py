@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.source
+  - nomos.cockroach_migrator.export
   - nomos.cockroach_migrator.log
 attributes:
   check_mode:
@@ -24,62 +25,6 @@ attributes:
     support: none
   idempotent:
     support: full
-options:
-  dump_dir:
-    description: The directory of the dump. It is made with mode 0700.
-    type: path
-    required: true
-  include:
-    description: Patterns of the databases and tables to take, such as V(shop) or V(shop.public.order*). Empty means all.
-    type: list
-    elements: str
-    default: []
-  exclude:
-    description: Patterns of the databases and tables to leave out.
-    type: list
-    elements: str
-    default: []
-  rename:
-    description:
-      - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
-      - A new name is bare, or full with the new names of what holds it.
-      - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
-    version_added: 1.1.0
-    type: dict
-    default: {}
-  merged_database:
-    description:
-      - The name of one database that all become schemas of. V(public) of the database C(shop) becomes C(shop), any other schema C(shop_<schema>).
-      - Empty means that each database becomes one of its own.
-    version_added: 1.1.0
-    type: str
-    default: ""
-  chunk_rows:
-    description: About how many rows a chunk holds.
-    type: int
-    default: 100000
-  parallelism:
-    description: How many processes read. V(0) means one a core, at most eight.
-    type: int
-    default: 0
-  role_passwords:
-    description: Whether to keep the roles' SCRAM verifiers in a private file of the dump, for an import that makes missing roles.
-    type: bool
-    default: false
-  rows_needed:
-    description: Whether a dump whose rows were removed by M(nomos.cockroach_migrator.dump_rows) has to be made again.
-    type: bool
-    default: true
-  value_policies:
-    description:
-      - What to do with values that PostgreSQL cannot hold, by kind. V(stop) is the default, the others are V(replace), V(null) and V(reject).
-      - The kinds are V(zero_character), V(invalid_utf8), V(length), V(decimal_scale), V(decimal_range), V(real_range), V(timestamp_range),
-        V(interval_range), V(json_number) and V(json_depth). What each is replaced by stands in the collection's README.
-      - Changed values are findings of the dump. Rejected rows lie below C(rejects) in the dump, and are imported into the table C(cockroach_migrator.rejects).
-      - Other policies make another dump.
-    type: dict
-    default: {}
-    version_added: 1.1.0
 requirements:
   - sqlglot
 seealso:
@@ -154,16 +99,7 @@ def main() -> None:
         argument_spec=dict(
             **ansible_module.source_arguments(),
             **ansible_module.log_arguments(),
-            dump_dir=dict(type="path", required=True),
-            include=dict(type="list", elements="str", default=[]),
-            exclude=dict(type="list", elements="str", default=[]),
-            rename=dict(type="dict", default={}),
-            merged_database=dict(type="str", default=""),
-            chunk_rows=dict(type="int", default=100000),
-            parallelism=dict(type="int", default=0),
-            role_passwords=dict(type="bool", default=False, no_log=False),
-            rows_needed=dict(type="bool", default=True),
-            value_policies=dict(type="dict", default={}),
+            **ansible_module.export_arguments(),
         ),
         supports_check_mode=True,
     )
