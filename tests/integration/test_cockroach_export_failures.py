@@ -49,6 +49,18 @@ def test_rows_that_the_server_counts_but_does_not_give(tmp_path, io_dir, monkeyp
     assert not is_complete(str(tmp_path / "dump"))
 
 
+def test_another_cluster_that_answers_in_the_middle(tmp_path, io_dir, monkeypatch):
+    prepare = export_module._Worker.prepare.__func__
+
+    def begun_with_another(cls, parameters, cluster_id, *arguments):
+        prepare(cls, parameters, "11111111-2222-3333-4444-555555555555", *arguments)
+
+    monkeypatch.setattr(export_module._Worker, "prepare", classmethod(begun_with_another))
+    with node("stand-in", tmp_path, io_dir, "shop") as parameters, pytest.raises(CockroachError, match="another CockroachDB answers"):
+        export_cluster(parameters, request(tmp_path))
+    assert not is_complete(str(tmp_path / "dump"))
+
+
 def test_pattern_that_names_nothing(tmp_path, io_dir):
     with node("stand-in", tmp_path, io_dir, "shop") as parameters, pytest.raises(ConfigurationError, match="shpo"):
         export_cluster(parameters, request(tmp_path, selection=Selection(("shpo",))))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import socket
 import sys
 
 import pytest
@@ -28,9 +29,17 @@ def restore_variables(kind: str, fault: str = "") -> dict:
     """Return the variables of a migration through a temporary CockroachDB, as the conversation was recorded."""
     return {
         "migration_source": "restore", "chunk_size": 3000, "parallelism": 2, "cockroach_binary": BINARY if kind == "real" else str(STAND_IN),
-        "cockroach_cache": "256MiB", "cockroach_max_sql_memory": "512MiB", "test_postgresql_import": False,
+        # Tests run side by side: a port of its own, so that none meets another's node.
+        "cockroach_port": free_port(), "cockroach_http_port": free_port(), "cockroach_cache": "256MiB", "cockroach_max_sql_memory": "512MiB", "test_postgresql_import": False,
         **({"cockroach_server_environment": stand_in_environment("types", fault)} if kind == "stand-in" else {}),
     }
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def target_variables(parameters) -> dict:

@@ -3,11 +3,11 @@
 """From a running CockroachDB to a dump directory, at one moment: plans key ranges, reads them in processes, proves the number of rows."""
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, TypeVar
 
@@ -113,7 +113,7 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
     sources = _sources(catalog)
     if check:
         return {"changed": True, "dump_dir": request.dump_dir, "as_of": identity["as_of"], "tables": len(sources)}
-    _Worker.prepare(parameters, request, sources, originals, identity["as_of"])
+    _Worker.prepare(parameters, cluster["cluster_id"], request, sources, originals, identity["as_of"])
     journal = ExportJournal(request.dump_dir, identity)
     tasks, counts = _plan(sources, request)
     results = run_tasks(tasks, _run_task, journal, request.parallelism, progress or (lambda state: None))
@@ -180,6 +180,7 @@ class _Worker:
     """What a worker process inherits from its parent by fork; set just before the pool starts."""
 
     parameters: CockroachParameters
+    cluster_id: str
     dump_dir: str
     texts: dict[int, RowTexts]
     readers: dict[int, TableReader]
@@ -190,15 +191,17 @@ class _Worker:
 
     @classmethod
     def prepare(
-        cls, parameters: CockroachParameters, request: ExportRequest, sources: dict[int, TableSource], originals: dict[int, TableSource], as_of: str,
+        cls, parameters: CockroachParameters, cluster_id: str, request: ExportRequest, sources: dict[int, TableSource],
+        originals: dict[int, TableSource], as_of: str,
     ) -> None:
         """Set what all workers share."""
+        cls.cluster_id = cluster_id
         cls.parameters, cls.dump_dir, cls.sources, cls.connection = parameters, request.dump_dir, sources, None
         cls.texts = {number: RowTexts(source, request.policies) for number, source in sources.items()}
         cls.readers = {number: TableReader(originals[number], cls.texts[number].names(), as_of) for number in sources}
 
 
-@contextmanager
+@contextlib.contextmanager
 def _connected(parameters: CockroachParameters) -> Iterator[Any]:
     connection = connect(parameters)
     try:
@@ -206,6 +209,16 @@ def _connected(parameters: CockroachParameters) -> Iterator[Any]:
         yield connection
     finally:
         connection.close()
+
+
+def _open_worker() -> Any:
+    """Return a connection to the cluster that is exported. Raises CockroachError when another one answers by now."""
+    connection = connect(_Worker.parameters)
+    receive_texts(connection)
+    if _cluster(connection)["cluster_id"] != _Worker.cluster_id:
+        connection.close()
+        raise CockroachError(f"another CockroachDB answers at {_Worker.parameters.place} than the one whose export was begun: start a new export of it")
+    return connection
 
 
 def _plan(sources: dict[int, TableSource], request: ExportRequest) -> tuple[list[Task], dict[int, int]]:
@@ -224,7 +237,7 @@ def _split(number: int, chunk_rows: int) -> tuple[list[Bound], int]:
     source, reader = _Worker.sources[number], _Worker.readers[number]
 
     def split() -> tuple[list[Bound], int]:
-        with _connected(_Worker.parameters) as connection:
+        with contextlib.closing(_open_worker()) as connection:
             rows = reader.count(connection)
             bounds: list[Bound] = []
             while (len(bounds) + 1) * chunk_rows < rows:
@@ -252,8 +265,7 @@ def _run_task(task: Task) -> dict:
 
     def write() -> dict:
         if _Worker.connection is None or _Worker.connection.closed:
-            _Worker.connection = connect(_Worker.parameters)
-            receive_texts(_Worker.connection)
+            _Worker.connection = _open_worker()
             _Worker.copies = has_copy(_Worker.connection)
         # What an attempt that failed has left.
         texts.problems.take()
