@@ -38,8 +38,9 @@ def verified_dump(state_dir: str, targets: list[str]) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def read_state(dump_dir: str, state_dir: str, targets: list[str]) -> dict:
-    """Return ``complete`` (there is a dump), ``dump_id``, ``source_id``, ``requires`` (of PostgreSQL: ``icu``, extensions), ``rows_removed`` and
+def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requirements: bool) -> dict:
+    """Return ``complete`` (there is a dump), ``dump_id``, ``source_id``, ``requires`` (of PostgreSQL: ``icu``, extensions; it converts the
+    schema, so only ``with_requirements``), ``rows_removed`` and
     ``done`` (phase to whether it succeeded with this dump; the phases of targets: in every one of ``targets``, and there is one).
 
     Raises MigrationError.
@@ -51,6 +52,6 @@ def read_state(dump_dir: str, state_dir: str, targets: list[str]) -> dict:
     found = [current_results(state_dir, dump_id, target) if complete else {} for target in targets or [""]]
     done = {phase: all(phase in results and not results[phase].get("failed") for results in found) for phase in PHASES}
     return {
-        "changed": False, "complete": complete, "dump_id": dump_id, "source_id": source_id, "requires": schema_needs(dump_dir) if complete else [],
-        "rows_removed": rows_removed(dump_dir), "done": done,
+        "changed": False, "complete": complete, "dump_id": dump_id, "source_id": source_id,
+        "requires": schema_needs(dump_dir) if complete and with_requirements else [], "rows_removed": rows_removed(dump_dir), "done": done,
     }

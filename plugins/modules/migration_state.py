@@ -28,6 +28,10 @@ options:
     type: list
     elements: str
     default: []
+  with_requirements:
+    description: Whether to tell what the schema uses of PostgreSQL. The schema is converted for it.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -52,7 +56,7 @@ source_id:
   returned: success
   type: str
 requires:
-  description: What the schema uses of PostgreSQL where it is there, V(icu) and the names of extensions.
+  description: What the schema uses of PostgreSQL where it is there, V(icu) and the names of extensions. Empty without O(with_requirements).
   returned: success
   type: list
   elements: str
@@ -79,6 +83,7 @@ def main() -> None:
             dump_dir=dict(type="path", required=True),
             state_dir=dict(type="path", required=True),
             targets=dict(type="list", elements="str", default=[]),
+            with_requirements=dict(type="bool", default=False),
         ),
         supports_check_mode=True,
     )
