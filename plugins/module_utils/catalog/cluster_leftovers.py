@@ -19,22 +19,22 @@ ANY_TEXT = ValuePolicies({"zero_character": REPLACE, "invalid_utf8": REPLACE})
 
 _OWN_SCHEDULES = ("scheduled-sql-stats-compaction-executor", "scheduled-schema-telemetry-executor", "scheduled-row-level-ttl-executor")
 """What CockroachDB schedules by itself, and row-level TTL, which is a finding of its table."""
-_OWN_SETTINGS = ("version", "cluster.secret", "diagnostics.reporting.enabled", "jobs.scheduler.enabled", "jobs.registry.interval.adopt")
-"""Every cluster has the first three; the others are also set by a restore into a temporary CockroachDB."""
+_OWN_SETTINGS = frozenset(("version", "cluster.secret", "diagnostics.reporting.enabled"))
+"""Every cluster has these."""
 _ENDED = ("succeeded", "failed", "canceled", "revert-failed")
 _CHANGEFEED = 14
 """The field of a job's payload that holds the details of a changefeed."""
 _CLUSTER = "the cluster"
 
 
-def leftover_findings(catalog: Catalog, rows: dict[str, list[Row]]) -> list[Finding]:
+def leftover_findings(catalog: Catalog, rows: dict[str, list[Row]], ignored_settings: frozenset[str] = frozenset()) -> list[Finding]:
     """Return what is left behind. ``rows`` maps the names of LEFTOVER_TABLES to their rows, each column name to COPY text or None.
 
-    Neither values nor targets are told, only names: they may hold secrets. Source: system_schema.go and jobs.proto of v22.1.
+    ``ignored_settings`` are not the source's, but those of a temporary CockroachDB that it was restored into. Neither values nor targets are told, only names: they may hold secrets. Source: system_schema.go and jobs.proto of v22.1.
     """
     return [
         *_zones(catalog, rows.get("zones", [])), *_schedules(rows.get("scheduled_jobs", [])), *_changefeeds(rows.get("jobs", [])),
-        *_settings(rows.get("settings", [])), *_external_connections(rows.get("external_connections", [])), *_privileges(rows.get("privileges", [])),
+        *_settings(rows.get("settings", []), ignored_settings | _OWN_SETTINGS), *_external_connections(rows.get("external_connections", [])), *_privileges(rows.get("privileges", [])),
     ]
 
 
@@ -85,8 +85,8 @@ def _bytes(text: Optional[str]) -> bytes:
     return bytes.fromhex((text or "")[2:])
 
 
-def _settings(rows: list[Row]) -> Iterator[Finding]:
-    names = sorted(row["name"] or "" for row in rows if row["name"] not in _OWN_SETTINGS)
+def _settings(rows: list[Row], ignored: frozenset[str]) -> Iterator[Finding]:
+    names = sorted(row["name"] or "" for row in rows if row["name"] not in ignored)
     if names:
         yield Finding("cluster_settings", "info", _CLUSTER, f"Cluster settings are left out: {', '.join(names)}.", "Look whether postgresql.conf needs their like.")
 

@@ -161,7 +161,7 @@ def _moment(connection: Any, asked: str) -> str:
 def _read_catalog(connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str) -> tuple[Catalog, dict[int, TableSource]]:
     """Return the catalog with the names in PostgreSQL, and the tables by id with those that CockroachDB knows."""
     try:
-        catalog = select(read_catalog(connection, as_of, request.grants_restored), request.selection)
+        catalog = select(read_catalog(connection, as_of, request.grants_restored, request.kind == "restore"), request.selection)
         for database in catalog.databases:
             read_sequence_values(connection, database, as_of)
     except psycopg2.Error as error:

@@ -21,12 +21,14 @@ from ..errors import CockroachError
 from .connection import cockroach_message
 from .row_stream import TableReader
 from .row_texts import Row, RowTexts
+from .server import TEMPORARY_SETTINGS
 
 
-def read_catalog(connection: Any, as_of: str, whole_cluster: bool) -> Catalog:
+def read_catalog(connection: Any, as_of: str, whole_cluster: bool, restored: bool) -> Catalog:
     """Return everything that the cluster held at ``as_of``; the connection returns texts.
 
-    ``whole_cluster``: what it has beside its databases belongs to them, and is not that of a temporary CockroachDB. Raises CockroachError, UnsupportedError.
+    ``restored``: the cluster is a temporary one that a backup was restored into. ``whole_cluster``: what it has beside its databases is the source's.
+    Raises CockroachError, UnsupportedError.
     """
     descriptors = _descriptors(connection, as_of)
     catalog = build_catalog(descriptors)
@@ -41,7 +43,7 @@ def read_catalog(connection: Any, as_of: str, whole_cluster: bool) -> Catalog:
             TableReader(source, columns, as_of).pages(connection, None, None, found.extend)
             rows[name] = [dict(zip(columns, parse_row(line))) for line in texts.lines(found)[0]]
     apply_cluster_tables(catalog, rows)
-    catalog.findings += leftover_findings(catalog, rows)
+    catalog.findings += leftover_findings(catalog, rows, TEMPORARY_SETTINGS if restored else frozenset())
     return catalog
 
 
