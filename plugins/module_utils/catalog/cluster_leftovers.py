@@ -30,11 +30,13 @@ _CLUSTER = "the cluster"
 def leftover_findings(catalog: Catalog, rows: dict[str, list[Row]], ignored_settings: frozenset[str] = frozenset()) -> list[Finding]:
     """Return what is left behind. ``rows`` maps the names of LEFTOVER_TABLES to their rows, each column name to COPY text or None.
 
-    ``ignored_settings`` are not the source's, but those of a temporary CockroachDB that it was restored into. Neither values nor targets are told, only names: they may hold secrets. Source: system_schema.go and jobs.proto of v22.1.
+    ``ignored_settings`` are not the source's, but those of a temporary CockroachDB that it was restored into.
+    Neither values nor targets are told, only names: they may hold secrets. Source: system_schema.go and jobs.proto of v22.1.
     """
     return [
         *_zones(catalog, rows.get("zones", [])), *_schedules(rows.get("scheduled_jobs", [])), *_changefeeds(rows.get("jobs", [])),
-        *_settings(rows.get("settings", []), ignored_settings | _OWN_SETTINGS), *_external_connections(rows.get("external_connections", [])), *_privileges(rows.get("privileges", [])),
+        *_settings(rows.get("settings", []), ignored_settings | _OWN_SETTINGS),
+        *_external_connections(rows.get("external_connections", [])), *_privileges(rows.get("privileges", [])),
     ]
 
 
@@ -88,7 +90,9 @@ def _bytes(text: Optional[str]) -> bytes:
 def _settings(rows: list[Row], ignored: frozenset[str]) -> Iterator[Finding]:
     names = sorted(row["name"] or "" for row in rows if row["name"] not in ignored)
     if names:
-        yield Finding("cluster_settings", "info", _CLUSTER, f"Cluster settings are left out: {', '.join(names)}.", "Look whether postgresql.conf needs their like.")
+        yield Finding(
+            "cluster_settings", "info", _CLUSTER, f"Cluster settings are left out: {', '.join(names)}.", "Look whether postgresql.conf needs their like.",
+        )
 
 
 def _external_connections(rows: list[Row]) -> Iterator[Finding]:

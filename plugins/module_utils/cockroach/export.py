@@ -152,7 +152,7 @@ def _moment(connection: Any, asked: str) -> str:
             cursor.execute("SELECT cluster_logical_timestamp()")
             return cursor.fetchone()[0]
         try:
-            cursor.execute("SELECT cluster_logical_timestamp() AS OF SYSTEM TIME %s", (asked,))
+            cursor.execute("SELECT cluster_logical_timestamp() FROM (VALUES (1)) AS moment AS OF SYSTEM TIME %s", (asked,))
         except psycopg2.Error as error:
             raise CockroachError(f"as_of {asked!r} is not a moment that CockroachDB can read at: {cockroach_message(error)}") from None
         return cursor.fetchone()[0]

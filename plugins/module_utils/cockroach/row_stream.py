@@ -83,7 +83,8 @@ class TableReader:
         started = False
         while True:
             query = sql.SQL("SELECT {}, {} {} WHERE {} ORDER BY {} LIMIT {}").format(
-                self._key_columns(), self._columns(self._names), self._from, self.key.between(start, end, after_start=started), self.key.order(), sql.Literal(size),
+                self._key_columns(), self._columns(self._names), self._from, self.key.between(start, end, after_start=started), self.key.order(),
+                sql.Literal(size),
             )
             page = _fetch(connection, query)
             consume([row[len(self.key.columns):] for row in page])
