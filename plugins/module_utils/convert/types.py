@@ -22,7 +22,7 @@ _GEOMETRIES = ("geometry", "geography")
 _EXTENSION_TYPES = {"vector": "vector", "ltree": "ltree"}
 _STRING_FAMILIES = ("string", "collated")
 _COCKROACH_OIDS = range(90000, 100000)
-_FLOAT4 = 700
+_FLOAT4, _CHAR = 700, 18
 
 
 def type_name(kind: SqlType, context: Context, where: str) -> str:
@@ -47,6 +47,9 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
         return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
     if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
         return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
+    if kind.family == "collated" and kind.oid == _CHAR:
+        context.find("type_as_text", "info", where, 'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.')
+        return "text"
     if kind.oid in _REG_OIDS:
         context.find(
             "object_identifier", "warning", where, f"The {_BY_OID[kind.oid]} values become plain oid numbers: they name CockroachDB's own objects.",
@@ -65,7 +68,7 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
 
 def _plain(kind: SqlType) -> str:
     name = _BY_OID[kind.oid]
-    if kind.family in _STRING_FAMILIES and kind.width and kind.oid != 18:
+    if kind.family in _STRING_FAMILIES and kind.width and kind.oid != _CHAR:
         return f"{'character' if kind.oid == _BARE_CHARACTER else 'character varying'}({kind.width})"
     if kind.oid == _BARE_CHARACTER:
         return "bpchar"

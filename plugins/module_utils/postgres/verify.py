@@ -19,7 +19,7 @@ from ..convert.names import clip
 from ..dump.layout import DatabaseEntry, TableEntry, read_catalog, read_manifest, read_roles
 from ..errors import TargetError
 from . import content as contents
-from . import existing_tables
+from . import existing_tables, ledger, left_out
 from . import features as server_features
 from .catalog_check import check_columns, check_statements
 from .connection import ConnectionParameters, connect, postgres_message
@@ -117,7 +117,7 @@ def _add(result: dict, found: PieceResult) -> None:
 
 
 def _check_objects(database: Database, roles: list[Role], control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
-    """Return how many objects were looked up, and what is missing or different."""
+    """Return how many objects were looked up, and what is missing or different; what the import left out is in its findings."""
     features = server_features.probe(control)
     convert_options = ConvertOptions(options.grants, server_features.existing_roles(control))
     wanted = contents.statements_of(options.content, convert_database(database, roles, features, convert_options).statements)
@@ -125,6 +125,8 @@ def _check_objects(database: Database, roles: list[Role], control: Any, options:
     if options.content == contents.DATA:
         there = existing_tables.sequences(control)
         wanted = [statement for statement in wanted if (statement.schema, statement.name) in there]
+    refused = left_out.read(control)
+    wanted = [statement for key, statement in ledger.statement_keys(wanted).items() if key not in refused]
     statements, missing_objects = check_statements(control, database, wanted)
     control.rollback()
     return columns + statements, missing + missing_objects
