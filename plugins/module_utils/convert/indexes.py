@@ -158,10 +158,14 @@ def _create_forward(index: Index, table: Table, context: Context, where: str, st
 def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:
     """Return one key with CockroachDB's place of NULLs: first when ascending, last when descending."""
     column = context.columns(table)[part.column_id]
-    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    text = _key_text(column, index, table, context, where)
     if not column.nullable and not column.inaccessible:
         return text + (" DESC" if part.descending else "")
     return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
+
+
+def _key_text(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+    return _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
 
 
 def _expression(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
@@ -186,7 +190,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
     method, key = _inverted_key(columns[last.column_id], index, table, context, where)
     keys = [key]
     if leading and context.use_extension(_SCALARS[method]):
-        keys = [quote(clip(columns[part.column_id].name)) for part in leading] + keys
+        keys = [_key_text(columns[part.column_id], index, table, context, where) for part in leading] + keys
     elif leading:
         context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.")
     predicate = _predicate(index, table, context, where)
@@ -219,7 +223,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
 
 
 def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str]:
-    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    text = _key_text(column, index, table, context, where)
     if column.type.family in ("geometry", "geography"):
         if not context.use_extension("postgis"):
             raise UnsupportedError(f"{where}: a spatial index needs the extension postgis")

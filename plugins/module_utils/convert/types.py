@@ -89,8 +89,9 @@ def _plain(kind: SqlType) -> str:
 def _geometry(kind: SqlType, context: Context, where: str) -> str:
     if not context.use_extension("postgis"):
         return _text_instead(kind.family, "postgis", context, where)
-    shape = kind.geo_shape or ("Geometry" if kind.srid else "")
-    if not shape:
+    shape = kind.geo_shape or "Geometry"
+    if shape == "Geometry" and not kind.srid:
+        # geography(Geometry) would take no SRID but 4326.
         return kind.family
     return f"{kind.family}({shape},{kind.srid})" if kind.srid else f"{kind.family}({shape})"
 
