@@ -20,6 +20,7 @@ from .object_numbers import (
     RELATION,
     ROUTINE,
     SCHEMA,
+    SEQUENCE,
     TYPE,
     ObjectNumbers,
     input_types,
@@ -30,6 +31,7 @@ from .object_numbers import (
 )
 from .table_source import ObjectNames
 
+_PUBLIC = "public"
 _VIRTUAL_SCHEMAS = ("pg_catalog", "information_schema", "crdb_internal", "pg_extension")
 _SCALARS = {
     16: "boolean", 17: "bytea", 18: '"char"', 19: "name", 20: "bigint", 21: "smallint", 22: "int2vector", 23: "integer", 24: "regproc", 25: "text", 26: "oid",
@@ -84,8 +86,8 @@ class _Home:
                 continue
             if key[0] == SCHEMA and database_id is not None:
                 # The schema public of a database that became a schema has the database's id.
-                name = self._schemas.get(source.id) or self._schemas[item_id]
-                self._add(REGNAMESPACE, schema_numbers(database_id, key[2], number), written(name))
+                merged = key[2] == _PUBLIC and source.id in self._schemas
+                self._add(REGNAMESPACE, schema_numbers(database_id, key[2], number), written(self._schemas[source.id if merged else item_id]))
             elif key[0] == ARRAY_TYPE:
                 self._add(REGTYPE, {type_number(number)}, self._written[self._arrays[item_id]] + "[]")
             elif item_id in self._written:
@@ -99,10 +101,10 @@ class _Home:
         if kind == ROUTINE:
             self._add(REGPROC, {type_number(number)}, name)
             self._add(REGPROCEDURE, {type_number(number)}, f"{name}({','.join(map(self._type, input_types(self._functions[item_id])))})")
-        if kind == RELATION:
+        if kind in (RELATION, SEQUENCE):
             self._add(REGCLASS, {number}, name)
         if kind in (RELATION, TYPE):
-            # A table is the type of its rows, too.
+            # A table or view is the type of its rows, too.
             self._add(REGTYPE, {type_number(number)}, name)
 
     def _add(self, oid: int, numbers: set[int], name: str) -> None:

@@ -17,7 +17,7 @@ REGPROC, REGPROCEDURE, REGCLASS, REGTYPE, REGNAMESPACE, REGROLE = 24, 2202, 2205
 OBJECT_IDENTIFIERS = frozenset((REGPROC, REGPROCEDURE, REGCLASS, REGTYPE, REGNAMESPACE, REGROLE))
 """The types' own oids."""
 
-DATABASE, SCHEMA, RELATION, TYPE, ARRAY_TYPE, ROUTINE, ROLE = "database", "schema", "relation", "type", "array type", "routine", "role"
+DATABASE, SCHEMA, RELATION, SEQUENCE, TYPE, ARRAY_TYPE, ROUTINE, ROLE = "database", "schema", "relation", "sequence", "type", "array type", "routine", "role"
 _BUILT_IN_ROLES = ("root", "admin")
 _NAMESPACE_TAG, _USER_TAG = b"\x01", b"\x09"
 _FNV_OFFSET, _FNV_PRIME, _WORD = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
@@ -53,14 +53,15 @@ def object_numbers(catalog: Catalog) -> ObjectNumbers:
 def keys(database: Database) -> Iterator[tuple[Key, int]]:
     """Yield the key and the id of each object of a database."""
     schemas = {schema.id: schema.name for schema in database.schemas}
-    rows: list[Any] = [*database.types, *database.tables, *database.views]
-    types = {item.id: f"{schemas[item.schema_id]}.{item.name}" for item in rows}
+    relations: list[Any] = [*database.tables, *database.views]
+    types = {item.id: f"{schemas[item.schema_id]}.{item.name}" for item in [*database.types, *relations]}
     yield (DATABASE, database.name), database.id
     for schema in database.schemas:
         yield (SCHEMA, database.name, schema.name), schema.id
-    relations: list[Any] = [*database.tables, *database.views, *database.sequences]
     for item in relations:
         yield (RELATION, database.name, schemas[item.schema_id], item.name), item.id
+    for item in database.sequences:
+        yield (SEQUENCE, database.name, schemas[item.schema_id], item.name), item.id
     for item in database.types:
         yield (TYPE, database.name, schemas[item.schema_id], item.name), item.id
         if item.array_type_id:

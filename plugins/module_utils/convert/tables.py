@@ -14,7 +14,7 @@ from .conversion_policies import FUNCTION, IDENTITY
 from .immutable import immutable_sql, is_immutable
 from .names import clip, quote
 from .row_ids import row_id_function
-from .row_ttl import report_ttl
+from .row_ttl import convert_ttl
 from .sequences import sequence_options
 from .types import column_type, type_name
 
@@ -145,7 +145,7 @@ def _identity_options(sequence: Sequence, context: Context) -> str:
 
 def _report(table: Table, context: Context) -> None:
     where = context.full_name(table)
-    report_ttl(table, context)
+    convert_ttl(table, context)
     if table.locality and table.locality != "REGIONAL BY TABLE":
         context.find("locality", "info", where, f"The locality {table.locality} has no counterpart and is left out.")
     if any(index.partitioned for index in [table.primary_index, *table.indexes]):
