@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Writes what is generated: the README's tables of variables and of values, the sample of create_config, the roles' READMEs.
+"""Writes what is generated: the README's tables of variables, values and choices, the sample of create_config, the roles' READMEs.
 
 usage: generate_docs.py [--check]     with --check nothing is written, and the exit code is 1 when something is out of date
 """
@@ -16,6 +16,7 @@ import yaml
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT / ".collections"))
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import QUESTIONS  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import SETTINGS, Setting  # noqa: E402
 
@@ -52,10 +53,20 @@ def kinds_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def choices_table() -> str:
+    """Return the README's table of the conversion's choices."""
+    lines = ["| key | what | choice | what becomes of it |", "|---|---|---|---|"]
+    for name, question in QUESTIONS.items():
+        for choice, result in question.choices.items():
+            first = choice == question.default
+            lines.append(f"| {f'`{name}`' if first else ''} | {question.subject if first else ''} | `{choice}`{' (default)' if first else ''} | {result} |")
+    return "\n".join(lines) + "\n"
+
+
 def readme() -> str:
     """Return the README with the tables in their places."""
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    for name, table in (("variables", variables_table()), ("values", kinds_table())):
+    for name, table in (("variables", variables_table()), ("values", kinds_table()), ("choices", choices_table())):
         begin, end = BEGIN.format(name), END.format(name)
         head, rest = text.split(begin)
         text = head + begin + table + end + rest.split(end, 1)[1]
