@@ -49,7 +49,7 @@ def resolve_type(kind: SqlType, user_types: Mapping[int, UserType], object_names
     if kind.element is not None:
         return dataclasses.replace(kind, element=resolve_type(kind.element, user_types, object_names))
     if object_names and kind.oid in object_names:
-        return NamedIdentifier(kind.family, kind.oid, names=object_names[kind.oid])
+        return NamedIdentifier(family=kind.family, oid=kind.oid, names=object_names[kind.oid])
     if kind.family != "tuple":
         return kind
     fields = kind.fields
