@@ -66,30 +66,20 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
 
 
 def create_indexes(table: Table, context: Context) -> None:
-    """Add every secondary index and constraint that is an index."""
+    """Add every secondary index."""
     for index in table.indexes:
-        _create_index(index, table, context)
-    for constraint in table.unique_without_index:
-        where = context.full_name(table, constraint.name)
-        columns = [IndexColumn(column_id) for column_id in constraint.column_ids]
-        context.find("unique_without_index", "info", where, "UNIQUE WITHOUT INDEX becomes a unique index: PostgreSQL has no other way to keep a column unique.")
-        if not constraint.validated:
-            context.find(
-                "unique_not_validated", "error", where,
-                "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not unique.",
-                "Remove the rows that are there twice, then make a unique index.",
-            )
-        _create_index(Index(0, constraint.name, unique=constraint.validated, columns=columns, predicate=constraint.predicate), table, context)
+        create_index(index, table, context)
 
 
 def create_view_indexes(view: View, context: Context) -> None:
     """Add the indexes of a materialized view; they are made after the view."""
     table = Table(view.id, view.name, view.schema_id, view.columns)
     for index in view.indexes:
-        _create_index(index, table, context, step="view")
+        create_index(index, table, context, step="view")
 
 
-def _create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+def create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+    """Add one index, or report that it is left out."""
     where = context.full_name(table, index.name)
     try:
         if index.kind == "forward":

@@ -9,10 +9,13 @@ double quotes, a string in single quotes, the quote doubled); nothing else build
 from __future__ import annotations
 
 import hashlib
+import re
 
 from ..errors import UnsupportedError
+from .keywords import QUOTED
 
 MAX_BYTES = 63
+_PLAIN = re.compile("[a-z_][a-z0-9_]*")
 
 
 def quote(*parts: str) -> str:
@@ -21,6 +24,11 @@ def quote(*parts: str) -> str:
         if not part or "\0" in part:
             raise UnsupportedError(f"the name {part!r} cannot be a name in PostgreSQL")
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def written(*parts: str) -> str:
+    """Return an identifier, or several joined by dots, as PostgreSQL itself writes it: in double quotes only where it has to be."""
+    return ".".join(part if _PLAIN.fullmatch(part) and part not in QUOTED else quote(part) for part in parts)
 
 
 def literal(text: str) -> str:
