@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..catalog.arrangement import AS_IN_SOURCE, Arrangement, arrange
+from ..catalog.cluster_leftovers import STATISTICS
 from ..catalog.model import Catalog, Finding
 from ..catalog.object_names import object_names
 from ..catalog.object_numbers import object_numbers
@@ -102,7 +103,7 @@ def export_backup(
     for result in results.values():
         for file_id, size in result["tally"].items():
             tally[int(file_id)] = tally.get(int(file_id), 0) + size
-    findings = [*backup.findings, *plan.catalog.findings, *prove(backup, plan.read, tally)]
+    findings = [*backup.findings, *plan.catalog.findings, STATISTICS, *prove(backup, plan.read, tally)]
     _write_dump(backup, plan, dump_dir, results, identity, findings, keep_passwords, conversion)
     journal.remove()
     return summarize(dump_dir, changed=True, started=started)

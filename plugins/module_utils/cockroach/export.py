@@ -19,6 +19,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..backup import timestamps
 from ..catalog.arrangement import Arrangement, arrange
+from ..catalog.cluster_leftovers import STATISTICS
 from ..catalog.model import Catalog, Finding
 from ..catalog.object_names import object_names
 from ..catalog.object_numbers import ObjectNumbers, object_numbers
@@ -342,7 +343,7 @@ def _prove(sources: dict[int, TableSource], chunks: dict[int, list[dict]], count
 
 def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list[dict]], cluster: dict, identity: dict) -> None:
     databases = []
-    findings = [*request.findings, *catalog.findings, *([] if request.grants_restored else [_LOST_GRANTS])]
+    findings = [*request.findings, *catalog.findings, STATISTICS, *([] if request.grants_restored else [_LOST_GRANTS])]
     for database in catalog.databases:
         tables = [
             layout.table_entry(
