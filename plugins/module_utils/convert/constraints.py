@@ -19,12 +19,12 @@ def create_checks(table: Table, context: Context) -> None:
     for check in table.checks:
         where = context.full_name(table, check.name)
         try:
-            sql = expressions.convert(check.expression, context, where, columns).sql
+            found = expressions.convert(check.expression, context, where, columns)
         except UnsupportedError as error:
             context.find("check_left_out", "error", where, f"The check constraint is left out. {error}", "Add it by hand with ALTER TABLE.")
             continue
-        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(clip(check.name))} CHECK ({sql}){_validity(check.validated, where, context)}"
-        context.conversion.add("check", "check", text, clip(check.name), context.schema(table), clip(table.name))
+        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(clip(check.name))} CHECK ({found.sql}){_validity(check.validated, where, context)}"
+        context.conversion.add("late" if found.calls & context.late_functions else "check", "check", text, clip(check.name), context.schema(table), clip(table.name))
 
 
 def _validity(validated: bool, where: str, context: Context) -> str:

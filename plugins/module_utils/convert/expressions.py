@@ -30,7 +30,7 @@ BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast 
 CurrentUser DPipe DataType DataTypeParam Delete Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having
 HexString ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
 JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot JSONPathSubscript
-Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ NullSafeNEQ
+Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock MatchAgainst Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ NullSafeNEQ
 ObjectIdentifier Offset OnConflict Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike Returning Schema Select
 SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple Union Unnest Update
 Values Var Where Window WindowSpec With WithinGroup Parameter
@@ -44,6 +44,8 @@ class Expression:
 
     sql: str
     tree: Any
+    calls: frozenset[int] = frozenset()
+    """Ids of the user-defined functions that it calls."""
 
 
 @dataclass
@@ -54,6 +56,7 @@ class _Converter:
     row_id: Optional[Callable[[], str]] = None
     """Gives the quoted name of a sequence that stands for unique_rowid()."""
     differences: list[str] = field(default_factory=list)
+    calls: set[int] = field(default_factory=set)
 
     def convert(self, node: Any) -> Any:
         """Return a converted copy of a part."""
@@ -206,17 +209,27 @@ class _Converter:
             return self._function(node.expression)
         if schema in _SYSTEM_SCHEMAS:
             raise self.refusal(f"the function {schema}.{node.expression.name} is CockroachDB's own")
-        return self._routine(node.expression, self._routine_by_name(schema, node.expression.name))
+        return self._routine(node.expression, *self._routines_by_name(schema, node.expression))
 
-    def _routine_by_name(self, schema: str, name: str) -> Function:
-        for function in self.context.database.functions:
-            if function.name == name and (not schema or self.context.schemas[function.schema_id] == clip(schema)):
-                return function
-        raise self.refusal(f"the function {schema}.{name} is not in the backup" if schema else f"the function {name} has no known counterpart in PostgreSQL")
+    def _routines_by_name(self, schema: str, call: Any) -> list[Function]:
+        """Return the functions of the first schema with this name that may be meant: those that take as many arguments, if there are any."""
+        found = [
+            function for function in self.context.database.functions
+            if function.name == call.name and (not schema or self.context.schemas[function.schema_id] == clip(schema))
+        ]
+        if not found:
+            raise self.refusal(
+                f"the function {schema}.{call.name} is not in the backup" if schema else f"the function {call.name} has no known counterpart in PostgreSQL"
+            )
+        overloads = [function for function in found if function.schema_id == found[0].schema_id]
+        return [function for function in overloads if len(function.parameters) == len(call.expressions)] or overloads
 
-    def _routine(self, node: Any, function: Function) -> Any:
-        if function.id in self.context.missing_functions:
-            raise self.refusal(f"it calls the function {function.name}, which is left out")
+    def _routine(self, node: Any, function: Function, *others: Function) -> Any:
+        """Call a function; ``others`` are overloads of it that may be meant as well."""
+        for item in (function, *others):
+            if item.id in self.context.missing_functions:
+                raise self.refusal(f"it calls the function {item.name}, which is left out")
+            self.calls.add(item.id)
         name = quote(self.context.schemas[function.schema_id], clip(function.name))
         return exp.Anonymous(this=name, expressions=[self.convert(argument) for argument in node.expressions])
 
@@ -265,7 +278,7 @@ class _Converter:
             return made
         renamed = functions.RENAMED.get(name, name)
         if not function_calls.is_known(renamed):
-            return self._routine(node, self._routine_by_name("", node.name))
+            return self._routine(node, *self._routines_by_name("", node))
         arguments = [self.convert(argument) for argument in node.expressions]
         for position in functions.INTEGER_ARGUMENTS.get(renamed, ()):
             if position < len(arguments):
@@ -413,7 +426,7 @@ def convert(
             "expression_differs", "warning", where, f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
             "Check whether it matters where the result is used.",
         )
-    return Expression(generate(tree), tree)
+    return Expression(generate(tree), tree, frozenset(converter.calls))
 
 
 def _scope(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
