@@ -36,8 +36,7 @@ def create_table(table: Table, context: Context) -> None:
 
 def _column(column: Column, table: Table, context: Context) -> str:
     where = context.full_name(table, column.name)
-    if clip(column.name) != column.name:
-        context.find("name_cut", "warning", where, f"The column's name is shortened to 63 bytes: {clip(column.name)}.", "Use the shorter name in queries.")
+    context.report_cut(column.name, where)
     parts = [quote(clip(column.name)), column_type(column.type, context, where)]
     if column.computed:
         parts.append(_generated(column, table, context, where))
