@@ -112,9 +112,9 @@ class _Converter:
         return _bytes(node.name)
 
     def _sum(self, node: Any) -> Any:
-        """Days that are added to a date are a 4-byte integer; INT2 and INT4 are added as INT8 in CockroachDB."""
+        """Days that are added to a date and positions taken out of JSON are 4-byte integers; INT2 and INT4 are added as INT8 in CockroachDB."""
         left, right = self.family(node.this), self.family(node.expression)
-        if left == "date" and right == "int":
+        if left in ("date", "json") and right == "int":
             node.set("expression", _as_integer(node.expression))
         elif right == "date" and left == "int":
             node.set("this", _as_integer(node.this))
@@ -348,18 +348,27 @@ class _Converter:
             return node
         schema = node.args.get("db")
         if schema is not None and isinstance(node.this, exp.Anonymous):
-            node.set("this", self._qualified(exp.Dot(this=schema, expression=node.this)))
-            node.set("db", None)
-        elif schema is not None and schema.name in _SYSTEM_SCHEMAS:
+            return self._table_function(node)
+        if schema is not None and schema.name in _SYSTEM_SCHEMAS:
             raise self.refusal(f"it reads CockroachDB's own table {schema.name}.{node.name}")
         elif schema is not None and schema.name in _POSTGRES_SCHEMAS:
             self.differs(f"{schema.name}.{node.name} describes PostgreSQL's own objects")
-        catalog = node.args.get("catalog")
-        if catalog is not None:
-            if catalog.name != self.context.database.name:
-                raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
-            node.set("catalog", None)
+        self._check_database(node)
+        node.set("catalog", None)
         return node
+
+    def _check_database(self, table: Any) -> None:
+        catalog = table.args.get("catalog")
+        if catalog is not None and catalog.name != self.context.database.name:
+            raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
+
+    def _table_function(self, node: Any) -> Any:
+        """Convert a function that is read like a table; it is another node, so that its arguments are not converted twice."""
+        self._check_database(node)
+        parts = {key: value for key, value in node.args.items() if key not in ("this", "db", "catalog")}
+        made = {key: [self.convert(item) for item in value] if isinstance(value, list) else self.convert(value) if isinstance(value, exp.Expression) else value
+                for key, value in parts.items()}
+        return exp.Table(this=self._qualified(exp.Dot(this=node.args["db"].copy(), expression=node.this.copy())), **made)
 
     def _collate(self, node: Any) -> Any:
         if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
@@ -511,6 +520,13 @@ def _label(user_type: UserType, physical: str, where: str) -> str:
         if member.physical == physical.lower():
             return member.name
     raise UnsupportedError(f"{where}: the enum {user_type.name} has no value x'{physical}'")
+
+
+def column_names(text: str, where: str) -> set[str]:
+    """Return the names of the columns in an unconverted expression, as CockroachDB keeps them."""
+    return {
+        node.name if node.this.args.get("quoted") else node.name.lower() for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)
+    }
 
 
 def reads_relations(tree: Any) -> bool:

@@ -13,7 +13,7 @@ from .context import Context
 from .expressions import Expression
 from .families import Scope, family_of, type_family
 from .names import clip, dollar_quote, quote
-from .types import type_name
+from .types import element_of, type_name
 
 try:
     from sqlglot import exp
@@ -31,6 +31,7 @@ _ZONED = frozenset(("timestamptz", "timetz"))
 _TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
 _OF_TIMES = {"date_trunc": ("timestamp", "interval"), "date_part": ("timestamp", "date", "time", "interval"), "timezone": ("timestamp", "timestamptz")}
 """Functions that are immutable for some types of their second argument."""
+_ADDED = frozenset(("geometry", "geography", "box2d", "vector", "ltree", "collated"))
 _ALIKE = frozenset(("coalesce", "greatest", "least", "nullif"))
 """Functions whose arguments are compared or brought to one type."""
 
@@ -39,7 +40,7 @@ def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
     """Whether PostgreSQL surely sees the expression as immutable; False also when that is only not known."""
     plain = (
         exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.Is, exp.Case, exp.If, exp.Neg,
-        exp.DataType, exp.DataTypeParam, exp.Var, exp.Tuple, exp.Trim, exp.Substring, exp.BitString, exp.Like, exp.ILike, exp.SimilarTo, exp.RegexpLike,
+        exp.DataType, exp.DataTypeParam, exp.Var, exp.Tuple, exp.Trim, exp.Substring, exp.Overlay, exp.BitString, exp.Like, exp.ILike, exp.SimilarTo, exp.RegexpLike,
         exp.RegexpILike, exp.Escape, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift,
         exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Array, exp.Bracket, exp.Any, exp.All, exp.JSONExtract, exp.JSONExtractScalar,
         exp.JSONBExtract, exp.JSONBExtractScalar, exp.JSONPath, exp.JSONPathPart, exp.JSONBContainsTopKey, exp.JSONBContainsAnyTopKeys,
@@ -105,6 +106,14 @@ def _alike(nodes: Iterable[Any], scope: Scope) -> bool:
     """Comparing a date or timestamp with a timestamptz depends on the time zone."""
     found = {family_of(node, scope) for node in nodes if not isinstance(node.unnest(), exp.Null)}
     return not found & _TIMES or len(found) == 1
+
+
+def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:
+    """Whether an expression has to do with a type that a user or an extension has made, which virtual columns of PostgreSQL may not."""
+    used = {node.name for node in tree.find_all(exp.Column)}
+    kinds = [element_of(kind) for kind in (result, *(column.type for column in columns if clip(column.name) in used))]
+    named = (node.args.get("kind") for node in tree.find_all(exp.DataType))
+    return any(kind.user_type_id or kind.family in _ADDED for kind in kinds) or any(isinstance(kind, exp.Var) and '"' in kind.name for kind in named)
 
 
 def immutable_sql(

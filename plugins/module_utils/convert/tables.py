@@ -10,7 +10,7 @@ from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
-from .immutable import immutable_sql, is_immutable
+from .immutable import immutable_sql, is_immutable, uses_added_types
 from .names import clip, quote
 from .row_ttl import report_ttl
 from .sequences import sequence_options
@@ -56,7 +56,7 @@ def _generated(column: Column, table: Table, context: Context, where: str) -> st
     expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
     on_the_fly = (
         column.virtual and context.features.major >= _VIRTUAL_COLUMNS_FROM and is_immutable(expression.tree, expressions.column_types(columns))
-        and not column.type.user_type_id and column.id not in _indexed(table)
+        and not uses_added_types(expression.tree, column.type, columns) and column.name not in _indexed(table, where)
     )
     if column.virtual and not on_the_fly:
         context.find("virtual_column", "info", where, "The virtual computed column becomes a stored one.", "It takes room in the table; queries are the same.")
@@ -65,8 +65,15 @@ def _generated(column: Column, table: Table, context: Context, where: str) -> st
     return f"GENERATED ALWAYS AS ({sql}) {'VIRTUAL' if on_the_fly else 'STORED'}"
 
 
-def _indexed(table: Table) -> set[int]:
-    return {part.column_id for index in [table.primary_index, *table.indexes] for part in index.columns}
+def _indexed(table: Table, where: str) -> set[str]:
+    """Return the names of the columns that an index or key has to do with, also by an expression or a predicate: none of them can be virtual."""
+    indexes = [table.primary_index, *table.indexes]
+    numbers = {part.column_id for index in indexes for part in index.columns} | {number for index in indexes for number in index.stored_column_ids}
+    numbers |= {number for key in [*table.unique_without_index, *table.foreign_keys] for number in key.column_ids}
+    texts = [column.computed for column in table.columns if column.inaccessible]
+    texts += [item.predicate for item in [*indexes, *table.unique_without_index] if item.predicate]
+    named = {name for text in texts for name in expressions.column_names(text, where)}
+    return named | {column.name for column in table.columns if column.id in numbers}
 
 
 def _identity_or_default(column: Column, table: Table, context: Context, where: str) -> str:
