@@ -524,9 +524,8 @@ def _label(user_type: UserType, physical: str, where: str) -> str:
 
 def column_names(text: str, where: str) -> set[str]:
     """Return the names of the columns in an unconverted expression, as CockroachDB keeps them."""
-    return {
-        node.name if node.this.args.get("quoted") else node.name.lower() for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)
-    }
+    columns = [node for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)]
+    return {node.name if node.this.args.get("quoted") else node.name.lower() for node in columns}
 
 
 def reads_relations(tree: Any) -> bool:

@@ -131,7 +131,8 @@ def _plain(node: Any) -> str:
     for classes, family in (
         ((exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim, exp.Overlay, exp.GroupConcat), "string"),
         ((exp.JSONExtract, exp.JSONBExtract), "json"), ((exp.HexString,), "bytes"), ((exp.BitString,), "bit"), ((exp.Interval,), "interval"),
-        ((exp.Boolean, exp.Connector, exp.Not, exp.Predicate, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.MatchAgainst), "bool"), ((exp.StrPosition,), "int"), ((exp.Extract, exp.Sqrt, exp.Cbrt), "float"),
+        ((exp.Boolean, exp.Connector, exp.Not, exp.Predicate, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.MatchAgainst), "bool"),
+        ((exp.StrPosition,), "int"), ((exp.Extract, exp.Sqrt, exp.Cbrt), "float"),
         ((exp.CurrentTimestamp,), "timestamptz"), ((exp.CurrentDate,), "date"),
     ):
         if isinstance(node, classes):
