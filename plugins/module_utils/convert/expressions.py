@@ -103,6 +103,12 @@ class _Converter:
             raise self.refusal(f"{type(node).__name__.upper()} with ORDER BY or LIMIT has no counterpart in PostgreSQL")
         return node
 
+    def _grouped(self, node: Any) -> Any:
+        """CockroachDB's tuples may have labels."""
+        if any(isinstance(part, exp.Alias) for part in (node.this, *node.expressions)):
+            raise self.refusal(f"a tuple with labels has no counterpart in PostgreSQL: {node.sql('postgres')}")
+        return node
+
     def _quantified(self, node: Any) -> Any:
         if not isinstance(node.this, (exp.Paren, exp.Subquery, exp.Select)):
             node.set("this", exp.Paren(this=node.this))
@@ -408,8 +414,8 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else 
     exp.IntDiv: _Converter._integer_division, exp.JSONExtract: _Converter._position_in_json, exp.JSONExtractScalar: _Converter._position_in_json,
     exp.Mod: _Converter._modulo, exp.Mul: _Converter._sum, exp.OnConflict: _Converter._conflict, exp.Overlay: _Converter._overlay,
     exp.Pow: _Converter._power, exp.RegexpILike: _Converter._pattern, exp.RegexpLike: _Converter._pattern, exp.SimilarTo: _Converter._pattern,
-    exp.Sub: _Converter._sum, exp.Substring: _Converter._substring, exp.Table: _Converter._table,
-    exp.Update: _Converter._limited,
+    exp.Paren: _Converter._grouped, exp.Sub: _Converter._sum, exp.Substring: _Converter._substring, exp.Table: _Converter._table,
+    exp.Tuple: _Converter._grouped, exp.Update: _Converter._limited,
 }
 
 
