@@ -39,12 +39,12 @@ _ALIKE = frozenset(("coalesce", "greatest", "least", "nullif"))
 def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
     """Whether PostgreSQL surely sees the expression as immutable; False also when that is only not known."""
     plain = (
-        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.Is, exp.If, exp.Neg,
-        exp.DataType, exp.DataTypeParam, exp.Var, exp.Tuple, exp.Trim, exp.Substring, exp.Overlay, exp.Collate, exp.Dot, exp.BitString, exp.Like, exp.ILike,
-        exp.SimilarTo, exp.RegexpLike, exp.RegexpILike, exp.Escape, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift,
-        exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Array, exp.Bracket, exp.Any, exp.All, exp.JSONExtract, exp.JSONExtractScalar,
-        exp.JSONBExtract, exp.JSONBExtractScalar, exp.JSONPath, exp.JSONPathPart, exp.JSONBContainsTopKey, exp.JSONBContainsAnyTopKeys,
-        exp.JSONBContainsAllTopKeys, exp.JSONBDeleteAtPath, exp.MatchAgainst,
+        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.Is, exp.If, exp.Neg, exp.DataType,
+        exp.DataTypeParam, exp.Var, exp.Tuple, exp.Trim, exp.Substring, exp.Overlay, exp.Collate, exp.Dot, exp.BitString, exp.Like, exp.ILike,
+        exp.SimilarTo, exp.RegexpLike, exp.RegexpILike, exp.Escape, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot,
+        exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Array, exp.Bracket, exp.Any,
+        exp.All, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONBExtract, exp.JSONBExtractScalar, exp.JSONPath, exp.JSONPathPart,
+        exp.JSONBContainsTopKey, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.JSONBDeleteAtPath, exp.MatchAgainst,
     )
     scope = Scope(columns)
     rules: tuple[tuple[Any, Callable[[Any, Scope], bool]], ...] = (
