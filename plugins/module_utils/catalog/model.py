@@ -184,7 +184,7 @@ class Table:
     row_level_security: bool = False
     row_level_security_forced: bool = False
     ttl: dict[str, Any] = field(default_factory=dict)
-    """Row-level TTL: duration_expr, expiration_expr, cron ...; empty when there is none."""
+    """Row-level TTL: duration, expiration, cron, delete_batch_size; empty when there is none."""
     locality: str = ""
     data_excluded: bool = False
     """``exclude_data_from_backup``: the table is there, its rows are not."""

@@ -12,6 +12,7 @@ except ImportError:  # named by libraries.missing()
     extensions = sql = None
 
 from ..catalog.model import SqlType
+from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..catalog.table_source import TableSource
 from ..errors import CockroachError
 from .connection import server_version
@@ -22,8 +23,6 @@ Consumer = Callable[[list[Row]], None]
 
 _FIRST_COPY = (23, 1)
 _FIRST_PAGE = 100
-_NAMED_OIDS = frozenset((24, 2202, 2205, 2206, 4089, 4096))
-"""The reg… types: CockroachDB sends the names of what they mean; what it stores, and a backup has, are numbers."""
 _PAGE_BYTES = 4 << 20
 _MOST_ROWS = 10000
 _BATCH_ROWS = 1000
@@ -52,7 +51,7 @@ class TableReader:
     def __init__(self, source: TableSource, names: list[str], as_of: str) -> None:
         self.key = PrimaryKey(source)
         self._names = names
-        self._shown = {column.name: _shown(column.name, column.type) for column in source.table.columns}
+        self._shown = {column.name: _as_number(sql.Identifier(column.name), column.type) for column in source.table.columns}
         self._from = sql.SQL("FROM {} AS OF SYSTEM TIME {}").format(
             sql.Identifier(source.database, source.schema, source.table.name), sql.Literal(as_of),
         )
@@ -64,7 +63,7 @@ class TableReader:
     def next_bound(self, connection: Any, start: Optional[Bound], rows: int) -> Optional[Bound]:
         """Return the bound that lies ``rows`` rows behind ``start``, None when there are fewer."""
         query = sql.SQL("SELECT {} {} WHERE {} ORDER BY {} LIMIT 1 OFFSET {}").format(
-            self._columns(self.key.names()), self._from, self.key.between(start, None), self.key.order(), sql.Literal(rows),
+            self._key_columns(), self._from, self.key.between(start, None), self.key.order(), sql.Literal(rows),
         )
         found = _fetch(connection, query)
         return self.key.bound(found[0]) if found else None
@@ -79,20 +78,23 @@ class TableReader:
 
     def pages(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> None:
         """Give the rows of the range to ``consume``, page by page; a page holds about four megabytes."""
-        keys = self.key.names()
         size = _FIRST_PAGE
         started = False
         while True:
-            query = sql.SQL("SELECT {} {} WHERE {} ORDER BY {} LIMIT {}").format(
-                self._columns([*keys, *self._names]), self._from, self.key.between(start, end, after_start=started), self.key.order(), sql.Literal(size),
+            query = sql.SQL("SELECT {}, {} {} WHERE {} ORDER BY {} LIMIT {}").format(
+                self._key_columns(), self._columns(self._names), self._from, self.key.between(start, end, after_start=started), self.key.order(),
+                sql.Literal(size),
             )
             page = _fetch(connection, query)
-            consume([row[len(keys):] for row in page])
+            consume([row[len(self.key.columns):] for row in page])
             if len(page) < size:
                 return
             start, started = self.key.bound(page[-1]), True
             row_bytes = 1 + sum(len(value) for row in page for value in row if value is not None) // len(page)
             size = max(1, min(_MOST_ROWS, _PAGE_BYTES // row_bytes))
+
+    def _key_columns(self) -> Any:
+        return sql.SQL(", ").join(_as_number(part, column.type) for part, column in zip(self.key.shown(), self.key.columns))
 
     def _columns(self, names: list[str]) -> Any:
         # A table may have no columns but those that are left out.
@@ -138,9 +140,10 @@ def _plain(match: re.Match[bytes]) -> bytes:
         raise CockroachError(f"COPY sent an unknown escape: {match.group().decode('latin-1')}") from None
 
 
-def _shown(name: str, kind: SqlType) -> Any:
+def _as_number(value: Any, kind: SqlType) -> Any:
+    """Return the value; of object identifiers, for which CockroachDB sends names, the numbers that it stores and a backup has."""
     innermost, cast = (kind.element, "{}::OID[]") if kind.element is not None else (kind, "{}::OID")
-    return sql.SQL(cast if innermost.oid in _NAMED_OIDS else "{}").format(sql.Identifier(name))
+    return sql.SQL(cast if innermost.oid in OBJECT_IDENTIFIERS else "{}").format(value)
 
 
 def _fetch(connection: Any, query: Any) -> list[Row]:

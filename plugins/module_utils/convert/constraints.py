@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from ..catalog.model import ForeignKey, Table
+from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
+from .conversion_policies import TEXT
 from .names import clip, quote
 from .tables import kept_columns
 
@@ -38,7 +40,7 @@ def _validity(validated: bool, where: str, context: Context) -> str:
 
 
 def create_foreign_keys(table: Table, context: Context) -> None:
-    """Add the foreign keys, after all tables have their rows and keys."""
+    """Add the foreign keys; the keys and unique indexes of all tables have to be known."""
     for key in table.foreign_keys:
         where = context.full_name(table, key.name)
         referenced = context.tables.get(key.referenced_table_id)
@@ -48,11 +50,25 @@ def create_foreign_keys(table: Table, context: Context) -> None:
                 "PostgreSQL has no foreign keys between databases.",
             )
             continue
+        if (referenced.id, frozenset(key.referenced_column_ids)) not in context.unique_keys:
+            context.find(
+                "foreign_key_left_out", "error", where,
+                f"The foreign key is left out: {context.full_name(referenced)} has no key or unique index on the columns it refers to that PostgreSQL takes.",
+                "Make one, then add the foreign key by hand.",
+            )
+            continue
         _create_foreign_key(key, table, referenced, context, where)
 
 
 def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: str) -> None:
     own, other = context.columns(table), context.columns(referenced)
+    pairs = [(own[left].type.oid, other[right].type.oid) for left, right in zip(key.column_ids, key.referenced_column_ids)]
+    if context.options.policies.object_identifiers == TEXT and any((left in OBJECT_IDENTIFIERS) != (right in OBJECT_IDENTIFIERS) for left, right in pairs):
+        context.find(
+            "foreign_key_left_out", "error", where, "The foreign key is left out: it joins object identifiers, which become text, with plain numbers.",
+            "Keep the numbers (object_identifiers: oid) to have the foreign key.",
+        )
+        return
     on_delete, on_update = key.on_delete, key.on_update
     if any(own[column_id].computed for column_id in key.column_ids):
         on_delete = "NO ACTION" if on_delete in ("SET NULL", "SET DEFAULT") else on_delete

@@ -23,6 +23,7 @@ from .statements import Conversion
 from .tables import create_table, identity_sequence
 from .triggers import create_on_update
 from .types import type_name
+from .unique_without_index import create_unique_without_index
 from .user_triggers import create_triggers
 from .views import create_views
 
@@ -49,11 +50,13 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
         create_primary_key(table, context)
     for table in database.tables:
         create_indexes(table, context)
+        create_unique_without_index(table, context)
         create_checks(table, context)
-        create_foreign_keys(table, context)
         create_on_update(table, context)
         create_triggers(table, context)
         create_policies(table, context)
+    for table in database.tables:
+        create_foreign_keys(table, context)
     _set_sequences(context)
     create_views(context, {number: routine for number, routine in routines.items() if routine.late})
     _report_the_rest(context)

@@ -15,7 +15,8 @@ from .tables import kept_columns
 from .types import element_of, type_name
 
 _OLD_PRIMARY_NAME = "primary"
-_GIN_SCALARS = "btree_gin"
+_SCALARS = {"gin": "btree_gin", "gist": "btree_gist"}
+"""The extension by which an index of a method also takes numbers, texts and the like."""
 _MAX_DIMENSIONS = 2000
 
 
@@ -37,6 +38,11 @@ def create_primary_key(table: Table, context: Context) -> None:
     sql = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(name)} PRIMARY KEY ({_names(kept, columns)})"
     context.conversion.add("primary_key", "primary_key", sql, name, context.schema(table), clip(table.name))
     context.index_names[table.id, index.id] = ("constraint", name)
+    _note_unique(kept, table, context)
+
+
+def _note_unique(parts: list[IndexColumn], table: Table, context: Context) -> None:
+    context.unique_keys.add((table.id, frozenset(part.column_id for part in parts)))
 
 
 def _has_interval(parts: list[IndexColumn], columns: dict[int, Column]) -> bool:
@@ -60,40 +66,20 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
 
 
 def create_indexes(table: Table, context: Context) -> None:
-    """Add every secondary index and constraint that is an index."""
+    """Add every secondary index."""
     for index in table.indexes:
-        _create_index(index, table, context)
-    for constraint, index in zip(table.unique_without_index, unique_without_index(table)):
-        where = context.full_name(table, constraint.name)
-        context.find("unique_without_index", "info", where, "UNIQUE WITHOUT INDEX becomes a unique index: PostgreSQL has no other way to keep a column unique.")
-        if not constraint.validated:
-            context.find(
-                "unique_not_validated", "error", where,
-                "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not unique.",
-                "Remove the rows that are there twice, then make a unique index.",
-            )
-        _create_index(index, table, context)
-
-
-def unique_without_index(table: Table) -> list[Index]:
-    """Return the index that stands for each UNIQUE WITHOUT INDEX; their ids are below zero, where no index of CockroachDB has its own."""
-    return [
-        Index(
-            -number, item.name, unique=item.validated, columns=[IndexColumn(column_id) for column_id in item.column_ids], predicate=item.predicate,
-            comment=item.comment,
-        )
-        for number, item in enumerate(table.unique_without_index, 1)
-    ]
+        create_index(index, table, context)
 
 
 def create_view_indexes(view: View, context: Context) -> None:
     """Add the indexes of a materialized view; they are made after the view."""
     table = Table(view.id, view.name, view.schema_id, view.columns)
     for index in view.indexes:
-        _create_index(index, table, context, step="view")
+        create_index(index, table, context, step="view")
 
 
-def _create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+def create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+    """Add one index, or report that it is left out."""
     where = context.full_name(table, index.name)
     try:
         if index.kind == "forward":
@@ -147,6 +133,8 @@ def _create_forward(index: Index, table: Table, context: Context, where: str, st
         _create_interval_key(name, parts, table, context, where)
         context.index_names[table.id, index.id] = ("index", name)
         return
+    if index.unique and not index.predicate and not has_expression:
+        _note_unique(parts, table, context)
     if index.unique and plain and step == "index":
         sql = f"ALTER TABLE {quote(schema, bare)} ADD CONSTRAINT {quote(name)} UNIQUE ({_names(parts, columns)}){include}"
         context.conversion.add(step, "unique_constraint", sql, name, schema, bare)
@@ -160,10 +148,14 @@ def _create_forward(index: Index, table: Table, context: Context, where: str, st
 def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:
     """Return one key with CockroachDB's place of NULLs: first when ascending, last when descending."""
     column = context.columns(table)[part.column_id]
-    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    text = _key_text(column, index, table, context, where)
     if not column.nullable and not column.inaccessible:
         return text + (" DESC" if part.descending else "")
     return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
+
+
+def _key_text(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+    return _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
 
 
 def _expression(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
@@ -187,10 +179,10 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
     leading = [part for part in leading if columns[part.column_id].name != index.shard_column]
     method, key = _inverted_key(columns[last.column_id], index, table, context, where)
     keys = [key]
-    if leading and method == "gin" and context.use_extension(_GIN_SCALARS):
-        keys = [quote(clip(columns[part.column_id].name)) for part in leading] + keys
+    if leading and context.use_extension(_SCALARS[method]):
+        keys = [_key_text(columns[part.column_id], index, table, context, where) for part in leading] + keys
     elif leading:
-        context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_GIN_SCALARS}.")
+        context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.")
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
     schema, bare = context.schema(table), clip(table.name)
@@ -221,7 +213,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
 
 
 def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str]:
-    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    text = _key_text(column, index, table, context, where)
     if column.type.family in ("geometry", "geography"):
         if not context.use_extension("postgis"):
             raise UnsupportedError(f"{where}: a spatial index needs the extension postgis")
