@@ -53,6 +53,10 @@ if Postgres is not None:
                 **{name: Postgres.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "OVERLAY", "POSITION", "STRING_AGG", "SUBSTRING", "TRIM")},
                 "EXTRACT": lambda self: self._parse_part_of_time(),
             }
+            NO_PAREN_FUNCTION_PARSERS = {
+                **Postgres.Parser.NO_PAREN_FUNCTION_PARSERS, "SOME": Postgres.Parser.NO_PAREN_FUNCTION_PARSERS["ANY"],
+                "ALL": lambda self: self._parse_all(),
+            }
             LAMBDAS: dict[Any, Any] = {}
             PRIMARY_PARSERS = {**Postgres.Parser.PRIMARY_PARSERS, TokenType.BYTE_STRING: NUMERIC_PARSERS[TokenType.BYTE_STRING]}
 
@@ -61,6 +65,11 @@ if Postgres is not None:
                     self._advance(2)
                     return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=exp.Var(this="@" + self._prev.text))
                 return super()._parse_types(*args, **kwargs)
+
+            def _parse_all(self) -> Any:
+                """ALL (SELECT …), and ALL of an array without parentheses."""
+                operand = self._parse_bitwise()
+                return exp.All(this=operand.this if isinstance(operand, exp.Subquery) else operand)
 
             def _parse_part_of_time(self) -> Any:
                 """extract(year FROM x), and extract('year':::STRING, x) as descriptors hold it."""

@@ -33,7 +33,7 @@ BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast 
 CurrentUser DPipe DataType DataTypeParam Delete Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having
 HexString ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
 JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot JSONPathSubscript
-Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ NullSafeNEQ
+Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock MatchAgainst Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ NullSafeNEQ
 ObjectIdentifier Offset OnConflict Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike Returning Schema Select
 SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple Union Unnest Update
 Values Var Where Window WindowSpec With WithinGroup Parameter
@@ -50,6 +50,8 @@ class Expression:
 
     sql: str
     tree: Any
+    calls: frozenset[int] = frozenset()
+    """Ids of the user-defined functions that it calls."""
 
 
 @dataclass
@@ -60,6 +62,7 @@ class _Converter:
     row_id: Optional[RowId] = None
     """Gives the call that stands for unique_rowid() or unordered_unique_rowid()."""
     differences: list[str] = field(default_factory=list)
+    calls: set[int] = field(default_factory=set)
     derived_tables: int = 0
     """How many queries in FROM were given an alias."""
 
@@ -115,6 +118,12 @@ class _Converter:
             raise self.refusal(f"{type(node).__name__.upper()} with ORDER BY or LIMIT has no counterpart in PostgreSQL")
         return node
 
+    def _grouped(self, node: Any) -> Any:
+        """CockroachDB's tuples may have labels."""
+        if any(isinstance(part, exp.Alias) for part in (node.this, *node.expressions)):
+            raise self.refusal(f"a tuple with labels has no counterpart in PostgreSQL: {node.sql('postgres')}")
+        return node
+
     def _quantified(self, node: Any) -> Any:
         if not isinstance(node.this, (exp.Paren, exp.Subquery, exp.Select)):
             node.set("this", exp.Paren(this=node.this))
@@ -124,9 +133,9 @@ class _Converter:
         return _bytes(node.name)
 
     def _sum(self, node: Any) -> Any:
-        """Days that are added to a date are a 4-byte integer; INT2 and INT4 are added as INT8 in CockroachDB."""
+        """Days that are added to a date and positions taken out of JSON are 4-byte integers; INT2 and INT4 are added as INT8 in CockroachDB."""
         left, right = self.family(node.this), self.family(node.expression)
-        if left == "date" and right == "int":
+        if left in ("date", "json") and right == "int":
             node.set("expression", _as_integer(node.expression))
         elif right == "date" and left == "int":
             node.set("this", _as_integer(node.this))
@@ -221,17 +230,27 @@ class _Converter:
             return self._function(node.expression)
         if schema in _SYSTEM_SCHEMAS:
             raise self.refusal(f"the function {schema}.{node.expression.name} is CockroachDB's own")
-        return self._routine(node.expression, self._routine_by_name(schema, node.expression.name))
+        return self._routine(node.expression, *self._routines_by_name(schema, node.expression))
 
-    def _routine_by_name(self, schema: str, name: str) -> Function:
-        for function in self.context.database.functions:
-            if function.name == name and (not schema or self.context.schemas[function.schema_id] == clip(schema)):
-                return function
-        raise self.refusal(f"the function {schema}.{name} is not in the backup" if schema else f"the function {name} has no known counterpart in PostgreSQL")
+    def _routines_by_name(self, schema: str, call: Any) -> list[Function]:
+        """Return the functions of the first schema with this name that may be meant: those that take as many arguments, if there are any."""
+        found = [
+            function for function in self.context.database.functions
+            if function.name == call.name and (not schema or self.context.schemas[function.schema_id] == clip(schema))
+        ]
+        if not found:
+            raise self.refusal(
+                f"the function {schema}.{call.name} is not in the backup" if schema else f"the function {call.name} has no known counterpart in PostgreSQL"
+            )
+        overloads = [function for function in found if function.schema_id == found[0].schema_id]
+        return [function for function in overloads if len(function.parameters) == len(call.expressions)] or overloads
 
-    def _routine(self, node: Any, function: Function) -> Any:
-        if function.id in self.context.missing_functions:
-            raise self.refusal(f"it calls the function {function.name}, which is left out")
+    def _routine(self, node: Any, function: Function, *others: Function) -> Any:
+        """Call a function; ``others`` are overloads of it that may be meant as well."""
+        for item in (function, *others):
+            if item.id in self.context.missing_functions:
+                raise self.refusal(f"it calls the function {item.name}, which is left out")
+            self.calls.add(item.id)
         name = quote(self.context.schemas[function.schema_id], clip(function.name))
         return exp.Anonymous(this=name, expressions=[self.convert(argument) for argument in node.expressions])
 
@@ -280,7 +299,7 @@ class _Converter:
             return made
         renamed = functions.RENAMED.get(name, name)
         if not function_calls.is_known(renamed):
-            return self._routine(node, self._routine_by_name("", node.name))
+            return self._routine(node, *self._routines_by_name("", node))
         arguments = [self.convert(argument) for argument in node.expressions]
         for position in functions.INTEGER_ARGUMENTS.get(renamed, ()):
             if position < len(arguments):
@@ -350,18 +369,27 @@ class _Converter:
             return node
         schema = node.args.get("db")
         if schema is not None and isinstance(node.this, exp.Anonymous):
-            node.set("this", self._qualified(exp.Dot(this=schema, expression=node.this)))
-            node.set("db", None)
-        elif schema is not None and schema.name in _SYSTEM_SCHEMAS:
+            return self._table_function(node)
+        if schema is not None and schema.name in _SYSTEM_SCHEMAS:
             raise self.refusal(f"it reads CockroachDB's own table {schema.name}.{node.name}")
         elif schema is not None and schema.name in _POSTGRES_SCHEMAS:
             self.differs(f"{schema.name}.{node.name} describes PostgreSQL's own objects")
-        catalog = node.args.get("catalog")
-        if catalog is not None:
-            if catalog.name != self.context.database.name:
-                raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
-            node.set("catalog", None)
+        self._check_database(node)
+        node.set("catalog", None)
         return node
+
+    def _check_database(self, table: Any) -> None:
+        catalog = table.args.get("catalog")
+        if catalog is not None and catalog.name != self.context.database.name:
+            raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
+
+    def _table_function(self, node: Any) -> Any:
+        """Convert a function that is read like a table; it is another node, so that its arguments are not converted twice."""
+        self._check_database(node)
+        parts = {key: value for key, value in node.args.items() if key not in ("this", "db", "catalog")}
+        made = {key: [self.convert(item) for item in value] if isinstance(value, list) else self.convert(value) if isinstance(value, exp.Expression) else value
+                for key, value in parts.items()}
+        return exp.Table(this=self._qualified(exp.Dot(this=node.args["db"].copy(), expression=node.this.copy())), **made)
 
     def _derived_table(self, node: Any) -> Any:
         """A query in FROM needs an alias before PostgreSQL 16; a join in parentheses must have none, for it would hide its tables."""
@@ -408,8 +436,8 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else 
     exp.IntDiv: _Converter._integer_division, exp.JSONExtract: _Converter._position_in_json, exp.JSONExtractScalar: _Converter._position_in_json,
     exp.Mod: _Converter._modulo, exp.Mul: _Converter._sum, exp.OnConflict: _Converter._conflict, exp.Overlay: _Converter._overlay,
     exp.Pow: _Converter._power, exp.RegexpILike: _Converter._pattern, exp.RegexpLike: _Converter._pattern, exp.SimilarTo: _Converter._pattern,
-    exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring, exp.Table: _Converter._table,
-    exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
+    exp.Paren: _Converter._grouped, exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring,
+    exp.Table: _Converter._table, exp.Tuple: _Converter._grouped, exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
 }
 
 
@@ -435,7 +463,7 @@ def convert(
             "expression_differs", "warning", where, f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
             "Check whether it matters where the result is used.",
         )
-    return Expression(generate(tree), tree)
+    return Expression(generate(tree), tree, frozenset(converter.calls))
 
 
 def _scope(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
@@ -525,6 +553,12 @@ def _label(user_type: UserType, physical: str, where: str) -> str:
         if member.physical == physical.lower():
             return member.name
     raise UnsupportedError(f"{where}: the enum {user_type.name} has no value x'{physical}'")
+
+
+def column_names(text: str, where: str) -> set[str]:
+    """Return the names of the columns in an unconverted expression, as CockroachDB keeps them."""
+    columns = [node for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)]
+    return {node.name if node.this.args.get("quoted") else node.name.lower() for node in columns}
 
 
 def reads_relations(tree: Any) -> bool:

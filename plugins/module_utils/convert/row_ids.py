@@ -28,7 +28,7 @@ def row_id_function(name: str, context: Context) -> str:
         if name == _UNORDERED:
             bits = f"bit({_TIME_BITS})"
             units = f"CAST(CAST(pg_catalog.reverse(CAST(CAST({units} AS {bits}) AS text)) AS {bits}) AS bigint)"
-        function = context.scope.unique(_SCHEMA, name)
+        function = context.scope.unique_function(_SCHEMA, name)
         # The body is read once, when the function is made. Who may insert rows need not have a right to the sequence.
         context.conversion.add(
             "function", "function",

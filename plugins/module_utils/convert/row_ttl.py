@@ -44,6 +44,8 @@ def convert_ttl(table: Table, context: Context) -> None:
             advice = f"With pg_cron: SELECT cron.schedule({_job_name(table, context)}, {literal(_schedule(table, where))}, {literal(delete)})"
     except UnsupportedError as error:
         advice = f"Schedule a DELETE by hand, for example with pg_cron. {error}"
+    if table.ttl.get("paused"):
+        advice = f"Nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
     context.find("row_ttl", "warning", where, message, advice)
 
 
@@ -76,7 +78,7 @@ def _create_procedure(expires: str, table: Table, context: Context, where: str) 
     A column can have the name of a variable, the name of a block is hidden by none of the two aliases.
     """
     schema, target = context.schema(table), context.qualified(table)
-    name = context.scope.unique(schema, f"{table.name}_delete_expired", where)
+    name = context.scope.unique_function(schema, f"{table.name}_delete_expired", where)
     batch = int(table.ttl.get("delete_batch_size") or _BATCH)
     body = f"""
 #variable_conflict use_column

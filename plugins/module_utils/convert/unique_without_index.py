@@ -53,7 +53,14 @@ def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Cont
             "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not unique.",
             "Remove the rows that are there twice, then make a unique index.",
         )
-    create_index(_index(constraint, constraint.validated, constraint.predicate), table, context)
+    create_index(index_instead(constraint, table), table, context)
+
+
+def index_instead(constraint: UniqueWithoutIndex, table: Table) -> Index:
+    """Return the index that stands for a constraint; its id is below zero, where no index of CockroachDB has its own."""
+    index = _index(constraint, constraint.validated, constraint.predicate)
+    index.id, index.comment = -1 - table.unique_without_index.index(constraint), constraint.comment
+    return index
 
 
 def _index(constraint: UniqueWithoutIndex, unique: bool, predicate: str = "") -> Index:
@@ -79,7 +86,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
         return
     create_index(_index(constraint, unique=False), table, context)
     schema, name = context.schema(table), clip(constraint.name)
-    function = context.scope.unique(schema, f"{table.name}_{constraint.name}", where)
+    function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", where)
     # The function sees all rows, whoever writes one. What extensions bring lies in the schema public.
     path = "pg_catalog, public, pg_temp" if any(map(_needs_extension, [*columns, *condition.columns])) else "pg_catalog, pg_temp"
     context.conversion.add(

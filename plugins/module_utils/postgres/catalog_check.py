@@ -129,6 +129,7 @@ class _Checker:
             "primary_key": self._constraint, "unique_constraint": self._constraint, "check": self._constraint, "foreign_key": self._constraint,
             "index": self._index, "unique_index": self._index,
             "sequence_value": self._sequence_value, "sequence_owned_by": self._sequence_owner,
+            "column_default": lambda statement: _there((statement.schema, statement.table, statement.name) in state.defaults),
             "trigger": self._trigger, "constraint_trigger": self._constraint_trigger,
             "comment": self._comment, "owner": self._owner, "grant": self._grant,
             "policy": lambda statement: _there((statement.schema, statement.table, statement.name) in state.policies),

@@ -148,6 +148,8 @@ def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
     for name, value in parameters.items():
         if name in _TTL:
             table.ttl[_TTL[name]] = _plain(value, place) if name in _TTL_TEXTS else value
+        elif name == "ttl_pause":
+            table.ttl.update({"paused": True} if _is_true(value, place) else {})
         elif name == _TTL_BATCH:
             table.ttl["delete_batch_size"] = _whole_number(name, value, place)
         elif name == _EXCLUDED:
