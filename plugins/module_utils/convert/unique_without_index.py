@@ -3,6 +3,7 @@
 """UNIQUE WITHOUT INDEX: a unique index, or a trigger that looks for other rows with the same values."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..catalog.model import Column, Index, IndexColumn, Table, UniqueWithoutIndex
@@ -57,14 +58,11 @@ def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Cont
 
 
 def index_instead(constraint: UniqueWithoutIndex, table: Table) -> Index:
-    """Return the index that stands for a constraint; its id is below zero, where no index of CockroachDB has its own."""
-    index = _index(constraint, constraint.validated, constraint.predicate)
-    index.id, index.comment = -1 - table.unique_without_index.index(constraint), constraint.comment
-    return index
-
-
-def _index(constraint: UniqueWithoutIndex, unique: bool, predicate: str = "") -> Index:
-    return Index(0, constraint.name, unique=unique, columns=[IndexColumn(column_id) for column_id in constraint.column_ids], predicate=predicate)
+    """Return the index that stands for a constraint and has its comment; its id is below zero, where no index of CockroachDB has its own."""
+    return Index(
+        -1 - table.unique_without_index.index(constraint), constraint.name, unique=constraint.validated,
+        columns=[IndexColumn(column_id) for column_id in constraint.column_ids], predicate=constraint.predicate, comment=constraint.comment,
+    )
 
 
 def _is_referenced(constraint: UniqueWithoutIndex, table: Table, context: Context) -> bool:
@@ -84,7 +82,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     except UnsupportedError as error:
         context.find("unique_left_out", "error", where, f"The constraint is left out. {error}", "Write a trigger or make a unique index by hand.")
         return
-    create_index(_index(constraint, unique=False), table, context)
+    create_index(replace(index_instead(constraint, table), unique=False, predicate=""), table, context)
     schema, name = context.schema(table), clip(constraint.name)
     function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", where)
     # The function sees all rows, whoever writes one. What extensions bring lies in the schema public.

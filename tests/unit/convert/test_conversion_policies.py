@@ -189,11 +189,11 @@ def refused(cursor, command, *values):
 
 
 def test_a_trigger_keeps_values_unique(server):
-    conversion, cursor = load(server, make_database(unique_table()), TRIGGER)
+    conversion, cursor = load(server, make_database(unique_table(comment="both")), TRIGGER)
     [finding] = found(conversion, "unique_without_index")
     assert finding.severity == "info" and "not checked" in finding.message
-    cursor.execute("SELECT indisunique FROM pg_index WHERE indexrelid = 't_unique'::regclass")
-    assert cursor.fetchone() == (False,)
+    cursor.execute("SELECT indisunique, obj_description(indexrelid) FROM pg_index WHERE indexrelid = 't_unique'::regclass")
+    assert cursor.fetchone() == (False, "both")
     cursor.execute("INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'y'), (3, NULL, 'x'), (4, NULL, 'x'), (5, 1, NULL), (6, 1, NULL)")
     diagnosis = refused(cursor, "INSERT INTO t VALUES (7, 1, 'x')")
     assert (diagnosis.constraint_name, diagnosis.table_name, diagnosis.schema_name) == ("t_unique", "t", "public")
