@@ -54,6 +54,12 @@ if Postgres is not None:
                 "EXTRACT": lambda self: self._parse_part_of_time(),
             }
             LAMBDAS: dict[Any, Any] = {}
+            NO_PAREN_FUNCTION_PARSERS = {
+                # CockroachDB prints the array of ALL and SOME, as of ANY, without parentheses.
+                **Postgres.Parser.NO_PAREN_FUNCTION_PARSERS,
+                "ALL": lambda self: self.expression(exp.All(this=self._parse_bitwise())),
+                "SOME": lambda self: self.expression(exp.Any(this=self._parse_bitwise())),
+            }
             PRIMARY_PARSERS = {**Postgres.Parser.PRIMARY_PARSERS, TokenType.BYTE_STRING: NUMERIC_PARSERS[TokenType.BYTE_STRING]}
 
             def _parse_types(self, *args: Any, **kwargs: Any) -> Optional[exp.Expression]:

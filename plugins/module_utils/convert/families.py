@@ -41,6 +41,7 @@ last_value nth_value lag lead any_value sqrt ln log exp""".split())
 """Functions that return the type of their arguments."""
 _AVERAGES = frozenset(("avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sqrdiff", "sum"))
 _NUMBERS = ("float", "decimal", "int")
+_IN_ANOTHER_ZONE = {"timestamp": "timestamptz", "timestamptz": "timestamp"}
 _TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
 
 
@@ -116,6 +117,8 @@ def family_of(node: Any, scope: Scope) -> str:
         return family_of(node.this, scope)[:-2] if family_of(node.this, scope).endswith("[]") else ""
     if isinstance(node, exp.Array):
         return (_first(node.expressions, scope) or "") + "[]"
+    if isinstance(node, exp.AtTimeZone):
+        return _IN_ANOTHER_ZONE.get(family_of(node.this, scope), "")
     return _plain(node)
 
 
@@ -151,7 +154,7 @@ def _function(name: str, arguments: list[Any], scope: Scope) -> str:
     if name == "date_trunc" and len(families) > 1:
         return {"date": "timestamptz", "time": "interval"}.get(families[1], families[1])
     if name == "timezone" and len(families) > 1:
-        return {"timestamp": "timestamptz", "timestamptz": "timestamp"}.get(families[1], "")
+        return _IN_ANOTHER_ZONE.get(families[1], "")
     return families[0][:-2] if name == "unnest" and families and families[0].endswith("[]") else ""
 
 
