@@ -198,7 +198,9 @@ class _Converter:
         return trees.call("date_part", exp.Literal.string(node.name.lower()), self.convert(node.expression))
 
     def _qualified(self, node: Any) -> Any:
-        """A function with its schema, or a field of a composite value."""
+        """A function with its schema, or a field of a composite value. PostgreSQL compares whole rows without the star that spreads them."""
+        if isinstance(node.expression, exp.Star) and isinstance(node.parent, exp.Predicate):
+            return node.this.unnest()
         if not isinstance(node.expression, exp.Anonymous):
             return node
         schema = node.this.parts[-1].name if isinstance(node.this, exp.Dot) else node.this.name
