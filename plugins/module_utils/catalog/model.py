@@ -22,7 +22,7 @@ class SqlType:
 
     ``family`` is one of: bool int float decimal date timestamp timestamptz interval string
     collated bytes oid uuid array inet time json timetz tuple bit geometry geography enum
-    box2d void trigger tsquery tsvector pg_lsn refcursor vector jsonpath ltree.
+    box2d void trigger tsquery tsvector pg_lsn refcursor vector jsonpath ltree any (a parameter's only).
     """
 
     family: str

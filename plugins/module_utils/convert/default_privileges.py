@@ -6,12 +6,9 @@ from __future__ import annotations
 from ..catalog.from_descriptors import BUILT_IN_ROLES
 from ..catalog.model import DefaultPrivileges
 from .context import Context
+from .grants import report_dropped, split
 from .names import quote
 
-_ALLOWED = {
-    "TABLES": ("SELECT", "INSERT", "UPDATE", "DELETE"), "SEQUENCES": ("USAGE", "SELECT", "UPDATE"), "TYPES": ("USAGE",), "SCHEMAS": ("CREATE", "USAGE"),
-    "FUNCTIONS": ("EXECUTE",),
-}
 _EVERYBODY = "public"
 
 
@@ -38,16 +35,19 @@ def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) 
         if missing:
             _leave_out(item, where, f"the target has no role {', '.join(missing)}", context)
             continue
-        names = ["ALL"] if "ALL" in grant.privileges else [name for name in _ALLOWED[item.kind] if name in grant.privileges]
-        again = bool(grant.grantable) and set(grant.grantable) >= set(grant.privileges) and not everybody
-        if not names or schema and item.kind == "SCHEMAS":
+        kind = item.kind.removesuffix("S")
+        plain, grantable = split(kind, grant, context)
+        if not plain and not grantable or schema and item.kind == "SCHEMAS":
             _leave_out(item, where, f"{', '.join(grant.privileges)} has no counterpart", context)
             continue
-        sql = (
-            f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(item.role)}{f' IN SCHEMA {quote(schema)}' if schema else ''} "
-            f"GRANT {', '.join(names)} ON {item.kind} TO {'PUBLIC' if everybody else quote(grant.role)}{' WITH GRANT OPTION' if again else ''}"
-        )
-        context.conversion.add("grant", "default_privilege", sql, item.role, schema)
+        report_dropped(kind, grant, f"{where}, new {item.kind.lower()} of {item.role}", context)
+        for names, option in ((plain, ""), (grantable, " WITH GRANT OPTION")):
+            if names:
+                sql = (
+                    f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(item.role)}{f' IN SCHEMA {quote(schema)}' if schema else ''} "
+                    f"GRANT {', '.join(names)} ON {item.kind} TO {'PUBLIC' if everybody else quote(grant.role)}{option}"
+                )
+                context.conversion.add("grant", "default_privilege", sql, item.role, schema)
 
 
 def _leave_out(item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:

@@ -14,8 +14,9 @@ from .routines import Routine, full_name
 
 _ALLOWED = {
     "DATABASE": ("CREATE", "CONNECT"), "SCHEMA": ("CREATE", "USAGE"), "TYPE": ("USAGE",), "SEQUENCE": ("USAGE", "SELECT", "UPDATE"),
-    "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "TRIGGER"), "FUNCTION": ("EXECUTE",),
 }
+_MAINTAIN, _MAINTAIN_FROM = "MAINTAIN", 17
 _EVERYBODY = "public"
 
 
@@ -113,9 +114,9 @@ def _privileges(
             continue
         if not everybody and not _has_role(grant.role, full_name, context, lost):
             continue
-        _report_dropped(kind, grant, full_name, context)
+        report_dropped(kind, grant, full_name, context)
         grantee = "PUBLIC" if everybody else quote(grant.role)
-        plain, grantable = _split(kind, grant)
+        plain, grantable = split(kind, grant, context)
         for names, option in ((plain, ""), (grantable, " WITH GRANT OPTION")):
             if not names:
                 continue
@@ -125,17 +126,23 @@ def _privileges(
                 context.conversion.add("grant", "grant", f"GRANT {', '.join(names)} ON {kind} {target} TO {grantee}{option}", name, schema)
 
 
-def _split(kind: str, grant: Grant) -> tuple[list[str], list[str]]:
+def _allowed(kind: str, context: Context) -> tuple[str, ...]:
+    """Return the privileges on a kind of object that CockroachDB and the target both have."""
+    return (*_ALLOWED[kind], _MAINTAIN) if kind == "TABLE" and context.features.major >= _MAINTAIN_FROM else _ALLOWED[kind]
+
+
+def split(kind: str, grant: Grant, context: Context) -> tuple[list[str], list[str]]:
     """Return the privileges without and with the grant option; PUBLIC cannot have it."""
     if "ALL" in grant.privileges:
         return ([], ["ALL"]) if "ALL" in grant.grantable and grant.role != _EVERYBODY else (["ALL"], [])
-    names = [name for name in _ALLOWED[kind] if name in grant.privileges]
+    names = [name for name in _allowed(kind, context) if name in grant.privileges]
     grantable = [name for name in names if grant.role != _EVERYBODY and ("ALL" in grant.grantable or name in grant.grantable)]
     return [name for name in names if name not in grantable], grantable
 
 
-def _report_dropped(kind: str, grant: Grant, full_name: str, context: Context) -> None:
-    dropped = [name for name in grant.privileges if name != "ALL" and name not in _ALLOWED[kind]]
+def report_dropped(kind: str, grant: Grant, full_name: str, context: Context) -> None:
+    """Report the privileges that the target does not have."""
+    dropped = [name for name in grant.privileges if name != "ALL" and name not in _allowed(kind, context)]
     if dropped:
         context.find(
             "privilege_without_counterpart", "warning", full_name,

@@ -186,7 +186,7 @@ def test_functions_of_one_name(read):
     database = read(f"CREATE FUNCTION public.add_one(x INT8)\n\tRETURNS INT8{body}CREATE FUNCTION public.add_one(x FLOAT8)\n\tRETURNS FLOAT8{body}"
                     "COMMENT ON FUNCTION public.add_one(INT8) IS 'a';\nGRANT EXECUTE ON FUNCTION add_one(x FLOAT8) TO fred;\nALTER FUNCTION add_one OWNER TO boss;\n")
     first, second = database.functions
-    assert (first.comment, first.grants, second.comment, second.grants) == ("a", [], "", [Grant("fred", ["EXECUTE"])])
+    assert (first.comment, first.grants, second.comment, second.grants) == ("a", [], "", [Grant("public", ["EXECUTE"]), Grant("fred", ["EXECUTE"])])
     assert (first.owner, second.owner, first.security_definer) == ("boss", "boss", False)
 
 
@@ -281,7 +281,7 @@ ALTER FUNCTION public.f() OWNER TO fred;
         Grant("readers", ["SELECT", "INSERT", "UPDATE"], ["SELECT", "INSERT"]), Grant("fred", ["ALL"]), Grant("boss", ["ALL"])]
     assert (table.owner, database.owner, database.types[0].owner, database.functions[0].owner) == ("fred", "boss", "Weird User", "fred")
     assert [database.schemas[1].owner, database.schemas[0].grants, database.grants, database.functions[0].grants] == [
-        "fred", [Grant("public", ["USAGE", "CREATE"])], [Grant("public", ["CONNECT"])], [Grant("fred", ["EXECUTE"])]]
+        "fred", [Grant("public", ["USAGE", "CREATE"])], [Grant("public", ["CONNECT"])], [Grant("public", ["EXECUTE"]), Grant("fred", ["EXECUTE"])]]
     roles = {role.name: role for role in catalog.roles}
     assert sorted(roles) == ["Weird User", "boss", "fred", "readers"]
     assert (roles["readers"].login, roles["Weird User"].login, roles["Weird User"].options, roles["Weird User"].valid_until) == (False, True, ["CREATEDB"], "2030-01-01")
