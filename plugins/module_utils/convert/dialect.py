@@ -38,7 +38,7 @@ if Postgres is not None:
             COMMANDS: set[Any] = set()
             KEYWORDS = {
                 **Postgres.Tokenizer.KEYWORDS, ":::": TokenType.DCOLON, "//": TokenType.DIV, "STRING": TokenType.TEXT,
-                "BYTES": TokenType.VARBINARY, "INT": TokenType.BIGINT, "INTEGER": TokenType.BIGINT,
+                "BYTES": TokenType.VARBINARY, "INT": TokenType.BIGINT, "INTEGER": TokenType.BIGINT, "<#>": TokenType.LLRR_ARROW,
             }
 
         class Parser(Postgres.Parser):
@@ -54,6 +54,13 @@ if Postgres is not None:
                 "EXTRACT": lambda self: self._parse_part_of_time(),
             }
             LAMBDAS: dict[Any, Any] = {}
+            # <=> and <#> are the distances of vectors; to other dialects <=> is IS NOT DISTINCT FROM.
+            EQUALITY = {token: kind for token, kind in Postgres.Parser.EQUALITY.items() if token != TokenType.NULLSAFE_EQ}
+            FACTOR = {
+                **Postgres.Parser.FACTOR,
+                TokenType.NULLSAFE_EQ: lambda **sides: exp.Operator(operator=exp.var("<=>"), **sides),
+                TokenType.LLRR_ARROW: lambda **sides: exp.Operator(operator=exp.var("<#>"), **sides),
+            }
             NO_PAREN_FUNCTION_PARSERS = {
                 # CockroachDB prints the array of ALL and SOME, as of ANY, without parentheses.
                 **Postgres.Parser.NO_PAREN_FUNCTION_PARSERS,

@@ -43,15 +43,21 @@ _PATTERN_ARGUMENTS = {
 _INEXACT_FLOAT = frozenset("""sin cos tan cot asin acos atan atan2 sinh cosh tanh ln log log10 exp cbrt degrees radians""".split())
 _INEXACT_DECIMAL = frozenset("sqrt cbrt ln log log10 exp avg stddev stddev_samp stddev_pop variance var_samp var_pop".split())
 _TEXT_ONLY = frozenset(("left", "right", "lpad", "rpad", "reverse", "upper", "lower", "initcap", "strpos", "split_part"))
+_TEXT_SEARCH = ("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery")
 _DIFFERENT = {
     "initcap": "initcap() begins a new word after an underscore",
     "quote_literal": "quote_literal() writes other escapes", "current_schemas": "the schema pg_extension is not there",
     "jsonb_pretty": "the keys of JSON objects are in another order",
+    **dict.fromkeys(_TEXT_SEARCH, "the text is split into words by other rules"),
 }
+_NARROW_FROM = {"levenshtein": 2, "index": 2, "subltree": 1, "subpath": 1}
+"""Functions of extensions that take 32-bit integers from this argument on."""
 _DURATIONS = {"hour": 3600, "minute": 60, "second": 1, "millisecond": 0.001, "microsecond": 0.000001}
 _TIME_FORMATS = {"strftime": "to_char", "experimental_strftime": "to_char", "strptime": "to_timestamp", "experimental_strptime": "to_timestamp"}
 _EXTENSIONS = {"soundex": "", "levenshtein": "fuzzystrmatch", "similarity": "pg_trgm", "show_trgm": "pg_trgm", "sha1": "pgcrypto", "digest": "pgcrypto",
-               "hmac": "pgcrypto", "gen_salt": "pgcrypto", "crypt": "pgcrypto"}
+               "hmac": "pgcrypto", "gen_salt": "pgcrypto", "crypt": "pgcrypto",
+               **dict.fromkeys(("cosine_distance", "inner_product", "l1_distance", "l2_distance", "vector_dims", "vector_norm"), "vector"),
+               **dict.fromkeys(("index", "lca", "ltree2text", "nlevel", "subltree", "subpath", "text2ltree"), "ltree")}
 
 
 def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
@@ -192,9 +198,19 @@ def _from_extension(node: Any, name: str, family: str, converter: Any) -> Any:
         template = "encode(digest(convert_to(_0, 'UTF8'), 'sha1'), 'hex')" if family == "string" else "encode(digest(_0, 'sha1'), 'hex')"
         return trees.filled(template, converter.convert(node.expressions[0]))
     converted = [converter.convert(argument) for argument in node.expressions]
-    if name == "levenshtein":
-        converted[2:] = [trees.cast(argument, "integer") for argument in converted[2:]]
+    if name in _NARROW_FROM:
+        first = _NARROW_FROM[name]
+        converted[first:] = [trees.cast(argument, "integer") for argument in converted[first:]]
     return trees.call(name, *converted)
+
+
+def _search_text(node: Any, name: str, family: str, converter: Any) -> Any:
+    """PostgreSQL names a configuration by a type of its own."""
+    if len(node.expressions) < 2:
+        return None
+    constant = trees.constant_text(node.expressions[0])
+    configuration = converter.convert(node.expressions[0]) if constant is None else trees.exp.Literal.string(constant)
+    return trees.call(name, trees.cast(configuration, "regconfig"), converter.convert(node.expressions[1]))
 
 
 def _age(node: Any, name: str, family: str, converter: Any) -> Any:
@@ -213,7 +229,7 @@ _ALWAYS_REWRITTEN = frozenset((*_HASHES, "isnan", "sum_int", "concat_agg", "xor_
 _HANDLERS: dict[str, Callable[[Any, str, str, Any], Any]] = {
     "age": _age, "pow": _power, "power": _power,
     "round": _round, "mod": _mod, "extract": _extract, "extract_duration": _extract_duration, "encode": _encode, "regexp_extract": _regexp_extract,
-    "array_to_string": _array_to_string, "to_char": _to_char, **dict.fromkeys(_TIME_FORMATS, _formatted_time), **dict.fromkeys(_ESCAPES, _with_escape),
+    "array_to_string": _array_to_string, "to_char": _to_char, **dict.fromkeys(_TEXT_SEARCH, _search_text), **dict.fromkeys(_TIME_FORMATS, _formatted_time), **dict.fromkeys(_ESCAPES, _with_escape),
     **dict.fromkeys(_EXTENSIONS, _from_extension),
 }
 

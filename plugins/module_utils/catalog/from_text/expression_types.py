@@ -44,6 +44,7 @@ _PLAIN = {
     "bool": _BOOL, "int": _INT, "float": _FLOAT, "decimal": _DECIMAL, "string": _STRING, "bytes": _BYTES, "json": _JSON, "uuid": SqlType("uuid", 2950),
     "date": SqlType("date", 1082), "time": SqlType("time", 1083), "timetz": SqlType("timetz", 1266), "timestamp": SqlType("timestamp", 1114),
     "timestamptz": SqlType("timestamptz", 1184), "interval": SqlType("interval", 1186), "inet": SqlType("inet", 869),
+    "tsvector": SqlType("tsvector", 3614), "tsquery": SqlType("tsquery", 3615), "ltree": SqlType("ltree", 90010),
 }
 """The families that the conversion of expressions tells apart, as far as one type stands for them."""
 

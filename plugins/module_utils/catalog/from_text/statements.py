@@ -27,6 +27,8 @@ _FIRST_DATABASE = "defaultdb"
 _PHASES = _DATABASES, _ENUMS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(7)
 """Statements are read in this order, those of a phase as they stand: nothing has to stand before what needs it."""
 _TEMPORARY = ("TEMPORARY", "TEMP")
+_CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
+"""What a policy may say in place of a role."""
 _SESSION = frozenset(("BEGIN", "COMMIT", "START", "END"))
 _CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experimental_serial_normalization"))
 
@@ -214,6 +216,7 @@ def _name_roles(builder: Builder) -> None:
         items: list = [database, *database.schemas, *database.types, *database.sequences, *database.tables, *database.views, *database.functions]
         for item in items:
             named |= {grant.role for grant in item.grants} | ({item.owner} if item.owner else set())
+        named |= {role for table in database.tables for policy in table.policies for role in policy["roles"]} - _CURRENT_ROLES
         for given in [*database.default_privileges, *(given for schema in database.schemas for given in schema.default_privileges)]:
             named |= {grant.role for grant in given.grants} | ({given.role} if given.role else set())
     builder.catalog.roles += [Role(name, login=False) for name in sorted(named - known - BUILT_IN_ROLES)]
