@@ -43,10 +43,11 @@ ORDERED = (
 )
 OTHERS = (
     SqlType("json", 3802), SqlType("tsvector", 3614), SqlType("tsquery", 3615), SqlType("pg_lsn", 3220), SqlType("refcursor", 1790), SqlType("jsonpath", 4072),
-    SqlType("vector", 90006, 3), SqlType("vector", 90006), SqlType("ltree", 90008), SqlType("geometry", 90000), SqlType("geometry", 90000, geo_shape="PointZ", srid=4326),
+    SqlType("vector", 90006, 3), SqlType("vector", 90006), SqlType("ltree", 90010), SqlType("collated", 90008), SqlType("geometry", 90000), SqlType("geometry", 90000, geo_shape="PointZ", srid=4326),
     SqlType("geography", 90002, srid=4326), SqlType("box2d", 90004), SqlType("oid", 2205), SqlType("oid", 24), SqlType("oid", 2206), SqlType("oid", 4089),
+    SqlType("oid", 2202), SqlType("oid", 4096),
 )
-ARRAYS = tuple(SqlType("array", 1000, element=kind) for kind in (*ORDERED, OTHERS[0]) if kind.family != "collated")
+ARRAYS = tuple(SqlType("array", 1000, element=kind) for kind in (*ORDERED, *OTHERS))
 DEFAULTS = {
     "int": ("unique_rowid()", "7:::INT8", "(-3):::INT8"), "string": ("'it''s':::STRING", r"e'a\nb\\':::STRING", "gen_random_uuid()::STRING"),
     "bool": ("true",), "float": ("1.5:::FLOAT8",), "decimal": ("1.5:::DECIMAL",), "date": ("current_date()", "'2020-01-01':::DATE"),
@@ -91,6 +92,24 @@ def databases(draw, types=(*ORDERED, *OTHERS, *ARRAYS)) -> Database:
     return database
 
 
+def _indexable(kind: SqlType) -> bool:
+    """Whether CockroachDB has an inverted or vector index for the type; of arrays those whose elements it can order."""
+    return kind.element in (*ORDERED, OTHERS[0]) if kind.family == "array" else True
+
+
+def _refer(draw, table: Table, other: Table, names) -> None:
+    """Add a foreign key, to the primary key or to a unique index of two columns, which may be the table's own."""
+    targets = [index for index in other.indexes if index.unique and index.id == 90]
+    referenced = [part.column_id for part in targets[0].columns] if targets and draw(st.booleans()) else [1]
+    by_id = {column.id: column for column in other.columns}
+    own = [Column(60 + number, next(names), by_id[column_id].type) for number, column_id in enumerate(referenced)]
+    table.columns += own
+    table.foreign_keys = [ForeignKey(
+        next(names), [column.id for column in own], other.id, referenced, draw(st.sampled_from(("NO ACTION", "CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT"))), "CASCADE",
+        draw(st.sampled_from(("SIMPLE", "FULL"))), draw(st.booleans()), comment=draw(TEXTS),
+    )]
+
+
 def _table(draw, number: int, names, schema: int, kinds, database: Database) -> Table:
     columns = [Column(1, "id", INT, False, comment=draw(TEXTS))]
     for column_id in range(2, 2 + draw(st.integers(1, 6))):
@@ -116,17 +135,14 @@ def _table(draw, number: int, names, schema: int, kinds, database: Database) -> 
             predicate=draw(st.sampled_from(("", f"{quoted(column.name)} IS NOT NULL"))), not_visible=draw(st.booleans()), created_explicitly=draw(st.booleans()),
         ))
     for column in columns:
-        if column.type.family in ("json", "array") and column.type in (*OTHERS, *ARRAYS) and draw(st.booleans()):
-            table.indexes.append(Index(column.id + 20, next(names), columns=[IndexColumn(column.id)], kind="inverted", comment=draw(TEXTS)))
+        if column.type.family in ("json", "tsvector", "array", "geometry", "geography", "vector") and _indexable(column.type) and draw(st.booleans()):
+            table.indexes.append(Index(column.id + 20, next(names), columns=[IndexColumn(column.id)], kind="vector" if column.type.family == "vector" else "inverted", comment=draw(TEXTS)))
     table.checks = [Check(next(names), f"{quoted(column.name)} IS NOT NULL OR id > 0:::INT8", [column.id], draw(st.booleans()), comment=draw(TEXTS)) for column in columns[1:3]]
     if ordered and draw(st.booleans()):
         table.unique_without_index = [UniqueWithoutIndex(next(names), [ordered[0].id, 1])]
-    if database.tables and draw(st.booleans()):
-        columns.append(Column(60, next(names), INT))
-        table.foreign_keys = [ForeignKey(
-            next(names), [60], database.tables[0].id, [1], draw(st.sampled_from(("NO ACTION", "CASCADE", "SET NULL", "RESTRICT"))), "CASCADE",
-            draw(st.sampled_from(("SIMPLE", "FULL"))), draw(st.booleans()), comment=draw(TEXTS),
-        )]
+    table.indexes.append(Index(90, next(names), True, [IndexColumn(1, draw(st.booleans())), IndexColumn(columns[1].id)]) if columns[1] in ordered else Index(91, next(names), columns=[IndexColumn(1)]))
     if draw(st.booleans()):
-        columns.append(Column(61, next(names), SqlType("timestamptz", 1184), on_update="now():::TIMESTAMPTZ"))
+        _refer(draw, table, draw(st.sampled_from((table, *database.tables))), names)
+    if draw(st.booleans()):
+        columns.append(Column(70, next(names), SqlType("timestamptz", 1184), on_update="now():::TIMESTAMPTZ"))
     return table

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Writes what is generated: the README's tables of variables and of values, the sample of create_config, the roles' READMEs.
+"""Writes what is generated: the README's tables of variables, of values and of the corpus, the sample of create_config, the roles' READMEs.
 
 usage: generate_docs.py [--check]     with --check nothing is written, and the exit code is 1 when something is out of date
 """
@@ -14,8 +14,11 @@ import textwrap
 import yaml
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / ".collections"))
+sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
+from corpus import schemas  # noqa: E402
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import SETTINGS, Setting  # noqa: E402
 
@@ -52,10 +55,29 @@ def kinds_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def corpus_table() -> str:
+    """Return the README's table of what the corpus shows, release by release."""
+    lines = ["| text of | tables | constructs | of these only a finding |", "|---|---|---|---|"]
+    tables: dict[str, int] = {}
+    kept: dict[str, set[str]] = {}
+    lost: dict[str, set[str]] = {}
+    for schema in schemas():
+        tables[schema.release] = tables.get(schema.release, 0) + len(read_schema_text(schema.text, "d").databases[0].tables)
+        for construct in schema.constructs():
+            (lost if construct.only_a_finding else kept).setdefault(schema.release, set()).add(construct.name)
+    for release, number in sorted(tables.items(), key=lambda item: [int(part) for part in item[0].removeprefix("v").split(".")]):
+        only = lost.get(release, set())
+        lines.append(f"| {release} | {number} | {len(kept.get(release, set()) | only)} | {', '.join(sorted(only)) or '–'} |")
+    constructs = set().union(*kept.values(), *lost.values())
+    only = set().union(*lost.values()) - set().union(*kept.values())
+    lines.append(f"| **all** | **{sum(tables.values())}** | **{len(constructs)}** | **{len(only)}** |")
+    return "\n".join(lines) + "\n"
+
+
 def readme() -> str:
     """Return the README with the tables in their places."""
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    for name, table in (("variables", variables_table()), ("values", kinds_table())):
+    for name, table in (("variables", variables_table()), ("values", kinds_table()), ("corpus", corpus_table())):
         begin, end = BEGIN.format(name), END.format(name)
         head, rest = text.split(begin)
         text = head + begin + table + end + rest.split(end, 1)[1]

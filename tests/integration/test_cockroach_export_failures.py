@@ -22,7 +22,7 @@ def _io_dir(fixtures_dir):
 
 def request(tmp_path, **values) -> ExportRequest:
     """Return the request whose queries were recorded."""
-    return ExportRequest(str(tmp_path / "dump"), chunk_rows=3000, parallelism=2, kind="restore", source_id="shop", **values)
+    return ExportRequest(str(tmp_path / "dump"), chunk_rows=3000, parallelism=2, kind="restore", source_id="shop", grants_restored=False, **values)
 
 
 def test_node_that_dies_while_it_is_read(tmp_path, io_dir, monkeypatch):
@@ -43,9 +43,9 @@ def test_node_that_dies_while_it_is_read(tmp_path, io_dir, monkeypatch):
 
 def test_rows_that_the_server_counts_but_does_not_give(tmp_path, io_dir, monkeypatch):
     count = TableReader.count
-    monkeypatch.setattr(TableReader, "count", lambda self, connection: count(self, connection) + (self.key.names() == ["a", "b"]))
+    monkeypatch.setattr(TableReader, "count", lambda self, connection: count(self, connection) + ([column.name for column in self.key.columns] == ["a", "b"]))
     with node("stand-in", tmp_path, io_dir, "types") as parameters, pytest.raises(CockroachError, match="rows were read, CockroachDB counts"):
-        export_cluster(parameters, ExportRequest(str(tmp_path / "dump"), Selection(), 3000, 1, kind="restore", source_id="types"))
+        export_cluster(parameters, ExportRequest(str(tmp_path / "dump"), Selection(), 3000, 1, kind="restore", source_id="types", grants_restored=False))
     assert not is_complete(str(tmp_path / "dump"))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..catalog.arrangement import AS_IN_SOURCE, Arrangement, arrange
+from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, leftover_findings
 from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
 from ..catalog.model import Catalog, Finding
@@ -154,19 +155,20 @@ def _sequence_value(backup: Backup, start: bytes, end: bytes) -> Optional[int]:
 
 
 def _apply_system_rows(backup: Backup, catalog: Catalog) -> None:
-    """Read comments, roles and settings where the backup has the system tables (full-cluster backups)."""
+    """Read comments, roles, settings and what is left behind where the backup has the system tables (full-cluster backups)."""
     tables = system_tables(backup.descriptors)
     rows = {}
-    for name in CLUSTER_TABLES:
+    for name in (*CLUSTER_TABLES, *LEFTOVER_TABLES):
         if name in tables:
             start, end = row_range(tables[name])
-            decoder = build_row_decoder(tables[name], {}, f"system.public.{name}")
+            decoder = build_row_decoder(tables[name], {}, f"system.public.{name}", ANY_TEXT)
             columns = [column.name for column in loaded_columns(tables[name])]
             rows[name] = [
                 dict(zip(columns, parse_row(line)))
                 for lines, _computed in decoder.rows(backup.scan(start, end, {})) for line in lines
             ]
     apply_cluster_tables(catalog, rows)
+    catalog.findings += leftover_findings(catalog, rows)
 
 
 def _require_space(dump_dir: str, backup: Backup, plan: Plan) -> None:

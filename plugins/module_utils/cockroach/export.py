@@ -152,7 +152,7 @@ def _moment(connection: Any, asked: str) -> str:
             cursor.execute("SELECT cluster_logical_timestamp()")
             return cursor.fetchone()[0]
         try:
-            cursor.execute("SELECT cluster_logical_timestamp() AS OF SYSTEM TIME %s", (asked,))
+            cursor.execute("SELECT cluster_logical_timestamp() FROM (VALUES (1)) AS moment AS OF SYSTEM TIME %s", (asked,))
         except psycopg2.Error as error:
             raise CockroachError(f"as_of {asked!r} is not a moment that CockroachDB can read at: {cockroach_message(error)}") from None
         return cursor.fetchone()[0]
@@ -161,7 +161,7 @@ def _moment(connection: Any, asked: str) -> str:
 def _read_catalog(connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str) -> tuple[Catalog, dict[int, TableSource]]:
     """Return the catalog with the names in PostgreSQL, and the tables by id with those that CockroachDB knows."""
     try:
-        catalog = select(read_catalog(connection, as_of), request.selection)
+        catalog = select(read_catalog(connection, as_of, request.grants_restored, request.kind == "restore"), request.selection)
         for database in catalog.databases:
             read_sequence_values(connection, database, as_of)
     except psycopg2.Error as error:

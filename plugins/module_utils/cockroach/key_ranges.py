@@ -34,15 +34,14 @@ class PrimaryKey:
         self._descending = [part.descending for part in parts]
         self._literals = [literal_text(column, source) for column in self.columns]
 
-    def names(self) -> list[str]:
-        """Return the names of the key's columns."""
-        return [column.name for column in self.columns]
+    def shown(self) -> list[Any]:
+        """Return the key's parts as they are selected, ordered and compared."""
+        return [_ordered(column) for column in self.columns]
 
     def order(self) -> Any:
         """Return the columns of ORDER BY."""
         return sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL("DESC" if descending else "ASC"))
-            for column, descending in zip(self.columns, self._descending)
+            sql.SQL("{} {}").format(part, sql.SQL("DESC" if descending else "ASC")) for part, descending in zip(self.shown(), self._descending)
         )
 
     def bound(self, row: Sequence[Optional[str]]) -> Bound:
@@ -50,7 +49,7 @@ class PrimaryKey:
         try:
             return tuple(convert(text or "") for convert, text in zip(self._literals, row))
         except ValueProblem as error:
-            raise MigrationError(f"{self._table}, key ({', '.join(self.names())}): {error}") from error
+            raise MigrationError(f"{self._table}, key ({', '.join(column.name for column in self.columns)}): {error}") from error
 
     def between(self, start: Optional[Bound], end: Optional[Bound], after_start: bool = False) -> Any:
         """Return the condition of WHERE for the keys from ``start`` (or behind it) up to but without ``end``; None is open."""
@@ -63,7 +62,7 @@ class PrimaryKey:
 
     def _beyond(self, bound: Bound, inclusive: bool) -> Any:
         """Return the condition that a key lies behind ``bound``, or at it."""
-        names = [sql.Identifier(column.name) for column in self.columns]
+        names = self.shown()
         values = [_literal(column, text) for column, text in zip(self.columns, bound)]
         equal = "=" if inclusive else ""
         if len(set(self._descending)) == 1 and len(names) > 1:
@@ -78,6 +77,12 @@ class PrimaryKey:
             terms.append(sql.SQL("{} {} {}").format(names[number], sql.SQL(operator), values[number]))
             cases.append(sql.SQL("({})").format(sql.SQL(" AND ").join(terms)))
         return sql.SQL("({})").format(sql.SQL(" OR ").join(cases))
+
+
+def _ordered(column: Column) -> Any:
+    """CockroachDB stores 30 days beside 1 mon but calls them equal; their texts differ. Only such keys lose their index by it."""
+    name = sql.Identifier(column.name)
+    return sql.SQL("{}::STRING").format(name) if column.type.family == "interval" else name
 
 
 def _literal(column: Column, text: str) -> Any:

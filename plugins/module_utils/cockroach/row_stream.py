@@ -52,7 +52,7 @@ class TableReader:
     def __init__(self, source: TableSource, names: list[str], as_of: str) -> None:
         self.key = PrimaryKey(source)
         self._names = names
-        self._shown = {column.name: _shown(column.name, column.type) for column in source.table.columns}
+        self._shown = {column.name: _as_number(sql.Identifier(column.name), column.type) for column in source.table.columns}
         self._from = sql.SQL("FROM {} AS OF SYSTEM TIME {}").format(
             sql.Identifier(source.database, source.schema, source.table.name), sql.Literal(as_of),
         )
@@ -64,7 +64,7 @@ class TableReader:
     def next_bound(self, connection: Any, start: Optional[Bound], rows: int) -> Optional[Bound]:
         """Return the bound that lies ``rows`` rows behind ``start``, None when there are fewer."""
         query = sql.SQL("SELECT {} {} WHERE {} ORDER BY {} LIMIT 1 OFFSET {}").format(
-            self._columns(self.key.names()), self._from, self.key.between(start, None), self.key.order(), sql.Literal(rows),
+            self._key_columns(), self._from, self.key.between(start, None), self.key.order(), sql.Literal(rows),
         )
         found = _fetch(connection, query)
         return self.key.bound(found[0]) if found else None
@@ -79,20 +79,23 @@ class TableReader:
 
     def pages(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> None:
         """Give the rows of the range to ``consume``, page by page; a page holds about four megabytes."""
-        keys = self.key.names()
         size = _FIRST_PAGE
         started = False
         while True:
-            query = sql.SQL("SELECT {} {} WHERE {} ORDER BY {} LIMIT {}").format(
-                self._columns([*keys, *self._names]), self._from, self.key.between(start, end, after_start=started), self.key.order(), sql.Literal(size),
+            query = sql.SQL("SELECT {}, {} {} WHERE {} ORDER BY {} LIMIT {}").format(
+                self._key_columns(), self._columns(self._names), self._from, self.key.between(start, end, after_start=started), self.key.order(),
+                sql.Literal(size),
             )
             page = _fetch(connection, query)
-            consume([row[len(keys):] for row in page])
+            consume([row[len(self.key.columns):] for row in page])
             if len(page) < size:
                 return
             start, started = self.key.bound(page[-1]), True
             row_bytes = 1 + sum(len(value) for row in page for value in row if value is not None) // len(page)
             size = max(1, min(_MOST_ROWS, _PAGE_BYTES // row_bytes))
+
+    def _key_columns(self) -> Any:
+        return sql.SQL(", ").join(_as_number(part, column.type) for part, column in zip(self.key.shown(), self.key.columns))
 
     def _columns(self, names: list[str]) -> Any:
         # A table may have no columns but those that are left out.
@@ -138,9 +141,9 @@ def _plain(match: re.Match[bytes]) -> bytes:
         raise CockroachError(f"COPY sent an unknown escape: {match.group().decode('latin-1')}") from None
 
 
-def _shown(name: str, kind: SqlType) -> Any:
+def _as_number(value: Any, kind: SqlType) -> Any:
     innermost, cast = (kind.element, "{}::OID[]") if kind.element is not None else (kind, "{}::OID")
-    return sql.SQL(cast if innermost.oid in _NAMED_OIDS else "{}").format(sql.Identifier(name))
+    return sql.SQL(cast if innermost.oid in _NAMED_OIDS else "{}").format(value)
 
 
 def _fetch(connection: Any, query: Any) -> list[Row]:

@@ -159,8 +159,8 @@ def _plain_string(text: str) -> str:
 def literal_text(column: Column, source: TableSource) -> Converter:
     """Return the converter from CockroachDB's text of a key column to a text that its parser reads back as the same value."""
     kind = resolve_type(column.type, source.user_types)
-    if kind.family in (*_TEXTS, "decimal"):
-        # CockroachDB's own text will do, also of what PostgreSQL cannot hold.
+    if kind.family in (*_TEXTS, "decimal", "interval"):
+        # CockroachDB's own text will do, also of what PostgreSQL cannot hold; intervals are compared by it.
         return _same
     parse, write = value_parser(kind, source.user_types), text_writer(kind, source.user_types)
     return lambda text: write(parse(text))

@@ -11,6 +11,7 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = sql = None
 
+from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, leftover_findings
 from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
 from ..catalog.model import Catalog, Database, Sequence
@@ -20,23 +21,29 @@ from ..errors import CockroachError
 from .connection import cockroach_message
 from .row_stream import TableReader
 from .row_texts import Row, RowTexts
+from .server import TEMPORARY_SETTINGS
 
 
-def read_catalog(connection: Any, as_of: str) -> Catalog:
-    """Return everything that the cluster held at ``as_of``; the connection returns texts. Raises CockroachError, UnsupportedError."""
+def read_catalog(connection: Any, as_of: str, whole_cluster: bool, restored: bool) -> Catalog:
+    """Return everything that the cluster held at ``as_of``; the connection returns texts.
+
+    ``restored``: the cluster is a temporary one that a backup was restored into. ``whole_cluster``: what it has beside its databases is the source's.
+    Raises CockroachError, UnsupportedError.
+    """
     descriptors = _descriptors(connection, as_of)
     catalog = build_catalog(descriptors)
     tables = system_tables(descriptors)
     rows = {}
-    for name in CLUSTER_TABLES:
+    for name in (*CLUSTER_TABLES, *(LEFTOVER_TABLES if whole_cluster else ())):
         if name in tables:
             source = TableSource("system", "public", tables[name], {})
-            texts = RowTexts(source)
+            texts = RowTexts(source, ANY_TEXT)
             columns = texts.names()
             found: list[Row] = []
             TableReader(source, columns, as_of).pages(connection, None, None, found.extend)
             rows[name] = [dict(zip(columns, parse_row(line))) for line in texts.lines(found)[0]]
     apply_cluster_tables(catalog, rows)
+    catalog.findings += leftover_findings(catalog, rows, TEMPORARY_SETTINGS if restored else frozenset())
     return catalog
 
 

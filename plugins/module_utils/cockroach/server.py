@@ -46,6 +46,8 @@ _SETTINGS = {
     "sql.stats.automatic_collection.enabled": "false",
     "timeseries.storage.enabled": "false",
 }
+TEMPORARY_SETTINGS = frozenset((*_SETTINGS, "jobs.registry.interval.adopt", "jobs.scheduler.enabled"))
+"""What a throw-away node and a restore into it set, whatever the source had."""
 """Cluster settings of a throw-away node: it calls nobody, and neither samples the restored tables nor records its own metrics."""
 
 _KEPT_ENVIRONMENT = (

@@ -36,7 +36,7 @@ def _validity(validated: bool, where: str, context: Context) -> str:
 
 
 def create_foreign_keys(table: Table, context: Context) -> None:
-    """Add the foreign keys, after all tables have their rows and keys."""
+    """Add the foreign keys; the keys and unique indexes of all tables have to be known."""
     for key in table.foreign_keys:
         where = context.full_name(table, key.name)
         referenced = context.tables.get(key.referenced_table_id)
@@ -44,6 +44,13 @@ def create_foreign_keys(table: Table, context: Context) -> None:
             context.find(
                 "foreign_key_left_out", "error", where, "The foreign key is left out: the table it refers to is in another database or not in the backup.",
                 "PostgreSQL has no foreign keys between databases.",
+            )
+            continue
+        if (referenced.id, frozenset(key.referenced_column_ids)) not in context.unique_keys:
+            context.find(
+                "foreign_key_left_out", "error", where,
+                f"The foreign key is left out: {context.full_name(referenced)} has no key or unique index on the columns it refers to that PostgreSQL takes.",
+                "Make one, then add the foreign key by hand.",
             )
             continue
         _create_foreign_key(key, table, referenced, context, where)

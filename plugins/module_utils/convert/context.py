@@ -33,6 +33,8 @@ class Context:
     """Sequences made for unique_rowid(): table, column, bare name."""
     index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
     """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
+    unique_keys: set[tuple[int, frozenset[int]]] = field(default_factory=set)
+    """(table id, column ids) of every key or index that a foreign key can refer to."""
     missing_views: set[int] = field(default_factory=set)
     missing_functions: set[int] = field(default_factory=set)
     """User-defined functions that are left out."""

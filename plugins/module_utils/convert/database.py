@@ -50,10 +50,11 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
     for table in database.tables:
         create_indexes(table, context)
         create_checks(table, context)
-        create_foreign_keys(table, context)
         create_on_update(table, context)
         create_triggers(table, context)
         create_policies(table, context)
+    for table in database.tables:
+        create_foreign_keys(table, context)
     _set_sequences(context)
     create_views(context, {number: routine for number, routine in routines.items() if routine.late})
     _report_the_rest(context)

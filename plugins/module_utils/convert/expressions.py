@@ -60,6 +60,8 @@ class _Converter:
     row_id: Optional[Callable[[], str]] = None
     """Gives the quoted name of a sequence that stands for unique_rowid()."""
     differences: list[str] = field(default_factory=list)
+    derived_tables: int = 0
+    """How many queries in FROM were given an alias."""
 
     def convert(self, node: Any) -> Any:
         """Return a converted copy of a part."""
@@ -368,6 +370,13 @@ class _Converter:
             node.set("catalog", None)
         return node
 
+    def _derived_table(self, node: Any) -> Any:
+        """A query in FROM needs an alias before PostgreSQL 16; a join in parentheses must have none, for it would hide its tables."""
+        if isinstance(node.parent, (exp.From, exp.Join)) and not node.alias and isinstance(node.unnest(), (exp.Select, exp.SetOperation, exp.Values)):
+            self.derived_tables += 1
+            node.set("alias", exp.TableAlias(this=exp.to_identifier(f"derived_{self.derived_tables}", quoted=True)))
+        return node
+
     def _collate(self, node: Any) -> Any:
         if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
             return node
@@ -406,8 +415,8 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else 
     exp.IntDiv: _Converter._integer_division, exp.JSONExtract: _Converter._position_in_json, exp.JSONExtractScalar: _Converter._position_in_json,
     exp.Mod: _Converter._modulo, exp.Mul: _Converter._sum, exp.OnConflict: _Converter._conflict, exp.Overlay: _Converter._overlay,
     exp.Pow: _Converter._power, exp.RegexpILike: _Converter._pattern, exp.RegexpLike: _Converter._pattern, exp.SimilarTo: _Converter._pattern,
-    exp.Sub: _Converter._sum, exp.Substring: _Converter._substring, exp.Table: _Converter._table,
-    exp.Update: _Converter._limited,
+    exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring, exp.Table: _Converter._table,
+    exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
 }
 
 

@@ -15,7 +15,8 @@ from .tables import kept_columns
 from .types import element_of, type_name
 
 _OLD_PRIMARY_NAME = "primary"
-_GIN_SCALARS = "btree_gin"
+_SCALARS = {"gin": "btree_gin", "gist": "btree_gist"}
+"""The extension by which an index of a method also takes numbers, texts and the like."""
 _MAX_DIMENSIONS = 2000
 _DISTANCES = {"l2": "the Euclidean distance (<->)", "ip": "the inner product (<#>)", "cosine": "the cosine distance (<=>)"}
 
@@ -38,6 +39,11 @@ def create_primary_key(table: Table, context: Context) -> None:
     sql = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(name)} PRIMARY KEY ({_names(kept, columns)})"
     context.conversion.add("primary_key", "primary_key", sql, name, context.schema(table), clip(table.name))
     context.index_names[table.id, index.id] = ("constraint", name)
+    _note_unique(kept, table, context)
+
+
+def _note_unique(parts: list[IndexColumn], table: Table, context: Context) -> None:
+    context.unique_keys.add((table.id, frozenset(part.column_id for part in parts)))
 
 
 def _has_interval(parts: list[IndexColumn], columns: dict[int, Column]) -> bool:
@@ -140,6 +146,8 @@ def _create_forward(index: Index, table: Table, context: Context, where: str, st
         _create_interval_key(name, parts, table, context, where)
         context.index_names[table.id, index.id] = ("index", name)
         return
+    if index.unique and not index.predicate and not has_expression:
+        _note_unique(parts, table, context)
     if index.unique and plain and step == "index":
         sql = f"ALTER TABLE {quote(schema, bare)} ADD CONSTRAINT {quote(name)} UNIQUE ({_names(parts, columns)}){include}"
         context.conversion.add(step, "unique_constraint", sql, name, schema, bare)
@@ -180,10 +188,10 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
     leading = [part for part in leading if columns[part.column_id].name != index.shard_column]
     method, key = _inverted_key(columns[last.column_id], index, table, context, where)
     keys = [key]
-    if leading and method == "gin" and context.use_extension(_GIN_SCALARS):
+    if leading and context.use_extension(_SCALARS[method]):
         keys = [quote(clip(columns[part.column_id].name)) for part in leading] + keys
     elif leading:
-        context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_GIN_SCALARS}.")
+        context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.")
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
     schema, bare = context.schema(table), clip(table.name)

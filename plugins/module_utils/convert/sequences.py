@@ -26,11 +26,17 @@ def create_sequence(sequence: Sequence, context: Context) -> None:
 
 
 def next_value(sequence: Sequence) -> str:
-    """Return the arguments of setval() after the sequence, so that PostgreSQL hands out what CockroachDB would have."""
-    following = (sequence.value or 0) + sequence.increment
-    if sequence.minimum <= following <= sequence.maximum:
+    """Return the arguments of setval() after the sequence, so that PostgreSQL hands out what CockroachDB would have.
+
+    After ALTER SEQUENCE a value may lie outside the bounds: the sequence then is at its end, or begins at the bound that it is coming from.
+    """
+    value = sequence.value or 0
+    following = value + sequence.increment
+    nearest = min(max(following, sequence.minimum), sequence.maximum)
+    if nearest == following:
         return f"{following}, false"
-    return f"{sequence.value}, true"
+    at_its_end = (following > nearest) == (sequence.increment > 0)
+    return f"{min(max(value, sequence.minimum), sequence.maximum)}, {str(at_its_end).lower()}"
 
 
 def set_value(sequence: Sequence, context: Context) -> None:

@@ -36,7 +36,11 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
     if kind.family in _GEOMETRIES:
         return _geometry(kind, context, where)
     if kind.family == "box2d":
-        return _text_instead(kind.family, "postgis", context, where)
+        context.find(
+            "type_as_text", "warning", where, "The box2d column becomes text, which keeps all digits: PostGIS rounds those of its own box2d.",
+            "Cast it to box2d in queries.",
+        )
+        return "text"
     if kind.family in _EXTENSION_TYPES:
         if not context.use_extension(_EXTENSION_TYPES[kind.family]):
             return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)

@@ -60,7 +60,8 @@ def test_loads_into_a_real_server(server, catalog_of, name):
         load(connection, convert_database(database, catalog.roles, server.features(), CREATE))
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)",
+                "SELECT count(*) FROM pg_class c WHERE relkind = 'r' AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) "
+                "AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')",
             )
             assert cursor.fetchone()[0] == len(database.tables)
         connection.close()
