@@ -54,6 +54,11 @@ class Context:
         """Report something about the object with this full name."""
         self.conversion.find(code, severity, name, message, advice)
 
+    def report_cut(self, name: str, where: str) -> None:
+        """Report a name that PostgreSQL takes only when it is shortened; ``where`` is the full name."""
+        if clip(name) != name:
+            self.find("name_cut", "warning", where, f"The name is shortened to 63 bytes: {clip(name)}.", "Use the shorter name.")
+
     def schema(self, item: Union[Relation, UserType]) -> str:
         """Return the bare name of the schema of an object."""
         return self.schemas[item.schema_id]

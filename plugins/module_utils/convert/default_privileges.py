@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from ..catalog.from_descriptors import BUILT_IN_ROLES
-from ..catalog.model import DefaultPrivileges
+from ..catalog.model import DefaultPrivileges, Grant
 from .context import Context
-from .grants import report_dropped, split
+from .grants import allowed, split_privileges
 from .names import quote
 
 _EVERYBODY = "public"
@@ -35,14 +35,12 @@ def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) 
         if missing:
             _leave_out(item, where, f"the target has no role {', '.join(missing)}", context)
             continue
-        kind = item.kind.removesuffix("S")
-        plain, grantable = split(kind, grant, context)
-        if not plain and not grantable or schema and item.kind == "SCHEMAS":
-            _leave_out(item, where, f"{', '.join(grant.privileges)} has no counterpart", context)
-            continue
-        report_dropped(kind, grant, f"{where}, new {item.kind.lower()} of {item.role}", context)
-        for names, option in ((plain, ""), (grantable, " WITH GRANT OPTION")):
-            if names:
+        known = allowed(item.kind.removesuffix("S"), context)
+        lost = grant.privileges if schema and item.kind == "SCHEMAS" else [name for name in grant.privileges if name not in ("ALL", *known)]
+        if lost:
+            _report([Grant(grant.role, lost)], item, where, f"{', '.join(lost)} has no counterpart", context)
+        for names, option in zip(split_privileges(grant, known), ("", " WITH GRANT OPTION")):
+            if names and not (schema and item.kind == "SCHEMAS"):
                 sql = (
                     f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(item.role)}{f' IN SCHEMA {quote(schema)}' if schema else ''} "
                     f"GRANT {', '.join(names)} ON {item.kind} TO {'PUBLIC' if everybody else quote(grant.role)}{option}"
@@ -51,7 +49,10 @@ def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) 
 
 
 def _leave_out(item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:
-    told = [grant for grant in item.grants if grant.role not in BUILT_IN_ROLES or grant.role == _EVERYBODY]
+    _report([grant for grant in item.grants if grant.role not in BUILT_IN_ROLES or grant.role == _EVERYBODY], item, where, reason, context)
+
+
+def _report(told: list[Grant], item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:
     granted = "; ".join(f"{', '.join(grant.privileges)} to {grant.role}" for grant in told)
     if granted:
         context.find(

@@ -50,6 +50,8 @@ class Expression:
 
     sql: str
     tree: Any
+    calls: frozenset[int] = frozenset()
+    """Ids of the user-defined functions that it calls."""
 
 
 @dataclass
@@ -62,6 +64,7 @@ class _Converter:
     differences: list[str] = field(default_factory=list)
     derived_tables: int = 0
     """How many queries in FROM were given an alias."""
+    calls: set[int] = field(default_factory=set)
 
     def convert(self, node: Any) -> Any:
         """Return a converted copy of a part."""
@@ -126,9 +129,9 @@ class _Converter:
         return _bytes(node.name)
 
     def _sum(self, node: Any) -> Any:
-        """Days that are added to a date are a 4-byte integer; INT2 and INT4 are added as INT8 in CockroachDB."""
+        """Days that are added to a date and positions taken out of JSON are 4-byte integers; INT2 and INT4 are added as INT8 in CockroachDB."""
         left, right = self.family(node.this), self.family(node.expression)
-        if left == "date" and right == "int":
+        if left in ("date", "json") and right == "int":
             node.set("expression", _as_integer(node.expression))
         elif right == "date" and left == "int":
             node.set("this", _as_integer(node.this))
@@ -225,17 +228,27 @@ class _Converter:
             return self._function(node.expression)
         if schema in _SYSTEM_SCHEMAS:
             raise self.refusal(f"the function {schema}.{node.expression.name} is CockroachDB's own")
-        return self._routine(node.expression, self._routine_by_name(schema, node.expression.name))
+        return self._routine(node.expression, *self._routines_by_name(schema, node.expression))
 
-    def _routine_by_name(self, schema: str, name: str) -> Function:
-        for function in self.context.database.functions:
-            if function.name == name and (not schema or self.context.schemas[function.schema_id] == clip(schema)):
-                return function
-        raise self.refusal(f"the function {schema}.{name} is not in the backup" if schema else f"the function {name} has no known counterpart in PostgreSQL")
+    def _routines_by_name(self, schema: str, call: Any) -> list[Function]:
+        """Return the functions of the first schema with this name that may be meant: those that take as many arguments, if there are any."""
+        found = [
+            function for function in self.context.database.functions
+            if function.name == call.name and (not schema or self.context.schemas[function.schema_id] == clip(schema))
+        ]
+        if not found:
+            raise self.refusal(
+                f"the function {schema}.{call.name} is not in the backup" if schema else f"the function {call.name} has no known counterpart in PostgreSQL"
+            )
+        overloads = [function for function in found if function.schema_id == found[0].schema_id]
+        return [function for function in overloads if len(function.parameters) == len(call.expressions)] or overloads
 
-    def _routine(self, node: Any, function: Function) -> Any:
-        if function.id in self.context.missing_functions:
-            raise self.refusal(f"it calls the function {function.name}, which is left out")
+    def _routine(self, node: Any, function: Function, *others: Function) -> Any:
+        """Call a function; ``others`` are overloads of it that may be meant as well."""
+        for item in (function, *others):
+            if item.id in self.context.missing_functions:
+                raise self.refusal(f"it calls the function {item.name}, which is left out")
+            self.calls.add(item.id)
         name = quote(self.context.schemas[function.schema_id], clip(function.name))
         return exp.Anonymous(this=name, expressions=[self.convert(argument) for argument in node.expressions])
 
@@ -286,7 +299,7 @@ class _Converter:
         if renamed.startswith(_POSTGIS_PREFIX):
             self.need("postgis", f"the function {renamed}")
         if not function_calls.is_known(renamed):
-            return self._routine(node, self._routine_by_name("", node.name))
+            return self._routine(node, *self._routines_by_name("", node))
         arguments = [self.convert(argument) for argument in node.expressions]
         for position in functions.INTEGER_ARGUMENTS.get(renamed, ()):
             if position < len(arguments):
@@ -357,17 +370,13 @@ class _Converter:
             return node
         schema = node.args.get("db")
         if schema is not None and isinstance(node.this, exp.Anonymous):
-            node.set("this", self._qualified(exp.Dot(this=schema, expression=node.this)))
-            node.set("db", None)
-        elif schema is not None and schema.name in _SYSTEM_SCHEMAS:
+            return self._table_function(node)
+        if schema is not None and schema.name in _SYSTEM_SCHEMAS:
             raise self.refusal(f"it reads CockroachDB's own table {schema.name}.{node.name}")
         elif schema is not None and schema.name in _POSTGRES_SCHEMAS:
             self.differs(f"{schema.name}.{node.name} describes PostgreSQL's own objects")
-        catalog = node.args.get("catalog")
-        if catalog is not None:
-            if catalog.name != self.context.database.name:
-                raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
-            node.set("catalog", None)
+        self._check_database(node)
+        node.set("catalog", None)
         return node
 
     def _derived_table(self, node: Any) -> Any:
@@ -376,6 +385,19 @@ class _Converter:
             self.derived_tables += 1
             node.set("alias", exp.TableAlias(this=exp.to_identifier(f"derived_{self.derived_tables}", quoted=True)))
         return node
+
+    def _check_database(self, table: Any) -> None:
+        catalog = table.args.get("catalog")
+        if catalog is not None and catalog.name != self.context.database.name:
+            raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
+
+    def _table_function(self, node: Any) -> Any:
+        """Convert a function that is read like a table; it is another node, so that its arguments are not converted twice."""
+        self._check_database(node)
+        parts = {key: value for key, value in node.args.items() if key not in ("this", "db", "catalog")}
+        made = {key: [self.convert(item) for item in value] if isinstance(value, list) else self.convert(value) if isinstance(value, exp.Expression) else value
+                for key, value in parts.items()}
+        return exp.Table(this=self._qualified(exp.Dot(this=node.args["db"].copy(), expression=node.this.copy())), **made)
 
     def _collate(self, node: Any) -> Any:
         if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
@@ -442,7 +464,7 @@ def convert(
             "expression_differs", "warning", where, f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
             "Check whether it matters where the result is used.",
         )
-    return Expression(generate(tree), tree)
+    return Expression(generate(tree), tree, frozenset(converter.calls))
 
 
 def _scope(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
@@ -527,6 +549,13 @@ def _label(user_type: UserType, physical: str, where: str) -> str:
         if member.physical == physical.lower():
             return member.name
     raise UnsupportedError(f"{where}: the enum {user_type.name} has no value x'{physical}'")
+
+
+def column_names(text: str, where: str) -> set[str]:
+    """Return the names of the columns in an unconverted expression, as CockroachDB keeps them."""
+    return {
+        node.name if node.this.args.get("quoted") else node.name.lower() for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)
+    }
 
 
 def reads_relations(tree: Any) -> bool:

@@ -34,6 +34,7 @@ _RETURNS = {
     "timestamptz": """now current_timestamp transaction_timestamp statement_timestamp clock_timestamp strptime experimental_strptime make_timestamptz
     to_timestamp""",
     "timestamp": "localtimestamp make_timestamp", "date": "current_date make_date to_date", "interval": "age justify_days justify_hours justify_interval",
+    "tsvector": "to_tsvector", "tsquery": "to_tsquery plainto_tsquery phraseto_tsquery",
     "inet": "netmask hostmask broadcast network set_masklen",
 }
 _BY_FUNCTION = {name: family for family, names in _RETURNS.items() for name in names.split()}
@@ -41,6 +42,11 @@ _LIKE_ARGUMENT = frozenset("""abs ceil ceiling floor round trunc sign mod div po
 last_value nth_value lag lead any_value sqrt ln log exp""".split())
 """Functions that return the type of their arguments."""
 _AVERAGES = frozenset(("avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sqrdiff", "sum"))
+_NAMED_TYPES = {
+    "integer": "int", "bigint": "int", "bytea": "bytes", "VARCHAR": "string", "bit varying": "bit", "tsvector": "tsvector", "tsquery": "tsquery",
+    "interval": "interval",
+}
+"""Types of converted parts that go by PostgreSQL's own name."""
 _NUMBERS = ("float", "decimal", "int")
 _IN_ANOTHER_ZONE = {"timestamp": "timestamptz", "timestamptz": "timestamp"}
 _TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
@@ -85,6 +91,8 @@ def type_family(data_type: Any) -> str:
     if name in table:
         return table[name]
     kind = data_type.args.get("kind")
+    if isinstance(kind, exp.Var):
+        return _NAMED_TYPES.get(kind.name.split("(")[0], "")
     return {"VARBIT": "bit", "char": "string"}.get(kind.name, "") if isinstance(kind, exp.Identifier) else "oid" if isinstance(name, str) else ""
 
 
@@ -127,8 +135,9 @@ def _plain(node: Any) -> str:
     for classes, family in (
         ((exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim, exp.Overlay, exp.GroupConcat), "string"),
         ((exp.JSONExtract, exp.JSONBExtract), "json"), ((exp.HexString,), "bytes"), ((exp.BitString,), "bit"), ((exp.Interval,), "interval"),
-        ((exp.Boolean, exp.Connector, exp.Not, exp.Predicate), "bool"), ((exp.StrPosition,), "int"), ((exp.Extract, exp.Sqrt, exp.Cbrt), "float"),
-        ((exp.Distance, exp.Operator), "float"), ((exp.MatchAgainst,), "bool"), ((exp.CurrentTimestamp,), "timestamptz"), ((exp.CurrentDate,), "date"),
+        ((exp.Boolean, exp.Connector, exp.Not, exp.Predicate, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.MatchAgainst), "bool"),
+        ((exp.StrPosition,), "int"), ((exp.Extract, exp.Sqrt, exp.Cbrt, exp.Distance, exp.Operator), "float"),
+        ((exp.CurrentTimestamp,), "timestamptz"), ((exp.CurrentDate,), "date"),
     ):
         if isinstance(node, classes):
             return family

@@ -43,16 +43,16 @@ _PATTERN_ARGUMENTS = {
 _INEXACT_FLOAT = frozenset("""sin cos tan cot asin acos atan atan2 sinh cosh tanh ln log log10 exp cbrt degrees radians""".split())
 _INEXACT_DECIMAL = frozenset("sqrt cbrt ln log log10 exp avg stddev stddev_samp stddev_pop variance var_samp var_pop".split())
 _TEXT_ONLY = frozenset(("left", "right", "lpad", "rpad", "reverse", "upper", "lower", "initcap", "strpos", "split_part"))
-_TEXT_SEARCH = ("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery")
 _DIFFERENT = {
     "initcap": "initcap() begins a new word after an underscore",
     "quote_literal": "quote_literal() writes other escapes", "current_schemas": "the schema pg_extension is not there",
     "jsonb_pretty": "the keys of JSON objects are in another order",
-    **dict.fromkeys(_TEXT_SEARCH, "the text is split into words by other rules"),
 }
 _NARROW_FROM = {"levenshtein": 2, "index": 2, "subltree": 1, "subpath": 1}
 """Functions of extensions that take 32-bit integers from this argument on."""
 _DURATIONS = {"hour": 3600, "minute": 60, "second": 1, "millisecond": 0.001, "microsecond": 0.000001}
+_TEXT_SEARCH_CONFIGURATIONS = frozenset("""simple danish dutch english finnish french german hungarian italian norwegian portuguese romanian russian spanish
+swedish turkish""".split())
 _TIME_FORMATS = {"strftime": "to_char", "experimental_strftime": "to_char", "strptime": "to_timestamp", "experimental_strptime": "to_timestamp"}
 _EXTENSIONS = {"soundex": "", "levenshtein": "fuzzystrmatch", "similarity": "pg_trgm", "show_trgm": "pg_trgm", "sha1": "pgcrypto", "digest": "pgcrypto",
                "hmac": "pgcrypto", "gen_salt": "pgcrypto", "crypt": "pgcrypto",
@@ -204,18 +204,20 @@ def _from_extension(node: Any, name: str, family: str, converter: Any) -> Any:
     return trees.call(name, *converted)
 
 
-def _search_text(node: Any, name: str, family: str, converter: Any) -> Any:
-    """PostgreSQL names a configuration by a type of its own."""
-    if len(node.expressions) < 2:
-        return None
-    constant = trees.constant_text(node.expressions[0])
-    configuration = converter.convert(node.expressions[0]) if constant is None else trees.exp.Literal.string(constant)
-    return trees.call(name, trees.cast(configuration, "regconfig"), converter.convert(node.expressions[1]))
-
-
 def _age(node: Any, name: str, family: str, converter: Any) -> Any:
     """The age of one moment is counted from now in CockroachDB, from midnight in PostgreSQL."""
     return trees.filled("age(now(), _0)", converter.convert(node.expressions[0])) if len(node.expressions) == 1 else None
+
+
+def _text_search(node: Any, name: str, family: str, converter: Any) -> Any:
+    """The configuration is a text in CockroachDB, and a regconfig in PostgreSQL."""
+    converter.differs(f"{name}() splits texts with hyphens, dots or slashes into other words")
+    if len(node.expressions) == 1:
+        return trees.call(name, converter.convert(node.expressions[0]))
+    configuration = trees.constant_text(node.expressions[0])
+    if configuration not in _TEXT_SEARCH_CONFIGURATIONS:
+        raise converter.refusal(f"{name}() with the text search configuration {configuration or 'of a row'} has no counterpart in PostgreSQL")
+    return trees.call(name, trees.cast(trees.exp.Literal.string(f"pg_catalog.{configuration}"), "regconfig"), converter.convert(node.expressions[1]))
 
 
 def _to_char(node: Any, name: str, family: str, converter: Any) -> None:
@@ -229,8 +231,8 @@ _ALWAYS_REWRITTEN = frozenset((*_HASHES, "isnan", "sum_int", "concat_agg", "xor_
 _HANDLERS: dict[str, Callable[[Any, str, str, Any], Any]] = {
     "age": _age, "pow": _power, "power": _power,
     "round": _round, "mod": _mod, "extract": _extract, "extract_duration": _extract_duration, "encode": _encode, "regexp_extract": _regexp_extract,
-    "array_to_string": _array_to_string, "to_char": _to_char, **dict.fromkeys(_TEXT_SEARCH, _search_text), **dict.fromkeys(_TIME_FORMATS, _formatted_time), **dict.fromkeys(_ESCAPES, _with_escape),
-    **dict.fromkeys(_EXTENSIONS, _from_extension),
+    "array_to_string": _array_to_string, "to_char": _to_char, **dict.fromkeys(_TIME_FORMATS, _formatted_time), **dict.fromkeys(_ESCAPES, _with_escape),
+    **dict.fromkeys(_EXTENSIONS, _from_extension), **dict.fromkeys(functions.TEXT_SEARCH, _text_search),
 }
 
 

@@ -70,9 +70,8 @@ def create_indexes(table: Table, context: Context) -> None:
     """Add every secondary index and constraint that is an index."""
     for index in table.indexes:
         _create_index(index, table, context)
-    for constraint in table.unique_without_index:
+    for constraint, index in zip(table.unique_without_index, unique_without_index(table)):
         where = context.full_name(table, constraint.name)
-        columns = [IndexColumn(column_id) for column_id in constraint.column_ids]
         context.find("unique_without_index", "info", where, "UNIQUE WITHOUT INDEX becomes a unique index: PostgreSQL has no other way to keep a column unique.")
         if not constraint.validated:
             context.find(
@@ -80,7 +79,18 @@ def create_indexes(table: Table, context: Context) -> None:
                 "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not unique.",
                 "Remove the rows that are there twice, then make a unique index.",
             )
-        _create_index(Index(0, constraint.name, unique=constraint.validated, columns=columns, predicate=constraint.predicate), table, context)
+        _create_index(index, table, context)
+
+
+def unique_without_index(table: Table) -> list[Index]:
+    """Return the index that stands for each UNIQUE WITHOUT INDEX; their ids are below zero, where no index of CockroachDB has its own."""
+    return [
+        Index(
+            -number, item.name, unique=item.validated, columns=[IndexColumn(column_id) for column_id in item.column_ids], predicate=item.predicate,
+            comment=item.comment,
+        )
+        for number, item in enumerate(table.unique_without_index, 1)
+    ]
 
 
 def create_view_indexes(view: View, context: Context) -> None:

@@ -60,10 +60,11 @@ def digest(*parts: str) -> str:
 
 
 class Scope:
-    """The names of tables, views, sequences and indexes of each schema, which share one space in PostgreSQL."""
+    """The names of tables, views, sequences and indexes of each schema, which share one space in PostgreSQL; functions have their own."""
 
     def __init__(self) -> None:
         self._taken: set[tuple[str, str]] = set()
+        self._functions: set[tuple[str, str]] = set()
 
     def claim(self, schema: str, name: str) -> str:
         """Take the name of a table, view, sequence or type; raises UnsupportedError when it is taken already."""
@@ -74,12 +75,21 @@ class Scope:
         return short
 
     def reserve(self, schema: str, name: str) -> None:
-        """Keep a name for a function, which may share it with a table and with other functions."""
-        self._taken.add((schema, clip(name)))
+        """Keep a name for a user's function, which may share it with other functions."""
+        self._functions.add((schema, clip(name)))
 
     def unique(self, schema: str, name: str, *context: str) -> str:
         """Take ``name``, or a name made from it and a stable hash of ``context`` when it is taken or too long."""
-        wanted = name
-        if clip(name) != name or (schema, name) in self._taken:
-            wanted = shorten(name, "_" + digest(schema, name, *context))
-        return self.claim(schema, wanted)
+        return self.claim(schema, _free(self._taken, schema, name, context))
+
+    def unique_function(self, schema: str, name: str, *context: str) -> str:
+        """Take the name of a function that the conversion makes, chosen like that of ``unique``."""
+        free = _free(self._functions, schema, name, context)
+        self._functions.add((schema, free))
+        return free
+
+
+def _free(taken: set[tuple[str, str]], schema: str, name: str, context: tuple[str, ...]) -> str:
+    if clip(name) != name or (schema, name) in taken:
+        return shorten(name, "_" + digest(schema, name, *context))
+    return name

@@ -102,7 +102,7 @@ class _Reader:
 
     def block(self, indent: str) -> list[str]:
         """Read [<<label>>] [DECLARE …] BEGIN … [EXCEPTION …] END [label]."""
-        lines = self.label(indent)
+        lines, outer = self.label(indent), dict(self.variables)
         if self.accept("DECLARE"):
             lines.append(f"{indent}DECLARE")
             while self.word() != "BEGIN":
@@ -119,6 +119,7 @@ class _Reader:
         self.expect("END")
         label = "" if self.word() in (";", "") else " " + self.name()
         self.accept(";")
+        self.variables = outer
         return [*lines, f"{indent}END{label};"]
 
     def label(self, indent: str) -> list[str]:
@@ -198,7 +199,10 @@ class _Reader:
         self.position += 1
         lines = [f"{indent}CASE" + ("" if self.word() == "WHEN" else " " + self.expression("WHEN"))]
         while self.accept("WHEN"):
-            lines.append(f"{indent}{_INDENT}WHEN {self.expression('THEN')} THEN")
+            values = [self.expression(",", "THEN")]
+            while self.accept(","):
+                values.append(self.expression(",", "THEN"))
+            lines.append(f"{indent}{_INDENT}WHEN {', '.join(values)} THEN")
             self.expect("THEN")
             lines += self.statements(indent + _INDENT * 2, "WHEN", "ELSE", "END")
         return lines + self.otherwise(indent, "CASE")

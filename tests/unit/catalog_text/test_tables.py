@@ -159,7 +159,7 @@ def test_hash_sharded_of_old_releases(read_table):
 )""")
     assert keys(table, table.primary_index) == ["crdb_internal_a_shard_10", "a"]
     assert (table.primary_index.shard_column, table.primary_index.shard_buckets) == ("crdb_internal_a_shard_10", 10)
-    assert keys(table, index(table, "t_b_idx")) == ["crdb_internal_b_a_shard_4", "b", "a DESC"]
+    assert keys(table, index(table, "t_b_idx")) == ["crdb_internal_a_b_shard_4", "b", "a DESC"]
     assert table.checks == []
 
 

@@ -227,8 +227,8 @@ def _expression_column(text: str, place: TablePlace) -> Column:
 
 
 def _shard_column(index: Index, place: TablePlace, buckets: int) -> Column:
-    """Return the hidden column of a hash-sharded index; releases up to v21.2 do not print it."""
-    names = [column.name for column in _key_columns(index, place)]
+    """Return the hidden column of a hash-sharded index, which has the columns' names in alphabetical order; releases up to v21.2 do not print it."""
+    names = sorted(column.name for column in _key_columns(index, place))
     name = f"crdb_internal_{'_'.join(names)}_shard_{buckets}"
     for column in place.table.columns:
         if column.name == name:

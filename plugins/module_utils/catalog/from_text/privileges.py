@@ -189,6 +189,25 @@ def object_of(kind: str, cursor: Cursor, builder: Builder) -> list[Any]:
     return [builder.relation(path, statement) or cursor.fail(f"{name} is not there")]
 
 
+def alter_role(cursor: Cursor, builder: Builder) -> None:
+    """Read a role's changed options, or its session settings, from its name on."""
+    every = cursor.accept("ALL")
+    name = "all roles" if every else cursor.name()
+    in_database = cursor.accept("IN", "DATABASE")
+    if in_database:
+        builder.database(cursor.name())
+    if not (every or in_database or cursor.at("SET") or cursor.at("RESET")):
+        cursor.index -= 1
+        create_role(cursor, builder, role_named(name, builder).login)
+    elif cursor.accept_one("SET", "RESET"):
+        builder.find(
+            "role_settings", "info", name, f"Session settings are not carried over: {cursor.statement.text(cursor.rest())}.",
+            "Set those that PostgreSQL knows with ALTER ROLE … SET.",
+        )
+    else:
+        cursor.fail("expected SET or RESET")
+
+
 def create_role(cursor: Cursor, builder: Builder, login: bool) -> None:
     """Read a role from its name on; a password stays out of the catalog."""
     cursor.accept("IF", "NOT", "EXISTS")
