@@ -107,6 +107,7 @@ class _Parameter:
         self.mode, self.name = item["mode"], item["name"]
         self.type: SqlType = item["type"] if isinstance(item["type"], SqlType) else from_json(SqlType, item["type"])
         kind = _type(self.type, context, where)
+        context.report_cut(self.name, f"{where}.{self.name}")
         name = quote(clip(self.name)) if self.name else ""
         default = f" DEFAULT {expressions.convert(item['default'], context, where).sql}" if item.get("default") else ""
         self.sql = " ".join(part for part in (self.mode if self.mode != "IN" else "", name, kind) if part) + default
