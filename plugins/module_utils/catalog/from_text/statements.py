@@ -129,6 +129,8 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     if cursor.accept("SET"):
         return _DATABASES, _session_setting, cursor
     word = cursor.accept_one(*handlers)
+    if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
+        cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")
     if not word:
         cursor.fail("the statement is not one of a schema")
     return _OTHERS, handlers[word], cursor
@@ -166,6 +168,9 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
         if cursor.accept(*words):
             is_enum = words == ("TYPE",) and any(word.keyword == "ENUM" for word in statement.words)
             return _ENUMS if is_enum else phase, handler, cursor
+    if cursor.accept("DOMAIN"):
+        name = ".".join(word.text for word in cursor.path())
+        cursor.fail(f"the domain {name} is not converted: give its columns the type that it is of, and their own checks")
     return cursor.fail(f"CREATE {cursor.peek().text} is not known")
 
 
@@ -192,7 +197,12 @@ def _rows(cursor: Cursor, builder: Builder) -> None:
 
 
 def _session_setting(cursor: Cursor, builder: Builder) -> None:
-    cursor.accept_one("SESSION", "LOCAL", "CLUSTER")
+    if cursor.accept("CLUSTER", "SETTING"):
+        name = ".".join(word.text for word in cursor.path())
+        cursor.rest()
+        builder.find("cluster_settings", "info", "the cluster", f"The cluster setting {name} is left out.", "Look whether postgresql.conf needs its like.")
+        return
+    cursor.accept_one("SESSION", "LOCAL")
     name = cursor.take().text.lower()
     if name in _CHANGES_TYPES:
         cursor.fail(f"{name} changes what the statements after it mean; give the output of SHOW CREATE, which names the types in full")
