@@ -25,11 +25,12 @@ _RETURNS = {
     text jsonb_typeof json_typeof json_extract_path_text jsonb_extract_path_text jsonb_pretty to_char strftime experimental_strftime string_agg
     array_to_string current_user session_user current_database current_schema version timeofday current_setting from_uuid st_astext st_asgeojson""",
     "bytes": "decode uuid_v4 to_uuid set_byte convert_to",
-    "bool": "isnan starts_with bool_and bool_or every st_contains st_intersects st_within st_dwithin st_covers st_coveredby json_valid isfinite like_escape jsonb_path_exists jsonb_path_match",
+    "bool": """isnan starts_with bool_and bool_or every st_contains st_intersects st_within st_dwithin st_covers st_coveredby json_valid isfinite like_escape
+    jsonb_path_exists jsonb_path_match""",
     "json": """to_json to_jsonb json_build_object jsonb_build_object json_build_array jsonb_build_array jsonb_set json_set jsonb_insert json_remove_path
     json_extract_path jsonb_extract_path json_strip_nulls jsonb_strip_nulls json_agg jsonb_agg json_object_agg jsonb_object_agg row_to_json array_to_json
     json_object jsonb_object jsonb_path_query jsonb_path_query_array jsonb_path_query_first""",
-    "tsvector": "to_tsvector", "tsquery": "to_tsquery plainto_tsquery phraseto_tsquery", "ltree": "lca subltree subpath text2ltree",
+    "ltree": "lca subltree subpath text2ltree",
     "uuid": "gen_random_uuid uuid_generate_v4",
     "timestamptz": """now current_timestamp transaction_timestamp statement_timestamp clock_timestamp strptime experimental_strptime make_timestamptz
     to_timestamp""",

@@ -117,7 +117,8 @@ def _create_index(index: Index, table: Table, context: Context, step: str = "ind
         return
     if index.not_visible:
         context.find(
-            "index_not_visible", "info", where, "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always uses it.",
+            "index_not_visible", "info", where,
+            "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always uses it.",
         )
 
 
