@@ -24,8 +24,9 @@ def create_checks(table: Table, context: Context) -> None:
             context.find("check_left_out", "error", where, f"The check constraint is left out. {error}", "Add it by hand with ALTER TABLE.")
             continue
         context.report_cut(check.name, where)
-        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(clip(check.name))} CHECK ({found.sql}){_validity(check.validated, where, context)}"
-        context.conversion.add("late" if found.calls & context.late_functions else "check", "check", text, clip(check.name), context.schema(table), clip(table.name))
+        step, name = "late" if found.calls & context.late_functions else "check", clip(check.name)
+        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(name)} CHECK ({found.sql}){_validity(check.validated, where, context)}"
+        context.conversion.add(step, "check", text, name, context.schema(table), clip(table.name))
 
 
 def _validity(validated: bool, where: str, context: Context) -> str:

@@ -53,6 +53,10 @@ if Postgres is not None:
                 **{name: Postgres.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "OVERLAY", "POSITION", "STRING_AGG", "SUBSTRING", "TRIM")},
                 "EXTRACT": lambda self: self._parse_part_of_time(),
             }
+            NO_PAREN_FUNCTION_PARSERS = {
+                **Postgres.Parser.NO_PAREN_FUNCTION_PARSERS, "SOME": Postgres.Parser.NO_PAREN_FUNCTION_PARSERS["ANY"],
+                "ALL": lambda self: self._parse_all(),
+            }
             LAMBDAS: dict[Any, Any] = {}
             # <=> and <#> are the distances of vectors; to other dialects <=> is IS NOT DISTINCT FROM.
             EQUALITY = {token: kind for token, kind in Postgres.Parser.EQUALITY.items() if token != TokenType.NULLSAFE_EQ}
@@ -61,12 +65,6 @@ if Postgres is not None:
                 TokenType.NULLSAFE_EQ: lambda **sides: exp.Operator(operator=exp.var("<=>"), **sides),
                 TokenType.LLRR_ARROW: lambda **sides: exp.Operator(operator=exp.var("<#>"), **sides),
             }
-            NO_PAREN_FUNCTION_PARSERS = {
-                # CockroachDB prints the array of ALL and SOME, as of ANY, without parentheses.
-                **Postgres.Parser.NO_PAREN_FUNCTION_PARSERS,
-                "ALL": lambda self: self.expression(exp.All(this=self._parse_bitwise())),
-                "SOME": lambda self: self.expression(exp.Any(this=self._parse_bitwise())),
-            }
             PRIMARY_PARSERS = {**Postgres.Parser.PRIMARY_PARSERS, TokenType.BYTE_STRING: NUMERIC_PARSERS[TokenType.BYTE_STRING]}
 
             def _parse_types(self, *args: Any, **kwargs: Any) -> Optional[exp.Expression]:
@@ -74,6 +72,11 @@ if Postgres is not None:
                     self._advance(2)
                     return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=exp.Var(this="@" + self._prev.text))
                 return super()._parse_types(*args, **kwargs)
+
+            def _parse_all(self) -> Any:
+                """ALL (SELECT …), and ALL of an array without parentheses."""
+                operand = self._parse_bitwise()
+                return exp.All(this=operand.this if isinstance(operand, exp.Subquery) else operand)
 
             def _parse_part_of_time(self) -> Any:
                 """extract(year FROM x), and extract('year':::STRING, x) as descriptors hold it."""

@@ -27,14 +27,14 @@ _POSTGIS_PREFIX = "st_"
 _POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
 _KNOWN_NODES = frozenset("""
 Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift
-BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp
-CurrentUser DPipe DataType DataTypeParam Delete Distance Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having
-HexString ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
+BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp CurrentUser
+DPipe DataType DataTypeParam Delete Distance Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having HexString
+ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
 JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONBPathExists JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot
-JSONPathSubscript Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock MatchAgainst Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ
-NullSafeNEQ ObjectIdentifier Offset OnConflict Operator Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike Returning Schema
-Select SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple Union Unnest Update
-Values Var Where Window WindowSpec With WithinGroup Parameter
+JSONPathSubscript Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock MatchAgainst Mod Mul NEQ NamedWindow Neg Not Null
+NullSafeEQ NullSafeNEQ ObjectIdentifier Offset OnConflict Operator Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike
+Returning Schema Select SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple
+Union Unnest Update Values Var Where Window WindowSpec With WithinGroup Parameter
 """.split())
 """What the parser may make of CockroachDB's text without a change of meaning."""
 
@@ -118,6 +118,12 @@ class _Converter:
     def _limited(self, node: Any) -> Any:
         if node.args.get("limit") or node.args.get("order"):
             raise self.refusal(f"{type(node).__name__.upper()} with ORDER BY or LIMIT has no counterpart in PostgreSQL")
+        return node
+
+    def _grouped(self, node: Any) -> Any:
+        """CockroachDB's tuples may have labels."""
+        if any(isinstance(part, exp.Alias) for part in (node.this, *node.expressions)):
+            raise self.refusal(f"a tuple with labels has no counterpart in PostgreSQL: {node.sql('postgres')}")
         return node
 
     def _quantified(self, node: Any) -> Any:
@@ -438,8 +444,8 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else 
     exp.IntDiv: _Converter._integer_division, exp.JSONExtract: _Converter._position_in_json, exp.JSONExtractScalar: _Converter._position_in_json,
     exp.Mod: _Converter._modulo, exp.Mul: _Converter._sum, exp.OnConflict: _Converter._conflict, exp.Overlay: _Converter._overlay,
     exp.Pow: _Converter._power, exp.RegexpILike: _Converter._pattern, exp.RegexpLike: _Converter._pattern, exp.SimilarTo: _Converter._pattern,
-    exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring, exp.Table: _Converter._table,
-    exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
+    exp.Paren: _Converter._grouped, exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring,
+    exp.Table: _Converter._table, exp.Tuple: _Converter._grouped, exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
 }
 
 
@@ -554,9 +560,8 @@ def _label(user_type: UserType, physical: str, where: str) -> str:
 
 def column_names(text: str, where: str) -> set[str]:
     """Return the names of the columns in an unconverted expression, as CockroachDB keeps them."""
-    return {
-        node.name if node.this.args.get("quoted") else node.name.lower() for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)
-    }
+    columns = [node for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)]
+    return {node.name if node.this.args.get("quoted") else node.name.lower() for node in columns}
 
 
 def reads_relations(tree: Any) -> bool:

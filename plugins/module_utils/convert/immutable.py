@@ -39,12 +39,12 @@ _ALIKE = frozenset(("coalesce", "greatest", "least", "nullif"))
 def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
     """Whether PostgreSQL surely sees the expression as immutable; False also when that is only not known."""
     plain = (
-        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.Is, exp.Case, exp.If, exp.Neg,
-        exp.DataType, exp.DataTypeParam, exp.Var, exp.Tuple, exp.Trim, exp.Substring, exp.Overlay, exp.BitString, exp.Like, exp.ILike, exp.SimilarTo, exp.RegexpLike,
-        exp.RegexpILike, exp.Escape, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift,
-        exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Array, exp.Bracket, exp.Any, exp.All, exp.JSONExtract, exp.JSONExtractScalar,
-        exp.JSONBExtract, exp.JSONBExtractScalar, exp.JSONPath, exp.JSONPathPart, exp.JSONBContainsTopKey, exp.JSONBContainsAnyTopKeys,
-        exp.JSONBContainsAllTopKeys, exp.JSONBDeleteAtPath, exp.MatchAgainst,
+        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.Is, exp.If, exp.Neg, exp.DataType,
+        exp.DataTypeParam, exp.Var, exp.Tuple, exp.Trim, exp.Substring, exp.Overlay, exp.Collate, exp.Dot, exp.BitString, exp.Like, exp.ILike,
+        exp.SimilarTo, exp.RegexpLike, exp.RegexpILike, exp.Escape, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot,
+        exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Array, exp.Bracket, exp.Any,
+        exp.All, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONBExtract, exp.JSONBExtractScalar, exp.JSONPath, exp.JSONPathPart,
+        exp.JSONBContainsTopKey, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.JSONBDeleteAtPath, exp.MatchAgainst,
     )
     scope = Scope(columns)
     rules: tuple[tuple[Any, Callable[[Any, Scope], bool]], ...] = (
@@ -53,6 +53,7 @@ def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
         ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ), lambda node, known: _alike((node.this, node.expression), known)),
         (exp.In, lambda node, known: not node.args.get("query") and _alike((node.this, *node.expressions), known)),
         (exp.Between, lambda node, known: _alike((node.this, node.args["low"], node.args["high"]), known)),
+        (exp.Case, lambda node, known: node.this is None or _alike((node.this, *(branch.this for branch in node.args["ifs"])), known)),
         (exp.Coalesce, lambda node, known: _alike((node.this, *node.expressions), known)),
     )
     return all(
@@ -72,9 +73,8 @@ def _is_safe_function(node: Any, scope: Scope) -> bool:
 def _is_safe_cast(node: Any, scope: Scope) -> bool:
     """Constants are converted once, when the command is read; numbers and strings convert without settings."""
     source = node.this.unnest()
-    if isinstance(source, exp.Literal) or isinstance(source, exp.Neg) and isinstance(source.this.unnest(), (exp.Literal, exp.Cast)):
-        return True
-    if isinstance(source, (exp.Array, exp.Null)):
+    constants = source.expressions if isinstance(source, exp.Array) else [source]
+    if all(isinstance(part.unnest(), (exp.Literal, exp.Null)) for part in constants):
         return True
     old, new = family_of(source, scope), type_family(node.args["to"])
     if not old or not new:
@@ -104,8 +104,19 @@ def _is_safe_arithmetic(node: Any, scope: Scope) -> bool:
 
 def _alike(nodes: Iterable[Any], scope: Scope) -> bool:
     """Comparing a date or timestamp with a timestamptz depends on the time zone."""
-    found = {family_of(node, scope) for node in nodes if not isinstance(node.unnest(), exp.Null)}
+    compared = [node.unnest() for node in nodes]
+    tuples = [node.expressions for node in compared if isinstance(node, exp.Tuple)]
+    if tuples:
+        return all(_alike(parts, scope) for parts in zip(*tuples))
+    found = {_compared_family(node, scope) for node in compared if not isinstance(node, exp.Null)}
     return not found & _TIMES or len(found) == 1
+
+
+def _compared_family(node: Any, scope: Scope) -> str:
+    if not isinstance(node, (exp.Any, exp.All)):
+        return family_of(node, scope)
+    family = family_of(node.this, scope)
+    return family[:-2] if family.endswith("[]") else ""
 
 
 def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:

@@ -13,6 +13,8 @@ import hashlib
 from ..errors import UnsupportedError
 
 MAX_BYTES = 63
+_SYSTEM_COLUMNS = frozenset(("cmax", "cmin", "ctid", "xmax", "xmin"))
+"""Columns that every table of PostgreSQL has, and CockroachDB's have not; tableoid is one of both."""
 
 
 def quote(*parts: str) -> str:
@@ -42,11 +44,11 @@ def dollar_quote(body: str) -> str:
 
 
 def clip(name: str) -> str:
-    """Return the name in PostgreSQL, of at most 63 bytes: a longer one is cut and ends in a hash of the whole name.
+    """Return the name in PostgreSQL, of at most 63 bytes: a longer one is cut and ends in a hash of the whole name, as does that of a system column.
 
     Two long names stay apart, and one name is the same wherever it stands and in every run.
     """
-    return name if len(name.encode("utf-8")) <= MAX_BYTES else shorten(name, "_" + digest(name))
+    return shorten(name, "_" + digest(name)) if len(name.encode("utf-8")) > MAX_BYTES or name in _SYSTEM_COLUMNS else name
 
 
 def shorten(name: str, suffix: str) -> str:

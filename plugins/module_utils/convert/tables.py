@@ -3,7 +3,7 @@
 """CREATE TABLE: columns with types, defaults, identity and generated columns."""
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 from ..catalog.model import Column, Sequence, Table
 from ..catalog.stored_columns import shard_columns
@@ -68,10 +68,12 @@ def _generated(column: Column, table: Table, context: Context, where: str) -> st
 def _indexed(table: Table, where: str) -> set[str]:
     """Return the names of the columns that an index or key has to do with, also by an expression or a predicate: none of them can be virtual."""
     indexes = [table.primary_index, *table.indexes]
+    keys: list[Any] = [*table.unique_without_index, *table.foreign_keys]
+    conditions: list[Any] = [*indexes, *table.unique_without_index]
     numbers = {part.column_id for index in indexes for part in index.columns} | {number for index in indexes for number in index.stored_column_ids}
-    numbers |= {number for key in [*table.unique_without_index, *table.foreign_keys] for number in key.column_ids}
+    numbers |= {number for key in keys for number in key.column_ids}
     texts = [column.computed for column in table.columns if column.inaccessible]
-    texts += [item.predicate for item in [*indexes, *table.unique_without_index] if item.predicate]
+    texts += [item.predicate for item in conditions if item.predicate]
     named = {name for text in texts for name in expressions.column_names(text, where)}
     return named | {column.name for column in table.columns if column.id in numbers}
 

@@ -154,7 +154,7 @@ def test_hash_sharded_of_old_releases(read_table):
 	b INT8 NULL,
 	CONSTRAINT "primary" PRIMARY KEY (a ASC) USING HASH WITH BUCKET_COUNT = 10,
 	INDEX t_b_idx (b ASC, a DESC) USING HASH WITH BUCKET_COUNT = 4,
-	FAMILY "primary" (crdb_internal_a_shard_10, a, b, crdb_internal_b_a_shard_4),
+	FAMILY "primary" (crdb_internal_a_shard_10, a, b, crdb_internal_a_b_shard_4),
 	CONSTRAINT check_crdb_internal_a_shard_10 CHECK (crdb_internal_a_shard_10 IN (0:::INT8, 1:::INT8))
 )""")
     assert keys(table, table.primary_index) == ["crdb_internal_a_shard_10", "a"]
