@@ -6,13 +6,9 @@ from __future__ import annotations
 from ..catalog.from_descriptors import BUILT_IN_ROLES
 from ..catalog.model import DefaultPrivileges, Grant
 from .context import Context
-from .grants import split_privileges
+from .grants import allowed, split_privileges
 from .names import quote
 
-_ALLOWED = {
-    "TABLES": ("SELECT", "INSERT", "UPDATE", "DELETE"), "SEQUENCES": ("USAGE", "SELECT", "UPDATE"), "TYPES": ("USAGE",), "SCHEMAS": ("CREATE", "USAGE"),
-    "FUNCTIONS": ("EXECUTE",),
-}
 _EVERYBODY = "public"
 
 
@@ -39,10 +35,11 @@ def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) 
         if missing:
             _leave_out(item, where, f"the target has no role {', '.join(missing)}", context)
             continue
-        lost = grant.privileges if schema and item.kind == "SCHEMAS" else [name for name in grant.privileges if name not in ("ALL", *_ALLOWED[item.kind])]
+        known = allowed(item.kind.removesuffix("S"), context)
+        lost = grant.privileges if schema and item.kind == "SCHEMAS" else [name for name in grant.privileges if name not in ("ALL", *known)]
         if lost:
             _report([Grant(grant.role, lost)], item, where, f"{', '.join(lost)} has no counterpart", context)
-        for names, option in zip(split_privileges(grant, _ALLOWED[item.kind]), ("", " WITH GRANT OPTION")):
+        for names, option in zip(split_privileges(grant, known), ("", " WITH GRANT OPTION")):
             if names and not (schema and item.kind == "SCHEMAS"):
                 sql = (
                     f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(item.role)}{f' IN SCHEMA {quote(schema)}' if schema else ''} "

@@ -38,7 +38,7 @@ if Postgres is not None:
             COMMANDS: set[Any] = set()
             KEYWORDS = {
                 **Postgres.Tokenizer.KEYWORDS, ":::": TokenType.DCOLON, "//": TokenType.DIV, "STRING": TokenType.TEXT,
-                "BYTES": TokenType.VARBINARY, "INT": TokenType.BIGINT, "INTEGER": TokenType.BIGINT,
+                "BYTES": TokenType.VARBINARY, "INT": TokenType.BIGINT, "INTEGER": TokenType.BIGINT, "<#>": TokenType.LLRR_ARROW,
             }
 
         class Parser(Postgres.Parser):
@@ -58,6 +58,13 @@ if Postgres is not None:
                 "ALL": lambda self: self._parse_all(),
             }
             LAMBDAS: dict[Any, Any] = {}
+            # <=> and <#> are the distances of vectors; to other dialects <=> is IS NOT DISTINCT FROM.
+            EQUALITY = {token: kind for token, kind in Postgres.Parser.EQUALITY.items() if token != TokenType.NULLSAFE_EQ}
+            FACTOR = {
+                **Postgres.Parser.FACTOR,
+                TokenType.NULLSAFE_EQ: lambda **sides: exp.Operator(operator=exp.var("<=>"), **sides),
+                TokenType.LLRR_ARROW: lambda **sides: exp.Operator(operator=exp.var("<#>"), **sides),
+            }
             PRIMARY_PARSERS = {**Postgres.Parser.PRIMARY_PARSERS, TokenType.BYTE_STRING: NUMERIC_PARSERS[TokenType.BYTE_STRING]}
 
             def _parse_types(self, *args: Any, **kwargs: Any) -> Optional[exp.Expression]:

@@ -26,22 +26,27 @@ except ImportError:  # named by libraries.missing()
 
 _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
 _SYSTEM_SCHEMAS = frozenset(("crdb_internal", "pg_extension"))
+_POSTGIS_PREFIX = "st_"
 _POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
 _KNOWN_NODES = frozenset("""
 Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift
-BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp
-CurrentUser DPipe DataType DataTypeParam Delete Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having
-HexString ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
-JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot JSONPathSubscript
-Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock MatchAgainst Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ NullSafeNEQ
-ObjectIdentifier Offset OnConflict Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike Returning Schema Select
-SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple Union Unnest Update
-Values Var Where Window WindowSpec With WithinGroup Parameter
+BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp CurrentUser
+DPipe DataType DataTypeParam Delete Distance Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having HexString
+ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
+JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONBPathExists JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot
+JSONPathSubscript Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock MatchAgainst Mod Mul NEQ NamedWindow Neg Not Null
+NullSafeEQ NullSafeNEQ ObjectIdentifier Offset OnConflict Operator Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike
+Returning Schema Select SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple
+Union Unnest Update Values Var Where Window WindowSpec With WithinGroup Parameter
 """.split())
 """What the parser may make of CockroachDB's text without a change of meaning."""
 
 
 RowId = Callable[[str], Any]
+
+_EXTENSIONS_OF_TYPES = {"geometry": "postgis", "geography": "postgis", "vector": "vector", "ltree": "ltree"}
+"""Without them the columns are text, which their operators and functions do not take."""
+_TAKE_TEXT = () if exp is None else (exp.EQ, exp.NEQ, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In)
 
 
 @dataclass
@@ -96,6 +101,11 @@ class _Converter:
         self._require_number(node)
         if node.name.lower() == "tg_argv":
             self.differs("TG_ARGV counts from 0, in CockroachDB before v25.1 from 1")
+        if isinstance(node.parent, (exp.Anonymous, exp.Binary, exp.Cast)) and not isinstance(node.parent, _TAKE_TEXT):
+            kind = self.scope.find(node)
+            extension = _EXTENSIONS_OF_TYPES.get(declared_family(kind).removesuffix("[]")) if kind else None
+            if extension:
+                self.need(extension, f"the column {node.name}")
         node.set("catalog", None)
         return node
 
@@ -104,6 +114,10 @@ class _Converter:
         kind = self.scope.find(node) if self.context.options.policies.object_identifiers == TEXT else None
         if kind is not None and element_of(kind).oid in OBJECT_IDENTIFIERS and not isinstance(node.parent, (exp.Select, exp.Alias, exp.Is, exp.Group)):
             raise self.refusal(f"it computes with the object identifiers of {node.name}, which become text")
+
+    def _distance(self, node: Any) -> Any:
+        self.need("vector", "the distance of vectors")
+        return node
 
     def _identifier(self, node: Any) -> Any:
         """Names without quotes are in small letters to CockroachDB."""
@@ -222,7 +236,9 @@ class _Converter:
         return trees.call("date_part", exp.Literal.string(node.name.lower()), self.convert(node.expression))
 
     def _qualified(self, node: Any) -> Any:
-        """A function with its schema, or a field of a composite value."""
+        """A function with its schema, or a field of a composite value. PostgreSQL compares whole rows without the star that spreads them."""
+        if isinstance(node.expression, exp.Star) and isinstance(node.parent, exp.Predicate):
+            return node.this.unnest()
         if not isinstance(node.expression, exp.Anonymous):
             return node
         schema = node.this.parts[-1].name if isinstance(node.this, exp.Dot) else node.this.name
@@ -298,6 +314,8 @@ class _Converter:
         if made is not None:
             return made
         renamed = functions.RENAMED.get(name, name)
+        if renamed.startswith(_POSTGIS_PREFIX):
+            self.need("postgis", f"the function {renamed}")
         if not function_calls.is_known(renamed):
             return self._routine(node, *self._routines_by_name("", node))
         arguments = [self.convert(argument) for argument in node.expressions]
@@ -337,9 +355,9 @@ class _Converter:
         if node.this == kinds.JSON:
             node.set("this", kinds.JSONB)
         elif node.this in (kinds.GEOMETRY, kinds.GEOGRAPHY):
-            self._need("postgis", node)
+            self.need("postgis", f"the type {node.sql('postgres')}")
         elif node.this == kinds.VECTOR:
-            self._need("vector", node)
+            self.need("vector", f"the type {node.sql('postgres')}")
         return node
 
     def _type_by_name(self, node: Any, parameters: str) -> Any:
@@ -348,16 +366,17 @@ class _Converter:
         built_in = casts.built_in_type(names[-1]) if len(names) == 1 else None
         if built_in:
             if built_in in ("box2d", "citext", "ltree"):
-                self._need("postgis" if built_in == "box2d" else built_in, node)
+                self.need("postgis" if built_in == "box2d" else built_in, f"the type {node.sql('postgres')}")
             return _named_type(built_in + parameters)
         for item in self.context.database.types:
             if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
                 return _named_type(self.context.qualified(item))
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
 
-    def _need(self, extension: str, node: Any) -> None:
+    def need(self, extension: str, what: str) -> None:
+        """Have an extension created; raises UnsupportedError when the server does not have it."""
         if not self.context.use_extension(extension):
-            raise self.refusal(f"it needs the type {node.sql('postgres')}, and the server does not have the extension {extension}")
+            raise self.refusal(f"it needs {what}, and the server does not have the extension {extension}")
 
     def _table(self, node: Any) -> Any:
         if node.name.startswith(TABLE_PREFIX):
@@ -378,6 +397,13 @@ class _Converter:
         node.set("catalog", None)
         return node
 
+    def _derived_table(self, node: Any) -> Any:
+        """A query in FROM needs an alias before PostgreSQL 16; a join in parentheses must have none, for it would hide its tables."""
+        if isinstance(node.parent, (exp.From, exp.Join)) and not node.alias and isinstance(node.unnest(), (exp.Select, exp.SetOperation, exp.Values)):
+            self.derived_tables += 1
+            node.set("alias", exp.TableAlias(this=exp.to_identifier(f"derived_{self.derived_tables}", quoted=True)))
+        return node
+
     def _check_database(self, table: Any) -> None:
         catalog = table.args.get("catalog")
         if catalog is not None and catalog.name != self.context.database.name:
@@ -390,13 +416,6 @@ class _Converter:
         made = {key: [self.convert(item) for item in value] if isinstance(value, list) else self.convert(value) if isinstance(value, exp.Expression) else value
                 for key, value in parts.items()}
         return exp.Table(this=self._qualified(exp.Dot(this=node.args["db"].copy(), expression=node.this.copy())), **made)
-
-    def _derived_table(self, node: Any) -> Any:
-        """A query in FROM needs an alias before PostgreSQL 16; a join in parentheses must have none, for it would hide its tables."""
-        if isinstance(node.parent, (exp.From, exp.Join)) and not node.alias and isinstance(node.unnest(), (exp.Select, exp.SetOperation, exp.Values)):
-            self.derived_tables += 1
-            node.set("alias", exp.TableAlias(this=exp.to_identifier(f"derived_{self.derived_tables}", quoted=True)))
-        return node
 
     def _collate(self, node: Any) -> Any:
         if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
@@ -431,7 +450,8 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else 
     exp.Add: _Converter._sum, exp.All: _Converter._quantified, exp.Anonymous: _Converter._function, exp.Any: _Converter._quantified,
     exp.BitwiseLeftShift: _Converter._shift, exp.BitwiseRightShift: _Converter._shift, exp.Bracket: _Converter._subscript, exp.Cast: _Converter._cast,
     exp.Collate: _Converter._collate, exp.Column: _Converter._column, exp.CurrentTime: _Converter._current_time, exp.DataType: _Converter._type,
-    exp.Delete: _Converter._limited, exp.DPipe: _Converter._concatenation, exp.Div: _Converter._division,
+    exp.Delete: _Converter._limited, exp.Distance: _Converter._distance, exp.Operator: _Converter._distance,
+    exp.DPipe: _Converter._concatenation, exp.Div: _Converter._division,
     exp.Dot: _Converter._qualified, exp.Extract: _Converter._extract, exp.HexString: _Converter._hexadecimal, exp.Identifier: _Converter._identifier,
     exp.IntDiv: _Converter._integer_division, exp.JSONExtract: _Converter._position_in_json, exp.JSONExtractScalar: _Converter._position_in_json,
     exp.Mod: _Converter._modulo, exp.Mul: _Converter._sum, exp.OnConflict: _Converter._conflict, exp.Overlay: _Converter._overlay,

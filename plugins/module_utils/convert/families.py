@@ -17,18 +17,20 @@ _RETURNS = {
     "int": """length char_length character_length octet_length bit_length ascii strpos count row_number rank dense_rank ntile nextval currval lastval setval
     array_length array_lower array_upper array_position cardinality array_ndims masklen family div_int get_bit get_byte jsonb_array_length
     json_array_length unique_rowid unordered_unique_rowid width_bucket sum_int extract_duration levenshtein crc32c crc32ieee fnv32 fnv32a fnv64 fnv64a
-    st_srid num_nulls num_nonnulls bit_count""",
+    st_srid num_nulls num_nonnulls bit_count vector_dims nlevel index""",
     "float": """random pi sin cos tan cot asin acos atan atan2 sinh cosh tanh degrees radians cbrt extract date_part percent_rank cume_dist corr
-    st_area st_distance st_length st_x st_y similarity""",
+    st_area st_distance st_length st_x st_y similarity cosine_distance inner_product l1_distance l2_distance vector_norm ts_rank""",
     "string": """lower upper concat concat_ws substr substring left right lpad rpad ltrim rtrim btrim trim initcap repeat replace reverse split_part translate
     chr md5 sha1 sha224 sha256 sha384 sha512 to_hex encode format quote_ident quote_literal quote_nullable regexp_replace regexp_extract overlay host abbrev
     text jsonb_typeof json_typeof json_extract_path_text jsonb_extract_path_text jsonb_pretty to_char strftime experimental_strftime string_agg
     array_to_string current_user session_user current_database current_schema version timeofday current_setting from_uuid st_astext st_asgeojson""",
     "bytes": "decode uuid_v4 to_uuid set_byte convert_to",
-    "bool": "isnan starts_with bool_and bool_or every st_contains st_intersects st_within st_dwithin st_covers st_coveredby json_valid isfinite like_escape",
+    "bool": """isnan starts_with bool_and bool_or every st_contains st_intersects st_within st_dwithin st_covers st_coveredby json_valid isfinite like_escape
+    jsonb_path_exists jsonb_path_match""",
     "json": """to_json to_jsonb json_build_object jsonb_build_object json_build_array jsonb_build_array jsonb_set json_set jsonb_insert json_remove_path
     json_extract_path jsonb_extract_path json_strip_nulls jsonb_strip_nulls json_agg jsonb_agg json_object_agg jsonb_object_agg row_to_json array_to_json
-    json_object jsonb_object""",
+    json_object jsonb_object jsonb_path_query jsonb_path_query_array jsonb_path_query_first""",
+    "ltree": "lca subltree subpath text2ltree",
     "uuid": "gen_random_uuid uuid_generate_v4",
     "timestamptz": """now current_timestamp transaction_timestamp statement_timestamp clock_timestamp strptime experimental_strptime make_timestamptz
     to_timestamp""",
@@ -47,6 +49,7 @@ _NAMED_TYPES = {
 }
 """Types of converted parts that go by PostgreSQL's own name."""
 _NUMBERS = ("float", "decimal", "int")
+_IN_ANOTHER_ZONE = {"timestamp": "timestamptz", "timestamptz": "timestamp"}
 _TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
 
 
@@ -124,6 +127,8 @@ def family_of(node: Any, scope: Scope) -> str:
         return family_of(node.this, scope)[:-2] if family_of(node.this, scope).endswith("[]") else ""
     if isinstance(node, exp.Array):
         return (_first(node.expressions, scope) or "") + "[]"
+    if isinstance(node, exp.AtTimeZone):
+        return _IN_ANOTHER_ZONE.get(family_of(node.this, scope), "")
     return _plain(node)
 
 
@@ -132,7 +137,7 @@ def _plain(node: Any) -> str:
         ((exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim, exp.Overlay, exp.GroupConcat), "string"),
         ((exp.JSONExtract, exp.JSONBExtract), "json"), ((exp.HexString,), "bytes"), ((exp.BitString,), "bit"), ((exp.Interval,), "interval"),
         ((exp.Boolean, exp.Connector, exp.Not, exp.Predicate, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.MatchAgainst), "bool"),
-        ((exp.StrPosition,), "int"), ((exp.Extract, exp.Sqrt, exp.Cbrt), "float"),
+        ((exp.StrPosition,), "int"), ((exp.Extract, exp.Sqrt, exp.Cbrt, exp.Distance, exp.Operator), "float"),
         ((exp.CurrentTimestamp,), "timestamptz"), ((exp.CurrentDate,), "date"),
     ):
         if isinstance(node, classes):
@@ -160,7 +165,7 @@ def _function(name: str, arguments: list[Any], scope: Scope) -> str:
     if name == "date_trunc" and len(families) > 1:
         return {"date": "timestamptz", "time": "interval"}.get(families[1], families[1])
     if name == "timezone" and len(families) > 1:
-        return {"timestamp": "timestamptz", "timestamptz": "timestamp"}.get(families[1], "")
+        return _IN_ANOTHER_ZONE.get(families[1], "")
     return families[0][:-2] if name == "unnest" and families and families[0].endswith("[]") else ""
 
 

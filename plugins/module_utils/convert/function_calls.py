@@ -49,12 +49,16 @@ _DIFFERENT = {
     "quote_literal": "quote_literal() writes other escapes", "current_schemas": "the schema pg_extension is not there",
     "jsonb_pretty": "the keys of JSON objects are in another order",
 }
+_NARROW_FROM = {"levenshtein": 2, "index": 2, "subltree": 1, "subpath": 1}
+"""Functions of extensions that take 32-bit integers from this argument on."""
 _DURATIONS = {"hour": 3600, "minute": 60, "second": 1, "millisecond": 0.001, "microsecond": 0.000001}
 _TEXT_SEARCH_CONFIGURATIONS = frozenset("""simple danish dutch english finnish french german hungarian italian norwegian portuguese romanian russian spanish
 swedish turkish""".split())
 _TIME_FORMATS = {"strftime": "to_char", "experimental_strftime": "to_char", "strptime": "to_timestamp", "experimental_strptime": "to_timestamp"}
 _EXTENSIONS = {"soundex": "", "levenshtein": "fuzzystrmatch", "similarity": "pg_trgm", "show_trgm": "pg_trgm", "sha1": "pgcrypto", "digest": "pgcrypto",
-               "hmac": "pgcrypto", "gen_salt": "pgcrypto", "crypt": "pgcrypto"}
+               "hmac": "pgcrypto", "gen_salt": "pgcrypto", "crypt": "pgcrypto",
+               **dict.fromkeys(("cosine_distance", "inner_product", "l1_distance", "l2_distance", "vector_dims", "vector_norm"), "vector"),
+               **dict.fromkeys(("index", "lca", "ltree2text", "nlevel", "subltree", "subpath", "text2ltree"), "ltree")}
 
 
 def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
@@ -195,8 +199,9 @@ def _from_extension(node: Any, name: str, family: str, converter: Any) -> Any:
         template = "encode(digest(convert_to(_0, 'UTF8'), 'sha1'), 'hex')" if family == "string" else "encode(digest(_0, 'sha1'), 'hex')"
         return trees.filled(template, converter.convert(node.expressions[0]))
     converted = [converter.convert(argument) for argument in node.expressions]
-    if name == "levenshtein":
-        converted[2:] = [trees.cast(argument, "integer") for argument in converted[2:]]
+    if name in _NARROW_FROM:
+        first = _NARROW_FROM[name]
+        converted[first:] = [trees.cast(argument, "integer") for argument in converted[first:]]
     return trees.call(name, *converted)
 
 

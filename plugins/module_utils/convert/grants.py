@@ -14,8 +14,9 @@ from .routines import Routine, full_name
 
 _ALLOWED = {
     "DATABASE": ("CREATE", "CONNECT"), "SCHEMA": ("CREATE", "USAGE"), "TYPE": ("USAGE",), "SEQUENCE": ("USAGE", "SELECT", "UPDATE"),
-    "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "TRIGGER"), "FUNCTION": ("EXECUTE",),
 }
+_MAINTAIN, _MAINTAIN_FROM = "MAINTAIN", 17
 _EVERYBODY = "public"
 _OWNED_PUBLIC_FROM = 15
 
@@ -121,7 +122,7 @@ def _privileges(
             continue
         _report_dropped(kind, grant, full_name, context)
         grantee = "PUBLIC" if everybody else quote(grant.role)
-        for names, option in zip(split_privileges(grant, _ALLOWED[kind]), ("", " WITH GRANT OPTION")):
+        for names, option in zip(split_privileges(grant, allowed(kind, context)), ("", " WITH GRANT OPTION")):
             if not names:
                 continue
             if target is None:
@@ -130,19 +131,24 @@ def _privileges(
                 context.conversion.add("grant", "grant", f"GRANT {', '.join(names)} ON {kind} {target} TO {grantee}{option}", name, schema)
 
 
-def split_privileges(grant: Grant, allowed: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Return the privileges without and with the grant option, ``allowed`` ones only; PUBLIC cannot have the option."""
+def allowed(kind: str, context: Context) -> tuple[str, ...]:
+    """Return the privileges on a kind of object that CockroachDB and the target both have."""
+    return (*_ALLOWED[kind], _MAINTAIN) if kind == "TABLE" and context.features.major >= _MAINTAIN_FROM else _ALLOWED[kind]
+
+
+def split_privileges(grant: Grant, privileges: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Return the privileges without and with the grant option, of ``privileges`` only; PUBLIC cannot have the option."""
     if "ALL" in grant.privileges:
         if grant.role == _EVERYBODY:
             return ["ALL"], []
-        return ([], ["ALL"]) if "ALL" in grant.grantable else (["ALL"], [name for name in allowed if name in grant.grantable])
-    names = [name for name in allowed if name in grant.privileges]
+        return ([], ["ALL"]) if "ALL" in grant.grantable else (["ALL"], [name for name in privileges if name in grant.grantable])
+    names = [name for name in privileges if name in grant.privileges]
     grantable = [name for name in names if grant.role != _EVERYBODY and ("ALL" in grant.grantable or name in grant.grantable)]
     return [name for name in names if name not in grantable], grantable
 
 
 def _report_dropped(kind: str, grant: Grant, full_name: str, context: Context) -> None:
-    dropped = [name for name in grant.privileges if name != "ALL" and name not in _ALLOWED[kind]]
+    dropped = [name for name in grant.privileges if name != "ALL" and name not in allowed(kind, context)]
     if dropped:
         context.find(
             "privilege_without_counterpart", "warning", full_name,

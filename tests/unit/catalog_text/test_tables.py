@@ -203,7 +203,8 @@ CREATE INDEX made5 ON t USING btree (s) STORING (id);
     assert {item.name: item.kind for item in table.indexes if item.kind != "forward"} == {
         "inv": "inverted", "trig": "inverted", "geo": "inverted", "vec": "vector", "made2": "inverted", "t_j_idx": "inverted", "made4": "vector",
     }
-    assert {item.name for item in table.indexes if item.not_visible} == {"hidden", "part", "gone"}
+    assert {item.name for item in table.indexes if item.not_visible} == {"hidden", "part", "half", "gone"}
+    assert {item.name: item.distance for item in table.indexes if item.kind == "vector"} == {"vec": "l2", "made4": "cosine"}
     assert (index(table, "part").predicate, keys(table, index(table, "part"))) == ("s > 'a':::STRING", ["s DESC"])
     assert (keys(table, index(table, "inv")), index(table, "inv").predicate) == (["id", "j"], "s IS NOT NULL")
     made = index(table, "made")

@@ -40,6 +40,13 @@ _FUNCTIONS = {
     **dict.fromkeys(_TEXT_FUNCTIONS, _STRING), **dict.fromkeys(_INT_FUNCTIONS, _INT), **dict.fromkeys(_FLOAT_FUNCTIONS, _FLOAT),
     **dict.fromkeys(_JSON_FUNCTIONS, _JSON), "decode": _BYTES,
 }
+_PLAIN = {
+    "bool": _BOOL, "int": _INT, "float": _FLOAT, "decimal": _DECIMAL, "string": _STRING, "bytes": _BYTES, "json": _JSON, "uuid": SqlType("uuid", 2950),
+    "date": SqlType("date", 1082), "time": SqlType("time", 1083), "timetz": SqlType("timetz", 1266), "timestamp": SqlType("timestamp", 1114),
+    "timestamptz": SqlType("timestamptz", 1184), "interval": SqlType("interval", 1186), "inet": SqlType("inet", 869),
+    "tsvector": SqlType("tsvector", 3614), "tsquery": SqlType("tsquery", 3615), "ltree": SqlType("ltree", 90010),
+}
+"""The families that the conversion of expressions tells apart, as far as one type stands for them."""
 
 
 _BY_FAMILY = {
@@ -89,11 +96,15 @@ def _type_of(node: Any, columns: dict[str, SqlType], builder: Builder, statement
     if isinstance(node, exp.Case):
         return of(node.args["ifs"][0].args["true"])
     if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Mod, exp.Div, exp.IntDiv)):
-        return _arithmetic_type(node, of(node.this), of(node.expression))
+        known = _arithmetic_type(node, of(node.this), of(node.expression))
+        if known is not UNKNOWN:
+            return known
     if isinstance(node, exp.Anonymous):
         name = node.name.lower()
-        return of(node.expressions[0]) if name in _SAME_AS_ARGUMENT and node.expressions else _FUNCTIONS.get(name, UNKNOWN)
-    return UNKNOWN
+        known = of(node.expressions[0]) if name in _SAME_AS_ARGUMENT and node.expressions else _FUNCTIONS.get(name, UNKNOWN)
+        if known is not UNKNOWN:
+            return known
+    return _PLAIN.get(family_of(node, Scope(columns)), UNKNOWN)
 
 
 def _field_type(node: Any, composite: SqlType, builder: Builder) -> SqlType:

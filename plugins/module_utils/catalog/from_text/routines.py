@@ -131,6 +131,9 @@ def create_trigger(cursor: Cursor, builder: Builder) -> None:
         trigger.function_arguments.append(argument.take().text)
         argument.end()
     cursor.end()
+    if isinstance(place.table, View):
+        builder.find("trigger_left_out", "error", full_name, "The trigger of the view is left out.", "Write it again with CREATE TRIGGER.")
+        return
     functions = builder.functions(path, cursor.statement)
     trigger.function_id = functions[0].id if functions else 0
     if not functions:
