@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from ..catalog.model import ForeignKey, Table
-from ..catalog.stored_columns import shard_columns
 from ..catalog.object_numbers import OBJECT_IDENTIFIERS
+from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
