@@ -53,6 +53,10 @@ if Postgres is not None:
                 **{name: Postgres.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "OVERLAY", "POSITION", "STRING_AGG", "SUBSTRING", "TRIM")},
                 "EXTRACT": lambda self: self._parse_part_of_time(),
             }
+            NO_PAREN_FUNCTION_PARSERS = {
+                **Postgres.Parser.NO_PAREN_FUNCTION_PARSERS, "ALL": lambda self: self.expression(exp.All(this=self._parse_bitwise())),
+                "SOME": lambda self: self.expression(exp.Any(this=self._parse_bitwise())),
+            }
             LAMBDAS: dict[Any, Any] = {}
             PRIMARY_PARSERS = {**Postgres.Parser.PRIMARY_PARSERS, TokenType.BYTE_STRING: NUMERIC_PARSERS[TokenType.BYTE_STRING]}
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..catalog.model import Column, SqlType
-from . import functions
+from . import function_calls
 from .context import Context
 from .expressions import Expression
 from .names import clip, dollar_quote, quote
@@ -31,7 +31,7 @@ def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
     arithmetic = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv, exp.Pow)
     for node in tree.walk():
         if isinstance(node, exp.Anonymous):
-            if node.name.lower() not in functions.IMMUTABLE:
+            if not function_calls.is_immutable(node.name.lower()):
                 return False
         elif isinstance(node, exp.Cast):
             if not _is_safe_cast(node, columns):
