@@ -73,8 +73,8 @@ def converted_value(node: Any, converter: Any) -> Any:
     reason = _REFUSED.get((source, target))
     if reason:
         raise converter.refusal(f"{reason} has no counterpart in PostgreSQL")
-    if source in _GEOMETRIES and target != "string" and not converter.context.use_extension("postgis"):
-        raise converter.refusal(f"it casts a {source}, which is text where the server does not have the extension postgis")
+    if source in _GEOMETRIES and target != "string":
+        converter.need("postgis", f"the type {source}")
     if (source, target) in _DIFFERENT:
         converter.differs(_DIFFERENT[source, target])
     if target in _GEOMETRIES and len(node.args["to"].expressions) > 1:

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from ..catalog.model import ForeignKey, Table
+from ..catalog.object_numbers import OBJECT_IDENTIFIERS
+from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
+from .conversion_policies import TEXT
 from .names import clip, quote
 from .tables import kept_columns
 
@@ -16,15 +19,21 @@ _WRITING_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
 def create_checks(table: Table, context: Context) -> None:
     """Add the check constraints; those that CockroachDB has not validated are NOT VALID here, too."""
     columns = expressions.column_types(kept_columns(table))
+    shards = {column.id for column in table.columns if column.name in shard_columns(table)}
     for check in table.checks:
+        if shards & set(check.column_ids):
+            # It goes with the column that only serves a hash-sharded index.
+            continue
         where = context.full_name(table, check.name)
         try:
-            sql = expressions.convert(check.expression, context, where, columns).sql
+            found = expressions.convert(check.expression, context, where, columns)
         except UnsupportedError as error:
             context.find("check_left_out", "error", where, f"The check constraint is left out. {error}", "Add it by hand with ALTER TABLE.")
             continue
-        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(clip(check.name))} CHECK ({sql}){_validity(check.validated, where, context)}"
-        context.conversion.add("check", "check", text, clip(check.name), context.schema(table), clip(table.name))
+        context.report_cut(check.name, where)
+        step, name = "late" if found.calls & context.late_functions else "check", clip(check.name)
+        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(name)} CHECK ({found.sql}){_validity(check.validated, where, context)}"
+        context.conversion.add(step, "check", text, name, context.schema(table), clip(table.name))
 
 
 def _validity(validated: bool, where: str, context: Context) -> str:
@@ -58,12 +67,20 @@ def create_foreign_keys(table: Table, context: Context) -> None:
 
 def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: str) -> None:
     own, other = context.columns(table), context.columns(referenced)
+    pairs = [(own[left].type.oid, other[right].type.oid) for left, right in zip(key.column_ids, key.referenced_column_ids)]
+    if context.options.policies.object_identifiers == TEXT and any((left in OBJECT_IDENTIFIERS) != (right in OBJECT_IDENTIFIERS) for left, right in pairs):
+        context.find(
+            "foreign_key_left_out", "error", where, "The foreign key is left out: it joins object identifiers, which become text, with plain numbers.",
+            "Keep the numbers (object_identifiers: oid) to have the foreign key.",
+        )
+        return
     on_delete, on_update = key.on_delete, key.on_update
     if any(own[column_id].computed for column_id in key.column_ids):
         on_delete = "NO ACTION" if on_delete in ("SET NULL", "SET DEFAULT") else on_delete
         on_update = "NO ACTION" if on_update in _WRITING_ACTIONS else on_update
         if (on_delete, on_update) != (key.on_delete, key.on_update):
             context.find("foreign_key_action", "warning", where, "The action becomes NO ACTION: PostgreSQL does not write into a computed column.")
+    context.report_cut(key.name, where)
     match = " MATCH FULL" if key.match == "FULL" else ""
     if key.match == "PARTIAL":
         context.find("foreign_key_match", "warning", where, "MATCH PARTIAL becomes MATCH SIMPLE: PostgreSQL has no partial match.")

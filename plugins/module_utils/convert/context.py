@@ -9,7 +9,7 @@ from typing import Optional, Union
 from ..catalog.model import USER_TYPE_OID_BASE, Column, Database, Function, Sequence, Table, UserType, View
 from ..errors import UnsupportedError
 from .features import ConvertOptions, ServerFeatures
-from .names import Scope, clip, literal, quote
+from .names import MAX_BYTES, Scope, clip, literal, quote
 from .statements import Conversion
 
 Relation = Union[Table, View, Sequence]
@@ -31,6 +31,10 @@ class Context:
     """Sequences that belong to a column by OWNED BY."""
     row_id_sequences: list[tuple[Table, Column, str]] = field(default_factory=list)
     """Sequences made for unique_rowid(): table, column, bare name."""
+    row_id_functions: dict[str, str] = field(default_factory=dict)
+    """The functions that stand for unique_rowid() and unordered_unique_rowid(): CockroachDB's name to the quoted one."""
+    row_id_sequence: str = ""
+    """The quoted name of the sequence that these functions share, once it is made."""
     index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
     """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
     unique_keys: set[tuple[int, frozenset[int]]] = field(default_factory=set)
@@ -53,6 +57,12 @@ class Context:
     def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
         """Report something about the object with this full name."""
         self.conversion.find(code, severity, name, message, advice)
+
+    def report_cut(self, name: str, where: str) -> None:
+        """Report a name that PostgreSQL does not take as it is; ``where`` is the full name."""
+        if clip(name) != name:
+            reason = "shortened to 63 bytes" if len(name.encode("utf-8")) > MAX_BYTES else "changed, for PostgreSQL's tables have a column of this name"
+            self.find("name_cut", "warning", where, f"The name is {reason}: {clip(name)}.", "Use the new name.")
 
     def schema(self, item: Union[Relation, UserType]) -> str:
         """Return the bare name of the schema of an object."""

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from ..catalog.model import USER_TYPE_OID_BASE, Function, SqlType, Table, UserType
+from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..errors import UnsupportedError
 from . import casts, function_calls, functions, spatial_functions, trees
 from .context import Context
+from .conversion_policies import TEXT
 from .dialect import UPSERT, generate, parse
 from .families import Scope, declared_family, family_of
 from .names import clip, quote
+from .row_ids import ROW_ID_FUNCTIONS
 from .tokens import FUNCTION_PREFIX, TABLE_PREFIX
+from .types import element_of
 
 try:
     from sqlglot import exp
@@ -21,7 +25,6 @@ except ImportError:  # named by libraries.missing()
     exp = None
 
 _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
-_ROW_ID_FUNCTIONS = frozenset(("unique_rowid", "unordered_unique_rowid"))
 _SYSTEM_SCHEMAS = frozenset(("crdb_internal", "pg_extension"))
 _POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
 _TAKE_CONSTANTS = frozenset(("json", "bytes", "bit"))
@@ -32,16 +35,23 @@ _ORDERED_OTHERWISE = {
 }
 _KNOWN_NODES = frozenset("""
 Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift
-BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp
-CurrentUser DPipe DataType DataTypeParam Delete Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having
-HexString ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
-JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot JSONPathSubscript
-Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ NullSafeNEQ
-ObjectIdentifier Offset OnConflict Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike Returning Schema Select
-SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple Union Unnest Update
-Values Var Where Window WindowSpec With WithinGroup Parameter
+BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp CurrentUser
+DPipe DataType DataTypeParam Delete Distance Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having HexString
+ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
+JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONBPathExists JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot
+JSONPathSubscript Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock MatchAgainst Mod Mul NEQ NamedWindow Neg Not Null
+NullSafeEQ NullSafeNEQ ObjectIdentifier Offset OnConflict Operator Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike
+Returning Schema Select SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple
+Union Unnest Update Values Var Where Window WindowSpec With WithinGroup Parameter
 """.split())
 """What the parser may make of CockroachDB's text without a change of meaning."""
+
+
+RowId = Callable[[str], Any]
+
+_EXTENSIONS_OF_TYPES = {"geometry": "postgis", "geography": "postgis", "vector": "vector", "ltree": "ltree"}
+"""Without them the columns are text, which their operators and functions do not take."""
+_TAKE_TEXT = () if exp is None else (exp.EQ, exp.NEQ, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In)
 
 
 @dataclass
@@ -50,6 +60,8 @@ class Expression:
 
     sql: str
     tree: Any
+    calls: frozenset[int] = frozenset()
+    """Ids of the user-defined functions that it calls."""
 
 
 @dataclass
@@ -57,9 +69,10 @@ class _Converter:
     context: Context
     where: str
     scope: Scope = field(default_factory=Scope)
-    row_id: Optional[Callable[[], str]] = None
-    """Gives the quoted name of a sequence that stands for unique_rowid()."""
+    row_id: Optional[RowId] = None
+    """Gives the call that stands for unique_rowid() or unordered_unique_rowid()."""
     differences: list[str] = field(default_factory=list)
+    calls: set[int] = field(default_factory=set)
     derived_tables: int = 0
     """How many queries in FROM were given an alias."""
 
@@ -90,9 +103,25 @@ class _Converter:
     def _column(self, node: Any) -> Any:
         if node.name.lower() == "default" and not node.table and not node.this.args.get("quoted"):
             return exp.Var(this="DEFAULT")
+        self._require_number(node)
         if node.name.lower() == "tg_argv":
             self.differs("TG_ARGV counts from 0, in CockroachDB before v25.1 from 1")
+        if isinstance(node.parent, (exp.Anonymous, exp.Binary, exp.Cast)) and not isinstance(node.parent, _TAKE_TEXT):
+            kind = self.scope.find(node)
+            extension = _EXTENSIONS_OF_TYPES.get(declared_family(kind).removesuffix("[]")) if kind else None
+            if extension:
+                self.need(extension, f"the column {node.name}")
         node.set("catalog", None)
+        return node
+
+    def _require_number(self, node: Any) -> None:
+        """What is computed from an object identifier has another meaning where it becomes text."""
+        kind = self.scope.find(node) if self.context.options.policies.object_identifiers == TEXT else None
+        if kind is not None and element_of(kind).oid in OBJECT_IDENTIFIERS and not isinstance(node.parent, (exp.Select, exp.Alias, exp.Is, exp.Group)):
+            raise self.refusal(f"it computes with the object identifiers of {node.name}, which become text")
+
+    def _distance(self, node: Any) -> Any:
+        self.need("vector", "the distance of vectors")
         return node
 
     def _identifier(self, node: Any) -> Any:
@@ -108,6 +137,12 @@ class _Converter:
             raise self.refusal(f"{type(node).__name__.upper()} with ORDER BY or LIMIT has no counterpart in PostgreSQL")
         return node
 
+    def _grouped(self, node: Any) -> Any:
+        """CockroachDB's tuples may have labels."""
+        if any(isinstance(part, exp.Alias) for part in (node.this, *node.expressions)):
+            raise self.refusal(f"a tuple with labels has no counterpart in PostgreSQL: {node.sql('postgres')}")
+        return node
+
     def _quantified(self, node: Any) -> Any:
         if not isinstance(node.this, (exp.Paren, exp.Subquery, exp.Select)):
             node.set("this", exp.Paren(this=node.this))
@@ -117,7 +152,7 @@ class _Converter:
         return _bytes(node.name)
 
     def _sum(self, node: Any) -> Any:
-        """Days that are added to a date, and positions in JSON, are 4-byte integers; INT2 and INT4 are added as INT8 in CockroachDB."""
+        """Days that are added to a date and positions taken out of JSON are 4-byte integers; INT2 and INT4 are added as INT8 in CockroachDB."""
         left, right = self.family(node.this), self.family(node.expression)
         if left == "interval" and right in ("float", "decimal") or right == "interval" and left in ("float", "decimal"):
             self.differs("fractions of months and days become other days and hours")
@@ -197,8 +232,7 @@ class _Converter:
     def _pattern(self, node: Any) -> Any:
         """~ of geometries asks whether one's box contains the other's."""
         if "geometry" in (self.family(node.this), self.family(node.expression)):
-            if not self.context.use_extension("postgis"):
-                raise self.refusal("it compares geometries, and the server does not have the extension postgis")
+            self.need("postgis", "the type geometry")
             return node
         function_calls.check_pattern(node.expression, self)
         return node
@@ -225,7 +259,9 @@ class _Converter:
         return trees.call("date_part", exp.Literal.string(node.name.lower()), self.convert(node.expression))
 
     def _qualified(self, node: Any) -> Any:
-        """A function with its schema, or a field of a composite value."""
+        """A function with its schema, or a field of a composite value. PostgreSQL compares whole rows without the star that spreads them."""
+        if isinstance(node.expression, exp.Star) and isinstance(node.parent, exp.Predicate):
+            return node.this.unnest()
         if not isinstance(node.expression, exp.Anonymous):
             return node
         schema = node.this.parts[-1].name if isinstance(node.this, exp.Dot) else node.this.name
@@ -233,17 +269,27 @@ class _Converter:
             return self._function(node.expression)
         if schema in _SYSTEM_SCHEMAS:
             raise self.refusal(f"the function {schema}.{node.expression.name} is CockroachDB's own")
-        return self._routine(node.expression, self._routine_by_name(schema, node.expression.name))
+        return self._routine(node.expression, *self._routines_by_name(schema, node.expression))
 
-    def _routine_by_name(self, schema: str, name: str) -> Function:
-        for function in self.context.database.functions:
-            if function.name == name and (not schema or self.context.schemas[function.schema_id] == clip(schema)):
-                return function
-        raise self.refusal(f"the function {schema}.{name} is not in the backup" if schema else f"the function {name} has no known counterpart in PostgreSQL")
+    def _routines_by_name(self, schema: str, call: Any) -> list[Function]:
+        """Return the functions of the first schema with this name that may be meant: those that take as many arguments, if there are any."""
+        found = [
+            function for function in self.context.database.functions
+            if function.name == call.name and (not schema or self.context.schemas[function.schema_id] == clip(schema))
+        ]
+        if not found:
+            raise self.refusal(
+                f"the function {schema}.{call.name} is not in the backup" if schema else f"the function {call.name} has no known counterpart in PostgreSQL"
+            )
+        overloads = [function for function in found if function.schema_id == found[0].schema_id]
+        return [function for function in overloads if len(function.parameters) == len(call.expressions)] or overloads
 
-    def _routine(self, node: Any, function: Function) -> Any:
-        if function.id in self.context.missing_functions:
-            raise self.refusal(f"it calls the function {function.name}, which is left out")
+    def _routine(self, node: Any, function: Function, *others: Function) -> Any:
+        """Call a function; ``others`` are overloads of it that may be meant as well."""
+        for item in (function, *others):
+            if item.id in self.context.missing_functions:
+                raise self.refusal(f"it calls the function {item.name}, which is left out")
+            self.calls.add(item.id)
         name = quote(self.context.schemas[function.schema_id], clip(function.name))
         return exp.Anonymous(this=name, expressions=[self.convert(argument) for argument in node.expressions])
 
@@ -281,8 +327,8 @@ class _Converter:
         name = node.name.lower()
         if node.name.startswith(FUNCTION_PREFIX):
             return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX):]), self.where))
-        if name in _ROW_ID_FUNCTIONS and self.row_id is not None:
-            return exp.Anonymous(this="nextval", expressions=[_regclass(self.row_id())])
+        if name in ROW_ID_FUNCTIONS and self.row_id is not None:
+            return self.row_id(name)
         if name in functions.KEYWORDS and not node.expressions:
             return exp.Var(this=functions.KEYWORDS[name])
         if name in _SEQUENCE_FUNCTIONS and node.expressions:
@@ -292,7 +338,7 @@ class _Converter:
             return made
         renamed = functions.RENAMED.get(name) or spatial_functions.RENAMED.get(name, name)
         if not function_calls.is_known(renamed):
-            return self._routine(node, self._routine_by_name("", node.name))
+            return self._routine(node, *self._routines_by_name("", node))
         arguments = [self.convert(argument) for argument in node.expressions]
         for position in self._integer_arguments(renamed, node.expressions):
             arguments[position] = _as_integer(arguments[position])
@@ -335,9 +381,9 @@ class _Converter:
         if node.this == kinds.JSON:
             node.set("this", kinds.JSONB)
         elif node.this in (kinds.GEOMETRY, kinds.GEOGRAPHY):
-            self._need("postgis", node)
+            self.need("postgis", f"the type {node.sql('postgres')}")
         elif node.this == kinds.VECTOR:
-            self._need("vector", node)
+            self.need("vector", f"the type {node.sql('postgres')}")
         return node
 
     def _type_by_name(self, node: Any, parameters: str) -> Any:
@@ -346,16 +392,17 @@ class _Converter:
         built_in = casts.built_in_type(names[-1]) if len(names) == 1 else None
         if built_in:
             if built_in in ("box2d", "citext", "ltree"):
-                self._need("postgis" if built_in == "box2d" else built_in, node)
+                self.need("postgis" if built_in == "box2d" else built_in, f"the type {node.sql('postgres')}")
             return _named_type(built_in + parameters)
         for item in self.context.database.types:
             if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
                 return _named_type(self.context.qualified(item))
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
 
-    def _need(self, extension: str, node: Any) -> None:
+    def need(self, extension: str, what: str) -> None:
+        """Have an extension created; raises UnsupportedError when the server does not have it."""
         if not self.context.use_extension(extension):
-            raise self.refusal(f"it needs the type {node.sql('postgres')}, and the server does not have the extension {extension}")
+            raise self.refusal(f"it needs {what}, and the server does not have the extension {extension}")
 
     def _table(self, node: Any) -> Any:
         if node.name.startswith(TABLE_PREFIX):
@@ -367,17 +414,13 @@ class _Converter:
             return node
         schema = node.args.get("db")
         if schema is not None and isinstance(node.this, exp.Anonymous):
-            node.set("this", self._qualified(exp.Dot(this=schema, expression=node.this)))
-            node.set("db", None)
-        elif schema is not None and schema.name in _SYSTEM_SCHEMAS:
+            return self._table_function(node)
+        if schema is not None and schema.name in _SYSTEM_SCHEMAS:
             raise self.refusal(f"it reads CockroachDB's own table {schema.name}.{node.name}")
         elif schema is not None and schema.name in _POSTGRES_SCHEMAS:
             self.differs(f"{schema.name}.{node.name} describes PostgreSQL's own objects")
-        catalog = node.args.get("catalog")
-        if catalog is not None:
-            if catalog.name != self.context.database.name:
-                raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
-            node.set("catalog", None)
+        self._check_database(node)
+        node.set("catalog", None)
         return node
 
     def _derived_table(self, node: Any) -> Any:
@@ -386,6 +429,19 @@ class _Converter:
             self.derived_tables += 1
             node.set("alias", exp.TableAlias(this=exp.to_identifier(f"derived_{self.derived_tables}", quoted=True)))
         return node
+
+    def _check_database(self, table: Any) -> None:
+        catalog = table.args.get("catalog")
+        if catalog is not None and catalog.name != self.context.database.name:
+            raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
+
+    def _table_function(self, node: Any) -> Any:
+        """Convert a function that is read like a table; it is another node, so that its arguments are not converted twice."""
+        self._check_database(node)
+        parts = {key: value for key, value in node.args.items() if key not in ("this", "db", "catalog")}
+        made = {key: [self.convert(item) for item in value] if isinstance(value, list) else self.convert(value) if isinstance(value, exp.Expression) else value
+                for key, value in parts.items()}
+        return exp.Table(this=self._qualified(exp.Dot(this=node.args["db"].copy(), expression=node.this.copy())), **made)
 
     def _collate(self, node: Any) -> Any:
         if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
@@ -420,26 +476,27 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else 
     exp.Add: _Converter._sum, exp.All: _Converter._quantified, exp.Anonymous: _Converter._function, exp.Any: _Converter._quantified,
     exp.BitwiseLeftShift: _Converter._shift, exp.BitwiseRightShift: _Converter._shift, exp.Bracket: _Converter._subscript, exp.Cast: _Converter._cast,
     exp.Collate: _Converter._collate, exp.Column: _Converter._column, exp.CurrentTime: _Converter._current_time, exp.DataType: _Converter._type,
-    exp.Delete: _Converter._limited, exp.DPipe: _Converter._concatenation, exp.Div: _Converter._division,
+    exp.Delete: _Converter._limited, exp.Distance: _Converter._distance, exp.Operator: _Converter._distance,
+    exp.DPipe: _Converter._concatenation, exp.Div: _Converter._division,
     exp.Dot: _Converter._qualified, exp.Extract: _Converter._extract, exp.HexString: _Converter._hexadecimal, exp.Identifier: _Converter._identifier,
     exp.IntDiv: _Converter._integer_division, exp.JSONExtract: _Converter._position_in_json, exp.JSONExtractScalar: _Converter._position_in_json,
     exp.Mod: _Converter._modulo, exp.Mul: _Converter._sum, exp.OnConflict: _Converter._conflict, exp.Overlay: _Converter._overlay,
     exp.Pow: _Converter._power, exp.RegexpILike: _Converter._pattern, exp.RegexpLike: _Converter._pattern, exp.SimilarTo: _Converter._pattern,
-    exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring, exp.Table: _Converter._table,
-    exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
+    exp.Paren: _Converter._grouped, exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring,
+    exp.Table: _Converter._table, exp.Tuple: _Converter._grouped, exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
     **dict.fromkeys((exp.GT, exp.GTE, exp.LT, exp.LTE), _Converter._comparison),
 }
 
 
 def convert(
-    text: str, context: Context, where: str, columns: Optional[dict[str, SqlType]] = None, row_id: Optional[Callable[[], str]] = None, exact: bool = False,
+    text: str, context: Context, where: str, columns: Optional[dict[str, SqlType]] = None, row_id: Optional[RowId] = None, exact: bool = False,
 ) -> Expression:
     """Return an expression or a query in PostgreSQL's SQL.
 
-    ``columns`` gives the types of the table's columns, so that operators keep their meaning. ``row_id`` is called when
-    the text has unique_rowid() and names the sequence to draw from. What PostgreSQL computes a little otherwise is a
-    finding, or refused when the result must be ``exact``. Raises UnsupportedError, naming ``where``, for text or a
-    function that has no known counterpart.
+    ``columns`` gives the types of the table's columns, so that operators keep their meaning. ``row_id`` is called with
+    the name of each unique_rowid() or unordered_unique_rowid() in the text, and returns the tree of the call that stands
+    for it. What PostgreSQL computes a little otherwise is a finding, or refused when the result must be ``exact``.
+    Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
     """
     tree = parse(text, where)
     converter = _Converter(context, where, _scope(tree, context, columns or {}), row_id)
@@ -453,7 +510,7 @@ def convert(
             "expression_differs", "warning", where, f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
             "Check whether it matters where the result is used.",
         )
-    return Expression(generate(tree), tree)
+    return Expression(generate(tree), tree, frozenset(converter.calls))
 
 
 def _scope(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
@@ -525,6 +582,11 @@ def _is_regclass(node: Any) -> bool:
     return isinstance(node, exp.Cast) and node.args["to"].name.upper() == "REGCLASS"
 
 
+def next_value(sequence: str) -> Any:
+    """Return nextval() of a sequence, by its quoted name."""
+    return exp.Anonymous(this="nextval", expressions=[_regclass(sequence)])
+
+
 def _regclass(name: str) -> Any:
     return exp.Cast(this=exp.Literal.string(name), to=_named_type("regclass"))
 
@@ -538,6 +600,12 @@ def _label(user_type: UserType, physical: str, where: str) -> str:
         if member.physical == physical.lower():
             return member.name
     raise UnsupportedError(f"{where}: the enum {user_type.name} has no value x'{physical}'")
+
+
+def column_names(text: str, where: str) -> set[str]:
+    """Return the names of the columns in an unconverted expression, as CockroachDB keeps them."""
+    columns = [node for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)]
+    return {node.name if node.this.args.get("quoted") else node.name.lower() for node in columns}
 
 
 def reads_relations(tree: Any) -> bool:

@@ -51,8 +51,9 @@ _TEXT_ONLY = frozenset(("left", "right", "lpad", "rpad", "reverse", "upper", "lo
 _NOT_EMPTY = {"replace": 1, "split_part": 1}
 """Arguments of which CockroachDB takes the empty string for what is between two characters."""
 _MOST_ARGUMENTS = {**dict.fromkeys(("parse_date", "parse_time", "parse_timetz", "parse_timestamp", "parse_interval"), 1), **spatial_functions.MOST_ARGUMENTS}
-_CONFIGURED = frozenset(("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery", "websearch_to_tsquery"))
 _DURATIONS = {"hour": 3600, "minute": 60, "second": 1, "millisecond": 0.001, "microsecond": 0.000001}
+_TEXT_SEARCH_CONFIGURATIONS = frozenset("""simple danish dutch english finnish french german hungarian italian norwegian portuguese romanian russian spanish
+swedish turkish""".split())
 _TIME_FORMATS = {"strftime": "to_char", "experimental_strftime": "to_char", "strptime": "to_timestamp", "experimental_strptime": "to_timestamp"}
 _EXTENSIONS = {
     "soundex": "", "difference": "",
@@ -109,8 +110,8 @@ def check_pattern(node: Any, converter: Any) -> None:
 
 def _check_arguments(name: str, arguments: list[Any], converter: Any) -> None:
     """Note or refuse what depends on single arguments."""
-    if spatial_functions.is_spatial(name) and not converter.context.use_extension("postgis"):
-        raise converter.refusal(f"it calls the function {name}, and the server does not have the extension postgis")
+    if spatial_functions.is_spatial(name):
+        converter.need("postgis", f"the function {name}")
     if len(arguments) > _MOST_ARGUMENTS.get(name, len(arguments)):
         raise converter.refusal(f"{name}() with {len(arguments)} arguments has no counterpart in PostgreSQL")
     position = _NOT_EMPTY.get(name, len(arguments))
@@ -189,16 +190,6 @@ def _concat_agg(node: Any, name: str, family: str, converter: Any) -> Any:
     return trees.call("string_agg", value.this, trees.exp.Order(this=trees.exp.Literal.string(""), expressions=value.expressions))
 
 
-def _configured(node: Any, name: str, family: str, converter: Any) -> Optional[Any]:
-    """The name of a text search configuration is a regconfig."""
-    if len(node.expressions) < 2:
-        return None
-    configuration = trees.constant_text(node.expressions[0])
-    if configuration is None:
-        raise converter.refusal(f"{name}() with a computed configuration has no counterpart in PostgreSQL")
-    return trees.call(name, trees.cast(trees.exp.Literal.string(configuration), "regconfig"), converter.convert(node.expressions[1]))
-
-
 def _swapordinates(node: Any, name: str, family: str, converter: Any) -> Any:
     """PostGIS wants a cstring, which only an untyped constant becomes."""
     ordinates = trees.constant_text(node.expressions[1])
@@ -274,6 +265,17 @@ def _age(node: Any, name: str, family: str, converter: Any) -> Any:
     return trees.filled("age(now(), _0)", converter.convert(node.expressions[0])) if len(node.expressions) == 1 else None
 
 
+def _text_search(node: Any, name: str, family: str, converter: Any) -> Any:
+    """The configuration is a text in CockroachDB, and a regconfig in PostgreSQL."""
+    converter.differs(f"{name}() splits texts with hyphens, dots or slashes into other words")
+    if len(node.expressions) == 1:
+        return trees.call(name, converter.convert(node.expressions[0]))
+    configuration = trees.constant_text(node.expressions[0])
+    if configuration not in _TEXT_SEARCH_CONFIGURATIONS:
+        raise converter.refusal(f"{name}() with the text search configuration {configuration or 'of a row'} has no counterpart in PostgreSQL")
+    return trees.call(name, trees.cast(trees.exp.Literal.string(f"pg_catalog.{configuration}"), "regconfig"), converter.convert(node.expressions[1]))
+
+
 def _to_char(node: Any, name: str, family: str, converter: Any) -> None:
     if len(node.expressions) == 1:
         raise converter.refusal("to_char() without a format has no counterpart in PostgreSQL")
@@ -286,7 +288,7 @@ _HANDLERS: dict[str, Callable[[Any, str, str, Any], Any]] = {
     "age": _age, "pow": _power, "power": _power,
     "round": _round, "mod": _mod, "extract": _extract, "extract_duration": _extract_duration, "encode": _encode, "regexp_extract": _regexp_extract,
     "array_to_string": _array_to_string, "to_char": _to_char, **dict.fromkeys(_TIME_FORMATS, _formatted_time), **dict.fromkeys(_ESCAPES, _with_escape),
-    **dict.fromkeys(_EXTENSIONS, _from_extension), **dict.fromkeys(_CONFIGURED, _configured), "concat_agg": _concat_agg,
+    **dict.fromkeys(_EXTENSIONS, _from_extension), **dict.fromkeys(functions.TEXT_SEARCH, _text_search), "concat_agg": _concat_agg,
     "string_to_array": _string_to_array, "date_trunc": _date_trunc, "st_swapordinates": _swapordinates, "st_minimumboundingcircle": _minimumboundingcircle,
 }
 

@@ -14,7 +14,6 @@ _OF_TWO_COLUMNS = frozenset("corr covar_pop covar_samp regr_avgx regr_avgy regr_
 """They compute with floats whatever their arguments are."""
 _OWN_OBJECTS = "it describes PostgreSQL's own objects and settings"
 _SESSION_FORMS = "PostgreSQL reads other forms of dates and times too, by the session's DateStyle and IntervalStyle"
-_TAKEN_APART = "PostgreSQL takes numbers, addresses and words with hyphens apart otherwise"
 _BY_NAME = {
     "initcap": "initcap() begins a new word after an underscore", "current_schemas": "the schema pg_extension is not there",
     "jsonb_pretty": "the keys of JSON objects are in another order", "quote_ident": "quote_ident() quotes names with letters beyond ASCII",
@@ -23,7 +22,6 @@ _BY_NAME = {
     **{name: f"{name}() may have other last digits, and means another angle beyond 1e15" for name in ("sind", "cosd", "tand", "cotd")},
     **{name: f"the last digits of {name}() may be others" for name in ("asind", "acosd", "atand", "atan2d", *_OF_TWO_COLUMNS)},
     **dict.fromkeys(("jsonb_set", "json_set", "jsonb_insert"), "a path of words into an array is an error and not left alone"),
-    **dict.fromkeys(("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery", "websearch_to_tsquery", "ts_headline"), _TAKEN_APART),
     **dict.fromkeys(("parse_date", "parse_time", "parse_timetz", "parse_timestamp", "parse_interval"), _SESSION_FORMS),
     **dict.fromkeys("""col_description current_setting format_type getdatabaseencoding has_any_column_privilege has_column_privilege has_database_privilege
     has_foreign_data_wrapper_privilege has_function_privilege has_language_privilege has_schema_privilege has_sequence_privilege

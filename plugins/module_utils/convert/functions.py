@@ -10,11 +10,14 @@ char_length character_length chr coalesce cos cosd cosh cot cotd decode degrees 
 inet_same_family initcap isfinite jsonb_array_length jsonb_exists_any jsonb_extract_path jsonb_extract_path_text jsonb_insert jsonb_object
 jsonb_path_exists jsonb_path_match jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set jsonb_strip_nulls jsonb_typeof justify_days
 justify_hours justify_interval lcm least left length ln log log10 lower lpad ltrim make_date make_timestamp masklen md5 mod netmask network nullif
-num_nonnulls num_nulls octet_length overlay parse_ident pi position pow power quote_ident radians regexp_replace regexp_split_to_array repeat replace
-reverse right round rpad rtrim set_bit set_byte set_masklen sha224 sha256 sha384 sha512 sign sin sind sinh split_part sqrt starts_with string_to_array
-strpos substr substring tan tand tanh text to_hex translate trim trunc ts_rank tsvector_to_array upper width_bucket
+num_nonnulls num_nulls octet_length overlay parse_ident phraseto_tsquery pi plainto_tsquery position pow power quote_ident radians regexp_replace
+regexp_split_to_array repeat replace reverse right round rpad rtrim set_bit set_byte set_masklen sha224 sha256 sha384 sha512 sign sin sind sinh split_part
+sqrt starts_with string_to_array strpos substr substring tan tand tanh text to_hex to_tsquery to_tsvector translate trim trunc ts_rank upper width_bucket
 """.split())
-"""Every form of these is IMMUTABLE in pg_proc, or they are syntax (coalesce, greatest, least, nullif, trim)."""
+"""Every form of these is IMMUTABLE in pg_proc, but for TEXT_SEARCH, or they are syntax (coalesce, greatest, least, nullif, trim)."""
+
+TEXT_SEARCH = frozenset(("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery"))
+"""Functions that are immutable only with the name of a text search configuration."""
 
 OTHER = frozenset("""
 age any any_value array array_agg array_to_json array_to_string avg bit_and bit_or bool_and bool_or clock_timestamp col_description concat concat_ws
@@ -30,11 +33,10 @@ nth_value ntile obj_description oidvectortypes percent_rank percentile_cont perc
 pg_collation_for pg_column_is_updatable pg_column_size pg_encoding_to_char pg_function_is_visible pg_get_constraintdef pg_get_expr
 pg_get_function_identity_arguments pg_get_function_result pg_get_functiondef pg_get_indexdef pg_get_partkeydef pg_get_serial_sequence pg_get_userbyid
 pg_get_viewdef pg_has_role pg_is_in_recovery pg_is_other_temp_schema pg_my_temp_schema pg_relation_is_updatable pg_sequence_last_value pg_sleep
-pg_table_is_visible pg_try_advisory_lock pg_type_is_visible pg_typeof phraseto_tsquery plainto_tsquery quote_literal quote_nullable random rank
-regexp_matches regexp_split_to_table regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy row row_number row_to_json
-session_user set_config setval shobj_description statement_timestamp stddev stddev_pop stddev_samp string_agg sum timeofday timezone to_char to_date
-to_json to_jsonb to_regclass to_regnamespace to_regproc to_regprocedure to_regrole to_regtype to_timestamp to_tsquery to_tsvector transaction_timestamp
-ts_headline unnest var_pop var_samp variance version websearch_to_tsquery
+pg_table_is_visible pg_try_advisory_lock pg_type_is_visible pg_typeof quote_literal quote_nullable random rank regexp_matches regexp_split_to_table
+regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy row row_number row_to_json session_user set_config setval
+shobj_description statement_timestamp stddev stddev_pop stddev_samp string_agg sum timeofday timezone to_char to_date to_json to_jsonb to_regclass
+to_regnamespace to_regproc to_regprocedure to_regrole to_regtype to_timestamp transaction_timestamp unnest var_pop var_samp variance version
 """.split())
 
 RENAMED = {

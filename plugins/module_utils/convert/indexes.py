@@ -18,6 +18,7 @@ _OLD_PRIMARY_NAME = "primary"
 _SCALARS = {"gin": "btree_gin", "gist": "btree_gist"}
 """The extension by which an index of a method also takes numbers, texts and the like."""
 _MAX_DIMENSIONS = 2000
+_DISTANCES = {"l2": "the Euclidean distance (<->)", "ip": "the inner product (<#>)", "cosine": "the cosine distance (<=>)"}
 
 
 def create_primary_key(table: Table, context: Context) -> None:
@@ -66,30 +67,20 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
 
 
 def create_indexes(table: Table, context: Context) -> None:
-    """Add every secondary index and constraint that is an index."""
+    """Add every secondary index."""
     for index in table.indexes:
-        _create_index(index, table, context)
-    for constraint in table.unique_without_index:
-        where = context.full_name(table, constraint.name)
-        columns = [IndexColumn(column_id) for column_id in constraint.column_ids]
-        context.find("unique_without_index", "info", where, "UNIQUE WITHOUT INDEX becomes a unique index: PostgreSQL has no other way to keep a column unique.")
-        if not constraint.validated:
-            context.find(
-                "unique_not_validated", "error", where,
-                "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not unique.",
-                "Remove the rows that are there twice, then make a unique index.",
-            )
-        _create_index(Index(0, constraint.name, unique=constraint.validated, columns=columns, predicate=constraint.predicate), table, context)
+        create_index(index, table, context)
 
 
 def create_view_indexes(view: View, context: Context) -> None:
     """Add the indexes of a materialized view; they are made after the view."""
     table = Table(view.id, view.name, view.schema_id, view.columns)
     for index in view.indexes:
-        _create_index(index, table, context, step="view")
+        create_index(index, table, context, step="view")
 
 
-def _create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+def create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+    """Add one index, or report that it is left out."""
     where = context.full_name(table, index.name)
     try:
         if index.kind == "forward":
@@ -105,7 +96,10 @@ def _create_index(index: Index, table: Table, context: Context, step: str = "ind
         context.find("index_left_out", severity, where, f"The index is left out. {error}", "Create one by hand where queries need it.")
         return
     if index.not_visible:
-        context.find("index_not_visible", "info", where, "The index is NOT VISIBLE in CockroachDB; PostgreSQL's planner uses it.")
+        context.find(
+            "index_not_visible", "info", where,
+            "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always uses it.",
+        )
 
 
 def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
@@ -158,10 +152,14 @@ def _create_forward(index: Index, table: Table, context: Context, where: str, st
 def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:
     """Return one key with CockroachDB's place of NULLs: first when ascending, last when descending."""
     column = context.columns(table)[part.column_id]
-    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    text = _key_text(column, index, table, context, where)
     if not column.nullable and not column.inaccessible:
         return text + (" DESC" if part.descending else "")
     return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
+
+
+def _key_text(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+    return _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
 
 
 def _expression(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
@@ -186,7 +184,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
     method, key = _inverted_key(columns[last.column_id], index, table, context, where)
     keys = [key]
     if leading and context.use_extension(_SCALARS[method]):
-        keys = [quote(clip(columns[part.column_id].name)) for part in leading] + keys
+        keys = [_key_text(columns[part.column_id], index, table, context, where) for part in leading] + keys
     elif leading:
         context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.")
     predicate = _predicate(index, table, context, where)
@@ -198,7 +196,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
 
 
 def _create_vector(index: Index, table: Table, context: Context, where: str, step: str) -> None:
-    """Add an index of pgvector for the distance that ``<->`` measures, the one that CockroachDB takes by default."""
+    """Add an index of pgvector for the same distance; its operator classes have CockroachDB's names."""
     column = context.columns(table)[index.columns[-1].column_id]
     if not context.use_extension("vector"):
         raise UnsupportedError(f"{where}: a vector index needs the extension vector")
@@ -209,17 +207,17 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
     schema, bare = context.schema(table), clip(table.name)
-    sql = f"CREATE INDEX {quote(name)} ON {quote(schema, bare)} USING hnsw ({quote(clip(column.name))} vector_l2_ops){predicate}"
+    sql = f"CREATE INDEX {quote(name)} ON {quote(schema, bare)} USING hnsw ({quote(clip(column.name))} vector_{index.distance}_ops){predicate}"
     context.conversion.add(step, "index", sql, name, schema, bare)
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
-        "vector_index", "info", where, "The vector index becomes an hnsw index for the Euclidean distance (<->).",
-        "Make one with vector_cosine_ops or vector_ip_ops where queries use another distance.",
+        "vector_index", "info", where, f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
+        "Its parameters are pgvector's defaults; hnsw.ef_search says how thoroughly a query looks.",
     )
 
 
 def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str]:
-    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    text = _key_text(column, index, table, context, where)
     if column.type.family in ("geometry", "geography"):
         if not context.use_extension("postgis"):
             raise UnsupportedError(f"{where}: a spatial index needs the extension postgis")

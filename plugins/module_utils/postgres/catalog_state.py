@@ -21,6 +21,10 @@ SELECT nspname, relname, attname, format_type(atttypid, atttypmod), attnotnull, 
 FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
 WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v', 'm') AND {_NO_SYSTEM}
 """
+_DEFAULTS = f"""
+SELECT nspname, relname, attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
+WHERE atthasdef AND attgenerated = '' AND {_NO_SYSTEM}
+"""
 _INDEXES = f"""
 SELECT nspname, t.relname, i.relname, indisvalid AND indisready AND indislive, indisunique
 FROM pg_index x JOIN pg_class i ON i.oid = indexrelid JOIN pg_class t ON t.oid = indrelid JOIN pg_namespace n ON n.oid = i.relnamespace WHERE {_NO_SYSTEM}
@@ -40,7 +44,7 @@ FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE typtype IN ('e'
 """
 _SCHEMAS = f"SELECT nspname, pg_get_userbyid(nspowner), obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE {_NO_SYSTEM}"
 _FUNCTIONS = f"""
-SELECT nspname, proname, pg_get_userbyid(proowner), obj_description(p.oid, 'pg_proc'),
+SELECT nspname, proname, prokind::text, pg_get_userbyid(proowner), obj_description(p.oid, 'pg_proc'),
        ARRAY(SELECT pg_get_userbyid(grantee)::text FROM aclexplode(proacl) WHERE grantee <> 0 AND grantee <> proowner)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE {_NO_SYSTEM}
 """
@@ -124,8 +128,9 @@ class Owned:
 
 @dataclass(frozen=True)
 class RoutineState:
-    """A function or procedure: its owner, its comment and the roles that it is granted to."""
+    """A function or procedure: its prokind, its owner, its comment and the roles that it is granted to."""
 
+    kind: str
     owner: str
     comment: Optional[str]
     granted_to: tuple[str, ...]
@@ -141,6 +146,8 @@ class CatalogState:
     enum_labels: dict[Name, list[str]]
     relations: dict[Name, Relation]
     columns: dict[Part, ColumnState]
+    defaults: set[Part]
+    """Columns with a default."""
     indexes: dict[Part, Index]
     constraints: dict[Part, Constraint]
     triggers: set[Part]
@@ -179,6 +186,7 @@ def read_state(connection: Any) -> CatalogState:
             enum_labels={(schema, name): labels for schema, name, _owner, _comment, labels in types},
             relations={(row[0], row[1]): Relation(*row[2:6]) for row in rows(_RELATIONS)},
             columns={row[:3]: ColumnState(row[3], row[4], row[5] != "", row[6]) for row in rows(_COLUMNS)},
+            defaults=set(rows(_DEFAULTS)),
             indexes={row[:3]: Index(*row[3:]) for row in rows(_INDEXES)},
             constraints={row[:3]: Constraint(*row[3:]) for row in rows(_CONSTRAINTS)},
             triggers=set(rows(_TRIGGERS)),
@@ -191,8 +199,8 @@ def read_state(connection: Any) -> CatalogState:
             extensions={name for (name,) in rows("SELECT extname FROM pg_extension")},
             sequence_columns={},
         )
-        for schema, name, owner, comment, roles in rows(_FUNCTIONS):
-            state.functions.setdefault((schema, name), []).append(RoutineState(owner, comment, tuple(roles)))
+        for schema, name, kind, owner, comment, roles in rows(_FUNCTIONS):
+            state.functions.setdefault((schema, name), []).append(RoutineState(kind, owner, comment, tuple(roles)))
         for schema, name, *column in rows(_SEQUENCE_COLUMNS):
             state.sequence_columns.setdefault((schema, name), []).append(tuple(column))
         for kind, schema, name, role, privilege, grantable in rows(_PRIVILEGES):

@@ -28,6 +28,7 @@ _CLASSES = ("0A", "22", "42")
 """SQLSTATE: feature not supported, data exception, syntax error or access rule violation."""
 _STOPPING = frozenset(("42501", "42P04", "42P06", "42P07", "42710", "42723"))
 """Privileges that are missing and names that are taken are for the user to mend."""
+_UNIQUE_VIOLATION = "23505"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,12 @@ class LeftOut:
 
 
 def may_be_left_out(statement: Statement, sqlstate: str) -> bool:
-    """Whether an import goes on without a command that PostgreSQL refuses with this SQLSTATE."""
+    """Whether an import goes on without a command that PostgreSQL refuses with this SQLSTATE.
+
+    Rows of a materialized view, which is computed anew, may break its unique indexes; those of a table may not.
+    """
+    if sqlstate == _UNIQUE_VIOLATION:
+        return statement.kind == "unique_index" and statement.step == "view"
     return statement.kind in _KINDS and sqlstate[:2] in _CLASSES and sqlstate not in _STOPPING
 
 
@@ -69,7 +75,7 @@ def findings(database: str, items: Iterable[LeftOut]) -> list[Finding]:
     return [
         Finding(
             "refused_by_postgresql", "error", f"{database}.{item.name}",
-            f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason}.", f"Write it by hand. The command was: {item.command}",
+            f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason.rstrip('.')}.", f"Write it by hand. The command was: {item.command}",
         )
         for item in items
     ]

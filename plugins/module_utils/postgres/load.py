@@ -120,7 +120,7 @@ def import_dump(dump_dir: str, parameters: ConnectionParameters, options: Import
     admin = connect(parameters)
     try:
         features = server_features.probe(admin)
-        convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin))
+        convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin), manifest.policies)
         jobs = [_plan(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content) for entry in entries]
         role_conversion = convert_roles(roles if options.content != contents.DATA else [], features, convert_options)
         findings = [*role_conversion.findings, *(finding for job in jobs for finding in job.findings)]

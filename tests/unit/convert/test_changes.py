@@ -140,7 +140,7 @@ def test_long_names_that_begin_alike_stay_apart(server):
     first.checks = [Check("long", f"{long}a <> {long}b", [2, 3])]
     views = [View(11, long + "3", 1, f"SELECT {long}a FROM db.public.{long}1", [Column(1, long + "a", TEXT)], depends_on=[1])]
     conversion, cursor = load(server, make_database(first, second, views=views))
-    assert len([finding for finding in conversion.findings if finding.code == "name_cut"]) == 5
+    assert len([finding for finding in conversion.findings if finding.code == "name_cut"]) == 6
     cursor.execute("SELECT count(DISTINCT relname) FROM pg_class WHERE relname LIKE 'xxx%' AND relkind IN ('r', 'v')")
     assert cursor.fetchone() == (3,)
     assert conversion.statements == convert_database(make_database(first, second, views=views), [], server.features(), SKIP).statements
@@ -164,6 +164,13 @@ def test_vector_indexes_need_pgvector_and_dimensions():
     assert "index_left_out" in codes(convert_database(make_database(table), [], ServerFeatures(17), SKIP))
 
 
+def test_vector_indexes_keep_their_distance():
+    table = make_table(1, "t", Column(2, "v", SqlType("vector", 90006, 3)))
+    table.indexes = [Index(number, f"i{number}", columns=[IndexColumn(2)], kind="vector", distance=distance) for number, distance in enumerate(("ip", "cosine"), 2)]
+    made = convert_database(make_database(table), [], ServerFeatures(17, True, frozenset(("vector",))), SKIP)
+    assert [statement.sql.split("hnsw ")[1] for statement in made.statements if statement.kind == "index"] == ['("v" vector_ip_ops)', '("v" vector_cosine_ops)']
+
+
 def test_a_stored_column_whose_last_digits_differ_keeps_its_values():
     decimal, price = SqlType("decimal", 1700), SqlType("decimal", 1700, 2, 12)
     table = make_table(
@@ -181,3 +188,15 @@ def test_an_enum_value_that_postgresql_cannot_hold_is_named():
     database = make_database(make_table(1, "t"), types=[UserType(9, "e", 1, members=[EnumMember("ü" * 32, "20")])])
     with pytest.raises(UnsupportedError, match=r"db\.public\.e: .*longer than 63 bytes"):
         convert_database(database, [], ServerFeatures(), SKIP)
+
+
+def test_the_check_of_a_shard_column_goes_with_it(server):
+    """A table that was made again from an older SHOW CREATE has this check as one of its own."""
+    shard = Column(2, "crdb_internal_id_shard_8", SqlType("int", 23, 32), False, computed="mod(fnv32(crdb_internal.datums_to_bytes(id)), 8:::INT8)", virtual=True, hidden=True)
+    table = make_table(1, "t", shard)
+    table.indexes = [Index(2, "spread", columns=[IndexColumn(2), IndexColumn(1)], shard_column=shard.name, shard_buckets=8)]
+    table.checks = [Check("check_crdb_internal_id_shard_8", f"{shard.name} IN (0:::INT8, 1:::INT8)", [2]), Check("own", "id > 0:::INT8", [1])]
+    conversion, cursor = load(server, make_database(table))
+    cursor.execute("SELECT conname FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'")
+    assert cursor.fetchall() == [("own",)]
+    assert codes(conversion) == {"index_renamed", "hash_sharded"}
