@@ -78,7 +78,8 @@ def findings(database: str, items: Iterable[LeftOut]) -> list[Finding]:
     return [
         Finding(
             "refused_by_postgresql", "error", f"{database}.{item.name}",
-            f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason.rstrip('.')}.", f"Write it by hand. The command was: {item.command}",
+            f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason.rstrip('.')}.",
+            f"Write it by hand. The command was: {item.command}",
         )
         for item in items
     ]
