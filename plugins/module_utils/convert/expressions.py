@@ -35,6 +35,7 @@ _ORDERED_OTHERWISE = {
 }
 _FRACTIONS = ({"interval", "float"}, {"interval", "decimal"})
 """Families of the operands of a product that is rounded part by part."""
+_TIME_WORDS = frozenset("hour hours min mins minute minutes sec secs second seconds millisecond milliseconds microsecond microseconds".split())
 _KNOWN_NODES = frozenset("""
 Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift
 BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp CurrentUser
@@ -577,9 +578,11 @@ def _as_integer(node: Any) -> Any:
 
 
 def _is_time_of_day(node: Any) -> bool:
-    """Whether the part is a constant interval of hours, minutes and seconds alone."""
+    """Whether the part is a constant interval of hours, minutes and seconds alone; 1-2 is a year and two months."""
     text = trees.constant_text(node)
-    return text is not None and not text.strip("+-0123456789:.")
+    if text is None or "-" in text.lstrip("+-"):
+        return False
+    return _TIME_WORDS.issuperset("".join(character if character.isalpha() else " " for character in text.lower()).split())
 
 
 def _named_type(name: str) -> Any:

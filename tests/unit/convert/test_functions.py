@@ -54,12 +54,13 @@ REFUSED = {
 }
 NOTED = {
     "st_astext(g)": "blanks", "st_area(geo)": "on the earth", "replace(s, s, 'x':::STRING)": "an empty string", "iv * 0.5:::DECIMAL": "fractions",
+    "'1-2':::INTERVAL * 0.5:::DECIMAL": "fractions",
     "ip < ip": "networks", "a < a": "NULL in an array", "g < h": "another order", "max(ip)": "networks", "to_jsonb(tz)": "zone",
     "pg_typeof(n)": "pg_typeof", "has_table_privilege('t':::STRING, 'SELECT':::STRING)": "own objects", "n::OID": "oid", "sqrdiff(n)": "digits",
     "g::GEOMETRY(POINT,4326)": "SRID", "jsonb_set(j, ARRAY['x','y'], j)": "a path of words", "current_setting('search_path':::STRING)": "settings",
 }
 EQUAL = (
-    "iv * 2:::INT8", "1.5:::FLOAT8 * '00:00:01':::INTERVAL", "jsonb_set(j, ARRAY['x':::STRING]:::STRING[], j)",
+    "iv * 2:::INT8", "n::FLOAT8 * '1 second':::INTERVAL", "1.5:::FLOAT8 * '00:00:01':::INTERVAL", "jsonb_set(j, ARRAY['x':::STRING]:::STRING[], j)",
     "current_setting('app.tenant':::STRING, true)", "replace(s, 'x':::STRING, s)", "st_x(g)", "sinh(n::DECIMAL)",
 )
 
