@@ -101,6 +101,8 @@ class Index:
     not_visible: bool = False
     created_explicitly: bool = False
     partitioned: bool = False
+    implicit_columns: int = 0
+    """How many columns CockroachDB has put in front for its partitions, such as the region of REGIONAL BY ROW; nobody wrote them."""
     comment: str = ""
 
 
@@ -186,6 +188,7 @@ class Table:
     ttl: dict[str, Any] = field(default_factory=dict)
     """Row-level TTL: duration_expr, expiration_expr, cron ...; empty when there is none."""
     locality: str = ""
+    """``GLOBAL``, ``REGIONAL BY TABLE [IN region]`` or ``REGIONAL BY ROW [AS column]``."""
     data_excluded: bool = False
     """``exclude_data_from_backup``: the table is there, its rows are not."""
     format_version: int = 3
@@ -313,6 +316,7 @@ class Database:
     settings: list[str] = field(default_factory=list)
     """``name=value`` of ALTER DATABASE … SET."""
     regions: list[str] = field(default_factory=list)
+    primary_region: str = ""
     owner: str = ""
     grants: list[Grant] = field(default_factory=list)
     comment: str = ""

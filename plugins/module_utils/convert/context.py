@@ -94,6 +94,12 @@ class Context:
                 return relation
         return None
 
+    def sequence_named(self, schema: str, name: str) -> Optional[Sequence]:
+        """Return the sequence of this name, for a name without a schema the one in public, else the only one; None when there is none."""
+        found = [item for item in self.database.sequences if item.name == name and (not schema or self.schema(item) == clip(schema))]
+        found = [item for item in found if self.schema(item) == "public"] or found
+        return found[0] if len(found) == 1 else None
+
     def use_extension(self, name: str) -> bool:
         """Have the extension created when the server has it; False when it does not."""
         if name not in self.features.extensions:

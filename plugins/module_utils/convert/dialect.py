@@ -89,6 +89,15 @@ def parse(text: str, where: str) -> Any:
     return trees[0]
 
 
+def name_parts(text: str) -> tuple[str, ...]:
+    """Return the parts of a name that a string holds, as CockroachDB keeps them: small letters unless in quotes; none when it is no name."""
+    try:
+        parts = exp.to_table(text, dialect=Postgres).parts
+    except SqlglotError:
+        return ()
+    return tuple(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
+
+
 def tokenize(text: str, where: str) -> list[Any]:
     """Return the tokens of a text. Raises UnsupportedError naming ``where``."""
     if sqlglot is None:

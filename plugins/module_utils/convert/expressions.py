@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from ..catalog.model import USER_TYPE_OID_BASE, Function, SqlType, Table, UserType
+from ..catalog.stored_columns import written_keys
 from ..errors import UnsupportedError
 from . import casts, function_calls, functions, trees
 from .context import Context
-from .dialect import UPSERT, generate, parse
+from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
 from .names import clip, quote
 from .tokens import FUNCTION_PREFIX, TABLE_PREFIX
@@ -22,6 +23,7 @@ except ImportError:  # named by libraries.missing()
 
 _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
 _ROW_ID_FUNCTIONS = frozenset(("unique_rowid", "unordered_unique_rowid"))
+_REGION_FUNCTIONS = frozenset(("default_to_database_primary_region", "gateway_region"))
 _SYSTEM_SCHEMAS = frozenset(("crdb_internal", "pg_extension"))
 _POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
 _KNOWN_NODES = frozenset("""
@@ -246,11 +248,16 @@ class _Converter:
             if sequence is None:
                 raise UnsupportedError(f"{self.where}: the sequence with the id {value.name} is not in the backup")
             return self.context.qualified(sequence)
-        parts = [part.name for part in exp.to_table(value.name, dialect="postgres").parts]
+        parts = name_parts(value.name)
         if len(parts) == 3 and parts[0] != self.context.database.name:
-            raise UnsupportedError(f"{self.where}: the sequence {value.name} is in another database")
-        schema, name = ("public", *parts)[-2:] if len(parts) < 3 else parts[-2:]
-        return quote(schema, name)
+            raise self.refusal(f"the sequence {value.name} is in another database")
+        found = self.context.sequence_named(parts[-2] if len(parts) > 1 else "", parts[-1]) if parts else None
+        if found is None and len(parts) == 2 and parts[0] == self.context.database.name:
+            # Old releases name a sequence by its database, too.
+            found = self.context.sequence_named("public", parts[-1])
+        if found is None:
+            raise self.refusal(f"the sequence {value.name} is not in the backup")
+        return self.context.qualified(found)
 
     def _function(self, node: Any) -> Any:
         name = node.name.lower()
@@ -258,6 +265,8 @@ class _Converter:
             return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX):]), self.where))
         if name in _ROW_ID_FUNCTIONS and self.row_id is not None:
             return exp.Anonymous(this="nextval", expressions=[_regclass(self.row_id())])
+        if name in _REGION_FUNCTIONS:
+            return self._region(name)
         if name in functions.KEYWORDS and not node.expressions:
             return exp.Var(this=functions.KEYWORDS[name])
         if name in _SEQUENCE_FUNCTIONS and node.expressions:
@@ -273,6 +282,14 @@ class _Converter:
             if position < len(arguments):
                 arguments[position] = _as_integer(arguments[position])
         return exp.Anonymous(this=renamed, expressions=arguments)
+
+    def _region(self, name: str) -> Any:
+        """The node that takes a statement has a region in CockroachDB; PostgreSQL has one place, the primary region."""
+        region = self.context.database.primary_region
+        if not region:
+            raise self.refusal(f"{name}() needs the database's primary region, which is not known")
+        self.differs(f"{name}() is always {region}, the primary region")
+        return exp.Literal.string(region)
 
     def _sequence_function(self, node: Any, name: str) -> Any:
         """The sequence is named by a literal, with a type or without; a converted one already is a text cast to regclass."""
@@ -456,7 +473,7 @@ def _add_conflict(tree: Any, converter: _Converter) -> None:
     if not isinstance(table, Table):
         raise converter.refusal(f"UPSERT into {target.name}, which is not a table of the backup")
     columns = converter.context.columns(table)
-    keys = [columns[part.column_id].name for part in table.primary_index.columns if columns[part.column_id].name != table.primary_index.shard_column]
+    keys = [columns[part.column_id].name for part in written_keys(table.primary_index, columns)]
     written = [item.name for item in tree.this.expressions] if isinstance(tree.this, exp.Schema) else [
         column.name for column in table.columns if not column.hidden and not column.inaccessible and not column.computed
     ]

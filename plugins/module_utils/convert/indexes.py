@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Optional
 
 from ..catalog.model import Column, Index, IndexColumn, Table, View
+from ..catalog.stored_columns import written_keys
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context, Relation
@@ -23,7 +24,7 @@ _MAX_DIMENSIONS = 2000
 def create_primary_key(table: Table, context: Context) -> None:
     """Add the primary key; it is ascending, for PostgreSQL's keys have no direction."""
     index, columns = table.primary_index, context.columns(table)
-    kept = [part for part in index.columns if columns[part.column_id].name != index.shard_column]
+    kept = written_keys(index, columns)
     where = context.full_name(table, index.name)
     wanted = f"{table.name}_pkey" if index.name == _OLD_PRIMARY_NAME else index.name
     name = _claim(index, wanted, table, context)
@@ -128,7 +129,7 @@ def _report_hash(where: str, context: Context) -> None:
 
 def _create_forward(index: Index, table: Table, context: Context, where: str, step: str) -> None:
     columns = context.columns(table)
-    parts = [part for part in index.columns if columns[part.column_id].name != index.shard_column]
+    parts = written_keys(index, columns)
     has_expression = any(columns[part.column_id].inaccessible for part in parts)
     plain = not index.predicate and not has_expression and not any(part.descending for part in parts) and not index.created_explicitly
     keys = [_key(part, index, table, context, where) for part in parts]
@@ -181,8 +182,7 @@ def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
 
 def _create_inverted(index: Index, table: Table, context: Context, where: str, step: str) -> None:
     columns = context.columns(table)
-    last, leading = index.columns[-1], index.columns[:-1]
-    leading = [part for part in leading if columns[part.column_id].name != index.shard_column]
+    *leading, last = written_keys(index, columns)
     method, key = _inverted_key(columns[last.column_id], index, table, context, where)
     keys = [key]
     if leading and context.use_extension(_SCALARS[method]):
@@ -204,7 +204,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
         raise UnsupportedError(f"{where}: a vector index needs the extension vector")
     if not 0 < column.type.width <= _MAX_DIMENSIONS:
         raise UnsupportedError(f"{where}: a vector index needs a column with a declared number of dimensions, of at most {_MAX_DIMENSIONS}")
-    if len(index.columns) > 1:
+    if len(written_keys(index, context.columns(table))) > 1:
         context.find("vector_prefix", "warning", where, "The index holds only its last column: PostgreSQL's vector indexes take no others.")
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)

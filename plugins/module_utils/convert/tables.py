@@ -18,6 +18,8 @@ from .types import column_type, type_name
 
 _ROW_ID = "unique_rowid()"
 _VIRTUAL_COLUMNS_FROM = 18
+_BY_ROW = "REGIONAL BY ROW"
+"""This locality partitions every index; it has a finding of its own."""
 
 
 def kept_columns(table: Table) -> list[Column]:
@@ -134,7 +136,13 @@ def _report(table: Table, context: Context) -> None:
     report_ttl(table, context)
     if table.locality and table.locality != "REGIONAL BY TABLE":
         context.find("locality", "info", where, f"The locality {table.locality} has no counterpart and is left out.")
-    if any(index.partitioned for index in [table.primary_index, *table.indexes]):
+    if len([family for family in table.families if family.column_ids]) > 1:
+        context.find("column_families", "info", where, "The column families are left out: PostgreSQL stores a row as a whole.")
+    for index in [table.primary_index, *table.indexes]:
+        if index.interleave_ancestors:
+            name = where if index is table.primary_index else f"{where}.{index.name}"
+            context.find("interleaved", "info", name, "INTERLEAVE IN PARENT places rows beside those of another table; it has no counterpart and is left out.")
+    if any(index.partitioned for index in [table.primary_index, *table.indexes]) and not table.locality.startswith(_BY_ROW):
         context.find("partitioning", "info", where, "CockroachDB's partitioning places ranges on nodes; the table is made without partitions.")
     if table.data_excluded:
         context.find("data_excluded", "warning", where, "The table has exclude_data_from_backup: it is made, but the backup holds no rows of it.",

@@ -129,14 +129,12 @@ def read_locality(cursor: Cursor, table: Table) -> None:
         table.locality = "GLOBAL"
         return
     cursor.expect("REGIONAL")
-    table.locality = "REGIONAL BY ROW" if cursor.accept("BY", "ROW") else "REGIONAL BY TABLE"
-    if table.locality == "REGIONAL BY ROW":
-        if cursor.accept("AS"):
-            cursor.name()
+    if cursor.accept("BY", "ROW"):
+        table.locality = "REGIONAL BY ROW" + (f" AS {cursor.name()}" if cursor.accept("AS") else "")
         return
     cursor.accept("BY", "TABLE")
-    if cursor.accept("IN") and not cursor.accept("PRIMARY", "REGION"):
-        cursor.name()
+    in_region = cursor.accept("IN") and not cursor.accept("PRIMARY", "REGION")
+    table.locality = "REGIONAL BY TABLE" + (f" IN {cursor.name()}" if in_region else "")
 
 
 def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
