@@ -32,7 +32,10 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     builder.add_relation(database, schema, table, cursor)
     if not cursor.at("("):
         cursor.fail("expected the columns in parentheses")
-    parts = cursor.parenthesis().items()
+    inside = cursor.parenthesis()
+    # Before v21.1 a table without visible columns is printed as ``(, FAMILY …)``.
+    inside.accept(",")
+    parts = inside.items()
     others = [part for part in parts if not _read_if_column(part, place)]
     for part in others:
         _read_part(part, place)
