@@ -241,6 +241,7 @@ def _named_roles(databases: list[Database]) -> set[str]:
             grants: list[Grant] = item.grants
             owner: Optional[str] = item.owner
             names |= {grant.role for grant in grants} | ({owner} if owner else set())
+        names |= {role for table in database.tables for policy in table.policies for role in policy["roles"]}
         for given in [*database.default_privileges, *(given for schema in database.schemas for given in schema.default_privileges)]:
             names |= {grant.role for grant in given.grants} | ({given.role} if given.role else set())
     return names - BUILT_IN_ROLES

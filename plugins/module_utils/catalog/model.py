@@ -22,7 +22,7 @@ class SqlType:
 
     ``family`` is one of: bool int float decimal date timestamp timestamptz interval string
     collated bytes oid uuid array inet time json timetz tuple bit geometry geography enum
-    box2d void trigger tsquery tsvector pg_lsn refcursor vector jsonpath ltree.
+    box2d void trigger tsquery tsvector pg_lsn refcursor vector jsonpath ltree any (a parameter's only).
     """
 
     family: str
@@ -99,6 +99,9 @@ class Index:
     interleave_ancestors: list[tuple[int, int, int]] = field(default_factory=list)
     """(table id, index id, number of key columns shared) of each ancestor (up to v21.1)."""
     not_visible: bool = False
+    """Also where VISIBILITY hides it from a part of the queries only."""
+    distance: str = "l2"
+    """What a vector index measures: ``l2``, ``ip`` (inner product) or ``cosine``."""
     created_explicitly: bool = False
     partitioned: bool = False
     implicit_columns: int = 0

@@ -14,7 +14,8 @@ _FAMILIES = {
     0: "bool", 1: "int", 2: "float", 3: "decimal", 4: "date", 5: "timestamp", 6: "interval", 7: "string", 8: "bytes",
     9: "timestamptz", 10: "collated", 11: "string", 12: "oid", 14: "uuid", 15: "array", 16: "inet", 17: "time", 18: "json",
     19: "timetz", 20: "tuple", 21: "bit", 22: "geometry", 23: "geography", 24: "enum", 25: "box2d", 26: "void",
-    28: "tsquery", 29: "tsvector", 30: "pg_lsn", 31: "refcursor", 32: "vector", 33: "trigger", 34: "jsonpath", 35: "ltree", 200: "array", 201: "array",
+    28: "tsquery", 29: "tsvector", 30: "pg_lsn", 31: "refcursor", 32: "vector", 33: "trigger", 34: "jsonpath", 35: "ltree",
+    100: "any", 200: "array", 201: "array",
 }
 _PLAIN_OIDS = {
     "bool": 16, "bytes": 17, "date": 1082, "timestamp": 1114, "timestamptz": 1184, "interval": 1186, "decimal": 1700, "uuid": 2950,

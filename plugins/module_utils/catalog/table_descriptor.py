@@ -16,6 +16,7 @@ _ACTIONS = {0: "NO ACTION", 1: "RESTRICT", 2: "SET NULL", 3: "SET DEFAULT", 4: "
 _MATCHES = {0: "SIMPLE", 1: "FULL", 2: "PARTIAL"}
 _VALIDATED, _DROPPING = 0, 3
 _INDEX_KINDS = {0: "forward", 1: "inverted", 2: "vector"}
+_DISTANCES = {0: "l2", 1: "ip", 2: "cosine"}
 _IDENTITIES = {0: "", 1: "ALWAYS", 2: "BY DEFAULT"}
 _TRIGGER_TIMES = {1: "BEFORE", 2: "AFTER", 3: "INSTEAD OF"}
 _TRIGGER_EVENTS = {1: "INSERT", 2: "UPDATE", 3: "DELETE", 4: "TRUNCATE", 5: "UPSERT"}
@@ -118,8 +119,8 @@ def read_index(data: bytes, full_name: str) -> Index:
         protobuf.text(sharded, 2) if is_sharded else "", protobuf.integer(sharded, 3) if is_sharded else 0,
         protobuf.integers(message, 13),
         [(protobuf.integer(item, 1), protobuf.integer(item, 2), protobuf.integer(item, 3)) for item in ancestors],
-        bool(protobuf.integer(message, 28)), bool(protobuf.integer(message, 17)),
-        bool(protobuf.integer(partitioning, 1)), protobuf.integer(partitioning, 4),
+        bool(protobuf.integer(message, 28)), _named(_DISTANCES, protobuf.parse(protobuf.blob(message, 30)), 8, f"index {full_name}@{name}"),
+        bool(protobuf.integer(message, 17)), bool(protobuf.integer(partitioning, 1)), protobuf.integer(partitioning, 4),
     )
 
 
@@ -243,7 +244,7 @@ def _ttl(message: protobuf.Message) -> dict[str, Any]:
     if 47 not in message:
         return {}
     ttl = protobuf.parse(protobuf.blob(message, 47))
-    found = {"duration": protobuf.text(ttl, 1), "expiration": protobuf.text(ttl, 11), "cron": protobuf.text(ttl, 4)}
+    found = {"duration": protobuf.text(ttl, 1), "expiration": protobuf.text(ttl, 11), "cron": protobuf.text(ttl, 4), "paused": bool(protobuf.integer(ttl, 8))}
     return {key: value for key, value in found.items() if value} or {"enabled": True}
 
 

@@ -19,12 +19,14 @@ def create_checks(table: Table, context: Context) -> None:
     for check in table.checks:
         where = context.full_name(table, check.name)
         try:
-            sql = expressions.convert(check.expression, context, where, columns).sql
+            found = expressions.convert(check.expression, context, where, columns)
         except UnsupportedError as error:
             context.find("check_left_out", "error", where, f"The check constraint is left out. {error}", "Add it by hand with ALTER TABLE.")
             continue
-        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(clip(check.name))} CHECK ({sql}){_validity(check.validated, where, context)}"
-        context.conversion.add("check", "check", text, clip(check.name), context.schema(table), clip(table.name))
+        context.report_cut(check.name, where)
+        step, name = "late" if found.calls & context.late_functions else "check", clip(check.name)
+        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(name)} CHECK ({found.sql}){_validity(check.validated, where, context)}"
+        context.conversion.add(step, "check", text, name, context.schema(table), clip(table.name))
 
 
 def _validity(validated: bool, where: str, context: Context) -> str:
@@ -64,6 +66,7 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
         on_update = "NO ACTION" if on_update in _WRITING_ACTIONS else on_update
         if (on_delete, on_update) != (key.on_delete, key.on_update):
             context.find("foreign_key_action", "warning", where, "The action becomes NO ACTION: PostgreSQL does not write into a computed column.")
+    context.report_cut(key.name, where)
     match = " MATCH FULL" if key.match == "FULL" else ""
     if key.match == "PARTIAL":
         context.find("foreign_key_match", "warning", where, "MATCH PARTIAL becomes MATCH SIMPLE: PostgreSQL has no partial match.")

@@ -9,7 +9,7 @@ from typing import Optional, Union
 from ..catalog.model import USER_TYPE_OID_BASE, Column, Database, Function, Sequence, Table, UserType, View
 from ..errors import UnsupportedError
 from .features import ConvertOptions, ServerFeatures
-from .names import Scope, clip, literal, quote
+from .names import MAX_BYTES, Scope, clip, literal, quote
 from .statements import Conversion
 
 Relation = Union[Table, View, Sequence]
@@ -53,6 +53,12 @@ class Context:
     def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
         """Report something about the object with this full name."""
         self.conversion.find(code, severity, name, message, advice)
+
+    def report_cut(self, name: str, where: str) -> None:
+        """Report a name that PostgreSQL does not take as it is; ``where`` is the full name."""
+        if clip(name) != name:
+            reason = "shortened to 63 bytes" if len(name.encode("utf-8")) > MAX_BYTES else "changed, for PostgreSQL's tables have a column of this name"
+            self.find("name_cut", "warning", where, f"The name is {reason}: {clip(name)}.", "Use the new name.")
 
     def schema(self, item: Union[Relation, UserType]) -> str:
         """Return the bare name of the schema of an object."""

@@ -17,7 +17,7 @@ from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
 from .names import MAX_BYTES, clip, literal, quote
 from .policies import create_policies
-from .routines import add_routine, convert_routines
+from .routines import add_routine, convert_routines, full_name
 from .sequences import continue_after_data, create_sequence, own_sequence, set_value
 from .statements import Conversion
 from .tables import create_table, identity_sequence
@@ -71,18 +71,20 @@ def _claim_names(context: Context) -> None:
     items: list[Any] = [*context.database.tables, *context.database.views, *context.database.sequences, *context.database.types]
     for item in items:
         context.scope.claim(context.schema(item), item.name)
-        if clip(item.name) != item.name:
-            context.find(
-                "name_cut", "warning", context.full_name(item), f"The name is shortened to 63 bytes: {clip(item.name)}.", "Use the shorter name in queries.",
-            )
+        context.report_cut(item.name, context.full_name(item))
+    for schema in context.database.schemas:
+        context.report_cut(schema.name, f"{context.database.name}.{schema.name}")
     for function in context.database.functions:
         context.scope.reserve(context.schemas[function.schema_id], function.name)
+        context.report_cut(function.name, full_name(function, context))
 
 
 def _create_type(user_type: UserType, context: Context) -> None:
     schema, name = context.schema(user_type), clip(user_type.name)
     if user_type.kind == "composite":
         where = context.full_name(user_type)
+        for field in user_type.field_names:
+            context.report_cut(field, context.full_name(user_type, field))
         fields = ", ".join(
             f"{quote(clip(field))} {type_name(kind, context, where)}" for field, kind in zip(user_type.field_names, user_type.fields)
         )

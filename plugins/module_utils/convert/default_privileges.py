@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 from ..catalog.from_descriptors import BUILT_IN_ROLES
-from ..catalog.model import DefaultPrivileges
+from ..catalog.model import DefaultPrivileges, Grant
 from .context import Context
+from .grants import allowed, split_privileges
 from .names import quote
 
-_ALLOWED = {
-    "TABLES": ("SELECT", "INSERT", "UPDATE", "DELETE"), "SEQUENCES": ("USAGE", "SELECT", "UPDATE"), "TYPES": ("USAGE",), "SCHEMAS": ("CREATE", "USAGE"),
-    "FUNCTIONS": ("EXECUTE",),
-}
 _EVERYBODY = "public"
 
 
@@ -38,20 +35,24 @@ def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) 
         if missing:
             _leave_out(item, where, f"the target has no role {', '.join(missing)}", context)
             continue
-        names = ["ALL"] if "ALL" in grant.privileges else [name for name in _ALLOWED[item.kind] if name in grant.privileges]
-        again = bool(grant.grantable) and set(grant.grantable) >= set(grant.privileges) and not everybody
-        if not names or schema and item.kind == "SCHEMAS":
-            _leave_out(item, where, f"{', '.join(grant.privileges)} has no counterpart", context)
-            continue
-        sql = (
-            f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(item.role)}{f' IN SCHEMA {quote(schema)}' if schema else ''} "
-            f"GRANT {', '.join(names)} ON {item.kind} TO {'PUBLIC' if everybody else quote(grant.role)}{' WITH GRANT OPTION' if again else ''}"
-        )
-        context.conversion.add("grant", "default_privilege", sql, item.role, schema)
+        known = allowed(item.kind.removesuffix("S"), context)
+        lost = grant.privileges if schema and item.kind == "SCHEMAS" else [name for name in grant.privileges if name not in ("ALL", *known)]
+        if lost:
+            _report([Grant(grant.role, lost)], item, where, f"{', '.join(lost)} has no counterpart", context)
+        for names, option in zip(split_privileges(grant, known), ("", " WITH GRANT OPTION")):
+            if names and not (schema and item.kind == "SCHEMAS"):
+                sql = (
+                    f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(item.role)}{f' IN SCHEMA {quote(schema)}' if schema else ''} "
+                    f"GRANT {', '.join(names)} ON {item.kind} TO {'PUBLIC' if everybody else quote(grant.role)}{option}"
+                )
+                context.conversion.add("grant", "default_privilege", sql, item.role, schema)
 
 
 def _leave_out(item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:
-    told = [grant for grant in item.grants if grant.role not in BUILT_IN_ROLES or grant.role == _EVERYBODY]
+    _report([grant for grant in item.grants if grant.role not in BUILT_IN_ROLES or grant.role == _EVERYBODY], item, where, reason, context)
+
+
+def _report(told: list[Grant], item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:
     granted = "; ".join(f"{', '.join(grant.privileges)} to {grant.role}" for grant in told)
     if granted:
         context.find(

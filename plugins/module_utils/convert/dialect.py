@@ -38,7 +38,7 @@ if Postgres is not None:
             COMMANDS: set[Any] = set()
             KEYWORDS = {
                 **Postgres.Tokenizer.KEYWORDS, ":::": TokenType.DCOLON, "//": TokenType.DIV, "STRING": TokenType.TEXT,
-                "BYTES": TokenType.VARBINARY, "INT": TokenType.BIGINT, "INTEGER": TokenType.BIGINT,
+                "BYTES": TokenType.VARBINARY, "INT": TokenType.BIGINT, "INTEGER": TokenType.BIGINT, "<#>": TokenType.LLRR_ARROW,
             }
 
         class Parser(Postgres.Parser):
@@ -53,7 +53,18 @@ if Postgres is not None:
                 **{name: Postgres.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "OVERLAY", "POSITION", "STRING_AGG", "SUBSTRING", "TRIM")},
                 "EXTRACT": lambda self: self._parse_part_of_time(),
             }
+            NO_PAREN_FUNCTION_PARSERS = {
+                **Postgres.Parser.NO_PAREN_FUNCTION_PARSERS, "SOME": Postgres.Parser.NO_PAREN_FUNCTION_PARSERS["ANY"],
+                "ALL": lambda self: self._parse_all(),
+            }
             LAMBDAS: dict[Any, Any] = {}
+            # <=> and <#> are the distances of vectors; to other dialects <=> is IS NOT DISTINCT FROM.
+            EQUALITY = {token: kind for token, kind in Postgres.Parser.EQUALITY.items() if token != TokenType.NULLSAFE_EQ}
+            FACTOR = {
+                **Postgres.Parser.FACTOR,
+                TokenType.NULLSAFE_EQ: lambda **sides: exp.Operator(operator=exp.var("<=>"), **sides),
+                TokenType.LLRR_ARROW: lambda **sides: exp.Operator(operator=exp.var("<#>"), **sides),
+            }
             PRIMARY_PARSERS = {**Postgres.Parser.PRIMARY_PARSERS, TokenType.BYTE_STRING: NUMERIC_PARSERS[TokenType.BYTE_STRING]}
 
             def _parse_types(self, *args: Any, **kwargs: Any) -> Optional[exp.Expression]:
@@ -61,6 +72,11 @@ if Postgres is not None:
                     self._advance(2)
                     return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=exp.Var(this="@" + self._prev.text))
                 return super()._parse_types(*args, **kwargs)
+
+            def _parse_all(self) -> Any:
+                """ALL (SELECT …), and ALL of an array without parentheses."""
+                operand = self._parse_bitwise()
+                return exp.All(this=operand.this if isinstance(operand, exp.Subquery) else operand)
 
             def _parse_part_of_time(self) -> Any:
                 """extract(year FROM x), and extract('year':::STRING, x) as descriptors hold it."""

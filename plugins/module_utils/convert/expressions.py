@@ -25,19 +25,25 @@ _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
 _ROW_ID_FUNCTIONS = frozenset(("unique_rowid", "unordered_unique_rowid"))
 _REGION_FUNCTIONS = frozenset(("default_to_database_primary_region", "gateway_region"))
 _SYSTEM_SCHEMAS = frozenset(("crdb_internal", "pg_extension"))
+_POSTGIS_PREFIX = "st_"
 _POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
 _KNOWN_NODES = frozenset("""
 Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift
-BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp
-CurrentUser DPipe DataType DataTypeParam Delete Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having
-HexString ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
-JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot JSONPathSubscript
-Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ NullSafeNEQ
-ObjectIdentifier Offset OnConflict Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike Returning Schema Select
-SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple Union Unnest Update
-Values Var Where Window WindowSpec With WithinGroup Parameter
+BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp CurrentUser
+DPipe DataType DataTypeParam Delete Distance Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having HexString
+ILike Identifier If IgnoreNulls In IntDiv Insert Intersect Interval IntervalSpan Is JSONBContains JSONBContainsAllTopKeys JSONBContainsAnyTopKeys
+JSONBContainsTopKey JSONBDeleteAtPath JSONBExtract JSONBExtractScalar JSONBPathExists JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot
+JSONPathSubscript Join LT LTE Lateral Like Limit LimitOptions List Literal Localtime Localtimestamp Lock MatchAgainst Mod Mul NEQ NamedWindow Neg Not Null
+NullSafeEQ NullSafeNEQ ObjectIdentifier Offset OnConflict Operator Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike
+Returning Schema Select SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple
+Union Unnest Update Values Var Where Window WindowSpec With WithinGroup Parameter
 """.split())
 """What the parser may make of CockroachDB's text without a change of meaning."""
+
+
+_EXTENSIONS_OF_TYPES = {"geometry": "postgis", "geography": "postgis", "vector": "vector", "ltree": "ltree"}
+"""Without them the columns are text, which their operators and functions do not take."""
+_TAKE_TEXT = () if exp is None else (exp.EQ, exp.NEQ, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In)
 
 
 @dataclass
@@ -46,6 +52,8 @@ class Expression:
 
     sql: str
     tree: Any
+    calls: frozenset[int] = frozenset()
+    """Ids of the user-defined functions that it calls."""
 
 
 @dataclass
@@ -58,6 +66,7 @@ class _Converter:
     differences: list[str] = field(default_factory=list)
     derived_tables: int = 0
     """How many queries in FROM were given an alias."""
+    calls: set[int] = field(default_factory=set)
 
     def convert(self, node: Any) -> Any:
         """Return a converted copy of a part."""
@@ -88,7 +97,16 @@ class _Converter:
             return exp.Var(this="DEFAULT")
         if node.name.lower() == "tg_argv":
             self.differs("TG_ARGV counts from 0, in CockroachDB before v25.1 from 1")
+        if isinstance(node.parent, (exp.Anonymous, exp.Binary, exp.Cast)) and not isinstance(node.parent, _TAKE_TEXT):
+            kind = self.scope.find(node)
+            extension = _EXTENSIONS_OF_TYPES.get(declared_family(kind).removesuffix("[]")) if kind else None
+            if extension:
+                self.need(extension, f"the column {node.name}")
         node.set("catalog", None)
+        return node
+
+    def _distance(self, node: Any) -> Any:
+        self.need("vector", "the distance of vectors")
         return node
 
     def _identifier(self, node: Any) -> Any:
@@ -104,6 +122,12 @@ class _Converter:
             raise self.refusal(f"{type(node).__name__.upper()} with ORDER BY or LIMIT has no counterpart in PostgreSQL")
         return node
 
+    def _grouped(self, node: Any) -> Any:
+        """CockroachDB's tuples may have labels."""
+        if any(isinstance(part, exp.Alias) for part in (node.this, *node.expressions)):
+            raise self.refusal(f"a tuple with labels has no counterpart in PostgreSQL: {node.sql('postgres')}")
+        return node
+
     def _quantified(self, node: Any) -> Any:
         if not isinstance(node.this, (exp.Paren, exp.Subquery, exp.Select)):
             node.set("this", exp.Paren(this=node.this))
@@ -113,9 +137,9 @@ class _Converter:
         return _bytes(node.name)
 
     def _sum(self, node: Any) -> Any:
-        """Days that are added to a date are a 4-byte integer; INT2 and INT4 are added as INT8 in CockroachDB."""
+        """Days that are added to a date and positions taken out of JSON are 4-byte integers; INT2 and INT4 are added as INT8 in CockroachDB."""
         left, right = self.family(node.this), self.family(node.expression)
-        if left == "date" and right == "int":
+        if left in ("date", "json") and right == "int":
             node.set("expression", _as_integer(node.expression))
         elif right == "date" and left == "int":
             node.set("this", _as_integer(node.this))
@@ -202,7 +226,9 @@ class _Converter:
         return trees.call("date_part", exp.Literal.string(node.name.lower()), self.convert(node.expression))
 
     def _qualified(self, node: Any) -> Any:
-        """A function with its schema, or a field of a composite value."""
+        """A function with its schema, or a field of a composite value. PostgreSQL compares whole rows without the star that spreads them."""
+        if isinstance(node.expression, exp.Star) and isinstance(node.parent, exp.Predicate):
+            return node.this.unnest()
         if not isinstance(node.expression, exp.Anonymous):
             return node
         schema = node.this.parts[-1].name if isinstance(node.this, exp.Dot) else node.this.name
@@ -210,17 +236,27 @@ class _Converter:
             return self._function(node.expression)
         if schema in _SYSTEM_SCHEMAS:
             raise self.refusal(f"the function {schema}.{node.expression.name} is CockroachDB's own")
-        return self._routine(node.expression, self._routine_by_name(schema, node.expression.name))
+        return self._routine(node.expression, *self._routines_by_name(schema, node.expression))
 
-    def _routine_by_name(self, schema: str, name: str) -> Function:
-        for function in self.context.database.functions:
-            if function.name == name and (not schema or self.context.schemas[function.schema_id] == clip(schema)):
-                return function
-        raise self.refusal(f"the function {schema}.{name} is not in the backup" if schema else f"the function {name} has no known counterpart in PostgreSQL")
+    def _routines_by_name(self, schema: str, call: Any) -> list[Function]:
+        """Return the functions of the first schema with this name that may be meant: those that take as many arguments, if there are any."""
+        found = [
+            function for function in self.context.database.functions
+            if function.name == call.name and (not schema or self.context.schemas[function.schema_id] == clip(schema))
+        ]
+        if not found:
+            raise self.refusal(
+                f"the function {schema}.{call.name} is not in the backup" if schema else f"the function {call.name} has no known counterpart in PostgreSQL"
+            )
+        overloads = [function for function in found if function.schema_id == found[0].schema_id]
+        return [function for function in overloads if len(function.parameters) == len(call.expressions)] or overloads
 
-    def _routine(self, node: Any, function: Function) -> Any:
-        if function.id in self.context.missing_functions:
-            raise self.refusal(f"it calls the function {function.name}, which is left out")
+    def _routine(self, node: Any, function: Function, *others: Function) -> Any:
+        """Call a function; ``others`` are overloads of it that may be meant as well."""
+        for item in (function, *others):
+            if item.id in self.context.missing_functions:
+                raise self.refusal(f"it calls the function {item.name}, which is left out")
+            self.calls.add(item.id)
         name = quote(self.context.schemas[function.schema_id], clip(function.name))
         return exp.Anonymous(this=name, expressions=[self.convert(argument) for argument in node.expressions])
 
@@ -275,8 +311,10 @@ class _Converter:
         if made is not None:
             return made
         renamed = functions.RENAMED.get(name, name)
+        if renamed.startswith(_POSTGIS_PREFIX):
+            self.need("postgis", f"the function {renamed}")
         if not function_calls.is_known(renamed):
-            return self._routine(node, self._routine_by_name("", node.name))
+            return self._routine(node, *self._routines_by_name("", node))
         arguments = [self.convert(argument) for argument in node.expressions]
         for position in functions.INTEGER_ARGUMENTS.get(renamed, ()):
             if position < len(arguments):
@@ -322,9 +360,9 @@ class _Converter:
         if node.this == kinds.JSON:
             node.set("this", kinds.JSONB)
         elif node.this in (kinds.GEOMETRY, kinds.GEOGRAPHY):
-            self._need("postgis", node)
+            self.need("postgis", f"the type {node.sql('postgres')}")
         elif node.this == kinds.VECTOR:
-            self._need("vector", node)
+            self.need("vector", f"the type {node.sql('postgres')}")
         return node
 
     def _type_by_name(self, node: Any, parameters: str) -> Any:
@@ -333,16 +371,17 @@ class _Converter:
         built_in = casts.built_in_type(names[-1]) if len(names) == 1 else None
         if built_in:
             if built_in in ("box2d", "citext", "ltree"):
-                self._need("postgis" if built_in == "box2d" else built_in, node)
+                self.need("postgis" if built_in == "box2d" else built_in, f"the type {node.sql('postgres')}")
             return _named_type(built_in + parameters)
         for item in self.context.database.types:
             if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
                 return _named_type(self.context.qualified(item))
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
 
-    def _need(self, extension: str, node: Any) -> None:
+    def need(self, extension: str, what: str) -> None:
+        """Have an extension created; raises UnsupportedError when the server does not have it."""
         if not self.context.use_extension(extension):
-            raise self.refusal(f"it needs the type {node.sql('postgres')}, and the server does not have the extension {extension}")
+            raise self.refusal(f"it needs {what}, and the server does not have the extension {extension}")
 
     def _table(self, node: Any) -> Any:
         if node.name.startswith(TABLE_PREFIX):
@@ -354,17 +393,13 @@ class _Converter:
             return node
         schema = node.args.get("db")
         if schema is not None and isinstance(node.this, exp.Anonymous):
-            node.set("this", self._qualified(exp.Dot(this=schema, expression=node.this)))
-            node.set("db", None)
-        elif schema is not None and schema.name in _SYSTEM_SCHEMAS:
+            return self._table_function(node)
+        if schema is not None and schema.name in _SYSTEM_SCHEMAS:
             raise self.refusal(f"it reads CockroachDB's own table {schema.name}.{node.name}")
         elif schema is not None and schema.name in _POSTGRES_SCHEMAS:
             self.differs(f"{schema.name}.{node.name} describes PostgreSQL's own objects")
-        catalog = node.args.get("catalog")
-        if catalog is not None:
-            if catalog.name != self.context.database.name:
-                raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
-            node.set("catalog", None)
+        self._check_database(node)
+        node.set("catalog", None)
         return node
 
     def _derived_table(self, node: Any) -> Any:
@@ -373,6 +408,19 @@ class _Converter:
             self.derived_tables += 1
             node.set("alias", exp.TableAlias(this=exp.to_identifier(f"derived_{self.derived_tables}", quoted=True)))
         return node
+
+    def _check_database(self, table: Any) -> None:
+        catalog = table.args.get("catalog")
+        if catalog is not None and catalog.name != self.context.database.name:
+            raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
+
+    def _table_function(self, node: Any) -> Any:
+        """Convert a function that is read like a table; it is another node, so that its arguments are not converted twice."""
+        self._check_database(node)
+        parts = {key: value for key, value in node.args.items() if key not in ("this", "db", "catalog")}
+        made = {key: [self.convert(item) for item in value] if isinstance(value, list) else self.convert(value) if isinstance(value, exp.Expression) else value
+                for key, value in parts.items()}
+        return exp.Table(this=self._qualified(exp.Dot(this=node.args["db"].copy(), expression=node.this.copy())), **made)
 
     def _collate(self, node: Any) -> Any:
         if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
@@ -407,13 +455,14 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else 
     exp.Add: _Converter._sum, exp.All: _Converter._quantified, exp.Anonymous: _Converter._function, exp.Any: _Converter._quantified,
     exp.BitwiseLeftShift: _Converter._shift, exp.BitwiseRightShift: _Converter._shift, exp.Bracket: _Converter._subscript, exp.Cast: _Converter._cast,
     exp.Collate: _Converter._collate, exp.Column: _Converter._column, exp.CurrentTime: _Converter._current_time, exp.DataType: _Converter._type,
-    exp.Delete: _Converter._limited, exp.DPipe: _Converter._concatenation, exp.Div: _Converter._division,
+    exp.Delete: _Converter._limited, exp.Distance: _Converter._distance, exp.Operator: _Converter._distance,
+    exp.DPipe: _Converter._concatenation, exp.Div: _Converter._division,
     exp.Dot: _Converter._qualified, exp.Extract: _Converter._extract, exp.HexString: _Converter._hexadecimal, exp.Identifier: _Converter._identifier,
     exp.IntDiv: _Converter._integer_division, exp.JSONExtract: _Converter._position_in_json, exp.JSONExtractScalar: _Converter._position_in_json,
     exp.Mod: _Converter._modulo, exp.Mul: _Converter._sum, exp.OnConflict: _Converter._conflict, exp.Overlay: _Converter._overlay,
     exp.Pow: _Converter._power, exp.RegexpILike: _Converter._pattern, exp.RegexpLike: _Converter._pattern, exp.SimilarTo: _Converter._pattern,
-    exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring, exp.Table: _Converter._table,
-    exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
+    exp.Paren: _Converter._grouped, exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring,
+    exp.Table: _Converter._table, exp.Tuple: _Converter._grouped, exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
 }
 
 
@@ -439,7 +488,7 @@ def convert(
             "expression_differs", "warning", where, f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
             "Check whether it matters where the result is used.",
         )
-    return Expression(generate(tree), tree)
+    return Expression(generate(tree), tree, frozenset(converter.calls))
 
 
 def _scope(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
@@ -524,6 +573,12 @@ def _label(user_type: UserType, physical: str, where: str) -> str:
         if member.physical == physical.lower():
             return member.name
     raise UnsupportedError(f"{where}: the enum {user_type.name} has no value x'{physical}'")
+
+
+def column_names(text: str, where: str) -> set[str]:
+    """Return the names of the columns in an unconverted expression, as CockroachDB keeps them."""
+    columns = [node for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)]
+    return {node.name if node.this.args.get("quoted") else node.name.lower() for node in columns}
 
 
 def reads_relations(tree: Any) -> bool:

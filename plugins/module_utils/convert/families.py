@@ -17,22 +17,25 @@ _RETURNS = {
     "int": """length char_length character_length octet_length bit_length ascii strpos count row_number rank dense_rank ntile nextval currval lastval setval
     array_length array_lower array_upper array_position cardinality array_ndims masklen family div_int get_bit get_byte jsonb_array_length
     json_array_length unique_rowid unordered_unique_rowid width_bucket sum_int extract_duration levenshtein crc32c crc32ieee fnv32 fnv32a fnv64 fnv64a
-    st_srid num_nulls num_nonnulls bit_count""",
+    st_srid num_nulls num_nonnulls bit_count vector_dims nlevel index""",
     "float": """random pi sin cos tan cot asin acos atan atan2 sinh cosh tanh degrees radians cbrt extract date_part percent_rank cume_dist corr
-    st_area st_distance st_length st_x st_y similarity""",
+    st_area st_distance st_length st_x st_y similarity cosine_distance inner_product l1_distance l2_distance vector_norm ts_rank""",
     "string": """lower upper concat concat_ws substr substring left right lpad rpad ltrim rtrim btrim trim initcap repeat replace reverse split_part translate
     chr md5 sha1 sha224 sha256 sha384 sha512 to_hex encode format quote_ident quote_literal quote_nullable regexp_replace regexp_extract overlay host abbrev
     text jsonb_typeof json_typeof json_extract_path_text jsonb_extract_path_text jsonb_pretty to_char strftime experimental_strftime string_agg
     array_to_string current_user session_user current_database current_schema version timeofday current_setting from_uuid st_astext st_asgeojson""",
     "bytes": "decode uuid_v4 to_uuid set_byte convert_to",
-    "bool": "isnan starts_with bool_and bool_or every st_contains st_intersects st_within st_dwithin st_covers st_coveredby json_valid isfinite like_escape",
+    "bool": """isnan starts_with bool_and bool_or every st_contains st_intersects st_within st_dwithin st_covers st_coveredby json_valid isfinite like_escape
+    jsonb_path_exists jsonb_path_match""",
     "json": """to_json to_jsonb json_build_object jsonb_build_object json_build_array jsonb_build_array jsonb_set json_set jsonb_insert json_remove_path
     json_extract_path jsonb_extract_path json_strip_nulls jsonb_strip_nulls json_agg jsonb_agg json_object_agg jsonb_object_agg row_to_json array_to_json
-    json_object jsonb_object""",
+    json_object jsonb_object jsonb_path_query jsonb_path_query_array jsonb_path_query_first""",
+    "ltree": "lca subltree subpath text2ltree",
     "uuid": "gen_random_uuid uuid_generate_v4",
     "timestamptz": """now current_timestamp transaction_timestamp statement_timestamp clock_timestamp strptime experimental_strptime make_timestamptz
     to_timestamp""",
     "timestamp": "localtimestamp make_timestamp", "date": "current_date make_date to_date", "interval": "age justify_days justify_hours justify_interval",
+    "tsvector": "to_tsvector", "tsquery": "to_tsquery plainto_tsquery phraseto_tsquery",
     "inet": "netmask hostmask broadcast network set_masklen",
 }
 _BY_FUNCTION = {name: family for family, names in _RETURNS.items() for name in names.split()}
@@ -40,7 +43,13 @@ _LIKE_ARGUMENT = frozenset("""abs ceil ceiling floor round trunc sign mod div po
 last_value nth_value lag lead any_value sqrt ln log exp""".split())
 """Functions that return the type of their arguments."""
 _AVERAGES = frozenset(("avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sqrdiff", "sum"))
+_NAMED_TYPES = {
+    "integer": "int", "bigint": "int", "bytea": "bytes", "VARCHAR": "string", "bit varying": "bit", "tsvector": "tsvector", "tsquery": "tsquery",
+    "interval": "interval",
+}
+"""Types of converted parts that go by PostgreSQL's own name."""
 _NUMBERS = ("float", "decimal", "int")
+_IN_ANOTHER_ZONE = {"timestamp": "timestamptz", "timestamptz": "timestamp"}
 _TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
 
 
@@ -83,6 +92,8 @@ def type_family(data_type: Any) -> str:
     if name in table:
         return table[name]
     kind = data_type.args.get("kind")
+    if isinstance(kind, exp.Var):
+        return _NAMED_TYPES.get(kind.name.split("(")[0], "")
     return {"VARBIT": "bit", "char": "string"}.get(kind.name, "") if isinstance(kind, exp.Identifier) else "oid" if isinstance(name, str) else ""
 
 
@@ -116,6 +127,8 @@ def family_of(node: Any, scope: Scope) -> str:
         return family_of(node.this, scope)[:-2] if family_of(node.this, scope).endswith("[]") else ""
     if isinstance(node, exp.Array):
         return (_first(node.expressions, scope) or "") + "[]"
+    if isinstance(node, exp.AtTimeZone):
+        return _IN_ANOTHER_ZONE.get(family_of(node.this, scope), "")
     return _plain(node)
 
 
@@ -123,7 +136,8 @@ def _plain(node: Any) -> str:
     for classes, family in (
         ((exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim, exp.Overlay, exp.GroupConcat), "string"),
         ((exp.JSONExtract, exp.JSONBExtract), "json"), ((exp.HexString,), "bytes"), ((exp.BitString,), "bit"), ((exp.Interval,), "interval"),
-        ((exp.Boolean, exp.Connector, exp.Not, exp.Predicate), "bool"), ((exp.StrPosition,), "int"), ((exp.Extract, exp.Sqrt, exp.Cbrt), "float"),
+        ((exp.Boolean, exp.Connector, exp.Not, exp.Predicate, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.MatchAgainst), "bool"),
+        ((exp.StrPosition,), "int"), ((exp.Extract, exp.Sqrt, exp.Cbrt, exp.Distance, exp.Operator), "float"),
         ((exp.CurrentTimestamp,), "timestamptz"), ((exp.CurrentDate,), "date"),
     ):
         if isinstance(node, classes):
@@ -151,7 +165,7 @@ def _function(name: str, arguments: list[Any], scope: Scope) -> str:
     if name == "date_trunc" and len(families) > 1:
         return {"date": "timestamptz", "time": "interval"}.get(families[1], families[1])
     if name == "timezone" and len(families) > 1:
-        return {"timestamp": "timestamptz", "timestamptz": "timestamp"}.get(families[1], "")
+        return _IN_ANOTHER_ZONE.get(families[1], "")
     return families[0][:-2] if name == "unnest" and families and families[0].endswith("[]") else ""
 
 

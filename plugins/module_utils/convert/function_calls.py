@@ -48,10 +48,16 @@ _DIFFERENT = {
     "quote_literal": "quote_literal() writes other escapes", "current_schemas": "the schema pg_extension is not there",
     "jsonb_pretty": "the keys of JSON objects are in another order",
 }
+_NARROW_FROM = {"levenshtein": 2, "index": 2, "subltree": 1, "subpath": 1}
+"""Functions of extensions that take 32-bit integers from this argument on."""
 _DURATIONS = {"hour": 3600, "minute": 60, "second": 1, "millisecond": 0.001, "microsecond": 0.000001}
+_TEXT_SEARCH_CONFIGURATIONS = frozenset("""simple danish dutch english finnish french german hungarian italian norwegian portuguese romanian russian spanish
+swedish turkish""".split())
 _TIME_FORMATS = {"strftime": "to_char", "experimental_strftime": "to_char", "strptime": "to_timestamp", "experimental_strptime": "to_timestamp"}
 _EXTENSIONS = {"soundex": "", "levenshtein": "fuzzystrmatch", "similarity": "pg_trgm", "show_trgm": "pg_trgm", "sha1": "pgcrypto", "digest": "pgcrypto",
-               "hmac": "pgcrypto", "gen_salt": "pgcrypto", "crypt": "pgcrypto"}
+               "hmac": "pgcrypto", "gen_salt": "pgcrypto", "crypt": "pgcrypto",
+               **dict.fromkeys(("cosine_distance", "inner_product", "l1_distance", "l2_distance", "vector_dims", "vector_norm"), "vector"),
+               **dict.fromkeys(("index", "lca", "ltree2text", "nlevel", "subltree", "subpath", "text2ltree"), "ltree")}
 
 
 def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
@@ -192,14 +198,26 @@ def _from_extension(node: Any, name: str, family: str, converter: Any) -> Any:
         template = "encode(digest(convert_to(_0, 'UTF8'), 'sha1'), 'hex')" if family == "string" else "encode(digest(_0, 'sha1'), 'hex')"
         return trees.filled(template, converter.convert(node.expressions[0]))
     converted = [converter.convert(argument) for argument in node.expressions]
-    if name == "levenshtein":
-        converted[2:] = [trees.cast(argument, "integer") for argument in converted[2:]]
+    if name in _NARROW_FROM:
+        first = _NARROW_FROM[name]
+        converted[first:] = [trees.cast(argument, "integer") for argument in converted[first:]]
     return trees.call(name, *converted)
 
 
 def _age(node: Any, name: str, family: str, converter: Any) -> Any:
     """The age of one moment is counted from now in CockroachDB, from midnight in PostgreSQL."""
     return trees.filled("age(now(), _0)", converter.convert(node.expressions[0])) if len(node.expressions) == 1 else None
+
+
+def _text_search(node: Any, name: str, family: str, converter: Any) -> Any:
+    """The configuration is a text in CockroachDB, and a regconfig in PostgreSQL."""
+    converter.differs(f"{name}() splits texts with hyphens, dots or slashes into other words")
+    if len(node.expressions) == 1:
+        return trees.call(name, converter.convert(node.expressions[0]))
+    configuration = trees.constant_text(node.expressions[0])
+    if configuration not in _TEXT_SEARCH_CONFIGURATIONS:
+        raise converter.refusal(f"{name}() with the text search configuration {configuration or 'of a row'} has no counterpart in PostgreSQL")
+    return trees.call(name, trees.cast(trees.exp.Literal.string(f"pg_catalog.{configuration}"), "regconfig"), converter.convert(node.expressions[1]))
 
 
 def _to_char(node: Any, name: str, family: str, converter: Any) -> None:
@@ -214,7 +232,7 @@ _HANDLERS: dict[str, Callable[[Any, str, str, Any], Any]] = {
     "age": _age, "pow": _power, "power": _power,
     "round": _round, "mod": _mod, "extract": _extract, "extract_duration": _extract_duration, "encode": _encode, "regexp_extract": _regexp_extract,
     "array_to_string": _array_to_string, "to_char": _to_char, **dict.fromkeys(_TIME_FORMATS, _formatted_time), **dict.fromkeys(_ESCAPES, _with_escape),
-    **dict.fromkeys(_EXTENSIONS, _from_extension),
+    **dict.fromkeys(_EXTENSIONS, _from_extension), **dict.fromkeys(functions.TEXT_SEARCH, _text_search),
 }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Optional
 
 from ..catalog.from_descriptors import BUILT_IN_ROLES
-from ..catalog.model import Grant, Role
+from ..catalog.model import Grant, Role, Schema
 from .context import Context
 from .database_commands import on_database
 from .names import clip, quote
@@ -14,9 +14,11 @@ from .routines import Routine, full_name
 
 _ALLOWED = {
     "DATABASE": ("CREATE", "CONNECT"), "SCHEMA": ("CREATE", "USAGE"), "TYPE": ("USAGE",), "SEQUENCE": ("USAGE", "SELECT", "UPDATE"),
-    "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "TRIGGER"), "FUNCTION": ("EXECUTE",),
 }
+_MAINTAIN, _MAINTAIN_FROM = "MAINTAIN", 17
 _EVERYBODY = "public"
+_OWNED_PUBLIC_FROM = 15
 
 
 def available_roles(roles: list[Role], context: Context) -> frozenset[str]:
@@ -37,7 +39,7 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
         bare = context.schemas[schema.id]
         full_name = f"{database.name}.{schema.name}"
         _privileges("SCHEMA", quote(bare), schema.grants, full_name, context, lost, bare)
-        if schema.name != _EVERYBODY:
+        if not _belongs_to_owner_of_database(schema, context):
             _owner("SCHEMA", quote(bare), schema.owner, full_name, context, lost, bare)
     for user_type in database.types:
         _object("TYPE", "TYPE", user_type, context, lost)
@@ -56,6 +58,11 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
             "role_missing", "warning", role, f"The target has no role {role}: its privileges or ownership are left out for {shown}.",
             "Create the role and run the import again, or set grants to create.",
         )
+
+
+def _belongs_to_owner_of_database(schema: Schema, context: Context) -> bool:
+    """Since PostgreSQL 15 the schema public of a new database belongs to whoever owns the database."""
+    return schema.name == _EVERYBODY and schema.owner == context.database.owner and context.features.major >= _OWNED_PUBLIC_FROM
 
 
 def _object(kind: str, owner_kind: str, item, context: Context, lost: dict[str, list[str]], owned: bool = False) -> None:  # type: ignore[no-untyped-def]
@@ -115,8 +122,7 @@ def _privileges(
             continue
         _report_dropped(kind, grant, full_name, context)
         grantee = "PUBLIC" if everybody else quote(grant.role)
-        plain, grantable = _split(kind, grant)
-        for names, option in ((plain, ""), (grantable, " WITH GRANT OPTION")):
+        for names, option in zip(split_privileges(grant, allowed(kind, context)), ("", " WITH GRANT OPTION")):
             if not names:
                 continue
             if target is None:
@@ -125,17 +131,24 @@ def _privileges(
                 context.conversion.add("grant", "grant", f"GRANT {', '.join(names)} ON {kind} {target} TO {grantee}{option}", name, schema)
 
 
-def _split(kind: str, grant: Grant) -> tuple[list[str], list[str]]:
-    """Return the privileges without and with the grant option; PUBLIC cannot have it."""
+def allowed(kind: str, context: Context) -> tuple[str, ...]:
+    """Return the privileges on a kind of object that CockroachDB and the target both have."""
+    return (*_ALLOWED[kind], _MAINTAIN) if kind == "TABLE" and context.features.major >= _MAINTAIN_FROM else _ALLOWED[kind]
+
+
+def split_privileges(grant: Grant, privileges: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Return the privileges without and with the grant option, of ``privileges`` only; PUBLIC cannot have the option."""
     if "ALL" in grant.privileges:
-        return ([], ["ALL"]) if "ALL" in grant.grantable and grant.role != _EVERYBODY else (["ALL"], [])
-    names = [name for name in _ALLOWED[kind] if name in grant.privileges]
+        if grant.role == _EVERYBODY:
+            return ["ALL"], []
+        return ([], ["ALL"]) if "ALL" in grant.grantable else (["ALL"], [name for name in privileges if name in grant.grantable])
+    names = [name for name in privileges if name in grant.privileges]
     grantable = [name for name in names if grant.role != _EVERYBODY and ("ALL" in grant.grantable or name in grant.grantable)]
     return [name for name in names if name not in grantable], grantable
 
 
 def _report_dropped(kind: str, grant: Grant, full_name: str, context: Context) -> None:
-    dropped = [name for name in grant.privileges if name != "ALL" and name not in _ALLOWED[kind]]
+    dropped = [name for name in grant.privileges if name != "ALL" and name not in allowed(kind, context)]
     if dropped:
         context.find(
             "privilege_without_counterpart", "warning", full_name,

@@ -3,14 +3,17 @@
 """Expressions where PostgreSQL takes only immutable ones: computed columns, expression indexes, predicates."""
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Callable
 
 from ..catalog.model import Column, SqlType
+from ..errors import UnsupportedError
 from . import functions
 from .context import Context
 from .expressions import Expression
+from .families import Scope, family_of, type_family
 from .names import clip, dollar_quote, quote
-from .types import type_name
+from .types import element_of, type_name
 
 try:
     from sqlglot import exp
@@ -18,86 +21,110 @@ except ImportError:  # named by libraries.missing()
     exp = None
 
 _NUMBERS = frozenset(("int", "float", "decimal"))
-_TEXT_SAFE = frozenset(("int", "decimal", "string", "collated", "uuid", "json", "bool"))
+_TEXT_SAFE = frozenset(("int", "decimal", "string", "uuid", "json", "bool"))
+"""Families whose text does not depend on settings."""
+_FROM_TEXT = frozenset((*_TEXT_SAFE, "inet", "bytes", "float"))
+"""Families that a text becomes whatever the settings are."""
+_BETWEEN_TYPES = frozenset((("timestamp", "date"), ("date", "timestamp"), ("bool", "int")))
+_JOINED = frozenset(("string", "json", "bytes", "bit"))
+_ZONED = frozenset(("timestamptz", "timetz"))
+_TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
+_OF_TIMES = {"date_trunc": ("timestamp", "interval"), "date_part": ("timestamp", "date", "time", "interval"), "timezone": ("timestamp", "timestamptz")}
+"""Functions that are immutable for some types of their second argument."""
+_ADDED = frozenset(("geometry", "geography", "box2d", "vector", "ltree", "collated"))
+_ALIKE = frozenset(("coalesce", "greatest", "least", "nullif"))
+"""Functions whose arguments are compared or brought to one type."""
 
 
 def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
     """Whether PostgreSQL surely sees the expression as immutable; False also when that is only not known."""
     plain = (
-        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.Is, exp.EQ, exp.NEQ, exp.GT, exp.GTE,
-        exp.LT, exp.LTE, exp.In, exp.Between, exp.Case, exp.If, exp.Coalesce, exp.Neg, exp.DataType, exp.DataTypeParam, exp.Var, exp.Tuple, exp.NullSafeEQ,
-        exp.NullSafeNEQ, exp.Trim, exp.Substring,
+        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.Is, exp.If, exp.Neg, exp.DataType,
+        exp.DataTypeParam, exp.Var, exp.Tuple, exp.Trim, exp.Substring, exp.Overlay, exp.Collate, exp.Dot, exp.BitString, exp.Like, exp.ILike,
+        exp.SimilarTo, exp.RegexpLike, exp.RegexpILike, exp.Escape, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot,
+        exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Array, exp.Bracket, exp.Any,
+        exp.All, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONBExtract, exp.JSONBExtractScalar, exp.JSONPath, exp.JSONPathPart,
+        exp.JSONBContainsTopKey, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.JSONBDeleteAtPath, exp.MatchAgainst,
     )
-    arithmetic = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv, exp.Pow)
-    for node in tree.walk():
-        if isinstance(node, exp.Anonymous):
-            if node.name.lower() not in functions.IMMUTABLE:
-                return False
-        elif isinstance(node, exp.Cast):
-            if not _is_safe_cast(node, columns):
-                return False
-        elif isinstance(node, arithmetic):
-            if not _is_number(node.this, columns) or not _is_number(node.expression, columns):
-                return False
-        elif isinstance(node, exp.DPipe):
-            if not _is_string(node.this, columns) or not _is_string(node.expression, columns):
-                return False
-        elif isinstance(node, (exp.JSONExtract, exp.JSONExtractScalar, exp.JSONPath, exp.JSONPathPart, exp.JSONBContainsTopKey)):
-            continue
-        elif not isinstance(node, plain):
-            return False
-    return not _compares_times(tree, columns)
+    scope = Scope(columns)
+    rules: tuple[tuple[Any, Callable[[Any, Scope], bool]], ...] = (
+        (exp.Anonymous, _is_safe_function), (exp.Cast, _is_safe_cast), (exp.DPipe, _is_safe_concatenation), (exp.AtTimeZone, _is_safe_zone),
+        ((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv, exp.Pow), _is_safe_arithmetic),
+        ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ), lambda node, known: _alike((node.this, node.expression), known)),
+        (exp.In, lambda node, known: not node.args.get("query") and _alike((node.this, *node.expressions), known)),
+        (exp.Between, lambda node, known: _alike((node.this, node.args["low"], node.args["high"]), known)),
+        (exp.Case, lambda node, known: node.this is None or _alike((node.this, *(branch.this for branch in node.args["ifs"])), known)),
+        (exp.Coalesce, lambda node, known: _alike((node.this, *node.expressions), known)),
+    )
+    return all(
+        next((rule(node, scope) for kinds, rule in rules if isinstance(node, kinds)), isinstance(node, plain)) for node in tree.walk()
+    )
 
 
-def _family(node: Any, columns: dict[str, SqlType]) -> str:
-    node = node.unnest()
-    if isinstance(node, exp.Column) and node.name in columns:
-        return columns[node.name].family
-    if isinstance(node, exp.Literal):
-        return "string" if node.is_string else "decimal"
-    return ""
+def _is_safe_function(node: Any, scope: Scope) -> bool:
+    name, arguments = node.name.lower(), node.expressions
+    if name in _OF_TIMES:
+        return len(arguments) == 2 and family_of(arguments[1], scope) in _OF_TIMES[name]
+    if name in functions.TEXT_SEARCH and len(arguments) == 1:
+        return False
+    return name in functions.IMMUTABLE and (name not in _ALIKE or _alike(arguments, scope))
 
 
-def _is_safe_cast(node: Any, columns: dict[str, SqlType]) -> bool:
+def _is_safe_cast(node: Any, scope: Scope) -> bool:
     """Constants are converted once, when the command is read; numbers and strings convert without settings."""
-    target, source = node.args["to"], node.this.unnest()
-    if target.name == "integer" and _is_number(source, columns):
+    source = node.this.unnest()
+    constants = source.expressions if isinstance(source, exp.Array) else [source]
+    if all(isinstance(part.unnest(), (exp.Literal, exp.Null)) for part in constants):
         return True
-    if isinstance(source, exp.Literal):
-        return True
-    if isinstance(source, exp.Neg) and isinstance(source.this.unnest(), (exp.Literal, exp.Cast)):
-        return True
-    if _is_number(source, columns):
-        return target.this in exp.DataType.NUMERIC_TYPES or target.this in exp.DataType.TEXT_TYPES and _family(source, columns) in _TEXT_SAFE
-    if _is_string(source, columns):
-        return target.this in exp.DataType.TEXT_TYPES or target.this in exp.DataType.NUMERIC_TYPES
-    return _family(source, columns) in _TEXT_SAFE and target.this in exp.DataType.TEXT_TYPES
+    old, new = family_of(source, scope), type_family(node.args["to"])
+    if not old or not new:
+        return False
+    return (
+        old == new or {old, new} <= _NUMBERS or (old, new) in _BETWEEN_TYPES or old == "string" and new in _FROM_TEXT
+        or new == "string" and old in _TEXT_SAFE
+    )
 
 
-def _is_number(node: Any, columns: dict[str, SqlType]) -> bool:
-    node = node.unnest()
-    if isinstance(node, exp.Cast):
-        return node.args["to"].this in exp.DataType.NUMERIC_TYPES
-    if isinstance(node, exp.Neg):
-        return _is_number(node.this, columns)
-    if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv, exp.Pow)):
-        return _is_number(node.this, columns) and _is_number(node.expression, columns)
-    return _family(node, columns) in _NUMBERS
+def _is_safe_concatenation(node: Any, scope: Scope) -> bool:
+    left, right = family_of(node.this, scope), family_of(node.expression, scope)
+    return left == right and left in _JOINED or left.endswith("[]") or right.endswith("[]")
 
 
-def _is_string(node: Any, columns: dict[str, SqlType]) -> bool:
-    node = node.unnest()
-    if isinstance(node, exp.Cast):
-        return node.args["to"].this in exp.DataType.TEXT_TYPES
-    if isinstance(node, exp.DPipe):
-        return _is_string(node.this, columns) and _is_string(node.expression, columns)
-    return _family(node, columns) in ("string", "collated")
+def _is_safe_zone(node: Any, scope: Scope) -> bool:
+    return family_of(node.this, scope) in _OF_TIMES["timezone"]
 
 
-def _compares_times(tree: Any, columns: dict[str, SqlType]) -> bool:
+def _is_safe_arithmetic(node: Any, scope: Scope) -> bool:
+    """A day of a timestamp with time zone depends on the zone; everything else is the same everywhere."""
+    left, right = family_of(node.this, scope), family_of(node.expression, scope)
+    if "interval" in (left, right):
+        return bool(left and right) and not {left, right} & _ZONED
+    return bool(left and right) and (left == right or not {left, right} & _ZONED)
+
+
+def _alike(nodes: Iterable[Any], scope: Scope) -> bool:
     """Comparing a date or timestamp with a timestamptz depends on the time zone."""
-    families = {columns[node.name].family for node in tree.find_all(exp.Column) if node.name in columns}
-    return len(families & {"date", "timestamp", "timestamptz", "time", "timetz"}) > 1
+    compared = [node.unnest() for node in nodes]
+    tuples = [node.expressions for node in compared if isinstance(node, exp.Tuple)]
+    if tuples:
+        return all(_alike(parts, scope) for parts in zip(*tuples))
+    found = {_compared_family(node, scope) for node in compared if not isinstance(node, exp.Null)}
+    return not found & _TIMES or len(found) == 1
+
+
+def _compared_family(node: Any, scope: Scope) -> str:
+    if not isinstance(node, (exp.Any, exp.All)):
+        return family_of(node, scope)
+    family = family_of(node.this, scope)
+    return family[:-2] if family.endswith("[]") else ""
+
+
+def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:
+    """Whether an expression has to do with a type that a user or an extension has made, which virtual columns of PostgreSQL may not."""
+    used = {node.name for node in tree.find_all(exp.Column)}
+    kinds = [element_of(kind) for kind in (result, *(column.type for column in columns if clip(column.name) in used))]
+    named = (node.args.get("kind") for node in tree.find_all(exp.DataType))
+    return any(kind.user_type_id or kind.family in _ADDED for kind in kinds) or any(isinstance(kind, exp.Var) and '"' in kind.name for kind in named)
 
 
 def immutable_sql(
@@ -109,12 +136,14 @@ def immutable_sql(
     depending on settings such as the time zone; the function pins those to CockroachDB's (UTC, ISO).
     ``result`` is the SQL type of the result.
     """
+    if expression.calls & context.late_functions:
+        raise UnsupportedError(f"{where}: it calls a function that reads tables")
     types = {clip(column.name): column.type for column in columns}
     if is_immutable(expression.tree, types):
         return expression.sql
     used = [column for column in columns if any(node.name == clip(column.name) for node in expression.tree.find_all(exp.Column))]
     arguments = ", ".join(f"{quote(clip(column.name))} {type_name(column.type, context, where)}" for column in used)
-    function = context.scope.unique(schema, name, where)
+    function = context.scope.unique_function(schema, name, where)
     context.conversion.add(
         "function", "function",
         f"CREATE FUNCTION {quote(schema, function)}({arguments}) RETURNS {result} LANGUAGE sql IMMUTABLE PARALLEL SAFE "

@@ -19,6 +19,7 @@ _OLD_PRIMARY_NAME = "primary"
 _SCALARS = {"gin": "btree_gin", "gist": "btree_gist"}
 """The extension by which an index of a method also takes numbers, texts and the like."""
 _MAX_DIMENSIONS = 2000
+_DISTANCES = {"l2": "the Euclidean distance (<->)", "ip": "the inner product (<#>)", "cosine": "the cosine distance (<=>)"}
 
 
 def create_primary_key(table: Table, context: Context) -> None:
@@ -70,9 +71,8 @@ def create_indexes(table: Table, context: Context) -> None:
     """Add every secondary index and constraint that is an index."""
     for index in table.indexes:
         _create_index(index, table, context)
-    for constraint in table.unique_without_index:
+    for constraint, index in zip(table.unique_without_index, unique_without_index(table)):
         where = context.full_name(table, constraint.name)
-        columns = [IndexColumn(column_id) for column_id in constraint.column_ids]
         context.find("unique_without_index", "info", where, "UNIQUE WITHOUT INDEX becomes a unique index: PostgreSQL has no other way to keep a column unique.")
         if not constraint.validated:
             context.find(
@@ -80,7 +80,18 @@ def create_indexes(table: Table, context: Context) -> None:
                 "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not unique.",
                 "Remove the rows that are there twice, then make a unique index.",
             )
-        _create_index(Index(0, constraint.name, unique=constraint.validated, columns=columns, predicate=constraint.predicate), table, context)
+        _create_index(index, table, context)
+
+
+def unique_without_index(table: Table) -> list[Index]:
+    """Return the index that stands for each UNIQUE WITHOUT INDEX; their ids are below zero, where no index of CockroachDB has its own."""
+    return [
+        Index(
+            -number, item.name, unique=item.validated, columns=[IndexColumn(column_id) for column_id in item.column_ids], predicate=item.predicate,
+            comment=item.comment,
+        )
+        for number, item in enumerate(table.unique_without_index, 1)
+    ]
 
 
 def create_view_indexes(view: View, context: Context) -> None:
@@ -106,7 +117,10 @@ def _create_index(index: Index, table: Table, context: Context, step: str = "ind
         context.find("index_left_out", severity, where, f"The index is left out. {error}", "Create one by hand where queries need it.")
         return
     if index.not_visible:
-        context.find("index_not_visible", "info", where, "The index is NOT VISIBLE in CockroachDB; PostgreSQL's planner uses it.")
+        context.find(
+            "index_not_visible", "info", where,
+            "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always uses it.",
+        )
 
 
 def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
@@ -198,7 +212,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
 
 
 def _create_vector(index: Index, table: Table, context: Context, where: str, step: str) -> None:
-    """Add an index of pgvector for the distance that ``<->`` measures, the one that CockroachDB takes by default."""
+    """Add an index of pgvector for the same distance; its operator classes have CockroachDB's names."""
     column = context.columns(table)[index.columns[-1].column_id]
     if not context.use_extension("vector"):
         raise UnsupportedError(f"{where}: a vector index needs the extension vector")
@@ -209,12 +223,12 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
     schema, bare = context.schema(table), clip(table.name)
-    sql = f"CREATE INDEX {quote(name)} ON {quote(schema, bare)} USING hnsw ({quote(clip(column.name))} vector_l2_ops){predicate}"
+    sql = f"CREATE INDEX {quote(name)} ON {quote(schema, bare)} USING hnsw ({quote(clip(column.name))} vector_{index.distance}_ops){predicate}"
     context.conversion.add(step, "index", sql, name, schema, bare)
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
-        "vector_index", "info", where, "The vector index becomes an hnsw index for the Euclidean distance (<->).",
-        "Make one with vector_cosine_ops or vector_ip_ops where queries use another distance.",
+        "vector_index", "info", where, f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
+        "Its parameters are pgvector's defaults; hnsw.ef_search says how thoroughly a query looks.",
     )
 
 

@@ -13,6 +13,8 @@ import hashlib
 from ..errors import UnsupportedError
 
 MAX_BYTES = 63
+_SYSTEM_COLUMNS = frozenset(("cmax", "cmin", "ctid", "xmax", "xmin"))
+"""Columns that every table of PostgreSQL has, and CockroachDB's have not; tableoid is one of both."""
 
 
 def quote(*parts: str) -> str:
@@ -42,11 +44,11 @@ def dollar_quote(body: str) -> str:
 
 
 def clip(name: str) -> str:
-    """Return the name in PostgreSQL, of at most 63 bytes: a longer one is cut and ends in a hash of the whole name.
+    """Return the name in PostgreSQL, of at most 63 bytes: a longer one is cut and ends in a hash of the whole name, as does that of a system column.
 
     Two long names stay apart, and one name is the same wherever it stands and in every run.
     """
-    return name if len(name.encode("utf-8")) <= MAX_BYTES else shorten(name, "_" + digest(name))
+    return shorten(name, "_" + digest(name)) if len(name.encode("utf-8")) > MAX_BYTES or name in _SYSTEM_COLUMNS else name
 
 
 def shorten(name: str, suffix: str) -> str:
@@ -60,10 +62,11 @@ def digest(*parts: str) -> str:
 
 
 class Scope:
-    """The names of tables, views, sequences and indexes of each schema, which share one space in PostgreSQL."""
+    """The names of tables, views, sequences and indexes of each schema, which share one space in PostgreSQL; functions have their own."""
 
     def __init__(self) -> None:
         self._taken: set[tuple[str, str]] = set()
+        self._functions: set[tuple[str, str]] = set()
 
     def claim(self, schema: str, name: str) -> str:
         """Take the name of a table, view, sequence or type; raises UnsupportedError when it is taken already."""
@@ -74,12 +77,21 @@ class Scope:
         return short
 
     def reserve(self, schema: str, name: str) -> None:
-        """Keep a name for a function, which may share it with a table and with other functions."""
-        self._taken.add((schema, clip(name)))
+        """Keep a name for a user's function, which may share it with other functions."""
+        self._functions.add((schema, clip(name)))
 
     def unique(self, schema: str, name: str, *context: str) -> str:
         """Take ``name``, or a name made from it and a stable hash of ``context`` when it is taken or too long."""
-        wanted = name
-        if clip(name) != name or (schema, name) in self._taken:
-            wanted = shorten(name, "_" + digest(schema, name, *context))
-        return self.claim(schema, wanted)
+        return self.claim(schema, _free(self._taken, schema, name, context))
+
+    def unique_function(self, schema: str, name: str, *context: str) -> str:
+        """Take the name of a function that the conversion makes, chosen like that of ``unique``."""
+        free = _free(self._functions, schema, name, context)
+        self._functions.add((schema, free))
+        return free
+
+
+def _free(taken: set[tuple[str, str]], schema: str, name: str, context: tuple[str, ...]) -> str:
+    if clip(name) != name or (schema, name) in taken:
+        return shorten(name, "_" + digest(schema, name, *context))
+    return name

@@ -11,7 +11,7 @@ from . import expressions
 from .context import Context
 from .dialect import tokenize
 from .families import type_family
-from .names import quote
+from .names import clip, quote
 
 _QUERIES = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "UPSERT", "WITH", "VALUES"))
 _AS_IT_IS = frozenset(("NULL", "FETCH", "MOVE", "CLOSE", "COMMIT", "ROLLBACK"))
@@ -62,11 +62,20 @@ class _Reader:
         return UnsupportedError(f"{self.where}: the PL/pgSQL at {self.word() or 'its end'!r} is not converted")
 
     def name(self) -> str:
-        """Read an identifier and return it quoted, in small letters unless it was quoted."""
+        """Read an identifier and return it quoted, in small letters unless it was quoted, and as short as in expressions."""
         token = self.tokens[self.position]
         self.position += 1
         quoted = self.body[token.start] == '"'
-        return quote(token.text if quoted else token.text.lower())
+        return quote(clip(token.text if quoted else token.text.lower()))
+
+    def names_until(self, *ends: str) -> str:
+        """Return the source up to one of the ends as it is; raises UnsupportedError for a name that would have to be shortened."""
+        begin = self.position
+        text = self.text_until(*ends)
+        for token in self.tokens[begin:self.position]:
+            if clip(token.text) != token.text:
+                raise UnsupportedError(f"{self.where}: the name {token.text} is too long for PostgreSQL")
+        return text
 
     def text_until(self, *ends: str) -> str:
         """Return the source up to one of these words or symbols outside of parentheses and CASE, which is not gone past."""
@@ -93,7 +102,7 @@ class _Reader:
 
     def block(self, indent: str) -> list[str]:
         """Read [<<label>>] [DECLARE …] BEGIN … [EXCEPTION …] END [label]."""
-        lines = self.label(indent)
+        lines, outer = self.label(indent), dict(self.variables)
         if self.accept("DECLARE"):
             lines.append(f"{indent}DECLARE")
             while self.word() != "BEGIN":
@@ -110,6 +119,7 @@ class _Reader:
         self.expect("END")
         label = "" if self.word() in (";", "") else " " + self.name()
         self.accept(";")
+        self.variables = outer
         return [*lines, f"{indent}END{label};"]
 
     def label(self, indent: str) -> list[str]:
@@ -164,10 +174,10 @@ class _Reader:
     def statement(self, indent: str) -> list[str]:
         """Read one statement with its semicolon."""
         word = self.word()
-        if word == "<" and self.word(5) not in ("LOOP", "WHILE") or word in ("DECLARE", "BEGIN"):
+        if word == "<" and self.word(5) not in ("LOOP", "WHILE", "FOR") or word in ("DECLARE", "BEGIN"):
             return self.block(indent)
         handler = {
-            "IF": self.branches, "CASE": self.cases, "LOOP": self.loop, "WHILE": self.loop, "<": self.loop,
+            "IF": self.branches, "CASE": self.cases, "LOOP": self.loop, "WHILE": self.loop, "FOR": self.loop, "<": self.loop,
         }.get(word)
         return handler(indent) if handler else [indent + self.simple(word)]
 
@@ -189,7 +199,10 @@ class _Reader:
         self.position += 1
         lines = [f"{indent}CASE" + ("" if self.word() == "WHEN" else " " + self.expression("WHEN"))]
         while self.accept("WHEN"):
-            lines.append(f"{indent}{_INDENT}WHEN {self.expression('THEN')} THEN")
+            values = [self.expression(",", "THEN")]
+            while self.accept(","):
+                values.append(self.expression(",", "THEN"))
+            lines.append(f"{indent}{_INDENT}WHEN {', '.join(values)} THEN")
             self.expect("THEN")
             lines += self.statements(indent + _INDENT * 2, "WHEN", "ELSE", "END")
         return lines + self.otherwise(indent, "CASE")
@@ -203,11 +216,13 @@ class _Reader:
         return [*lines, f"{indent}END {keyword};"]
 
     def loop(self, indent: str) -> list[str]:
-        """Read [<<label>>] [WHILE condition] LOOP … END LOOP [label]."""
+        """Read [<<label>>] [WHILE condition | FOR variable IN range] LOOP … END LOOP [label]."""
         lines = self.label(indent)
         condition = ""
         if self.accept("WHILE"):
             condition = f"WHILE {self.expression('LOOP')} "
+        elif self.accept("FOR"):
+            condition = f"FOR {self.range()} "
         self.expect("LOOP")
         lines.append(f"{indent}{condition}LOOP")
         lines += self.statements(indent + _INDENT, "END")
@@ -216,12 +231,36 @@ class _Reader:
         self.expect(";")
         return [*lines, f"{indent}END LOOP{label};"]
 
+    def range(self) -> str:
+        """Read variable IN [REVERSE] first..last [BY step]."""
+        self.variables[self.tokens[self.position].text.lower()] = SqlType("int", 20, 64)
+        name = self.name()
+        self.expect("IN")
+        reverse = "REVERSE " if self.accept("REVERSE") else ""
+        begin = self.tokens[self.position].start
+        while not self.at_second_dot():
+            if self.word() in ("LOOP", ";", ""):
+                raise UnsupportedError(f"{self.where}: a FOR loop over something else than a range of numbers is not converted")
+            self.position += 1
+        first = self.converted(self.body[begin:self.tokens[self.position].start - 1])
+        self.position += 1
+        text = f"{name} IN {reverse}{first}..{self.expression('BY', 'LOOP')}"
+        self.context.find(
+            "loop_variable", "info", self.where, f"The variable {name} of a FOR loop has 32 bits in PostgreSQL: greater numbers are an error.",
+            "Write a WHILE loop where they occur.",
+        )
+        return text + (f" BY {self.expression('LOOP')}" if self.accept("BY") else "")
+
+    def at_second_dot(self) -> bool:
+        """Whether the next token is the second dot of a range; the first one may be taken for a number's."""
+        return self.word() == "." and self.body[self.tokens[self.position].start - 1] == "."
+
     def simple(self, word: str) -> str:
         """Read a statement without statements inside."""
         if word in _QUERIES:
             return self.query()
         if word in _AS_IT_IS:
-            return self.finished(self.text_until(";"))
+            return self.finished(self.names_until(";"))
         if word in ("EXIT", "CONTINUE"):
             self.position += 1
             label = "" if self.word() in ("WHEN", ";") else " " + self.name()
@@ -236,7 +275,7 @@ class _Reader:
             return self.finished(f"PERFORM {self.converted('SELECT ' + text)[len('SELECT '):]}" if word == "PERFORM" else f"CALL {self.converted(text)}")
         if word == "OPEN":
             self.position += 1
-            head = self.text_until("FOR", ";")
+            head = self.names_until("FOR", ";")
             return self.finished(f"OPEN {head}" + (f" FOR {self.expression(';')}" if self.accept("FOR") else ""))
         return self.assignment()
 

@@ -29,6 +29,7 @@ def create_policies(table: Table, context: Context) -> None:
         except UnsupportedError as error:
             context.find("policy_left_out", "error", where, f"The row-level security policy is left out. {error}", "Write it again with CREATE POLICY.")
             continue
+        context.report_cut(policy["name"], where)
         context.conversion.add("policy", "policy", sql, clip(policy["name"]), schema, name)
     if table.row_level_security:
         context.conversion.add(

@@ -14,8 +14,8 @@ from .names import clip, dollar_quote, quote
 from .plpgsql import convert_body, split_statements
 from .types import type_name
 
-_VOID, _TRIGGER, _RECORD = "void", "trigger", "tuple"
-_PLAIN_RETURNS = {_VOID: "void", _TRIGGER: "trigger", _RECORD: "record"}
+_VOID, _TRIGGER, _RECORD, _ANY = "void", "trigger", "tuple", "any"
+_PLAIN_RETURNS = {_VOID: "void", _TRIGGER: "trigger", _RECORD: "record", _ANY: "anyelement"}
 _LANGUAGES = {"SQL": "sql", "PLPGSQL": "plpgsql"}
 _RETURNING = ("OUT", "INOUT")
 
@@ -107,6 +107,7 @@ class _Parameter:
         self.mode, self.name = item["mode"], item["name"]
         self.type: SqlType = item["type"] if isinstance(item["type"], SqlType) else from_json(SqlType, item["type"])
         kind = _type(self.type, context, where)
+        context.report_cut(self.name, f"{where}.{self.name}")
         name = quote(clip(self.name)) if self.name else ""
         default = f" DEFAULT {expressions.convert(item['default'], context, where).sql}" if item.get("default") else ""
         self.sql = " ".join(part for part in (self.mode if self.mode != "IN" else "", name, kind) if part) + default
@@ -122,6 +123,8 @@ def _type(kind: SqlType, context: Context, where: str) -> str:
     if _row_type(kind, context):
         inner = kind.element if kind.element else kind
         return context.qualified(context.relations[inner.oid - USER_TYPE_OID_BASE]) + ("[]" if kind.element else "")
+    if kind.element is not None and kind.element.family == _ANY:
+        return "anyarray"
     if kind.family in _PLAIN_RETURNS and not kind.user_type_id:
         return _PLAIN_RETURNS[kind.family]
     return type_name(kind, context, where)

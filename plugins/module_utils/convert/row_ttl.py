@@ -28,6 +28,8 @@ def report_ttl(table: Table, context: Context) -> None:
         advice = f"With pg_cron: SELECT cron.schedule({literal(f'ttl {context.schema(table)}.{table.name}')}, {literal(schedule)}, {literal(delete)})"
     except UnsupportedError as error:
         advice = f"Schedule a DELETE by hand, for example with pg_cron. {error}"
+    if table.ttl.get("paused"):
+        advice = f"Nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
     context.find("row_ttl", "warning", where, "Row-level TTL has no counterpart: PostgreSQL does not delete the rows that expire.", advice)
 
 

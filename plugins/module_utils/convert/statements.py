@@ -9,10 +9,10 @@ from ..catalog.model import Finding
 
 PRE_DATA_STEPS = ("role", "extension", "schema", "type", "sequence", "function", "table")
 POST_DATA_STEPS = (
-    "primary_key", "index", "check", "foreign_key", "sequence_value", "view", "trigger", "policy", "comment", "owner", "grant", "setting",
+    "primary_key", "index", "check", "foreign_key", "sequence_value", "view", "late", "trigger", "policy", "comment", "owner", "grant", "setting",
 )
 STEPS = PRE_DATA_STEPS + POST_DATA_STEPS
-"""Load order. Every statement of a step may rely on all earlier steps."""
+"""Load order. Every statement of a step may rely on all earlier steps; ``late`` are defaults and checks that call functions which read tables."""
 
 PARALLEL_STEPS = frozenset(("primary_key", "index"))
 """Statements of these steps do not need each other."""

@@ -28,7 +28,7 @@ def _create(column: Column, table: Table, context: Context) -> None:
         context.find("on_update_left_out", "error", where, f"ON UPDATE {column.on_update} is left out. {error}", "Write a trigger by hand.")
         return
     target = quote(clip(column.name))
-    function = context.scope.unique(schema, f"{table.name}_{column.name}{_SUFFIX}", where)
+    function = context.scope.unique_function(schema, f"{table.name}_{column.name}{_SUFFIX}", where)
     body = f"BEGIN\n    IF NEW.{target} IS NOT DISTINCT FROM OLD.{target} THEN\n        NEW.{target} := {value};\n    END IF;\n    RETURN NEW;\nEND"
     context.conversion.add(
         "function", "function", f"CREATE FUNCTION {quote(schema, function)}() RETURNS trigger LANGUAGE plpgsql AS {dollar_quote(body)}", function, schema,

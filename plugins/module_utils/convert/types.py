@@ -20,6 +20,7 @@ _BITS = frozenset((1560, 1562))
 _TIMES = frozenset((1083, 1114, 1184, 1186, 1266))
 _GEOMETRIES = ("geometry", "geography")
 _EXTENSION_TYPES = {"vector": "vector", "ltree": "ltree"}
+_LONG_LABELS_FROM = 16
 _STRING_FAMILIES = ("string", "collated")
 _COCKROACH_OIDS = range(90000, 100000)
 _FLOAT4 = 700
@@ -44,6 +45,11 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
     if kind.family in _EXTENSION_TYPES:
         if not context.use_extension(_EXTENSION_TYPES[kind.family]):
             return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
+        if kind.family == "ltree" and context.features.major < _LONG_LABELS_FROM:
+            context.find(
+                "ltree_labels", "warning", where, "Labels with hyphens or of more than 255 characters are an error: PostgreSQL has them from version 16 on.",
+                "Take a newer server if the column holds such labels.",
+            )
         return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
     if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
         return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)

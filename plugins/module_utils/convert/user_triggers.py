@@ -21,6 +21,7 @@ def create_triggers(table: Table, context: Context) -> None:
         except UnsupportedError as error:
             context.find("trigger_left_out", "error", where, f"The trigger is left out. {error}", "Write it again with CREATE TRIGGER.")
             continue
+        context.report_cut(trigger.name, where)
         context.conversion.add("trigger", "trigger", sql, clip(trigger.name), context.schema(table), clip(table.name))
 
 

@@ -59,7 +59,10 @@ def _create_view(view: View, context: Context) -> None:
         context.find("view_left_out", "error", where, f"The view is left out. {error}", f"Write it by hand. CockroachDB's text: {view.query}")
         return
     schema, name = context.schema(view), clip(view.name)
-    columns = ", ".join(quote(clip(column.name)) for column in view.columns if not column.hidden and not column.inaccessible)
+    shown = [column.name for column in view.columns if not column.hidden and not column.inaccessible]
+    for column in shown:
+        context.report_cut(column, context.full_name(view, column))
+    columns = ", ".join(quote(clip(column)) for column in shown)
     kind = "MATERIALIZED VIEW" if view.materialized else "VIEW"
     context.conversion.add(
         "view", "materialized_view" if view.materialized else "view", f"CREATE {kind} {quote(schema, name)} ({columns}) AS {query}", name, schema,

@@ -130,6 +130,7 @@ class _Checker:
             "index": self._index, "unique_index": self._index,
             "sequence_value": self._sequence_value, "sequence_owned_by": self._sequence_owner,
             "trigger": lambda statement: _there((statement.schema, statement.table, statement.name) in state.triggers),
+            "column_default": lambda statement: _there((statement.schema, statement.table, statement.name) in state.defaults),
             "comment": self._comment, "owner": self._owner, "grant": self._grant,
             "policy": lambda statement: _there((statement.schema, statement.table, statement.name) in state.policies),
             "row_level_security": lambda statement: _there((statement.schema, statement.name) in state.secured),

@@ -21,6 +21,10 @@ SELECT nspname, relname, attname, format_type(atttypid, atttypmod), attnotnull, 
 FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
 WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v', 'm') AND {_NO_SYSTEM}
 """
+_DEFAULTS = f"""
+SELECT nspname, relname, attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
+WHERE atthasdef AND attgenerated = '' AND {_NO_SYSTEM}
+"""
 _INDEXES = f"""
 SELECT nspname, t.relname, i.relname, indisvalid AND indisready AND indislive, indisunique
 FROM pg_index x JOIN pg_class i ON i.oid = indexrelid JOIN pg_class t ON t.oid = indrelid JOIN pg_namespace n ON n.oid = i.relnamespace WHERE {_NO_SYSTEM}
@@ -141,6 +145,8 @@ class CatalogState:
     enum_labels: dict[Name, list[str]]
     relations: dict[Name, Relation]
     columns: dict[Part, ColumnState]
+    defaults: set[Part]
+    """Columns with a default."""
     indexes: dict[Part, Index]
     constraints: dict[Part, Constraint]
     triggers: set[Part]
@@ -179,6 +185,7 @@ def read_state(connection: Any) -> CatalogState:
             enum_labels={(schema, name): labels for schema, name, _owner, _comment, labels in types},
             relations={(row[0], row[1]): Relation(*row[2:6]) for row in rows(_RELATIONS)},
             columns={row[:3]: ColumnState(row[3], row[4], row[5] != "", row[6]) for row in rows(_COLUMNS)},
+            defaults=set(rows(_DEFAULTS)),
             indexes={row[:3]: Index(*row[3:]) for row in rows(_INDEXES)},
             constraints={row[:3]: Constraint(*row[3:]) for row in rows(_CONSTRAINTS)},
             triggers=set(rows(_TRIGGERS)),

@@ -186,7 +186,7 @@ def test_functions_of_one_name(read):
     database = read(f"CREATE FUNCTION public.add_one(x INT8)\n\tRETURNS INT8{body}CREATE FUNCTION public.add_one(x FLOAT8)\n\tRETURNS FLOAT8{body}"
                     "COMMENT ON FUNCTION public.add_one(INT8) IS 'a';\nGRANT EXECUTE ON FUNCTION add_one(x FLOAT8) TO fred;\nALTER FUNCTION add_one OWNER TO boss;\n")
     first, second = database.functions
-    assert (first.comment, first.grants, second.comment, second.grants) == ("a", [], "", [Grant("fred", ["EXECUTE"])])
+    assert (first.comment, first.grants, second.comment, second.grants) == ("a", [], "", [Grant("public", ["EXECUTE"]), Grant("fred", ["EXECUTE"])])
     assert (first.owner, second.owner, first.security_definer) == ("boss", "boss", False)
 
 
@@ -281,7 +281,7 @@ ALTER FUNCTION public.f() OWNER TO fred;
         Grant("readers", ["SELECT", "INSERT", "UPDATE"], ["SELECT", "INSERT"]), Grant("fred", ["ALL"]), Grant("boss", ["ALL"])]
     assert (table.owner, database.owner, database.types[0].owner, database.functions[0].owner) == ("fred", "boss", "Weird User", "fred")
     assert [database.schemas[1].owner, database.schemas[0].grants, database.grants, database.functions[0].grants] == [
-        "fred", [Grant("public", ["USAGE", "CREATE"])], [Grant("public", ["CONNECT"])], [Grant("fred", ["EXECUTE"])]]
+        "fred", [Grant("public", ["USAGE", "CREATE"])], [Grant("public", ["CONNECT"])], [Grant("public", ["EXECUTE"]), Grant("fred", ["EXECUTE"])]]
     roles = {role.name: role for role in catalog.roles}
     assert sorted(roles) == ["Weird User", "boss", "fred", "readers"]
     assert (roles["readers"].login, roles["Weird User"].login, roles["Weird User"].options, roles["Weird User"].valid_until) == (False, True, ["CREATEDB"], "2030-01-01")
@@ -360,11 +360,28 @@ COMMIT;
     assert catalog.databases[0].tables[0].indexes[0].not_visible
 
 
+def test_what_only_newer_releases_print(read):
+    catalog = read_schema_text("""CREATE TABLE t (a INT8); CREATE VIEW v (a) AS SELECT a FROM t;
+CREATE FUNCTION f(a ANYELEMENT, b ANYELEMENT[]) RETURNS ANYELEMENT LANGUAGE plpgsql AS $$ BEGIN RETURN a; END $$;
+CREATE TRIGGER tr INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION f(); SET CLUSTER SETTING sql.stats.canary_fraction = 0.1;
+CREATE POLICY p ON t TO reader, CURRENT_USER; GRANT SYSTEM VIEWJOB, REPLICATION TO watcher; GRANT USAGE ON EXTERNAL CONNECTION "My Bucket" TO watcher;
+GRANT system TO watcher;
+""", "d")
+    assert [(item.code, item.object) for item in catalog.findings] == [
+        ("cluster_settings", "the cluster"), ("trigger_left_out", "d.public.v.tr"), ("system_privileges", "watcher"), ("system_privileges", "watcher")]
+    assert catalog.findings[-1].message == "The privileges on external connection My Bucket are left out: USAGE."
+    assert sorted(role.name for role in catalog.roles) == ["reader", "watcher"] and catalog.roles[0].member_of == ["system"]
+    assert [parameter["type"]["oid"] for parameter in catalog.databases[0].functions[0].parameters] == [2283, 2277]
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("CREATE SEQUENCE s FROB", "the sequence option 'FROB' is not known"),
     ("CREATE SEQUENCE s OWNED BY t.a", "the column t.a that owns the sequence is not there"),
     ("CREATE TYPE e AS ENUM ('a') FROB", "'FROB' is not expected here"),
     ("CREATE TYPE e AS RANGE (x)", "the type|expected"),
+    ("CREATE DOMAIN public.quantity AS INT8 NOT NULL CONSTRAINT c CHECK (value > 0)", "the domain public.quantity is not converted"),
+    ("SELECT pg_catalog.set_config('search_path', '', false)", "as pg_dump writes it: load it with psql"),
+    ("CREATE TABLE t (v VECTOR(3), VECTOR INDEX i (v frob_ops))", "the operator class frob_ops is not known in a vector index"),
     ("CREATE VIEW v AS SELECT * FROM t", "the names of the view's columns are missing"),
     ("CREATE FUNCTION f() RETURNS INT8 WINDOW", "'WINDOW' is not known in a function"),
     ("CREATE TRIGGER t SOMETIME INSERT ON x", "expected BEFORE, AFTER or INSTEAD OF"),

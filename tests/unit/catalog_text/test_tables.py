@@ -154,12 +154,12 @@ def test_hash_sharded_of_old_releases(read_table):
 	b INT8 NULL,
 	CONSTRAINT "primary" PRIMARY KEY (a ASC) USING HASH WITH BUCKET_COUNT = 10,
 	INDEX t_b_idx (b ASC, a DESC) USING HASH WITH BUCKET_COUNT = 4,
-	FAMILY "primary" (crdb_internal_a_shard_10, a, b, crdb_internal_b_a_shard_4),
+	FAMILY "primary" (crdb_internal_a_shard_10, a, b, crdb_internal_a_b_shard_4),
 	CONSTRAINT check_crdb_internal_a_shard_10 CHECK (crdb_internal_a_shard_10 IN (0:::INT8, 1:::INT8))
 )""")
     assert keys(table, table.primary_index) == ["crdb_internal_a_shard_10", "a"]
     assert (table.primary_index.shard_column, table.primary_index.shard_buckets) == ("crdb_internal_a_shard_10", 10)
-    assert keys(table, index(table, "t_b_idx")) == ["crdb_internal_b_a_shard_4", "b", "a DESC"]
+    assert keys(table, index(table, "t_b_idx")) == ["crdb_internal_a_b_shard_4", "b", "a DESC"]
     assert table.checks == []
 
 
@@ -203,7 +203,8 @@ CREATE INDEX made5 ON t USING btree (s) STORING (id);
     assert {item.name: item.kind for item in table.indexes if item.kind != "forward"} == {
         "inv": "inverted", "trig": "inverted", "geo": "inverted", "vec": "vector", "made2": "inverted", "t_j_idx": "inverted", "made4": "vector",
     }
-    assert {item.name for item in table.indexes if item.not_visible} == {"hidden", "part", "gone"}
+    assert {item.name for item in table.indexes if item.not_visible} == {"hidden", "part", "half", "gone"}
+    assert {item.name: item.distance for item in table.indexes if item.kind == "vector"} == {"vec": "l2", "made4": "cosine"}
     assert (index(table, "part").predicate, keys(table, index(table, "part"))) == ("s > 'a':::STRING", ["s DESC"])
     assert (keys(table, index(table, "inv")), index(table, "inv").predicate) == (["id", "j"], "s IS NOT NULL")
     made = index(table, "made")

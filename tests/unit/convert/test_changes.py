@@ -140,7 +140,7 @@ def test_long_names_that_begin_alike_stay_apart(server):
     first.checks = [Check("long", f"{long}a <> {long}b", [2, 3])]
     views = [View(11, long + "3", 1, f"SELECT {long}a FROM db.public.{long}1", [Column(1, long + "a", TEXT)], depends_on=[1])]
     conversion, cursor = load(server, make_database(first, second, views=views))
-    assert len([finding for finding in conversion.findings if finding.code == "name_cut"]) == 5
+    assert len([finding for finding in conversion.findings if finding.code == "name_cut"]) == 6
     cursor.execute("SELECT count(DISTINCT relname) FROM pg_class WHERE relname LIKE 'xxx%' AND relkind IN ('r', 'v')")
     assert cursor.fetchone() == (3,)
     assert conversion.statements == convert_database(make_database(first, second, views=views), [], server.features(), SKIP).statements
@@ -162,6 +162,13 @@ def test_vector_indexes_need_pgvector_and_dimensions():
     assert [statement.sql for statement in made.statements if statement.kind == "index"] == ['CREATE INDEX "nearest" ON "public"."t" USING hnsw ("v" vector_l2_ops)']
     assert [finding.object for finding in made.findings if finding.code == "index_left_out"] == ["db.public.t.vague"]
     assert "index_left_out" in codes(convert_database(make_database(table), [], ServerFeatures(17), SKIP))
+
+
+def test_vector_indexes_keep_their_distance():
+    table = make_table(1, "t", Column(2, "v", SqlType("vector", 90006, 3)))
+    table.indexes = [Index(number, f"i{number}", columns=[IndexColumn(2)], kind="vector", distance=distance) for number, distance in enumerate(("ip", "cosine"), 2)]
+    made = convert_database(make_database(table), [], ServerFeatures(17, True, frozenset(("vector",))), SKIP)
+    assert [statement.sql.split("hnsw ")[1] for statement in made.statements if statement.kind == "index"] == ['("v" vector_ip_ops)', '("v" vector_cosine_ops)']
 
 
 def test_a_stored_column_whose_last_digits_differ_keeps_its_values():

@@ -58,11 +58,11 @@ def function(number, name, body, **more):
     return {5: fields}
 
 
-def table(triggers, policies):
+def table(triggers, policies, indexes=()):
     column = {1: "id", 2: 1, 3: INT8, 4: 0}
     return {1: {
         1: "t", 3: 1100, 4: 935, 5: 7, 8: [column], 9: 2, 10: {1: "t_pkey", 2: 1, 3: 1, 4: ["id"], 6: [1], 8: [0], 18: 4, 19: 1, 26: 1},
-        11: [], 12: 2, 13: PRIVILEGES, 17: 3, 22: [{1: "primary", 2: 0, 3: ["id"], 4: [1]}], 23: 1, 40: 936, 49: 2, 62: [7], 64: triggers, 65: 2, 66: policies, 67: 2,
+        11: list(indexes), 12: 2, 13: PRIVILEGES, 17: 3, 22: [{1: "primary", 2: 0, 3: ["id"], 4: [1]}], 23: 1, 40: 936, 49: 2, 62: [7], 64: triggers, 65: 2, 66: policies, 67: 2,
         68: 1, 69: 1, 71: 5,
     }}
 
@@ -125,6 +125,24 @@ def test_it_is_all_made(server, catalog):
         assert cursor.fetchone() == (3,)
         cursor.execute(next(finding.advice for finding in conversion.findings if finding.code == "function_for_everybody").rstrip("."))
     connection.close()
+
+
+def test_the_distance_of_vector_indexes():
+    """v25.2 has only one; v25.3 keeps the others in the index' configuration."""
+    configurations = [{1: 3, 2: 42}, {1: 3, 2: 42, 8: 1}, {1: 3, 2: 42, 8: 2}]
+    indexes = [{1: f"i{number}", 2: number, 4: ["id"], 6: [1], 16: 2, 30: configuration} for number, configuration in enumerate(configurations, 2)]
+    descriptors = {number: bytes.fromhex(text) for number, text in REAL.items()}
+    made = build_catalog({**descriptors, 1100: message(table([], [], indexes))}).databases[0].tables[0].indexes
+    assert [(index.kind, index.distance) for index in made] == [("vector", "l2"), ("vector", "ip"), ("vector", "cosine")]
+    indexes[0][30] = {8: 9}
+    with pytest.raises(UnsupportedError, match="i2: the value 9 of field 8 is not known"):
+        build_catalog({**descriptors, 1100: message(table([], [], indexes))})
+
+
+def test_roles_of_policies_are_named():
+    descriptors = {number: bytes.fromhex(text) for number, text in REAL.items()}
+    policy = {1: 1, 2: "mine", 3: 1, 4: 1, 5: ["public", "reader"], 6: "true"}
+    assert "reader" in {role.name for role in build_catalog({**descriptors, 1100: message(table([], [policy]))}).roles}
 
 
 def test_an_unknown_field_of_a_policy_is_refused():

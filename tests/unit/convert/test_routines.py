@@ -199,7 +199,7 @@ def test_the_finding_on_row_level_ttl_holds_the_job(server):
 
 
 @pytest.mark.parametrize("body", [
-    "BEGIN FOR i IN 1..3 LOOP NULL; END LOOP; END", "DECLARE x t%ROWTYPE; BEGIN END", "BEGIN GET DIAGNOSTICS x = ROW_COUNT; END", "BEGIN x := ; END", "BEGIN IF true THEN",
+    "BEGIN FOR r IN SELECT 1 LOOP NULL; END LOOP; END", "DECLARE x t%ROWTYPE; BEGIN END", "BEGIN GET DIAGNOSTICS x = ROW_COUNT; END", "BEGIN x := ; END", "BEGIN IF true THEN",
     "BEGIN RETURN 1; END garbage here", "SELECT 1", "BEGIN x; END",
 ])
 def test_what_is_not_understood_is_left_out_by_name(body):

@@ -11,7 +11,7 @@ from .cursor import Cursor
 from .databases import alter_database
 from .indexes import read_parameters, skip_partition
 from .model_builder import Builder
-from .privileges import create_role, object_of, read_default_privileges, role_named
+from .privileges import alter_role, object_of, read_default_privileges
 from .sequences import alter_sequence
 from .table_place import TablePlace
 from .tables import place_of, read_locality, set_parameters
@@ -30,8 +30,7 @@ def alter(cursor: Cursor, builder: Builder) -> None:
     elif cursor.accept("INDEX"):
         _alter_index(cursor, builder)
     elif cursor.accept_one("ROLE", "USER"):
-        name = cursor.peek().identifier
-        create_role(cursor, builder, role_named(name, builder).login)
+        alter_role(cursor, builder)
     elif cursor.accept("DATABASE"):
         database = builder.database(cursor.name())
         if cursor.accept("OWNER", "TO"):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...convert.dialect import Postgres
+from ...convert.families import Scope, family_of
 from ...errors import UnsupportedError
 from ..model import USER_TYPE_OID_BASE, Column, SqlType
 from .cursor import Cursor, Statement
@@ -39,12 +40,32 @@ _FUNCTIONS = {
     **dict.fromkeys(_TEXT_FUNCTIONS, _STRING), **dict.fromkeys(_INT_FUNCTIONS, _INT), **dict.fromkeys(_FLOAT_FUNCTIONS, _FLOAT),
     **dict.fromkeys(_JSON_FUNCTIONS, _JSON), "decode": _BYTES,
 }
+_PLAIN = {
+    "bool": _BOOL, "int": _INT, "float": _FLOAT, "decimal": _DECIMAL, "string": _STRING, "bytes": _BYTES, "json": _JSON, "uuid": SqlType("uuid", 2950),
+    "date": SqlType("date", 1082), "time": SqlType("time", 1083), "timetz": SqlType("timetz", 1266), "timestamp": SqlType("timestamp", 1114),
+    "timestamptz": SqlType("timestamptz", 1184), "interval": SqlType("interval", 1186), "inet": SqlType("inet", 869),
+    "tsvector": SqlType("tsvector", 3614), "tsquery": SqlType("tsquery", 3615), "ltree": SqlType("ltree", 90010),
+}
+"""The families that the conversion of expressions tells apart, as far as one type stands for them."""
+
+
+_BY_FAMILY = {
+    kind.family: kind for kind in (
+        _BOOL, _INT, _FLOAT, _DECIMAL, _STRING, _BYTES, _JSON, SqlType("date", 1082), SqlType("timestamp", 1114), SqlType("timestamptz", 1184),
+        SqlType("interval", 1186), SqlType("uuid", 2950), SqlType("inet", 869), SqlType("time", 1083), SqlType("timetz", 1266), SqlType("tsvector", 3614),
+    )
+}
+"""Types that their family tells."""
 
 
 def expression_type(text: str, columns: list[Column], builder: Builder, statement: Statement) -> SqlType:
     """Return the type of an expression over these columns; the type UNKNOWN when it cannot be told."""
     tree = builder.tree(text, "an index")
-    return UNKNOWN if tree is None else _type_of(tree, {column.name: column.type for column in columns}, builder, statement)
+    if tree is None:
+        return UNKNOWN
+    types = {column.name: column.type for column in columns}
+    found = _type_of(tree, types, builder, statement)
+    return found if found is not UNKNOWN else _BY_FAMILY.get(family_of(tree, Scope(types)), UNKNOWN)
 
 
 def _type_of(node: Any, columns: dict[str, SqlType], builder: Builder, statement: Statement) -> SqlType:
@@ -56,6 +77,8 @@ def _type_of(node: Any, columns: dict[str, SqlType], builder: Builder, statement
         return _cast_type(node.args["to"], builder, statement)
     if isinstance(node, exp.Column):
         return columns.get(node.name, UNKNOWN)
+    if isinstance(node, exp.Dot):
+        return _field_type(node, of(node.this), builder)
     if isinstance(node, (exp.Predicate, exp.Connector, exp.Not, exp.Boolean, exp.JSONBContains)):
         return _BOOL
     if isinstance(node, exp.Literal):
@@ -73,11 +96,22 @@ def _type_of(node: Any, columns: dict[str, SqlType], builder: Builder, statement
     if isinstance(node, exp.Case):
         return of(node.args["ifs"][0].args["true"])
     if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Mod, exp.Div, exp.IntDiv)):
-        return _arithmetic_type(node, of(node.this), of(node.expression))
+        known = _arithmetic_type(node, of(node.this), of(node.expression))
+        if known is not UNKNOWN:
+            return known
     if isinstance(node, exp.Anonymous):
         name = node.name.lower()
-        return of(node.expressions[0]) if name in _SAME_AS_ARGUMENT and node.expressions else _FUNCTIONS.get(name, UNKNOWN)
-    return UNKNOWN
+        known = of(node.expressions[0]) if name in _SAME_AS_ARGUMENT and node.expressions else _FUNCTIONS.get(name, UNKNOWN)
+        if known is not UNKNOWN:
+            return known
+    return _PLAIN.get(family_of(node, Scope(columns)), UNKNOWN)
+
+
+def _field_type(node: Any, composite: SqlType, builder: Builder) -> SqlType:
+    """Return the type of a field of a composite value."""
+    found = builder.user_type_by_id(composite.user_type_id)
+    fields = dict(zip(found.field_names, found.fields)) if found else {}
+    return fields.get(node.expression.name, UNKNOWN)
 
 
 def _literal_type(node: Any) -> SqlType:

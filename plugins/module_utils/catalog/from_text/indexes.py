@@ -17,6 +17,7 @@ _KINDS = {"GIN": "inverted", "GIST": "inverted", "CSPANN": "vector", "HNSW": "ve
 _EXPRESSION_COLUMN = "crdb_internal_idx_expr"
 _STOPS = frozenset(("NOT", "VISIBLE", "VISIBILITY", "INTERLEAVE", "PARTITION"))
 _OPERATOR_CLASSES = ("_ops",)
+_DISTANCES = {"vector_l2_ops": "l2", "vector_ip_ops": "ip", "vector_cosine_ops": "cosine"}
 
 
 @dataclass
@@ -26,6 +27,7 @@ class KeyPart:
     column: str = ""
     expression: str = ""
     descending: bool = False
+    operator_class: str = ""
 
 
 def make_primary_key(place: TablePlace, name: str, parts: list[KeyPart], buckets: int = 0) -> None:
@@ -147,7 +149,13 @@ def _read_key_and_options(cursor: Cursor, index: Index, place: TablePlace) -> No
         else:
             _read_visibility(cursor, index, place)
     _set_key(index, parts, place, cursor, buckets)
+    if index.kind == "vector" and parts[-1].operator_class:
+        index.distance = _distance(parts[-1].operator_class, cursor)
     index.stored_column_ids = [place.column(name, cursor).id for name in stored]
+
+
+def _distance(operator_class: str, cursor: Cursor) -> str:
+    return _DISTANCES.get(operator_class) or cursor.fail(f"the operator class {operator_class} is not known in a vector index")
 
 
 def _read_method(cursor: Cursor, index: Index) -> None:
@@ -163,7 +171,7 @@ def _read_visibility(cursor: Cursor, index: Index, place: TablePlace) -> None:
         index.not_visible = True
     elif cursor.at("VISIBILITY") and cursor.peek(1).kind == NUMBER:
         cursor.take()
-        index.not_visible = float(cursor.take().text) == 0
+        index.not_visible = float(cursor.take().text) < 1
     elif not cursor.accept("VISIBLE") and not read_interleave(cursor, index, place):
         cursor.fail(f"{cursor.peek().text!r} is not known in an index")
 
@@ -184,11 +192,13 @@ def _read_part(cursor: Cursor, place: TablePlace) -> KeyPart:
     if last - begin > 1 and words[last - 1].keyword in ("ASC", "DESC"):
         descending = words[last - 1].keyword == "DESC"
         last -= 1
+    operator_class = ""
     if last - begin > 1 and words[last - 1].kind in (WORD, NAME) and words[last - 1].text.lower().endswith(_OPERATOR_CLASSES):
         last -= 1
+        operator_class = words[last].identifier
     if last - begin == 1 and words[begin].kind in (WORD, NAME):
-        return KeyPart(words[begin].identifier, descending=descending)
-    return KeyPart(expression=place.builder.expression(cursor.statement, cursor.without_parentheses((begin, last))), descending=descending)
+        return KeyPart(words[begin].identifier, "", descending, operator_class)
+    return KeyPart("", place.builder.expression(cursor.statement, cursor.without_parentheses((begin, last))), descending, operator_class)
 
 
 def _set_key(index: Index, parts: list[KeyPart], place: TablePlace, cursor: Cursor, buckets: int) -> None:
@@ -217,8 +227,8 @@ def _expression_column(text: str, place: TablePlace) -> Column:
 
 
 def _shard_column(index: Index, place: TablePlace, buckets: int) -> Column:
-    """Return the hidden column of a hash-sharded index; releases up to v21.2 do not print it."""
-    names = [column.name for column in _key_columns(index, place)]
+    """Return the hidden column of a hash-sharded index, which has the columns' names in alphabetical order; releases up to v21.2 do not print it."""
+    names = sorted(column.name for column in _key_columns(index, place))
     name = f"crdb_internal_{'_'.join(names)}_shard_{buckets}"
     for column in place.table.columns:
         if column.name == name:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model import DefaultPrivileges, Grant, Role
+from ..model import DefaultPrivileges, Function, Grant, Role
 from .cursor import Cursor
 from .model_builder import Builder
 from .routines import read_functions
@@ -20,6 +20,12 @@ _FLAGS = ("CREATEDB", "CREATEROLE", "CREATELOGIN", "CONTROLJOB", "CONTROLCHANGEF
 def read_grant(cursor: Cursor, builder: Builder) -> None:
     """Read a grant of privileges or of roles."""
     begin = cursor.index
+    if cursor.at("SYSTEM") and cursor.peek(1).keyword != "TO" and not cursor.peek(1).is_symbol(","):
+        cursor.take()
+        privileges = _privileges(cursor, "TO")
+        cursor.index -= 1
+        _report_on_cluster(privileges, "the whole cluster", cursor, builder)
+        return
     while not cursor.at_end and not cursor.at("ON") and not cursor.at("TO"):
         cursor.take()
     of_roles = cursor.at("TO")
@@ -60,27 +66,45 @@ def role_named(name: str, builder: Builder) -> Role:
 
 def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
     privileges = _privileges(cursor)
+    if cursor.accept("EXTERNAL", "CONNECTION"):
+        _report_on_cluster(privileges, f"external connection {cursor.name()}", cursor, builder)
+        return
     items = _objects(cursor, builder)
     cursor.expect("TO")
     roles = _names(cursor)
     grantable = privileges if cursor.accept("WITH", "GRANT", "OPTION") else []
     for item in items:
+        if isinstance(item, Function) and not item.grants:
+            # Everybody may call a new function; a text of grants only adds to that.
+            _add(item, "public", ["EXECUTE"], [])
         for role in roles:
             _add(item, role, privileges, grantable)
 
 
-def _privileges(cursor: Cursor) -> list[str]:
+def _report_on_cluster(privileges: list[str], what: str, cursor: Cursor, builder: Builder) -> None:
+    """Report privileges on what a PostgreSQL server does not have."""
+    cursor.expect("TO")
+    for role in _names(cursor):
+        role_named(role, builder)
+        builder.find(
+            "system_privileges", "warning", role, f"The privileges on {what} are left out: {', '.join(privileges)}.",
+            "Look which of PostgreSQL's predefined roles, such as pg_monitor, this role needs.",
+        )
+    cursor.accept("WITH", "GRANT", "OPTION")
+
+
+def _privileges(cursor: Cursor, end: str = "ON") -> list[str]:
     privileges = []
     while True:
         words = [cursor.take().text.upper()]
-        while not cursor.at(",") and not cursor.at("ON"):
+        while not cursor.at(",") and not cursor.at(end):
             words.append(cursor.take().text.upper())
         if "(" in words:
             cursor.fail("a privilege on columns is not known in CockroachDB")
         privileges.append("ALL" if words == ["ALL", "PRIVILEGES"] else " ".join(words))
         if not cursor.accept(","):
             break
-    cursor.expect("ON")
+    cursor.expect(end)
     return privileges
 
 
@@ -163,6 +187,25 @@ def object_of(kind: str, cursor: Cursor, builder: Builder) -> list[Any]:
     if kind == "TYPE":
         return [builder.user_type(path, statement) or cursor.fail(f"the type {name} is not there")]
     return [builder.relation(path, statement) or cursor.fail(f"{name} is not there")]
+
+
+def alter_role(cursor: Cursor, builder: Builder) -> None:
+    """Read a role's changed options, or its session settings, from its name on."""
+    every = cursor.accept("ALL")
+    name = "all roles" if every else cursor.name()
+    in_database = cursor.accept("IN", "DATABASE")
+    if in_database:
+        builder.database(cursor.name())
+    if not (every or in_database or cursor.at("SET") or cursor.at("RESET")):
+        cursor.index -= 1
+        create_role(cursor, builder, role_named(name, builder).login)
+    elif cursor.accept_one("SET", "RESET"):
+        builder.find(
+            "role_settings", "info", name, f"Session settings are not carried over: {cursor.statement.text(cursor.rest())}.",
+            "Set those that PostgreSQL knows with ALTER ROLE … SET.",
+        )
+    else:
+        cursor.fail("expected SET or RESET")
 
 
 def create_role(cursor: Cursor, builder: Builder, login: bool) -> None:

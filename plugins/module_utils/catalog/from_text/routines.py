@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..model import Function, SqlType, Trigger
+from ..model import USER_TYPE_OID_BASE, Function, SqlType, Table, Trigger, View
 from .cursor import Cursor
 from .model_builder import Builder
 from .tables import place_of
@@ -41,7 +41,7 @@ def _parameter(cursor: Cursor, builder: Builder) -> dict[str, Any]:
         or (first.keyword in BUILT_IN and (first.keyword, second.keyword) in _TWO_WORD_TYPES)
     )
     name = "" if unnamed else cursor.name()
-    kind = _type(cursor, builder)
+    kind = _type_or_row(cursor, builder)
     default = ""
     if cursor.accept("DEFAULT") or cursor.accept("=") or cursor.accept(":="):
         default = builder.expression(cursor.statement, cursor.rest())
@@ -81,7 +81,7 @@ def _read_option(cursor: Cursor, item: Function, builder: Builder) -> None:
         item.return_type = SqlType("tuple", 2249)
     elif cursor.accept("RETURNS"):
         item.returns_set = cursor.accept("SETOF")
-        item.return_type = _returned(cursor, builder)
+        item.return_type = _type_or_row(cursor, builder)
     elif cursor.accept("NOT", "LEAKPROOF") or cursor.accept("CALLED", "ON", "NULL", "INPUT"):
         pass
     elif cursor.accept("LEAKPROOF"):
@@ -96,13 +96,14 @@ def _read_option(cursor: Cursor, item: Function, builder: Builder) -> None:
         cursor.fail(f"{cursor.peek().text!r} is not known in a function")
 
 
-def _returned(cursor: Cursor, builder: Builder) -> SqlType:
-    """A function may return the rows of a table; the table's name is not a type of the model."""
+def _type_or_row(cursor: Cursor, builder: Builder) -> SqlType:
+    """Read a type; a table's or view's name means its rows, whose type has the oid that descriptors give it."""
     begin = cursor.index
     if cursor.peek().keyword not in BUILT_IN or cursor.peek(1).is_symbol("."):
         path = cursor.path()
-        if builder.user_type(path, cursor.statement) is None and builder.relation(path, cursor.statement) is not None:
-            return SqlType("tuple", 2249)
+        relation = builder.relation(path, cursor.statement)
+        if builder.user_type(path, cursor.statement) is None and isinstance(relation, (Table, View)):
+            return SqlType("tuple", USER_TYPE_OID_BASE + relation.id)
         cursor.index = begin
     return _type(cursor, builder)
 
@@ -130,6 +131,9 @@ def create_trigger(cursor: Cursor, builder: Builder) -> None:
         trigger.function_arguments.append(argument.take().text)
         argument.end()
     cursor.end()
+    if isinstance(place.table, View):
+        builder.find("trigger_left_out", "error", full_name, "The trigger of the view is left out.", "Write it again with CREATE TRIGGER.")
+        return
     functions = builder.functions(path, cursor.statement)
     trigger.function_id = functions[0].id if functions else 0
     if not functions:

@@ -7,7 +7,7 @@ from typing import Optional
 
 from ..model import Sequence, Table
 from .cursor import Cursor
-from .dialect import Word
+from .dialect import WORD, Word
 from .model_builder import Builder
 
 _BITS = {"INT2": 16, "SMALLINT": 16, "INT4": 32}
@@ -33,6 +33,7 @@ def read_options(
     start: Optional[int] = None,
 ) -> None:
     """Read options to the end of the cursor. What is not given has CockroachDB's default, which depends on type and direction."""
+    restarts, restart = False, None
     while not cursor.at_end:
         if cursor.accept("AS"):
             sequence.integer_type = cursor.accept_one(*_TYPES) or cursor.fail("expected an integer type")
@@ -46,6 +47,9 @@ def read_options(
         elif cursor.accept("START"):
             cursor.accept("WITH")
             start = cursor.integer()
+        elif cursor.accept("RESTART"):
+            restarts = True
+            restart = cursor.integer() if cursor.accept("WITH") or not cursor.at_end and cursor.peek().kind != WORD else None
         elif not _read_flag(cursor, sequence, builder):
             cursor.fail(f"the sequence option {cursor.peek().text!r} is not known")
     sequence.increment = 1 if increment is None else increment
@@ -54,6 +58,9 @@ def read_options(
     sequence.minimum = lowest if minimum is None else minimum
     sequence.maximum = highest if maximum is None else maximum
     sequence.start = (sequence.minimum if sequence.increment > 0 else sequence.maximum) if start is None else start
+    if restarts:
+        # The value is the last one that was handed out.
+        sequence.value = (sequence.start if restart is None else restart) - sequence.increment
 
 
 def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:

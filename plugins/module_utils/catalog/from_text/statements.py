@@ -27,6 +27,8 @@ _FIRST_DATABASE = "defaultdb"
 _PHASES = _DATABASES, _ENUMS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(7)
 """Statements are read in this order, those of a phase as they stand: nothing has to stand before what needs it."""
 _TEMPORARY = ("TEMPORARY", "TEMP")
+_CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
+"""What a policy may say in place of a role."""
 _SESSION = frozenset(("BEGIN", "COMMIT", "START", "END"))
 _CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experimental_serial_normalization"))
 
@@ -127,6 +129,8 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     if cursor.accept("SET"):
         return _DATABASES, _session_setting, cursor
     word = cursor.accept_one(*handlers)
+    if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
+        cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")
     if not word:
         cursor.fail("the statement is not one of a schema")
     return _OTHERS, handlers[word], cursor
@@ -164,6 +168,9 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
         if cursor.accept(*words):
             is_enum = words == ("TYPE",) and any(word.keyword == "ENUM" for word in statement.words)
             return _ENUMS if is_enum else phase, handler, cursor
+    if cursor.accept("DOMAIN"):
+        name = ".".join(word.text for word in cursor.path())
+        cursor.fail(f"the domain {name} is not converted: give its columns the type that it is of, and their own checks")
     return cursor.fail(f"CREATE {cursor.peek().text} is not known")
 
 
@@ -190,7 +197,12 @@ def _rows(cursor: Cursor, builder: Builder) -> None:
 
 
 def _session_setting(cursor: Cursor, builder: Builder) -> None:
-    cursor.accept_one("SESSION", "LOCAL", "CLUSTER")
+    if cursor.accept("CLUSTER", "SETTING"):
+        name = ".".join(word.text for word in cursor.path())
+        cursor.rest()
+        builder.find("cluster_settings", "info", "the cluster", f"The cluster setting {name} is left out.", "Look whether postgresql.conf needs its like.")
+        return
+    cursor.accept_one("SESSION", "LOCAL")
     name = cursor.take().text.lower()
     if name in _CHANGES_TYPES:
         cursor.fail(f"{name} changes what the statements after it mean; give the output of SHOW CREATE, which names the types in full")
@@ -214,6 +226,7 @@ def _name_roles(builder: Builder) -> None:
         items: list = [database, *database.schemas, *database.types, *database.sequences, *database.tables, *database.views, *database.functions]
         for item in items:
             named |= {grant.role for grant in item.grants} | ({item.owner} if item.owner else set())
+        named |= {role for table in database.tables for policy in table.policies for role in policy["roles"]} - _CURRENT_ROLES
         for given in [*database.default_privileges, *(given for schema in database.schemas for given in schema.default_privileges)]:
             named |= {grant.role for grant in given.grants} | ({given.role} if given.role else set())
     builder.catalog.roles += [Role(name, login=False) for name in sorted(named - known - BUILT_IN_ROLES)]

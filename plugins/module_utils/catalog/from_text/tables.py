@@ -147,6 +147,8 @@ def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
     for name, value in parameters.items():
         if name in _TTL:
             table.ttl[_TTL[name]] = _plain(value, place) if name in _TTL_TEXTS else value
+        elif name == "ttl_pause":
+            table.ttl.update({"paused": True} if _is_true(value, place) else {})
         elif name == _EXCLUDED:
             table.data_excluded = _is_true(value, place)
         elif name not in ("schema_locked", "ttl") and not name.startswith("ttl_"):

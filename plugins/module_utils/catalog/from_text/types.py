@@ -22,7 +22,7 @@ _PLAIN = {
     "REGPROC": ("oid", 24), "REGPROCEDURE": ("oid", 2202), "REGTYPE": ("oid", 2206), "REGNAMESPACE": ("oid", 4089), "REGROLE": ("oid", 4096),
     "BOX2D": ("box2d", 90004), "TSVECTOR": ("tsvector", 3614), "TSQUERY": ("tsquery", 3615), "PG_LSN": ("pg_lsn", 3220), "REFCURSOR": ("refcursor", 1790),
     "VOID": ("void", 2278), "JSONPATH": ("jsonpath", 4072), "LTREE": ("ltree", 90010), "NAME": ("string", 19), "CITEXT": ("collated", 90008),
-    "TRIGGER": ("trigger", 2279), "RECORD": ("tuple", 2249),
+    "TRIGGER": ("trigger", 2279), "RECORD": ("tuple", 2249), "ANYELEMENT": ("any", 2283),
 }
 _STRINGS = {"STRING": 25, "TEXT": 25, "VARCHAR": 1043, "CHAR": 1042, "CHARACTER": 1042, "BPCHAR": 1042}
 _DECIMALS = ("DECIMAL", "NUMERIC", "DEC")
@@ -34,17 +34,18 @@ _SHAPES = {
     for shape in ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon", "Geometry", "GeometryCollection")
 }
 _VECTORS = {"INT2VECTOR": (22, "INT2"), "OIDVECTOR": (30, "OID")}
+_ANY_ARRAY = "ANYARRAY"
 _DURATIONS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 _ARRAYS = {
     16: 1000, 17: 1001, 18: 1002, 19: 1003, 20: 1016, 21: 1005, 23: 1007, 24: 1008, 25: 1009, 26: 1028, 700: 1021, 701: 1022, 869: 1041, 1042: 1014,
     1043: 1015, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 1266: 1270, 1560: 1561, 1562: 1563, 1700: 1231, 1790: 2201, 2202: 2207,
-    2205: 2210, 2206: 2211, 2950: 2951, 3220: 3221, 3614: 3643, 3615: 3645, 3802: 3807, 4072: 4073, 4089: 4090, 4096: 4097, 90000: 90001,
+    2205: 2210, 2206: 2211, 2283: 2277, 2950: 2951, 3220: 3221, 3614: 3643, 3615: 3645, 3802: 3807, 4072: 4073, 4089: 4090, 4096: 4097, 90000: 90001,
     90002: 90003, 90004: 90005, 90006: 90007, 90008: 90009, 90010: 90011,
 }
 SERIALS = ("SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "SMALLSERIAL", "BIGSERIAL")
 _OTHER_STARTS = ("BIT", "VARBIT", "INTERVAL", "VECTOR")
 BUILT_IN = frozenset((
-    *_INTEGERS, *_FLOATS, *_PLAIN, *_STRINGS, *_DECIMALS, *_TIMES, *_GEOMETRIES, *_VECTORS, *SERIALS, *_OTHER_STARTS, "ANYELEMENT", "UNKNOWN",
+    *_INTEGERS, *_FLOATS, *_PLAIN, *_STRINGS, *_DECIMALS, *_TIMES, *_GEOMETRIES, *_VECTORS, *SERIALS, *_OTHER_STARTS, _ANY_ARRAY, "UNKNOWN",
 ))
 """The first words of the types that every CockroachDB has."""
 
@@ -120,6 +121,8 @@ def _read_built_in(cursor: Cursor, word: str) -> SqlType:
     if word in ("BIT", "VARBIT"):
         varying = cursor.accept("VARYING") or word == "VARBIT"
         return SqlType("bit", 1562 if varying else 1560, _length(cursor, 0 if varying else 1))
+    if word == _ANY_ARRAY:
+        return array_of(SqlType("any", 2283), 2277)
     if word == "VECTOR":
         return SqlType("vector", 90006, _length(cursor, 0))
     if word == "INTERVAL":
