@@ -3,15 +3,15 @@
 """Primary keys, unique constraints and indexes."""
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Union
 
-from ..catalog.model import Column, Index, IndexColumn, Table, View
+from ..catalog.model import Check, Column, ForeignKey, Index, IndexColumn, Table, View
 from ..catalog.stored_columns import written_keys
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context, Relation
 from .immutable import immutable_sql
-from .names import clip, quote
+from .names import clip, digest, quote, shorten
 from .tables import kept_columns
 from .types import element_of, type_name
 
@@ -27,8 +27,7 @@ def create_primary_key(table: Table, context: Context) -> None:
     index, columns = table.primary_index, context.columns(table)
     kept = written_keys(index, columns)
     where = context.full_name(table, index.name)
-    wanted = f"{table.name}_pkey" if index.name == _OLD_PRIMARY_NAME else index.name
-    name = _claim(index, wanted, table, context)
+    name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):
         context.find("descending_primary_key", "info", where, "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.")
     if index.shard_column:
@@ -41,6 +40,16 @@ def create_primary_key(table: Table, context: Context) -> None:
     context.conversion.add("primary_key", "primary_key", sql, name, context.schema(table), clip(table.name))
     context.index_names[table.id, index.id] = ("constraint", name)
     _note_unique(kept, table, context)
+
+
+def _primary_name(table: Table, context: Context) -> str:
+    """Return the key's name; up to v21.2 all are called "primary", and the name that PostgreSQL would choose may be that of another constraint."""
+    if table.primary_index.name != _OLD_PRIMARY_NAME:
+        return table.primary_index.name
+    name = f"{table.name}_pkey"
+    constraints: list[Union[Check, ForeignKey]] = [*table.checks, *table.foreign_keys]
+    taken = any(item.name == name for item in constraints)
+    return shorten(name, "_" + digest(context.schema(table), name, table.name)) if taken else name
 
 
 def _note_unique(parts: list[IndexColumn], table: Table, context: Context) -> None:
