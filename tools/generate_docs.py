@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Writes what is generated: the README's tables of variables, of values and of the corpus, the sample of create_config, the roles' READMEs.
+"""Writes what is generated: the README's tables of variables, values, choices and the corpus, the sample of create_config, the roles' READMEs.
 
 usage: generate_docs.py [--check]     with --check nothing is written, and the exit code is 1 when something is out of date
 """
@@ -19,6 +19,7 @@ sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 from corpus import schemas  # noqa: E402
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import QUESTIONS  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import SETTINGS, Setting  # noqa: E402
 
@@ -37,7 +38,7 @@ def shown(setting: Setting) -> str:
     """Return the default as a table shows it."""
     if setting.required:
         return "(required)"
-    plain = setting.type in ("bool", "int", "selection", "names", "policies") or setting.default == ""
+    plain = setting.type in ("bool", "int", "selection", "names", "policies", "conversion") or setting.default == ""
     return f"`{json.dumps(setting.default)}`" if plain else f"`{setting.default}`"
 
 
@@ -74,10 +75,21 @@ def corpus_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def choices_table() -> str:
+    """Return the README's table of the conversion's choices."""
+    lines = ["| key | what | choice | what becomes of it |", "|---|---|---|---|"]
+    for name, question in QUESTIONS.items():
+        for choice, result in question.choices.items():
+            first = choice == question.default
+            lines.append(f"| {f'`{name}`' if first else ''} | {question.subject if first else ''} | `{choice}`{' (default)' if first else ''} | {result} |")
+    return "\n".join(lines) + "\n"
+
+
 def readme() -> str:
     """Return the README with the tables in their places."""
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    for name, table in (("variables", variables_table()), ("values", kinds_table()), ("corpus", corpus_table())):
+    tables = {"variables": variables_table(), "values": kinds_table(), "choices": choices_table(), "corpus": corpus_table()}
+    for name, table in tables.items():
         begin, end = BEGIN.format(name), END.format(name)
         head, rest = text.split(begin)
         text = head + begin + table + end + rest.split(end, 1)[1]

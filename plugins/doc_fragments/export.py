@@ -61,4 +61,12 @@ options:
       - Other policies make another dump.
     type: dict
     default: {}
+  conversion_policies:
+    description:
+      - What becomes of things that have two counterparts in PostgreSQL. The first choice of each key is the default.
+      - V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger),
+        V(row_ttl) is V(finding) or V(job). What each does stands in the collection's README.
+      - The dump keeps the choices, so that its import and verification follow them. Other choices make another dump.
+    type: dict
+    default: {}
 """

@@ -82,6 +82,7 @@ def export_arguments() -> dict:
         "role_passwords": {"type": "bool", "default": False, "no_log": False},
         "rows_needed": {"type": "bool", "default": True},
         "value_policies": {"type": "dict", "default": {}},
+        "conversion_policies": {"type": "dict", "default": {}},
     }
 
 

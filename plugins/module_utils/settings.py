@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .convert.conversion_policies import conversion_policy_problems
 from .dump.value_policies import policy_problems
 from .errors import ConfigurationError
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable. ``type``: str, int, bool, locations, selection, names, skips, uris, policies."""
+    """One variable. ``type``: str, int, bool, locations, selection, names, skips, uris, policies, conversion."""
 
     name: str
     type: str
@@ -97,6 +98,9 @@ SETTINGS = (
     Setting("value_policies", "policies", {},
             "What to do with values that PostgreSQL cannot hold: a mapping of kinds to `stop` (the default), `replace`, `null` or `reject`, such as "
             "`{zero_character: replace, length: reject}`. The kinds stand below in *Values that PostgreSQL cannot hold*. Other policies make another dump."),
+    Setting("conversion_policies", "conversion", {},
+            "What becomes of things that have two counterparts in PostgreSQL: a mapping such as `{unique_rowid: function, object_identifiers: text}`. The keys "
+            "and choices stand below in *Choices of the conversion*. Other choices make another dump."),
     Setting("kms_uris", "uris", [], "For `restore`: the URIs of the KMS keys of an encrypted backup.", secret=True),
     Setting("incremental_location", "str", "", "For `restore`: where the incremental backups of the collection are, when they lie elsewhere."),
     Setting("aws_auth", "str", "specified",
@@ -249,9 +253,14 @@ def _check_policies(setting: Setting, value: Any) -> list[str]:
     return [f"{setting.name}: {problem}" for problem in policy_problems(value)]
 
 
+def _check_conversion(setting: Setting, value: Any) -> list[str]:
+    return [f"{setting.name}: {problem}" for problem in conversion_policy_problems(value)]
+
+
 _CHECKS = {
     "str": _check_string, "int": _check_integer, "bool": _check_boolean, "locations": _check_locations, "selection": _check_selection,
     "names": _check_names, "skips": _check_skips, "uris": _check_uris, "policies": _check_policies,
+    "conversion": _check_conversion,
 }
 
 

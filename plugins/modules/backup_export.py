@@ -75,6 +75,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import an
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
@@ -87,6 +88,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         given["chunk_rows"], ansible_module.processes(given["parallelism"]), log.progress, module.check_mode,
         keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
         arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]), policies=value_policies(given["value_policies"]),
+        conversion=conversion_policies(given["conversion_policies"]),
     )
     if result["changed"]:
         log.write(f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}")

@@ -60,6 +60,13 @@ options:
       - V(false) adds a finding that says so.
     type: bool
     default: true
+  object_numbers:
+    description:
+      - The C(object_numbers) of M(nomos.cockroach_migrator.cockroach_restore), for O(kind=restore) and O(conversion_policies) with C(object_identifiers=text).
+      - Without them object identifiers of what was restored keep their numbers, with a finding.
+    type: list
+    elements: list
+    default: []
 requirements:
   - sqlglot
   - tenacity
@@ -120,8 +127,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Finding, from_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import read_records
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
@@ -135,6 +144,8 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         findings=tuple(from_json(Finding, finding) for finding in given["findings"]), grants_restored=given["grants_restored"],
         keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
         arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]), policies=value_policies(given["value_policies"]),
+        conversion=conversion_policies(given["conversion_policies"]),
+        object_numbers=read_records(given["object_numbers"]) if given["object_numbers"] else None,
     )
     result = export_cluster(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
     if result["changed"]:
@@ -157,6 +168,7 @@ def main() -> None:
             locations=dict(type="list", elements="str", default=[]),
             findings=dict(type="list", elements="dict", default=[]),
             grants_restored=dict(type="bool", default=True),
+            object_numbers=dict(type="list", elements="list", default=[]),
         ),
         supports_check_mode=True,
     )

@@ -189,6 +189,15 @@ findings:
   returned: success
   type: list
   elements: dict
+object_numbers:
+  description:
+    - The numbers that the backup's objects had, each as a list of the number, the kind and the parts of the full name. RESTORE gives new ones, but
+      object identifiers (C(REGCLASS) and its like) in rows keep the old ones.
+    - Empty when the backup's manifest cannot be read without CockroachDB.
+  returned: success
+  type: list
+  elements: list
+  sample: [[104, database, shop], [106, relation, shop, public, orders]]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -65,6 +65,13 @@ options:
     type: str
     choices: [create, skip]
     default: create
+  conversion_policies:
+    description:
+      - What becomes of things that have two counterparts in PostgreSQL. The first choice of each key is the default.
+      - V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger),
+        V(row_ttl) is V(finding) or V(job). What each does stands in the collection's README.
+    type: dict
+    default: {}
 seealso:
   - module: nomos.cockroach_migrator.backup_export
   - module: nomos.cockroach_migrator.cockroach_export
@@ -108,6 +115,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import to_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.schema_text import convert_text, read_source, write_files
 
@@ -118,7 +126,8 @@ def convert(given: dict, check_mode: bool) -> dict:
     """Convert, write what is not there, and return the facts."""
     text = read_source(given["src"]) if given["src"] else given["text"]
     features = ServerFeatures(given["postgres_version"], given["icu"], frozenset(given["extensions"]))
-    result = convert_text(text, given["database"], features, ConvertOptions(grants=given["grants"]))
+    options = ConvertOptions(grants=given["grants"], policies=conversion_policies(given["conversion_policies"]))
+    result = convert_text(text, given["database"], features, options)
     return {
         "changed": write_files(given["dest"], result.files, check_mode),
         "files": [os.path.join(given["dest"], name) for name in result.files],
@@ -139,6 +148,7 @@ def main() -> None:
             icu=dict(type="bool", default=True),
             extensions=dict(type="list", elements="str", default=[]),
             grants=dict(type="str", choices=["create", "skip"], default="create"),
+            conversion_policies=dict(type="dict", default={}),
         ),
         required_one_of=[("src", "text")],
         mutually_exclusive=[("src", "text")],

@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..catalog.arrangement import AS_IN_SOURCE, Arrangement, arrange
-from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, leftover_findings
-from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
-from ..catalog.from_descriptors import build_catalog, system_tables
+from ..catalog.cluster_leftovers import STATISTICS
 from ..catalog.model import Catalog, Finding
+from ..catalog.object_names import object_names
+from ..catalog.object_numbers import object_numbers
 from ..catalog.selection import Selection, select
-from ..catalog.stored_columns import loaded_columns
 from ..catalog.table_source import TableSource, table_sources
 from ..convert.computed import keep_unconvertible_as_data
+from ..convert.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from ..dump import layout
 from ..dump.changed_values import chunk_problems, doubt_foreign_keys, value_findings
 from ..dump.chunk_files import ChunkWriter, write_chunk
-from ..dump.copy_text import parse_row
 from ..dump.export_journal import ExportJournal
 from ..dump.rows import rows_removed
 from ..dump.summary import summarize
@@ -32,6 +31,7 @@ from .coverage import files_of, prove, unread_ranges
 from .key_ranges import KeyRange, row_range, sequence_range
 from .reader import Backup, BackupRequest, open_backup
 from .row_decoder import RowDecoder, build_row_decoder
+from .source_catalog import source_catalog
 from .values import decode_sequence_value
 
 DEFAULT_BYTES_PER_ROW = 150
@@ -72,6 +72,7 @@ def export_backup(
     request: BackupRequest, dump_dir: str, selection: Selection, chunk_rows: int, parallelism: int,
     progress: Optional[Progress] = None, check: bool = False, keep_passwords: bool = False,
     rows_needed: bool = True, arrangement: Arrangement = AS_IN_SOURCE, policies: ValuePolicies = STOP_ALL,
+    conversion: ConversionPolicies = DEFAULT_POLICIES,
 ) -> dict:
     """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``.
 
@@ -79,15 +80,15 @@ def export_backup(
     the same backup and selection is left as it is; one that was broken off goes on where it stopped. With ``check``
     nothing is written. ``keep_passwords`` keeps the roles' SCRAM verifiers in a private file of the dump.
     Without ``rows_needed`` a dump whose rows were removed on purpose is complete too. ``arrangement`` gives new names. ``policies`` are for
-    values that PostgreSQL cannot hold. Other names and policies make another dump. Raises MigrationError.
+    values that PostgreSQL cannot hold, ``conversion`` for what has two counterparts. Other names and policies make another dump. Raises MigrationError.
     """
     started = time.monotonic()
     backup = open_backup(request)
-    plan = make_plan(backup, selection, chunk_rows, arrangement)
+    plan = make_plan(backup, selection, chunk_rows, arrangement, conversion)
     identity = {
         "cluster_id": backup.info["cluster_id"], "end_time": list(backup.end_time), "chunk_rows": chunk_rows,
         "include": list(selection.include), "exclude": list(selection.exclude),
-        "passwords": keep_passwords, **arrangement.identity(), **policies.identity(),
+        "passwords": keep_passwords, **arrangement.identity(), **policies.identity(), **conversion.identity(),
     }
     usable = layout.is_complete(dump_dir) and not (rows_needed and rows_removed(dump_dir))
     if usable and layout.read_manifest(dump_dir).source.get("identity") == identity:
@@ -102,19 +103,21 @@ def export_backup(
     for result in results.values():
         for file_id, size in result["tally"].items():
             tally[int(file_id)] = tally.get(int(file_id), 0) + size
-    findings = [*backup.findings, *plan.catalog.findings, *prove(backup, plan.read, tally)]
-    _write_dump(backup, plan, dump_dir, results, identity, findings, keep_passwords)
+    findings = [*backup.findings, *plan.catalog.findings, STATISTICS, *prove(backup, plan.read, tally)]
+    _write_dump(backup, plan, dump_dir, results, identity, findings, keep_passwords, conversion)
     journal.remove()
     return summarize(dump_dir, changed=True, started=started)
 
 
-def make_plan(backup: Backup, selection: Selection, chunk_rows: int, arrangement: Arrangement = AS_IN_SOURCE) -> Plan:
+def make_plan(
+    backup: Backup, selection: Selection, chunk_rows: int, arrangement: Arrangement = AS_IN_SOURCE, conversion: ConversionPolicies = DEFAULT_POLICIES,
+) -> Plan:
     """Choose the tables and cut their key ranges into chunks."""
-    catalog = build_catalog(backup.descriptors)
-    _apply_system_rows(backup, catalog)
-    catalog = arrange(select(catalog, selection), arrangement)
-    keep_unconvertible_as_data(catalog)
-    sources = {table.id: source for database in catalog.databases for source in table_sources(database) for table in [source.table]}
+    chosen = select(source_catalog(backup), selection)
+    catalog = arrange(chosen, arrangement)
+    keep_unconvertible_as_data(catalog, conversion)
+    names = object_names(chosen, catalog, object_numbers(chosen)) if conversion.object_identifiers == TEXT else {}
+    sources = {source.table.id: source for database in catalog.databases for source in table_sources(database, names.get(database.id))}
     tasks, read = [], []
     for source in sources.values():
         start, end = row_range(source.table)
@@ -152,23 +155,6 @@ def _sequence_value(backup: Backup, start: bytes, end: bytes) -> Optional[int]:
         for value in values:
             return decode_sequence_value(value)
     return None
-
-
-def _apply_system_rows(backup: Backup, catalog: Catalog) -> None:
-    """Read comments, roles, settings and what is left behind where the backup has the system tables (full-cluster backups)."""
-    tables = system_tables(backup.descriptors)
-    rows = {}
-    for name in (*CLUSTER_TABLES, *LEFTOVER_TABLES):
-        if name in tables:
-            start, end = row_range(tables[name])
-            decoder = build_row_decoder(tables[name], {}, f"system.public.{name}", ANY_TEXT)
-            columns = [column.name for column in loaded_columns(tables[name])]
-            rows[name] = [
-                dict(zip(columns, parse_row(line)))
-                for lines, _computed in decoder.rows(backup.scan(start, end, {})) for line in lines
-            ]
-    apply_cluster_tables(catalog, rows)
-    catalog.findings += leftover_findings(catalog, rows)
 
 
 def _require_space(dump_dir: str, backup: Backup, plan: Plan) -> None:
@@ -210,7 +196,9 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
     source = _Worker.sources[task.table_id]
     decoder = _Worker.decoders.get(task.table_id)
     if decoder is None:
-        decoder = _Worker.decoders[task.table_id] = build_row_decoder(source.table, source.user_types, source.name, _Worker.policies)
+        decoder = _Worker.decoders[task.table_id] = build_row_decoder(
+            source.table, source.user_types, source.name, _Worker.policies, source.object_names,
+        )
     path = layout.chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
 
     def fill(writer: ChunkWriter) -> None:
@@ -223,6 +211,7 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
 
 def _write_dump(
     backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, findings: list[Finding], keep_passwords: bool,
+    conversion: ConversionPolicies,
 ) -> None:
     chunks: dict[int, list[dict]] = {}
     for task in plan.tasks:
@@ -231,8 +220,8 @@ def _write_dump(
     databases = []
     for database in plan.catalog.databases:
         tables = []
-        for source in table_sources(database):
-            decoder = build_row_decoder(source.table, source.user_types, source.name)
+        for source in [plan.sources[table.id] for table in database.tables]:
+            decoder = build_row_decoder(source.table, source.user_types, source.name, object_names=source.object_names)
             tables.append(layout.table_entry(
                 source.table.id, source.schema, source.table.name, decoder.columns, decoder.computed, chunks.get(source.table.id, []),
             ))
@@ -240,4 +229,4 @@ def _write_dump(
         findings += doubt_foreign_keys(database, chunks)
         databases.append((database, tables))
     source_info = dict(backup.info, kind="backup", identity=identity)
-    layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, findings, keep_passwords)
+    layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, findings, keep_passwords, conversion)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, NoReturn, Optional
 
 from ..catalog.model import Column, Family, SqlType, Table, UserType
+from ..catalog.table_source import ObjectNames
 from ..dump.copy_text import unescape
 from ..dump.value_policies import advice
 from ..errors import CorruptBackupError, MigrationError, UnsupportedError
@@ -71,9 +72,9 @@ class ColumnForms:
         return self.text(value), position
 
 
-def column_forms(column: Column, user_types: Mapping[int, UserType]) -> ColumnForms:
+def column_forms(column: Column, user_types: Mapping[int, UserType], object_names: Optional[ObjectNames] = None) -> ColumnForms:
     """Return the forms of a column. Raises UnsupportedError when its type cannot be decoded."""
-    kind = resolve_type(column.type, user_types)
+    kind = resolve_type(column.type, user_types, object_names)
     read = values.value_reader(kind)
     tag, read_legacy = values.legacy_reader(kind)
     return ColumnForms(column, kind, values.WIRE_TYPES[kind.family], read, tag, read_legacy, text_writer(kind, user_types), is_escaped(kind, user_types))

@@ -23,7 +23,7 @@ from .json_values import json_text
 from .text.numbers import numeric_text
 from .text.scalars import check_length
 from .text.times import fraction_text, timestamp_writer
-from .type_texts import BPCHAR_OID, SHORT_STRING_OIDS
+from .type_texts import BPCHAR_OID, SHORT_STRING_OIDS, NamedIdentifier
 
 RowFunction = Callable[[Iterable[tuple[list[bytes], list[bytes]]]], Iterator[tuple[list[str], Optional[list[str]]]]]
 
@@ -350,7 +350,7 @@ def _write_entry(source: _Source, indent: int, form: ColumnForms) -> None:
     else:
         source.add(indent, f"if code == {base | wire_type}:")
     writer = _ENTRY_WRITERS.get(family)
-    if writer and form.kind.oid not in SHORT_STRING_OIDS:
+    if writer and form.kind.oid not in SHORT_STRING_OIDS and not isinstance(form.kind, NamedIdentifier):
         writer(source, inner, form, name)
     else:
         reader = f"read_{column_id}"

@@ -9,6 +9,7 @@ from typing import Optional
 
 from ..catalog.model import Column, Family, Table, UserType
 from ..catalog.stored_columns import computed_columns, loaded_columns
+from ..catalog.table_source import ObjectNames
 from ..dump.value_policies import STOP_ALL, ValuePolicies
 from ..errors import UnsupportedError
 from .general_rows import ColumnForms, GeneralRows, TextReader, column_forms, key_text_reader
@@ -47,14 +48,16 @@ class RowDecoder:
         return self._rows(batches)
 
 
-def build_row_decoder(table: Table, user_types: Mapping[int, UserType], name: str = "", policies: ValuePolicies = STOP_ALL) -> RowDecoder:
+def build_row_decoder(
+    table: Table, user_types: Mapping[int, UserType], name: str = "", policies: ValuePolicies = STOP_ALL, object_names: Optional[ObjectNames] = None,
+) -> RowDecoder:
     """Return the decoder of a table's rows, under the policies for values that PostgreSQL cannot hold.
 
-    ``user_types`` by descriptor id; ``name`` is the table's full name for messages.
+    ``user_types`` by descriptor id; ``name`` is the table's full name for messages; ``object_names`` for object identifiers that become text.
     Raises UnsupportedError naming the column whose type cannot be decoded.
     """
     name = name or table.name
-    forms = {column.id: _named_forms(column, user_types, name) for column in table.columns}
+    forms = {column.id: _named_forms(column, user_types, name, object_names) for column in table.columns}
     families = _families(table)
     key_readers = _key_readers(table, forms, name)
     loaded, computed = loaded_columns(table), computed_columns(table)
@@ -65,9 +68,9 @@ def build_row_decoder(table: Table, user_types: Mapping[int, UserType], name: st
     return RowDecoder(layout, _outputs(loaded, forms), _outputs(computed, forms), problems)
 
 
-def _named_forms(column: Column, user_types: Mapping[int, UserType], name: str) -> ColumnForms:
+def _named_forms(column: Column, user_types: Mapping[int, UserType], name: str, object_names: Optional[ObjectNames]) -> ColumnForms:
     try:
-        return column_forms(column, user_types)
+        return column_forms(column, user_types, object_names)
     except UnsupportedError as error:
         raise UnsupportedError(f"{name}, column {column.name}: {error}") from None
 

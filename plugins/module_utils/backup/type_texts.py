@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Callable
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
 
 from ..catalog.model import SqlType, UserType
+from ..catalog.table_source import ObjectNames
 from ..errors import UnsupportedError
 from .encoding import MalformedValue, replacement
 from .text.composites import array_text, plain_array_text, record_text
@@ -32,20 +34,34 @@ _SPATIAL = ("geometry", "geography")
 _SPECIAL = frozenset("\\\t\n\r")
 
 
-def resolve_type(kind: SqlType, user_types: Mapping[int, UserType]) -> SqlType:
-    """Return ``kind`` with the fields of composite types filled in. Raises UnsupportedError when its type is not in the backup."""
+@dataclass
+class NamedIdentifier(SqlType):
+    """An object identifier type that becomes text: ``names`` stand for its numbers, a number without one keeps its digits."""
+
+    names: Mapping[int, str] = field(default_factory=dict)
+
+
+def resolve_type(kind: SqlType, user_types: Mapping[int, UserType], object_names: Optional[ObjectNames] = None) -> SqlType:
+    """Return ``kind`` with the fields of composite types filled in, and the names of object identifiers that become text.
+
+    Raises UnsupportedError when its type is not in the backup.
+    """
     if kind.element is not None:
-        return dataclasses.replace(kind, element=resolve_type(kind.element, user_types))
+        return dataclasses.replace(kind, element=resolve_type(kind.element, user_types, object_names))
+    if object_names and kind.oid in object_names:
+        return NamedIdentifier(family=kind.family, oid=kind.oid, names=object_names[kind.oid])
     if kind.family != "tuple":
         return kind
     fields = kind.fields
     if kind.user_type_id and not fields:
         fields = _user_type(kind, user_types).fields
-    return dataclasses.replace(kind, fields=[resolve_type(field, user_types) for field in fields])
+    return dataclasses.replace(kind, fields=[resolve_type(part, user_types, object_names) for part in fields])
 
 
 def is_escaped(kind: SqlType, user_types: Mapping[int, UserType]) -> bool:
     """Tell whether the text of a value may hold backslash, tab, newline or carriage return."""
+    if isinstance(kind, NamedIdentifier):
+        return True
     if kind.family == "enum":
         return any(_SPECIAL & set(member.name) for member in _user_type(kind, user_types).members)
     if kind.family == "array" and kind.element is not None:
@@ -62,6 +78,8 @@ def text_writer(kind: SqlType, user_types: Mapping[int, UserType], inside: bool 
     which a cast to text does the other way round.
     """
     family = kind.family
+    if isinstance(kind, NamedIdentifier):
+        return _name_writer(kind.names)
     if family == "inet":
         return inet_text if inside else inet_cast_text
     if family == "array" and kind.element is not None:
@@ -117,6 +135,10 @@ def _enum_writer(kind: SqlType, user_types: Mapping[int, UserType]) -> Writer:
     return write
 
 
+def _name_writer(names: Mapping[int, str]) -> Writer:
+    return lambda value: names.get(value) or str(value)
+
+
 def _string_writer(kind: SqlType, inside: bool) -> Writer:
     width, blank_padded = kind.width, kind.oid == BPCHAR_OID
     longest, short_name = _SHORT_STRINGS.get(kind.oid, (0, ""))
@@ -152,7 +174,7 @@ def _bits_writer(kind: SqlType) -> Writer:
 
 def _array_writer(element: SqlType, user_types: Mapping[int, UserType]) -> Writer:
     write = text_writer(element, user_types, True)
-    if element.family in _NEVER_QUOTED:
+    if element.family in _NEVER_QUOTED and not isinstance(element, NamedIdentifier):
         return lambda value: plain_array_text([None if item is None else write(item) for item in value])
     # PostGIS declares a colon as the delimiter of its arrays.
     delimiter = ":" if element.family in _SPATIAL else ","

@@ -17,6 +17,10 @@ LEFTOVER_TABLES = ("zones", "scheduled_jobs", "jobs", "settings", "external_conn
 ANY_TEXT = ValuePolicies({"zero_character": REPLACE, "invalid_utf8": REPLACE})
 """How the system tables are read: a setting's value may be bytes."""
 
+STATISTICS = Finding(
+    "statistics", "info", "all databases", "CockroachDB's table statistics are left out: the import gathers PostgreSQL's own (ANALYZE).",
+)
+
 _OWN_SCHEDULES = ("scheduled-sql-stats-compaction-executor", "scheduled-schema-telemetry-executor", "scheduled-row-level-ttl-executor")
 """What CockroachDB schedules by itself, and row-level TTL, which is a finding of its table."""
 _OWN_SETTINGS = frozenset(("version", "cluster.secret", "diagnostics.reporting.enabled"))

@@ -189,7 +189,7 @@ class Table:
     row_level_security: bool = False
     row_level_security_forced: bool = False
     ttl: dict[str, Any] = field(default_factory=dict)
-    """Row-level TTL: duration_expr, expiration_expr, cron ...; empty when there is none."""
+    """Row-level TTL: duration, expiration, cron, delete_batch_size; empty when there is none."""
     locality: str = ""
     """``GLOBAL``, ``REGIONAL BY TABLE [IN region]`` or ``REGIONAL BY ROW [AS column]``."""
     data_excluded: bool = False

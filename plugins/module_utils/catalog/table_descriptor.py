@@ -244,7 +244,10 @@ def _ttl(message: protobuf.Message) -> dict[str, Any]:
     if 47 not in message:
         return {}
     ttl = protobuf.parse(protobuf.blob(message, 47))
-    found = {"duration": protobuf.text(ttl, 1), "expiration": protobuf.text(ttl, 11), "cron": protobuf.text(ttl, 4), "paused": bool(protobuf.integer(ttl, 8))}
+    found: dict[str, Any] = {
+        "duration": protobuf.text(ttl, 1), "expiration": protobuf.text(ttl, 11), "cron": protobuf.text(ttl, 4), "delete_batch_size": protobuf.integer(ttl, 3),
+        "paused": bool(protobuf.integer(ttl, 8)),
+    }
     return {key: value for key, value in found.items() if value} or {"enabled": True}
 
 

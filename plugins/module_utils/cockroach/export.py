@@ -19,10 +19,14 @@ except ImportError:  # named by libraries.missing()
 
 from ..backup import timestamps
 from ..catalog.arrangement import Arrangement, arrange
+from ..catalog.cluster_leftovers import STATISTICS
 from ..catalog.model import Catalog, Finding
+from ..catalog.object_names import object_names
+from ..catalog.object_numbers import ObjectNumbers, object_numbers
 from ..catalog.selection import Selection, select
-from ..catalog.table_source import TableSource, table_sources
+from ..catalog.table_source import ObjectNames, TableSource, table_sources
 from ..convert.computed import keep_unconvertible_as_data
+from ..convert.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from ..dump import layout
 from ..dump.changed_values import chunk_problems, doubt_foreign_keys, value_findings
 from ..dump.chunk_files import ChunkWriter, write_chunk
@@ -44,6 +48,13 @@ _ATTEMPTS = 6
 _LONGEST_PAUSE = 10
 _SERIALIZATION_FAILURE = "40001"
 _TOO_OLD = "replica GC threshold"
+_RESTORE = "restore"
+_NUMBERS_NOT_KNOWN = Finding(
+    "object_numbers_not_known", "warning", "all databases",
+    "Object identifiers of tables, types, schemas and functions keep their numbers: CockroachDB gives new ones when it restores, and the backup's manifest, "
+    "which knows the old ones, could not be read.",
+    "Export the running cluster, or the backup's own files, to have names.",
+)
 _LOST_GRANTS = Finding(
     "grants_not_restored", "warning", "all databases", "Owners and grants are not those of the source: CockroachDB brings them back with a whole cluster only.",
     "Use migration_source: backup, which reads them from the backup's files, or grant by hand.",
@@ -76,6 +87,10 @@ class ExportRequest:
     """The names in PostgreSQL."""
     policies: ValuePolicies = STOP_ALL
     """For values that PostgreSQL cannot hold; others make another dump."""
+    conversion: ConversionPolicies = DEFAULT_POLICIES
+    """For what has two counterparts in PostgreSQL; others make another dump."""
+    object_numbers: Optional[ObjectNumbers] = None
+    """Of a restored backup: the numbers that its objects had in the cluster that wrote the values. None: the cluster itself wrote them."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +124,7 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
             return _summary(request, False, started)
         broken_off = unfinished_identity(request.dump_dir)
         identity = broken_off if _same_source(broken_off, wanted) else dict(wanted, as_of=_moment(connection, request.as_of))
-        catalog, originals = _read_catalog(connection, parameters, request, identity["as_of"])
-    sources = _sources(catalog)
+        catalog, sources, originals = _read_catalog(connection, parameters, request, identity["as_of"])
     if check:
         return {"changed": True, "dump_dir": request.dump_dir, "as_of": identity["as_of"], "tables": len(sources)}
     _Worker.prepare(parameters, cluster["cluster_id"], request, sources, originals, identity["as_of"])
@@ -137,7 +151,7 @@ def _identity(request: ExportRequest, cluster: dict) -> dict:
     return {
         "kind": request.kind, "source_id": request.source_id or cluster["cluster_id"], "asked_as_of": request.as_of, "chunk_rows": request.chunk_rows,
         "include": list(request.selection.include), "exclude": list(request.selection.exclude), "passwords": request.keep_passwords,
-        **request.arrangement.identity(), **request.policies.identity(),
+        **request.arrangement.identity(), **request.policies.identity(), **request.conversion.identity(),
     }
 
 
@@ -158,22 +172,36 @@ def _moment(connection: Any, asked: str) -> str:
         return cursor.fetchone()[0]
 
 
-def _read_catalog(connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str) -> tuple[Catalog, dict[int, TableSource]]:
-    """Return the catalog with the names in PostgreSQL, and the tables by id with those that CockroachDB knows."""
+def _read_catalog(
+    connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str,
+) -> tuple[Catalog, dict[int, TableSource], dict[int, TableSource]]:
+    """Return the catalog with the names in PostgreSQL, its tables by id, and these with the names that CockroachDB knows."""
     try:
-        catalog = select(read_catalog(connection, as_of, request.grants_restored, request.kind == "restore"), request.selection)
-        for database in catalog.databases:
+        chosen = select(read_catalog(connection, as_of, request.grants_restored, request.kind == _RESTORE), request.selection)
+        for database in chosen.databases:
             read_sequence_values(connection, database, as_of)
     except psycopg2.Error as error:
         raise _refused("the schema", parameters, error) from None
-    originals = _sources(catalog)
-    catalog = arrange(catalog, request.arrangement)
-    keep_unconvertible_as_data(catalog)
-    return catalog, originals
+    originals = _sources(chosen, {})
+    catalog = arrange(chosen, request.arrangement)
+    keep_unconvertible_as_data(catalog, request.conversion)
+    return catalog, _sources(catalog, _object_names(chosen, catalog, request)), originals
 
 
-def _sources(catalog: Catalog) -> dict[int, TableSource]:
-    return {source.table.id: source for database in catalog.databases for source in table_sources(database)}
+def _object_names(chosen: Catalog, catalog: Catalog, request: ExportRequest) -> dict[int, ObjectNames]:
+    if request.conversion.object_identifiers != TEXT:
+        return {}
+    own, given = object_numbers(chosen), request.object_numbers
+    if request.kind != _RESTORE:
+        return object_names(chosen, catalog, own)
+    if given is None:
+        catalog.findings.append(_NUMBERS_NOT_KNOWN)
+        given = ObjectNumbers()
+    return object_names(chosen, catalog, ObjectNumbers(given.ids, tuple(dict.fromkeys(given.roles + own.roles))))
+
+
+def _sources(catalog: Catalog, names: dict[int, ObjectNames]) -> dict[int, TableSource]:
+    return {source.table.id: source for database in catalog.databases for source in table_sources(database, names.get(database.id))}
 
 
 class _Worker:
@@ -315,7 +343,7 @@ def _prove(sources: dict[int, TableSource], chunks: dict[int, list[dict]], count
 
 def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list[dict]], cluster: dict, identity: dict) -> None:
     databases = []
-    findings = [*request.findings, *catalog.findings, *([] if request.grants_restored else [_LOST_GRANTS])]
+    findings = [*request.findings, *catalog.findings, STATISTICS, *([] if request.grants_restored else [_LOST_GRANTS])]
     for database in catalog.databases:
         tables = [
             layout.table_entry(
@@ -331,7 +359,7 @@ def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list
         cluster, kind=request.kind, locations=list(request.locations), end_time=timestamps.iso(timestamps.parse(identity["as_of"])),
         end_time_decimal=identity["as_of"], grants_restored=request.grants_restored, identity=identity,
     )
-    layout.write_dump(request.dump_dir, source_info, databases, catalog.roles, findings, request.keep_passwords)
+    layout.write_dump(request.dump_dir, source_info, databases, catalog.roles, findings, request.keep_passwords, request.conversion)
 
 
 def _summary(request: ExportRequest, changed: bool, started: float) -> dict:

@@ -17,9 +17,11 @@ except ImportError:  # named by libraries.missing()
 from ..backup import timestamps
 from ..backup.layers import LATEST
 from ..backup.reader import Backup, BackupRequest, open_backup
+from ..backup.source_catalog import source_catalog
 from ..backup.storage import StorageOptions
 from ..catalog.from_descriptors import build_catalog
 from ..catalog.model import Finding, to_json
+from ..catalog.object_numbers import object_numbers
 from ..catalog.selection import BUILT_IN_DATABASES, Selection
 from ..errors import CockroachError, ConfigurationError
 from ..result_file import read_result, write_result
@@ -324,8 +326,12 @@ class _Restore:
         return {
             "changed": changed, "job_id": list(jobs.values())[-1] if jobs else "", "coverage": self.plan.coverage, "databases": list(names),
             "rows": sum(self.contents.rows.get(name, 0) for name in names), "bytes": sum(self.contents.size.get(name, 0) for name in names),
-            "findings": to_json(self._findings(cancelled)),
+            "findings": to_json(self._findings(cancelled)), "object_numbers": self._object_numbers(),
         }
+
+    def _object_numbers(self) -> list[list[Any]]:
+        """Return what RESTORE has given new numbers to, with the old ones, which object identifiers in rows still have."""
+        return object_numbers(source_catalog(self.backup)).records() if self.backup else []
 
     def _findings(self, cancelled: Iterable[str]) -> list[Finding]:
         found = []

@@ -12,6 +12,7 @@ except ImportError:  # named by libraries.missing()
     extensions = sql = None
 
 from ..catalog.model import SqlType
+from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..catalog.table_source import TableSource
 from ..errors import CockroachError
 from .connection import server_version
@@ -22,8 +23,6 @@ Consumer = Callable[[list[Row]], None]
 
 _FIRST_COPY = (23, 1)
 _FIRST_PAGE = 100
-_NAMED_OIDS = frozenset((24, 2202, 2205, 2206, 4089, 4096))
-"""The reg… types: CockroachDB sends the names of what they mean; what it stores, and a backup has, are numbers."""
 _PAGE_BYTES = 4 << 20
 _MOST_ROWS = 10000
 _BATCH_ROWS = 1000
@@ -142,8 +141,9 @@ def _plain(match: re.Match[bytes]) -> bytes:
 
 
 def _as_number(value: Any, kind: SqlType) -> Any:
+    """Return the value; of object identifiers, for which CockroachDB sends names, the numbers that it stores and a backup has."""
     innermost, cast = (kind.element, "{}::OID[]") if kind.element is not None else (kind, "{}::OID")
-    return sql.SQL(cast if innermost.oid in _NAMED_OIDS else "{}").format(value)
+    return sql.SQL(cast if innermost.oid in OBJECT_IDENTIFIERS else "{}").format(value)
 
 
 def _fetch(connection: Any, query: Any) -> list[Row]:

@@ -118,7 +118,7 @@ class RowTexts:
 
 def _column_texts(column: Column, source: TableSource) -> _ColumnTexts:
     try:
-        kind = resolve_type(column.type, source.user_types)
+        kind = resolve_type(column.type, source.user_types, source.object_names)
         escaped = is_escaped(kind, source.user_types)
         return _ColumnTexts(column, kind, OutputColumn(column.name, escaped), _converter(kind, escaped, source))
     except UnsupportedError as error:

@@ -8,10 +8,11 @@ from typing import Any, Union
 from ..catalog.model import Table, View
 from .context import Context
 from .database_commands import on_database
-from .indexes import index_of, unique_without_index
+from .indexes import index_of
 from .names import clip, literal, quote
 from .routines import Routine
 from .tables import kept_columns
+from .unique_without_index import index_instead
 
 
 def create_comments(context: Context, routines: dict[int, Routine]) -> None:
@@ -57,7 +58,9 @@ def _on_parts(table: Union[Table, View], context: Context) -> None:
     for column in columns:
         if column.comment:
             _comment("COLUMN", f"{context.qualified(table)}.{quote(clip(column.name))}", column.comment, clip(column.name), schema, bare, context)
-    indexes = [table.primary_index, *table.indexes, *unique_without_index(table)] if isinstance(table, Table) else table.indexes
+    indexes = [table.primary_index, *table.indexes] if isinstance(table, Table) else table.indexes
+    if isinstance(table, Table):
+        indexes += [index_instead(constraint, table) for constraint in table.unique_without_index]
     for index in indexes:
         made = index_of(table, index, context)
         if index.comment and made is not None:

@@ -8,6 +8,7 @@ from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
+from .conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 from .features import ConvertOptions, ServerFeatures
 
 _EXACT_SCALE = 12
@@ -15,7 +16,7 @@ _EXACT_SCALE = 12
 _CODES = ("virtual_column_left_out", "computed_column_as_data", "needs_left_out_column")
 
 
-def keep_unconvertible_as_data(catalog: Catalog) -> None:
+def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = DEFAULT_POLICIES) -> None:
     """Turn stored computed columns without a counterpart into plain columns, with a finding each; drop virtual ones.
 
     A stored column is a plain one, too, when PostgreSQL would compute its last digits or its text a little otherwise.
@@ -24,7 +25,7 @@ def keep_unconvertible_as_data(catalog: Catalog) -> None:
     be missing keep their values as data, too.
     """
     for database in catalog.databases:
-        context = Context(database, ServerFeatures(), ConvertOptions())
+        context = Context(database, ServerFeatures(), ConvertOptions(policies=policies))
         for table in database.tables:
             _check_table(table, context, catalog)
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from ..catalog.model import ForeignKey, Table
+from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
+from .conversion_policies import TEXT
 from .names import clip, quote
 from .tables import kept_columns
 
@@ -60,6 +62,13 @@ def create_foreign_keys(table: Table, context: Context) -> None:
 
 def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: str) -> None:
     own, other = context.columns(table), context.columns(referenced)
+    pairs = [(own[left].type.oid, other[right].type.oid) for left, right in zip(key.column_ids, key.referenced_column_ids)]
+    if context.options.policies.object_identifiers == TEXT and any((left in OBJECT_IDENTIFIERS) != (right in OBJECT_IDENTIFIERS) for left, right in pairs):
+        context.find(
+            "foreign_key_left_out", "error", where, "The foreign key is left out: it joins object identifiers, which become text, with plain numbers.",
+            "Keep the numbers (object_identifiers: oid) to have the foreign key.",
+        )
+        return
     on_delete, on_update = key.on_delete, key.on_update
     if any(own[column_id].computed for column_id in key.column_ids):
         on_delete = "NO ACTION" if on_delete in ("SET NULL", "SET DEFAULT") else on_delete

@@ -31,6 +31,10 @@ class Context:
     """Sequences that belong to a column by OWNED BY."""
     row_id_sequences: list[tuple[Table, Column, str]] = field(default_factory=list)
     """Sequences made for unique_rowid(): table, column, bare name."""
+    row_id_functions: dict[str, str] = field(default_factory=dict)
+    """The functions that stand for unique_rowid() and unordered_unique_rowid(): CockroachDB's name to the quoted one."""
+    row_id_sequence: str = ""
+    """The quoted name of the sequence that these functions share, once it is made."""
     index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
     """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
     unique_keys: set[tuple[int, frozenset[int]]] = field(default_factory=set)

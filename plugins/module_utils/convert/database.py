@@ -23,6 +23,7 @@ from .statements import Conversion
 from .tables import create_table, identity_sequence
 from .triggers import create_on_update
 from .types import type_name
+from .unique_without_index import create_unique_without_index
 from .user_triggers import create_triggers
 from .views import create_views
 
@@ -49,6 +50,7 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
         create_primary_key(table, context)
     for table in database.tables:
         create_indexes(table, context)
+        create_unique_without_index(table, context)
         create_checks(table, context)
         create_on_update(table, context)
         create_triggers(table, context)

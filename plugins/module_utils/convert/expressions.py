@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from ..catalog.model import USER_TYPE_OID_BASE, Function, SqlType, Table, UserType
+from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..catalog.stored_columns import written_keys
 from ..errors import UnsupportedError
 from . import casts, function_calls, functions, trees
 from .context import Context
+from .conversion_policies import TEXT
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
 from .names import clip, quote
+from .row_ids import ROW_ID_FUNCTIONS
 from .tokens import FUNCTION_PREFIX, TABLE_PREFIX
+from .types import element_of
 
 try:
     from sqlglot import exp
@@ -22,7 +26,6 @@ except ImportError:  # named by libraries.missing()
     exp = None
 
 _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
-_ROW_ID_FUNCTIONS = frozenset(("unique_rowid", "unordered_unique_rowid"))
 _REGION_FUNCTIONS = frozenset(("default_to_database_primary_region", "gateway_region"))
 _SYSTEM_SCHEMAS = frozenset(("crdb_internal", "pg_extension"))
 _POSTGIS_PREFIX = "st_"
@@ -40,6 +43,8 @@ Union Unnest Update Values Var Where Window WindowSpec With WithinGroup Paramete
 """.split())
 """What the parser may make of CockroachDB's text without a change of meaning."""
 
+
+RowId = Callable[[str], Any]
 
 _EXTENSIONS_OF_TYPES = {"geometry": "postgis", "geography": "postgis", "vector": "vector", "ltree": "ltree"}
 """Without them the columns are text, which their operators and functions do not take."""
@@ -61,12 +66,12 @@ class _Converter:
     context: Context
     where: str
     scope: Scope = field(default_factory=Scope)
-    row_id: Optional[Callable[[], str]] = None
-    """Gives the quoted name of a sequence that stands for unique_rowid()."""
+    row_id: Optional[RowId] = None
+    """Gives the call that stands for unique_rowid() or unordered_unique_rowid()."""
     differences: list[str] = field(default_factory=list)
+    calls: set[int] = field(default_factory=set)
     derived_tables: int = 0
     """How many queries in FROM were given an alias."""
-    calls: set[int] = field(default_factory=set)
 
     def convert(self, node: Any) -> Any:
         """Return a converted copy of a part."""
@@ -95,6 +100,7 @@ class _Converter:
     def _column(self, node: Any) -> Any:
         if node.name.lower() == "default" and not node.table and not node.this.args.get("quoted"):
             return exp.Var(this="DEFAULT")
+        self._require_number(node)
         if node.name.lower() == "tg_argv":
             self.differs("TG_ARGV counts from 0, in CockroachDB before v25.1 from 1")
         if isinstance(node.parent, (exp.Anonymous, exp.Binary, exp.Cast)) and not isinstance(node.parent, _TAKE_TEXT):
@@ -104,6 +110,12 @@ class _Converter:
                 self.need(extension, f"the column {node.name}")
         node.set("catalog", None)
         return node
+
+    def _require_number(self, node: Any) -> None:
+        """What is computed from an object identifier has another meaning where it becomes text."""
+        kind = self.scope.find(node) if self.context.options.policies.object_identifiers == TEXT else None
+        if kind is not None and element_of(kind).oid in OBJECT_IDENTIFIERS and not isinstance(node.parent, (exp.Select, exp.Alias, exp.Is, exp.Group)):
+            raise self.refusal(f"it computes with the object identifiers of {node.name}, which become text")
 
     def _distance(self, node: Any) -> Any:
         self.need("vector", "the distance of vectors")
@@ -299,8 +311,8 @@ class _Converter:
         name = node.name.lower()
         if node.name.startswith(FUNCTION_PREFIX):
             return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX):]), self.where))
-        if name in _ROW_ID_FUNCTIONS and self.row_id is not None:
-            return exp.Anonymous(this="nextval", expressions=[_regclass(self.row_id())])
+        if name in ROW_ID_FUNCTIONS and self.row_id is not None:
+            return self.row_id(name)
         if name in _REGION_FUNCTIONS:
             return self._region(name)
         if name in functions.KEYWORDS and not node.expressions:
@@ -467,14 +479,14 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else 
 
 
 def convert(
-    text: str, context: Context, where: str, columns: Optional[dict[str, SqlType]] = None, row_id: Optional[Callable[[], str]] = None, exact: bool = False,
+    text: str, context: Context, where: str, columns: Optional[dict[str, SqlType]] = None, row_id: Optional[RowId] = None, exact: bool = False,
 ) -> Expression:
     """Return an expression or a query in PostgreSQL's SQL.
 
-    ``columns`` gives the types of the table's columns, so that operators keep their meaning. ``row_id`` is called when
-    the text has unique_rowid() and names the sequence to draw from. What PostgreSQL computes a little otherwise is a
-    finding, or refused when the result must be ``exact``. Raises UnsupportedError, naming ``where``, for text or a
-    function that has no known counterpart.
+    ``columns`` gives the types of the table's columns, so that operators keep their meaning. ``row_id`` is called with
+    the name of each unique_rowid() or unordered_unique_rowid() in the text, and returns the tree of the call that stands
+    for it. What PostgreSQL computes a little otherwise is a finding, or refused when the result must be ``exact``.
+    Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
     """
     tree = parse(text, where)
     converter = _Converter(context, where, _scope(tree, context, columns or {}), row_id)
@@ -558,6 +570,11 @@ def _named_type(name: str) -> Any:
 
 def _is_regclass(node: Any) -> bool:
     return isinstance(node, exp.Cast) and node.args["to"].name.upper() == "REGCLASS"
+
+
+def next_value(sequence: str) -> Any:
+    """Return nextval() of a sequence, by its quoted name."""
+    return exp.Anonymous(this="nextval", expressions=[_regclass(sequence)])
 
 
 def _regclass(name: str) -> Any:

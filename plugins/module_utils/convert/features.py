@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .conversion_policies import DEFAULT_POLICIES, ConversionPolicies
+
 
 @dataclass(frozen=True)
 class ServerFeatures:
@@ -17,7 +19,8 @@ class ServerFeatures:
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """``grants``: existing (only to roles that the target has), create (make missing roles) or skip."""
+    """``grants``: existing (only to roles that the target has), create (make missing roles) or skip. ``policies``: those of the dump."""
 
     grants: str = "existing"
     existing_roles: frozenset[str] = frozenset()
+    policies: ConversionPolicies = DEFAULT_POLICIES

@@ -21,7 +21,8 @@ _TEMPLATES: dict[tuple[str, str], str] = {
     ("char_length", "bytes"): "octet_length(_0)", ("character_length", "bytes"): "octet_length(_0)",
     ("array_to_json", _ANY): "to_jsonb(_0)", ("row_to_json", _ANY): "to_jsonb(_0)",
     ("max", "bool"): "bool_or(_0)", ("min", "bool"): "bool_and(_0)",
-    ("sum_int", _ANY): "CAST(sum(_0) AS int8)", ("concat_agg", "string"): "string_agg(_0, '')", ("xor_agg", "int"): "bit_xor(_0)",
+    ("count_rows", _ANY): "count(*)", ("sum_int", _ANY): "CAST(sum(_0) AS int8)",
+    ("concat_agg", "string"): "string_agg(_0, '')", ("xor_agg", "int"): "bit_xor(_0)",
     **{(name, "string"): f"encode({name}(convert_to(_0, 'UTF8')), 'hex')" for name in _HASHES},
     **{(name, "bytes"): f"encode({name}(_0), 'hex')" for name in _HASHES},
 }

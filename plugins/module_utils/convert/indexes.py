@@ -77,40 +77,20 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
 
 
 def create_indexes(table: Table, context: Context) -> None:
-    """Add every secondary index and constraint that is an index."""
+    """Add every secondary index."""
     for index in table.indexes:
-        _create_index(index, table, context)
-    for constraint, index in zip(table.unique_without_index, unique_without_index(table)):
-        where = context.full_name(table, constraint.name)
-        context.find("unique_without_index", "info", where, "UNIQUE WITHOUT INDEX becomes a unique index: PostgreSQL has no other way to keep a column unique.")
-        if not constraint.validated:
-            context.find(
-                "unique_not_validated", "error", where,
-                "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not unique.",
-                "Remove the rows that are there twice, then make a unique index.",
-            )
-        _create_index(index, table, context)
-
-
-def unique_without_index(table: Table) -> list[Index]:
-    """Return the index that stands for each UNIQUE WITHOUT INDEX; their ids are below zero, where no index of CockroachDB has its own."""
-    return [
-        Index(
-            -number, item.name, unique=item.validated, columns=[IndexColumn(column_id) for column_id in item.column_ids], predicate=item.predicate,
-            comment=item.comment,
-        )
-        for number, item in enumerate(table.unique_without_index, 1)
-    ]
+        create_index(index, table, context)
 
 
 def create_view_indexes(view: View, context: Context) -> None:
     """Add the indexes of a materialized view; they are made after the view."""
     table = Table(view.id, view.name, view.schema_id, view.columns)
     for index in view.indexes:
-        _create_index(index, table, context, step="view")
+        create_index(index, table, context, step="view")
 
 
-def _create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+def create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+    """Add one index, or report that it is left out."""
     where = context.full_name(table, index.name)
     try:
         if index.kind == "forward":
@@ -182,10 +162,14 @@ def _create_forward(index: Index, table: Table, context: Context, where: str, st
 def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:
     """Return one key with CockroachDB's place of NULLs: first when ascending, last when descending."""
     column = context.columns(table)[part.column_id]
-    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    text = _key_text(column, index, table, context, where)
     if not column.nullable and not column.inaccessible:
         return text + (" DESC" if part.descending else "")
     return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
+
+
+def _key_text(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+    return _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
 
 
 def _expression(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
@@ -209,7 +193,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
     method, key = _inverted_key(columns[last.column_id], index, table, context, where)
     keys = [key]
     if leading and context.use_extension(_SCALARS[method]):
-        keys = [quote(clip(columns[part.column_id].name)) for part in leading] + keys
+        keys = [_key_text(columns[part.column_id], index, table, context, where) for part in leading] + keys
     elif leading:
         context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.")
     predicate = _predicate(index, table, context, where)
@@ -242,7 +226,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
 
 
 def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str]:
-    text = _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+    text = _key_text(column, index, table, context, where)
     if column.type.family in ("geometry", "geography"):
         if not context.use_extension("postgis"):
             raise UnsupportedError(f"{where}: a spatial index needs the extension postgis")

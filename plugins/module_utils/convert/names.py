@@ -9,12 +9,15 @@ double quotes, a string in single quotes, the quote doubled); nothing else build
 from __future__ import annotations
 
 import hashlib
+import re
 
 from ..errors import UnsupportedError
+from .keywords import QUOTED
 
 MAX_BYTES = 63
 _SYSTEM_COLUMNS = frozenset(("cmax", "cmin", "ctid", "xmax", "xmin"))
 """Columns that every table of PostgreSQL has, and CockroachDB's have not; tableoid is one of both."""
+_PLAIN = re.compile("[a-z_][a-z0-9_]*")
 
 
 def quote(*parts: str) -> str:
@@ -23,6 +26,11 @@ def quote(*parts: str) -> str:
         if not part or "\0" in part:
             raise UnsupportedError(f"the name {part!r} cannot be a name in PostgreSQL")
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def written(*parts: str) -> str:
+    """Return an identifier, or several joined by dots, as PostgreSQL itself writes it: in double quotes only where it has to be."""
+    return ".".join(part if _PLAIN.fullmatch(part) and part not in QUOTED else quote(part) for part in parts)
 
 
 def literal(text: str) -> str:
@@ -85,8 +93,8 @@ class Scope:
         return self.claim(schema, _free(self._taken, schema, name, context))
 
     def unique_function(self, schema: str, name: str, *context: str) -> str:
-        """Take the name of a function that the conversion makes, chosen like that of ``unique``."""
-        free = _free(self._functions, schema, name, context)
+        """Take the name of a function that the conversion makes, chosen like that of ``unique``; it leaves the name to indexes that come later."""
+        free = _free(self._functions | self._taken, schema, name, context)
         self._functions.add((schema, free))
         return free
 

@@ -54,7 +54,7 @@ def convert_text(text: str, database: str, features: ServerFeatures, options: Co
     found = [item for item in catalog.databases if _count(item)]
     if not found:
         raise ConfigurationError("the schema text holds no CREATE statement: give it the output of SHOW CREATE ALL TABLES")
-    keep_unconvertible_as_data(catalog)
+    keep_unconvertible_as_data(catalog, options.policies)
     result = SchemaFiles(findings=list(catalog.findings), objects={"databases": len(found), **dict.fromkeys(_COUNTED, 0)})
     roles = convert_roles(catalog.roles, features, options)
     if roles.statements:

@@ -59,7 +59,10 @@ def _set_virtual_value(sequence: Sequence, context: Context) -> None:
     used = [(table, column) for table in context.tables.values() for column in table.columns if sequence.id in column.uses_sequence_ids]
     for table, column in used[:1]:
         continue_after_data(context.schema(sequence), clip(sequence.name), table, column, context)
-    context.find("virtual_sequence", "info", context.full_name(sequence), "The virtual sequence becomes an ordinary one that goes on after the highest value.")
+    context.find(
+        "virtual_sequence", "info", context.full_name(sequence), "The virtual sequence becomes an ordinary one that goes on after the highest value.",
+        "It stays a sequence whatever becomes of unique_rowid(), for applications may call nextval() by its name.",
+    )
 
 
 def continue_after_data(schema: str, name: str, table: Table, column: Column, context: Context) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..catalog.model import USER_TYPE_OID_BASE
 from ..errors import UnsupportedError
 
 try:
@@ -25,7 +26,7 @@ _STATEMENTS = frozenset(("SHOW", "EXPLAIN", "INSERT", "UPSERT", "UPDATE", "DELET
 def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
     """Return the tokens with references by id as names and without join methods, and whether the statement is an UPSERT.
 
-    Raises UnsupportedError for AS OF SYSTEM TIME and for a statement in brackets, which PostgreSQL cannot read from.
+    Raises UnsupportedError for AS OF SYSTEM TIME, for a statement in brackets, which PostgreSQL cannot read from, and for columns by number (@1).
     """
     kept: list[Any] = []
     upsert = False
@@ -43,6 +44,8 @@ def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
             position += 5
         elif words[0] == "[" and len(words) > 1 and words[1] in _STATEMENTS:
             raise UnsupportedError(f"{where}: it reads from the statement [{words[1]} …]")
+        elif words[0] == "@" and len(words) > 1 and words[1].isdigit() and int(words[1]) < USER_TYPE_OID_BASE:
+            raise UnsupportedError(f"{where}: it names a column by its number, @{words[1]}")
         elif words[0] in _JOIN_METHODS and words[1:2] == ["JOIN"] and kept and kept[-1].text.upper() in _BEFORE_METHOD:
             position += 1
         elif token.token_type == TokenType.HEX_STRING and token.end - token.start == len(token.text) + 1:

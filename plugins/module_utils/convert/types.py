@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from ..catalog.model import SqlType
+from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..errors import UnsupportedError
 from .context import Context
+from .conversion_policies import TEXT
 
 _BY_OID = {
     16: "boolean", 17: "bytea", 18: '"char"', 19: "name", 20: "bigint", 21: "smallint", 23: "integer", 24: "regproc", 25: "text", 26: "oid", 114: "jsonb",
@@ -14,7 +16,6 @@ _BY_OID = {
     1790: "refcursor", 2202: "regprocedure", 2205: "regclass", 2206: "regtype", 2950: "uuid", 3220: "pg_lsn", 3614: "tsvector", 3615: "tsquery",
     3802: "jsonb", 4072: "jsonpath", 4089: "regnamespace", 4096: "regrole",
 }
-_REG_OIDS = frozenset((24, 2202, 2205, 2206, 4089, 4096))
 _BARE_CHARACTER, _BARE_VARYING = 1042, 1043
 _BITS = frozenset((1560, 1562))
 _TIMES = frozenset((1083, 1114, 1184, 1186, 1266))
@@ -23,7 +24,7 @@ _EXTENSION_TYPES = {"vector": "vector", "ltree": "ltree"}
 _LONG_LABELS_FROM = 16
 _STRING_FAMILIES = ("string", "collated")
 _COCKROACH_OIDS = range(90000, 100000)
-_FLOAT4 = 700
+_FLOAT4, _CHAR = 700, 18
 
 
 def type_name(kind: SqlType, context: Context, where: str) -> str:
@@ -53,12 +54,11 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
         return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
     if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
         return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
-    if kind.oid in _REG_OIDS:
-        context.find(
-            "object_identifier", "warning", where, f"The {_BY_OID[kind.oid]} values become plain oid numbers: they name CockroachDB's own objects.",
-            "Look up the numbers' meaning in CockroachDB before it is switched off.",
-        )
-        return "oid"
+    if kind.family == "collated" and kind.oid == _CHAR:
+        context.find("type_as_text", "info", where, 'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.')
+        return "text"
+    if kind.oid in OBJECT_IDENTIFIERS:
+        return _object_identifier(kind, context, where)
     if kind.oid not in _BY_OID:
         raise UnsupportedError(f"{where}: the type {kind.family} (oid {kind.oid}) has no known counterpart in PostgreSQL")
     if kind.oid == _FLOAT4:
@@ -69,9 +69,26 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
     return _plain(kind)
 
 
+def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
+    name = _BY_OID[kind.oid]
+    if context.options.policies.object_identifiers == TEXT:
+        context.find(
+            "object_identifier", "warning", where,
+            f"The {name} values become the names of what they mean, as text that does not follow when something gets another name; those that mean nothing "
+            "that is migrated keep their numbers.",
+            "The numbers are those that consist of digits only (~ '^[0-9]+$'): look up their meaning in CockroachDB before it is switched off.",
+        )
+        return "text"
+    context.find(
+        "object_identifier", "warning", where, f"The {name} values become plain oid numbers: they name CockroachDB's own objects.",
+        "Look up the numbers' meaning in CockroachDB before it is switched off, or have names written with conversion_policies (object_identifiers: text).",
+    )
+    return "oid"
+
+
 def _plain(kind: SqlType) -> str:
     name = _BY_OID[kind.oid]
-    if kind.family in _STRING_FAMILIES and kind.width and kind.oid != 18:
+    if kind.family in _STRING_FAMILIES and kind.width and kind.oid != _CHAR:
         return f"{'character' if kind.oid == _BARE_CHARACTER else 'character varying'}({kind.width})"
     if kind.oid == _BARE_CHARACTER:
         return "bpchar"
@@ -92,8 +109,9 @@ def _plain(kind: SqlType) -> str:
 def _geometry(kind: SqlType, context: Context, where: str) -> str:
     if not context.use_extension("postgis"):
         return _text_instead(kind.family, "postgis", context, where)
-    shape = kind.geo_shape or ("Geometry" if kind.srid else "")
-    if not shape:
+    shape = kind.geo_shape or "Geometry"
+    if shape == "Geometry" and not kind.srid:
+        # geography(Geometry) would take no SRID but 4326.
         return kind.family
     return f"{kind.family}({shape},{kind.srid})" if kind.srid else f"{kind.family}({shape})"
 

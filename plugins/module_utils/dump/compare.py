@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ..catalog.model import Database, Role
+from ..convert.conversion_policies import ConversionPolicies
 from ..convert.database import convert_database
 from ..convert.features import ConvertOptions, ServerFeatures
 from . import layout
@@ -22,20 +23,22 @@ def compare_dumps(first: str, second: str) -> dict:
 
     Owners and grants are compared unless one of the dumps comes from a restore that lost them. Raises MigrationError for unusable dumps.
     """
-    left, right = _databases(first), _databases(second)
-    without_grants = any(layout.read_manifest(dump).source.get("grants_restored") is False for dump in (first, second))
+    manifests = layout.read_manifest(first), layout.read_manifest(second)
+    left, right = ({entry.name: entry for entry in manifest.databases} for manifest in manifests)
+    without_grants = any(manifest.source.get("grants_restored") is False for manifest in manifests)
+    without = _GRANT_STEPS if without_grants else ()
     differences = _sets("database", left, right)
     tables = rows = 0
     for name in sorted(set(left) & set(right)):
-        differences += _database_differences(name, first, left[name], second, right[name], _GRANT_STEPS if without_grants else ())
+        commands = [
+            _commands(layout.read_catalog(dump, entries[name]), layout.read_roles(dump), manifest.policies, without)
+            for dump, entries, manifest in zip((first, second), (left, right), manifests)
+        ]
+        differences += _database_differences(name, left[name], right[name], commands)
         tables += len(left[name].tables)
         rows += sum(table.rows for table in left[name].tables)
     not_compared = ["owners and grants: a restore of databases or tables does not bring them back"] if without_grants else []
     return {"equal": not differences, "tables": tables, "rows": rows, "differences": differences, "not_compared": not_compared}
-
-
-def _databases(dump_dir: str) -> dict[str, layout.DatabaseEntry]:
-    return {entry.name: entry for entry in layout.read_manifest(dump_dir).databases}
 
 
 def _sets(what: str, left: Iterable[str], right: Iterable[str]) -> list[str]:
@@ -43,18 +46,14 @@ def _sets(what: str, left: Iterable[str], right: Iterable[str]) -> list[str]:
         f"{what} {name} is in the second dump only" for name in sorted(set(right) - set(left))]
 
 
-def _database_differences(
-    name: str, first: str, left: layout.DatabaseEntry, second: str, right: layout.DatabaseEntry, without: tuple[str, ...],
-) -> list[str]:
+def _database_differences(name: str, left: layout.DatabaseEntry, right: layout.DatabaseEntry, commands: list[Counter[str]]) -> list[str]:
     left_tables = {table.full_name: table for table in left.tables}
     right_tables = {table.full_name: table for table in right.tables}
     differences = _sets(f"{name}: table", left_tables, right_tables)
     for table in sorted(set(left_tables) & set(right_tables)):
         differences += [f"{name}.{table}: {text}" for text in _table_differences(left_tables[table], right_tables[table])]
-    left_commands = _commands(layout.read_catalog(first, left), layout.read_roles(first), without)
-    right_commands = _commands(layout.read_catalog(second, right), layout.read_roles(second), without)
-    differences += [f"{name}: only the first dump has: {command}" for command in (left_commands - right_commands).elements()]
-    differences += [f"{name}: only the second dump has: {command}" for command in (right_commands - left_commands).elements()]
+    differences += [f"{name}: only the first dump has: {command}" for command in (commands[0] - commands[1]).elements()]
+    differences += [f"{name}: only the second dump has: {command}" for command in (commands[1] - commands[0]).elements()]
     return differences
 
 
@@ -71,6 +70,6 @@ def _table_differences(left: layout.TableEntry, right: layout.TableEntry) -> lis
     return result
 
 
-def _commands(database: Database, roles: list[Role], without: tuple[str, ...]) -> Counter[str]:
-    statements = convert_database(database, roles, ServerFeatures(), ConvertOptions()).statements
+def _commands(database: Database, roles: list[Role], policies: ConversionPolicies, without: tuple[str, ...]) -> Counter[str]:
+    statements = convert_database(database, roles, ServerFeatures(), ConvertOptions(policies=policies)).statements
     return Counter(statement.sql for statement in statements if statement.step not in without)

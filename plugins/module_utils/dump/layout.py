@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalog.model import Database, Finding, Role, from_json, to_json
+from ..convert.conversion_policies import DEFAULT_POLICIES, ConversionPolicies, conversion_policies
 from ..convert.database import convert_database
 from ..convert.features import ConvertOptions, ServerFeatures
 from ..convert.statements import render
@@ -114,10 +115,17 @@ class DatabaseEntry:
 class Manifest:
     format_version: int
     dump_id: str
-    """A digest of the schema and all rows: the same content has the same id."""
+    """A digest of the schema, all rows and how they are converted: the same content has the same id."""
     source: dict[str, Any]
     databases: list[DatabaseEntry]
     findings: list[Finding] = field(default_factory=list)
+    conversion_policies: dict[str, str] = field(default_factory=dict)
+    """The choices that are not the defaults."""
+
+    @property
+    def policies(self) -> ConversionPolicies:
+        """How the dump is to be converted. Raises ConfigurationError for choices that this release does not know."""
+        return conversion_policies(self.conversion_policies)
 
 
 def path_name(name: str) -> str:
@@ -205,26 +213,27 @@ def read_roles(dump_dir: str) -> list[Role]:
 
 def write_dump(
     dump_dir: str, source: dict, databases: list[tuple[Database, list[TableEntry]]], roles: list[Role], findings: list[Finding],
-    keep_passwords: bool = False,
+    keep_passwords: bool = False, policies: ConversionPolicies = DEFAULT_POLICIES,
 ) -> None:
     """Write all but the chunks: catalogs, SQL for people with psql, roles, and last the manifest.
 
-    ``keep_passwords`` writes the roles' SCRAM verifiers into a file of mode 0600.
+    ``keep_passwords`` writes the roles' SCRAM verifiers into a file of mode 0600. ``policies`` go with the dump.
     """
     os.chmod(dump_dir, 0o700)
     entries = []
     for database, tables in databases:
-        entries.append(_write_database(dump_dir, database, tables, roles))
+        entries.append(_write_database(dump_dir, database, tables, ConvertOptions(policies=policies), roles))
     _write(os.path.join(dump_dir, ROLES), _json_text(to_json(roles)))
     hashes = {role.name: role.password_hash for role in roles if role.password_hash}
     if keep_passwords and hashes:
         _write(os.path.join(dump_dir, PASSWORDS), _json_text(hashes))
     _write(os.path.join(dump_dir, "README.txt"), readme(entries))
-    manifest = Manifest(FORMAT_VERSION, _dump_id(entries), source, entries, findings)
+    chosen = policies.chosen()
+    manifest = Manifest(FORMAT_VERSION, _dump_id(entries, chosen), source, entries, findings, chosen)
     _write(os.path.join(dump_dir, MANIFEST), _json_text(to_json(manifest)))
 
 
-def _write_database(dump_dir: str, database: Database, tables: list[TableEntry], roles: list[Role]) -> DatabaseEntry:
+def _write_database(dump_dir: str, database: Database, tables: list[TableEntry], options: ConvertOptions, roles: list[Role]) -> DatabaseEntry:
     directory = path_name(database.name)
     os.makedirs(os.path.join(dump_dir, directory), mode=0o700, exist_ok=True)
     for table in tables:
@@ -232,15 +241,16 @@ def _write_database(dump_dir: str, database: Database, tables: list[TableEntry],
         table.rejects_directory = rejects_directory(database.name, table.schema, table.name) if table.rejects else ""
     catalog = _json_text(to_json(database))
     entry = DatabaseEntry(database.name, directory, hashlib.sha256(catalog.encode()).hexdigest(), tables)
-    pre_data, post_data = render(convert_database(database, roles, ServerFeatures(), ConvertOptions()))
+    pre_data, post_data = render(convert_database(database, roles, ServerFeatures(), options))
     files = {CATALOG: catalog, "pre-data.sql": pre_data, "data.sql": data_script(tables), "post-data.sql": post_data}
     for name, text in files.items():
         _write(os.path.join(dump_dir, directory, name), text)
     return entry
 
 
-def _dump_id(entries: list[DatabaseEntry]) -> str:
-    return hashlib.sha256(json.dumps(to_json(entries), sort_keys=True).encode()).hexdigest()[:32]
+def _dump_id(entries: list[DatabaseEntry], chosen: dict[str, str]) -> str:
+    content = to_json(entries)
+    return hashlib.sha256(json.dumps([content, chosen] if chosen else content, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _json_text(value: Any) -> str:

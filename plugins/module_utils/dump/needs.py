@@ -15,9 +15,11 @@ _EXTENSIONS = frozenset(("btree_gin", "citext", "fuzzystrmatch", "ltree", "pg_tr
 def schema_needs(dump_dir: str) -> list[str]:
     """Return ``icu`` and the names of extensions that the dump's databases use where a server has them, sorted. Raises MigrationError."""
     needs = set()
-    for entry in read_manifest(dump_dir).databases:
+    manifest = read_manifest(dump_dir)
+    options = ConvertOptions(grants="skip", policies=manifest.policies)
+    for entry in manifest.databases:
         database = read_catalog(dump_dir, entry)
-        for statement in convert_database(database, [], ServerFeatures(extensions=_EXTENSIONS), ConvertOptions(grants="skip")).statements:
+        for statement in convert_database(database, [], ServerFeatures(extensions=_EXTENSIONS), options).statements:
             if statement.kind == "collation":
                 needs.add(ICU)
             elif statement.step == "extension":

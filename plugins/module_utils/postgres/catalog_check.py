@@ -124,13 +124,13 @@ class _Checker:
             "schema": lambda statement: _there(statement.name in state.schemas),
             "type": self._type,
             "collation": lambda statement: _there((statement.schema, statement.name) in state.collations),
-            "function": lambda statement: _there((statement.schema, statement.name) in state.functions),
+            "function": self._routine(lambda found, text: True), "procedure": self._routine(lambda found, text: found.kind == "p"),
             "sequence": self._relation("S"), "table": self._relation("r"), "view": self._relation("v"), "materialized_view": self._relation("m"),
             "primary_key": self._constraint, "unique_constraint": self._constraint, "check": self._constraint, "foreign_key": self._constraint,
             "index": self._index, "unique_index": self._index,
             "sequence_value": self._sequence_value, "sequence_owned_by": self._sequence_owner,
-            "trigger": lambda statement: _there((statement.schema, statement.table, statement.name) in state.triggers),
             "column_default": lambda statement: _there((statement.schema, statement.table, statement.name) in state.defaults),
+            "trigger": self._trigger, "constraint_trigger": self._constraint_trigger,
             "comment": self._comment, "owner": self._owner, "grant": self._grant,
             "policy": lambda statement: _there((statement.schema, statement.table, statement.name) in state.policies),
             "row_level_security": lambda statement: _there((statement.schema, statement.name) in state.secured),
@@ -179,6 +179,14 @@ class _Checker:
         if found.validated == statement.sql.endswith(_NOT_VALID):
             return "validated, which it was not in CockroachDB" if found.validated else "not validated"
         return self._index(statement) if found.kind in "pu" else ""
+
+    def _trigger(self, statement: Statement) -> str:
+        return _there((statement.schema, statement.table, statement.name) in self._state.triggers)
+
+    def _constraint_trigger(self, statement: Statement) -> str:
+        """A constraint trigger is a constraint, too."""
+        found = self._state.constraints.get((statement.schema, statement.table, statement.name))
+        return self._trigger(statement) if found is not None and found.kind == "t" else "missing"
 
     def _index(self, statement: Statement) -> str:
         found = self._state.indexes.get((statement.schema, statement.table, statement.name))

@@ -44,7 +44,7 @@ FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE typtype IN ('e'
 """
 _SCHEMAS = f"SELECT nspname, pg_get_userbyid(nspowner), obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE {_NO_SYSTEM}"
 _FUNCTIONS = f"""
-SELECT nspname, proname, pg_get_userbyid(proowner), obj_description(p.oid, 'pg_proc'),
+SELECT nspname, proname, prokind::text, pg_get_userbyid(proowner), obj_description(p.oid, 'pg_proc'),
        ARRAY(SELECT pg_get_userbyid(grantee)::text FROM aclexplode(proacl) WHERE grantee <> 0 AND grantee <> proowner)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE {_NO_SYSTEM}
 """
@@ -128,8 +128,9 @@ class Owned:
 
 @dataclass(frozen=True)
 class RoutineState:
-    """A function or procedure: its owner, its comment and the roles that it is granted to."""
+    """A function or procedure: its prokind, its owner, its comment and the roles that it is granted to."""
 
+    kind: str
     owner: str
     comment: Optional[str]
     granted_to: tuple[str, ...]
@@ -198,8 +199,8 @@ def read_state(connection: Any) -> CatalogState:
             extensions={name for (name,) in rows("SELECT extname FROM pg_extension")},
             sequence_columns={},
         )
-        for schema, name, owner, comment, roles in rows(_FUNCTIONS):
-            state.functions.setdefault((schema, name), []).append(RoutineState(owner, comment, tuple(roles)))
+        for schema, name, kind, owner, comment, roles in rows(_FUNCTIONS):
+            state.functions.setdefault((schema, name), []).append(RoutineState(kind, owner, comment, tuple(roles)))
         for schema, name, *column in rows(_SEQUENCE_COLUMNS):
             state.sequence_columns.setdefault((schema, name), []).append(tuple(column))
         for kind, schema, name, role, privilege, grantable in rows(_PRIVILEGES):

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..convert.statements import Statement
 from ..errors import TargetError
+from . import left_out
 
 SCHEMA = "cockroach_migrator"
 COMPLETE = ("import", "complete")
@@ -57,6 +58,7 @@ def read(connection: Any) -> dict[tuple[str, str], int]:
 def create(cursor: Any) -> None:
     """Make the ledger, in the transaction of ``cursor``."""
     cursor.execute(_CREATE)
+    cursor.execute(left_out.CREATE)
 
 
 def record(cursor: Any, dump_id: str, key: tuple[str, str], rows: int, seconds: float) -> None:

@@ -25,7 +25,7 @@ from ..convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Statement
 from ..dump.layout import DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
 from ..errors import ConfigurationError, MigrationError, TargetError
 from . import content as contents
-from . import existing_tables, ledger
+from . import existing_tables, ledger, left_out
 from . import features as server_features
 from .chunk_loader import ChunkTask, load_chunk
 from .connection import ConnectionParameters, connect, postgres_message
@@ -120,7 +120,7 @@ def import_dump(dump_dir: str, parameters: ConnectionParameters, options: Import
     admin = connect(parameters)
     try:
         features = server_features.probe(admin)
-        convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin))
+        convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin), manifest.policies)
         jobs = [_plan(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content) for entry in entries]
         role_conversion = convert_roles(roles if options.content != contents.DATA else [], features, convert_options)
         findings = [*role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
@@ -132,6 +132,7 @@ def import_dump(dump_dir: str, parameters: ConnectionParameters, options: Import
         results = {}
         for job in jobs:
             results[job.state.name] = _load(job, manifest.dump_id, admin, parameters, options, findings, progress)
+            findings += left_out.findings(job.entry.name, job.state.left_out)
             changed = changed or results[job.state.name]["changed"]
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}; run the import again, it goes on where it stopped") from error
@@ -269,6 +270,7 @@ def _load(
             _run_post_data(job, dump_id, control, pool, progress)
             for _table in pool.map(lambda connection, table: _analyze(connection, dump_id, table), job.missing_analyze):
                 pass
+        job.state.left_out = list(left_out.read(control).values())
         _complete(control, job, dump_id, time.monotonic() - started)
     finally:
         control.close()

@@ -15,7 +15,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..convert.statements import Statement
 from ..errors import TargetError
-from . import ledger
+from . import ledger, left_out
 from .connection import postgres_message
 
 Keyed = tuple[tuple[str, str], Statement]
@@ -33,7 +33,27 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
     try:
         cursor.execute(statement.sql)
     except psycopg2.Error as error:
-        raise TargetError(f"database {database}, {describe(statement)}: {postgres_message(error)}") from None
+        raise _refused(database, statement, error) from None
+
+
+def run_or_leave_out(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
+    """Execute a statement and note it in the ledger; one that PostgreSQL refuses and no row depends on is noted as left out. Raises TargetError."""
+    key, statement = keyed
+    started = time.monotonic()
+    cursor.execute("SAVEPOINT statement")
+    try:
+        cursor.execute(statement.sql)
+    except psycopg2.Error as error:
+        if not left_out.may_be_left_out(statement, error.pgcode or ""):
+            raise _refused(database, statement, error) from None
+        cursor.execute("ROLLBACK TO SAVEPOINT statement")
+        left_out.note(cursor, key, statement, postgres_message(error))
+    cursor.execute("RELEASE SAVEPOINT statement")
+    ledger.record(cursor, dump_id, key, 0, time.monotonic() - started)
+
+
+def _refused(database: str, statement: Statement, error: Any) -> TargetError:
+    return TargetError(f"database {database}, {describe(statement)}: {postgres_message(error)}")
 
 
 def run_together(
@@ -45,10 +65,8 @@ def run_together(
             ledger.create(cursor)
             for key in marks:
                 ledger.record(cursor, dump_id, key, 0, 0)
-            for key, statement in statements.items():
-                started = time.monotonic()
-                execute(cursor, database, statement)
-                ledger.record(cursor, dump_id, key, 0, time.monotonic() - started)
+            for keyed in statements.items():
+                run_or_leave_out(cursor, database, dump_id, keyed)
         connection.commit()
     except TargetError:
         connection.rollback()
@@ -57,15 +75,12 @@ def run_together(
 
 def run_one(connection: Any, database: str, dump_id: str, keyed: Keyed) -> tuple[str, str]:
     """Run one statement in its own transaction with its ledger row; return its key."""
-    key, statement = keyed
-    started = time.monotonic()
     try:
         with connection.cursor() as cursor:
-            execute(cursor, database, statement)
-            ledger.record(cursor, dump_id, key, 0, time.monotonic() - started)
+            run_or_leave_out(cursor, database, dump_id, keyed)
         connection.commit()
     except TargetError:
         if not connection.closed:
             connection.rollback()
         raise
-    return key
+    return keyed[0]

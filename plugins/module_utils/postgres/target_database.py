@@ -3,7 +3,7 @@
 """The databases on the target: are they there, may we use them, and making those that are missing."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 try:
@@ -17,8 +17,9 @@ from ..catalog.model import Database, Finding, Sequence, Table, View
 from ..convert.names import clip
 from ..errors import TargetError
 from . import content as contents
-from . import ledger
+from . import ledger, left_out
 from .connection import ConnectionParameters, connect, postgres_message
+from .left_out import LeftOut
 
 _NAMES_SHOWN = 20
 _CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8")
@@ -33,6 +34,7 @@ class TargetState:
     exists: bool
     done: dict[tuple[str, str], int]
     """The ledger."""
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 def inspect(admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str, content: str = contents.ALL) -> TargetState:
@@ -57,7 +59,7 @@ def inspect(admin: Any, parameters: ConnectionParameters, database: Database, du
     connection = connect(parameters, name)
     try:
         require_usable(connection, database, dump_id, content)
-        return TargetState(name, True, ledger.read(connection))
+        return TargetState(name, True, ledger.read(connection), list(left_out.read(connection).values()))
     finally:
         connection.close()
 

@@ -13,13 +13,14 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..catalog.model import Database, Role
+from ..convert.conversion_policies import ConversionPolicies
 from ..convert.database import convert_database
 from ..convert.features import ConvertOptions
 from ..convert.names import clip
 from ..dump.layout import DatabaseEntry, TableEntry, read_catalog, read_manifest, read_roles
 from ..errors import TargetError
 from . import content as contents
-from . import existing_tables
+from . import existing_tables, ledger, left_out
 from . import features as server_features
 from .catalog_check import check_columns, check_statements
 from .connection import ConnectionParameters, connect, postgres_message
@@ -55,7 +56,9 @@ def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: Verify
     results = {}
     try:
         for entry in chosen(manifest, options.databases):
-            results[clip(entry.name)] = _verify_database(dump_dir, entry, roles, parameters, options, progress or (lambda state: None))
+            results[clip(entry.name)] = _verify_database(
+                dump_dir, entry, roles, manifest.policies, parameters, options, progress or (lambda state: None),
+            )
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
     named = {"content": options.content} if options.content != contents.ALL else {}
@@ -63,14 +66,15 @@ def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: Verify
 
 
 def _verify_database(
-    dump_dir: str, entry: DatabaseEntry, roles: list[Role], parameters: ConnectionParameters, options: VerifyOptions, progress: Progress,
+    dump_dir: str, entry: DatabaseEntry, roles: list[Role], policies: ConversionPolicies, parameters: ConnectionParameters, options: VerifyOptions,
+    progress: Progress,
 ) -> dict:
     name = clip(entry.name)
     database = read_catalog(dump_dir, entry)
     control = connect(parameters, name)
     try:
         tables = _verify_tables(entry, control, parameters, options, progress) if options.content != contents.SCHEMA else {}
-        checked, missing = _check_objects(database, roles, control, options)
+        checked, missing = _check_objects(database, roles, policies, control, options)
     finally:
         control.close()
     return {
@@ -116,15 +120,17 @@ def _add(result: dict, found: PieceResult) -> None:
     result["seconds"] += found.seconds
 
 
-def _check_objects(database: Database, roles: list[Role], control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
-    """Return how many objects were looked up, and what is missing or different."""
+def _check_objects(database: Database, roles: list[Role], policies: ConversionPolicies, control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
+    """Return how many objects were looked up, and what is missing or different; what the import left out is in its findings."""
     features = server_features.probe(control)
-    convert_options = ConvertOptions(options.grants, server_features.existing_roles(control))
+    convert_options = ConvertOptions(options.grants, server_features.existing_roles(control), policies)
     wanted = contents.statements_of(options.content, convert_database(database, roles, features, convert_options).statements)
     columns, missing = check_columns(control, database, features, convert_options) if options.content != contents.DATA else (0, [])
     if options.content == contents.DATA:
         there = existing_tables.sequences(control)
         wanted = [statement for statement in wanted if (statement.schema, statement.name) in there]
+    refused = left_out.read(control)
+    wanted = [statement for key, statement in ledger.statement_keys(wanted).items() if key not in refused]
     statements, missing_objects = check_statements(control, database, wanted)
     control.rollback()
     return columns + statements, missing + missing_objects

@@ -305,7 +305,7 @@ ALTER TABLE public.a VALIDATE CONSTRAINT a_b_fkey;
     ("ttl = 'on', ttl_automatic_column = 'on', ttl_expire_after = '10 days':::INTERVAL", {"duration": "'10 days':::INTERVAL"}),
     ("ttl = 'on', ttl_expiration_expression = e'(a + \\'1 day\\':::INTERVAL)', ttl_job_cron = '@daily', schema_locked = true",
      {"expiration": "(a + '1 day':::INTERVAL)", "cron": "@daily"}),
-    ("ttl = 'on', ttl_select_batch_size = 5", {"enabled": True}),
+    ("ttl = 'on', ttl_select_batch_size = 5", {"enabled": True}), ("ttl = 'on', ttl_expiration_expression = 'a', ttl_delete_batch_size = 7", {"expiration": "a", "delete_batch_size": 7}),
     ("ttl = 'off'", {}), ("schema_locked = false", {}),
 ])
 def test_row_level_ttl(read_table, options, ttl):

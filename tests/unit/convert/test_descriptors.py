@@ -84,6 +84,14 @@ def catalog():
     return build_catalog({**descriptors, **{number: message(fields) for number, fields in made.items()}})
 
 
+def test_row_level_ttl():
+    made = table([], [])
+    made[1][47] = {3: 50, 4: "@hourly", 11: "id::TIMESTAMPTZ"}
+    descriptors = {number: bytes.fromhex(text) for number, text in REAL.items()}
+    [found] = build_catalog({**descriptors, 1100: message(made)}).databases[0].tables
+    assert found.ttl == {"expiration": "id::TIMESTAMPTZ", "cron": "@hourly", "delete_batch_size": 50}
+
+
 def test_functions(catalog):
     one, two, fire = catalog.databases[0].functions
     assert [parameter["name"] for parameter in one.parameters] == ["a", "b"] and one.parameters[1]["default"] == "5:::INT8"

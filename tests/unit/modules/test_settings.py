@@ -101,6 +101,7 @@ def test_url_parameters_are_named_without_their_values():
     {"postgres_port": "many"}, {"postgres_port": 70000}, {"chunk_size": 0}, {"do_cleanup": "maybe"}, {"grants": "all"}, {"databases": {"only": ["a"]}},
     {"rename": ["a"]}, {"rename": {"a": ""}}, {"database_layout": "schema"}, {"database_layout": "schemas"}, {"merged_database": "one"}, {"content": "rows"},
     {"temp_dir": "relative"}, {"aws_access_key_id": "AKIA"}, {"postgres_version": "new"},
+    {"conversion_policies": ["row_ttl"]}, {"conversion_policies": {"unique_rowid": "sequence"}}, {"conversion_policies": {"rowid": "function"}},
 ])
 def test_bad_values(values):
     assert next(iter(values)) in problem(**values)

@@ -15,6 +15,7 @@ import pytest
 import synthetic_dump
 from postgres_servers import bin_dir
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Function, Index, IndexColumn, View
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError, TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import ledger, table_checksum
@@ -261,3 +262,48 @@ def test_parts_of_a_large_table(postgres17, dump, name, monkeypatch):
     import_dump(dump, postgres17, ImportOptions())
     monkeypatch.setattr(table_checksum, "PIECE_PAGES", 2)
     assert verify_dump(dump, postgres17, VerifyOptions(parallelism=3))["ok"]
+
+
+def with_refused_objects(made):
+    """Add what PostgreSQL does not take: numbers have no lower(), 0 divides nothing, and a materialized view computed anew may have equal rows."""
+    columns = [synthetic_dump.column(1, "id", synthetic_dump.INT)]
+    made.views = [
+        View(301, "refused", 1, "SELECT lower(id) AS id FROM orders", columns, comment="with a comment"), View(302, "good", 1, "SELECT id FROM orders", columns),
+        View(303, "on_refused", 1, "SELECT id FROM refused", columns, depends_on=[301]), View(304, "by_zero", 1, "SELECT 1 / (id - id) FROM orders", columns, materialized=True),
+        View(305, "all_one", 1, "SELECT id - id FROM orders", columns, materialized=True, indexes=[Index(2, "was_unique", unique=True, columns=[IndexColumn(1)])]),
+    ]
+    made.functions = [Function(401, "broken", 1, [], synthetic_dump.INT, body="SELECT lower(1:::INT8)")]
+
+
+def test_what_postgresql_refuses_is_left_out_and_named(any_postgres, tmp_path, name):
+    """The rows arrive all the same; the findings come again with every run, and a verification does not look for what was left out."""
+    dump = synthetic_dump.write(str(tmp_path / "dump"), name, change=with_refused_objects)
+    first = import_dump(dump, any_postgres, ImportOptions())
+    found = [item for item in first["findings"] if item["code"] == "refused_by_postgresql"]
+    words = {(item["object"].removeprefix(f"{name}.public."), item["message"].split(" is left out")[0], item["severity"]) for item in found}
+    assert words == {
+        ("broken", "The function", "error"), ("by_zero", "The materialized view", "error"), ("on_refused", "The view", "error"), ("refused", "The comment", "error"),
+        ("refused", "The view", "error"), ("all_one.was_unique", "The unique index", "error"),
+    }
+    view = next(item for item in found if item["message"].startswith("The view") and item["object"].endswith(".refused"))
+    assert "lower(bigint) does not exist" in view["message"] and "CREATE VIEW" in view["advice"]
+    assert any("division by zero" in item["message"] for item in found)
+    assert query(any_postgres, name, "SELECT count(*) FROM good") == [(600,)]
+    verified = verify_dump(dump, any_postgres, VerifyOptions())
+    assert verified["ok"], verified
+    again = import_dump(dump, any_postgres, ImportOptions())
+    assert not again["changed"]
+    assert [item for item in again["findings"] if item["code"] == "refused_by_postgresql"] == [
+        item for item in first["findings"] if item["code"] == "refused_by_postgresql"]
+    query(any_postgres, name, "DROP VIEW good")
+    assert not verify_dump(dump, any_postgres, VerifyOptions())["ok"]
+
+
+def test_a_table_that_postgresql_refuses_stops_the_import(any_postgres, tmp_path, name):
+    def change(made):
+        made.tables[0].columns[1].default = "lower(1:::INT8)"
+
+    dump = synthetic_dump.write(str(tmp_path / "dump"), name, change=change)
+    with pytest.raises(TargetError, match=r"table public.orders: .*lower\(bigint\) does not exist"):
+        import_dump(dump, any_postgres, ImportOptions())
+    assert query(any_postgres, name, "SELECT count(*) FROM pg_class WHERE relname = 'orders'") == [(0,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Union
 
+from ...errors import UnsupportedError
 from ..model import Check, Family, Table, View
 from .columns import add_row_id, read_column
 from .constraints import read_constraint
@@ -17,6 +18,7 @@ _CONSTRAINTS = ("PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 _INDEX_KINDS = {"INVERTED": "inverted", "VECTOR": "vector"}
 _FAMILY = "primary"
 _TTL = {"ttl_expire_after": "duration", "ttl_expiration_expression": "expiration", "ttl_job_cron": "cron"}
+_TTL_BATCH = "ttl_delete_batch_size"
 _TTL_TEXTS = ("ttl_expiration_expression", "ttl_job_cron")
 _EXCLUDED = "exclude_data_from_backup"
 _FORWARD = "forward"
@@ -149,6 +151,8 @@ def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
             table.ttl[_TTL[name]] = _plain(value, place) if name in _TTL_TEXTS else value
         elif name == "ttl_pause":
             table.ttl.update({"paused": True} if _is_true(value, place) else {})
+        elif name == _TTL_BATCH:
+            table.ttl["delete_batch_size"] = _whole_number(name, value, place)
         elif name == _EXCLUDED:
             table.data_excluded = _is_true(value, place)
         elif name not in ("schema_locked", "ttl") and not name.startswith("ttl_"):
@@ -165,6 +169,13 @@ def _plain(value: str, place: TablePlace) -> str:
     """Return the text that a string literal means; anything else as it is written."""
     words = Cursor(place.statement).statement.words
     return next((word.text for word in words if word.kind == "string" and place.statement.source[word.start:word.end] == value), value)
+
+
+def _whole_number(name: str, value: str, place: TablePlace) -> int:
+    text = _plain(value, place)
+    if not text.isdigit():
+        raise UnsupportedError(f"{place.full_name}: {name} is {text}, a whole number was expected")
+    return int(text)
 
 
 def _is_true(value: str, place: TablePlace) -> bool:
