@@ -31,6 +31,8 @@ class Context:
     """Sequences that belong to a column by OWNED BY."""
     row_id_sequences: list[tuple[Table, Column, str]] = field(default_factory=list)
     """Sequences made for unique_rowid(): table, column, bare name."""
+    called_row_ids: set[tuple[int, str]] = field(default_factory=set)
+    """Those of them that a default or a trigger calls by name (table id, bare name): who writes rows needs a right to them."""
     row_id_functions: dict[str, str] = field(default_factory=dict)
     """The functions that stand for unique_rowid() and unordered_unique_rowid(): CockroachDB's name to the quoted one."""
     row_id_sequence: str = ""

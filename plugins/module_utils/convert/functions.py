@@ -11,7 +11,7 @@ jsonb_object jsonb_set jsonb_strip_nulls jsonb_typeof lcm least left length ln l
 overlay pi position power pow radians regexp_replace repeat replace reverse right round rpad rtrim set_bit set_byte sha224 sha256 sha384 sha512 sign sin
 split_part sqrt starts_with strpos substr substring tan to_hex translate trim trunc upper width_bucket abbrev broadcast family hostmask masklen set_masklen text
 jsonb_path_exists jsonb_path_match jsonb_path_query_array jsonb_path_query_first
-jsonb_insert justify_days justify_hours justify_interval to_tsvector to_tsquery plainto_tsquery phraseto_tsquery
+jsonb_insert justify_days justify_hours justify_interval to_tsvector string_to_array to_tsquery plainto_tsquery phraseto_tsquery
 """.split())
 
 TEXT_SEARCH = frozenset(("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery"))
@@ -28,7 +28,7 @@ jsonb_object_keys jsonb_path_query
 jsonb_pretty lag last_value lastval lead make_date make_timestamp make_timestamptz max min nextval now nth_value ntile percent_rank
 percentile_cont
 percentile_disc random rank regexp_matches regexp_split_to_array regexp_split_to_table row_number row_to_json session_user setval
-statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array sum timeofday timezone to_char to_date to_json to_jsonb to_timestamp
+statement_timestamp stddev stddev_pop stddev_samp string_agg sum timeofday timezone to_char to_date to_json to_jsonb to_timestamp
 transaction_timestamp
 unnest var_pop var_samp variance version
 st_area st_asewkb st_asewkt st_asgeojson st_astext st_aswkb st_buffer st_centroid st_contains st_coveredby st_covers st_distance st_dwithin st_geogfromtext
