@@ -3,6 +3,7 @@
 """What every part of one database's conversion shares: names by id, extensions, collations, findings."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
@@ -106,9 +107,9 @@ class Context:
                 return relation
         return None
 
-    def sequence_named(self, schema: str, name: str) -> Optional[Sequence]:
-        """Return the sequence of this name, for a name without a schema the one in public, else the only one; None when there is none."""
-        found = [item for item in self.database.sequences if item.name == name and (not schema or self.schema(item) == clip(schema))]
+    def named(self, relations: Iterable[Relation], schema: str, name: str) -> Optional[Relation]:
+        """Return the one of this name, for a name without a schema the one in public, else the only one; None when there is none."""
+        found = [item for item in relations if item.name == name and (not schema or self.schema(item) == clip(schema))]
         found = [item for item in found if self.schema(item) == "public"] or found
         return found[0] if len(found) == 1 else None
 

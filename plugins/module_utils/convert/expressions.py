@@ -3,6 +3,7 @@
 """CockroachDB's expressions and queries as PostgreSQL text."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
@@ -11,7 +12,7 @@ from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..catalog.stored_columns import written_keys
 from ..errors import UnsupportedError
 from . import casts, function_calls, functions, trees
-from .context import Context
+from .context import Context, Relation
 from .conversion_policies import TEXT
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
@@ -68,6 +69,7 @@ class _Converter:
     scope: Scope = field(default_factory=Scope)
     row_id: Optional[RowId] = None
     """Gives the call that stands for unique_rowid() or unordered_unique_rowid()."""
+    is_query: bool = False
     differences: list[str] = field(default_factory=list)
     calls: set[int] = field(default_factory=set)
     derived_tables: int = 0
@@ -277,7 +279,7 @@ class _Converter:
         if isinstance(target, exp.DataType) and _type_oid(target):
             return self._user_type_cast(node, _type_oid(target))
         if target.name.upper() == "REGCLASS" and isinstance(node.this, exp.Literal):
-            return _regclass(self._sequence(node.this))
+            return _regclass(self._relation(node.this))
         return exp.Cast(this=casts.converted_value(node, self), to=self.convert(target))
 
     def _user_type_cast(self, node: Any, oid: int) -> Any:
@@ -291,20 +293,30 @@ class _Converter:
         return exp.Cast(this=value, to=_named_type(self.context.qualified(user_type) + ("[]" if array else "")))
 
     def _sequence(self, value: Any) -> str:
+        """Return the quoted name of the sequence that a constant names."""
+        return self._named(value, self.context.database.sequences, "sequence")
+
+    def _relation(self, value: Any) -> str:
+        """Return the quoted name of what a REGCLASS names. Only a query may name a table: it is made after all of them."""
+        database = self.context.database
+        relations: list[Relation] = [*database.sequences, *([*database.tables, *database.views] if self.is_query else [])]
+        return self._named(value, relations, "relation" if self.is_query else "sequence")
+
+    def _named(self, value: Any, relations: Sequence[Relation], what: str) -> str:
         if not value.is_string:
-            sequence = self.context.sequences.get(int(value.name))
-            if sequence is None:
-                raise UnsupportedError(f"{self.where}: the sequence with the id {value.name} is not in the backup")
-            return self.context.qualified(sequence)
+            found = next((item for item in relations if item.id == int(value.name)), None)
+            if found is None:
+                raise self.refusal(f"the {what} with the id {value.name} is not in the backup")
+            return self.context.qualified(found)
         parts = name_parts(value.name)
         if len(parts) == 3 and parts[0] != self.context.database.name:
-            raise self.refusal(f"the sequence {value.name} is in another database")
-        found = self.context.sequence_named(parts[-2] if len(parts) > 1 else "", parts[-1]) if parts else None
+            raise self.refusal(f"the {what} {value.name} is in another database")
+        found = self.context.named(relations, parts[-2] if len(parts) > 1 else "", parts[-1]) if parts else None
         if found is None and len(parts) == 2 and parts[0] == self.context.database.name:
             # Old releases name a sequence by its database, too.
-            found = self.context.sequence_named("public", parts[-1])
+            found = self.context.named(relations, "public", parts[-1])
         if found is None:
-            raise self.refusal(f"the sequence {value.name} is not in the backup")
+            raise self.refusal(f"the {what} {value.name} is not in the backup")
         return self.context.qualified(found)
 
     def _function(self, node: Any) -> Any:
@@ -317,6 +329,8 @@ class _Converter:
             return self._region(name)
         if name in functions.KEYWORDS and not node.expressions:
             return exp.Var(this=functions.KEYWORDS[name])
+        if name in functions.WITH_PRECISION and len(node.expressions) == 1:
+            return self._time_of_precision(node, name)
         if name in _SEQUENCE_FUNCTIONS and node.expressions:
             return self._sequence_function(node, name)
         made = function_calls.rewritten(node, name, self)
@@ -332,6 +346,13 @@ class _Converter:
             if position < len(arguments):
                 arguments[position] = _as_integer(arguments[position])
         return exp.Anonymous(this=renamed, expressions=arguments)
+
+    def _time_of_precision(self, node: Any, name: str) -> Any:
+        """The number of digits is a constant of PostgreSQL's syntax."""
+        digits = _as_integer(node.expressions[0])
+        if not isinstance(digits, exp.Literal):
+            raise self.refusal(f"{name}() with a computed number of digits has no counterpart in PostgreSQL")
+        return exp.Var(this=f"{functions.KEYWORDS[name]}({digits.name})")
 
     def _region(self, name: str) -> Any:
         """The node that takes a statement has a region in CockroachDB; PostgreSQL has one place, the primary region."""
@@ -489,7 +510,7 @@ def convert(
     Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
     """
     tree = parse(text, where)
-    converter = _Converter(context, where, _scope(tree, context, columns or {}), row_id)
+    converter = _Converter(context, where, _scope(tree, context, columns or {}), row_id, isinstance(tree, exp.Query))
     if tree.meta.get(UPSERT):
         _add_conflict(tree, converter)
     tree = tree.transform(converter.node)

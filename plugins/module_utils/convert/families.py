@@ -24,7 +24,7 @@ _RETURNS = {
     chr md5 sha1 sha224 sha256 sha384 sha512 to_hex encode format quote_ident quote_literal quote_nullable regexp_replace regexp_extract overlay host abbrev
     text jsonb_typeof json_typeof json_extract_path_text jsonb_extract_path_text jsonb_pretty to_char strftime experimental_strftime string_agg
     array_to_string current_user session_user current_database current_schema version timeofday current_setting from_uuid st_astext st_asgeojson""",
-    "bytes": "decode uuid_v4 to_uuid set_byte convert_to",
+    "bytes": "decode uuid_v4 experimental_uuid_v4 to_uuid set_byte convert_to",
     "bool": """isnan starts_with bool_and bool_or every st_contains st_intersects st_within st_dwithin st_covers st_coveredby json_valid isfinite like_escape
     jsonb_path_exists jsonb_path_match""",
     "json": """to_json to_jsonb json_build_object jsonb_build_object json_build_array jsonb_build_array jsonb_set json_set jsonb_insert json_remove_path
