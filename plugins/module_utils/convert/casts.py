@@ -8,6 +8,7 @@ from typing import Any, Optional
 from . import trees
 from .families import type_family
 
+_GEOMETRIES = ("geometry", "geography")
 _CASTS = {
     ("int", "bool"): "(_0 <> 0)", ("float", "bool"): "(_0 <> 0)", ("decimal", "bool"): "(_0 <> 0)",
     ("bool", "int"): "CAST(_0 AS int4)", ("bool", "float"): "CAST(_0 AS int4)", ("bool", "decimal"): "CAST(_0 AS int4)",
@@ -21,6 +22,7 @@ _CASTS = {
     ("int", "timestamp"): "timezone('UTC', to_timestamp(_0))", ("int", "timestamptz"): "to_timestamp(_0)",
     ("inet", "string"): "abbrev(_0)", ("uuid", "bytes"): "uuid_send(_0)", ("bytes", "uuid"): "CAST(encode(_0, 'hex') AS uuid)",
     ("time", "int"): "trunc(date_part('epoch', _0))",
+    **{(family, "json"): "st_asgeojson(_0, 17, 0)" for family in _GEOMETRIES},
 }
 """(from, to) to what is cast to the target in the value's place."""
 _REFUSED = {
@@ -37,6 +39,11 @@ _TEXTS = {
     "json[]": "the keys of JSON objects are in another order", "decimal[]": "very small decimals are written without an exponent",
     "timestamptz[]": "timestamps with time zone are written in the session's zone",
 }
+_DIFFERENT = {
+    **{(family, "json"): "M is left out, and some numbers are written otherwise" for family in _GEOMETRIES},
+    ("int", "oid"): "a number that is no oid is an error, and is cut off in CockroachDB",
+}
+"""(from, to) to what PostgreSQL does otherwise."""
 _NUMBERS = ("int", "float", "decimal", "string")
 _TYPES = {
     "VARBIT": "bit varying", "BOX2D": "box2d", "TSVECTOR": "tsvector", "TSQUERY": "tsquery", "PG_LSN": "pg_lsn", "REFCURSOR": "refcursor",
@@ -66,5 +73,11 @@ def converted_value(node: Any, converter: Any) -> Any:
     reason = _REFUSED.get((source, target))
     if reason:
         raise converter.refusal(f"{reason} has no counterpart in PostgreSQL")
+    if source in _GEOMETRIES and target != "string":
+        converter.need("postgis", f"the type {source}")
+    if (source, target) in _DIFFERENT:
+        converter.differs(_DIFFERENT[source, target])
+    if target in _GEOMETRIES and len(node.args["to"].expressions) > 1:
+        converter.differs("a geometry without SRID takes that of the type, and is an error in CockroachDB")
     template = _CASTS.get((source, target))
     return trees.filled(template, value) if template else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ..catalog.model import ForeignKey, Table
 from ..catalog.object_numbers import OBJECT_IDENTIFIERS
+from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
@@ -18,7 +19,11 @@ _WRITING_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
 def create_checks(table: Table, context: Context) -> None:
     """Add the check constraints; those that CockroachDB has not validated are NOT VALID here, too."""
     columns = expressions.column_types(kept_columns(table))
+    shards = {column.id for column in table.columns if column.name in shard_columns(table)}
     for check in table.checks:
+        if shards & set(check.column_ids):
+            # It goes with the column that only serves a hash-sharded index.
+            continue
         where = context.full_name(table, check.name)
         try:
             found = expressions.convert(check.expression, context, where, columns)

@@ -11,7 +11,7 @@ from ..catalog.model import USER_TYPE_OID_BASE, Function, SqlType, Table, UserTy
 from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..catalog.stored_columns import written_keys
 from ..errors import UnsupportedError
-from . import casts, function_calls, functions, trees
+from . import casts, function_calls, functions, spatial_functions, trees
 from .context import Context, Relation
 from .conversion_policies import TEXT
 from .dialect import UPSERT, generate, name_parts, parse
@@ -29,8 +29,13 @@ except ImportError:  # named by libraries.missing()
 _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
 _REGION_FUNCTIONS = frozenset(("default_to_database_primary_region", "gateway_region"))
 _SYSTEM_SCHEMAS = frozenset(("crdb_internal", "pg_extension"))
-_POSTGIS_PREFIX = "st_"
 _POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
+_TAKE_CONSTANTS = frozenset(("json", "bytes", "bit"))
+"""Families that || reads an untyped constant as."""
+_ORDERED_OTHERWISE = {
+    "inet": "networks are ordered by their address, in CockroachDB by their mask first", "geometry": "geometries have another order",
+    "geography": "geographies have another order",
+}
 _KNOWN_NODES = frozenset("""
 Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift
 BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp CurrentUser
@@ -153,6 +158,8 @@ class _Converter:
     def _sum(self, node: Any) -> Any:
         """Days that are added to a date and positions taken out of JSON are 4-byte integers; INT2 and INT4 are added as INT8 in CockroachDB."""
         left, right = self.family(node.this), self.family(node.expression)
+        if left == "interval" and right in ("float", "decimal") or right == "interval" and left in ("float", "decimal"):
+            self.differs("fractions of months and days become other days and hours")
         if left in ("date", "json") and right == "int":
             node.set("expression", _as_integer(node.expression))
         elif right == "date" and left == "int":
@@ -185,6 +192,10 @@ class _Converter:
     def _concatenation(self, node: Any) -> Any:
         """A string takes the text of anything else, which PostgreSQL writes otherwise for some types."""
         sides = [(key, self.family(node.args[key])) for key in ("this", "expression")]
+        if any(trees.is_null(node.args[key]) for key, _family in sides) and any(family.endswith("[]") for _key, family in sides):
+            raise self.refusal("|| of an array and NULL is NULL in CockroachDB, and the array in PostgreSQL")
+        if any(isinstance(node.args[key], exp.Literal) for key, _family in sides) and any(family in _TAKE_CONSTANTS for _key, family in sides):
+            return node
         if "string" not in [family for _key, family in sides]:
             return node
         for key, family in sides:
@@ -214,7 +225,19 @@ class _Converter:
         node.set("offset", 1)
         return node
 
+    def _comparison(self, node: Any) -> Any:
+        for family in (self.family(node.this), self.family(node.expression)):
+            if family in _ORDERED_OTHERWISE:
+                self.differs(_ORDERED_OTHERWISE[family])
+            elif family.endswith("[]"):
+                self.differs("NULL in an array is greater than a value, in CockroachDB smaller")
+        return node
+
     def _pattern(self, node: Any) -> Any:
+        """~ of geometries asks whether one's box contains the other's."""
+        if "geometry" in (self.family(node.this), self.family(node.expression)):
+            self.need("postgis", "the type geometry")
+            return node
         function_calls.check_pattern(node.expression, self)
         return node
 
@@ -336,15 +359,12 @@ class _Converter:
         made = function_calls.rewritten(node, name, self)
         if made is not None:
             return made
-        renamed = functions.RENAMED.get(name, name)
-        if renamed.startswith(_POSTGIS_PREFIX):
-            self.need("postgis", f"the function {renamed}")
+        renamed = functions.RENAMED.get(name) or spatial_functions.RENAMED.get(name, name)
         if not function_calls.is_known(renamed):
             return self._routine(node, *self._routines_by_name("", node))
         arguments = [self.convert(argument) for argument in node.expressions]
-        for position in functions.INTEGER_ARGUMENTS.get(renamed, ()):
-            if position < len(arguments):
-                arguments[position] = _as_integer(arguments[position])
+        for position in self._integer_arguments(renamed, node.expressions):
+            arguments[position] = _as_integer(arguments[position])
         return exp.Anonymous(this=renamed, expressions=arguments)
 
     def _time_of_precision(self, node: Any, name: str) -> Any:
@@ -361,6 +381,12 @@ class _Converter:
             raise self.refusal(f"{name}() needs the database's primary region, which is not known")
         self.differs(f"{name}() is always {region}, the primary region")
         return exp.Literal.string(region)
+
+    def _integer_arguments(self, name: str, arguments: list[Any]) -> list[int]:
+        """Return the positions of INT8 arguments that PostgreSQL wants as 32-bit integers; PostGIS has no others."""
+        if spatial_functions.is_spatial(name):
+            return [position for position, argument in enumerate(arguments) if self.family(argument) == "int"]
+        return [position for position in functions.INTEGER_ARGUMENTS.get(name, ()) if position < len(arguments)]
 
     def _sequence_function(self, node: Any, name: str) -> Any:
         """The sequence is named by a literal, with a type or without; a converted one already is a text cast to regclass."""
@@ -496,6 +522,7 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else 
     exp.Pow: _Converter._power, exp.RegexpILike: _Converter._pattern, exp.RegexpLike: _Converter._pattern, exp.SimilarTo: _Converter._pattern,
     exp.Paren: _Converter._grouped, exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring,
     exp.Table: _Converter._table, exp.Tuple: _Converter._grouped, exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
+    **dict.fromkeys((exp.GT, exp.GTE, exp.LT, exp.LTE), _Converter._comparison),
 }
 
 

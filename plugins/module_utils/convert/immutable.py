@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from ..catalog.model import Column, SqlType
 from ..errors import UnsupportedError
-from . import functions
+from . import function_calls, functions
 from .context import Context
 from .expressions import Expression
 from .families import Scope, family_of, type_family
@@ -67,7 +67,7 @@ def _is_safe_function(node: Any, scope: Scope) -> bool:
         return len(arguments) == 2 and family_of(arguments[1], scope) in _OF_TIMES[name]
     if name in functions.TEXT_SEARCH and len(arguments) == 1:
         return False
-    return name in functions.IMMUTABLE and (name not in _ALIKE or _alike(arguments, scope))
+    return function_calls.is_immutable(name) and (name not in _ALIKE or _alike(arguments, scope))
 
 
 def _is_safe_cast(node: Any, scope: Scope) -> bool:

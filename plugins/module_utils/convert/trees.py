@@ -53,6 +53,14 @@ def constant_text(node: Any) -> Any:
     return node.name if isinstance(node, exp.Literal) and node.is_string else None
 
 
+def is_null(node: Any) -> bool:
+    """Whether the part is NULL, with a type or without."""
+    node = node.unnest()
+    while isinstance(node, exp.Cast):
+        node = node.this.unnest()
+    return isinstance(node, exp.Null)
+
+
 def is_constant(node: Any) -> bool:
     """Whether the part is a constant, with a sign or a type or without."""
     node = node.unnest()

@@ -26,6 +26,8 @@ _KINDS = frozenset((
 """Rows, types and keys need none of these. What hangs on one that is left out is refused, too."""
 _CLASSES = ("0A", "22", "42")
 """SQLSTATE: feature not supported, data exception, syntax error or access rule violation."""
+_CLASSES_OF_ROWS = ("21", "23", "2F", "38", "39", "55", "P0")
+"""What the query of a materialized view, which runs at once, can meet besides."""
 _STOPPING = frozenset(("42501", "42P04", "42P06", "42P07", "42710", "42723"))
 """Privileges that are missing and names that are taken are for the user to mend."""
 _UNIQUE_VIOLATION = "23505"
@@ -48,7 +50,8 @@ def may_be_left_out(statement: Statement, sqlstate: str) -> bool:
     """
     if sqlstate == _UNIQUE_VIOLATION:
         return statement.kind == "unique_index" and statement.step == "view"
-    return statement.kind in _KINDS and sqlstate[:2] in _CLASSES and sqlstate not in _STOPPING
+    classes = _CLASSES + _CLASSES_OF_ROWS if statement.kind == "materialized_view" else _CLASSES
+    return statement.kind in _KINDS and sqlstate[:2] in classes and sqlstate not in _STOPPING
 
 
 def note(cursor: Any, key: Key, statement: Statement, reason: str) -> None:
@@ -75,7 +78,8 @@ def findings(database: str, items: Iterable[LeftOut]) -> list[Finding]:
     return [
         Finding(
             "refused_by_postgresql", "error", f"{database}.{item.name}",
-            f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason}.", f"Write it by hand. The command was: {item.command}",
+            f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason.rstrip('.')}.",
+            f"Write it by hand. The command was: {item.command}",
         )
         for item in items
     ]

@@ -188,3 +188,15 @@ def test_an_enum_value_that_postgresql_cannot_hold_is_named():
     database = make_database(make_table(1, "t"), types=[UserType(9, "e", 1, members=[EnumMember("ü" * 32, "20")])])
     with pytest.raises(UnsupportedError, match=r"db\.public\.e: .*longer than 63 bytes"):
         convert_database(database, [], ServerFeatures(), SKIP)
+
+
+def test_the_check_of_a_shard_column_goes_with_it(server):
+    """A table that was made again from an older SHOW CREATE has this check as one of its own."""
+    shard = Column(2, "crdb_internal_id_shard_8", SqlType("int", 23, 32), False, computed="mod(fnv32(crdb_internal.datums_to_bytes(id)), 8:::INT8)", virtual=True, hidden=True)
+    table = make_table(1, "t", shard)
+    table.indexes = [Index(2, "spread", columns=[IndexColumn(2), IndexColumn(1)], shard_column=shard.name, shard_buckets=8)]
+    table.checks = [Check("check_crdb_internal_id_shard_8", f"{shard.name} IN (0:::INT8, 1:::INT8)", [2]), Check("own", "id > 0:::INT8", [1])]
+    conversion, cursor = load(server, make_database(table))
+    cursor.execute("SELECT conname FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'")
+    assert cursor.fetchall() == [("own",)]
+    assert codes(conversion) == {"index_renamed", "hash_sharded"}

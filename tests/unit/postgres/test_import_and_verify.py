@@ -270,6 +270,7 @@ def with_refused_objects(made):
     made.views = [
         View(301, "refused", 1, "SELECT lower(id) AS id FROM orders", columns, comment="with a comment"), View(302, "good", 1, "SELECT id FROM orders", columns),
         View(303, "on_refused", 1, "SELECT id FROM refused", columns, depends_on=[301]), View(304, "by_zero", 1, "SELECT 1 / (id - id) FROM orders", columns, materialized=True),
+        View(306, "two_rows", 1, "SELECT (SELECT id FROM orders) AS id", columns, materialized=True),
         View(305, "all_one", 1, "SELECT id - id FROM orders", columns, materialized=True, indexes=[Index(2, "was_unique", unique=True, columns=[IndexColumn(1)])]),
     ]
     made.functions = [Function(401, "broken", 1, [], synthetic_dump.INT, body="SELECT lower(1:::INT8)")]
@@ -284,6 +285,7 @@ def test_what_postgresql_refuses_is_left_out_and_named(any_postgres, tmp_path, n
     assert words == {
         ("broken", "The function", "error"), ("by_zero", "The materialized view", "error"), ("on_refused", "The view", "error"), ("refused", "The comment", "error"),
         ("refused", "The view", "error"), ("all_one.was_unique", "The unique index", "error"),
+        ("two_rows", "The materialized view", "error"),
     }
     view = next(item for item in found if item["message"].startswith("The view") and item["object"].endswith(".refused"))
     assert "lower(bigint) does not exist" in view["message"] and "CREATE VIEW" in view["advice"]
