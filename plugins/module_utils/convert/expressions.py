@@ -322,8 +322,9 @@ class _Converter:
     def _relation(self, value: Any) -> str:
         """Return the quoted name of what a REGCLASS names. Only a query may name a table: it is made after all of them."""
         database = self.context.database
-        relations: list[Relation] = [*database.sequences, *([*database.tables, *database.views] if self.is_query else [])]
-        return self._named(value, relations, "relation" if self.is_query else "sequence")
+        if not self.is_query:
+            return self._named(value, database.sequences, "sequence")
+        return self._named(value, [*database.sequences, *database.tables, *database.views], "relation")
 
     def _named(self, value: Any, relations: Sequence[Relation], what: str) -> str:
         if not value.is_string:
