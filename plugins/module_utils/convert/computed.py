@@ -3,13 +3,15 @@
 """Computed columns that PostgreSQL cannot compute: their stored values travel as data."""
 from __future__ import annotations
 
-from ..catalog.model import Catalog, Column, Table
+import copy
+
+from ..catalog.model import Catalog, Column, Database, Finding, Table
 from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
 from .conversion_policies import DEFAULT_POLICIES, ConversionPolicies
-from .features import ConvertOptions, ServerFeatures
+from .features import EXTENSIONS, ConvertOptions, ServerFeatures
 
 _EXACT_SCALE = 12
 """Digits after the point that both sides agree on where a column's declared type rounds to them."""
@@ -21,42 +23,70 @@ def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = 
 
     A stored column is a plain one, too, when PostgreSQL would compute its last digits or its text a little otherwise.
     To be called before the columns that travel as data are chosen, that is before a decoder is built. Whether an
-    expression has a counterpart does not depend on the server, save for extensions: columns that need one which may
-    be missing keep their values as data, too.
+    expression has a counterpart does not depend on the server, save for extensions: stored columns that need one which may
+    be missing keep their values as data, too; virtual ones, which have no data, stay until the server is known (see ``fit_to_server``).
     """
+    options = ConvertOptions(policies=policies)
     for database in catalog.databases:
-        context = Context(database, ServerFeatures(), ConvertOptions(policies=policies))
+        plain, extended = Context(database, ServerFeatures(), options), Context(database, ServerFeatures(extensions=EXTENSIONS), options)
         for table in database.tables:
-            _check_table(table, context, catalog)
+            _keep_stored_as_data(table, plain)
+            _leave_out_virtual(table, _impossible(table, extended), extended)
+        catalog.findings += [finding for context in (plain, extended) for finding in context.conversion.findings if finding.code in _CODES]
 
 
-def _check_table(table: Table, context: Context, catalog: Catalog) -> None:
+def fit_to_server(database: Database, features: ServerFeatures, options: ConvertOptions) -> tuple[Database, list[Finding]]:
+    """Return the database without the virtual computed columns that this server cannot compute, and a finding for each."""
+    context = Context(database, features, options)
+    impossible = {table.id: _impossible(table, context) for table in database.tables}
+    if not any(impossible.values()):
+        return database, []
+    fitted = copy.deepcopy(database)
+    for table in fitted.tables:
+        _leave_out_virtual(table, impossible[table.id], context)
+    return fitted, [finding for finding in context.conversion.findings if finding.code in _CODES]
+
+
+def _computed(table: Table, virtual: bool) -> list[Column]:
     shards = shard_columns(table)
-    lost: list[Column] = []
-    for column in table.columns:
-        if not column.computed or column.inaccessible or column.name in shards:
-            continue
+    return [column for column in table.columns if column.computed and column.virtual == virtual and not column.inaccessible and column.name not in shards]
+
+
+def _keep_stored_as_data(table: Table, context: Context) -> None:
+    for column in _computed(table, virtual=False):
         where = context.full_name(table, column.name)
         rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
         try:
-            expressions.convert(column.computed, context, where, expressions.column_types(table.columns), exact=not column.virtual and not rounded)
+            expressions.convert(column.computed, context, where, expressions.column_types(table.columns), exact=not rounded)
         except UnsupportedError as error:
-            if column.virtual:
-                lost.append(column)
-                context.find("virtual_column_left_out", "error", where, f"The virtual computed column is left out. {error}",
-                             "Add it by hand; it holds no data of its own.")
-            else:
-                context.find(
-                    "computed_column_as_data", "warning", where, f"The computed column becomes a plain one that keeps its values. {error}",
-                    "Write a trigger if new rows need the value computed.",
-                )
-                column.computed = ""
-    if lost:
-        gone = {column.id for column in lost}
-        table.columns = [column for column in table.columns if column.id not in gone]
-        _leave_out_users(table, gone, context)
-    catalog.findings += [finding for finding in context.conversion.findings if finding.code in _CODES]
-    context.conversion.findings.clear()
+            context.find(
+                "computed_column_as_data", "warning", where, f"The computed column becomes a plain one that keeps its values. {error}",
+                "Write a trigger if new rows need the value computed.",
+            )
+            column.computed = ""
+
+
+def _impossible(table: Table, context: Context) -> dict[int, str]:
+    """Return the virtual columns without a counterpart, by id, and why."""
+    found = {}
+    for column in _computed(table, virtual=True):
+        try:
+            expressions.convert(column.computed, context, context.full_name(table, column.name), expressions.column_types(table.columns))
+        except UnsupportedError as error:
+            found[column.id] = str(error)
+    return found
+
+
+def _leave_out_virtual(table: Table, impossible: dict[int, str], context: Context) -> None:
+    for column in table.columns:
+        if column.id in impossible:
+            context.find(
+                "virtual_column_left_out", "error", context.full_name(table, column.name), f"The virtual computed column is left out. {impossible[column.id]}",
+                "Add it by hand; it holds no data of its own.",
+            )
+    if impossible:
+        table.columns = [column for column in table.columns if column.id not in impossible]
+        _leave_out_users(table, set(impossible), context)
 
 
 def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ..catalog.model import Database, Role, UserType
 from ..errors import UnsupportedError
 from .comments import create_comments
+from .computed import fit_to_server
 from .constraints import create_checks, create_foreign_keys
 from .context import Context
 from .database_settings import create_settings
@@ -33,7 +34,9 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
 
     What cannot be kept is left out with a finding; a column type without any counterpart raises UnsupportedError.
     """
+    database, findings = fit_to_server(database, features, options)
     context = Context(database, features, options)
+    context.conversion.findings += findings
     context.available_roles = available_roles(roles, context)
     _claim_names(context)
     for schema in database.schemas:

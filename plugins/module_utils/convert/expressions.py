@@ -36,6 +36,9 @@ _ORDERED_OTHERWISE = {
     "inet": "networks are ordered by their address, in CockroachDB by their mask first", "geometry": "geometries have another order",
     "geography": "geographies have another order",
 }
+_FRACTIONS = ({"interval", "float"}, {"interval", "decimal"})
+"""Families of the operands of a product that is rounded part by part."""
+_TIME_WORDS = frozenset("hour hours min mins minute minutes sec secs second seconds millisecond milliseconds microsecond microseconds".split())
 _KNOWN_NODES = frozenset("""
 Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift
 BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp CurrentUser
@@ -158,7 +161,7 @@ class _Converter:
     def _sum(self, node: Any) -> Any:
         """Days that are added to a date and positions taken out of JSON are 4-byte integers; INT2 and INT4 are added as INT8 in CockroachDB."""
         left, right = self.family(node.this), self.family(node.expression)
-        if left == "interval" and right in ("float", "decimal") or right == "interval" and left in ("float", "decimal"):
+        if {left, right} in _FRACTIONS and not any(_is_time_of_day(side) for side in (node.this, node.expression)):
             self.differs("fractions of months and days become other days and hours")
         if left in ("date", "json") and right == "int":
             node.set("expression", _as_integer(node.expression))
@@ -611,6 +614,14 @@ def _as_integer(node: Any) -> Any:
     if isinstance(inner, exp.Literal):
         return inner
     return exp.Cast(this=node.copy(), to=_named_type("integer"))
+
+
+def _is_time_of_day(node: Any) -> bool:
+    """Whether the part is a constant interval of hours, minutes and seconds alone; 1-2 is a year and two months."""
+    text = trees.constant_text(node)
+    if text is None or "-" in text.lstrip("+-"):
+        return False
+    return _TIME_WORDS.issuperset("".join(character if character.isalpha() else " " for character in text.lower()).split())
 
 
 def _named_type(name: str) -> Any:

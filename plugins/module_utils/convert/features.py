@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from .conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 
+EXTENSIONS = frozenset((
+    "btree_gin", "btree_gist", "citext", "fuzzystrmatch", "ltree", "pg_trgm", "pgcrypto", "postgis", "unaccent", "uuid-ossp", "vector",
+))
+"""All that the conversion asks for."""
+
 
 @dataclass(frozen=True)
 class ServerFeatures:

@@ -78,7 +78,7 @@ def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
     family = converter.family(arguments[0]) if arguments else ""
     if name in _PATTERN_ARGUMENTS and len(arguments) > _PATTERN_ARGUMENTS[name]:
         check_pattern(arguments[_PATTERN_ARGUMENTS[name]], converter)
-    for difference in function_differences.differences(name, [converter.family(argument) for argument in arguments]):
+    for difference in function_differences.differences(name, arguments, [converter.family(argument) for argument in arguments]):
         converter.differs(difference)
     _check_arguments(name, arguments, converter)
     if name in _TEXT_ONLY and family == "bytes":

@@ -61,6 +61,14 @@ def is_null(node: Any) -> bool:
     return isinstance(node, exp.Null)
 
 
+def has_one_element(node: Any) -> bool:
+    """Whether the part is written as an array of one element, with a type or without."""
+    node = node.unnest()
+    while isinstance(node, exp.Cast):
+        node = node.this.unnest()
+    return isinstance(node, exp.Array) and len(node.expressions) == 1
+
+
 def is_constant(node: Any) -> bool:
     """Whether the part is a constant, with a sign or a type or without."""
     node = node.unnest()

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 from ..convert.database import convert_database
-from ..convert.features import ConvertOptions, ServerFeatures
+from ..convert.features import EXTENSIONS, ConvertOptions, ServerFeatures
 from .layout import read_catalog, read_manifest
 
 ICU = "icu"
-_EXTENSIONS = frozenset(("btree_gin", "citext", "fuzzystrmatch", "ltree", "pg_trgm", "pgcrypto", "postgis", "uuid-ossp", "vector"))
-"""All that the conversion asks for."""
 
 
 def schema_needs(dump_dir: str) -> list[str]:
@@ -19,7 +17,7 @@ def schema_needs(dump_dir: str) -> list[str]:
     options = ConvertOptions(grants="skip", policies=manifest.policies)
     for entry in manifest.databases:
         database = read_catalog(dump_dir, entry)
-        for statement in convert_database(database, [], ServerFeatures(extensions=_EXTENSIONS), options).statements:
+        for statement in convert_database(database, [], ServerFeatures(extensions=EXTENSIONS), options).statements:
             if statement.kind == "collation":
                 needs.add(ICU)
             elif statement.step == "extension":

@@ -12,6 +12,7 @@ except ImportError:  # named by libraries.missing()
     sql = None
 
 from ..catalog.model import Database
+from ..convert.computed import fit_to_server
 from ..convert.context import Context
 from ..convert.features import ConvertOptions, ServerFeatures
 from ..convert.names import clip, literal, quote
@@ -37,6 +38,7 @@ def check_columns(connection: Any, database: Database, features: ServerFeatures,
 
     PostgreSQL itself spells the wanted types (in a temporary table of a transaction that the caller rolls back).
     """
+    database, _findings = fit_to_server(database, features, options)
     context = Context(database, features, options)
     wanted = {}
     for table in database.tables:

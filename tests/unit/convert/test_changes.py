@@ -200,3 +200,21 @@ def test_the_check_of_a_shard_column_goes_with_it(server):
     cursor.execute("SELECT conname FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'")
     assert cursor.fetchall() == [("own",)]
     assert codes(conversion) == {"index_renamed", "hash_sharded"}
+
+
+def test_a_virtual_column_that_needs_an_extension_is_there_where_the_server_has_it(server):
+    """It holds no data, so that nothing has to be decided while the rows are exported."""
+    point = Column(2, "p", SqlType("geometry", 90000), computed="st_setsrid(st_makepoint(id::FLOAT8, 1.5:::FLOAT8), 4326:::INT8)", virtual=True)
+    catalog = Catalog([make_database(make_table(1, "t", point))])
+    catalog.databases[0].tables[0].indexes = [Index(2, "near", columns=[IndexColumn(2)], kind="inverted")]
+    keep_unconvertible_as_data(catalog)
+    assert not catalog.findings
+    conversion, cursor = load(server, catalog.databases[0])
+    cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum")
+    there = "postgis" in server.features().extensions
+    assert [name for name, in cursor] == (["id", "p"] if there else ["id"])
+    left_out = [(finding.code, finding.object) for finding in conversion.findings if finding.severity == "error"]
+    assert left_out == ([] if there else [("virtual_column_left_out", "db.public.t.p"), ("needs_left_out_column", "db.public.t.near")])
+    if there:
+        cursor.execute("INSERT INTO t (id) VALUES (7); SELECT st_x(p) FROM t")
+        assert cursor.fetchone() == (7.0,)
