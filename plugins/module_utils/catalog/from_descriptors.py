@@ -91,7 +91,8 @@ def _databases(parsed: dict[int, tuple[int, protobuf.Message]], findings: list[F
             continue
         owner, grants = read_privileges(protobuf.blob(message, 3), name)
         databases[number] = Database(
-            number, name, owner=owner, grants=grants, default_privileges=read_default_privileges(protobuf.blob(message, 11), name),
+            number, name, primary_region=protobuf.text(protobuf.parse(protobuf.blob(message, 10)), 3), owner=owner, grants=grants,
+            default_privileges=read_default_privileges(protobuf.blob(message, 11), name),
         )
     return databases
 

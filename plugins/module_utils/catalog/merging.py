@@ -12,7 +12,7 @@ from .full_names import check_names, follow_names, names_by_id, objects, rename_
 from .model import Catalog, Database, Finding, Grant, Schema
 
 _PLACED = frozenset((
-    "id", "name", "schemas", "types", "sequences", "tables", "views", "functions", "settings", "regions", "owner", "grants", "comment",
+    "id", "name", "schemas", "types", "sequences", "tables", "views", "functions", "settings", "regions", "primary_region", "owner", "grants", "comment",
 ))
 """What of a database has a place in the merged one."""
 _PUBLIC = "public"
@@ -38,6 +38,8 @@ def merge(catalog: Catalog, name: str) -> Catalog:
         _add(database, merged, renamed)
     _add_owner_and_grants(catalog, merged)
     merged.settings = [setting for setting in _first_settings(catalog) if all(setting in database.settings for database in catalog.databases)]
+    primary_regions = {database.primary_region for database in catalog.databases}
+    merged.primary_region = primary_regions.pop() if len(primary_regions) == 1 else ""
     merged.regions = sorted({region for database in catalog.databases for region in database.regions})
     catalog.findings = rename_findings(catalog.findings, renamed) + _findings(catalog, merged)
     catalog.databases = [merged]

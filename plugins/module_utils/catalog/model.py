@@ -104,6 +104,8 @@ class Index:
     """What a vector index measures: ``l2``, ``ip`` (inner product) or ``cosine``."""
     created_explicitly: bool = False
     partitioned: bool = False
+    implicit_columns: int = 0
+    """How many columns CockroachDB has put in front for its partitions, such as the region of REGIONAL BY ROW; nobody wrote them."""
     comment: str = ""
 
 
@@ -189,6 +191,7 @@ class Table:
     ttl: dict[str, Any] = field(default_factory=dict)
     """Row-level TTL: duration, expiration, cron, delete_batch_size; empty when there is none."""
     locality: str = ""
+    """``GLOBAL``, ``REGIONAL BY TABLE [IN region]`` or ``REGIONAL BY ROW [AS column]``."""
     data_excluded: bool = False
     """``exclude_data_from_backup``: the table is there, its rows are not."""
     format_version: int = 3
@@ -316,6 +319,7 @@ class Database:
     settings: list[str] = field(default_factory=list)
     """``name=value`` of ALTER DATABASE … SET."""
     regions: list[str] = field(default_factory=list)
+    primary_region: str = ""
     owner: str = ""
     grants: list[Grant] = field(default_factory=list)
     comment: str = ""

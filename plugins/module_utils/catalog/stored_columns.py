@@ -3,12 +3,17 @@
 """Which columns of a table travel as data."""
 from __future__ import annotations
 
-from .model import Column, Table
+from .model import Column, Index, IndexColumn, Table
 
 
 def shard_columns(table: Table) -> set[str]:
     """Return the names of the hidden columns that only hash-sharded indexes use."""
     return {index.shard_column for index in [table.primary_index, *table.indexes] if index.shard_column}
+
+
+def written_keys(index: Index, columns: dict[int, Column]) -> list[IndexColumn]:
+    """Return the keys of an index that somebody wrote: without those that CockroachDB puts in front for regions and shards."""
+    return [part for part in index.columns[index.implicit_columns:] if columns[part.column_id].name != index.shard_column]
 
 
 def stored_columns(table: Table) -> list[Column]:

@@ -112,6 +112,7 @@ def read_index(data: bytes, full_name: str) -> Index:
     is_sharded = bool(protobuf.integer(sharded, 1))
     interleave = protobuf.parse(protobuf.blob(message, 11))
     ancestors = [protobuf.parse(item) for item in protobuf.blobs(interleave, 1)]
+    partitioning = protobuf.parse(protobuf.blob(message, 15))
     return Index(
         protobuf.integer(message, 2), name, bool(protobuf.integer(message, 3)), columns, protobuf.integers(message, 7),
         protobuf.integers(message, 14), _INDEX_KINDS[kind], protobuf.text(message, 23),
@@ -119,7 +120,7 @@ def read_index(data: bytes, full_name: str) -> Index:
         protobuf.integers(message, 13),
         [(protobuf.integer(item, 1), protobuf.integer(item, 2), protobuf.integer(item, 3)) for item in ancestors],
         bool(protobuf.integer(message, 28)), _named(_DISTANCES, protobuf.parse(protobuf.blob(message, 30)), 8, f"index {full_name}@{name}"),
-        bool(protobuf.integer(message, 17)), bool(protobuf.integer(protobuf.parse(protobuf.blob(message, 15)), 1)),
+        bool(protobuf.integer(message, 17)), bool(protobuf.integer(partitioning, 1)), protobuf.integer(partitioning, 4),
     )
 
 
@@ -252,7 +253,8 @@ def _ttl(message: protobuf.Message) -> dict[str, Any]:
 
 def _locality(message: protobuf.Message) -> str:
     locality = protobuf.parse(protobuf.blob(message, 42))
-    for number, name in ((1, "GLOBAL"), (2, "REGIONAL BY TABLE"), (3, "REGIONAL BY ROW")):
+    for number, name, before_detail in ((1, "GLOBAL", ""), (2, "REGIONAL BY TABLE", " IN "), (3, "REGIONAL BY ROW", " AS ")):
         if number in locality:
-            return name
+            detail = protobuf.text(protobuf.parse(protobuf.blob(locality, number)), 1)
+            return name + (before_detail + detail if detail else "")
     return ""

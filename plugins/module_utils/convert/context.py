@@ -3,6 +3,7 @@
 """What every part of one database's conversion shares: names by id, extensions, collations, findings."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
@@ -31,6 +32,8 @@ class Context:
     """Sequences that belong to a column by OWNED BY."""
     row_id_sequences: list[tuple[Table, Column, str]] = field(default_factory=list)
     """Sequences made for unique_rowid(): table, column, bare name."""
+    called_row_ids: set[tuple[int, str]] = field(default_factory=set)
+    """Those of them that a default or a trigger calls by name (table id, bare name): who writes rows needs a right to them."""
     row_id_functions: dict[str, str] = field(default_factory=dict)
     """The functions that stand for unique_rowid() and unordered_unique_rowid(): CockroachDB's name to the quoted one."""
     row_id_sequence: str = ""
@@ -103,6 +106,12 @@ class Context:
             if relation.name == name and (not schema or self.schema(relation) == clip(schema)):
                 return relation
         return None
+
+    def named(self, relations: Iterable[Relation], schema: str, name: str) -> Optional[Relation]:
+        """Return the one of this name, for a name without a schema the one in public, else the only one; None when there is none."""
+        found = [item for item in relations if item.name == name and (not schema or self.schema(item) == clip(schema))]
+        found = [item for item in found if self.schema(item) == "public"] or found
+        return found[0] if len(found) == 1 else None
 
     def use_extension(self, name: str) -> bool:
         """Have the extension created when the server has it; False when it does not."""

@@ -105,6 +105,15 @@ def parse(text: str, where: str) -> Any:
     return trees[0]
 
 
+def name_parts(text: str) -> tuple[str, ...]:
+    """Return the parts of a name that a string holds, as CockroachDB keeps them: small letters unless in quotes; none when it is no name."""
+    try:
+        parts = exp.to_table(text, dialect=Postgres).parts
+    except SqlglotError:
+        return ()
+    return tuple(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
+
+
 def tokenize(text: str, where: str) -> list[Any]:
     """Return the tokens of a text. Raises UnsupportedError naming ``where``."""
     if sqlglot is None:
@@ -121,16 +130,17 @@ def generate(tree: Any) -> str:
 
 
 def _without_hints(tokens: list[Token]) -> list[Token]:
-    """Drop ``@index`` and ``@{…}`` that follow a table's name at once."""
+    """Drop ``@index``, ``@[number]`` and ``@{…}`` that follow a table's name at once."""
+    ends = {TokenType.L_BRACE: TokenType.R_BRACE, TokenType.L_BRACKET: TokenType.R_BRACKET}
     kept: list[Token] = []
     position = 0
     while position < len(tokens):
         token = tokens[position]
         if token.text == "@" and kept and kept[-1].end + 1 == token.start and kept[-1].token_type in (TokenType.VAR, TokenType.IDENTIFIER):
             position += 1
-            if position < len(tokens) and tokens[position].token_type == TokenType.L_BRACE:
-                while position < len(tokens) and tokens[position].token_type != TokenType.R_BRACE:
-                    position += 1
+            end = ends.get(tokens[position].token_type) if position < len(tokens) else None
+            while end is not None and position < len(tokens) and tokens[position].token_type != end:
+                position += 1
         else:
             kept.append(token)
         position += 1

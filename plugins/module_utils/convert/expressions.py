@@ -3,16 +3,18 @@
 """CockroachDB's expressions and queries as PostgreSQL text."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from ..catalog.model import USER_TYPE_OID_BASE, Function, SqlType, Table, UserType
 from ..catalog.object_numbers import OBJECT_IDENTIFIERS
+from ..catalog.stored_columns import written_keys
 from ..errors import UnsupportedError
 from . import casts, function_calls, functions, spatial_functions, trees
-from .context import Context
+from .context import Context, Relation
 from .conversion_policies import TEXT
-from .dialect import UPSERT, generate, parse
+from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
 from .names import clip, quote
 from .row_ids import ROW_ID_FUNCTIONS
@@ -25,6 +27,7 @@ except ImportError:  # named by libraries.missing()
     exp = None
 
 _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
+_REGION_FUNCTIONS = frozenset(("default_to_database_primary_region", "gateway_region"))
 _SYSTEM_SCHEMAS = frozenset(("crdb_internal", "pg_extension"))
 _POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
 _TAKE_CONSTANTS = frozenset(("json", "bytes", "bit"))
@@ -74,6 +77,7 @@ class _Converter:
     scope: Scope = field(default_factory=Scope)
     row_id: Optional[RowId] = None
     """Gives the call that stands for unique_rowid() or unordered_unique_rowid()."""
+    is_query: bool = False
     differences: list[str] = field(default_factory=list)
     calls: set[int] = field(default_factory=set)
     derived_tables: int = 0
@@ -301,7 +305,7 @@ class _Converter:
         if isinstance(target, exp.DataType) and _type_oid(target):
             return self._user_type_cast(node, _type_oid(target))
         if target.name.upper() == "REGCLASS" and isinstance(node.this, exp.Literal):
-            return _regclass(self._sequence(node.this))
+            return _regclass(self._relation(node.this))
         return exp.Cast(this=casts.converted_value(node, self), to=self.convert(target))
 
     def _user_type_cast(self, node: Any, oid: int) -> Any:
@@ -315,16 +319,32 @@ class _Converter:
         return exp.Cast(this=value, to=_named_type(self.context.qualified(user_type) + ("[]" if array else "")))
 
     def _sequence(self, value: Any) -> str:
+        """Return the quoted name of the sequence that a constant names."""
+        return self._named(value, self.context.database.sequences, "sequence")
+
+    def _relation(self, value: Any) -> str:
+        """Return the quoted name of what a REGCLASS names. Only a query may name a table: it is made after all of them."""
+        database = self.context.database
+        if not self.is_query:
+            return self._named(value, database.sequences, "sequence")
+        return self._named(value, [*database.sequences, *database.tables, *database.views], "relation")
+
+    def _named(self, value: Any, relations: Sequence[Relation], what: str) -> str:
         if not value.is_string:
-            sequence = self.context.sequences.get(int(value.name))
-            if sequence is None:
-                raise UnsupportedError(f"{self.where}: the sequence with the id {value.name} is not in the backup")
-            return self.context.qualified(sequence)
-        parts = [part.name for part in exp.to_table(value.name, dialect="postgres").parts]
+            found = next((item for item in relations if item.id == int(value.name)), None)
+            if found is None:
+                raise self.refusal(f"the {what} with the id {value.name} is not in the backup")
+            return self.context.qualified(found)
+        parts = name_parts(value.name)
         if len(parts) == 3 and parts[0] != self.context.database.name:
-            raise UnsupportedError(f"{self.where}: the sequence {value.name} is in another database")
-        schema, name = ("public", *parts)[-2:] if len(parts) < 3 else parts[-2:]
-        return quote(schema, name)
+            raise self.refusal(f"the {what} {value.name} is in another database")
+        found = self.context.named(relations, parts[-2] if len(parts) > 1 else "", parts[-1]) if parts else None
+        if found is None and len(parts) == 2 and parts[0] == self.context.database.name:
+            # Old releases name a sequence by its database, too.
+            found = self.context.named(relations, "public", parts[-1])
+        if found is None:
+            raise self.refusal(f"the {what} {value.name} is not in the backup")
+        return self.context.qualified(found)
 
     def _function(self, node: Any) -> Any:
         name = node.name.lower()
@@ -332,8 +352,12 @@ class _Converter:
             return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX):]), self.where))
         if name in ROW_ID_FUNCTIONS and self.row_id is not None:
             return self.row_id(name)
+        if name in _REGION_FUNCTIONS:
+            return self._region(name)
         if name in functions.KEYWORDS and not node.expressions:
             return exp.Var(this=functions.KEYWORDS[name])
+        if name in functions.WITH_PRECISION and len(node.expressions) == 1:
+            return self._time_of_precision(node, name)
         if name in _SEQUENCE_FUNCTIONS and node.expressions:
             return self._sequence_function(node, name)
         made = function_calls.rewritten(node, name, self)
@@ -346,6 +370,21 @@ class _Converter:
         for position in self._integer_arguments(renamed, node.expressions):
             arguments[position] = _as_integer(arguments[position])
         return exp.Anonymous(this=renamed, expressions=arguments)
+
+    def _time_of_precision(self, node: Any, name: str) -> Any:
+        """The number of digits is a constant of PostgreSQL's syntax."""
+        digits = _as_integer(node.expressions[0])
+        if not isinstance(digits, exp.Literal):
+            raise self.refusal(f"{name}() with a computed number of digits has no counterpart in PostgreSQL")
+        return exp.Var(this=f"{functions.KEYWORDS[name]}({digits.name})")
+
+    def _region(self, name: str) -> Any:
+        """The node that takes a statement has a region in CockroachDB; PostgreSQL has one place, the primary region."""
+        region = self.context.database.primary_region
+        if not region:
+            raise self.refusal(f"{name}() needs the database's primary region, which is not known")
+        self.differs(f"{name}() is always {region}, the primary region")
+        return exp.Literal.string(region)
 
     def _integer_arguments(self, name: str, arguments: list[Any]) -> list[int]:
         """Return the positions of INT8 arguments that PostgreSQL wants as 32-bit integers; PostGIS has no others."""
@@ -502,7 +541,7 @@ def convert(
     Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
     """
     tree = parse(text, where)
-    converter = _Converter(context, where, _scope(tree, context, columns or {}), row_id)
+    converter = _Converter(context, where, _scope(tree, context, columns or {}), row_id, isinstance(tree, exp.Query))
     if tree.meta.get(UPSERT):
         _add_conflict(tree, converter)
     tree = tree.transform(converter.node)
@@ -547,7 +586,7 @@ def _add_conflict(tree: Any, converter: _Converter) -> None:
     if not isinstance(table, Table):
         raise converter.refusal(f"UPSERT into {target.name}, which is not a table of the backup")
     columns = converter.context.columns(table)
-    keys = [columns[part.column_id].name for part in table.primary_index.columns if columns[part.column_id].name != table.primary_index.shard_column]
+    keys = [columns[part.column_id].name for part in written_keys(table.primary_index, columns)]
     written = [item.name for item in tree.this.expressions] if isinstance(tree.this, exp.Schema) else [
         column.name for column in table.columns if not column.hidden and not column.inaccessible and not column.computed
     ]

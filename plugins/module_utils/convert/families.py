@@ -27,7 +27,7 @@ _RETURNS = {
     text jsonb_typeof json_typeof json_extract_path_text jsonb_extract_path_text jsonb_pretty to_char strftime experimental_strftime string_agg
     array_to_string current_user session_user current_database current_schema version timeofday current_setting from_uuid concat_agg
     convert_from""",
-    "bytes": "decode uuid_v4 to_uuid set_byte convert_to",
+    "bytes": "decode uuid_v4 experimental_uuid_v4 to_uuid set_byte convert_to",
     "bool": """isnan starts_with bool_and bool_or every json_valid isfinite like_escape not_like_escape ilike_escape not_ilike_escape similar_to_escape
     not_similar_to_escape inet_same_family inet_contains_or_equals inet_contained_by_or_equals jsonb_exists_any jsonb_path_exists jsonb_path_match""",
     "json": """to_json to_jsonb json_build_object jsonb_build_object json_build_array jsonb_build_array jsonb_set json_set jsonb_insert json_remove_path

@@ -57,6 +57,9 @@ KEYWORDS = {
 }
 """Functions that CockroachDB prints with empty parentheses and PostgreSQL takes without."""
 
+WITH_PRECISION = frozenset(("current_timestamp", "localtimestamp", "current_time", "localtime"))
+"""Those of them that take a number of digits."""
+
 INTEGER_ARGUMENTS = {
     "array_length": (1,), "array_lower": (1,), "array_upper": (1,), "chr": (0,), "generate_subscripts": (1,), "get_bit": (1,), "get_byte": (1,),
     "lag": (1,), "lead": (1,), "left": (1,), "lpad": (1,), "nth_value": (1,), "ntile": (0,), "overlay": (2, 3), "repeat": (1,), "right": (1,), "round": (1,),

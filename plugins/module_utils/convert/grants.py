@@ -16,6 +16,7 @@ _ALLOWED = {
     "DATABASE": ("CREATE", "CONNECT"), "SCHEMA": ("CREATE", "USAGE"), "TYPE": ("USAGE",), "SEQUENCE": ("USAGE", "SELECT", "UPDATE"),
     "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "TRIGGER"), "FUNCTION": ("EXECUTE",),
 }
+_WRITES = frozenset(("ALL", "INSERT", "UPDATE"))
 _MAINTAIN, _MAINTAIN_FROM = "MAINTAIN", 17
 _EVERYBODY = "public"
 _OWNED_PUBLIC_FROM = 15
@@ -47,6 +48,10 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
         _object("SEQUENCE", "SEQUENCE", sequence, context, lost, sequence.id in context.owned_sequence_ids | context.identity_sequence_ids)
     for table in database.tables:
         _object("TABLE", "TABLE", table, context, lost)
+    for table_id, name in sorted(context.called_row_ids):
+        table = context.tables[table_id]
+        writers = [Grant(grant.role, ["USAGE"]) for grant in table.grants if _WRITES & set(grant.privileges)]
+        _privileges("SEQUENCE", quote(context.schema(table), name), writers, context.full_name(table), context, lost, name, context.schema(table))
     for view in database.views:
         if view.id not in context.missing_views:
             _object("TABLE", "MATERIALIZED VIEW" if view.materialized else "VIEW", view, context, lost)

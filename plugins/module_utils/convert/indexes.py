@@ -3,14 +3,15 @@
 """Primary keys, unique constraints and indexes."""
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Union
 
-from ..catalog.model import Column, Index, IndexColumn, Table, View
+from ..catalog.model import Check, Column, ForeignKey, Index, IndexColumn, Table, View
+from ..catalog.stored_columns import written_keys
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context, Relation
 from .immutable import immutable_sql
-from .names import clip, quote
+from .names import clip, digest, quote, shorten
 from .tables import kept_columns
 from .types import element_of, type_name
 
@@ -24,10 +25,9 @@ _DISTANCES = {"l2": "the Euclidean distance (<->)", "ip": "the inner product (<#
 def create_primary_key(table: Table, context: Context) -> None:
     """Add the primary key; it is ascending, for PostgreSQL's keys have no direction."""
     index, columns = table.primary_index, context.columns(table)
-    kept = [part for part in index.columns if columns[part.column_id].name != index.shard_column]
+    kept = written_keys(index, columns)
     where = context.full_name(table, index.name)
-    wanted = f"{table.name}_pkey" if index.name == _OLD_PRIMARY_NAME else index.name
-    name = _claim(index, wanted, table, context)
+    name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):
         context.find("descending_primary_key", "info", where, "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.")
     if index.shard_column:
@@ -40,6 +40,16 @@ def create_primary_key(table: Table, context: Context) -> None:
     context.conversion.add("primary_key", "primary_key", sql, name, context.schema(table), clip(table.name))
     context.index_names[table.id, index.id] = ("constraint", name)
     _note_unique(kept, table, context)
+
+
+def _primary_name(table: Table, context: Context) -> str:
+    """Return the key's name; up to v21.2 all are called "primary", and the name that PostgreSQL would choose may be that of another constraint."""
+    if table.primary_index.name != _OLD_PRIMARY_NAME:
+        return table.primary_index.name
+    name = f"{table.name}_pkey"
+    constraints: list[Union[Check, ForeignKey]] = [*table.checks, *table.foreign_keys]
+    taken = any(item.name == name for item in constraints)
+    return shorten(name, "_" + digest(context.schema(table), name, table.name)) if taken else name
 
 
 def _note_unique(parts: list[IndexColumn], table: Table, context: Context) -> None:
@@ -122,7 +132,7 @@ def _report_hash(where: str, context: Context) -> None:
 
 def _create_forward(index: Index, table: Table, context: Context, where: str, step: str) -> None:
     columns = context.columns(table)
-    parts = [part for part in index.columns if columns[part.column_id].name != index.shard_column]
+    parts = written_keys(index, columns)
     has_expression = any(columns[part.column_id].inaccessible for part in parts)
     plain = not index.predicate and not has_expression and not any(part.descending for part in parts) and not index.created_explicitly
     keys = [_key(part, index, table, context, where) for part in parts]
@@ -179,8 +189,7 @@ def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
 
 def _create_inverted(index: Index, table: Table, context: Context, where: str, step: str) -> None:
     columns = context.columns(table)
-    last, leading = index.columns[-1], index.columns[:-1]
-    leading = [part for part in leading if columns[part.column_id].name != index.shard_column]
+    *leading, last = written_keys(index, columns)
     method, key = _inverted_key(columns[last.column_id], index, table, context, where)
     keys = [key]
     if leading and context.use_extension(_SCALARS[method]):
@@ -202,7 +211,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
         raise UnsupportedError(f"{where}: a vector index needs the extension vector")
     if not 0 < column.type.width <= _MAX_DIMENSIONS:
         raise UnsupportedError(f"{where}: a vector index needs a column with a declared number of dimensions, of at most {_MAX_DIMENSIONS}")
-    if len(index.columns) > 1:
+    if len(written_keys(index, context.columns(table))) > 1:
         context.find("vector_prefix", "warning", where, "The index holds only its last column: PostgreSQL's vector indexes take no others.")
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)

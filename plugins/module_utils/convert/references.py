@@ -104,7 +104,7 @@ class References:
             after = [other.text.lower() for other in tokens[position + 1:position + 3]]
             called = before[-1:] == ["("] and before[0] in _SEQUENCE_FUNCTIONS
             if called or (after[:1] in (["::"], [":::"]) and after[1:] == ["regclass"]):
-                new = self._found(_names_in(token.text), database)
+                new = self._found(dialect.name_parts(token.text), database)
                 if new is not None:
                     edits.append(_Edit(token.start, token.end + 1, literal(quote(*new))))
         return edits
@@ -194,13 +194,6 @@ def _chains(tokens: list[Any], text: str) -> Iterator[_Chain]:
         position += 1
         if len(parts) > 1:
             yield _Chain(tuple(_identifier(part, text) for part in parts), tuple((part.start, part.end + 1) for part in parts))
-
-
-def _names_in(text: str) -> tuple[str, ...]:
-    try:
-        return tuple(part.name for part in exp.to_table(text, dialect="postgres").parts)
-    except SqlglotError:
-        return ()
 
 
 def _span(identifier: Any, text: str, where: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
 from .names import clip, dollar_quote, quote, shorten
-from .tables import kept_columns
+from .tables import kept_columns, row_id_call
 
 _SUFFIX = "_on_update"
 
@@ -23,7 +23,7 @@ def create_on_update(table: Table, context: Context) -> None:
 def _create(column: Column, table: Table, context: Context) -> None:
     where, schema = context.full_name(table, column.name), context.schema(table)
     try:
-        value = expressions.convert(column.on_update, context, where).sql
+        value = expressions.convert(column.on_update, context, where, row_id=row_id_call(column, table, context, where)).sql
     except UnsupportedError as error:
         context.find("on_update_left_out", "error", where, f"ON UPDATE {column.on_update} is left out. {error}", "Write a trigger by hand.")
         return

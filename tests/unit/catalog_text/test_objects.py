@@ -31,6 +31,17 @@ def test_sequences(read, text, expected):
     assert item.value is None
 
 
+@pytest.mark.parametrize(("text", "value"), [("12, false", 9), ("12, true", 12), ("12", 12)])
+def test_values_of_sequences(read, text, value):
+    assert read(f"CREATE SEQUENCE s INCREMENT 3;\nSELECT setval('s', {text});").sequences[0].value == value
+
+
+@pytest.mark.parametrize("arguments", ["'gone', 1", "'s'", "'s', x", "'s', 1, maybe"])
+def test_values_that_are_not_understood(read, arguments):
+    with pytest.raises(UnsupportedError, match="the schema text is not understood"):
+        read(f"CREATE SEQUENCE s;\nSELECT setval({arguments});")
+
+
 def test_sequences_and_their_columns(read):
     database = read("""CREATE SEQUENCE public.s OWNED BY public.t.a;
 CREATE SEQUENCE "S p"."Odd.Seq";

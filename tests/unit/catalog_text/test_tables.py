@@ -325,8 +325,8 @@ def test_storage_parameters():
 
 
 @pytest.mark.parametrize(("text", "locality"), [
-    ("GLOBAL", "GLOBAL"), ("REGIONAL BY TABLE IN PRIMARY REGION", "REGIONAL BY TABLE"), ('REGIONAL BY TABLE IN "us-east1"', "REGIONAL BY TABLE"),
-    ("REGIONAL BY ROW", "REGIONAL BY ROW"), ("REGIONAL BY ROW AS crdb_region", "REGIONAL BY ROW"),
+    ("GLOBAL", "GLOBAL"), ("REGIONAL BY TABLE IN PRIMARY REGION", "REGIONAL BY TABLE"), ('REGIONAL BY TABLE IN "us-east1"', "REGIONAL BY TABLE IN us-east1"),
+    ("REGIONAL BY ROW", "REGIONAL BY ROW"), ("REGIONAL BY ROW AS crdb_region", "REGIONAL BY ROW AS crdb_region"),
 ])
 def test_locality(read_table, text, locality):
     table = read_table(f"""CREATE TYPE public.crdb_internal_region AS ENUM ('us-east1');

@@ -147,6 +147,37 @@ def test_the_distance_of_vector_indexes():
         build_catalog({**descriptors, 1100: message(table([], [], indexes))})
 
 
+def test_keys_of_a_table_that_is_regional_by_row():
+    """The region stands in front of every key, with a partition for each; nobody wrote it there."""
+    made = table([], [], [{1: "t_id_key", 2: 2, 3: 1, 4: ["r", "id"], 6: [2, 1], 8: [0, 0], 15: {1: 1, 2: [{1: "eu"}], 4: 1}}])
+    fields = made[1]
+    fields[8] = [*fields[8], {1: "r", 2: 2, 3: STRING, 4: 0}]
+    fields[10] = {**fields[10], 4: ["r", "id"], 6: [2, 1], 8: [0, 0], 15: {1: 1, 2: [{1: "eu"}], 4: 1}}
+    fields[42] = {3: {1: "r"}}
+    descriptors = {number: bytes.fromhex(text) for number, text in REAL.items()}
+    catalog = build_catalog({**descriptors, 1100: message(made)})
+    found = catalog.databases[0].tables[0]
+    assert found.locality == "REGIONAL BY ROW AS r"
+    assert [part.column_id for part in found.primary_index.columns] == [2, 1], "rows are stored under the whole key"
+    conversion = convert_database(catalog.databases[0], [], ServerFeatures(), ConvertOptions("skip"))
+    keys = [statement.sql.split(" ADD ")[1] for statement in conversion.statements if statement.kind in ("primary_key", "unique_constraint")]
+    assert keys == ['CONSTRAINT "t_pkey" PRIMARY KEY ("id")', 'CONSTRAINT "t_id_key" UNIQUE ("id")']
+    assert {finding.code for finding in conversion.findings} == {"locality", "row_level_security_forced"}
+
+
+def test_the_primary_region_is_the_default_of_new_rows():
+    descriptors = {number: bytes.fromhex(text) for number, text in REAL.items()}
+    made = table([], [])
+    made[1][8] = [*made[1][8], {1: "r", 2: 2, 3: STRING, 4: 0, 5: "default_to_database_primary_region(gateway_region())"}]
+    catalog = build_catalog({**descriptors, 1100: message(made)})
+    [database] = catalog.databases
+    assert "default_left_out" in {finding.code for finding in convert_database(database, [], ServerFeatures(), ConvertOptions("skip")).findings}
+    database.primary_region = "eu-west1"
+    conversion = convert_database(database, [], ServerFeatures(), ConvertOptions("skip"))
+    assert any("\"r\" text DEFAULT ('eu-west1')" in statement.sql for statement in conversion.statements)
+    assert "expression_differs" in {finding.code for finding in conversion.findings}
+
+
 def test_roles_of_policies_are_named():
     descriptors = {number: bytes.fromhex(text) for number, text in REAL.items()}
     policy = {1: 1, 2: "mine", 3: 1, 4: 1, 5: ["public", "reader"], 6: "true"}

@@ -28,8 +28,11 @@ def create_database(cursor: Cursor, builder: Builder) -> None:
 
 
 def _read_regions(cursor: Cursor, database: Database) -> None:
-    if cursor.accept("PRIMARY", "REGION") or cursor.accept("SECONDARY", "REGION") or cursor.accept_one("REGIONS"):
+    primary = cursor.accept("PRIMARY", "REGION")
+    if primary or cursor.accept("SECONDARY", "REGION") or cursor.accept_one("REGIONS"):
         cursor.accept("=")
+        if primary:
+            database.primary_region = cursor.peek().text
         while True:
             _add_region(cursor, database)
             if not cursor.accept(","):
@@ -53,7 +56,10 @@ def _add_region(cursor: Cursor, database: Database) -> None:
 
 def alter_database(cursor: Cursor, database: Database) -> None:
     """Read SET name = value and the regions."""
-    if cursor.accept("SET", "PRIMARY", "REGION") or cursor.accept("SET", "SECONDARY", "REGION"):
+    if cursor.accept("SET", "PRIMARY", "REGION"):
+        database.primary_region = cursor.peek().text
+        _add_region(cursor, database)
+    elif cursor.accept("SET", "SECONDARY", "REGION"):
         _add_region(cursor, database)
     elif cursor.accept("ADD", "REGION"):
         cursor.accept("IF", "NOT", "EXISTS")

@@ -93,7 +93,8 @@ def _words_of(token: Token, text: str) -> list[Word]:
         return [Word(STRING, _string(token, source), start, end)]
     if token.token_type == TokenType.NUMBER or token.token_type in _LITERALS:
         return [Word(NUMBER, source, start, end)]
-    if not (source[0].isalpha() or source[0] == "_"):
+    # A bare name may begin with any character outside ASCII.
+    if source[0].isascii() and not (source[0].isalpha() or source[0] == "_"):
         return [Word(SYMBOL, source, start, end)]
     # sqlglot gives some keywords of several words as one token.
     found = []

@@ -7,7 +7,7 @@ from typing import Optional
 
 from ..model import Sequence, Table
 from .cursor import Cursor
-from .dialect import WORD, Word
+from .dialect import WORD, Word, words
 from .model_builder import Builder
 
 _BITS = {"INT2": 16, "SMALLINT": 16, "INT4": 32}
@@ -26,6 +26,23 @@ def create_sequence(cursor: Cursor, builder: Builder) -> None:
 def alter_sequence(cursor: Cursor, sequence: Sequence, builder: Builder) -> None:
     """Read changed options."""
     read_options(cursor, sequence, builder, sequence.increment, sequence.minimum, sequence.maximum, sequence.start)
+
+
+def set_value(cursor: Cursor, builder: Builder) -> None:
+    """Read SELECT setval('name', value, called), as `cockroach dump` wrote it, from the parenthesis on."""
+    arguments = cursor.parenthesis().items()
+    if len(arguments) not in (2, 3):
+        cursor.fail("setval() takes two or three arguments")
+    name, value, *called = arguments
+    path = [word for word in words(name.string(), cursor.statement.beginning) if not word.is_symbol(".")]
+    sequence = builder.relation(path, cursor.statement) if path else None
+    if not isinstance(sequence, Sequence):
+        cursor.fail("the sequence is not there")
+    following = value.integer()
+    is_called = not called or called[0].accept("TRUE") or not called[0].accept("FALSE")
+    for part in (name, value, *called):
+        part.end()
+    sequence.value = following if is_called else following - sequence.increment
 
 
 def read_options(

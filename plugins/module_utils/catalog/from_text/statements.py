@@ -17,7 +17,7 @@ from .databases import create_database, create_schema
 from .model_builder import Builder
 from .privileges import create_role, read_grant
 from .routines import create_policy, create_routine, create_trigger
-from .sequences import create_sequence
+from .sequences import create_sequence, set_value
 from .shell_output import Piece, read_pieces
 from .tables import create_index, create_table
 from .user_types import add_regions, create_type
@@ -128,6 +128,8 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
         return None
     if cursor.accept("SET"):
         return _DATABASES, _session_setting, cursor
+    if cursor.accept("SELECT", "SETVAL"):
+        return _OTHERS, set_value, cursor
     word = cursor.accept_one(*handlers)
     if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
         cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")

@@ -34,7 +34,10 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     builder.add_relation(database, schema, table, cursor)
     if not cursor.at("("):
         cursor.fail("expected the columns in parentheses")
-    parts = cursor.parenthesis().items()
+    inside = cursor.parenthesis()
+    # Before v21.1 a table without visible columns is printed as ``(, FAMILY …)``.
+    inside.accept(",")
+    parts = inside.items()
     others = [part for part in parts if not _read_if_column(part, place)]
     for part in others:
         _read_part(part, place)
@@ -131,14 +134,12 @@ def read_locality(cursor: Cursor, table: Table) -> None:
         table.locality = "GLOBAL"
         return
     cursor.expect("REGIONAL")
-    table.locality = "REGIONAL BY ROW" if cursor.accept("BY", "ROW") else "REGIONAL BY TABLE"
-    if table.locality == "REGIONAL BY ROW":
-        if cursor.accept("AS"):
-            cursor.name()
+    if cursor.accept("BY", "ROW"):
+        table.locality = "REGIONAL BY ROW" + (f" AS {cursor.name()}" if cursor.accept("AS") else "")
         return
     cursor.accept("BY", "TABLE")
-    if cursor.accept("IN") and not cursor.accept("PRIMARY", "REGION"):
-        cursor.name()
+    in_region = cursor.accept("IN") and not cursor.accept("PRIMARY", "REGION")
+    table.locality = "REGIONAL BY TABLE" + (f" IN {cursor.name()}" if in_region else "")
 
 
 def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
