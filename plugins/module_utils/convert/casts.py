@@ -44,6 +44,7 @@ _DIFFERENT = {
     ("int", "oid"): "a number that is no oid is an error, and is cut off in CockroachDB",
 }
 """(from, to) to what PostgreSQL does otherwise."""
+_OIDS = 2**32
 _NUMBERS = ("int", "float", "decimal", "string")
 _TYPES = {
     "VARBIT": "bit varying", "BOX2D": "box2d", "TSVECTOR": "tsvector", "TSQUERY": "tsquery", "PG_LSN": "pg_lsn", "REFCURSOR": "refcursor",
@@ -75,9 +76,15 @@ def converted_value(node: Any, converter: Any) -> Any:
         raise converter.refusal(f"{reason} has no counterpart in PostgreSQL")
     if source in _GEOMETRIES and target != "string":
         converter.need("postgis", f"the type {source}")
-    if (source, target) in _DIFFERENT:
+    if (source, target) in _DIFFERENT and not (target == "oid" and _is_oid(node.this)):
         converter.differs(_DIFFERENT[source, target])
     if target in _GEOMETRIES and len(node.args["to"].expressions) > 1:
         converter.differs("a geometry without SRID takes that of the type, and is an error in CockroachDB")
     template = _CASTS.get((source, target))
     return trees.filled(template, value) if template else value
+
+
+def _is_oid(node: Any) -> bool:
+    """Whether the part is a constant that is an oid for certain."""
+    number = node.unnest()
+    return isinstance(number, trees.exp.Literal) and bool(number.is_int) and int(number.name) < _OIDS
