@@ -68,5 +68,6 @@ options:
         V(row_ttl) is V(finding) or V(job). What each does stands in the collection's README.
       - The dump keeps the choices, so that its import and verification follow them. Other choices make another dump.
     type: dict
+    version_added: 1.2.0
     default: {}
 """

@@ -13,7 +13,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors im
 DOCUMENTATION = r"""
 name: chosen_policies
 short_description: Read the choices of the conversion
-version_added: 1.1.0
+version_added: 1.2.0
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 description:
   - Returns the choices of the variable C(conversion_policies) that are not the defaults.

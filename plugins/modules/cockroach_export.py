@@ -67,6 +67,7 @@ options:
     type: list
     elements: list
     default: []
+    version_added: 1.2.0
 requirements:
   - sqlglot
   - tenacity

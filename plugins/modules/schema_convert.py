@@ -71,6 +71,7 @@ options:
       - V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger),
         V(row_ttl) is V(finding) or V(job). What each does stands in the collection's README.
     type: dict
+    version_added: 1.2.0
     default: {}
 seealso:
   - module: nomos.cockroach_migrator.backup_export
