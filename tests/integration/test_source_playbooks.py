@@ -76,6 +76,17 @@ def test_restore_is_the_default_and_leaves_nothing_of_cockroachdb(kind, work, em
     assert (again.code, again.changed) == (0, 0), again.output
 
 
+def test_a_dump_with_other_policies_is_refused_before_anything_is_restored(kind, work):
+    """Rows that an earlier policy has changed are not taken for those of another one."""
+    values = {**restore_variables(kind), "postgres_import_enabled": False, "do_cleanup": False}
+    first = Run("migrate.yml", variables(work, **values))
+    assert first.code == 0 and first.changed, first.output
+    assert Run("migrate.yml", variables(work, **values)).changed == 0
+    other = Run("migrate.yml", variables(work, **values, value_policies={"length": "reject"}))
+    assert other.code != 0 and "other names or policies" in other.error and nodes_below(work) == [], other.output
+    assert "Provide CockroachDB" not in other.output
+
+
 def test_a_running_cluster(kind, work, empty_postgres, tmp_path):
     if kind == "real":
         pytest.skip("a new CockroachDB holds nothing: the restore is tested with the real one")
