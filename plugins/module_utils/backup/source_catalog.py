@@ -3,31 +3,47 @@
 """The catalog of everything that a backup holds."""
 from __future__ import annotations
 
-from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, leftover_findings
-from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
+from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, leftover_findings, not_read
+from ..catalog.cluster_tables import CLUSTER_TABLES, Row, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
-from ..catalog.model import Catalog
+from ..catalog.model import Catalog, Table
 from ..catalog.stored_columns import loaded_columns
 from ..dump.copy_text import parse_row
+from ..dump.value_policies import STOP_ALL, ValuePolicies
+from ..errors import MigrationError
+from .encoding import ordered_int
 from .key_ranges import row_range
 from .reader import Backup
 from .row_decoder import build_row_decoder
+
+_ZONES = "zones"
 
 
 def source_catalog(backup: Backup) -> Catalog:
     """Return the catalog; comments, roles, settings and findings of what is left behind are in it where the backup has the system tables."""
     catalog = build_catalog(backup.descriptors)
     tables = system_tables(backup.descriptors)
-    rows = {}
-    for name in (*CLUSTER_TABLES, *LEFTOVER_TABLES):
+    apply_cluster_tables(catalog, {name: _rows(backup, tables[name], name) for name in CLUSTER_TABLES if name in tables})
+    leftovers = {}
+    for name in LEFTOVER_TABLES:
         if name in tables:
-            start, end = row_range(tables[name])
-            decoder = build_row_decoder(tables[name], {}, f"system.public.{name}", ANY_TEXT)
-            columns = [column.name for column in loaded_columns(tables[name])]
-            rows[name] = [
-                dict(zip(columns, parse_row(line)))
-                for lines, _computed in decoder.rows(backup.scan(start, end, {})) for line in lines
-            ]
-    apply_cluster_tables(catalog, rows)
-    catalog.findings += leftover_findings(catalog, rows)
+            try:
+                leftovers[name] = _zones(backup, tables[name]) if name == _ZONES else _rows(backup, tables[name], name, ANY_TEXT)
+            except MigrationError as error:
+                catalog.findings.append(not_read(name, error))
+    catalog.findings += leftover_findings(catalog, leftovers)
     return catalog
+
+
+def _rows(backup: Backup, table: Table, name: str, policies: ValuePolicies = STOP_ALL) -> list[Row]:
+    start, end = row_range(table)
+    decoder = build_row_decoder(table, {}, f"system.public.{name}", policies)
+    columns = [column.name for column in loaded_columns(table)]
+    return [dict(zip(columns, parse_row(line))) for lines, _computed in decoder.rows(backup.scan(start, end, {})) for line in lines]
+
+
+def _zones(backup: Backup, table: Table) -> list[Row]:
+    """Return the numbers of what has a zone. Up to v20.2 CockroachDB writes these rows without the family that others begin with: the keys tell enough."""
+    start, end = row_range(table)
+    numbers = {ordered_int(key, len(start))[0] for keys, _values in backup.scan(start, end, {}) for key in keys}
+    return [{"id": str(number)} for number in sorted(numbers)]

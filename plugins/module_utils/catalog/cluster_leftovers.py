@@ -44,6 +44,14 @@ def leftover_findings(catalog: Catalog, rows: dict[str, list[Row]], ignored_sett
     ]
 
 
+def not_read(table: str, error: Exception) -> Finding:
+    """Return the finding for a system table of these that could not be read: nothing that is migrated depends on it."""
+    return Finding(
+        "leftovers_not_read", "warning", _CLUSTER, f"What system.{table} says of things that are left behind could not be read: {error}.",
+        f"Look into system.{table} in CockroachDB before it is switched off.",
+    )
+
+
 def _zones(catalog: Catalog, rows: list[Row]) -> Iterator[Finding]:
     names = _full_names(catalog)
     for name in sorted(names[int(row["id"] or 0)] for row in rows if int(row["id"] or 0) in names):

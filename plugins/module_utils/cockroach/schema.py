@@ -3,7 +3,7 @@
 """Reads the catalog of a running CockroachDB from the same descriptors that a backup holds."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 try:
     import psycopg2
@@ -11,13 +11,14 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = sql = None
 
-from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, leftover_findings
+from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, leftover_findings, not_read
 from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
-from ..catalog.model import Catalog, Database, Sequence
+from ..catalog.model import Catalog, Database, Sequence, Table
 from ..catalog.table_source import TableSource
 from ..dump.copy_text import parse_row
-from ..errors import CockroachError
+from ..dump.value_policies import STOP_ALL, ValuePolicies
+from ..errors import CockroachError, MigrationError
 from .connection import cockroach_message
 from .row_stream import TableReader
 from .row_texts import Row, RowTexts
@@ -33,18 +34,25 @@ def read_catalog(connection: Any, as_of: str, whole_cluster: bool, restored: boo
     descriptors = _descriptors(connection, as_of)
     catalog = build_catalog(descriptors)
     tables = system_tables(descriptors)
-    rows = {}
-    for name in (*CLUSTER_TABLES, *(LEFTOVER_TABLES if whole_cluster else ())):
+    apply_cluster_tables(catalog, {name: _rows(connection, tables[name], name, as_of) for name in CLUSTER_TABLES if name in tables})
+    leftovers = {}
+    for name in LEFTOVER_TABLES if whole_cluster else ():
         if name in tables:
-            source = TableSource("system", "public", tables[name], {})
-            texts = RowTexts(source, ANY_TEXT)
-            columns = texts.names()
-            found: list[Row] = []
-            TableReader(source, columns, as_of).pages(connection, None, None, found.extend)
-            rows[name] = [dict(zip(columns, parse_row(line))) for line in texts.lines(found)[0]]
-    apply_cluster_tables(catalog, rows)
-    catalog.findings += leftover_findings(catalog, rows, TEMPORARY_SETTINGS if restored else frozenset())
+            try:
+                leftovers[name] = _rows(connection, tables[name], name, as_of, ANY_TEXT)
+            except MigrationError as error:
+                catalog.findings.append(not_read(name, error))
+    catalog.findings += leftover_findings(catalog, leftovers, TEMPORARY_SETTINGS if restored else frozenset())
     return catalog
+
+
+def _rows(connection: Any, table: Table, name: str, as_of: str, policies: ValuePolicies = STOP_ALL) -> list[dict[str, Optional[str]]]:
+    source = TableSource("system", "public", table, {})
+    texts = RowTexts(source, policies)
+    columns = texts.names()
+    found: list[Row] = []
+    TableReader(source, columns, as_of).pages(connection, None, None, found.extend)
+    return [dict(zip(columns, parse_row(line))) for line in texts.lines(found)[0]]
 
 
 def _descriptors(connection: Any, as_of: str) -> dict[int, bytes]:
