@@ -141,7 +141,7 @@ def test_the_playbook_with_a_restored_backup(kind, work, empty_postgres):
     again = Run("migrate.yml", argument)
     assert (again.code, again.changed) == (0, 0), again.output
     other = Run("migrate.yml", variables(work, **values))
-    assert other.code != 0 and "another backup or selection" in other.error, other.output
+    assert other.code != 0 and "holds the dump of another backup" in other.error and "other names or policies" in other.error, other.output
 
 
 def test_the_playbook_with_a_backups_files(work, empty_postgres):
