@@ -8,11 +8,12 @@ from cockroach_nodes import KINDS, node
 from journey import export
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.cluster_leftovers import leftover_findings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.cluster_leftovers import add_leftovers, leftover_findings
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Catalog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 BACKUP = "belongings"
 FOUND = [
@@ -72,3 +73,13 @@ def test_external_connections_and_system_privileges():
         ("external_connection", "nightly", "The external connection has no counterpart and is left out."),
         ("system_privileges", "fred", "The privileges on /global/ are left out: MODIFYCLUSTERSETTING, VIEWACTIVITY."),
     ]
+
+
+def test_a_table_that_cannot_be_read_is_named_and_stops_nothing():
+    def unknown():
+        raise UnsupportedError("system.public.jobs, column new: the type family 99 is not known")
+
+    catalog = Catalog()
+    add_leftovers(catalog, {"jobs": unknown, "external_connections": lambda: [{"connection_name": "nightly"}]})
+    assert [finding.code for finding in catalog.findings] == ["leftovers_not_read", "external_connection"]
+    assert "system.jobs" in catalog.findings[0].message and "99" in catalog.findings[0].message

@@ -31,7 +31,7 @@ from .coverage import files_of, prove, unread_ranges
 from .key_ranges import KeyRange, row_range, sequence_range
 from .reader import Backup, BackupRequest, open_backup
 from .row_decoder import RowDecoder, build_row_decoder
-from .source_catalog import source_catalog
+from .source_catalog import find_leftovers, source_catalog
 from .values import decode_sequence_value
 
 DEFAULT_BYTES_PER_ROW = 150
@@ -113,7 +113,9 @@ def make_plan(
     backup: Backup, selection: Selection, chunk_rows: int, arrangement: Arrangement = AS_IN_SOURCE, conversion: ConversionPolicies = DEFAULT_POLICIES,
 ) -> Plan:
     """Choose the tables and cut their key ranges into chunks."""
-    chosen = select(source_catalog(backup), selection)
+    found = source_catalog(backup)
+    find_leftovers(backup, found)
+    chosen = select(found, selection)
     catalog = arrange(chosen, arrangement)
     keep_unconvertible_as_data(catalog, conversion)
     names = object_names(chosen, catalog, object_numbers(chosen)) if conversion.object_identifiers == TEXT else {}

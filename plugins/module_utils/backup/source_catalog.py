@@ -3,14 +3,15 @@
 """The catalog of everything that a backup holds."""
 from __future__ import annotations
 
-from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, leftover_findings, not_read
+from functools import partial
+
+from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, add_leftovers
 from ..catalog.cluster_tables import CLUSTER_TABLES, Row, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
 from ..catalog.model import Catalog, Table
 from ..catalog.stored_columns import loaded_columns
 from ..dump.copy_text import parse_row
 from ..dump.value_policies import STOP_ALL, ValuePolicies
-from ..errors import MigrationError
 from .encoding import ordered_int
 from .key_ranges import row_range
 from .reader import Backup
@@ -20,19 +21,21 @@ _ZONES = "zones"
 
 
 def source_catalog(backup: Backup) -> Catalog:
-    """Return the catalog; comments, roles, settings and findings of what is left behind are in it where the backup has the system tables."""
+    """Return the catalog; comments, roles and settings are in it where the backup has the system tables (full-cluster backups)."""
     catalog = build_catalog(backup.descriptors)
     tables = system_tables(backup.descriptors)
     apply_cluster_tables(catalog, {name: _rows(backup, tables[name], name) for name in CLUSTER_TABLES if name in tables})
-    leftovers = {}
-    for name in LEFTOVER_TABLES:
-        if name in tables:
-            try:
-                leftovers[name] = _zones(backup, tables[name]) if name == _ZONES else _rows(backup, tables[name], name, ANY_TEXT)
-            except MigrationError as error:
-                catalog.findings.append(not_read(name, error))
-    catalog.findings += leftover_findings(catalog, leftovers)
     return catalog
+
+
+def find_leftovers(backup: Backup, catalog: Catalog) -> None:
+    """Add the findings of what the backup's cluster has beside its databases."""
+    tables = system_tables(backup.descriptors)
+    add_leftovers(catalog, {name: partial(_leftover_rows, backup, tables[name], name) for name in LEFTOVER_TABLES if name in tables})
+
+
+def _leftover_rows(backup: Backup, table: Table, name: str) -> list[Row]:
+    return _zones(backup, table) if name == _ZONES else _rows(backup, table, name, ANY_TEXT)
 
 
 def _rows(backup: Backup, table: Table, name: str, policies: ValuePolicies = STOP_ALL) -> list[Row]:

@@ -3,11 +3,12 @@
 """What a cluster has beside its databases and PostgreSQL has no place for, a finding each: zones, schedules, changefeeds, settings …"""
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Optional
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable, Optional
 
 from ..backup import protobuf
 from ..dump.value_policies import REPLACE, ValuePolicies
+from ..errors import MigrationError
 from .cluster_tables import Row
 from .model import Catalog, Finding
 
@@ -31,6 +32,23 @@ _CHANGEFEED = 14
 _CLUSTER = "the cluster"
 
 
+def add_leftovers(catalog: Catalog, read: Mapping[str, Callable[[], list[Row]]], ignored_settings: frozenset[str] = frozenset()) -> None:
+    """Add the findings of what is left behind; ``read`` gives the rows of those of LEFTOVER_TABLES that the source has.
+
+    Nothing that is migrated depends on them: a table that cannot be read is a finding, too.
+    """
+    rows = {}
+    for name, give in read.items():
+        try:
+            rows[name] = give()
+        except MigrationError as error:
+            catalog.findings.append(Finding(
+                "leftovers_not_read", "warning", _CLUSTER, f"What system.{name} says of things that are left behind could not be read: {error}.",
+                f"Look into system.{name} in CockroachDB before it is switched off.",
+            ))
+    catalog.findings += leftover_findings(catalog, rows, ignored_settings)
+
+
 def leftover_findings(catalog: Catalog, rows: dict[str, list[Row]], ignored_settings: frozenset[str] = frozenset()) -> list[Finding]:
     """Return what is left behind. ``rows`` maps the names of LEFTOVER_TABLES to their rows, each column name to COPY text or None.
 
@@ -42,14 +60,6 @@ def leftover_findings(catalog: Catalog, rows: dict[str, list[Row]], ignored_sett
         *_settings(rows.get("settings", []), ignored_settings | _OWN_SETTINGS),
         *_external_connections(rows.get("external_connections", [])), *_privileges(rows.get("privileges", [])),
     ]
-
-
-def not_read(table: str, error: Exception) -> Finding:
-    """Return the finding for a system table of these that could not be read: nothing that is migrated depends on it."""
-    return Finding(
-        "leftovers_not_read", "warning", _CLUSTER, f"What system.{table} says of things that are left behind could not be read: {error}.",
-        f"Look into system.{table} in CockroachDB before it is switched off.",
-    )
 
 
 def _zones(catalog: Catalog, rows: list[Row]) -> Iterator[Finding]:

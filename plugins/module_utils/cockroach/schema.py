@@ -3,6 +3,7 @@
 """Reads the catalog of a running CockroachDB from the same descriptors that a backup holds."""
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Optional
 
 try:
@@ -11,14 +12,14 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = sql = None
 
-from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, leftover_findings, not_read
+from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, add_leftovers
 from ..catalog.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
 from ..catalog.from_descriptors import build_catalog, system_tables
 from ..catalog.model import Catalog, Database, Sequence, Table
 from ..catalog.table_source import TableSource
 from ..dump.copy_text import parse_row
 from ..dump.value_policies import STOP_ALL, ValuePolicies
-from ..errors import CockroachError, MigrationError
+from ..errors import CockroachError
 from .connection import cockroach_message
 from .row_stream import TableReader
 from .row_texts import Row, RowTexts
@@ -35,14 +36,9 @@ def read_catalog(connection: Any, as_of: str, whole_cluster: bool, restored: boo
     catalog = build_catalog(descriptors)
     tables = system_tables(descriptors)
     apply_cluster_tables(catalog, {name: _rows(connection, tables[name], name, as_of) for name in CLUSTER_TABLES if name in tables})
-    leftovers = {}
-    for name in LEFTOVER_TABLES if whole_cluster else ():
-        if name in tables:
-            try:
-                leftovers[name] = _rows(connection, tables[name], name, as_of, ANY_TEXT)
-            except MigrationError as error:
-                catalog.findings.append(not_read(name, error))
-    catalog.findings += leftover_findings(catalog, leftovers, TEMPORARY_SETTINGS if restored else frozenset())
+    if whole_cluster:
+        read = {name: partial(_rows, connection, tables[name], name, as_of, ANY_TEXT) for name in LEFTOVER_TABLES if name in tables}
+        add_leftovers(catalog, read, TEMPORARY_SETTINGS if restored else frozenset())
     return catalog
 
 

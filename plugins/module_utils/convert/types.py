@@ -138,8 +138,3 @@ def column_type(kind: SqlType, context: Context, where: str) -> str:
 def element_of(kind: SqlType) -> SqlType:
     """Return an array's element type, or the type itself."""
     return kind.element if kind.family == "array" and kind.element else kind
-
-
-def is_text(kind: SqlType) -> bool:
-    """Whether the type is a character string in PostgreSQL."""
-    return kind.family in _STRING_FAMILIES
