@@ -49,15 +49,6 @@ _PLAIN = {
 """The families that the conversion of expressions tells apart, as far as one type stands for them."""
 
 
-_BY_FAMILY = {
-    kind.family: kind for kind in (
-        _BOOL, _INT, _FLOAT, _DECIMAL, _STRING, _BYTES, _JSON, SqlType("date", 1082), SqlType("timestamp", 1114), SqlType("timestamptz", 1184),
-        SqlType("interval", 1186), SqlType("uuid", 2950), SqlType("inet", 869), SqlType("time", 1083), SqlType("timetz", 1266), SqlType("tsvector", 3614),
-    )
-}
-"""Types that their family tells."""
-
-
 def expression_type(text: str, columns: list[Column], builder: Builder, statement: Statement) -> SqlType:
     """Return the type of an expression over these columns; the type UNKNOWN when it cannot be told."""
     tree = builder.tree(text, "an index")
@@ -65,7 +56,7 @@ def expression_type(text: str, columns: list[Column], builder: Builder, statemen
         return UNKNOWN
     types = {column.name: column.type for column in columns}
     found = _type_of(tree, types, builder, statement)
-    return found if found is not UNKNOWN else _BY_FAMILY.get(family_of(tree, Scope(types)), UNKNOWN)
+    return found if found is not UNKNOWN else _PLAIN.get(family_of(tree, Scope(types)), UNKNOWN)
 
 
 def _type_of(node: Any, columns: dict[str, SqlType], builder: Builder, statement: Statement) -> SqlType:
