@@ -273,7 +273,11 @@ def with_refused_objects(made):
         View(306, "two_rows", 1, "SELECT (SELECT id FROM orders) AS id", columns, materialized=True),
         View(305, "all_one", 1, "SELECT id - id FROM orders", columns, materialized=True, indexes=[Index(2, "was_unique", unique=True, columns=[IndexColumn(1)])]),
     ]
-    made.functions = [Function(401, "broken", 1, [], synthetic_dump.INT, body="SELECT lower(1:::INT8)")]
+    made.functions = [
+        Function(401, "broken", 1, [], synthetic_dump.INT, body="SELECT lower(1:::INT8)"),
+        Function(402, "broken_late", 1, [], synthetic_dump.INT, body="SELECT lower(id) FROM lines", depends_on=[102]),
+    ]
+    made.tables[3].columns.append(synthetic_dump.column(2, "n", synthetic_dump.INT, default="[FUNCTION 100402]()"))
 
 
 def test_what_postgresql_refuses_is_left_out_and_named(any_postgres, tmp_path, name):
@@ -283,7 +287,8 @@ def test_what_postgresql_refuses_is_left_out_and_named(any_postgres, tmp_path, n
     found = [item for item in first["findings"] if item["code"] == "refused_by_postgresql"]
     words = {(item["object"].removeprefix(f"{name}.public."), item["message"].split(" is left out")[0], item["severity"]) for item in found}
     assert words == {
-        ("broken", "The function", "error"), ("by_zero", "The materialized view", "error"), ("on_refused", "The view", "error"), ("refused", "The comment", "error"),
+        ("broken", "The function", "error"), ("broken_late", "The function", "error"), ("empty.n", "The column default", "error"),
+        ("by_zero", "The materialized view", "error"), ("on_refused", "The view", "error"), ("refused", "The comment", "error"),
         ("refused", "The view", "error"), ("all_one.was_unique", "The unique index", "error"),
         ("two_rows", "The materialized view", "error"),
     }
