@@ -28,7 +28,7 @@ def _empty_server(postgres):
 
 
 def _check(migration, truth, database):
-    assert migration.verified["ok"], migration.verified
+    assert migration.verified.succeeded, migration.verified
     words = migration.judge(truth, database)
     identical, total = words.split()[0], words.split()[2]
     assert identical == total
@@ -56,7 +56,7 @@ def test_chain_of_incrementals(truth, empty_server, shared_fixtures, tmp_path):
 def test_remap(empty_server, shared_fixtures, tmp_path):
     location = f"file://{shared_fixtures}/backups/upstream/remap-v21.1.1"
     migration = migrate(empty_server, [location], tmp_path / "dump")
-    database = next(iter(migration.verified["databases"]))
+    database = next(iter(migration.verified.databases))
     _check(migration, shared_fixtures / "truth" / "remap-v21.1.1", database)
 
 
