@@ -83,8 +83,8 @@ def row_block(entries):
 
 
 def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, data), block_entries=4, range_keys=(), prefixed=False,
-        two_level=False):
-    """A row-format table of (key, version, value); ``range_keys`` are (start, end, version)."""
+        two_level=False, meta_blocks=()):
+    """A row-format table of (key, version, value); ``range_keys`` are (start, end, version), ``meta_blocks`` further (name, content)."""
     internal = (1).to_bytes(8, "little")
     blocks, index = [], []
     out = b""
@@ -108,13 +108,14 @@ def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, da
             (start + b"\0" + (21).to_bytes(8, "little"),
              varint(len(end) + 1) + end + b"\0" + varint(len(stamp) + 1) + stamp + bytes((len(stamp) + 1,)) + varint(0))
             for start, end, stamp in range_keys]))))
+    meta += [(name, add(content)) for name, content in meta_blocks]
     properties = [(b"rocksdb.num.entries", varint(len(points)))]
     if two_level:
         properties.insert(0, (b"rocksdb.block.based.table.index.type", (2).to_bytes(4, "little")))
         index = [(part[-1][0], add(row_block(part))) for part in (index[:3], index[3:])]
     index_handle = add(row_block(index))
     meta.append((b"rocksdb.properties", add(row_block(properties))))
-    meta_handle = add(row_block(meta), compressed=False)
+    meta_handle = add(row_block(sorted(meta)), compressed=False)
     if family == "leveldb":
         return out + (meta_handle + index_handle).ljust(40, b"\0") + bytes.fromhex(MAGIC[family])
     body = (bytes((kind,)) + meta_handle + index_handle).ljust(41, b"\0")
