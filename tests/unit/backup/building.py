@@ -125,12 +125,13 @@ def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, da
     return out + body + tail
 
 
-def size(points):
-    return sum(len(key) + len(content) for key, _stamp, content in points)
+def size(points, range_keys=()):
+    """What a manifest says of a file: the lengths of all keys and values, from v22.2 on also of range tombstones."""
+    return sum(len(key) + len(content) for key, _stamp, content in points) + sum(len(start) + len(end) for start, end, _stamp in range_keys)
 
 
-def file_entry(path, bounds, points, *more):
-    return message((1, span(*bounds)), (2, path.encode()), (6, message((1, size(points)), (2, len(points)))), *more)
+def file_entry(path, bounds, points, *more, range_keys=()):
+    return message((1, span(*bounds)), (2, path.encode()), (6, message((1, size(points, range_keys)), (2, len(points)))), *more)
 
 
 def write_layer(folder, start, end, files, *fields, descriptors=(), name="BACKUP_MANIFEST", check=True, key=None):
@@ -140,7 +141,7 @@ def write_layer(folder, start, end, files, *fields, descriptors=(), name="BACKUP
     for path, bounds, points, options, more in files:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(sst(points, **options))
-        entries.append((4, file_entry(path, bounds, points, *more)))
+        entries.append((4, file_entry(path, bounds, points, *more, range_keys=options.get("range_keys", ()))))
     content = message(
         (1, time(*start) if start else b""), (2, time(*end)), *entries, *[(5, descriptor) for descriptor in descriptors], (9, CLUSTER),
         (11, message((2, b"v22.1.0"))), (18, b"backup".ljust(16, b"0")), *fields)
