@@ -58,7 +58,8 @@ def _known() -> set[str]:
 
 
 def advised(text: str) -> set[str]:
-    """Return the options that a sentence advises."""
+    """Return the options that a sentence advises. The keys of an example's mapping are none."""
+    text = re.sub(r"`\{.*?\}`", "", text)
     names = {name for pattern in (_ADVISED, _SET) for name in pattern.findall(text)}
     return {name for name in names if not _OF_POSTGRESQL.match(name)} - NO_OPTIONS
 
