@@ -185,7 +185,7 @@ def _refuse_tenants(message: protobuf.Message) -> None:
     if tenants:
         raise UnsupportedError(
             f"it holds whole virtual clusters (tenants {', '.join(tenants)}), which are not supported: "
-            "back up the databases from inside each virtual cluster and restore them with CockroachDB (source: restore)"
+            "back up the databases from inside each virtual cluster and restore them with CockroachDB (migration_source: restore)"
         )
 
 

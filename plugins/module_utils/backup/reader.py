@@ -289,7 +289,7 @@ def _sources(layers: list[Layer]) -> list[list[_Source]]:
         for entry in layer.manifest.files:
             if entry.span[0][:1] == TENANT:
                 raise UnsupportedError(
-                    f"{layer.name} was made inside a virtual cluster (tenant), which is not supported: restore it with CockroachDB (source: restore)")
+                    f"{layer.name} was made inside a virtual cluster (tenant), which is not supported: restore it with CockroachDB (migration_source: restore)")
             spans.setdefault(entry.path, []).append(entry.span)
         found = []
         for entry in layer.manifest.files:
