@@ -92,7 +92,7 @@ def test_a_folder_of_a_collection_as_the_location(collection):
 
 def test_explicit_subdirectory(collection):
     assert read(*collection[0], subdirectory="/" + FULL)[2] == "deux"
-    with pytest.raises(ConfigurationError, match=f"no backup in .*2001/01/01-000000.00 .*set subdirectory to one of: {FULL}"):
+    with pytest.raises(ConfigurationError, match=f"no backup in .*2001/01/01-000000.00 .*set backup_subdirectory to one of: {FULL}"):
         read(*collection[0], subdirectory="2001/01/01-000000.00")
 
 
