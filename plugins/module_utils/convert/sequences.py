@@ -7,7 +7,7 @@ from ..catalog.model import Column, Sequence, Table
 from .context import Context
 from .names import clip, literal, quote
 
-_INTEGER_TYPES = {"INT2": "smallint", "INT4": "integer", "INT8": "bigint", "INT": "bigint"}
+_INTEGER_TYPES = {"INT2": "smallint", "SMALLINT": "smallint", "INT4": "integer", "INT8": "bigint", "INT": "bigint"}
 
 
 def sequence_options(sequence: Sequence) -> str:

@@ -3,7 +3,7 @@
 """CREATE TABLE: columns with types, defaults, identity and generated columns."""
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from ..catalog.model import Column, Sequence, Table
 from ..catalog.stored_columns import shard_columns
@@ -15,6 +15,7 @@ from .immutable import immutable_sql, is_immutable, uses_added_types
 from .names import clip, quote
 from .row_ids import row_id_function
 from .row_ttl import convert_ttl
+from .sequence_bounds import identity_sequence
 from .sequences import sequence_options
 from .types import column_type, type_name
 
@@ -84,7 +85,7 @@ def _indexed(table: Table, where: str) -> set[str]:
 
 def _identity_or_default(column: Column, table: Table, context: Context, where: str) -> str:
     if column.identity:
-        sequence = identity_sequence(column, context)
+        sequence = identity_sequence(column, context.sequences)
         if sequence is not None:
             return f"GENERATED {column.identity} AS IDENTITY ({_identity_options(sequence, context)})"
     if not column.default:
@@ -156,14 +157,6 @@ def _report_row_id_function(name: str, function: str, where: str, context: Conte
         "unique_rowid", "info", where, f"The default {name}() becomes a call of the function {function}, whose numbers are of the same kind.",
         "They hold the time; their lowest bits are of a sequence, where CockroachDB has the node's id.",
     )
-
-
-def identity_sequence(column: Column, context: Context) -> Optional[Sequence]:
-    """Return the sequence behind an identity column."""
-    for sequence_id in [*column.owns_sequence_ids, *column.uses_sequence_ids]:
-        if sequence_id in context.sequences:
-            return context.sequences[sequence_id]
-    return None
 
 
 def _identity_options(sequence: Sequence, context: Context) -> str:
