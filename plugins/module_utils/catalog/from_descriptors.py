@@ -78,9 +78,9 @@ def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findin
     """Return the ``wanted`` tables of the system database by name; empty unless the backup is of the whole cluster. One that is not understood is a finding."""
     tables = {}
     for kind, message in _open_all(descriptors, []).values():
-        name = protobuf.text(message, 1)
         in_system = kind == _TABLE and protobuf.integer(message, 4) == SYSTEM_DATABASE_ID and not _is_left_out(message, 19)
-        if in_system and name in wanted and 28 not in message and not protobuf.text(message, 24):
+        name = protobuf.text(message, 1) if in_system else ""
+        if name in wanted and 28 not in message and not protobuf.text(message, 24):
             try:
                 tables[name] = read_table(message, "system")
             except UnsupportedError as error:
