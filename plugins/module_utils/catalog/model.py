@@ -42,6 +42,8 @@ class SqlType:
     geo_shape: str = ""
     """Such as ``PointZ``; empty when any shape is allowed."""
     srid: int = 0
+    domain_id: int = 0
+    """Descriptor id of the domain that the type goes by, 0 otherwise; all else is of the type that the domain is based on."""
 
 
 @dataclass
