@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Optional
 
 from .catalog.model import from_json, to_json
-from .errors import ConfigurationError, MigrationError
+from .errors import MigrationError
 from .results import Result
+from .text_file import write_text
 
 FORM = 2
 """Of the file. Version 1.2.0 and earlier wrote files without it, in which a verification that differed could look like a good one."""
@@ -85,19 +85,6 @@ def write_result(path: str, result: dict) -> bool:
         return False
     write_text(path, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return True
-
-
-def write_text(path: str, text: str) -> None:
-    """Write a file of mode 0600 whole or not at all. Raises ConfigurationError."""
-    partial = path + ".part"
-    try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(partial, path)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
 
 
 def without_times(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from .convert.names import clip
 from .dump.layout import Manifest, is_complete, read_manifest
+from .dump.loaded_size import loaded_bytes
 from .dump.needs import schema_needs
 from .dump.rows import rows_removed
 from .result_file import PhaseRecord, read_record
@@ -74,7 +75,7 @@ def verified_dump(dump_dir: str, state_dir: str, targets: list[str]) -> str:
 
 def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requirements: bool) -> dict:
     """Return ``complete`` (there is a dump), ``dump_id``, ``source_id``, ``requires`` (of PostgreSQL: ``icu``, extensions; it converts the
-    schema, so only ``with_requirements``), ``rows_removed`` and
+    schema, so only ``with_requirements``), ``loaded_bytes`` (about what the rows take there; likewise), ``rows_removed`` and
     ``done`` (phase to whether it succeeded with this dump the last time; the phases of targets: in every one of ``targets``, and there is one).
 
     Raises MigrationError.
@@ -85,5 +86,6 @@ def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requireme
     done = {phase: all(phase in records and records[phase].succeeded for records in found) for phase in PHASES}
     return {
         "changed": False, "complete": manifest is not None, "dump_id": manifest.dump_id if manifest else "", "source_id": source_id,
-        "requires": schema_needs(dump_dir) if manifest and with_requirements else [], "rows_removed": rows_removed(dump_dir), "done": done,
+        "requires": schema_needs(dump_dir) if manifest and with_requirements else [],
+        "loaded_bytes": loaded_bytes(dump_dir) if manifest and with_requirements else 0, "rows_removed": rows_removed(dump_dir), "done": done,
     }

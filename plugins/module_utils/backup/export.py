@@ -74,7 +74,7 @@ def export_backup(
     rows_needed: bool = True, arrangement: Arrangement = AS_IN_SOURCE, policies: ValuePolicies = STOP_ALL,
     conversion: ConversionPolicies = DEFAULT_POLICIES,
 ) -> dict:
-    """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``.
+    """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``, ``warnings``.
 
     ``chunk_rows`` is about how many rows a chunk holds, ``parallelism`` the number of processes. A complete dump of
     the same backup and selection is left as it is; one that was broken off goes on where it stopped. With ``check``
@@ -106,7 +106,7 @@ def export_backup(
     findings = [*backup.findings, *plan.catalog.findings, STATISTICS, *prove(backup, plan.read, tally)]
     _write_dump(backup, plan, dump_dir, results, identity, findings, keep_passwords, conversion)
     journal.remove()
-    return summarize(dump_dir, changed=True, started=started)
+    return {**summarize(dump_dir, changed=True, started=started), "warnings": journal.warnings}
 
 
 def make_plan(

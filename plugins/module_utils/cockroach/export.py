@@ -110,7 +110,7 @@ class Task:
 
 
 def export_cluster(parameters: CockroachParameters, request: ExportRequest, progress: Optional[Progress] = None, check: bool = False) -> dict:
-    """Write the dump of a running CockroachDB; return its summary: ``changed``, ``dump_dir``, ``as_of``, ``rows``, ``tables``, ``seconds``.
+    """Write the dump of a running CockroachDB; return its summary: ``changed``, ``dump_dir``, ``as_of``, ``rows``, ``tables``, ``seconds``, ``warnings``.
 
     A complete dump of the same source and selection is left as it is; one that was broken off goes on where it stopped, at the same moment.
     With ``check`` nothing is written. Raises MigrationError.
@@ -137,7 +137,7 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
     _prove(sources, chunks, counts)
     _write_dump(request, catalog, chunks, cluster, identity)
     journal.remove()
-    return _summary(request, True, started)
+    return {**_summary(request, True, started), "warnings": journal.warnings}
 
 
 def _cluster(connection: Any) -> dict:

@@ -30,7 +30,7 @@ from . import content as contents
 from . import existing_tables, ledger, left_out
 from . import features as server_features
 from .chunk_loader import ChunkTask, chunk_key, load_chunk
-from .connection import ConnectionParameters, connect, postgres_message
+from .connection import ConnectionParameters, connect, connection_findings, postgres_message
 from .pool import ConnectionPool
 from .rejects import RejectTask, load_rejects, reject_tasks
 from .statement_runner import execute, run_one, run_together
@@ -168,7 +168,7 @@ def _plan(dump_dir: str, admin: Any, parameters: ConnectionParameters, options: 
     for job in jobs:
         _require_files(dump_dir, job)
     role_conversion = convert_roles(roles if options.content != contents.DATA else [], features, convert_options)
-    findings = [*role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
+    findings = [*connection_findings(admin, parameters), *role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
     return _Plan(manifest.dump_id, jobs, role_conversion.statements, findings)
 
 

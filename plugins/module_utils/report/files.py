@@ -7,8 +7,9 @@ import json
 import os
 
 from ..dump.layout import is_complete, read_manifest
-from ..result_file import read_result, without_times, write_text
+from ..result_file import read_result, without_times
 from ..state import current_records
+from ..text_file import write_text
 from .content import build_report
 from .text import render_text
 
