@@ -102,6 +102,7 @@ def backup_request(module: AnsibleModule) -> BackupRequest:
     storage = StorageOptions(
         access_key_id=given["aws_access_key_id"], secret_access_key=given["aws_secret_access_key"], session_token=given["aws_session_token"],
         region=given["aws_region"], profile=given["aws_profile"], endpoint_url=given["s3_endpoint_url"],
+        log_file=log_path(module),
     )
     return BackupRequest(
         locations=tuple(given["locations"]), subdirectory=given["subdirectory"], as_of=given["as_of"], storage=storage,
@@ -139,9 +140,14 @@ def processes(asked: int) -> int:
     return asked if asked > 0 else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
 
 
+def log_path(module: AnsibleModule) -> str:
+    """Return the log's file; empty without C(log_file) and in check mode."""
+    return "" if module.check_mode else module.params.get("log_file") or ""
+
+
 def migration_log(module: AnsibleModule, phase: str) -> MigrationLog:
     """Return the log of this module; it writes nothing without C(log_file) or in check mode."""
-    return MigrationLog("" if module.check_mode else module.params["log_file"] or "", phase)
+    return MigrationLog(log_path(module), phase)
 
 
 def phase_result(module: AnsibleModule, result: dict) -> dict:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .backup.location import has_parameters, parse_location, require_whole, scheme_of
 from .convert.conversion_policies import conversion_policy_problems
 from .dump.value_policies import policy_problems
 from .errors import ConfigurationError
@@ -224,14 +225,20 @@ def _check_locations(setting: Setting, value: Any) -> list[str]:
         return [f"{setting.name}: each location has to be a string"]
     problems = []
     for location in locations:
-        scheme = location.split(":", 1)[0]
-        if scheme in _PASSED_THROUGH and "://" in location:
-            continue
-        if "?" in location:
-            names = ", ".join(part.split("=")[0] for part in location.split("?", 1)[1].split("&"))
-            problems.append(f"{setting.name} has URL parameters ({names}): use aws_access_key_id, aws_secret_access_key, aws_region, s3_endpoint_url instead")
-        elif not re.match(r"s3://[^/@]+(/|$)|file:///.", location):
-            problems.append(f"{setting.name} is neither s3://bucket/prefix nor file:///directory: {location.split('@')[-1]}")
+        try:
+            if scheme_of(location) in _PASSED_THROUGH and "://" in location:
+                require_whole(location)
+            elif has_parameters(location):
+                names = ", ".join(part.split("=")[0] for part in location.split("?", 1)[1].split("&"))
+                problems.append(
+                    f"{setting.name} has URL parameters ({names}): use aws_access_key_id, aws_secret_access_key, aws_region, s3_endpoint_url instead; "
+                    "a prefix with a question mark in it cannot be named")
+            elif location.startswith("/"):
+                problems.append(f"{setting.name} is {location}: write file://{location}")
+            else:
+                parse_location(location)
+        except ConfigurationError as error:
+            problems.append(f"{setting.name}: {error}")
     return problems
 
 
