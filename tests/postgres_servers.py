@@ -3,7 +3,6 @@
 """PostgreSQL servers for tests: one of each version that the project is verified on, started once a session."""
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -18,7 +17,6 @@ from psycopg2 import sql
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.download import put_in_place, work_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.binaries import provide_binaries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters, connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
 
 VERSIONS = (15, 17)
@@ -73,17 +71,16 @@ def open_directory() -> pathlib.Path:
     return path
 
 
-def empty(parameters: ConnectionParameters) -> None:
-    """Remove all databases and roles that a server did not have when it was made."""
-    connection = connect(parameters)
-    connection.autocommit = True
-    with contextlib.closing(connection), connection.cursor() as cursor:
+def empty(connection) -> None:
+    """Remove all databases and roles that a server did not have when it was made. The connection commits each command."""
+    with connection.cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')")
         for name, in cursor.fetchall():
             cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         cursor.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user")
         for name, in cursor.fetchall():
-            cursor.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(name)))
+            cursor.execute(sql.SQL("DROP OWNED BY {0}").format(sql.Identifier(name)))
+            cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session", params=VERSIONS, ids=lambda major: f"postgres{major}")

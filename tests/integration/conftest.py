@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "stand_i
 import s3_server as s3
 from journey import migrate
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
 
 
@@ -56,7 +57,9 @@ def _reused(major):
 def _postgres(_reused_postgres):
     """A server as it is when it is new: what an earlier test made is removed."""
     yield _reused_postgres
-    empty(_reused_postgres)
+    with contextlib.closing(connect(_reused_postgres)) as connection:
+        connection.autocommit = True
+        empty(connection)
 
 
 @pytest.fixture(name="work")

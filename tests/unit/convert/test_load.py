@@ -65,14 +65,6 @@ def test_loads_into_a_real_server(server, catalog_of, name):
             )
             assert cursor.fetchone()[0] == len(database.tables)
         connection.close()
-    drop_roles(server, catalog)
-
-
-def drop_roles(server, catalog):
-    server.new_database("loaded").close()
-    with contextlib.closing(server.connect()) as connection, connection.cursor() as cursor:
-        for role in catalog.roles:
-            cursor.execute(f'DROP ROLE "{role.name}"')
 
 
 SHOP_RELATIONS = {
