@@ -9,7 +9,8 @@ from typing import Any, Optional, TypeVar, Union
 from ..backup import protobuf
 from ..errors import CorruptBackupError, UnsupportedError
 from . import descriptor_fields as fields
-from .model import Catalog, Database, EnumMember, Finding, Function, Grant, Role, Schema, Sequence, Table, UserType, View
+from .domains import base_problem, resolve_domains
+from .model import Catalog, Check, Database, EnumMember, Finding, Function, Grant, Role, Schema, Sequence, Table, UserType, View
 from .privileges import read_default_privileges, read_privileges
 from .schema_changes import unfinished_changes
 from .sql_types import read_type
@@ -20,7 +21,11 @@ BUILT_IN_ROLES = frozenset(("root", "admin", "node", "public"))
 _PUBLIC_SCHEMA_ID = 29
 _TABLE, _DATABASE, _TYPE, _SCHEMA, _FUNCTION = 1, 2, 3, 4, 5
 _STATES = {0: "public", 1: "being added", 2: "dropped", 3: "offline"}
-_ALIAS, _MULTI_REGION, _RECORD, _COMPOSITE = 1, 2, 3, 4
+_ALIAS, _MULTI_REGION, _RECORD, _COMPOSITE, _DOMAIN = 1, 2, 3, 4, 5
+_VALIDATED, _DROPPING = 0, 3
+_VALIDITIES = frozenset((_VALIDATED, 1, 2, _DROPPING))
+"""Of a domain's check: validated, not validated, being validated, being dropped."""
+_NOT_NULL_FIELDS = fields.DOMAIN - {1, 2, 3, 4}
 _VOLATILITIES = {1: "VOLATILE", 2: "IMMUTABLE", 3: "STABLE"}
 _PARAMETER_MODES = {0: "IN", 1: "IN", 2: "OUT", 3: "INOUT", 4: "VARIADIC"}
 _DEFINER = 1
@@ -49,6 +54,8 @@ def build_catalog(descriptors: dict[int, bytes]) -> Catalog:
         elif kind == _FUNCTION:
             _add_function(number, message, databases, schemas)
     _add_index_foreign_keys(parsed, catalog.databases)
+    for database in catalog.databases:
+        resolve_domains(database)
     for database in catalog.databases:
         database.schemas.sort(key=lambda schema: schema.id)
     catalog.roles = [Role(name, login=False) for name in sorted(_named_roles(catalog.databases))]
@@ -180,7 +187,7 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
     kind = protobuf.integer(message, 5)
     if database is None or _is_left_out(message, 13) or kind in (_ALIAS, _RECORD):
         return
-    if kind not in (0, _MULTI_REGION, _COMPOSITE):
+    if kind not in (0, _MULTI_REGION, _COMPOSITE, _DOMAIN):
         raise UnsupportedError(f"type {database.name}.{name} is of the unknown kind {kind}")
     owner, grants = read_privileges(protobuf.blob(message, 14), f"{database.name}.{name}")
     item = UserType(number, name, protobuf.integer(message, 2), array_type_id=protobuf.integer(message, 8), owner=owner, grants=grants)
@@ -190,6 +197,8 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
             part = protobuf.parse(element)
             item.fields.append(read_type(protobuf.blob(part, 1), f"{database.name}.{name}"))
             item.field_names.append(protobuf.text(part, 2))
+    elif kind == _DOMAIN:
+        _read_domain(protobuf.parse(protobuf.blob(message, 21)), item, f"{database.name}.{name}")
     else:
         item.kind = "multi-region enum" if kind == _MULTI_REGION else "enum"
         for data in protobuf.blobs(message, 6):
@@ -199,6 +208,27 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
         if kind == _MULTI_REGION:
             database.regions = [member.name for member in item.members]
     database.types.append(_place(item, database, schemas))
+
+
+def _read_domain(message: protobuf.Message, item: UserType, full_name: str) -> None:
+    """Read what a domain has beside its name; a constraint that is being dropped does not count, one that is being added is not validated yet."""
+    fields.refuse_unknown(message, fields.DOMAIN, f"domain {full_name}")
+    item.kind, item.base = "domain", read_type(protobuf.blob(message, 1), full_name)
+    if base_problem(item.base):
+        raise UnsupportedError(f"domain {full_name}: {base_problem(item.base)}")
+    names = [value for number in sorted(set(message) & _NOT_NULL_FIELDS) for value in message[number] if isinstance(value, bytes)]
+    item.not_null_name = names[0].decode("utf-8") if names else ""
+    item.not_null = bool(protobuf.integer(message, 2) or item.not_null_name)
+    item.default = protobuf.text(message, 3)
+    for data in protobuf.blobs(message, 4):
+        check = protobuf.parse(data)
+        name = protobuf.text(check, 1)
+        fields.refuse_unknown(check, fields.DOMAIN_CHECK, f"check {full_name}.{name}")
+        validity = protobuf.integer(check, 4)
+        if 3 in check and not protobuf.integer(check, 3) or validity not in _VALIDITIES:
+            raise UnsupportedError(f"check {full_name}.{name}: the descriptor's fields 3 and 4 are not the id and the validity that they are taken for")
+        if validity != _DROPPING:
+            item.checks.append(Check(name, protobuf.text(check, 2), validated=validity == _VALIDATED, id=protobuf.integer(check, 3)))
 
 
 def _add_function(number: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema]) -> None:

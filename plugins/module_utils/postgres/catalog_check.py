@@ -14,7 +14,7 @@ except ImportError:  # named by libraries.missing()
 from ..catalog.model import Database
 from ..convert.computed import fit_to_server
 from ..convert.context import Context
-from ..convert.definitions import SequenceValue
+from ..convert.definitions import DomainCheckDefinition, DomainDefinition, SequenceValue
 from ..convert.features import ConvertOptions, ServerFeatures
 from ..convert.names import clip, literal, quote
 from ..convert.sequence_bounds import fit_sequences
@@ -118,7 +118,7 @@ class _Checker:
         self._sequences = sequences
         schemas = {schema.id: clip(schema.name) for schema in database.schemas}
         self._enums = {
-            (schemas[item.schema_id], clip(item.name)): [member.name for member in item.members] for item in database.types if item.kind != "composite"
+            (schemas[item.schema_id], clip(item.name)): [member.name for member in item.members] for item in database.types if item.members
         }
         fitted, _findings = fit_sequences(database)
         self._values = {
@@ -127,7 +127,7 @@ class _Checker:
         self._kinds: dict[str, Callable[[Statement], str]] = {
             "extension": lambda statement: _there(statement.name in state.extensions),
             "schema": lambda statement: _there(statement.name in state.schemas),
-            "type": self._type,
+            "type": self._type, "domain": self._domain, "domain_check": self._domain_check,
             "collation": lambda statement: _there((statement.schema, statement.name) in state.collations),
             "function": self._routine(lambda found, text: True), "procedure": self._routine(lambda found, text: found.kind == "p"),
             "sequence": self._relation("S"), "table": self._relation("r"), "view": self._relation("v"), "materialized_view": self._relation("m"),
@@ -168,6 +168,19 @@ class _Checker:
         if name in self._enums and self._enums[name] != self._state.enum_labels[name]:
             return f"its labels are {self._state.enum_labels[name]}, not {self._enums[name]}"
         return ""
+
+    def _domain(self, statement: Statement) -> str:
+        found, wanted = self._state.domains.get((statement.schema, statement.name)), statement.expects
+        if found is None or not isinstance(wanted, DomainDefinition):
+            return "missing"
+        differ = [what for what, is_there, want in zip(("NOT NULL", "default"), found, (wanted.not_null, bool(wanted.default))) if is_there != want]
+        return f"another {' and '.join(differ)}" if differ else ""
+
+    def _domain_check(self, statement: Statement) -> str:
+        found, wanted = self._state.domain_checks.get((statement.schema, statement.table, statement.name)), statement.expects
+        if found is None or not isinstance(wanted, DomainCheckDefinition):
+            return "missing"
+        return "" if found == wanted.validated else "validated, which it was not in CockroachDB" if found else "not validated"
 
     def _relation(self, kind: str) -> Callable[[Statement], str]:
         def check(statement: Statement) -> str:

@@ -42,6 +42,13 @@ SELECT nspname, typname, pg_get_userbyid(typowner), obj_description(t.oid, 'pg_t
        ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder)
 FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE typtype IN ('e', 'c', 'd') AND {_NO_SYSTEM}
 """
+_DOMAINS = f"""
+SELECT nspname, typname, typnotnull, typdefault IS NOT NULL FROM pg_type JOIN pg_namespace n ON n.oid = typnamespace WHERE typtype = 'd' AND {_NO_SYSTEM}
+"""
+_DOMAIN_CHECKS = f"""
+SELECT nspname, typname, conname, convalidated
+FROM pg_constraint JOIN pg_type t ON t.oid = contypid JOIN pg_namespace n ON n.oid = typnamespace WHERE contype = 'c' AND {_NO_SYSTEM}
+"""
 _SCHEMAS = f"SELECT nspname, pg_get_userbyid(nspowner), obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE {_NO_SYSTEM}"
 _FUNCTIONS = f"""
 SELECT nspname, proname, prokind::text, pg_get_userbyid(proowner), obj_description(p.oid, 'pg_proc'),
@@ -144,6 +151,10 @@ class CatalogState:
     schemas: dict[str, Owned]
     types: dict[Name, Owned]
     enum_labels: dict[Name, list[str]]
+    domains: dict[Name, tuple[bool, bool]]
+    """Whether a domain is NOT NULL, and whether it has a default."""
+    domain_checks: dict[Part, bool]
+    """Whether the check (schema, domain, name) is validated."""
     relations: dict[Name, Relation]
     columns: dict[Part, ColumnState]
     defaults: set[Part]
@@ -184,6 +195,8 @@ def read_state(connection: Any) -> CatalogState:
             schemas={name: Owned(owner, comment) for name, owner, comment in rows(_SCHEMAS)},
             types={(schema, name): Owned(owner, comment) for schema, name, owner, comment, _labels in types},
             enum_labels={(schema, name): labels for schema, name, _owner, _comment, labels in types},
+            domains={row[:2]: row[2:] for row in rows(_DOMAINS)},
+            domain_checks={row[:3]: row[3] for row in rows(_DOMAIN_CHECKS)},
             relations={(row[0], row[1]): Relation(*row[2:6]) for row in rows(_RELATIONS)},
             columns={row[:3]: ColumnState(row[3], row[4], row[5] != "", row[6]) for row in rows(_COLUMNS)},
             defaults=set(rows(_DEFAULTS)),
