@@ -34,14 +34,14 @@ class ColumnDefinition:
     """Schema and name of the identity's sequence."""
     sequence_options: str = ""
 
-    def sql(self, named: bool = True) -> str:
-        """Return the column's part of CREATE TABLE; unless ``named`` PostgreSQL chooses the name of an identity's sequence."""
+    def sql(self) -> str:
+        """Return the column's part of CREATE TABLE."""
         parts = [quote(self.name), self.type]
         if self.generated:
             parts.append(f"GENERATED ALWAYS AS ({self.generated}) {self.storage}")
         elif self.identity:
-            options = " ".join(part for part in (f"SEQUENCE NAME {quote(*self.sequence)}" if named else "", self.sequence_options) if part)
-            parts.append(f"GENERATED {self.identity} AS IDENTITY{f' ({options})' if options else ''}")
+            options = f" {self.sequence_options}" if self.sequence_options else ""
+            parts.append(f"GENERATED {self.identity} AS IDENTITY (SEQUENCE NAME {quote(*self.sequence)}{options})")
         elif self.default:
             parts.append(f"DEFAULT ({self.default})")
         if self.not_null:
