@@ -366,6 +366,19 @@ class Finding:
     advice: str = ""
 
 
+@dataclass(frozen=True)
+class UnfinishedImport:
+    """An IMPORT INTO that was under way: what it wrote is no part of its table, which is as it was before.
+
+    It wrote from the time ``start`` on (nanoseconds since 1970); where ``epoch`` is not 0 its values have that number in their headers.
+    """
+
+    table: str
+    """The full name, for messages."""
+    start: int
+    epoch: int = 0
+
+
 @dataclass
 class UnreadableObject:
     """Something whose descriptor says what is not known. ``reason`` names that."""
@@ -385,6 +398,8 @@ class Catalog:
     """What the source itself found while it read the catalog."""
     unreadable: list[UnreadableObject] = field(default_factory=list)
     """What is in no database here; a database or schema itself is there by its name."""
+    unfinished_imports: dict[int, UnfinishedImport] = field(default_factory=dict)
+    """By table id: what is no part of the table."""
 
 
 def to_json(value: Any) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..convert.definitions import EVERYBODY
 from .ledger import SCHEMA
 
 Holder = tuple[str, str, str, str]
@@ -43,17 +42,17 @@ _HOLDERS = """
 """
 _STATES = f"SELECT class, schema, within, name, kind, pg_get_userbyid(owner), comment FROM ({_HOLDERS}) AS holders"
 _PRIVILEGES = f"""
-SELECT class, schema, within, name, CASE grantee WHEN 0 THEN '{EVERYBODY}' ELSE pg_get_userbyid(grantee)::text END, privilege_type, is_grantable
+SELECT class, schema, within, name, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END, privilege_type, is_grantable
 FROM ({_HOLDERS}) AS holders, aclexplode(coalesce(acl, acldefault(CAST(kind AS "char"), owner)))
 """
 _ALL = """
 SELECT kind::text, grantee = 0, array_agg(privilege_type::text)
 FROM unnest(CAST(ARRAY['d', 'n', 'T', 'r', 's', 'f'] AS "char"[])) AS kind, aclexplode(acldefault(kind, 10)) GROUP BY 1, 2
 """
-_DEFAULT_PRIVILEGES = f"""
+_DEFAULT_PRIVILEGES = """
 SELECT pg_get_userbyid(defaclrole), coalesce(nspname, ''), CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
            WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' ELSE defaclobjtype::text END,
-       CASE grantee WHEN 0 THEN '{EVERYBODY}' ELSE pg_get_userbyid(grantee)::text END, privilege_type, is_grantable
+       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END, privilege_type, is_grantable
 FROM pg_default_acl LEFT JOIN pg_namespace n ON n.oid = defaclnamespace, aclexplode(defaclacl) WHERE grantee <> defaclrole
 """
 _IMPORTERS = "SELECT current_user UNION SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %s"
@@ -75,6 +74,7 @@ class Rights:
     """Owners, comments and privileges in the connected database."""
 
     holders: dict[Holder, HolderState] = field(default_factory=dict)
+    # Everybody is EVERYBODY of convert.definitions.
     granted: dict[Holder, Granted] = field(default_factory=dict)
     everything: dict[str, frozenset[str]] = field(default_factory=dict)
     """All privileges that there are on a kind of object, by the letter of acldefault()."""
