@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import pytest
 from journey import migrate
+from rewritten_backups import BY_EPOCH, FLAGGED, UNFLAGGED, Form, rewrite
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 
 COPIES = {
     "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"), "tricky": ("tricky", {}, "tricky"),
@@ -26,6 +29,23 @@ def test_own_copies(backup, postgres, fixtures_dir, tmp_path):
     database, options, truth = COPIES[backup]
     migration = migrate(postgres, [f"file://{fixtures_dir}/backups/{backup}"], tmp_path / "dump", **options)
     _check(migration, fixtures_dir / "truth" / truth, database)
+
+
+REWRITTEN = {
+    "made inside a virtual cluster": Form(tenant=10, deleted=FLAGGED, importing="t_int"),
+    "made inside a virtual cluster, keys elided, tombstones as before v24.2": Form(
+        tenant=300, elided=2, deleted=UNFLAGGED, importing="k_string", import_type=BY_EPOCH, table_format=("pebble", 4)),
+}
+
+
+@pytest.mark.parametrize("form", REWRITTEN.values(), ids=REWRITTEN)
+def test_rewritten_into_other_forms(form, empty_server, fixtures_dir, tmp_path):
+    """Full and incremental layers inside of a virtual cluster, with range tombstones and a table under IMPORT INTO."""
+    layers = rewrite(fixtures_dir / "backups" / "types", tmp_path / "backup", form)
+    migration = migrate(empty_server, [folder.as_uri() for folder in layers], tmp_path / "dump")
+    _check(migration, fixtures_dir / "truth" / "types", "types")
+    codes = {finding.code for finding in layout.read_manifest(migration.dump_dir).findings}
+    assert {"backup_range_tombstones", "import_under_way"} <= codes and "range_tombstones_uncounted" not in codes
 
 
 @pytest.mark.parametrize("database", ["shop", "types"])
