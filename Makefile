@@ -45,8 +45,9 @@ demo: $(VENV)/.demo-installed .collections/ansible_collections/nomos/cockroach_m
 	@echo "Look at the data with: $(DEMO_DIR)/psql    (for example: $(DEMO_DIR)/psql -c 'SELECT * FROM customers LIMIT 5')"
 	@echo "Stop the servers with: make demo-stop"
 
-demo-stop: $(VENV)/.demo-installed .collections/ansible_collections/nomos/cockroach_migrator
-	ansible-playbook playbooks/demo_stop.yml -e demo_directory=$(DEMO_DIR)
+# Without the virtual environment, so that nothing is left running when it is broken.
+demo-stop:
+	$(PYTHON) playbooks/files/demo_stop.py $(DEMO_DIR) $(MOLECULE_DIR)
 
 test: lint unit sanity molecule integration
 
@@ -97,6 +98,5 @@ bench: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_
 docs: $(VENV)/.demo-installed .collections/ansible_collections/nomos/cockroach_migrator
 	$(BIN)/python tools/generate_docs.py
 
-clean:
-	@if [ -e $(BIN)/ansible-playbook ] && [ -e $(DEMO_DIR) ]; then $(MAKE) --no-print-directory demo-stop; fi
-	rm -rf $(DEMO_DIR) $(VENV) .cache .collections .pytest_cache .mypy_cache .ruff_cache .ansible
+clean: demo-stop
+	rm -rf $(DEMO_DIR) $(MOLECULE_DIR) $(VENV) .cache .collections .pytest_cache .mypy_cache .ruff_cache .ansible

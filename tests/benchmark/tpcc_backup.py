@@ -22,7 +22,7 @@ from typing import Any
 import cramjam
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests" / "unit" / "backup"), str(CHECKOUT / "tests" / "unit" / "rows")]
+sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "unit" / "rows")]
 
 import building  # noqa: E402
 import stored_forms  # noqa: E402
