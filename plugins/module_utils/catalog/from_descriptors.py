@@ -9,6 +9,8 @@ from typing import Any, Optional, TypeVar, Union
 from ..backup import protobuf
 from ..errors import CorruptBackupError, UnsupportedError
 from . import descriptor_fields as fields
+from .domain_descriptor import read_domain
+from .domains import resolve_domains
 from .model import (
     Catalog,
     Database,
@@ -37,7 +39,7 @@ _TABLE, _DATABASE, _TYPE, _SCHEMA, _FUNCTION = 1, 2, 3, 4, 5
 _STATES = {0: "public", 1: "being added", 2: "dropped", 3: "offline"}
 _OFFLINE = 3
 _BY_EPOCH, _IMPORT_TYPES = 1, (0, 1)
-_ALIAS, _MULTI_REGION, _RECORD, _COMPOSITE = 1, 2, 3, 4
+_ALIAS, _MULTI_REGION, _RECORD, _COMPOSITE, _DOMAIN = 1, 2, 3, 4, 5
 _VOLATILITIES = {1: "VOLATILE", 2: "IMMUTABLE", 3: "STABLE"}
 _PARAMETER_MODES = {0: "IN", 1: "IN", 2: "OUT", 3: "INOUT", 4: "VARIADIC"}
 _DEFINER = 1
@@ -73,6 +75,8 @@ def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -
         except UnsupportedError as error:
             catalog.unreadable.append(_unreadable(number, kind, message, databases, schemas, error))
     _add_index_foreign_keys(parsed, catalog)
+    for database in catalog.databases:
+        resolve_domains(database)
     for database in catalog.databases:
         database.schemas.sort(key=lambda schema: schema.id)
     catalog.roles = [Role(name, login=False) for name in sorted(_named_roles(catalog.databases))]
@@ -264,7 +268,7 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
     if database is None or _is_left_out(message, 13) or kind in (_ALIAS, _RECORD):
         return
     fields.refuse_unknown(message, fields.TYPE, f"type {name}")
-    if kind not in (0, _MULTI_REGION, _COMPOSITE):
+    if kind not in (0, _MULTI_REGION, _COMPOSITE, _DOMAIN):
         raise UnsupportedError(f"type {database.name}.{name} is of the unknown kind {kind}")
     owner, grants = read_privileges(protobuf.blob(message, 14), f"{database.name}.{name}")
     item = UserType(number, name, protobuf.integer(message, 2), array_type_id=protobuf.integer(message, 8), owner=owner, grants=grants)
@@ -274,6 +278,8 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
             part = protobuf.parse(element)
             item.fields.append(read_type(protobuf.blob(part, 1), f"{database.name}.{name}"))
             item.field_names.append(protobuf.text(part, 2))
+    elif kind == _DOMAIN:
+        read_domain(protobuf.parse(protobuf.blob(message, 21)), item, f"{database.name}.{name}")
     else:
         item.kind = "multi-region enum" if kind == _MULTI_REGION else "enum"
         for data in protobuf.blobs(message, 6):

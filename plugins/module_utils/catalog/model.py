@@ -247,16 +247,23 @@ class EnumMember:
 
 @dataclass
 class UserType:
-    """An enum (``members``) or a composite type (``fields``)."""
+    """An enum (``members``), a composite type (``fields``) or a domain (``base`` and what follows it)."""
 
     id: int
     name: str
     schema_id: int
     kind: str = "enum"
-    """``enum``, ``multi-region enum`` or ``composite``."""
+    """``enum``, ``multi-region enum``, ``composite`` or ``domain``."""
     members: list[EnumMember] = field(default_factory=list)
     fields: list[SqlType] = field(default_factory=list)
     field_names: list[str] = field(default_factory=list)
+    base: Optional[SqlType] = None
+    default: str = ""
+    not_null: bool = False
+    not_null_name: str = ""
+    """The name of the NOT NULL; empty when the source does not tell one."""
+    checks: list[Check] = field(default_factory=list)
+    """Their expressions call the value ``value``."""
     array_type_id: int = 0
     """Descriptor id of the type of arrays of this one."""
     owner: str = ""

@@ -189,12 +189,30 @@ class CompositeDefinition:
 
 @dataclass(frozen=True)
 class DomainDefinition:
-    rule: str
-    """Everything behind the name: the base type, its default, NOT NULL and checks."""
+    """Without its checks, which are objects of their own."""
+
+    type: str
+    """With its collation."""
+    default: str = ""
+    not_null: bool = False
+    not_null_name: str = ""
+    """Bare; servers before version 17 do not keep it."""
 
     def create(self, name: str) -> str:
         """Return CREATE DOMAIN for a quoted name."""
-        return f"CREATE DOMAIN {name} AS {self.rule}"
+        default = f" DEFAULT ({self.default})" if self.default else ""
+        named = f" CONSTRAINT {quote(self.not_null_name)}" if self.not_null and self.not_null_name else ""
+        return f"CREATE DOMAIN {name} AS {self.type}{default}{named}{' NOT NULL' if self.not_null else ''}"
+
+
+@dataclass(frozen=True)
+class DomainCheckDefinition:
+    expression: str
+    validated: bool = True
+
+    def create(self, name: str, domain: str) -> str:
+        """Return ADD CONSTRAINT for a quoted name and domain."""
+        return f"ALTER DOMAIN {domain} ADD CONSTRAINT {name} CHECK ({self.expression}){'' if self.validated else ' NOT VALID'}"
 
 
 @dataclass(frozen=True)
@@ -306,7 +324,7 @@ Standalone = Union[
     TableDefinition, ViewDefinition, RoutineDefinition, SequenceDefinition, EnumDefinition, CompositeDefinition, DomainDefinition, CollationDefinition,
 ]
 Definition = Union[
-    OnTable, Standalone, SequenceValue, SequenceOwner, Comment, Owner, Privileges, DefaultPrivilege, Setting, Existence,
+    OnTable, Standalone, DomainCheckDefinition, SequenceValue, SequenceOwner, Comment, Owner, Privileges, DefaultPrivilege, Setting, Existence,
 ]
 
 

@@ -581,8 +581,9 @@ COMPARERS: dict[str, Comparer] = {
 """What is compared, each by one comparer, in the order in which differences are told. The tests switch off one after the other."""
 
 _CHECKED = frozenset((
-    "extension", "schema", "collation", "type", "domain", "sequence", "sequence_value", "sequence_owned_by", "function", "procedure", "table", "column_default",
-    "primary_key", "unique_constraint", "check", "foreign_key", "index", "unique_index", "view", "materialized_view", "trigger", "constraint_trigger", "policy",
-    "row_level_security", "comment", "routine_comment", "owner", "routine_owner", "grant", "routine_grant", "default_privilege", "database_setting",
+    "extension", "schema", "collation", "type", "domain", "domain_check", "sequence", "sequence_value", "sequence_owned_by", "function", "procedure", "table",
+    "column_default", "primary_key", "unique_constraint", "check", "foreign_key", "index", "unique_index", "view", "materialized_view", "trigger",
+    "constraint_trigger", "policy", "row_level_security", "comment", "routine_comment", "owner", "routine_owner", "grant", "routine_grant",
+    "default_privilege", "database_setting",
 ))
 """The kinds of statements that the comparers know."""

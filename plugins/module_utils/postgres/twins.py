@@ -21,6 +21,7 @@ from ..convert.definitions import (
     CollationDefinition,
     CompositeDefinition,
     DefaultDefinition,
+    DomainCheckDefinition,
     DomainDefinition,
     EnumDefinition,
     IndexDefinition,
@@ -104,6 +105,7 @@ def _batches(groups: list[_Group]) -> Iterator[list[_Group]]:
 
 def _groups(statements: list[Statement]) -> list[_Group]:
     tables: dict[tuple[str, str], _Group] = {}
+    domains: dict[tuple[str, str], _Group] = {}
     groups: list[_Group] = []
     for number, statement in enumerate(statements):
         made, part = statement.expects, (statement.schema, "", statement.name)
@@ -118,7 +120,13 @@ def _groups(statements: list[Statement]) -> list[_Group]:
             groups.append(_Group(statement.schema, [_Command(made.create(_scratch(alias)), part)], {alias: part}, made))
         elif isinstance(made, _BY_NAME):
             groups.append(_Group(statement.schema, [_Command(made.create(_scratch(statement.name)), part)]))
+            if isinstance(made, DomainDefinition):
+                domains[statement.schema, statement.name] = groups[-1]
     for statement in statements:
+        domain = domains.get((statement.schema, statement.table))
+        if domain is not None and isinstance(statement.expects, DomainCheckDefinition):
+            command = statement.expects.create(quote(statement.name), _scratch(statement.table))
+            domain.commands.append(_Command(command, (statement.schema, statement.table, statement.name)))
         group = tables.get((statement.schema, statement.table))
         if group is not None and isinstance(statement.expects, _ON_TABLE):
             holder = next(iter(group.aliases), statement.table)
