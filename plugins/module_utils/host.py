@@ -18,16 +18,21 @@ def check_host(directory: str, needed_bytes: int) -> dict:
     directory = os.path.abspath(directory)
     if os.path.lexists(directory):
         _require_own(directory)
-    existing = directory
-    while not os.path.isdir(existing):
-        existing = os.path.dirname(existing)
-    free = shutil.disk_usage(existing).free
+    free = free_bytes(directory)
     if free < needed_bytes:
         raise ConfigurationError(
-            f"no room for the dump: {existing} has {free >> 20} MiB free, about {(needed_bytes >> 20) + 1} MiB are needed; "
+            f"no room for the dump: {directory} has {free >> 20} MiB free, about {(needed_bytes >> 20) + 1} MiB are needed; "
             "set temp_dir or dump_dir to a larger file system"
         )
     return {"changed": False, "free_bytes": free}
+
+
+def free_bytes(directory: str) -> int:
+    """Return how many bytes are free where a directory is, or will be."""
+    existing = os.path.abspath(directory)
+    while not os.path.isdir(existing):
+        existing = os.path.dirname(existing)
+    return shutil.disk_usage(existing).free
 
 
 def _require_own(directory: str) -> None:
