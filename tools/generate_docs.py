@@ -38,7 +38,7 @@ def shown(setting: Setting) -> str:
     """Return the default as a table shows it."""
     if setting.required:
         return "(required)"
-    plain = setting.type in ("bool", "int", "selection", "names", "policies", "conversion") or setting.default == ""
+    plain = setting.type in ("bool", "int", "selection", "names", "policies", "conversion", "libpq") or setting.default == ""
     return f"`{json.dumps(setting.default)}`" if plain else f"`{setting.default}`"
 
 

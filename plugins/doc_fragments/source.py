@@ -62,5 +62,5 @@ requirements:
   - google-crc32c
   - xxhash
   - zstandard
-  - boto3 (for locations in S3)
+  - boto3 and tenacity (for locations in S3)
 """

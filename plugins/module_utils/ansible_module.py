@@ -17,7 +17,8 @@ from .cockroach.storage_uri import secrets_of
 from .dump.layout import read_manifest
 from .errors import MigrationError
 from .migration_log import MigrationLog
-from .postgres.connection import ConnectionParameters
+from .postgres.connect_params import secrets_in
+from .postgres.connection_parameters import ConnectionParameters
 from .result_file import keep_result
 
 MOST_PROCESSES = 8
@@ -48,8 +49,12 @@ def connection_arguments() -> dict:
         "login_user": {"type": "str", "default": "postgres"},
         "login_password": {"type": "str", "default": "", "no_log": True},
         "login_db": {"type": "str", "default": "postgres"},
-        "ssl_mode": {"type": "str", "default": "prefer", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
-        "ca_cert": {"type": "path"},
+        "ssl_mode": {"type": "str", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"], "aliases": ["sslmode"]},
+        "ca_cert": {"type": "path", "aliases": ["ssl_rootcert"]},
+        "client_cert": {"type": "path", "aliases": ["ssl_cert"]},
+        "client_key": {"type": "path", "aliases": ["ssl_key"]},
+        # Nothing of it is logged; what is no secret is shown again by show_public_parameters().
+        "connect_params": {"type": "dict", "default": {}, "no_log": True},
     }
 
 
@@ -97,6 +102,7 @@ def backup_request(module: AnsibleModule) -> BackupRequest:
     storage = StorageOptions(
         access_key_id=given["aws_access_key_id"], secret_access_key=given["aws_secret_access_key"], session_token=given["aws_session_token"],
         region=given["aws_region"], profile=given["aws_profile"], endpoint_url=given["s3_endpoint_url"],
+        log_file=log_path(module),
     )
     return BackupRequest(
         locations=tuple(given["locations"]), subdirectory=given["subdirectory"], as_of=given["as_of"], storage=storage,
@@ -109,7 +115,8 @@ def connection_parameters(module: AnsibleModule) -> ConnectionParameters:
     given = module.params
     return ConnectionParameters(
         host=given["login_host"], port=given["login_port"], user=given["login_user"], password=given["login_password"],
-        database=given["login_db"], sslmode=given["ssl_mode"], sslrootcert=given["ca_cert"] or "",
+        database=given["login_db"], sslmode=given["ssl_mode"] or "", sslrootcert=given["ca_cert"] or "", sslcert=given["client_cert"] or "",
+        sslkey=given["client_key"] or "", connect_params=given["connect_params"],
     )
 
 
@@ -133,9 +140,14 @@ def processes(asked: int) -> int:
     return asked if asked > 0 else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
 
 
+def log_path(module: AnsibleModule) -> str:
+    """Return the log's file; empty without C(log_file) and in check mode."""
+    return "" if module.check_mode else module.params.get("log_file") or ""
+
+
 def migration_log(module: AnsibleModule, phase: str) -> MigrationLog:
     """Return the log of this module; it writes nothing without C(log_file) or in check mode."""
-    return MigrationLog("" if module.check_mode else module.params["log_file"] or "", phase)
+    return MigrationLog(log_path(module), phase)
 
 
 def phase_result(module: AnsibleModule, result: dict) -> dict:
@@ -155,6 +167,7 @@ def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict
     shown.
     """
     hide_secrets_in_urls(module)
+    show_public_parameters(module)
     try:
         libraries.require(needs)
         facts = function()
@@ -172,3 +185,10 @@ def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict
 def hide_secrets_in_urls(module: AnsibleModule) -> None:
     """CockroachDB's own URLs carry secrets as parameters; they are refused later, and never shown."""
     module.no_log_values.update(secrets_of(module.params.get("locations") or ()))
+
+
+def show_public_parameters(module: AnsibleModule) -> None:
+    """Only the secrets among libpq's further parameters are hidden: a timeout of 10 must not hide every 10 of the result."""
+    given = module.params.get("connect_params") or {}
+    secrets = secrets_in(given) | {module.params.get("login_password")}
+    module.no_log_values.difference_update({str(value) for value in given.values()} - secrets)

@@ -10,29 +10,32 @@ import stat
 from .errors import ConfigurationError
 
 
-def check_host(directory: str, needed_bytes: int) -> dict:
-    """Return ``free_bytes`` of the directory's file system and ``changed``.
+def check_host(directory: str, needed_bytes: int, purpose: str = "the dump") -> dict:
+    """Return ``free_bytes`` of the directory's file system and ``changed``. ``purpose`` says what the room is for.
 
     Raises ConfigurationError when the directory is somebody else's, others may write to it, or there is not enough room.
     """
     directory = os.path.abspath(directory)
     if os.path.lexists(directory):
         _require_own(directory)
-    free = free_bytes(directory)
-    if free < needed_bytes:
-        raise ConfigurationError(
-            f"no room for the dump: {directory} has {free >> 20} MiB free, about {(needed_bytes >> 20) + 1} MiB are needed; "
-            "set temp_dir or dump_dir to a larger file system"
-        )
-    return {"changed": False, "free_bytes": free}
+    return {"changed": False, "free_bytes": require_room(directory, needed_bytes, purpose)}
 
 
-def free_bytes(directory: str) -> int:
-    """Return how many bytes are free where a directory is, or will be."""
+def require_room(directory: str, needed_bytes: int, purpose: str, reusable_bytes: int = 0) -> int:
+    """Return how many bytes are free where a directory is, or will be.
+
+    Raises ConfigurationError when that and the ``reusable_bytes``, which are taken but may be used again, are less than what is needed.
+    """
     existing = os.path.abspath(directory)
     while not os.path.isdir(existing):
         existing = os.path.dirname(existing)
-    return shutil.disk_usage(existing).free
+    free = shutil.disk_usage(existing).free
+    if free + reusable_bytes < needed_bytes:
+        raise ConfigurationError(
+            f"no room for {purpose}: {directory} has {free >> 20} MiB free, about {(needed_bytes - reusable_bytes >> 20) + 1} MiB are needed; "
+            "set temp_dir or dump_dir to a larger file system"
+        )
+    return free
 
 
 def _require_own(directory: str) -> None:

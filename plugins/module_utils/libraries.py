@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 import sys
 from collections.abc import Iterable
 
+from .backup.location import S3, scheme_of
 from .errors import ConfigurationError
 
 PACKAGES = {
@@ -23,14 +25,15 @@ PACKAGES = {
 }
 """Import name to the name on PyPI."""
 
+READ_S3 = ("boto3", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "xxhash", "zstandard")
 WRITE_DUMP = ("sqlglot", "zstandard")
 LOAD = ("psycopg2", "sqlglot", "zstandard")
 
 
 def for_locations(locations: Iterable[str]) -> tuple[str, ...]:
-    """Return what reading these backup locations needs: boto3 only where one is in S3."""
-    return READ_BACKUP + (("boto3",) if any(location.startswith("s3:") for location in locations) else ())
+    """Return what reading these backup locations needs: boto3 and tenacity only where one is in S3."""
+    return READ_BACKUP + (READ_S3 if any(scheme_of(location) == S3 for location in locations) else ())
 
 
 def missing(names: Iterable[str]) -> list[str]:
@@ -43,5 +46,6 @@ def require(names: Iterable[str]) -> None:
     packages = missing(names)
     if packages:
         raise ConfigurationError(
-            f"Python packages are missing on this host: {', '.join(packages)}; install them with: {sys.executable} -m pip install {' '.join(packages)}"
+            f"Python packages are missing on {platform.node()}, which runs the modules with {sys.executable}: {', '.join(packages)}; install the collection's "
+            f"requirements.txt there ({sys.executable} -m pip install {' '.join(packages)}), or set ansible_python_interpreter to a Python that has it"
         )

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any, Optional
 
-from .errors import ConfigurationError, MigrationError
+from .errors import MigrationError
+from .text_file import write_text
 
 TIMES = frozenset({"seconds", "changed"})
 """Keys that differ from run to run although the result is the same."""
@@ -38,19 +38,6 @@ def keep_result(path: str, result: dict) -> None:
     previous = read_result(path)
     if result.get("changed") or previous is None or any(previous.get(key) != result.get(key) for key in ("dump_id", "target", "failed", "content")):
         write_result(path, result)
-
-
-def write_text(path: str, text: str) -> None:
-    """Write a file of mode 0600 whole or not at all. Raises ConfigurationError."""
-    partial = path + ".part"
-    try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(partial, path)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
 
 
 def without_times(value: Any) -> Any:

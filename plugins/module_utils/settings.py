@@ -12,14 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .backup.location import has_parameters, parse_location, require_whole, scheme_of
 from .convert.conversion_policies import conversion_policy_problems
 from .dump.value_policies import policy_problems
 from .errors import ConfigurationError
+from .postgres.connect_params import connect_params_problems
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable. ``type``: str, int, bool, locations, selection, names, skips, uris, policies, conversion."""
+    """One variable. ``type``: str, int, bool, locations, selection, names, skips, uris, policies, conversion, libpq."""
 
     name: str
     type: str
@@ -73,7 +75,17 @@ SETTINGS = (
     Setting("postgres_port", "int", 5432, "Its port.", low=1, high=_LAST_PORT),
     Setting("postgres_database", "str", "postgres", "The database to connect to; each migrated database is created beside it under its own name."),
     Setting("postgres_username", "str", "postgres", "The role to log in as; it must be allowed to create databases."),
-    Setting("postgres_password", "str", "", "Its password.", secret=True),
+    Setting("postgres_password", "str", "", "Its password. Without one libpq looks in `PGPASSWORD` and `.pgpass` of the host.", secret=True),
+    Setting("postgres_sslmode", "str", "",
+            "As `sslmode` of libpq. When empty libpq's environment counts (`PGSSLMODE`, a service file), else it is `prefer` on loopback and Unix sockets and "
+            "`require` elsewhere.", choices=("disable", "allow", "prefer", "require", "verify-ca", "verify-full")),
+    Setting("postgres_sslrootcert", "str", "",
+            "A file on the host with the authorities that may have signed the target's certificate, or `system` for those that the host trusts."),
+    Setting("postgres_sslcert", "str", "", "A file on the host with the client's certificate."),
+    Setting("postgres_sslkey", "str", "", "A file on the host with its key, which nobody else may read."),
+    Setting("postgres_connect_params", "libpq", {},
+            "Further parameters of libpq, such as `{sslcrl: /etc/pki/target.crl, target_session_attrs: read-write}`. The values of `sslpassword` and the like "
+            "are never shown.", secret=True),
     Setting("postgres_version", "str", "17.0", "The version of the throw-away PostgreSQL of the rehearsal (its major version counts). Use the target's."),
     Setting("grants", "str", "existing",
             "Owners and grants: to roles that the target has (`existing`), to all, missing roles are made without login where the source has no "
@@ -220,14 +232,20 @@ def _check_locations(setting: Setting, value: Any) -> list[str]:
         return [f"{setting.name}: each location has to be a string"]
     problems = []
     for location in locations:
-        scheme = location.split(":", 1)[0]
-        if scheme in _PASSED_THROUGH and "://" in location:
-            continue
-        if "?" in location:
-            names = ", ".join(part.split("=")[0] for part in location.split("?", 1)[1].split("&"))
-            problems.append(f"{setting.name} has URL parameters ({names}): use aws_access_key_id, aws_secret_access_key, aws_region, s3_endpoint_url instead")
-        elif not re.match(r"s3://[^/@]+(/|$)|file:///.", location):
-            problems.append(f"{setting.name} is neither s3://bucket/prefix nor file:///directory: {location.split('@')[-1]}")
+        try:
+            if scheme_of(location) in _PASSED_THROUGH and "://" in location:
+                require_whole(location)
+            elif has_parameters(location):
+                names = ", ".join(part.split("=")[0] for part in location.split("?", 1)[1].split("&"))
+                problems.append(
+                    f"{setting.name} has URL parameters ({names}): use aws_access_key_id, aws_secret_access_key, aws_region, s3_endpoint_url instead; "
+                    "a prefix with a question mark in it cannot be named")
+            elif location.startswith("/"):
+                problems.append(f"{setting.name} is {location}: write file://{location}")
+            else:
+                parse_location(location)
+        except ConfigurationError as error:
+            problems.append(f"{setting.name}: {error}")
     return problems
 
 
@@ -260,6 +278,10 @@ def _check_policies(setting: Setting, value: Any) -> list[str]:
     return [f"{setting.name}: {problem}" for problem in policy_problems(value)]
 
 
+def _check_libpq(setting: Setting, value: Any) -> list[str]:
+    return [f"{setting.name}: {problem}" for problem in connect_params_problems(value)]
+
+
 def _check_conversion(setting: Setting, value: Any) -> list[str]:
     return [f"{setting.name}: {problem}" for problem in conversion_policy_problems(value)]
 
@@ -267,7 +289,7 @@ def _check_conversion(setting: Setting, value: Any) -> list[str]:
 _CHECKS = {
     "str": _check_string, "int": _check_integer, "bool": _check_boolean, "locations": _check_locations, "selection": _check_selection,
     "names": _check_names, "skips": _check_skips, "uris": _check_uris, "policies": _check_policies,
-    "conversion": _check_conversion,
+    "conversion": _check_conversion, "libpq": _check_libpq,
 }
 
 

@@ -15,6 +15,7 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.source
+  - nomos.cockroach_migrator.log
 seealso:
   - module: nomos.cockroach_migrator.backup_export
 """
@@ -60,7 +61,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.ov
 
 def main() -> None:
     """Arguments, one function, facts."""
-    module = AnsibleModule(argument_spec=ansible_module.source_arguments(), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=dict(**ansible_module.source_arguments(), **ansible_module.log_arguments()), supports_check_mode=True)
     needs = libraries.for_locations(module.params["locations"])
     ansible_module.run(module, needs, lambda: dict(overview(ansible_module.backup_request(module)), changed=False))
 

@@ -248,6 +248,7 @@ def restore_request(module: AnsibleModule) -> RestoreRequest:
     storage = StorageOptions(
         access_key_id=given["aws_access_key_id"], secret_access_key=given["aws_secret_access_key"], session_token=given["aws_session_token"],
         region=given["aws_region"], profile=given["aws_profile"], endpoint_url=given["s3_endpoint_url"],
+        log_file=ansible_module.log_path(module),
     )
     return RestoreRequest(
         locations=tuple(given["locations"]), state_file=given["state_file"], subdirectory=given["subdirectory"], as_of=given["as_of"], storage=storage,

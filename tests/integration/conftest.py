@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 import pytest
-from postgres_servers import VERSIONS, bin_dir, open_directory
+from postgres_servers import VERSIONS, bin_dir, open_directory, postgres17  # noqa: F401 (a fixture)
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "stand_in_cockroach"))

@@ -210,7 +210,7 @@ def test_a_uri_of_cockroachdb_works_and_its_secret_stays_out_of_state_and_result
 @pytest.mark.parametrize(("name", "options", "problem"), [
     ("nothing", {}, "no directory"),
     ("nodelocal://1/nothing", {}, "there is no backup collection"),
-    ("shop", {"subdirectory": "2020/01/01-000000.00"}, "set subdirectory to one of"),
+    ("shop", {"subdirectory": "2020/01/01-000000.00"}, "set backup_subdirectory to one of"),
     ("nodelocal://1/shop", {"subdirectory": "2020/01/01-000000.00"}, "check the location and the subdirectory"),
     ("modern-shaped/types-v7-encrypted", {}, "set the backup's passphrase"),
     ("modern-shaped/types-v7-encrypted", {"passphrase": "hidden wrong"}, "passphrase is wrong"),

@@ -56,6 +56,17 @@ def test_a_killed_export_goes_on(location, tmp_path):
     assert validate_dump(str(dump))["ok"]
 
 
+def test_an_emptied_journal_is_no_dead_end(location, tmp_path):
+    """As a full disk left it before the journal was written whole."""
+    dump = tmp_path / "dump"
+    export([location], dump)
+    (dump / layout.MANIFEST).unlink()
+    (dump / "export.journal").touch()
+    again = export([location], dump)
+    assert again["rows"] == SHOP_ROWS and "begins again" in again["warnings"][0]
+    assert validate_dump(str(dump))["ok"]
+
+
 def test_a_second_export_changes_nothing(location, tmp_path):
     assert export([location], tmp_path / "dump")["changed"]
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "dump").rglob("*")}

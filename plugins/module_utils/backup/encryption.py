@@ -48,7 +48,7 @@ def passphrase_keys(storage: Storage, folder: str, passphrase: str) -> list[byte
     if not keys:
         raise UnsupportedError(
             f"{storage.describe(folder)} is encrypted with a KMS key only, which cannot be read without the KMS: "
-            "restore it with CockroachDB (source: restore), or make a backup with encryption_passphrase"
+            "restore it with CockroachDB (migration_source: restore), or make a backup with encryption_passphrase"
         )
     return keys
 

@@ -20,7 +20,7 @@ from ..dump import layout
 from ..dump.changed_values import chunk_problems, doubt_foreign_keys, value_findings
 from ..dump.chunk_files import ChunkWriter, write_chunk
 from ..dump.export_journal import ExportJournal
-from ..dump.room import COMPRESSION, require_room
+from ..dump.room import COMPRESSION, require_room_for_dump
 from ..dump.rows import rows_removed
 from ..dump.summary import summarize
 from ..dump.task_pool import Progress, run_tasks
@@ -72,7 +72,7 @@ def export_backup(
     rows_needed: bool = True, arrangement: Arrangement = AS_IN_SOURCE, policies: ValuePolicies = STOP_ALL,
     conversion: ConversionPolicies = DEFAULT_POLICIES,
 ) -> dict:
-    """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``.
+    """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``, ``warnings``.
 
     ``chunk_rows`` is about how many rows a chunk holds, ``parallelism`` the number of processes. A complete dump of
     the same backup and selection is left as it is; one that was broken off goes on where it stopped. With ``check``
@@ -93,7 +93,7 @@ def export_backup(
         return summarize(dump_dir, changed=False, started=started)
     if check:
         return {"changed": True, "dump_dir": dump_dir, "tables": len(plan.sources), "chunks": sum(bool(task.chunk) for task in plan.tasks)}
-    require_room(dump_dir, _needed_bytes(backup, plan))
+    require_room_for_dump(dump_dir, _needed_bytes(backup, plan))
     journal = ExportJournal(dump_dir, identity)
     _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders, _Worker.policies = backup, plan.sources, dump_dir, {}, policies
     results = run_tasks(plan.tasks, _run_task, journal, parallelism, progress or (lambda state: None))
@@ -104,7 +104,7 @@ def export_backup(
     findings = [*backup.findings, *plan.catalog.findings, STATISTICS, *prove(backup, plan.read, tally)]
     _write_dump(backup, plan, dump_dir, results, identity, findings, keep_passwords, conversion)
     journal.remove()
-    return summarize(dump_dir, changed=True, started=started)
+    return {**summarize(dump_dir, changed=True, started=started), "warnings": journal.warnings}
 
 
 def make_plan(

@@ -128,7 +128,7 @@ def _latest(storage: Storage) -> str:
             if not target or ".." in target.split("/") or not target.isprintable() or not _manifest_name(storage, target):
                 raise CorruptBackupError(
                     f"{storage.describe(path)} names {target!r}, where there is no backup (looked for {', '.join(manifests.NAMES)}): "
-                    f"set subdirectory to one of: {_listed(storage)}"
+                    f"set backup_subdirectory to one of: {_listed(storage)}"
                 )
             return target
     return max(full_backups(storage), default="")
@@ -166,7 +166,7 @@ def _no_backup(storage: Storage, folder: str) -> MigrationError:
     looked = ", ".join(manifests.NAMES)
     where = storage.describe(folder)
     if folder:
-        return ConfigurationError(f"no backup in {where} (looked for {looked}): set subdirectory to one of: {_listed(storage)}")
+        return ConfigurationError(f"no backup in {where} (looked for {looked}): set backup_subdirectory to one of: {_listed(storage)}")
     partial = [name for name in storage.list() if name.startswith("BACKUP-CHECKPOINT") or name == "data/"]
     hint = "; what is there belongs to a backup that did not finish" if partial else ""
     return ConfigurationError(
@@ -210,7 +210,7 @@ def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
 
 def _check_same_cluster(layers: list[Layer]) -> None:
     for layer in layers[1:]:
-        if layer.manifest.cluster_id != layers[0].manifest.cluster_id:
+        if (layer.manifest.cluster_id, layer.manifest.tenant) != (layers[0].manifest.cluster_id, layers[0].manifest.tenant):
             raise ConfigurationError(f"{layer.name} and {layers[0].name} are of different clusters: give the layers of one backup")
 
 

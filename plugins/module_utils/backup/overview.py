@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ..catalog.from_descriptors import build_catalog
 from ..catalog.model import to_json
+from ..catalog.unreadable import unreadable_finding
 from .reader import BackupRequest, open_backup
 
 
@@ -17,4 +18,5 @@ def overview(request: BackupRequest) -> dict:
         schemas = {schema.id: schema.name for schema in database.schemas}
         databases.append({"name": database.name, "tables": [f"{schemas[table.schema_id]}.{table.name}" for table in database.tables]})
     stored = sum(layer.get("bytes", 0) for layer in backup.info["layers"])
-    return {"info": backup.info, "databases": databases, "stored_bytes": stored, "findings": to_json([*backup.findings, *catalog.findings])}
+    findings = [*backup.findings, *catalog.findings, *map(unreadable_finding, catalog.unreadable)]
+    return {"info": backup.info, "databases": databases, "stored_bytes": stored, "findings": to_json(findings)}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Callable, Optional, TypeVar
 
 from ..catalog.model import Column, Table
 from ..catalog.stored_columns import computed_columns
-from ..convert.names import quote
+from ..convert.expressions import column_names
 from ..dump.copy_text import unescape
 from ..dump.value_policies import REJECT, REPLACE, STOP, ValuePolicies
 from .encoding import ValueProblem, replacing
@@ -41,9 +42,19 @@ class ProblemRows:
         self.policies = policies
         primary = {part.column_id for part in table.primary_index.columns}
         self.never_null = {column.id for column in table.columns if not column.nullable} | primary
-        self.proved_by = {column.id: _dependent(column, table) for column in table.columns}
+        self._table = table
         self._changes: dict[tuple[str, str, str], Change] = {}
         self._rejects: list[dict] = []
+
+    @cached_property
+    def proved_by(self) -> dict[int, str]:
+        """The stored computed column whose value proves a column's, by the column's id; empty where none does."""
+        made = computed_columns(self._table)
+        # A computed one proves itself.
+        named = {computed.id: column_names(computed.computed, f"the computed column {computed.name}") for computed in made}
+        return {
+            column.id: next((item.name for item in made if item.id == column.id or column.name in named[item.id]), "") for column in self._table.columns
+        }
 
     def handles(self, error: Exception) -> bool:
         """Tell whether a policy other than to stop applies to an error."""
@@ -132,11 +143,3 @@ def require_distinct_names(copy_text: str) -> None:
 def _distinct(pairs: list[tuple[str, Any]]) -> None:
     if len({name for name, _value in pairs}) != len(pairs):
         raise ValueProblem("two names of a JSON object become the same when U+0000 is replaced: choose another policy for zero_character")
-
-
-def _dependent(column: Column, table: Table) -> str:
-    """Return the stored computed column whose value proves this column's, empty when there is none."""
-    for computed in computed_columns(table):
-        if computed.id == column.id or column.name in computed.computed or quote(column.name) in computed.computed:
-            return computed.name
-    return ""

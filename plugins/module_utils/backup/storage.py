@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import os
-import urllib.parse
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..errors import ConfigurationError, CorruptBackupError, MigrationError, UnsupportedError
+from ..migration_log import MigrationLog
+from .location import S3, parse_location, scheme_of, without_secrets
+from .storage_retries import is_broken_off, repeated
 
 try:
     import boto3
@@ -17,20 +20,22 @@ try:
 except ImportError:
     boto3 = None  # named by libraries.missing()
 
-ATTEMPTS = 5
 CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 60
+_OWN = ("file", "s3", "s3a", "s3n")
+"""What ``parse_location`` judges, other spellings of S3 too."""
 _NOT_FOUND = ("NoSuchKey", "404", "NotFound")
+_BEHIND_THE_END = ("InvalidRange", "416")
 _ADVICE = {
-    "NoSuchBucket": "there is no such bucket: check the bucket's name, the region and endpoint_url",
-    "InvalidAccessKeyId": "the access key is not known there: check access_key_id and endpoint_url",
-    "SignatureDoesNotMatch": "the secret access key is wrong: check secret_access_key",
+    "NoSuchBucket": "there is no such bucket: check the bucket's name, aws_region and s3_endpoint_url",
+    "InvalidAccessKeyId": "the access key is not known there: check aws_access_key_id and s3_endpoint_url",
+    "SignatureDoesNotMatch": "the secret access key is wrong: check aws_secret_access_key",
     "AccessDenied": "access is denied: the key needs s3:GetObject and s3:ListBucket on this bucket",
     "403": "access is denied: check the keys; they need s3:GetObject and s3:ListBucket on this bucket",
     "ExpiredToken": "the session token has expired: get a new one",
-    "InvalidToken": "the session token is not valid: check session_token",
-    "PermanentRedirect": "the bucket is in another region: set region",
-    "AuthorizationHeaderMalformed": "the bucket is in another region: set region",
+    "InvalidToken": "the session token is not valid: check aws_session_token",
+    "PermanentRedirect": "the bucket is in another region: set aws_region",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: set aws_region",
     "InvalidObjectState": "the object is archived (Glacier): restore it to a readable storage class first",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "KMS.DisabledException": "the KMS key that encrypts the bucket is disabled",
@@ -39,7 +44,7 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class StorageOptions:
-    """How to reach S3. Empty fields leave the choice to boto3: environment, profile, instance role."""
+    """How to reach S3. Empty fields leave the choice to boto3: environment, profile, instance role. Calls that are repeated are lines of ``log_file``."""
 
     access_key_id: str = ""
     secret_access_key: str = field(default="", repr=False)
@@ -47,6 +52,7 @@ class StorageOptions:
     region: str = ""
     profile: str = ""
     endpoint_url: str = ""
+    log_file: str = ""
 
 
 class Storage:
@@ -89,27 +95,14 @@ class Storage:
 
 def open_storage(location: str, options: StorageOptions) -> Storage:
     """Return the storage behind ``s3://bucket/prefix``, ``file:///directory`` or a directory's path."""
-    parts = urllib.parse.urlsplit(location)
-    if parts.query or parts.username or parts.password:
-        raise ConfigurationError(
-            f"{parts.scheme}://{parts.hostname}{parts.path}: give the location without parameters and credentials; "
-            "keys, region and endpoint_url have options of their own"
-        )
-    if parts.scheme in ("s3", "s3a"):
-        if not parts.netloc:
-            raise ConfigurationError(f"{location} names no bucket: write s3://bucket/path")
-        return S3Storage(parts.netloc, parts.path.strip("/"), options)
-    if parts.scheme == "file":
-        if parts.netloc not in ("", "localhost"):
-            raise ConfigurationError(f"{location} names a host: write file:///absolute/path")
-        return DirectoryStorage(urllib.parse.unquote(parts.path))
-    if "://" not in location and location.startswith("/"):
-        return DirectoryStorage(location)
-    if parts.scheme in ("nodelocal", "userfile"):
-        raise UnsupportedError(f"{location}: {parts.scheme} lives inside the cluster; copy the backup to a directory and name it as file:///directory")
-    if "://" in location:
-        raise UnsupportedError(f"{location}: {parts.scheme} is not known; copy the backup to S3 or to a directory (file:///directory)")
-    raise ConfigurationError(f"{location!r} is no location: write s3://bucket/path or file:///absolute/path")
+    scheme = scheme_of(location)
+    if scheme in ("nodelocal", "userfile"):
+        raise UnsupportedError(
+            f"{without_secrets(location)}: {scheme} lives inside the cluster; copy the backup to a directory and name it as file:///directory")
+    if scheme not in _OWN and "://" in location:
+        raise UnsupportedError(f"{without_secrets(location)}: {scheme} is not known; copy the backup to S3 or to a directory (file:///directory)")
+    place = parse_location(location)
+    return S3Storage(place.bucket, place.path, options) if place.scheme == S3 else DirectoryStorage(place.path)
 
 
 class DirectoryStorage(Storage):
@@ -180,6 +173,7 @@ class S3Storage(Storage):
         self.location = f"s3://{bucket}/{prefix}".rstrip("/")
         self._client: Any = None
         self._process = 0
+        self._answered = False
 
     def __getstate__(self) -> dict:
         return dict(self.__dict__, _client=None, _process=0)
@@ -194,7 +188,7 @@ class S3Storage(Storage):
     def _connect(self) -> Any:
         options = self.options
         config = botocore.config.Config(
-            retries={"mode": "standard", "max_attempts": ATTEMPTS}, connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT,
+            retries={"total_max_attempts": 1}, connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT,
             s3={"addressing_style": "path"} if options.endpoint_url else {},
         )
         try:
@@ -213,78 +207,85 @@ class S3Storage(Storage):
     def _failure(self, path: str, error: Exception) -> MigrationError:
         name = self.describe(path)
         if isinstance(error, botocore.exceptions.ClientError):
-            code = str(error.response.get("Error", {}).get("Code", ""))
+            code = _code(error)
             if code in _NOT_FOUND:
                 return self.missing(path)
             if code in _ADVICE:
                 return ConfigurationError(f"{name}: {_ADVICE[code]} ({code})")
             return MigrationError(f"{name}: S3 answers {code or 'an unknown error'}: {error.response.get('Error', {}).get('Message', '')}")
         if isinstance(error, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
-            return ConfigurationError(f"{name}: no S3 credentials: set access_key_id and secret_access_key, a profile, or an instance role")
-        if isinstance(error, (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)):
-            return MigrationError(f"{name}: S3 cannot be reached: check endpoint_url, region and the network ({type(error).__name__})")
+            return ConfigurationError(f"{name}: no S3 credentials: set aws_access_key_id and aws_secret_access_key, or aws_profile, or use an instance role")
+        if isinstance(error, (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)) or is_broken_off(error):
+            return MigrationError(f"{name}: S3 cannot be reached: check s3_endpoint_url, aws_region and the network ({type(error).__name__})")
         return MigrationError(f"{name}: {error}")
 
-    def _get(self, path: str, byte_range: str = "") -> Optional[dict]:
-        """Fetch an object; None when the range asked for lies behind its end. The body is read here, with retries."""
-        arguments = {"Bucket": self.bucket, "Key": self._key(path)}
-        if byte_range:
-            arguments["Range"] = byte_range
-        for attempt in range(ATTEMPTS):
+    def _call(self, path: str, function: Callable[[], Any]) -> Any:
+        """Return what ``function`` returns; every call to S3 goes this way. Raises MigrationError."""
+        log = MigrationLog(self.options.log_file, "storage")
+        try:
+            result = repeated(function, self.describe(path), log, self._answered)
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            raise self._failure(path, error) from error
+        self._answered = True
+        return result
+
+    def _get(self, path: str, **arguments: str) -> bytes:
+        """Return an object's bytes; none when the range asked for lies behind its end."""
+        def fetch() -> bytes:
             try:
-                answer = self.client.get_object(**arguments)
-                return {"data": answer["Body"].read(), "range": answer.get("ContentRange", "")}
+                # The body is read here, so that one that breaks off is asked for again.
+                return self.client.get_object(Bucket=self.bucket, Key=self._key(path), **arguments)["Body"].read()
             except botocore.exceptions.ClientError as error:
-                if str(error.response.get("Error", {}).get("Code", "")) in ("InvalidRange", "416"):
+                if _code(error) in _BEHIND_THE_END:
+                    return b""
+                raise
+        return self._call(path, fetch)
+
+    def _head(self, path: str) -> Optional[int]:
+        """Return an object's size, None when there is none."""
+        def ask() -> Optional[int]:
+            try:
+                return self.client.head_object(Bucket=self.bucket, Key=self._key(path))["ContentLength"]
+            except botocore.exceptions.ClientError as error:
+                if _code(error) in _NOT_FOUND:
                     return None
-                raise self._failure(path, error) from error
-            except (botocore.exceptions.IncompleteReadError, botocore.exceptions.HTTPClientError) as error:
-                if attempt == ATTEMPTS - 1:
-                    raise self._failure(path, error) from error
-            except botocore.exceptions.BotoCoreError as error:
-                raise self._failure(path, error) from error
-        return None
+                raise
+        return self._call(path, ask)
+
+    def _pages(self, prefix: str, **arguments: str) -> Iterator[dict]:
+        """Yield the pages of a listing. (boto3's paginator cannot go on behind a page that failed.)"""
+        while True:
+            page = self._call(prefix, lambda: self.client.list_objects_v2(Bucket=self.bucket, **arguments))
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            arguments["ContinuationToken"] = page["NextContinuationToken"]
 
     def read(self, path: str) -> bytes:
-        answer = self._get(path)
-        return answer["data"] if answer else b""
+        return self._get(path)
 
     def read_end(self, path: str, length: int) -> tuple[bytes, int]:
         # Not every S3 server knows ranges that count from the end.
         size = self._head(path)
+        if size is None:
+            raise self.missing(path)
         return self.read_range(path, max(0, size - length), min(length, size)), size
 
-    def _head(self, path: str) -> int:
-        try:
-            return self.client.head_object(Bucket=self.bucket, Key=self._key(path))["ContentLength"]
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-            raise self._failure(path, error) from error
-
     def read_range(self, path: str, offset: int, length: int) -> bytes:
-        answer = self._get(path, f"bytes={offset}-{offset + length - 1}") if length else None
-        return answer["data"] if answer else b""
+        return self._get(path, Range=f"bytes={offset}-{offset + length - 1}") if length else b""
 
     def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
         base = self._key(prefix)
         base = base + "/" if base else ""
         names: list[str] = []
-        try:
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=base, **({} if recursive else {"Delimiter": "/"}))
-            for page in pages:
-                names += [entry["Prefix"][len(base):] for entry in page.get("CommonPrefixes", ())]
-                names += [entry["Key"][len(base):] for entry in page.get("Contents", ())]
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-            raise self._failure(prefix, error) from error
+        for page in self._pages(prefix, Prefix=base, **({} if recursive else {"Delimiter": "/"})):
+            names += [entry["Prefix"][len(base):] for entry in page.get("CommonPrefixes", ())]
+            names += [entry["Key"][len(base):] for entry in page.get("Contents", ())]
         return sorted(name for name in names if name)
 
     def exists(self, path: str) -> bool:
-        try:
-            self.client.head_object(Bucket=self.bucket, Key=self._key(path))
-        except botocore.exceptions.ClientError as error:
-            if str(error.response.get("Error", {}).get("Code", "")) in _NOT_FOUND:
-                return False
-            raise self._failure(path, error) from error
-        except botocore.exceptions.BotoCoreError as error:
-            raise self._failure(path, error) from error
-        return True
+        return self._head(path) is not None
+
+
+def _code(error: botocore.exceptions.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -27,7 +27,7 @@ from ..convert.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPoli
 from ..dump import layout
 from ..dump.changed_values import doubt_foreign_keys, value_findings
 from ..dump.export_journal import ExportJournal, unfinished_identity
-from ..dump.room import COMPRESSION, require_room
+from ..dump.room import COMPRESSION, require_room_for_dump
 from ..dump.rows import rows_removed
 from ..dump.summary import summarize
 from ..dump.task_pool import Progress, run_tasks
@@ -97,7 +97,7 @@ class ExportRequest:
 
 
 def export_cluster(parameters: CockroachParameters, request: ExportRequest, progress: Optional[Progress] = None, check: bool = False) -> dict:
-    """Write the dump of a running CockroachDB; return its summary: ``changed``, ``dump_dir``, ``as_of``, ``rows``, ``tables``, ``seconds``.
+    """Write the dump of a running CockroachDB; return its summary: ``changed``, ``dump_dir``, ``as_of``, ``rows``, ``tables``, ``seconds``, ``warnings``.
 
     A complete dump of the same source and selection is left as it is; one that was broken off goes on where it stopped, at the same moment.
     With ``check`` nothing is written. Raises MigrationError.
@@ -120,7 +120,7 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
     Worker.prepare(parameters, cluster["cluster_id"], request.dump_dir, request.policies, sources, originals, identity["as_of"])
     tasks, sizes = plan(request.chunk_rows, request.parallelism)
     require_kept(zones, age.seconds(), estimated_seconds(sum(size.rows for size in sizes.values()), request.parallelism))
-    require_room(request.dump_dir, sum(size.bytes for size in sizes.values()) // COMPRESSION)
+    require_room_for_dump(request.dump_dir, sum(size.bytes for size in sizes.values()) // COMPRESSION)
     journal = ExportJournal(request.dump_dir, identity)
     results = run_tasks(tasks, run_task, journal, request.parallelism, progress or (lambda state: None))
     chunks: dict[int, list[dict]] = {}
@@ -129,7 +129,7 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
     _prove(sources, chunks, {number: size.rows for number, size in sizes.items()})
     _write_dump(request, catalog, chunks, cluster, identity, findings)
     journal.remove()
-    return _summary(request, True, started)
+    return {**_summary(request, True, started), "warnings": journal.warnings}
 
 
 def _zones(

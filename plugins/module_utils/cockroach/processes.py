@@ -10,8 +10,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
@@ -21,6 +19,7 @@ except ImportError:  # named by libraries.missing()
     tenacity = None
 
 from ..errors import CockroachError
+from ..process_list import processes
 
 STOP_SECONDS = 90
 """How long a graceful stop may take."""
@@ -60,7 +59,7 @@ def find_node(store: str) -> Optional[NodeProcess]:
     except FileNotFoundError:
         return None
     argument = re.compile(rf" start-single-node .*--store=path={re.escape(store)}(,| |$)")
-    found = [NodeProcess(pid, store, command) for pid, uid, command in _processes() if uid == owner and argument.search(command)]
+    found = [NodeProcess(pid, store, command) for pid, uid, command in processes() if uid == owner and argument.search(command)]
     if len(found) > 1:
         raise CockroachError(f"several processes run on {store}: {', '.join(str(node.pid) for node in found)}; stop them by hand")
     return found[0] if found else None
@@ -94,25 +93,3 @@ def _has_ended(node: NodeProcess, seconds: float) -> bool:
         retry_error_callback=lambda state: state.outcome.result(),
     )
     return attempts(find_node, node.store) != node
-
-
-def _processes() -> Iterator[tuple[int, int, str]]:
-    """Yield number, user and command line of each process; an ended one that nobody has waited for has no command line."""
-    if not os.path.isdir("/proc/self"):
-        yield from _processes_of_ps()
-        return
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/cmdline", "rb") as file:
-                command = file.read()
-                uid = os.fstat(file.fileno()).st_uid
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # it has just ended, or is another user's
-        yield int(name), uid, os.fsdecode(command.rstrip(b"\0").replace(b"\0", b" "))
-
-
-def _processes_of_ps() -> Iterator[tuple[int, int, str]]:
-    listing = subprocess.run(["ps", "-axww", "-o", "pid=,uid=,args="], check=True, capture_output=True, text=True, errors="surrogateescape").stdout
-    for line in listing.splitlines():
-        pid, uid, command = line.split(maxsplit=2)
-        yield int(pid), int(uid), command

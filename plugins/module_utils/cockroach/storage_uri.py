@@ -15,6 +15,7 @@ try:
 except ImportError:  # named by libraries.missing()
     boto3 = None
 
+from ..backup.location import FILE, S3, Location, has_parameters, parse_location, require_whole, scheme_of, without_secrets
 from ..backup.storage import StorageOptions
 from ..errors import ConfigurationError
 
@@ -46,8 +47,7 @@ class StorageAccess:
 
 def is_own(location: str) -> bool:
     """Tell whether the collection reads this location itself, so that its URI has to be built: ``s3://`` without parameters, ``file://``, a path."""
-    parts = urllib.parse.urlsplit(location)
-    return parts.scheme in ("file", "s3", "s3a") and not parts.query or location.startswith("/")
+    return scheme_of(location) in (FILE, S3) and not has_parameters(location)
 
 
 def with_keys(access: StorageAccess) -> StorageAccess:
@@ -76,7 +76,7 @@ def external_io_dir(locations: Iterable[str]) -> str:
 
     It is the nearest directory above all of them. Raises ConfigurationError when only the root directory is.
     """
-    paths = [_local_path(location) for location in locations if _is_local(location)]
+    paths = [_normal(parse_location(location)) for location in locations if scheme_of(location) == FILE]
     if not paths:
         return ""
     common = os.path.commonpath(paths)
@@ -105,14 +105,13 @@ def storage_uri(location: str, access: StorageAccess, io_dir: str = "", path_sty
 
     Raises ConfigurationError for a location that is none, or that lies outside ``io_dir``.
     """
-    if _is_local(location):
-        return _nodelocal_uri(_local_path(location), io_dir)
-    parts = urllib.parse.urlsplit(location)
-    if parts.scheme in ("s3", "s3a") and not parts.query:
-        return _s3_uri(parts, access, path_style)
-    if parts.scheme not in PASSED_SCHEMES:
+    if is_own(location) or scheme_of(location) == FILE:
+        place = parse_location(location)
+        return _nodelocal_uri(_normal(place), io_dir) if place.scheme == FILE else _s3_uri(place, access, path_style)
+    if scheme_of(location) not in PASSED_SCHEMES:
         known = ", ".join(sorted(PASSED_SCHEMES | {"file"}))
         raise ConfigurationError(f"{public_uri(location)} is no location of a backup: CockroachDB knows {known}")
+    require_whole(location)
     return location
 
 
@@ -124,8 +123,7 @@ def joined(uri: str, path: str) -> str:
 
 def public_uri(uri: str) -> str:
     """Return a URI without its user part and parameters, to tell backups apart and to name them."""
-    parts = urllib.parse.urlsplit(uri)
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return without_secrets(uri)
 
 
 def secrets_of(uris: Iterable[str]) -> set[str]:
@@ -134,7 +132,7 @@ def secrets_of(uris: Iterable[str]) -> set[str]:
     for uri in uris:
         parts = urllib.parse.urlsplit(uri)
         # unquote, not parse_qsl: a plus sign that somebody forgot to encode belongs to the secret.
-        pairs = [item.partition("=")[::2] for item in parts.query.split("&")]
+        pairs = [item.partition("=")[::2] for item in uri.partition("?")[2].split("&")]
         values |= {value for name, value in pairs if urllib.parse.unquote(name) not in _NOT_SECRET}
         values |= {parts.password or "", urllib.parse.unquote(parts.netloc).partition("@")[0].partition(":")[2]}
     return set().union(*(secret_forms(form) for value in values for form in (value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value))))
@@ -156,16 +154,8 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def _is_local(location: str) -> bool:
-    return location.startswith(("file:", "/"))
-
-
-def _local_path(location: str) -> str:
-    parts = urllib.parse.urlsplit(location)
-    if parts.netloc not in ("", "localhost"):
-        raise ConfigurationError(f"{location} names a host: write file:///absolute/path")
-    path = urllib.parse.unquote(parts.path) if parts.scheme else location
-    return os.path.normpath("/" + path.lstrip("/"))
+def _normal(place: Location) -> str:
+    return os.path.normpath("/" + place.path.lstrip("/"))
 
 
 def _nodelocal_uri(path: str, io_dir: str) -> str:
@@ -179,9 +169,7 @@ def _nodelocal_uri(path: str, io_dir: str) -> str:
     return f"nodelocal://{LOCAL_NODE}/{urllib.parse.quote(os.path.relpath(path, root))}"
 
 
-def _s3_uri(parts: urllib.parse.SplitResult, access: StorageAccess, path_style: bool) -> str:
-    if not parts.netloc:
-        raise ConfigurationError("s3:// names no bucket: write s3://bucket/path")
+def _s3_uri(place: Location, access: StorageAccess, path_style: bool) -> str:
     options = access.options
     implicit = access.auth == IMPLICIT
     values = {
@@ -195,4 +183,4 @@ def _s3_uri(parts: urllib.parse.SplitResult, access: StorageAccess, path_style: 
         "ASSUME_ROLE": ",".join(access.assume_role),
     }
     query = urllib.parse.urlencode({name: value for name, value in values.items() if value}, quote_via=urllib.parse.quote, safe="")
-    return f"s3://{parts.netloc}/{urllib.parse.quote(parts.path.strip('/'))}?{query}"
+    return f"s3://{place.bucket}/{urllib.parse.quote(place.path)}?{query}"

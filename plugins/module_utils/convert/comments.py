@@ -8,6 +8,7 @@ from typing import Any, Union
 from ..catalog.model import Table, View
 from .context import Context
 from .database_commands import on_database
+from .definitions import Comment
 from .indexes import index_of
 from .names import clip, literal, quote
 from .routines import Routine
@@ -19,7 +20,8 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
     """Add all comments; one on a view that is left out goes with it."""
     database = context.database
     if database.comment:
-        on_database("comment", "comment", "COMMENT ON DATABASE %I IS " + literal(database.comment).replace("%", "%%"), context)
+        text = literal(database.comment).replace("%", "%%")
+        on_database("comment", "comment", f"COMMENT ON DATABASE %I IS {text}", context, expects=Comment("DATABASE", database.comment))
     for schema in database.schemas:
         if schema.comment:
             _comment("SCHEMA", quote(context.schemas[schema.id]), schema.comment, context.schemas[schema.id], "", "", context)
@@ -33,9 +35,10 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
         _on_constraints(table, context)
     for routine in routines.values():
         if routine.function.comment:
+            expects = Comment(routine.definition.kind, routine.function.comment, routine.definition)
             context.conversion.add(
                 "comment", "routine_comment", f"COMMENT ON {routine.signature} IS {literal(routine.function.comment)}", clip(routine.function.name),
-                context.schemas[routine.function.schema_id],
+                context.schemas[routine.function.schema_id], expects=expects,
             )
     for view in database.views:
         if view.id not in context.missing_views:
@@ -44,7 +47,7 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
 
 
 def _comment(kind: str, target: str, text: str, name: str, schema: str, table: str, context: Context) -> None:
-    context.conversion.add("comment", "comment", f"COMMENT ON {kind} {target} IS {literal(text)}", name, schema, table)
+    context.conversion.add("comment", "comment", f"COMMENT ON {kind} {target} IS {literal(text)}", name, schema, table, expects=Comment(kind, text))
 
 
 def _on_relation(kind: str, item, context: Context) -> None:  # type: ignore[no-untyped-def]

@@ -10,7 +10,9 @@ from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
 from .conversion_policies import TEXT
+from .definitions import CheckDefinition, ForeignKeyDefinition
 from .names import clip, quote
+from .statements import Need
 from .tables import kept_columns
 
 _WRITING_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
@@ -32,16 +34,15 @@ def create_checks(table: Table, context: Context) -> None:
             continue
         context.report_cut(check.name, where)
         step, name = "late" if found.calls & context.late_functions else "check", clip(check.name)
-        text = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(name)} CHECK ({found.sql}){_validity(check.validated, where, context)}"
-        context.conversion.add(step, "check", text, name, context.schema(table), clip(table.name))
+        _report_validity(check.validated, where, context)
+        made = CheckDefinition(found.sql, check.validated)
+        context.conversion.add(step, "check", made.create(quote(name), context.qualified(table)), name, context.schema(table), clip(table.name), expects=made)
 
 
-def _validity(validated: bool, where: str, context: Context) -> str:
-    if validated:
-        return ""
-    context.find("not_valid", "info", where, "The constraint is NOT VALID, as in CockroachDB: rows from before it may break it.",
-                 "Run ALTER TABLE … VALIDATE CONSTRAINT when they are cleaned.")
-    return " NOT VALID"
+def _report_validity(validated: bool, where: str, context: Context) -> None:
+    if not validated:
+        context.find("not_valid", "info", where, "The constraint is NOT VALID, as in CockroachDB: rows from before it may break it.",
+                     "Run ALTER TABLE … VALIDATE CONSTRAINT when they are cleaned.")
 
 
 def create_foreign_keys(table: Table, context: Context) -> None:
@@ -81,14 +82,14 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
         if (on_delete, on_update) != (key.on_delete, key.on_update):
             context.find("foreign_key_action", "warning", where, "The action becomes NO ACTION: PostgreSQL does not write into a computed column.")
     context.report_cut(key.name, where)
-    match = " MATCH FULL" if key.match == "FULL" else ""
     if key.match == "PARTIAL":
         context.find("foreign_key_match", "warning", where, "MATCH PARTIAL becomes MATCH SIMPLE: PostgreSQL has no partial match.")
-    sql = (
-        f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(clip(key.name))} "
-        f"FOREIGN KEY ({', '.join(quote(clip(own[column_id].name)) for column_id in key.column_ids)}) REFERENCES {context.qualified(referenced)} "
-        f"({', '.join(quote(clip(other[column_id].name)) for column_id in key.referenced_column_ids)}){match}"
-        f"{'' if on_delete == 'NO ACTION' else f' ON DELETE {on_delete}'}{'' if on_update == 'NO ACTION' else f' ON UPDATE {on_update}'}"
-        f"{_validity(key.validated, where, context)}"
+    _report_validity(key.validated, where, context)
+    made = ForeignKeyDefinition(
+        tuple(clip(own[column_id].name) for column_id in key.column_ids), (context.schema(referenced), clip(referenced.name)),
+        tuple(clip(other[column_id].name) for column_id in key.referenced_column_ids), "FULL" if key.match == "FULL" else "SIMPLE",
+        on_delete, on_update, key.validated,
     )
-    context.conversion.add("foreign_key", "foreign_key", sql, clip(key.name), context.schema(table), clip(table.name))
+    sql = made.create(quote(clip(key.name)), context.qualified(table))
+    needs = [Need("relation", clip(referenced.name), context.schema(referenced))]
+    context.conversion.add("foreign_key", "foreign_key", sql, clip(key.name), context.schema(table), clip(table.name), expects=made, needs=needs)

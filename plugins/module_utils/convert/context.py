@@ -9,6 +9,7 @@ from typing import Optional, Union
 
 from ..catalog.model import USER_TYPE_OID_BASE, Column, Database, Function, Sequence, Table, UserType, View
 from ..errors import UnsupportedError
+from .definitions import CollationDefinition, Existence
 from .features import ConvertOptions, ServerFeatures
 from .names import MAX_BYTES, Scope, clip, literal, quote
 from .statements import Conversion
@@ -119,7 +120,7 @@ class Context:
             return False
         if name not in self._extensions:
             self._extensions.add(name)
-            self.conversion.add("extension", "extension", f"CREATE EXTENSION IF NOT EXISTS {quote(name)}", name)
+            self.conversion.add("extension", "extension", f"CREATE EXTENSION IF NOT EXISTS {quote(name)}", name, expects=Existence())
         return True
 
     def collation(self, locale: str, where: str) -> str:
@@ -135,10 +136,8 @@ class Context:
             self._collations[locale] = quote("public", name)
             tag = locale.replace("_", "-")
             loose = ", deterministic = false" if "-u-" in tag and "ks-level" in tag else ""
-            self.conversion.add(
-                "type", "collation", f"CREATE COLLATION IF NOT EXISTS {quote('public', name)} (provider = icu, locale = {literal(tag)}{loose})",
-                name, "public",
-            )
+            made = CollationDefinition(f"provider = icu, locale = {literal(tag)}{loose}")
+            self.conversion.add("type", "collation", made.create(quote("public", name)), name, "public", expects=made)
         return self._collations[locale]
 
     def columns(self, table: Union[Table, View]) -> dict[int, Column]:

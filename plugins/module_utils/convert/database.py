@@ -3,7 +3,7 @@
 """Convert one database: catalog in, PostgreSQL commands and findings out."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Union
 
 from ..catalog.model import Database, Role, UserType
 from ..errors import UnsupportedError
@@ -13,15 +13,17 @@ from .constraints import create_checks, create_foreign_keys
 from .context import Context
 from .database_settings import create_settings
 from .default_privileges import create_default_privileges
+from .definitions import CompositeDefinition, EnumDefinition, Existence
 from .features import ConvertOptions, ServerFeatures
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
-from .names import MAX_BYTES, clip, literal, quote
+from .names import MAX_BYTES, clip, quote
 from .policies import create_policies
 from .routines import add_routine, convert_routines, full_name
+from .sequence_bounds import fit_sequences, identity_sequence
 from .sequences import continue_after_data, create_sequence, own_sequence, set_value
 from .statements import Conversion
-from .tables import create_table, identity_sequence
+from .tables import create_table
 from .triggers import create_on_update
 from .types import type_name
 from .unique_without_index import create_unique_without_index
@@ -35,13 +37,14 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
     What cannot be kept is left out with a finding; a column type without any counterpart raises UnsupportedError.
     """
     database, findings = fit_to_server(database, features, options)
+    database, fitted = fit_sequences(database)
     context = Context(database, features, options)
-    context.conversion.findings += findings
+    context.conversion.findings += [*findings, *fitted]
     context.available_roles = available_roles(roles, context)
     _claim_names(context)
     for schema in database.schemas:
         bare = context.schemas[schema.id]
-        context.conversion.add("schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare)
+        context.conversion.add("schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare, expects=Existence())
     for user_type in database.types:
         _create_type(user_type, context)
     routines = convert_routines(context)
@@ -90,24 +93,23 @@ def _create_type(user_type: UserType, context: Context) -> None:
         where = context.full_name(user_type)
         for field in user_type.field_names:
             context.report_cut(field, context.full_name(user_type, field))
-        fields = ", ".join(
-            f"{quote(clip(field))} {type_name(kind, context, where)}" for field, kind in zip(user_type.field_names, user_type.fields)
-        )
-        body = f"({fields})"
+        made: Union[EnumDefinition, CompositeDefinition] = CompositeDefinition(tuple(
+            (clip(field), type_name(kind, context, where)) for field, kind in zip(user_type.field_names, user_type.fields)
+        ))
     else:
         too_long = [member.name for member in user_type.members if len(member.name.encode("utf-8")) > MAX_BYTES]
         if too_long:
             raise UnsupportedError(
                 f"{context.full_name(user_type)}: the enum's value {too_long[0]} is longer than {MAX_BYTES} bytes; rename it in CockroachDB with ALTER TYPE"
             )
-        body = f"ENUM ({', '.join(literal(member.name) for member in user_type.members)})"
-    context.conversion.add("type", "type", f"CREATE TYPE {quote(schema, name)} AS {body}", name, schema)
+        made = EnumDefinition(tuple(member.name for member in user_type.members))
+    context.conversion.add("type", "type", made.create(quote(schema, name)), name, schema, expects=made)
 
 
 def _create_tables_and_sequences(context: Context) -> None:
     for table in context.database.tables:
         for column in table.columns:
-            sequence = identity_sequence(column, context) if column.identity else None
+            sequence = identity_sequence(column, context.sequences) if column.identity else None
             if sequence is not None:
                 context.identity_sequence_ids.add(sequence.id)
     for sequence in context.database.sequences:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from .context import Context
 from .database_commands import on_database
+from .definitions import Setting
 from .names import clip, literal, quote
 
+_SEARCH_PATH = "search_path"
 _KNOWN = frozenset((
     "application_name", "bytea_output", "client_min_messages", "datestyle", "default_transaction_read_only", "extra_float_digits",
     "idle_in_transaction_session_timeout", "intervalstyle", "lock_timeout", "search_path", "statement_timeout", "timezone",
@@ -25,7 +27,7 @@ def create_settings(context: Context) -> None:
             lost.append(setting)
             continue
         template = f"ALTER DATABASE %I SET {quote(name)} TO {text}".replace("%", "%%").replace("%%I", "%I", 1)
-        on_database("setting", "database_setting", template, context, name.lower())
+        on_database("setting", "database_setting", template, context, name.lower(), expects=Setting(text if name == _SEARCH_PATH else value))
     if lost:
         context.find(
             "database_settings", "info", context.database.name, f"Session defaults of the database are not carried over: {', '.join(lost)}.",
@@ -37,7 +39,7 @@ def _value(name: str, value: str) -> str:
     """Return the value as SQL, '' when PostgreSQL does not know the setting or would read the value otherwise."""
     if name not in _KNOWN:
         return ""
-    if name == "search_path":
+    if name == _SEARCH_PATH:
         return ", ".join(quote(clip(part.strip().strip('"'))) for part in value.split(",") if part.strip()) or ""
     if name in _DURATIONS and value.lstrip("0123456789") not in _UNITS:
         return ""

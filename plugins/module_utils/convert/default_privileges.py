@@ -6,8 +6,10 @@ from __future__ import annotations
 from ..catalog.from_descriptors import BUILT_IN_ROLES
 from ..catalog.model import DefaultPrivileges, Grant
 from .context import Context
+from .definitions import EVERYBODY, DefaultPrivilege
 from .grants import allowed, split_privileges
 from .names import quote
+from .statements import Need
 
 _EVERYBODY = "public"
 
@@ -45,7 +47,8 @@ def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) 
                     f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(item.role)}{f' IN SCHEMA {quote(schema)}' if schema else ''} "
                     f"GRANT {', '.join(names)} ON {item.kind} TO {'PUBLIC' if everybody else quote(grant.role)}{option}"
                 )
-                context.conversion.add("grant", "default_privilege", sql, item.role, schema)
+                expects = DefaultPrivilege(item.role, schema, item.kind, EVERYBODY if everybody else grant.role, tuple(names), bool(option))
+                context.conversion.add("grant", "default_privilege", sql, item.role, schema, expects=expects, needs=[Need("role", item.role)])
 
 
 def _leave_out(item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:

@@ -9,8 +9,10 @@ from ..catalog.from_descriptors import BUILT_IN_ROLES
 from ..catalog.model import Grant, Role, Schema
 from .context import Context
 from .database_commands import on_database
+from .definitions import EVERYBODY, Definition, Owner, Privileges
 from .names import clip, quote
 from .routines import Routine, full_name
+from .statements import Need
 
 _ALLOWED = {
     "DATABASE": ("CREATE", "CONNECT"), "SCHEMA": ("CREATE", "USAGE"), "TYPE": ("USAGE",), "SEQUENCE": ("USAGE", "SELECT", "UPDATE"),
@@ -83,7 +85,9 @@ def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> 
     function = routine.function
     schema, name, where = context.schemas[function.schema_id], clip(function.name), full_name(function, context)
     if function.owner and function.owner not in BUILT_IN_ROLES and _has_role(function.owner, where, context, lost):
-        context.conversion.add("owner", "routine_owner", f"ALTER {routine.signature} OWNER TO {quote(function.owner)}", name, schema)
+        expects: Definition = Owner(routine.definition.kind, function.owner, routine.definition)
+        sql = f"ALTER {routine.signature} OWNER TO {quote(function.owner)}"
+        context.conversion.add("owner", "routine_owner", sql, name, schema, expects=expects, needs=[Need("role", function.owner)])
     if function.grants and not any(grant.role == _EVERYBODY for grant in function.grants):
         context.find(
             "function_for_everybody", "warning", where, "PostgreSQL lets everybody call a new function; in CockroachDB this right was revoked.",
@@ -93,7 +97,9 @@ def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> 
         if grant.role in BUILT_IN_ROLES or not set(grant.privileges) & {"ALL", "EXECUTE"} or not _has_role(grant.role, where, context, lost):
             continue
         option = " WITH GRANT OPTION" if set(grant.grantable) & {"ALL", "EXECUTE"} else ""
-        context.conversion.add("grant", "routine_grant", f"GRANT EXECUTE ON {routine.signature} TO {quote(grant.role)}{option}", name, schema)
+        expects = Privileges(routine.definition.kind, grant.role, ("EXECUTE",), bool(option), routine.definition)
+        sql = f"GRANT EXECUTE ON {routine.signature} TO {quote(grant.role)}{option}"
+        context.conversion.add("grant", "routine_grant", sql, name, schema, expects=expects, needs=[Need("role", grant.role)])
 
 
 def _has_role(role: str, full_name: str, context: Context, lost: dict[str, list[str]]) -> bool:
@@ -107,13 +113,15 @@ def _owner(
     kind: str, target: str, owner: str, full_name: str, context: Context, lost: dict[str, list[str]], name: str, schema: str = "",
 ) -> None:
     if owner and owner not in BUILT_IN_ROLES and _has_role(owner, full_name, context, lost):
-        context.conversion.add("owner", "owner", f"ALTER {kind} {target} OWNER TO {quote(owner)}", name, schema)
+        sql = f"ALTER {kind} {target} OWNER TO {quote(owner)}"
+        context.conversion.add("owner", "owner", sql, name, schema, expects=Owner(kind, owner), needs=[Need("role", owner)])
 
 
 def _owner_of_database(context: Context, lost: dict[str, list[str]]) -> None:
     owner = context.database.owner
     if owner and owner not in BUILT_IN_ROLES and _has_role(owner, context.database.name, context, lost):
-        on_database("owner", "owner", "ALTER DATABASE %I OWNER TO " + quote(owner).replace("%", "%%"), context)
+        command = "ALTER DATABASE %I OWNER TO " + quote(owner).replace("%", "%%")
+        on_database("owner", "owner", command, context, expects=Owner("DATABASE", owner), needs=[Need("role", owner)])
 
 
 def _privileges(
@@ -130,10 +138,14 @@ def _privileges(
         for names, option in zip(split_privileges(grant, allowed(kind, context)), ("", " WITH GRANT OPTION")):
             if not names:
                 continue
+            expects = Privileges(kind, EVERYBODY if everybody else grant.role, tuple(names), bool(option))
+            needs = [] if everybody else [Need("role", grant.role)]
             if target is None:
-                on_database("grant", "grant", f"GRANT {', '.join(names)} ON DATABASE %I TO {grantee.replace('%', '%%')}{option}", context)
+                command = f"GRANT {', '.join(names)} ON DATABASE %I TO {grantee.replace('%', '%%')}{option}"
+                on_database("grant", "grant", command, context, expects=expects, needs=needs)
             else:
-                context.conversion.add("grant", "grant", f"GRANT {', '.join(names)} ON {kind} {target} TO {grantee}{option}", name, schema)
+                sql = f"GRANT {', '.join(names)} ON {kind} {target} TO {grantee}{option}"
+                context.conversion.add("grant", "grant", sql, name, schema, expects=expects, needs=needs)
 
 
 def allowed(kind: str, context: Context) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from ..catalog.model import Column, SqlType
 from ..errors import UnsupportedError
 from . import function_calls, functions
 from .context import Context
+from .definitions import RoutineDefinition
 from .expressions import Expression
 from .families import Scope, family_of, type_family
 from .names import clip, dollar_quote, quote
@@ -144,13 +145,13 @@ def immutable_sql(
     used = [column for column in columns if any(node.name == clip(column.name) for node in expression.tree.find_all(exp.Column))]
     arguments = ", ".join(f"{quote(clip(column.name))} {type_name(column.type, context, where)}" for column in used)
     function = context.scope.unique_function(schema, name, where)
-    context.conversion.add(
-        "function", "function",
-        f"CREATE FUNCTION {quote(schema, function)}({arguments}) RETURNS {result} LANGUAGE sql IMMUTABLE PARALLEL SAFE "
-        f"SET \"TimeZone\" = 'UTC' SET \"DateStyle\" = 'ISO, MDY' SET \"IntervalStyle\" = 'postgres' AS "
-        + dollar_quote(f"SELECT CAST({expression.sql} AS {result})"),
-        function, schema,
+    made = RoutineDefinition(
+        "FUNCTION", arguments,
+        f"RETURNS {result} LANGUAGE sql IMMUTABLE PARALLEL SAFE "
+        f"SET \"TimeZone\" = 'UTC' SET \"DateStyle\" = 'ISO, MDY' SET \"IntervalStyle\" = 'postgres'",
+        f"AS {dollar_quote(f'SELECT CAST({expression.sql} AS {result})')}",
     )
+    context.conversion.add("function", "function", made.create(quote(schema, function)), function, schema, expects=made)
     context.find(
         "expression_function", "info", where, f"The expression is wrapped in the function {schema}.{function}, marked immutable with the time zone UTC.",
         "Nothing to do; PostgreSQL itself counts a part of the expression as depending on settings.",

@@ -10,6 +10,7 @@ from ..catalog.stored_columns import written_keys
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context, Relation
+from .definitions import IndexDefinition, KeyDefinition
 from .immutable import immutable_sql
 from .names import clip, digest, quote, shorten
 from .tables import kept_columns
@@ -36,8 +37,8 @@ def create_primary_key(table: Table, context: Context) -> None:
         _create_interval_key(name, kept, table, context, where)
         context.index_names[table.id, index.id] = ("index", name)
         return
-    sql = f"ALTER TABLE {context.qualified(table)} ADD CONSTRAINT {quote(name)} PRIMARY KEY ({_names(kept, columns)})"
-    context.conversion.add("primary_key", "primary_key", sql, name, context.schema(table), clip(table.name))
+    made = KeyDefinition("PRIMARY KEY", _names(kept, columns))
+    _add("primary_key", "primary_key", made, name, table, context)
     context.index_names[table.id, index.id] = ("constraint", name)
     _note_unique(kept, table, context)
 
@@ -72,8 +73,12 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
         "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 hours, to CockroachDB not.",
         "Make it a plain key if no two intervals are equal in PostgreSQL; a foreign key to it needs that.",
     )
-    sql = f"CREATE UNIQUE INDEX {quote(name)} ON {context.qualified(table)} ({', '.join(keys)})"
-    context.conversion.add("primary_key", "unique_index", sql, name, context.schema(table), clip(table.name))
+    _add("primary_key", "unique_index", IndexDefinition(tuple(keys), unique=True), name, table, context)
+
+
+def _add(step: str, kind: str, made: Union[KeyDefinition, IndexDefinition], name: str, table: Relation, context: Context) -> None:
+    sql = made.create(quote(name), context.qualified(table))
+    context.conversion.add(step, kind, sql, name, context.schema(table), clip(table.name), expects=made)
 
 
 def create_indexes(table: Table, context: Context) -> None:
@@ -122,8 +127,8 @@ def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
     return name
 
 
-def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> str:
-    return ", ".join(quote(clip(columns[part.column_id].name)) for part in parts)
+def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> tuple[str, ...]:
+    return tuple(clip(columns[part.column_id].name) for part in parts)
 
 
 def _report_hash(where: str, context: Context) -> None:
@@ -135,14 +140,12 @@ def _create_forward(index: Index, table: Table, context: Context, where: str, st
     parts = written_keys(index, columns)
     has_expression = any(columns[part.column_id].inaccessible for part in parts)
     plain = not index.predicate and not has_expression and not any(part.descending for part in parts) and not index.created_explicitly
-    keys = [_key(part, index, table, context, where) for part in parts]
+    keys = tuple(_key(part, index, table, context, where) for part in parts)
     predicate = _predicate(index, table, context, where)
-    included = [clip(columns[column_id].name) for column_id in index.stored_column_ids if columns[column_id].name != index.shard_column]
-    include = f" INCLUDE ({', '.join(quote(name) for name in included)})" if included else ""
+    included = tuple(clip(columns[column_id].name) for column_id in index.stored_column_ids if columns[column_id].name != index.shard_column)
     name = _claim(index, index.name, table, context)
     if index.shard_column:
         _report_hash(where, context)
-    schema, bare = context.schema(table), clip(table.name)
     if index.unique and not index.predicate and not has_expression and not included and _has_interval(parts, columns):
         _create_interval_key(name, parts, table, context, where)
         context.index_names[table.id, index.id] = ("index", name)
@@ -150,12 +153,11 @@ def _create_forward(index: Index, table: Table, context: Context, where: str, st
     if index.unique and not index.predicate and not has_expression:
         _note_unique(parts, table, context)
     if index.unique and plain and step == "index":
-        sql = f"ALTER TABLE {quote(schema, bare)} ADD CONSTRAINT {quote(name)} UNIQUE ({_names(parts, columns)}){include}"
-        context.conversion.add(step, "unique_constraint", sql, name, schema, bare)
+        _add(step, "unique_constraint", KeyDefinition("UNIQUE", _names(parts, columns), included), name, table, context)
         context.index_names[table.id, index.id] = ("constraint", name)
         return
-    sql = f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {quote(name)} ON {quote(schema, bare)} ({', '.join(keys)}){include}{predicate}"
-    context.conversion.add(step, "unique_index" if index.unique else "index", sql, name, schema, bare)
+    made = IndexDefinition(keys, index.unique, include=included, predicate=predicate)
+    _add(step, "unique_index" if index.unique else "index", made, name, table, context)
     context.index_names[table.id, index.id] = ("index", name)
 
 
@@ -184,7 +186,7 @@ def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
         return ""
     columns = kept_columns(table)
     expression = expressions.convert(index.predicate, context, where, expressions.column_types(columns))
-    return f" WHERE {immutable_sql(expression, context, context.schema(table), f'{table.name}_{index.name}_where', where, 'boolean', columns)}"
+    return immutable_sql(expression, context, context.schema(table), f"{table.name}_{index.name}_where", where, "boolean", columns)
 
 
 def _create_inverted(index: Index, table: Table, context: Context, where: str, step: str) -> None:
@@ -198,9 +200,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
         context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.")
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
-    schema, bare = context.schema(table), clip(table.name)
-    sql = f"CREATE INDEX {quote(name)} ON {quote(schema, bare)} USING {method} ({', '.join(keys)}){predicate}"
-    context.conversion.add(step, "index", sql, name, schema, bare)
+    _add(step, "index", IndexDefinition(tuple(keys), method=method, predicate=predicate), name, table, context)
     context.index_names[table.id, index.id] = ("index", name)
 
 
@@ -215,9 +215,8 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
         context.find("vector_prefix", "warning", where, "The index holds only its last column: PostgreSQL's vector indexes take no others.")
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
-    schema, bare = context.schema(table), clip(table.name)
-    sql = f"CREATE INDEX {quote(name)} ON {quote(schema, bare)} USING hnsw ({quote(clip(column.name))} vector_{index.distance}_ops){predicate}"
-    context.conversion.add(step, "index", sql, name, schema, bare)
+    made = IndexDefinition((f"{quote(clip(column.name))} vector_{index.distance}_ops",), method="hnsw", predicate=predicate)
+    _add(step, "index", made, name, table, context)
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
         "vector_index", "info", where, f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",

@@ -10,6 +10,7 @@ from ..catalog.model import Table
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
+from .definitions import Existence, PolicyDefinition
 from .names import clip, quote
 
 _KEYWORDS = {"public": "PUBLIC", "current_user": "CURRENT_USER", "session_user": "SESSION_USER"}
@@ -25,15 +26,17 @@ def create_policies(table: Table, context: Context) -> None:
     for policy in table.policies:
         where = context.full_name(table, policy["name"])
         try:
-            sql = _command(policy, table, context, where)
+            rule = _rule(policy, table, context, where)
         except UnsupportedError as error:
             context.find("policy_left_out", "error", where, f"The row-level security policy is left out. {error}", "Write it again with CREATE POLICY.")
             continue
         context.report_cut(policy["name"], where)
-        context.conversion.add("policy", "policy", sql, clip(policy["name"]), schema, name)
+        made = PolicyDefinition(rule)
+        sql = made.create(quote(clip(policy["name"])), context.qualified(table))
+        context.conversion.add("policy", "policy", sql, clip(policy["name"]), schema, name, expects=made)
     if table.row_level_security:
         context.conversion.add(
-            "policy", "row_level_security", f"ALTER TABLE {context.qualified(table)} ENABLE ROW LEVEL SECURITY", name, schema, name,
+            "policy", "row_level_security", f"ALTER TABLE {context.qualified(table)} ENABLE ROW LEVEL SECURITY", name, schema, name, expects=Existence(),
         )
     if table.row_level_security_forced:
         context.find(
@@ -42,7 +45,7 @@ def create_policies(table: Table, context: Context) -> None:
         )
 
 
-def _command(policy: dict[str, Any], table: Table, context: Context, where: str) -> str:
+def _rule(policy: dict[str, Any], table: Table, context: Context, where: str) -> str:
     columns = expressions.column_types(table.columns)
     wanted = [role for role in policy.get("roles") or ["public"] if role not in BUILT_IN_ROLES or role == "public"]
     roles = [role for role in wanted if role in _KEYWORDS or role in context.available_roles]
@@ -55,8 +58,7 @@ def _command(policy: dict[str, Any], table: Table, context: Context, where: str)
     if not roles:
         raise UnsupportedError(f"{where}: the target has none of its roles {', '.join(policy.get('roles', []))}")
     parts = [
-        f"CREATE POLICY {quote(clip(policy['name']))} ON {context.qualified(table)} AS {policy.get('type', 'PERMISSIVE')} FOR {policy.get('command', 'ALL')}",
-        "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in roles),
+        f"AS {policy.get('type', 'PERMISSIVE')} FOR {policy.get('command', 'ALL')}", "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in roles),
     ]
     for keyword, key in (("USING", "using"), ("WITH CHECK", "with_check")):
         if policy.get(key):

@@ -10,6 +10,7 @@ from ..catalog.model import USER_TYPE_OID_BASE, Function, SqlType, from_json
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
+from .definitions import RoutineDefinition
 from .names import clip, dollar_quote, quote
 from .plpgsql import convert_body, split_statements
 from .types import type_name
@@ -25,7 +26,7 @@ class Routine:
     """A converted function or procedure. ``late``: it needs tables or views, and is made after them."""
 
     function: Function
-    sql: str
+    definition: RoutineDefinition
     signature: str
     late: bool
 
@@ -54,7 +55,8 @@ def convert_routines(context: Context) -> dict[int, Routine]:
 
 def add_routine(routine: Routine, step: str, context: Context) -> None:
     """Add the command that makes a routine."""
-    context.conversion.add(step, "function", routine.sql, clip(routine.function.name), context.schemas[routine.function.schema_id])
+    schema, name = context.schemas[routine.function.schema_id], clip(routine.function.name)
+    context.conversion.add(step, "function", routine.definition.create(quote(schema, name)), name, schema, expects=routine.definition)
 
 
 def full_name(function: Function, context: Context) -> str:
@@ -91,13 +93,14 @@ def _routine(function: Function, context: Context, where: str) -> Routine:
     routines_needed = {item.id for item in context.database.functions if item.id in function.depends_on}
     reads = reads or function.language == "SQL" and bool(routines_needed & context.late_functions)
     rows = any(_row_type(kind_, context) for kind_ in [parameter.type for parameter in parameters] + ([function.return_type] if function.return_type else []))
-    sql = f"CREATE {kind} {name}({', '.join(parameter.sql for parameter in parameters)}){_returns(function, parameters, context, where)}{_options(function)}"
+    characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
     if function.leakproof:
         context.find("leakproof", "info", where, "LEAKPROOF is left off, which only a superuser may say.", "ALTER FUNCTION … LEAKPROOF sets it.")
     signature = ", ".join(parameter.signature for parameter in parameters if function.procedure or parameter.mode != "OUT")
     if reads or rows:
         context.late_functions.add(function.id)
-    return Routine(function, f"{sql} AS {dollar_quote(body)}", f"{kind} {name}({signature})", reads or rows)
+    made = RoutineDefinition(kind, ", ".join(parameter.sql for parameter in parameters), characteristics, f"AS {dollar_quote(body)}")
+    return Routine(function, made, f"{kind} {name}({signature})", reads or rows)
 
 
 class _Parameter:
@@ -137,8 +140,8 @@ def _returns(function: Function, parameters: list[_Parameter], context: Context,
     if function.return_type is None:
         raise UnsupportedError(f"{where}: its return type is not known")
     if out:
-        return f" RETURNS SETOF {'record' if len(out) > 1 else _type(out[0].type, context, where)}"
-    return f" RETURNS {'SETOF ' if function.returns_set else ''}{_type(function.return_type, context, where)}"
+        return f"RETURNS SETOF {'record' if len(out) > 1 else _type(out[0].type, context, where)} "
+    return f"RETURNS {'SETOF ' if function.returns_set else ''}{_type(function.return_type, context, where)} "
 
 
 def _options(function: Function) -> str:
@@ -147,7 +150,7 @@ def _options(function: Function) -> str:
         parts += [function.volatility] if function.volatility != "VOLATILE" else []
         parts += ["STRICT"] if function.strict else []
     parts += ["SECURITY DEFINER"] if function.security_definer else []
-    return " " + " ".join(parts)
+    return " ".join(parts)
 
 
 def _sql_body(function: Function, context: Context, where: str, variables: dict[str, SqlType]) -> tuple[str, bool]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .context import Context
+from .definitions import RoutineDefinition, SequenceDefinition
 from .names import literal, quote
 
 ROW_ID_FUNCTIONS = frozenset(("unique_rowid", "unordered_unique_rowid"))
@@ -30,12 +31,9 @@ def row_id_function(name: str, context: Context) -> str:
             units = f"CAST(CAST(pg_catalog.reverse(CAST(CAST({units} AS {bits}) AS text)) AS {bits}) AS bigint)"
         function = context.scope.unique_function(_SCHEMA, name)
         # The body is read once, when the function is made. Who may insert rows need not have a right to the sequence.
-        context.conversion.add(
-            "function", "function",
-            f"CREATE FUNCTION {quote(_SCHEMA, function)}() RETURNS bigint LANGUAGE sql VOLATILE SECURITY DEFINER "
-            f"RETURN ({units} << {_NUMBER_BITS}) | pg_catalog.nextval({literal(_sequence(context))})",
-            function, _SCHEMA,
-        )
+        body = f"RETURN ({units} << {_NUMBER_BITS}) | pg_catalog.nextval({literal(_sequence(context))})"
+        made = RoutineDefinition("FUNCTION", "", "RETURNS bigint LANGUAGE sql VOLATILE SECURITY DEFINER", body)
+        context.conversion.add("function", "function", made.create(quote(_SCHEMA, function)), function, _SCHEMA, expects=made)
         context.row_id_functions[name] = quote(_SCHEMA, function)
     return context.row_id_functions[name]
 
@@ -44,8 +42,6 @@ def _sequence(context: Context) -> str:
     if not context.row_id_sequence:
         name = context.scope.unique(_SCHEMA, "unique_rowid_seq")
         context.row_id_sequence = quote(_SCHEMA, name)
-        context.conversion.add(
-            "sequence", "sequence",
-            f"CREATE SEQUENCE {context.row_id_sequence} AS integer MINVALUE 0 MAXVALUE {2**_NUMBER_BITS - 1} START WITH 0 CYCLE", name, _SCHEMA,
-        )
+        made = SequenceDefinition(f"AS integer MINVALUE 0 MAXVALUE {2**_NUMBER_BITS - 1} START WITH 0 CYCLE")
+        context.conversion.add("sequence", "sequence", made.create(context.row_id_sequence), name, _SCHEMA, expects=made)
     return context.row_id_sequence

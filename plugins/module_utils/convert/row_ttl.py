@@ -8,6 +8,7 @@ from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
 from .conversion_policies import JOB
+from .definitions import RoutineDefinition
 from .names import clip, dollar_quote, literal, quote
 
 try:
@@ -96,7 +97,8 @@ BEGIN
     END LOOP;
 END
 """
-    context.conversion.add("function", "procedure", f"CREATE PROCEDURE {quote(schema, name)}() LANGUAGE plpgsql AS {dollar_quote(body)}", name, schema)
+    made = RoutineDefinition("PROCEDURE", "", "LANGUAGE plpgsql", f"AS {dollar_quote(body)}")
+    context.conversion.add("function", "procedure", made.create(quote(schema, name)), name, schema, expects=made)
     return quote(schema, name)
 
 

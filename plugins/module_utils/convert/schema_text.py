@@ -12,7 +12,7 @@ from ..catalog.from_text.statements import read_schema_text
 from ..catalog.model import Catalog, Database, Finding, to_json
 from ..dump.layout import path_name
 from ..errors import ConfigurationError
-from ..result_file import write_text
+from ..text_file import write_text
 from .computed import keep_unconvertible_as_data
 from .database import convert_database
 from .features import ConvertOptions, ServerFeatures

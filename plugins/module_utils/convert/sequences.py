@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from ..catalog.model import Column, Sequence, Table
 from .context import Context
+from .definitions import SequenceDefinition, SequenceOwner, SequenceValue
 from .names import clip, literal, quote
 
-_INTEGER_TYPES = {"INT2": "smallint", "INT4": "integer", "INT8": "bigint", "INT": "bigint"}
+_INTEGER_TYPES = {"INT2": "smallint", "SMALLINT": "smallint", "INT4": "integer", "INT8": "bigint", "INT": "bigint"}
 
 
 def sequence_options(sequence: Sequence) -> str:
@@ -21,12 +22,12 @@ def create_sequence(sequence: Sequence, context: Context) -> None:
     """Add CREATE SEQUENCE."""
     schema, name = context.schema(sequence), clip(sequence.name)
     kind = _INTEGER_TYPES.get(sequence.integer_type.upper(), "bigint")
-    sql = f"CREATE SEQUENCE {quote(schema, name)} AS {kind} {sequence_options(sequence)}"
-    context.conversion.add("sequence", "sequence", sql, name, schema)
+    made = SequenceDefinition(f"AS {kind} {sequence_options(sequence)}")
+    context.conversion.add("sequence", "sequence", made.create(quote(schema, name)), name, schema, expects=made)
 
 
-def next_value(sequence: Sequence) -> str:
-    """Return the arguments of setval() after the sequence, so that PostgreSQL hands out what CockroachDB would have.
+def next_value(sequence: Sequence) -> SequenceValue:
+    """Return what setval() is given, so that PostgreSQL hands out what CockroachDB would have.
 
     After ALTER SEQUENCE a value may lie outside the bounds: the sequence then is at its end, or begins at the bound that it is coming from.
     """
@@ -34,9 +35,9 @@ def next_value(sequence: Sequence) -> str:
     following = value + sequence.increment
     nearest = min(max(following, sequence.minimum), sequence.maximum)
     if nearest == following:
-        return f"{following}, false"
+        return SequenceValue(following, False)
     at_its_end = (following > nearest) == (sequence.increment > 0)
-    return f"{min(max(value, sequence.minimum), sequence.maximum)}, {str(at_its_end).lower()}"
+    return SequenceValue(min(max(value, sequence.minimum), sequence.maximum), at_its_end)
 
 
 def set_value(sequence: Sequence, context: Context) -> None:
@@ -51,7 +52,9 @@ def set_value(sequence: Sequence, context: Context) -> None:
             "Set it with setval() if the sequence was in use.",
         )
     else:
-        context.conversion.add("sequence_value", "sequence_value", f"SELECT pg_catalog.setval({regclass}, {next_value(sequence)})", name, schema)
+        value = next_value(sequence)
+        sql = f"SELECT pg_catalog.setval({regclass}, {value.last_value}, {str(value.is_called).lower()})"
+        context.conversion.add("sequence_value", "sequence_value", sql, name, schema, expects=value)
 
 
 def _set_virtual_value(sequence: Sequence, context: Context) -> None:
@@ -74,7 +77,8 @@ def continue_after_data(schema: str, name: str, table: Table, column: Column, co
         f"SELECT pg_catalog.setval({literal(quote(schema, name))}, CASE WHEN {highest} >= 1 THEN {highest} ELSE 1 END, coalesce({highest} >= 1, false)) "
         f"FROM {context.qualified(table)}"
     )
-    context.conversion.add("sequence_value", "sequence_value", sql, name, schema, clip(table.name))
+    after = SequenceValue(after=(context.schema(table), clip(table.name), clip(column.name)))
+    context.conversion.add("sequence_value", "sequence_value", sql, name, schema, clip(table.name), expects=after)
 
 
 def own_sequence(sequence: Sequence, context: Context) -> None:
@@ -88,6 +92,12 @@ def own_sequence(sequence: Sequence, context: Context) -> None:
     if table.schema_id != sequence.schema_id:
         context.find("sequence_owner", "info", context.full_name(sequence), "OWNED BY is left off: PostgreSQL wants the sequence and the table in one schema.")
         return
-    sql = f"ALTER SEQUENCE {context.qualified(sequence)} OWNED BY {context.qualified(table)}.{quote(clip(column.name))}"
-    context.conversion.add("sequence_value", "sequence_owned_by", sql, clip(sequence.name), context.schema(sequence), clip(table.name))
+    add_owner(clip(sequence.name), table, column, context)
     context.owned_sequence_ids.add(sequence.id)
+
+
+def add_owner(name: str, table: Table, column: Column, context: Context) -> None:
+    """Add OWNED BY for a sequence of this bare name in the schema of the table."""
+    schema, owner = context.schema(table), SequenceOwner((context.schema(table), clip(table.name), clip(column.name)))
+    sql = f"ALTER SEQUENCE {quote(schema, name)} OWNED BY {quote(*owner.column)}"
+    context.conversion.add("sequence_value", "sequence_owned_by", sql, name, schema, clip(table.name), expects=owner)

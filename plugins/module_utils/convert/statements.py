@@ -3,9 +3,12 @@
 """The result of a conversion: SQL commands in load order, and findings."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
 
 from ..catalog.model import Finding
+from .definitions import Definition
 
 PRE_DATA_STEPS = ("role", "extension", "schema", "type", "sequence", "function", "table")
 POST_DATA_STEPS = (
@@ -16,6 +19,14 @@ STEPS = PRE_DATA_STEPS + POST_DATA_STEPS
 
 PARALLEL_STEPS = frozenset(("primary_key", "index"))
 """Statements of these steps do not need each other."""
+
+
+class Need(NamedTuple):
+    """An object that another one depends on. ``kind``: schema, relation (table, view or sequence), type, routine, role or extension."""
+
+    kind: str
+    name: str
+    schema: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,10 @@ class Statement:
     sql: str
     secret: bool = False
     """The command holds a password verifier: it must not be printed."""
+    expects: Optional[Definition] = None
+    """What the catalog has to show of it afterwards; None only for what is of the whole server, such as roles."""
+    needs: frozenset[Need] = frozenset()
+    """What has to be there before it. Its schema and its table are always among them."""
 
 
 @dataclass
@@ -44,10 +59,15 @@ class Conversion:
     statements: list[Statement] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, step: str, kind: str, sql: str, name: str, schema: str = "", table: str = "", secret: bool = False) -> None:
-        """Append one command to its step."""
+    def add(
+        self, step: str, kind: str, sql: str, name: str, schema: str = "", table: str = "", secret: bool = False, expects: Optional[Definition] = None,
+        needs: Iterable[Need] = (),
+    ) -> None:
+        """Append one command to its step; its schema and table are added to what it needs."""
         section = "pre-data" if step in PRE_DATA_STEPS else "post-data"
-        self.statements.append(Statement(section, step, kind, schema, name, table, sql, secret))
+        implied = [Need("schema", schema)] if schema else []
+        implied += [Need("relation", table, schema)] if table else []
+        self.statements.append(Statement(section, step, kind, schema, name, table, sql, secret, expects, frozenset((*implied, *needs))))
 
     def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
         """Append one finding."""

@@ -3,19 +3,22 @@
 """CREATE TABLE: columns with types, defaults, identity and generated columns."""
 from __future__ import annotations
 
-from typing import Any, Optional
+from dataclasses import replace
+from typing import Any
 
-from ..catalog.model import Column, Sequence, Table
+from ..catalog.model import Column, Table
 from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
 from . import expressions, trees
 from .context import Context
 from .conversion_policies import FUNCTION, IDENTITY
+from .definitions import ColumnDefinition, DefaultDefinition, SequenceDefinition, TableDefinition
 from .immutable import immutable_sql, is_immutable, uses_added_types
 from .names import clip, quote
 from .row_ids import row_id_function
 from .row_ttl import convert_ttl
-from .sequences import sequence_options
+from .sequence_bounds import identity_sequence
+from .sequences import add_owner, sequence_options
 from .types import column_type, type_name
 
 _ROW_IDS = ("unique_rowid()", "unordered_unique_rowid()")
@@ -33,29 +36,24 @@ def kept_columns(table: Table) -> list[Column]:
 def create_table(table: Table, context: Context) -> None:
     """Add CREATE TABLE, and what its columns need before it."""
     schema, name = context.schema(table), clip(table.name)
-    lines = [_column(column, table, context) for column in kept_columns(table)]
-    context.conversion.add("table", "table", f"CREATE TABLE {quote(schema, name)} (\n    " + ",\n    ".join(lines) + "\n)", name, schema)
+    made = TableDefinition(tuple(_column(column, table, context) for column in kept_columns(table)))
+    context.conversion.add("table", "table", made.create(quote(schema, name)), name, schema, expects=made)
     _report(table, context)
 
 
-def _column(column: Column, table: Table, context: Context) -> str:
+def _column(column: Column, table: Table, context: Context) -> ColumnDefinition:
     where = context.full_name(table, column.name)
     context.report_cut(column.name, where)
-    parts = [quote(clip(column.name)), column_type(column.type, context, where)]
-    if column.computed:
-        parts.append(_generated(column, table, context, where))
-    else:
-        parts.append(_identity_or_default(column, table, context, where))
-    if not column.nullable:
-        parts.append("NOT NULL")
+    made = ColumnDefinition(clip(column.name), column_type(column.type, context, where), not column.nullable)
+    made = _generated(made, column, table, context, where) if column.computed else _identity_or_default(made, column, table, context, where)
     if column.hidden:
         context.find(
             "hidden_column", "info", where, "The column is NOT VISIBLE in CockroachDB; in PostgreSQL SELECT * shows it.", "Name the columns in queries.",
         )
-    return " ".join(part for part in parts if part)
+    return made
 
 
-def _generated(column: Column, table: Table, context: Context, where: str) -> str:
+def _generated(made: ColumnDefinition, column: Column, table: Table, context: Context, where: str) -> ColumnDefinition:
     columns = kept_columns(table)
     expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
     on_the_fly = (
@@ -66,7 +64,7 @@ def _generated(column: Column, table: Table, context: Context, where: str) -> st
         context.find("virtual_column", "info", where, "The virtual computed column becomes a stored one.", "It takes room in the table; queries are the same.")
     result = type_name(column.type, context, where)
     sql = immutable_sql(expression, context, context.schema(table), f"{table.name}_{column.name}", where, result, columns)
-    return f"GENERATED ALWAYS AS ({sql}) {'VIRTUAL' if on_the_fly else 'STORED'}"
+    return replace(made, generated=sql, storage="VIRTUAL" if on_the_fly else "STORED")
 
 
 def _indexed(table: Table, where: str) -> set[str]:
@@ -82,29 +80,30 @@ def _indexed(table: Table, where: str) -> set[str]:
     return named | {column.name for column in table.columns if column.id in numbers}
 
 
-def _identity_or_default(column: Column, table: Table, context: Context, where: str) -> str:
+def _identity_or_default(made: ColumnDefinition, column: Column, table: Table, context: Context, where: str) -> ColumnDefinition:
     if column.identity:
-        sequence = identity_sequence(column, context)
+        sequence = identity_sequence(column, context.sequences)
         if sequence is not None:
-            return f"GENERATED {column.identity} AS IDENTITY ({_identity_options(sequence, context)})"
+            named = (context.schema(sequence), clip(sequence.name))
+            return replace(made, identity=column.identity, sequence=named, sequence_options=sequence_options(sequence))
     if not column.default:
-        return ""
+        return made
     becomes_identity = context.options.policies.unique_rowid == IDENTITY and not column.nullable and column.type.family == "int"
     if column.default in _ROW_IDS and becomes_identity:
         name = _row_id_sequence(column, table, context)
         _report_row_id(column, where, context)
-        return f"GENERATED BY DEFAULT AS IDENTITY (SEQUENCE NAME {quote(context.schema(table), name)})"
+        return replace(made, identity="BY DEFAULT", sequence=(context.schema(table), name))
     try:
         default = _default(column, table, context, where)
     except UnsupportedError as error:
         context.find("default_left_out", "error", where, f"The default {column.default} is left out. {error}", "Set a default by hand with ALTER TABLE.")
-        return ""
+        return made
     if not default.calls & context.late_functions:
-        return f"DEFAULT ({default.sql})"
+        return replace(made, default=default.sql)
     schema, name = context.schema(table), clip(table.name)
-    sql = f"ALTER TABLE {quote(schema, name)} ALTER COLUMN {quote(clip(column.name))} SET DEFAULT ({default.sql})"
-    context.conversion.add("late", "column_default", sql, clip(column.name), schema, name)
-    return ""
+    late = DefaultDefinition(default.sql)
+    context.conversion.add("late", "column_default", late.create(quote(made.name), quote(schema, name)), made.name, schema, name, expects=late)
+    return made
 
 
 def _default(column: Column, table: Table, context: Context, where: str) -> expressions.Expression:
@@ -125,10 +124,10 @@ def row_id_call(column: Column, table: Table, context: Context, where: str) -> e
         made = [known for other, its_column, known in context.row_id_sequences if other is table and its_column is column]
         if not made:
             made.append(_row_id_sequence(column, table, context))
-            context.conversion.add("sequence", "sequence", f"CREATE SEQUENCE {quote(schema, made[0])}", made[0], schema)
+            plain = SequenceDefinition("")
+            context.conversion.add("sequence", "sequence", plain.create(quote(schema, made[0])), made[0], schema, expects=plain)
             # It goes with the column, and to whoever gets the table.
-            owner = f"ALTER SEQUENCE {quote(schema, made[0])} OWNED BY {context.qualified(table)}.{quote(clip(column.name))}"
-            context.conversion.add("sequence_value", "sequence_owned_by", owner, made[0], schema, clip(table.name))
+            add_owner(made[0], table, column, context)
             _report_row_id(column, where, context)
         context.called_row_ids.add((table.id, made[0]))
         return expressions.next_value(quote(schema, made[0]))
@@ -156,18 +155,6 @@ def _report_row_id_function(name: str, function: str, where: str, context: Conte
         "unique_rowid", "info", where, f"The default {name}() becomes a call of the function {function}, whose numbers are of the same kind.",
         "They hold the time; their lowest bits are of a sequence, where CockroachDB has the node's id.",
     )
-
-
-def identity_sequence(column: Column, context: Context) -> Optional[Sequence]:
-    """Return the sequence behind an identity column."""
-    for sequence_id in [*column.owns_sequence_ids, *column.uses_sequence_ids]:
-        if sequence_id in context.sequences:
-            return context.sequences[sequence_id]
-    return None
-
-
-def _identity_options(sequence: Sequence, context: Context) -> str:
-    return f"SEQUENCE NAME {context.qualified(sequence)} {sequence_options(sequence)}"
 
 
 def _report(table: Table, context: Context) -> None:

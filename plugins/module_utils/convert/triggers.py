@@ -7,7 +7,9 @@ from ..catalog.model import Column, Table
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
+from .definitions import RoutineDefinition, TriggerDefinition
 from .names import clip, dollar_quote, quote, shorten
+from .statements import Need
 from .tables import kept_columns, row_id_call
 
 _SUFFIX = "_on_update"
@@ -30,12 +32,12 @@ def _create(column: Column, table: Table, context: Context) -> None:
     target = quote(clip(column.name))
     function = context.scope.unique_function(schema, f"{table.name}_{column.name}{_SUFFIX}", where)
     body = f"BEGIN\n    IF NEW.{target} IS NOT DISTINCT FROM OLD.{target} THEN\n        NEW.{target} := {value};\n    END IF;\n    RETURN NEW;\nEND"
-    context.conversion.add(
-        "function", "function", f"CREATE FUNCTION {quote(schema, function)}() RETURNS trigger LANGUAGE plpgsql AS {dollar_quote(body)}", function, schema,
-    )
+    routine = RoutineDefinition("FUNCTION", "", "RETURNS trigger LANGUAGE plpgsql", f"AS {dollar_quote(body)}")
+    context.conversion.add("function", "function", routine.create(quote(schema, function)), function, schema, expects=routine)
     name = shorten(column.name, _SUFFIX)
-    sql = f"CREATE TRIGGER {quote(name)} BEFORE UPDATE ON {context.qualified(table)} FOR EACH ROW EXECUTE FUNCTION {quote(schema, function)}()"
-    context.conversion.add("trigger", "trigger", sql, name, schema, clip(table.name))
+    made = TriggerDefinition("BEFORE UPDATE", f"FOR EACH ROW EXECUTE FUNCTION {quote(schema, function)}()")
+    sql, needs = made.create(quote(name), context.qualified(table)), [Need("routine", function, schema)]
+    context.conversion.add("trigger", "trigger", sql, name, schema, clip(table.name), expects=made, needs=needs)
     context.find(
         "on_update", "info", where, f"ON UPDATE becomes the trigger {name}: it sets the column when an UPDATE leaves its value as it was.",
         "An UPDATE that sets the very same value counts as leaving it.",

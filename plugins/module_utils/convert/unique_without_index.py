@@ -11,8 +11,10 @@ from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
 from .conversion_policies import TRIGGER
+from .definitions import RoutineDefinition, TriggerDefinition
 from .indexes import create_index
 from .names import clip, dollar_quote, literal, quote
+from .statements import Need
 from .tables import kept_columns
 from .types import element_of
 
@@ -87,17 +89,18 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", where)
     # The function sees all rows, whoever writes one. What extensions bring lies in the schema public.
     path = "pg_catalog, public, pg_temp" if any(map(_needs_extension, [*columns, *condition.columns])) else "pg_catalog, pg_temp"
-    context.conversion.add(
-        "function", "function",
-        f"CREATE FUNCTION {quote(schema, function)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path} AS "
-        + dollar_quote(_body(columns, condition, table, context)),
-        function, schema,
+    routine = RoutineDefinition(
+        "FUNCTION", "", f"RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path}",
+        f"AS {dollar_quote(_body(columns, condition, table, context))}",
+    )
+    context.conversion.add("function", "function", routine.create(quote(schema, function)), function, schema, expects=routine)
+    made = TriggerDefinition(
+        f"AFTER INSERT OR UPDATE{_of([*columns, *condition.columns], table)}",
+        f"FOR EACH ROW{_when(columns, condition)} EXECUTE FUNCTION {quote(schema, function)}()", constraint=True,
     )
     context.conversion.add(
-        "trigger", "constraint_trigger",
-        f"CREATE CONSTRAINT TRIGGER {quote(name)} AFTER INSERT OR UPDATE{_of([*columns, *condition.columns], table)} ON {context.qualified(table)} "
-        f"FOR EACH ROW{_when(columns, condition)} EXECUTE FUNCTION {quote(schema, function)}()",
-        name, schema, clip(table.name),
+        "trigger", "constraint_trigger", made.create(quote(name), context.qualified(table)), name, schema, clip(table.name), expects=made,
+        needs=[Need("routine", function, schema)],
     )
     context.find(
         "unique_without_index", "info" if constraint.validated else "warning", where,

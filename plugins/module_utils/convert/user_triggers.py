@@ -3,11 +3,13 @@
 """Triggers that users wrote."""
 from __future__ import annotations
 
-from ..catalog.model import Table, Trigger
+from ..catalog.model import Function, Table, Trigger
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
+from .definitions import TriggerDefinition
 from .names import clip, literal, quote
+from .statements import Need
 
 _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
@@ -17,15 +19,17 @@ def create_triggers(table: Table, context: Context) -> None:
     for trigger in table.triggers:
         where = context.full_name(table, trigger.name)
         try:
-            sql = _command(trigger, table, context, where)
+            made, function = _definition(trigger, table, context, where)
         except UnsupportedError as error:
             context.find("trigger_left_out", "error", where, f"The trigger is left out. {error}", "Write it again with CREATE TRIGGER.")
             continue
         context.report_cut(trigger.name, where)
-        context.conversion.add("trigger", "trigger", sql, clip(trigger.name), context.schema(table), clip(table.name))
+        sql = made.create(quote(clip(trigger.name)), context.qualified(table))
+        needs = [Need("routine", clip(function.name), context.schemas[function.schema_id])]
+        context.conversion.add("trigger", "trigger", sql, clip(trigger.name), context.schema(table), clip(table.name), expects=made, needs=needs)
 
 
-def _command(trigger: Trigger, table: Table, context: Context, where: str) -> str:
+def _definition(trigger: Trigger, table: Table, context: Context, where: str) -> tuple[TriggerDefinition, Function]:
     function = next((item for item in context.database.functions if item.id == trigger.function_id), None)
     if function is None or function.id in context.missing_functions:
         raise UnsupportedError(f"{where}: its function {function.name if function else trigger.function_id} is left out or not in the backup")
@@ -38,13 +42,13 @@ def _command(trigger: Trigger, table: Table, context: Context, where: str) -> st
     events = " OR ".join(event + (of if event == "UPDATE" else "") for event in trigger.events)
     when = f" WHEN ({expressions.convert(trigger.when, context, where, expressions.column_types(table.columns)).sql})" if trigger.when else ""
     arguments = ", ".join(literal(argument) for argument in trigger.function_arguments)
-    return (
-        f"CREATE TRIGGER {quote(clip(trigger.name))} {trigger.action_time} {events} ON {context.qualified(table)}{_aliases(trigger)} "
-        f"FOR EACH {'ROW' if trigger.for_each_row else 'STATEMENT'}{when} "
+    action = (
+        f"{_aliases(trigger)}FOR EACH {'ROW' if trigger.for_each_row else 'STATEMENT'}{when} "
         f"EXECUTE FUNCTION {quote(context.schemas[function.schema_id], clip(function.name))}({arguments})"
     )
+    return TriggerDefinition(f"{trigger.action_time} {events}", action), function
 
 
 def _aliases(trigger: Trigger) -> str:
     named = [(kind, alias) for kind, alias in (("NEW", trigger.new_alias), ("OLD", trigger.old_alias)) if alias]
-    return " REFERENCING" + "".join(f" {kind} TABLE AS {quote(alias)}" for kind, alias in named) if named else ""
+    return "REFERENCING" + "".join(f" {kind} TABLE AS {quote(alias)}" for kind, alias in named) + " " if named else ""

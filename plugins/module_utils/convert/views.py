@@ -9,9 +9,11 @@ from ..catalog.model import Database, View
 from ..errors import UnsupportedError
 from . import expressions
 from .context import Context
+from .definitions import ViewDefinition
 from .indexes import create_view_indexes
 from .names import clip, quote
 from .routines import Routine, add_routine
+from .statements import Need
 
 
 def create_views(context: Context, routines: dict[int, Routine]) -> None:
@@ -47,6 +49,11 @@ def ordered(database: Database, routines: dict[int, Routine]) -> list[Union[View
     return result
 
 
+def _needs(view: View, context: Context) -> list[Need]:
+    relations = [context.relations[number] for number in view.depends_on if number in context.relations]
+    return [Need("relation", clip(item.name), context.schema(item)) for item in relations]
+
+
 def _create_view(view: View, context: Context) -> None:
     where = context.full_name(view)
     try:
@@ -62,11 +69,9 @@ def _create_view(view: View, context: Context) -> None:
     shown = [column.name for column in view.columns if not column.hidden and not column.inaccessible]
     for column in shown:
         context.report_cut(column, context.full_name(view, column))
-    columns = ", ".join(quote(clip(column)) for column in shown)
-    kind = "MATERIALIZED VIEW" if view.materialized else "VIEW"
-    context.conversion.add(
-        "view", "materialized_view" if view.materialized else "view", f"CREATE {kind} {quote(schema, name)} ({columns}) AS {query}", name, schema,
-    )
+    made = ViewDefinition(tuple(clip(column) for column in shown), query, view.materialized)
+    kind = "materialized_view" if view.materialized else "view"
+    context.conversion.add("view", kind, made.create(quote(schema, name)), name, schema, expects=made, needs=_needs(view, context))
     if view.materialized:
         context.find(
             "materialized_view", "info", where, "The materialized view is computed anew from the migrated rows, not copied as it was at its last REFRESH.",

@@ -19,6 +19,7 @@ from ..convert.database import convert_database
 from ..convert.features import ConvertOptions, ServerFeatures
 from ..convert.statements import render
 from ..errors import ConfigurationError, MigrationError
+from ..text_file import write_text
 from .hand_load import data_script, readme
 
 FORMAT_VERSION = 1
@@ -223,14 +224,14 @@ def write_dump(
     entries = []
     for database, tables in databases:
         entries.append(_write_database(dump_dir, database, tables, ConvertOptions(policies=policies), roles))
-    _write(os.path.join(dump_dir, ROLES), _json_text(to_json(roles)))
+    write_text(os.path.join(dump_dir, ROLES), _json_text(to_json(roles)))
     hashes = {role.name: role.password_hash for role in roles if role.password_hash}
     if keep_passwords and hashes:
-        _write(os.path.join(dump_dir, PASSWORDS), _json_text(hashes))
-    _write(os.path.join(dump_dir, "README.txt"), readme(entries))
+        write_text(os.path.join(dump_dir, PASSWORDS), _json_text(hashes))
+    write_text(os.path.join(dump_dir, "README.txt"), readme(entries))
     chosen = policies.chosen()
     manifest = Manifest(FORMAT_VERSION, _dump_id(entries, chosen), source, entries, findings, chosen)
-    _write(os.path.join(dump_dir, MANIFEST), _json_text(to_json(manifest)))
+    write_text(os.path.join(dump_dir, MANIFEST), _json_text(to_json(manifest)))
 
 
 def _write_database(dump_dir: str, database: Database, tables: list[TableEntry], options: ConvertOptions, roles: list[Role]) -> DatabaseEntry:
@@ -244,7 +245,7 @@ def _write_database(dump_dir: str, database: Database, tables: list[TableEntry],
     pre_data, post_data = render(convert_database(database, roles, ServerFeatures(), options))
     files = {CATALOG: catalog, "pre-data.sql": pre_data, "data.sql": data_script(tables), "post-data.sql": post_data}
     for name, text in files.items():
-        _write(os.path.join(dump_dir, directory, name), text)
+        write_text(os.path.join(dump_dir, directory, name), text)
     return entry
 
 
@@ -255,17 +256,6 @@ def _dump_id(entries: list[DatabaseEntry], chosen: dict[str, str]) -> str:
 
 def _json_text(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-
-
-def _write(path: str, text: str) -> None:
-    """Write a file of mode 0600 under a temporary name and give it its name when it is on disk."""
-    partial = path + ".part"
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def _read_bytes(path: str) -> bytes:

@@ -6,25 +6,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from ..errors import ConfigurationError
-from ..host import free_bytes
+from ..host import require_room
 from .export_journal import unfinished_identity
 
 COMPRESSION = 3
 """COPY text of ordinary rows becomes about a third by zstd."""
 
 
-def require_room(dump_dir: str, needed: int) -> None:
-    """Raise ConfigurationError unless the file system of ``dump_dir``, which need not be there, has room for ``needed`` bytes.
+def require_room_for_dump(dump_dir: str, needed_bytes: int) -> None:
+    """Raise ConfigurationError unless there is room for a dump in ``dump_dir``, which need not be there.
 
     What an export that was broken off has written there counts as room: it is used again, or removed.
     """
-    free = free_bytes(dump_dir) + (sum(_sizes(dump_dir)) if unfinished_identity(dump_dir) else 0)
-    if free < needed:
-        raise ConfigurationError(
-            f"no room for the dump: {dump_dir} has {free >> 20} MiB free, about {(needed >> 20) + 1} MiB are needed; "
-            "set dump_dir or temp_dir to a larger file system"
-        )
+    require_room(dump_dir, needed_bytes, "the dump", sum(_sizes(dump_dir)) if unfinished_identity(dump_dir) else 0)
 
 
 def _sizes(directory: str) -> Iterator[int]:

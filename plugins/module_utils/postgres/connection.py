@@ -3,7 +3,8 @@
 """Connecting to PostgreSQL: one way to say where, one way to say why not."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import os
+from dataclasses import replace
 from typing import Any
 
 try:
@@ -12,7 +13,11 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
-from ..errors import TargetError
+from ..catalog.model import Finding
+from ..errors import ConfigurationError, TargetError
+from .connect_params import connect_params_problems, unknown_parameter
+from .connection_parameters import SYSTEM_AUTHORITIES, ConnectionParameters, protection_finding
+from .refusals import explain
 
 MINIMUM_VERSION = 140000
 
@@ -25,40 +30,20 @@ SET default_transaction_read_only = off; SET row_security = off
 """Values print the same everywhere, and nothing that the server or the role sets breaks off long work."""
 
 
-@dataclass(frozen=True)
-class ConnectionParameters:
-    """Where PostgreSQL is. ``database`` is the one to connect to before the migrated databases exist."""
-
-    host: str = "127.0.0.1"
-    port: int = 5432
-    user: str = "postgres"
-    password: str = field(default="", repr=False)
-    database: str = "postgres"
-    sslmode: str = "prefer"
-    sslrootcert: str = ""
-    connect_timeout: int = 10
-
-    @property
-    def place(self) -> str:
-        """Host and port, for messages."""
-        return f"{self.host}:{self.port}"
-
-
 def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     """Return a psycopg2 connection, to ``database`` or to the one in ``parameters``.
 
-    Raises TargetError that tells apart: cannot be reached, password refused, database missing, too old, not PostgreSQL.
+    Raises ConfigurationError for a parameter that libpq does not know, and TargetError that tells apart: cannot be reached, password or TLS refused,
+    database missing, too old, not PostgreSQL.
     """
     wanted = replace(parameters, database=database or parameters.database)
-    arguments = {"sslrootcert": wanted.sslrootcert} if wanted.sslrootcert else {}
+    _require_usable(wanted)
     try:
-        connection = psycopg2.connect(
-            host=wanted.host, port=wanted.port, user=wanted.user, password=wanted.password, dbname=wanted.database, sslmode=wanted.sslmode,
-            connect_timeout=wanted.connect_timeout, application_name="cockroach_migrator", keepalives_idle=60, **arguments,
-        )
+        connection = psycopg2.connect(**wanted.arguments())
     except (psycopg2.Error, UnicodeDecodeError) as error:
-        raise TargetError(_refusal(str(error), wanted)) from None
+        raise TargetError(explain(str(error), wanted)) from None
     try:
+        _require_encryption(connection, wanted)
         _require_postgresql(connection, wanted)
         with connection.cursor() as cursor:
             cursor.execute(_SESSION)
@@ -72,19 +57,35 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     return connection
 
 
-def _refusal(message: str, wanted: ConnectionParameters) -> str:
-    """Say in one line what is wrong and what to do; ``message`` is libpq's, which never holds the password."""
-    reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
-    who = f"PostgreSQL at {wanted.place} refuses user {wanted.user}"
-    if "password authentication failed" in message or "no password supplied" in message or "empty password" in message:
-        return f"{who}: wrong or missing password ({reason})"
-    if "no pg_hba.conf entry" in message:
-        return f"{who}: pg_hba.conf there does not let this host in ({reason})"
-    if f'database "{wanted.database}" does not exist' in message:
-        return f"PostgreSQL at {wanted.place} has no database {wanted.database}"
-    if "FATAL" in message:
-        return f"{who}: {reason}"
-    return f"PostgreSQL at {wanted.place} cannot be reached: {reason}; check host, port, firewall and whether it runs"
+def connection_findings(connection: Any, parameters: ConnectionParameters) -> list[Finding]:
+    """Return what is worth knowing about how this connection is protected."""
+    finding = protection_finding(parameters, connection.info.dsn_parameters.get("sslmode", ""), connection.info.ssl_in_use)
+    return [finding] if finding else []
+
+
+def _require_usable(wanted: ConnectionParameters) -> None:
+    """Find unknown parameters, and files that are not there: libpq does without a client certificate that it does not find."""
+    problems = connect_params_problems(wanted.connect_params)
+    for name in wanted.connect_params:
+        try:
+            psycopg2.extensions.parse_dsn(psycopg2.extensions.make_dsn(**{name: "0"}))
+        except psycopg2.ProgrammingError:
+            problems.append(unknown_parameter(name))
+    if problems:
+        raise ConfigurationError(f"postgres_connect_params (connect_params): {'; '.join(problems)}")
+    for name, path in (("postgres_sslrootcert (ca_cert)", wanted.sslrootcert), ("postgres_sslcert (client_cert)", wanted.sslcert)):
+        if path not in ("", SYSTEM_AUTHORITIES) and not os.path.isfile(path):
+            raise ConfigurationError(f"{name}: there is no file {path} on this host")
+
+
+def _require_encryption(connection: Any, wanted: ConnectionParameters) -> None:
+    """A service that leaves the mode open may have led to a connection without TLS, where the default is to insist."""
+    mode = connection.info.dsn_parameters.get("sslmode", "")
+    if wanted.names_service and not wanted.sslmode and mode in ("allow", "prefer") and not (connection.info.ssl_in_use or wanted.is_local):
+        raise TargetError(
+            f"PostgreSQL at {wanted.place} speaks no TLS, and the service says no sslmode: set it there or in postgres_sslmode (ssl_mode); "
+            "disable lets rows and password travel in the clear"
+        )
 
 
 def _require_postgresql(connection: Any, wanted: ConnectionParameters) -> None:

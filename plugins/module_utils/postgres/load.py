@@ -28,7 +28,7 @@ from . import content as contents
 from . import existing_tables, ledger, left_out
 from . import features as server_features
 from .chunk_loader import ChunkTask, load_chunk
-from .connection import ConnectionParameters, connect, postgres_message
+from .connection import ConnectionParameters, connect, connection_findings, postgres_message
 from .pool import ConnectionPool
 from .rejects import RejectTask, load_rejects, reject_tasks
 from .statement_runner import execute, run_one, run_together
@@ -123,7 +123,7 @@ def import_dump(dump_dir: str, parameters: ConnectionParameters, options: Import
         convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin), manifest.policies)
         jobs = [_plan(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content) for entry in entries]
         role_conversion = convert_roles(roles if options.content != contents.DATA else [], features, convert_options)
-        findings = [*role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
+        findings = [*connection_findings(admin, parameters), *role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
         if options.check:
             todo = {job.state.name: _todo(job) for job in jobs}
             changed = bool(role_conversion.statements) or not all(job.finished for job in jobs)

@@ -25,6 +25,7 @@ from typing import Any
 
 from ..convert.names import literal
 from ..errors import ConfigurationError, TargetError
+from ..process_list import processes
 from .connection import ConnectionParameters, connect
 
 SUPERUSER = "postgres"
@@ -141,17 +142,29 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
 
 def running_port(directory: str) -> int:
     """Return the port of the server that runs in the directory (an absolute path), 0 when none does."""
+    pid, port = _pid_file(directory)
+    if not pid:
+        return 0
     try:
-        with open(os.path.join(directory, "data", "postmaster.pid"), encoding="utf-8") as file:
-            lines = file.read().split("\n")
-        os.kill(int(lines[0]), 0)
-        with open(f"/proc/{int(lines[0])}/cmdline", "rb") as file:
+        os.kill(pid, 0)
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
             is_ours = os.path.join(directory, "data").encode() in file.read()
     except (FileNotFoundError, ProcessLookupError):
         return 0
     except PermissionError:
         is_ours = True
-    return int(lines[3]) if is_ours and len(lines) > 3 else 0
+    return port if is_ours else 0
+
+
+def _pid_file(directory: str) -> tuple[int, int]:
+    """Return the process number and the port that postmaster.pid tells, 0 for what it does not: a server that is killed early leaves it empty."""
+    try:
+        with open(os.path.join(directory, "data", "postmaster.pid"), encoding="utf-8") as file:
+            lines = file.read().split("\n")
+    except FileNotFoundError:
+        return 0, 0
+    numbers = [int(line) if line.strip().isdigit() else 0 for line in lines]
+    return numbers[0], numbers[3] if len(numbers) > 3 else 0
 
 
 @contextlib.contextmanager
@@ -216,26 +229,30 @@ def _password(directory: str, options: ServerOptions, created: bool) -> str:
 def _create(options: ServerOptions, directory: str, account: _Account, password: str) -> None:
     os.makedirs(directory, mode=0o755, exist_ok=True)
     _require_reachable(directory, account)
-    data = os.path.join(directory, "data")
-    if os.path.isdir(data):
-        shutil.rmtree(data)  # initdb was broken off: without PG_VERSION nothing of it can be used
-    os.mkdir(data, mode=0o700)
-    os.chown(data, account.uid, account.gid)
+    data, unfinished = os.path.join(directory, "data"), os.path.join(directory, "data.initdb")
+    for path in (data, unfinished):
+        # Without PG_VERSION nothing of it can be used.
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+    os.mkdir(unfinished, mode=0o700)
+    os.chown(unfinished, account.uid, account.gid)
     if not options.password:
         _write_private(os.path.join(directory, "password"), password)
     password_file = data + ".pwfile"
     try:
         _write_private(password_file, password)
         os.chown(password_file, account.uid, account.gid)
-        command = [os.path.join(options.bin_dir, "initdb"), "-D", data, "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", password_file, "-E", "UTF8"]
+        command = [os.path.join(options.bin_dir, "initdb"), "-D", unfinished, "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", password_file, "-E", "UTF8"]
         command += ["--no-instructions", *_locale(options.bin_dir), *(() if options.durable else ("--no-sync",))]
         result = _run(account, command)
     finally:
         if os.path.exists(password_file):
             os.unlink(password_file)
     if result.returncode:
-        shutil.rmtree(data, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise TargetError(f"initdb cannot make a PostgreSQL server in {directory}: {_tail(result.stderr)}")
+    # initdb writes PG_VERSION early: the name says that it came to its end.
+    os.rename(unfinished, data)
 
 
 def _set_password(options: ServerOptions, directory: str, account: _Account) -> None:
@@ -282,6 +299,7 @@ def _start(options: ServerOptions, directory: str, account: _Account) -> int:
     os.chown(log, account.uid, account.gid)
     os.chmod(log, 0o600)
     data = os.path.join(directory, "data")
+    _remove_empty_pid_file(directory)
     control = os.path.join(options.bin_dir, "pg_ctl")
     result = _run(account, [control, "start", "-D", data, "-l", log, "-w", "-t", str(_START_SECONDS)])
     if result.returncode:
@@ -291,6 +309,14 @@ def _start(options: ServerOptions, directory: str, account: _Account) -> int:
             text = file.read()
         raise TargetError(f"PostgreSQL in {directory} does not start: {_tail(text) or _tail(result.stderr)}")
     return port
+
+
+def _remove_empty_pid_file(directory: str) -> None:
+    """PostgreSQL refuses to start over a postmaster.pid without a number, which is what a server that was killed, or a full disk, may leave."""
+    data = os.path.join(directory, "data")
+    path = os.path.join(data, "postmaster.pid")
+    if os.path.exists(path) and not _pid_file(directory)[0] and not any(f" -D {data} " in f"{command} " for _pid, _uid, command in processes()):
+        os.unlink(path)
 
 
 def _configure(options: ServerOptions, directory: str, account: _Account, port: int) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 try:
     import psycopg2
@@ -13,8 +13,9 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
-from ..catalog.model import Database, Finding, Sequence, Table, View
-from ..convert.names import clip
+from ..catalog.expected import ExpectedDatabase, expected_of
+from ..catalog.model import Database, Finding
+from ..convert.names import quote
 from ..errors import TargetError
 from . import content as contents
 from . import ledger, left_out
@@ -39,67 +40,109 @@ class TargetState:
 
 def inspect(admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str, content: str = contents.ALL) -> TargetState:
     """Look at one database without changing anything. Raises TargetError when the import may not use it."""
-    name = clip(database.name)
+    state, problems = look_at(admin, parameters, expected_of(database), dump_id, content)
+    if problems:
+        raise TargetError("; ".join(problems))
+    return state
+
+
+def look_at(
+    admin: Any, parameters: ConnectionParameters, expected: ExpectedDatabase, dump_id: str, content: str = contents.ALL,
+) -> tuple[TargetState, list[str]]:
+    """Look at one database without changing anything; return what the target has of it, and everything that keeps the import from using it.
+
+    An empty ``dump_id`` is that of a dump which is not made yet. Raises TargetError when the database does not let us in.
+    """
+    name = expected.name
     with admin.cursor() as cursor:
         cursor.execute("SELECT pg_encoding_to_char(encoding), datallowconn FROM pg_database WHERE datname = %s", (name,))
         row = cursor.fetchone()
         cursor.execute("SELECT rolsuper OR rolcreatedb, pg_is_in_recovery() FROM pg_roles WHERE rolname = current_user")
         may_create, standby = cursor.fetchone()
     admin.commit()
-    if standby:
-        raise TargetError(f"the server at {parameters.place} is a standby, which takes no changes: name the primary server")
+    problems = [f"the server at {parameters.place} is a standby, which takes no changes: name the primary server"] if standby else []
     if row is None:
         if not may_create and content != contents.DATA:
-            raise TargetError(f"user {parameters.user} may not create the database {name}: grant CREATEDB, or create it empty with encoding UTF8")
-        return TargetState(name, False, {})
+            problems.append(
+                f"user {parameters.user} may not create the database {name}: ALTER ROLE {quote(parameters.user)} CREATEDB, or have it made empty: "
+                f"CREATE DATABASE {quote(name)} OWNER {quote(parameters.user)} ENCODING 'UTF8' TEMPLATE template0"
+            )
+        return TargetState(name, False, {}), problems
     encoding, allows = row
     if encoding != "UTF8" or not allows:
         reason = f"its encoding is {encoding}, not UTF8" if allows else "it allows no connections"
-        raise TargetError(f"the database {name} on the target cannot be used: {reason}; drop or rename it")
+        return TargetState(name, True, {}), [*problems, f"the database {name} on the target cannot be used: {reason}; drop or rename it"]
     connection = connect(parameters, name)
     try:
-        require_usable(connection, database, dump_id, content)
-        return TargetState(name, True, ledger.read(connection), list(left_out.read(connection).values()))
+        problems += _usage_problems(connection, expected, dump_id, content)
+        return TargetState(name, True, ledger.read(connection), list(left_out.read(connection).values())), problems
     finally:
         connection.close()
 
 
 def require_usable(connection: Any, database: Database, dump_id: str, content: str = contents.ALL) -> None:
     """Raise TargetError when another dump was imported here, something is in the way, or privileges are missing."""
-    name = clip(database.name)
+    problems = _usage_problems(connection, expected_of(database), dump_id, content)
+    if problems:
+        raise TargetError("; ".join(problems))
+
+
+def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, content: str) -> list[str]:
+    name = expected.name
     ids = ledger.dump_ids(connection)
-    if ids and ids != [dump_id]:
-        raise TargetError(
+    if ids and dump_id and ids != [dump_id]:
+        return [
             f"the database {name} on the target holds the import of another dump ({', '.join(sorted(set(ids) - {dump_id}))}): "
             "drop the database, or import into another server"
-        )
+        ]
     if ids:
-        contents.require_compatible(content, ledger.read(connection), name)
-        return
-    taken = _taken_names(connection, database) if content != contents.DATA else []
+        try:
+            contents.require_compatible(content, ledger.read(connection), name)
+        except TargetError as error:
+            return [str(error)]
+        return []
+    problems = []
+    taken = _taken_names(connection, expected) if content != contents.DATA else []
     if taken:
         more = f" and {len(taken) - _NAMES_SHOWN} more" if len(taken) > _NAMES_SHOWN else ""
-        raise TargetError(
+        problems.append(
             f"the database {name} on the target already has {', '.join(taken[:_NAMES_SHOWN])}{more}: "
             "nothing was changed; drop or rename them, or import into another server"
         )
+    return problems + _missing_privileges(connection, expected, content)
+
+
+def _missing_privileges(connection: Any, expected: ExpectedDatabase, content: str) -> list[str]:
+    """Return what the user may not do in the database, with the command that helps."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
-        if not cursor.fetchone()[0]:
-            raise TargetError(f"the user may not create schemas in the database {name} on the target: grant CREATE on it, or make the user its owner")
+        cursor.execute("SELECT current_user, has_database_privilege(current_database(), 'CREATE')")
+        user, may_create = cursor.fetchone()
+        cursor.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s) AND NOT has_schema_privilege(oid, 'CREATE') ORDER BY 1",
+            (list(expected.schemas) if content != contents.DATA else [],),
+        )
+        closed = [schema for (schema,) in cursor.fetchall()]
+    problems = []
+    if not may_create:
+        problems.append(
+            f"the user may not create schemas in the database {expected.name} on the target: GRANT CREATE ON DATABASE {quote(expected.name)} TO {quote(user)}, "
+            "or make the user its owner"
+        )
+    if closed:
+        problems.append(
+            f"the user may not create anything in the schema {', '.join(closed)} of the database {expected.name} on the target: "
+            f"GRANT CREATE ON SCHEMA {', '.join(map(quote, closed))} TO {quote(user)} there, or make the user the database's owner"
+        )
+    return problems
 
 
-def _taken_names(connection: Any, database: Database) -> list[str]:
+def _taken_names(connection: Any, expected: ExpectedDatabase) -> list[str]:
     """Return the tables, views, sequences and types of ours that the database has already, by name."""
-    schemas = {schema.id: clip(schema.name) for schema in database.schemas}
-    items: list[Union[Table, View, Sequence]] = [*database.tables, *database.views, *database.sequences]
-    relations = [(schemas[item.schema_id], clip(item.name)) for item in items]
-    types = [(schemas[item.schema_id], clip(item.name)) for item in database.types]
     found = set()
     with connection.cursor() as cursor:
         for names, query in (
-            (relations, "SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"),
-            (types, "SELECT nspname, typname FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace"),
+            (expected.relations, "SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"),
+            (expected.types, "SELECT nspname, typname FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace"),
         ):
             cursor.execute(query + " WHERE nspname = ANY(%s)", ([schema for schema, _name in names],))
             found |= set(cursor.fetchall()) & set(names)

@@ -7,8 +7,8 @@ import json
 import os
 
 from ..dump.layout import is_complete, read_manifest
-from ..result_file import write_text
 from ..state import current_results
+from ..text_file import write_text
 from .content import build_report
 from .text import render_text
 

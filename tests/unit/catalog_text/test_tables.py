@@ -8,6 +8,9 @@ import pytest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text import dialect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import IndexColumn, SqlType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import keep_unconvertible_as_data
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 
@@ -174,6 +177,49 @@ def test_hash_sharded_of_new_releases(read_table):
     assert keys(table, table.primary_index) == ["crdb_internal_a_shard_16", "a"]
     assert (keys(table, index(table, "u")), index(table, "u").predicate) == (["crdb_internal_b_shard_8", "b"], "b > 3:::INT8")
     assert [item.name for item in table.columns] == ["crdb_internal_a_shard_16", "a", "b", "crdb_internal_b_shard_8"]
+
+
+@pytest.mark.parametrize("printed", [
+    "crdb_internal_a_shard_8 INT4 NOT NULL AS (mod(fnv32(COALESCE(CAST(a AS STRING), '':::STRING)), 8:::INT8)) STORED",
+    "crdb_internal_a_shard_8 INT4 NOT VISIBLE NOT NULL AS (mod(fnv32(crdb_internal.datums_to_bytes(a)), 8:::INT8)) VIRTUAL",
+])
+@pytest.mark.parametrize("index_text, shard, left", [
+    ("INDEX i (crdb_internal_a_shard_8 ASC, a ASC)", "crdb_internal_a_shard_8", ["a", "b", "crdb_internal_a_shard_8"]),
+    ("INDEX i (a ASC) USING HASH WITH BUCKET_COUNT = 8", "crdb_internal_a_shard_8", ["a", "b", "crdb_internal_a_shard_8"]),
+    ("INDEX i (b ASC) USING HASH WITH BUCKET_COUNT = 8", "crdb_internal_b_shard_8", ["a", "b", "crdb_internal_b_shard_8"]),
+    ("INDEX i (b ASC)", "", ["a", "b"]),
+], ids=["printed in the key", "sharded", "of a column that was renamed", "left behind"])
+def test_printed_shard_columns_lose_nothing(printed, index_text, shard, left):
+    """Releases print them as columns, and an index' removal or a column's renaming leaves them behind."""
+    catalog = read_schema_text(f"""CREATE TABLE public.t (
+	a INT8 NOT NULL,
+	b INT8 NOT NULL,
+	{printed},
+	CONSTRAINT t_pkey PRIMARY KEY (b ASC),
+	{index_text},
+	FAMILY f (a, b, crdb_internal_a_shard_8),
+	CONSTRAINT check_crdb_internal_a_shard_8 CHECK (crdb_internal_a_shard_8 IN (0:::INT8, 1:::INT8))
+)""")
+    table = catalog.databases[0].tables[0]
+    assert index(table, "i").shard_column == shard and sorted(column.name for column in table.columns) == left
+    assert table.checks == [] and set(table.families[0].column_ids) <= {column.id for column in table.columns}
+    keep_unconvertible_as_data(catalog)
+    conversion = convert_database(catalog.databases[0], [], ServerFeatures(), ConvertOptions())
+    found = [*catalog.findings, *conversion.findings]
+    assert {finding.severity for finding in found} == {"info"}
+    assert ("shard_column" in {finding.code for finding in found}) == ("crdb_internal_a_shard_8" not in left)
+    made = [statement.sql for statement in conversion.statements if statement.kind in ("table", "index")]
+    assert len(made) == 2 and not any("shard" in sql for sql in made)
+
+
+def test_a_column_that_a_user_wrote_is_no_shard(read_table):
+    table = read_table("""CREATE TABLE public.t (
+	a STRING NOT NULL PRIMARY KEY,
+	crdb_internal_shard_8 INT8 NOT NULL AS (fnv32(a)) STORED,
+	part INT8 NOT NULL AS (mod(fnv32(a), 8:::INT8)) STORED,
+	CONSTRAINT c CHECK (part < 8:::INT8)
+)""")
+    assert [column.name for column in table.columns] == ["a", "crdb_internal_shard_8", "part"] and len(table.checks) == 1
 
 
 def test_indexes_of_every_kind(read):

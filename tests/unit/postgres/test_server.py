@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import shutil
+import signal
 import socket
 import stat
+import subprocess
+import sys
+import time
 
 import pytest
 from postgres_servers import VERSIONS, bin_dir, open_directory
@@ -75,6 +80,53 @@ def test_taken_port_and_kept_password(directory):
             assert start_server(ServerOptions(directory, bin_dir(17)))["parameters"].password == started["parameters"].password
         finally:
             stop_server(directory, "", remove=True)
+
+
+def test_an_initdb_that_was_killed_is_begun_again(directory, tmp_path):
+    """PG_VERSION is there long before it ends."""
+    programs, slow = bin_dir(17), pathlib.Path(directory).parent / "slow"
+    shutil.copytree(programs, slow / "bin", symlinks=True)
+    for neighbour in ("lib", "share"):
+        (slow / neighbour).symlink_to(pathlib.Path(programs).parent / neighbour)
+    # The programs that initdb runs are beside it: this one waits for ever when PG_VERSION is there.
+    (slow / "bin" / "postgres").unlink()
+    (slow / "bin" / "postgres").write_text(
+        f'#!/bin/sh\ncase "$*" in *--version*|*-V*|*--check*) exec "{programs}/postgres" "$@";; *) exec sleep 600;; esac\n',
+    )
+    (slow / "bin" / "postgres").chmod(0o755)
+    program = (
+        "import sys; sys.path[:0] = sys.argv[3:]\n"
+        f"from {start_server.__module__} import ServerOptions, start_server\n"
+        "start_server(ServerOptions(sys.argv[1], sys.argv[2]))\n"
+    )
+    started = subprocess.Popen([sys.executable, "-c", program, directory, str(slow / "bin"), *sys.path], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(pathlib.Path(directory).glob("data*/PG_VERSION")):
+        assert started.poll() is None
+        time.sleep(0.05)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    assert list(pathlib.Path(directory).glob("data*/PG_VERSION"))
+    try:
+        again = start_server(ServerOptions(directory, programs))
+        assert again["created"] and again["port"]
+        assert sorted(path.name for path in pathlib.Path(directory).glob("data*")) == ["data"]
+    finally:
+        stop_server(directory, "", remove=True)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "not a number\n", "\0\0\0"])
+def test_a_pid_file_without_a_number_is_no_obstacle(directory, content):
+    options = ServerOptions(directory, bin_dir(17))
+    try:
+        start_server(options)
+        stop_server(directory, "")
+        pid_file = pathlib.Path(directory) / "data" / "postmaster.pid"
+        pid_file.write_text(content)
+        assert running_port(directory) == 0 and not stop_server(directory, "")
+        assert start_server(options)["changed"] and running_port(directory)
+    finally:
+        stop_server(directory, "", remove=True)
 
 
 def test_a_server_that_does_not_start_says_why(directory):

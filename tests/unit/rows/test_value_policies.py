@@ -245,6 +245,22 @@ def test_only_rejecting_is_possible_where_a_computed_column_proves_the_value():
     assert len(decode(rejecting, pairs)) == 2
 
 
+@pytest.mark.parametrize("expression", ["is_valid(\"before\")", "length('bad')", "before + 1:::INT8", "(good).bad", "bad(before)", '"BAD" || "a bad one"'])
+def test_a_computed_column_that_only_looks_like_it_proves_nothing(expression):
+    table = make_table(TEXT)
+    table.columns.append(Column(11, "computed", INT, computed=expression))
+    replacing = build_row_decoder(table, {}, "t", value_policies({"zero_character": "replace"}))
+    assert len(decode(replacing, pairs_of(6, text_body("\0")))) == 3
+
+
+@pytest.mark.parametrize("expression", ["length(bad)", 'length("bad")', "length(BAD)", "CASE WHEN before > 1:::INT8 THEN lower(bad) ELSE '' END", "(bad)::INT8"])
+def test_a_computed_column_that_names_it_proves_it(expression):
+    table = make_table(TEXT)
+    table.columns.append(Column(11, "computed", INT, computed=expression))
+    with pytest.raises(MigrationError, match="computed column computed is made from it"):
+        decode(build_row_decoder(table, {}, "t", value_policies({"zero_character": "replace"})), pairs_of(6, text_body("\0")))
+
+
 def test_json_names_that_become_the_same_stop_the_export():
     pairs = pairs_of(15, json_body({"a\0": None, "a\ufffd": True}))
     with pytest.raises(MigrationError, match="two names of a JSON object become the same"):

@@ -18,6 +18,7 @@ from .model_builder import Builder
 from .privileges import create_role, read_grant
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
+from .shards import settle_shards
 from .shell_output import Piece, read_pieces
 from .tables import create_index, create_table
 from .user_types import add_regions, create_type
@@ -60,6 +61,10 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
                 add_regions(database, builder)
         if phase >= _VIEWS:
             _finish_later(builder)
+    for database in builder.catalog.databases:
+        schemas = {schema.id: schema.name for schema in database.schemas}
+        for table in database.tables:
+            settle_shards(table, f"{database.name}.{schemas[table.schema_id]}.{table.name}", builder)
     _name_roles(builder)
     return builder.catalog
 

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""What happens when an S3 server refuses for a while: waited, longer each time, in one layer, and said in the log."""
+from __future__ import annotations
+
+import datetime
+import email.utils
+import types
+import uuid
+
+import boto3
+import faulty_s3
+import pytest
+import tenacity.nap
+from botocore.exceptions import ClientError
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import storage_retries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions, open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
+
+NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+
+
+@pytest.fixture(name="server", scope="module")
+def _server():
+    with faulty_s3.running() as server:
+        yield server
+
+
+@pytest.fixture(name="place")
+def _place(server, tmp_path):
+    """A bucket of this test's own with one object, an access that logs, and a server without faults until the test sets one."""
+    server.fault = lambda method, number: None
+    bucket = f"b{uuid.uuid4().hex}"
+    client = boto3.client("s3", endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="hush", region_name="us-east-1")
+    client.create_bucket(Bucket=bucket)
+    client.put_object(Bucket=bucket, Key="x/file", Body=b"0123456789")
+    server.requests.clear()
+    options = StorageOptions("key", "hush", region="us-east-1", endpoint_url=server.url, log_file=str(tmp_path / "migration.log"))
+    yield types.SimpleNamespace(server=server, options=options, client=client, bucket=bucket, storage=open_storage(f"s3://{bucket}/x", options), log=tmp_path / "migration.log")
+    server.fault = lambda method, number: None
+
+
+@pytest.fixture(name="waits")
+def _waits(monkeypatch):
+    """The waits, which are not made."""
+    seconds: list[float] = []
+    monkeypatch.setattr(tenacity.nap, "time", types.SimpleNamespace(sleep=seconds.append))
+    return seconds
+
+
+CALLS = {
+    "read": lambda storage: storage.read("file") == b"0123456789", "range": lambda storage: storage.read_range("file", 2, 3) == b"234",
+    "end": lambda storage: storage.read_end("file", 3) == (b"789", 10), "exists": lambda storage: storage.exists("file"),
+    "not there": lambda storage: not storage.exists("other"), "list": lambda storage: storage.list() == ["file"],
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_is_made_again(place, waits, call):
+    place.server.fault = lambda method, number: faulty_s3.refusal() if number <= 3 else None
+    assert CALLS[call](place.storage)
+    assert len(waits) == 3
+    lines = place.log.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 3
+    assert all(f"storage: s3://{place.bucket}/x" in line and "503" in line for line in lines)
+
+
+def test_waits_grow_by_chance_and_end(place, waits):
+    place.server.fault = lambda method, number: faulty_s3.refusal()
+    with pytest.raises(MigrationError, match="S3 answers SlowDown"):
+        place.storage.read("file")
+    assert len(place.server.requests) == storage_retries.ATTEMPTS == len(waits) + 1
+    assert all(0.5 <= wait <= 0.5 * 2 ** number for number, wait in enumerate(waits))
+    first = list(waits)
+    with pytest.raises(MigrationError):
+        place.storage.read("file")
+    assert waits[len(first):] != first
+
+
+def test_the_server_says_how_long(place, waits):
+    place.server.fault = lambda method, number: faulty_s3.refusal(retry_after="7") if number == 1 else faulty_s3.refusal(429, "", retry_after="3600") if number == 2 else None
+    assert place.storage.read("file") == b"0123456789"
+    assert waits == [7.0, 300.0]
+
+
+def test_the_wait_is_really_made(place):
+    place.server.fault = lambda method, number: faulty_s3.refusal(retry_after="1") if number == 1 else None
+    started = datetime.datetime.now()
+    assert place.storage.read("file") == b"0123456789"
+    assert (datetime.datetime.now() - started).total_seconds() >= 1
+    assert "the next one in 1.0 s" in place.log.read_text(encoding="utf-8")
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(place, waits):
+    place.server.fault = lambda method, number: "break off" if number <= 2 else None
+    assert place.storage.read("file") == b"0123456789"
+    assert len(waits) == 2
+
+
+def test_a_listing_goes_on_behind_the_page_that_failed(place, waits):
+    for number in range(1005):
+        place.client.put_object(Bucket=place.bucket, Key=f"x/many/{number:04}", Body=b"")
+    place.server.requests.clear()
+    place.server.fault = lambda method, number: faulty_s3.refusal() if number == 2 else None
+    assert len(place.storage.list("many")) == 1005
+    assert place.server.requests == ["GET"] * 3
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "NoSuchBucket"])
+def test_what_will_not_pass_is_not_asked_again(place, waits, code):
+    place.server.fault = lambda method, number: faulty_s3.refusal(403, f"<Error><Code>{code}</Code></Error>")
+    with pytest.raises(MigrationError, match=code):
+        place.storage.read("file")
+    assert len(place.server.requests) == 1 and not waits
+    assert not place.log.exists()
+
+
+def test_a_whole_backup_through_a_server_that_refuses_every_third_request(place, waits, fixtures_dir):
+    root = fixtures_dir / "backups" / "types"
+    for path in root.rglob("*"):
+        if path.is_file():
+            place.client.upload_file(str(path), place.bucket, f"x/types/{path.relative_to(root)}")
+    place.server.requests.clear()
+    place.server.fault = lambda method, number: (faulty_s3.refusal() if number % 2 else "break off") if number % 3 == 0 else None
+
+    def rows(location, options):
+        return [pair for batch in open_backup(BackupRequest((location,), storage=options)).scan(b"\x80", b"\xfd", {}) for pair in zip(*batch)]
+
+    assert rows(f"s3://{place.bucket}/x/types", place.options) == rows(str(root), StorageOptions())
+    assert waits
+
+
+@pytest.mark.parametrize(("header", "seconds"), [
+    ("5", 5), ("", 0), ("soon", 0), ("86400", 300), (email.utils.format_datetime(NOW + datetime.timedelta(seconds=42), usegmt=True), 42),
+    (email.utils.format_datetime(NOW - datetime.timedelta(seconds=42), usegmt=True), 0),
+])
+def test_retry_after(header, seconds):
+    error = ClientError({"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPHeaders": {"retry-after": header}, "HTTPStatusCode": 503}}, "GetObject")
+    assert storage_retries.asked_wait(error, NOW) == seconds

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Every option that a message names is there: as a variable of the user's, or as an argument of a module or role."""
+from __future__ import annotations
+
+import ast
+import importlib
+import pathlib
+import re
+
+import pytest
+import yaml
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import QUESTIONS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import BY_NAME, PLAYBOOK_VARIABLES, SETTINGS
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
+NO_OPTIONS = {
+    "ansible_python_interpreter", "http_proxy", "https_proxy", "no_proxy",  # of Ansible, of the environment
+    "foreign_keys", "sequence_owners",  # values
+    "is_called",  # of a sequence
+}
+"""Names that are advised like options and are something else."""
+_NAME = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+"
+_ADVISED = re.compile(rf"\b(?:[Ss]et|check|[Uu]se|choose|[Gg]ive|clear|raise|lower|change|allow|name|empty|with|in|by|into|or|and|,) ({_NAME})\b(?![.(=*])")
+_SET = re.compile(r"\bset ([a-z_]+)(?= to\b|: [a-z]|;|$)")
+_VALUE = re.compile(r"(?:\(|\b(?:set|with|by|and|or) )([a-z_]+): ([a-z]+)\b")
+_SQL = re.compile(r"\b(?:SELECT|INSERT|CREATE|ALTER|DROP|COPY|SET|BEGIN|DECLARE|GRANT)\b")
+_OF_POSTGRESQL = re.compile(r"(?:pg|st|information)_")
+
+
+def messages(path: pathlib.Path) -> list[str]:
+    """Return a file's sentences: its string literals but documentation, SQL and lists of words. What is formatted into them is a gap."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    skipped |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "").isupper()
+                and isinstance(node.value, ast.Constant)}
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped]
+    return [text for text in texts if " " in text.strip() and not _SQL.search(text) and not re.fullmatch(r"[a-z0-9_\s]+", text)]
+
+
+def documented(document: str) -> set[str]:
+    """Return the options of a module's or fragment's documentation."""
+    return set(yaml.safe_load(document).get("options", {}))
+
+
+@pytest.fixture(name="known", scope="module")
+def _known() -> set[str]:
+    names = {*BY_NAME, *PLAYBOOK_VARIABLES, *QUESTIONS, *KINDS}
+    for folder in ("modules", "doc_fragments"):
+        for path in sorted((CHECKOUT / "plugins" / folder).glob("*.py")):
+            module = importlib.import_module(f"ansible_collections.nomos.cockroach_migrator.plugins.{folder}.{path.stem}")
+            names |= documented(module.ModuleDocFragment.DOCUMENTATION if folder == "doc_fragments" else module.DOCUMENTATION)
+    for path in CHECKOUT.glob("roles/*/meta/argument_specs.yml"):
+        names |= set(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
+    return names
+
+
+def advised(text: str) -> set[str]:
+    """Return the options that a sentence advises. The keys of an example's mapping are none."""
+    text = re.sub(r"`\{.*?\}`", "", text)
+    names = {name for pattern in (_ADVISED, _SET) for name in pattern.findall(text)}
+    return {name for name in names if not _OF_POSTGRESQL.match(name)} - NO_OPTIONS
+
+
+def wrong_values(text: str) -> set[str]:
+    """Return each ``name: value`` whose value is a choice of some variable, but not of that name."""
+    owners: dict[str, set[str]] = {}
+    for setting in SETTINGS:
+        for choice in setting.choices:
+            owners.setdefault(choice, set()).add(setting.name)
+    return {f"{name}: {value}" for name, value in _VALUE.findall(text) if value in ("restore", "backup", "cluster", "existing", "skip") and name not in owners[value]}
+
+
+SOURCES = sorted(path for path in (CHECKOUT / "plugins").rglob("*.py") if path.name != "row_code.py")
+"""All but the file whose strings are code."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(CHECKOUT / "plugins")))
+def test_messages_name_options_that_are_there(path, known):
+    found = {(name, text) for text in messages(path) for name in advised(text) - known}
+    assert not found, f"no such variable or argument; if it is none, it belongs to NO_OPTIONS: {found}"
+    assert not {text for text in messages(path) if wrong_values(text)}
+
+
+def test_names_are_found_in_sentences():
+    assert advised(": no S3 credentials: set access_key_id and secret_access_key, a profile") == {"access_key_id", "secret_access_key"}
+    assert advised("check endpoint_url, region and the network") == {"endpoint_url"}
+    assert advised("the bucket is in another region: set region") == {"region"}
+    assert wrong_values("restore it with CockroachDB (source: restore)") == {"source: restore"}
+    assert not wrong_values("set migration_source: restore")
