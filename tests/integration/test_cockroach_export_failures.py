@@ -3,6 +3,9 @@
 """Exports over SQL that cannot be done: one clear error without secrets, nothing taken for complete, and a second run that goes on."""
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 from cockroach_nodes import BINARY, node
 
@@ -71,6 +74,21 @@ def test_check_writes_nothing(tmp_path, io_dir):
     with node("stand-in", tmp_path, io_dir, "shop") as parameters:
         result = export_cluster(parameters, request(tmp_path), check=True)
     assert result["changed"] and result["tables"] == 10 and not (tmp_path / "dump").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small file system")
+def test_no_room_for_the_dump(tmp_path, io_dir):
+    """Known before anything is written: about a third of what the rows are as text."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    try:
+        with node("stand-in", tmp_path, io_dir, "shop") as parameters, pytest.raises(ConfigurationError, match="no room for the dump.*set temp_dir or dump_dir"):
+            export_cluster(parameters, request(small))
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_nobody_answers(tmp_path):

@@ -23,6 +23,7 @@ _DEFAULTS = {
 """The settings of a new CockroachDB that the project changes."""
 _RESTORED = ("diagnostics.reporting.enabled", "sql.stats.automatic_collection.enabled")
 """Those that a restore of a whole cluster brings back."""
+_ZONES = "SHOW ZONE CONFIGURATIONS"
 _SYSTEM_TABLE = '"system"."public".'
 
 
@@ -81,7 +82,7 @@ class _Connection:
             if self.session.moment:
                 self.session.failed = True
             return refused
-        answer = self._transaction(sql) or self._by_hand(sql) or self._recorded(sql)
+        answer = self._transaction(sql) or self._by_hand(sql) or self._recorded(sql) or self._never_recorded(sql)
         return answer or pgwire.error_response(f"the stand-in for CockroachDB has no answer to: {sql}")
 
     def _refusal(self, sql: str) -> Optional[bytes]:
@@ -125,8 +126,6 @@ class _Connection:
             return conversation.first("SHOW BACKUP ")
         if recorded is not None and sql.startswith("RESTORE FROM "):
             self.answers.settings.update({name: _DEFAULTS[name] for name in _RESTORED})
-        if recorded is None and _SYSTEM_TABLE in sql and sql.startswith("SELECT "):
-            return pgwire.table([f"column{number}" for number in range(sql.split(" FROM ")[0].count(",") + 1)], [])
         return recorded
 
     def _by_hand(self, sql: str) -> Optional[bytes]:
@@ -153,10 +152,15 @@ class _Connection:
         if sql.startswith("SELECT options FROM [SHOW ROLES]"):
             options = pgwire.table(["options"], [["{BYPASSRLS}"]])
             return options if user == "bypasses by option" else pgwire.error_response("user root does not have SELECT privilege on relation users", "42501")
-        if sql == "SHOW ZONE CONFIGURATIONS":
+        return self._zones() if sql == _ZONES and answers.options.get("STAND_IN_GC_SECONDS") else None
+
+    def _never_recorded(self, sql: str) -> Optional[bytes]:
+        if sql == _ZONES:
             return self._zones()
         if sql.startswith("SELECT schema_name, table_name, estimated_row_count FROM [SHOW TABLES FROM "):
             return pgwire.table(["schema_name", "table_name", "estimated_row_count"], [])
+        if _SYSTEM_TABLE in sql and sql.startswith("SELECT "):
+            return pgwire.table([f"column{number}" for number in range(sql.split(" FROM ")[0].count(",") + 1)], [])
         return None
 
     def _set(self, sql: str) -> bytes:

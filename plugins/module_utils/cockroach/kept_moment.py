@@ -97,13 +97,16 @@ def zones_of(tables: Iterable[TableName], zones: Iterable[Zone]) -> dict[TableNa
 
 
 def estimated_rows(connection: Any, databases: Iterable[str]) -> dict[TableName, int]:
-    """Return CockroachDB's estimates of the tables' rows, from its statistics, as far as it has some. Raises psycopg2.Error."""
-    found = {}
+    """Return CockroachDB's estimates of the tables' rows, from its statistics, as far as it has some (v20.2 and later). Raises psycopg2.Error."""
+    found: dict[TableName, int] = {}
     for database in databases:
         with connection.cursor() as cursor:
-            cursor.execute(
-                sql.SQL("SELECT schema_name, table_name, estimated_row_count FROM [SHOW TABLES FROM {}]").format(sql.Identifier(database))
-            )
+            try:
+                cursor.execute(
+                    sql.SQL("SELECT schema_name, table_name, estimated_row_count FROM [SHOW TABLES FROM {}]").format(sql.Identifier(database))
+                )
+            except psycopg2.errors.UndefinedColumn:
+                return found
             found.update({(database, schema, table): int(rows) for schema, table, rows in cursor.fetchall() if rows is not None})
     return found
 
