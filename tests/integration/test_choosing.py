@@ -60,19 +60,9 @@ def _dump(tmp_path_factory):
 
 
 @pytest.fixture(name="name")
-def _name(postgres):
-    """The name of its database, which is removed afterwards."""
-    yield "my shop"
-    run_alone(postgres, 'DROP DATABASE IF EXISTS "my shop" WITH (FORCE)')
-
-
-def run_alone(parameters, command):
-    """Run a command that takes no transaction."""
-    connection = connect(parameters)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(command)
-    connection.close()
+def _name():
+    """The name of its database."""
+    return "my shop"
 
 
 def test_new_names_arrive_with_everything_that_refers_to_them(postgres, tmp_path):

@@ -9,7 +9,7 @@ from typing import Optional
 
 from ..catalog.arrangement import AS_IN_SOURCE, Arrangement, arrange
 from ..catalog.cluster_leftovers import STATISTICS
-from ..catalog.model import Catalog, Finding
+from ..catalog.model import Catalog, Finding, UnfinishedImport
 from ..catalog.object_names import object_names
 from ..catalog.object_numbers import object_numbers
 from ..catalog.selection import Selection, select
@@ -64,6 +64,8 @@ class Plan:
     sources: dict[int, TableSource]
     tasks: list[Task]
     read: list[KeyRange]
+    imports: dict[int, UnfinishedImport]
+    """By table id: what is no part of the table."""
 
 
 def export_backup(
@@ -96,6 +98,7 @@ def export_backup(
     require_room_for_dump(dump_dir, _needed_bytes(backup, plan))
     journal = ExportJournal(dump_dir, identity)
     _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders, _Worker.policies = backup, plan.sources, dump_dir, {}, policies
+    _Worker.imports = plan.imports
     results = run_tasks(plan.tasks, _run_task, journal, parallelism, progress or (lambda state: None))
     tally: dict[int, int] = {}
     for result in results.values():
@@ -138,7 +141,7 @@ def make_plan(
     for start, end in unread_ranges(backup, read):
         bounds = [start, *backup.split(start, end, COUNT_BYTES), end]
         tasks += [Task(bounds[number], bounds[number + 1]) for number in range(len(bounds) - 1)]
-    return Plan(catalog, sources, tasks, read)
+    return Plan(catalog, sources, tasks, read, found.unfinished_imports)
 
 
 def _bytes(backup: Backup, start: bytes, end: bytes) -> int:
@@ -170,6 +173,7 @@ class _Worker:
     dump_dir: str
     decoders: dict[int, RowDecoder]
     policies: ValuePolicies
+    imports: dict[int, UnfinishedImport]
 
 
 def _run_task(task: Task) -> dict:
@@ -193,7 +197,7 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
     path = layout.chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
 
     def fill(writer: ChunkWriter) -> None:
-        for lines, computed in decoder.rows(_Worker.backup.scan(task.start, task.end, tally)):
+        for lines, computed in decoder.rows(_Worker.backup.scan(task.start, task.end, tally, _Worker.imports.get(task.table_id))):
             writer.write(lines, computed)
 
     result = write_chunk(path, source.name, fill)

@@ -12,7 +12,7 @@ from .reader import BackupRequest, open_backup
 def overview(request: BackupRequest) -> dict:
     """Return ``info``, ``databases`` (name and full table names), ``stored_bytes`` and ``findings``. Raises MigrationError."""
     backup = open_backup(request)
-    catalog = build_catalog(backup.descriptors)
+    catalog = build_catalog(backup.descriptors, before_imports=True)
     databases = []
     for database in catalog.databases:
         schemas = {schema.id: schema.name for schema in database.schemas}

@@ -22,7 +22,7 @@ _ZONES = "zones"
 
 def source_catalog(backup: Backup) -> Catalog:
     """Return the catalog; comments, roles and settings are in it where the backup has the system tables (full-cluster backups)."""
-    catalog = build_catalog(backup.descriptors)
+    catalog = build_catalog(backup.descriptors, before_imports=True)
     tables = system_tables(backup.descriptors, CLUSTER_TABLES, catalog.findings)
     apply_cluster_tables(catalog, {name: _rows(backup, tables[name], name) for name in tables})
     return catalog

@@ -22,7 +22,7 @@ from ..errors import TargetError
 from . import content as contents
 from . import existing_tables, ledger, left_out
 from . import features as server_features
-from .catalog_check import check_columns, check_statements
+from .catalog_check import check_catalog
 from .connection import ConnectionParameters, connect, postgres_message
 from .load import chosen
 from .pool import ConnectionPool
@@ -125,12 +125,11 @@ def _check_objects(database: Database, roles: list[Role], policies: ConversionPo
     features = server_features.probe(control)
     convert_options = ConvertOptions(options.grants, server_features.existing_roles(control), policies)
     wanted = contents.statements_of(options.content, convert_database(database, roles, features, convert_options).statements)
-    columns, missing = check_columns(control, database, features, convert_options) if options.content != contents.DATA else (0, [])
     if options.content == contents.DATA:
         there = existing_tables.sequences(control)
         wanted = [statement for statement in wanted if (statement.schema, statement.name) in there]
     refused = left_out.read(control)
     wanted = [statement for key, statement in ledger.statement_keys(wanted).items() if key not in refused]
-    statements, missing_objects = check_statements(control, database, wanted)
+    result = check_catalog(control, database, wanted, options.grants != "skip")
     control.rollback()
-    return columns + statements, missing + missing_objects
+    return result

@@ -21,7 +21,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_statements
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
 
 TYPES = {"INT2": SqlType("int", 21, 16), "INT4": SqlType("int", 23, 32), "INT8": SqlType("int", 20, 64)}
 HIGHEST = {"INT2": 2**15 - 1, "INT4": 2**31 - 1, "INT8": 2**63 - 1}
@@ -46,7 +46,10 @@ class Loaded:
         self.cursor = self.connection.cursor()
         for statement in self.conversion.statements:
             self.cursor.execute(statement.sql)
-        self.differences = check_statements(self.connection, database, self.conversion.statements)[1]
+        self.connection.autocommit = False
+        self.differences = check_catalog(self.connection, database, self.conversion.statements, rights_are_ours=False)[1]
+        self.connection.rollback()
+        self.connection.autocommit = True
 
     def one(self, query: str):
         self.cursor.execute(query)

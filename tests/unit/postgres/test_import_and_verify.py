@@ -174,7 +174,7 @@ def test_a_constraint_that_rows_break(postgres17, tmp_path, name):
     ("DELETE FROM orders WHERE id = 599", "rows"),
     ("DROP INDEX orders_total", "index public.orders_total of table orders: missing"),
     ("ALTER TABLE lines DROP CONSTRAINT lines_order", "foreign key public.lines_order of table lines: missing"),
-    ("ALTER TABLE orders ALTER customer SET NOT NULL", "column public.orders.customer: NOT NULL is True"),
+    ("ALTER TABLE orders ALTER customer SET NOT NULL", "column public.orders.customer: is NOT NULL"),
     ("ALTER TABLE orders ALTER total TYPE numeric(14,2)", "type is numeric(14,2), not numeric(12,2)"),
     ("ALTER TABLE orders VALIDATE CONSTRAINT unsure", "validated, which it was not"),
     ("SELECT setval('\"Counter\"', 10)", "its value"),

@@ -108,7 +108,7 @@ class Builder:
         return (database, schema, name) in self._relations
 
     def add_type(self, database: Database, schema: Schema, item: UserType) -> bool:
-        """Register an enum or composite type; False when the name is taken."""
+        """Register an enum, composite type or domain; False when the name is taken."""
         key = (database.name, schema.name, item.name)
         if key in self._types:
             return False
