@@ -35,6 +35,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts  # noqa: E402
 
 DEFAULT_BACKUP = CHECKOUT.parent / "shared" / "fixtures" / "backups" / "tpcc"
 
@@ -90,14 +91,14 @@ def bare_copy(work: pathlib.Path, pg_bin: str, url: str) -> float:
 
 
 def import_phase(work: pathlib.Path, parallelism: int, parameters: ConnectionParameters) -> dict:
-    return import_dump(str(work / "dump"), parameters, ImportOptions(parallelism=parallelism))
+    return facts(import_dump(str(work / "dump"), parameters, ImportOptions(parallelism=parallelism)))
 
 
 def verify_phase(work: pathlib.Path, parallelism: int, parameters: ConnectionParameters) -> dict:
     result = verify_dump(str(work / "dump"), parameters, VerifyOptions(parallelism=parallelism))
-    if not result["ok"]:
+    if not result.succeeded:
         raise SystemExit("the verification found differences")
-    return result
+    return facts(result)
 
 
 def chosen_backup(arguments: argparse.Namespace, work: pathlib.Path) -> tuple[str, str]:

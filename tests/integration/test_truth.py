@@ -18,7 +18,7 @@ CHAIN_LAYERS = {"chain-v20.2.7-layer0": 0, "chain-v20.2.7-layer4": 4, "chain-v20
 
 
 def _check(migration, truth, database):
-    assert migration.verified["ok"], migration.verified
+    assert migration.verified.succeeded, migration.verified
     words = migration.judge(truth, database)
     identical, total = words.split()[0], words.split()[2]
     assert identical == total
@@ -63,7 +63,7 @@ def test_chain_of_incrementals(truth, postgres, shared_fixtures, tmp_path):
 def test_remap(postgres, shared_fixtures, tmp_path):
     location = f"file://{shared_fixtures}/backups/upstream/remap-v21.1.1"
     migration = migrate(postgres, [location], tmp_path / "dump")
-    database = next(iter(migration.verified["databases"]))
+    database = next(iter(migration.verified.databases))
     _check(migration, shared_fixtures / "truth" / "remap-v21.1.1", database)
 
 
