@@ -10,7 +10,7 @@ from rewritten_backups import BY_EPOCH, FLAGGED, UNFLAGGED, Form, rewrite
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 
 COPIES = {
-    "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"), "tricky": ("tricky", {}, "tricky"),
+    "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"), "tricky": ("tricky", {}, "tricky"), "tenant": ("tenant", {}, "tenant"),
     "modern-shaped/shop-v4": ("shop", {}, "shop"), "modern-shaped/shop-v7": ("shop", {}, "shop"), "modern-shaped/types-v5": ("types", {}, "types"),
     "modern-shaped/types-v7-encrypted": ("types", {"passphrase": "correct horse"}, "types"),
 }
@@ -25,7 +25,7 @@ def _empty_server(postgres):
     connection = connect(postgres)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        for database in ("shop", "types", "tricky", "data", "d", "tpcc"):
+        for database in ("shop", "types", "tricky", "tenant", "data", "d", "tpcc"):
             cursor.execute(f'DROP DATABASE IF EXISTS "{database}"')
     connection.close()
 
