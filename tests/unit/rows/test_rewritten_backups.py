@@ -18,6 +18,7 @@ FORMS = {
     "increments": Form(),
     "inside a virtual cluster, whole keys": Form(tenant=10, table_format=("rocksdb", 2)),
     "inside a virtual cluster of a high number, whole keys": Form(tenant=1000, deleted=UNFLAGGED),
+    "inside a virtual cluster, elided without the table": Form(tenant=7, elided=1, deleted=FLAGGED),
     "elided keys": Form(elided=2, deleted=FLAGGED, table_format=("pebble", 4)),
     "inside a virtual cluster, elided keys": Form(tenant=2, elided=2, deleted=UNFLAGGED, table_format=("pebble", 4)),
     "under IMPORT INTO, by time": Form(importing="t_string", build_tag="v22.2.0"),
