@@ -33,10 +33,6 @@ def available_roles(roles: list[Role], context: Context) -> frozenset[str]:
 def create_grants(context: Context, routines: dict[int, Routine]) -> None:
     """Add ALTER … OWNER TO and GRANT; roles that the target lacks get one finding each with what they lose."""
     if context.options.grants == "skip":
-        context.find(
-            "grants_skipped", "warning", context.database.name, "Owners and privileges are left out (grants is skip): all belongs to the importing role.",
-            "Set grants to existing or create and run again.",
-        )
         return
     lost: dict[str, list[str]] = {}
     database = context.database

@@ -232,8 +232,16 @@ def _plan_database(
     job = Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, features, content=content)
     if content == contents.DATA:
         return _plan_data(job, parameters)
-    job.findings = [*conversion.findings, *(_came_late(state.name, what) for what in late)]
+    skipped = [_skipped(state.name)] if options.grants == "skip" else []
+    job.findings = [*skipped, *conversion.findings, *(_came_late(state.name, what) for what in late)]
     return job
+
+
+def _skipped(database: str) -> Finding:
+    return Finding(
+        "grants_skipped", "warning", database, "Owners and privileges are left out (grants is skip): all belongs to the importing role.",
+        "Set grants to existing or create and run again.",
+    )
 
 
 def _came_late(database: str, what: str) -> Finding:

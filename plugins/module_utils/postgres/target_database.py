@@ -176,7 +176,9 @@ def letter_case(admin: Any, name: str) -> list[Finding]:
     """Return a finding when the database does not know the case of all letters."""
     with admin.cursor() as cursor:
         # PostgreSQL 14 knows the provider libc only.
-        cursor.execute("SELECT datctype IN ('C', 'POSIX') AND coalesce(to_jsonb(d)->>'datlocprovider', 'c') = 'c' FROM pg_database d WHERE datname = %s", (name,))
+        cursor.execute(
+            "SELECT datctype IN ('C', 'POSIX') AND coalesce(to_jsonb(d)->>'datlocprovider', 'c') = 'c' FROM pg_database d WHERE datname = %s", (name,),
+        )
         row = cursor.fetchone()
     admin.commit()
     if not row or not row[0]:
