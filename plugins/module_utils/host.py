@@ -10,8 +10,8 @@ import stat
 from .errors import ConfigurationError
 
 
-def check_host(directory: str, needed_bytes: int) -> dict:
-    """Return ``free_bytes`` of the directory's file system and ``changed``.
+def check_host(directory: str, needed_bytes: int, purpose: str = "the dump") -> dict:
+    """Return ``free_bytes`` of the directory's file system and ``changed``. ``purpose`` says what the room is for.
 
     Raises ConfigurationError when the directory is somebody else's, others may write to it, or there is not enough room.
     """
@@ -24,7 +24,7 @@ def check_host(directory: str, needed_bytes: int) -> dict:
     free = shutil.disk_usage(existing).free
     if free < needed_bytes:
         raise ConfigurationError(
-            f"no room for the dump: {existing} has {free >> 20} MiB free, about {(needed_bytes >> 20) + 1} MiB are needed; "
+            f"no room for {purpose}: {existing} has {free >> 20} MiB free, about {(needed_bytes >> 20) + 1} MiB are needed; "
             "set temp_dir or dump_dir to a larger file system"
         )
     return {"changed": False, "free_bytes": free}

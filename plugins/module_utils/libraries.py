@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 import sys
 from collections.abc import Iterable
 
@@ -45,5 +46,6 @@ def require(names: Iterable[str]) -> None:
     packages = missing(names)
     if packages:
         raise ConfigurationError(
-            f"Python packages are missing on this host: {', '.join(packages)}; install them with: {sys.executable} -m pip install {' '.join(packages)}"
+            f"Python packages are missing on {platform.node()}, which runs the modules with {sys.executable}: {', '.join(packages)}; install the collection's "
+            f"requirements.txt there ({sys.executable} -m pip install {' '.join(packages)}), or set ansible_python_interpreter to a Python that has it"
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from .dump.layout import is_complete, read_manifest
+from .dump.loaded_size import loaded_bytes
 from .dump.needs import schema_needs
 from .dump.rows import rows_removed
 from .result_file import read_result
@@ -40,7 +41,7 @@ def verified_dump(state_dir: str, targets: list[str]) -> str:
 
 def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requirements: bool) -> dict:
     """Return ``complete`` (there is a dump), ``dump_id``, ``source_id``, ``requires`` (of PostgreSQL: ``icu``, extensions; it converts the
-    schema, so only ``with_requirements``), ``rows_removed`` and
+    schema, so only ``with_requirements``), ``loaded_bytes`` (about what the rows take there; likewise), ``rows_removed`` and
     ``done`` (phase to whether it succeeded with this dump; the phases of targets: in every one of ``targets``, and there is one).
 
     Raises MigrationError.
@@ -53,5 +54,6 @@ def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requireme
     done = {phase: all(phase in results and not results[phase].get("failed") for results in found) for phase in PHASES}
     return {
         "changed": False, "complete": complete, "dump_id": dump_id, "source_id": source_id,
-        "requires": schema_needs(dump_dir) if complete and with_requirements else [], "rows_removed": rows_removed(dump_dir), "done": done,
+        "requires": schema_needs(dump_dir) if complete and with_requirements else [],
+        "loaded_bytes": loaded_bytes(dump_dir) if complete and with_requirements else 0, "rows_removed": rows_removed(dump_dir), "done": done,
     }

@@ -23,6 +23,11 @@ options:
     description: How much room it has to have.
     type: int
     default: 0
+  purpose:
+    description: What the room is for, in the message that there is not enough.
+    type: str
+    default: the dump
+    version_added: 1.3.0
 """
 
 EXAMPLES = r"""
@@ -48,7 +53,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.host impo
 def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
-        argument_spec=dict(directory=dict(type="path", required=True), needed_bytes=dict(type="int", default=0)),
+        argument_spec=dict(directory=dict(type="path", required=True), needed_bytes=dict(type="int", default=0), purpose=dict(type="str", default="the dump")),
         supports_check_mode=True,
     )
     ansible_module.run(module, libraries.PACKAGES, lambda: check_host(**module.params))

@@ -29,7 +29,7 @@ options:
     elements: str
     default: []
   with_requirements:
-    description: Whether to tell what the schema uses of PostgreSQL. The schema is converted for it.
+    description: Whether to tell what the schema uses of PostgreSQL, and how much room the rows take there. The schema is converted for it.
     type: bool
     default: false
 """
@@ -60,6 +60,13 @@ requires:
   returned: success
   type: list
   elements: str
+loaded_bytes:
+  description:
+    - About how much room the dump's rows take in a PostgreSQL of their own, with indexes and write-ahead log.
+    - V(0) without O(with_requirements).
+  returned: success
+  type: int
+  version_added: 1.3.0
 rows_removed:
   description: Whether the dump's rows were removed after they had been verified in the target.
   returned: success

@@ -21,14 +21,14 @@ SAMPLE = f"file://{CHECKOUT}/tests/fixtures/backups/types"
 class Run:
     """A finished ansible-playbook."""
 
-    def __init__(self, playbook: str, *arguments: str, watch: bool = False) -> None:
+    def __init__(self, playbook: str, *arguments: str, watch: bool = False, directory: pathlib.Path | None = None) -> None:
         command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), str(CHECKOUT / playbook), *arguments]
         environment = {
             **os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"), "ANSIBLE_NOCOLOR": "1",
             "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         self.seen_arguments: set[str] = set()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=directory) as process:
             if watch:
                 threading.Thread(target=self._watch, args=(process,), daemon=True).start()
             self.output, _ = process.communicate()

@@ -131,6 +131,35 @@ def test_values_that_postgresql_cannot_hold(work):
     assert "4 rows were put aside" not in report and "2 rows were put aside, they are not in the table. column code: 2 for zero_character" in report
 
 
+def test_a_sample_is_written_where_the_user_stands(work):
+    """Not where the playbook is, which may be the installed collection; whatever PWD says."""
+    assert Run("playbooks/create_config.yml", "-econfig_path=mine.yml", directory=work).changed == 1
+    run = Run("playbooks/create_config.yml", directory=work)
+    assert f"{work}/migration_vars.yml is written" in run.output
+    assert sorted(path.name for path in work.iterdir()) == ["migration_vars.yml", "mine.yml"]
+    assert "was left as it is" in Run("playbooks/create_config.yml", directory=work).output
+
+
+def test_which_host_migrates(work):
+    """The playbooks are stopped right behind it, by a variable that is refused."""
+    inventory = work / "inventory.yml"
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+
+    def run(*arguments, playbook="playbooks/migrate.yml", **groups):
+        inventory.write_text(yaml.safe_dump({"all": {"children": {name: {"hosts": dict.fromkeys(hosts, local)} for name, hosts in groups.items()}}}), encoding="utf-8")
+        return Run(playbook, variables(work, chunk_size=0), f"-i{inventory}", *arguments)
+
+    chosen = run(migration=["migrator"], migration_targets=["db"])
+    assert "[migrator]" in chosen.output and "[localhost]" not in chosen.output and "localhost migrates" not in chosen.output
+    ignored = run(servers=["one", "two"], migration_targets=["db"], playbook="playbooks/rehearse.yml")
+    assert "The inventory has no group migration: localhost migrates, not one, two." in ignored.output
+    assert "chunk_size" in ignored.error
+    assert "localhost migrates" not in run(migration_targets=["db"]).output
+    assert "[one]" in run("-emigration_hosts=one", servers=["one", "two"]).output
+    wrong = run("-emigration_hosts=eno", servers=["one"])
+    assert wrong.code != 0 and "migration_hosts is eno, and the inventory has no such host or group" in wrong.error
+
+
 def test_sample_of_the_variables(work):
     path = work / "vars.yml"
     assert Run("playbooks/create_config.yml", f"-econfig_path={path}").changed == 1

@@ -135,11 +135,11 @@ def test_two_targets_of_one_dump(work, empty_postgres):
         inventory = work / "inventory.yml"
         hosts = {name: target_variables(parameters) for name, parameters in (("first", empty_postgres), ("second", second))}
         example = yaml.safe_load((CHECKOUT / "playbooks" / "examples" / "inventory.yml").read_text(encoding="utf-8"))
-        assert set(example["all"]["children"]) == {"migration_hosts", "migration_targets"}
+        assert set(example["all"]["children"]) == {"migration", "migration_targets"}
         inventory.write_text(yaml.safe_dump({"all": {"children": {
-            "migration_hosts": {"hosts": {"localhost": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}, "migration_targets": {"hosts": hosts},
+            "migration": {"hosts": {"localhost": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}, "migration_targets": {"hosts": hosts},
         }}}), encoding="utf-8")
-        argument = variables(work, s3_backup_path=SAMPLE, test_postgresql_import=False, migration_hosts="migration_hosts")
+        argument = variables(work, s3_backup_path=SAMPLE, test_postgresql_import=False)
         os.chmod(inventory, 0o600)
         run = Run("migrate.yml", f"-i{inventory}", argument)
         assert run.code == 0 and run.output.count("VERIFIED") == 2, run.output

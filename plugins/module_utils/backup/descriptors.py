@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..errors import UnsupportedError
 from . import protobuf
 from .manifest import Manifest
 from .timestamps import Timestamp
@@ -19,12 +18,12 @@ _TABLE_DROPPED, _DROPPED = 2, 1
 def live_descriptors(manifest: Manifest, time: Timestamp) -> dict[int, bytes]:
     """Return the descriptors at ``time`` by id, without dropped ones; offline ones are there, to be reported.
 
-    ``manifest`` is the layer that covers ``time``. Raises UnsupportedError for an unknown kind of descriptor.
+    ``manifest`` is the layer that covers ``time``. Descriptors of an unknown kind have negative ids, for nobody knows where theirs are.
     """
     if manifest.changes and (time != manifest.end_time or manifest.cluster_coverage):
         found = _at(manifest.changes, time)
     else:
-        found = {_identify(data)[1]: data for data in manifest.descriptors}
+        found = {_identify(data)[1] or -place: data for place, data in enumerate(manifest.descriptors, 1)}
     return {number: data for number, data in sorted(found.items()) if not _is_dropped(data)}
 
 
@@ -37,15 +36,15 @@ def _at(changes: list[tuple[Timestamp, int, Optional[bytes]]], time: Timestamp) 
 
 
 def _identify(data: bytes) -> tuple[int, int, protobuf.Message]:
-    """Return kind, id and content of a Descriptor message."""
+    """Return kind, id and content of a Descriptor message; kind and id are 0 when the kind is not known."""
     message = protobuf.parse(data)
     kinds = [kind for kind in _ID if kind in message]
     if len(kinds) != 1:
-        raise UnsupportedError(f"a descriptor is of an unknown kind (fields {sorted(message)})")
+        return 0, 0, {}
     content = protobuf.parse(protobuf.blob(message, kinds[0]))
     return kinds[0], protobuf.integer(content, _ID[kinds[0]]), content
 
 
 def _is_dropped(data: bytes) -> bool:
     kind, _number, content = _identify(data)
-    return protobuf.integer(content, _STATE[kind]) == (_TABLE_DROPPED if kind == TABLE else _DROPPED)
+    return bool(kind) and protobuf.integer(content, _STATE[kind]) == (_TABLE_DROPPED if kind == TABLE else _DROPPED)

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Where a table's rows lie in the key space. A range is (start, end): start <= key < end."""
+"""Where a table's rows lie in the key space. A range is (start, end): start <= key < end.
+
+The keys of a virtual cluster begin with a prefix (0xfe, its number) that all of them share. It is taken off where a
+backup is read, so that everywhere else they are those of any cluster.
+"""
 from __future__ import annotations
 
 from ..catalog.model import Sequence, Table
+from ..errors import CorruptBackupError
 
 KeyRange = tuple[bytes, bytes]
+_TENANT = b"\xfe"
 
 
 def encode_unsigned(value: int) -> bytes:
@@ -14,6 +20,30 @@ def encode_unsigned(value: int) -> bytes:
         return bytes((0x88 + value,))
     body = value.to_bytes((value.bit_length() + 7) // 8, "big")
     return bytes((0xF5 + len(body),)) + body
+
+
+def unsigned_end(key: bytes, position: int) -> int:
+    """Return where the ordered unsigned integer at ``position`` ends."""
+    return position + 1 + max(0, key[position] - 0xF5) if position < len(key) else position
+
+
+def index_prefix_length(key: bytes) -> int:
+    """Return how many bytes of a key say its table and index."""
+    return unsigned_end(key, unsigned_end(key, 0))
+
+
+def tenant_prefix(key: bytes) -> bytes:
+    """Return what the keys of the key's virtual cluster begin with, nothing for a cluster that is none."""
+    return key[:unsigned_end(key, 1)] if key[:1] == _TENANT else b""
+
+
+def without_prefix(bound: bytes, prefix: bytes) -> bytes:
+    """Take ``prefix`` off a key or the end of a range. Raises CorruptBackupError when it lies outside of the prefix's keys."""
+    if prefix and bound == prefix_end(prefix):
+        return b"\xff"
+    if not bound.startswith(prefix):
+        raise CorruptBackupError(f"key {bound.hex()} is not one of the virtual cluster's, which begin with {prefix.hex()}")
+    return bound[len(prefix):]
 
 
 def prefix_end(prefix: bytes) -> bytes:

@@ -210,7 +210,7 @@ def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
 
 def _check_same_cluster(layers: list[Layer]) -> None:
     for layer in layers[1:]:
-        if layer.manifest.cluster_id != layers[0].manifest.cluster_id:
+        if (layer.manifest.cluster_id, layer.manifest.tenant) != (layers[0].manifest.cluster_id, layers[0].manifest.tenant):
             raise ConfigurationError(f"{layer.name} and {layers[0].name} are of different clusters: give the layers of one backup")
 
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from ..errors import CorruptBackupError, UnsupportedError
 from . import protobuf
 from .encryption import INFO, decrypt, is_encrypted
+from .key_ranges import tenant_prefix, without_prefix
 from .sstable.table import Table, named
 from .storage import Storage
 from .stored_file import open_file
@@ -29,7 +30,9 @@ Span = tuple[bytes, bytes]
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """One span of one data file. ``data_size`` is the exact sum of its keys' and values' lengths, None when it is not given."""
+    """One span of one data file. ``data_size`` is the exact sum of its keys' and values' lengths (from v22.2 on of those of range tombstones,
+    too: see ``coverage``), None when it is not given.
+    """
 
     span: Span
     path: str
@@ -45,7 +48,7 @@ class ManifestFile:
 
 @dataclass
 class Manifest:
-    """What one layer says of itself. ``changes`` are (time, id, descriptor or None when it was deleted)."""
+    """What one layer says of itself. ``changes`` are (time, id, descriptor or None when it was deleted); spans are without the prefix ``tenant``."""
 
     start_time: Timestamp
     end_time: Timestamp
@@ -67,6 +70,8 @@ class Manifest:
     elided: int
     compacted: bool
     slim: bool
+    tenant: bytes = b""
+    """What all keys begin with in a backup that was made inside a virtual cluster."""
     formats: set[str] = field(default_factory=set)
 
 
@@ -78,6 +83,8 @@ def read_manifest(storage: Storage, folder: str, name: str, key: Optional[bytes]
         manifest = _parse(protobuf.parse(open_container(storage, path, stored, key, compressed=name != "BACKUP")))
     if manifest.slim:
         _read_lists(manifest, storage, folder, key)
+    with named(storage.describe(path)):
+        _take_tenant_off(manifest)
     return manifest
 
 
@@ -184,9 +191,31 @@ def _refuse_tenants(message: protobuf.Message) -> None:
         tenants.append(str(protobuf.integer(nested, 1)))
     if tenants:
         raise UnsupportedError(
-            f"it holds whole virtual clusters (tenants {', '.join(tenants)}), which are not supported: "
-            "back up the databases from inside each virtual cluster and restore them with CockroachDB (migration_source: restore)"
+            f"it is a backup of the host of whole virtual clusters (tenants {', '.join(tenants)}), which is not supported. A backup that was made inside one "
+            "is: connect to each of them (options=-ccluster=NAME) and take a BACKUP there"
         )
+
+
+def _take_tenant_off(manifest: Manifest) -> None:
+    """Take the virtual cluster's prefix off all spans. Raises UnsupportedError when there are several of them."""
+    tenants = sorted({tenant_prefix(start) for start, _end in [*manifest.spans, *manifest.introduced, *(file.span for file in manifest.files)]})
+    if len(tenants) > 1:
+        numbers = [str(tenant_number(tenant)) if tenant else "the host" for tenant in tenants]
+        raise UnsupportedError(f"it holds keys of several virtual clusters ({', '.join(numbers)}), but its manifest does not list them")
+    if tenants and tenants[0]:
+        manifest.tenant = tenants[0]
+        manifest.spans = [_in_cluster(span, manifest.tenant) for span in manifest.spans]
+        manifest.introduced = [_in_cluster(span, manifest.tenant) for span in manifest.introduced]
+        manifest.files = [replace(file, span=_in_cluster(file.span, manifest.tenant)) for file in manifest.files]
+
+
+def _in_cluster(span: Span, tenant: bytes) -> Span:
+    return without_prefix(span[0], tenant), without_prefix(span[1], tenant)
+
+
+def tenant_number(prefix: bytes) -> int:
+    """Return the number of a virtual cluster from what its keys begin with."""
+    return _unsigned(prefix[1:])
 
 
 def _parse_change(data: bytes) -> tuple[Timestamp, int, Optional[bytes]]:

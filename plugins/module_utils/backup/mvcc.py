@@ -6,10 +6,12 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from operator import lt
 from typing import Optional
 
-from ..errors import CorruptBackupError
+from ..errors import CorruptBackupError, UnsupportedError
+from . import protobuf
 from .sstable.range_keys import RangeTombstone
 
 Batch = tuple[list[bytes], list[bytes]]
@@ -18,7 +20,43 @@ VersionedBatch = tuple[list[bytes], list[bytes], list[bytes]]
 """Keys, versions (see ``timestamps.version``) and values."""
 
 EXTENDED = 101
+IMPORT_EPOCH = 4
+"""In an extended value's header (MVCCValueHeader in CockroachDB's pkg/storage/enginepb/mvcc3.proto)."""
 FAMILY_ZERO = 0x88
+
+
+@dataclass(frozen=True)
+class UnfinishedImport:
+    """An IMPORT INTO that was under way: what it wrote is no part of its table, which is as it was before.
+
+    It wrote from the time ``start`` on (nanoseconds since 1970); where ``epoch`` is not 0 its values have that number in their headers. RESTORE
+    leaves out keys whose newest version is of the import, also when an earlier layer has an older version of them: an import writes only new keys
+    (checkAndRewriteTableKey in CockroachDB's pkg/backup/key_rewriter.go, epochBasedInProgressImport in restore_job.go).
+    """
+
+    start: int
+    epoch: int = 0
+
+    def wrote(self, version: bytes, value: bytes) -> bool:
+        """Tell whether a version is the import's. Raises UnsupportedError when that cannot be told."""
+        late = int.from_bytes(version[:8], "big") >= self.start
+        if not self.epoch:
+            return late
+        header = value[5:_header_end(value)] if value[4:5] == bytes((EXTENDED,)) else b""
+        epoch = protobuf.integer(protobuf.parse(header), IMPORT_EPOCH)
+        deleted = not value or header and len(value) == len(header) + 5
+        if late and not deleted and epoch != self.epoch:
+            raise UnsupportedError("rows were written after an IMPORT INTO began that had not ended, but do not say whether they are the import's")
+        return epoch == self.epoch
+
+
+def without_import(batches: Iterable[VersionedBatch], unfinished: UnfinishedImport) -> Iterator[VersionedBatch]:
+    """Leave out the keys that an unfinished import wrote."""
+    for batch in batches:
+        kept = [row for row in zip(*batch) if not unfinished.wrote(row[1], row[2])]
+        if kept:
+            keys, versions, values = zip(*kept)
+            yield list(keys), list(versions), list(values)
 
 
 def live(keys: list[bytes], values: list[bytes]) -> Batch:
@@ -43,10 +81,14 @@ def _plain(value: bytes) -> bytes:
     """Take off an extended value's header: its length (4 bytes), the mark, a protobuf message that is not needed."""
     if value[4] != EXTENDED:
         return value
-    start = 5 + int.from_bytes(value[:4], "big")
-    if start > len(value) or start < len(value) < start + 5:
+    return value[_header_end(value):]
+
+
+def _header_end(value: bytes) -> int:
+    end = 5 + int.from_bytes(value[:4], "big")
+    if end > len(value) or end < len(value) < end + 5:
         raise CorruptBackupError("an extended value is cut off")
-    return value[start:]
+    return end
 
 
 def require_ascending(keys: list[bytes]) -> None:
@@ -127,8 +169,8 @@ class _Cursor:
         return True
 
 
-def merge(streams: list[Iterator[tuple]]) -> Iterator[Batch]:
-    """Merge streams of sorted batches whose keys occur once in each; yield keys and values, deletions still among them.
+def merge(streams: list[Iterator[tuple]]) -> Iterator[tuple]:
+    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns, deletions still among them.
 
     Batches are (keys, values): the first stream that has a key wins, or (keys, versions, values): the greatest
     version wins, of equal ones the first stream's. Runs of keys that only one stream has are passed on whole.
@@ -143,13 +185,14 @@ def merge(streams: list[Iterator[tuple]]) -> Iterator[Batch]:
             first = cursor.position
             last = len(cursor.keys) if not heap else bisect_left(cursor.keys, heap[0][0], first)
             cursor.position = last
-            yield cursor.keys[first:last], cursor.columns[-1][first:last]
+            yield tuple(column[first:last] for column in cursor.columns)
             same = [number]
         else:
             same = [number]
             while heap and heap[0][0] == key:
                 same.append(heapq.heappop(heap)[1])
-            yield [key], [_winner([cursors[number] for number in same])]
+            winner = _winner([cursors[number] for number in same])
+            yield tuple([column[winner.position]] for column in winner.columns)
             for number in same:
                 cursors[number].position += 1
         for number in same:
@@ -157,24 +200,26 @@ def merge(streams: list[Iterator[tuple]]) -> Iterator[Batch]:
                 heapq.heappush(heap, (cursors[number].keys[cursors[number].position], number))
 
 
-def _winner(cursors: list[_Cursor]) -> bytes:
+def _winner(cursors: list[_Cursor]) -> _Cursor:
     best = cursors[0]
     if len(best.columns) == 3:
         for cursor in cursors[1:]:
             if cursor.columns[1][cursor.position] > best.columns[1][best.position]:
                 best = cursor
-    return best.columns[-1][best.position]
+    return best
 
 
-def joined(batches: Iterable[Batch], size: int = 2000) -> Iterator[Batch]:
+def joined(batches: Iterable[tuple], size: int = 2000) -> Iterator[tuple]:
     """Put small batches together to ones of about ``size`` keys."""
-    keys: list[bytes] = []
-    values: list[bytes] = []
-    for more_keys, more_values in batches:
-        keys += more_keys
-        values += more_values
-        if len(keys) >= size:
-            yield keys, values
-            keys, values = [], []
-    if keys:
-        yield keys, values
+    columns: tuple = ()
+    for batch in batches:
+        if columns:
+            for column, more in zip(columns, batch):
+                column += more
+        else:
+            columns = tuple(list(column) for column in batch)
+        if len(columns[0]) >= size:
+            yield columns
+            columns = ()
+    if columns:
+        yield columns

@@ -10,6 +10,7 @@ from ..catalog.expected import expected_of
 from ..catalog.from_descriptors import build_catalog
 from ..catalog.model import to_json
 from ..catalog.selection import Selection, select
+from ..catalog.unreadable import unreadable_finding
 from .reader import BackupRequest, open_backup
 
 
@@ -23,6 +24,8 @@ def overview(request: BackupRequest, selection: Selection, arrangement: Arrangem
         schemas = {schema.id: schema.name for schema in database.schemas}
         databases.append({"name": database.name, "tables": [f"{schemas[table.schema_id]}.{table.name}" for table in database.tables]})
     stored = sum(layer.get("bytes", 0) for layer in backup.info["layers"])
-    findings = to_json([*backup.findings, *catalog.findings])
+    findings = to_json([*backup.findings, *catalog.findings, *map(unreadable_finding, catalog.unreadable)])
+    # An export may refuse what cannot be read; CockroachDB itself can.
+    catalog.unreadable = []
     expected = [dataclasses.asdict(expected_of(database)) for database in arrange(select(catalog, selection), arrangement).databases]
     return {"info": backup.info, "databases": databases, "stored_bytes": stored, "findings": findings, "expected": expected}

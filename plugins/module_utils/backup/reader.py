@@ -8,15 +8,17 @@ import uuid
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Optional
 
 from ..catalog.model import Finding
 from ..errors import CorruptBackupError, UnsupportedError
 from . import mvcc, timestamps
 from .descriptors import live_descriptors
+from .key_ranges import index_prefix_length, prefix_end, unsigned_end, without_prefix
 from .layers import Layer, choose_chain, find_layers
-from .manifest import ELIDE_TABLE, ManifestFile, Span
+from .manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
 from .sstable.range_keys import RangeTombstone
 from .sstable.table import Table, named
 from .storage import Storage, StorageOptions
@@ -25,8 +27,6 @@ from .stored_file import open_file
 CACHE_BYTES = 48 << 20
 """Of stored files kept open by one process."""
 HASH_WINDOW = 4 << 20
-MAX_FILES_A_ROW = 2
-TENANT = b"\xfe"
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class BackupRequest:
 
 @dataclass(frozen=True)
 class FileRef:
-    """One span of one data file. ``data_size`` is the manifest's exact sum of the lengths of keys and values, in bytes;
-    None where it says nothing of them, or may have counted range tombstones too. ``path`` is for messages.
+    """One span of one data file. ``data_size`` is the manifest's sum of the lengths of keys and values in bytes, exact as ``coverage`` says;
+    None where it says nothing of them. ``path`` is for messages.
     """
 
     id: int
@@ -58,15 +58,43 @@ class FileRef:
 
 @dataclass(frozen=True)
 class _Source:
-    """A file entry with what reading it needs. ``prefix`` is missing from the file's own keys."""
+    """A file entry with what reading it needs."""
 
     ref: FileRef
     entry: ManifestFile
     storage: Storage
     path: str
     prefix: bytes
+    """What is missing from the file's own keys."""
+    cut: bytes
+    """What the file's own keys begin with too much: a virtual cluster's prefix."""
+    uncounted: int
+    """By how many bytes a key of the backup was longer in its cluster, where the manifest counted it."""
     spans: tuple[Span, ...]
     """All spans that the manifest names for this file."""
+
+    def place(self, key: bytes) -> bytes:
+        """Return a key as the file has it; the lowest one when none of the file's keys is before ``key``."""
+        if self.cut:
+            return self.cut + key
+        return key[len(self.prefix):] if key.startswith(self.prefix) else b""
+
+    def keys(self, stored: list[bytes]) -> list[bytes]:
+        """Return sorted keys of the file as the backup has them. Raises CorruptBackupError for those of another virtual cluster."""
+        if self.prefix:
+            return [self.prefix + key for key in stored]
+        if not self.cut or not stored:
+            return stored
+        without_prefix(stored[0], self.cut)
+        without_prefix(stored[-1], self.cut)
+        size = len(self.cut)
+        return [key[size:] for key in stored]
+
+    def tombstones(self, table: Table) -> list[RangeTombstone]:
+        """Return the file's range tombstones with their bounds as the backup has them."""
+        if self.cut:
+            return [replace(item, start=without_prefix(item.start, self.cut), end=without_prefix(item.end, self.cut)) for item in table.tombstones]
+        return [replace(item, start=self.prefix + item.start, end=self.prefix + item.end) for item in table.tombstones]
 
 
 def open_backup(request: BackupRequest) -> Backup:
@@ -118,16 +146,17 @@ class Backup:
             result.pop()
         return result
 
-    def scan(self, start: bytes, end: bytes, tally: dict[int, int]) -> Iterator[mvcc.Batch]:
-        """Yield the live keys (without version) and values of the rows in [start, end), in key order.
+    def scan(self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[mvcc.UnfinishedImport] = None) -> Iterator[mvcc.Batch]:
+        """Yield the live keys (without version) and values of the rows in [start, end), in key order, without those of an ``unfinished`` import.
 
         A row belongs to the range that holds its row prefix (its key without the family suffix), and is never cut. Values
         are four checksum bytes, a tag and data. Adds to ``tally[file.id]`` the bytes of keys and values read, every
         version counted, of those keys that lie in [start, end) exactly, so that adjoining ranges sum up to ``data_size``.
         """
-        batches = self._merged(start, end, tally)
-        cut_rows = len(end) > _index_prefix_length(end) or len(start) > _index_prefix_length(start)
-        for keys, values in mvcc.whole_rows(batches, start, end) if cut_rows else batches:
+        batches = self._merged(start, end, tally, unfinished)
+        if len(end) > index_prefix_length(end) or len(start) > index_prefix_length(start):
+            batches = mvcc.whole_rows(chain(batches, self._rest_of_row(end, unfinished)), start, end)
+        for keys, values in batches:
             keys, values = mvcc.live(keys, values)
             if keys:
                 yield keys, values
@@ -136,56 +165,88 @@ class Backup:
         """Read [start, end) only to add up its bytes as ``scan`` does."""
         for number in range(len(self.layers)):
             for source in self._select(number, start, end):
-                for _batch in self._blocks(number, source, start, end, end, False, tally):
+                for _batch in self._blocks(number, source, start, end, False, tally):
                     pass
+
+    def range_tombstones(self, file: FileRef) -> int:
+        """Return by how much a file's range tombstones make its ``data_size`` greater, 0 when it has none.
+
+        That is the length of both their bounds (inside the file's span) and of what is stored with them, as
+        mvccExportToWriter of CockroachDB's pkg/storage/mvcc.go counts them. Opens the file.
+        """
+        source = next(source for source in self._sources[file.layer] if source.ref.id == file.id)
+        low, high = file.span
+        return sum(
+            len(max(low, item.start)) + len(min(high, item.end)) + 2 * source.uncounted + item.value_size
+            for item in source.tombstones(self._table(file.layer, source)) if item.start < high and item.end > low
+        )
 
     def _select(self, layer: int, start: bytes, end: bytes) -> list[_Source]:
         return [source for source in self._sources[layer] if source.ref.span[0] < end and source.ref.span[1] > start]
 
-    def _merged(self, start: bytes, end: bytes, tally: dict[int, int]) -> Iterator[mvcc.Batch]:
-        limit = _row_limit(end)
-        selected = [_trim(self._select(number, start, limit), end) for number in range(len(self.layers))]
+    def _merged(self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[mvcc.UnfinishedImport]) -> Iterator[mvcc.Batch]:
+        """Yield the newest keys and values of [start, end), deletions still among them."""
+        selected = [self._select(number, start, end) for number in range(len(self.layers))]
         used = [number for number in range(len(self.layers)) if selected[number]]
         tombstones = self._tombstones(selected)
-        simple = not tombstones and not any(
+        simple = not tombstones and not unfinished and not any(
             self.layers[number].manifest.all_revisions or self._overlapping[number] for number in used)
         if simple and len(used) == 1:
-            yield from self._chain(used[0], selected[used[0]], start, end, limit, False, tally, checked=True)
+            yield from self._chain(used[0], selected[used[0]], start, end, False, tally, checked=True)
             return
         streams: list[Iterator[tuple]] = []
         for number in reversed(used):
             for sources in [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]:
-                stream = self._chain(number, sources, start, end, limit, not simple, tally, checked=simple)
+                stream = self._chain(number, sources, start, end, not simple, tally, checked=simple)
                 streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
-        yield from mvcc.joined(mvcc.merge(streams))
+        merged = mvcc.joined(mvcc.merge(streams))
+        for batch in mvcc.without_import(merged, unfinished) if unfinished else merged:
+            yield batch[0], batch[-1]
+
+    def _rest_of_row(self, end: bytes, unfinished: Optional[mvcc.UnfinishedImport]) -> Iterator[mvcc.Batch]:
+        """Yield the keys from ``end`` on of the row that begins before it, in however many files and layers they lie. Counts nothing."""
+        first = self._first_key(end, _row_limit(end))
+        prefix = mvcc.row_prefix(first) if first else end
+        if prefix < end:
+            yield from self._merged(end, prefix_end(prefix), {}, unfinished)
+
+    def _first_key(self, start: bytes, end: bytes) -> bytes:
+        """Return the first key of [start, end) that any layer has, empty when none has one."""
+        found = end
+        for number in range(len(self.layers)):
+            for source in self._select(number, start, end):
+                if source.ref.span[0] >= found:
+                    break
+                for batch in self._blocks(number, source, start, found, False, {}):
+                    found = batch[0][0]
+                    break
+        return found if found != end else b""
 
     def _chain(
-        self, layer: int, sources: list[_Source], start: bytes, end: bytes, limit: bytes, versioned: bool, tally: dict[int, int], checked: bool,
+        self, layer: int, sources: list[_Source], start: bytes, end: bytes, versioned: bool, tally: dict[int, int], checked: bool,
     ) -> Iterator[tuple]:
         """Yield the batches of a layer's files, which follow each other in key order."""
-        hidden = [span for later in self.layers[layer + 1:] for span in later.manifest.introduced if span[0] < limit and span[1] > start]
+        hidden = [span for later in self.layers[layer + 1:] for span in later.manifest.introduced if span[0] < end and span[1] > start]
         last = b""
         for source in sources:
-            for batch in self._blocks(layer, source, start, end, limit, versioned, tally):
+            for batch in self._blocks(layer, source, start, end, versioned, tally):
                 if checked:
                     with named(source.ref.path):
                         mvcc.require_ascending([last, *batch[0]] if last else batch[0])
                     last = batch[0][-1]
                 yield _without_hidden(batch, hidden) if hidden else batch
 
-    def _blocks(
-        self, layer: int, source: _Source, start: bytes, end: bytes, limit: bytes, versioned: bool, tally: dict[int, int],
-    ) -> Iterator[tuple]:
-        """Yield what one file entry has in [start, limit), block by block, and count what lies before ``end``."""
-        low, high = max(start, source.ref.span[0]), min(limit, source.ref.span[1])
-        counted_to = min(end, high)
-        prefix, number = source.prefix, source.ref.id
+    def _blocks(self, layer: int, source: _Source, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]) -> Iterator[tuple]:
+        """Yield what one file entry has in [start, end), block by block, and count it."""
+        low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
+        number = source.ref.id
         table = self._table(layer, source)
         if table.tombstones and not source.entry.has_range_keys and not self._may_have_tombstones(layer):
             raise UnsupportedError(f"{table.name} has range tombstones, where the manifest says there are none")
-        for block in range(table.find(low[len(prefix):]) if low.startswith(prefix) else 0, len(table.handles)):
+        for block in range(table.find(source.place(low)), len(table.handles)):
             batch: tuple = table.versioned_points(block) if versioned else table.points(block)
-            keys = [prefix + key for key in batch[0]] if prefix else batch[0]
+            with named(table.name):
+                keys = source.keys(batch[0])
             if not keys:
                 continue
             if keys[0] < low or keys[-1] >= high:
@@ -196,9 +257,7 @@ class Backup:
             else:
                 beyond = False
             if keys:
-                values = batch[-1]
-                counted = len(keys) if keys[-1] < counted_to else bisect_left(keys, counted_to)
-                tally[number] = tally.get(number, 0) + sum(map(len, keys[:counted])) + sum(map(len, values[:counted]))
+                tally[number] = tally.get(number, 0) + sum(map(len, keys)) + sum(map(len, batch[-1])) + len(keys) * source.uncounted
                 yield (keys, *batch[1:])
             if beyond:
                 return
@@ -212,11 +271,7 @@ class Backup:
         for layer, sources in enumerate(selected):
             for source in sources:
                 if source.entry.has_range_keys or self._may_have_tombstones(layer):
-                    prefix = source.prefix
-                    result += [
-                        RangeTombstone(prefix + tombstone.start, prefix + tombstone.end, tombstone.version)
-                        for tombstone in self._table(layer, source).tombstones if tombstone.version <= self._until
-                    ]
+                    result += [tombstone for tombstone in source.tombstones(self._table(layer, source)) if tombstone.version <= self._until]
         return result
 
     def _table(self, layer: int, source: _Source) -> Table:
@@ -241,14 +296,17 @@ class Backup:
                 continue
             table = self._table(source.ref.layer, source)
             low, high = max(start, span[0]), min(end, span[1])
-            first = table.find(span[0][len(source.prefix):])
-            last = table.find(span[1][len(source.prefix):]) if span[1].startswith(source.prefix) else len(table.bounds)
+            first = table.find(source.place(span[0]))
+            last = table.find(source.place(span[1])) if span[1].startswith(source.prefix) else len(table.bounds)
             if source.ref.data_size is None:
                 scale = table.compression_ratio()
             else:
                 scale = source.ref.data_size / max(1, sum(table.sizes[first:last + 1]))
             for block in range(first, min(last + 1, len(table.bounds))):
-                key = source.prefix + table.bounds[block]
+                bound = table.bounds[block]
+                if not bound.startswith(source.cut):
+                    continue
+                key = source.prefix + bound[len(source.cut):]
                 if low < key <= high:
                     yield key, table.sizes[block] * scale
 
@@ -263,6 +321,7 @@ class Backup:
             unseen = [table_format] if table_format.startswith("pebble") else []
             unseen += ["slim manifest"] if manifest.slim else []
             unseen += ["elided key prefixes"] if manifest.elided == ELIDE_TABLE else []
+            unseen += ["keys of a virtual cluster"] if manifest.tenant else []
             unseen += ["encryption"] if layer.key else []
             if unseen:
                 self.findings.append(Finding(
@@ -274,10 +333,15 @@ class Backup:
             if manifest.compacted:
                 self.findings.append(Finding("backup_compacted", "info", layer.name, "a compacted layer, which stands for several incremental ones"))
             if any(source.entry.has_range_keys for source in self._sources[number]):
-                self.findings.append(Finding(
-                    "backup_range_tombstones", "info", layer.name, "has range tombstones; they are applied as the specification says",
-                    "Compare the row counts of tables from which large ranges were deleted.",
-                ))
+                self.findings.append(range_tombstone_finding(layer.name))
+
+
+def range_tombstone_finding(layer: str) -> Finding:
+    """Return what is to be said of a layer with range tombstones."""
+    return Finding(
+        "backup_range_tombstones", "info", layer, "has range tombstones; they are applied as the specification says",
+        "Compare the row counts of tables from which large ranges were deleted.",
+    )
 
 
 def _sources(layers: list[Layer]) -> list[list[_Source]]:
@@ -287,17 +351,14 @@ def _sources(layers: list[Layer]) -> list[list[_Source]]:
     for position, layer in enumerate(layers):
         spans: dict[str, list[Span]] = {}
         for entry in layer.manifest.files:
-            if entry.span[0][:1] == TENANT:
-                raise UnsupportedError(
-                    f"{layer.name} was made inside a virtual cluster (tenant), which is not supported: restore it with CockroachDB (migration_source: restore)")
             spans.setdefault(entry.path, []).append(entry.span)
         found = []
         for entry in layer.manifest.files:
-            prefix = entry.span[0][:_integer_length(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
+            prefix = entry.span[0][:unsigned_end(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
+            cut = layer.manifest.tenant if layer.manifest.elided == ELIDE_NOTHING else b""
             storage, path = layer.place(entry)
-            ref = FileRef(
-                number, position, storage.describe(path), entry.span, None if entry.has_range_keys else entry.data_size, entry.rows, entry.stored_size)
-            found.append(_Source(ref, entry, storage, path, prefix, tuple(sorted(spans[entry.path]))))
+            ref = FileRef(number, position, storage.describe(path), entry.span, entry.data_size, entry.rows, entry.stored_size)
+            found.append(_Source(ref, entry, storage, path, prefix, cut, len(layer.manifest.tenant), tuple(sorted(spans[entry.path]))))
             number += 1
         result.append(sorted(found, key=lambda source: (source.ref.span, source.entry.start_time)))
     return result
@@ -305,14 +366,6 @@ def _sources(layers: list[Layer]) -> list[list[_Source]]:
 
 def _overlap(sources: list[_Source]) -> bool:
     return any(first.ref.span[1] > second.ref.span[0] for first, second in zip(sources, sources[1:]))
-
-
-def _trim(sources: list[_Source], end: bytes) -> list[_Source]:
-    """Keep of the files behind ``end`` only those that the last row may go on in."""
-    length = _index_prefix_length(end) + 1
-    before = [source for source in sources if source.ref.span[0] < end]
-    behind = [source for source in sources if source.ref.span[0] >= end and source.ref.span[0][:length] == end[:length]]
-    return before + behind[:MAX_FILES_A_ROW]
 
 
 def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
@@ -338,20 +391,9 @@ def _check_sha512(file, expected: bytes) -> None:
         raise CorruptBackupError(f"{file.name}: its SHA-512 is not the one in the manifest: the file is damaged, copy it again from the original")
 
 
-def _integer_length(key: bytes, position: int) -> int:
-    """Return where the ordered unsigned integer at ``position`` ends."""
-    if position >= len(key):
-        return position
-    return position + 1 + max(0, key[position] - 0xF5)
-
-
-def _index_prefix_length(key: bytes) -> int:
-    return _integer_length(key, _integer_length(key, 0))
-
-
 def _row_limit(end: bytes) -> bytes:
     """Return a key before which the rest of any row lies that begins before ``end``."""
-    length = _index_prefix_length(end)
+    length = index_prefix_length(end)
     return end[:length] + b"\xff" * 2 if len(end) > length else end
 
 
@@ -374,5 +416,5 @@ def _info(layers: list[Layer], end_time: timestamps.Timestamp, sources: list[lis
         "end_time": timestamps.iso(end_time), "end_time_decimal": timestamps.decimal(end_time),
         "cluster_version": last.cluster_version, "coverage": "cluster" if last.cluster_coverage else "requested",
         "encrypted": any(layer.key for layer in layers), "revision_history": any(layer.manifest.all_revisions for layer in layers),
-        "complete_databases": last.complete_databases,
+        "complete_databases": last.complete_databases, "virtual_cluster": tenant_number(last.tenant) if last.tenant else 0,
     }

@@ -23,15 +23,15 @@ _ZONES = "zones"
 def source_catalog(backup: Backup) -> Catalog:
     """Return the catalog; comments, roles and settings are in it where the backup has the system tables (full-cluster backups)."""
     catalog = build_catalog(backup.descriptors)
-    tables = system_tables(backup.descriptors)
-    apply_cluster_tables(catalog, {name: _rows(backup, tables[name], name) for name in CLUSTER_TABLES if name in tables})
+    tables = system_tables(backup.descriptors, CLUSTER_TABLES, catalog.findings)
+    apply_cluster_tables(catalog, {name: _rows(backup, tables[name], name) for name in tables})
     return catalog
 
 
 def find_leftovers(backup: Backup, catalog: Catalog) -> None:
     """Add the findings of what the backup's cluster has beside its databases."""
-    tables = system_tables(backup.descriptors)
-    add_leftovers(catalog, {name: partial(_leftover_rows, backup, tables[name], name) for name in LEFTOVER_TABLES if name in tables})
+    tables = system_tables(backup.descriptors, LEFTOVER_TABLES, catalog.findings)
+    add_leftovers(catalog, {name: partial(_leftover_rows, backup, tables[name], name) for name in tables})
 
 
 def _leftover_rows(backup: Backup, table: Table, name: str) -> list[Row]:

@@ -9,7 +9,21 @@ from typing import Any, Optional, TypeVar, Union
 from ..backup import protobuf
 from ..errors import CorruptBackupError, UnsupportedError
 from . import descriptor_fields as fields
-from .model import Catalog, Database, EnumMember, Finding, Function, Grant, Role, Schema, Sequence, Table, UserType, View
+from .model import (
+    Catalog,
+    Database,
+    EnumMember,
+    Finding,
+    Function,
+    Grant,
+    Role,
+    Schema,
+    Sequence,
+    Table,
+    UnreadableObject,
+    UserType,
+    View,
+)
 from .privileges import read_default_privileges, read_privileges
 from .schema_changes import unfinished_changes
 from .sql_types import read_type
@@ -25,6 +39,8 @@ _VOLATILITIES = {1: "VOLATILE", 2: "IMMUTABLE", 3: "STABLE"}
 _PARAMETER_MODES = {0: "IN", 1: "IN", 2: "OUT", 3: "INOUT", 4: "VARIADIC"}
 _DEFINER = 1
 _LANGUAGES = {1: "SQL", 2: "PLPGSQL"}
+_IN_SCHEMA = {_TABLE: ("table", 1, 4, 40), _TYPE: ("type", 3, 1, 2), _FUNCTION: ("function", 1, 3, 4)}
+"""What a kind of descriptor is called, and the fields of its name, its database and its schema."""
 
 InSchema = TypeVar("InSchema", bound=Union[Table, View, Sequence, UserType, Function])
 
@@ -33,82 +49,116 @@ def build_catalog(descriptors: dict[int, bytes]) -> Catalog:
     """Return the user databases that these descriptors (id to serialised Descriptor) describe.
 
     Dropped objects are left out silently, temporary, offline and unfinished ones with a finding. Roles are those
-    that owners and grants name; a cluster backup's system tables say more about them. Raises UnsupportedError for
-    a descriptor field that is not known.
+    that owners and grants name; a cluster backup's system tables say more about them. What a descriptor says that is not
+    known concerns that object alone: it is among ``unreadable``, and refused when it is chosen.
     """
     catalog = Catalog()
-    parsed = {number: _open(number, data) for number, data in descriptors.items()}
-    databases = _databases(parsed, catalog.findings)
-    schemas = _schemas(parsed, databases)
+    parsed = _open_all(descriptors, catalog.findings)
+    databases = _databases(parsed, catalog)
+    schemas = _schemas(parsed, databases, catalog)
     catalog.databases = list(databases.values())
     for number, (kind, message) in parsed.items():
-        if kind == _TABLE:
-            _add_table(message, databases, schemas, catalog.findings)
-        elif kind == _TYPE:
-            _add_type(number, message, databases, schemas)
-        elif kind == _FUNCTION:
-            _add_function(number, message, databases, schemas)
-    _add_index_foreign_keys(parsed, catalog.databases)
+        try:
+            if kind == _TABLE:
+                _add_table(message, databases, schemas, catalog.findings)
+            elif kind == _TYPE:
+                _add_type(number, message, databases, schemas)
+            elif kind == _FUNCTION:
+                _add_function(number, message, databases, schemas)
+        except UnsupportedError as error:
+            catalog.unreadable.append(_unreadable(number, kind, message, databases, schemas, error))
+    _add_index_foreign_keys(parsed, catalog)
     for database in catalog.databases:
         database.schemas.sort(key=lambda schema: schema.id)
     catalog.roles = [Role(name, login=False) for name in sorted(_named_roles(catalog.databases))]
     return catalog
 
 
-def system_tables(descriptors: dict[int, bytes]) -> dict[str, Table]:
-    """Return the tables of the system database by name; empty unless the backup is of the whole cluster."""
+def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findings: list[Finding]) -> dict[str, Table]:
+    """Return the ``wanted`` tables of the system database by name; empty unless the backup is of the whole cluster. One that is not understood is a finding."""
     tables = {}
-    for number, data in descriptors.items():
-        kind, message = _open(number, data)
+    for kind, message in _open_all(descriptors, []).values():
         in_system = kind == _TABLE and protobuf.integer(message, 4) == SYSTEM_DATABASE_ID and not _is_left_out(message, 19)
-        if in_system and 28 not in message and not protobuf.text(message, 24):
-            table = read_table(message, "system")
-            tables[table.name] = table
+        name = protobuf.text(message, 1) if in_system else ""
+        if name in wanted and 28 not in message and not protobuf.text(message, 24):
+            try:
+                tables[name] = read_table(message, "system")
+            except UnsupportedError as error:
+                findings.append(Finding(
+                    "system_table_unknown", "error", f"system.{name}", f"What the cluster's table says is left out: {error}.",
+                    f"Look into system.{name} in CockroachDB before it is switched off.",
+                ))
     return tables
 
 
-def _open(number: int, data: bytes) -> tuple[int, protobuf.Message]:
-    wrapper = protobuf.parse(data)
-    if len(wrapper) != 1 or next(iter(wrapper)) not in fields.DESCRIPTOR_KINDS:
-        raise UnsupportedError(f"descriptor {number} is of an unknown kind (field {sorted(wrapper)})")
-    kind = next(iter(wrapper))
-    return kind, protobuf.parse(protobuf.blob(wrapper, kind))
+def _open_all(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[int, tuple[int, protobuf.Message]]:
+    """Return kind and content by id. Those of an unknown kind have no name that could be known: an error finding each."""
+    parsed = {}
+    for number, data in descriptors.items():
+        wrapper = protobuf.parse(data)
+        kind = next(iter(wrapper), 0)
+        if len(wrapper) == 1 and kind in fields.DESCRIPTOR_KINDS:
+            parsed[number] = kind, protobuf.parse(protobuf.blob(wrapper, kind))
+        else:
+            findings.append(Finding(
+                "unknown_descriptor", "error", f"descriptor {number}" if number > 0 else "a descriptor",
+                f"An object of an unknown kind (field {', '.join(map(str, sorted(wrapper)))} of its descriptor) is left out.",
+                "Look with SHOW CREATE in CockroachDB for what is not in PostgreSQL, or take a release of this collection that knows it.",
+            ))
+    return parsed
+
+
+def _unreadable(
+    number: int, kind: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema], error: UnsupportedError,
+) -> UnreadableObject:
+    what, name, database, schema = _IN_SCHEMA[kind]
+    in_schema = schemas.get(protobuf.integer(message, schema))
+    place = f"{databases[protobuf.integer(message, database)].name}.{in_schema.name if in_schema else 'public'}"
+    return UnreadableObject(number, what, f"{place}.{protobuf.text(message, name)}", str(error))
 
 
 def _is_left_out(message: protobuf.Message, state_field: int) -> bool:
     return protobuf.integer(message, state_field) != 0
 
 
-def _databases(parsed: dict[int, tuple[int, protobuf.Message]], findings: list[Finding]) -> dict[int, Database]:
+def _databases(parsed: dict[int, tuple[int, protobuf.Message]], catalog: Catalog) -> dict[int, Database]:
     databases = {}
     for number, (kind, message) in sorted(parsed.items()):
         if kind != _DATABASE or number == SYSTEM_DATABASE_ID:
             continue
         name = protobuf.text(message, 1)
-        fields.refuse_unknown(message, fields.DATABASE, f"database {name}")
-        if _is_left_out(message, 8):
-            _report_state(name, "database", protobuf.integer(message, 8), findings)
-            continue
-        owner, grants = read_privileges(protobuf.blob(message, 3), name)
-        databases[number] = Database(
-            number, name, primary_region=protobuf.text(protobuf.parse(protobuf.blob(message, 10)), 3), owner=owner, grants=grants,
-            default_privileges=read_default_privileges(protobuf.blob(message, 11), name),
-        )
+        try:
+            fields.refuse_unknown(message, fields.DATABASE, f"database {name}")
+            if _is_left_out(message, 8):
+                _report_state(name, "database", protobuf.integer(message, 8), catalog.findings)
+                continue
+            owner, grants = read_privileges(protobuf.blob(message, 3), name)
+            databases[number] = Database(
+                number, name, primary_region=protobuf.text(protobuf.parse(protobuf.blob(message, 10)), 3), owner=owner, grants=grants,
+                default_privileges=read_default_privileges(protobuf.blob(message, 11), name),
+            )
+        except UnsupportedError as error:
+            databases[number] = Database(number, name)
+            catalog.unreadable.append(UnreadableObject(number, "database", name, str(error)))
     return databases
 
 
-def _schemas(parsed: dict[int, tuple[int, protobuf.Message]], databases: dict[int, Database]) -> dict[int, Schema]:
+def _schemas(parsed: dict[int, tuple[int, protobuf.Message]], databases: dict[int, Database], catalog: Catalog) -> dict[int, Schema]:
     schemas = {}
     for number, (kind, message) in sorted(parsed.items()):
         if kind != _SCHEMA:
             continue
         name = protobuf.text(message, 2)
-        fields.refuse_unknown(message, fields.SCHEMA, f"schema {name}")
         database = databases.get(protobuf.integer(message, 1))
         if database is None or _is_left_out(message, 8):
             continue
-        owner, grants = read_privileges(protobuf.blob(message, 4), f"{database.name}.{name}")
-        schema = Schema(number, name, owner, grants, default_privileges=read_default_privileges(protobuf.blob(message, 10), f"{database.name}.{name}"))
+        schema = Schema(number, name)
+        try:
+            fields.refuse_unknown(message, fields.SCHEMA, f"schema {name}")
+            schema.owner, schema.grants = read_privileges(protobuf.blob(message, 4), f"{database.name}.{name}")
+            schema.default_privileges = read_default_privileges(protobuf.blob(message, 10), f"{database.name}.{name}")
+        except UnsupportedError as error:
+            catalog.unreadable.append(UnreadableObject(number, "schema", f"{database.name}.{name}", str(error)))
         schemas[number] = schema
         database.schemas.append(schema)
     return schemas
@@ -140,9 +190,9 @@ def _add_table(
     message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema], findings: list[Finding],
 ) -> None:
     name, database = protobuf.text(message, 1), databases.get(protobuf.integer(message, 4))
-    fields.refuse_unknown(message, fields.TABLE, f"table {name}")
     if database is None:
         return
+    fields.refuse_unknown(message, fields.TABLE, f"table {name}")
     full_name = f"{database.name}.{name}"
     if _is_left_out(message, 19):
         _report_state(full_name, "table", protobuf.integer(message, 19), findings)
@@ -161,12 +211,19 @@ def _add_table(
         findings += unfinished_changes(message, full_name)
 
 
-def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], databases: list[Database]) -> None:
+def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], catalog: Catalog) -> None:
     """Add the foreign keys that releases up to v19.1 keep in the referring index."""
-    tables = {table.id: table for database in databases for table in database.tables}
+    tables = {table.id: table for database in catalog.databases for table in database.tables}
+    unreadable = {item.id: item.full_name for item in catalog.unreadable}
     for table in tables.values():
         for column_ids, reference in read_index_foreign_keys(parsed[table.id][1]):
             referenced = tables.get(protobuf.integer(reference, 1))
+            if protobuf.integer(reference, 1) in unreadable:
+                catalog.findings.append(Finding(
+                    "foreign_key_without_target", "error", f"{table.name}.{protobuf.text(reference, 3)}",
+                    f"The foreign key is left out: {unreadable[protobuf.integer(reference, 1)]}, to which it refers, cannot be migrated.",
+                ))
+                continue
             if referenced is None:
                 raise CorruptBackupError(f"{table.name} has a foreign key to the table {protobuf.integer(reference, 1)}, which the backup does not describe")
             key = old_foreign_key(column_ids, reference, referenced)
@@ -176,10 +233,10 @@ def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], dat
 
 def _add_type(number: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema]) -> None:
     name, database = protobuf.text(message, 3), databases.get(protobuf.integer(message, 1))
-    fields.refuse_unknown(message, fields.TYPE, f"type {name}")
     kind = protobuf.integer(message, 5)
     if database is None or _is_left_out(message, 13) or kind in (_ALIAS, _RECORD):
         return
+    fields.refuse_unknown(message, fields.TYPE, f"type {name}")
     if kind not in (0, _MULTI_REGION, _COMPOSITE):
         raise UnsupportedError(f"type {database.name}.{name} is of the unknown kind {kind}")
     owner, grants = read_privileges(protobuf.blob(message, 14), f"{database.name}.{name}")
@@ -203,9 +260,9 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
 
 def _add_function(number: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema]) -> None:
     name, database = protobuf.text(message, 1), databases.get(protobuf.integer(message, 3))
-    fields.refuse_unknown(message, fields.FUNCTION, f"function {name}")
     if database is None or _is_left_out(message, 16):
         return
+    fields.refuse_unknown(message, fields.FUNCTION, f"function {name}")
     full_name = f"{database.name}.{name}"
     owner, grants = read_privileges(protobuf.blob(message, 12), full_name)
     returned = protobuf.parse(protobuf.blob(message, 6))

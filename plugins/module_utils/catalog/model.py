@@ -42,6 +42,8 @@ class SqlType:
     geo_shape: str = ""
     """Such as ``PointZ``; empty when any shape is allowed."""
     srid: int = 0
+    domain_id: int = 0
+    """Descriptor id of the domain that the type goes by, 0 otherwise; all else is of the type that the domain is based on."""
 
 
 @dataclass
@@ -358,11 +360,24 @@ class Finding:
 
 
 @dataclass
+class UnreadableObject:
+    """Something whose descriptor says what is not known. ``reason`` names that."""
+
+    id: int
+    kind: str
+    """``table`` (also views and sequences), ``database``, ``type``, ``schema`` or ``function``."""
+    full_name: str
+    reason: str
+
+
+@dataclass
 class Catalog:
     databases: list[Database] = field(default_factory=list)
     roles: list[Role] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     """What the source itself found while it read the catalog."""
+    unreadable: list[UnreadableObject] = field(default_factory=list)
+    """What is in no database here; a database or schema itself is there by its name."""
 
 
 def to_json(value: Any) -> Any:

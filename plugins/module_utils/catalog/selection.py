@@ -9,6 +9,7 @@ from typing import Union
 
 from ..errors import ConfigurationError
 from .model import Catalog, Database, Finding, Sequence, Table, View
+from .unreadable import refuse_chosen
 
 BUILT_IN_DATABASES = ("defaultdb", "postgres")
 
@@ -34,10 +35,11 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
     """Return the part of ``catalog`` that ``selection`` names, with a finding for each thing that loses its partner.
 
     CockroachDB's own databases are part of it only when they hold something. Types and sequences stay with their database, for tables may
-    use them. Raises ConfigurationError when a pattern names nothing or when nothing is left.
+    use them. Raises ConfigurationError when a pattern names nothing or when nothing is left, UnsupportedError when something chosen is unreadable.
     """
     catalog.databases = [database for database in catalog.databases if database.name not in BUILT_IN_DATABASES or _holds_something(database)]
     if not selection.include and not selection.exclude:
+        refuse_chosen(catalog.unreadable, catalog.databases, lambda name: True)
         return catalog
     _refuse_idle_patterns(catalog, selection)
     findings = list(catalog.findings)
@@ -48,6 +50,7 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
         if tables or views or _chosen(database.name, selection):
             database.tables, database.views = tables, views
             databases.append(database)
+    refuse_chosen(catalog.unreadable, databases, lambda name: _chosen(name, selection))
     kept = {table.id for database in databases for table in database.tables} | {sequence.id for database in databases for sequence in database.sequences}
     _leave_out_views(databases, kept, findings)
     for database in databases:
@@ -73,6 +76,7 @@ def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
     for database in catalog.databases:
         items: list[Union[Table, View]] = [*database.tables, *database.views]
         names += [_full_name(database, item) for item in items]
+    names += [item.full_name for item in catalog.unreadable]
     for pattern in selection.include + selection.exclude:
         if not any(_matches(name, (pattern,)) for name in names):
             raise ConfigurationError(f"databases: the pattern {pattern!r} matches nothing in this backup, which has: {', '.join(names[:20])}")

@@ -34,7 +34,7 @@ def read_catalog(connection: Any, as_of: str, whole_cluster: bool, restored: boo
     """
     descriptors = _descriptors(connection, as_of)
     catalog = build_catalog(descriptors)
-    tables = system_tables(descriptors)
+    tables = system_tables(descriptors, CLUSTER_TABLES + LEFTOVER_TABLES, catalog.findings)
     apply_cluster_tables(catalog, {name: _rows(connection, tables[name], name, as_of) for name in CLUSTER_TABLES if name in tables})
     if whole_cluster:
         read = {name: partial(_rows, connection, tables[name], name, as_of, ANY_TEXT) for name in LEFTOVER_TABLES if name in tables}

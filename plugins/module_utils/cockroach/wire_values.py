@@ -20,6 +20,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..backup.encoding import Decimal, MalformedValue, ValueProblem
 from ..backup.text.documents import MAX_DEPTH, list_text, number_text, object_text, quoted_text, require_depth
+from ..backup.text.numbers import single_text
 from ..backup.text.scalars import string_text
 from ..backup.type_texts import enum_labels
 from ..catalog.model import SqlType, UserType
@@ -201,6 +202,12 @@ def _box(text: str) -> tuple[float, float, float, float]:
     return low_x, high_x, low_y, high_y
 
 
+def _vector(text: str) -> str:
+    """CockroachDB and pgvector do not always choose the same of several shortest texts of a float4: the text is pgvector's, as from a backup's files."""
+    elements = text.strip("[]").split(",")
+    return f"[{','.join([single_text(float(element)) for element in elements])}]"
+
+
 def _lsn(text: str) -> int:
     high, low = text.split("/")
     return int(high, 16) << 32 | int(low, 16)
@@ -295,5 +302,5 @@ _PARSERS: dict[str, Parser] = {
     "string": str.encode, "collated": str.encode, "refcursor": str.encode, "bytes": _bytea, "uuid": _uuid, "inet": _inet,
     "timestamp": parse_timestamp, "timestamptz": parse_timestamp, "interval": parse_interval, "timetz": _timetz, "bit": _bits,
     "geometry": bytes.fromhex, "geography": bytes.fromhex, "box2d": _box, "json": parse_json,
-    "tsvector": _text, "tsquery": _text, "vector": _same, "ltree": _text, "void": _same,
+    "tsvector": _text, "tsquery": _text, "vector": _vector, "ltree": _text, "void": _same,
 }

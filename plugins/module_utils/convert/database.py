@@ -20,9 +20,10 @@ from .indexes import create_indexes, create_primary_key
 from .names import MAX_BYTES, clip, quote
 from .policies import create_policies
 from .routines import add_routine, convert_routines, full_name
+from .sequence_bounds import fit_sequences, identity_sequence
 from .sequences import continue_after_data, create_sequence, own_sequence, set_value
 from .statements import Conversion
-from .tables import create_table, identity_sequence
+from .tables import create_table
 from .triggers import create_on_update
 from .types import type_name
 from .unique_without_index import create_unique_without_index
@@ -36,8 +37,9 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
     What cannot be kept is left out with a finding; a column type without any counterpart raises UnsupportedError.
     """
     database, findings = fit_to_server(database, features, options)
+    database, fitted = fit_sequences(database)
     context = Context(database, features, options)
-    context.conversion.findings += findings
+    context.conversion.findings += [*findings, *fitted]
     context.available_roles = available_roles(roles, context)
     _claim_names(context)
     for schema in database.schemas:
@@ -107,7 +109,7 @@ def _create_type(user_type: UserType, context: Context) -> None:
 def _create_tables_and_sequences(context: Context) -> None:
     for table in context.database.tables:
         for column in table.columns:
-            sequence = identity_sequence(column, context) if column.identity else None
+            sequence = identity_sequence(column, context.sequences) if column.identity else None
             if sequence is not None:
                 context.identity_sequence_ids.add(sequence.id)
     for sequence in context.database.sequences:

@@ -8,7 +8,7 @@ from .context import Context
 from .definitions import SequenceDefinition, SequenceOwner, SequenceValue
 from .names import clip, literal, quote
 
-_INTEGER_TYPES = {"INT2": "smallint", "INT4": "integer", "INT8": "bigint", "INT": "bigint"}
+_INTEGER_TYPES = {"INT2": "smallint", "SMALLINT": "smallint", "INT4": "integer", "INT8": "bigint", "INT": "bigint"}
 
 
 def sequence_options(sequence: Sequence) -> str:

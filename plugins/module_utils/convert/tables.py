@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any
 
-from ..catalog.model import Column, Sequence, Table
+from ..catalog.model import Column, Table
 from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
 from . import expressions, trees
@@ -17,6 +17,7 @@ from .immutable import immutable_sql, is_immutable, uses_added_types
 from .names import clip, quote
 from .row_ids import row_id_function
 from .row_ttl import convert_ttl
+from .sequence_bounds import identity_sequence
 from .sequences import add_owner, sequence_options
 from .types import column_type, type_name
 
@@ -81,7 +82,7 @@ def _indexed(table: Table, where: str) -> set[str]:
 
 def _identity_or_default(made: ColumnDefinition, column: Column, table: Table, context: Context, where: str) -> ColumnDefinition:
     if column.identity:
-        sequence = identity_sequence(column, context)
+        sequence = identity_sequence(column, context.sequences)
         if sequence is not None:
             named = (context.schema(sequence), clip(sequence.name))
             return replace(made, identity=column.identity, sequence=named, sequence_options=sequence_options(sequence))
@@ -154,14 +155,6 @@ def _report_row_id_function(name: str, function: str, where: str, context: Conte
         "unique_rowid", "info", where, f"The default {name}() becomes a call of the function {function}, whose numbers are of the same kind.",
         "They hold the time; their lowest bits are of a sequence, where CockroachDB has the node's id.",
     )
-
-
-def identity_sequence(column: Column, context: Context) -> Optional[Sequence]:
-    """Return the sequence behind an identity column."""
-    for sequence_id in [*column.owns_sequence_ids, *column.uses_sequence_ids]:
-        if sequence_id in context.sequences:
-            return context.sequences[sequence_id]
-    return None
 
 
 def _report(table: Table, context: Context) -> None:

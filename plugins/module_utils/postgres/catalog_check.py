@@ -17,6 +17,7 @@ from ..convert.context import Context
 from ..convert.definitions import SequenceValue
 from ..convert.features import ConvertOptions, ServerFeatures
 from ..convert.names import clip, literal, quote
+from ..convert.sequence_bounds import fit_sequences
 from ..convert.sequences import next_value
 from ..convert.statements import Statement
 from ..convert.tables import kept_columns
@@ -119,8 +120,9 @@ class _Checker:
         self._enums = {
             (schemas[item.schema_id], clip(item.name)): [member.name for member in item.members] for item in database.types if item.kind != "composite"
         }
+        fitted, _findings = fit_sequences(database)
         self._values = {
-            (schemas[item.schema_id], clip(item.name)): _shown(next_value(item)) for item in database.sequences if item.value is not None and not item.virtual
+            (schemas[item.schema_id], clip(item.name)): _shown(next_value(item)) for item in fitted.sequences if item.value is not None and not item.virtual
         }
         self._kinds: dict[str, Callable[[Statement], str]] = {
             "extension": lambda statement: _there(statement.name in state.extensions),

@@ -83,8 +83,8 @@ def row_block(entries):
 
 
 def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, data), block_entries=4, range_keys=(), prefixed=False,
-        two_level=False):
-    """A row-format table of (key, version, value); ``range_keys`` are (start, end, version)."""
+        two_level=False, meta_blocks=()):
+    """A row-format table of (key, version, value); ``range_keys`` are (start, end, version), ``meta_blocks`` further (name, content)."""
     internal = (1).to_bytes(8, "little")
     blocks, index = [], []
     out = b""
@@ -108,13 +108,14 @@ def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, da
             (start + b"\0" + (21).to_bytes(8, "little"),
              varint(len(end) + 1) + end + b"\0" + varint(len(stamp) + 1) + stamp + bytes((len(stamp) + 1,)) + varint(0))
             for start, end, stamp in range_keys]))))
+    meta += [(name, add(content)) for name, content in meta_blocks]
     properties = [(b"rocksdb.num.entries", varint(len(points)))]
     if two_level:
         properties.insert(0, (b"rocksdb.block.based.table.index.type", (2).to_bytes(4, "little")))
         index = [(part[-1][0], add(row_block(part))) for part in (index[:3], index[3:])]
     index_handle = add(row_block(index))
     meta.append((b"rocksdb.properties", add(row_block(properties))))
-    meta_handle = add(row_block(meta), compressed=False)
+    meta_handle = add(row_block(sorted(meta)), compressed=False)
     if family == "leveldb":
         return out + (meta_handle + index_handle).ljust(40, b"\0") + bytes.fromhex(MAGIC[family])
     body = (bytes((kind,)) + meta_handle + index_handle).ljust(41, b"\0")
@@ -124,12 +125,13 @@ def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, da
     return out + body + tail
 
 
-def size(points):
-    return sum(len(key) + len(content) for key, _stamp, content in points)
+def size(points, range_keys=()):
+    """What a manifest says of a file: the lengths of all keys and values, from v22.2 on also of range tombstones."""
+    return sum(len(key) + len(content) for key, _stamp, content in points) + sum(len(start) + len(end) for start, end, _stamp in range_keys)
 
 
-def file_entry(path, bounds, points, *more):
-    return message((1, span(*bounds)), (2, path.encode()), (6, message((1, size(points)), (2, len(points)))), *more)
+def file_entry(path, bounds, points, *more, range_keys=()):
+    return message((1, span(*bounds)), (2, path.encode()), (6, message((1, size(points, range_keys)), (2, len(points)))), *more)
 
 
 def write_layer(folder, start, end, files, *fields, descriptors=(), name="BACKUP_MANIFEST", check=True, key=None):
@@ -139,7 +141,7 @@ def write_layer(folder, start, end, files, *fields, descriptors=(), name="BACKUP
     for path, bounds, points, options, more in files:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(sst(points, **options))
-        entries.append((4, file_entry(path, bounds, points, *more)))
+        entries.append((4, file_entry(path, bounds, points, *more, range_keys=options.get("range_keys", ()))))
     content = message(
         (1, time(*start) if start else b""), (2, time(*end)), *entries, *[(5, descriptor) for descriptor in descriptors], (9, CLUSTER),
         (11, message((2, b"v22.1.0"))), (18, b"backup".ljust(16, b"0")), *fields)

@@ -6,8 +6,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from building import SECOND, message, row_key, span, time, unsigned, value, version, write_layer
+from building import SECOND, message, row_key, size, span, sst, time, unsigned, value, version, write_layer
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.coverage import prove
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, CorruptBackupError, MigrationError, UnsupportedError
 
@@ -32,8 +33,7 @@ def read(*locations, **request):
     backup = open_backup(BackupRequest(tuple(str(location) for location in locations), **request))
     tally: dict[int, int] = {}
     rows = {key[2] - 0x88: content[5:].decode() for keys, values in backup.scan(START, END, tally) for key, content in zip(keys, values)}
-    for file in backup.files(START, END):
-        assert file.data_size in (None, tally.get(file.id, 0))
+    assert not prove(backup, [(START, END)], tally)
     return rows
 
 
@@ -168,11 +168,26 @@ def test_virtual_clusters_are_refused_by_number(tmp_path, fields):
         read(tmp_path)
 
 
-def test_a_backup_from_inside_a_virtual_cluster_is_refused(tmp_path):
+def test_a_backup_from_inside_a_virtual_cluster_is_read(tmp_path):
     points = [(b"\xfe\x8a" + row_key(60, 1, 1), version(*at(5)), value("x"))]
     write_layer(tmp_path, None, at(10), [("1.sst", (b"\xfe\x8a", b"\xfe\x8b"), points, {}, ())])
-    with pytest.raises(UnsupportedError, match="virtual cluster"):
+    assert read(tmp_path) == {1: "x"}
+    info = open_backup(BackupRequest((str(tmp_path),))).info
+    assert info["virtual_cluster"] == 2
+
+
+def test_keys_of_several_virtual_clusters_are_refused(tmp_path):
+    files = [(f"{number}.sst", (b"\xfe" + unsigned(number), b"\xfe" + unsigned(number + 1)), [], {}, ()) for number in (2, 300)]
+    write_layer(tmp_path, None, at(10), files)
+    with pytest.raises(UnsupportedError, match=r"several virtual clusters \(2, 300\)"):
         read(tmp_path)
+    write_layer(tmp_path, None, at(10), [files[0]])
+    (tmp_path / "2.sst").write_bytes(sst([(b"\xfe\x8b" + row_key(60, 1, 1), version(*at(5)), value("x"))]))
+    with pytest.raises(CorruptBackupError, match="2.sst: key fe8b.* is not one of the virtual cluster's"):
+        read(tmp_path)
+    layer(tmp_path / "a", 10, 20, [(1, 15, "x")])
+    with pytest.raises(ConfigurationError, match="different clusters"):
+        read(tmp_path, tmp_path / "a")
 
 
 def test_localities_are_matched_by_backup_id(tmp_path):
@@ -221,13 +236,49 @@ def test_a_time_before_the_revision_history(tmp_path):
         read(tmp_path, as_of=f"{at(1)[0]}.0")
 
 
-def test_range_tombstones_delete_what_is_older(tmp_path):
-    layer(tmp_path / "full", None, 10, [(1, 5, "one"), (2, 5, "two"), (3, 5, "three")])
-    options = {"family": "pebble", "number": 2, "range_keys": [(row_key(60, 1, 2), TABLE[1], version(*at(15)))]}
-    layer(tmp_path / "a", 10, 20, [(3, 18, "new"), (4, 12, "dead")], more=((12, 1),), options=options)
-    assert read(tmp_path / "full", tmp_path / "a") == {1: "one", 3: "new"}
-    codes = [finding.code for finding in open_backup(BackupRequest((str(tmp_path / "full"), str(tmp_path / "a")))).findings]
-    assert "backup_range_tombstones" in codes
+DELETED = {"family": "pebble", "number": 2, "range_keys": [(row_key(60, 1, 2), TABLE[1], version(*at(15)))]}
+
+
+def read_deleted(folder, *more, rows=((3, 18, "new"), (4, 12, "dead")), options=None):
+    """Read a full layer and one with a range tombstone; return the rows and the codes of what the proof finds."""
+    layer(folder / "full", None, 10, [(1, 5, "one"), (2, 5, "two"), (3, 5, "three")])
+    layer(folder / "a", 10, 20, rows, more=more, options=options or DELETED)
+    backup = open_backup(BackupRequest((str(folder / "full"), str(folder / "a"))))
+    tally: dict[int, int] = {}
+    found = {key[2] - 0x88: content[5:].decode() for keys, values in backup.scan(START, END, tally) for key, content in zip(keys, values)}
+    return found, [finding.code for finding in backup.findings if finding.code != "backup_format_unproved"], [
+        finding.code for finding in prove(backup, [(START, END)], tally)]
+
+
+@pytest.mark.parametrize(("flag", "opened", "proved"), [
+    ([(12, 1)], ["backup_range_tombstones"], []), ([], [], ["backup_range_tombstones"])], ids=["as since v24.2", "as in v22.2 to v24.1"])
+def test_range_tombstones_delete_what_is_older(tmp_path, flag, opened, proved):
+    assert read_deleted(tmp_path, *flag) == ({1: "one", 3: "new"}, opened, proved)
+
+
+def test_a_file_of_nothing_but_a_range_tombstone(tmp_path):
+    layer(tmp_path / "full", None, 10, [(1, 5, "one"), (2, 5, "two")])
+    write_layer(tmp_path / "a", at(10), at(20), [("data/1.sst", TABLE, [], DELETED, ())])
+    backup = open_backup(BackupRequest((str(tmp_path / "full"), str(tmp_path / "a"))))
+    tally: dict[int, int] = {}
+    assert [key for keys, _values in backup.scan(START, END, tally) for key in keys] == [row_key(60, 1, 1)]
+    assert [finding.code for finding in prove(backup, [(START, END)], tally)] == ["backup_range_tombstones"]
+
+
+def test_range_tombstones_that_were_counted_in_other_pieces(tmp_path):
+    """The points are not more than the manifest says: believed, with a finding."""
+    points = [(row_key(60, 1, 3), b"", value("new")), (row_key(60, 1, 4), b"", value("dead"))]
+    pieces = [(row_key(60, 1, 2), row_key(60, 1, 9), b""), (row_key(60, 1, 9), TABLE[1], b"")]
+    found, _opened, proved = read_deleted(tmp_path, (6, message((1, size(points, pieces)))))
+    assert found == {1: "one", 3: "new"}
+    assert proved == ["backup_range_tombstones", "range_tombstones_uncounted"]
+
+
+@pytest.mark.parametrize(("options", "lacking"), [(DELETED, 1), ({}, -1), ({}, 1)], ids=["more than the manifest", "less, no range tombstone", "more"])
+def test_the_proof_stays_strict(tmp_path, options, lacking):
+    points = [(row_key(60, 1, 3), b"", value("new")), (row_key(60, 1, 4), b"", value("dead"))]
+    with pytest.raises(CorruptBackupError, match="1.sst: .* bytes of keys and values were read, the backup's manifest says"):
+        read_deleted(tmp_path, (6, message((1, size(points) - lacking))), options=options or {"family": "pebble"})
 
 
 def test_undeclared_range_tombstones_are_refused(tmp_path):
@@ -262,6 +313,49 @@ def test_elided_keys_get_their_table_back(tmp_path):
     write_layer(tmp_path, None, at(10), [("1.sst", TABLE, points, {}, ())], (28, 2))
     backup = open_backup(BackupRequest((str(tmp_path),)))
     assert [batch[0] for batch in backup.scan(START, END, {})] == [[row_key(60, 1, 1)]]
+
+
+def family_key(row, family):
+    """A key of column family ``family`` of a row of table 60."""
+    return row_key(60, 1, row) if not family else row_key(60, 1, row)[:-1] + unsigned(family) + b"\x89"
+
+
+def scattered(folder, overlapping=False):
+    """Two layers with rows of five families, each family in a file of its own; the second layer changes the families 3 and 4 of row 2."""
+    keys = [family_key(row, family) for row in range(1, 4) for family in range(5)]
+    bounds = [TABLE[0], *keys[1:], TABLE[1]]
+    points = [[(key, version(*at(5)), value(f"{place}"))] for place, key in enumerate(keys)]
+    files = [(f"{place}.sst", (bounds[place], bounds[place + 1]), points[place], {}, ()) for place in range(len(keys))]
+    if overlapping:
+        files.append(("over.sst", TABLE, [(family_key(2, 4), version(*at(6)), value("over"))], {}, ()))
+    write_layer(folder / "full", None, at(10), files)
+    changed = [(family_key(2, family), version(*at(15)), value(f"new {family}")) for family in (3, 4)]
+    middle = family_key(2, 4)
+    write_layer(folder / "a", at(10), at(20), [
+        ("low.sst", (TABLE[0], middle), changed[:1], {}, ()), ("high.sst", (middle, TABLE[1]), changed[1:], {}, ())])
+    return keys, open_backup(BackupRequest((str(folder / "full"), str(folder / "a"))))
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_a_row_in_many_files_keeps_all_its_families(tmp_path, overlapping):
+    keys, backup = scattered(tmp_path, overlapping)
+    whole = [pair for batch in backup.scan(*TABLE, {}) for pair in zip(*batch)]
+    assert [key for key, _value in whole] == keys
+    assert [content[5:] for _key, content in whole[8:10]] == [b"new 3", b"new 4"]
+    for bound in [*keys, *(key + b"\0" for key in keys), *(key[:-1] for key in keys)]:
+        tally: dict[int, int] = {}
+        before = [pair for batch in backup.scan(TABLE[0], bound, tally) for pair in zip(*batch)]
+        after = [pair for batch in backup.scan(bound, TABLE[1], tally) for pair in zip(*batch)]
+        assert before + after == whole
+        assert not before or not after or before[-1][0][:3] != after[0][0][:3]
+        assert not prove(backup, [TABLE], tally)
+
+
+def test_files_far_behind_a_range_are_not_opened(tmp_path):
+    _keys, backup = scattered(tmp_path, overlapping=True)
+    backup._tables.clear()
+    assert list(backup.scan(TABLE[0], family_key(1, 2), {}))
+    assert {name.rpartition("/")[2] for name in backup._tables} == {"0.sst", "1.sst", "2.sst", "3.sst", "4.sst", "over.sst", "low.sst"}
 
 
 def test_a_path_out_of_the_backup_is_refused(tmp_path):

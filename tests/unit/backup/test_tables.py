@@ -80,6 +80,38 @@ def test_values_in_value_blocks():
     assert table.points(0)[1] == [block[5:8]]
 
 
+def test_a_value_block_is_read_once_for_all_its_values():
+    handles = [(row_key(60, 1, number), b"", b"\x80" + varint(3) + varint(0) + varint(number)) for number in range(1, 9)]
+    file = File(sst(handles, "pebble", 4, block_entries=8))
+    table = Table(file)
+    table._value_blocks = [table.handles[0]]
+    read, reads = file.read, []
+    file.read = lambda offset, length: reads.append(offset) or read(offset, length)
+    assert len(table.points(0)[1]) == 8
+    assert len(reads) == 2
+
+
+def test_filters_and_statistics_are_skipped_but_checked():
+    blocks = [(b"fullfilter.rocksdb.BuiltinBloomFilter", b"filter"), (b"fullfilter.binaryfuse(8)", b"fuse"), (b"pebble.tiering_histogram", b"histogram")]
+    data = sst(POINTS, "pebble", 4, prefixed=True, meta_blocks=blocks)
+    assert len(Table(File(data)).handles) == 10
+    with pytest.raises(CorruptBackupError, match="memory.sst: the checksum"):
+        Table(File(data.replace(b"histogram", b"Histogram")))
+
+
+def test_values_in_blob_files_are_refused():
+    with pytest.raises(UnsupportedError, match="memory.sst: it keeps values in blob files"):
+        Table(File(sst(POINTS, "pebble", 6, meta_blocks=[(b"pebble.blob_ref_index", b"index")])))
+
+
+def test_another_key_schema_is_refused_by_name(fixtures_dir):
+    file = min((fixtures_dir / "backups" / "modern-shaped" / "shop-v7").rglob("data/*.sst"))
+    data = file.read_bytes()
+    assert Table(File(data)).properties[b"pebble.colblk.schema"] == b"crdb1"
+    with pytest.raises(UnsupportedError, match=r"memory.sst: .*schema 'crdb2', where only crdb1 is known"):
+        Table(File(data.replace(b"crdb1", b"crdb2")), verify=False)
+
+
 @pytest.mark.parametrize("number", [6])
 def test_footer_with_a_checksum(number):
     tail = sst(POINTS, "pebble", number)[-61:]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog, system_tables
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import DefaultPrivileges, Grant, Trigger
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection, select
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
@@ -143,8 +144,8 @@ def test_the_distance_of_vector_indexes():
     made = build_catalog({**descriptors, 1100: message(table([], [], indexes))}).databases[0].tables[0].indexes
     assert [(index.kind, index.distance) for index in made] == [("vector", "l2"), ("vector", "ip"), ("vector", "cosine")]
     indexes[0][30] = {8: 9}
-    with pytest.raises(UnsupportedError, match="i2: the value 9 of field 8 is not known"):
-        build_catalog({**descriptors, 1100: message(table([], [], indexes))})
+    [unreadable] = build_catalog({**descriptors, 1100: message(table([], [], indexes))}).unreadable
+    assert unreadable.full_name == "dp.public.t" and unreadable.reason.endswith("i2: the value 9 of field 8 is not known")
 
 
 def test_keys_of_a_table_that_is_regional_by_row():
@@ -184,11 +185,83 @@ def test_roles_of_policies_are_named():
     assert "reader" in {role.name for role in build_catalog({**descriptors, 1100: message(table([], [policy]))}).roles}
 
 
-def test_an_unknown_field_of_a_policy_is_refused():
-    descriptors = {number: bytes.fromhex(text) for number, text in REAL.items()}
-    descriptors[1100] = message(table([], [{1: 1, 2: "mine", 3: 1, 4: 1, 99: 1}]))
-    with pytest.raises(UnsupportedError, match=r"policy dp\.t\.mine: .*unknown field 99"):
-        build_catalog(descriptors)
+FUTURE = {
+    "a field of a policy": {1100: table([], [{1: 1, 2: "mine", 3: 1, 4: 1, 99: 1}])},
+    "a field of a table": {1100: {1: {**table([], [])[1], 99: 1}}},
+    "a type family": {1100: {1: {**table([], [])[1], 8: [{1: "id", 2: 1, 3: {1: 99, 10: 9999}, 4: 0}]}}},
+    "a kind of type": {1200: {3: {1: 935, 2: 936, 3: "thing", 4: 1200, 5: 77}}},
+    "a field of a type": {1200: {3: {1: 935, 2: 936, 3: "thing", 4: 1200, 99: 1}}},
+    "a language": {1200: function(1200, "thing", "…", f7=99)},
+}
+
+
+def with_future(made, *more):
+    """The database dp with the table dp.public.t, something that is not known, and another database."""
+    real = {number: bytes.fromhex(text) for number, text in REAL.items()}
+    other = {2000: {2: {1: "other", 2: 2000}}, 2001: {1: {**table([], [])[1], 1: "u", 3: 2001, 4: 2000, 40: 0}}}
+    return {**real, **{number: message(fields) for number, fields in {1100: table([], []), **other, **made}.items()}, **dict(more)}
+
+
+@pytest.mark.parametrize("what", FUTURE)
+def test_what_is_not_known_concerns_the_object_that_has_it(what):
+    made = FUTURE[what]
+    name = "dp.public.t" if 1100 in made else "dp.public.thing"
+    for include, exclude in (((), ()), (("dp",), ()), ((name,), ())):
+        with pytest.raises(UnsupportedError, match=rf"{name}: .*(unknown|not known).*exclude it \(databases: exclude\)"):
+            select(build_catalog(with_future(made)), Selection(include, exclude))
+    for include, exclude, expected in ((("other",), (), ["other"]), ((), (name,), ["dp", "other"]), ((), ("dp",), ["other"])):
+        chosen = select(build_catalog(with_future(made)), Selection(include, exclude))
+        assert [database.name for database in chosen.databases] == expected
+        assert not [finding for finding in chosen.findings if finding.code == "unknown_descriptor"]
+
+
+def test_a_chosen_table_cannot_be_had_without_the_type_that_is_not_known():
+    made = FUTURE["a kind of type"]
+    uses = table([], [])
+    uses[1][8] = [{1: "id", 2: 1, 3: {1: 15, 10: 101201, 11: {1: 24, 10: 101200}}, 4: 0}]
+    for selection in (Selection(("dp.public.t",)), Selection((), ("dp.public.thing",))):
+        with pytest.raises(UnsupportedError, match=r"dp\.public\.t uses the type dp\.public\.thing: .*unknown kind 77"):
+            select(build_catalog(with_future({**made, 1100: uses})), selection)
+    assert select(build_catalog(with_future({**made, 1100: uses})), Selection((), ("dp.public.t", "dp.public.thing"))).databases
+
+
+@pytest.mark.parametrize(("number", "made", "name"), [
+    (2000, {2: {1: "other", 2: 2000, 99: 1}}, "database other"), (936, {4: {1: 935, 2: "public", 3: 936, 99: 1}}, r"schema dp\.public"),
+])
+def test_a_database_or_schema_that_is_not_known_is_refused_with_what_it_holds(number, made, name):
+    descriptors = with_future({number: made})
+    inside, outside = (("other.public.u",), ("dp",)) if number == 2000 else (("dp.public.t",), ("other",))
+    with pytest.raises(UnsupportedError, match=f"{name}: .*unknown field 99"):
+        select(build_catalog(descriptors), Selection(inside))
+    assert select(build_catalog(descriptors), Selection(outside)).databases
+
+
+def test_an_object_of_an_unknown_kind_is_a_finding():
+    [finding] = build_catalog(with_future({3000: {9: {1: "who knows", 2: 3000}}})).findings
+    assert (finding.code, finding.severity, finding.object) == ("unknown_descriptor", "error", "descriptor 3000")
+
+
+def test_names_that_were_given_up_a_moment_ago_are_known():
+    """Up to v22.1 a descriptor keeps them for as long as some node may still use them (draining_names)."""
+    old = {1: 935, 2: 936, 3: "before"}
+    made = {
+        1100: {1: {**table([], [])[1], 21: [old]}}, 2000: {2: {1: "other", 2: 2000, 6: [old]}}, 936: {4: {1: 935, 2: "public", 3: 936, 7: [old]}},
+        1200: {3: {1: 935, 2: 936, 3: "mood", 4: 1200, 6: [{1: "\x40", 2: "sad"}], 11: [old]}},
+    }
+    catalog = select(build_catalog(with_future(made)), Selection())
+    assert [item.name for database in catalog.databases for item in [*database.tables, *database.types]] == ["t", "mood", "u"]
+
+
+def test_system_tables_that_are_not_known_are_findings():
+    findings: list = []
+    column = {1: "id", 2: 1, 3: INT8, 4: 0, 99: 1}
+    made = {
+        number: message({1: {**table([], [])[1], 1: name, 3: number, 4: 1, 8: columns}})
+        for number, name, columns in ((4, "users", [column]), (24, "comments", table([], [])[1][8]), (40, "statistics", [column]))
+    }
+    assert list(system_tables(made, ("users", "comments"), findings)) == ["comments"]
+    [finding] = findings
+    assert (finding.code, finding.object) == ("system_table_unknown", "system.users")
 
 
 def test_features_without_anything(catalog):

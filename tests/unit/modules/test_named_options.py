@@ -17,7 +17,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings 
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 NO_OPTIONS = {
-    "http_proxy", "https_proxy", "no_proxy",  # environment
+    "ansible_python_interpreter", "http_proxy", "https_proxy", "no_proxy",  # of Ansible, of the environment
     "foreign_keys", "sequence_owners",  # values
     "is_called",  # of a sequence
 }

@@ -308,6 +308,16 @@ def test_lsn_and_vector(postgres):
     assert searches.vector_text((3).to_bytes(4, "big") + struct.pack(">3f", 1, 2.5, -0.1)) == "[1,2.5,-0.1]"
 
 
+@pytest.mark.parametrize(("corner", "printed"), [
+    (1e-05, "0.00001"), (-1e-300, "-0." + "0" * 299 + "1"), (0.0001, "0.0001"), (1e15, "1000000000000000"), (1e16, "10000000000000000"), (1e23, "1" + "0" * 23),
+    (9007199254740993.0, "9007199254740992"), (5e-324, "0." + "0" * 323 + "5"), (1.7976931348623157e308, "17976931348623157" + "0" * 292),
+    (0.1, "0.1"), (-0.0, "-0"), (3.0, "3"), (float("inf"), "+Inf"), (float("-inf"), "-Inf"), (float("nan"), "NaN"),
+])
+def test_a_box2d_is_cockroachdbs(corner, printed):
+    """Its column becomes text, so that it is CockroachDB's text which counts: plain digits, never an exponent."""
+    assert scalars.box2d_text(corner, 2.5, -1.0, corner) == f"BOX({printed} -1,2.5 {printed})"
+
+
 def test_ltree_in_both_stored_forms():
     assert searches.ltree_text(b"\x05a.b.c") == "a.b.c"
     assert searches.ltree_text(b"\x00\x02\x12a\x00\x01\x12bc\x00\x01") == "a.bc"

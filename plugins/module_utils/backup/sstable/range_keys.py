@@ -15,11 +15,15 @@ RANGE_KEY_SET = 21
 
 @dataclass(frozen=True)
 class RangeTombstone:
-    """Versions older than ``version`` of keys in [start, end) are deleted. Keys are roach keys, elided as in the SST."""
+    """Versions older than ``version`` of keys in [start, end) are deleted. Keys are roach keys, elided as in the SST.
+
+    ``value_size`` is the length of what is stored with it in bytes: nothing, or a header.
+    """
 
     start: bytes
     end: bytes
     version: bytes
+    value_size: int = 0
 
 
 def parse_range_keys(block: bytes, columnar: bool) -> list[RangeTombstone]:
@@ -59,7 +63,7 @@ def _tombstone(start: bytes, end: bytes, suffix: bytes, value: bytes) -> RangeTo
         raise UnsupportedError("a range key's version is no timestamp")
     if value and (len(value) < 5 or value[4] != 101 or len(value) != 5 + int.from_bytes(value[:4], "big")):
         raise UnsupportedError("a range key holds a value, where only deletions are known")
-    return RangeTombstone(start[:-1], end[:-1], suffix[:-1][:12])
+    return RangeTombstone(start[:-1], end[:-1], suffix[:-1][:12], len(value))
 
 
 def _require_set(kind: int) -> None:

@@ -23,7 +23,8 @@ VERSION_LENGTHS = (0, 9, 13, 14)
 PROPERTIES, INDEX_TYPE = b"rocksdb.properties", b"rocksdb.block.based.table.index.type"
 RANGE_KEY, VALUE_INDEX = b"pebble.range_key", b"pebble.value_index"
 RANGE_DELETIONS = (b"rocksdb.range_del", b"rocksdb.range_del2")
-BLOB_INDEX = b"pebble.blob_index"
+BLOB_INDEX = b"pebble.blob_ref_index"
+KEY_SCHEMA, CRDB_SCHEMA = b"pebble.colblk.schema", b"crdb1"
 
 
 @contextlib.contextmanager
@@ -48,6 +49,7 @@ class Table:
         self.verify = verify
         self.name: str = file.name
         self._last: tuple = (None, None)
+        self._value_block: tuple[int, bytes] = (-1, b"")
         with named(self.name):
             self.footer: Footer = self._read_footer()
             self._read_structure()
@@ -91,7 +93,11 @@ class Table:
             elif name == BLOB_INDEX:
                 raise UnsupportedError("it keeps values in blob files, which no backup does")
             else:
+                # Filters and statistics (pebble.tiering_histogram): nothing that the rows depend on.
                 read_stored(self.file, handle, footer.checksum, self.verify)
+        if footer.columnar and self.properties.get(KEY_SCHEMA) != CRDB_SCHEMA:
+            schema = self.properties.get(KEY_SCHEMA, b"").decode("utf-8", "replace")
+            raise UnsupportedError(f"its keys are split into columns by the schema {schema!r}, where only {CRDB_SCHEMA.decode()} is known")
         data = self._read_index(handles)
         self.bounds = [_bound(separator) for separator, _handle in data]
         self.handles = [handle for _separator, handle in data]
@@ -179,7 +185,9 @@ class Table:
         length, position = varint(stored, 1)
         number, position = varint(stored, position)
         offset, position = varint(stored, position)
-        value = self._block(self._value_blocks[number])[offset:offset + length]
+        if self._value_block[0] != number:
+            self._value_block = number, self._block(self._value_blocks[number])
+        value = self._value_block[1][offset:offset + length]
         if len(value) != length:
             raise CorruptBackupError("a value lies outside its value block")
         return value

@@ -33,6 +33,16 @@ def double_text(number: float) -> str:
     return _scientific(_without_bounds(number, text), _DOUBLE_EXPONENT)
 
 
+def plain_text(number: float) -> str:
+    """The shortest text of a float8 without an exponent, as CockroachDB prints those of a box2d: Go's ``strconv.FormatFloat(number, 'f', -1, 64)``."""
+    if math.isnan(number):
+        return "NaN"
+    if number in _SPECIAL:
+        return "+Inf" if number > 0 else "-Inf"
+    text = format(ExactDecimal(repr(number)), "f")
+    return text[:-2] if text.endswith(".0") else text
+
+
 def _without_bounds(number: float, text: str) -> str:
     """PostgreSQL never prints what lies exactly half-way to the next number, although it reads back the same.
 

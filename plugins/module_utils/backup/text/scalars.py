@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Strings, byte strings, networks, bits and shapes as PostgreSQL prints them."""
+"""Strings, byte strings, networks, bits and shapes as PostgreSQL prints them, and what becomes text as CockroachDB does."""
 from __future__ import annotations
 
 from ..encoding import MalformedValue, replacement
-from .numbers import double_text
+from .numbers import plain_text
 
 _IPV4, _IPV6 = 0, 1
 _POINT, _HAS_SRID = 1, 0x20
@@ -103,5 +103,5 @@ def geometry_text(ewkb: bytes) -> str:
 
 
 def box2d_text(low_x: float, high_x: float, low_y: float, high_y: float) -> str:
-    """A box2d."""
-    return f"BOX({double_text(low_x)} {double_text(low_y)},{double_text(high_x)} {double_text(high_y)})"
+    """A box2d, whose column becomes text: as CockroachDB prints it (``CartesianBoundingBox.Repr`` in its pkg/geo/bbox.go)."""
+    return f"BOX({plain_text(low_x)} {plain_text(low_y)},{plain_text(high_x)} {plain_text(high_y)})"
