@@ -25,7 +25,8 @@ def overview(request: BackupRequest, selection: Selection, arrangement: Arrangem
         databases.append({"name": database.name, "tables": [f"{schemas[table.schema_id]}.{table.name}" for table in database.tables]})
     stored = sum(layer.get("bytes", 0) for layer in backup.info["layers"])
     findings = to_json([*backup.findings, *catalog.findings, *map(unreadable_finding, catalog.unreadable)])
-    # An export may refuse what cannot be read; CockroachDB itself can.
-    catalog.unreadable = []
-    expected = [dataclasses.asdict(expected_of(database)) for database in arrange(select(catalog, selection), arrangement).databases]
+    # Where something cannot be read, the export says whether it was chosen, and only CockroachDB knows its names.
+    expected = [] if catalog.unreadable else [
+        dataclasses.asdict(expected_of(database)) for database in arrange(select(catalog, selection), arrangement).databases
+    ]
     return {"info": backup.info, "databases": databases, "stored_bytes": stored, "findings": findings, "expected": expected}
