@@ -23,6 +23,15 @@ _QUERIES = (
     SELECT format('enum %I.%I: %s', n.nspname, typname, (SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid))
     FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE typtype = 'e' AND {_OURS} AND {_no_extension('pg_type', 't')}""",
     f"""
+    SELECT format('domain %I.%I: %s%s%s%s', n.nspname, typname, format_type(typbasetype, typtypmod),
+                  CASE WHEN typcollation <> 0 AND typcollation <> (SELECT b.typcollation FROM pg_type b WHERE b.oid = t.typbasetype)
+                       THEN format(' collate %I', (SELECT collname FROM pg_collation l WHERE l.oid = t.typcollation)) ELSE '' END,
+                  coalesce(' default ' || typdefault, ''), CASE WHEN typnotnull THEN ' not null' ELSE '' END)
+    FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE typtype = 'd' AND {_OURS} AND {_no_extension('pg_type', 't')}""",
+    f"""
+    SELECT format('check of domain %I.%I %I: %s', n.nspname, typname, conname, pg_get_constraintdef(k.oid))
+    FROM pg_constraint k JOIN pg_type t ON t.oid = contypid JOIN pg_namespace n ON n.oid = typnamespace WHERE contype = 'c' AND {_OURS}""",
+    f"""
     SELECT format('composite type %I.%I: %s', n.nspname, relname, string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum))
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace JOIN pg_attribute ON attrelid = c.oid AND attnum > 0
     WHERE relkind = 'c' AND {_OURS} AND {_no_extension('pg_type', 'c')} AND NOT EXISTS
@@ -99,7 +108,7 @@ _QUERIES = (
         SELECT 'the database', datdba, datacl FROM pg_database WHERE datname = current_database()
         UNION ALL SELECT format('schema %I', n.nspname), nspowner, nspacl FROM pg_namespace n WHERE {_OURS}
         UNION ALL SELECT format('type %I.%I', n.nspname, typname), typowner, typacl FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace
-        WHERE typtype IN ('e', 'c') AND (typrelid = 0 OR (SELECT relkind FROM pg_class WHERE pg_class.oid = typrelid) = 'c') AND {_OURS} AND {_no_extension('pg_type', 't')}
+        WHERE typtype IN ('e', 'c', 'd') AND (typrelid = 0 OR (SELECT relkind FROM pg_class WHERE pg_class.oid = typrelid) = 'c') AND {_OURS} AND {_no_extension('pg_type', 't')}
         UNION ALL SELECT format('%s %I.%I', CASE relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'table' END, n.nspname, relname),
                          relowner, relacl
         FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'v', 'm', 'S') AND {_OURS} AND {_no_extension('pg_class', 'c')}

@@ -6,10 +6,10 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from operator import lt
 from typing import Optional
 
+from ..catalog.model import UnfinishedImport
 from ..errors import CorruptBackupError, UnsupportedError
 from . import protobuf
 from .sstable.range_keys import RangeTombstone
@@ -25,38 +25,33 @@ IMPORT_EPOCH = 4
 FAMILY_ZERO = 0x88
 
 
-@dataclass(frozen=True)
-class UnfinishedImport:
-    """An IMPORT INTO that was under way: what it wrote is no part of its table, which is as it was before.
-
-    It wrote from the time ``start`` on (nanoseconds since 1970); where ``epoch`` is not 0 its values have that number in their headers. RESTORE
-    leaves out keys whose newest version is of the import, also when an earlier layer has an older version of them: an import writes only new keys
-    (checkAndRewriteTableKey in CockroachDB's pkg/backup/key_rewriter.go, epochBasedInProgressImport in restore_job.go).
-    """
-
-    start: int
-    epoch: int = 0
-
-    def wrote(self, version: bytes, value: bytes) -> bool:
-        """Tell whether a version is the import's. Raises UnsupportedError when that cannot be told."""
-        late = int.from_bytes(version[:8], "big") >= self.start
-        if not self.epoch:
-            return late
-        header = value[5:_header_end(value)] if value[4:5] == bytes((EXTENDED,)) else b""
-        epoch = protobuf.integer(protobuf.parse(header), IMPORT_EPOCH)
-        deleted = not value or header and len(value) == len(header) + 5
-        if late and not deleted and epoch != self.epoch:
-            raise UnsupportedError("rows were written after an IMPORT INTO began that had not ended, but do not say whether they are the import's")
-        return epoch == self.epoch
-
-
 def without_import(batches: Iterable[VersionedBatch], unfinished: UnfinishedImport) -> Iterator[VersionedBatch]:
-    """Leave out the keys that an unfinished import wrote."""
+    """Leave out the keys whose newest version is of an unfinished import, as RESTORE does.
+
+    An earlier layer may have an older version of such a key: it was deleted before the import, which writes only new keys. Source:
+    checkAndRewriteTableKey in CockroachDB's pkg/backup/key_rewriter.go, epochBasedInProgressImport in restore_job.go.
+    """
     for batch in batches:
-        kept = [row for row in zip(*batch) if not unfinished.wrote(row[1], row[2])]
+        kept = [row for row in zip(*batch) if not _is_of(unfinished, row[1], row[2])]
         if kept:
             keys, versions, values = zip(*kept)
             yield list(keys), list(versions), list(values)
+
+
+def _is_of(unfinished: UnfinishedImport, version: bytes, value: bytes) -> bool:
+    """Tell whether a version is the import's. Raises UnsupportedError when that cannot be told."""
+    late = int.from_bytes(version[:8], "big") >= unfinished.start
+    if not unfinished.epoch:
+        return late
+    header = value[5:_header_end(value)] if value[4:5] == bytes((EXTENDED,)) else b""
+    epoch = protobuf.integer(protobuf.parse(header), IMPORT_EPOCH)
+    deleted = not value or header and len(value) == len(header) + 5
+    if late and not deleted and epoch != unfinished.epoch:
+        raise UnsupportedError(
+            f"{unfinished.table}: rows were written since an IMPORT INTO began that had not ended, but do not say whether they are the import's: exclude "
+            "the table (databases: exclude), or take the backup again after the import is done"
+        )
+    return epoch == unfinished.epoch
 
 
 def live(keys: list[bytes], values: list[bytes]) -> Batch:
@@ -169,8 +164,8 @@ class _Cursor:
         return True
 
 
-def merge(streams: list[Iterator[tuple]]) -> Iterator[tuple]:
-    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns, deletions still among them.
+def merge(streams: list[Iterator[tuple]], size: int = 2000) -> Iterator[tuple]:
+    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns and about ``size`` keys, deletions still among them.
 
     Batches are (keys, values): the first stream that has a key wins, or (keys, versions, values): the greatest
     version wins, of equal ones the first stream's. Runs of keys that only one stream has are passed on whole.
@@ -178,26 +173,33 @@ def merge(streams: list[Iterator[tuple]]) -> Iterator[tuple]:
     cursors = [_Cursor(stream) for stream in streams]
     heap = [(cursor.keys[0], number) for number, cursor in enumerate(cursors) if cursor.fill()]
     heapq.heapify(heap)
+    merged: list[list[bytes]] = []
     while heap:
         key, number = heapq.heappop(heap)
         cursor = cursors[number]
+        merged = merged or [[] for _column in cursor.columns]
+        first = cursor.position
+        same = [number]
         if not heap or heap[0][0] != key:
-            first = cursor.position
-            last = len(cursor.keys) if not heap else bisect_left(cursor.keys, heap[0][0], first)
-            cursor.position = last
-            yield tuple(column[first:last] for column in cursor.columns)
-            same = [number]
+            cursor.position = len(cursor.keys) if not heap else bisect_left(cursor.keys, heap[0][0], first)
+            for column, found in zip(merged, cursor.columns):
+                column += found[first:cursor.position]
         else:
-            same = [number]
             while heap and heap[0][0] == key:
                 same.append(heapq.heappop(heap)[1])
             winner = _winner([cursors[number] for number in same])
-            yield tuple([column[winner.position]] for column in winner.columns)
+            for column, found in zip(merged, winner.columns):
+                column.append(found[winner.position])
             for number in same:
                 cursors[number].position += 1
         for number in same:
             if cursors[number].fill():
                 heapq.heappush(heap, (cursors[number].keys[cursors[number].position], number))
+        if len(merged[0]) >= size:
+            yield tuple(merged)
+            merged = []
+    if merged:
+        yield tuple(merged)
 
 
 def _winner(cursors: list[_Cursor]) -> _Cursor:
@@ -207,19 +209,3 @@ def _winner(cursors: list[_Cursor]) -> _Cursor:
             if cursor.columns[1][cursor.position] > best.columns[1][best.position]:
                 best = cursor
     return best
-
-
-def joined(batches: Iterable[tuple], size: int = 2000) -> Iterator[tuple]:
-    """Put small batches together to ones of about ``size`` keys."""
-    columns: tuple = ()
-    for batch in batches:
-        if columns:
-            for column, more in zip(columns, batch):
-                column += more
-        else:
-            columns = tuple(list(column) for column in batch)
-        if len(columns[0]) >= size:
-            yield columns
-            columns = ()
-    if columns:
-        yield columns

@@ -18,7 +18,7 @@ def overview(request: BackupRequest, selection: Selection, arrangement: Arrangem
     """Return ``info``, ``databases`` (name and full table names), ``stored_bytes``, ``findings`` and ``expected`` (what a target is to take, see
     catalog.expected, of what is chosen and under its new names). Raises MigrationError."""
     backup = open_backup(request)
-    catalog = build_catalog(backup.descriptors)
+    catalog = build_catalog(backup.descriptors, before_imports=True)
     databases = []
     for database in catalog.databases:
         schemas = {schema.id: schema.name for schema in database.schemas}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Optional
 
-from ..catalog.model import Finding
+from ..catalog.model import Finding, UnfinishedImport
 from ..errors import CorruptBackupError, UnsupportedError
 from . import mvcc, timestamps
 from .descriptors import live_descriptors
@@ -146,7 +146,7 @@ class Backup:
             result.pop()
         return result
 
-    def scan(self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[mvcc.UnfinishedImport] = None) -> Iterator[mvcc.Batch]:
+    def scan(self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport] = None) -> Iterator[mvcc.Batch]:
         """Yield the live keys (without version) and values of the rows in [start, end), in key order, without those of an ``unfinished`` import.
 
         A row belongs to the range that holds its row prefix (its key without the family suffix), and is never cut. Values
@@ -184,7 +184,7 @@ class Backup:
     def _select(self, layer: int, start: bytes, end: bytes) -> list[_Source]:
         return [source for source in self._sources[layer] if source.ref.span[0] < end and source.ref.span[1] > start]
 
-    def _merged(self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[mvcc.UnfinishedImport]) -> Iterator[mvcc.Batch]:
+    def _merged(self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport]) -> Iterator[mvcc.Batch]:
         """Yield the newest keys and values of [start, end), deletions still among them."""
         selected = [self._select(number, start, end) for number in range(len(self.layers))]
         used = [number for number in range(len(self.layers)) if selected[number]]
@@ -199,11 +199,11 @@ class Backup:
             for sources in [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]:
                 stream = self._chain(number, sources, start, end, not simple, tally, checked=simple)
                 streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
-        merged = mvcc.joined(mvcc.merge(streams))
+        merged = mvcc.merge(streams)
         for batch in mvcc.without_import(merged, unfinished) if unfinished else merged:
             yield batch[0], batch[-1]
 
-    def _rest_of_row(self, end: bytes, unfinished: Optional[mvcc.UnfinishedImport]) -> Iterator[mvcc.Batch]:
+    def _rest_of_row(self, end: bytes, unfinished: Optional[UnfinishedImport]) -> Iterator[mvcc.Batch]:
         """Yield the keys from ``end`` on of the row that begins before it, in however many files and layers they lie. Counts nothing."""
         first = self._first_key(end, _row_limit(end))
         prefix = mvcc.row_prefix(first) if first else end
@@ -321,7 +321,6 @@ class Backup:
             unseen = [table_format] if table_format.startswith("pebble") else []
             unseen += ["slim manifest"] if manifest.slim else []
             unseen += ["elided key prefixes"] if manifest.elided == ELIDE_TABLE else []
-            unseen += ["keys of a virtual cluster"] if manifest.tenant else []
             unseen += ["encryption"] if layer.key else []
             if unseen:
                 self.findings.append(Finding(

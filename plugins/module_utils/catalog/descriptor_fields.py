@@ -27,9 +27,14 @@ TRIGGER = frozenset(range(1, 16))
 POLICY = frozenset(range(1, 13))
 DATABASE = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14))
 SCHEMA = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14))
-TYPE = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20))
+TYPE = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21))
 """9, 10 and 12 (version, modification time, who refers to it) are in every real backup and say nothing about the type."""
 ENUM_MEMBER = frozenset((1, 2, 3, 4))
+DOMAIN = frozenset(range(1, 9))
+"""1 to 4 (base type, NOT NULL, default, checks) came with cockroachdb/cockroach#165187. ALTER DOMAIN added the id of the next constraint and id and name of
+the NOT NULL (#169057; pkg/sql/schemachanger/scexec/scmutationexec/type.go); which numbers they have was not found, but the name is the only text among them."""
+DOMAIN_CHECK = frozenset((1, 2, 3, 4))
+"""Name and expression came with #165187, then the id (#169057) and the validity (#170921), taken in this order: no id is 0, which tells them apart."""
 FUNCTION = frozenset(range(1, 25))
 """Of 12 and above, 12 (privileges), 13 and 22 (what it needs), 21 (procedure) and 23 (security) say something about the function."""
 

@@ -9,6 +9,8 @@ from typing import Any, Optional, TypeVar, Union
 from ..backup import protobuf
 from ..errors import CorruptBackupError, UnsupportedError
 from . import descriptor_fields as fields
+from .domain_descriptor import read_domain
+from .domains import resolve_domains
 from .model import (
     Catalog,
     Database,
@@ -20,6 +22,7 @@ from .model import (
     Schema,
     Sequence,
     Table,
+    UnfinishedImport,
     UnreadableObject,
     UserType,
     View,
@@ -34,7 +37,9 @@ BUILT_IN_ROLES = frozenset(("root", "admin", "node", "public"))
 _PUBLIC_SCHEMA_ID = 29
 _TABLE, _DATABASE, _TYPE, _SCHEMA, _FUNCTION = 1, 2, 3, 4, 5
 _STATES = {0: "public", 1: "being added", 2: "dropped", 3: "offline"}
-_ALIAS, _MULTI_REGION, _RECORD, _COMPOSITE = 1, 2, 3, 4
+_OFFLINE = 3
+_BY_EPOCH, _IMPORT_TYPES = 1, (0, 1)
+_ALIAS, _MULTI_REGION, _RECORD, _COMPOSITE, _DOMAIN = 1, 2, 3, 4, 5
 _VOLATILITIES = {1: "VOLATILE", 2: "IMMUTABLE", 3: "STABLE"}
 _PARAMETER_MODES = {0: "IN", 1: "IN", 2: "OUT", 3: "INOUT", 4: "VARIADIC"}
 _DEFINER = 1
@@ -45,8 +50,10 @@ _IN_SCHEMA = {_TABLE: ("table", 1, 4, 40), _TYPE: ("type", 3, 1, 2), _FUNCTION: 
 InSchema = TypeVar("InSchema", bound=Union[Table, View, Sequence, UserType, Function])
 
 
-def build_catalog(descriptors: dict[int, bytes]) -> Catalog:
+def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -> Catalog:
     """Return the user databases that these descriptors (id to serialised Descriptor) describe.
+
+    ``before_imports``: the source can give the rows that a table had before an IMPORT INTO that is under way; else it is left out with a finding.
 
     Dropped objects are left out silently, temporary, offline and unfinished ones with a finding. Roles are those
     that owners and grants name; a cluster backup's system tables say more about them. What a descriptor says that is not
@@ -60,7 +67,7 @@ def build_catalog(descriptors: dict[int, bytes]) -> Catalog:
     for number, (kind, message) in parsed.items():
         try:
             if kind == _TABLE:
-                _add_table(message, databases, schemas, catalog.findings)
+                _add_table(message, databases, schemas, catalog, before_imports)
             elif kind == _TYPE:
                 _add_type(number, message, databases, schemas)
             elif kind == _FUNCTION:
@@ -68,6 +75,8 @@ def build_catalog(descriptors: dict[int, bytes]) -> Catalog:
         except UnsupportedError as error:
             catalog.unreadable.append(_unreadable(number, kind, message, databases, schemas, error))
     _add_index_foreign_keys(parsed, catalog)
+    for database in catalog.databases:
+        resolve_domains(database)
     for database in catalog.databases:
         database.schemas.sort(key=lambda schema: schema.id)
     catalog.roles = [Role(name, login=False) for name in sorted(_named_roles(catalog.databases))]
@@ -187,14 +196,16 @@ def _report_state(name: str, kind: str, state: int, findings: list[Finding]) -> 
 
 
 def _add_table(
-    message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema], findings: list[Finding],
+    message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema], catalog: Catalog, before_imports: bool,
 ) -> None:
+    findings = catalog.findings
     name, database = protobuf.text(message, 1), databases.get(protobuf.integer(message, 4))
     if database is None:
         return
     fields.refuse_unknown(message, fields.TABLE, f"table {name}")
     full_name = f"{database.name}.{name}"
-    if _is_left_out(message, 19):
+    unfinished = _unfinished_import(message, full_name) if before_imports else None
+    if _is_left_out(message, 19) and not unfinished:
         _report_state(full_name, "table", protobuf.integer(message, 19), findings)
     elif protobuf.integer(message, 39):
         findings.append(Finding("temporary_table", "info", full_name, "The temporary table is left out: it belongs to a session."))
@@ -207,8 +218,28 @@ def _add_table(
             findings.append(Finding("trigger_left_out", "error", full_name, "The triggers of the view are left out.", "Write them again with CREATE TRIGGER."))
         database.views.append(_place(read_view(message, database.name), database, schemas))
     else:
-        database.tables.append(_place(read_table(message, database.name), database, schemas))
+        table = _place(read_table(message, database.name), database, schemas)
+        database.tables.append(table)
         findings += unfinished_changes(message, full_name)
+        if unfinished:
+            catalog.unfinished_imports[table.id] = unfinished
+            findings.append(Finding(
+                "import_under_way", "warning", full_name,
+                "The table is as it was before the IMPORT INTO that was under way when the backup was taken: what that had written is left out, as "
+                "RESTORE leaves it out.",
+                "Import the same data again, or take the backup again after the import is done.",
+            ))
+
+
+def _unfinished_import(message: protobuf.Message, full_name: str) -> Optional[UnfinishedImport]:
+    """Return the IMPORT INTO for which a table is offline (54 import_start_wall_time, 59 import_epoch, 60 import_type of TableDescriptor)."""
+    start = protobuf.integer(message, 54)
+    if protobuf.integer(message, 19) != _OFFLINE or not start:
+        return None
+    kind = protobuf.integer(message, 60)
+    if kind not in _IMPORT_TYPES:
+        raise UnsupportedError(f"table {full_name}: the import type {kind} is not known")
+    return UnfinishedImport(full_name, start, protobuf.integer(message, 59) if kind == _BY_EPOCH else 0)
 
 
 def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], catalog: Catalog) -> None:
@@ -237,7 +268,7 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
     if database is None or _is_left_out(message, 13) or kind in (_ALIAS, _RECORD):
         return
     fields.refuse_unknown(message, fields.TYPE, f"type {name}")
-    if kind not in (0, _MULTI_REGION, _COMPOSITE):
+    if kind not in (0, _MULTI_REGION, _COMPOSITE, _DOMAIN):
         raise UnsupportedError(f"type {database.name}.{name} is of the unknown kind {kind}")
     owner, grants = read_privileges(protobuf.blob(message, 14), f"{database.name}.{name}")
     item = UserType(number, name, protobuf.integer(message, 2), array_type_id=protobuf.integer(message, 8), owner=owner, grants=grants)
@@ -247,6 +278,8 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
             part = protobuf.parse(element)
             item.fields.append(read_type(protobuf.blob(part, 1), f"{database.name}.{name}"))
             item.field_names.append(protobuf.text(part, 2))
+    elif kind == _DOMAIN:
+        read_domain(protobuf.parse(protobuf.blob(message, 21)), item, f"{database.name}.{name}")
     else:
         item.kind = "multi-region enum" if kind == _MULTI_REGION else "enum"
         for data in protobuf.blobs(message, 6):

@@ -10,7 +10,7 @@ from typing import Any
 from ..convert.names import MAX_BYTES, clip
 from ..convert.references import Name, References
 from ..errors import ConfigurationError, UnsupportedError
-from .model import Catalog, Database, Finding, Function, Table, View
+from .model import Catalog, Database, Finding, Function, Table, UserType, View
 
 _RESERVED_SCHEMAS = frozenset(("information_schema", "cockroach_migrator"))
 _ADVICE = "Write it by hand with the new names, or leave the names as they are."
@@ -62,18 +62,30 @@ def follow_names(catalog: Catalog, before: Mapping[int, Name], homes: Mapping[in
     if not references.changed:
         return
     for database in catalog.databases:
+        for item in database.types:
+            _follow_in_type(item, references, homes[item.id], ".".join(after[item.id]))
         for table in database.tables:
             _follow_in_table(table, references, homes[table.id], ".".join(after[table.id]))
         _follow_in_functions(database, references, homes, after, catalog.findings)
         _follow_in_views(database, references, homes, after, catalog.findings)
 
 
+def _followed(text: str, references: References, home: str, where: str) -> str:
+    try:
+        return references.follow(text, home, where) if text else text
+    except UnsupportedError as error:
+        raise ConfigurationError(f"rename: an SQL text cannot follow the new names: {error}") from error
+
+
+def _follow_in_type(item: UserType, references: References, home: str, where: str) -> None:
+    item.default = _followed(item.default, references, home, where)
+    for check in item.checks:
+        check.expression = _followed(check.expression, references, home, f"{where}.{check.name}")
+
+
 def _follow_in_table(table: Table, references: References, home: str, where: str) -> None:
     def followed(text: str, part: str) -> str:
-        try:
-            return references.follow(text, home, f"{where}.{part}") if text else text
-        except UnsupportedError as error:
-            raise ConfigurationError(f"rename: an SQL text cannot follow the new names: {error}") from error
+        return _followed(text, references, home, f"{where}.{part}")
 
     for column in table.columns:
         column.default, column.computed = followed(column.default, column.name), followed(column.computed, column.name)

@@ -247,16 +247,23 @@ class EnumMember:
 
 @dataclass
 class UserType:
-    """An enum (``members``) or a composite type (``fields``)."""
+    """An enum (``members``), a composite type (``fields``) or a domain (``base`` and what follows it)."""
 
     id: int
     name: str
     schema_id: int
     kind: str = "enum"
-    """``enum``, ``multi-region enum`` or ``composite``."""
+    """``enum``, ``multi-region enum``, ``composite`` or ``domain``."""
     members: list[EnumMember] = field(default_factory=list)
     fields: list[SqlType] = field(default_factory=list)
     field_names: list[str] = field(default_factory=list)
+    base: Optional[SqlType] = None
+    default: str = ""
+    not_null: bool = False
+    not_null_name: str = ""
+    """The name of the NOT NULL; empty when the source does not tell one."""
+    checks: list[Check] = field(default_factory=list)
+    """Their expressions call the value ``value``."""
     array_type_id: int = 0
     """Descriptor id of the type of arrays of this one."""
     owner: str = ""
@@ -359,6 +366,19 @@ class Finding:
     advice: str = ""
 
 
+@dataclass(frozen=True)
+class UnfinishedImport:
+    """An IMPORT INTO that was under way: what it wrote is no part of its table, which is as it was before.
+
+    It wrote from the time ``start`` on (nanoseconds since 1970); where ``epoch`` is not 0 its values have that number in their headers.
+    """
+
+    table: str
+    """The full name, for messages."""
+    start: int
+    epoch: int = 0
+
+
 @dataclass
 class UnreadableObject:
     """Something whose descriptor says what is not known. ``reason`` names that."""
@@ -378,6 +398,8 @@ class Catalog:
     """What the source itself found while it read the catalog."""
     unreadable: list[UnreadableObject] = field(default_factory=list)
     """What is in no database here; a database or schema itself is there by its name."""
+    unfinished_imports: dict[int, UnfinishedImport] = field(default_factory=dict)
+    """By table id: what is no part of the table."""
 
 
 def to_json(value: Any) -> Any:
@@ -415,6 +437,8 @@ def from_json(kind: Any, value: Any) -> Any:
         return [from_json(typing.get_args(kind)[0], item) for item in value]
     if origin is tuple:
         return tuple(value)
+    if origin is dict:
+        return {key: from_json(typing.get_args(kind)[1], item) for key, item in value.items()}
     if origin is typing.Union:
         inner = next(arg for arg in typing.get_args(kind) if arg is not type(None))
         return None if value is None else from_json(inner, value)

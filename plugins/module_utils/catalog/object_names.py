@@ -113,6 +113,8 @@ class _Home:
     def _type(self, kind: SqlType) -> str:
         if kind.element is not None:
             return self._type(kind.element) + "[]"
+        if kind.domain_id:
+            return self._written[kind.domain_id]
         if kind.oid in OBJECT_IDENTIFIERS:
             return "text"
         return self._written.get(kind.oid - USER_TYPE_OID_BASE) or BUILT_IN_TYPES.get(kind.oid, kind.family)

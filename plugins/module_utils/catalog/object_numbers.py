@@ -83,7 +83,7 @@ def _sql_type(value: Any) -> SqlType:
 def _type_key(kind: SqlType, types: Mapping[int, str]) -> str:
     if kind.element is not None:
         return _type_key(kind.element, types) + "[]"
-    return types.get(kind.oid - USER_TYPE_OID_BASE) or str(kind.oid)
+    return types.get(kind.domain_id or kind.oid - USER_TYPE_OID_BASE) or str(kind.oid)
 
 
 def type_number(type_id: int) -> int:

@@ -81,7 +81,7 @@ class Context:
         return quote(self.schema(item), clip(item.name))
 
     def user_type(self, type_id: int, where: str) -> str:
-        """Return the quoted name of an enum or composite type; raises UnsupportedError when it is not there."""
+        """Return the quoted name of an enum, composite type or domain; raises UnsupportedError when it is not there."""
         if type_id not in self.types:
             raise UnsupportedError(f"{where}: the type with the id {type_id} is not in the backup")
         return self.qualified(self.types[type_id])

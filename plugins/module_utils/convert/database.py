@@ -14,6 +14,7 @@ from .context import Context
 from .database_settings import create_settings
 from .default_privileges import create_default_privileges
 from .definitions import CompositeDefinition, EnumDefinition, Existence
+from .domains import create_domain
 from .features import ConvertOptions, ServerFeatures
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
@@ -30,6 +31,8 @@ from .unique_without_index import create_unique_without_index
 from .user_triggers import create_triggers
 from .views import create_views
 
+_TYPE_ORDER = {"domain": 1, "composite": 2}
+
 
 def convert_database(database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions) -> Conversion:
     """Return the commands that make ``database`` in an empty PostgreSQL database, in load order, with findings.
@@ -45,7 +48,8 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
     for schema in database.schemas:
         bare = context.schemas[schema.id]
         context.conversion.add("schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare, expects=Existence())
-    for user_type in database.types:
+    # Domains are based on enums, and composite types may have fields of both.
+    for user_type in sorted(database.types, key=lambda item: _TYPE_ORDER.get(item.kind, 0)):
         _create_type(user_type, context)
     routines = convert_routines(context)
     for routine in routines.values():
@@ -88,6 +92,9 @@ def _claim_names(context: Context) -> None:
 
 
 def _create_type(user_type: UserType, context: Context) -> None:
+    if user_type.kind == "domain":
+        create_domain(user_type, context)
+        return
     schema, name = context.schema(user_type), clip(user_type.name)
     if user_type.kind == "composite":
         where = context.full_name(user_type)

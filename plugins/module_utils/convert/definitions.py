@@ -34,14 +34,14 @@ class ColumnDefinition:
     """Schema and name of the identity's sequence."""
     sequence_options: str = ""
 
-    def sql(self, named: bool = True) -> str:
-        """Return the column's part of CREATE TABLE; unless ``named`` PostgreSQL chooses the name of an identity's sequence."""
+    def sql(self) -> str:
+        """Return the column's part of CREATE TABLE."""
         parts = [quote(self.name), self.type]
         if self.generated:
             parts.append(f"GENERATED ALWAYS AS ({self.generated}) {self.storage}")
         elif self.identity:
-            options = " ".join(part for part in (f"SEQUENCE NAME {quote(*self.sequence)}" if named else "", self.sequence_options) if part)
-            parts.append(f"GENERATED {self.identity} AS IDENTITY{f' ({options})' if options else ''}")
+            options = f" {self.sequence_options}" if self.sequence_options else ""
+            parts.append(f"GENERATED {self.identity} AS IDENTITY (SEQUENCE NAME {quote(*self.sequence)}{options})")
         elif self.default:
             parts.append(f"DEFAULT ({self.default})")
         if self.not_null:
@@ -188,6 +188,34 @@ class CompositeDefinition:
 
 
 @dataclass(frozen=True)
+class DomainDefinition:
+    """Without its checks, which are objects of their own."""
+
+    type: str
+    """With its collation."""
+    default: str = ""
+    not_null: bool = False
+    not_null_name: str = ""
+    """Bare; servers before version 17 do not keep it."""
+
+    def create(self, name: str) -> str:
+        """Return CREATE DOMAIN for a quoted name."""
+        default = f" DEFAULT ({self.default})" if self.default else ""
+        named = f" CONSTRAINT {quote(self.not_null_name)}" if self.not_null and self.not_null_name else ""
+        return f"CREATE DOMAIN {name} AS {self.type}{default}{named}{' NOT NULL' if self.not_null else ''}"
+
+
+@dataclass(frozen=True)
+class DomainCheckDefinition:
+    expression: str
+    validated: bool = True
+
+    def create(self, name: str, domain: str) -> str:
+        """Return ADD CONSTRAINT for a quoted name and domain."""
+        return f"ALTER DOMAIN {domain} ADD CONSTRAINT {name} CHECK ({self.expression}){'' if self.validated else ' NOT VALID'}"
+
+
+@dataclass(frozen=True)
 class CollationDefinition:
     options: str
 
@@ -293,10 +321,10 @@ class Existence:
 
 OnTable = Union[DefaultDefinition, KeyDefinition, CheckDefinition, ForeignKeyDefinition, IndexDefinition, TriggerDefinition, PolicyDefinition]
 Standalone = Union[
-    TableDefinition, ViewDefinition, RoutineDefinition, SequenceDefinition, EnumDefinition, CompositeDefinition, CollationDefinition,
+    TableDefinition, ViewDefinition, RoutineDefinition, SequenceDefinition, EnumDefinition, CompositeDefinition, DomainDefinition, CollationDefinition,
 ]
 Definition = Union[
-    OnTable, Standalone, SequenceValue, SequenceOwner, Comment, Owner, Privileges, DefaultPrivilege, Setting, Existence,
+    OnTable, Standalone, DomainCheckDefinition, SequenceValue, SequenceOwner, Comment, Owner, Privileges, DefaultPrivilege, Setting, Existence,
 ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
+from ..catalog.domains import domain_type
 from ..catalog.model import USER_TYPE_OID_BASE, Function, SqlType, Table, UserType
 from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..catalog.stored_columns import written_keys
@@ -19,7 +20,7 @@ from .families import Scope, declared_family, family_of
 from .names import clip, quote
 from .row_ids import ROW_ID_FUNCTIONS
 from .tokens import FUNCTION_PREFIX, TABLE_PREFIX
-from .types import element_of
+from .types import element_of, operand_type
 
 try:
     from sqlglot import exp
@@ -57,6 +58,13 @@ RowId = Callable[[str], Any]
 
 _EXTENSIONS_OF_TYPES = {"geometry": "postgis", "geography": "postgis", "vector": "vector", "ltree": "ltree"}
 """Without them the columns are text, which their operators and functions do not take."""
+_OPERATIONS = () if exp is None else (
+    exp.Binary, exp.In, exp.Between, exp.Any, exp.All, exp.Anonymous, exp.Case, exp.If, exp.Coalesce, exp.Paren, exp.Tuple, exp.Array,
+)
+ADDED_TYPE = "added_type"
+"""Marks a type that users have made."""
+TO_BASE = "to_base"
+"""Marks the cast of a domain to its base type, which converts nothing."""
 _TAKE_TEXT = () if exp is None else (exp.EQ, exp.NEQ, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In)
 
 
@@ -119,7 +127,13 @@ class _Converter:
             if extension:
                 self.need(extension, f"the column {node.name}")
         node.set("catalog", None)
-        return node
+        kind = self.scope.find(node) if _is_operand(node) else None
+        base = operand_type(kind, self.context, self.where) if kind else ""
+        if not base:
+            return node
+        for part in node.parts:
+            self._identifier(part)
+        return _to_base(node, base)
 
     def _require_number(self, node: Any) -> None:
         """What is computed from an object identifier has another meaning where it becomes text."""
@@ -313,10 +327,15 @@ class _Converter:
         user_type = array or self.context.user_type_of_oid(oid, self.where)
         value = node.this
         if isinstance(value, exp.HexString):
-            value = exp.Literal.string(_label(user_type, value.name, self.where))
+            value = exp.Literal.string(_label(user_type, value.name, self.context, self.where))
         else:
             value = self.convert(value)
-        return exp.Cast(this=value, to=_named_type(self.context.qualified(user_type) + ("[]" if array else "")))
+        made = exp.Cast(this=value, to=_added_type(self.context.qualified(user_type) + ("[]" if array else "")))
+        if user_type.kind != "domain" or not _is_operand(node):
+            return made
+        kind = SqlType("array", element=domain_type(user_type)) if array else domain_type(user_type)
+        base = operand_type(kind, self.context, self.where)
+        return _to_base(made, base) if base else made
 
     def _sequence(self, value: Any) -> str:
         """Return the quoted name of the sequence that a constant names."""
@@ -407,7 +426,7 @@ class _Converter:
     def _type(self, node: Any) -> Any:
         oid = _type_oid(node)
         if oid:
-            return _named_type(self.context.qualified(self.context.user_type_of_oid(oid, self.where)))
+            return _added_type(self.context.qualified(self.context.user_type_of_oid(oid, self.where)))
         kinds = exp.DataType.Type
         parameters = ", ".join(part.sql() for part in node.expressions)
         if isinstance(node.args.get("kind"), exp.Var):
@@ -438,7 +457,7 @@ class _Converter:
             return _named_type(built_in + parameters)
         for item in self.context.database.types:
             if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
-                return _named_type(self.context.qualified(item))
+                return _added_type(self.context.qualified(item))
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
 
     def need(self, extension: str, what: str) -> None:
@@ -624,6 +643,13 @@ def _is_time_of_day(node: Any) -> bool:
     return _TIME_WORDS.issuperset("".join(character if character.isalpha() else " " for character in text.lower()).split())
 
 
+def _added_type(name: str) -> Any:
+    """Return a type that users have made, marked as such."""
+    made = _named_type(name)
+    made.meta[ADDED_TYPE] = True
+    return made
+
+
 def _named_type(name: str) -> Any:
     return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=exp.Var(this=name))
 
@@ -645,7 +671,22 @@ def _bytes(digits: str) -> Any:
     return exp.Cast(this=exp.Literal.string("\\x" + digits), to=_named_type("bytea"))
 
 
-def _label(user_type: UserType, physical: str, where: str) -> str:
+def _is_operand(node: Any) -> bool:
+    """Whether an operator, a comparison or a function takes the part; a column that UPDATE assigns to is none."""
+    parent = node.parent
+    assigned = isinstance(parent, exp.EQ) and isinstance(parent.parent, (exp.Update, exp.OnConflict)) and node.arg_key == "this"
+    return isinstance(parent, _OPERATIONS) and not isinstance(parent, exp.Dot) and not assigned
+
+
+def _to_base(value: Any, base: str) -> Any:
+    made = exp.Cast(this=value, to=_added_type(base))
+    made.meta[TO_BASE] = True
+    return made
+
+
+def _label(user_type: UserType, physical: str, context: Context, where: str) -> str:
+    if user_type.base is not None and user_type.base.user_type_id in context.types:
+        user_type = context.types[user_type.base.user_type_id]
     for member in user_type.members:
         if member.physical == physical.lower():
             return member.name

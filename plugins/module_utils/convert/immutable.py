@@ -11,7 +11,7 @@ from ..errors import UnsupportedError
 from . import function_calls, functions
 from .context import Context
 from .definitions import RoutineDefinition
-from .expressions import Expression
+from .expressions import ADDED_TYPE, TO_BASE, Expression
 from .families import Scope, family_of, type_family
 from .names import clip, dollar_quote, quote
 from .types import element_of, type_name
@@ -74,6 +74,8 @@ def _is_safe_function(node: Any, scope: Scope) -> bool:
 def _is_safe_cast(node: Any, scope: Scope) -> bool:
     """Constants are converted once, when the command is read; numbers and strings convert without settings."""
     source = node.this.unnest()
+    if node.meta.get(TO_BASE):
+        return True
     constants = source.expressions if isinstance(source, exp.Array) else [source]
     if all(isinstance(part.unnest(), (exp.Literal, exp.Null)) for part in constants):
         return True
@@ -124,8 +126,8 @@ def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:
     """Whether an expression has to do with a type that a user or an extension has made, which virtual columns of PostgreSQL may not."""
     used = {node.name for node in tree.find_all(exp.Column)}
     kinds = [element_of(kind) for kind in (result, *(column.type for column in columns if clip(column.name) in used))]
-    named = (node.args.get("kind") for node in tree.find_all(exp.DataType))
-    return any(kind.user_type_id or kind.family in _ADDED for kind in kinds) or any(isinstance(kind, exp.Var) and '"' in kind.name for kind in named)
+    added = any(kind.user_type_id or kind.domain_id or kind.family in _ADDED for kind in kinds)
+    return added or any(node.meta.get(ADDED_TYPE) for node in tree.find_all(exp.DataType))
 
 
 def immutable_sql(

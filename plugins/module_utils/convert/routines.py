@@ -128,7 +128,7 @@ def _type(kind: SqlType, context: Context, where: str) -> str:
         return context.qualified(context.relations[inner.oid - USER_TYPE_OID_BASE]) + ("[]" if kind.element else "")
     if kind.element is not None and kind.element.family == _ANY:
         return "anyarray"
-    if kind.family in _PLAIN_RETURNS and not kind.user_type_id:
+    if kind.family in _PLAIN_RETURNS and not kind.user_type_id and not kind.domain_id:
         return _PLAIN_RETURNS[kind.family]
     return type_name(kind, context, where)
 

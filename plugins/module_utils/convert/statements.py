@@ -34,7 +34,7 @@ class Statement:
     """One SQL command without a semicolon at its end.
 
     ``kind`` is what the command makes or sets (table, index, unique_constraint, sequence_value ...), ``name`` the
-    object's bare name in PostgreSQL, ``table`` the bare name of the table it belongs to, if any.
+    object's bare name in PostgreSQL, ``table`` the bare name of the table, or of the domain, that it belongs to, if any.
     """
 
     section: str
@@ -66,7 +66,7 @@ class Conversion:
         """Append one command to its step; its schema and table are added to what it needs."""
         section = "pre-data" if step in PRE_DATA_STEPS else "post-data"
         implied = [Need("schema", schema)] if schema else []
-        implied += [Need("relation", table, schema)] if table else []
+        implied += [Need("type" if kind == "domain_check" else "relation", table, schema)] if table else []
         self.statements.append(Statement(section, step, kind, schema, name, table, sql, secret, expects, frozenset((*implied, *needs))))
 
     def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:

@@ -19,7 +19,7 @@ from .row_ids import row_id_function
 from .row_ttl import convert_ttl
 from .sequence_bounds import identity_sequence
 from .sequences import add_owner, sequence_options
-from .types import column_type, type_name
+from .types import column_type, operand_type, type_name
 
 _ROW_IDS = ("unique_rowid()", "unordered_unique_rowid()")
 _VIRTUAL_COLUMNS_FROM = 18
@@ -46,6 +46,12 @@ def _column(column: Column, table: Table, context: Context) -> ColumnDefinition:
     context.report_cut(column.name, where)
     made = ColumnDefinition(clip(column.name), column_type(column.type, context, where), not column.nullable)
     made = _generated(made, column, table, context, where) if column.computed else _identity_or_default(made, column, table, context, where)
+    if operand_type(column.type, context, where):
+        context.find(
+            "domain_operators", "warning", where,
+            "PostgreSQL's operators take neither a domain over an enum nor an array of a domain for its base type, as CockroachDB's do.",
+            "Have queries cast the column to its base type, also those in PL/pgSQL; the views, checks, indexes and SQL functions that are migrated do.",
+        )
     if column.hidden:
         context.find(
             "hidden_column", "info", where, "The column is NOT VISIBLE in CockroachDB; in PostgreSQL SELECT * shows it.", "Name the columns in queries.",
@@ -88,7 +94,7 @@ def _identity_or_default(made: ColumnDefinition, column: Column, table: Table, c
             return replace(made, identity=column.identity, sequence=named, sequence_options=sequence_options(sequence))
     if not column.default:
         return made
-    becomes_identity = context.options.policies.unique_rowid == IDENTITY and not column.nullable and column.type.family == "int"
+    becomes_identity = context.options.policies.unique_rowid == IDENTITY and not column.nullable and column.type.family == "int" and not column.type.domain_id
     if column.default in _ROW_IDS and becomes_identity:
         name = _row_id_sequence(column, table, context)
         _report_row_id(column, where, context)

@@ -3,6 +3,8 @@
 """The PostgreSQL name of a CockroachDB type."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..catalog.model import SqlType
 from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..errors import UnsupportedError
@@ -33,6 +35,8 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
         if kind.element is None:
             raise UnsupportedError(f"{where}: an array without an element type")
         return type_name(kind.element, context, where) + "[]"
+    if kind.domain_id:
+        return context.user_type(kind.domain_id, where)
     if kind.user_type_id:
         return context.user_type(kind.user_type_id, where)
     if kind.family in _GEOMETRIES:
@@ -129,10 +133,23 @@ def column_type(kind: SqlType, context: Context, where: str) -> str:
     """Return the type's SQL text with its collation."""
     base = type_name(kind, context, where)
     innermost = kind.element if kind.family == "array" and kind.element else kind
-    if innermost.family != "collated" or innermost.oid in _COCKROACH_OIDS:
+    # The collation of a domain is the domain's.
+    if innermost.family != "collated" or innermost.oid in _COCKROACH_OIDS or innermost.domain_id:
         return base
     collation = context.collation(innermost.locale, where)
     return f"{base} COLLATE {collation}" if collation else base
+
+
+def operand_type(kind: SqlType, context: Context, where: str) -> str:
+    """Return the type to which PostgreSQL's operators want a value cast, empty where they take it as it is.
+
+    They take a domain for its base type, but neither a domain over an enum nor an array of a domain.
+    """
+    inner = element_of(kind)
+    if not inner.domain_id or kind is inner and kind.family != "enum":
+        return ""
+    plain = replace(inner, domain_id=0)
+    return type_name(plain if kind is inner else replace(kind, element=plain), context, where)
 
 
 def element_of(kind: SqlType) -> SqlType:

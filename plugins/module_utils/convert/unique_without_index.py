@@ -16,7 +16,7 @@ from .indexes import create_index
 from .names import clip, dollar_quote, literal, quote
 from .statements import Need
 from .tables import kept_columns
-from .types import element_of
+from .types import element_of, operand_type
 
 try:
     from sqlglot import exp
@@ -153,7 +153,10 @@ def _body(columns: list[Column], condition: _Condition, table: Table, context: C
     A transaction that is REPEATABLE READ would not see the row of the one that it has waited for; one that is SERIALIZABLE neither, but fails.
     """
     names = [quote(clip(column.name)) for column in columns]
-    same = [f"other.{name} = NEW.{name}" for name in names]
+    casts = [operand_type(column.type, context, context.full_name(table, column.name)) for column in columns]
+    same = [
+        f"CAST(other.{name} AS {kind}) = CAST(NEW.{name} AS {kind})" if kind else f"other.{name} = NEW.{name}" for name, kind in zip(names, casts)
+    ]
     same += [f"interval_send(other.{name}) = interval_send(NEW.{name})" for name, column in zip(names, columns) if column.type.family == "interval"]
     same += [condition.other] if condition.other else []
     hashed = [f"NEW.{name}" if _is_hashed(column) else f"CAST(NEW.{name} AS text)" for name, column in zip(names, columns)]

@@ -20,8 +20,8 @@ COMMENT ON TABLE cockroach_migrator.left_out IS 'Commands of the import that Pos
 """
 
 _KINDS = frozenset((
-    "view", "materialized_view", "function", "procedure", "trigger", "constraint_trigger", "policy", "check", "column_default", "index", "unique_index",
-    "comment", "owner", "grant", "routine_comment", "routine_owner", "routine_grant",
+    "view", "materialized_view", "function", "procedure", "trigger", "constraint_trigger", "policy", "check", "domain_check", "column_default", "index",
+    "unique_index", "comment", "owner", "grant", "routine_comment", "routine_owner", "routine_grant",
 ))
 """Rows, types and keys need none of these. What hangs on one that is left out is refused, too."""
 _CLASSES = ("0A", "22", "42")

@@ -25,7 +25,8 @@ def describe(statement: Statement) -> str:
     """Return what the statement makes, for messages."""
     kind = statement.kind.replace("_", " ")
     name = ".".join(part for part in (statement.schema, statement.name) if part)
-    return f"{kind} {name} of table {statement.table}" if statement.table and statement.table != statement.name else f"{kind} {name}"
+    holder = "domain" if statement.kind == "domain_check" else "table"
+    return f"{kind} {name} of {holder} {statement.table}" if statement.table and statement.table != statement.name else f"{kind} {name}"
 
 
 def execute(cursor: Any, database: str, statement: Statement) -> None:

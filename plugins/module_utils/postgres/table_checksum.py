@@ -81,10 +81,11 @@ def _identifier(table: TableEntry) -> sql.Identifier:
 
 
 def _columns(connection: Any, table: TableEntry) -> dict[str, tuple[int, bool]]:
-    """Return type and NOT NULL of the table's columns by name."""
+    """Return type and NOT NULL of the table's columns by name; the type of a domain is the one that it is based on, as which it prints itself."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT attname, atttypid::int8, attnotnull FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            "SELECT attname, (CASE typtype WHEN 'd' THEN typbasetype ELSE atttypid END)::int8, attnotnull FROM pg_attribute JOIN pg_type t ON t.oid = atttypid "
+            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
             (_identifier(table).as_string(cursor),),
         )
         return {name: (type_oid, not_null) for name, type_oid, not_null in cursor.fetchall()}

@@ -10,6 +10,7 @@ from building import SECOND, message, row_key, size, span, sst, time, unsigned, 
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.coverage import prove
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import UnfinishedImport
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, CorruptBackupError, MigrationError, UnsupportedError
 
 TABLE = (unsigned(60) + unsigned(1), unsigned(60) + unsigned(2))
@@ -82,6 +83,17 @@ def test_an_as_of_that_cannot_be_had(collection, as_of):
         read(*collection[0], as_of=as_of)
     if as_of.endswith(("Z", ":00")):
         assert "2020-09-13T12:26:50.000000000Z (1600000010000000000.0000000000)" in str(raised.value)
+
+
+def test_a_log_of_later_revisions_is_mentioned(tmp_path):
+    layer(tmp_path / FULL, None, 10, [(1, 5, "one")])
+    (tmp_path / "log" / "data").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="cannot be had .* folder log/ .*it is not read here; take an incremental backup"):
+        read(tmp_path, as_of="2030-01-01 00:00:00")
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, as_of="2019-01-01 00:00:00")
+    assert "log/" not in str(raised.value)
+    assert read(tmp_path) == {1: "one"}
 
 
 def test_a_folder_of_a_collection_as_the_location(collection):
@@ -293,6 +305,36 @@ def test_extended_values_and_their_tombstones(tmp_path):
     points = [(row_key(60, 1, 1), version(*at(5)), extended + value("one")), (row_key(60, 1, 2), version(*at(5)), extended)]
     write_layer(tmp_path, None, at(10), [("1.sst", TABLE, points, {}, ())])
     assert read(tmp_path) == {1: "one"}
+
+
+def of_import(text, epoch):
+    header = message((4, epoch))
+    return len(header).to_bytes(4, "big") + b"\x65" + header + value(text)
+
+
+@pytest.mark.parametrize(("unfinished", "expected"), [
+    (UnfinishedImport("d.t", at(14)[0]), {1: b"one"}), (UnfinishedImport("d.t", at(15)[0] + 1), {1: b"one", 2: b"again", 4: b"new"}),
+    (UnfinishedImport("d.t", at(14)[0], 2), {1: b"one"}), (None, {1: b"one", 2: b"again", 4: b"new"})])
+def test_what_an_unfinished_import_wrote_is_left_out(tmp_path, unfinished, expected):
+    """Row 2 is not revived: it was deleted between the layers, before the import wrote it again."""
+    layer(tmp_path / "full", None, 10, [(1, 5, "one"), (2, 5, "two"), (3, 5, "three")])
+    points = [(row_key(60, 1, number), version(*at(15)), content) for number, content in ((2, of_import("again", 2)), (3, b""), (4, of_import("new", 2)))]
+    write_layer(tmp_path / "a", at(10), at(20), [("1.sst", TABLE, points, {}, ())])
+    backup = open_backup(BackupRequest((str(tmp_path / "full"), str(tmp_path / "a"))))
+    for bound in (row_key(60, 1, 1), row_key(60, 1, 3)):
+        batches = [*backup.scan(TABLE[0], bound, {}, unfinished), *backup.scan(bound, TABLE[1], {}, unfinished)]
+        found = {key[2] - 0x88: content[5:] for keys, values in batches for key, content in zip(keys, values)}
+        # By time the deletion of row 3 is the import's, too: nothing of it came from before.
+        assert found == expected
+
+
+@pytest.mark.parametrize("content", [value("plain"), of_import("another's", 1)])
+def test_rows_that_may_be_the_imports_or_not_are_refused(tmp_path, content):
+    write_layer(tmp_path, None, at(20), [("1.sst", TABLE, [(row_key(60, 1, 1), version(*at(15)), content)], {}, ())])
+    backup = open_backup(BackupRequest((str(tmp_path),)))
+    with pytest.raises(UnsupportedError, match=r"d\.t: .* do not say whether they are the import's: exclude the table"):
+        list(backup.scan(*TABLE, {}, UnfinishedImport("d.t", at(14)[0], 2)))
+    assert list(backup.scan(*TABLE, {}, UnfinishedImport("d.t", at(16)[0], 2)))
 
 
 def test_a_key_that_occurs_twice_is_an_error(tmp_path):

@@ -42,6 +42,28 @@ def test_values_that_are_not_understood(read, arguments):
         read(f"CREATE SEQUENCE s;\nSELECT setval({arguments});")
 
 
+def test_domains(read):
+    database = read("""CREATE TABLE t (a q NOT NULL, b q[] NULL, c "S".r NULL);
+CREATE DOMAIN public.q AS INT8 DEFAULT 5:::INT8 CONSTRAINT given NOT NULL CHECK (VALUE > 0) CHECK (value < 9) CONSTRAINT late CHECK (value != 7) NOT VALID;
+CREATE DOMAIN "S".r VARCHAR(3) NULL;
+ALTER DOMAIN q DROP CONSTRAINT q_check;
+ALTER DOMAIN q ADD CONSTRAINT later CHECK (value != 8);
+ALTER DOMAIN q RENAME CONSTRAINT later TO latest;
+ALTER DOMAIN q DROP DEFAULT;
+ALTER DOMAIN q DROP CONSTRAINT IF EXISTS gone CASCADE;
+ALTER DOMAIN "S".r SET NOT NULL;
+ALTER DOMAIN "S".r SET DEFAULT 'x':::STRING;
+""")
+    q, r = database.types
+    assert [(check.name, check.expression, check.validated) for check in q.checks] == [
+        ("q_check1", "value < 9", True), ("late", "value != 7", False), ("latest", "value != 8", True)]
+    assert (q.kind, q.base, q.not_null, q.not_null_name, q.default) == ("domain", SqlType("int", 20, 64), True, "given", "")
+    assert (r.base, r.not_null, r.not_null_name, r.default) == (SqlType("string", 1043, 3), True, "", "'x':::STRING")
+    a, b, c = database.tables[0].columns[:3]
+    assert a.type == SqlType("int", 20, 64, domain_id=q.id) and b.type == SqlType("array", 100000 + q.array_type_id, element=a.type)
+    assert c.type == SqlType("string", 1043, 3, domain_id=r.id) and not a.nullable
+
+
 def test_sequences_and_their_columns(read):
     database = read("""CREATE SEQUENCE public.s OWNED BY public.t.a;
 CREATE SEQUENCE "S p"."Odd.Seq";
@@ -390,7 +412,15 @@ GRANT system TO watcher;
     ("CREATE SEQUENCE s OWNED BY t.a", "the column t.a that owns the sequence is not there"),
     ("CREATE TYPE e AS ENUM ('a') FROB", "'FROB' is not expected here"),
     ("CREATE TYPE e AS RANGE (x)", "the type|expected"),
-    ("CREATE DOMAIN public.quantity AS INT8 NOT NULL CONSTRAINT c CHECK (value > 0)", "the domain public.quantity is not converted"),
+    ("CREATE DOMAIN q AS INT8 FROB", "'FROB' is not known in a domain"),
+    ("CREATE DOMAIN q AS INT8[]", "domain d.public.q: its base type is an array, a composite type or a domain"),
+    ("CREATE DOMAIN q AS INT8; CREATE DOMAIN r AS q", "domain d.public.r: its base type is"),
+    ("CREATE DOMAIN q AS gone", "the type gone is not known"),
+    ("CREATE DOMAIN q AS INT8; CREATE TYPE q AS ENUM ()", "the type d.public.q is there twice"),
+    ("CREATE TYPE q AS ENUM (); ALTER DOMAIN q SET NOT NULL", "q is not a domain"),
+    ("CREATE DOMAIN q AS INT8; ALTER DOMAIN q FROB", "ALTER DOMAIN … FROB is not known"),
+    ("CREATE DOMAIN q AS INT8; ALTER DOMAIN q VALIDATE CONSTRAINT c", "the domain q has no check 'c'"),
+    ("CREATE DOMAIN q AS INT8; ALTER DOMAIN q DROP CONSTRAINT c", "the domain q has no check 'c'"),
     ("SELECT pg_catalog.set_config('search_path', '', false)", "as pg_dump writes it: load it with psql"),
     ("CREATE TABLE t (v VECTOR(3), VECTOR INDEX i (v frob_ops))", "the operator class frob_ops is not known in a vector index"),
     ("CREATE VIEW v AS SELECT * FROM t", "the names of the view's columns are missing"),

@@ -29,7 +29,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.c
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_columns, check_statements
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
 
 INT, TEXT, DECIMAL, BITS = SqlType("int", 20, 64), SqlType("string", 25), SqlType("decimal", 1700), SqlType("bit", 1562)
 TIMESTAMPTZ, INTERVAL, JSON, REGCLASS, OID = SqlType("timestamptz", 1184), SqlType("interval", 1186), SqlType("json", 3802), SqlType("oid", 2205), SqlType("oid", 26)
@@ -57,8 +57,10 @@ def load(server, database, chosen):
     cursor = connection.cursor()
     for statement in conversion.statements:
         cursor.execute(statement.sql)
-    assert check_statements(connection, database, conversion.statements)[1] == []
-    assert check_columns(connection, database, features, chosen)[1] == []
+    connection.autocommit = False
+    assert check_catalog(connection, database, conversion.statements, rights_are_ours=False)[1] == []
+    connection.rollback()
+    connection.autocommit = True
     return conversion, cursor
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog, system_tables
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import DefaultPrivileges, Grant, Trigger
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import DefaultPrivileges, Grant, Trigger, UnfinishedImport
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection, select
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
@@ -215,10 +215,13 @@ def test_what_is_not_known_concerns_the_object_that_has_it(what):
         assert not [finding for finding in chosen.findings if finding.code == "unknown_descriptor"]
 
 
-def test_a_chosen_table_cannot_be_had_without_the_type_that_is_not_known():
+@pytest.mark.parametrize("kind", [
+    {1: 24, 10: 101200}, {1: 15, 10: 101201, 11: {1: 24, 10: 101200}}, {1: 1, 2: 64, 10: 101200},
+], ids=["enum", "array", "a base type's family, as of a domain"])
+def test_a_chosen_table_cannot_be_had_without_the_type_that_is_not_known(kind):
     made = FUTURE["a kind of type"]
     uses = table([], [])
-    uses[1][8] = [{1: "id", 2: 1, 3: {1: 15, 10: 101201, 11: {1: 24, 10: 101200}}, 4: 0}]
+    uses[1][8] = [{1: "id", 2: 1, 3: kind, 4: 0}]
     for selection in (Selection(("dp.public.t",)), Selection((), ("dp.public.thing",))):
         with pytest.raises(UnsupportedError, match=r"dp\.public\.t uses the type dp\.public\.thing: .*unknown kind 77"):
             select(build_catalog(with_future({**made, 1100: uses})), selection)
@@ -239,6 +242,27 @@ def test_a_database_or_schema_that_is_not_known_is_refused_with_what_it_holds(nu
 def test_an_object_of_an_unknown_kind_is_a_finding():
     [finding] = build_catalog(with_future({3000: {9: {1: "who knows", 2: 3000}}})).findings
     assert (finding.code, finding.severity, finding.object) == ("unknown_descriptor", "error", "descriptor 3000")
+
+
+@pytest.mark.parametrize(("state", "fields", "found"), [
+    (3, {54: 7, 59: 2, 60: 1}, UnfinishedImport("dp.t", 7, 2)), (3, {54: 7, 59: 2}, UnfinishedImport("dp.t", 7)), (3, {59: 2, 60: 1}, None),
+    (0, {54: 7, 59: 2, 60: 1}, None), (3, {}, None),
+], ids=["by epoch", "by time", "before it began", "over", "offline for something else"])
+def test_a_table_under_import_into(state, fields, found):
+    descriptors = with_future({1100: {1: {**table([], [])[1], 19: state, 38: "importing", **fields}}})
+    catalog = build_catalog(descriptors, before_imports=True)
+    assert catalog.unfinished_imports == ({1100: found} if found else {})
+    assert [item.name for item in catalog.databases[0].tables] == (["t"] if found or not state else [])
+    codes = [finding.code for finding in catalog.findings]
+    assert codes == (["import_under_way"] if found else ["not_public"] if state else [])
+    # Of a running cluster the rows of an offline table cannot be had.
+    assert [finding.code for finding in build_catalog(descriptors).findings] == (["not_public"] if state else [])
+
+
+def test_an_unknown_type_of_import_is_refused():
+    made = {1100: {1: {**table([], [])[1], 19: 3, 54: 7, 60: 2}}}
+    with pytest.raises(UnsupportedError, match=r"dp\.public\.t: .*import type 2 is not known"):
+        select(build_catalog(with_future(made), before_imports=True), Selection())
 
 
 def test_names_that_were_given_up_a_moment_ago_are_known():

@@ -12,7 +12,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.ke
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import Backup, BackupRequest, open_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import RowDecoder, build_row_decoder
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Database, SqlType, Table
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Database, SqlType, Table, UnfinishedImport
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import computed_columns, loaded_columns
 
 _TYPES = {
@@ -42,14 +42,14 @@ def postgres_type(kind: SqlType) -> str:
 class DecodedTable:
     """A table of a backup with its decoder and rows."""
 
-    def __init__(self, backup: Backup, database: Database, table: Table) -> None:
+    def __init__(self, backup: Backup, database: Database, table: Table, unfinished: Optional[UnfinishedImport] = None) -> None:
         schema = next((schema.name for schema in database.schemas if schema.id == table.schema_id), "public")
         self.table, self.name = table, f"{schema}.{table.name}"
         self.types = [postgres_type(column.type) for column in [*loaded_columns(table), *computed_columns(table)]]
         self.decoder: RowDecoder = build_row_decoder(table, {item.id: item for item in database.types}, f"{database.name}.{self.name}")
         self.column_names = [column.name for column in [*self.decoder.columns, *self.decoder.computed]]
         self.lines: list[str] = []
-        for lines, computed in self.decoder.rows(backup.scan(*row_range(table), {})):
+        for lines, computed in self.decoder.rows(backup.scan(*row_range(table), {}, unfinished)):
             self.lines += lines if computed is None else [f"{line}\t{text}" for line, text in zip(lines, computed)]
 
 
@@ -58,10 +58,11 @@ def decoded_tables(
 ) -> Iterator[DecodedTable]:
     """Decode every table of a backup, or those of the names ``only``."""
     backup = open_backup(BackupRequest(tuple(location.as_uri() for location in locations), subdirectory, passphrase=passphrase))
-    for database in build_catalog(backup.descriptors).databases:
+    catalog = build_catalog(backup.descriptors, before_imports=True)
+    for database in catalog.databases:
         for table in database.tables:
             if only is None or table.name in only:
-                yield DecodedTable(backup, database, table)
+                yield DecodedTable(backup, database, table, catalog.unfinished_imports.get(table.id))
 
 
 def quote(name: str) -> str:

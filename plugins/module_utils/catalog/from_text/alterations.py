@@ -9,6 +9,7 @@ from .comments import named_index
 from .constraints import read_constraint, validate
 from .cursor import Cursor
 from .databases import alter_database
+from .domains import alter_domain
 from .indexes import read_parameters, skip_partition
 from .model_builder import Builder
 from .privileges import alter_role, object_of, read_default_privileges
@@ -75,18 +76,20 @@ def _alter_index(cursor: Cursor, builder: Builder) -> None:
 
 def _alter_object(cursor: Cursor, builder: Builder) -> None:
     cursor.accept("MATERIALIZED")
-    kind = cursor.accept_one("TABLE", "SCHEMA", "TYPE", "SEQUENCE", "FUNCTION", "PROCEDURE", "VIEW")
+    kind = cursor.accept_one("TABLE", "SCHEMA", "TYPE", "DOMAIN", "SEQUENCE", "FUNCTION", "PROCEDURE", "VIEW")
     if not kind:
         cursor.fail(f"ALTER {cursor.peek().text} is not known")
     cursor.accept("IF", "EXISTS")
     begin = cursor.index
-    items = object_of(kind, cursor, builder)
+    items = object_of("TYPE" if kind == "DOMAIN" else kind, cursor, builder)
     if cursor.accept("OWNER", "TO"):
         owner = cursor.name()
         for item in items:
             item.owner = owner
     elif kind == "SEQUENCE" and isinstance(items[0], Sequence):
         alter_sequence(cursor, items[0], builder)
+    elif kind == "DOMAIN":
+        alter_domain(cursor, items[0], builder)
     elif kind == "TYPE":
         alter_type(cursor, items[0])
     elif kind == "TABLE":

@@ -14,6 +14,7 @@ from .alterations import alter
 from .comments import read_comment
 from .cursor import Cursor, Statement
 from .databases import create_database, create_schema
+from .domains import create_domain
 from .model_builder import Builder
 from .privileges import create_role, read_grant
 from .routines import create_policy, create_routine, create_trigger
@@ -25,7 +26,7 @@ from .user_types import add_regions, create_type
 from .views import create_view
 
 _FIRST_DATABASE = "defaultdb"
-_PHASES = _DATABASES, _ENUMS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(7)
+_PHASES = _DATABASES, _ENUMS, _DOMAINS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(8)
 """Statements are read in this order, those of a phase as they stand: nothing has to stand before what needs it."""
 _TEMPORARY = ("TEMPORARY", "TEMP")
 _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
@@ -153,6 +154,7 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
     choices: tuple[tuple[tuple[str, ...], int, Handler], ...] = (
         (("TABLE",), _TABLES, create_table),
         (("TYPE",), _COMPOSITES, create_type),
+        (("DOMAIN",), _DOMAINS, create_domain),
         (("SEQUENCE",), _SEQUENCES, create_sequence),
         (("SCHEMA",), _DATABASES, create_schema),
         (("DATABASE",), _DATABASES, create_database),
@@ -175,9 +177,6 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
         if cursor.accept(*words):
             is_enum = words == ("TYPE",) and any(word.keyword == "ENUM" for word in statement.words)
             return _ENUMS if is_enum else phase, handler, cursor
-    if cursor.accept("DOMAIN"):
-        name = ".".join(word.text for word in cursor.path())
-        cursor.fail(f"the domain {name} is not converted: give its columns the type that it is of, and their own checks")
     return cursor.fail(f"CREATE {cursor.peek().text} is not known")
 
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
+from ..domains import domain_type
 from ..model import USER_TYPE_OID_BASE, SqlType, UserType
 from .cursor import Cursor
 from .dialect import NUMBER, WORD, Word
 
 FindType = Callable[[list[Word]], Optional[UserType]]
-"""Finds the enum or composite type that a name means."""
+"""Finds the enum, composite type or domain that a name means."""
 
 _INTEGERS = {"INT2": (21, 16), "SMALLINT": (21, 16), "INT4": (23, 32), "INT8": (20, 64), "INT64": (20, 64), "BIGINT": (20, 64), "INT": (20, 64),
              "INTEGER": (20, 64)}
@@ -71,7 +72,9 @@ def array_of(element: SqlType, oid: int) -> SqlType:
 
 
 def user_type(item: UserType) -> SqlType:
-    """Return the type of a column of an enum or composite type."""
+    """Return the type of a column of an enum, composite type or domain."""
+    if item.kind == "domain":
+        return domain_type(item)
     return SqlType("tuple" if item.kind == "composite" else "enum", USER_TYPE_OID_BASE + item.id, user_type_id=item.id)
 
 
