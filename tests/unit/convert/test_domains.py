@@ -16,6 +16,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.o
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import object_numbers
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.renaming import rename
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection, select
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.table_source import table_sources
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.key_ranges import PrimaryKey
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_texts import RowTexts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
@@ -37,7 +40,8 @@ def read(text: str) -> Database:
 
 
 def test_descriptors(descriptors_of):
-    database = built(descriptors_of).databases[0]
+    catalog = built(descriptors_of)
+    database = catalog.databases[0]
     types = {item.name: item for item in database.types if item.kind == "domain"}
     assert set(types) == {domain.name for domain in domain_backup.DOMAINS} and len(database.types) == len(types) + 2
     email = types["email"]
@@ -50,6 +54,8 @@ def test_descriptors(descriptors_of):
     assert columns["tags"].oid == domain_backup.OIDS + types["tag"].array_type_id and columns["tags"].element == SqlType("string", 25, domain_id=types["tag"].id)
     assert columns["status"] == dataclasses.replace(types["state"].base, domain_id=types["state"].id)
     assert from_json(Database, to_json(database)) == database
+    assert {finding.object for finding in catalog.findings if finding.code == "domain_deduced"} == {
+        f"shop.{domain.name}" for domain in domain_backup.DOMAINS if domain.checks or domain.not_null_name}
 
 
 @pytest.mark.parametrize("domain, message", [
@@ -80,6 +86,28 @@ def test_names_in_checks_and_defaults_follow(descriptors_of):
     renamed = rename(catalog, {"shop.public.invoice_no": "Nummern", "shop.public.number": "Zahl"})
     found = {item.name: item for item in renamed.databases[0].types}["Zahl"]
     assert "Nummern" in found.default and "Nummern" in found.checks[0].expression and "invoice_no" not in found.default
+
+
+ROWS = {
+    "orders": ["1", "00000000-0000-4000-8000-000000000008", "paid", "1000", "2024-03-01 00:12:59.999999", "3.33", "USD", None],
+    "customers": [
+        "00000000-0000-4000-8000-000000000002", "user2@example.org", "n", "Nick2", "t", '{"a": 1}', '{a,NULL,"b c"}', "10.1.1.7/24",
+        "2024-01-01 01:14:22.246912+00", None, "1950-01-27", "s2", "example.org",
+    ],
+    "products": ["SKU-1", "102", "t", "1.37", "0.3333333333333333", "M", "00000001", "\\x00", '{"b": 2}', "1 mon 1 day 00:00:01.5", "08:01:00"],
+}
+
+
+def test_what_cockroachdb_sends_is_read_as_the_base_type(descriptors_of):
+    plain, domains = (
+        {source.table.name: source for source in table_sources(catalog.databases[0])}
+        for catalog in (build_catalog(descriptors_of("shop")), built(descriptors_of))
+    )
+    for table, row in ROWS.items():
+        texts = [RowTexts(source) for source in (plain[table], domains[table])]
+        assert texts[0].names() == texts[1].names() and texts[0].columns == texts[1].columns and texts[0].computed == texts[1].computed
+        assert texts[0].lines([row]) == texts[1].lines([row])
+        assert PrimaryKey(plain[table]).bound(row[:1]) == PrimaryKey(domains[table]).bound(row[:1])
 
 
 FUNCTION = """
