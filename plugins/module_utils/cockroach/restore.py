@@ -346,7 +346,8 @@ class _Restore:
             ))
         if self.contents.whole_cluster and self.plan.coverage != CLUSTER:
             found.append(Finding(
-                "cluster_not_restored", "warning", where, "of this backup of a whole cluster only databases were restored, without users, roles, settings and comments",
+                "cluster_not_restored", "warning", where,
+                "of this backup of a whole cluster only databases were restored, without users, roles, settings and comments",
                 "CockroachDB restores the whole of a virtual cluster into that one only: migrate with migration_source: backup when roles are to be migrated."
                 if self.backup and self.backup.info["virtual_cluster"] else "Restore everything into an empty CockroachDB when roles are to be migrated.",
             ))
