@@ -28,8 +28,8 @@ def tracked() -> list[str]:
 
 
 def wanted() -> set[str]:
-    """Return what belongs into the archive."""
-    return {name for name in tracked() if name in FILES or name.split("/")[0] in FOLDERS}
+    """Return what belongs into the archive: no hidden files."""
+    return {name for name in tracked() if name in FILES or name.split("/")[0] in FOLDERS and "/." not in name}
 
 
 @pytest.fixture(name="copy", scope="module")
