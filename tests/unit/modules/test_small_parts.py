@@ -144,7 +144,10 @@ def test_results_of_another_release_are_not_believed(kept):
     dump_id = read_manifest(str(directory / "dump")).dump_id
     path = state.result_path(str(directory), "target_verify", "t:5432")
     old = {"ok": True, "databases": {}, "seconds": 0.1, "changed": False, "dump_id": dump_id, "target": "t:5432"}
-    for value in (old, dict(old, ok=False), dict(old, form=result_file.FORM), dict(old, form=99), [], {"form": result_file.FORM, "result": {"nonsense": 1}}):
+    keep(directory, "target_verify", verification(directory))
+    good = json.loads((directory / "target_verify@t:5432.json").read_text(encoding="utf-8"))
+    assert proved()
+    for value in (dict(good, form=1), dict(good, form=99), {key: good[key] for key in good if key != "form"}, old, dict(old, ok=False), dict(old, form=result_file.FORM), dict(old, form=99), [], {"form": result_file.FORM, "result": {"nonsense": 1}}):
         result_file.write_text(path, json.dumps(value))
         assert not proved()
         assert not state.read_state(str(directory / "dump"), str(directory), ["t:5432"], False)["done"]["target_verify"]
