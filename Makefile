@@ -8,13 +8,16 @@ NODE := $(CURDIR)/.cache/node
 # PostgreSQL refuses to run as root, so that an unprivileged user has to be able to reach the demo.
 DEMO_DIR := $(shell if [ "$$(id -u)" != 0 ] || setpriv --reuid=nobody --clear-groups test -x '$(CURDIR)'; then echo '$(CURDIR)/.demo'; else echo /var/tmp/cockroach_migrator-demo; fi)
 MOLECULE_DIR := $(DEMO_DIR)-molecule
+# Tests run in an order of chance, which a seed repeats: make unit SEED=1
+SEED ?= $(shell date +%s)
+PYTEST := pytest -q -n 2 -rs -p randomly --randomly-seed=$(SEED)
 
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration bench docs clean
+.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration shared bench docs clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -42,8 +45,9 @@ demo: $(VENV)/.demo-installed .collections/ansible_collections/nomos/cockroach_m
 	@echo "Look at the data with: $(DEMO_DIR)/psql    (for example: $(DEMO_DIR)/psql -c 'SELECT * FROM customers LIMIT 5')"
 	@echo "Stop the servers with: make demo-stop"
 
-demo-stop: $(VENV)/.demo-installed .collections/ansible_collections/nomos/cockroach_migrator
-	ansible-playbook playbooks/demo_stop.yml -e demo_directory=$(DEMO_DIR)
+# Without the virtual environment, so that nothing is left running when it is broken.
+demo-stop:
+	$(PYTHON) playbooks/files/demo_stop.py $(DEMO_DIR) $(MOLECULE_DIR)
 
 test: lint unit sanity molecule integration
 
@@ -63,7 +67,7 @@ lint: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_m
 	$(BIN)/python tools/generate_docs.py --check
 
 unit: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
-	pytest -q -n 2 tests/unit
+	$(PYTEST) tests/unit
 
 sanity: $(VENV)/.test-installed
 	VENV=$(VENV) tests/run_ansible_test.sh sanity --local --python $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -78,7 +82,11 @@ molecule: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroa
 	rm -rf $(MOLECULE_DIR)
 
 integration: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator | $(NODE)/node_modules/.bin/s3rver
-	pytest -q -n 2 tests/integration
+	$(PYTEST) tests/integration
+
+# Only the tests with the large fixtures, which developers and CI have beside the checkout; `make test` has them too where they are.
+shared: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator | $(NODE)/node_modules/.bin/s3rver
+	$(PYTEST) -m shared tests/unit tests/integration
 
 # A second S3 server for the tests, one that refuses wrong keys. Without Node its tests are skipped, saying so.
 $(NODE)/node_modules/.bin/s3rver:
@@ -90,6 +98,5 @@ bench: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_
 docs: $(VENV)/.demo-installed .collections/ansible_collections/nomos/cockroach_migrator
 	$(BIN)/python tools/generate_docs.py
 
-clean:
-	@if [ -e $(BIN)/ansible-playbook ] && [ -e $(DEMO_DIR) ]; then $(MAKE) --no-print-directory demo-stop; fi
-	rm -rf $(DEMO_DIR) $(VENV) .cache .collections .pytest_cache .mypy_cache .ruff_cache .ansible
+clean: demo-stop
+	rm -rf $(DEMO_DIR) $(MOLECULE_DIR) $(VENV) .cache .collections .pytest_cache .mypy_cache .ruff_cache .ansible

@@ -12,6 +12,13 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what asks for the large fixtures. A test that does so in its own body carries the mark itself."""
+    for item in items:
+        if "shared_fixtures" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared")
+
+
 @pytest.fixture(scope="session")
 def fixtures_dir() -> pathlib.Path:
     """The project's own copies of real backups, and what CockroachDB returned for them."""

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 
 import pytest
+from psycopg2 import sql
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.download import put_in_place, work_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
@@ -68,6 +69,18 @@ def open_directory() -> pathlib.Path:
     path = pathlib.Path(tempfile.mkdtemp(prefix="migrator_test_", dir="/tmp"))
     path.chmod(0o755)
     return path
+
+
+def empty(connection) -> None:
+    """Remove all databases and roles that a server did not have when it was made. The connection commits each command."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')")
+        for name, in cursor.fetchall():
+            cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        cursor.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user")
+        for name, in cursor.fetchall():
+            cursor.execute(sql.SQL("DROP OWNED BY {0}").format(sql.Identifier(name)))
+            cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session", params=VERSIONS, ids=lambda major: f"postgres{major}")

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Runs a local S3 server (moto) with a sample backup in a bucket, for the demo.
+"""Runs a local S3 server (moto) with a sample backup in a bucket, for the demo; demo_stop.py stops it.
 
 Prints ``changed`` or ``ok``, and the port.
 """
 from __future__ import annotations
 
 import argparse
-import os
 import pathlib
-import signal
 import socket
 import subprocess
 import sys
@@ -83,28 +81,16 @@ def wait(client: object, log: pathlib.Path) -> None:
             time.sleep(0.2)
 
 
-def stop(state: pathlib.Path) -> bool:
-    """Stop the server; return whether it ran."""
-    pid = running(state / "s3.pid")
-    if pid:
-        os.kill(pid, signal.SIGTERM)
-    return bool(pid)
-
-
 def main() -> None:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=["start", "stop"])
     parser.add_argument("state", type=pathlib.Path, help="a directory for process id, port and log")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--bucket", default="backups")
     parser.add_argument("--sample", type=pathlib.Path)
     arguments = parser.parse_args()
-    if arguments.action == "start":
-        changed, port = start(arguments.state, arguments.port, arguments.bucket, arguments.sample)
-        print("changed" if changed else "ok", port)
-    else:
-        print("changed" if stop(arguments.state) else "ok")
+    changed, port = start(arguments.state, arguments.port, arguments.bucket, arguments.sample)
+    print("changed" if changed else "ok", port)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ options:
     type: str
     default: ""
   ssl_mode:
-    description: As C(sslmode) of libpq. An insecure node needs V(disable).
+    description: As C(sslmode) of libpq. A node that speaks no TLS needs V(disable); the password and all rows then go over the network in clear text.
     type: str
     choices: [disable, allow, prefer, require, verify-ca, verify-full]
     default: verify-full

@@ -19,7 +19,8 @@ from .errors import MigrationError
 from .migration_log import MigrationLog
 from .postgres.connect_params import secrets_in
 from .postgres.connection_parameters import ConnectionParameters
-from .result_file import keep_result
+from .result_file import PhaseRecord, utc_now, write_record
+from .results import Result
 
 MOST_PROCESSES = 8
 
@@ -140,6 +141,11 @@ def processes(asked: int) -> int:
     return asked if asked > 0 else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
 
 
+def phase_arguments() -> dict:
+    """The arguments of the doc fragment C(phase)."""
+    return {"result_file": {"type": "path"}, "run": {"type": "str", "default": ""}}
+
+
 def log_path(module: AnsibleModule) -> str:
     """Return the log's file; empty without C(log_file) and in check mode."""
     return "" if module.check_mode else module.params.get("log_file") or ""
@@ -150,14 +156,19 @@ def migration_log(module: AnsibleModule, phase: str) -> MigrationLog:
     return MigrationLog(log_path(module), phase)
 
 
-def phase_result(module: AnsibleModule, result: dict) -> dict:
-    """Add the dump's id and the target to the result of a phase, and keep it in C(result_file) unless in check mode; return it."""
+def target_of(module: AnsibleModule) -> str:
+    """Return how the target is called in states and reports, empty for modules without one."""
     given = module.params
-    target = f"{given['login_host']}:{given['login_port']}" if "login_host" in given else ""
-    result = dict(result, dump_id=read_manifest(given["dump_dir"]).dump_id, target=target)
+    return f"{given['login_host']}:{given['login_port']}" if "login_host" in given else ""
+
+
+def keep_phase(module: AnsibleModule, result: Optional[Result], failure: str = "") -> dict:
+    """Keep how a phase has ended in C(result_file), unless in check mode; return the facts that name dump and target."""
+    given = module.params
+    named = {"dump_id": read_manifest(given["dump_dir"]).dump_id, "target": target_of(module)}
     if given["result_file"] and not module.check_mode:
-        keep_result(given["result_file"], result)
-    return result
+        write_record(given["result_file"], PhaseRecord(**named, run=given["run"], finished_at=utc_now(), failure=failure, result=result))
+    return named
 
 
 def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict], log: Optional[MigrationLog] = None) -> None:

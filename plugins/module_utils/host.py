@@ -18,16 +18,24 @@ def check_host(directory: str, needed_bytes: int, purpose: str = "the dump") -> 
     directory = os.path.abspath(directory)
     if os.path.lexists(directory):
         _require_own(directory)
-    existing = directory
+    return {"changed": False, "free_bytes": require_room(directory, needed_bytes, purpose)}
+
+
+def require_room(directory: str, needed_bytes: int, purpose: str, reusable_bytes: int = 0) -> int:
+    """Return how many bytes are free where a directory is, or will be.
+
+    Raises ConfigurationError when that and the ``reusable_bytes``, which are taken but may be used again, are less than what is needed.
+    """
+    existing = os.path.abspath(directory)
     while not os.path.isdir(existing):
         existing = os.path.dirname(existing)
     free = shutil.disk_usage(existing).free
-    if free < needed_bytes:
+    if free + reusable_bytes < needed_bytes:
         raise ConfigurationError(
-            f"no room for {purpose}: {existing} has {free >> 20} MiB free, about {(needed_bytes >> 20) + 1} MiB are needed; "
+            f"no room for {purpose}: {directory} has {free >> 20} MiB free, about {(needed_bytes - reusable_bytes >> 20) + 1} MiB are needed; "
             "set temp_dir or dump_dir to a larger file system"
         )
-    return {"changed": False, "free_bytes": free}
+    return free
 
 
 def _require_own(directory: str) -> None:

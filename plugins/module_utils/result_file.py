@@ -1,20 +1,74 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Results of phases as JSON files, so that a later run and the report know what was done."""
+"""How phases ended, as JSON files, so that a later run, the clean-up and the report know it. A file is always that of the last time."""
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, Optional
 
+from .catalog.model import from_json, to_json
 from .errors import MigrationError
+from .results import Result
 from .text_file import write_text
 
-TIMES = frozenset({"seconds", "changed"})
+FORM = 2
+"""Of the file. Version 1.2.0 and earlier wrote files without it, in which a verification that differed could look like a good one."""
+TIMES = frozenset({"changed", "finished_at", "run", "seconds"})
 """Keys that differ from run to run although the result is the same."""
 
 
+@dataclass(frozen=True)
+class PhaseRecord:
+    """How a phase ended with a dump, and for the phases of a target with this one."""
+
+    dump_id: str
+    target: str
+    """``host:port``, or empty."""
+    run: str
+    """Which run it was (see the modules' option ``run``), or empty."""
+    finished_at: str
+    """The moment in UTC, ISO 8601."""
+    failure: str = ""
+    """Why there is no result."""
+    result: Optional[Result] = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the phase came to an end, and to a good one."""
+        return not self.failure and self.result is not None and self.result.succeeded
+
+
+def utc_now() -> str:
+    """Return the moment in UTC, with a length and order that text has, too."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def write_record(path: str, record: PhaseRecord) -> None:
+    """Keep how a phase ended, whatever was kept before. Raises ConfigurationError."""
+    result = {"result": to_json(record.result)} if record.result is not None else {}
+    value = {"form": FORM, **to_json(PhaseRecord(record.dump_id, record.target, record.run, record.finished_at, record.failure)), **result}
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_record(path: str, kind: type) -> Optional[PhaseRecord]:
+    """Return how a phase ended, None where nothing is known: no file, or one of another release. ``kind`` is that of the result.
+
+    Raises MigrationError when the file is damaged.
+    """
+    value = read_result(path)
+    if not isinstance(value, dict) or value.pop("form", None) != FORM:
+        return None
+    try:
+        result = from_json(kind, value.pop("result")) if "result" in value else None
+        return PhaseRecord(**value, result=result)
+    except (AttributeError, KeyError, TypeError):
+        return None
+
+
 def read_result(path: str) -> Optional[dict]:
-    """Return the result in the file, None where there is no file. Raises MigrationError when it is damaged."""
+    """Return what is in the file, None where there is no file. Raises MigrationError when it is damaged."""
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
@@ -31,13 +85,6 @@ def write_result(path: str, result: dict) -> bool:
         return False
     write_text(path, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return True
-
-
-def keep_result(path: str, result: dict) -> None:
-    """Keep the result of a phase. One that had nothing to do leaves what the earlier run did with the same dump and target."""
-    previous = read_result(path)
-    if result.get("changed") or previous is None or any(previous.get(key) != result.get(key) for key in ("dump_id", "target", "failed", "content")):
-        write_result(path, result)
 
 
 def without_times(value: Any) -> Any:

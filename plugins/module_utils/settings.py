@@ -139,12 +139,19 @@ SETTINGS = (
     Setting("cockroach_password", "str", "", "For `cluster`: its password.", secret=True),
     Setting("cockroach_port", "int", 26257, "The SQL port of the temporary or running CockroachDB. The temporary one takes another when it is taken.",
             low=1, high=_LAST_PORT),
+    Setting("cockroach_sslmode", "str", "verify-full",
+            "For `cluster`: libpq's `sslmode`. With `verify-ca` and `verify-full` the certificate authority's `ca.crt` is in `certs_dir`. `disable` sends the "
+            "password and all rows in clear text; a server without TLS needs it. (`insecure_mode` is about the temporary CockroachDB only.)",
+            choices=("disable", "allow", "prefer", "require", "verify-ca", "verify-full")),
+    Setting("cockroach_gc_check", "bool", True,
+            "For `cluster`: whether to stop before an export that is estimated to last longer than CockroachDB keeps the rows of its moment "
+            "(`gc.ttlseconds`), with the command that keeps them."),
     Setting("cockroach_http_port", "int", 8080, "For `restore`: the port of the temporary CockroachDB's console, on loopback.", low=1, high=_LAST_PORT),
     Setting("insecure_mode", "bool", True,
-            "Whether CockroachDB runs without TLS. The temporary one listens on loopback only, in either mode."),
+            "For `restore`: whether the temporary CockroachDB runs without TLS. It listens on loopback only, in either mode."),
     Setting("certs_dir", "str", "",
-            "With `insecure_mode: false`: the directory, on the host, of `ca.crt`, `client.<user>.crt` and `client.<user>.key`; for a temporary CockroachDB "
-            "also `node.crt` and `node.key`, which it makes itself when `certs_dir` is empty."),
+            "For `cluster`: the directory, on the host, of `ca.crt`, and for a login by certificate of `client.<user>.crt` and `client.<user>.key`. For "
+            "`restore` with `insecure_mode: false` also of `node.crt` and `node.key`, all of which the temporary CockroachDB makes itself when it is empty."),
 )
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -296,8 +303,13 @@ def _check_together(values: Mapping[str, Any]) -> list[str]:
     others = sorted({location.split(":", 1)[0] for location in locations} - {"s3", "file"})
     if source == "backup" and others:
         problems.append(f"s3_backup_path begins with {others[0]}://, which only CockroachDB reads: set migration_source: restore, or copy the backup")
-    if source == "cluster" and not values.get("cockroach_url") and not _truth(values, "insecure_mode") and not values.get("certs_dir"):
-        problems.append("certs_dir is empty: with insecure_mode: false a running CockroachDB is reached with the ca.crt in it, or by cockroach_url")
+    sslmode = values.get("cockroach_sslmode") or BY_NAME["cockroach_sslmode"].default
+    if source == "cluster" and not values.get("cockroach_url") and sslmode.startswith("verify-") and not values.get("certs_dir"):
+        problems.append(
+            f"certs_dir is empty: with cockroach_sslmode: {sslmode} a running CockroachDB's certificate is verified by the ca.crt in it (or give "
+            "cockroach_url). cockroach_sslmode: require does not verify it, disable is for a CockroachDB without TLS: password and rows then go over the "
+            "network in clear text"
+        )
     merges = (values.get("database_layout") or BY_NAME["database_layout"].default) == "schemas"
     if merges != bool(values.get("merged_database")):
         problems.append("database_layout: schemas and merged_database, the name of the one database, belong together: only one of them is set")

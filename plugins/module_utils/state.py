@@ -4,17 +4,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any, Optional
 
-from .dump.layout import is_complete, read_manifest
+from .convert.names import clip
+from .dump.layout import Manifest, is_complete, read_manifest
 from .dump.loaded_size import loaded_bytes
 from .dump.needs import schema_needs
 from .dump.rows import rows_removed
-from .result_file import read_result
+from .result_file import PhaseRecord, read_record
+from .results import ImportResult, ValidateResult, VerifyResult
 
-PHASES = ("validate", "rehearsal_import", "rehearsal_verify", "target_import", "target_verify")
-
-
+PHASES: Mapping[str, type] = {
+    "validate": ValidateResult, "rehearsal_import": ImportResult, "rehearsal_verify": VerifyResult, "target_import": ImportResult,
+    "target_verify": VerifyResult,
+}
 TARGET_PHASES = ("target_import", "target_verify")
+
+Records = dict[str, PhaseRecord]
+"""By phase."""
 
 
 def result_path(state_dir: str, phase: str, target: str) -> str:
@@ -23,37 +31,61 @@ def result_path(state_dir: str, phase: str, target: str) -> str:
     return os.path.join(state_dir, f"{phase}{suffix}.json")
 
 
-def current_results(state_dir: str, dump_id: str, target: str) -> dict[str, dict]:
-    """Return the results (by phase) that belong to this dump, and for the target's phases to this target. Raises MigrationError."""
-    results = {phase: read_result(result_path(state_dir, phase, target)) or {} for phase in PHASES}
+def current_records(state_dir: str, manifest: Optional[Manifest], target: str) -> Records:
+    """Return how the phases ended with this whole dump, those of the target with this target.
+
+    An import or a verification of some of the dump's databases is none of the dump. Raises MigrationError.
+    """
+    if manifest is None:
+        return {}
+    found = {phase: read_record(result_path(state_dir, phase, target), kind) for phase, kind in PHASES.items()}
     return {
-        phase: result for phase, result in results.items()
-        if result and result["dump_id"] == dump_id and (phase not in TARGET_PHASES or result["target"] == target)
+        phase: record for phase, record in found.items()
+        if record and record.dump_id == manifest.dump_id and (phase not in TARGET_PHASES or record.target == target)
+        and _is_whole(record.result, manifest)
     }
 
 
-def verified_dump(state_dir: str, targets: list[str]) -> str:
-    """Return the id of the dump whose rows the verifications found in every one of ``targets``, empty if none. Raises MigrationError."""
-    results = [read_result(result_path(state_dir, "target_verify", target)) or {} for target in targets]
-    found = {"" if result.get("failed") or result.get("content") == "schema" else result.get("dump_id", "") for result in results}
-    return found.pop() if len(found) == 1 else ""
+def _is_whole(result: Any, manifest: Manifest) -> bool:
+    if not isinstance(result, (ImportResult, VerifyResult)):
+        return True
+    tables = {clip(entry.name): {table.full_name for table in entry.tables} if result.content != "schema" else set() for entry in manifest.databases}
+    return {name: set(database.tables) for name, database in result.databases.items()} == tables
+
+
+def is_proved(records: Mapping[str, PhaseRecord]) -> bool:
+    """Tell whether the last verification of the target found everything that it looked for, and no import has come after it."""
+    imported, verified = records.get("target_import"), records.get("target_verify")
+    if verified is None or not verified.succeeded:
+        return False
+    return imported is None or imported.succeeded and imported.finished_at <= verified.finished_at
+
+
+def _rows_are_proved(records: Mapping[str, PhaseRecord]) -> bool:
+    result = records["target_verify"].result if is_proved(records) else None
+    return isinstance(result, VerifyResult) and result.content != "schema"
+
+
+def verified_dump(dump_dir: str, state_dir: str, targets: list[str]) -> str:
+    """Return the id of the dump if the last verification found its rows in every one of ``targets``, else empty. Raises MigrationError."""
+    manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
+    proved = bool(targets) and all(_rows_are_proved(current_records(state_dir, manifest, target)) for target in targets)
+    return manifest.dump_id if manifest and proved else ""
 
 
 def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requirements: bool) -> dict:
     """Return ``complete`` (there is a dump), ``dump_id``, ``source_id``, ``requires`` (of PostgreSQL: ``icu``, extensions; it converts the
     schema, so only ``with_requirements``), ``loaded_bytes`` (about what the rows take there; likewise), ``rows_removed`` and
-    ``done`` (phase to whether it succeeded with this dump; the phases of targets: in every one of ``targets``, and there is one).
+    ``done`` (phase to whether it succeeded with this dump the last time; the phases of targets: in every one of ``targets``, and there is one).
 
     Raises MigrationError.
     """
-    complete = is_complete(dump_dir)
-    manifest = read_manifest(dump_dir) if complete else None
-    dump_id = manifest.dump_id if manifest else ""
+    manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
     source_id = manifest.source.get("identity", {}).get("source_id", "") if manifest else ""
-    found = [current_results(state_dir, dump_id, target) if complete else {} for target in targets or [""]]
-    done = {phase: all(phase in results and not results[phase].get("failed") for results in found) for phase in PHASES}
+    found = [current_records(state_dir, manifest, target) for target in targets or [""]]
+    done = {phase: all(phase in records and records[phase].succeeded for records in found) for phase in PHASES}
     return {
-        "changed": False, "complete": complete, "dump_id": dump_id, "source_id": source_id,
-        "requires": schema_needs(dump_dir) if complete and with_requirements else [],
-        "loaded_bytes": loaded_bytes(dump_dir) if complete and with_requirements else 0, "rows_removed": rows_removed(dump_dir), "done": done,
+        "changed": False, "complete": manifest is not None, "dump_id": manifest.dump_id if manifest else "", "source_id": source_id,
+        "requires": schema_needs(dump_dir) if manifest and with_requirements else [],
+        "loaded_bytes": loaded_bytes(dump_dir) if manifest and with_requirements else 0, "rows_removed": rows_removed(dump_dir), "done": done,
     }

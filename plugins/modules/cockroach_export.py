@@ -11,7 +11,11 @@ author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.1.0
 description:
   - Reads a CockroachDB over SQL at one moment and writes the same dump as M(nomos.cockroach_migrator.backup_export).
-  - Reads the schema from the descriptors and the rows in ranges of the primary keys, by COPY where the server has it. The text of the shell is never parsed.
+  - Reads the schema from the descriptors and the rows in ranges of the primary keys, by COPY where the server has it.
+  - From v25.4 on it turns C(allow_unsafe_internals) on for its own sessions, which CockroachDB audits. Where the system tables stay closed to a member of
+    the role admin all the same, the schema is read from C(SHOW CREATE), with a finding that says what that does not tell.
+  - Stops when row-level security (v25.2 and later) could hide rows from the user.
+  - Makes sure that there is room for the dump before it writes.
   - Proves that as many rows were read as CockroachDB counts.
   - A complete dump of the same source, selection and names is left as it is. One that was broken off goes on where it stopped, at the same moment.
 extends_documentation_fragment:
@@ -30,7 +34,7 @@ options:
   as_of:
     description:
       - The moment to read the data at, as C(AS OF SYSTEM TIME) takes it. Empty means now.
-      - CockroachDB keeps old rows for C(gc.ttlseconds) only. An export has to end before.
+      - CockroachDB keeps old rows for C(gc.ttlseconds) only. An export has to end before. See O(gc_check).
     type: str
     default: ""
   kind:
@@ -60,6 +64,13 @@ options:
       - V(false) adds a finding that says so.
     type: bool
     default: true
+  gc_check:
+    description:
+      - Whether to stop, before rows are read, when the export is estimated to last longer than the cluster keeps the rows of its moment.
+      - This compares C(gc.ttlseconds) of the tables' zone configurations with the number of their rows. It is not done for O(kind=restore).
+    type: bool
+    default: true
+    version_added: 1.3.0
   object_numbers:
     description:
       - The C(object_numbers) of M(nomos.cockroach_migrator.cockroach_restore), for O(kind=restore) and O(conversion_policies) with C(object_identifiers=text).
@@ -146,7 +157,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
         arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]), policies=value_policies(given["value_policies"]),
         conversion=conversion_policies(given["conversion_policies"]),
-        object_numbers=read_records(given["object_numbers"]) if given["object_numbers"] else None,
+        gc_check=given["gc_check"], object_numbers=read_records(given["object_numbers"]) if given["object_numbers"] else None,
     )
     result = export_cluster(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
     if result["changed"]:
@@ -169,6 +180,7 @@ def main() -> None:
             locations=dict(type="list", elements="str", default=[]),
             findings=dict(type="list", elements="dict", default=[]),
             grants_restored=dict(type="bool", default=True),
+            gc_check=dict(type="bool", default=True),
             object_numbers=dict(type="list", elements="list", default=[]),
         ),
         supports_check_mode=True,

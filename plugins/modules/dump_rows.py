@@ -78,7 +78,8 @@ def main() -> None:
     )
     given = module.params
     ansible_module.run(
-        module, libraries.WRITE_DUMP, lambda: remove_rows(given["dump_dir"], verified_dump(given["state_dir"], given["targets"]), module.check_mode),
+        module, libraries.WRITE_DUMP,
+        lambda: remove_rows(given["dump_dir"], verified_dump(given["dump_dir"], given["state_dir"], given["targets"]), module.check_mode),
     )
 
 

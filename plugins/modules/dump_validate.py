@@ -16,6 +16,7 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.log
+  - nomos.cockroach_migrator.phase
 options:
   dump_dir:
     description: The directory of the dump.
@@ -25,11 +26,6 @@ options:
     description: How many processes read. V(0) means one a core, at most eight.
     type: int
     default: 0
-  result_file:
-    description:
-      - A file that keeps the result as JSON, for M(nomos.cockroach_migrator.migration_report).
-      - An unchanged result does not touch it. Nothing is written in check mode.
-    type: path
 requirements:
   - zstandard
   - sqlglot
@@ -61,15 +57,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts
 
 
 def validate(module: AnsibleModule, log: MigrationLog) -> dict:
-    """Call the validation and log it."""
+    """Call the validation, log it and keep how it ended."""
     result = validate_dump(module.params["dump_dir"], ansible_module.processes(module.params["parallelism"]), log.progress)
-    if not result["ok"]:
-        return dict(result, failed=True, msg=f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result['problems'][:5])}; make it again")
-    log.write(f"{result['chunks']} chunks with {result['rows']} rows are as the manifest says")
-    return ansible_module.phase_result(module, dict(result, changed=False))
+    found = dict(facts(result), changed=False, **ansible_module.keep_phase(module, result))
+    if not result.succeeded:
+        return dict(found, failed=True, msg=f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result.problems[:5])}; make it again")
+    log.write(f"{result.chunks} chunks with {result.rows} rows are as the manifest says")
+    return found
 
 
 def main() -> None:
@@ -77,9 +75,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             **ansible_module.log_arguments(),
+            **ansible_module.phase_arguments(),
             dump_dir=dict(type="path", required=True),
             parallelism=dict(type="int", default=0),
-            result_file=dict(type="path"),
         ),
         supports_check_mode=True,
     )

@@ -38,6 +38,11 @@ options:
     description: Why the migration failed. Empty when it did not.
     type: str
     default: ""
+  run:
+    description: The name of the run that the report is of, as the modules of the phases were given it. What another run has verified is said to be so.
+    version_added: 1.3.0
+    type: str
+    default: ""
   target:
     description: The name of the target, such as V(db.internal:5432).
     type: str
@@ -59,7 +64,7 @@ verdict:
   returned: success
   type: str
 verified:
-  description: Whether the target is proved to hold everything.
+  description: Whether the last verification found everything in the target, and nothing has failed since.
   returned: success
   type: bool
 report:
@@ -82,6 +87,7 @@ def main() -> None:
             report_dir=dict(type="path", required=True),
             state_dir=dict(type="path", required=True),
             failure=dict(type="str", default=""),
+            run=dict(type="str", default=""),
             target=dict(type="str", default=""),
         ),
         supports_check_mode=True,

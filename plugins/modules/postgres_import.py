@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.connection
   - nomos.cockroach_migrator.log
+  - nomos.cockroach_migrator.phase
 attributes:
   check_mode:
     support: full
@@ -52,12 +53,6 @@ options:
     type: str
     choices: [all, schema, data]
     default: all
-  result_file:
-    description:
-      - A file that keeps the result as JSON, for M(nomos.cockroach_migrator.migration_report).
-      - An unchanged result does not touch it. Nothing is written in check mode.
-    type: path
-
 seealso:
   - module: nomos.cockroach_migrator.postgres_verify
 """
@@ -90,20 +85,26 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump, plan_import
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts
+
+BEGUN = "the import was begun and has not ended"
 
 
 def load(module: AnsibleModule, log: MigrationLog) -> dict:
-    """Call the import, log it and keep its result."""
+    """Call the import, log it and keep how it ended; in check mode only look."""
     given = module.params
     options = ImportOptions(
-        parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]), check=module.check_mode,
-        content=given["content"],
+        parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]), content=given["content"],
     )
-    result = import_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress)
-    if result["changed"]:
-        log.write(f"imported {given['dump_dir']} into {given['login_host']}:{given['login_port']} in {result.get('seconds')} s")
-    return ansible_module.phase_result(module, result)
+    parameters = ansible_module.connection_parameters(module)
+    if module.check_mode:
+        return facts(plan_import(given["dump_dir"], parameters, options))
+    result = import_dump(given["dump_dir"], parameters, options, log.progress, begin=lambda: ansible_module.keep_phase(module, None, BEGUN))
+    named = ansible_module.keep_phase(module, result)
+    if result.changed:
+        log.write(f"imported {given['dump_dir']} into {named['target']} in {result.seconds} s")
+    return dict(facts(result), **named)
 
 
 def main() -> None:
@@ -112,12 +113,12 @@ def main() -> None:
         argument_spec=dict(
             **ansible_module.connection_arguments(),
             **ansible_module.log_arguments(),
+            **ansible_module.phase_arguments(),
             dump_dir=dict(type="path", required=True),
             databases=dict(type="list", elements="str", default=[]),
             parallelism=dict(type="int", default=0),
             grants=dict(type="str", choices=["existing", "create", "skip"], default="existing"),
             content=dict(type="str", choices=["all", "schema", "data"], default="all"),
-            result_file=dict(type="path"),
         ),
         supports_check_mode=True,
     )

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.connection
   - nomos.cockroach_migrator.log
+  - nomos.cockroach_migrator.phase
 options:
   dump_dir:
     description: The directory of the dump. Its manifest and catalogs are enough.
@@ -44,11 +45,6 @@ options:
     type: str
     choices: [all, schema, data]
     default: all
-  result_file:
-    description:
-      - A file that keeps the result as JSON, for M(nomos.cockroach_migrator.migration_report).
-      - An unchanged result does not touch it. Nothing is written in check mode.
-    type: path
 """
 
 EXAMPLES = r"""
@@ -61,36 +57,54 @@ EXAMPLES = r"""
 
 RETURN = r"""
 databases:
-  description: By name each database with its tables, their rows and checksums wanted and found, and the objects that are missing.
-  returned: always
+  description:
+    - By name each database with its tables, their rows and checksums wanted and found, and the objects that are missing or different.
+    - The module fails when anything differs, and returns this all the same.
+  returned: when it could look
   type: dict
+differences:
+  description: A line for each table and object that differs.
+  returned: when it could look
+  type: list
+  elements: str
+  version_added: 1.3.0
 ok:
   description: Whether everything is the same.
-  returned: always
+  returned: when it could look
   type: bool
 seconds:
   description: How long it took.
-  returned: always
+  returned: when it could look
   type: float
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
-
-MOST_LINES = 5
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.differences import differences, say_different
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts
 
 
 def verify(module: AnsibleModule, log: MigrationLog) -> dict:
-    """Call the verification, log it and keep its result."""
+    """Call the verification, log it and keep how it ended."""
     given = module.params
     options = VerifyOptions(
         parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]), content=given["content"],
     )
-    result = dict(verify_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress), changed=False)
-    return ansible_module.phase_result(module, result)
+    try:
+        result = verify_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress)
+    except MigrationError as error:
+        ansible_module.keep_phase(module, None, str(error))
+        raise
+    named = ansible_module.keep_phase(module, result)
+    found = dict(facts(result), changed=False, differences=differences(result), **named)
+    if not result.succeeded:
+        return dict(found, failed=True, msg=say_different(named["target"], result))
+    log.write(f"verified {given['dump_dir']} in {named['target']} in {result.seconds} s: nothing differs")
+    return found
 
 
 def main() -> None:
@@ -99,12 +113,12 @@ def main() -> None:
         argument_spec=dict(
             **ansible_module.connection_arguments(),
             **ansible_module.log_arguments(),
+            **ansible_module.phase_arguments(),
             dump_dir=dict(type="path", required=True),
             databases=dict(type="list", elements="str", default=[]),
             parallelism=dict(type="int", default=0),
             grants=dict(type="str", choices=["existing", "create", "skip"], default="existing"),
             content=dict(type="str", choices=["all", "schema", "data"], default="all"),
-            result_file=dict(type="path"),
         ),
         supports_check_mode=True,
     )

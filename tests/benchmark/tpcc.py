@@ -4,7 +4,8 @@
 
 Each phase runs in a process of its own, so that its peak memory (the largest single process, from the operating
 system) can be told. The bare load is one ``psql \\copy`` a table, one after the other, from plain text files, then the same primary
-keys and indexes, one after the other; it has no foreign keys and verifies nothing. Prints a Markdown table.
+keys and indexes, one after the other; it has no foreign keys and verifies nothing. Prints a Markdown table, and which backup it was: the one that
+CockroachDB made, where it lies beside the checkout or is named, else one that is made for the run.
 """
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from tpcc_backup import Scale, write_backup
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(CHECKOUT / ".collections"))
@@ -32,6 +35,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts  # noqa: E402
 
 DEFAULT_BACKUP = CHECKOUT.parent / "shared" / "fixtures" / "backups" / "tpcc"
 
@@ -87,14 +91,27 @@ def bare_copy(work: pathlib.Path, pg_bin: str, url: str) -> float:
 
 
 def import_phase(work: pathlib.Path, parallelism: int, parameters: ConnectionParameters) -> dict:
-    return import_dump(str(work / "dump"), parameters, ImportOptions(parallelism=parallelism))
+    return facts(import_dump(str(work / "dump"), parameters, ImportOptions(parallelism=parallelism)))
 
 
 def verify_phase(work: pathlib.Path, parallelism: int, parameters: ConnectionParameters) -> dict:
     result = verify_dump(str(work / "dump"), parameters, VerifyOptions(parallelism=parallelism))
-    if not result["ok"]:
+    if not result.succeeded:
         raise SystemExit("the verification found differences")
-    return result
+    return facts(result)
+
+
+def chosen_backup(arguments: argparse.Namespace, work: pathlib.Path) -> tuple[str, str]:
+    """Return the backup's directory and what it is; it is made below ``work`` where there is none. Raises SystemExit when the one named is not there."""
+    if not arguments.generate and os.path.isdir(arguments.backup or DEFAULT_BACKUP):
+        path = str(arguments.backup or DEFAULT_BACKUP)
+        return path, f"Backup: {path}."
+    if arguments.backup:
+        raise SystemExit(f"there is no backup at {arguments.backup}")
+    scale = Scale(arguments.warehouses, arguments.items, arguments.customers)
+    print(f"writing a backup of {scale.warehouses} warehouses …", file=sys.stderr)
+    write_backup(work / "backup", scale)
+    return str(work / "backup"), f"Backup: {scale.warehouses} warehouses of TPC-C, made for this run, not by CockroachDB; its schema is CockroachDB's."
 
 
 def measure(arguments: argparse.Namespace) -> str:
@@ -102,15 +119,16 @@ def measure(arguments: argparse.Namespace) -> str:
     with tempfile.TemporaryDirectory(prefix="cockroach_migrator_bench_", dir=arguments.work) as directory:
         work = pathlib.Path(directory)
         work.chmod(0o755)
+        backup, what = chosen_backup(arguments, work)
         bin_dir = find_bin_dir(arguments.pg_bin)
         with temporary_server(ServerOptions(str(work / "server"), bin_dir, durable=True)) as parameters:
             server = json.dumps({"host": parameters.host, "port": parameters.port, "user": parameters.user})
             os.environ["PGOPTIONS"] = "-c client_min_messages=warning"
             os.environ["BENCHMARK_PASSWORD"] = os.environ["PGPASSWORD"] = parameters.password
             options = ("--parallelism", str(arguments.parallelism), "--server", server)
-            phases = {name: phase(work, name, *options, "--backup", str(arguments.backup)) for name in ("read", "import", "verify")}
+            phases = {name: phase(work, name, *options, "--backup", backup) for name in ("read", "import", "verify")}
             bare = bare_copy(work, bin_dir, f"postgresql://{parameters.user}@{parameters.host}:{parameters.port}/postgres")
-    return table(phases, bare, phases["read"]["result"]["rows"], arguments.parallelism)
+    return table(phases, bare, phases["read"]["result"]["rows"], arguments.parallelism) + f"\n{what}\n"
 
 
 def table(phases: dict[str, dict], bare: float, rows: int, parallelism: int) -> str:
@@ -136,7 +154,11 @@ def run_phase(arguments: argparse.Namespace) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backup", default=str(DEFAULT_BACKUP), help="a directory with a TPC-C backup collection")
+    parser.add_argument("--backup", default="", help=f"a directory with a TPC-C backup collection; {DEFAULT_BACKUP} where it is there")
+    parser.add_argument("--generate", action="store_true", help="make a backup, also where there is one")
+    parser.add_argument("--warehouses", type=int, default=2, help="of a backup that is made: about 550,000 rows each")
+    parser.add_argument("--items", type=int, default=100_000, help="of such a backup (TPC-C wants 100,000)")
+    parser.add_argument("--customers", type=int, default=3_000, help="of such a backup, a district (TPC-C wants 3,000)")
     parser.add_argument("--parallelism", type=int, default=os.cpu_count())
     parser.add_argument("--pg-bin", default="", help="where PostgreSQL's programs are")
     parser.add_argument("--work", default="/var/tmp", help="where to put dump and server for the run")
@@ -145,8 +167,6 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.phase:
         print(json.dumps(run_phase(arguments)))
-    elif not os.path.isdir(arguments.backup):
-        print(f"the benchmark is skipped: there is no TPC-C backup at {arguments.backup}; name one with --backup")
     else:
         print(measure(arguments))
 

@@ -29,17 +29,20 @@ KINDS = [
 ]
 
 
-def stand_in_environment(conversation: str, fault: str = "") -> dict[str, str]:
-    """Return the environment in which the stand-in repeats a conversation."""
+def stand_in_environment(conversation: str, fault: str = "", **options: str) -> dict[str, str]:
+    """Return the environment in which the stand-in repeats a conversation; ``options`` as ``version="v24.3.5"``, see the stand-in."""
     recorded = CONVERSATIONS / f"{conversation}.zst"
-    return {"STAND_IN_CONVERSATION": str(recorded), "STAND_IN_VERSION": "v22.1.0-alpha.1", "STAND_IN_FAULT": fault}
+    given = {"version": "v22.1.0-alpha.1", **options}
+    return {"STAND_IN_CONVERSATION": str(recorded), "STAND_IN_FAULT": fault, **{f"STAND_IN_{name.upper()}": value for name, value in given.items()}}
 
 
 @contextlib.contextmanager
-def node(kind: str, directory: pathlib.Path, io_dir: pathlib.Path, conversation: str, fault: str = "") -> Iterator[CockroachParameters]:
+def node(
+    kind: str, directory: pathlib.Path, io_dir: pathlib.Path, conversation: str, fault: str = "", **options: str,
+) -> Iterator[CockroachParameters]:
     """Run an insecure node whose files for nodelocal are in ``io_dir``; the stand-in repeats the conversation of that name, and may have a fault."""
     recorded = CONVERSATIONS / f"{conversation}.zst"
-    environment = stand_in_environment(conversation, fault) if kind == "stand-in" else {}
+    environment = stand_in_environment(conversation, fault, **options) if kind == "stand-in" else {}
     options = NodeOptions(
         str(directory / "node"), str(STAND_IN) if kind == "stand-in" else BINARY, port=0, http_port=0, cache="256MiB", max_sql_memory="512MiB",
         external_io_dir=str(io_dir), environment=environment,

@@ -3,13 +3,14 @@
 """Servers and migrations that several tests share."""
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import shutil
 import sys
 import tempfile
 
 import pytest
-from postgres_servers import VERSIONS, bin_dir, open_directory, postgres17  # noqa: F401 (a fixture)
+from postgres_servers import VERSIONS, bin_dir, empty, open_directory, postgres17  # noqa: F401 (a fixture)
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "stand_in_cockroach"))
@@ -17,19 +18,48 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "stand_i
 import s3_server as s3
 from journey import migrate
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
 
 
-@pytest.fixture(scope="module", params=VERSIONS, name="postgres")
-def _postgres(request):
-    """A server of each version that the project is verified on."""
-    programs = bin_dir(request.param)
+@contextlib.contextmanager
+def running_postgres(major: int):
+    """A server of its own for what is done inside the block."""
+    programs = bin_dir(major)
     directory = open_directory()
     try:
         with temporary_server(ServerOptions(str(directory / "server"), programs)) as parameters:
             yield parameters
     finally:
         shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module", params=VERSIONS, name="major")
+def _major(request):
+    """Each version that the project is verified on."""
+    return request.param
+
+
+@pytest.fixture(scope="module", name="module_postgres")
+def _module_postgres(major):
+    """A server for what a module's fixture makes for all of its tests; no single test changes it."""
+    with running_postgres(major) as parameters:
+        yield parameters
+
+
+@pytest.fixture(scope="module", name="_reused_postgres")
+def _reused(major):
+    with running_postgres(major) as parameters:
+        yield parameters
+
+
+@pytest.fixture(name="postgres")
+def _postgres(_reused_postgres):
+    """A server as it is when it is new: what an earlier test made is removed."""
+    yield _reused_postgres
+    with contextlib.closing(connect(_reused_postgres)) as connection:
+        connection.autocommit = True
+        empty(connection)
 
 
 @pytest.fixture(name="work")
@@ -44,12 +74,8 @@ def _work():
 @pytest.fixture(name="empty_postgres")
 def _empty_postgres():
     """A server that nothing was imported into."""
-    directory = open_directory()
-    try:
-        with temporary_server(ServerOptions(str(directory / "server"), bin_dir(VERSIONS[-1]))) as parameters:
-            yield parameters
-    finally:
-        shutil.rmtree(directory)
+    with running_postgres(VERSIONS[-1]) as parameters:
+        yield parameters
 
 
 @pytest.fixture(scope="session")
@@ -62,12 +88,14 @@ def s3_server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def migrated_shop(postgres, fixtures_dir, tmp_path_factory):
-    """The sample, migrated."""
-    return migrate(postgres, [f"file://{fixtures_dir}/backups/shop"], tmp_path_factory.mktemp("dump") / "shop")
+def migrated_shop(major, fixtures_dir, tmp_path_factory):
+    """The sample, migrated into a server of its own."""
+    with running_postgres(major) as parameters:
+        yield migrate(parameters, [f"file://{fixtures_dir}/backups/shop"], tmp_path_factory.mktemp("dump") / "shop")
 
 
 @pytest.fixture(scope="module")
-def migrated_cluster(postgres, fixtures_dir, tmp_path_factory):
-    """The cluster backup, migrated with its roles."""
-    return migrate(postgres, [f"file://{fixtures_dir}/backups/cluster"], tmp_path_factory.mktemp("dump") / "cluster", grants="create")
+def migrated_cluster(major, fixtures_dir, tmp_path_factory):
+    """The cluster backup, migrated with its roles into a server of its own."""
+    with running_postgres(major) as parameters:
+        yield migrate(parameters, [f"file://{fixtures_dir}/backups/cluster"], tmp_path_factory.mktemp("dump") / "cluster", grants="create")

@@ -14,6 +14,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.s
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters, connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import ImportResult, VerifyResult
 
 
 @dataclass
@@ -22,8 +23,8 @@ class Migration:
 
     parameters: ConnectionParameters
     dump_dir: str
-    imported: dict
-    verified: dict
+    imported: ImportResult
+    verified: VerifyResult
 
     def connect(self, database: str):
         """Return a connection to a migrated database."""

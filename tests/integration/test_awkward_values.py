@@ -27,6 +27,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.content import build_report
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.text import render_text
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import PhaseRecord, utc_now
 
 REPLACING = {kind: "replace" if detail.replaced_by else "null" for kind, detail in KINDS.items()}
 REJECTING = {**dict.fromkeys(KINDS, "reject"), "json_number": "replace"}
@@ -73,13 +74,13 @@ def test_without_policies_the_export_stops(location, tmp_path):
 def test_rows_that_were_put_aside_are_known_everywhere(location, tmp_path, empty_postgres):
     dump = tmp_path / "dump"
     imported, verified = migrated(empty_postgres, location, dump, "reject")
-    assert validate_dump(str(dump))["ok"] and validate_dump(str(dump))["rejected"] == 12
-    assert verified["ok"], verified
-    tables = verified["databases"]["awkward"]["tables"]
-    assert {name: table["rejected_found"] for name, table in tables.items() if table["rejected"]} == {
+    assert validate_dump(str(dump)).succeeded and validate_dump(str(dump)).rejected == 12
+    assert verified.succeeded, verified
+    tables = verified.databases["awkward"].tables
+    assert {name: table.rejected_found for name, table in tables.items() if table.rejected} == {
         "public.parents": 3, "public.children": 1, "public.texts": 4, "public.numbers": 2, "public.computed": 2,
     }
-    assert imported["databases"]["awkward"]["tables"]["public.parents"]["rejected"] == 3
+    assert imported.databases["awkward"].tables["public.parents"].rejected == 3
     rows = query(empty_postgres, "SELECT key, column_name, kind, row_values->'name'->>'bytes', row_values->>'note' FROM cockroach_migrator.rejects "
                                  "WHERE table_name = 'parents' ORDER BY key")
     assert rows[0] == ("(id = 2)", "name", "zero_character", "7a0065726f", "note")
@@ -90,23 +91,26 @@ def test_rows_that_were_put_aside_are_known_everywhere(location, tmp_path, empty
     assert query(empty_postgres, "SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f'") == [("children_parent_fkey", False)]
     assert findings_of(dump, "foreign_key_not_validated")["children.children_parent_fkey"].severity == "warning"
     assert findings_of(dump, "rows_rejected")["texts"].severity == "error"
-    assert not import_dump(str(dump), empty_postgres, ImportOptions())["changed"]
+    assert not import_dump(str(dump), empty_postgres, ImportOptions()).changed
     assert query(empty_postgres, "SELECT count(*) FROM cockroach_migrator.rejects") == [(12,)]
 
-    report = build_report(layout.read_manifest(str(dump)), {"target_import": imported, "target_verify": verified}, "db:5432", "")
+    manifest = layout.read_manifest(str(dump))
+    results = {"target_import": imported, "target_verify": verified}
+    records = {phase: PhaseRecord(manifest.dump_id, "db:5432", "this", utc_now(), result=result) for phase, result in results.items()}
+    report = build_report(manifest, records, "db:5432", "", "this")
     assert report["verdict"].startswith("VERIFIED") and "12 rows were put aside" in report["verdict"]
     text = render_text(report)
     assert "[error] awkward.public.texts (rows_rejected)" in text and "4 rows were put aside, they are not in the table" in text
 
     query(empty_postgres, "DELETE FROM cockroach_migrator.rejects WHERE table_name = 'texts' AND key = '(code = long)'")
-    assert not verify_dump(str(dump), empty_postgres, VerifyOptions())["ok"]
+    assert not verify_dump(str(dump), empty_postgres, VerifyOptions()).succeeded
 
 
 @pytest.mark.parametrize("choice", ["replace", "null"])
 def test_changed_values_arrive_and_are_counted(location, tmp_path, empty_postgres, choice):
     dump = tmp_path / "dump"
     _imported, verified = migrated(empty_postgres, location, dump, choice)
-    assert verified["ok"], verified
+    assert verified.succeeded, verified
     if choice == "replace":
         assert query(empty_postgres, "SELECT name, doc->>'k', tags FROM parents WHERE id IN (2, 3) ORDER BY id") == [
             ("z\ufffdero", None, None), ("three", "a\ufffdb", ["a\ufffd", "ok", None])]
@@ -142,7 +146,7 @@ def test_a_damaged_file_of_rejects_is_named(location, tmp_path):
     data[-1] ^= 1
     path.write_bytes(data)
     result = validate_dump(str(dump))
-    assert not result["ok"] and str(path) in result["problems"][0]
+    assert not result.succeeded and str(path) in result.problems[0]
 
 
 @pytest.mark.parametrize("kind", NODE_KINDS)

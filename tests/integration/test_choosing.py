@@ -17,7 +17,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.comp
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump, plan_import
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.state import verified_dump
 
@@ -46,8 +46,8 @@ def load_and_verify(parameters, dump_dir, content="all", grants="existing"):
     """Import, verify, and import again, which changes nothing."""
     imported = import_dump(str(dump_dir), parameters, ImportOptions(content=content, grants=grants))
     verified = verify_dump(str(dump_dir), parameters, VerifyOptions(content=content, grants=grants))
-    assert verified["ok"], verified
-    assert not import_dump(str(dump_dir), parameters, ImportOptions(content=content, grants=grants))["changed"]
+    assert verified.succeeded, verified
+    assert not import_dump(str(dump_dir), parameters, ImportOptions(content=content, grants=grants)).changed
     return imported, verified
 
 
@@ -60,19 +60,9 @@ def _dump(tmp_path_factory):
 
 
 @pytest.fixture(name="name")
-def _name(postgres):
-    """The name of its database, which is removed afterwards."""
-    yield "my shop"
-    run_alone(postgres, 'DROP DATABASE IF EXISTS "my shop" WITH (FORCE)')
-
-
-def run_alone(parameters, command):
-    """Run a command that takes no transaction."""
-    connection = connect(parameters)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(command)
-    connection.close()
+def _name():
+    """The name of its database."""
+    return "my shop"
 
 
 def test_new_names_arrive_with_everything_that_refers_to_them(postgres, tmp_path):
@@ -83,8 +73,8 @@ def test_new_names_arrive_with_everything_that_refers_to_them(postgres, tmp_path
     assert export("shop", tmp_path / "dump", names)["databases"] == ["store"]
     assert not export("shop", tmp_path / "dump", names)["changed"]
     _imported, verified = load_and_verify(postgres, tmp_path / "dump")
-    tables = verified["databases"]["store"]["tables"]
-    assert tables["sales.Bestell\"ungen"]["rows_found"] == 6000 and tables["billing.payments"]["rows_found"] == 2500
+    tables = verified.databases["store"].tables
+    assert tables["sales.Bestell\"ungen"].rows_found == 6000 and tables["billing.payments"].rows_found == 2500
     assert query(postgres, "store", "SELECT count(*) FROM billing.offen") == [(3000,)]
     assert query(postgres, "store", "SELECT count(*) FROM sales.order_totals") == [(6000,)]
     assert query(postgres, "store", "SELECT to_regclass('sales.\"Rechnungen\"') IS NOT NULL, to_regclass('public.customers') IS NULL") == [(True, True)]
@@ -103,8 +93,8 @@ def test_all_databases_become_schemas_of_one(postgres, tmp_path):
     assert set(databases(postgres)) - set(before) == {"everything"}
     found = {schema for schema, in query(postgres, "everything", "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)'")}
     assert found >= {"shop", "shop_billing", "shop_Mixed Case", "kinds"}
-    tables = verified["databases"]["everything"]["tables"]
-    assert tables["shop.orders"]["rows_found"] == 6000 and sum(name.startswith("kinds.") for name in tables) == 48
+    tables = verified.databases["everything"].tables
+    assert tables["shop.orders"].rows_found == 6000 and sum(name.startswith("kinds.") for name in tables) == 48
     assert query(postgres, "everything", "SELECT count(*) FROM shop.order_totals o JOIN shop_billing.payments p ON p.order_id = o.id") == [(2500,)]
     assert query(postgres, "everything", "SELECT obj_description('shop'::regnamespace)") == [("the sample shop",)]
     assert read_manifest(str(tmp_path / "dump")).findings
@@ -140,18 +130,18 @@ def test_impossible_names_are_refused_before_anything_is_written(tmp_path, names
 
 
 def test_the_schema_first_and_its_rows_later(postgres, dump, name):
-    checked = import_dump(str(dump), postgres, ImportOptions(content="schema", check=True))
-    assert checked["databases"][name]["chunks"] == 0 and name not in databases(postgres)
+    checked = plan_import(str(dump), postgres, ImportOptions(content="schema"))
+    assert checked.databases[name].chunks == 0 and name not in databases(postgres)
     imported, verified = load_and_verify(postgres, dump, "schema")
-    assert imported["content"] == "schema" and imported["databases"][name]["rows"] == 0
-    assert verified["databases"][name]["tables"] == {} and verified["databases"][name]["objects_checked"] > 80
+    assert imported.content == "schema" and imported.databases[name].rows == 0
+    assert verified.databases[name].tables == {} and verified.databases[name].objects_checked > 80
     assert query(postgres, name, "SELECT count(*) FROM public.orders") == [(0,)]
     with pytest.raises(TargetError, match="set content: data to add its rows"):
         import_dump(str(dump), postgres, ImportOptions())
     _imported, verified = load_and_verify(postgres, dump, "data")
-    assert verified["databases"][name]["rows"] == sum(table.rows for table in read_manifest(str(dump)).databases[0].tables)
-    assert verify_dump(str(dump), postgres, VerifyOptions())["ok"], "the schema and its rows are not all of the dump"
-    assert not import_dump(str(dump), postgres, ImportOptions(content="schema"))["changed"]
+    assert verified.databases[name].rows == sum(table.rows for table in read_manifest(str(dump)).databases[0].tables)
+    assert verify_dump(str(dump), postgres, VerifyOptions()).succeeded, "the schema and its rows are not all of the dump"
+    assert not import_dump(str(dump), postgres, ImportOptions(content="schema")).changed
 
 
 def make_tables(parameters, dump, name):
@@ -176,12 +166,12 @@ def test_rows_into_tables_that_the_user_has_made(postgres, dump, name):
     with pytest.raises(InterruptedError):
         import_dump(str(dump), postgres, ImportOptions(content="data"), stop)
     imported, verified = load_and_verify(postgres, dump, "data")
-    assert imported["content"] == "data" and query(postgres, name, objects) == before
-    tables = verified["databases"][name]["tables"]
-    assert tables["public.orders"]["rows_found"] == 6000 and tables["public.orders"]["checksum_found"] == tables["public.orders"]["checksum"]
-    assert "materialized_view_not_refreshed" in {finding["code"] for finding in imported["findings"]}
+    assert imported.content == "data" and query(postgres, name, objects) == before
+    tables = verified.databases[name].tables
+    assert tables["public.orders"].rows_found == 6000 and tables["public.orders"].checksum_found == tables["public.orders"].checksum
+    assert "materialized_view_not_refreshed" in {finding.code for finding in imported.findings}
     query(postgres, name, "UPDATE public.orders SET note = 'x' WHERE id = (SELECT min(id) FROM public.orders)")
-    assert not verify_dump(str(dump), postgres, VerifyOptions(content="data"))["ok"]
+    assert not verify_dump(str(dump), postgres, VerifyOptions(content="data")).succeeded
 
 
 def test_tables_that_do_not_fit_are_refused_before_anything_is_loaded(postgres, dump, name):

@@ -3,11 +3,14 @@
 """Exports over SQL that cannot be done: one clear error without secrets, nothing taken for complete, and a second run that goes on."""
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 from cockroach_nodes import BINARY, node
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import export as export_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import range_export
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import CockroachParameters, connect, parameters_of_url
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_stream import TableReader
@@ -27,8 +30,8 @@ def request(tmp_path, **values) -> ExportRequest:
 
 def test_node_that_dies_while_it_is_read(tmp_path, io_dir, monkeypatch):
     """The stand-in ends in the middle; a second run reads only what is missing, at the moment of the first."""
-    monkeypatch.setattr(export_module, "_ATTEMPTS", 2)
-    fault = 'ends_at:SELECT "id", "id", "customer_id"'
+    monkeypatch.setattr(range_export, "_ATTEMPTS", 2)
+    fault = """ends_at:WHERE (("id" > '3100'))"""
     with node("stand-in", tmp_path, io_dir, "shop", fault) as parameters, pytest.raises(CockroachError) as failure:
         export_cluster(parameters, request(tmp_path))
     message = str(failure.value)
@@ -50,12 +53,12 @@ def test_rows_that_the_server_counts_but_does_not_give(tmp_path, io_dir, monkeyp
 
 
 def test_another_cluster_that_answers_in_the_middle(tmp_path, io_dir, monkeypatch):
-    prepare = export_module._Worker.prepare.__func__
+    prepare = range_export.Worker.prepare.__func__
 
     def begun_with_another(cls, parameters, cluster_id, *arguments):
         prepare(cls, parameters, "11111111-2222-3333-4444-555555555555", *arguments)
 
-    monkeypatch.setattr(export_module._Worker, "prepare", classmethod(begun_with_another))
+    monkeypatch.setattr(range_export.Worker, "prepare", classmethod(begun_with_another))
     with node("stand-in", tmp_path, io_dir, "shop") as parameters, pytest.raises(CockroachError, match="another CockroachDB answers"):
         export_cluster(parameters, request(tmp_path))
     assert not is_complete(str(tmp_path / "dump"))
@@ -71,6 +74,21 @@ def test_check_writes_nothing(tmp_path, io_dir):
     with node("stand-in", tmp_path, io_dir, "shop") as parameters:
         result = export_cluster(parameters, request(tmp_path), check=True)
     assert result["changed"] and result["tables"] == 10 and not (tmp_path / "dump").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small file system")
+def test_no_room_for_the_dump(tmp_path, io_dir):
+    """Known before anything is written: about a third of what the rows are as text."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    try:
+        with node("stand-in", tmp_path, io_dir, "shop") as parameters, pytest.raises(ConfigurationError, match="no room for the dump.*set temp_dir or dump_dir"):
+            export_cluster(parameters, request(small))
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_nobody_answers(tmp_path):

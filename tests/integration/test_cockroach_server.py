@@ -210,6 +210,18 @@ def test_directory_of_somebody_else(options, directory):
     assert kept.read_text() == "years of work"
 
 
+def test_nothing_of_the_starter_stays_open(options):
+    """Ansible waits for the end of a module's output: the node must not hold it."""
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    facts = ensure_node("started", options, False)
+    held = {int(path.name): os.readlink(path) for path in pathlib.Path(f"/proc/{facts['pid']}/fd").iterdir()}
+    assert [held[number] for number in range(3)] == ["/dev/null", *[os.path.join(facts["log_dir"], "output.log")] * 2]
+    assert os.readlink(f"/proc/self/fd/{writing}") not in held.values()
+    os.close(reading)
+    os.close(writing)
+
+
 def test_environment(options, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("COCKROACH_SOCKET_DIR", "/nowhere")

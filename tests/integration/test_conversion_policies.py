@@ -40,8 +40,8 @@ def load_and_verify(parameters, dump_dir):
     """Import, verify, and import again, which changes nothing."""
     import_dump(str(dump_dir), parameters, ImportOptions(parallelism=2))
     verified = verify_dump(str(dump_dir), parameters, VerifyOptions(parallelism=2))
-    assert verified["ok"], verified
-    assert not import_dump(str(dump_dir), parameters, ImportOptions())["changed"]
+    assert verified.succeeded, verified
+    assert not import_dump(str(dump_dir), parameters, ImportOptions()).changed
 
 
 @pytest.fixture(name="restored", params=KINDS)

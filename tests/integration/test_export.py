@@ -53,7 +53,7 @@ def test_a_killed_export_goes_on(location, tmp_path):
     kept = [line for line in journal.read_text(encoding="utf-8").splitlines() if "sha256" in line]
     assert export([location], dump)["rows"] == SHOP_ROWS
     assert sum(path.stat().st_mtime_ns == before for path, before in finished.items()) >= len(kept)
-    assert validate_dump(str(dump))["ok"]
+    assert validate_dump(str(dump)).succeeded
 
 
 def test_an_emptied_journal_is_no_dead_end(location, tmp_path):
@@ -64,7 +64,7 @@ def test_an_emptied_journal_is_no_dead_end(location, tmp_path):
     (dump / "export.journal").touch()
     again = export([location], dump)
     assert again["rows"] == SHOP_ROWS and "begins again" in again["warnings"][0]
-    assert validate_dump(str(dump))["ok"]
+    assert validate_dump(str(dump)).succeeded
 
 
 def test_a_second_export_changes_nothing(location, tmp_path):
@@ -81,7 +81,7 @@ def test_rows_that_were_removed_come_back_when_they_are_needed(location, tmp_pat
     request = BackupRequest(locations=(location,))
     assert not export_backup(request, str(dump), Selection(), 2000, 2, rows_needed=False)["changed"]
     assert export([location], dump)["changed"]
-    assert validate_dump(str(dump))["ok"]
+    assert validate_dump(str(dump)).succeeded
 
 
 def test_the_dump_of_another_backup_is_never_overwritten(location, fixtures_dir, tmp_path):

@@ -45,9 +45,9 @@ def new_context(features=None):
 
 
 @pytest.fixture(name="server", scope="module")
-def _server(postgres):
+def _server(module_postgres):
     """A connection to a database with the sample rows, and the server's features."""
-    connection = connect(postgres)
+    connection = connect(module_postgres)
     connection.autocommit = True
     features = probe(connection)
     context = new_context(features)

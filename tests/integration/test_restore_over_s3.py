@@ -47,6 +47,6 @@ def test_restored_backup(directories, truths, shared_fixtures, s3_server, empty_
     verified = verify_dump(dumps["restore"], empty_postgres, VerifyOptions(parallelism=2, grants=grants))
     migration = Migration(empty_postgres, dumps["restore"], imported, verified)
     if truths is None:
-        truths = dict.fromkeys(imported["databases"], "remap-v21.1.1")
+        truths = dict.fromkeys(imported.databases, "remap-v21.1.1")
     for database, truth in truths.items():
         migration.judge(shared_fixtures / "truth" / truth, database)

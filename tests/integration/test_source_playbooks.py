@@ -11,10 +11,12 @@ import sys
 
 import pytest
 import yaml
+from backup_copies import copy_of_release
 from cockroach_nodes import BINARY, KINDS, STAND_IN, node, stand_in_environment
 from playbook_runs import CHECKOUT, SAMPLE, Run, databases, variables
 from postgres_servers import VERSIONS, bin_dir
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.certificates import make_certificates
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
 
 BACKUPS = CHECKOUT / "tests" / "fixtures" / "backups"
@@ -93,12 +95,34 @@ def test_a_running_cluster(kind, work, empty_postgres, tmp_path):
     with node(kind, tmp_path, BACKUPS, "types") as parameters:
         values = {
             "migration_source": "cluster", "chunk_size": 3000, "cockroach_host": "127.0.0.1", "cockroach_port": parameters.port, "s3_backup_path": "",
-            "test_postgresql_import": False, "do_cleanup": False, **target_variables(empty_postgres),
+            "cockroach_sslmode": "disable", "test_postgresql_import": False, "do_cleanup": False, **target_variables(empty_postgres),
         }
         run = Run("migrate.yml", variables(work, **values))
         assert run.code == 0 and "VERIFIED" in run.output, run.output
         again = Run("migrate.yml", variables(work, **values))
         assert (again.code, again.changed) == (0, 0) and "is used again" in again.output, again.output
+
+
+def test_a_cluster_without_tls_is_refused_unless_that_is_wanted(work, tmp_path):
+    """Also where the older tool's insecure_mode is on: that is about the temporary node."""
+    with node("stand-in", tmp_path, BACKUPS, "types") as parameters:
+        certs_dir = tmp_path / "certs"
+        make_certificates(str(certs_dir))
+        values = {"migration_source": "cluster", "cockroach_host": "localhost", "cockroach_port": parameters.port, "insecure_mode": True, "postgres_import_enabled": False}
+        without = Run("migrate.yml", variables(work, **values))
+        assert without.code != 0 and "certs_dir is empty" in without.error and "cockroach_sslmode" in without.error, without.output
+        run = Run("migrate.yml", variables(work, **values, certs_dir=str(certs_dir)))
+    assert run.code != 0 and "speaks no TLS" in run.error and "cockroach_sslmode: disable" in run.error, run.output
+
+
+def test_the_default_release(work, tmp_path, empty_postgres):
+    """v24.3, whose COPY takes no moment of its own."""
+    backup = copy_of_release(BACKUPS / "intervals", tmp_path / "backups" / "intervals", "v24.3.5")
+    environment = stand_in_environment("intervals", version="v24.3.5")
+    values = {**restore_variables("stand-in"), "chunk_size": 2, "cockroach_server_environment": environment, "s3_backup_path": f"file://{backup}"}
+    run = Run("migrate.yml", variables(work, **values, **target_variables(empty_postgres)))
+    assert run.code == 0 and "VERIFIED" in run.output and "intervals" in databases(empty_postgres), run.output
+    assert nodes_below(work) == []
 
 
 def test_comparison_of_two_sources(kind, work):

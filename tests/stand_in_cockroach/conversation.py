@@ -27,10 +27,12 @@ class Conversation:
     def __init__(self, path: pathlib.Path) -> None:
         self._answers: dict[str, list[bytes]] = defaultdict(list)
         self._lock = threading.Lock()
+        self.exchanges: list[tuple[str, bytes]] = []
         text = zstandard.ZstdDecompressor().decompress(path.read_bytes()).decode()
         for line in text.splitlines():
             exchange = json.loads(line)
-            self._answers[exchange["sql"]].append(exchange["answer"].encode("latin-1"))
+            self.exchanges.append((exchange["sql"], exchange["answer"].encode("latin-1")))
+            self._answers[exchange["sql"]].append(self.exchanges[-1][1])
 
     def answer(self, sql: str) -> Optional[bytes]:
         """Return the recorded messages, None for a query that was never asked."""
@@ -39,3 +41,7 @@ class Conversation:
             if not answers:
                 return None
             return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def first(self, beginning: str) -> Optional[bytes]:
+        """Return the first answer to a statement that begins so, None when there was none."""
+        return next((answer for sql, answer in self.exchanges if sql.startswith(beginning)), None)

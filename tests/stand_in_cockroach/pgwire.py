@@ -11,6 +11,8 @@ from typing import Optional
 
 Answer = Callable[[str], bytes]
 """From the text of a query to the messages of its answer, without ReadyForQuery."""
+OpenSession = Callable[[str], Answer]
+"""From the name of a database to what answers a connection to it."""
 
 _SSL_REQUEST = 80877103
 _GSS_REQUEST = 80877104
@@ -48,15 +50,21 @@ def table(names: Iterable[str], rows: Iterable[Iterable[Optional[str]]]) -> byte
     return b"".join(parts) + command_complete(f"SELECT {len(parts) - 1}")
 
 
+def copy_out(columns: int, lines: Iterable[str]) -> bytes:
+    """Return what COPY TO STDOUT sends in the text format."""
+    parts = [message("d", line.encode()) for line in lines]
+    return message("H", struct.pack("!bh", 0, columns) + bytes(2 * columns)) + b"".join(parts) + message("c") + command_complete(f"COPY {len(parts)}")
+
+
 class Server(socketserver.ThreadingTCPServer):
     """Listens on loopback; with ``tls`` it refuses whoever does not use it."""
 
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, port: int, answer: Answer, tls: Optional[ssl.SSLContext] = None) -> None:
+    def __init__(self, port: int, open_session: OpenSession, tls: Optional[ssl.SSLContext] = None) -> None:
         super().__init__(("127.0.0.1", port), _Session)
-        self.answer = answer
+        self.open_session = open_session
         self.tls = tls
 
 
@@ -65,19 +73,20 @@ class _Session(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         try:
-            if self._start():
-                self._serve()
+            parameters = self._start()
+            if parameters is not None:
+                self._serve(self.server.open_session(parameters.get("database", "defaultdb")))
         except (ConnectionError, EOFError, ssl.SSLError):
             return
 
-    def _start(self) -> bool:
-        """Agree on TLS and let everybody in; return whether there is a session."""
+    def _start(self) -> Optional[dict[str, str]]:
+        """Agree on TLS and let everybody in; return what the client said, None when there is no session."""
         encrypted = False
         while True:
             length, code = struct.unpack("!ii", self._read(8))
-            self._read(length - 8)
+            said = self._read(length - 8)
             if code == _CANCEL_REQUEST:
-                return False
+                return None
             if code == _SSL_REQUEST and self.server.tls:
                 self.request.sendall(b"S")
                 self.request = self.server.tls.wrap_socket(self.request, server_side=True)
@@ -88,12 +97,13 @@ class _Session(socketserver.BaseRequestHandler):
                 break
         if self.server.tls and not encrypted:
             self.request.sendall(error_response("node is running secure mode, SSL connection required", "08P01", "ERROR"))
-            return False
+            return None
         parameters = [message("S", name.encode() + b"\0" + value.encode() + b"\0") for name, value in _PARAMETERS.items()]
         self.request.sendall(message("R", struct.pack("!i", 0)) + b"".join(parameters) + message("K", struct.pack("!ii", 1, 1)) + message("Z", b"I"))
-        return True
+        words = said.decode().split("\0")
+        return dict(zip(words[::2], words[1::2]))
 
-    def _serve(self) -> None:
+    def _serve(self, session: Answer) -> None:
         status = b"I"
         while True:
             kind = self._read(1)
@@ -101,7 +111,7 @@ class _Session(socketserver.BaseRequestHandler):
             if kind == b"X":
                 return
             if kind == b"Q":
-                answer = self.server.answer(payload.rstrip(b"\0").decode())
+                answer = session(payload.rstrip(b"\0").decode())
             else:
                 answer = error_response(f"the stand-in does not know messages of the kind {kind.decode()}", "08P01")
             status = _status(status, answer)

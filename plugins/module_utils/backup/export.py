@@ -3,8 +3,6 @@
 """From a backup's files to a dump directory: plans key ranges, decodes them in processes, proves completeness."""
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from dataclasses import dataclass
 from typing import Optional
@@ -22,11 +20,11 @@ from ..dump import layout
 from ..dump.changed_values import chunk_problems, doubt_foreign_keys, value_findings
 from ..dump.chunk_files import ChunkWriter, write_chunk
 from ..dump.export_journal import ExportJournal
+from ..dump.room import COMPRESSION, require_room_for_dump
 from ..dump.rows import rows_removed
 from ..dump.summary import summarize
 from ..dump.task_pool import Progress, run_tasks
 from ..dump.value_policies import STOP_ALL, ValuePolicies
-from ..errors import ConfigurationError
 from .coverage import files_of, prove, unread_ranges
 from .key_ranges import KeyRange, row_range, sequence_range
 from .reader import Backup, BackupRequest, open_backup
@@ -97,7 +95,7 @@ def export_backup(
         return summarize(dump_dir, changed=False, started=started)
     if check:
         return {"changed": True, "dump_dir": dump_dir, "tables": len(plan.sources), "chunks": sum(bool(task.chunk) for task in plan.tasks)}
-    _require_space(dump_dir, backup, plan)
+    require_room_for_dump(dump_dir, _needed_bytes(backup, plan))
     journal = ExportJournal(dump_dir, identity)
     _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders, _Worker.policies = backup, plan.sources, dump_dir, {}, policies
     _Worker.imports = plan.imports
@@ -162,18 +160,9 @@ def _sequence_value(backup: Backup, start: bytes, end: bytes) -> Optional[int]:
     return None
 
 
-def _require_space(dump_dir: str, backup: Backup, plan: Plan) -> None:
-    """Chunks compress about as well as the backup's own files; where their sizes are not known, to about a third of the rows."""
-    needed = sum(entry.stored_size or (entry.data_size or 0) // 3 for entry in files_of(backup, plan.read).values())
-    existing = os.path.abspath(dump_dir)
-    while not os.path.isdir(existing):
-        existing = os.path.dirname(existing)
-    free = shutil.disk_usage(existing).free
-    if free < needed:
-        raise ConfigurationError(
-            f"no room for the dump: {dump_dir} has {free >> 20} MiB free, about {(needed >> 20) + 1} MiB are needed; "
-            "set dump_dir or temp_dir to a larger file system"
-        )
+def _needed_bytes(backup: Backup, plan: Plan) -> int:
+    """Chunks compress about as well as the backup's own files; where their sizes are not known, as rows do."""
+    return sum(entry.stored_size or (entry.data_size or 0) // COMPRESSION for entry in files_of(backup, plan.read).values())
 
 
 class _Worker:

@@ -19,6 +19,8 @@ LATEST = "LATEST"
 LATEST_FOLDER = "metadata/latest"
 INCREMENTALS = "incrementals"
 PARTITION = "BACKUP_PART_"
+REVISION_LOG = "log/"
+"""Continuous backup's own format, which is not read (CockroachDB's pkg/revlog/revlog-format.md)."""
 _FULL = re.compile(r"\d{4}/\d{2}/\d{2}-\d{6}\.\d{2}")
 _DATE = re.compile(r"\d+/")
 _TIME = re.compile(r"\d+\.\d{2}(-\d+-\d+\.\d{2})?/")
@@ -227,6 +229,11 @@ def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestam
     if last is None:
         others = [name for name in full_backups(layers[0].storage) if name != layers[0].folder] if layers[0].folder else []
         hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""
+        if target > layers[-1].manifest.end_time and layers[0].folder and REVISION_LOG in layers[0].storage.list():
+            hint += (
+                f". Beside them is a folder {REVISION_LOG} (BACKUP … WITH REVISION STREAM), from which CockroachDB can restore later times: it is not read "
+                "here; take an incremental backup, or restore that time with CockroachDB and migrate with migration_source: cluster"
+            )
         raise ConfigurationError(f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}{hint}")
     chain = _path(last, layers)
     unused = [layer for layer in layers if layer not in chain and layer.manifest.end_time <= target]

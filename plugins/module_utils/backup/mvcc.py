@@ -164,8 +164,8 @@ class _Cursor:
         return True
 
 
-def merge(streams: list[Iterator[tuple]]) -> Iterator[tuple]:
-    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns, deletions still among them.
+def merge(streams: list[Iterator[tuple]], size: int = 2000) -> Iterator[tuple]:
+    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns and about ``size`` keys, deletions still among them.
 
     Batches are (keys, values): the first stream that has a key wins, or (keys, versions, values): the greatest
     version wins, of equal ones the first stream's. Runs of keys that only one stream has are passed on whole.
@@ -173,26 +173,33 @@ def merge(streams: list[Iterator[tuple]]) -> Iterator[tuple]:
     cursors = [_Cursor(stream) for stream in streams]
     heap = [(cursor.keys[0], number) for number, cursor in enumerate(cursors) if cursor.fill()]
     heapq.heapify(heap)
+    merged: list[list[bytes]] = []
     while heap:
         key, number = heapq.heappop(heap)
         cursor = cursors[number]
+        merged = merged or [[] for _column in cursor.columns]
+        first = cursor.position
+        same = [number]
         if not heap or heap[0][0] != key:
-            first = cursor.position
-            last = len(cursor.keys) if not heap else bisect_left(cursor.keys, heap[0][0], first)
-            cursor.position = last
-            yield tuple(column[first:last] for column in cursor.columns)
-            same = [number]
+            cursor.position = len(cursor.keys) if not heap else bisect_left(cursor.keys, heap[0][0], first)
+            for column, found in zip(merged, cursor.columns):
+                column += found[first:cursor.position]
         else:
-            same = [number]
             while heap and heap[0][0] == key:
                 same.append(heapq.heappop(heap)[1])
             winner = _winner([cursors[number] for number in same])
-            yield tuple([column[winner.position]] for column in winner.columns)
+            for column, found in zip(merged, winner.columns):
+                column.append(found[winner.position])
             for number in same:
                 cursors[number].position += 1
         for number in same:
             if cursors[number].fill():
                 heapq.heappush(heap, (cursors[number].keys[cursors[number].position], number))
+        if len(merged[0]) >= size:
+            yield tuple(merged)
+            merged = []
+    if merged:
+        yield tuple(merged)
 
 
 def _winner(cursors: list[_Cursor]) -> _Cursor:
@@ -202,19 +209,3 @@ def _winner(cursors: list[_Cursor]) -> _Cursor:
             if cursor.columns[1][cursor.position] > best.columns[1][best.position]:
                 best = cursor
     return best
-
-
-def joined(batches: Iterable[tuple], size: int = 2000) -> Iterator[tuple]:
-    """Put small batches together to ones of about ``size`` keys."""
-    columns: tuple = ()
-    for batch in batches:
-        if columns:
-            for column, more in zip(columns, batch):
-                column += more
-        else:
-            columns = tuple(list(column) for column in batch)
-        if len(columns[0]) >= size:
-            yield columns
-            columns = ()
-    if columns:
-        yield columns

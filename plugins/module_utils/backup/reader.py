@@ -199,7 +199,7 @@ class Backup:
             for sources in [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]:
                 stream = self._chain(number, sources, start, end, not simple, tally, checked=simple)
                 streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
-        merged = mvcc.joined(mvcc.merge(streams))
+        merged = mvcc.merge(streams)
         for batch in mvcc.without_import(merged, unfinished) if unfinished else merged:
             yield batch[0], batch[-1]
 

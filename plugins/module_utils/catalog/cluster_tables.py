@@ -107,7 +107,7 @@ def _apply_option(role: Role, option: str, value: Optional[str]) -> None:
 
 def _apply_settings(catalog: Catalog, row: Row) -> None:
     database_id, role = int(row["database_id"] or 0), row.get("role_name") or ""
-    settings = _array(row.get("settings") or "{}")
+    settings = text_array(row.get("settings") or "{}")
     if role or not database_id:
         catalog.findings.append(Finding(
             "role_settings", "info", role or "all roles", f"Session settings are not carried over: {', '.join(settings)}.",
@@ -119,7 +119,7 @@ def _apply_settings(catalog: Catalog, row: Row) -> None:
             database.settings += settings
 
 
-def _array(text: str) -> list[str]:
+def text_array(text: str) -> list[str]:
     """Split PostgreSQL's text form of a one-dimensional array of strings."""
     items, item, quoted, escaped = [], "", False, False
     for character in text[1:-1]:

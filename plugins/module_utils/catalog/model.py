@@ -437,6 +437,8 @@ def from_json(kind: Any, value: Any) -> Any:
         return [from_json(typing.get_args(kind)[0], item) for item in value]
     if origin is tuple:
         return tuple(value)
+    if origin is dict:
+        return {key: from_json(typing.get_args(kind)[1], item) for key, item in value.items()}
     if origin is typing.Union:
         inner = next(arg for arg in typing.get_args(kind) if arg is not type(None))
         return None if value is None else from_json(inner, value)

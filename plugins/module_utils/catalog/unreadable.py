@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from ..errors import UnsupportedError
-from .model import Database, Finding, SqlType, Table, UnreadableObject
+from .model import USER_TYPE_OID_BASE, Database, Finding, SqlType, Table, UnreadableObject
 
 _ADVICE = "exclude it (databases: exclude) and bring it over by hand, or take a release of this collection that knows it"
 
@@ -61,7 +61,7 @@ def _used_by(table: Table) -> Iterator[int]:
 
 
 def _user_types(kind: SqlType) -> Iterator[int]:
-    if kind.user_type_id:
-        yield kind.user_type_id
+    if kind.oid >= USER_TYPE_OID_BASE:
+        yield kind.oid - USER_TYPE_OID_BASE
     for part in [*kind.fields, *([kind.element] if kind.element else [])]:
         yield from _user_types(part)

@@ -15,6 +15,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..errors import CockroachError, ConfigurationError
+from .releases import ROW_LEVEL_SECURITY_SINCE, UNSAFE_INTERNALS_SINCE, release_of
 
 
 class UnreachableError(CockroachError):
@@ -24,7 +25,20 @@ class UnreachableError(CockroachError):
 _SESSION = (
     "SET TimeZone = 'UTC'", "SET extra_float_digits = 3", "SET bytea_output = 'hex'", "SET statement_timeout = 0",
 )
-"""Values print the same everywhere. Settings that only some releases know are made where they are needed."""
+"""Values print the same everywhere."""
+_LATER_SESSION = (
+    # An error where a policy would leave out rows, instead of fewer rows.
+    (ROW_LEVEL_SECURITY_SINCE, "SET row_security = off"),
+    # The schema is read from system.descriptor. CockroachDB audits what is read so.
+    (UNSAFE_INTERNALS_SINCE, "SET allow_unsafe_internals = on"),
+)
+"""Settings by the release that they came with."""
+_UNKNOWN_VARIABLE, _NOT_ALLOWED = "42704", "42501"
+
+CLOSED_INTERNALS = "Access to crdb_internal and system is restricted"
+"""What CockroachDB says (with the code 42501) where allow_unsafe_internals is off: pkg/sql/unsafesql/unsafesql_test.go."""
+_NO_TLS = "server does not support SSL"
+"""libpq's words."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,7 @@ def connect(parameters: CockroachParameters, database: str = "") -> Any:
                 raise CockroachError(f"the server at {parameters.place} is not CockroachDB but {version.split(' (')[0]}")
             for statement in _SESSION:
                 cursor.execute(statement)
+            _set_later(cursor, version)
     except psycopg2.Error as error:
         connection.close()
         if is_lost(error):
@@ -114,11 +129,26 @@ def connect(parameters: CockroachParameters, database: str = "") -> Any:
     return connection
 
 
+def _set_later(cursor: Any, version: str) -> None:
+    """Make the settings that the release knows. One that a build of it does not know, or does not leave to this user, keeps the server's value."""
+    release = release_of(_release_text(version))
+    for since, statement in _LATER_SESSION:
+        if release >= since:
+            try:
+                cursor.execute(statement)
+            except psycopg2.Error as error:
+                if error.pgcode not in (_UNKNOWN_VARIABLE, _NOT_ALLOWED):
+                    raise
+
+
 def server_version(connection: Any) -> str:
     """Return the server's release, such as ``v22.1.0-alpha.1``."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT version()")
-        text = cursor.fetchone()[0]
+        return _release_text(cursor.fetchone()[0])
+
+
+def _release_text(text: str) -> str:
     match = re.search(r"\bv\d+\.\d+\S*", text)
     if match is None:
         raise CockroachError(f"the server's version cannot be read: {text}")
@@ -131,12 +161,22 @@ def is_lost(error: Any) -> bool:
     return code in ("57P01", "57P03") or code.startswith("08") or not code and isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
 
 
+def are_internals_closed(error: Any) -> bool:
+    """Tell whether a psycopg2 error says that the system tables are closed for everybody, whatever the user may do else."""
+    return error.pgcode == _NOT_ALLOWED and CLOSED_INTERNALS in (error.diag.message_primary or "")
+
+
 def _refusal(message: str, parameters: CockroachParameters) -> CockroachError:
     """Say in one line what is wrong and what to do; ``message`` is libpq's, which never holds the password."""
     reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
     who = f"CockroachDB at {parameters.place} refuses user {parameters.user}"
     if "password authentication failed" in message or "no password supplied" in message:
         return CockroachError(f"{who}: wrong or missing password ({reason})")
+    if _NO_TLS in message:
+        return CockroachError(
+            f"CockroachDB at {parameters.place} speaks no TLS, but sslmode {parameters.sslmode} asks for it: start its nodes with certificates. Where "
+            "passwords and rows may go over this network for everybody to read and to change, set cockroach_sslmode: disable (of the module: ssl_mode)"
+        )
     if "node is running secure mode" in message or "SSL" in message or "certificate" in message:
         return CockroachError(f"{who}: {reason}; check the mode of TLS and the certificates")
     if "FATAL" in message or "ERROR" in message:

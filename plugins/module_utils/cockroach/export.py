@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""From a running CockroachDB to a dump directory, at one moment: plans key ranges, reads them in processes, proves the number of rows."""
+"""From a running CockroachDB to a dump directory, at one moment: reads the schema, has the rows read, proves their number."""
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Optional
 
 try:
     import psycopg2
-    import tenacity
 except ImportError:  # named by libraries.missing()
-    psycopg2 = tenacity = None
+    psycopg2 = None
 
 from ..backup import timestamps
 from ..catalog.arrangement import Arrangement, arrange
@@ -28,32 +25,36 @@ from ..catalog.table_source import ObjectNames, TableSource, table_sources
 from ..convert.computed import keep_unconvertible_as_data
 from ..convert.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from ..dump import layout
-from ..dump.changed_values import chunk_problems, doubt_foreign_keys, value_findings
-from ..dump.chunk_files import ChunkWriter, write_chunk
+from ..dump.changed_values import doubt_foreign_keys, value_findings
 from ..dump.export_journal import ExportJournal, unfinished_identity
+from ..dump.room import COMPRESSION, require_room_for_dump
 from ..dump.rows import rows_removed
 from ..dump.summary import summarize
 from ..dump.task_pool import Progress, run_tasks
 from ..dump.value_policies import STOP_ALL, ValuePolicies
 from ..errors import CockroachError
-from .connection import CockroachParameters, UnreachableError, cockroach_message, connect, is_lost, server_version
-from .key_ranges import Bound
-from .row_stream import TableReader, has_copy, receive_texts
-from .row_texts import Row, RowTexts
-from .schema import read_catalog, read_sequence_values
+from .cluster_identity import Age, identify, moment
+from .connection import CockroachParameters, connect
+from .kept_moment import TableName, Zone, estimated_rows, estimated_seconds, not_known, read_zones, require_kept, zones_of
+from .range_export import Worker, plan, run_task
+from .read_errors import passes, read_error
+from .restorable import release_findings
+from .row_security import require_all_rows
+from .row_stream import receive_texts
+from .schema import ClosedSystemTablesError, read_catalog, read_sequence_values
+from .shown_schema import read_shown_catalog
 
-Result = TypeVar("Result")
-
-_ATTEMPTS = 6
-_LONGEST_PAUSE = 10
-_SERIALIZATION_FAILURE = "40001"
-_TOO_OLD = "replica GC threshold"
 _RESTORE = "restore"
 _NUMBERS_NOT_KNOWN = Finding(
     "object_numbers_not_known", "warning", "all databases",
     "Object identifiers of tables, types, schemas and functions keep their numbers: CockroachDB gives new ones when it restores, and the backup's manifest, "
     "which knows the old ones, could not be read.",
     "Export the running cluster, or the backup's own files, to have names.",
+)
+_NUMBERS_OF_TEXT = Finding(
+    "object_numbers_not_known", "warning", "all databases",
+    "Object identifiers of tables, types, schemas and functions keep their numbers: the schema's text, from which this was read, does not tell them.",
+    "Migrate a backup of this cluster to have names.",
 )
 _LOST_GRANTS = Finding(
     "grants_not_restored", "warning", "all databases", "Owners and grants are not those of the source: CockroachDB brings them back with a whole cluster only.",
@@ -89,24 +90,10 @@ class ExportRequest:
     """For values that PostgreSQL cannot hold; others make another dump."""
     conversion: ConversionPolicies = DEFAULT_POLICIES
     """For what has two counterparts in PostgreSQL; others make another dump."""
+    gc_check: bool = True
+    """Whether to refuse an export that would last longer than the cluster keeps the rows of its moment."""
     object_numbers: Optional[ObjectNumbers] = None
     """Of a restored backup: the numbers that its objects had in the cluster that wrote the values. None: the cluster itself wrote them."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One range of a table's primary key: the rows of one chunk."""
-
-    table_id: int
-    chunk: int
-    start: Optional[Bound]
-    end: Optional[Bound]
-    weight: int
-
-    @property
-    def key(self) -> str:
-        """What the journal calls this task."""
-        return json.dumps([self.table_id, self.chunk, self.start, self.end], ensure_ascii=False)
 
 
 def export_cluster(parameters: CockroachParameters, request: ExportRequest, progress: Optional[Progress] = None, check: bool = False) -> dict:
@@ -116,34 +103,50 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
     With ``check`` nothing is written. Raises MigrationError.
     """
     started = time.monotonic()
+    findings: list[Finding] = []
     with _connected(parameters) as connection:
-        cluster = _cluster(connection)
+        cluster = identify(connection, parameters)
         wanted = _identity(request, cluster)
         usable = layout.is_complete(request.dump_dir) and not (request.rows_needed and rows_removed(request.dump_dir))
         if usable and _same_source(layout.read_manifest(request.dump_dir).source.get("identity", {}), wanted):
             return _summary(request, False, started)
         broken_off = unfinished_identity(request.dump_dir)
-        identity = broken_off if _same_source(broken_off, wanted) else dict(wanted, as_of=_moment(connection, request.as_of))
+        identity = broken_off if _same_source(broken_off, wanted) else dict(wanted, as_of=moment(connection, request.as_of))
         catalog, sources, originals = _read_catalog(connection, parameters, request, identity["as_of"])
+        age = Age(connection, identity["as_of"])
+        zones = {} if request.kind == _RESTORE or not request.gc_check else _zones(connection, parameters, originals, request, age, findings)
     if check:
         return {"changed": True, "dump_dir": request.dump_dir, "as_of": identity["as_of"], "tables": len(sources)}
-    _Worker.prepare(parameters, cluster["cluster_id"], request, sources, originals, identity["as_of"])
+    Worker.prepare(parameters, cluster["cluster_id"], request.dump_dir, request.policies, sources, originals, identity["as_of"])
+    tasks, sizes = plan(request.chunk_rows, request.parallelism)
+    require_kept(zones, age.seconds(), estimated_seconds(sum(size.rows for size in sizes.values()), request.parallelism))
+    require_room_for_dump(request.dump_dir, sum(size.bytes for size in sizes.values()) // COMPRESSION)
     journal = ExportJournal(request.dump_dir, identity)
-    tasks, counts = _plan(sources, request)
-    results = run_tasks(tasks, _run_task, journal, request.parallelism, progress or (lambda state: None))
+    results = run_tasks(tasks, run_task, journal, request.parallelism, progress or (lambda state: None))
     chunks: dict[int, list[dict]] = {}
     for task in tasks:
         chunks.setdefault(task.table_id, []).append(results[task.key])
-    _prove(sources, chunks, counts)
-    _write_dump(request, catalog, chunks, cluster, identity)
+    _prove(sources, chunks, {number: size.rows for number, size in sizes.items()})
+    _write_dump(request, catalog, chunks, cluster, identity, findings)
     journal.remove()
     return {**_summary(request, True, started), "warnings": journal.warnings}
 
 
-def _cluster(connection: Any) -> dict:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT crdb_internal.cluster_id()")
-        return {"cluster_id": cursor.fetchone()[0], "cluster_version": server_version(connection)}
+def _zones(
+    connection: Any, parameters: CockroachParameters, originals: dict[int, TableSource], request: ExportRequest, age: Age, findings: list[Finding],
+) -> dict[TableName, Zone]:
+    """Return the zone configurations of the tables. Raises CockroachError when their rows will be gone too early, as far as that can be estimated by now."""
+    tables = [(source.database, source.schema, source.table.name) for source in originals.values()]
+    try:
+        zones = zones_of(tables, read_zones(connection))
+        rows = estimated_rows(connection, dict.fromkeys(database for database, _schema, _table in tables))
+    except psycopg2.Error as error:
+        if passes(error):
+            raise read_error("the zone configurations", parameters, error, request.dump_dir) from None
+        findings.append(not_known(error))
+        return {}
+    require_kept(zones, age.seconds(), estimated_seconds(sum(rows.get(table, 0) for table in tables), request.parallelism))
+    return zones
 
 
 def _identity(request: ExportRequest, cluster: dict) -> dict:
@@ -159,74 +162,44 @@ def _same_source(identity: dict, wanted: dict) -> bool:
     return {name: value for name, value in identity.items() if name != "as_of"} == wanted
 
 
-def _moment(connection: Any, asked: str) -> str:
-    """Return the moment as the decimal timestamp of the cluster's clock."""
-    with connection.cursor() as cursor:
-        if not asked:
-            cursor.execute("SELECT cluster_logical_timestamp()")
-            return cursor.fetchone()[0]
-        try:
-            cursor.execute("SELECT cluster_logical_timestamp() FROM (VALUES (1)) AS moment AS OF SYSTEM TIME %s", (asked,))
-        except psycopg2.Error as error:
-            raise CockroachError(f"as_of {asked!r} is not a moment that CockroachDB can read at: {cockroach_message(error)}") from None
-        return cursor.fetchone()[0]
-
-
 def _read_catalog(
     connection: Any, parameters: CockroachParameters, request: ExportRequest, as_of: str,
 ) -> tuple[Catalog, dict[int, TableSource], dict[int, TableSource]]:
     """Return the catalog with the names in PostgreSQL, its tables by id, and these with the names that CockroachDB knows."""
+    from_text = False
     try:
-        chosen = select(read_catalog(connection, as_of, request.grants_restored, request.kind == _RESTORE), request.selection)
+        try:
+            found = read_catalog(connection, as_of, request.grants_restored, request.kind == _RESTORE)
+        except ClosedSystemTablesError:
+            from_text = True
+            found = read_shown_catalog(connection, parameters, as_of)
+        chosen = select(found, request.selection)
         for database in chosen.databases:
             read_sequence_values(connection, database, as_of)
+        originals = _sources(chosen, {})
+        require_all_rows(connection, originals.values())
     except psycopg2.Error as error:
-        raise _refused("the schema", parameters, error) from None
-    originals = _sources(chosen, {})
+        raise read_error("the schema", parameters, error, request.dump_dir) from None
     catalog = arrange(chosen, request.arrangement)
     keep_unconvertible_as_data(catalog, request.conversion)
-    return catalog, _sources(catalog, _object_names(chosen, catalog, request)), originals
+    return catalog, _sources(catalog, _object_names(chosen, catalog, request, from_text)), originals
 
 
-def _object_names(chosen: Catalog, catalog: Catalog, request: ExportRequest) -> dict[int, ObjectNames]:
+def _object_names(chosen: Catalog, catalog: Catalog, request: ExportRequest, from_text: bool) -> dict[int, ObjectNames]:
+    """``from_text``: the numbers in the catalog are not CockroachDB's."""
     if request.conversion.object_identifiers != TEXT:
         return {}
     own, given = object_numbers(chosen), request.object_numbers
-    if request.kind != _RESTORE:
+    if request.kind != _RESTORE and not from_text:
         return object_names(chosen, catalog, own)
     if given is None:
-        catalog.findings.append(_NUMBERS_NOT_KNOWN)
+        catalog.findings.append(_NUMBERS_OF_TEXT if from_text else _NUMBERS_NOT_KNOWN)
         given = ObjectNumbers()
     return object_names(chosen, catalog, ObjectNumbers(given.ids, tuple(dict.fromkeys(given.roles + own.roles))))
 
 
 def _sources(catalog: Catalog, names: dict[int, ObjectNames]) -> dict[int, TableSource]:
     return {source.table.id: source for database in catalog.databases for source in table_sources(database, names.get(database.id))}
-
-
-class _Worker:
-    """What a worker process inherits from its parent by fork; set just before the pool starts."""
-
-    parameters: CockroachParameters
-    cluster_id: str
-    dump_dir: str
-    texts: dict[int, RowTexts]
-    readers: dict[int, TableReader]
-    sources: dict[int, TableSource]
-    connection: Any = None
-    """Of this process; made by the first task, and again after it is lost."""
-    copies = False
-
-    @classmethod
-    def prepare(
-        cls, parameters: CockroachParameters, cluster_id: str, request: ExportRequest, sources: dict[int, TableSource],
-        originals: dict[int, TableSource], as_of: str,
-    ) -> None:
-        """Set what all workers share."""
-        cls.cluster_id = cluster_id
-        cls.parameters, cls.dump_dir, cls.sources, cls.connection = parameters, request.dump_dir, sources, None
-        cls.texts = {number: RowTexts(source, request.policies) for number, source in sources.items()}
-        cls.readers = {number: TableReader(originals[number], cls.texts[number].names(), as_of) for number in sources}
 
 
 @contextlib.contextmanager
@@ -239,100 +212,6 @@ def _connected(parameters: CockroachParameters) -> Iterator[Any]:
         connection.close()
 
 
-def _open_worker() -> Any:
-    """Return a connection to the cluster that is exported. Raises CockroachError when another one answers by now."""
-    connection = connect(_Worker.parameters)
-    receive_texts(connection)
-    if _cluster(connection)["cluster_id"] != _Worker.cluster_id:
-        connection.close()
-        raise CockroachError(f"another CockroachDB answers at {_Worker.parameters.place} than the one whose export was begun: start a new export of it")
-    return connection
-
-
-def _plan(sources: dict[int, TableSource], request: ExportRequest) -> tuple[list[Task], dict[int, int]]:
-    """Return the tasks of all tables, and the tables' numbers of rows by id."""
-    with ThreadPoolExecutor(request.parallelism) as pool:
-        found = dict(zip(sources, pool.map(lambda number: _split(number, request.chunk_rows), sources)))
-    tasks = []
-    for number, (bounds, rows) in found.items():
-        edges = [None, *bounds, None]
-        tasks += [Task(number, chunk + 1, edges[chunk], edges[chunk + 1], rows // (len(bounds) + 1)) for chunk in range(len(bounds) + 1) if rows]
-    return tasks, {number: rows for number, (_bounds, rows) in found.items()}
-
-
-def _split(number: int, chunk_rows: int) -> tuple[list[Bound], int]:
-    """Return the bounds between a table's chunks and its number of rows."""
-    source, reader = _Worker.sources[number], _Worker.readers[number]
-
-    def split() -> tuple[list[Bound], int]:
-        with contextlib.closing(_open_worker()) as connection:
-            rows = reader.count(connection)
-            bounds: list[Bound] = []
-            while (len(bounds) + 1) * chunk_rows < rows:
-                bound = reader.next_bound(connection, bounds[-1] if bounds else None, chunk_rows)
-                if bound is None:
-                    break
-                bounds.append(bound)
-            return bounds, rows
-
-    return _retried(source.name, split)
-
-
-def _run_task(task: Task) -> dict:
-    source, texts, reader = _Worker.sources[task.table_id], _Worker.texts[task.table_id], _Worker.readers[task.table_id]
-    path = layout.chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
-
-    def fill(writer: ChunkWriter) -> None:
-        def consume(rows: list[Row]) -> None:
-            writer.write(*texts.lines(rows))
-
-        if _Worker.copies:
-            reader.copy(_Worker.connection, task.start, task.end, consume)
-        else:
-            reader.pages(_Worker.connection, task.start, task.end, consume)
-
-    def write() -> dict:
-        if _Worker.connection is None or _Worker.connection.closed:
-            _Worker.connection = _open_worker()
-            _Worker.copies = has_copy(_Worker.connection)
-        # What an attempt that failed has left.
-        texts.problems.take()
-        return {**write_chunk(path, source.name, fill), **chunk_problems(_Worker.dump_dir, source, task.chunk, texts.problems)}
-
-    return dict(_retried(source.name, write), key=task.key, table_id=task.table_id)
-
-
-def _retried(name: str, action: Callable[[], Result]) -> Result:
-    """Call ``action`` again after errors that pass: transactions that have to be retried, connections that were lost."""
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_passes), stop=tenacity.stop_after_attempt(_ATTEMPTS),
-        wait=tenacity.wait_exponential(multiplier=0.5, max=_LONGEST_PAUSE), reraise=True,
-    )
-    try:
-        return retrying(action)
-    except psycopg2.Error as error:
-        raise _refused(name, _Worker.parameters, error) from None
-    except UnreachableError as error:
-        raise UnreachableError(f"{name}: {error}; run again once it answers, finished chunks are kept") from None
-
-
-def _passes(error: BaseException) -> bool:
-    if isinstance(error, psycopg2.Error):
-        return error.pgcode == _SERIALIZATION_FAILURE or is_lost(error)
-    return isinstance(error, UnreachableError)
-
-
-def _refused(name: str, parameters: CockroachParameters, error: Any) -> CockroachError:
-    message = cockroach_message(error)
-    if _passes(error):
-        return UnreachableError(
-            f"{name}: the connection to CockroachDB at {parameters.place} was lost ({message}); run again once it answers, finished chunks are kept"
-        )
-    if _TOO_OLD in message:
-        return CockroachError(f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): start a new export, or raise gc.ttlseconds")
-    return CockroachError(f"{name}: CockroachDB refuses to be read: {message}")
-
-
 def _prove(sources: dict[int, TableSource], chunks: dict[int, list[dict]], counts: dict[int, int]) -> None:
     """Raise CockroachError unless the ranges of each table gave as many rows as the table has."""
     for number, source in sources.items():
@@ -341,13 +220,16 @@ def _prove(sources: dict[int, TableSource], chunks: dict[int, list[dict]], count
             raise CockroachError(f"{source.name}: {rows} rows were read, CockroachDB counts {counts[number]}: the export cannot be trusted, please report this")
 
 
-def _write_dump(request: ExportRequest, catalog: Catalog, chunks: dict[int, list[dict]], cluster: dict, identity: dict) -> None:
+def _write_dump(
+    request: ExportRequest, catalog: Catalog, chunks: dict[int, list[dict]], cluster: dict, identity: dict, found: list[Finding],
+) -> None:
     databases = []
-    findings = [*request.findings, *catalog.findings, STATISTICS, *([] if request.grants_restored else [_LOST_GRANTS])]
+    own = release_findings(cluster["cluster_version"]) if request.kind != _RESTORE else []
+    findings = [*request.findings, *found, *own, *catalog.findings, STATISTICS, *([] if request.grants_restored else [_LOST_GRANTS])]
     for database in catalog.databases:
         tables = [
             layout.table_entry(
-                source.table.id, source.schema, source.table.name, _Worker.texts[source.table.id].columns, _Worker.texts[source.table.id].computed,
+                source.table.id, source.schema, source.table.name, Worker.texts[source.table.id].columns, Worker.texts[source.table.id].computed,
                 chunks.get(source.table.id, []),
             )
             for source in table_sources(database)

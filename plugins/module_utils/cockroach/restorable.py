@@ -7,34 +7,27 @@ v22.2 a node refuses newer backups only, and restores backups of several older r
 """
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+from typing import Optional
 
+from ..catalog.model import Finding
 from ..errors import ConfigurationError
-
-Release = tuple[int, int]
+from .releases import Release, names_release, release_of, shown
 
 _REGULAR: tuple[Release, ...] = (
     (20, 1), (20, 2), (21, 1), (21, 2), (22, 1), (22, 2), (23, 1), (23, 2), (24, 1), (24, 3), (25, 2), (25, 4), (26, 2),
 )
 _INNOVATION: tuple[Release, ...] = ((24, 2), (25, 1), (25, 3), (26, 1), (26, 3))
 _ALL = tuple(sorted(_REGULAR + _INNOVATION))
+NEWEST_KNOWN = _ALL[-1]
+"""What this collection was written for; later releases are taken for the next ones, with a finding."""
 _STRICT_SINCE: Release = (22, 2)
 """From this release on a node also refuses backups that are too old."""
-_RELEASE = re.compile(r"v?(\d+)\.(\d+)")
-
-
-def release_of(version: str) -> Release:
-    """Return year and number of a release such as ``v22.1.0-alpha.1``. Raises ConfigurationError."""
-    match = _RELEASE.match(version)
-    if match is None:
-        raise ConfigurationError(f"{version!r} is no CockroachDB release, such as v24.3.5")
-    return int(match[1]), int(match[2])
 
 
 def restoring_releases(backup: Release) -> tuple[Release, ...]:
-    """Return the releases that can restore a backup of a release, the oldest first; only itself for one that is not known here."""
-    following = next((release for release in _REGULAR if release > backup), None)
+    """Return the known releases that can restore a backup of a release, the oldest first; only itself for one that is not known here."""
+    following = _following(backup)
     # From one regular release to the next, with the innovation releases in between.
     found = [release for release in _ALL if backup < release and (following is None or release <= following)]
     # A server that refuses only newer backups takes the old ones too.
@@ -42,22 +35,38 @@ def restoring_releases(backup: Release) -> tuple[Release, ...]:
     return tuple(sorted({backup, *found, *lenient}))
 
 
+def _following(backup: Release) -> Optional[Release]:
+    return next((release for release in _REGULAR if release > backup), None)
+
+
 def require_restorable(backup_versions: Iterable[str], server_version: str) -> None:
     """Raise ConfigurationError when a node of ``server_version`` cannot restore a backup whose layers have these versions (build tags).
 
-    A tag that names no release says nothing: the oldest releases wrote none, and builds of one's own write anything.
+    A tag that names no release says nothing: the oldest releases wrote none, and builds of one's own write anything. A server of a release that
+    is later than all known ones is taken for the next one, where nothing known comes between it and the backup; CockroachDB has the last word.
     """
-    releases = sorted({release_of(version) for version in backup_versions if _RELEASE.match(version)})
+    releases = sorted({release_of(version) for version in backup_versions if names_release(version)})
     if not releases:
         return
     server = release_of(server_version)
     # A chain that goes across an upgrade is judged by its newest layer: newer releases read the layers before it as they read that one.
     backup = releases[-1]
     able = restoring_releases(backup)
-    if server in able or server == backup:
+    if server in able or (server >= backup and server > NEWEST_KNOWN and _following(backup) is None):
         return
-    names = ", ".join(f"v{year}.{number}" for year, number in able)
+    names = ", ".join(map(shown, able)) + (" or the one after it" if _following(backup) is None else "")
     direction = "older than the backup" if server < backup else "too new for the backup"
     raise ConfigurationError(
-        f"CockroachDB {server_version} cannot restore this backup of v{backup[0]}.{backup[1]}: it is {direction}; set cockroach_version to a release of {names}"
+        f"CockroachDB {server_version} cannot restore this backup of {shown(backup)}: it is {direction}; set cockroach_version to a release of {names}"
     )
+
+
+def release_findings(server_version: str) -> list[Finding]:
+    """Return what there is to say of a server whose release is later than those that this collection knows."""
+    if release_of(server_version) <= NEWEST_KNOWN:
+        return []
+    return [Finding(
+        "release_not_known", "warning", f"CockroachDB {server_version}",
+        f"The release is later than {shown(NEWEST_KNOWN)}, the last one that this collection knows; it was used as the next one after it.",
+        "Look whether there is a newer version of this collection.",
+    )]

@@ -27,7 +27,8 @@ from ..errors import CockroachError, ConfigurationError
 from ..result_file import read_result, write_result
 from .backup_contents import CLUSTER, TABLES, Contents, Plan, choose, read_contents
 from .connection import CockroachParameters, connect, server_version
-from .restorable import release_of, require_restorable
+from .releases import release_of
+from .restorable import release_findings, require_restorable
 from .restore_job import ALIVE, GONE, PAUSED, SUCCEEDED, Interruption, Progress, Session, interruption, job_state, resume, running_restores, watch
 from .restore_statement import SKIPS, BackupAddress, Unlocking, require_grammar, restore_statements, show_backup, show_schemas
 from .server import apply_settings
@@ -45,7 +46,6 @@ from .storage_uri import (
 
 _DATABASE = "system"
 """The only database that stays while RESTORE replaces a whole cluster."""
-_INTERNALS_CLOSED_SINCE = (25, 4)
 _LOCALITY = "COCKROACH_LOCALITY"
 
 
@@ -100,8 +100,6 @@ def restore_backup(parameters: CockroachParameters, request: RestoreRequest, pro
     try:
         version = server_version(connection)
         session = Session(connection, parameters.place, request.secrets())
-        if release_of(version) >= _INTERNALS_CLOSED_SINCE:
-            session.run("SET allow_unsafe_internals = true")
         backup = open_backup(_backup_request(request)) if request.is_readable else None
         if backup:
             require_restorable((layer.manifest.build_tag for layer in backup.layers), version)
@@ -178,6 +176,7 @@ class _Restore:
     def __init__(self, session: Session, request: RestoreRequest, version: str, backup: Optional[Backup], progress: Progress) -> None:
         self.session = session
         self.request = request
+        self.version = version
         self.release = release_of(version)
         self.backup = backup
         self.progress = progress
@@ -334,7 +333,7 @@ class _Restore:
         return object_numbers(source_catalog(self.backup)).records() if self.backup else []
 
     def _findings(self, cancelled: Iterable[str]) -> list[Finding]:
-        found = []
+        found = release_findings(self.version)
         where = public_uri(self.address.uris[0])
         if self.backup is None:
             found.append(Finding(

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .connection import CLOSED_INTERNALS
 from .storage_uri import mask
 
 _LONGEST = 1000
 
 _ADVICE = (
+    (CLOSED_INTERNALS, "its system tables stay closed to this user, although this asked for allow_unsafe_internals: use a CockroachDB of your own"),
     ("is newer than current version", "use a CockroachDB release of the backup's version"),
     ("older than the minimum supported version", "use a CockroachDB release of the backup's version, or the next one"),
     ("restore from version", "use a CockroachDB release of the backup's version, or the next one"),

@@ -17,17 +17,11 @@ except ImportError:  # named by libraries.missing()
 
 from ..errors import ConfigurationError
 from .backup_contents import CLUSTER, Plan
-from .restorable import Release
+from .releases import COLLECTIONS_ONLY_SINCE, DETACHED_SINCE, INCREMENTAL_LOCATION, SHOW_BACKUP_FROM_SINCE, Release, shown
 from .storage_uri import joined
 
 SKIPS = ("skip_missing_foreign_keys", "skip_missing_sequences", "skip_missing_sequence_owners", "skip_missing_views", "skip_missing_udfs")
 """The options of RESTORE that users may give."""
-
-_DETACHED_SINCE: Release = (20, 2)
-_SHOW_FROM_SINCE: Release = (22, 2)
-_INCREMENTAL_LOCATION_SINCE: Release = (22, 1)
-_COLLECTIONS_ONLY_SINCE: Release = (24, 3)
-"""From here on there is no RESTORE FROM a bare directory."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +56,18 @@ class Unlocking:
 
 def require_grammar(address: BackupAddress, server: Release) -> None:
     """Raise ConfigurationError for what this release cannot do with the backup's form."""
-    name = f"CockroachDB v{server[0]}.{server[1]}"
-    if server < _DETACHED_SINCE:
+    name = f"CockroachDB {shown(server)}"
+    since, until = INCREMENTAL_LOCATION
+    if server < DETACHED_SINCE:
         raise ConfigurationError(f"{name} has no detached RESTORE: use v20.2 or later, which restores backups of v20.1 too")
-    if address.incremental and server < _INCREMENTAL_LOCATION_SINCE:
-        raise ConfigurationError(f"{name} knows no incremental_location, which came with v22.1")
-    if not address.subdirectory and len(address.uris) > 1 and server >= _COLLECTIONS_ONLY_SINCE:
+    if address.incremental and server < since:
+        raise ConfigurationError(f"{name} knows no incremental_location, which came with {shown(since)}")
+    if address.incremental and server >= until:
+        raise ConfigurationError(
+            f"{name} knows no incremental_location (removed in {shown(until)}): set cockroach_version to a release of v25.4 or v26.1 where that can restore "
+            "the backup, or copy the incremental backups below incrementals/ of the collection and leave incremental_location out; migration_source: backup "
+            "reads them where they are, as further locations of s3_backup_path")
+    if not address.subdirectory and len(address.uris) > 1 and server >= COLLECTIONS_ONLY_SINCE:
         raise ConfigurationError(
             f"{name} cannot restore a chain of directories that BACKUP TO made (removed in v24.3): use v24.2 or earlier, or migration_source: backup")
 
@@ -82,14 +82,14 @@ def show_backup(address: BackupAddress, unlocking: Unlocking, server: Release) -
         if unlocking.options() and len(address.uris) > 1:
             # Only the full backup's directory says how the chain is encrypted.
             options.append(sql.SQL("encryption_info_dir = {}").format(sql.Literal(address.uris[0])))
-        source = sql.SQL("'/' IN {}").format(sql.Literal(address.uris[-1])) if server >= _COLLECTIONS_ONLY_SINCE else sql.Literal(address.uris[-1])
-    word = "SHOW BACKUP FROM {}{}" if server >= _SHOW_FROM_SINCE and (address.subdirectory or server >= _COLLECTIONS_ONLY_SINCE) else "SHOW BACKUP {}{}"
+        source = sql.SQL("'/' IN {}").format(sql.Literal(address.uris[-1])) if server >= COLLECTIONS_ONLY_SINCE else sql.Literal(address.uris[-1])
+    word = "SHOW BACKUP FROM {}{}" if server >= SHOW_BACKUP_FROM_SINCE and (address.subdirectory or server >= COLLECTIONS_ONLY_SINCE) else "SHOW BACKUP {}{}"
     return sql.SQL(word).format(source, _with(options))
 
 
 def show_schemas(address: BackupAddress, unlocking: Unlocking, server: Release) -> Any:
     """Return the statement that lists a backup's objects with what creates them."""
-    if server >= _SHOW_FROM_SINCE and address.subdirectory:
+    if server >= SHOW_BACKUP_FROM_SINCE and address.subdirectory:
         return sql.SQL("SHOW BACKUP SCHEMAS FROM {}{}").format(_in_collection(address), _with(unlocking.options()))
     uri = joined(address.uris[0], address.subdirectory) if address.subdirectory else address.uris[-1]
     return sql.SQL("SHOW BACKUP SCHEMAS {}{}").format(sql.Literal(uri), _with(unlocking.options()))
@@ -120,7 +120,7 @@ def restore_statements(
 def _source(address: BackupAddress, server: Release) -> Any:
     if address.subdirectory:
         return _in_collection(address)
-    if server >= _COLLECTIONS_ONLY_SINCE:
+    if server >= COLLECTIONS_ONLY_SINCE:
         return sql.SQL("'/' IN {}").format(sql.Literal(address.uris[0]))
     return sql.SQL(", ").join(sql.Literal(uri) for uri in address.uris)
 

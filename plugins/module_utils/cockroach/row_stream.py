@@ -7,9 +7,10 @@ import re
 from typing import Any, Callable, Optional
 
 try:
+    import psycopg2
     from psycopg2 import extensions, sql
 except ImportError:  # named by libraries.missing()
-    extensions = sql = None
+    psycopg2 = extensions = sql = None
 
 from ..catalog.model import SqlType
 from ..catalog.object_numbers import OBJECT_IDENTIFIERS
@@ -17,11 +18,13 @@ from ..catalog.table_source import TableSource
 from ..errors import CockroachError
 from .connection import server_version
 from .key_ranges import Bound, PrimaryKey
+from .releases import COPY_TO_STDOUT_SINCE, release_of
 from .row_texts import Row
 
 Consumer = Callable[[list[Row]], None]
 
-_FIRST_COPY = (23, 1)
+_COPY_REFUSED = ("0A000", "42601")
+"""Not supported, or a syntax error: how CockroachDB refuses a COPY that a release cannot do."""
 _FIRST_PAGE = 100
 _PAGE_BYTES = 4 << 20
 _MOST_ROWS = 10000
@@ -33,10 +36,7 @@ _PLAIN = {b"\\": b"\\", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t"
 
 def has_copy(connection: Any) -> bool:
     """Tell whether the server knows COPY (SELECT …) TO STDOUT."""
-    match = re.match(r"v(\d+)\.(\d+)", server_version(connection))
-    if match is None:
-        raise CockroachError(f"the server's version {server_version(connection)} is not known")
-    return (int(match.group(1)), int(match.group(2))) >= _FIRST_COPY
+    return release_of(server_version(connection)) >= COPY_TO_STDOUT_SINCE
 
 
 def receive_texts(connection: Any) -> None:
@@ -52,9 +52,9 @@ class TableReader:
         self.key = PrimaryKey(source)
         self._names = names
         self._shown = {column.name: _as_number(sql.Identifier(column.name), column.type) for column in source.table.columns}
-        self._from = sql.SQL("FROM {} AS OF SYSTEM TIME {}").format(
-            sql.Identifier(source.database, source.schema, source.table.name), sql.Literal(as_of),
-        )
+        self._table = sql.Identifier(source.database, source.schema, source.table.name)
+        self._moment = sql.Literal(as_of)
+        self._from = sql.SQL("FROM {} AS OF SYSTEM TIME {}").format(self._table, self._moment)
 
     def count(self, connection: Any) -> int:
         """Return how many rows the table has."""
@@ -68,30 +68,50 @@ class TableReader:
         found = _fetch(connection, query)
         return self.key.bound(found[0]) if found else None
 
-    def copy(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> None:
-        """Give the rows of the range to ``consume``, by COPY."""
-        query = sql.SQL("COPY (SELECT {} {} WHERE {}) TO STDOUT").format(self._columns(self._names), self._from, self.key.between(start, end))
+    def copy(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> bool:
+        """Give the rows of the range to ``consume``, by COPY inside of a transaction of the moment; False when the server refuses COPY.
+
+        COPY takes no moment of its own: releases.py.
+        """
+        query = sql.SQL("COPY (SELECT {} FROM {} WHERE {}) TO STDOUT").format(self._columns(self._names), self._table, self.key.between(start, end))
         receiver = _CopyReceiver(consume)
         with connection.cursor() as cursor:
-            cursor.copy_expert(query, receiver)
+            cursor.execute(sql.SQL("BEGIN AS OF SYSTEM TIME {}").format(self._moment))
+            try:
+                cursor.copy_expert(query, receiver)
+            except psycopg2.Error as error:
+                if not connection.closed:
+                    cursor.execute("ROLLBACK")
+                if error.pgcode in _COPY_REFUSED and not receiver.received:
+                    return False
+                raise
+            cursor.execute("COMMIT")
         receiver.flush()
+        return True
+
+    def sample(self, connection: Any, end: Optional[Bound]) -> list[Row]:
+        """Return the first rows before ``end``, a hundred at most."""
+        page = _fetch(connection, self._page(None, end, False, _FIRST_PAGE))
+        return [row[len(self.key.columns):] for row in page]
 
     def pages(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> None:
         """Give the rows of the range to ``consume``, page by page; a page holds about four megabytes."""
         size = _FIRST_PAGE
         started = False
         while True:
-            query = sql.SQL("SELECT {}, {} {} WHERE {} ORDER BY {} LIMIT {}").format(
-                self._key_columns(), self._columns(self._names), self._from, self.key.between(start, end, after_start=started), self.key.order(),
-                sql.Literal(size),
-            )
-            page = _fetch(connection, query)
+            page = _fetch(connection, self._page(start, end, started, size))
             consume([row[len(self.key.columns):] for row in page])
             if len(page) < size:
                 return
             start, started = self.key.bound(page[-1]), True
             row_bytes = 1 + sum(len(value) for row in page for value in row if value is not None) // len(page)
             size = max(1, min(_MOST_ROWS, _PAGE_BYTES // row_bytes))
+
+    def _page(self, start: Optional[Bound], end: Optional[Bound], after_start: bool, size: int) -> Any:
+        return sql.SQL("SELECT {}, {} {} WHERE {} ORDER BY {} LIMIT {}").format(
+            self._key_columns(), self._columns(self._names), self._from, self.key.between(start, end, after_start=after_start), self.key.order(),
+            sql.Literal(size),
+        )
 
     def _key_columns(self) -> Any:
         return sql.SQL(", ").join(_as_number(part, column.type) for part, column in zip(self.key.shown(), self.key.columns))
@@ -108,8 +128,10 @@ class _CopyReceiver:
         self._consume = consume
         self._rows: list[Row] = []
         self._rest = b""
+        self.received = False
 
     def write(self, data: bytes) -> None:
+        self.received = True
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
         self._rows += [copy_values(line) for line in lines]

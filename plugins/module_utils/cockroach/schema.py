@@ -20,17 +20,22 @@ from ..catalog.table_source import TableSource
 from ..dump.copy_text import parse_row
 from ..dump.value_policies import STOP_ALL, ValuePolicies
 from ..errors import CockroachError
-from .connection import cockroach_message
+from .connection import are_internals_closed, cockroach_message
+from .row_security import is_admin
 from .row_stream import TableReader
 from .row_texts import Row, RowTexts
 from .server import TEMPORARY_SETTINGS
+
+
+class ClosedSystemTablesError(CockroachError):
+    """The system tables are closed even to a member of the role admin, who sees everything by SHOW."""
 
 
 def read_catalog(connection: Any, as_of: str, whole_cluster: bool, restored: bool) -> Catalog:
     """Return everything that the cluster held at ``as_of``; the connection returns texts.
 
     ``restored``: the cluster is a temporary one that a backup was restored into. ``whole_cluster``: what it has beside its databases is the source's.
-    Raises CockroachError, UnsupportedError.
+    Raises ClosedSystemTablesError, CockroachError, UnsupportedError.
     """
     descriptors = _descriptors(connection, as_of)
     catalog = build_catalog(descriptors)
@@ -58,8 +63,17 @@ def _descriptors(connection: Any, as_of: str) -> dict[int, bytes]:
             cursor.execute(query)
             return {int(number): bytes.fromhex(data[2:]) for number, data in cursor.fetchall()}
     except psycopg2.errors.InsufficientPrivilege as error:
+        if is_admin(connection):
+            raise ClosedSystemTablesError(f"system.descriptor is closed: {cockroach_message(error)}") from None
+        user = connection.info.user
+        name = sql.Identifier(user).as_string(connection)
+        if are_internals_closed(error):
+            raise CockroachError(
+                f"the system tables are closed, although allow_unsafe_internals was asked for ({cockroach_message(error)}), and the user {user} is no member "
+                f"of the role admin, so that SHOW CREATE need not show it every table: GRANT admin TO {name}"
+            ) from None
         raise CockroachError(
-            f"the user {connection.info.user} may not read system.descriptor ({cockroach_message(error)}): log in as a member of the role admin"
+            f"the user {user} may not read system.descriptor ({cockroach_message(error)}): GRANT admin TO {name}, or log in as a member of admin"
         ) from None
 
 

@@ -50,7 +50,7 @@ def _column(column: Column, table: Table, context: Context) -> ColumnDefinition:
         context.find(
             "domain_operators", "warning", where,
             "PostgreSQL's operators take neither a domain over an enum nor an array of a domain for its base type, as CockroachDB's do.",
-            "Have queries cast the column to its base type; what is migrated does.",
+            "Have queries cast the column to its base type, also those in PL/pgSQL; the views, checks, indexes and SQL functions that are migrated do.",
         )
     if column.hidden:
         context.find(

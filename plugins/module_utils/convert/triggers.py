@@ -11,6 +11,7 @@ from .definitions import RoutineDefinition, TriggerDefinition
 from .names import clip, dollar_quote, quote, shorten
 from .statements import Need
 from .tables import kept_columns, row_id_call
+from .types import operand_type
 
 _SUFFIX = "_on_update"
 
@@ -31,7 +32,9 @@ def _create(column: Column, table: Table, context: Context) -> None:
         return
     target = quote(clip(column.name))
     function = context.scope.unique_function(schema, f"{table.name}_{column.name}{_SUFFIX}", where)
-    body = f"BEGIN\n    IF NEW.{target} IS NOT DISTINCT FROM OLD.{target} THEN\n        NEW.{target} := {value};\n    END IF;\n    RETURN NEW;\nEND"
+    base = operand_type(column.type, context, where)
+    new, old = (f"CAST({row}.{target} AS {base})" if base else f"{row}.{target}" for row in ("NEW", "OLD"))
+    body = f"BEGIN\n    IF {new} IS NOT DISTINCT FROM {old} THEN\n        NEW.{target} := {value};\n    END IF;\n    RETURN NEW;\nEND"
     routine = RoutineDefinition("FUNCTION", "", "RETURNS trigger LANGUAGE plpgsql", f"AS {dollar_quote(body)}")
     context.conversion.add("function", "function", routine.create(quote(schema, function)), function, schema, expects=routine)
     name = shorten(column.name, _SUFFIX)

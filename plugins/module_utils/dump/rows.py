@@ -26,7 +26,7 @@ def remove_rows(dump_dir: str, verified_id: str, check: bool) -> dict:
         return {"changed": False, "kept": "there is no complete dump"}
     manifest = read_manifest(dump_dir)
     if manifest.dump_id != verified_id:
-        return {"changed": False, "kept": "the dump has not been imported into the target and verified there"}
+        return {"changed": False, "kept": "the last verification of the target has not found all of the dump there, or there was none"}
     if rows_removed(dump_dir):
         return {"changed": False, "kept": ""}
     if not check:

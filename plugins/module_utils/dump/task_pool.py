@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Callable, Protocol
 
@@ -30,19 +30,27 @@ class Task(Protocol):
 def run_tasks(tasks: Sequence[Any], run_task: Callable[[Any], dict], journal: ExportJournal, parallelism: int, progress: Progress) -> dict[str, dict]:
     """Run every task that the journal does not hold yet; return the results (dicts with ``key`` and perhaps ``rows``) of all by task key.
 
-    The processes are forks: they inherit what the caller has prepared. Raises what a task raises, and MigrationError when a process is killed.
+    The processes are forks: they inherit what the caller has prepared. Raises what a task raises, and MigrationError when a process is killed; what
+    the other tasks have finished by then is in the journal.
     """
     results = {task.key: journal.done[task.key] for task in tasks if task.key in journal.done}
     missing = sorted((task for task in tasks if task.key not in results), key=lambda task: -task.weight)
+
+
+    def keep(futures: Iterable[Future]) -> None:
+        for future in futures:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                journal.add(future.result())
+                results[future.result()["key"]] = future.result()
+
     with ProcessPoolExecutor(parallelism, mp_context=multiprocessing.get_context("fork")) as pool:
         pending = {pool.submit(run_task, task) for task in missing}
         try:
             while pending:
                 done, pending = wait(pending, return_when=FIRST_EXCEPTION, timeout=1)
+                keep(done)
                 for future in done:
-                    result = future.result()
-                    journal.add(result)
-                    results[result["key"]] = result
+                    future.result()
                 progress({"done": len(results), "total": len(tasks), "rows": sum(result.get("rows", 0) for result in results.values())})
         except BrokenProcessPool as error:
             raise MigrationError(
@@ -51,4 +59,5 @@ def run_tasks(tasks: Sequence[Any], run_task: Callable[[Any], dict], journal: Ex
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            keep(pending)
     return results

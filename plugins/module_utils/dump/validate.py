@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Optional
 
 from ..errors import MigrationError
+from ..results import ValidateResult
 from .chunk_files import READ_BYTES, ChunkReader, open_chunk
 from .layout import CATALOG, Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
 from .rejects import read_rejects
@@ -16,13 +18,13 @@ from .row_checksum import encoded_checksums
 Progress = Callable[[dict], None]
 
 
-def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Progress] = None) -> dict:
+def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Progress] = None) -> ValidateResult:
     """Read every file of a dump and compare it with the manifest.
 
-    Returns ``ok``, ``problems`` (one line each), ``tables``, ``chunks``, ``rows``, ``rejected`` (rows put aside) and ``bytes``. Each chunk's
-    SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is not in
+    Each chunk's SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is not in
     the chunk). Raises ConfigurationError when there is no complete dump, MigrationError when its manifest is unusable.
     """
+    started = time.monotonic()
     manifest = read_manifest(dump_dir)
     problems = [*_catalog_problems(dump_dir, manifest), *_file_problems(dump_dir, manifest), *_reject_problems(dump_dir, manifest)]
     work = [(table, chunk) for database in manifest.databases for table in database.tables for chunk in table.chunks]
@@ -35,11 +37,11 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Progre
                 problems.append(text)
             if progress:
                 progress({"phase": "validate", "done": done, "total": len(work), "rows": rows})
-    return {
-        "ok": not problems, "problems": problems, "tables": sum(len(database.tables) for database in manifest.databases),
-        "chunks": len(work), "rows": rows,
-        "rejected": sum(table.rejected for database in manifest.databases for table in database.tables), "bytes": sum(chunk.bytes for _table, chunk in work),
-    }
+    tables = [table for database in manifest.databases for table in database.tables]
+    return ValidateResult(
+        problems=problems, tables=len(tables), chunks=len(work), rows=rows, rejected=sum(table.rejected for table in tables),
+        bytes=sum(chunk.bytes for _table, chunk in work), seconds=round(time.monotonic() - started, 3),
+    )
 
 
 def _catalog_problems(dump_dir: str, manifest: Manifest) -> list[str]:

@@ -45,8 +45,8 @@ def chunk_key(table: TableEntry, chunk: Chunk) -> tuple[str, str]:
     return "chunk", f"{table.directory}/{chunk.file}"
 
 
-def load_chunk(connection: Any, task: ChunkTask) -> tuple[ChunkTask, float]:
-    """Copy a chunk into its table and commit it with its ledger row; return the task and its seconds.
+def load_chunk(connection: Any, task: ChunkTask) -> ChunkTask:
+    """Copy a chunk into its table and commit it with its ledger row; return the task.
 
     Raises TargetError or MigrationError, and then nothing of the chunk is in the table: PostgreSQL refuses a row,
     the file is not what the manifest says, or the number of rows differs.
@@ -68,7 +68,7 @@ def load_chunk(connection: Any, task: ChunkTask) -> tuple[ChunkTask, float]:
         except MigrationError:
             _give_up(connection)
             raise
-    return task, time.monotonic() - started
+    return task
 
 
 def _copy(cursor: Any, task: ChunkTask, reader: ChunkReader) -> int:

@@ -3,7 +3,7 @@
 """What of a dump is imported: all of it, only the schema, or only the rows into tables that the user has made."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ..convert.statements import Statement
 from ..errors import TargetError
@@ -32,7 +32,7 @@ def complete_key(content: str) -> tuple[str, str]:
     return ledger.COMPLETE if content == ALL else (ledger.COMPLETE[0], f"{content} complete")
 
 
-def require_compatible(content: str, done: Mapping[tuple[str, str], int], name: str) -> None:
+def require_compatible(content: str, done: Iterable[ledger.Key], name: str) -> None:
     """Refuse what does not fit to an earlier import of the same dump: rows may follow a schema that is complete, nothing else. Raises TargetError."""
     earlier = {found for step, found in done if step == "content"} or {ALL}
     if content in earlier:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ..convert.statements import Statement
@@ -17,6 +19,10 @@ from . import left_out
 
 SCHEMA = "cockroach_migrator"
 COMPLETE = ("import", "complete")
+_ATTEMPT = "attempt"
+
+Key = tuple[str, str]
+"""Step, and what was done in it."""
 
 _RUN_LOCK = 0x636F636B726D6967
 _WORK_LOCK = _RUN_LOCK + 1
@@ -45,14 +51,44 @@ def dump_ids(connection: Any) -> list[str]:
         return [dump_id for (dump_id,) in cursor.fetchall()]
 
 
-def read(connection: Any) -> dict[tuple[str, str], int]:
-    """Return the work that is done, (step, object), with its rows; empty when there is no ledger."""
+@dataclass(frozen=True)
+class Entry:
+    """A piece of work that is done."""
+
+    rows: int
+    seconds: float
+    finished_at: datetime
+
+
+def read(connection: Any) -> dict[Key, Entry]:
+    """Return the work that is done; empty when there is no ledger."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('cockroach_migrator.ledger') IS NOT NULL")
         if not cursor.fetchone()[0]:
             return {}
-        cursor.execute("SELECT step, object, coalesce(rows, 0) FROM cockroach_migrator.ledger")
-        return {(step, name): rows for step, name, rows in cursor.fetchall()}
+        cursor.execute("SELECT step, object, coalesce(rows, 0), coalesce(seconds, 0), finished_at FROM cockroach_migrator.ledger")
+        return {(step, name): Entry(*rest) for step, name, *rest in cursor.fetchall()}
+
+
+def next_attempt(done: Iterable[Key], content: str) -> Key:
+    """Return what the ledger notes when an attempt to import this content begins."""
+    return _ATTEMPT, f"{content} {len(_attempts(done, content)) + 1}"
+
+
+def seconds_of_attempts(done: Mapping[Key, Entry], content: str) -> float:
+    """Return how long the attempts to import this content lasted together, each until the last thing that it did."""
+    begun = sorted(entry.finished_at for key, entry in done.items() if key[0] == _ATTEMPT)
+    total = 0.0
+    for key in _attempts(done, content):
+        begin = done[key].finished_at
+        end = next((moment for moment in begun if moment > begin), None)
+        last = max(entry.finished_at for entry in done.values() if entry.finished_at >= begin and (end is None or entry.finished_at < end))
+        total += (last - begin).total_seconds()
+    return total
+
+
+def _attempts(done: Iterable[Key], content: str) -> list[Key]:
+    return [key for key in done if key[0] == _ATTEMPT and key[1].rsplit(" ", 1)[0] == content]
 
 
 def create(cursor: Any) -> None:
@@ -61,7 +97,7 @@ def create(cursor: Any) -> None:
     cursor.execute(left_out.CREATE)
 
 
-def record(cursor: Any, dump_id: str, key: tuple[str, str], rows: int, seconds: float) -> None:
+def record(cursor: Any, dump_id: str, key: Key, rows: int, seconds: float) -> None:
     """Note that a piece of work is done, in the transaction that does it."""
     cursor.execute(
         "INSERT INTO cockroach_migrator.ledger (step, object, dump_id, rows, seconds) VALUES (%s, %s, %s, %s, %s)",
@@ -69,9 +105,9 @@ def record(cursor: Any, dump_id: str, key: tuple[str, str], rows: int, seconds: 
     )
 
 
-def statement_keys(statements: Iterable[Statement]) -> dict[tuple[str, str], Statement]:
+def statement_keys(statements: Iterable[Statement]) -> dict[Key, Statement]:
     """Return the statements by the key they have in the ledger: step, and what people read with a digest of the SQL."""
-    keys: dict[tuple[str, str], Statement] = {}
+    keys: dict[Key, Statement] = {}
     for statement in statements:
         name = ".".join(part for part in (statement.schema, statement.table, statement.name) if part)
         digest = hashlib.sha256(statement.sql.encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 try:
     import psycopg2
@@ -16,18 +16,20 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
-from ..catalog.model import Database, Finding, Role, to_json
+from ..catalog.model import Database, Finding, Role
 from ..convert.database import convert_database
 from ..convert.features import ConvertOptions, ServerFeatures
 from ..convert.names import clip
 from ..convert.roles import convert_roles
 from ..convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Statement
 from ..dump.layout import DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
+from ..dump.rows import rows_removed
 from ..errors import ConfigurationError, MigrationError, TargetError
+from ..results import DatabaseImport, DatabasePlan, ImportPlan, ImportResult, TableImport
 from . import content as contents
 from . import existing_tables, ledger, left_out
 from . import features as server_features
-from .chunk_loader import ChunkTask, load_chunk
+from .chunk_loader import ChunkTask, chunk_key, load_chunk
 from .connection import ConnectionParameters, connect, connection_findings, postgres_message
 from .pool import ConnectionPool
 from .rejects import RejectTask, load_rejects, reject_tasks
@@ -47,8 +49,6 @@ class ImportOptions:
     databases: tuple[str, ...] = ()
     maintenance_work_mem: str = "256MB"
     """For each connection that builds indexes."""
-    check: bool = False
-    """Only look, and tell what would be done."""
     content: str = contents.ALL
     """``all``, ``schema`` or ``data``; for ``data`` the tables have to be there."""
 
@@ -101,49 +101,75 @@ class Job:
         return contents.complete_key(self.content) in self.state.done and set(self.statements) <= set(self.state.done) and not left
 
 
-def import_dump(dump_dir: str, parameters: ConnectionParameters, options: ImportOptions, progress: Optional[Progress] = None) -> dict:
-    """Load a dump into databases of the same names.
+@dataclass(frozen=True)
+class _Plan:
+    """What there is to do for a whole dump, and what is worth knowing about it already."""
 
-    Returns ``changed``, ``seconds``, ``findings``, ``content`` unless it is ``all``, and ``databases``: for each name ``created``, ``rows``, ``seconds``,
-    ``statements`` (run now) and ``tables``, each with ``rows``, ``rejected`` (rows put aside), ``chunks_loaded`` (now) and ``seconds``. With
-    ``options.check`` nothing is changed and each database tells ``create``, ``statements``, ``chunks`` and ``rows``
-    to do. A run that was broken off goes on where it stopped. Raises MigrationError; until all checks of all
-    databases have passed nothing is changed.
-    """
+    dump_id: str
+    jobs: list[Job]
+    roles: list[Statement]
+    findings: list[Finding]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.roles and all(job.finished for job in self.jobs)
+
+
+def plan_import(dump_dir: str, parameters: ConnectionParameters, options: ImportOptions) -> ImportPlan:
+    """Return what import_dump() would do; nothing is changed. Raises MigrationError."""
     started = time.monotonic()
-    progress = progress or (lambda state: None)
-    manifest = read_manifest(dump_dir)
-    entries = chosen(manifest, options.databases)
-    if options.content != contents.SCHEMA:
-        _require_files(dump_dir, entries)
-    roles = read_roles(dump_dir)
     admin = connect(parameters)
     try:
-        features = server_features.probe(admin)
-        convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin), manifest.policies)
-        jobs = [_plan(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content) for entry in entries]
-        role_conversion = convert_roles(roles if options.content != contents.DATA else [], features, convert_options)
-        findings = [*connection_findings(admin, parameters), *role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
-        if options.check:
-            todo = {job.state.name: _todo(job) for job in jobs}
-            changed = bool(role_conversion.statements) or not all(job.finished for job in jobs)
-            return {"changed": changed, "databases": todo, "findings": to_json(findings), **_named(options), "seconds": round(time.monotonic() - started, 3)}
-        changed = _run_roles(admin, role_conversion.statements)
+        plan = _plan(dump_dir, admin, parameters, options)
+    except psycopg2.Error as error:
+        raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
+    finally:
+        admin.close()
+    todo = {job.state.name: _todo(job) for job in plan.jobs}
+    return ImportPlan(not plan.finished, todo, plan.findings, round(time.monotonic() - started, 3), options.content)
+
+
+def import_dump(
+    dump_dir: str, parameters: ConnectionParameters, options: ImportOptions, progress: Progress = lambda state: None, begin: Callable[[], None] = lambda: None,
+) -> ImportResult:
+    """Load a dump into databases of the same names.
+
+    ``begin`` is called before the first change, and not at all when there is nothing to do. A run that was broken off goes on where it stopped.
+    Raises MigrationError; until all checks of all databases have passed nothing is changed.
+    """
+    admin = connect(parameters)
+    try:
+        plan = _plan(dump_dir, admin, parameters, options)
+        findings = list(plan.findings)
+        if not plan.finished:
+            begin()
+        changed = _run_roles(admin, plan.roles)
         results = {}
-        for job in jobs:
-            results[job.state.name] = _load(job, manifest.dump_id, admin, parameters, options, findings, progress)
+        for job in plan.jobs:
+            results[job.state.name] = _load(job, plan.dump_id, admin, parameters, options, findings, progress)
             findings += left_out.findings(job.entry.name, job.state.left_out)
-            changed = changed or results[job.state.name]["changed"]
+            changed = changed or results[job.state.name].changed
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}; run the import again, it goes on where it stopped") from error
     finally:
         admin.close()
-    return {"changed": changed, "databases": results, "findings": to_json(findings), **_named(options), "seconds": round(time.monotonic() - started, 3)}
+    seconds = sum(result.seconds for result in results.values())
+    return ImportResult(changed, results, findings, round(seconds, 3), options.content)
 
 
-def _named(options: ImportOptions) -> dict:
-    """Return what the result says of the content; nothing for all of it."""
-    return {"content": options.content} if options.content != contents.ALL else {}
+def _plan(dump_dir: str, admin: Any, parameters: ConnectionParameters, options: ImportOptions) -> _Plan:
+    manifest = read_manifest(dump_dir)
+    entries = chosen(manifest, options.databases)
+    roles = read_roles(dump_dir)
+    features = server_features.probe(admin)
+    convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin), manifest.policies)
+    jobs = [_plan_database(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content) for entry in entries]
+    for job in jobs:
+        _require_files(dump_dir, job)
+    role_conversion = convert_roles(roles if options.content != contents.DATA else [], features, convert_options)
+    findings = [*connection_findings(admin, parameters), *role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
+    return _Plan(manifest.dump_id, jobs, role_conversion.statements, findings)
 
 
 def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
@@ -155,14 +181,19 @@ def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
     return [entry for entry in manifest.databases if not names or entry.name in names]
 
 
-def _require_files(dump_dir: str, entries: list[DatabaseEntry]) -> None:
-    """Find missing and cut-off chunks before anything is changed; their content is checked while they are loaded."""
-    for entry in entries:
-        for table in entry.tables:
-            for chunk in table.chunks:
-                _require_file(os.path.join(dump_dir, table.directory, chunk.file), chunk.bytes)
-            for file in table.rejects:
-                _require_file(os.path.join(dump_dir, table.rejects_directory, file.file), file.bytes)
+def _require_files(dump_dir: str, job: Job) -> None:
+    """Find missing and cut-off files of what is not loaded yet, before anything is changed; their content is checked while they are loaded.
+
+    Raises ConfigurationError when the rows were removed from the dump, MigrationError for a damaged one.
+    """
+    left = [(task.path, task.chunk.bytes) for task in job.missing_chunks] + [(task.path, task.file.bytes) for task in job.missing_rejects]
+    if left and rows_removed(dump_dir):
+        raise ConfigurationError(
+            f"the database {job.state.name} on the target does not hold the rows that were verified there, and {dump_dir} does not have them any more: "
+            "remove that directory and run again, and they are exported anew"
+        )
+    for path, size in left:
+        _require_file(path, size)
 
 
 def _require_file(path: str, wanted: int) -> None:
@@ -174,7 +205,7 @@ def _require_file(path: str, wanted: int) -> None:
         raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {wanted}: make the dump again")
 
 
-def _plan(
+def _plan_database(
     dump_dir: str, manifest: Manifest, entry: DatabaseEntry, roles: list[Role], admin: Any, parameters: ConnectionParameters,
     features: ServerFeatures, options: ConvertOptions, content: str,
 ) -> Job:
@@ -221,12 +252,12 @@ def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
     return job
 
 
-def _todo(job: Job) -> dict:
+def _todo(job: Job) -> DatabasePlan:
     missing = job.missing_chunks
-    return {
-        "create": not job.state.exists, "statements": len(set(job.statements) - set(job.state.done)), "chunks": len(missing),
-        "rows": sum(task.chunk.rows for task in missing),
-    }
+    return DatabasePlan(
+        create=not job.state.exists, statements=len(set(job.statements) - set(job.state.done)), chunks=len(missing),
+        rows=sum(task.chunk.rows for task in missing),
+    )
 
 
 def _run_roles(admin: Any, statements: list[Statement]) -> bool:
@@ -244,10 +275,10 @@ def _run_roles(admin: Any, statements: list[Statement]) -> bool:
 
 def _load(
     job: Job, dump_id: str, admin: Any, parameters: ConnectionParameters, options: ImportOptions, findings: list[Finding], progress: Progress,
-) -> dict:
+) -> DatabaseImport:
     started = time.monotonic()
     if job.finished:
-        return dict(_result(job, {}, started), changed=False, created=False, statements=0)
+        return _result(job, {}, changed=False, created=False, statements=0)
     created = not job.state.exists
     if created:
         finding = create_database(admin, job.state.name)
@@ -261,8 +292,7 @@ def _load(
         statements = len(set(job.statements) - set(job.state.done))
         pre_data = job.missing()
         marks = [key for key in contents.mark(job.content) if key not in job.state.done]
-        if pre_data or marks or not job.state.done:
-            run_together(control, job.state.name, dump_id, pre_data, marks)
+        run_together(control, job.state.name, dump_id, pre_data, [ledger.next_attempt(job.state.done, job.content), *marks])
         with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
             loaded = _load_chunks(job, pool, progress)
             for task in job.missing_rejects:
@@ -272,9 +302,10 @@ def _load(
                 pass
         job.state.left_out = list(left_out.read(control).values())
         _complete(control, job, dump_id, time.monotonic() - started)
+        job.state.done = ledger.read(control)
     finally:
         control.close()
-    return dict(_result(job, loaded, started), changed=True, created=created, statements=statements)
+    return _result(job, loaded, changed=True, created=created, statements=statements)
 
 
 def _open_worker(parameters: ConnectionParameters, database: str, options: ImportOptions) -> Any:
@@ -288,16 +319,14 @@ def _open_worker(parameters: ConnectionParameters, database: str, options: Impor
     return connection
 
 
-def _load_chunks(job: Job, pool: ConnectionPool, progress: Progress) -> dict[str, dict]:
-    """Load what is missing; return for each table the chunks loaded now and their seconds."""
-    loaded: dict[str, dict] = {}
+def _load_chunks(job: Job, pool: ConnectionPool, progress: Progress) -> dict[str, int]:
+    """Load what is missing; return for each table the number of chunks loaded now."""
+    loaded: dict[str, int] = {}
     rows = sum(task.chunk.rows for task in job.chunks if task.key in job.state.done)
     done = len(job.chunks) - len(job.missing_chunks)
     missing = [list(group) for _number, group in itertools.groupby(job.missing_chunks, job.group_of)]
-    for task, seconds in itertools.chain.from_iterable(pool.map(load_chunk, group) for group in missing):
-        table = loaded.setdefault(task.table.full_name, {"chunks": 0, "seconds": 0.0})
-        table["chunks"] += 1
-        table["seconds"] += seconds
+    for task in itertools.chain.from_iterable(pool.map(load_chunk, group) for group in missing):
+        loaded[task.table.full_name] = loaded.get(task.table.full_name, 0) + 1
         rows += task.chunk.rows
         done += 1
         progress({"phase": "load", "database": job.state.name, "done": done, "total": len(job.chunks), "rows": rows})
@@ -340,10 +369,14 @@ def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
     control.commit()
 
 
-def _result(job: Job, loaded: dict[str, dict], started: float) -> dict:
+def _result(job: Job, loaded: dict[str, int], *, changed: bool, created: bool, statements: int) -> DatabaseImport:
+    """Tell what is in the database; the times are the ledger's, of all attempts."""
     tables = {}
     entries = job.entry.tables if job.content != contents.SCHEMA else []
+    done = job.state.done
     for table in entries:
-        now = loaded.get(table.full_name, {"chunks": 0, "seconds": 0.0})
-        tables[table.full_name] = {"rows": table.rows, "rejected": table.rejected, "chunks_loaded": now["chunks"], "seconds": round(now["seconds"], 3)}
-    return {"rows": sum(table.rows for table in entries), "tables": tables, "seconds": round(time.monotonic() - started, 3)}
+        keys = [chunk_key(table, chunk) for chunk in table.chunks]
+        seconds = sum(done[key].seconds for key in keys)
+        tables[table.full_name] = TableImport(table.rows, table.rejected, loaded.get(table.full_name, 0), round(seconds, 3))
+    rows = sum(table.rows for table in entries)
+    return DatabaseImport(changed, created, statements, rows, tables, round(ledger.seconds_of_attempts(done, job.content), 3))

@@ -33,7 +33,7 @@ class TargetState:
 
     name: str
     exists: bool
-    done: dict[tuple[str, str], int]
+    done: dict[ledger.Key, ledger.Entry]
     """The ledger."""
     left_out: list[LeftOut] = field(default_factory=list)
 

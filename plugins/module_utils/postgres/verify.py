@@ -19,6 +19,7 @@ from ..convert.features import ConvertOptions
 from ..convert.names import clip
 from ..dump.layout import DatabaseEntry, TableEntry, read_catalog, read_manifest, read_roles
 from ..errors import TargetError
+from ..results import DatabaseVerification, TableVerification, VerifyResult
 from . import content as contents
 from . import existing_tables, ledger, left_out
 from . import features as server_features
@@ -42,13 +43,11 @@ class VerifyOptions:
     content: str = contents.ALL
 
 
-def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: VerifyOptions, progress: Optional[Progress] = None) -> dict:
+def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: VerifyOptions, progress: Optional[Progress] = None) -> VerifyResult:
     """Compare PostgreSQL with a dump; nothing is changed.
 
-    Returns ``ok``, ``seconds`` and ``databases``: for each name ``ok``, ``rows``, ``tables`` (each with ``rows``,
-    ``rows_found``, ``checksum``, ``checksum_found``, ``rejected`` (rows put aside), ``rejected_found``, ``ok``, ``seconds``, and ``missing_columns`` if any),
-    ``objects_checked`` and ``objects_missing`` (one line each); and ``content`` unless it is ``all``. With ``schema`` rows are not looked at,
-    with ``data`` objects are not, but for the values of the sequences that are there. Raises MigrationError when it cannot look.
+    With ``content`` ``schema`` rows are not looked at, with ``data`` objects are not, but for the values of the sequences that are there.
+    Raises MigrationError when it cannot look.
     """
     started = time.monotonic()
     manifest = read_manifest(dump_dir)
@@ -61,14 +60,13 @@ def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: Verify
             )
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
-    named = {"content": options.content} if options.content != contents.ALL else {}
-    return {"ok": all(result["ok"] for result in results.values()), "databases": results, **named, "seconds": round(time.monotonic() - started, 3)}
+    return VerifyResult(results, round(time.monotonic() - started, 3), options.content)
 
 
 def _verify_database(
     dump_dir: str, entry: DatabaseEntry, roles: list[Role], policies: ConversionPolicies, parameters: ConnectionParameters, options: VerifyOptions,
     progress: Progress,
-) -> dict:
+) -> DatabaseVerification:
     name = clip(entry.name)
     database = read_catalog(dump_dir, entry)
     control = connect(parameters, name)
@@ -77,47 +75,35 @@ def _verify_database(
         checked, missing = _check_objects(database, roles, policies, control, options)
     finally:
         control.close()
-    return {
-        "ok": not missing and all(table["ok"] for table in tables.values()), "rows": sum(table["rows_found"] or 0 for table in tables.values()),
-        "tables": tables, "objects_checked": checked, "objects_missing": missing,
-    }
+    return DatabaseVerification(tables, checked, missing)
 
 
 def _verify_tables(
     entry: DatabaseEntry, control: Any, parameters: ConnectionParameters, options: VerifyOptions, progress: Progress,
-) -> dict[str, dict]:
-    results = {}
-    work = []
+) -> dict[str, TableVerification]:
     rejects = count_rejects(control)
-    for table in entry.tables:
-        missing = missing_columns(control, table)
-        results[table.full_name] = dict(_empty_result(table, missing), rejected=table.rejected, rejected_found=rejects.get((table.schema, table.name), 0))
-        if not missing:
-            work += pieces(control, table)
+    missing = {table.full_name: missing_columns(control, table) for table in entry.tables}
+    work = [piece for table in entry.tables if not missing[table.full_name] for piece in pieces(control, table)]
     control.commit()
     # Whole pieces first, so that all connections end at about the same time.
     work.sort(key=lambda piece: (piece.end is None, -piece.table.text_bytes))
+    found: dict[str, list[PieceResult]] = {table.full_name: [] for table in entry.tables}
     with ConnectionPool(lambda: connect(parameters, clip(entry.name)), options.parallelism) as pool:
-        for number, found in enumerate(pool.map(checksum_piece, work), 1):
-            _add(results[found.table.full_name], found)
+        for number, piece in enumerate(pool.map(checksum_piece, work), 1):
+            found[piece.table.full_name].append(piece)
             progress({"phase": "verify", "database": entry.name, "done": number, "total": len(work)})
-    for result in results.values():
-        result["ok"] = all(result[name] == result[f"{name}_found"] for name in ("rows", "checksum", "rejected"))
-        result["seconds"] = round(result["seconds"], 3)
-    return results
+    return {
+        table.full_name: _compare(table, missing[table.full_name], found[table.full_name], rejects.get((table.schema, table.name), 0))
+        for table in entry.tables
+    }
 
 
-def _empty_result(table: TableEntry, missing: list[str]) -> dict:
-    result = {"rows": table.rows, "rows_found": 0, "checksum": table.checksum, "checksum_found": "0", "ok": False, "seconds": 0.0}
-    if missing:
-        result.update(rows_found=None, checksum_found=None, missing_columns=missing)
-    return result
-
-
-def _add(result: dict, found: PieceResult) -> None:
-    result["rows_found"] += found.rows
-    result["checksum_found"] = str(int(result["checksum_found"]) + found.checksum)
-    result["seconds"] += found.seconds
+def _compare(table: TableEntry, missing: list[str], found: list[PieceResult], rejected: int) -> TableVerification:
+    return TableVerification(
+        rows=table.rows, rows_found=None if missing else sum(piece.rows for piece in found),
+        checksum=table.checksum, checksum_found=None if missing else str(sum(piece.checksum for piece in found)),
+        rejected=table.rejected, rejected_found=rejected, seconds=round(sum(piece.seconds for piece in found), 3), missing_columns=missing,
+    )
 
 
 def _check_objects(database: Database, roles: list[Role], policies: ConversionPolicies, control: Any, options: VerifyOptions) -> tuple[int, list[str]]:

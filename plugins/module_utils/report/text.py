@@ -14,6 +14,7 @@ def render_text(report: dict) -> str:
     """Return the text of validation_report.txt."""
     lines = ["Migration from CockroachDB to PostgreSQL", _RULE, report["verdict"], _RULE, ""]
     lines += _source(report)
+    lines += _differences(report)
     lines += _tables(report)
     lines += _phases(report)
     lines += _findings(report)
@@ -29,6 +30,16 @@ def _source(report: dict) -> list[str]:
             value = source[name]
             lines.append(f"  {name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
     return [*lines, f"  dump: {report['dump_id'] or 'none'}", f"Target: {report['target']}", ""]
+
+
+def _differences(report: dict) -> list[str]:
+    lines = []
+    for where, verification in report["verifications"].items():
+        if verification["failure"]:
+            lines += [f"The last verification of the {where} could not look: {verification['failure']}", ""]
+        elif not verification["ok"]:
+            lines += [f"What differs in the {where}", *(f"  {line}" for line in verification["differences"]), ""]
+    return lines
 
 
 def _tables(report: dict) -> list[str]:
@@ -50,7 +61,11 @@ def _tables(report: dict) -> list[str]:
 
 
 def _phases(report: dict) -> list[str]:
-    lines = [f"  {_PHASE_NAMES[phase]}: {seconds:.1f} s" for phase, seconds in report["phases"].items() if seconds is not None]
+    lines = [f"  {_PHASE_NAMES[phase]}: {times['seconds']:.1f} s" for phase, times in report["phases"].items()]
+    lines += [
+        f"  last verification of the {where}: {verification['finished_at']}" + (f", run {verification['run']}" if verification["run"] else "")
+        for where, verification in report["verifications"].items()
+    ]
     return ["Times", *lines, ""] if lines else []
 
 

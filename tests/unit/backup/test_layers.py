@@ -85,6 +85,17 @@ def test_an_as_of_that_cannot_be_had(collection, as_of):
         assert "2020-09-13T12:26:50.000000000Z (1600000010000000000.0000000000)" in str(raised.value)
 
 
+def test_a_log_of_later_revisions_is_mentioned(tmp_path):
+    layer(tmp_path / FULL, None, 10, [(1, 5, "one")])
+    (tmp_path / "log" / "data").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="cannot be had .* folder log/ .*it is not read here; take an incremental backup"):
+        read(tmp_path, as_of="2030-01-01 00:00:00")
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, as_of="2019-01-01 00:00:00")
+    assert "log/" not in str(raised.value)
+    assert read(tmp_path) == {1: "one"}
+
+
 def test_a_folder_of_a_collection_as_the_location(collection):
     locations, _first, _second = collection
     if len(locations) == 1:

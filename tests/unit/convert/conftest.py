@@ -14,7 +14,7 @@ import tempfile
 
 import psycopg2
 import pytest
-from postgres_servers import bin_dir
+from postgres_servers import bin_dir, empty
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
@@ -99,9 +99,8 @@ class Server:
         return self.connect(name)
 
 
-@pytest.fixture(scope="module", params=["15", "17"])
-def server(request):
-    """One server of each supported kind, stopped afterwards."""
+@pytest.fixture(scope="module", params=["15", "17"], name="_reused_server")
+def _reused(request):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="convert-pg-"))
     started = None
     try:
@@ -111,3 +110,11 @@ def server(request):
         if started is not None:
             started.run("pg_ctl", "-D", str(directory / "data"), "-m", "immediate", "-w", "stop")
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def server(_reused_server):
+    """One server of each supported kind, as it is when it is new."""
+    yield _reused_server
+    with contextlib.closing(_reused_server.connect()) as connection:
+        empty(connection)

@@ -215,10 +215,13 @@ def test_what_is_not_known_concerns_the_object_that_has_it(what):
         assert not [finding for finding in chosen.findings if finding.code == "unknown_descriptor"]
 
 
-def test_a_chosen_table_cannot_be_had_without_the_type_that_is_not_known():
+@pytest.mark.parametrize("kind", [
+    {1: 24, 10: 101200}, {1: 15, 10: 101201, 11: {1: 24, 10: 101200}}, {1: 1, 2: 64, 10: 101200},
+], ids=["enum", "array", "a base type's family, as of a domain"])
+def test_a_chosen_table_cannot_be_had_without_the_type_that_is_not_known(kind):
     made = FUTURE["a kind of type"]
     uses = table([], [])
-    uses[1][8] = [{1: "id", 2: 1, 3: {1: 15, 10: 101201, 11: {1: 24, 10: 101200}}, 4: 0}]
+    uses[1][8] = [{1: "id", 2: 1, 3: kind, 4: 0}]
     for selection in (Selection(("dp.public.t",)), Selection((), ("dp.public.thing",))):
         with pytest.raises(UnsupportedError, match=r"dp\.public\.t uses the type dp\.public\.thing: .*unknown kind 77"):
             select(build_catalog(with_future({**made, 1100: uses})), selection)

@@ -15,7 +15,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.f
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.roles import convert_roles
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.statements import STEPS
 
-BACKUPS = ("shop", "types", "cluster", "tpcc", "upstream/chain-v20.2.7/0", "upstream/chain-v20.2.7/8", "upstream/remap-v21.1.1")
+BACKUPS = ["shop", "types", "cluster", *(
+    pytest.param(name, marks=pytest.mark.shared) for name in ("tpcc", "upstream/chain-v20.2.7/0", "upstream/chain-v20.2.7/8", "upstream/remap-v21.1.1")
+)]
 CREATE = ConvertOptions(grants="create")
 EVERYTHING = ServerFeatures(17, True, frozenset(("postgis", "btree_gin", "pg_trgm", "citext", "vector", "ltree")))
 NOTHING = ServerFeatures(14, False)
@@ -65,14 +67,6 @@ def test_loads_into_a_real_server(server, catalog_of, name):
             )
             assert cursor.fetchone()[0] == len(database.tables)
         connection.close()
-    drop_roles(server, catalog)
-
-
-def drop_roles(server, catalog):
-    server.new_database("loaded").close()
-    with contextlib.closing(server.connect()) as connection, connection.cursor() as cursor:
-        for role in catalog.roles:
-            cursor.execute(f'DROP ROLE "{role.name}"')
 
 
 SHOP_RELATIONS = {

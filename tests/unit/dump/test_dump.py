@@ -96,7 +96,7 @@ def _dump(tmp_path):
 
 def test_a_good_dump(dump):
     result = validate_dump(dump, 2)
-    assert result["ok"] and result["rows"] == 600 + 500 + 2 + 1 + 2 * len(synthetic_dump.TRICKY) and result["tables"] == 7
+    assert result.succeeded and result.rows == 600 + 500 + 2 + 1 + 2 * len(synthetic_dump.TRICKY) and result.tables == 7
     assert stat.S_IMODE(os.stat(dump).st_mode) == 0o700
     text = (pathlib.Path(dump) / "README.txt").read_text(encoding="utf-8")
     assert "psql" in text and "zstd" in text
@@ -127,8 +127,8 @@ def _orders(dump, number):
 def test_validation_finds_damage(dump, damage, expected):
     damage(_orders(dump, 2))
     result = validate_dump(dump)
-    assert not result["ok"] and len(result["problems"]) == 1
-    assert re.search(expected, result["problems"][0]), result["problems"]
+    assert not result.succeeded and len(result.problems) == 1
+    assert re.search(expected, result.problems[0]), result.problems
 
 
 def test_an_unfinished_dump_and_an_unknown_one(dump):

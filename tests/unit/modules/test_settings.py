@@ -66,7 +66,7 @@ def test_older_tools_sample_is_refused_by_name():
 def test_backup_path_is_needed_unless_a_cluster_is_read():
     for source in ("restore", "backup"):
         assert settings.check_values({"migration_source": source})[0].startswith("s3_backup_path is not set")
-    assert settings.check_values({"migration_source": "cluster"}) == []
+    assert settings.check_values({"migration_source": "cluster", "certs_dir": "/certs"}) == []
 
 
 def test_locations_that_only_cockroachdb_reads():
@@ -75,9 +75,15 @@ def test_locations_that_only_cockroachdb_reads():
     assert "migration_source: restore" in line and "c2VjcmV0" not in line
 
 
-def test_cluster_with_tls_needs_certificates_or_a_url():
-    assert "certs_dir" in settings.check_values({"migration_source": "cluster", "insecure_mode": False})[0]
-    assert settings.check_values({"migration_source": "cluster", "insecure_mode": False, "cockroach_url": "postgresql://h:26257/?sslmode=verify-full"}) == []
+def test_cluster_is_verified_unless_cockroach_sslmode_says_otherwise():
+    """insecure_mode, which the older tool set, is about the temporary node."""
+    for insecure in ({}, {"insecure_mode": True}, {"insecure_mode": False}):
+        [line] = settings.check_values({"migration_source": "cluster", **insecure})
+        assert line.startswith("certs_dir is empty") and "cockroach_sslmode: verify-full" in line and "disable" in line and "clear text" in line
+    assert settings.check_values({"migration_source": "cluster", "cockroach_url": "postgresql://h:26257/?sslmode=verify-full"}) == []
+    for mode in ("disable", "require"):
+        assert settings.check_values({"migration_source": "cluster", "cockroach_sslmode": mode}) == []
+    assert "cockroach_sslmode" in settings.check_values({"migration_source": "cluster", "cockroach_sslmode": "none"})[0]
 
 
 def test_options_of_restore():

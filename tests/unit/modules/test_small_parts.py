@@ -3,16 +3,24 @@
 """Host, log, results, libraries, PostgreSQL's programs."""
 from __future__ import annotations
 
+import json
 import os
 import sys
 
 import pytest
+import synthetic_dump
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import libraries, result_file, state
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.host import check_host
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import binaries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import (
+    DatabaseVerification,
+    TableVerification,
+    VerifyResult,
+)
 
 
 def test_missing_library_is_named_with_the_command(monkeypatch):
@@ -65,16 +73,76 @@ def test_host_with_somebody_elses_directory(tmp_path):
         check_host(str(directory), 0)
 
 
-def test_result_of_a_run_without_work_keeps_the_earlier_one(tmp_path):
-    path = state.result_path(str(tmp_path), "target_verify", "t:5432")
-    result_file.keep_result(path, {"dump_id": "a", "target": "t", "changed": True, "seconds": 5.0})
-    result_file.keep_result(path, {"dump_id": "a", "target": "t", "changed": False, "seconds": 0.1})
-    assert result_file.read_result(path)["seconds"] == 5.0
-    result_file.keep_result(path, {"dump_id": "b", "target": "t", "changed": False, "seconds": 0.2})
-    assert state.verified_dump(str(tmp_path), ["t:5432"]) == "b"
-    assert state.verified_dump(str(tmp_path), ["t:5432", "other:5432"]) == ""
-    result_file.keep_result(path, {"dump_id": "b", "target": "t", "changed": False, "failed": True})
-    assert state.verified_dump(str(tmp_path), ["t:5432"]) == ""
+def verification(directory, orders: int = 600, content: str = "all", without: str = "") -> VerifyResult:
+    """A verification of the test's dump that found so many rows of orders, and did not look at the table ``without``."""
+    tables = {
+        table.full_name: TableVerification(
+            table.rows, orders if table.name == "orders" else table.rows, table.checksum, table.checksum, rejected=0, rejected_found=0, seconds=0.1,
+        )
+        for table in read_manifest(str(directory / "dump")).databases[0].tables if table.name != without
+    }
+    return VerifyResult({"shop": DatabaseVerification(tables if content != "schema" else {}, 1, [])}, 0.1, content)
+
+
+def keep(directory, phase: str, result, **fields) -> None:
+    """Keep a result of a phase with the dump of the test in the target t:5432."""
+    made = {"dump_id": read_manifest(str(directory / "dump")).dump_id, "target": "t:5432", "run": "", "finished_at": result_file.utc_now(), **fields}
+    result_file.write_record(state.result_path(str(directory), phase, made["target"]), result_file.PhaseRecord(result=result, **made))
+
+
+@pytest.fixture(name="kept")
+def _kept(tmp_path):
+    """A directory with a dump of the database shop, and what its last verification said."""
+    synthetic_dump.write(str(tmp_path / "dump"), "shop")
+
+    def proved(*targets: str) -> bool:
+        return state.verified_dump(str(tmp_path / "dump"), str(tmp_path), list(targets or ["t:5432"])) != ""
+
+    return tmp_path, proved
+
+
+def test_only_the_last_verification_of_every_target_counts(kept):
+    directory, proved = kept
+    assert not proved()
+    keep(directory, "target_verify", verification(directory))
+    assert proved() and not proved("t:5432", "other:5432") and state.verified_dump(str(directory / "dump"), str(directory), []) == ""
+    keep(directory, "target_verify", verification(directory, orders=599))
+    assert not proved()
+    keep(directory, "target_verify", verification(directory))
+    assert proved()
+    keep(directory, "target_verify", None, failure="the target cannot be reached")
+    assert not proved()
+    keep(directory, "target_verify", verification(directory, content="schema"))
+    assert not proved()
+    keep(directory, "target_verify", verification(directory), dump_id="another")
+    assert not proved()
+
+
+def test_a_verification_of_a_part_proves_no_dump(kept):
+    directory, proved = kept
+    keep(directory, "target_verify", VerifyResult({}, 0.1, "all"))
+    assert not proved()
+    keep(directory, "target_verify", verification(directory, without="orders"))
+    assert not proved()
+
+
+def test_an_import_that_came_after_the_verification_undoes_it(kept):
+    directory, proved = kept
+    keep(directory, "target_verify", verification(directory))
+    assert proved()
+    keep(directory, "target_import", None, failure="the import was begun and has not ended", finished_at="2999-01-01T00:00:00.000Z")
+    assert not proved()
+
+
+def test_results_of_another_release_are_not_believed(kept):
+    directory, proved = kept
+    dump_id = read_manifest(str(directory / "dump")).dump_id
+    path = state.result_path(str(directory), "target_verify", "t:5432")
+    old = {"ok": True, "databases": {}, "seconds": 0.1, "changed": False, "dump_id": dump_id, "target": "t:5432"}
+    for value in (old, dict(old, ok=False), dict(old, form=result_file.FORM), dict(old, form=99), [], {"form": result_file.FORM, "result": {"nonsense": 1}}):
+        result_file.write_text(path, json.dumps(value))
+        assert not proved()
+        assert not state.read_state(str(directory / "dump"), str(directory), ["t:5432"], False)["done"]["target_verify"]
 
 
 def test_damaged_result(tmp_path):

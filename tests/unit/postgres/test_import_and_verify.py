@@ -20,7 +20,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump impo
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError, TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import ledger, table_checksum
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump, plan_import
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
@@ -53,20 +53,20 @@ def databases(parameters):
 
 
 def test_everything_arrives_and_a_second_run_changes_nothing(any_postgres, dump, name):
-    assert import_dump(dump, any_postgres, ImportOptions(check=True))["changed"]
+    assert plan_import(dump, any_postgres, ImportOptions()).changed
     assert name not in databases(any_postgres), "a check has changed something"
     first = import_dump(dump, any_postgres, ImportOptions())
-    assert first["changed"] and first["databases"][name]["created"]
+    assert first.changed and first.databases[name].created
     result = verify_dump(dump, any_postgres, VerifyOptions())
-    assert result["ok"], result
-    found = result["databases"][name]["tables"]
-    assert found["public.orders"]["rows_found"] == 600 and found["public.empty"]["rows_found"] == 0 and found["public.only_computed"]["rows_found"] == 1
+    assert result.succeeded, result
+    found = result.databases[name].tables
+    assert found["public.orders"].rows_found == 600 and found["public.empty"].rows_found == 0 and found["public.only_computed"].rows_found == 1
     assert query(any_postgres, name, 'SELECT t FROM "Tricky" ORDER BY id') == [(text,) for text in synthetic_dump.TRICKY]
     assert query(any_postgres, name, "SELECT upper('zoë ß')")[0][0].startswith("ZOË")
     assert query(any_postgres, name, "SELECT nextval('\"Counter\"')") == [(42,)]
     finished = query(any_postgres, name, "SELECT max(finished_at) FROM cockroach_migrator.ledger")
     second = import_dump(dump, any_postgres, ImportOptions())
-    assert not second["changed"] and not import_dump(dump, any_postgres, ImportOptions(check=True))["changed"]
+    assert not second.changed and not plan_import(dump, any_postgres, ImportOptions()).changed
     assert query(any_postgres, name, "SELECT max(finished_at) FROM cockroach_migrator.ledger") == finished
 
 
@@ -90,13 +90,13 @@ def test_a_killed_run_goes_on(any_postgres, dump, name, tmp_path, phase, number)
     before = query(any_postgres, name, counted)[0][0]
     assert number <= before < total or phase != "load"
     result = import_dump(dump, any_postgres, ImportOptions())
-    loaded = sum(table["chunks_loaded"] for table in result["databases"][name]["tables"].values())
+    loaded = sum(table.chunks_loaded for table in result.databases[name].tables.values())
     assert 0 <= loaded <= total - before and query(any_postgres, name, counted) == [(total,)]
     verified = verify_dump(dump, any_postgres, VerifyOptions())
-    assert verified["ok"], verified
+    assert verified.succeeded, verified
     if phase != "load":
         assert loaded == 0
-    assert not import_dump(dump, any_postgres, ImportOptions())["changed"]
+    assert not import_dump(dump, any_postgres, ImportOptions()).changed
 
 
 def test_two_imports_at_once(postgres17, dump, name, monkeypatch):
@@ -108,7 +108,7 @@ def test_two_imports_at_once(postgres17, dump, name, monkeypatch):
     with pytest.raises(TargetError, match="another import"):
         import_dump(dump, postgres17, ImportOptions())
     other.close()
-    assert import_dump(dump, postgres17, ImportOptions())["changed"]
+    assert import_dump(dump, postgres17, ImportOptions()).changed
 
 
 def test_what_a_killed_run_left_at_work_is_ended(postgres17, dump, name):
@@ -131,8 +131,8 @@ def test_tables_in_the_way(any_postgres, dump, name):
     assert query(any_postgres, name, "SELECT * FROM orders") == [("kept",)]
     assert query(any_postgres, name, "SELECT count(*) FROM pg_namespace WHERE nspname = 'cockroach_migrator'") == [(0,)]
     query(any_postgres, name, "DROP TABLE orders")
-    assert not import_dump(dump, any_postgres, ImportOptions())["databases"][name]["created"]
-    assert verify_dump(dump, any_postgres, VerifyOptions())["ok"]
+    assert not import_dump(dump, any_postgres, ImportOptions()).databases[name].created
+    assert verify_dump(dump, any_postgres, VerifyOptions()).succeeded
 
 
 def test_wrong_encoding(postgres17, dump, name):
@@ -195,13 +195,13 @@ def test_verification_sees_a_change(postgres17, module_import, change, expected)
         result = verify_dump(dump, postgres17, VerifyOptions())
     finally:
         connection.close()
-    assert not result["ok"]
-    found = result["databases"][name]
+    assert not result.succeeded
+    found = result.databases[name]
     if expected in ("checksum", "rows"):
-        table = found["tables"]["public.orders"]
-        assert not table["ok"] and table[expected] != table[f"{expected}_found"]
+        table = found.tables["public.orders"]
+        assert not table.succeeded and getattr(table, expected) != getattr(table, f"{expected}_found")
     else:
-        assert any(expected in line for line in found["objects_missing"]), found["objects_missing"]
+        assert any(expected in line for line in found.objects_missing), found.objects_missing
 
 
 @pytest.fixture(name="module_import")
@@ -241,7 +241,7 @@ def test_damaged_chunks(postgres17, dump, name):
     assert query(postgres17, name, "SELECT count(*) FROM orders WHERE id BETWEEN 200 AND 299") == [(0,)]
     chunk.write_bytes(whole)
     import_dump(dump, postgres17, ImportOptions())
-    assert verify_dump(dump, postgres17, VerifyOptions())["ok"]
+    assert verify_dump(dump, postgres17, VerifyOptions()).succeeded
 
 
 def test_loading_by_hand(postgres17, tmp_path):
@@ -255,13 +255,13 @@ def test_loading_by_hand(postgres17, tmp_path):
         command = [f"{bin_dir(15)}/psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", "by_hand", "-f", f"by_hand/{script}"]
         result = subprocess.run(command, cwd=dump, env=environment, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
-    assert verify_dump(dump, postgres17, VerifyOptions())["ok"]
+    assert verify_dump(dump, postgres17, VerifyOptions()).succeeded
 
 
 def test_parts_of_a_large_table(postgres17, dump, name, monkeypatch):
     import_dump(dump, postgres17, ImportOptions())
     monkeypatch.setattr(table_checksum, "PIECE_PAGES", 2)
-    assert verify_dump(dump, postgres17, VerifyOptions(parallelism=3))["ok"]
+    assert verify_dump(dump, postgres17, VerifyOptions(parallelism=3)).succeeded
 
 
 def with_refused_objects(made):
@@ -284,26 +284,26 @@ def test_what_postgresql_refuses_is_left_out_and_named(any_postgres, tmp_path, n
     """The rows arrive all the same; the findings come again with every run, and a verification does not look for what was left out."""
     dump = synthetic_dump.write(str(tmp_path / "dump"), name, change=with_refused_objects)
     first = import_dump(dump, any_postgres, ImportOptions())
-    found = [item for item in first["findings"] if item["code"] == "refused_by_postgresql"]
-    words = {(item["object"].removeprefix(f"{name}.public."), item["message"].split(" is left out")[0], item["severity"]) for item in found}
+    found = [item for item in first.findings if item.code == "refused_by_postgresql"]
+    words = {(item.object.removeprefix(f"{name}.public."), item.message.split(" is left out")[0], item.severity) for item in found}
     assert words == {
         ("broken", "The function", "error"), ("broken_late", "The function", "error"), ("empty.n", "The column default", "error"),
         ("by_zero", "The materialized view", "error"), ("on_refused", "The view", "error"), ("refused", "The comment", "error"),
         ("refused", "The view", "error"), ("all_one.was_unique", "The unique index", "error"),
         ("two_rows", "The materialized view", "error"),
     }
-    view = next(item for item in found if item["message"].startswith("The view") and item["object"].endswith(".refused"))
-    assert "lower(bigint) does not exist" in view["message"] and "CREATE VIEW" in view["advice"]
-    assert any("division by zero" in item["message"] for item in found)
+    view = next(item for item in found if item.message.startswith("The view") and item.object.endswith(".refused"))
+    assert "lower(bigint) does not exist" in view.message and "CREATE VIEW" in view.advice
+    assert any("division by zero" in item.message for item in found)
     assert query(any_postgres, name, "SELECT count(*) FROM good") == [(600,)]
     verified = verify_dump(dump, any_postgres, VerifyOptions())
-    assert verified["ok"], verified
+    assert verified.succeeded, verified
     again = import_dump(dump, any_postgres, ImportOptions())
-    assert not again["changed"]
-    assert [item for item in again["findings"] if item["code"] == "refused_by_postgresql"] == [
-        item for item in first["findings"] if item["code"] == "refused_by_postgresql"]
+    assert not again.changed
+    assert [item for item in again.findings if item.code == "refused_by_postgresql"] == [
+        item for item in first.findings if item.code == "refused_by_postgresql"]
     query(any_postgres, name, "DROP VIEW good")
-    assert not verify_dump(dump, any_postgres, VerifyOptions())["ok"]
+    assert not verify_dump(dump, any_postgres, VerifyOptions()).succeeded
 
 
 def test_a_table_that_postgresql_refuses_stops_the_import(any_postgres, tmp_path, name):

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""What goes wrong while a CockroachDB is read, in one line with what to do; and which errors pass by themselves."""
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    import psycopg2
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+
+from ..convert.names import quote
+from ..errors import CockroachError
+from .connection import CockroachParameters, UnreachableError, cockroach_message, is_lost
+
+_SERIALIZATION_FAILURE = "40001"
+_TOO_OLD = "replica GC threshold"
+"""The rows of the moment are gone: "batch timestamp … must be after replica GC threshold …", pkg/kv/kvserver/replica.go."""
+_LONG_ENOUGH = 90000
+"""Seconds: 25 hours, CockroachDB's own default before v23.1."""
+
+
+def passes(error: BaseException) -> bool:
+    """Tell whether it is worth to try again: transactions that have to be retried, connections that were lost."""
+    if isinstance(error, psycopg2.Error):
+        return error.pgcode == _SERIALIZATION_FAILURE or is_lost(error)
+    return isinstance(error, UnreachableError)
+
+
+def read_error(name: str, parameters: CockroachParameters, error: Any, dump_dir: str, database: str = "") -> CockroachError:
+    """Return the error for a psycopg2 error that ends the reading of ``name``, which is in ``database`` if in any."""
+    message = cockroach_message(error)
+    if passes(error):
+        return UnreachableError(
+            f"{name}: the connection to CockroachDB at {parameters.place} was lost ({message}); run again once it answers, finished chunks are kept"
+        )
+    if _TOO_OLD in message:
+        return CockroachError(f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): {_way_on(dump_dir, database)}")
+    return CockroachError(f"{name}: CockroachDB refuses to be read: {message}")
+
+
+def _way_on(dump_dir: str, database: str) -> str:
+    """Say what to do, so that finished chunks are not lost for nothing; those of two moments are never put together.
+
+    CockroachDB refuses moments behind gc.ttlseconds even while their rows are there (kv.gc_ttl.strict_enforcement.enabled, pkg/kv/kvserver/replica.go).
+    """
+    zone = f"DATABASE {quote(database)}" if database else "RANGE default"
+    command = f"ALTER {zone} CONFIGURE ZONE USING gc.ttlseconds = {_LONG_ENOUGH}"
+    return (
+        f"finished chunks of that moment are kept. Run {command} at once, and this again: it goes on where it stopped if the rows have not been removed yet. "
+        f"If it ends with the same words they have: remove {dump_dir} and start the export at a later moment"
+    )
