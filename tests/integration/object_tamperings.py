@@ -143,7 +143,7 @@ OBJECT_TAMPERINGS = (
     T("enum label added", "enum label", "ALTER TYPE order_status ADD VALUE 'lost'", ("type public.order_status", "labels are new, paid, shipped, returned, lost")),
     T("enum label in another place", "enum label", "UPDATE pg_enum SET enumsortorder = 100 WHERE enumlabel = 'EUR'", ("type billing.currency", "labels are USD, don't, ünïcode, EUR, not EUR")),
     T("enum label renamed", "enum label", "ALTER TYPE order_status RENAME VALUE 'paid' TO 'payed'", ("type public.order_status", "payed"), 2),
-    T("enum label missing", "enum label", "DELETE FROM pg_enum WHERE enumlabel = 'returned'", ("type public.order_status", "labels are new, paid, shipped, not"), 3),
+    T("enum label missing", "enum label", "DELETE FROM pg_enum WHERE enumlabel = 'two'", ("type public.unused", "labels are one, not one, two"), 3),
     T("composite attribute added", "composite attribute", "ALTER TYPE place ADD ATTRIBUTE land text", ("type public.place", "land text")),
     T("composite attribute's type", "composite attribute", "ALTER TYPE place ADD ATTRIBUTE x int, DROP ATTRIBUTE zip CASCADE", ("type public.place", "attributes are"), 2),
     T("domain's check dropped", "domain rule", "ALTER DOMAIN positive DROP CONSTRAINT above", ("domain public.positive", "checks are none")),

@@ -61,7 +61,7 @@ def complete(database: Database) -> None:
         UserType(PLACE, "place", 359, "composite", fields=[TEXT, INT], field_names=["street", "zip"], owner="app", grants=[Grant("reader", ["USAGE"])], comment="where"),
         UserType(POSITIVE, "positive", 359, "domain", base=INT, default="1:::INT8", not_null=False, checks=[Check("above", "value > 0:::INT8")], comment="above zero"),
     ]
-    database.types.append(UserType(405, "unused", 359, members=[EnumMember("one", "20")]))
+    database.types.append(UserType(405, "unused", 359, members=[EnumMember("one", "20"), EnumMember("two", "40")]))
     database.sequences += [
         Sequence(410, "extras_id_seq", 359, value=0), Sequence(411, "extras_number_seq", 359, value=7, owner_table_id=400, owner_column_id=9),
         Sequence(412, "plain", 359, increment=3, minimum=-10, maximum=100, start=4, value=10, owner="app", grants=[Grant("reader", ["SELECT"])], comment="counts"),
