@@ -28,7 +28,7 @@ _RANGE_KEYS_FLAG = (12, 1)
 
 @dataclass(frozen=True)
 class Form:
-    """``elided`` is the manifest's mode (0: whole keys, 2: without tenant and table). ``deleted``: how the incremental layer deletes rows: tombstones of keys,
+    """``elided`` is the manifest's mode (0: whole keys, 1: without tenant, 2: without tenant and table). ``deleted``: how the incremental layer deletes rows: tombstones of keys,
     or of ranges with the flag that v24.2 and later set, or without. ``importing``: the table of that name is under IMPORT INTO, of the type ``import_type``.
     """
 
@@ -125,10 +125,10 @@ def _write(
 ) -> None:
     tenant = b"\xfe" + unsigned(form.tenant) if form.tenant else b""
     (folder / "data").mkdir(parents=True)
-    groups = [[prefix] for prefix in sorted(tables)] if form.elided else [sorted(tables)]
+    groups = [[prefix] for prefix in sorted(tables)] if form.elided == 2 else [sorted(tables)]
     entries = []
     for number, prefixes in enumerate(groups, 1):
-        cut = len(prefixes[0]) if form.elided else 0
+        cut = len(prefixes[0]) if form.elided == 2 else 0
         before = b"" if form.elided else tenant
         points = [(before + key[cut:], stamp, content) for prefix in prefixes for key, stamp, content in tables[prefix]]
         deleted = [(before + low[cut:], before + high[cut:], stamp) for prefix in prefixes for low, high, stamp in ranges.get(prefix, [])]

@@ -13,29 +13,6 @@ options:
     description: The directory of the dump. It is made with mode 0700.
     type: path
     required: true
-  include:
-    description: Patterns of the databases and tables to take, such as V(shop) or V(shop.public.order*). Empty means all.
-    type: list
-    elements: str
-    default: []
-  exclude:
-    description: Patterns of the databases and tables to leave out.
-    type: list
-    elements: str
-    default: []
-  rename:
-    description:
-      - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
-      - A new name is bare, or full with the new names of what holds it.
-      - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
-    type: dict
-    default: {}
-  merged_database:
-    description:
-      - The name of one database that all become schemas of. V(public) of the database C(shop) becomes C(shop), any other schema C(shop_<schema>).
-      - Empty means that each database becomes one of its own.
-    type: str
-    default: ""
   chunk_rows:
     description: About how many rows a chunk holds.
     type: int

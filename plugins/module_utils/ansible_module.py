@@ -75,14 +75,21 @@ def cockroach_arguments() -> dict:
     }
 
 
-def export_arguments() -> dict:
-    """The arguments of the doc fragment C(export)."""
+def chosen_arguments() -> dict:
+    """The arguments of the doc fragment C(chosen)."""
     return {
-        "dump_dir": {"type": "path", "required": True},
         "include": {"type": "list", "elements": "str", "default": []},
         "exclude": {"type": "list", "elements": "str", "default": []},
         "rename": {"type": "dict", "default": {}},
         "merged_database": {"type": "str", "default": ""},
+    }
+
+
+def export_arguments() -> dict:
+    """The arguments of the doc fragment C(export)."""
+    return {
+        "dump_dir": {"type": "path", "required": True},
+        **chosen_arguments(),
         "chunk_rows": {"type": "int", "default": 100000},
         "parallelism": {"type": "int", "default": 0},
         "role_passwords": {"type": "bool", "default": False, "no_log": False},

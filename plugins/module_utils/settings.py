@@ -90,7 +90,9 @@ SETTINGS = (
     Setting("grants", "str", "existing",
             "Owners and grants: to roles that the target has (`existing`), to all, missing roles are made without login where the source has no "
             "usable password (`create`), or none (`skip`).", choices=("existing", "create", "skip")),
-    Setting("postgres_import_enabled", "bool", True, "Whether the target is loaded. Switches nothing else."),
+    Setting("target_available", "bool", True,
+            "Whether the target is there already. Every run looks at it first, also a rehearsal and `--check`; `false` rehearses before there is one."),
+    Setting("postgres_import_enabled", "bool", True, "Whether the target is loaded, and looked at first. Switches nothing else."),
     Setting("test_postgresql_import", "bool", True, "Whether the import is rehearsed on a throw-away PostgreSQL first. Switches nothing else."),
     Setting("test_postgres_port", "int", 5433, "The port of the throw-away PostgreSQL, on loopback.", low=1, high=_LAST_PORT),
     Setting("test_database_name", "str", "migration_test", "The database that the rehearsal connects to."),

@@ -15,6 +15,7 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.source
+  - nomos.cockroach_migrator.chosen
   - nomos.cockroach_migrator.log
 seealso:
   - module: nomos.cockroach_migrator.backup_export
@@ -42,6 +43,13 @@ databases:
   type: list
   elements: dict
   sample: [{name: shop, tables: [public.customers]}]
+expected:
+  description:
+    - What a target would get of what is chosen, under its names in PostgreSQL, for M(nomos.cockroach_migrator.postgres_preflight). Of each database its
+      C(name), C(schemas), C(relations), C(types), C(owners) and C(grantees).
+  returned: success
+  type: list
+  elements: dict
 stored_bytes:
   description: The size of the data files.
   returned: success
@@ -57,13 +65,25 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.overview import overview
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
+
+
+def look(module: AnsibleModule) -> dict:
+    """Call the overview."""
+    given = module.params
+    selection, arrangement = Selection(tuple(given["include"]), tuple(given["exclude"])), Arrangement(tuple(given["rename"].items()), given["merged_database"])
+    return dict(overview(ansible_module.backup_request(module), selection, arrangement), changed=False)
 
 
 def main() -> None:
     """Arguments, one function, facts."""
-    module = AnsibleModule(argument_spec=dict(**ansible_module.source_arguments(), **ansible_module.log_arguments()), supports_check_mode=True)
-    needs = libraries.for_locations(module.params["locations"])
-    ansible_module.run(module, needs, lambda: dict(overview(ansible_module.backup_request(module)), changed=False))
+    module = AnsibleModule(
+        argument_spec=dict(**ansible_module.source_arguments(), **ansible_module.chosen_arguments(), **ansible_module.log_arguments()),
+        supports_check_mode=True,
+    )
+    needs = libraries.for_locations(module.params["locations"]) + libraries.WRITE_DUMP
+    ansible_module.run(module, needs, lambda: look(module))
 
 
 if __name__ == "__main__":

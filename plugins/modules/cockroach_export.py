@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.cockroach
+  - nomos.cockroach_migrator.chosen
   - nomos.cockroach_migrator.export
   - nomos.cockroach_migrator.log
 attributes:

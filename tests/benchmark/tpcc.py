@@ -108,10 +108,11 @@ def chosen_backup(arguments: argparse.Namespace, work: pathlib.Path) -> tuple[st
         return path, f"Backup: {path}."
     if arguments.backup:
         raise SystemExit(f"there is no backup at {arguments.backup}")
-    scale = Scale(arguments.warehouses, arguments.items, arguments.customers)
-    print(f"writing a backup of {scale.warehouses} warehouses …", file=sys.stderr)
-    write_backup(work / "backup", scale)
-    return str(work / "backup"), f"Backup: {scale.warehouses} warehouses of TPC-C, made for this run, not by CockroachDB; its schema is CockroachDB's."
+    print(f"writing a backup of {arguments.warehouses} warehouses …", file=sys.stderr)
+    # In a process of its own: the memory of this one would count as that of the phases, which are forked from it.
+    scale = [f"--{name}={getattr(arguments, name)}" for name in ("warehouses", "items", "customers")]
+    phase(work, "write", *scale)
+    return str(work / "backup"), f"Backup: {arguments.warehouses} warehouses of TPC-C, made for this run, not by CockroachDB; its schema is CockroachDB's."
 
 
 def measure(arguments: argparse.Namespace) -> str:
@@ -146,6 +147,8 @@ def table(phases: dict[str, dict], bare: float, rows: int, parallelism: int) -> 
 
 def run_phase(arguments: argparse.Namespace) -> dict:
     work = pathlib.Path(arguments.work)
+    if arguments.phase == "write":
+        return {"rows": write_backup(work / "backup", Scale(arguments.warehouses, arguments.items, arguments.customers))}
     if arguments.phase == "read":
         return read(arguments.backup, work, arguments.parallelism)
     parameters = ConnectionParameters(password=os.environ["BENCHMARK_PASSWORD"], **json.loads(arguments.server))
@@ -162,7 +165,7 @@ def main() -> None:
     parser.add_argument("--parallelism", type=int, default=os.cpu_count())
     parser.add_argument("--pg-bin", default="", help="where PostgreSQL's programs are")
     parser.add_argument("--work", default="/var/tmp", help="where to put dump and server for the run")
-    parser.add_argument("--phase", choices=["read", "import", "verify"], help=argparse.SUPPRESS)
+    parser.add_argument("--phase", choices=["write", "read", "import", "verify"], help=argparse.SUPPRESS)
     parser.add_argument("--server", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.phase:

@@ -37,8 +37,8 @@ def _backup(fixtures_dir, tmp_path_factory):
 
 
 @pytest.fixture(scope="module", name="migrated")
-def _migrated(postgres, backup, tmp_path_factory):
-    return migrate(postgres, [f"file://{backup}"], tmp_path_factory.mktemp("dump") / "shop")
+def _migrated(module_postgres, backup, tmp_path_factory):
+    return migrate(module_postgres, [f"file://{backup}"], tmp_path_factory.mktemp("dump") / "shop")
 
 
 @pytest.fixture(name="cursor")
@@ -53,11 +53,11 @@ def rows(cursor, query, *arguments):
 
 
 def test_every_row_is_what_cockroachdb_returned(migrated, fixtures_dir):
-    assert migrated.verified["ok"], migrated.verified
+    assert migrated.verified.succeeded, migrated.verified
     # The rows of order_items break a check that was not validated, so that they can only be compared by their checksums.
     words = migrated.judge(fixtures_dir / "truth" / "shop", "shop", "--skip", "public.order_items").split()
     assert words[0] == words[2] == "12"
-    assert migrated.verified["databases"]["shop"]["tables"]["public.order_items"]["ok"]
+    assert migrated.verified.databases["shop"].tables["public.order_items"].succeeded
 
 
 def test_the_domains(cursor):
@@ -103,7 +103,7 @@ def test_a_default_of_a_domain_holds_where_the_column_has_none(cursor):
 
 
 def test_what_is_changed_is_a_finding(migrated):
-    found = {(finding["code"], finding["object"]) for finding in migrated.imported["findings"]}
+    found = {(finding.code, finding.object) for finding in migrated.imported.findings}
     assert {
         ("not_valid", "shop.public.quantity.many"), ("not_valid", "shop.billing.money.early"), ("domain_operators", "shop.public.orders.status"),
         ("domain_operators", "shop.public.customers.tags"),
@@ -118,7 +118,7 @@ def test_new_names_follow(postgres, backup, tmp_path):
     dump = str(tmp_path / "dump")
     export_backup(BackupRequest(locations=(f"file://{backup}",)), dump, Selection(), 2000, 2, arrangement=arrangement)
     assert import_dump(dump, postgres, ImportOptions(parallelism=2))
-    assert verify_dump(dump, postgres, VerifyOptions(parallelism=2))["ok"]
+    assert verify_dump(dump, postgres, VerifyOptions(parallelism=2)).succeeded
     with contextlib.closing(connect(postgres, "everything")) as connection, connection.cursor() as cursor:
         assert dict(rows(cursor, _COLUMNS, "shop.orders"))["total"] == "shop_kasse.geld"
         assert dict(rows(cursor, _COLUMNS, "shop.customers"))["email"] == 'shop."Mail"'
@@ -130,4 +130,4 @@ def test_a_part_of_the_tables_has_the_domains_that_it_needs(postgres, backup, tm
     arrangement = Arrangement((("shop", "part"),))
     export_backup(BackupRequest(locations=(f"file://{backup}",)), dump, Selection(("shop.public.products",)), 2000, 2, arrangement=arrangement)
     import_dump(dump, postgres, ImportOptions(parallelism=2))
-    assert verify_dump(dump, postgres, VerifyOptions(parallelism=2))["ok"]
+    assert verify_dump(dump, postgres, VerifyOptions(parallelism=2)).succeeded

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from playbook_runs import CHECKOUT, SAMPLE, Run, databases, tree, variables
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import read_result, without_times
 
@@ -89,30 +90,46 @@ def test_a_migration_with_the_older_tools_keys(work, target):
     assert (once_more.code, once_more.changed) == (0, 0), once_more.output
 
 
-def test_failure_keeps_the_export_and_is_reported(work):
-    argument = variables(work, postgres_host="127.0.0.1", postgres_port=1, test_postgresql_import=False, postgres_password=SECRETS["postgres_password"])
+def test_failure_keeps_the_export_and_is_reported(work, target):
+    """The role may log in once at a time, which is enough to be looked at and too little for the import."""
+    connection = connect(target)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE single LOGIN CREATEDB CONNECTION LIMIT 1 PASSWORD %s", (SECRETS["postgres_password"],))
+    connection.close()
+    argument = variables(
+        work, postgres_host=target.host, postgres_port=target.port, postgres_username="single", postgres_password=SECRETS["postgres_password"],
+        test_postgresql_import=False, s3_backup_path=SAMPLE.replace("types", "shop"), rename={"shop": "single_shop"})
     run = Run("migrate.yml", argument)
-    assert run.code != 0 and "127.0.0.1:1 cannot be reached" in run.error
+    assert run.code != 0 and 'too many connections for role "single"' in run.error.replace("\\", "")
     assert next(work.glob("*/report/validation_report.txt")).read_text(encoding="utf-8").splitlines()[2].startswith("FAILED: ")
     cleaned = Run("playbooks/cleanup.yml", argument)
     assert cleaned.code == 0 and "is kept" in cleaned.output and list(work.glob("*/dump/**/*.zst"))
 
 
-def test_rehearsal_touches_no_target(work):
-    run = Run("playbooks/rehearse.yml", variables(work, postgres_host="127.0.0.1", postgres_port=1))
+def test_rehearsal_without_a_target(work):
+    """A target that does not answer ends a rehearsal before anything is read, unless it is said that there is none yet."""
+    values = {"postgres_host": "127.0.0.1", "postgres_port": 1}
+    for arguments in (("playbooks/rehearse.yml",), ("migrate.yml", "--check")):
+        run = Run(*arguments[:1], variables(work, **values), *arguments[1:])
+        assert run.code != 0 and "127.0.0.1:1 cannot be reached" in run.error and "nothing was made there" in run.error
+        assert not list(work.glob("*/dump/*"))
+    assert "target_available: false rehearses without a target" in Run("playbooks/rehearse.yml", variables(work, **values)).error
+    run = Run("migrate.yml", variables(work, **values, target_available=False))
+    assert run.code != 0 and "nothing to import into" in run.error and not list(work.glob("*/dump/*"))
+    run = Run("playbooks/rehearse.yml", variables(work, **values, target_available=False))
     assert run.code == 0 and "REHEARSED" in run.output, run.output
     assert not list(work.glob("*/rehearsal"))
 
 
 def test_values_that_postgresql_cannot_hold(work):
-    awkward = SAMPLE.replace("types", "awkward")
-    mistyped = Run("playbooks/rehearse.yml", variables(work, s3_backup_path=awkward, value_policies={"lenght": "null"}))
+    awkward = {"s3_backup_path": SAMPLE.replace("types", "awkward"), "target_available": False}
+    mistyped = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies={"lenght": "null"}))
     assert mistyped.code != 0 and "value_policies: the kind lenght is not known, did you mean length?" in mistyped.error
     # An unquoted null of YAML is the policy of that name.
     policies = {"length": None, "real_range": "replace", "decimal_range": None, "json_number": "replace", "json_depth": None}
-    stopped = Run("playbooks/rehearse.yml", variables(work, s3_backup_path=awkward, value_policies=policies))
+    stopped = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies=policies))
     assert stopped.code != 0 and "the text holds U+0000, which PostgreSQL cannot hold (value_policies can have replace, null or reject for zero_character)" in stopped.error
-    run = Run("playbooks/rehearse.yml", variables(work, s3_backup_path=awkward, value_policies={**policies, "zero_character": "reject"}))
+    run = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies={**policies, "zero_character": "reject"}))
     assert run.code == 0 and "REHEARSED" in run.output and "7 rows were put aside" in run.output, run.output
     report = next(work.glob("*/report/validation_report.txt")).read_text(encoding="utf-8")
     assert "4 rows were put aside" not in report and "2 rows were put aside, they are not in the table. column code: 2 for zero_character" in report

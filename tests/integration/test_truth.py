@@ -10,7 +10,7 @@ from rewritten_backups import BY_EPOCH, FLAGGED, UNFLAGGED, Form, rewrite
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 
 COPIES = {
-    "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"), "tricky": ("tricky", {}, "tricky"),
+    "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"), "tricky": ("tricky", {}, "tricky"), "tenant": ("tenant", {}, "tenant"),
     "modern-shaped/shop-v4": ("shop", {}, "shop"), "modern-shaped/shop-v7": ("shop", {}, "shop"), "modern-shaped/types-v5": ("types", {}, "types"),
     "modern-shaped/types-v7-encrypted": ("types", {"passphrase": "correct horse"}, "types"),
 }
@@ -39,10 +39,10 @@ REWRITTEN = {
 
 
 @pytest.mark.parametrize("form", REWRITTEN.values(), ids=REWRITTEN)
-def test_rewritten_into_other_forms(form, empty_server, fixtures_dir, tmp_path):
+def test_rewritten_into_other_forms(form, postgres, fixtures_dir, tmp_path):
     """Full and incremental layers inside of a virtual cluster, with range tombstones and a table under IMPORT INTO."""
     layers = rewrite(fixtures_dir / "backups" / "types", tmp_path / "backup", form)
-    migration = migrate(empty_server, [folder.as_uri() for folder in layers], tmp_path / "dump")
+    migration = migrate(postgres, [folder.as_uri() for folder in layers], tmp_path / "dump")
     _check(migration, fixtures_dir / "truth" / "types", "types")
     codes = {finding.code for finding in layout.read_manifest(migration.dump_dir).findings}
     assert {"backup_range_tombstones", "import_under_way"} <= codes and "range_tombstones_uncounted" not in codes

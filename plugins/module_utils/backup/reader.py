@@ -321,7 +321,6 @@ class Backup:
             unseen = [table_format] if table_format.startswith("pebble") else []
             unseen += ["slim manifest"] if manifest.slim else []
             unseen += ["elided key prefixes"] if manifest.elided == ELIDE_TABLE else []
-            unseen += ["keys of a virtual cluster"] if manifest.tenant else []
             unseen += ["encryption"] if layer.key else []
             if unseen:
                 self.findings.append(Finding(

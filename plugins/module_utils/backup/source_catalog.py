@@ -3,6 +3,7 @@
 """The catalog of everything that a backup holds."""
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ..catalog.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, add_leftovers
@@ -17,7 +18,7 @@ from .key_ranges import row_range
 from .reader import Backup
 from .row_decoder import build_row_decoder
 
-_ZONES = "zones"
+_ZONES, _SETTINGS = "zones", "settings"
 
 
 def source_catalog(backup: Backup) -> Catalog:
@@ -35,7 +36,13 @@ def find_leftovers(backup: Backup, catalog: Catalog) -> None:
 
 
 def _leftover_rows(backup: Backup, table: Table, name: str) -> list[Row]:
-    return _zones(backup, table) if name == _ZONES else _rows(backup, table, name, ANY_TEXT)
+    if name == _ZONES:
+        return _zones(backup, table)
+    if name == _SETTINGS:
+        # Their names are the key. What is beside them is not told, and in a virtual cluster's first row not even of its column's type.
+        key = {part.column_id for part in table.primary_index.columns}
+        table = replace(table, columns=[column for column in table.columns if column.id in key])
+    return _rows(backup, table, name, ANY_TEXT)
 
 
 def _rows(backup: Backup, table: Table, name: str, policies: ValuePolicies = STOP_ALL) -> list[Row]:

@@ -69,7 +69,7 @@ def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -
             if kind == _TABLE:
                 _add_table(message, databases, schemas, catalog, before_imports)
             elif kind == _TYPE:
-                _add_type(number, message, databases, schemas)
+                _add_type(number, message, databases, schemas, catalog.findings)
             elif kind == _FUNCTION:
                 _add_function(number, message, databases, schemas)
         except UnsupportedError as error:
@@ -262,7 +262,9 @@ def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], cat
                 table.foreign_keys.append(key)
 
 
-def _add_type(number: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema]) -> None:
+def _add_type(
+    number: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema], findings: list[Finding],
+) -> None:
     name, database = protobuf.text(message, 3), databases.get(protobuf.integer(message, 1))
     kind = protobuf.integer(message, 5)
     if database is None or _is_left_out(message, 13) or kind in (_ALIAS, _RECORD):
@@ -279,7 +281,7 @@ def _add_type(number: int, message: protobuf.Message, databases: dict[int, Datab
             item.fields.append(read_type(protobuf.blob(part, 1), f"{database.name}.{name}"))
             item.field_names.append(protobuf.text(part, 2))
     elif kind == _DOMAIN:
-        read_domain(protobuf.parse(protobuf.blob(message, 21)), item, f"{database.name}.{name}")
+        findings += read_domain(protobuf.parse(protobuf.blob(message, 21)), item, f"{database.name}.{name}")
     else:
         item.kind = "multi-region enum" if kind == _MULTI_REGION else "enum"
         for data in protobuf.blobs(message, 6):

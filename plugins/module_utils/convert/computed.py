@@ -90,15 +90,26 @@ def _leave_out_virtual(table: Table, impossible: dict[int, str], context: Contex
 
 
 def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:
-    """Leave out the indexes and constraints of columns that are gone, each with a finding."""
-    def kept(name: str, column_ids: set[int]) -> bool:
-        if gone & column_ids:
+    """Leave out the indexes and constraints of columns that are gone, each with a finding; expressions and predicates name theirs."""
+    names = {column.name for column in table.columns}
+
+    def named(text: str) -> bool:
+        return bool(text) and not expressions.column_names(text, context.full_name(table)) <= names
+
+    def kept(name: str, column_ids: set[int], *texts: str) -> bool:
+        uses = bool(gone & column_ids) or any(map(named, texts))
+        if uses:
             context.find(
                 "needs_left_out_column", "error", context.full_name(table, name), "The index or constraint is left out with the virtual column that it uses.",
             )
-        return not gone & column_ids
+        return not uses
 
-    table.indexes = [index for index in table.indexes if kept(index.name, {part.column_id for part in index.columns} | set(index.stored_column_ids))]
+    computed = {column.id: column.computed for column in table.columns if column.inaccessible}
+    table.indexes = [
+        index for index in table.indexes
+        if kept(index.name, {part.column_id for part in index.columns} | set(index.stored_column_ids), index.predicate,
+                *(computed.get(part.column_id, "") for part in index.columns))
+    ]
     table.checks = [check for check in table.checks if kept(check.name, set(check.column_ids))]
     table.foreign_keys = [key for key in table.foreign_keys if kept(key.name, set(key.column_ids))]
-    table.unique_without_index = [item for item in table.unique_without_index if kept(item.name, set(item.column_ids))]
+    table.unique_without_index = [item for item in table.unique_without_index if kept(item.name, set(item.column_ids), item.predicate)]

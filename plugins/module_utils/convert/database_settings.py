@@ -3,6 +3,8 @@
 """Session defaults of a database (ALTER DATABASE … SET)."""
 from __future__ import annotations
 
+import csv
+
 from .context import Context
 from .database_commands import on_database
 from .definitions import Setting
@@ -40,7 +42,8 @@ def _value(name: str, value: str) -> str:
     if name not in _KNOWN:
         return ""
     if name == _SEARCH_PATH:
-        return ", ".join(quote(clip(part.strip().strip('"'))) for part in value.split(",") if part.strip()) or ""
+        names = next(csv.reader([value], skipinitialspace=True), [])
+        return ", ".join(quote(clip(name.strip())) for name in names if name.strip())
     if name in _DURATIONS and value.lstrip("0123456789") not in _UNITS:
         return ""
     return literal(value)

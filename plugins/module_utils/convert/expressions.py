@@ -61,6 +61,8 @@ _EXTENSIONS_OF_TYPES = {"geometry": "postgis", "geography": "postgis", "vector":
 _OPERATIONS = () if exp is None else (
     exp.Binary, exp.In, exp.Between, exp.Any, exp.All, exp.Anonymous, exp.Case, exp.If, exp.Coalesce, exp.Paren, exp.Tuple, exp.Array,
 )
+ADDED_TYPE = "added_type"
+"""Marks a type that users have made."""
 TO_BASE = "to_base"
 """Marks the cast of a domain to its base type, which converts nothing."""
 _TAKE_TEXT = () if exp is None else (exp.EQ, exp.NEQ, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In)
@@ -328,7 +330,7 @@ class _Converter:
             value = exp.Literal.string(_label(user_type, value.name, self.context, self.where))
         else:
             value = self.convert(value)
-        made = exp.Cast(this=value, to=_named_type(self.context.qualified(user_type) + ("[]" if array else "")))
+        made = exp.Cast(this=value, to=_added_type(self.context.qualified(user_type) + ("[]" if array else "")))
         if user_type.kind != "domain" or not _is_operand(node):
             return made
         kind = SqlType("array", element=domain_type(user_type)) if array else domain_type(user_type)
@@ -424,7 +426,7 @@ class _Converter:
     def _type(self, node: Any) -> Any:
         oid = _type_oid(node)
         if oid:
-            return _named_type(self.context.qualified(self.context.user_type_of_oid(oid, self.where)))
+            return _added_type(self.context.qualified(self.context.user_type_of_oid(oid, self.where)))
         kinds = exp.DataType.Type
         parameters = ", ".join(part.sql() for part in node.expressions)
         if isinstance(node.args.get("kind"), exp.Var):
@@ -455,7 +457,7 @@ class _Converter:
             return _named_type(built_in + parameters)
         for item in self.context.database.types:
             if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
-                return _named_type(self.context.qualified(item))
+                return _added_type(self.context.qualified(item))
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
 
     def need(self, extension: str, what: str) -> None:
@@ -641,6 +643,13 @@ def _is_time_of_day(node: Any) -> bool:
     return _TIME_WORDS.issuperset("".join(character if character.isalpha() else " " for character in text.lower()).split())
 
 
+def _added_type(name: str) -> Any:
+    """Return a type that users have made, marked as such."""
+    made = _named_type(name)
+    made.meta[ADDED_TYPE] = True
+    return made
+
+
 def _named_type(name: str) -> Any:
     return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=exp.Var(this=name))
 
@@ -670,7 +679,7 @@ def _is_operand(node: Any) -> bool:
 
 
 def _to_base(value: Any, base: str) -> Any:
-    made = exp.Cast(this=value, to=_named_type(base))
+    made = exp.Cast(this=value, to=_added_type(base))
     made.meta[TO_BASE] = True
     return made
 

@@ -11,7 +11,7 @@ from ..errors import UnsupportedError
 from . import function_calls, functions
 from .context import Context
 from .definitions import RoutineDefinition
-from .expressions import TO_BASE, Expression
+from .expressions import ADDED_TYPE, TO_BASE, Expression
 from .families import Scope, family_of, type_family
 from .names import clip, dollar_quote, quote
 from .types import element_of, type_name
@@ -126,9 +126,8 @@ def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:
     """Whether an expression has to do with a type that a user or an extension has made, which virtual columns of PostgreSQL may not."""
     used = {node.name for node in tree.find_all(exp.Column)}
     kinds = [element_of(kind) for kind in (result, *(column.type for column in columns if clip(column.name) in used))]
-    named = (node.args.get("kind") for node in tree.find_all(exp.DataType))
     added = any(kind.user_type_id or kind.domain_id or kind.family in _ADDED for kind in kinds)
-    return added or any(isinstance(kind, exp.Var) and '"' in kind.name for kind in named)
+    return added or any(node.meta.get(ADDED_TYPE) for node in tree.find_all(exp.DataType))
 
 
 def immutable_sql(

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.source_catalog import find_leftovers, source_catalog
 
 START, END = b"\x80", b"\xfd"
 PASSPHRASE = "correct horse"
@@ -119,3 +120,16 @@ def test_large_tables_are_read_in_windows(shared_fixtures):
     pieces = backup.split(START, END, 8 << 20)
     assert 15 <= len(pieces) <= 22
     assert pieces == sorted(set(pieces))
+
+
+def test_a_cluster_backup_from_inside_a_virtual_cluster(fixtures_dir):
+    """Its system tables are read, too; v22.1 wrote the first row of the settings with a value that is not of its column's type."""
+    backup, rows, tally = read(fixtures_dir / "backups" / "tenant")
+    assert_complete(backup, tally)
+    assert (backup.info["virtual_cluster"], backup.info["coverage"]) == (10, "cluster")
+    assert all(key[:1] != b"\xfe" for key, _value in rows)
+    catalog = source_catalog(backup)
+    find_leftovers(backup, catalog)
+    assert [role.name for role in catalog.roles] == ["reader"]
+    assert {table.name: table.comment for database in catalog.databases for table in database.tables}["items"] == "things"
+    assert [finding.message for finding in catalog.findings] == ["Cluster settings are left out: sql.defaults.distsql."]

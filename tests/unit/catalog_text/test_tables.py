@@ -222,6 +222,17 @@ def test_a_column_that_a_user_wrote_is_no_shard(read_table):
     assert [column.name for column in table.columns] == ["a", "crdb_internal_shard_8", "part"] and len(table.checks) == 1
 
 
+def test_a_check_is_of_the_columns_that_its_parsed_names_are(read_table):
+    """Neither words in strings, nor functions, types and fields of composite values."""
+    table = read_table("""CREATE TYPE public.spot AS (x INT8, y INT8);
+CREATE TABLE public.t (
+	id INT8 NOT NULL, x INT8 NULL, "date" DATE NULL, length INT8 NULL, "Id" INT8 NULL, place public.spot NULL,
+	CONSTRAINT c1 CHECK ((place).x > 0:::INT8), CONSTRAINT c2 CHECK (length('id'::STRING) > 1:::INT8), CONSTRAINT c3 CHECK ("date" > '2000-01-01'::DATE),
+	CONSTRAINT c4 CHECK (ID > x), CONSTRAINT c5 CHECK ("Id" > length), CONSTRAINT c6 CHECK (is_valid(place))
+)""")
+    assert [names_of(table, check.column_ids) for check in table.checks] == [["place"], [], ["date"], ["id", "x"], ["length", "Id"], ["place"]]
+
+
 def test_indexes_of_every_kind(read):
     catalog = read_schema_text("""CREATE TABLE public.t (
 	id INT8 NOT NULL,

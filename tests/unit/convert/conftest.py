@@ -18,7 +18,9 @@ from postgres_servers import bin_dir, empty
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
 
 ID_FIELDS = {1: 3, 2: 2, 3: 4, 4: 3, 5: 2}
 """Kind of descriptor to the field that holds its id."""
@@ -118,3 +120,55 @@ def server(_reused_server):
     yield _reused_server
     with contextlib.closing(_reused_server.connect()) as connection:
         empty(connection)
+
+
+class Trial:
+    """A conversion that runs in a transaction of a database that tests share; nothing of it stays."""
+
+    def __init__(self, connection, features: ServerFeatures, database, options: ConvertOptions) -> None:
+        connection.rollback()
+        self.connection, self.cursor, self.database = connection, connection.cursor(), database
+        self.conversion = convert_database(database, [], features, options)
+        for statement in self.conversion.statements:
+            self.cursor.execute(statement.sql)
+
+    def rows(self, query: str) -> list[tuple]:
+        """Execute commands, and return the rows of the last one."""
+        self.cursor.execute(query)
+        return self.cursor.fetchall()
+
+    def refuses(self, command: str, message: str) -> None:
+        """Assert that PostgreSQL refuses a command."""
+        self.cursor.execute("SAVEPOINT refused")
+        with pytest.raises(psycopg2.Error, match=message):
+            self.cursor.execute(command)
+        self.cursor.execute("ROLLBACK TO SAVEPOINT refused")
+
+    def differences(self) -> list[str]:
+        """Return what the verification finds wrong."""
+        self.cursor.execute("SAVEPOINT verified")
+        found = check_catalog(self.connection, self.database, self.conversion.statements, rights_are_ours=False)[1]
+        self.cursor.execute("ROLLBACK TO SAVEPOINT verified")
+        return found
+
+    def findings(self) -> dict[str, str]:
+        """Return the severities of the findings by their codes."""
+        return {finding.code: finding.severity for finding in self.conversion.findings}
+
+
+@pytest.fixture(scope="module")
+def _trials(_reused_server):
+    """A connection to a database in which nothing is ever committed."""
+    with contextlib.closing(_reused_server.new_database("trials")) as connection:
+        connection.autocommit = False
+        yield connection, _reused_server.features()
+    with contextlib.closing(_reused_server.connect()) as connection:
+        empty(connection)
+
+
+@pytest.fixture
+def trial(_trials):
+    """Give a Trial of a database and, if wanted, ConvertOptions. Not for modules whose tests take the whole server."""
+    connection, features = _trials
+    yield lambda database, options=None: Trial(connection, features, database, options or ConvertOptions("skip"))
+    connection.rollback()

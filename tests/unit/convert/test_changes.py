@@ -202,6 +202,22 @@ def test_the_check_of_a_shard_column_goes_with_it(server):
     assert codes(conversion) == {"index_renamed", "hash_sharded"}
 
 
+def test_expressions_and_predicates_go_with_the_virtual_column_that_they_name(server):
+    gone = Column(2, "id_hash", INT, computed="fnv32(v)", virtual=True)
+    table = make_table(1, "t", gone, Column(3, "v", TEXT), Column(4, "crdb_internal_idx_expr", INT, computed="id_hash + 1:::INT8", virtual=True, inaccessible=True))
+    table.indexes = [
+        Index(2, "by_expression", columns=[IndexColumn(4)]), Index(3, "by_predicate", columns=[IndexColumn(3)], predicate="id_hash > 1:::INT8"),
+        Index(4, "kept", columns=[IndexColumn(3)], predicate="v != 'id_hash':::STRING"),
+    ]
+    table.unique_without_index = [UniqueWithoutIndex("unique_v", [3], "id_hash > 2:::INT8")]
+    catalog = Catalog([make_database(table)])
+    keep_unconvertible_as_data(catalog)
+    conversion, _cursor = load(server, catalog.databases[0])
+    assert {finding.object for finding in catalog.findings if finding.code == "needs_left_out_column"} == {
+        "db.public.t.by_expression", "db.public.t.by_predicate", "db.public.t.unique_v"}
+    assert [statement.name for statement in conversion.statements if statement.kind == "index"] == ["kept"]
+
+
 def test_a_virtual_column_that_needs_an_extension_is_there_where_the_server_has_it(server):
     """It holds no data, so that nothing has to be decided while the rows are exported."""
     point = Column(2, "p", SqlType("geometry", 90000), computed="st_setsrid(st_makepoint(id::FLOAT8, 1.5:::FLOAT8), 4326:::INT8)", virtual=True)

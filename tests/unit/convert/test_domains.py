@@ -7,7 +7,6 @@ import dataclasses
 import re
 
 import domain_backup
-import psycopg2
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
@@ -17,11 +16,12 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.o
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import object_numbers
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.renaming import rename
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection, select
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.table_source import table_sources
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.key_ranges import PrimaryKey
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_texts import RowTexts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
 
 TYPES = """
 CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'glad');
@@ -39,37 +39,9 @@ def read(text: str) -> Database:
     return read_schema_text(TYPES + text, "db").databases[0]
 
 
-@pytest.fixture(name="loaded")
-def _loaded(server):
-    """Load a text, and give the connection (which commits each command), a cursor and the conversion."""
-    made = []
-
-    def load(text, **policies):
-        database = read(text)
-        connection = server.new_database("domains")
-        conversion = convert_database(database, [], server.features(), ConvertOptions("skip", policies=conversion_policies(policies)))
-        cursor = connection.cursor()
-        for statement in conversion.statements:
-            cursor.execute(statement.sql)
-        made.append(connection)
-        return database, connection, cursor, conversion
-
-    yield load
-    for connection in made:
-        connection.close()
-
-
-def differences(database, connection, conversion) -> list[str]:
-    connection.autocommit = False
-    try:
-        return check_catalog(connection, database, conversion.statements, rights_are_ours=False)[1]
-    finally:
-        connection.rollback()
-        connection.autocommit = True
-
-
 def test_descriptors(descriptors_of):
-    database = built(descriptors_of).databases[0]
+    catalog = built(descriptors_of)
+    database = catalog.databases[0]
     types = {item.name: item for item in database.types if item.kind == "domain"}
     assert set(types) == {domain.name for domain in domain_backup.DOMAINS} and len(database.types) == len(types) + 2
     email = types["email"]
@@ -82,6 +54,8 @@ def test_descriptors(descriptors_of):
     assert columns["tags"].oid == domain_backup.OIDS + types["tag"].array_type_id and columns["tags"].element == SqlType("string", 25, domain_id=types["tag"].id)
     assert columns["status"] == dataclasses.replace(types["state"].base, domain_id=types["state"].id)
     assert from_json(Database, to_json(database)) == database
+    assert {finding.object for finding in catalog.findings if finding.code == "domain_deduced"} == {
+        f"shop.{domain.name}" for domain in domain_backup.DOMAINS if domain.checks or domain.not_null_name}
 
 
 @pytest.mark.parametrize("domain, message", [
@@ -114,6 +88,28 @@ def test_names_in_checks_and_defaults_follow(descriptors_of):
     assert "Nummern" in found.default and "Nummern" in found.checks[0].expression and "invoice_no" not in found.default
 
 
+ROWS = {
+    "orders": ["1", "00000000-0000-4000-8000-000000000008", "paid", "1000", "2024-03-01 00:12:59.999999", "3.33", "USD", None],
+    "customers": [
+        "00000000-0000-4000-8000-000000000002", "user2@example.org", "n", "Nick2", "t", '{"a": 1}', '{a,NULL,"b c"}', "10.1.1.7/24",
+        "2024-01-01 01:14:22.246912+00", None, "1950-01-27", "s2", "example.org",
+    ],
+    "products": ["SKU-1", "102", "t", "1.37", "0.3333333333333333", "M", "00000001", "\\x00", '{"b": 2}', "1 mon 1 day 00:00:01.5", "08:01:00"],
+}
+
+
+def test_what_cockroachdb_sends_is_read_as_the_base_type(descriptors_of):
+    plain, domains = (
+        {source.table.name: source for source in table_sources(catalog.databases[0])}
+        for catalog in (build_catalog(descriptors_of("shop")), built(descriptors_of))
+    )
+    for table, row in ROWS.items():
+        texts = [RowTexts(source) for source in (plain[table], domains[table])]
+        assert texts[0].names() == texts[1].names() and texts[0].columns == texts[1].columns and texts[0].computed == texts[1].computed
+        assert texts[0].lines([row]) == texts[1].lines([row])
+        assert PrimaryKey(plain[table]).bound(row[:1]) == PrimaryKey(domains[table]).bound(row[:1])
+
+
 FUNCTION = """
 CREATE FUNCTION public.rate(m public.good, n public.counted, ns public.counted[]) RETURNS public.counted IMMUTABLE LANGUAGE SQL AS $$
 	SELECT CASE WHEN m = 'glad' THEN n ELSE n + 1 END;
@@ -129,11 +125,9 @@ def test_object_identifiers_name_them():
     assert {"public.counted", "public.counted[]", "public.good"} <= set(names[2206].values())
 
 
-def test_functions_take_and_return_them(loaded):
-    database, connection, cursor, conversion = loaded(FUNCTION)
-    cursor.execute("SELECT rate('glad', 5, '{}'), rate('ok', 5, NULL)")
-    assert cursor.fetchone() == (5, 6)
-    assert differences(database, connection, conversion) == []
+def test_functions_take_and_return_them(trial):
+    result = trial(read(FUNCTION))
+    assert result.rows("SELECT rate('glad', 5, '{}'), rate('ok', 5, NULL)") == [(5, 6)] and result.differences() == []
 
 
 TABLE = """
@@ -160,35 +154,29 @@ $$;
 
 
 @pytest.mark.parametrize("policy", ["index", "trigger"])
-def test_operators_find_the_base_type(loaded, policy):
-    database, connection, cursor, conversion = loaded(TABLE, unique_without_index=policy)
-    cursor.execute("INSERT INTO t (id, m, n, ns) VALUES (1, 'glad', 1, '{1}'), (2, 'ok', 2, '{2,3}'), (3, 'glad', 3, '{4}') RETURNING kind, better, many")
-    assert cursor.fetchall() == [("best", True, True), ("good", False, True), ("best", True, False)]
-    cursor.execute("INSERT INTO t (id) VALUES (4) RETURNING n")
-    assert cursor.fetchone() == (7,), "the default of the domain"
+def test_operators_find_the_base_type(trial, policy):
+    result = trial(read(TABLE), ConvertOptions("skip", policies=conversion_policies({"unique_without_index": policy})))
+    assert result.rows("INSERT INTO t (id, m, n, ns) VALUES (1, 'glad', 1, '{1}'), (2, 'ok', 2, '{2,3}'), (3, 'glad', 3, '{4}') RETURNING kind, better, many") == [
+        ("best", True, True), ("good", False, True), ("best", True, False)]
+    assert result.rows("INSERT INTO t (id) VALUES (4) RETURNING n") == [(7,)], "the default of the domain"
     for command, constraint in [
         ("INSERT INTO t (id, m, n) VALUES (5, 'ok', 1)", "check_m"), ("INSERT INTO t (id, m) VALUES (5, 'sad')", "good_check"),
         ("INSERT INTO t (id, n) VALUES (5, 0)", "counted_check"), ("INSERT INTO t (id, ns) VALUES (5, '{0}')", "counted_check"),
         ("INSERT INTO t (id, n) VALUES (5, NULL)", "does not allow null values"), ("INSERT INTO t (id, m, ns) VALUES (5, 'glad', '{1}')", "unique_m"),
     ]:
-        with pytest.raises(psycopg2.Error, match=constraint):
-            cursor.execute(command)
-    cursor.execute("SELECT improve()")
-    cursor.execute("SELECT m, n FROM v")
-    assert cursor.fetchall() == [("glad", 3)]
-    cursor.execute("SELECT DISTINCT touched FROM t WHERE id = 2")
-    assert cursor.fetchall() == [("ok",)]
-    assert differences(database, connection, conversion) == []
-    assert {(finding.code, finding.object) for finding in conversion.findings} >= {("domain_operators", "db.public.t.m"), ("domain_operators", "db.public.t.ns")}
+        result.refuses(command, constraint)
+    assert result.rows("SELECT improve(); SELECT m, n FROM v") == [("glad", 3)]
+    assert result.rows("SELECT DISTINCT touched FROM t WHERE id = 2") == [("ok",)]
+    assert result.differences() == []
+    assert {(finding.code, finding.object) for finding in result.conversion.findings} >= {("domain_operators", "db.public.t.m"), ("domain_operators", "db.public.t.ns")}
 
 
 @pytest.mark.parametrize("kind", ["ALWAYS", "BY DEFAULT"])
-def test_an_identity_of_a_domain_draws_from_its_sequence(loaded, kind):
-    database, connection, cursor, conversion = loaded(
-        f"CREATE TABLE public.t (id public.counted NOT NULL GENERATED {kind} AS IDENTITY (START 5), v INT8 NULL, CONSTRAINT t_pkey PRIMARY KEY (id ASC));")
-    cursor.execute("INSERT INTO t (v) VALUES (1) RETURNING id")
-    assert cursor.fetchone() == (5,) and differences(database, connection, conversion) == []
-    assert [finding.severity for finding in conversion.findings if finding.code == "identity_left_out"] == ["warning"]
+def test_an_identity_of_a_domain_draws_from_its_sequence(trial, kind):
+    result = trial(read(
+        f"CREATE TABLE public.t (id public.counted NOT NULL GENERATED {kind} AS IDENTITY (START 5), v INT8 NULL, CONSTRAINT t_pkey PRIMARY KEY (id ASC));"))
+    assert result.rows("INSERT INTO t (v) VALUES (1) RETURNING id") == [(5,)] and result.differences() == []
+    assert result.findings()["identity_left_out"] == "warning"
 
 
 @pytest.mark.parametrize("command, difference", [
@@ -202,9 +190,9 @@ def test_an_identity_of_a_domain_draws_from_its_sequence(loaded, kind):
     ("DROP DOMAIN good; CREATE DOMAIN good AS text", "domain public.good: (kind|base type) is text"),
     ("DROP DOMAIN good", "domain public.good: missing"),
 ])
-def test_the_verification_sees_what_is_changed(loaded, command, difference):
-    database, connection, cursor, conversion = loaded("CREATE DOMAIN public.late AS INT8; ALTER DOMAIN public.late ADD CONSTRAINT c CHECK (value < 9) NOT VALID;")
-    assert differences(database, connection, conversion) == []
-    cursor.execute(command)
-    found = differences(database, connection, conversion)
+def test_the_verification_sees_what_is_changed(trial, command, difference):
+    result = trial(read("CREATE DOMAIN public.late AS INT8; ALTER DOMAIN public.late ADD CONSTRAINT c CHECK (value < 9) NOT VALID;"))
+    assert result.differences() == []
+    result.cursor.execute(command)
+    found = result.differences()
     assert any(re.match(difference, line) for line in found), found

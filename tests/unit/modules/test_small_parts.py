@@ -28,6 +28,7 @@ def test_missing_library_is_named_with_the_command(monkeypatch):
     with pytest.raises(ConfigurationError) as caught:
         libraries.require(libraries.LOAD + libraries.READ_BACKUP)
     assert f"{sys.executable} -m pip install google-crc32c psycopg2-binary" in str(caught.value)
+    assert "requirements.txt" in str(caught.value) and "ansible_python_interpreter" in str(caught.value)
 
 
 def test_boto3_is_needed_for_s3_only():

@@ -10,7 +10,7 @@ import pytest
 from backup_rows import DecodedTable, copy_in, decoded_tables, quote, unescape
 
 BACKUPS = [
-    ("shop", "shop", ""), ("types", "types", ""), ("tricky", "tricky", ""), ("modern-shaped/shop-v4", "shop", ""), ("modern-shaped/shop-v7", "shop", ""),
+    ("shop", "shop", ""), ("types", "types", ""), ("tricky", "tricky", ""), ("boxes", "boxes", ""), ("tenant", "tenant", ""), ("modern-shaped/shop-v4", "shop", ""), ("modern-shaped/shop-v7", "shop", ""),
     ("modern-shaped/types-v5", "types", ""), ("modern-shaped/types-v7-encrypted", "types", "correct horse"),
 ]
 

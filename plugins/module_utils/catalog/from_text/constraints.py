@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..model import Check, ForeignKey, Table, UniqueWithoutIndex
-from . import dialect
 from .cursor import Cursor
 from .indexes import read_index, read_primary_key
 from .table_place import TablePlace
@@ -59,22 +58,10 @@ def add_unique(place: TablePlace, name: str, columns: list[str], cursor: Optiona
 def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = True) -> None:
     """Add a check; ``inside`` is what the parentheses hold."""
     text = place.builder.expression(inside.statement, inside.rest())
-    used = _names_in(text, inside)
+    used = place.builder.column_names(text, place.full_name)
     columns = [column for column in place.table.columns if column.name in used and not column.inaccessible]
     check = Check(name or place.free_name("_".join(["check", *(column.name for column in columns)])), text, [column.id for column in columns], validated)
     place.own_table.checks.append(check)
-
-
-def _names_in(text: str, cursor: Cursor) -> set[str]:
-    """Return the names in an expression that may be columns: neither types nor functions."""
-    words = dialect.words(text, cursor.statement.beginning)
-    before = [dialect.Word(dialect.SYMBOL, "(", 0, 0), *words]
-    after = [*words[1:], dialect.Word(dialect.SYMBOL, ")", 0, 0)]
-    return {
-        word.identifier for previous, word, following in zip(before, words, after)
-        if word.kind in (dialect.WORD, dialect.NAME) and word.keyword not in dialect.RESERVED
-        and not previous.is_symbol("::", ":::") and previous.keyword != "AS" and not following.is_symbol("(")
-    }
 
 
 def add_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 
 from ...convert.dialect import parse
+from ...convert.expressions import column_names
 from ...errors import UnsupportedError
 from ..model import USER_TYPE_OID_BASE, Catalog, Database, Finding, Function, Schema, Sequence, Table, UserType, View
 from . import dialect
@@ -208,6 +209,13 @@ class Builder:
             items = self.functions(path, statement) if cursor.at("(") else [self.relation(path, statement)]
             found += [item.id for item in items if item is not None and item.id not in (function.id, *found)]
         return found
+
+    def column_names(self, text: str, where: str) -> set[str]:
+        """Return the names of the columns in an expression; none when the dialect does not know it: the conversion will say so."""
+        try:
+            return column_names(text, where)
+        except UnsupportedError:
+            return set()
 
     def tree(self, text: str, where: str) -> Any:
         """Return the tree of an expression or query, None when the dialect does not know it: the conversion will say so."""
