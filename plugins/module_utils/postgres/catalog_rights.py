@@ -54,8 +54,8 @@ _DEFAULT_KIND = (
     "ELSE defaclobjtype::text END"
 )
 _DEFAULT_PRIVILEGES = f"""
-SELECT pg_get_userbyid(defaclrole), coalesce(nspname, ''), {_DEFAULT_KIND},
-       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END, privilege_type, is_grantable
+SELECT pg_get_userbyid(defaclrole), coalesce(nspname, ''), CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END,
+       privilege_type, is_grantable, {_DEFAULT_KIND}
 FROM pg_default_acl LEFT JOIN pg_namespace n ON n.oid = defaclnamespace, aclexplode(defaclacl) WHERE grantee <> defaclrole
 """
 _CHANGED_DEFAULTS = f"SELECT DISTINCT {_DEFAULT_KIND} FROM pg_default_acl WHERE defaclnamespace = 0 AND pg_get_userbyid(defaclrole) = ANY(%s)"
@@ -105,8 +105,8 @@ def read_rights(cursor: Any, schemas: Iterable[str], routines: Iterable[str]) ->
     for kind, everybody, names in cursor.fetchall():
         (rights.of_everybody if everybody else rights.everything)[kind] = frozenset(names)
     cursor.execute(_DEFAULT_PRIVILEGES)
-    for *place, privilege, grantable in cursor.fetchall():
-        _note(rights.default_privileges.setdefault(tuple(place), {}), privilege, grantable)
+    for creator, schema, role, privilege, grantable, kind in cursor.fetchall():
+        _note(rights.default_privileges.setdefault((creator, schema, kind, role), {}), privilege, grantable)
     cursor.execute(_IMPORTERS, (SCHEMA,))
     rights.importers = frozenset(role for (role,) in cursor.fetchall())
     cursor.execute(_CHANGED_DEFAULTS, (sorted(rights.importers),))
