@@ -17,6 +17,7 @@ from psycopg2 import sql
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.download import put_in_place, work_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.binaries import provide_binaries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
 
 VERSIONS = (15, 17)
@@ -103,3 +104,15 @@ def _serve(major: int):
             yield parameters
     finally:
         shutil.rmtree(directory)
+
+
+def query(parameters, database: str, text: str):
+    """Run one text of SQL with autocommit; return its rows, None when it has none."""
+    connection = connect(parameters, database)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(text)
+            return cursor.fetchall() if cursor.description else None
+    finally:
+        connection.close()

@@ -61,7 +61,7 @@ class Node:
 def _backups(tmp_path_factory, fixtures_dir, shared_fixtures):
     """A writable copy: CockroachDB's jobs may write beside a backup."""
     directory = tmp_path_factory.mktemp("external")
-    for name in ("shop", "cluster"):
+    for name in ("shop", "cluster", "tenant"):
         shutil.copytree(fixtures_dir / "backups" / name, directory / name)
     for name in ("modern-shaped", "upstream"):
         shutil.copytree(shared_fixtures / "backups" / name, directory / name)
@@ -130,6 +130,15 @@ def test_databases_of_a_cluster_backup(clean_node, tmp_path):
     assert [finding["code"] for finding in result["findings"]] == ["cluster_not_restored"]
 
 
+def test_a_cluster_backup_from_inside_a_virtual_cluster(new_node, tmp_path):
+    """CockroachDB refuses the whole of it ("taken from different tenant"), so its databases are restored."""
+    result = new_node.restore(tmp_path / "state.json", "tenant")
+    assert (result["coverage"], result["databases"]) == ("database", ["tenant"])
+    [finding] = [finding for finding in result["findings"] if finding["code"] == "cluster_not_restored"]
+    assert "migration_source: backup" in finding["advice"]
+    assert new_node.rows("SELECT count(*) FROM tenant.people") == [(1000,)]
+
+
 def test_tables_need_their_database_and_sequences(clean_node, tmp_path, backups):
     clean_node.rows("CREATE DATABASE part")
     for statement in ("CREATE SEQUENCE part.public.numbers", "CREATE TABLE part.public.a (id INT PRIMARY KEY DEFAULT nextval('part.public.numbers'))",
@@ -137,7 +146,7 @@ def test_tables_need_their_database_and_sequences(clean_node, tmp_path, backups)
                       "BACKUP DATABASE part INTO 'nodelocal://1/part'",
                       "BACKUP TABLE part.public.a, part.public.numbers INTO 'nodelocal://1/two'", "DROP DATABASE part CASCADE"):
         clean_node.rows(statement)
-    with pytest.raises(CockroachError, match=r'cannot restore table "b" without referenced table.*options: \[skip_missing_foreign_keys\]'):
+    with pytest.raises(CockroachError, match=r'cannot restore table "b" without referenced table.*restore_skip_missing to \[foreign_keys\]'):
         clean_node.restore(tmp_path / "state.json", "part", selection=Selection(("part.public.b",)))
     result = clean_node.restore(tmp_path / "state.json", "part", selection=Selection(("part.public.b",)), options=("skip_missing_foreign_keys",))
     assert (result["coverage"], result["databases"]) == ("table", ["part"])

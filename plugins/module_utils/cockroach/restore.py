@@ -22,7 +22,7 @@ from ..backup.storage import StorageOptions
 from ..catalog.from_descriptors import build_catalog
 from ..catalog.model import Finding, to_json
 from ..catalog.object_numbers import object_numbers
-from ..catalog.selection import BUILT_IN_DATABASES, Selection
+from ..catalog.selection import BUILT_IN_DATABASES, Selection, select
 from ..errors import CockroachError, ConfigurationError
 from ..result_file import read_result, write_result
 from .backup_contents import CLUSTER, TABLES, Contents, Plan, choose, read_contents
@@ -103,6 +103,8 @@ def restore_backup(parameters: CockroachParameters, request: RestoreRequest, pro
         backup = open_backup(_backup_request(request)) if request.is_readable else None
         if backup:
             require_restorable((layer.manifest.build_tag for layer in backup.layers), version)
+            # What the export would refuse to read is refused before it is restored.
+            select(build_catalog(backup.descriptors, before_imports=True), request.selection)
         restore = _Restore(session, request, version, backup, progress)
         facts = restore.look() if check else restore.run()
     finally:
@@ -224,7 +226,9 @@ class _Restore:
             kept = self.state["plan"]
             return Plan(kept["coverage"], tuple(kept["databases"]), tuple((database, schema, table) for database, schema, table in kept["tables"]))
         is_empty = not self._databases() - set(BUILT_IN_DATABASES) and not self._filled(BUILT_IN_DATABASES)
-        plan = choose(self.contents, self.request.selection, is_empty, self._complete_databases())
+        # CockroachDB restores a virtual cluster's databases anywhere, the whole of it only into the same one.
+        takes_cluster = is_empty and not (self.backup and self.backup.info["virtual_cluster"])
+        plan = choose(self.contents, self.request.selection, takes_cluster, self._complete_databases())
         if plan.tables:
             plan = dataclasses.replace(plan, tables=plan.tables + tuple(self._missing_sequences(plan)))
         return plan
@@ -342,8 +346,10 @@ class _Restore:
             ))
         if self.contents.whole_cluster and self.plan.coverage != CLUSTER:
             found.append(Finding(
-                "cluster_not_restored", "warning", where, "of this backup of a whole cluster only databases were restored, without users, roles and settings",
-                "Restore everything into an empty CockroachDB when roles are to be migrated.",
+                "cluster_not_restored", "warning", where,
+                "of this backup of a whole cluster only databases were restored, without users, roles, settings and comments",
+                "CockroachDB restores the whole of a virtual cluster into that one only: migrate with migration_source: backup when roles are to be migrated."
+                if self.backup and self.backup.info["virtual_cluster"] else "Restore everything into an empty CockroachDB when roles are to be migrated.",
             ))
         if self.plan.coverage == TABLES and self.request.options:
             found.append(Finding(

@@ -63,7 +63,7 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
         shown = ", ".join(sorted(set(objects))[:10]) + (" …" if len(set(objects)) > 10 else "")
         context.find(
             "role_missing", "warning", role, f"The target has no role {role}: its privileges or ownership are left out for {shown}.",
-            "Create the role and run the import again, or set grants to create.",
+            "Create the role, or set grants to create, and run again.",
         )
 
 
@@ -145,7 +145,8 @@ def _privileges(
                 on_database("grant", "grant", command, context, expects=expects, needs=needs)
             else:
                 sql = f"GRANT {', '.join(names)} ON {kind} {target} TO {grantee}{option}"
-                context.conversion.add("grant", "grant", sql, name, schema, expects=expects, needs=needs)
+                step = "schema_grant" if kind == "SCHEMA" else "grant"
+                context.conversion.add(step, "grant", sql, name, schema, expects=expects, needs=needs)
 
 
 def allowed(kind: str, context: Context) -> tuple[str, ...]:

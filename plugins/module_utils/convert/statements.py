@@ -12,10 +12,12 @@ from .definitions import Definition
 
 PRE_DATA_STEPS = ("role", "extension", "schema", "type", "sequence", "function", "table")
 POST_DATA_STEPS = (
-    "primary_key", "index", "check", "foreign_key", "sequence_value", "view", "late", "trigger", "policy", "comment", "owner", "grant", "setting",
+    "primary_key", "index", "check", "foreign_key", "sequence_value", "view", "late", "trigger", "policy", "comment", "schema_grant", "owner", "grant",
+    "setting",
 )
 STEPS = PRE_DATA_STEPS + POST_DATA_STEPS
-"""Load order. Every statement of a step may rely on all earlier steps; ``late`` are defaults and checks that call functions which read tables."""
+"""Load order. Every statement of a step may rely on all earlier steps; ``late`` are defaults and checks that call functions which read tables. Who is to own
+something has to be allowed to create in its schema: ``schema_grant`` comes before ``owner``."""
 
 PARALLEL_STEPS = frozenset(("primary_key", "index"))
 """Statements of these steps do not need each other."""

@@ -21,7 +21,7 @@ from ..convert.database import convert_database
 from ..convert.features import ConvertOptions, ServerFeatures
 from ..convert.names import clip
 from ..convert.roles import convert_roles
-from ..convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Statement
+from ..convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Conversion, Statement
 from ..dump.layout import DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
 from ..dump.rows import rows_removed
 from ..errors import ConfigurationError, MigrationError, TargetError
@@ -32,9 +32,10 @@ from . import features as server_features
 from .chunk_loader import ChunkTask, chunk_key, load_chunk
 from .connection import ConnectionParameters, connect, connection_findings, postgres_message
 from .pool import ConnectionPool
+from .privileges import RoleRights, role_rights
 from .rejects import RejectTask, load_rejects, reject_tasks
-from .statement_runner import execute, run_one, run_together
-from .target_database import TargetState, create_database, inspect, require_usable
+from .statement_runner import execute, run_again, run_one, run_together
+from .target_database import TargetState, create_database, inspect, letter_case, require_usable
 
 Progress = Callable[[dict], None]
 Key = tuple[str, str]
@@ -63,6 +64,7 @@ class Job:
     statements: dict[Key, Statement]
     chunks: list[ChunkTask]
     rejects: list[RejectTask]
+    features: ServerFeatures
     findings: list[Finding] = field(default_factory=list)
     content: str = contents.ALL
     groups: list[list[TableEntry]] = field(default_factory=list)
@@ -109,6 +111,7 @@ class _Plan:
     jobs: list[Job]
     roles: list[Statement]
     findings: list[Finding]
+    rights: RoleRights
 
     @property
     def finished(self) -> bool:
@@ -127,7 +130,8 @@ def plan_import(dump_dir: str, parameters: ConnectionParameters, options: Import
     finally:
         admin.close()
     todo = {job.state.name: _todo(job) for job in plan.jobs}
-    return ImportPlan(not plan.finished, todo, plan.findings, round(time.monotonic() - started, 3), options.content)
+    refused = [finding for job in plan.jobs for finding in left_out.findings(job.entry.name, job.state.left_out, job.statements, plan.rights)]
+    return ImportPlan(not plan.finished, todo, plan.findings + refused, round(time.monotonic() - started, 3), options.content)
 
 
 def import_dump(
@@ -147,8 +151,9 @@ def import_dump(
         changed = _run_roles(admin, plan.roles)
         results = {}
         for job in plan.jobs:
-            results[job.state.name] = _load(job, plan.dump_id, admin, parameters, options, findings, progress)
-            findings += left_out.findings(job.entry.name, job.state.left_out)
+            results[job.state.name] = _load(job, plan.dump_id, admin, parameters, options, progress)
+            findings += letter_case(admin, job.state.name) if options.content != contents.DATA else []
+            findings += left_out.findings(job.entry.name, job.state.left_out, job.statements, plan.rights)
             changed = changed or results[job.state.name].changed
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}; run the import again, it goes on where it stopped") from error
@@ -169,7 +174,7 @@ def _plan(dump_dir: str, admin: Any, parameters: ConnectionParameters, options: 
         _require_files(dump_dir, job)
     role_conversion = convert_roles(roles if options.content != contents.DATA else [], features, convert_options)
     findings = [*connection_findings(admin, parameters), *role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
-    return _Plan(manifest.dump_id, jobs, role_conversion.statements, findings)
+    return _Plan(manifest.dump_id, jobs, role_conversion.statements, findings, role_rights(admin))
 
 
 def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
@@ -211,22 +216,51 @@ def _plan_database(
 ) -> Job:
     database = read_catalog(dump_dir, entry)
     state = inspect(admin, parameters, database, manifest.dump_id, content)
-    conversion = convert_database(database, roles, features, options)
+    def convert(trial: ServerFeatures) -> Conversion:
+        return convert_database(database, roles, trial, options)
+
+    features, late = server_features.usable(
+        features, server_features.noted(state.done), state.done, lambda trial: ledger.statement_keys(convert(trial).statements),
+    )
+    conversion = convert(features)
     chunks = [] if content == contents.SCHEMA else [
         ChunkTask(entry.name, manifest.dump_id, table, chunk, os.path.join(dump_dir, table.directory, chunk.file))
         for table in entry.tables for chunk in table.chunks
     ]
     statements = contents.statements_of(content, conversion.statements)
     rejects = reject_tasks(dump_dir, manifest.dump_id, entry.tables) if content != contents.SCHEMA else []
+    job = Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, features, content=content)
     if content == contents.DATA:
-        return _plan_data(Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, content=content), parameters)
-    return Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, conversion.findings, content)
+        return _plan_data(job, parameters)
+    skipped = [_skipped(state.name)] if options.grants == "skip" else []
+    job.findings = [*skipped, *conversion.findings, *(_came_late(state.name, what) for what in late)]
+    return job
+
+
+def _skipped(database: str) -> Finding:
+    return Finding(
+        "grants_skipped", "warning", database, "Owners and privileges are left out (grants is skip): all belongs to the importing role.",
+        "Set grants to existing or create and run again.",
+    )
+
+
+def _came_late(database: str, what: str) -> Finding:
+    return Finding(
+        "feature_came_late", "info", database, f"The server has {what} now, but what was made without it stays as it is.",
+        "To have everything made with it, drop the database and run again.",
+    )
 
 
 def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
     """Look at the tables that are there: do the rows fit, in which order, and which sequences are there."""
     if not job.state.exists:
         raise TargetError(f"content: data needs tables that are there, but the target has no database {job.state.name}: make it with its tables first")
+    for view in job.database.views:
+        if view.materialized:
+            job.findings.append(Finding(
+                "materialized_view_not_refreshed", "warning", f"{job.entry.name}.{view.name}", "With content: data no materialized view is refreshed.",
+                "Run REFRESH MATERIALIZED VIEW where the target has it.",
+            ))
     if job.finished:
         return job
     connection = connect(parameters, job.state.name)
@@ -242,12 +276,6 @@ def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
             job.findings.append(Finding(
                 "sequence_not_there", "warning", f"{job.entry.name}.{statement.schema}.{statement.name}",
                 "The target has no sequence of this name: its value is not set.", "If another sequence stands for it, set that one with setval().",
-            ))
-    for view in job.database.views:
-        if view.materialized:
-            job.findings.append(Finding(
-                "materialized_view_not_refreshed", "warning", f"{job.entry.name}.{view.name}", "With content: data no materialized view is refreshed.",
-                "Run REFRESH MATERIALIZED VIEW where the target has it.",
             ))
     return job
 
@@ -274,15 +302,14 @@ def _run_roles(admin: Any, statements: list[Statement]) -> bool:
 
 
 def _load(
-    job: Job, dump_id: str, admin: Any, parameters: ConnectionParameters, options: ImportOptions, findings: list[Finding], progress: Progress,
+    job: Job, dump_id: str, admin: Any, parameters: ConnectionParameters, options: ImportOptions, progress: Progress,
 ) -> DatabaseImport:
     started = time.monotonic()
     if job.finished:
-        return _result(job, {}, changed=False, created=False, statements=0)
+        return _result(job, {}, changed=False, created=False, statements=_retry(job, dump_id, parameters))
     created = not job.state.exists
     if created:
-        finding = create_database(admin, job.state.name)
-        findings += [finding] if finding else []
+        create_database(admin, job.state.name)
     control = connect(parameters, job.state.name)
     try:
         ledger.lock(control, job.state.name)
@@ -291,8 +318,9 @@ def _load(
         job.state.done = ledger.read(control)
         statements = len(set(job.statements) - set(job.state.done))
         pre_data = job.missing()
-        marks = [key for key in contents.mark(job.content) if key not in job.state.done]
+        marks = [key for key in (*contents.mark(job.content), server_features.mark(job.features)) if key not in job.state.done]
         run_together(control, job.state.name, dump_id, pre_data, [ledger.next_attempt(job.state.done, job.content), *marks])
+        retried = _run_again(job, control)
         with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
             loaded = _load_chunks(job, pool, progress)
             for task in job.missing_rejects:
@@ -300,12 +328,31 @@ def _load(
             _run_post_data(job, dump_id, control, pool, progress)
             for _table in pool.map(lambda connection, table: _analyze(connection, dump_id, table), job.missing_analyze):
                 pass
-        job.state.left_out = list(left_out.read(control).values())
+        job.state.left_out = left_out.read(control)
         _complete(control, job, dump_id, time.monotonic() - started)
         job.state.done = ledger.read(control)
     finally:
         control.close()
-    return _result(job, loaded, changed=True, created=created, statements=statements)
+    return _result(job, loaded, changed=True, created=created, statements=statements + retried)
+
+
+def _retry(job: Job, dump_id: str, parameters: ConnectionParameters) -> int:
+    """Try again what a finished import has left out; return how many commands PostgreSQL takes now."""
+    if not set(job.state.left_out) & set(job.statements):
+        return 0
+    control = connect(parameters, job.state.name)
+    try:
+        ledger.lock(control, job.state.name)
+        run_together(control, job.state.name, dump_id, {})
+        taken = _run_again(job, control)
+        job.state.left_out = left_out.read(control)
+    finally:
+        control.close()
+    return taken
+
+
+def _run_again(job: Job, control: Any) -> int:
+    return sum(run_again(control, job.state.name, (key, statement)) for key, statement in job.statements.items() if key in job.state.left_out)
 
 
 def _open_worker(parameters: ConnectionParameters, database: str, options: ImportOptions) -> Any:
@@ -379,4 +426,4 @@ def _result(job: Job, loaded: dict[str, int], *, changed: bool, created: bool, s
         seconds = sum(done[key].seconds for key in keys)
         tables[table.full_name] = TableImport(table.rows, table.rejected, loaded.get(table.full_name, 0), round(seconds, 3))
     rows = sum(table.rows for table in entries)
-    return DatabaseImport(changed, created, statements, rows, tables, round(ledger.seconds_of_attempts(done, job.content), 3))
+    return DatabaseImport(changed or statements > 0, created, statements, rows, tables, round(ledger.seconds_of_attempts(done, job.content), 3))

@@ -39,18 +39,39 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
 
 def run_or_leave_out(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
     """Execute a statement and note it in the ledger; one that PostgreSQL refuses and no row depends on is noted as left out. Raises TargetError."""
-    key, statement = keyed
     started = time.monotonic()
+    _execute_or_note(cursor, database, keyed)
+    ledger.record(cursor, dump_id, keyed[0], 0, time.monotonic() - started)
+
+
+def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
+    """Execute a statement that was left out, in its own transaction; return whether PostgreSQL takes it now. Raises TargetError."""
+    with connection.cursor() as cursor:
+        taken = _execute_or_note(cursor, database, keyed)
+        if taken:
+            left_out.forget(cursor, keyed[0])
+    connection.commit()
+    return taken
+
+
+def _execute_or_note(cursor: Any, database: str, keyed: Keyed) -> bool:
+    key, statement = keyed
+    notices = cursor.connection.notices
+    del notices[:]
     cursor.execute("SAVEPOINT statement")
     try:
         cursor.execute(statement.sql)
+        # A GRANT of what one may not give away is no error but this warning (aclchk.c: "no privileges were granted", "not all privileges were granted").
+        refusal = (notices[-1].split(":", 1)[-1].strip(), left_out.NO_PRIVILEGE) if notices and statement.kind in left_out.GRANTS else None
     except psycopg2.Error as error:
         if not left_out.may_be_left_out(statement, error.pgcode or ""):
             raise _refused(database, statement, error) from None
+        refusal = (postgres_message(error), error.pgcode)
+    if refusal:
         cursor.execute("ROLLBACK TO SAVEPOINT statement")
-        left_out.note(cursor, key, statement, postgres_message(error))
+        left_out.note(cursor, key, statement, *refusal)
     cursor.execute("RELEASE SAVEPOINT statement")
-    ledger.record(cursor, dump_id, key, 0, time.monotonic() - started)
+    return refusal is None
 
 
 def _refused(database: str, statement: Statement, error: Any) -> TargetError:

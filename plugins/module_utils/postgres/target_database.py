@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 try:
     import psycopg2
@@ -35,7 +35,7 @@ class TargetState:
     exists: bool
     done: dict[ledger.Key, ledger.Entry]
     """The ledger."""
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: dict[ledger.Key, LeftOut] = field(default_factory=dict)
 
 
 def inspect(admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str, content: str = contents.ALL) -> TargetState:
@@ -75,7 +75,7 @@ def look_at(
     connection = connect(parameters, name)
     try:
         problems += _usage_problems(connection, expected, dump_id, content)
-        return TargetState(name, True, ledger.read(connection), list(left_out.read(connection).values())), problems
+        return TargetState(name, True, ledger.read(connection), left_out.read(connection)), problems
     finally:
         connection.close()
 
@@ -149,10 +149,10 @@ def _taken_names(connection: Any, expected: ExpectedDatabase) -> list[str]:
     return sorted(f"{schema}.{name}" for schema, name in found)
 
 
-def create_database(admin: Any, name: str) -> Optional[Finding]:
-    """Create a UTF8 database that sorts by code point and knows the case of all letters.
+def create_database(admin: Any, name: str) -> None:
+    """Create a UTF8 database that sorts by code point and knows the case of all letters, of ASCII only where the server has no such locale.
 
-    Returns a finding when the server has no such locale. Raises TargetError.
+    Raises TargetError.
     """
     builtin = admin.server_version >= 170000
     provider = sql.SQL(" LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'") if builtin else sql.SQL("")
@@ -170,9 +170,22 @@ def create_database(admin: Any, name: str) -> Optional[Finding]:
                         raise TargetError(f"the database {name} cannot be created: {postgres_message(error)}") from None
     finally:
         admin.autocommit = False
-    if locale == "C" and not builtin:
-        return Finding(
-            "ascii_letter_case", "warning", name, "upper() and lower() change ASCII letters only: the server's host has no UTF-8 locale.",
-            "Install a UTF-8 locale such as C.UTF-8 on the server's host and import again.",
+
+
+def letter_case(admin: Any, name: str) -> list[Finding]:
+    """Return a finding when the database does not know the case of all letters."""
+    with admin.cursor() as cursor:
+        # PostgreSQL 14 knows the provider libc only.
+        cursor.execute(
+            "SELECT datctype IN ('C', 'POSIX') AND coalesce(to_jsonb(d)->>'datlocprovider', 'c') = 'c' FROM pg_database d WHERE datname = %s", (name,),
         )
-    return None
+        row = cursor.fetchone()
+    admin.commit()
+    if not row or not row[0]:
+        return []
+    return [
+        Finding(
+            "ascii_letter_case", "warning", name, "upper() and lower() change ASCII letters only: the server's host has no UTF-8 locale.",
+            "Install a UTF-8 locale such as C.UTF-8 on the server's host, drop the database and run again.",
+        ),
+    ]

@@ -108,7 +108,8 @@ def _compare(table: TableEntry, missing: list[str], found: list[PieceResult], re
 
 def _check_objects(database: Database, roles: list[Role], policies: ConversionPolicies, control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
     """Return how many objects were looked up, and what is missing or different; what the import left out is in its findings."""
-    features = server_features.probe(control)
+    done = ledger.read(control)
+    features = server_features.noted(done) or server_features.probe(control)
     convert_options = ConvertOptions(options.grants, server_features.existing_roles(control), policies)
     wanted = contents.statements_of(options.content, convert_database(database, roles, features, convert_options).statements)
     if options.content == contents.DATA:

@@ -13,7 +13,7 @@ import uuid
 
 import pytest
 import synthetic_dump
-from postgres_servers import bin_dir
+from postgres_servers import bin_dir, query
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Function, Index, IndexColumn, View
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
@@ -35,17 +35,6 @@ def _name():
 @pytest.fixture(name="dump")
 def _dump(tmp_path, name):
     return synthetic_dump.write(str(tmp_path / "dump"), name)
-
-
-def query(parameters, database, text):
-    connection = connect(parameters, database)
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(text)
-            return cursor.fetchall() if cursor.description else None
-    finally:
-        connection.close()
 
 
 def databases(parameters):
