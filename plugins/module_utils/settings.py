@@ -87,7 +87,7 @@ SETTINGS = (
             "Further parameters of libpq, such as `{sslcrl: /etc/pki/target.crl, target_session_attrs: read-write}`. The values of `sslpassword` and the like "
             "are never shown.", secret=True),
     Setting("postgres_version", "str", "",
-            "The version of the throw-away PostgreSQL of the rehearsal (its major version counts). When empty it is the target's, or 17.0 where there is none."),
+            "The version of the rehearsal's throw-away PostgreSQL (its major version counts). When empty it is the target's, or 17.0 where there is none."),
     Setting("grants", "str", "existing",
             "Owners and grants: to roles that the target has (`existing`), to all, missing roles are made without login where the source has no "
             "usable password (`create`), or none (`skip`).", choices=("existing", "create", "skip")),

@@ -23,7 +23,8 @@ def ensure_server(
 ) -> dict:
     """Start, stop or remove the server in ``directory``; return ``changed`` and for ``started`` also ``port``, ``data_dir`` and ``user``.
 
-    ``like`` are the targets (see server_facts) that a new server is made like; ``user`` is then the role with the rights that it has there. With ``check`` nothing is done. Raises MigrationError.
+    ``like`` are the targets (see server_facts) that a new server is made like; ``user`` is then the role with the rights that it has there.
+    With ``check`` nothing is done. Raises MigrationError.
     """
     directory = os.path.abspath(directory)
     running = running_port(directory)
