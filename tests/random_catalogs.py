@@ -3,6 +3,8 @@
 """Random databases as CockroachDB could hold them: any name, every type, every kind of constraint."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
@@ -67,14 +69,21 @@ def databases(draw, types=(*ORDERED, *OTHERS, *ARRAYS)) -> Database:
     """A database with two schemas, some types, tables and everything that hangs on them."""
     names = iter(draw(st.lists(NAMES, min_size=90, max_size=90, unique=True)))
     database = Database(100, next(names), [Schema(1, "public", comment=draw(TEXTS)), Schema(2, next(name for name in names if not name.startswith("pg_")))])
-    schema = st.sampled_from((1, 2))
+    schema, enum_type = st.sampled_from((1, 2)), SqlType("enum", 100010, user_type_id=10)
     enum = UserType(10, next(names), draw(schema), members=[
         EnumMember(label, f"{number:02x}") for number, label in enumerate(draw(st.lists(NAMES.filter(lambda text: len(text.encode()) < 64), min_size=1, max_size=4, unique=True)))
     ], array_type_id=11, comment=draw(TEXTS))
     composite = UserType(12, next(names), draw(schema), "composite", fields=[draw(st.sampled_from(ORDERED[:20])), SqlType("enum", 100010, user_type_id=10)], field_names=[next(names), next(names)])
-    database.types = [enum, composite]
+    base = draw(st.sampled_from((*ORDERED, enum_type)))
+    checks = [Check(name, "value IS NOT NULL OR true", validated=draw(st.booleans())) for name in draw(st.lists(NAMES, max_size=2, unique=True))]
+    domain = UserType(14, next(names), draw(schema), "domain", base=base, not_null=draw(st.booleans()), not_null_name=draw(st.sampled_from(("", "given \"nn\""))),
+                      default=draw(st.sampled_from(DEFAULTS["date"])) if base.family == "date" else "", checks=checks, array_type_id=15, comment=draw(TEXTS))
+    of_domain = replace(base, domain_id=14)
+    database.types = [enum, domain, composite]
     database.sequences = [Sequence(20, next(names), draw(schema), increment=draw(st.sampled_from((1, -2))), minimum=-9, maximum=99, start=5, value=draw(st.integers(5, 50)), comment=draw(TEXTS))]
-    kinds = st.sampled_from((*types, SqlType("enum", 100010, user_type_id=10), SqlType("tuple", 100012, user_type_id=12), SqlType("array", 100011, element=SqlType("enum", 100010, user_type_id=10))))
+    kinds = st.sampled_from((
+        *types, enum_type, SqlType("tuple", 100012, user_type_id=12), SqlType("array", 100011, element=enum_type), of_domain, SqlType("array", 100015, element=of_domain),
+    ))
     for number in range(draw(st.integers(1, 3))):
         database.tables.append(_table(draw, 30 + number, names, draw(schema), kinds, database))
     first = database.tables[0]

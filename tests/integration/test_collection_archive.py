@@ -17,7 +17,7 @@ FOLDERS = ("changelogs", "meta", "playbooks", "plugins", "roles")
 FILES = ("CHANGELOG.md", "LICENSE", "README.md", "migrate.yml", "requirements.txt")
 STRAY = (
     ".cache/x", ".demo/vars.yml", ".venv/bin/python", ".collections/x/y", ".ansible/z", "tests/output/junit.xml", "vars.yml", "vars_production.yml",
-    "inventory.yml", "migration_vars.yml", "migration_config.json", "nomos-cockroach_migrator-1.0.0.tar.gz", "plugins/modules/__pycache__/x.pyc",
+    "inventory.yml", "migration_vars.yml", "migration_config.json", "nomos-cockroach_migrator-1.0.0.tar.gz", "plugins/modules/__pycache__/x.pyc", "changelogs/.plugin-cache.yaml", "roles/.swp",
 )
 
 
@@ -28,8 +28,8 @@ def tracked() -> list[str]:
 
 
 def wanted() -> set[str]:
-    """Return what belongs into the archive."""
-    return {name for name in tracked() if name in FILES or name.split("/")[0] in FOLDERS}
+    """Return what belongs into the archive: no hidden files."""
+    return {name for name in tracked() if name in FILES or name.split("/")[0] in FOLDERS and "/." not in name}
 
 
 @pytest.fixture(name="copy", scope="module")

@@ -53,7 +53,9 @@ def without_secrets(text: str) -> str:
 
 
 def require_whole(uri: str) -> None:
-    """Raise ConfigurationError for a URI of CockroachDB's that it would read only a part of: like every URL it ends at ``#``."""
+    """Raise ConfigurationError for a URI of CockroachDB's that it would read only a part of: it goes through Go's ``url.Parse``, of which only path and
+    parameters are used (cockroachdb/cockroach, pkg/cloud/impl_registry.go, ExternalStorageConfFromURI), and both end at ``#``.
+    """
     if "#" in uri:
         raise ConfigurationError(f"{without_secrets(uri)}: CockroachDB reads a URI only as far as its #: write %23 for it")
 

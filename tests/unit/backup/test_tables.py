@@ -14,6 +14,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.ch
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.compression import decompress
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.sstable.columnar_blocks import ColumnarBlock
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.sstable.footer import parse_footer
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.sstable.range_keys import RangeTombstone, parse_range_keys
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.sstable.table import Table
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CorruptBackupError, UnsupportedError
 
@@ -233,6 +234,36 @@ def test_columnar_strings_and_booleans():
     assert block.strings(0) == [b"a", b"", b"bc"]
     assert block.bools(1) == [False] * 3
     assert block.bools(2) == [False, True, False]
+
+
+def strings(values):
+    def build(offset):
+        ends = [sum(map(len, values[:count])) for count in range(len(values) + 1)]
+        return uints(1, ends)(offset) + b"".join(values)
+    return build
+
+
+def keyspans(bounds, starts, rows):
+    """A columnar block of range keys: rows are (trailer, suffix, value); those from starts[n] on apply between the bounds n and n + 1."""
+    return columnar(
+        len(rows), (3, strings([bound + b"\0" for bound in bounds])), (2, uints(1, starts)), (2, uints(2, [row[0] for row in rows])),
+        (3, strings([row[1] for row in rows])), (3, strings([row[2] for row in rows])), header=len(bounds).to_bytes(4, "little"))
+
+
+def test_range_tombstones_of_a_columnar_table():
+    stamps = [version(9), version(5, 2), version(7)]
+    header = bytes((0, 0, 0, 2, 101)) + bytes((0x08, 0x01))
+    rows = [(21, stamp + bytes((len(stamp) + 1,)), content) for stamp, content in zip(stamps, (b"", header, b""))]
+    block = keyspans([b"a", b"c", b"f", b"h"], [0, 2, 2, 3], rows)
+    assert parse_range_keys(block, columnar=True) == [
+        RangeTombstone(b"a", b"c", stamps[0]), RangeTombstone(b"a", b"c", stamps[1], len(header)), RangeTombstone(b"f", b"h", stamps[2])]
+
+
+@pytest.mark.parametrize(("row", "words"), [
+    ((20, version(9) + b"\x09", b""), "range key operation 20"), ((21, version(9) + b"\x08", b""), "no timestamp"), ((21, version(9) + b"\x09", b"value"), "holds a value")])
+def test_range_keys_that_are_no_tombstones(row, words):
+    with pytest.raises(UnsupportedError, match=words):
+        parse_range_keys(keyspans([b"a", b"c"], [0, 1], [row]), columnar=True)
 
 
 def test_columnar_keys_with_bundles_and_repeats():

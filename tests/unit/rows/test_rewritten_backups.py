@@ -11,6 +11,7 @@ from rewritten_backups import BY_EPOCH, FLAGGED, UNFLAGGED, Form, rewrite
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.overview import overview
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import AS_IN_SOURCE
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
@@ -41,7 +42,7 @@ def test_a_descriptor_that_is_not_known_stops_nothing_but_its_own_object(fixture
     """The backup holds a type of an unknown kind in a second database: backup_info tells of it, the first database is exported."""
     future = (message((2, message((1, b"future"), (2, 9000)))), message((3, message((1, 9000), (2, 29), (3, b"thing"), (4, 9001), (5, 77)))))
     request = BackupRequest(tuple(str(layer) for layer in rewrite(fixtures_dir / "backups" / "types", tmp_path / "backup", Form(descriptors=future))))
-    [finding] = [finding for finding in overview(request)["findings"] if finding["code"] == "unknown_descriptor"]
+    [finding] = [finding for finding in overview(request, Selection(), AS_IN_SOURCE)["findings"] if finding["code"] == "unknown_descriptor"]
     assert (finding["object"], finding["severity"]) == ("future.public.thing", "info")
     with pytest.raises(UnsupportedError, match=r"type future\.public\.thing: .*unknown kind 77.*exclude it"):
         export_backup(request, str(tmp_path / "dump"), Selection(), 100000, 1)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""A backup under an awkward prefix, from an S3 server that refuses now and then, through the playbook: it arrives, and the log tells of each refusal."""
+from __future__ import annotations
+
+import json
+
+import boto3
+import faulty_s3
+from playbook_runs import Run, variables
+
+
+def test_an_export_through_refusals(work, fixtures_dir):
+    with faulty_s3.running() as server:
+        client = boto3.client("s3", endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="hush-3c9", region_name="us-east-1")
+        client.create_bucket(Bucket="backups")
+        root = fixtures_dir / "backups" / "types"
+        for path in root.rglob("*"):
+            if path.is_file():
+                client.upload_file(str(path), "backups", f"back#up/2024/{path.relative_to(root)}")
+        server.requests.clear()
+        server.fault = lambda method, number: faulty_s3.refusal(retry_after="1") if number in (2, 9) else None
+        run = Run("migrate.yml", variables(
+            work, s3_backup_path="s3://backups/back#up/2024", s3_endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="hush-3c9",
+            aws_region="us-east-1", test_postgresql_import=False, postgres_import_enabled=False, do_cleanup=False,
+        ))
+    assert run.code == 0, run.output
+    assert json.loads(next(work.glob("*/dump/manifest.json")).read_text(encoding="utf-8"))["source"]["locations"] == ["s3://backups/back#up/2024"]
+    log = next(work.glob("*/migration.log")).read_text(encoding="utf-8")
+    assert log.count("storage: s3://backups/back#up/2024") == log.count("S3 answers 503 SlowDown") == 2 and "the next one in 1.0 s" in log
+    assert "hush-3c9" not in log
