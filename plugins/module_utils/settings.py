@@ -97,7 +97,7 @@ SETTINGS = (
     Setting("test_postgresql_import", "bool", True, "Whether the import is rehearsed on a throw-away PostgreSQL first. Switches nothing else."),
     Setting("test_postgres_port", "int", 5433, "The port of the throw-away PostgreSQL, on loopback.", low=1, high=_LAST_PORT),
     Setting("test_database_name", "str", "migration_test", "The database that the rehearsal connects to."),
-    Setting("test_username", "str", "postgres", "The superuser of the throw-away PostgreSQL."),
+    Setting("test_username", "str", "postgres", "The superuser of the throw-away PostgreSQL, where no target was looked at; else a role like the target's imports."),
     Setting("test_password", "str", "", "Its password; made up when empty.", secret=True),
     Setting("skip_validation", "bool", False,
             "Whether to skip the validation of the dump before it is imported. The verification after an import is never skipped."),
