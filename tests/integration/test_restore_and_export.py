@@ -24,6 +24,8 @@ CHUNK_ROWS = {"tricky": 20, "intervals": 2}
 LEAST = {"intervals": (105, 3)}
 """Rows and tables of a small backup."""
 
+PAGED = "tricky"
+"""The restored backup that is read in ranges of several pages, too, so that the awkward keys are the ends of pages."""
 RUNNING = "types"
 """The restored backup that is read as a running cluster, too."""
 
@@ -48,6 +50,8 @@ def restored(request, backup, fixtures_dir, tmp_path_factory):
         )
         exported = export_cluster(parameters, wanted)
         unchanged = export_cluster(parameters, wanted)
+        if backup == PAGED:
+            export_cluster(parameters, replace(wanted, dump_dir=str(directory / "paged"), chunk_rows=3000))
         if backup == RUNNING:
             export_cluster(parameters, replace(wanted, dump_dir=str(directory / "cluster"), kind="cluster", source_id="", grants_restored=True, as_of=exported["as_of"]))
     return directory, restoration, again, exported, unchanged
@@ -64,6 +68,8 @@ def test_both_ways_give_the_same_dump(backup, restored):
     assert bool(result["not_compared"]) != whole
     codes = {finding.code for finding in read_manifest(str(directory / "restore")).findings}
     assert ("grants_not_restored" in codes) != whole
+    if backup == PAGED:
+        assert compare_dumps(str(directory / "restore"), str(directory / "paged"))["differences"] == []
     if backup == RUNNING:
         assert compare_dumps(str(directory / "restore"), str(directory / "cluster"))["rows"] == exported["rows"]
 

@@ -49,7 +49,7 @@ def apply_grants(database: Database, rows: Iterable[Row]) -> list[Finding]:
 
 def _granted(database: Database, row: Row) -> list[Any]:
     """Return what a grant is on; nothing for CockroachDB's own objects, which are in no catalog."""
-    schema, name = row.get("schema_name"), row.get("object_name")
+    schema, name = row.get("schema_name"), row.get("object_name") or row.get("relation_name")
     if not schema:
         return [database]
     schemas = [item for item in database.schemas if item.name == schema]
@@ -59,7 +59,9 @@ def _granted(database: Database, row: Row) -> list[Any]:
     kind = row.get("object_type") or ""
     if kind in ("routine", "function", "procedure"):
         return [item for item in database.functions if item.schema_id in inside and item.name == name.split("(")[0]]
-    kept: list[Any] = [*database.types] if kind == "type" else [*database.tables, *database.views, *database.sequences]
+    relations: list[Any] = [*database.tables, *database.views, *database.sequences]
+    # v22.1 does not tell the kinds.
+    kept: list[Any] = [*relations, *database.types] if not kind else [*database.types] if kind == "type" else relations
     return [item for item in kept if item.schema_id in inside and item.name == name]
 
 
@@ -87,7 +89,9 @@ def apply_roles(catalog: Catalog, roles: Iterable[Row], members: Iterable[Row]) 
 
 def _role(row: Row) -> Role:
     role = Role(row["username"] or "")
-    for option in text_array(row.get("options") or "{}"):
+    options = row.get("options") or ""
+    # An array of later releases, before that a text.
+    for option in text_array(options) if options.startswith("{") else filter(None, options.split(", ")):
         if option == _NO_LOGIN:
             role.login = False
         elif option.startswith(_VALID_UNTIL):

@@ -187,6 +187,8 @@ def _refusal(message: str, parameters: CockroachParameters) -> CockroachError:
 def cockroach_message(error: Any) -> str:
     """Return CockroachDB's message of a psycopg2 error in one line: primary text, detail and hint. It may quote the statement."""
     diagnosis = error.diag
-    parts = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
+    # Internal errors come with a stack trace and a hint to report them.
+    more = [] if (diagnosis.message_detail or "").startswith("stack trace") else [diagnosis.message_detail, diagnosis.message_hint]
+    parts = [diagnosis.message_primary, *more]
     text = "; ".join(part for part in parts if part) or str(error)
     return " ".join(text.split())

@@ -113,13 +113,15 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
         broken_off = unfinished_identity(request.dump_dir)
         identity = broken_off if _same_source(broken_off, wanted) else dict(wanted, as_of=moment(connection, request.as_of))
         catalog, sources, originals = _read_catalog(connection, parameters, request, identity["as_of"])
-        age = Age(connection, identity["as_of"])
-        zones = {} if request.kind == _RESTORE or not request.gc_check else _zones(connection, parameters, originals, request, age, findings)
+        # A temporary CockroachDB keeps every moment.
+        age = Age(connection, identity["as_of"]) if request.kind != _RESTORE and request.gc_check else None
+        zones = _zones(connection, parameters, originals, request, age, findings) if age else {}
     if check:
         return {"changed": True, "dump_dir": request.dump_dir, "as_of": identity["as_of"], "tables": len(sources)}
     Worker.prepare(parameters, cluster["cluster_id"], request.dump_dir, request.policies, sources, originals, identity["as_of"])
     tasks, sizes = plan(request.chunk_rows, request.parallelism)
-    require_kept(zones, age.seconds(), estimated_seconds(sum(size.rows for size in sizes.values()), request.parallelism))
+    if age:
+        require_kept(zones, age.seconds(), estimated_seconds(sum(size.rows for size in sizes.values()), request.parallelism))
     require_room_for_dump(request.dump_dir, sum(size.bytes for size in sizes.values()) // COMPRESSION)
     journal = ExportJournal(request.dump_dir, identity)
     results = run_tasks(tasks, run_task, journal, request.parallelism, progress or (lambda state: None))

@@ -15,6 +15,7 @@ except ImportError:  # named by libraries.missing()
     sql = None
 
 from ..backup.encoding import ValueProblem
+from ..backup.type_texts import BPCHAR_OID
 from ..catalog.model import Column
 from ..catalog.table_source import TableSource
 from ..errors import MigrationError
@@ -35,8 +36,15 @@ class PrimaryKey:
         self._literals = [literal_text(column, source) for column in self.columns]
 
     def shown(self) -> list[Any]:
-        """Return the key's parts as they are selected, ordered and compared."""
+        """Return the key's parts as they are ordered and compared."""
         return [_ordered(column) for column in self.columns]
+
+    def selected(self) -> list[Any]:
+        """Return the key's parts as they are selected for a bound.
+
+        CockroachDB pads CHAR(n) with blanks when it sends it, but neither stores nor compares them.
+        """
+        return [_stored(column) if column.type.oid == BPCHAR_OID else part for column, part in zip(self.columns, self.shown())]
 
     def order(self) -> Any:
         """Return the columns of ORDER BY."""
@@ -77,6 +85,11 @@ class PrimaryKey:
             terms.append(sql.SQL("{} {} {}").format(names[number], sql.SQL(operator), values[number]))
             cases.append(sql.SQL("({})").format(sql.SQL(" AND ").join(terms)))
         return sql.SQL("({})").format(sql.SQL(" OR ").join(cases))
+
+
+def _stored(column: Column) -> Any:
+    """The text has a name of its own, for ORDER BY means the column."""
+    return sql.SQL("{}::STRING AS {}").format(sql.Identifier(column.name), sql.Identifier(f"text of {column.name}"))
 
 
 def _ordered(column: Column) -> Any:

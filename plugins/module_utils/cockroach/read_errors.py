@@ -17,6 +17,7 @@ from .connection import CockroachParameters, UnreachableError, cockroach_message
 _SERIALIZATION_FAILURE = "40001"
 _TOO_OLD = "replica GC threshold"
 """The rows of the moment are gone: "batch timestamp … must be after replica GC threshold …", pkg/kv/kvserver/replica.go."""
+_NO_SCHEMA = "descriptor not found"
 _LONG_ENOUGH = 90000
 """Seconds: 25 hours, CockroachDB's own default before v23.1."""
 
@@ -37,6 +38,8 @@ def read_error(name: str, parameters: CockroachParameters, error: Any, dump_dir:
         )
     if _TOO_OLD in message:
         return CockroachError(f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): {_way_on(dump_dir, database)}")
+    if _NO_SCHEMA in message:
+        return CockroachError(f"{name}: CockroachDB has no schema of that moment ({message}): choose a later as_of, after the cluster was made")
     return CockroachError(f"{name}: CockroachDB refuses to be read: {message}")
 
 

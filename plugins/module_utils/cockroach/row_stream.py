@@ -114,7 +114,7 @@ class TableReader:
         )
 
     def _key_columns(self) -> Any:
-        return sql.SQL(", ").join(_as_number(part, column.type) for part, column in zip(self.key.shown(), self.key.columns))
+        return sql.SQL(", ").join(_as_number(part, column.type) for part, column in zip(self.key.selected(), self.key.columns))
 
     def _columns(self, names: list[str]) -> Any:
         # A table may have no columns but those that are left out.

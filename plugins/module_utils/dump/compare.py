@@ -15,7 +15,7 @@ from ..convert.database import convert_database
 from ..convert.features import ConvertOptions, ServerFeatures
 from . import layout
 
-_GRANT_STEPS = ("role", "owner", "grant")
+_GRANT_STEPS = ("role", "schema_grant", "owner", "grant")
 
 
 def compare_dumps(first: str, second: str) -> dict:
