@@ -3,10 +3,15 @@
 """Exports over SQL that cannot be done: one clear error without secrets, nothing taken for complete, and a second run that goes on."""
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
+import time
+from dataclasses import replace
 
 import pytest
+import tenacity
 from cockroach_nodes import BINARY, node
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
@@ -119,3 +124,39 @@ def test_moments_that_cannot_be_read(tmp_path, io_dir):
         for moment in ("never", "2001-01-01 00:00:00"):
             with pytest.raises(CockroachError, match="as_of|no longer keeps"):
                 export_cluster(parameters, ExportRequest(str(tmp_path / "dump"), as_of=moment))
+
+
+@pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program")
+def test_a_moment_that_is_really_collected(tmp_path, io_dir):
+    """The zone configurations, the clock and the words of a real CockroachDB."""
+    with node("real", tmp_path, io_dir, "none") as parameters:
+        with contextlib.closing(connect(parameters)) as connection, connection.cursor() as cursor:
+            for statement in (
+                "SET CLUSTER SETTING kv.gc_ttl.strict_enforcement.enabled = true", "CREATE DATABASE short", "CREATE TABLE short.t (id INT PRIMARY KEY)",
+                "INSERT INTO short.t SELECT generate_series(1, 100)", "ALTER TABLE short.t CONFIGURE ZONE USING gc.ttlseconds = 2",
+            ):
+                cursor.execute(statement)
+            cursor.execute("SELECT cluster_logical_timestamp()")
+            moment = str(cursor.fetchone()[0])
+        wanted = ExportRequest(str(tmp_path / "dump"), Selection(("short",)), as_of=moment)
+        time.sleep(3)
+        with pytest.raises(CockroachError, match="ALTER TABLE short.public.t CONFIGURE ZONE USING gc.ttlseconds = 3600"):
+            export_cluster(parameters, wanted)
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            # Zone configurations reach the ranges after a while.
+            try:
+                export_cluster(parameters, replace(wanted, gc_check=False))
+            except CockroachError as error:
+                assert "no longer keeps the rows" in str(error) and "\n" not in str(error)
+                advice = 'ALTER TABLE "short"."public"."t" CONFIGURE ZONE USING gc.ttlseconds = 90000'
+                assert advice in str(error)
+                break
+            shutil.rmtree(tmp_path / "dump")
+            time.sleep(1)
+        else:
+            pytest.fail("the moment was never collected")
+        with contextlib.closing(connect(parameters)) as connection, connection.cursor() as cursor:
+            cursor.execute(advice)
+        retrying = tenacity.Retrying(retry=tenacity.retry_if_exception_type(CockroachError), stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(1), reraise=True)
+        assert retrying(export_cluster, parameters, wanted)["rows"] == 100

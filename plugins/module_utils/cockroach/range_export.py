@@ -160,6 +160,6 @@ def _retried(source: TableSource, action: Callable[[], Result]) -> Result:
     try:
         return retrying(action)
     except psycopg2.Error as error:
-        raise read_error(source.name, Worker.parameters, error, Worker.dump_dir, source.database) from None
+        raise read_error(source.name, Worker.parameters, error, Worker.dump_dir, (source.database, source.schema, source.table.name)) from None
     except UnreachableError as error:
         raise UnreachableError(f"{source.name}: {error}; run again once it answers, finished chunks are kept") from None

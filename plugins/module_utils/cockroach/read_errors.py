@@ -29,28 +29,28 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, UnreachableError)
 
 
-def read_error(name: str, parameters: CockroachParameters, error: Any, dump_dir: str, database: str = "") -> CockroachError:
-    """Return the error for a psycopg2 error that ends the reading of ``name``, which is in ``database`` if in any."""
+def read_error(name: str, parameters: CockroachParameters, error: Any, dump_dir: str, table: tuple[str, ...] = ()) -> CockroachError:
+    """Return the error for a psycopg2 error that ends the reading of ``name``; ``table`` are the parts of the name if it is one."""
     message = cockroach_message(error)
     if passes(error):
         return UnreachableError(
             f"{name}: the connection to CockroachDB at {parameters.place} was lost ({message}); run again once it answers, finished chunks are kept"
         )
     if _TOO_OLD in message:
-        return CockroachError(f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): {_way_on(dump_dir, database)}")
+        return CockroachError(f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): {_way_on(dump_dir, table)}")
     if _NO_SCHEMA in message:
         return CockroachError(f"{name}: CockroachDB has no schema of that moment ({message}): choose a later as_of, after the cluster was made")
     return CockroachError(f"{name}: CockroachDB refuses to be read: {message}")
 
 
-def _way_on(dump_dir: str, database: str) -> str:
+def _way_on(dump_dir: str, table: tuple[str, ...]) -> str:
     """Say what to do, so that finished chunks are not lost for nothing; those of two moments are never put together.
 
     CockroachDB refuses moments behind gc.ttlseconds even while their rows are there (kv.gc_ttl.strict_enforcement.enabled, pkg/kv/kvserver/replica.go).
     """
-    zone = f"DATABASE {quote(database)}" if database else "RANGE default"
-    command = f"ALTER {zone} CONFIGURE ZONE USING gc.ttlseconds = {_LONG_ENOUGH}"
+    setting = f"CONFIGURE ZONE USING gc.ttlseconds = {_LONG_ENOUGH}"
+    command = f"ALTER DATABASE {quote(table[0])} {setting}, and ALTER TABLE {quote(*table)} {setting}" if table else f"ALTER RANGE default {setting}"
     return (
-        f"finished chunks of that moment are kept. Run {command} at once, and this again: it goes on where it stopped if the rows have not been removed yet. "
+        f"finished chunks of that moment are kept. Run {command} at once, then this again: it goes on where it stopped if the rows have not been removed yet. "
         f"If it ends with the same words they have: remove {dump_dir} and start the export at a later moment"
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Union
 
 from ..catalog.model import Table, View
+from . import needs
 from .context import Context
 from .database_commands import on_database
 from .definitions import Comment
@@ -38,7 +39,7 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
             expects = Comment(routine.definition.kind, routine.function.comment, routine.definition)
             context.conversion.add(
                 "comment", "routine_comment", f"COMMENT ON {routine.signature} IS {literal(routine.function.comment)}", clip(routine.function.name),
-                context.schemas[routine.function.schema_id], expects=expects,
+                context.schemas[routine.function.schema_id], expects=expects, needs=needs.of_calls([routine.function.id], context),
             )
     for view in database.views:
         if view.id not in context.missing_views:
@@ -47,7 +48,9 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
 
 
 def _comment(kind: str, target: str, text: str, name: str, schema: str, table: str, context: Context) -> None:
-    context.conversion.add("comment", "comment", f"COMMENT ON {kind} {target} IS {literal(text)}", name, schema, table, expects=Comment(kind, text))
+    needed = [] if table else needs.of_object(kind, schema, name)
+    context.conversion.add(
+        "comment", "comment", f"COMMENT ON {kind} {target} IS {literal(text)}", name, schema, table, expects=Comment(kind, text), needs=needed)
 
 
 def _on_relation(kind: str, item, context: Context) -> None:  # type: ignore[no-untyped-def]

@@ -7,7 +7,7 @@ from ..catalog.model import ForeignKey, Table
 from ..catalog.object_numbers import OBJECT_IDENTIFIERS
 from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
-from . import expressions
+from . import expressions, needs
 from .context import Context
 from .conversion_policies import TEXT
 from .definitions import CheckDefinition, ForeignKeyDefinition
@@ -36,7 +36,8 @@ def create_checks(table: Table, context: Context) -> None:
         step, name = "late" if found.calls & context.late_functions else "check", clip(check.name)
         _report_validity(check.validated, where, context)
         made = CheckDefinition(found.sql, check.validated)
-        context.conversion.add(step, "check", made.create(quote(name), context.qualified(table)), name, context.schema(table), clip(table.name), expects=made)
+        text, calls = made.create(quote(name), context.qualified(table)), needs.of_calls(found.calls, context)
+        context.conversion.add(step, "check", text, name, context.schema(table), clip(table.name), expects=made, needs=calls)
 
 
 def _report_validity(validated: bool, where: str, context: Context) -> None:
@@ -91,5 +92,5 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
         on_delete, on_update, key.validated,
     )
     sql = made.create(quote(clip(key.name)), context.qualified(table))
-    needs = [Need("relation", clip(referenced.name), context.schema(referenced))]
-    context.conversion.add("foreign_key", "foreign_key", sql, clip(key.name), context.schema(table), clip(table.name), expects=made, needs=needs)
+    other_table = [Need("relation", clip(referenced.name), context.schema(referenced))]
+    context.conversion.add("foreign_key", "foreign_key", sql, clip(key.name), context.schema(table), clip(table.name), expects=made, needs=other_table)

@@ -11,6 +11,7 @@ from .context import Context
 from .database_commands import on_database
 from .definitions import EVERYBODY, Definition, Owner, Privileges
 from .names import clip, quote
+from .needs import of_calls, of_object
 from .routines import Routine, full_name
 from .statements import Need
 
@@ -84,10 +85,11 @@ def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> 
     """Everybody may call a function in both; other grants are EXECUTE."""
     function = routine.function
     schema, name, where = context.schemas[function.schema_id], clip(function.name), full_name(function, context)
+    routine_itself = of_calls([function.id], context)
     if function.owner and function.owner not in BUILT_IN_ROLES and _has_role(function.owner, where, context, lost):
         expects: Definition = Owner(routine.definition.kind, function.owner, routine.definition)
         sql = f"ALTER {routine.signature} OWNER TO {quote(function.owner)}"
-        context.conversion.add("owner", "routine_owner", sql, name, schema, expects=expects, needs=[Need("role", function.owner)])
+        context.conversion.add("owner", "routine_owner", sql, name, schema, expects=expects, needs=[Need("role", function.owner), *routine_itself])
     if function.grants and not any(grant.role == _EVERYBODY for grant in function.grants):
         context.find(
             "function_for_everybody", "warning", where, "PostgreSQL lets everybody call a new function; in CockroachDB this right was revoked.",
@@ -99,7 +101,7 @@ def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> 
         option = " WITH GRANT OPTION" if set(grant.grantable) & {"ALL", "EXECUTE"} else ""
         expects = Privileges(routine.definition.kind, grant.role, ("EXECUTE",), bool(option), routine.definition)
         sql = f"GRANT EXECUTE ON {routine.signature} TO {quote(grant.role)}{option}"
-        context.conversion.add("grant", "routine_grant", sql, name, schema, expects=expects, needs=[Need("role", grant.role)])
+        context.conversion.add("grant", "routine_grant", sql, name, schema, expects=expects, needs=[Need("role", grant.role), *routine_itself])
 
 
 def _has_role(role: str, full_name: str, context: Context, lost: dict[str, list[str]]) -> bool:
@@ -114,7 +116,7 @@ def _owner(
 ) -> None:
     if owner and owner not in BUILT_IN_ROLES and _has_role(owner, full_name, context, lost):
         sql = f"ALTER {kind} {target} OWNER TO {quote(owner)}"
-        context.conversion.add("owner", "owner", sql, name, schema, expects=Owner(kind, owner), needs=[Need("role", owner)])
+        context.conversion.add("owner", "owner", sql, name, schema, expects=Owner(kind, owner), needs=[Need("role", owner), *of_object(kind, schema, name)])
 
 
 def _owner_of_database(context: Context, lost: dict[str, list[str]]) -> None:
@@ -139,7 +141,7 @@ def _privileges(
             if not names:
                 continue
             expects = Privileges(kind, EVERYBODY if everybody else grant.role, tuple(names), bool(option))
-            needs = [] if everybody else [Need("role", grant.role)]
+            needs = [*([] if everybody else [Need("role", grant.role)]), *of_object(kind, schema, name)]
             if target is None:
                 command = f"GRANT {', '.join(names)} ON DATABASE %I TO {grantee.replace('%', '%%')}{option}"
                 on_database("grant", "grant", command, context, expects=expects, needs=needs)

@@ -3,6 +3,7 @@
 """Primary keys, unique constraints and indexes."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Optional, Union
 
 from ..catalog.model import Check, Column, ForeignKey, Index, IndexColumn, Table, View
@@ -13,6 +14,7 @@ from .context import Context, Relation
 from .definitions import IndexDefinition, KeyDefinition
 from .immutable import immutable_sql
 from .names import clip, digest, quote, shorten
+from .statements import Need
 from .tables import kept_columns
 from .types import element_of, type_name
 
@@ -76,9 +78,12 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
     _add("primary_key", "unique_index", IndexDefinition(tuple(keys), unique=True), name, table, context)
 
 
-def _add(step: str, kind: str, made: Union[KeyDefinition, IndexDefinition], name: str, table: Relation, context: Context) -> None:
+def _add(
+    step: str, kind: str, made: Union[KeyDefinition, IndexDefinition], name: str, table: Relation, context: Context, extensions: Iterable[str] = (),
+) -> None:
     sql = made.create(quote(name), context.qualified(table))
-    context.conversion.add(step, kind, sql, name, context.schema(table), clip(table.name), expects=made)
+    needs = [Need("extension", extension) for extension in extensions]
+    context.conversion.add(step, kind, sql, name, context.schema(table), clip(table.name), expects=made, needs=needs)
 
 
 def create_indexes(table: Table, context: Context) -> None:
@@ -192,7 +197,7 @@ def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
 def _create_inverted(index: Index, table: Table, context: Context, where: str, step: str) -> None:
     columns = context.columns(table)
     *leading, last = written_keys(index, columns)
-    method, key = _inverted_key(columns[last.column_id], index, table, context, where)
+    method, key, extension = _inverted_key(columns[last.column_id], index, table, context, where)
     keys = [key]
     if leading and context.use_extension(_SCALARS[method]):
         keys = [_key_text(columns[part.column_id], index, table, context, where) for part in leading] + keys
@@ -200,7 +205,9 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
         context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.")
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
-    _add(step, "index", IndexDefinition(tuple(keys), method=method, predicate=predicate), name, table, context)
+    extensions = [_SCALARS[method]] if len(keys) > 1 else []
+    extensions += [extension] if extension else []
+    _add(step, "index", IndexDefinition(tuple(keys), method=method, predicate=predicate), name, table, context, extensions)
     context.index_names[table.id, index.id] = ("index", name)
 
 
@@ -216,7 +223,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
     made = IndexDefinition((f"{quote(clip(column.name))} vector_{index.distance}_ops",), method="hnsw", predicate=predicate)
-    _add(step, "index", made, name, table, context)
+    _add(step, "index", made, name, table, context, ["vector"])
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
         "vector_index", "info", where, f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
@@ -224,18 +231,19 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
     )
 
 
-def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str]:
+def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str, str]:
+    """Return the method, the key and the extension that it needs, '' when it needs none."""
     text = _key_text(column, index, table, context, where)
     if column.type.family in ("geometry", "geography"):
         if not context.use_extension("postgis"):
             raise UnsupportedError(f"{where}: a spatial index needs the extension postgis")
-        return "gist", text
+        return "gist", text, "postgis"
     if column.type.family in ("json", "array", "tsvector"):
-        return "gin", text
+        return "gin", text, ""
     if element_of(column.type).family in ("string", "collated"):
         if not context.use_extension("pg_trgm"):
             raise UnsupportedError(f"{where}: a trigram index needs the extension pg_trgm")
-        return "gin", f"{text} gin_trgm_ops"
+        return "gin", f"{text} gin_trgm_ops", "pg_trgm"
     raise UnsupportedError(f"{where}: an inverted index on {column.type.family} has no counterpart")
 
 

@@ -12,6 +12,7 @@ from . import expressions
 from .context import Context
 from .definitions import Existence, PolicyDefinition
 from .names import clip, quote
+from .statements import Need
 
 _KEYWORDS = {"public": "PUBLIC", "current_user": "CURRENT_USER", "session_user": "SESSION_USER"}
 
@@ -33,7 +34,8 @@ def create_policies(table: Table, context: Context) -> None:
         context.report_cut(policy["name"], where)
         made = PolicyDefinition(rule)
         sql = made.create(quote(clip(policy["name"])), context.qualified(table))
-        context.conversion.add("policy", "policy", sql, clip(policy["name"]), schema, name, expects=made)
+        named = [Need("role", role) for role in policy.get("roles") or [] if role in context.available_roles]
+        context.conversion.add("policy", "policy", sql, clip(policy["name"]), schema, name, expects=made, needs=named)
     if table.row_level_security:
         context.conversion.add(
             "policy", "row_level_security", f"ALTER TABLE {context.qualified(table)} ENABLE ROW LEVEL SECURITY", name, schema, name, expects=Existence(),

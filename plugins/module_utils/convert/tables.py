@@ -9,7 +9,7 @@ from typing import Any
 from ..catalog.model import Column, Table
 from ..catalog.stored_columns import shard_columns
 from ..errors import UnsupportedError
-from . import expressions, trees
+from . import expressions, needs, trees
 from .context import Context
 from .conversion_policies import FUNCTION, IDENTITY
 from .definitions import ColumnDefinition, DefaultDefinition, SequenceDefinition, TableDefinition
@@ -36,16 +36,19 @@ def kept_columns(table: Table) -> list[Column]:
 def create_table(table: Table, context: Context) -> None:
     """Add CREATE TABLE, and what its columns need before it."""
     schema, name = context.schema(table), clip(table.name)
-    made = TableDefinition(tuple(_column(column, table, context) for column in kept_columns(table)))
-    context.conversion.add("table", "table", made.create(quote(schema, name)), name, schema, expects=made)
+    calls: set[int] = set()
+    made = TableDefinition(tuple(_column(column, table, context, calls) for column in kept_columns(table)))
+    needed = needs.of_columns(table, context) + needs.of_calls(calls, context)
+    context.conversion.add("table", "table", made.create(quote(schema, name)), name, schema, expects=made, needs=needed)
     _report(table, context)
 
 
-def _column(column: Column, table: Table, context: Context) -> ColumnDefinition:
+def _column(column: Column, table: Table, context: Context, calls: set[int]) -> ColumnDefinition:
+    """Return a column's definition, and add to ``calls`` the users' functions that it calls."""
     where = context.full_name(table, column.name)
     context.report_cut(column.name, where)
     made = ColumnDefinition(clip(column.name), column_type(column.type, context, where), not column.nullable)
-    made = _generated(made, column, table, context, where) if column.computed else _identity_or_default(made, column, table, context, where)
+    made = (_generated if column.computed else _identity_or_default)(made, column, table, context, where, calls)
     if operand_type(column.type, context, where):
         context.find(
             "domain_operators", "warning", where,
@@ -59,7 +62,7 @@ def _column(column: Column, table: Table, context: Context) -> ColumnDefinition:
     return made
 
 
-def _generated(made: ColumnDefinition, column: Column, table: Table, context: Context, where: str) -> ColumnDefinition:
+def _generated(made: ColumnDefinition, column: Column, table: Table, context: Context, where: str, calls: set[int]) -> ColumnDefinition:
     columns = kept_columns(table)
     expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
     on_the_fly = (
@@ -68,6 +71,7 @@ def _generated(made: ColumnDefinition, column: Column, table: Table, context: Co
     )
     if column.virtual and not on_the_fly:
         context.find("virtual_column", "info", where, "The virtual computed column becomes a stored one.", "It takes room in the table; queries are the same.")
+    calls |= expression.calls
     result = type_name(column.type, context, where)
     sql = immutable_sql(expression, context, context.schema(table), f"{table.name}_{column.name}", where, result, columns)
     return replace(made, generated=sql, storage="VIRTUAL" if on_the_fly else "STORED")
@@ -86,7 +90,7 @@ def _indexed(table: Table, where: str) -> set[str]:
     return named | {column.name for column in table.columns if column.id in numbers}
 
 
-def _identity_or_default(made: ColumnDefinition, column: Column, table: Table, context: Context, where: str) -> ColumnDefinition:
+def _identity_or_default(made: ColumnDefinition, column: Column, table: Table, context: Context, where: str, calls: set[int]) -> ColumnDefinition:
     if column.identity:
         sequence = identity_sequence(column, context.sequences)
         if sequence is not None:
@@ -105,10 +109,11 @@ def _identity_or_default(made: ColumnDefinition, column: Column, table: Table, c
         context.find("default_left_out", "error", where, f"The default {column.default} is left out. {error}", "Set a default by hand with ALTER TABLE.")
         return made
     if not default.calls & context.late_functions:
+        calls |= default.calls
         return replace(made, default=default.sql)
     schema, name = context.schema(table), clip(table.name)
-    late = DefaultDefinition(default.sql)
-    context.conversion.add("late", "column_default", late.create(quote(made.name), quote(schema, name)), made.name, schema, name, expects=late)
+    late, needed = DefaultDefinition(default.sql), needs.of_calls(default.calls, context)
+    context.conversion.add("late", "column_default", late.create(quote(made.name), quote(schema, name)), made.name, schema, name, expects=late, needs=needed)
     return made
 
 

@@ -152,6 +152,15 @@ def operand_type(kind: SqlType, context: Context, where: str) -> str:
     return type_name(plain if kind is inner else replace(kind, element=plain), context, where)
 
 
+def extension_of(kind: SqlType) -> str:
+    """Return the extension whose type PostgreSQL has for this one, '' where it needs none; without it the type becomes text."""
+    if kind.family in _GEOMETRIES:
+        return "postgis"
+    if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
+        return "citext"
+    return _EXTENSION_TYPES.get(kind.family, "")
+
+
 def element_of(kind: SqlType) -> SqlType:
     """Return an array's element type, or the type itself."""
     return kind.element if kind.family == "array" and kind.element else kind

@@ -7,7 +7,7 @@ from typing import Union
 
 from ..catalog.model import Database, View
 from ..errors import UnsupportedError
-from . import expressions
+from . import expressions, needs
 from .context import Context
 from .definitions import ViewDefinition
 from .indexes import create_view_indexes
@@ -51,7 +51,7 @@ def ordered(database: Database, routines: dict[int, Routine]) -> list[Union[View
 
 def _needs(view: View, context: Context) -> list[Need]:
     relations = [context.relations[number] for number in view.depends_on if number in context.relations]
-    return [Need("relation", clip(item.name), context.schema(item)) for item in relations]
+    return [Need("relation", clip(item.name), context.schema(item)) for item in relations] + needs.of_calls(view.depends_on, context)
 
 
 def _create_view(view: View, context: Context) -> None:

@@ -66,15 +66,25 @@ class Check:
     """Whether owners and privileges were migrated."""
 
     def of(self, *kinds: str) -> Iterator[Statement]:
-        """Yield the statements of these kinds; not those whose table, function or the like is missing, which is a difference of its own."""
-        return (statement for statement in self.statements if statement.kind in kinds and all(self.has(need) for need in statement.needs))
+        """Yield the statements of these kinds; not those whose table, function or the like is missing, which is a difference of its own.
+
+        A table is looked at all the same: it may have lost a column with the type of it.
+        """
+        for statement in self.statements:
+            needs = [need for need in statement.needs if statement.kind != "table" or need.kind == "schema"]
+            if statement.kind in kinds and all(self.has(need) for need in needs):
+                yield statement
 
     def has(self, need: Need) -> bool:
-        """Whether something that others depend on is there; roles and extensions have been asked for before the statements were made."""
+        """Whether something that others depend on is there; roles have been asked for before the statements were made."""
         if need.kind == "relation":
             return (need.schema, "", need.name) in self.found["relations"]
         if need.kind == "routine":
             return any((schema, name) == (need.schema, need.name) for schema, _arguments, name in self.found["routines"])
+        if need.kind == "type":
+            return (need.schema, "", need.name) in self.found["types"]
+        if need.kind == "extension":
+            return need.name in self.extensions
         return need.kind != "schema" or ("SCHEMA", "", "", need.name) in self.rights.holders
 
     def tables(self) -> Iterator[tuple[Statement, TableDefinition]]:
