@@ -104,6 +104,9 @@ SETTINGS = (
             "Whether to skip the validation of the dump before it is imported. The verification after an import is never skipped."),
     Setting("do_cleanup", "bool", True,
             "Whether to remove temporary files, and the rows of the export once the target holds and has proved them. Never removes the report."),
+    Setting("start_over", "bool", False,
+            "For one run, best as `-e start_over=true`: forget what earlier runs have done and begin with the export, such as after a target database was "
+            "dropped. An export that has its rows is put aside, not removed, and the run says where. No target is touched."),
     Setting("temp_dir", "str", "",
             "An absolute directory on the host; everything is made below it in `cockroach_migrator-<user>`. `/var/tmp` when empty."),
     Setting("dump_dir", "str", "", "The directory of the dump; `dump` below `temp_dir` when empty."),

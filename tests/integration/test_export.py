@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from full_disk import limited_files
 from journey import export
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
@@ -77,6 +78,9 @@ def test_a_second_export_changes_nothing(location, tmp_path):
 def test_rows_that_were_removed_come_back_when_they_are_needed(location, tmp_path):
     dump = tmp_path / "dump"
     export([location], dump)
+    with limited_files(0), pytest.raises(ConfigurationError, match="cannot write .*rows_removed"):
+        remove_rows(str(dump), layout.read_manifest(str(dump)).dump_id, check=False)
+    assert validate_dump(str(dump)).succeeded
     remove_rows(str(dump), layout.read_manifest(str(dump)).dump_id, check=False)
     request = BackupRequest(locations=(location,))
     assert not export_backup(request, str(dump), Selection(), 2000, 2, rows_needed=False)["changed"]

@@ -23,6 +23,7 @@ from journey import export
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Grant
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import export as export_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import kept_moment
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import CockroachParameters, connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.releases import release_of
@@ -229,6 +230,15 @@ def test_a_moment_that_is_not_kept_for_long_enough(fixtures_dir, tmp_path):
         assert export_cluster(parameters, request(tmp_path, "cluster", gc_check=False))["rows"] == 105
         # The temporary node of a restore keeps every moment.
         assert export_cluster(parameters, request(tmp_path, "restore", grants_restored=False))["rows"] == 105
+
+
+def test_the_tables_are_counted_where_nothing_estimates_them(fixtures_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_moment, "ROWS_A_SECOND", 1)
+    with cluster(tmp_path, fixtures_dir, "v26.1.1", gc_seconds="40") as parameters:
+        assert export_cluster(parameters, request(tmp_path, "cluster"), check=True)["changed"]
+        with pytest.raises(CockroachError, match="will last about 52 seconds .*keeps the rows of its moment for"):
+            export_cluster(parameters, request(tmp_path, "cluster"))
+    assert not (tmp_path / "cluster").exists()
 
 
 def test_a_moment_that_is_collected_while_it_is_read(fixtures_dir, tmp_path):

@@ -20,7 +20,9 @@ ATTEMPTS = 8
 """With the waits below a server may refuse for half a minute, up to a minute by chance."""
 ATTEMPTS_AT_FIRST = 3
 """Of connections, until a server has answered once: an address that is wrong should be told soon."""
+_SHORTEST_WAIT = 0.25
 _FIRST_WAIT = 0.5
+"""Seconds. The longest that the first wait may be; each later one may be twice as long as the one before, and all are of chance from the shortest on."""
 _LONGEST_WAIT = 30.0
 _LONGEST_ASKED_WAIT = 300.0
 """Seconds. What Retry-After may ask for; it is cut off there, for some servers ask for hours."""
@@ -38,13 +40,13 @@ def repeated(call: Callable[[], Any], name: str, log: MigrationLog, answered: bo
     Waits longer each time, by chance a little more or less, and as long as the server asks. Each repetition becomes a line of the log with ``name``.
     ``answered`` tells whether the server has answered before. Raises the last error.
     """
+    stop = _Stop(answered)
+
     def write(state: tenacity.RetryCallState) -> None:
         wait = state.next_action.sleep if state.next_action else 0
-        log.write(f"{name}: {_reason(_error(state))}, attempt {state.attempt_number} of {ATTEMPTS}, the next one in {wait:.1f} s")
+        log.write(f"{name}: {_reason(_error(state))}, attempt {state.attempt_number} of {stop.attempts(state)}, the next one in {wait:.1f} s")
 
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(is_passing), wait=_Wait(), stop=_Stop(answered), before_sleep=write, reraise=True,
-    )(call)
+    return tenacity.Retrying(retry=tenacity.retry_if_exception(is_passing), wait=_Wait(), stop=stop, before_sleep=write, reraise=True)(call)
 
 
 def is_passing(error: BaseException) -> bool:
@@ -83,7 +85,7 @@ class _Wait:
     """Exponential with jitter, and never shorter than the server asks."""
 
     def __init__(self) -> None:
-        self._exponential = tenacity.wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT, min=_FIRST_WAIT)
+        self._exponential = tenacity.wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT, min=_SHORTEST_WAIT)
 
     def __call__(self, state: tenacity.RetryCallState) -> float:
         return max(self._exponential(state), asked_wait(_error(state), datetime.datetime.now(datetime.timezone.utc)))
@@ -96,8 +98,11 @@ class _Stop:
         self._answered = answered
 
     def __call__(self, state: tenacity.RetryCallState) -> bool:
-        patient = self._answered or isinstance(_error(state), botocore.exceptions.ClientError)
-        return state.attempt_number >= (ATTEMPTS if patient else ATTEMPTS_AT_FIRST)
+        return state.attempt_number >= self.attempts(state)
+
+    def attempts(self, state: tenacity.RetryCallState) -> int:
+        """Return how many attempts there are, judged by how the last one failed."""
+        return ATTEMPTS if self._answered or isinstance(_error(state), botocore.exceptions.ClientError) else ATTEMPTS_AT_FIRST
 
 
 def _error(state: tenacity.RetryCallState) -> Optional[BaseException]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
-from ..catalog.model import Column, Database, Finding, Sequence, Table
+from ..catalog.model import Column, Database, Finding, Sequence
 
 _BITS = {21: 16, 23: 32}
 """By the oid of an integer type; the others have 64."""
@@ -50,7 +50,7 @@ def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
             if made.integer_type != sequence.integer_type:
                 name = f"{database.name}.{schemas[sequence.schema_id]}.{sequence.name}"
                 findings.append(Finding("sequence_type", "info", name, f"It becomes a bigint sequence: its bounds go beyond its type {sequence.integer_type}."))
-    tables = [table if columns[table.id] == table.columns else _with_columns(table, columns[table.id]) for table in database.tables]
+    tables = [table if columns[table.id] == table.columns else replace(table, columns=columns[table.id]) for table in database.tables]
     return replace(database, sequences=list(sequences.values()), tables=tables), findings
 
 
@@ -60,10 +60,6 @@ def identity_sequence(column: Column, sequences: dict[int, Sequence]) -> Optiona
         if sequence_id in sequences:
             return sequences[sequence_id]
     return None
-
-
-def _with_columns(table: Table, columns: list[Column]) -> Table:
-    return replace(table, columns=columns)
 
 
 def _declared(sequence: Sequence) -> Sequence:

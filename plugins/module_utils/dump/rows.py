@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from ..text_file import write_text
 from .layout import is_complete, read_manifest
 
 REMOVED = "rows_removed"
@@ -20,7 +21,7 @@ def rows_removed(dump_dir: str) -> bool:
 def remove_rows(dump_dir: str, verified_id: str, check: bool) -> dict:
     """Remove all chunks if the dump is the one that was verified (``verified_id`` is its id); return ``changed`` and ``kept`` (why not).
 
-    With ``check`` nothing is removed.
+    With ``check`` nothing is removed. Raises ConfigurationError.
     """
     if not is_complete(dump_dir):
         return {"changed": False, "kept": "there is no complete dump"}
@@ -30,8 +31,9 @@ def remove_rows(dump_dir: str, verified_id: str, check: bool) -> dict:
     if rows_removed(dump_dir):
         return {"changed": False, "kept": ""}
     if not check:
-        with open(os.path.join(dump_dir, REMOVED), "w", encoding="utf-8") as file:
-            file.write("The rows were removed after PostgreSQL was verified to hold them. Remove this directory to export again.\n")
+        write_text(
+            os.path.join(dump_dir, REMOVED), "The rows were removed after PostgreSQL was verified to hold them. Remove this directory to export again.\n",
+        )
         for entry in manifest.databases:
             for directory in ("data", "rejects"):
                 shutil.rmtree(os.path.join(dump_dir, entry.directory, directory), ignore_errors=True)

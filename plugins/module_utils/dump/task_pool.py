@@ -36,7 +36,6 @@ def run_tasks(tasks: Sequence[Any], run_task: Callable[[Any], dict], journal: Ex
     results = {task.key: journal.done[task.key] for task in tasks if task.key in journal.done}
     missing = sorted((task for task in tasks if task.key not in results), key=lambda task: -task.weight)
 
-
     def keep(futures: Iterable[Future]) -> None:
         for future in futures:
             if future.done() and not future.cancelled() and future.exception() is None:

@@ -34,6 +34,8 @@ _LONGEST_SOCKET_PATH = 107
 _START_SECONDS = 60
 _LOG_LINES = 12
 _CONFIGURATION = "cockroach_migrator.conf"
+_NUMBER = re.compile(rb"\d{1,9}")
+"""Of a process or port: Linux has numbers up to 2**22."""
 _BIN_DIRS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/bin", "/usr/bin")
 
 _SETTINGS = {
@@ -160,11 +162,11 @@ def running_port(directory: str) -> int:
 def _pid_file(directory: str) -> tuple[int, int]:
     """Return the process number and the port that postmaster.pid tells, 0 for what it does not: a server that is killed early leaves it empty."""
     try:
-        with open(os.path.join(directory, "data", "postmaster.pid"), encoding="utf-8") as file:
-            lines = file.read().split("\n")
+        with open(os.path.join(directory, "data", "postmaster.pid"), "rb") as file:
+            lines = file.read().split(b"\n")
     except FileNotFoundError:
         return 0, 0
-    numbers = [int(line) if line.strip().isdigit() else 0 for line in lines]
+    numbers = [int(line) if _NUMBER.fullmatch(line.strip()) else 0 for line in lines]
     return numbers[0], numbers[3] if len(numbers) > 3 else 0
 
 

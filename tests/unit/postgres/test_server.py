@@ -115,14 +115,14 @@ def test_an_initdb_that_was_killed_is_begun_again(directory, tmp_path):
         stop_server(directory, "", remove=True)
 
 
-@pytest.mark.parametrize("content", ["", "\n", "not a number\n", "\0\0\0"])
+@pytest.mark.parametrize("content", [b"", b"\n", b"not a number\n", b"\0\0\0", b"\xff\xfe\n", b"9" * 30, "²\n".encode()])
 def test_a_pid_file_without_a_number_is_no_obstacle(directory, content):
     options = ServerOptions(directory, bin_dir(17))
     try:
         start_server(options)
         stop_server(directory, "")
         pid_file = pathlib.Path(directory) / "data" / "postmaster.pid"
-        pid_file.write_text(content)
+        pid_file.write_bytes(content)
         assert running_port(directory) == 0 and not stop_server(directory, "")
         assert start_server(options)["changed"] and running_port(directory)
     finally:

@@ -120,6 +120,20 @@ def test_a_grant_that_says_nothing_but_a_warning_is_noticed(any_postgres, import
     assert query(any_postgres, "", f"SELECT has_database_privilege('{names.reader}', '{names.database}', 'CREATE')") == [(True,)]
 
 
+def test_grants_that_are_skipped_are_a_finding_whose_advice_works(any_postgres, names, tmp_path):
+    query(any_postgres, "", f'CREATE ROLE "{names.owner}"; CREATE ROLE {names.reader}')
+    dump = synthetic_dump.write(str(tmp_path / "dump"), names.database, change=owned(names))
+    skipped = findings(import_dump(dump, any_postgres, ImportOptions(grants="skip")), "grants_skipped")
+    assert [(finding.object, finding.severity) for finding in skipped] == [(names.database, "warning")]
+    assert "Set grants to existing or create and run again" in skipped[0].advice
+    assert query(any_postgres, names.database, OWNER_OF_ORDERS) == [(any_postgres.user,)]
+    assert verify_dump(dump, any_postgres, VerifyOptions(grants="skip")).succeeded
+    set_now = import_dump(dump, any_postgres, ImportOptions())
+    assert set_now.changed and not findings(set_now, "grants_skipped")
+    assert query(any_postgres, names.database, OWNER_OF_ORDERS) == [(names.owner,)]
+    assert verify_dump(dump, any_postgres, VerifyOptions()).succeeded
+
+
 def test_roles_that_are_made_later(any_postgres, names, tmp_path):
     """Also after grants: skip, which is a finding."""
     dump = synthetic_dump.write(str(tmp_path / "dump"), names.database, change=owned(names))
