@@ -15,7 +15,7 @@ from .text_file import write_text
 
 FORM = 2
 """Of the file. Version 1.2.0 and earlier wrote files without it, in which a verification that differed could look like a good one."""
-TIMES = frozenset({"changed", "finished_at", "run", "seconds"})
+TIMES = frozenset({"changed", "finished_at", "run", "seconds", "this_run"})
 """Keys that differ from run to run although the result is the same."""
 
 

@@ -46,4 +46,7 @@ OBJECTS = (
     Tampering("check dropped", "ALTER TABLE products DROP CONSTRAINT sane_weight", ("check", "sane_weight", "missing")),
     Tampering("sequence set back", "SELECT setval('invoice_no', 10)", ("sequence value", "invoice_no")),
 )
-"""Each of another object: one verification names them all."""
+"""Each of another object: one verification names them all, and the rows above."""
+
+GROUPS = ((*ROWS, *OBJECTS),)
+"""What is broken before one and the same run of the playbook, which has to name all of it."""

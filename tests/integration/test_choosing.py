@@ -211,7 +211,7 @@ def test_the_playbook_with_every_choice(work, empty_postgres):
     assert "holds the schema of 10 tables" in run.output
     assert query(empty_postgres, "one", "SELECT count(*) FROM shop.bestellungen") == [(0,)]
     state = next(work.glob("cockroach_migrator-*/state"))
-    assert verified_dump(str(state), [f"{empty_postgres.host}:{empty_postgres.port}"]) == ""
+    assert verified_dump(str(state.parent / "dump"), str(state), [f"{empty_postgres.host}:{empty_postgres.port}"]) == ""
     assert list(work.glob("*/dump/**/*.zst")), "the clean-up has removed rows that were never loaded"
 
 

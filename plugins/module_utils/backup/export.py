@@ -105,7 +105,7 @@ def export_backup(
         for file_id, size in result["tally"].items():
             tally[int(file_id)] = tally.get(int(file_id), 0) + size
     findings = [*backup.findings, *plan.catalog.findings, STATISTICS, *prove(backup, plan.read, tally)]
-    _write_dump(backup, plan, dump_dir, results, identity, findings, keep_passwords, conversion)
+    _write_dump(backup, plan, dump_dir, results, identity, journal.seconds, findings, keep_passwords, conversion)
     journal.remove()
     return {**summarize(dump_dir, changed=True, started=started), "warnings": journal.warnings}
 
@@ -205,8 +205,8 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
 
 
 def _write_dump(
-    backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, findings: list[Finding], keep_passwords: bool,
-    conversion: ConversionPolicies,
+    backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, seconds: float, findings: list[Finding],
+    keep_passwords: bool, conversion: ConversionPolicies,
 ) -> None:
     chunks: dict[int, list[dict]] = {}
     for task in plan.tasks:
@@ -223,5 +223,5 @@ def _write_dump(
             findings += value_findings(source, chunks.get(source.table.id, []))
         findings += doubt_foreign_keys(database, chunks)
         databases.append((database, tables))
-    source_info = dict(backup.info, kind="backup", identity=identity)
+    source_info = dict(backup.info, kind="backup", identity=identity, export_seconds=seconds)
     layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, findings, keep_passwords, conversion)

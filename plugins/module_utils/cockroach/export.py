@@ -129,7 +129,7 @@ def export_cluster(parameters: CockroachParameters, request: ExportRequest, prog
     for task in tasks:
         chunks.setdefault(task.table_id, []).append(results[task.key])
     _prove(sources, chunks, {number: size.rows for number, size in sizes.items()})
-    _write_dump(request, catalog, chunks, cluster, identity, findings)
+    _write_dump(request, catalog, chunks, cluster, identity, journal.seconds, findings)
     journal.remove()
     return {**_summary(request, True, started), "warnings": journal.warnings}
 
@@ -223,7 +223,7 @@ def _prove(sources: dict[int, TableSource], chunks: dict[int, list[dict]], count
 
 
 def _write_dump(
-    request: ExportRequest, catalog: Catalog, chunks: dict[int, list[dict]], cluster: dict, identity: dict, found: list[Finding],
+    request: ExportRequest, catalog: Catalog, chunks: dict[int, list[dict]], cluster: dict, identity: dict, seconds: float, found: list[Finding],
 ) -> None:
     databases = []
     own = release_findings(cluster["cluster_version"]) if request.kind != _RESTORE else []
@@ -241,7 +241,7 @@ def _write_dump(
         databases.append((database, tables))
     source_info = dict(
         cluster, kind=request.kind, locations=list(request.locations), end_time=timestamps.iso(timestamps.parse(identity["as_of"])),
-        end_time_decimal=identity["as_of"], grants_restored=request.grants_restored, identity=identity,
+        end_time_decimal=identity["as_of"], grants_restored=request.grants_restored, identity=identity, export_seconds=seconds,
     )
     layout.write_dump(request.dump_dir, source_info, databases, catalog.roles, findings, request.keep_passwords, request.conversion)
 

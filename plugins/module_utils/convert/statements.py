@@ -19,6 +19,8 @@ STEPS = PRE_DATA_STEPS + POST_DATA_STEPS
 """Load order. Every statement of a step may rely on all earlier steps; ``late`` are defaults and checks that call functions which read tables. Who is to own
 something has to be allowed to create in its schema: ``schema_grant`` comes before ``owner``."""
 
+RIGHTS_STEPS = ("role", "schema_grant", "owner", "grant")
+"""Who owns what and may do what."""
 PARALLEL_STEPS = frozenset(("primary_key", "index"))
 """Statements of these steps do not need each other."""
 

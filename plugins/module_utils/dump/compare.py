@@ -13,9 +13,8 @@ from ..catalog.model import Database, Role
 from ..convert.conversion_policies import ConversionPolicies
 from ..convert.database import convert_database
 from ..convert.features import ConvertOptions, ServerFeatures
+from ..convert.statements import RIGHTS_STEPS
 from . import layout
-
-_GRANT_STEPS = ("role", "schema_grant", "owner", "grant")
 
 
 def compare_dumps(first: str, second: str) -> dict:
@@ -26,7 +25,7 @@ def compare_dumps(first: str, second: str) -> dict:
     manifests = layout.read_manifest(first), layout.read_manifest(second)
     left, right = ({entry.name: entry for entry in manifest.databases} for manifest in manifests)
     without_grants = any(manifest.source.get("grants_restored") is False for manifest in manifests)
-    without = _GRANT_STEPS if without_grants else ()
+    without = RIGHTS_STEPS if without_grants else ()
     differences = _sets("database", left, right)
     tables = rows = 0
     for name in sorted(set(left) & set(right)):

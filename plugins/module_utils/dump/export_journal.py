@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import dataclass, field
 
 from ..errors import ConfigurationError
@@ -19,6 +20,7 @@ _PARTS_OF_DATABASES = frozenset(("data", "rejects", "catalog.json", "pre-data.sq
 _FILES = frozenset((FILE_NAME, "roles.json", "roles.secret.json", "README.txt"))
 """What it may have beside those directories."""
 _UNFINISHED = ".part"
+_SECONDS = "seconds_so_far"
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,22 @@ class ExportJournal:
         elif not found.whole:
             self.warnings.append(f"{self.path} is damaged: {len(found.results)} finished chunks count, what it said after them is exported again")
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in (identity, *found.results)))
-        self.done: dict[str, dict] = {result["key"]: result for result in found.results}
+        self.done: dict[str, dict] = {
+            result["key"]: {name: value for name, value in result.items() if name != _SECONDS} for result in found.results
+        }
+        self._started = time.monotonic()
+        self._seconds_before = max((result.get(_SECONDS, 0.0) for result in found.results), default=0.0)
+
+    @property
+    def seconds(self) -> float:
+        """How long the export has lasted, with all attempts that were broken off, each until the last task that it finished."""
+        return round(self._seconds_before + time.monotonic() - self._started, 3)
 
     def add(self, result: dict) -> None:
         """Record a finished task; its chunk is already on disk. Raises ConfigurationError."""
         try:
             with open(self.path, "a", encoding="utf-8") as journal:
-                journal.write(json.dumps(result) + "\n")
+                journal.write(json.dumps({**result, _SECONDS: self.seconds}) + "\n")
         except OSError as error:
             raise ConfigurationError(f"cannot write {self.path}: {error.strerror}; finished chunks are kept, run again when that is mended") from error
 

@@ -14,6 +14,7 @@ from ..state import is_proved
 from .differences import differences, say_different
 
 SEVERITIES = ("error", "warning", "info")
+_EXPORT_SECONDS = "export_seconds"
 _VERIFICATIONS = {"rehearsal": "rehearsal_verify", "target": "target_verify"}
 
 
@@ -28,7 +29,7 @@ def build_report(manifest: Optional[Manifest], records: dict[str, PhaseRecord], 
         "verified": is_proved(records) and not failure,
         "rehearsed": "rehearsal_verify" in records and records["rehearsal_verify"].succeeded,
         "failure": failure,
-        "source": {key: value for key, value in manifest.source.items() if key != "identity"} if manifest else {},
+        "source": {key: value for key, value in manifest.source.items() if key not in ("identity", _EXPORT_SECONDS)} if manifest else {},
         "dump_id": manifest.dump_id if manifest else "",
         "target": target,
         "content": _content(records),
@@ -37,10 +38,16 @@ def build_report(manifest: Optional[Manifest], records: dict[str, PhaseRecord], 
         "rejected": sum(table["rejected"] for database in databases for table in database["tables"]),
         "databases": databases,
         "verifications": {where: _verification(records[phase], run) for where, phase in _VERIFICATIONS.items() if phase in records},
-        "phases": {phase: {"seconds": record.result.seconds} for phase, record in records.items() if record.result},
+        "phases": {**_export_time(manifest), **{phase: {"seconds": record.result.seconds} for phase, record in records.items() if record.result}},
         "findings": _findings(manifest, records),
     }
     return {"verdict": _verdict(report, records), **report}
+
+
+def _export_time(manifest: Optional[Manifest]) -> dict[str, dict]:
+    """Return how long the export took, nothing for a dump of an earlier release."""
+    seconds = manifest.source.get(_EXPORT_SECONDS) if manifest else None
+    return {} if seconds is None else {"export": {"seconds": seconds}}
 
 
 def _verified(records: dict[str, PhaseRecord], phase: str) -> Optional[VerifyResult]:

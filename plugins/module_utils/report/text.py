@@ -5,7 +5,7 @@ from __future__ import annotations
 
 _RULE = "=" * 100
 _PHASE_NAMES = {
-    "validate": "validation of the dump", "rehearsal_import": "rehearsal, import", "rehearsal_verify": "rehearsal, verification",
+    "export": "export", "validate": "validation of the dump", "rehearsal_import": "rehearsal, import", "rehearsal_verify": "rehearsal, verification",
     "target_import": "target, import", "target_verify": "target, verification",
 }
 

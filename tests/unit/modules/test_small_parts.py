@@ -3,6 +3,7 @@
 """Host, log, results, libraries, PostgreSQL's programs."""
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import sys
@@ -11,16 +12,19 @@ import pytest
 import synthetic_dump
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import libraries, result_file, state
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.export_journal import ExportJournal
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.host import check_host
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import binaries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import binaries, ledger
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.content import build_report
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import (
     DatabaseVerification,
     TableVerification,
     VerifyResult,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.start_over import start_over
 
 
 def test_missing_library_is_named_with_the_command(monkeypatch):
@@ -140,10 +144,79 @@ def test_results_of_another_release_are_not_believed(kept):
     dump_id = read_manifest(str(directory / "dump")).dump_id
     path = state.result_path(str(directory), "target_verify", "t:5432")
     old = {"ok": True, "databases": {}, "seconds": 0.1, "changed": False, "dump_id": dump_id, "target": "t:5432"}
-    for value in (old, dict(old, ok=False), dict(old, form=result_file.FORM), dict(old, form=99), [], {"form": result_file.FORM, "result": {"nonsense": 1}}):
+    keep(directory, "target_verify", verification(directory))
+    good = json.loads((directory / "target_verify@t:5432.json").read_text(encoding="utf-8"))
+    assert proved()
+    for value in (dict(good, form=1), dict(good, form=99), {key: good[key] for key in good if key != "form"}, old, dict(old, ok=False), dict(old, form=result_file.FORM), dict(old, form=99), [], {"form": result_file.FORM, "result": {"nonsense": 1}}):
         result_file.write_text(path, json.dumps(value))
         assert not proved()
         assert not state.read_state(str(directory / "dump"), str(directory), ["t:5432"], False)["done"]["target_verify"]
+
+
+def test_a_report_says_who_has_verified_and_what_differs(kept):
+    directory, _proved = kept
+    manifest = read_manifest(str(directory / "dump"))
+
+    def verdict(run: str, failure: str = "") -> str:
+        return build_report(manifest, state.current_records(str(directory), manifest, "t:5432"), "t:5432", failure, run)["verdict"]
+
+    assert verdict("now").startswith("EXPORTED")
+    keep(directory, "target_verify", verification(directory), run="now", finished_at="2026-01-02T03:04:05.000Z")
+    assert verdict("now").startswith("VERIFIED: t:5432 holds all of 7 tables")
+    assert verdict("later").startswith("VERIFIED (at 2026-01-02T03:04:05.000Z, by the run now, not by this one): ")
+    assert verdict("").startswith("VERIFIED (at 2026-01-02T03:04:05.000Z, by the run now, not by this one): ")
+    assert verdict("later", "no room") == "FAILED: no room"
+    keep(directory, "target_verify", verification(directory, orders=599), run="now", finished_at="2026-01-02T03:04:05.000Z")
+    differs = "DIFFERENT: t:5432 does not hold what the dump holds: shop.public.orders has 599 rows instead of 600"
+    assert verdict("now", "told already") == differs
+    assert verdict("later") == f"{differs} (at 2026-01-02T03:04:05.000Z, by the run now, not by this one)"
+    assert verdict("later", "no room") == "FAILED: no room"
+
+
+def test_starting_over(kept):
+    """A dump that has its rows is put aside; one whose rows were removed, or that was never whole, is removed; anything else is refused."""
+    directory, _proved = kept
+    dump, results = directory / "dump", directory / "state"
+    whole = sorted(path.name for path in dump.iterdir())
+    results.mkdir()
+    assert start_over(str(dump), str(results), "m", check=True) == {"changed": True, "kept": f"{dump}-m"} and dump.exists() and results.exists()
+    assert start_over(str(dump), str(results), "m", check=False) == {"changed": True, "kept": f"{dump}-m"} and not dump.exists() and not results.exists()
+    assert sorted(path.name for path in (directory / "dump-m").iterdir()) == whole
+    assert start_over(str(dump), str(results), "n", check=False) == {"changed": False, "kept": ""}
+    synthetic_dump.write(str(dump), "shop")
+    (dump / "rows_removed").touch()
+    assert start_over(str(dump), str(results), "n", check=False) == {"changed": True, "kept": ""} and not dump.exists()
+    dump.mkdir()
+    (dump / "precious").touch()
+    with pytest.raises(ConfigurationError, match="holds other files"):
+        start_over(str(dump), str(results), "n", check=False)
+    (dump / "export.journal").touch()
+    assert start_over(str(dump), str(results), "n", check=False)["kept"] == "" and not dump.exists()
+
+
+def test_times_of_attempts_add_up():
+    begin = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+
+    def entry(seconds: float) -> ledger.Entry:
+        return ledger.Entry(0, 0.0, begin + datetime.timedelta(seconds=seconds))
+
+    done = {
+        ("attempt", "all 1"): entry(0), ("chunk", "a"): entry(4), ("attempt", "all 2"): entry(1000), ("chunk", "b"): entry(1003), ("import", "complete"): entry(1005),
+    }
+    assert ledger.seconds_of_attempts(done, "all") == 9 and ledger.seconds_of_attempts(done, "data") == 0
+    assert ledger.next_attempt(done, "all") == ("attempt", "all 3") and ledger.next_attempt(done, "data") == ("attempt", "data 1")
+
+
+def test_the_time_of_an_export_goes_on_where_it_was_broken_off(tmp_path):
+    directory = tmp_path / "dump"
+    directory.mkdir()
+    journal = ExportJournal(str(directory), {"of": "this"})
+    journal.add({"key": "one"})
+    lines = (directory / "export.journal").read_text(encoding="utf-8").splitlines()
+    slow = {**json.loads(lines[1]), "seconds_so_far": 100.0}
+    (directory / "export.journal").write_text("\n".join([lines[0], json.dumps(slow), ""]), encoding="utf-8")
+    again = ExportJournal(str(directory), {"of": "this"})
+    assert set(again.done) == {"one"} and 100 <= again.seconds < 110
 
 
 def test_damaged_result(tmp_path):
