@@ -86,7 +86,8 @@ SETTINGS = (
     Setting("postgres_connect_params", "libpq", {},
             "Further parameters of libpq, such as `{sslcrl: /etc/pki/target.crl, target_session_attrs: read-write}`. The values of `sslpassword` and the like "
             "are never shown.", secret=True),
-    Setting("postgres_version", "str", "17.0", "The version of the throw-away PostgreSQL of the rehearsal (its major version counts). Use the target's."),
+    Setting("postgres_version", "str", "",
+            "The version of the rehearsal's throw-away PostgreSQL (its major version counts). When empty it is the target's, or 17.0 where there is none."),
     Setting("grants", "str", "existing",
             "Owners and grants: to roles that the target has (`existing`), to all, missing roles are made without login where the source has no "
             "usable password (`create`), or none (`skip`).", choices=("existing", "create", "skip")),
@@ -96,7 +97,8 @@ SETTINGS = (
     Setting("test_postgresql_import", "bool", True, "Whether the import is rehearsed on a throw-away PostgreSQL first. Switches nothing else."),
     Setting("test_postgres_port", "int", 5433, "The port of the throw-away PostgreSQL, on loopback.", low=1, high=_LAST_PORT),
     Setting("test_database_name", "str", "migration_test", "The database that the rehearsal connects to."),
-    Setting("test_username", "str", "postgres", "The superuser of the throw-away PostgreSQL."),
+    Setting("test_username", "str", "postgres",
+            "The superuser of the throw-away PostgreSQL, where no target was looked at; else a role like the target's imports."),
     Setting("test_password", "str", "", "Its password; made up when empty.", secret=True),
     Setting("skip_validation", "bool", False,
             "Whether to skip the validation of the dump before it is imported. The verification after an import is never skipped."),
@@ -325,7 +327,7 @@ def _check_together(values: Mapping[str, Any]) -> list[str]:
     for name in ("temp_dir", "dump_dir"):
         if values.get(name) and not str(values[name]).startswith("/"):
             problems.append(f"{name} has to be an absolute path")
-    if not re.match(r"\d+", str(values.get("postgres_version") or BY_NAME["postgres_version"].default)):
+    if values.get("postgres_version") and not re.match(r"\d+", str(values["postgres_version"])):
         problems.append("postgres_version has to begin with a major version, such as 17.0")
     return problems
 

@@ -50,6 +50,15 @@ options:
     description: A database to make.
     type: str
     default: postgres
+  like:
+    description:
+      - Targets that a new server is to be like, as M(nomos.cockroach_migrator.postgres_preflight) returns their C(server).
+      - It gets a role with no more rights than all of them give, their roles and settings, and the databases that are there, with their locale and extensions
+        where they can be had. O(user) is not made then.
+    version_added: 1.3.0
+    type: list
+    elements: dict
+    default: []
   durable:
     description: Whether its data has to survive a crash of the host. A throw-away server is faster without.
     type: bool
@@ -80,6 +89,10 @@ data_dir:
   description: The data directory.
   returned: when O(state=started)
   type: str
+user:
+  description: The role to log in as, O(user) or with O(like) the one with the rights that it has on the targets. It has the same password.
+  returned: when O(state=started)
+  type: str
 port:
   description: The port it listens on. Another one than O(port) when that is taken.
   returned: when O(state=started)
@@ -103,6 +116,7 @@ def main() -> None:
             user=dict(type="str", default="postgres"),
             password=dict(type="str", no_log=True),
             database=dict(type="str", default="postgres"),
+            like=dict(type="list", elements="dict", default=[]),
             durable=dict(type="bool", default=False),
             os_user=dict(type="str", default=""),
         ),

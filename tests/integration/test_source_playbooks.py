@@ -138,7 +138,7 @@ def test_comparison_of_a_source_with_itself_is_refused(work):
 
 
 def test_program_that_is_not_there(work):
-    run = Run("migrate.yml", variables(work, migration_source="restore", cockroach_binary="/nowhere/cockroach"))
+    run = Run("migrate.yml", variables(work, migration_source="restore", cockroach_binary="/nowhere/cockroach", postgres_import_enabled=False))
     assert run.code != 0 and "/nowhere/cockroach" in run.error and nodes_below(work) == []
 
 

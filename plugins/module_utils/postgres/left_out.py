@@ -34,11 +34,12 @@ _CLASSES = ("0A", "22", "42")
 """SQLSTATE: feature not supported, data exception, syntax error or access rule violation."""
 _CLASSES_OF_ROWS = ("21", "23", "2F", "38", "39", "55", "P0")
 """What the query of a materialized view, which runs at once, can meet besides."""
-_RIGHTS = frozenset(("owner", "grant", "routine_owner", "routine_grant", "default_privilege", "database_setting"))
-"""What the importing role may not be allowed to say: a finding that names the GRANT which helps."""
+_RIGHTS = frozenset(("owner", "grant", "comment", "routine_owner", "routine_grant", "routine_comment", "default_privilege", "database_setting"))
+"""What the importing role may not be allowed to say, of a database or schema that was there: a finding that says what helps."""
 GRANTS = frozenset(("grant", "routine_grant", "default_privilege"))
 NO_PRIVILEGE = "42501"
-_STOPPING = frozenset((NO_PRIVILEGE, "42P04", "42P06", "42P07", "42710", "42723"))
+_TAKEN = frozenset(("42P04", "42P06", "42P07", "42710", "42723"))
+_STOPPING = _TAKEN | {NO_PRIVILEGE}
 """Privileges that are missing and names that are taken are for the user to mend."""
 _UNIQUE_VIOLATION = "23505"
 _NAMES_SHOWN = 10
@@ -66,6 +67,11 @@ def may_be_left_out(statement: Statement, sqlstate: str) -> bool:
         return statement.kind == "unique_index" and statement.step == "view"
     classes = _CLASSES + _CLASSES_OF_ROWS if statement.kind == "materialized_view" else _CLASSES
     return statement.kind in _KINDS and sqlstate[:2] in classes and sqlstate not in _STOPPING
+
+
+def may_stay_left_out(statement: Statement, sqlstate: str) -> bool:
+    """Whether a later run goes on without a command that is left out already: rights may have gone, or somebody has written the object by hand."""
+    return sqlstate in _STOPPING or may_be_left_out(statement, sqlstate)
 
 
 def note(cursor: Any, key: Key, statement: Statement, reason: str, sqlstate: str) -> None:
@@ -105,7 +111,7 @@ def findings(database: str, items: Mapping[Key, LeftOut], statements: Mapping[Ke
         if role:
             wanted.setdefault(role, []).append(f"{database}.{item.name}")
         else:
-            found.append(_right(database, item, rights) if item.sqlstate == NO_PRIVILEGE else _refused(database, item))
+            found.append(_finding(database, item, rights))
     return found + [_ownership(role, objects, rights) for role, objects in sorted(wanted.items())]
 
 
@@ -114,6 +120,19 @@ def _role_to_become(statement: Optional[Statement], rights: RoleRights) -> str:
     expects = statement.expects if statement else None
     role = expects.role if isinstance(expects, Owner) else expects.creator if isinstance(expects, DefaultPrivilege) else ""
     return role if role and rights.grant_to_own(role) else ""
+
+
+def _finding(database: str, item: LeftOut, rights: RoleRights) -> Finding:
+    if item.sqlstate in _TAKEN:
+        return _by_hand(database, item)
+    return _right(database, item, rights) if item.sqlstate == NO_PRIVILEGE else _refused(database, item)
+
+
+def _by_hand(database: str, item: LeftOut) -> Finding:
+    return Finding(
+        "written_by_hand", "info", f"{database}.{item.name}",
+        f"The {item.kind.replace('_', ' ')} was left out by the import and is there now: it was written by hand, and is not compared.",
+    )
 
 
 def _refused(database: str, item: LeftOut) -> Finding:

@@ -198,6 +198,7 @@ def _look_at_roles(target: _Target, databases: Iterable[ExpectedDatabase], made:
         )
     elif missing and grants != _CREATE:
         target.notes.append(f"The target has no role {', '.join(missing)}: what they own or may do is left out. Make them first, or set grants to create.")
-    commands = [command for command in map(rights.grant_to_own, sorted(owners & there)) if command]
+    # A role that CREATEROLE makes is not one that its maker may hand objects to.
+    commands = [command for command in map(rights.grant_to_own, sorted(owners if grants == _CREATE else owners & there)) if command]
     if commands:
         target.notes.append(f"The user {rights.name} may not make everything belong to its owner: {'; '.join(commands)}.")

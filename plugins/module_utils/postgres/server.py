@@ -77,7 +77,7 @@ def find_bin_dir(wanted: str = "", major: int = 0) -> str:
     """
     patterns = (wanted,) if wanted else _BIN_DIRS
     found = [path for pattern in patterns for path in glob.glob(pattern) if _is_server(path)]
-    versions = sorted(((_major(path), path) for path in found), key=lambda item: -item[0])
+    versions = sorted(((major_version(path), path) for path in found), key=lambda item: -item[0])
     for version, path in versions:
         if major in (0, version):
             return path
@@ -91,7 +91,8 @@ def _is_server(path: str) -> bool:
     return all(os.access(os.path.join(path, name), os.X_OK) for name in ("initdb", "pg_ctl", "postgres"))
 
 
-def _major(bin_dir: str) -> int:
+def major_version(bin_dir: str) -> int:
+    """Return the major version of the programs in a directory."""
     text = subprocess.run([os.path.join(bin_dir, "postgres"), "--version"], check=True, capture_output=True, text=True).stdout
     match = re.search(r"\) (\d+)", text)
     return int(match.group(1)) if match else 0
@@ -267,7 +268,7 @@ def _set_password(options: ServerOptions, directory: str, account: _Account) -> 
 
 
 def _locale(bin_dir: str) -> list[str]:
-    if _major(bin_dir) >= 17:
+    if major_version(bin_dir) >= 17:
         return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return ["--lc-collate=C", "--lc-ctype=C.UTF-8", "--lc-messages=C", "--lc-monetary=C", "--lc-numeric=C", "--lc-time=C"]
 

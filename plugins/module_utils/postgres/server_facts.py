@@ -24,8 +24,8 @@ def read(admin: Any, rights: RoleRights, databases: Iterable[str], roles: Iterab
     """Return what the server is like.
 
     ``version``, ``major``, ``user`` (``name``, ``superuser``, ``createdb``, ``createrole``, ``may_become``: roles), ``roles`` (those of ``roles`` that are
-    there), ``settings`` (those that are not the defaults), ``extensions`` (name to ``version``, ``trusted``) and ``databases`` (those of ``databases`` that
-    are there: ``collate``, ``ctype``, ``provider``, ``locale``).
+    there), ``settings`` (those that are not the defaults), ``extensions`` (name to ``version``, ``trusted``) and ``databases`` (of those that
+    are there: ``collate``, ``ctype``, ``provider``, ``locale``, and whether it is ``owned`` by our role; nothing of those that are not).
     """
     return {
         "version": admin.info.parameter_status("server_version"), "major": admin.server_version // 10000,
@@ -68,9 +68,11 @@ def _databases(connection: Any, names: list[str]) -> dict[str, dict]:
     provider = "datlocprovider" if connection.server_version >= _PROVIDER_FROM else "'c'"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT datname, datcollate, datctype, {provider}, {locale} FROM pg_catalog.pg_database WHERE datname = ANY(%s)", (names,),
+            f"SELECT datname, datcollate, datctype, {provider}, {locale}, pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = ANY(%s)",
+            (names,),
         )
-        return {
-            name: {"collate": collate, "ctype": ctype, "provider": _PROVIDERS.get(provider, provider), "locale": locale or ""}
-            for name, collate, ctype, provider, locale in cursor.fetchall()
+        there = {
+            name: {"collate": collate, "ctype": ctype, "provider": _PROVIDERS.get(provider, provider), "locale": locale or "", "owned": owned}
+            for name, collate, ctype, provider, locale, owned in cursor.fetchall()
         }
+    return {name: there.get(name, {}) for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Callable
 
 try:
     import psycopg2
@@ -40,21 +40,21 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
 def run_or_leave_out(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
     """Execute a statement and note it in the ledger; one that PostgreSQL refuses and no row depends on is noted as left out. Raises TargetError."""
     started = time.monotonic()
-    _execute_or_note(cursor, database, keyed)
+    _execute_or_note(cursor, database, keyed, left_out.may_be_left_out)
     ledger.record(cursor, dump_id, keyed[0], 0, time.monotonic() - started)
 
 
 def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
     """Execute a statement that was left out, in its own transaction; return whether PostgreSQL takes it now. Raises TargetError."""
     with connection.cursor() as cursor:
-        taken = _execute_or_note(cursor, database, keyed)
+        taken = _execute_or_note(cursor, database, keyed, left_out.may_stay_left_out)
         if taken:
             left_out.forget(cursor, keyed[0])
     connection.commit()
     return taken
 
 
-def _execute_or_note(cursor: Any, database: str, keyed: Keyed) -> bool:
+def _execute_or_note(cursor: Any, database: str, keyed: Keyed, may_do_without: Callable[[Statement, str], bool]) -> bool:
     key, statement = keyed
     notices = cursor.connection.notices
     del notices[:]
@@ -64,7 +64,7 @@ def _execute_or_note(cursor: Any, database: str, keyed: Keyed) -> bool:
         # A GRANT of what one may not give away is no error but this warning (aclchk.c: "no privileges were granted", "not all privileges were granted").
         refusal = (notices[-1].split(":", 1)[-1].strip(), left_out.NO_PRIVILEGE) if notices and statement.kind in left_out.GRANTS else None
     except psycopg2.Error as error:
-        if not left_out.may_be_left_out(statement, error.pgcode or ""):
+        if not may_do_without(statement, error.pgcode or ""):
             raise _refused(database, statement, error) from None
         refusal = (postgres_message(error), error.pgcode)
     if refusal:

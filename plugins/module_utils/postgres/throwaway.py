@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 try:
@@ -12,14 +13,17 @@ except ImportError:  # named by libraries.missing()
     sql = None
 
 from .connection import ConnectionParameters, connect
-from .server import SUPERUSER, ServerOptions, running_port, start_server, stop_server
+from .likeness import likeness_of, make_like
+from .server import SUPERUSER, ServerOptions, major_version, running_port, start_server, stop_server
 
 
 def ensure_server(
     state: str, directory: str, bin_dir: Optional[str], port: int, user: str, password: Optional[str], database: str, durable: bool, os_user: str, check: bool,
+    like: Sequence[Mapping[str, Any]] = (),
 ) -> dict:
-    """Start, stop or remove the server in ``directory``; return ``changed`` and for ``started`` also ``port`` and ``data_dir``.
+    """Start, stop or remove the server in ``directory``; return ``changed`` and for ``started`` also ``port``, ``data_dir`` and ``user``.
 
+    ``like`` are the targets (see server_facts) that a new server is made like; ``user`` is then the role with the rights that it has there.
     With ``check`` nothing is done. Raises MigrationError.
     """
     directory = os.path.abspath(directory)
@@ -29,11 +33,18 @@ def ensure_server(
             return {"changed": bool(running) or state == "absent" and os.path.isdir(directory)}
         return {"changed": stop_server(directory, bin_dir or "", remove=state == "absent")}
     if check:
-        return {"changed": not running, "port": running or port, "data_dir": os.path.join(directory, "data")}
-    options = ServerOptions(directory=directory, bin_dir=bin_dir or "", port=port, os_user=os_user, password=password or "", durable=durable)
+        return {"changed": not running, "port": running or port, "data_dir": os.path.join(directory, "data"), "user": user}
+    likeness = likeness_of(like) if like else None
+    options = ServerOptions(
+        directory=directory, bin_dir=bin_dir or "", port=port, os_user=os_user, password=password or "", durable=durable,
+        settings=likeness.settings_for(major_version(bin_dir or "")) if likeness else (),
+    )
     started = start_server(options)
+    user = likeness.login if likeness else user
+    if likeness and started["created"]:
+        make_like(started["parameters"], likeness, password or "")
     made = _ensure_login(started["parameters"], user, database)
-    return {"changed": started["changed"] or made, "port": started["port"], "data_dir": os.path.join(directory, "data")}
+    return {"changed": started["changed"] or made, "port": started["port"], "data_dir": os.path.join(directory, "data"), "user": user}
 
 
 def _ensure_login(parameters: ConnectionParameters, user: str, database: str) -> bool:

@@ -78,7 +78,10 @@ def test_a_killed_run_goes_on(any_postgres, dump, name, tmp_path, phase, number)
     counted = "SELECT count(*) FROM cockroach_migrator.ledger WHERE step = 'chunk'"
     before = query(any_postgres, name, counted)[0][0]
     assert number <= before < total or phase != "load"
+    # As if the first attempt had begun 25 hours ago and had been killed 24 hours ago.
+    query(any_postgres, name, "UPDATE cockroach_migrator.ledger SET finished_at = finished_at - CASE step WHEN 'attempt' THEN interval '25 h' ELSE interval '24 h' END")
     result = import_dump(dump, any_postgres, ImportOptions())
+    assert 3600 < result.databases[name].seconds < 7200 and result.seconds == result.databases[name].seconds
     loaded = sum(table.chunks_loaded for table in result.databases[name].tables.values())
     assert 0 <= loaded <= total - before and query(any_postgres, name, counted) == [(total,)]
     verified = verify_dump(dump, any_postgres, VerifyOptions())

@@ -10,7 +10,15 @@ import pytest
 import synthetic_dump
 from postgres_servers import query
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import DefaultPrivileges, Grant, Index, IndexColumn, SqlType, View
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    Check,
+    DefaultPrivileges,
+    Grant,
+    Index,
+    IndexColumn,
+    SqlType,
+    View,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import features
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump, plan_import
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
@@ -56,6 +64,7 @@ def findings(result, code):
 
 
 OWNER_OF_ORDERS = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'orders'"
+LOWER = "CREATE FUNCTION lower(bigint) RETURNS bigint LANGUAGE SQL IMMUTABLE AS 'SELECT -$1'"
 READER_OF_ORDERS = "SELECT has_table_privilege('{}', 'public.orders', 'SELECT')"
 
 
@@ -163,13 +172,68 @@ def test_a_command_whose_cause_is_gone(any_postgres, names, tmp_path):
     again = import_dump(dump, any_postgres, ImportOptions())
     assert not again.changed and findings(again, "refused_by_postgresql") == findings(first, "refused_by_postgresql")
     assert query(any_postgres, names.database, "SELECT max(finished_at) FROM cockroach_migrator.ledger") == finished
-    query(any_postgres, names.database, "CREATE FUNCTION lower(bigint) RETURNS bigint LANGUAGE SQL IMMUTABLE AS 'SELECT -$1'")
+    query(any_postgres, names.database, LOWER)
     mended = import_dump(dump, any_postgres, ImportOptions())
     assert mended.changed and mended.databases[names.database].statements == 3 and not findings(mended, "refused_by_postgresql")
     assert query(any_postgres, names.database, "SELECT count(*) FROM on_refused") == [(600,)]
     assert verify_dump(dump, any_postgres, VerifyOptions()).succeeded
     query(any_postgres, names.database, "DROP VIEW on_refused")
     assert not verify_dump(dump, any_postgres, VerifyOptions()).succeeded
+
+
+def test_what_was_written_by_hand_ends_no_later_run(any_postgres, names, tmp_path):
+    def change(made):
+        columns = [synthetic_dump.column(1, "id", synthetic_dump.INT)]
+        made.views = [View(301, "refused", 1, "SELECT lower(id) AS id FROM orders", columns), View(302, "still_refused", 1, "SELECT upper(id) AS id FROM orders", columns)]
+
+    dump = synthetic_dump.write(str(tmp_path / "dump"), names.database, change=change)
+    assert len(findings(import_dump(dump, any_postgres, ImportOptions()), "refused_by_postgresql")) == 2
+    query(any_postgres, names.database, f"{LOWER}; CREATE VIEW refused AS SELECT lower(id::text) AS id FROM orders")
+    for _run in range(2):
+        again = import_dump(dump, any_postgres, ImportOptions())
+        assert not again.changed
+        assert [finding.object for finding in findings(again, "refused_by_postgresql")] == [f"{names.database}.public.still_refused"]
+        assert [(finding.object, finding.severity) for finding in findings(again, "written_by_hand")] == [(f"{names.database}.public.refused", "info")]
+        assert verify_dump(dump, any_postgres, VerifyOptions()).succeeded
+    query(any_postgres, names.database, "DROP VIEW refused")
+    mended = import_dump(dump, any_postgres, ImportOptions())
+    assert mended.changed and not findings(mended, "written_by_hand")
+
+
+def test_what_only_an_owner_may_say_of_a_database_ends_no_import(any_postgres, importer, names, tmp_path):
+    """The database and its schema public are there and others', and the role may create in both."""
+    query(any_postgres, "", f"CREATE DATABASE {names.database} TEMPLATE template0 ENCODING 'UTF8'")
+    query(any_postgres, names.database, f"GRANT CREATE ON DATABASE {names.database} TO {names.importer}; GRANT CREATE ON SCHEMA public TO {names.importer}")
+
+    def change(made):
+        made.comment, made.schemas[0].comment, made.settings = "all of it", "what everybody sees", ["timezone=UTC"]
+
+    dump = synthetic_dump.write(str(tmp_path / "dump"), names.database, change=change)
+    first = import_dump(dump, importer, ImportOptions())
+    wanting = findings(first, "right_not_set")
+    assert {finding.object for finding in wanting} == {f"{names.database}.{name}" for name in (names.database, "public", "timezone")}, first.findings
+    assert all("must be owner of" in finding.message and "run again" in finding.advice for finding in wanting)
+    assert verify_dump(dump, importer, VerifyOptions()).succeeded
+    query(any_postgres, "", f"ALTER DATABASE {names.database} OWNER TO {names.importer}")
+    mended = import_dump(dump, importer, ImportOptions())
+    assert mended.changed and not findings(mended, "right_not_set"), mended.findings
+    assert verify_dump(dump, importer, VerifyOptions()).succeeded
+
+
+def test_what_the_role_may_not_make_any_more_stays_left_out(any_postgres, importer, names, tmp_path):
+    """The table belongs to another role by now."""
+    query(any_postgres, "", f'CREATE ROLE "{names.owner}"; CREATE ROLE {names.reader}; GRANT "{names.owner}" TO {names.importer}')
+
+    def change(made):
+        owned(names)(made)
+        made.owner = made.schemas[0].owner = ""
+        made.tables[0].checks.append(Check("refused", "lower(id) = 1", [1]))
+
+    dump = synthetic_dump.write(str(tmp_path / "dump"), names.database, change=change)
+    assert len(findings(import_dump(dump, importer, ImportOptions()), "refused_by_postgresql")) == 1
+    query(any_postgres, "", f'REVOKE "{names.owner}" FROM {names.importer}')
+    again = import_dump(dump, importer, ImportOptions())
+    assert not again.changed and len(findings(again, "right_not_set")) == 1, again.findings
 
 
 def without(monkeypatch, *extensions):
