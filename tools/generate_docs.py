@@ -101,7 +101,7 @@ def sample() -> str:
     head = "# The variables of a migration. Use: ansible-playbook nomos.cockroach_migrator.migrate -e @THIS_FILE"
     lines = ["---", head, "# Keep secrets in ansible-vault.", ""]
     for setting in SETTINGS:
-        lines += [f"# {line}" for line in textwrap.wrap(setting.description.replace("`", ""), 118)]
+        lines += [f"# {line}" for line in textwrap.wrap(setting.description.replace("`", ""), 118, break_on_hyphens=False)]
         value = SAMPLE_VALUES.get(setting.name, setting.default)
         lines += [f"{'' if setting.name in SAMPLE_VALUES else '# '}{setting.name}: {json.dumps(value)}", ""]
     return "\n".join(lines)

@@ -116,10 +116,11 @@ SETTINGS = (
     Setting("parallelism", "int", 0, "Processes that read, and connections that load; 0 means one a core, at most eight.", low=0, high=64),
     Setting("value_policies", "policies", {},
             "What to do with values that PostgreSQL cannot hold: a mapping of kinds to `stop` (the default), `replace`, `null` or `reject`, such as "
-            "`{zero_character: replace, length: reject}`. The kinds stand below in *Values that PostgreSQL cannot hold*. Other policies make another dump."),
+            "`{zero_character: replace, length: reject}`. The kinds stand in the README under "
+            "*Values that PostgreSQL cannot hold*. Other policies make another dump."),
     Setting("conversion_policies", "conversion", {},
             "What becomes of things that have two counterparts in PostgreSQL: a mapping such as `{unique_rowid: function, object_identifiers: text}`. The keys "
-            "and choices stand below in *Choices of the conversion*. Other choices make another dump."),
+            "and choices stand in the README under *Choices of the conversion*. Other choices make another dump."),
     Setting("kms_uris", "uris", [], "For `restore`: the URIs of the KMS keys of an encrypted backup.", secret=True),
     Setting("incremental_location", "str", "", "For `restore`: where the incremental backups of the collection are, when they lie elsewhere."),
     Setting("aws_auth", "str", "specified",

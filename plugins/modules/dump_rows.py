@@ -53,7 +53,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 kept:
-  description: Why the rows are kept. Empty when they are gone.
+  description: Why the rows are kept. Empty when they are gone or there never were any.
   returned: success
   type: str
 """

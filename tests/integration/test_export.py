@@ -77,6 +77,7 @@ def test_a_second_export_changes_nothing(location, tmp_path):
 
 def test_rows_that_were_removed_come_back_when_they_are_needed(location, tmp_path):
     dump = tmp_path / "dump"
+    assert remove_rows(str(dump), "", check=False) == {"changed": False, "kept": ""}
     export([location], dump)
     with limited_files(0), pytest.raises(ConfigurationError, match="cannot write .*rows_removed"):
         remove_rows(str(dump), layout.read_manifest(str(dump)).dump_id, check=False)

@@ -61,6 +61,7 @@ def test_a_migration_with_the_older_tools_keys(work, target):
     checked = Run("migrate.yml", argument, "--check")
     assert checked.code == 0, checked.output
     assert tree(work) == before and databases(target) == databases_before
+    assert "Not written by --check: " in checked.output
 
     run = Run("migrate.yml", argument, "-vvv", "--diff", watch=True)
     assert run.code == 0, run.output

@@ -193,6 +193,7 @@ def test_the_playbook_looks_first(empty_postgres, work):
     run(empty_postgres, "ALTER DATABASE shop RENAME TO other")
     done = Run("migrate.yml", variables(work, s3_backup_path=SHOP, **target))
     assert done.code == 0 and "VERIFIED" in done.output and PASSWORD not in done.output, done.output
+    assert done.output.count("The target has no role") == 1
     assert "role_missing" in next(work.glob("*/state/rehearsal_import.json")).read_text(encoding="utf-8")
     again = Run("migrate.yml", variables(work, s3_backup_path=SHOP, **target))
     assert (again.code, again.changed) == (0, 0), again.output

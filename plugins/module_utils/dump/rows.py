@@ -24,7 +24,7 @@ def remove_rows(dump_dir: str, verified_id: str, check: bool) -> dict:
     With ``check`` nothing is removed. Raises ConfigurationError.
     """
     if not is_complete(dump_dir):
-        return {"changed": False, "kept": "there is no complete dump"}
+        return {"changed": False, "kept": "it is not complete" if os.path.exists(dump_dir) else ""}
     manifest = read_manifest(dump_dir)
     if manifest.dump_id != verified_id:
         return {"changed": False, "kept": "the last verification of the target has not found all of the dump there, or there was none"}

@@ -41,7 +41,7 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     try:
         connection = psycopg2.connect(**wanted.arguments())
     except (psycopg2.Error, UnicodeDecodeError) as error:
-        raise TargetError(explain(str(error), wanted)) from None
+        raise TargetError(explain(str(error), wanted, chosen=not database)) from None
     try:
         _require_encryption(connection, wanted)
         _require_postgresql(connection, wanted)

@@ -11,7 +11,8 @@ _MODE, _AUTHORITIES, _CERTIFICATE, _KEY = (
 """The playbooks' variables, and the modules' options."""
 
 _REASONS = (
-    (("password authentication failed", "no password supplied", "empty password"), "wrong or missing password: postgres_password (login_password)"),
+    (("password authentication failed", "no password supplied", "empty password"),
+     "wrong or missing password: postgres_password (login_password); PostgreSQL says the same when it has no such role"),
     (("server does not support SSL",), f"it speaks no TLS: switch it on there (ssl = on), or let rows and password travel in the clear with {_MODE}: disable"),
     (("no encryption",), f"pg_hba.conf there lets this user in with TLS only, or not from this host: set {_MODE} to require or verify-full"),
     (("no pg_hba.conf entry", "pg_hba.conf rejects"), "pg_hba.conf there does not let this host in"),
@@ -35,11 +36,12 @@ _REASONS = (
 """What libpq and the server say (fe-connect.c, fe-secure-openssl.c, auth.c), and what it means here. The first that fits counts."""
 
 
-def explain(message: str, wanted: ConnectionParameters) -> str:
-    """Return the line for libpq's message, which never holds the password."""
+def explain(message: str, wanted: ConnectionParameters, *, chosen: bool) -> str:
+    """Return the line for libpq's message, which never holds the password. ``chosen`` says that the user named the database to connect to."""
     reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
     if f'database "{wanted.database}" does not exist' in message:
-        return f"PostgreSQL at {wanted.place} has no database {wanted.database}"
+        advice = ": name one that is there, such as postgres, in postgres_database (login_db)" if chosen else ""
+        return f"PostgreSQL at {wanted.place} has no database {wanted.database}{advice}"
     for signs, meaning in _REASONS:
         if any(sign in message for sign in signs):
             return f"PostgreSQL at {wanted.place} refuses user {wanted.user}: {meaning} ({reason})"

@@ -3,6 +3,7 @@
 """A server of our own: start, stop, what goes wrong."""
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -159,3 +160,5 @@ def test_unreachable():
 def test_missing_database(postgres17):
     with pytest.raises(TargetError, match="has no database nowhere"):
         connect(postgres17, "nowhere")
+    with pytest.raises(TargetError, match="has no database nowhere: name one that is there.*postgres_database"):
+        connect(dataclasses.replace(postgres17, database="nowhere"))
