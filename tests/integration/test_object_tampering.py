@@ -20,6 +20,7 @@ from whole_shop import ROLES, complete_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_catalog, read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import catalog_check
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters, connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.features import existing_roles, probe
@@ -182,6 +183,22 @@ def test_without_the_right_to_it_the_catalog_is_compared_all_the_same(migrated):
         assert catalog_check.check_catalog(connection, database, statements, rights_are_ours=True)[1] == [
             "column public.extras.size: default is 6, not (5)::bigint",
         ]
+
+
+def test_what_the_target_gives_to_new_objects_is_no_difference(migrated, look):
+    """The role that imports may have default privileges, which its tables and functions then have."""
+    given_to_new = (
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO reader; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC; "
+        "GRANT SELECT ON events, products TO reader; REVOKE EXECUTE ON FUNCTION note_change FROM PUBLIC"
+    )
+    assert look(given_to_new) == []
+    assert look(given_to_new + "; GRANT INSERT ON events TO reader") == ["grant on table public.events: reader has INSERT, more than there should be"]
+
+
+def test_a_role_that_may_not_make_temporary_objects_is_told_so(migrated, look):
+    migrated.run("DROP ROLE IF EXISTS plain_reader", "CREATE ROLE plain_reader IN ROLE pg_read_all_data")
+    with pytest.raises(TargetError, match='GRANT TEMPORARY ON DATABASE "shop" TO "plain_reader"'):
+        look("REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC; SET LOCAL ROLE plain_reader")
 
 
 def test_tables_that_somebody_uses_are_not_locked(migrated, look):

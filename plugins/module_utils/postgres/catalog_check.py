@@ -44,8 +44,9 @@ _LONGEST = 120
 """Characters of a value that is shown in a difference."""
 _MANY = "more than there should be"
 _WORDS = {("validated", True): "is validated, which it was not in CockroachDB"}
-Expected = TypeVar("Expected")
 _DEFAULT_KINDS = {"TABLES": "r", "SEQUENCES": "s", "FUNCTIONS": "f", "TYPES": "T", "SCHEMAS": "n"}
+_KINDS_OF_NEW = {letter: kind for kind, letter in _DEFAULT_KINDS.items()}
+Expected = TypeVar("Expected")
 
 
 @dataclass
@@ -128,7 +129,7 @@ def check_catalog(connection: Any, database: Database, statements: Iterable[Stat
     """Look for what the statements have made; return how many things were compared, and a line for each that is missing, different or too many.
 
     ``rights_are_ours`` says that owners and privileges were migrated. Nothing stays changed: the caller rolls the transaction back.
-    Raises UnsupportedError for a kind of statement that cannot be checked.
+    Raises UnsupportedError for a kind of statement that cannot be checked, TargetError when the user may make no temporary objects.
     """
     wanted = list(statements)
     for statement in wanted:
@@ -466,13 +467,24 @@ def _privileges(check: Check) -> Iterator[str]:
         yield from _lacking(label, expected, found, state.owner)
         if not _is_older(holder):
             free = {EVERYBODY: dict.fromkeys(check.rights.of_everybody.get(state.kind, ()), False)}
-            yield from _beyond(f"grant on {label}", found, expected, free, state.owner)
-            if holder[1::2] not in check.closed_functions or holder[0] != "ROUTINE":
+            yield from _beyond(f"grant on {label}", found, expected, _given_to_new_ones(check, holder, state, free), state.owner)
+            closed = holder[0] == "ROUTINE" and holder[1::2] in check.closed_functions
+            if not closed and _KINDS_OF_NEW[state.kind] not in check.rights.changed_defaults:
                 yield from _lacking(label, free, found, state.owner)
     ours = {(statement.schema, statement.name) for statement, _table in check.tables()} if check.rights_are_ours else set()
     for holder, granted in sorted(check.rights.granted.items()):
         if holder[0] == "COLUMN" and holder[1:3] in ours:
             yield from _beyond(f"grant on column {'.'.join(holder[1:])}", granted, {}, {}, "")
+
+
+def _given_to_new_ones(check: Check, holder: Holder, state: HolderState, free: Granted) -> Granted:
+    """Return what anybody may hold of a new object of the importers: what PostgreSQL gives everybody, and what their own default privileges give."""
+    result = {role: dict(privileges) for role, privileges in free.items()}
+    for (creator, schema, kind, role), privileges in check.rights.default_privileges.items():
+        if creator in check.rights.importers and kind == _KINDS_OF_NEW[state.kind] and schema in ("", holder[1]):
+            for name, grantable in privileges.items():
+                _add(result.setdefault(role, {}), [name], grantable)
+    return result
 
 
 def _wanted_privileges(check: Check) -> dict[Holder, Granted]:
@@ -522,7 +534,9 @@ def _default_privileges(check: Check) -> Iterator[str]:
         _add(wanted.setdefault((made.creator, made.schema, made.kind, made.role), {}), names, made.grantable)
     if not check.rights_are_ours:
         return
-    for place in sorted({*wanted, *check.rights.default_privileges}):
+    # Those of the importers are the target's own.
+    found_places = {place for place in check.rights.default_privileges if place[0] not in check.rights.importers}
+    for place in sorted({*wanted, *found_places}):
         creator, schema, kind, role = place
         label = f"default privilege of {creator} on {kind.lower()}{f' in schema {schema}' if schema else ''}"
         expected, found = {role: wanted.get(place, {})}, {role: check.rights.default_privileges.get(place, {})}

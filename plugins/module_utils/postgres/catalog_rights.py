@@ -49,12 +49,16 @@ _ALL = """
 SELECT kind::text, grantee = 0, array_agg(privilege_type::text)
 FROM unnest(CAST(ARRAY['d', 'n', 'T', 'r', 's', 'f'] AS "char"[])) AS kind, aclexplode(acldefault(kind, 10)) GROUP BY 1, 2
 """
-_DEFAULT_PRIVILEGES = """
-SELECT pg_get_userbyid(defaclrole), coalesce(nspname, ''), CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
-           WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' ELSE defaclobjtype::text END,
-       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END, privilege_type, is_grantable
+_DEFAULT_KIND = (
+    "CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' "
+    "ELSE defaclobjtype::text END"
+)
+_DEFAULT_PRIVILEGES = f"""
+SELECT pg_get_userbyid(defaclrole), coalesce(nspname, ''), CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END,
+       privilege_type, is_grantable, {_DEFAULT_KIND}
 FROM pg_default_acl LEFT JOIN pg_namespace n ON n.oid = defaclnamespace, aclexplode(defaclacl) WHERE grantee <> defaclrole
 """
+_CHANGED_DEFAULTS = f"SELECT DISTINCT {_DEFAULT_KIND} FROM pg_default_acl WHERE defaclnamespace = 0 AND pg_get_userbyid(defaclrole) = ANY(%s)"
 _IMPORTERS = "SELECT current_user UNION SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %s"
 
 Granted = dict[str, dict[str, bool]]
@@ -82,6 +86,8 @@ class Rights:
     """Those that everybody has on a new object."""
     default_privileges: dict[tuple[str, str, str, str], dict[str, bool]] = field(default_factory=dict)
     """Of (role that creates, schema or "", kind, role)."""
+    changed_defaults: frozenset[str] = frozenset()
+    """Kinds of objects (TABLES …) of which the importers' new ones do not get what PostgreSQL gives everybody, but what ALTER DEFAULT PRIVILEGES says."""
     importers: frozenset[str] = frozenset()
     """The roles that the import runs under: the owner of its ledger, and who is looking now."""
 
@@ -99,10 +105,12 @@ def read_rights(cursor: Any, schemas: Iterable[str], routines: Iterable[str]) ->
     for kind, everybody, names in cursor.fetchall():
         (rights.of_everybody if everybody else rights.everything)[kind] = frozenset(names)
     cursor.execute(_DEFAULT_PRIVILEGES)
-    for *place, privilege, grantable in cursor.fetchall():
-        _note(rights.default_privileges.setdefault(tuple(place), {}), privilege, grantable)
+    for creator, schema, role, privilege, grantable, kind in cursor.fetchall():
+        _note(rights.default_privileges.setdefault((creator, schema, kind, role), {}), privilege, grantable)
     cursor.execute(_IMPORTERS, (SCHEMA,))
     rights.importers = frozenset(role for (role,) in cursor.fetchall())
+    cursor.execute(_CHANGED_DEFAULTS, (sorted(rights.importers),))
+    rights.changed_defaults = frozenset(kind for (kind,) in cursor.fetchall())
     return rights
 
 

@@ -35,6 +35,7 @@ from ..convert.definitions import (
 )
 from ..convert.names import quote
 from ..convert.statements import Statement
+from ..errors import TargetError
 from .catalog_facts import SOURCES, Facts, Part, read_facts
 from .connection import postgres_message
 
@@ -79,8 +80,12 @@ class Twins:
 
 
 def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
-    """Make twins of what the statements make, a batch after the other, and return their facts. The transaction is the caller's to roll back."""
+    """Make twins of what the statements make, a batch after the other, and return their facts. The transaction is the caller's to roll back.
+
+    Raises TargetError when the user may make no temporary objects.
+    """
     twins = Twins()
+    _require_temporary(cursor)
     # Names without a schema are looked up as they were at the import, and never among the twins.
     cursor.execute("SET LOCAL search_path = \"$user\", public, pg_temp; SET LOCAL check_function_bodies = off")
     for batch in _batches(_groups(list(statements))):
@@ -89,6 +94,16 @@ def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
         _read(cursor, batch, twins)
         cursor.execute("ROLLBACK TO SAVEPOINT twins; RELEASE SAVEPOINT twins")
     return twins
+
+
+def _require_temporary(cursor: Any) -> None:
+    cursor.execute("SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database(), current_user")
+    allowed, database, user = cursor.fetchone()
+    if not allowed:
+        raise TargetError(
+            f"the user {user} may not make temporary objects in the database {database}, which the verification compares with: "
+            f"GRANT TEMPORARY ON DATABASE {quote(database)} TO {quote(user)}"
+        )
 
 
 def _batches(groups: list[_Group]) -> Iterator[list[_Group]]:

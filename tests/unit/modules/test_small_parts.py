@@ -3,6 +3,7 @@
 """Host, log, results, libraries, PostgreSQL's programs."""
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
@@ -19,6 +20,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.host impo
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import binaries, ledger
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.content import build_report
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.files import write_report
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import (
     DatabaseVerification,
     TableVerification,
@@ -171,6 +173,22 @@ def test_a_report_says_who_has_verified_and_what_differs(kept):
     assert verdict("now", "told already") == differs
     assert verdict("later") == f"{differs} (at 2026-01-02T03:04:05.000Z, by the run now, not by this one)"
     assert verdict("later", "no room") == "FAILED: no room"
+
+
+def test_a_report_that_would_say_the_same_is_not_written_again(kept):
+    """The rehearsal of an earlier run and other times make no other report; another verdict does."""
+    directory, _proved = kept
+
+    def write(run: str) -> bool:
+        return write_report(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", "", run, check=False)["changed"]
+
+    keep(directory, "rehearsal_verify", verification(directory), run="first", target="")
+    keep(directory, "target_verify", verification(directory), run="first")
+    assert write("first")
+    keep(directory, "target_verify", dataclasses.replace(verification(directory), seconds=7.5), run="second")
+    assert not write("second")
+    keep(directory, "target_verify", verification(directory, orders=599), run="third")
+    assert write("third")
 
 
 def test_starting_over(kept):
