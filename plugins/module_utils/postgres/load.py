@@ -168,7 +168,9 @@ def _plan(dump_dir: str, admin: Any, parameters: ConnectionParameters, options: 
     entries = chosen(manifest, options.databases)
     roles = read_roles(dump_dir)
     features = server_features.probe(admin)
-    convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin), manifest.policies)
+    convert_options = ConvertOptions(
+        options.grants, server_features.existing_roles(admin), manifest.policies, server_features.roles_without_login(admin),
+    )
     jobs = [_plan_database(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content) for entry in entries]
     for job in jobs:
         _require_files(dump_dir, job)
