@@ -74,7 +74,7 @@ SETTINGS = (
     Setting("postgres_host", "str", "localhost", "The target."),
     Setting("postgres_port", "int", 5432, "Its port.", low=1, high=_LAST_PORT),
     Setting("postgres_database", "str", "postgres", "The database to connect to; each migrated database is created beside it under its own name."),
-    Setting("postgres_username", "str", "postgres", "The role to log in as; it must be allowed to create databases."),
+    Setting("postgres_username", "str", "postgres", "The role to log in as. It has CREATEDB, or the databases are there, empty and its own."),
     Setting("postgres_password", "str", "", "Its password. Without one libpq looks in `PGPASSWORD` and `.pgpass` of the host.", secret=True),
     Setting("postgres_sslmode", "str", "",
             "As `sslmode` of libpq. When empty libpq's environment counts (`PGSSLMODE`, a service file), else it is `prefer` on loopback and Unix sockets and "

@@ -147,11 +147,13 @@ def _word(part: Optional[DatabaseVerification], table: TableEntry) -> str:
 
 
 def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> list[dict]:
-    """Join the findings of all phases, each once, the grave ones first."""
+    """Join the findings of the export and of the import, each once, the grave ones first.
+
+    What the throw-away server lacked counts until the target is loaded: its own import knows what is so now.
+    """
     found: list[Finding] = list(manifest.findings) if manifest else []
-    for phase in ("target_import", "rehearsal_import"):
-        result = records[phase].result if phase in records else None
-        found += result.findings if isinstance(result, ImportResult) else []
+    imports = [records[phase].result for phase in ("target_import", "rehearsal_import") if phase in records]
+    found += next((result.findings for result in imports if isinstance(result, ImportResult)), [])
     seen: dict[tuple, dict] = {}
     for finding in found:
         seen.setdefault((finding.code, finding.object, finding.message), {**to_json(finding), "advice": finding.advice})

@@ -13,6 +13,7 @@ import pytest
 import synthetic_dump
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import libraries, result_file, state
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Finding
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.export_journal import ExportJournal
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
@@ -23,6 +24,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.co
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.files import write_report
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import (
     DatabaseVerification,
+    ImportResult,
     TableVerification,
     VerifyResult,
 )
@@ -141,6 +143,27 @@ def test_an_import_that_came_after_the_verification_undoes_it(kept):
     assert not proved()
 
 
+def test_what_was_missing_at_the_rehearsal_is_no_finding_of_the_loaded_target(kept):
+    directory, _proved = kept
+
+    def imported(*roles: str) -> ImportResult:
+        return ImportResult(True, {}, [Finding("role_missing", "warning", role, "The target has no such role.") for role in roles], 0.1, "all")
+
+    def found() -> list[str]:
+        manifest = read_manifest(str(directory / "dump"))
+        records = {phase: result_file.read_record(state.result_path(str(directory), phase, "t:5432"), ImportResult) for phase in ("rehearsal_import", "target_import")}
+        return [finding["object"] for finding in build_report(manifest, {phase: record for phase, record in records.items() if record}, "t:5432", "", "")["findings"]]
+
+    keep(directory, "rehearsal_import", imported("app", "reader"))
+    assert found() == ["app", "reader"]
+    keep(directory, "target_import", None, failure="the import was begun and has not ended")
+    assert found() == ["app", "reader"]
+    keep(directory, "target_import", imported("reader"))
+    assert found() == ["reader"]
+    keep(directory, "target_import", imported())
+    assert found() == []
+
+
 def test_results_of_another_release_are_not_believed(kept):
     directory, proved = kept
     dump_id = read_manifest(str(directory / "dump")).dump_id
@@ -209,7 +232,15 @@ def test_starting_over(kept):
     with pytest.raises(ConfigurationError, match="holds other files"):
         start_over(str(dump), str(results), "n", check=False)
     (dump / "export.journal").touch()
+    with pytest.raises(ConfigurationError, match="holds other files"):
+        start_over(str(dump), str(results), "n", check=False)
+    (dump / "precious").unlink()
     assert start_over(str(dump), str(results), "n", check=False)["kept"] == "" and not dump.exists()
+    synthetic_dump.write(str(dump), "shop")
+    (dump / "manifest.json").write_text("damaged", encoding="utf-8")
+    with pytest.raises(MigrationError, match="start_over: true"):
+        read_manifest(str(dump))
+    assert start_over(str(dump), str(results), "d", check=False)["kept"] == f"{dump}-d" and not dump.exists()
 
 
 def test_times_of_attempts_add_up():
