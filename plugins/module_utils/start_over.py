@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from .dump.export_journal import FILE_NAME
+from .dump.export_journal import FILE_NAME, other_files
 from .dump.layout import is_complete
 from .dump.rows import rows_removed
 from .errors import ConfigurationError
@@ -20,7 +20,7 @@ def start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> dict:
     """
     there = os.path.isdir(dump_dir) and bool(os.listdir(dump_dir))
     keeps = there and is_complete(dump_dir) and not rows_removed(dump_dir)
-    if there and not is_complete(dump_dir) and not os.path.exists(os.path.join(dump_dir, FILE_NAME)):
+    if there and not is_complete(dump_dir) and (other_files(dump_dir) or not os.path.exists(os.path.join(dump_dir, FILE_NAME))):
         raise ConfigurationError(f"start_over: {dump_dir} holds other files than a dump: name an empty or a new directory in dump_dir")
     kept = f"{dump_dir.rstrip('/')}-{moment}" if keeps else ""
     changed = there or os.path.isdir(state_dir)

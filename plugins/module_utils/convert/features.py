@@ -29,3 +29,5 @@ class ConvertOptions:
     grants: str = "existing"
     existing_roles: frozenset[str] = frozenset()
     policies: ConversionPolicies = DEFAULT_POLICIES
+    roles_without_login: frozenset[str] = frozenset()
+    """Those of the existing roles that may not log in."""

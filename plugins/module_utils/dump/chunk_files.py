@@ -16,7 +16,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..catalog.model import to_json
 from ..errors import ConfigurationError, MigrationError
-from .layout import Chunk
+from .layout import MAKE_AGAIN, Chunk
 from .row_checksum import line_checksums
 
 COMPRESSION_LEVEL = 1
@@ -136,7 +136,7 @@ class ChunkReader(io.RawIOBase):
         try:
             return self._stream.read(size)
         except zstandard.ZstdError as error:
-            self.damage = MigrationError(f"the dump's chunk {self.path} is damaged ({error}): make the dump again")
+            self.damage = MigrationError(f"the dump's chunk {self.path} is damaged ({error}): {MAKE_AGAIN}")
             raise self.damage from error
 
     def verify(self, chunk: Chunk) -> None:
@@ -144,7 +144,7 @@ class ChunkReader(io.RawIOBase):
         while self._file.read(READ_BYTES):
             pass
         if self._file.bytes != chunk.bytes or self._file.sha256.hexdigest() != chunk.sha256:
-            raise MigrationError(f"the dump's chunk {self.path} is not what the manifest says (its SHA-256 differs): make the dump again")
+            raise MigrationError(f"the dump's chunk {self.path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}")
 
     def close(self) -> None:
         if not self.closed:

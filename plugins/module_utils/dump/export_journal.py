@@ -119,14 +119,20 @@ def _empty(dump_dir: str, ours: bool) -> None:
 
 def _refuse_other_files(dump_dir: str) -> None:
     """Refuse to clear a directory whose journal does not tell what it is of, if anything in it is not an export's."""
+    others = other_files(dump_dir)
+    if others and not is_complete(dump_dir):
+        raise ConfigurationError(
+            f"{os.path.join(dump_dir, FILE_NAME)} is empty or damaged, and beside it is what no export writes ({', '.join(others[:5])}): "
+            f"remove {dump_dir} if nothing in it is needed, or name another directory in dump_dir"
+        )
+
+
+def other_files(dump_dir: str) -> list[str]:
+    """Return what is in a directory that no unfinished export writes: files, and directories with anything but parts of a database."""
     others = []
     for entry in os.scandir(dump_dir):
         is_database = entry.is_dir(follow_symlinks=False)
         names, known = (os.listdir(entry.path), _PARTS_OF_DATABASES) if is_database else ([entry.name], _FILES)
         if not {name.removesuffix(_UNFINISHED) for name in names} <= known:
             others.append(entry.name)
-    if others and not is_complete(dump_dir):
-        raise ConfigurationError(
-            f"{os.path.join(dump_dir, FILE_NAME)} is empty or damaged, and beside it is what no export writes ({', '.join(sorted(others)[:5])}): "
-            f"remove {dump_dir} if nothing in it is needed, or name another directory in dump_dir"
-        )
+    return sorted(others)

@@ -23,6 +23,8 @@ from ..text_file import write_text
 from .hand_load import data_script, readme
 
 FORMAT_VERSION = 1
+MAKE_AGAIN = "make the dump again (start_over: true, or remove its directory)"
+"""What to do about one that is damaged: running again would find it as it is."""
 MANIFEST = "manifest.json"
 CATALOG = "catalog.json"
 ROLES = "roles.json"
@@ -186,11 +188,11 @@ def read_manifest(dump_dir: str) -> Manifest:
     value = _read_json(path)
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
-        raise MigrationError(f"{path} has the format version {version!r}, this collection reads {FORMAT_VERSION}: make the dump again")
+        raise MigrationError(f"{path} has the format version {version!r}, this collection reads {FORMAT_VERSION}: {MAKE_AGAIN}")
     try:
         return from_json(Manifest, value)
     except TypeError as error:
-        raise MigrationError(f"{path} is not a manifest of this collection ({error}): make the dump again") from error
+        raise MigrationError(f"{path} is not a manifest of this collection ({error}): {MAKE_AGAIN}") from error
 
 
 def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
@@ -198,7 +200,7 @@ def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
     path = os.path.join(dump_dir, entry.directory, CATALOG)
     data = _read_bytes(path)
     if hashlib.sha256(data).hexdigest() != entry.catalog_sha256:
-        raise MigrationError(f"{path} was changed after the dump was made: make the dump again")
+        raise MigrationError(f"{path} was changed after the dump was made: {MAKE_AGAIN}")
     return from_json(Database, json.loads(data))
 
 
@@ -270,4 +272,4 @@ def _read_json(path: str) -> Any:
     try:
         return json.loads(_read_bytes(path))
     except ValueError as error:
-        raise MigrationError(f"the dump's file {path} is damaged ({error}): make the dump again") from error
+        raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error

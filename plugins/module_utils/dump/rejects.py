@@ -20,7 +20,7 @@ except ImportError:  # named by libraries.missing()
     zstandard = None  # type: ignore[assignment]
 
 from ..errors import ConfigurationError, MigrationError
-from .layout import RejectFile
+from .layout import MAKE_AGAIN, RejectFile
 
 
 def write_rejects(path: str, rows: list[dict[str, Any]]) -> RejectFile:
@@ -52,9 +52,9 @@ def read_rejects(path: str, described: RejectFile) -> list[dict[str, Any]]:
     except OSError as error:
         raise MigrationError(f"cannot read the dump's file {path}: {error.strerror}") from error
     if hashlib.sha256(data).hexdigest() != described.sha256:
-        raise MigrationError(f"the dump's file {path} is not what the manifest says (its SHA-256 differs): make the dump again")
+        raise MigrationError(f"the dump's file {path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}")
     with zstandard.ZstdDecompressor().stream_reader(data) as stream:
         rows = [json.loads(line) for line in stream.read().splitlines()]
     if len(rows) != described.rows:
-        raise MigrationError(f"the dump's file {path} has {len(rows)} rows, the manifest says {described.rows}: make the dump again")
+        raise MigrationError(f"the dump's file {path} has {len(rows)} rows, the manifest says {described.rows}: {MAKE_AGAIN}")
     return rows

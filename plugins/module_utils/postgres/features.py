@@ -32,6 +32,13 @@ def existing_roles(connection: Any) -> frozenset[str]:
         return frozenset(name for (name,) in cursor.fetchall())
 
 
+def roles_without_login(connection: Any) -> frozenset[str]:
+    """Return the names of the server's roles that may not log in."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE NOT rolcanlogin")
+        return frozenset(name for (name,) in cursor.fetchall())
+
+
 def mark(features: ServerFeatures) -> Key:
     """Return what the ledger notes of the features that an import goes by."""
     known = {"major": features.major, "icu": features.icu, "extensions": sorted(features.extensions & EXTENSIONS)}

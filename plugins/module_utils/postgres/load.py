@@ -22,7 +22,7 @@ from ..convert.features import ConvertOptions, ServerFeatures
 from ..convert.names import clip
 from ..convert.roles import convert_roles
 from ..convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Conversion, Statement
-from ..dump.layout import DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
+from ..dump.layout import MAKE_AGAIN, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
 from ..dump.rows import rows_removed
 from ..errors import ConfigurationError, MigrationError, TargetError
 from ..results import DatabaseImport, DatabasePlan, ImportPlan, ImportResult, TableImport
@@ -168,7 +168,9 @@ def _plan(dump_dir: str, admin: Any, parameters: ConnectionParameters, options: 
     entries = chosen(manifest, options.databases)
     roles = read_roles(dump_dir)
     features = server_features.probe(admin)
-    convert_options = ConvertOptions(options.grants, server_features.existing_roles(admin), manifest.policies)
+    convert_options = ConvertOptions(
+        options.grants, server_features.existing_roles(admin), manifest.policies, server_features.roles_without_login(admin),
+    )
     jobs = [_plan_database(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content) for entry in entries]
     for job in jobs:
         _require_files(dump_dir, job)
@@ -207,7 +209,7 @@ def _require_file(path: str, wanted: int) -> None:
     except OSError as error:
         raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
     if size != wanted:
-        raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {wanted}: make the dump again")
+        raise MigrationError(f"the dump's chunk {path} has {size} bytes, the manifest says {wanted}: {MAKE_AGAIN}")
 
 
 def _plan_database(

@@ -232,7 +232,15 @@ def test_starting_over(kept):
     with pytest.raises(ConfigurationError, match="holds other files"):
         start_over(str(dump), str(results), "n", check=False)
     (dump / "export.journal").touch()
+    with pytest.raises(ConfigurationError, match="holds other files"):
+        start_over(str(dump), str(results), "n", check=False)
+    (dump / "precious").unlink()
     assert start_over(str(dump), str(results), "n", check=False)["kept"] == "" and not dump.exists()
+    synthetic_dump.write(str(dump), "shop")
+    (dump / "manifest.json").write_text("damaged", encoding="utf-8")
+    with pytest.raises(MigrationError, match="start_over: true"):
+        read_manifest(str(dump))
+    assert start_over(str(dump), str(results), "d", check=False)["kept"] == f"{dump}-d" and not dump.exists()
 
 
 def test_times_of_attempts_add_up():

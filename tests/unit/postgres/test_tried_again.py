@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import pathlib
 import uuid
 
 import pytest
@@ -16,8 +18,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     Grant,
     Index,
     IndexColumn,
+    Role,
     SqlType,
     View,
+    to_json,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import features
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump, plan_import
@@ -155,6 +159,20 @@ def test_roles_that_are_made_later(any_postgres, names, tmp_path):
     assert mended.changed and not findings(mended, "role_missing")
     assert query(any_postgres, names.database, OWNER_OF_ORDERS) == [(names.owner,)]
     assert verify_dump(dump, any_postgres, VerifyOptions()).succeeded
+
+
+def test_what_a_role_lacks_is_said_as_long_as_it_lacks_it(any_postgres, names, tmp_path):
+    dump = synthetic_dump.write(str(tmp_path / "dump"), names.database)
+    role = Role(names.reader, login=True, options=["VIEWACTIVITY"], member_of=["admin"], password_kind="bcrypt")
+    pathlib.Path(dump, "roles.json").write_text(json.dumps(to_json([role])), encoding="utf-8")
+
+    def said() -> list[str]:
+        result = import_dump(dump, any_postgres, ImportOptions(grants="create"))
+        return sorted(finding.code for finding in result.findings if finding.object == names.reader)
+
+    assert said() == said() == ["admin_membership", "role_option", "role_without_login"]
+    query(any_postgres, "", f"ALTER ROLE {names.reader} LOGIN PASSWORD 'given by hand'")
+    assert said() == ["admin_membership", "role_option"]
 
 
 def test_a_command_whose_cause_is_gone(any_postgres, names, tmp_path):
