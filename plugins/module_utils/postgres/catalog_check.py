@@ -118,7 +118,8 @@ class Check:
 
 def _expected(statement: Statement, kind: type[Expected]) -> Expected:
     """Return what a statement expects, which is of this kind."""
-    assert isinstance(statement.expects, kind), describe(statement)
+    if not isinstance(statement.expects, kind):
+        raise TypeError(f"{describe(statement)} expects a {type(statement.expects).__name__}, not a {kind.__name__}")
     return statement.expects
 
 
@@ -362,7 +363,8 @@ def _sequence_values(check: Check) -> Iterator[str]:
     states = _each(check.cursor, "SELECT last_value, is_called FROM {}", [sql.Identifier(*place) for place in there])
     found = dict(zip(there, states))
     after = [(statement, value.after) for statement, value in wanted if value.after and value.after in check.found["columns"]]
-    queries = [sql.SQL("SELECT coalesce(max({})::bigint, 0), true FROM {}").format(sql.Identifier(place[2]), sql.Identifier(*place[:2])) for _, place in after]
+    highest_of = sql.SQL("SELECT coalesce(max({})::bigint, 0), true FROM {}")
+    queries = [highest_of.format(sql.Identifier(column), sql.Identifier(schema, table)) for _statement, (schema, table, column) in after]
     highest = {place: row[0] for (_statement, place), row in zip(after, _union(check.cursor, queries))}
     for statement, value in wanted:
         state = found.get((statement.schema, statement.name))

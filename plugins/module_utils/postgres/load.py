@@ -218,6 +218,7 @@ def _plan_database(
 ) -> Job:
     database = read_catalog(dump_dir, entry)
     state = inspect(admin, parameters, database, manifest.dump_id, content)
+
     def convert(trial: ServerFeatures) -> Conversion:
         return convert_database(database, roles, trial, options)
 
