@@ -36,6 +36,7 @@ from .statement_runner import describe
 from .twins import Twins, make_twins
 
 _ROUTINES = ("function", "procedure")
+_TRIGGERS = ("trigger", "constraint_trigger")
 _RELATIONS = {"table": "r", "view": "v", "materialized_view": "m", "sequence": "S"}
 _MADE = ("schema", "type", "domain", *_RELATIONS, *_ROUTINES)
 """Kinds of statements that make something which has an owner and privileges."""
@@ -223,6 +224,13 @@ def _too_many(check: Check, found: Iterable[Part], what: str, known: Callable[[T
             yield f"{what} {part[0]}.{part[2]} of table {part[1]}: {_MANY}"
 
 
+def _too_many_on_views(check: Check, found: Iterable[Part], what: str) -> Iterator[str]:
+    """Name what our views have and the statements do not: it decides what a write through the view does. CockroachDB's views take no writes."""
+    ours = {(statement.schema, statement.name) for statement in check.of("view")}
+    expected = set(_parts(check, *_TRIGGERS))
+    return (f"{what} {part[0]}.{part[2]} of view {part[1]}: {_MANY}" for part in sorted(found) if part[:2] in ours and part not in expected)
+
+
 def _parts(check: Check, *kinds: str) -> Iterator[Part]:
     return ((statement.schema, statement.table, statement.name) for statement in check.statements if statement.kind in kinds)
 
@@ -287,8 +295,8 @@ def _foreign_keys(check: Check) -> Iterator[str]:
         made = _expected(statement, ForeignKeyDefinition)
         wanted = {
             "columns": list(made.columns), "referenced table": ".".join(made.referenced), "referenced columns": list(made.referenced_columns),
-            "match": made.match, "ON DELETE": made.on_delete, "ON UPDATE": made.on_update, "validated": made.validated, "deferrable": False,
-            "initially deferred": False, "enforced": True,
+            "match": made.match, "ON DELETE": made.on_delete, "columns that ON DELETE sets": [], "ON UPDATE": made.on_update,
+            "validated": made.validated, "deferrable": False, "initially deferred": False, "enforced": True,
         }
         yield from _compare(describe(statement), check.found["foreign keys"].get((statement.schema, statement.table, statement.name)), wanted, wanted)
     known = check.found["foreign keys"]
@@ -306,9 +314,9 @@ def _triggers(check: Check) -> Iterator[str]:
     names = (
         "events", "columns", "level", "condition", "function", "arguments", "transition tables", "of a constraint", "deferrable", "initially deferred", "state",
     )
-    yield from _by_twin("triggers", ("trigger", "constraint_trigger"), *names)(check)
-    yield from _too_many(
-        check, check.found["triggers"], "trigger", lambda table: [item.name for item in table.triggers], _parts(check, "trigger", "constraint_trigger"))
+    yield from _by_twin("triggers", _TRIGGERS, *names)(check)
+    yield from _too_many(check, check.found["triggers"], "trigger", lambda table: [item.name for item in table.triggers], _parts(check, *_TRIGGERS))
+    yield from _too_many_on_views(check, check.found["triggers"], "trigger")
 
 
 def _policies(check: Check) -> Iterator[str]:
@@ -328,7 +336,8 @@ def _row_security(check: Check) -> Iterator[str]:
 
 
 def _rules(check: Check) -> Iterator[str]:
-    return _too_many(check, check.found["rules"], "rule", lambda table: [], [])
+    yield from _too_many(check, check.found["rules"], "rule", lambda table: [], [])
+    yield from _too_many_on_views(check, check.found["rules"], "rule")
 
 
 # --- views, routines, types, sequences ---
@@ -347,7 +356,7 @@ def _views(kind: str) -> Comparer:
 
 
 def _routines(check: Check) -> Iterator[str]:
-    names = ("kind", "arguments", "result", "language", "body", "volatility", "strict", "SECURITY DEFINER", "parallel", "settings")
+    names = ("kind", "arguments", "result", "language", "body", "volatility", "strict", "SECURITY DEFINER", "leakproof", "parallel", "settings")
     for statement in check.of(*_ROUTINES):
         part = check.routine(statement.schema, statement.name, _expected(statement, RoutineDefinition))
         if part is None:
@@ -355,6 +364,14 @@ def _routines(check: Check) -> Iterator[str]:
             yield from _compare(describe(statement), {}, None, names, failure)
         else:
             yield from _compare(describe(statement), check.found["routines"].get(part), check.twins.facts["routines"].get(part), names)
+
+
+def _sequences(check: Check) -> Iterator[str]:
+    yield from _by_twin("sequences", ("sequence",), "type", "start", "increment", "minimum", "maximum", "cache", "cycling")(check)
+    for statement in check.of("sequence"):
+        found = check.found["relations"].get((statement.schema, "", statement.name))
+        if found is not None and not found["logged"]:
+            yield f"{describe(statement)}: is UNLOGGED"
 
 
 def _sequence_values(check: Check) -> Iterator[str]:
@@ -577,7 +594,7 @@ COMPARERS: dict[str, Comparer] = {
     "enum label": _by_twin("types", ("type",), "labels", existence=False),
     "composite attribute": _by_twin("types", ("type",), "attributes", existence=False),
     "domain rule": _by_twin("types", ("type", "domain"), "base type", "default", "NOT NULL", "checks", existence=False),
-    "sequence": _by_twin("sequences", ("sequence",), "type", "start", "increment", "minimum", "maximum", "cache", "cycling"),
+    "sequence": _sequences,
     "sequence value": _sequence_values,
     "sequence owner": _sequence_owners,
     "routine": _routines,

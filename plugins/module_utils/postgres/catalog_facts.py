@@ -69,6 +69,8 @@ SELECT c.relnamespace, c.relname, k.conname, {_columns_of('k.conkey', 'k.conreli
        rn.nspname || '.' || r.relname AS "referenced table", {_columns_of('k.confkey', 'k.confrelid')} AS "referenced columns",
        CASE k.confmatchtype WHEN 'f' THEN 'FULL' WHEN 'p' THEN 'PARTIAL' ELSE 'SIMPLE' END AS match,
        {_action('k.confdeltype')} AS "ON DELETE", {_action('k.confupdtype')} AS "ON UPDATE",
+       {_columns_of("(SELECT array_agg(one::smallint) FROM jsonb_array_elements_text(nullif(to_jsonb(k) -> 'confdelsetcols', 'null')) AS one)", 'k.conrelid')}
+           AS "columns that ON DELETE sets",
        k.convalidated AS validated, k.condeferrable AS deferrable, k.condeferred AS "initially deferred",
        {_ENFORCED} AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O') AS enforced
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
@@ -99,7 +101,7 @@ SELECT p.pronamespace, oidvectortypes(p.proargtypes), p.proname, CASE p.prokind 
        pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result, l.lanname AS language,
        coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) AS body,
        CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END AS volatility,
-       p.proisstrict AS strict, p.prosecdef AS "SECURITY DEFINER", p.proparallel::text AS parallel,
+       p.proisstrict AS strict, p.prosecdef AS "SECURITY DEFINER", p.proleakproof AS leakproof, p.proparallel::text AS parallel,
        coalesce(array_to_string(p.proconfig, ', '), '') AS settings
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.prokind IN ('f', 'p') AND p.proname = ANY(%(routines)s) AND p.pronamespace {_HERE}
 """
@@ -125,7 +127,8 @@ SELECT c.relnamespace, c.relname, p.polname, CASE WHEN p.polpermissive THEN 'PER
 FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace {_HERE}
 """
 _RULES = f"""
-SELECT c.relnamespace, c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE c.relkind IN ('r', 'p') AND c.relnamespace {_HERE}
+SELECT c.relnamespace, c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+WHERE c.relkind IN ('r', 'p', 'v') AND r.rulename <> '_RETURN' AND c.relnamespace {_HERE}
 """
 _SEQUENCES = f"""
 SELECT c.relnamespace, '', c.relname, format_type(s.seqtypid, NULL) AS type, s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS minimum,

@@ -22,7 +22,7 @@ from .refusals import explain
 MINIMUM_VERSION = 140000
 
 _SESSION = """
-SET client_encoding = 'UTF8'; SET client_min_messages = warning; SET standard_conforming_strings = on;
+SET client_min_messages = warning; SET standard_conforming_strings = on;
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex';
 SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;
 SET default_transaction_read_only = off; SET row_security = off
@@ -45,6 +45,8 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     try:
         _require_encryption(connection, wanted)
         _require_postgresql(connection, wanted)
+        # Not by SET, of which psycopg2 does not learn: it would go on in the encoding of PGCLIENTENCODING, the role or the database.
+        connection.set_client_encoding("UTF8")
         with connection.cursor() as cursor:
             cursor.execute(_SESSION)
         connection.commit()

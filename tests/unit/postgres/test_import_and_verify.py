@@ -3,6 +3,7 @@
 """Importing and verifying, on real servers: completeness, resuming, refusals."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -35,6 +36,13 @@ def _name():
 @pytest.fixture(name="dump")
 def _dump(tmp_path, name):
     return synthetic_dump.write(str(tmp_path / "dump"), name)
+
+
+def test_texts_are_utf8_whatever_the_environment_says(postgres17, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with contextlib.closing(connect(postgres17)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT octet_length(%s), convert_from('\\xe282ac', 'UTF8')", ("ü€",))
+        assert cursor.fetchone() == (5, "€")
 
 
 def databases(parameters):
