@@ -201,6 +201,12 @@ def test_a_role_that_may_not_make_temporary_objects_is_told_so(migrated, look):
         look("REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC; SET LOCAL ROLE plain_reader")
 
 
+def test_a_server_that_is_read_only_is_no_difference(look):
+    """A standby makes no temporary objects, and so nothing can be compared there."""
+    with pytest.raises(TargetError, match="read-only, like a standby.*verify on the primary"):
+        look("SET TRANSACTION READ ONLY")
+
+
 def test_tables_that_somebody_uses_are_not_locked(migrated, look):
     """The verification does not wait for who writes or builds an index, and so nobody waits for it."""
     with contextlib.closing(connect(migrated.parameters, "shop")) as writer, writer.cursor() as cursor:

@@ -82,7 +82,7 @@ class Twins:
 def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
     """Make twins of what the statements make, a batch after the other, and return their facts. The transaction is the caller's to roll back.
 
-    Raises TargetError when the user may make no temporary objects.
+    Raises TargetError when the user may make no temporary objects, or nobody may.
     """
     twins = Twins()
     _require_temporary(cursor)
@@ -97,8 +97,15 @@ def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
 
 
 def _require_temporary(cursor: Any) -> None:
-    cursor.execute("SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database(), current_user")
-    allowed, database, user = cursor.fetchone()
+    cursor.execute(
+        "SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database(), current_user, current_setting('transaction_read_only')::boolean"
+    )
+    allowed, database, user, read_only = cursor.fetchone()
+    if read_only:
+        raise TargetError(
+            f"the server is read-only, like a standby: it makes no temporary objects in the database {database}, which the verification compares with; "
+            "verify on the primary"
+        )
     if not allowed:
         raise TargetError(
             f"the user {user} may not make temporary objects in the database {database}, which the verification compares with: "
