@@ -3,6 +3,7 @@
 """Ctrl-C in the middle of an import: nothing works on behind the user's back, and the same command goes on."""
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 import signal
@@ -13,6 +14,10 @@ import time
 import pytest
 from playbook_runs import CHECKOUT, SAMPLE, Run, databases, variables
 from postgres_servers import query
+from psycopg2 import sql
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
 
 WAITS = 120
 """Seconds."""
@@ -35,7 +40,18 @@ def until(condition) -> None:
     deadline = time.monotonic() + WAITS
     while not condition():
         assert time.monotonic() < deadline, "it has not happened"
-        time.sleep(0.1)
+        time.sleep(0.01)
+
+
+def hold_up(parameters, dump: pathlib.Path):
+    """Lock the table of about the middle of the import, which takes large tables first, and return the connection that holds it."""
+    tables = sorted(read_manifest(str(dump)).databases[0].tables, key=lambda table: -table.text_bytes)
+    ends = list(itertools.accumulate(len(table.chunks) for table in tables))
+    table = next(table for table, end in zip(tables, ends) if end > ends[-1] // 2)
+    holder = connect(parameters, "shop")
+    with holder.cursor() as cursor:
+        cursor.execute(sql.SQL("LOCK TABLE {}").format(sql.Identifier(table.schema, table.name)))
+    return holder
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked for in /proc")
@@ -49,9 +65,11 @@ def test_an_interrupted_import_goes_on(work, empty_postgres):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=work, start_new_session=True) as process:
         until(lambda: "shop" in databases(empty_postgres))
         until(lambda: query(empty_postgres, "shop", "SELECT to_regclass('cockroach_migrator.ledger') IS NOT NULL") == [(True,)])
+        holder = hold_up(empty_postgres, next(work.glob("*/dump")))
         until(lambda: query(empty_postgres, "shop", "SELECT count(*) > 5 FROM cockroach_migrator.ledger WHERE step = 'chunk'") == [(True,)])
         # As a terminal does: to every process of the group.
         os.killpg(process.pid, signal.SIGINT)
+        holder.close()
         output, _ = process.communicate(timeout=WAITS)
     print(output)
     assert process.returncode != 0 and "Traceback" not in output, output

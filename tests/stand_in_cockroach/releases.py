@@ -32,7 +32,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Rule:
-    """``refuses`` tells whether a statement (its words) is refused in this session, from the release ``since`` on and before ``until``."""
+    """``refuses`` tells whether a statement (its words) is refused in the session, from the release ``since`` on and before ``until``."""
 
     since: Release
     until: Release
