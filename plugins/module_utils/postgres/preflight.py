@@ -22,13 +22,13 @@ from . import content as contents
 from . import existing_tables, server_facts
 from .connection import ConnectionParameters, connect, connection_findings, postgres_message
 from .features import existing_roles, probe
+from .left_out import NO_PRIVILEGE
 from .load import chosen
 from .privileges import RoleRights, role_rights
 from .target_database import TargetState, look_at
 
 _CREATE = "create"
 _SKIP = "skip"
-_INSUFFICIENT_PRIVILEGE = "42501"
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _refusal_of_extension(connection: Any, name: str, trusted: bool) -> str:
         try:
             cursor.execute(sql.SQL("CREATE EXTENSION {} CASCADE").format(sql.Identifier(name)))
         except psycopg2.Error as error:
-            return postgres_message(error) if error.pgcode == _INSUFFICIENT_PRIVILEGE else ""
+            return postgres_message(error) if error.pgcode == NO_PRIVILEGE else ""
         finally:
             connection.rollback()
     return ""
