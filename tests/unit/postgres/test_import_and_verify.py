@@ -219,7 +219,8 @@ def _prepared(postgres17, tmp_path_factory):
     dump = synthetic_dump.write(str(tmp_path_factory.mktemp("prepared") / "dump"), "changed")
     import_dump(dump, postgres17, ImportOptions())
     query(postgres17, "", "ALTER DATABASE changed RENAME TO prepared")
-    return dump, "changed"
+    yield dump, "changed"
+    query(postgres17, "", "DROP DATABASE prepared")  # the server outlives the module, which a worker may leave and enter again
 
 
 def test_damaged_chunks(postgres17, dump, name):
