@@ -13,7 +13,7 @@ import tarfile
 import pytest
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
-FOLDERS = ("changelogs", "meta", "playbooks", "plugins", "roles")
+FOLDERS = ("changelogs", "docs", "meta", "playbooks", "plugins", "roles")
 FILES = ("CHANGELOG.md", "LICENSE", "README.md", "migrate.yml", "requirements.txt")
 STRAY = (
     ".cache/x", ".demo/vars.yml", ".venv/bin/python", ".collections/x/y", ".ansible/z", "tests/output/junit.xml", "vars.yml", "vars_production.yml",
