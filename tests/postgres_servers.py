@@ -18,7 +18,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.download 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.binaries import provide_binaries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    find_bin_dir,
+    temporary_server,
+)
 
 VERSIONS = (15, 17)
 # An unprivileged user has to be able to reach what root downloads.

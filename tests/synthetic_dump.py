@@ -6,7 +6,10 @@ from __future__ import annotations
 import os
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog import model
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import computed_columns, loaded_columns
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import (
+    computed_columns,
+    loaded_columns,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.chunk_files import ChunkWriter
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.copy_text import escape

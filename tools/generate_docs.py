@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Writes what is generated: the tables of variables, values, choices and the corpus in docs/, the sample of create_config, the roles' READMEs.
+"""Writes what is generated: the tables of docs/, the sample of create_config, the roles' READMEs.
 
-usage: generate_docs.py [--check]     with --check nothing is written, and the exit code is 1 when something is out of date
+usage: generate_docs.py [--check]
+
+With --check nothing is written, and the exit code is 1 when something is out of date.
 """
+
 from __future__ import annotations
 
 import json
@@ -18,7 +21,9 @@ sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
 from corpus import schemas  # noqa: E402
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (  # noqa: E402
+    read_schema_text,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import QUESTIONS  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import SETTINGS, Setting  # noqa: E402
@@ -38,7 +43,10 @@ def shown(setting: Setting) -> str:
     """Return the default as a table shows it."""
     if setting.required:
         return "(required)"
-    plain = setting.type in ("bool", "int", "selection", "names", "policies", "conversion", "libpq") or setting.default == ""
+    plain = (
+        setting.type in ("bool", "int", "selection", "names", "policies", "conversion", "libpq")
+        or setting.default == ""
+    )
     return f"`{json.dumps(setting.default)}`" if plain else f"`{setting.default}`"
 
 
@@ -63,12 +71,18 @@ def corpus_table() -> str:
     kept: dict[str, set[str]] = {}
     lost: dict[str, set[str]] = {}
     for schema in schemas():
-        tables[schema.release] = tables.get(schema.release, 0) + len(read_schema_text(schema.text, "d").databases[0].tables)
+        tables[schema.release] = tables.get(schema.release, 0) + len(
+            read_schema_text(schema.text, "d").databases[0].tables
+        )
         for construct in schema.constructs():
             (lost if construct.only_a_finding else kept).setdefault(schema.release, set()).add(construct.name)
-    for release, number in sorted(tables.items(), key=lambda item: [int(part) for part in item[0].removeprefix("v").split(".")]):
+    for release, number in sorted(
+        tables.items(), key=lambda item: [int(part) for part in item[0].removeprefix("v").split(".")]
+    ):
         only = lost.get(release, set())
-        lines.append(f"| {release} | {number} | {len(kept.get(release, set()) | only)} | {', '.join(sorted(only)) or '–'} |")
+        lines.append(
+            f"| {release} | {number} | {len(kept.get(release, set()) | only)} | {', '.join(sorted(only)) or '–'} |"
+        )
     constructs = set().union(*kept.values(), *lost.values())
     only = set().union(*lost.values()) - set().union(*kept.values())
     lines.append(f"| **all** | **{sum(tables.values())}** | **{len(constructs)}** | **{len(only)}** |")
@@ -81,7 +95,10 @@ def choices_table() -> str:
     for name, question in QUESTIONS.items():
         for choice, result in question.choices.items():
             first = choice == question.default
-            lines.append(f"| {f'`{name}`' if first else ''} | {question.subject if first else ''} | `{choice}`{' (default)' if first else ''} | {result} |")
+            lines.append(
+                f"| {f'`{name}`' if first else ''} | {question.subject if first else ''} | "
+                f"`{choice}`{' (default)' if first else ''} | {result} |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -107,7 +124,9 @@ def sample() -> str:
     head = "# The variables of a migration. Use: ansible-playbook nomos.cockroach_migrator.migrate -e @THIS_FILE"
     lines = ["---", head, "# Keep secrets in ansible-vault.", ""]
     for setting in SETTINGS:
-        lines += [f"# {line}" for line in textwrap.wrap(setting.description.replace("`", ""), 118, break_on_hyphens=False)]
+        lines += [
+            f"# {line}" for line in textwrap.wrap(setting.description.replace("`", ""), 118, break_on_hyphens=False)
+        ]
         value = SAMPLE_VALUES.get(setting.name, setting.default)
         lines += [f"{'' if setting.name in SAMPLE_VALUES else '# '}{setting.name}: {json.dumps(value)}", ""]
     return "\n".join(lines)
@@ -135,9 +154,15 @@ def generated() -> dict[pathlib.Path, str]:
 
 def main() -> None:
     """Write or check."""
-    stale = [path for path, text in generated().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    stale = [
+        path for path, text in generated().items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     if "--check" in sys.argv[1:]:
-        sys.exit(f"out of date, run `make docs`: {', '.join(str(path.relative_to(CHECKOUT)) for path in stale)}" if stale else 0)
+        sys.exit(
+            f"out of date, run `make docs`: {', '.join(str(path.relative_to(CHECKOUT)) for path in stale)}"
+            if stale
+            else 0
+        )
     for path, text in generated().items():
         path.write_text(text, encoding="utf-8")
 

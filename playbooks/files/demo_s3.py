@@ -4,6 +4,7 @@
 
 Prints ``changed`` or ``ok``, and the port.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -41,25 +42,36 @@ def choose_port(wanted: int) -> int:
 
 
 def start(state: pathlib.Path, wanted_port: int, bucket: str, sample: pathlib.Path) -> tuple[bool, int]:
-    """Start the server where it does not run and upload what is missing; return whether there was anything to do, and the port."""
+    """Start the server where it does not run and upload what is missing; return whether there was anything to do, and
+    the port."""
     changed = False
     pid_file, port_file = state / "s3.pid", state / "s3.port"
     if not running(pid_file):
         port_file.write_text(str(choose_port(wanted_port)), encoding="utf-8")
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port_file.read_text(encoding="utf-8")]
         with open(state / "s3.log", "ab") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         pid_file.write_text(str(process.pid), encoding="utf-8")
         changed = True
     port = int(port_file.read_text(encoding="utf-8"))
     client = boto3.client(
-        "s3", endpoint_url=f"http://127.0.0.1:{port}", aws_access_key_id="demo", aws_secret_access_key="demo-secret", region_name="us-east-1",
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        aws_access_key_id="demo",
+        aws_secret_access_key="demo-secret",
+        region_name="us-east-1",
     )
     wait(client, state / "s3.log")
     if bucket not in [entry["Name"] for entry in client.list_buckets()["Buckets"]]:
         client.create_bucket(Bucket=bucket)
         changed = True
-    stored = {item["Key"] for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket) for item in page.get("Contents", [])}
+    stored = {
+        item["Key"]
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        for item in page.get("Contents", [])
+    }
     for path in sorted(sample.rglob("*")):
         key = f"shop/{path.relative_to(sample)}"
         if path.is_file() and key not in stored:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Checks the user's variables on the controller, before anything is touched."""
+
 from __future__ import annotations
 
 import os

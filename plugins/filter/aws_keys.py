@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A filter that reads the text of a file of AWS keys."""
+
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A filter that leaves the choices of conversion_policies that make another dump."""
+
 from __future__ import annotations
 
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+    conversion_policies,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 
 DOCUMENTATION = r"""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A filter that tells which local directory a CockroachDB node needs to read a backup."""
+
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A filter that takes the secrets off a backup's location."""
+
 from __future__ import annotations
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.storage_uri import public_uri

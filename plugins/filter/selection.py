@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A filter that reads the variable C(databases)."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A filter that names a target of a migration."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Where Ansible's modules meet the plain Python below: shared arguments, secrets, and the one way to fail."""
+
 from __future__ import annotations
 
 import os
@@ -50,7 +51,11 @@ def connection_arguments() -> dict:
         "login_user": {"type": "str", "default": "postgres"},
         "login_password": {"type": "str", "default": "", "no_log": True},
         "login_db": {"type": "str", "default": "postgres"},
-        "ssl_mode": {"type": "str", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"], "aliases": ["sslmode"]},
+        "ssl_mode": {
+            "type": "str",
+            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+            "aliases": ["sslmode"],
+        },
         "ca_cert": {"type": "path", "aliases": ["ssl_rootcert"]},
         "client_cert": {"type": "path", "aliases": ["ssl_cert"]},
         "client_key": {"type": "path", "aliases": ["ssl_key"]},
@@ -67,7 +72,11 @@ def cockroach_arguments() -> dict:
         "login_port": {"type": "int", "default": 26257},
         "login_user": {"type": "str", "default": "root"},
         "login_password": {"type": "str", "default": "", "no_log": True},
-        "ssl_mode": {"type": "str", "default": "verify-full", "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
+        "ssl_mode": {
+            "type": "str",
+            "default": "verify-full",
+            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+        },
         "certs_dir": {"type": "path"},
         "ca_cert": {"type": "path"},
         "client_cert": {"type": "path"},
@@ -108,13 +117,21 @@ def backup_request(module: AnsibleModule) -> BackupRequest:
     """Build the request from the source arguments."""
     given = module.params
     storage = StorageOptions(
-        access_key_id=given["aws_access_key_id"], secret_access_key=given["aws_secret_access_key"], session_token=given["aws_session_token"],
-        region=given["aws_region"], profile=given["aws_profile"], endpoint_url=given["s3_endpoint_url"],
+        access_key_id=given["aws_access_key_id"],
+        secret_access_key=given["aws_secret_access_key"],
+        session_token=given["aws_session_token"],
+        region=given["aws_region"],
+        profile=given["aws_profile"],
+        endpoint_url=given["s3_endpoint_url"],
         log_file=log_path(module),
     )
     return BackupRequest(
-        locations=tuple(given["locations"]), subdirectory=given["subdirectory"], as_of=given["as_of"], storage=storage,
-        passphrase=given["encryption_passphrase"], verify_checksums=given["verify_checksums"],
+        locations=tuple(given["locations"]),
+        subdirectory=given["subdirectory"],
+        as_of=given["as_of"],
+        storage=storage,
+        passphrase=given["encryption_passphrase"],
+        verify_checksums=given["verify_checksums"],
     )
 
 
@@ -122,9 +139,16 @@ def connection_parameters(module: AnsibleModule) -> ConnectionParameters:
     """Build the connection's parameters from the connection arguments."""
     given = module.params
     return ConnectionParameters(
-        host=given["login_host"], port=given["login_port"], user=given["login_user"], password=given["login_password"],
-        database=given["login_db"], sslmode=given["ssl_mode"] or "", sslrootcert=given["ca_cert"] or "", sslcert=given["client_cert"] or "",
-        sslkey=given["client_key"] or "", connect_params=given["connect_params"],
+        host=given["login_host"],
+        port=given["login_port"],
+        user=given["login_user"],
+        password=given["login_password"],
+        database=given["login_db"],
+        sslmode=given["ssl_mode"] or "",
+        sslrootcert=given["ca_cert"] or "",
+        sslcert=given["client_cert"] or "",
+        sslkey=given["client_key"] or "",
+        connect_params=given["connect_params"],
     )
 
 
@@ -135,11 +159,20 @@ def cockroach_parameters(module: AnsibleModule) -> CockroachParameters:
         parameters = parameters_of_url(given["url"])
         module.no_log_values.update(filter(None, [parameters.password]))
         return parameters
-    files: dict[str, Any] = files_of_certs_dir(given["certs_dir"], given["login_user"]) if given["certs_dir"] and given["ssl_mode"] != "disable" else {}
+    files: dict[str, Any] = (
+        files_of_certs_dir(given["certs_dir"], given["login_user"])
+        if given["certs_dir"] and given["ssl_mode"] != "disable"
+        else {}
+    )
     named = {"sslrootcert": given["ca_cert"], "sslcert": given["client_cert"], "sslkey": given["client_key"]}
     files.update({name: path for name, path in named.items() if path})
     return CockroachParameters(
-        host=given["login_host"], port=given["login_port"], user=given["login_user"], password=given["login_password"], sslmode=given["ssl_mode"], **files,
+        host=given["login_host"],
+        port=given["login_port"],
+        user=given["login_user"],
+        password=given["login_password"],
+        sslmode=given["ssl_mode"],
+        **files,
     )
 
 
@@ -170,19 +203,25 @@ def target_of(module: AnsibleModule) -> str:
 
 
 def keep_phase(module: AnsibleModule, result: Optional[Result], failure: str = "") -> dict:
-    """Keep how a phase has ended in C(result_file), unless in check mode; return the facts that name dump and target."""
+    """Keep how a phase has ended in C(result_file), unless in check mode; return the facts that name dump and
+    target."""
     given = module.params
     named = {"dump_id": read_manifest(given["dump_dir"]).dump_id, "target": target_of(module)}
     if given["result_file"] and not module.check_mode:
-        write_record(given["result_file"], PhaseRecord(**named, run=given["run"], finished_at=utc_now(), failure=failure, result=result))
+        write_record(
+            given["result_file"],
+            PhaseRecord(**named, run=given["run"], finished_at=utc_now(), failure=failure, result=result),
+        )
     return named
 
 
-def run(module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict], log: Optional[MigrationLog] = None) -> None:
+def run(
+    module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict], log: Optional[MigrationLog] = None
+) -> None:
     """Call ``function`` and end the module with the facts it returns.
 
-    The only place where a MigrationError becomes ``fail_json``; it is logged too. Facts with ``failed`` and ``msg`` fail as well; ``warnings`` are
-    shown.
+    The only place where a MigrationError becomes ``fail_json``; it is logged too. Facts with ``failed`` and ``msg``
+    fail as well; ``warnings`` are shown.
     """
     hide_secrets_in_urls(module)
     show_public_parameters(module)
@@ -206,7 +245,8 @@ def hide_secrets_in_urls(module: AnsibleModule) -> None:
 
 
 def show_public_parameters(module: AnsibleModule) -> None:
-    """Only the secrets among libpq's further parameters are hidden: a timeout of 10 must not hide every 10 of the result."""
+    """Only the secrets among libpq's further parameters are hidden: a timeout of 10 must not hide every 10 of the
+    result."""
     given = module.params.get("connect_params") or {}
     secrets = secrets_in(given) | {module.params.get("login_password")}
     module.no_log_values.difference_update({str(value) for value in given.values()} - secrets)

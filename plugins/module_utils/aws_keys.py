@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The file of AWS keys: lines such as ``export AWS_ACCESS_KEY=…``, quoted or not."""
+
 from __future__ import annotations
 
 import re
@@ -36,7 +37,10 @@ def parse_aws_keys(text: str) -> dict[str, str]:
         key = NAMES.get(match.group(1).upper())
         if key:
             keys[key] = next((value for value in match.groups()[1:] if value is not None), "")
-    for key, names in (("access_key_id", "AWS_ACCESS_KEY or AWS_ACCESS_KEY_ID"), ("secret_access_key", "AWS_SECRET_KEY or AWS_SECRET_ACCESS_KEY")):
+    for key, names in (
+        ("access_key_id", "AWS_ACCESS_KEY or AWS_ACCESS_KEY_ID"),
+        ("secret_access_key", "AWS_SECRET_KEY or AWS_SECRET_ACCESS_KEY"),
+    ):
         if not keys.get(key):
             raise ConfigurationError(f"aws_keys_file: there is no line with {names}")
     return keys

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Fetching archives over HTTP with a checksum, and unpacking them safely."""
+
 from __future__ import annotations
 
 import contextlib
@@ -48,9 +49,9 @@ class _BrokenOffError(ConfigurationError):
 def fetch_file(url: str, target: str, sha256: str) -> None:
     """Download ``url`` to the file ``target``, which appears only when it is whole and its SHA-256 is the expected one.
 
-    Connection errors, refusals for a while (429, 5xx) and answers that end early are tried again, more slowly each time.
-    Proxies and their exceptions come from the environment. Raises ConfigurationError; its text never holds the URL's
-    user, password or parameters.
+    Connection errors, refusals for a while (429, 5xx) and answers that end early are tried again, more slowly each
+    time. Proxies and their exceptions come from the environment. Raises ConfigurationError; its text never holds the
+    URL's user, password or parameters.
     """
     libraries.require(_PACKAGES)
     expected = checked_sha256(sha256)
@@ -58,7 +59,10 @@ def fetch_file(url: str, target: str, sha256: str) -> None:
     try:
         found = _whole(url, part)
         if found != expected:
-            raise ConfigurationError(f"{public_url(url)} has the SHA-256 {found}, expected {expected}: the file was changed, or the checksum is another file's")
+            raise ConfigurationError(
+                f"{public_url(url)} has the SHA-256 {found}, expected {expected}: the file was changed, or the "
+                "checksum is another file's"
+            )
         os.replace(part, target)
     except OSError as error:
         raise _unwritable(part, error) from None
@@ -68,7 +72,8 @@ def fetch_file(url: str, target: str, sha256: str) -> None:
 
 
 def checksum_beside(url: str, suffix: str = ".sha256sum") -> str:
-    """Return the SHA-256 that the publisher's checksum file beside the archive ``url`` gives. Raises ConfigurationError."""
+    """Return the SHA-256 that the publisher's checksum file beside the archive ``url`` gives. Raises
+    ConfigurationError."""
     libraries.require(_PACKAGES)
     address = at_path(url, urlsplit(url).path + suffix)
     with _answer(address, "check version, platform and mirror, or give the SHA-256 yourself") as response:
@@ -77,7 +82,8 @@ def checksum_beside(url: str, suffix: str = ".sha256sum") -> str:
 
 
 def checksum_file_beside(path: str, suffix: str = ".sha256sum") -> str:
-    """Return the SHA-256 from the checksum file beside a local archive, or nothing when there is no such file. Raises ConfigurationError."""
+    """Return the SHA-256 from the checksum file beside a local archive, or nothing when there is no such file. Raises
+    ConfigurationError."""
     try:
         with open(path + suffix, encoding="utf-8", errors="replace") as file:
             return _listed(file.read(_LONGEST_CHECKSUM_FILE), os.path.basename(path), path + suffix)
@@ -100,10 +106,14 @@ def file_sha256(path: str) -> str:
 
 
 def check_file(path: str, sha256: str) -> str:
-    """Return the SHA-256 of a local archive after comparing it with ``sha256``, unless that is empty. Raises ConfigurationError."""
+    """Return the SHA-256 of a local archive after comparing it with ``sha256``, unless that is empty. Raises
+    ConfigurationError."""
     found = file_sha256(path)
     if sha256 and found != checked_sha256(sha256):
-        raise ConfigurationError(f"{path} has the SHA-256 {found}, expected {checked_sha256(sha256)}: the file was changed, or the checksum is another file's")
+        raise ConfigurationError(
+            f"{path} has the SHA-256 {found}, expected {checked_sha256(sha256)}: the file was changed, or the "
+            "checksum is another file's"
+        )
     return found
 
 
@@ -127,7 +137,11 @@ def url_secrets(url: str) -> set[str]:
     login = parts.netloc.rpartition("@")[0]
     written = login.partition(":")[2] or login
     pairs = [pair.partition("=")[2] for pair in parts.query.split("&")]
-    return {secret for secret in (written, unquote(written), *pairs, *(value for _name, value in parse_qsl(parts.query))) if secret}
+    return {
+        secret
+        for secret in (written, unquote(written), *pairs, *(value for _name, value in parse_qsl(parts.query)))
+        if secret
+    }
 
 
 def at_path(url: str, path: str) -> str:
@@ -178,9 +192,11 @@ def work_directory(parent: str) -> Iterator[str]:
 
 
 def put_in_place(tree: str, target: str, is_good: Callable[[], bool]) -> None:
-    """Rename the directory ``tree`` to ``target``, both in one file system, unless another run was faster and ``is_good``.
+    """Rename the directory ``tree`` to ``target``, both in one file system, unless another run was faster and
+    ``is_good``.
 
-    A ``target`` that is not good is removed. A lock is held for these few steps only, so that runs do not disturb each other.
+    A ``target`` that is not good is removed. A lock is held for these few steps only, so that runs do not disturb each
+    other.
     """
     parent = os.path.dirname(target)
     os.chmod(tree, 0o755)
@@ -199,7 +215,9 @@ def put_in_place(tree: str, target: str, is_good: Callable[[], bool]) -> None:
 def _whole(url: str, part: str) -> str:
     """Write the whole answer to ``part`` and return its SHA-256."""
     attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(_BrokenOffError), stop=tenacity.stop_after_attempt(_RETRIES), reraise=True,
+        retry=tenacity.retry_if_exception_type(_BrokenOffError),
+        stop=tenacity.stop_after_attempt(_RETRIES),
+        reraise=True,
         wait=tenacity.wait_exponential(multiplier=_BACKOFF_SECONDS),
     )
     return attempts(_receive, url, part)
@@ -215,16 +233,23 @@ def _receive(url: str, part: str) -> str:
             digest.update(piece)
             received += len(piece)
     if length is not None and received != int(length):
-        raise _BrokenOffError(f"{public_url(url)} was broken off after {received} of {length} bytes; check the network, then run again")
+        raise _BrokenOffError(
+            f"{public_url(url)} was broken off after {received} of {length} bytes; check the network, then run again"
+        )
     return digest.hexdigest()
 
 
 @contextlib.contextmanager
 def _answer(url: str, advice: str = "check version, platform and mirror") -> Iterator[Any]:
-    """Yield the streaming answer to GET; every way in which there is none becomes one ConfigurationError. ``advice`` is for HTTP 404."""
+    """Yield the streaming answer to GET; every way in which there is none becomes one ConfigurationError. ``advice`` is
+    for HTTP 404."""
     shown = public_url(url)
     retry = urllib3.util.Retry(
-        total=_RETRIES, backoff_factor=_BACKOFF_SECONDS, status_forcelist=_RETRIED, allowed_methods=("GET",), raise_on_status=False,
+        total=_RETRIES,
+        backoff_factor=_BACKOFF_SECONDS,
+        status_forcelist=_RETRIED,
+        allowed_methods=("GET",),
+        raise_on_status=False,
         respect_retry_after_header=False,  # it may ask for hours
     )
     with requests.Session() as session:
@@ -234,23 +259,33 @@ def _answer(url: str, advice: str = "check version, platform and mirror") -> Ite
             response = session.get(url, stream=True, timeout=_TIMEOUT_SECONDS, headers={"Accept-Encoding": "identity"})
         except requests.exceptions.ProxyError as error:
             raise ConfigurationError(
-                f"the proxy for {shown} refuses or cannot be reached: {_reason(error)}; check https_proxy, http_proxy and no_proxy") from None
+                f"the proxy for {shown} refuses or cannot be reached: {_reason(error)}; check https_proxy, http_proxy "
+                "and no_proxy"
+            ) from None
         except requests.exceptions.SSLError as error:
             raise ConfigurationError(
-                f"the TLS certificate of {shown} is not accepted: {_reason(error)}; name the authority's file in REQUESTS_CA_BUNDLE") from None
+                f"the TLS certificate of {shown} is not accepted: {_reason(error)}; name the authority's file in "
+                "REQUESTS_CA_BUNDLE"
+            ) from None
         except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-            raise ConfigurationError(f"{shown} cannot be reached: {_reason(error)}; check the URL, the network and the proxy settings") from None
+            raise ConfigurationError(
+                f"{shown} cannot be reached: {_reason(error)}; check the URL, the network and the proxy settings"
+            ) from None
         except requests.exceptions.TooManyRedirects:
             raise ConfigurationError(f"{shown} redirects in circles: check the URL") from None
         except (requests.exceptions.RequestException, ValueError):
-            raise ConfigurationError(f"{shown} is no URL that can be fetched: it has to look like https://host/path") from None
+            raise ConfigurationError(
+                f"{shown} is no URL that can be fetched: it has to look like https://host/path"
+            ) from None
         with response:
             if response.status_code != requests.codes.ok:
                 raise ConfigurationError(_refusal(shown, response.status_code, advice))
             try:
                 yield response
             except urllib3.exceptions.HTTPError as error:
-                raise _BrokenOffError(f"{shown} was broken off: {_reason(error)}; check the network, then run again") from None
+                raise _BrokenOffError(
+                    f"{shown} was broken off: {_reason(error)}; check the network, then run again"
+                ) from None
 
 
 def _refusal(shown: str, status: int, advice: str) -> str:
@@ -280,7 +315,8 @@ def _reason(error: BaseException) -> str:
 
 
 def _listed(text: str, name: str, place: str) -> str:
-    """Return the digest of ``name`` from the text of a checksum file: ``<digest>  <name>`` lines, or the digest alone."""
+    """Return the digest of ``name`` from the text of a checksum file: ``<digest>  <name>`` lines, or the digest
+    alone."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     named = [words[0] for words in lines if len(words) > 1 and posixpath.basename(words[1].lstrip("*")) == name]
     alone = [words[0] for words in lines if len(words) == 1]
@@ -301,7 +337,8 @@ def _refuse_unsafe(members: list[tarfile.TarInfo], archive: str) -> None:
 
 
 def _unsafe(member: tarfile.TarInfo, links: set[tuple[str, ...]], earlier: set[tuple[str, ...]]) -> str:
-    """Say why an entry must not be unpacked. ``links`` are all symbolic links, ``earlier`` the entries before this one."""
+    """Say why an entry must not be unpacked. ``links`` are all symbolic links, ``earlier`` the entries before this
+    one."""
     parts = _parts(member.name)
     if member.name.startswith("/") or ".." in parts:
         return "leaves the directory"
@@ -310,7 +347,9 @@ def _unsafe(member: tarfile.TarInfo, links: set[tuple[str, ...]], earlier: set[t
     if _passes(parts[:-1], links) or parts in links and (not member.issym() or parts in earlier):
         return "lies behind a symbolic link"
     if member.issym():
-        return "" if _stays(parts[:-1], member.linkname, links) else f"links to {member.linkname}, outside the directory"
+        return (
+            "" if _stays(parts[:-1], member.linkname, links) else f"links to {member.linkname}, outside the directory"
+        )
     if member.islnk() and (_parts(member.linkname) in links or not _stays((), member.linkname, links)):
         return f"links to {member.linkname}, outside the directory"
     return ""
@@ -325,7 +364,8 @@ def _passes(directory: tuple[str, ...], links: set[tuple[str, ...]]) -> bool:
 
 
 def _stays(directory: tuple[str, ...], target: str, links: set[tuple[str, ...]]) -> bool:
-    """Tell whether a link's target lies inside; on its way it must not pass another link, whose end the text does not show."""
+    """Tell whether a link's target lies inside; on its way it must not pass another link, whose end the text does not
+    show."""
     place = list(directory)
     for part in _parts(target):
         if part == "..":
@@ -348,5 +388,9 @@ def _ours(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def _unwritable(path: str, error: OSError) -> ConfigurationError:
     place = error.filename if isinstance(error.filename, str) else path
-    advice = "make room there, or choose another directory" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose another directory, or its owner"
+    advice = (
+        "make room there, or choose another directory"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT)
+        else "choose another directory, or its owner"
+    )
     return ConfigurationError(f"{place} cannot be written: {error.strerror}; {advice}")

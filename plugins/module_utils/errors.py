@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The one error family that modules turn into ``fail_json``."""
+
 from __future__ import annotations
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Does a program run on this host, and if not, why: in words instead of the loader's."""
+
 from __future__ import annotations
 
 import errno
@@ -33,7 +34,15 @@ def program_output(command: list[str], environment: Mapping[str, str], **identit
     path = command[0]
     try:
         result = subprocess.run(
-            command, check=False, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, cwd="/", env=dict(environment), timeout=_SECONDS,
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            env=dict(environment),
+            timeout=_SECONDS,
             **identity,
         )
     except OSError as error:
@@ -52,11 +61,16 @@ def loader_complaint(text: str) -> str:
         if match:
             return f"it needs the shared library {match.group(1)}, which this host lacks: install the package that brings it"
     match = _NEWER_LIBRARY.search(text)
-    return f"it needs {match.group(1)}, and this host's libraries are older: use a newer system or an older release" if match else ""
+    return (
+        f"it needs {match.group(1)}, and this host's libraries are older: use a newer system or an older release"
+        if match
+        else ""
+    )
 
 
 def architecture(path: str) -> str:
-    """Return what a program was built for from its ELF or Mach-O header, such as ``Linux arm64``; nothing when it is neither."""
+    """Return what a program was built for from its ELF or Mach-O header, such as ``Linux arm64``; nothing when it is
+    neither."""
     with open(path, "rb") as file:
         head = file.read(20)
     if head[:4] == b"\x7fELF" and len(head) == 20:
@@ -77,7 +91,9 @@ def _start_failure(path: str, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         if os.path.isfile(path) and not os.stat(path).st_mode & 0o111:
             return f"it is not executable: chmod +x {path}"
-        return "this user may not run it: check the directories above it, and that its file system is not mounted noexec"
+        return (
+            "this user may not run it: check the directories above it, and that its file system is not mounted noexec"
+        )
     if error.errno == errno.ENOENT and os.path.isfile(path):
         return "the loader it asks for is not on this host (a program for glibc does not run on musl)"
     return error.strerror or "it cannot be started"

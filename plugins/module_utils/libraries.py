@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Which Python packages a module needs on its host, and what to do when one is missing."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -46,6 +47,8 @@ def require(names: Iterable[str]) -> None:
     packages = missing(names)
     if packages:
         raise ConfigurationError(
-            f"Python packages are missing on {platform.node()}, which runs the modules with {sys.executable}: {', '.join(packages)}; install the collection's "
-            f"requirements.txt there ({sys.executable} -m pip install {' '.join(packages)}), or set ansible_python_interpreter to a Python that has it"
+            f"Python packages are missing on {platform.node()}, which runs the modules with {sys.executable}: "
+            f"{', '.join(packages)}; install the collection's "
+            f"requirements.txt there ({sys.executable} -m pip install {' '.join(packages)}), or set "
+            "ansible_python_interpreter to a Python that has it"
         )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """migration.log: one line an event, appended by every phase."""
+
 from __future__ import annotations
 
 import os

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The processes of this host with their command lines, on Linux and macOS."""
+
 from __future__ import annotations
 
 import os
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 
 
 def processes() -> Iterator[tuple[int, int, str]]:
-    """Yield number, user and command line of each process; an ended one that nobody has waited for has no command line."""
+    """Yield number, user and command line of each process; an ended one that nobody has waited for has no command
+    line."""
     if not os.path.isdir("/proc/self"):
         yield from _processes_of_ps()
         return
@@ -24,7 +26,9 @@ def processes() -> Iterator[tuple[int, int, str]]:
 
 
 def _processes_of_ps() -> Iterator[tuple[int, int, str]]:
-    listing = subprocess.run(["ps", "-axww", "-o", "pid=,uid=,args="], check=True, capture_output=True, text=True, errors="surrogateescape").stdout
+    listing = subprocess.run(
+        ["ps", "-axww", "-o", "pid=,uid=,args="], check=True, capture_output=True, text=True, errors="surrogateescape"
+    ).stdout
     for line in listing.splitlines():
         pid, uid, *command = line.split(maxsplit=2)
         yield int(pid), int(uid), " ".join(command)

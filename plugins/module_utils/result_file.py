@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""How phases ended, as JSON files, so that a later run, the clean-up and the report know it. A file is always that of the last time."""
+"""How phases ended, as JSON files, so that a later run, the clean-up and the report know it. A file is always that of
+the last time."""
+
 from __future__ import annotations
 
 import json
@@ -14,7 +16,8 @@ from .results import Result
 from .text_file import write_text
 
 FORM = 2
-"""Of the file. Version 1.2.0 and earlier wrote files without it, in which a verification that differed could look like a good one."""
+"""Of the file. Version 1.2.0 and earlier wrote files without it, in which a verification that differed could look like
+a good one."""
 TIMES = frozenset({"changed", "finished_at", "run", "seconds", "this_run"})
 """Keys that differ from run to run although the result is the same."""
 
@@ -48,12 +51,17 @@ def utc_now() -> str:
 def write_record(path: str, record: PhaseRecord) -> None:
     """Keep how a phase ended, whatever was kept before. Raises ConfigurationError."""
     result = {"result": to_json(record.result)} if record.result is not None else {}
-    value = {"form": FORM, **to_json(PhaseRecord(record.dump_id, record.target, record.run, record.finished_at, record.failure)), **result}
+    value = {
+        "form": FORM,
+        **to_json(PhaseRecord(record.dump_id, record.target, record.run, record.finished_at, record.failure)),
+        **result,
+    }
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_record(path: str, kind: type) -> Optional[PhaseRecord]:
-    """Return how a phase ended, None where nothing is known: no file, or one of another release. ``kind`` is that of the result.
+    """Return how a phase ended, None where nothing is known: no file, or one of another release. ``kind`` is that of
+    the result.
 
     Raises MigrationError when the file is damaged.
     """

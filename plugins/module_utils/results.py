@@ -4,6 +4,7 @@
 
 Whether something succeeded is the property ``succeeded`` and nothing else, of a whole phase and of each of its parts.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -152,7 +153,8 @@ Result = Union[ImportResult, ValidateResult, VerifyResult]
 
 
 def facts(value: Any) -> Any:
-    """Return a result as a module returns it: JSON values with every field, and ``ok`` wherever something can succeed."""
+    """Return a result as a module returns it: JSON values with every field, and ``ok`` wherever something can
+    succeed."""
     if isinstance(value, Finding):
         return to_json(value)
     if dataclasses.is_dataclass(value):

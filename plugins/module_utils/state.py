@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Which phases of a migration are done, from the dump and the result files of the phases."""
+
 from __future__ import annotations
 
 import os
@@ -16,7 +17,10 @@ from .result_file import PhaseRecord, read_record
 from .results import ImportResult, ValidateResult, VerifyResult
 
 PHASES: Mapping[str, type] = {
-    "validate": ValidateResult, "rehearsal_import": ImportResult, "rehearsal_verify": VerifyResult, "target_import": ImportResult,
+    "validate": ValidateResult,
+    "rehearsal_import": ImportResult,
+    "rehearsal_verify": VerifyResult,
+    "target_import": ImportResult,
     "target_verify": VerifyResult,
 }
 TARGET_PHASES = ("target_import", "target_verify")
@@ -40,8 +44,11 @@ def current_records(state_dir: str, manifest: Optional[Manifest], target: str) -
         return {}
     found = {phase: read_record(result_path(state_dir, phase, target), kind) for phase, kind in PHASES.items()}
     return {
-        phase: record for phase, record in found.items()
-        if record and record.dump_id == manifest.dump_id and (phase not in TARGET_PHASES or record.target == target)
+        phase: record
+        for phase, record in found.items()
+        if record
+        and record.dump_id == manifest.dump_id
+        and (phase not in TARGET_PHASES or record.target == target)
         and _is_whole(record.result, manifest)
     }
 
@@ -49,12 +56,16 @@ def current_records(state_dir: str, manifest: Optional[Manifest], target: str) -
 def _is_whole(result: Any, manifest: Manifest) -> bool:
     if not isinstance(result, (ImportResult, VerifyResult)):
         return True
-    tables = {clip(entry.name): {table.full_name for table in entry.tables} if result.content != "schema" else set() for entry in manifest.databases}
+    tables = {
+        clip(entry.name): {table.full_name for table in entry.tables} if result.content != "schema" else set()
+        for entry in manifest.databases
+    }
     return {name: set(database.tables) for name, database in result.databases.items()} == tables
 
 
 def is_proved(records: Mapping[str, PhaseRecord]) -> bool:
-    """Tell whether the last verification of the target found everything that it looked for, and no import has come after it."""
+    """Tell whether the last verification of the target found everything that it looked for, and no import has come
+    after it."""
     imported, verified = records.get("target_import"), records.get("target_verify")
     if verified is None or not verified.succeeded:
         return False
@@ -67,16 +78,18 @@ def _rows_are_proved(records: Mapping[str, PhaseRecord]) -> bool:
 
 
 def verified_dump(dump_dir: str, state_dir: str, targets: list[str]) -> str:
-    """Return the id of the dump if the last verification found its rows in every one of ``targets``, else empty. Raises MigrationError."""
+    """Return the id of the dump if the last verification found its rows in every one of ``targets``, else empty. Raises
+    MigrationError."""
     manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
     proved = bool(targets) and all(_rows_are_proved(current_records(state_dir, manifest, target)) for target in targets)
     return manifest.dump_id if manifest and proved else ""
 
 
 def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requirements: bool) -> dict:
-    """Return ``complete`` (there is a dump), ``dump_id``, ``source_id``, ``requires`` (of PostgreSQL: ``icu``, extensions; it converts the
-    schema, so only ``with_requirements``), ``loaded_bytes`` (about what the rows take there; likewise), ``rows_removed`` and
-    ``done`` (phase to whether it succeeded with this dump the last time; the phases of targets: in every one of ``targets``, and there is one).
+    """Return ``complete`` (there is a dump), ``dump_id``, ``source_id``, ``requires`` (of PostgreSQL: ``icu``,
+    extensions; it converts the schema, so only ``with_requirements``), ``loaded_bytes`` (about what the rows take
+    there; likewise), ``rows_removed`` and ``done`` (phase to whether it succeeded with this dump the last time; the
+    phases of targets: in every one of ``targets``, and there is one).
 
     Raises MigrationError.
     """
@@ -85,7 +98,12 @@ def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requireme
     found = [current_records(state_dir, manifest, target) for target in targets or [""]]
     done = {phase: all(phase in records and records[phase].succeeded for records in found) for phase in PHASES}
     return {
-        "changed": False, "complete": manifest is not None, "dump_id": manifest.dump_id if manifest else "", "source_id": source_id,
+        "changed": False,
+        "complete": manifest is not None,
+        "dump_id": manifest.dump_id if manifest else "",
+        "source_id": source_id,
         "requires": schema_needs(dump_dir) if manifest and with_requirements else [],
-        "loaded_bytes": loaded_bytes(dump_dir) if manifest and with_requirements else 0, "rows_removed": rows_removed(dump_dir), "done": done,
+        "loaded_bytes": loaded_bytes(dump_dir) if manifest and with_requirements else 0,
+        "rows_removed": rows_removed(dump_dir),
+        "done": done,
     }

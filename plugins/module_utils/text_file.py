@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Text files that are there whole or not at all, whatever ends the program or fills the disk."""
+
 from __future__ import annotations
 
 import contextlib
@@ -10,7 +11,8 @@ from .errors import ConfigurationError
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a file of mode 0600 under a temporary name beside it, and give it its name when it is on disk; what was there before stays until then.
+    """Write a file of mode 0600 under a temporary name beside it, and give it its name when it is on disk; what was
+    there before stays until then.
 
     The directory is made where it is missing. Raises ConfigurationError.
     """

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Writes the dump of a CockroachDB backup."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -76,7 +77,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import an
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+    conversion_policies,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
@@ -85,14 +88,23 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the export and log it."""
     given = module.params
     result = export_backup(
-        ansible_module.backup_request(module), given["dump_dir"], Selection(tuple(given["include"]), tuple(given["exclude"])),
-        given["chunk_rows"], ansible_module.processes(given["parallelism"]), log.progress, module.check_mode,
-        keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
-        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]), policies=value_policies(given["value_policies"]),
+        ansible_module.backup_request(module),
+        given["dump_dir"],
+        Selection(tuple(given["include"]), tuple(given["exclude"])),
+        given["chunk_rows"],
+        ansible_module.processes(given["parallelism"]),
+        log.progress,
+        module.check_mode,
+        keep_passwords=given["role_passwords"],
+        rows_needed=given["rows_needed"],
+        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
+        policies=value_policies(given["value_policies"]),
         conversion=conversion_policies(given["conversion_policies"]),
     )
     if result["changed"]:
-        log.write(f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}")
+        log.write(
+            f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}"
+        )
     return result
 
 

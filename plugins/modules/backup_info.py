@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Describes a CockroachDB backup."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -72,14 +73,19 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.s
 def look(module: AnsibleModule) -> dict:
     """Call the overview."""
     given = module.params
-    selection, arrangement = Selection(tuple(given["include"]), tuple(given["exclude"])), Arrangement(tuple(given["rename"].items()), given["merged_database"])
+    selection, arrangement = (
+        Selection(tuple(given["include"]), tuple(given["exclude"])),
+        Arrangement(tuple(given["rename"].items()), given["merged_database"]),
+    )
     return dict(overview(ansible_module.backup_request(module), selection, arrangement), changed=False)
 
 
 def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
-        argument_spec=dict(**ansible_module.source_arguments(), **ansible_module.chosen_arguments(), **ansible_module.log_arguments()),
+        argument_spec=dict(
+            **ansible_module.source_arguments(), **ansible_module.chosen_arguments(), **ansible_module.log_arguments()
+        ),
         supports_check_mode=True,
     )
     needs = libraries.for_locations(module.params["locations"]) + libraries.WRITE_DUMP

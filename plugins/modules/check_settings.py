@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Checks the user's variables; the action plugin of the same name does the work."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

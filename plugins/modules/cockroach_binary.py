@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Provides the program cockroach."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -111,10 +112,21 @@ def main() -> None:
     )
     given = module.params
     module.no_log_values.update(download.url_secrets(given["mirror_url"]))
-    ansible_module.run(module, (), lambda: provide_binary(
-        version=given["version"], platform="", mirror_url=given["mirror_url"], archive=given["archive"] or "", binary=given["binary"] or "",
-        sha256=given["sha256"], cache_dir=given["cache_dir"], download=given["download"], check=module.check_mode,
-    ))
+    ansible_module.run(
+        module,
+        (),
+        lambda: provide_binary(
+            version=given["version"],
+            platform="",
+            mirror_url=given["mirror_url"],
+            archive=given["archive"] or "",
+            binary=given["binary"] or "",
+            sha256=given["sha256"],
+            cache_dir=given["cache_dir"],
+            download=given["download"],
+            check=module.check_mode,
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Writes the dump of a running CockroachDB."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -142,8 +143,13 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.a
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Finding, from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import read_records
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+    ExportRequest,
+    export_cluster,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+    conversion_policies,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 
@@ -152,19 +158,33 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the export and log it."""
     given = module.params
     request = ExportRequest(
-        given["dump_dir"], Selection(tuple(given["include"]), tuple(given["exclude"])), given["chunk_rows"], ansible_module.processes(given["parallelism"]),
-        as_of=given["as_of"], kind=given["kind"], source_id=given["source_id"], locations=tuple(given["locations"]),
-        findings=tuple(from_json(Finding, finding) for finding in given["findings"]), grants_restored=given["grants_restored"],
-        keep_passwords=given["role_passwords"], rows_needed=given["rows_needed"],
-        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]), policies=value_policies(given["value_policies"]),
+        given["dump_dir"],
+        Selection(tuple(given["include"]), tuple(given["exclude"])),
+        given["chunk_rows"],
+        ansible_module.processes(given["parallelism"]),
+        as_of=given["as_of"],
+        kind=given["kind"],
+        source_id=given["source_id"],
+        locations=tuple(given["locations"]),
+        findings=tuple(from_json(Finding, finding) for finding in given["findings"]),
+        grants_restored=given["grants_restored"],
+        keep_passwords=given["role_passwords"],
+        rows_needed=given["rows_needed"],
+        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
+        policies=value_policies(given["value_policies"]),
         conversion=conversion_policies(given["conversion_policies"]),
-        gc_check=given["gc_check"], object_numbers=read_records(given["object_numbers"]) if given["object_numbers"] else None,
+        gc_check=given["gc_check"],
+        object_numbers=read_records(given["object_numbers"]) if given["object_numbers"] else None,
     )
     result = export_cluster(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
     if result["changed"]:
-        log.write(f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}")
+        log.write(
+            f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}"
+        )
     elif given["kind"] == "cluster" and not given["as_of"]:
-        module.warn(f"The dump in {result['dump_dir']} is used again. It holds the data of {result['end_time']}: remove it, or set as_of, for newer data.")
+        module.warn(
+            f"The dump in {result['dump_dir']} is used again. It holds the data of {result['end_time']}: remove it, or set as_of, for newer data."
+        )
     return result
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Restores a backup into a CockroachDB."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -205,7 +206,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+    RestoreRequest,
+    restore_backup,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore_statement import SKIPS
 
 
@@ -236,9 +240,17 @@ def main() -> None:
     request = restore_request(module)
     module.no_log_values.update(request.secrets())
     log = ansible_module.migration_log(module, "restore")
-    needs = {*libraries.for_locations(request.locations + request.incremental_location), "psycopg2", "sqlglot", "tenacity"}
+    needs = {
+        *libraries.for_locations(request.locations + request.incremental_location),
+        "psycopg2",
+        "sqlglot",
+        "tenacity",
+    }
     ansible_module.run(
-        module, sorted(needs), lambda: restore_backup(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode), log,
+        module,
+        sorted(needs),
+        lambda: restore_backup(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode),
+        log,
     )
 
 
@@ -246,16 +258,30 @@ def restore_request(module: AnsibleModule) -> RestoreRequest:
     """Build the request from the module's arguments."""
     given = module.params
     storage = StorageOptions(
-        access_key_id=given["aws_access_key_id"], secret_access_key=given["aws_secret_access_key"], session_token=given["aws_session_token"],
-        region=given["aws_region"], profile=given["aws_profile"], endpoint_url=given["s3_endpoint_url"],
+        access_key_id=given["aws_access_key_id"],
+        secret_access_key=given["aws_secret_access_key"],
+        session_token=given["aws_session_token"],
+        region=given["aws_region"],
+        profile=given["aws_profile"],
+        endpoint_url=given["s3_endpoint_url"],
         log_file=ansible_module.log_path(module),
     )
     return RestoreRequest(
-        locations=tuple(given["locations"]), state_file=given["state_file"], subdirectory=given["subdirectory"], as_of=given["as_of"], storage=storage,
-        incremental_location=_filled(given["incremental_location"]), auth=given["aws_auth"], assume_role=_filled(given["aws_assume_role"]),
-        passphrase=given["encryption_passphrase"], kms_uris=_filled(given["kms_uris"]), io_dir=given["external_io_dir"] or "",
-        selection=Selection(tuple(given["include"]), tuple(given["exclude"])), options=tuple(given["options"]),
-        time_limit=given["time_limit"], poll_interval=given["poll_interval"],
+        locations=tuple(given["locations"]),
+        state_file=given["state_file"],
+        subdirectory=given["subdirectory"],
+        as_of=given["as_of"],
+        storage=storage,
+        incremental_location=_filled(given["incremental_location"]),
+        auth=given["aws_auth"],
+        assume_role=_filled(given["aws_assume_role"]),
+        passphrase=given["encryption_passphrase"],
+        kms_uris=_filled(given["kms_uris"]),
+        io_dir=given["external_io_dir"] or "",
+        selection=Selection(tuple(given["include"]), tuple(given["exclude"])),
+        options=tuple(given["options"]),
+        time_limit=given["time_limit"],
+        poll_interval=given["poll_interval"],
     )
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Runs a temporary CockroachDB."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -136,7 +137,11 @@ version:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import NEEDS, NodeOptions, ensure_node
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import (
+    NEEDS,
+    NodeOptions,
+    ensure_node,
+)
 
 _SHORTEST_SECRET = 8
 
@@ -165,11 +170,21 @@ def main() -> None:
     )
     given = module.params
     # A short word such as "true" is no secret, and would be masked wherever it stands.
-    module.no_log_values -= {value for value in map(str, given["environment"].values()) if len(value) < _SHORTEST_SECRET}
+    module.no_log_values -= {
+        value for value in map(str, given["environment"].values()) if len(value) < _SHORTEST_SECRET
+    }
     options = NodeOptions(
-        directory=given["directory"], binary=given["binary"] or "", port=given["port"], http_port=given["http_port"], insecure=given["insecure"],
-        certs_dir=given["certs_dir"] or "", max_sql_memory=given["max_sql_memory"], cache=given["cache"], store_size=given["store_size"],
-        external_io_dir=given["external_io_dir"] or "", spatial_libs=given["spatial_libs"] or "",
+        directory=given["directory"],
+        binary=given["binary"] or "",
+        port=given["port"],
+        http_port=given["http_port"],
+        insecure=given["insecure"],
+        certs_dir=given["certs_dir"] or "",
+        max_sql_memory=given["max_sql_memory"],
+        cache=given["cache"],
+        store_size=given["store_size"],
+        external_io_dir=given["external_io_dir"] or "",
+        spatial_libs=given["spatial_libs"] or "",
         environment={name: str(value) for name, value in given["environment"].items()},
     )
     log = ansible_module.migration_log(module, "cockroach_server")
@@ -177,7 +192,10 @@ def main() -> None:
     def work() -> dict:
         facts = ensure_node(given["state"], options, module.check_mode)
         if facts["changed"]:
-            log.write(f"{given['state']}: {options.directory}" + (f", CockroachDB {facts['version']} on port {facts['port']}" if "port" in facts else ""))
+            log.write(
+                f"{given['state']}: {options.directory}"
+                + (f", CockroachDB {facts['version']} on port {facts['port']}" if "port" in facts else "")
+            )
         return facts
 
     ansible_module.run(module, NEEDS, work, log)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Compares two dumps."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -77,7 +78,9 @@ def compare(first: str, second: str) -> dict:
     if not result["equal"]:
         more = len(result["differences"]) - SHOWN
         result["failed"] = True
-        result["msg"] = f"the dumps {first} and {second} differ: {'; '.join(result['differences'][:SHOWN])}{f'; and {more} more' if more > 0 else ''}"
+        result["msg"] = (
+            f"the dumps {first} and {second} differ: {'; '.join(result['differences'][:SHOWN])}{f'; and {more} more' if more > 0 else ''}"
+        )
     return result
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Removes the rows of a dump that PostgreSQL holds."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -78,8 +79,11 @@ def main() -> None:
     )
     given = module.params
     ansible_module.run(
-        module, libraries.WRITE_DUMP,
-        lambda: remove_rows(given["dump_dir"], verified_dump(given["dump_dir"], given["state_dir"], given["targets"]), module.check_mode),
+        module,
+        libraries.WRITE_DUMP,
+        lambda: remove_rows(
+            given["dump_dir"], verified_dump(given["dump_dir"], given["state_dir"], given["targets"]), module.check_mode
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Checks a dump's files."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -62,10 +63,16 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results i
 
 def validate(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the validation, log it and keep how it ended."""
-    result = validate_dump(module.params["dump_dir"], ansible_module.processes(module.params["parallelism"]), log.progress)
+    result = validate_dump(
+        module.params["dump_dir"], ansible_module.processes(module.params["parallelism"]), log.progress
+    )
     found = dict(facts(result), changed=False, **ansible_module.keep_phase(module, result))
     if not result.succeeded:
-        return dict(found, failed=True, msg=f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result.problems[:5])}; make it again")
+        return dict(
+            found,
+            failed=True,
+            msg=f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result.problems[:5])}; make it again",
+        )
     log.write(f"{result.chunks} chunks with {result.rows} rows are as the manifest says")
     return found
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Checks that a host can run a migration."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -53,7 +54,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.host impo
 def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
-        argument_spec=dict(directory=dict(type="path", required=True), needed_bytes=dict(type="int", default=0), purpose=dict(type="str", default="the dump")),
+        argument_spec=dict(
+            directory=dict(type="path", required=True),
+            needed_bytes=dict(type="int", default=0),
+            purpose=dict(type="str", default="the dump"),
+        ),
         supports_check_mode=True,
     )
     ansible_module.run(module, libraries.PACKAGES, lambda: check_host(**module.params))

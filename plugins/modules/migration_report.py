@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Writes the report of a migration."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Forgets a migration so that it begins again."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

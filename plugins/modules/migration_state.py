@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Tells which phases of a migration are done."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

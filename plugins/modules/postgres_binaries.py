@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Provides PostgreSQL's server programs."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -141,11 +142,21 @@ def main() -> None:
     for url in (given["mirror_url"], given["archive"]):
         module.no_log_values.update(download.url_secrets(url))
     wanted = Wanted(
-        version=given["version"], cache_dir=given["cache_dir"], bin_dir=given["bin_dir"] or "", download=given["download"], provider=given["provider"],
-        mirror_url=given["mirror_url"], archive=given["archive"], sha256=given["sha256"],
+        version=given["version"],
+        cache_dir=given["cache_dir"],
+        bin_dir=given["bin_dir"] or "",
+        download=given["download"],
+        provider=given["provider"],
+        mirror_url=given["mirror_url"],
+        archive=given["archive"],
+        sha256=given["sha256"],
     )
     needs = ("psycopg2",) if given["requires"] else ()
-    ansible_module.run(module, needs, lambda: with_requirements(provide(wanted, module.check_mode), given["requires"], given["on_missing"]))
+    ansible_module.run(
+        module,
+        needs,
+        lambda: with_requirements(provide(wanted, module.check_mode), given["requires"], given["on_missing"]),
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Loads a dump into PostgreSQL."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -85,7 +86,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump, plan_import
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import (
+    ImportOptions,
+    import_dump,
+    plan_import,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts
 
 BEGUN = "the import was begun and has not ended"
@@ -95,12 +100,21 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the import, log it and keep how it ended; in check mode only look."""
     given = module.params
     options = ImportOptions(
-        parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]), content=given["content"],
+        parallelism=ansible_module.processes(given["parallelism"]),
+        grants=given["grants"],
+        databases=tuple(given["databases"]),
+        content=given["content"],
     )
     parameters = ansible_module.connection_parameters(module)
     if module.check_mode:
         return facts(plan_import(given["dump_dir"], parameters, options))
-    result = import_dump(given["dump_dir"], parameters, options, log.progress, begin=lambda: ansible_module.keep_phase(module, None, BEGUN))
+    result = import_dump(
+        given["dump_dir"],
+        parameters,
+        options,
+        log.progress,
+        begin=lambda: ansible_module.keep_phase(module, None, BEGUN),
+    )
     named = ansible_module.keep_phase(module, result)
     if result.changed:
         log.write(f"imported {given['dump_dir']} into {named['target']} in {result.seconds} s")

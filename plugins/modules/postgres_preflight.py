@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Looks at a target before anything is done."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -84,7 +85,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.expected import expected_from
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.preflight import PreflightOptions, look_at_target
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.preflight import (
+    PreflightOptions,
+    look_at_target,
+)
 
 
 def look(module: AnsibleModule) -> dict:
@@ -94,7 +98,9 @@ def look(module: AnsibleModule) -> dict:
         expected = tuple(expected_from(item) for item in given["expected"])
     except TypeError as error:
         raise ConfigurationError(f"expected is not what backup_info returns: {error}") from error
-    options = PreflightOptions(given["dump_dir"] or "", tuple(given["databases"]), expected, given["grants"], given["content"])
+    options = PreflightOptions(
+        given["dump_dir"] or "", tuple(given["databases"]), expected, given["grants"], given["content"]
+    )
     result = dict(look_at_target(ansible_module.connection_parameters(module), options), changed=False)
     if result["problems"] and given["on_problem"] == "fail":
         return dict(result, failed=True, msg="; ".join(result["problems"]))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Runs a throw-away or demo PostgreSQL."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

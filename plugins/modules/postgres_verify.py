@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Proves that PostgreSQL holds a dump."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -84,7 +85,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import an
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.differences import differences, say_different
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.differences import (
+    differences,
+    say_different,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts
 
 
@@ -92,7 +96,10 @@ def verify(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the verification, log it and keep how it ended."""
     given = module.params
     options = VerifyOptions(
-        parallelism=ansible_module.processes(given["parallelism"]), grants=given["grants"], databases=tuple(given["databases"]), content=given["content"],
+        parallelism=ansible_module.processes(given["parallelism"]),
+        grants=given["grants"],
+        databases=tuple(given["databases"]),
+        content=given["content"],
     )
     try:
         result = verify_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress)

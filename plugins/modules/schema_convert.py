@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Converts the text of a CockroachDB schema."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -116,9 +117,18 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import to_json
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.schema_text import convert_text, read_source, write_files
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+    conversion_policies,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.schema_text import (
+    convert_text,
+    read_source,
+    write_files,
+)
 
 NEEDS = ("sqlglot",)
 

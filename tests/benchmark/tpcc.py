@@ -28,12 +28,19 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.ex
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (  # noqa: E402
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.chunk_files import open_chunk  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (  # noqa: E402
+    ServerOptions,
+    find_bin_dir,
+    temporary_server,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump  # noqa: E402
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts  # noqa: E402
 

@@ -19,7 +19,10 @@ import s3_server as s3
 from journey import migrate
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    temporary_server,
+)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters, connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import (
+    ConnectionParameters,
+    connect,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import ImportResult, VerifyResult

@@ -15,8 +15,14 @@ from cockroach_nodes import node
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+    ExportRequest,
+    export_cluster,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+    RestoreRequest,
+    restore_backup,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.validate import validate_dump

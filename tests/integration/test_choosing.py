@@ -9,15 +9,28 @@ from playbook_runs import CHECKOUT, Run, databases, variables
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import AS_IN_SOURCE, Arrangement
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import (
+    AS_IN_SOURCE,
+    Arrangement,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+    ExportRequest,
+    export_cluster,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+    RestoreRequest,
+    restore_backup,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump, plan_import
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import (
+    ImportOptions,
+    import_dump,
+    plan_import,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.state import verified_dump
 

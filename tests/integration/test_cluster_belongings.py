@@ -8,10 +8,19 @@ from cockroach_nodes import KINDS, node
 from journey import export
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.cluster_leftovers import add_leftovers, leftover_findings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.cluster_leftovers import (
+    add_leftovers,
+    leftover_findings,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+    ExportRequest,
+    export_cluster,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+    RestoreRequest,
+    restore_backup,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 

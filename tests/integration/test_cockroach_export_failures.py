@@ -16,8 +16,15 @@ from cockroach_nodes import BINARY, node
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import range_export
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import CockroachParameters, connect, parameters_of_url
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import (
+    CockroachParameters,
+    connect,
+    parameters_of_url,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+    ExportRequest,
+    export_cluster,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_stream import TableReader
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import is_complete
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError, ConfigurationError

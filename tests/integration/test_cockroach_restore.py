@@ -14,9 +14,20 @@ from s3_server import ACCESS_KEY, SECRET_KEY
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import NodeOptions, ensure_node, root_parameters
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError, ConfigurationError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+    RestoreRequest,
+    restore_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import (
+    NodeOptions,
+    ensure_node,
+    root_parameters,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+    CockroachError,
+    ConfigurationError,
+    MigrationError,
+)
 
 BINARY = os.environ.get("COCKROACH_BINARY", "")
 pytestmark = pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY does not name a real CockroachDB")

@@ -16,7 +16,10 @@ import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import processes, server
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.certificates import make_certificates
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import CockroachParameters, connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import (
+    CockroachParameters,
+    connect,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.processes import find_node
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import (
     NodeOptions,

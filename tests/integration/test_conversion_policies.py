@@ -16,9 +16,17 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.re
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import read_records
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+    ExportRequest,
+    export_cluster,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+    RestoreRequest,
+    restore_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+    conversion_policies,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.chunk_files import open_chunk
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest

@@ -9,7 +9,12 @@ import sys
 
 from postgres_servers import VERSIONS, bin_dir
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, running_port, start_server, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    running_port,
+    start_server,
+    temporary_server,
+)
 
 FILES = pathlib.Path(__file__).resolve().parent.parent.parent / "playbooks" / "files"
 

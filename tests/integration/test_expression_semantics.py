@@ -19,7 +19,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert import functions, spatial_functions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.context import Context
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.expressions import convert
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.types import type_name
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect

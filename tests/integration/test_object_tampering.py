@@ -22,10 +22,16 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.f
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_catalog, read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import catalog_check
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters, connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import (
+    ConnectionParameters,
+    connect,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.features import existing_roles, probe
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    temporary_server,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.modules import postgres_verify
 
 LEAST_TAMPERINGS = 45

@@ -14,7 +14,11 @@ import yaml
 from playbook_runs import CHECKOUT, SAMPLE, Run, databases, tree, variables
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, find_bin_dir, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    find_bin_dir,
+    temporary_server,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import read_result, without_times
 
 SECRETS = {

@@ -15,10 +15,16 @@ from postgres_servers import bin_dir, open_directory
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.expected import ExpectedDatabase
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters, connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import (
+    ConnectionParameters,
+    connect,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.likeness import likeness_of
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.preflight import PreflightOptions, look_at_target
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.preflight import (
+    PreflightOptions,
+    look_at_target,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import stop_server
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.throwaway import ensure_server
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump

@@ -11,9 +11,15 @@ from journey import export
 from playbook_runs import Run
 from postgres_servers import VERSIONS, bin_dir
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.loaded_size import EMPTY_SERVER_BYTES, loaded_bytes
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.loaded_size import (
+    EMPTY_SERVER_BYTES,
+    loaded_bytes,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    temporary_server,
+)
 
 
 def stored(directory: pathlib.Path) -> int:

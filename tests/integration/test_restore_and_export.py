@@ -12,8 +12,14 @@ import pytest
 from cockroach_nodes import KINDS, node
 from journey import Migration, export
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import ExportRequest, export_cluster
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import RestoreRequest, restore_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+    ExportRequest,
+    export_cluster,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+    RestoreRequest,
+    restore_backup,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump

@@ -17,7 +17,10 @@ from playbook_runs import CHECKOUT, SAMPLE, Run, databases, variables
 from postgres_servers import VERSIONS, bin_dir
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.certificates import make_certificates
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    temporary_server,
+)
 
 BACKUPS = CHECKOUT / "tests" / "fixtures" / "backups"
 

@@ -18,9 +18,17 @@ from postgres_servers import bin_dir, open_directory
 from tls_authority import Authority
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect, connection_findings
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection_parameters import ConnectionParameters
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import (
+    connect,
+    connection_findings,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection_parameters import (
+    ConnectionParameters,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    temporary_server,
+)
 
 NAME = "db.example"
 PASSWORD, KEY_PASSWORD = "tls-pass-6d20", "key-pass-81be"

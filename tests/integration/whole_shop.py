@@ -20,7 +20,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     Trigger,
     UserType,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import computed_columns, loaded_columns
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import (
+    computed_columns,
+    loaded_columns,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 
 ROLES = ("app", "analysts", "reader")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Checksums of SST blocks and footers."""
+
 from __future__ import annotations
 
 from ..errors import UnsupportedError

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Decompression of SST blocks by the type byte in their trailer."""
+
 from __future__ import annotations
 
 from ..errors import CorruptBackupError, UnsupportedError

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Which descriptors were valid at the chosen time."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -18,7 +19,8 @@ _TABLE_DROPPED, _DROPPED = 2, 1
 def live_descriptors(manifest: Manifest, time: Timestamp) -> dict[int, bytes]:
     """Return the descriptors at ``time`` by id, without dropped ones; offline ones are there, to be reported.
 
-    ``manifest`` is the layer that covers ``time``. Descriptors of an unknown kind have negative ids, for nobody knows where theirs are.
+    ``manifest`` is the layer that covers ``time``. Descriptors of an unknown kind have negative ids, for nobody knows
+    where theirs are.
     """
     if manifest.changes and (time != manifest.end_time or manifest.cluster_coverage):
         found = _at(manifest.changes, time)

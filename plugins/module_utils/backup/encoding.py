@@ -4,6 +4,7 @@
 
 Every reader takes the bytes and a position and returns what it read and the position behind it.
 """
+
 from __future__ import annotations
 
 import struct
@@ -61,7 +62,8 @@ def replacing(accepts: Callable[[str], bool]) -> Iterator[None]:
 
 
 def replacement(value: Value, message: str, kind: str) -> Value:
-    """Return ``value``, which replaces one that PostgreSQL cannot hold, where that is wanted; else raise ValueProblem."""
+    """Return ``value``, which replaces one that PostgreSQL cannot hold, where that is wanted; else raise
+    ValueProblem."""
     accepts = _ACCEPTS.get()
     if accepts is None or not accepts(kind):
         raise ValueProblem(message, kind)
@@ -140,7 +142,7 @@ def unsigned_desc(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _take(data: bytes, position: int, length: int) -> bytes:
-    part = data[position:position + length]
+    part = data[position : position + length]
     if len(part) != length:
         raise MalformedValue("the value is cut off")
     return part
@@ -209,7 +211,12 @@ def decimal(data: bytes) -> Decimal:
     if marker in (_NAN, _INFINITY, _NEGATIVE_INFINITY, _ZERO):
         if len(data) != 1:
             raise MalformedValue("bytes follow a decimal without digits")
-        special: dict[int, Decimal] = {_NAN: "NaN", _INFINITY: "Infinity", _NEGATIVE_INFINITY: "-Infinity", _ZERO: (False, 0, 0)}
+        special: dict[int, Decimal] = {
+            _NAN: "NaN",
+            _INFINITY: "Infinity",
+            _NEGATIVE_INFINITY: "-Infinity",
+            _ZERO: (False, 0, 0),
+        }
         return special[marker]
     if marker in (_POSITIVE_LARGE, _NEGATIVE_LARGE):
         exponent, position = ordered_int(data, 1)
@@ -221,7 +228,11 @@ def decimal(data: bytes) -> Decimal:
     else:
         raise MalformedValue(f"0x{marker:02x} does not begin a decimal")
     coefficient = int.from_bytes(data[position:], "big")
-    return marker in (_NEGATIVE_LARGE, _NEGATIVE_MEDIUM, _NEGATIVE_SMALL), coefficient, exponent - len(digits(coefficient))
+    return (
+        marker in (_NEGATIVE_LARGE, _NEGATIVE_MEDIUM, _NEGATIVE_SMALL),
+        coefficient,
+        exponent - len(digits(coefficient)),
+    )
 
 
 def digits(number: int) -> str:
@@ -229,7 +240,7 @@ def digits(number: int) -> str:
     if number < 1 << 14000:
         return str(number)
     half = number.bit_length() * 30103 // 200000
-    high, low = divmod(number, 10 ** half)
+    high, low = divmod(number, 10**half)
     return digits(high) + digits(low).zfill(half)
 
 
@@ -271,7 +282,7 @@ def ordered_decimal(data: bytes, position: int) -> tuple[Decimal, int]:
         text = text[:-1]
     coefficient = 0
     for start in range(0, len(text), 4000):
-        part = text[start:start + 4000]
+        part = text[start : start + 4000]
         coefficient = coefficient * 10 ** len(part) + int(part)
     return (negative, coefficient, 2 * exponent - len(text)), end + 1
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Encrypted backups: the data key behind a passphrase, and files sealed with AES-256-GCM."""
+
 from __future__ import annotations
 
 import hashlib
@@ -26,13 +27,14 @@ INFO = "ENCRYPTION-INFO"
 
 def is_encrypted(data: bytes) -> bool:
     """Tell by a file's first bytes."""
-    return data[:len(MAGIC)] == MAGIC
+    return data[: len(MAGIC)] == MAGIC
 
 
 def passphrase_keys(storage: Storage, folder: str, passphrase: str) -> list[bytes]:
     """Return the keys that the passphrase gives with each ENCRYPTION-INFO of a full backup, the newest file first.
 
-    Empty when the backup is not encrypted. Raises ConfigurationError without a passphrase, UnsupportedError for KMS only.
+    Empty when the backup is not encrypted. Raises ConfigurationError without a passphrase, UnsupportedError for KMS
+    only.
     """
     names = [name for name in storage.list(folder) if name == INFO or name.startswith(INFO + "-")]
     if not names:
@@ -63,18 +65,20 @@ def _salt(data: bytes, name: str) -> bytes:
     if scheme:
         raise UnsupportedError(f"{name}: encryption scheme {scheme} is not known")
     if len(salt) != SALT and (salt or not sealed_keys):
-        raise CorruptBackupError(f"{name} is damaged: it has neither a salt of {SALT} bytes nor a KMS key; copy it again from the original")
+        raise CorruptBackupError(
+            f"{name} is damaged: it has neither a salt of {SALT} bytes nor a KMS key; copy it again from the original"
+        )
     return salt
 
 
 def _number(name: str) -> int:
-    suffix = name[len(INFO) + 1:]
+    suffix = name[len(INFO) + 1 :]
     return int(suffix) if suffix.isdigit() else 0
 
 
 def unlocks(data: bytes, key: bytes, name: str) -> bool:
     """Tell whether a key opens a file, by its first chunk. Raises CorruptBackupError when it is no encrypted file."""
-    first = data[:HEADER + CHUNK + TAG] if _version(data, name) == 2 else data
+    first = data[: HEADER + CHUNK + TAG] if _version(data, name) == 2 else data
     try:
         AESGCM(key).decrypt(first[8:HEADER], first[HEADER:], None)
     except InvalidTag:
@@ -88,7 +92,10 @@ def decrypt(data: bytes, key: bytes, name: str) -> bytes:
     if version == 1:
         return open_chunk(data[8:HEADER], 0, data[HEADER:], key, name)
     chunks = range(HEADER, max(len(data), HEADER + 1), CHUNK + TAG)
-    parts = [open_chunk(data[8:HEADER], number, data[place:place + CHUNK + TAG], key, name) for number, place in enumerate(chunks)]
+    parts = [
+        open_chunk(data[8:HEADER], number, data[place : place + CHUNK + TAG], key, name)
+        for number, place in enumerate(chunks)
+    ]
     if len(parts[-1]) == CHUNK:
         raise CorruptBackupError(f"{name} is truncated: copy it again from the original")
     return b"".join(parts)
@@ -96,7 +103,9 @@ def decrypt(data: bytes, key: bytes, name: str) -> bytes:
 
 def _version(data: bytes, name: str) -> int:
     if len(data) < HEADER + TAG or not is_encrypted(data):
-        raise CorruptBackupError(f"{name} is not encrypted or truncated, but the backup is encrypted: copy it again from the original")
+        raise CorruptBackupError(
+            f"{name} is not encrypted or truncated, but the backup is encrypted: copy it again from the original"
+        )
     if data[7] not in (1, 2):
         raise UnsupportedError(f"{name}: version {data[7]} of encrypted files is not known")
     return data[7]
@@ -108,7 +117,9 @@ def open_chunk(nonce: bytes, number: int, sealed: bytes, key: bytes, name: str) 
     try:
         return AESGCM(key).decrypt(nonce[:4] + counter.to_bytes(8, "big"), sealed, None)
     except InvalidTag as error:
-        raise CorruptBackupError(f"{name}: the encrypted data is damaged or truncated: copy it again from the original") from error
+        raise CorruptBackupError(
+            f"{name}: the encrypted data is damaged or truncated: copy it again from the original"
+        ) from error
 
 
 class EncryptedFile:
@@ -144,10 +155,10 @@ class EncryptedFile:
     def read(self, offset: int, length: int) -> bytes:
         """Return the plain bytes of a range."""
         if self._whole:
-            return self._whole[offset:offset + length]
+            return self._whole[offset : offset + length]
         end = min(offset + length, self.size)
         if end <= offset:
             return b""
         first, last = offset // CHUNK, (end - 1) // CHUNK
         data = b"".join(self._chunk(number) for number in range(first, last + 1))
-        return data[offset - first * CHUNK:end - first * CHUNK]
+        return data[offset - first * CHUNK : end - first * CHUNK]

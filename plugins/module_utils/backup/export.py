@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From a backup's files to a dump directory: plans key ranges, decodes them in processes, proves completeness."""
+
 from __future__ import annotations
 
 import time
@@ -69,35 +70,62 @@ class Plan:
 
 
 def export_backup(
-    request: BackupRequest, dump_dir: str, selection: Selection, chunk_rows: int, parallelism: int,
-    progress: Optional[Progress] = None, check: bool = False, keep_passwords: bool = False,
-    rows_needed: bool = True, arrangement: Arrangement = AS_IN_SOURCE, policies: ValuePolicies = STOP_ALL,
+    request: BackupRequest,
+    dump_dir: str,
+    selection: Selection,
+    chunk_rows: int,
+    parallelism: int,
+    progress: Optional[Progress] = None,
+    check: bool = False,
+    keep_passwords: bool = False,
+    rows_needed: bool = True,
+    arrangement: Arrangement = AS_IN_SOURCE,
+    policies: ValuePolicies = STOP_ALL,
     conversion: ConversionPolicies = DEFAULT_POLICIES,
 ) -> dict:
-    """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``, ``warnings``.
+    """Write the dump of a backup and return its summary: ``changed``, ``dump_dir``, ``rows``, ``tables``, ``seconds``,
+    ``warnings``.
 
     ``chunk_rows`` is about how many rows a chunk holds, ``parallelism`` the number of processes. A complete dump of
     the same backup and selection is left as it is; one that was broken off goes on where it stopped. With ``check``
     nothing is written. ``keep_passwords`` keeps the roles' SCRAM verifiers in a private file of the dump.
-    Without ``rows_needed`` a dump whose rows were removed on purpose is complete too. ``arrangement`` gives new names. ``policies`` are for
-    values that PostgreSQL cannot hold, ``conversion`` for what has two counterparts. Other names and policies make another dump. Raises MigrationError.
+    Without ``rows_needed`` a dump whose rows were removed on purpose is complete too. ``arrangement`` gives new names.
+    ``policies`` are for values that PostgreSQL cannot hold, ``conversion`` for what has two counterparts. Other names
+    and policies make another dump. Raises MigrationError.
     """
     started = time.monotonic()
     backup = open_backup(request)
     plan = make_plan(backup, selection, chunk_rows, arrangement, conversion)
     identity = {
-        "cluster_id": backup.info["cluster_id"], "end_time": list(backup.end_time), "chunk_rows": chunk_rows,
-        "include": list(selection.include), "exclude": list(selection.exclude),
-        "passwords": keep_passwords, **arrangement.identity(), **policies.identity(), **conversion.identity(),
+        "cluster_id": backup.info["cluster_id"],
+        "end_time": list(backup.end_time),
+        "chunk_rows": chunk_rows,
+        "include": list(selection.include),
+        "exclude": list(selection.exclude),
+        "passwords": keep_passwords,
+        **arrangement.identity(),
+        **policies.identity(),
+        **conversion.identity(),
     }
     usable = layout.is_complete(dump_dir) and not (rows_needed and rows_removed(dump_dir))
     if usable and layout.read_manifest(dump_dir).source.get("identity") == identity:
         return summarize(dump_dir, changed=False, started=started)
     if check:
-        return {"changed": True, "dump_dir": dump_dir, "tables": len(plan.sources), "chunks": sum(bool(task.chunk) for task in plan.tasks)}
+        return {
+            "changed": True,
+            "dump_dir": dump_dir,
+            "tables": len(plan.sources),
+            "chunks": sum(bool(task.chunk) for task in plan.tasks),
+        }
     require_room_for_dump(dump_dir, _needed_bytes(backup, plan))
     journal = ExportJournal(dump_dir, identity)
-    _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders, _Worker.policies = backup, plan.sources, dump_dir, {}, policies
+    _Worker.backup, _Worker.sources, _Worker.dump_dir, _Worker.decoders, _Worker.policies = (
+        backup,
+        plan.sources,
+        dump_dir,
+        {},
+        policies,
+    )
     _Worker.imports = plan.imports
     results = run_tasks(plan.tasks, _run_task, journal, parallelism, progress or (lambda state: None))
     tally: dict[int, int] = {}
@@ -111,7 +139,11 @@ def export_backup(
 
 
 def make_plan(
-    backup: Backup, selection: Selection, chunk_rows: int, arrangement: Arrangement = AS_IN_SOURCE, conversion: ConversionPolicies = DEFAULT_POLICIES,
+    backup: Backup,
+    selection: Selection,
+    chunk_rows: int,
+    arrangement: Arrangement = AS_IN_SOURCE,
+    conversion: ConversionPolicies = DEFAULT_POLICIES,
 ) -> Plan:
     """Choose the tables and cut their key ranges into chunks."""
     found = source_catalog(backup)
@@ -120,14 +152,29 @@ def make_plan(
     catalog = arrange(chosen, arrangement)
     keep_unconvertible_as_data(catalog, conversion)
     names = object_names(chosen, catalog, object_numbers(chosen)) if conversion.object_identifiers == TEXT else {}
-    sources = {source.table.id: source for database in catalog.databases for source in table_sources(database, names.get(database.id))}
+    sources = {
+        source.table.id: source
+        for database in catalog.databases
+        for source in table_sources(database, names.get(database.id))
+    }
     tasks, read = [], []
     for source in sources.values():
         start, end = row_range(source.table)
         interleaved = bool(source.table.primary_index.interleave_ancestors)
-        bounds = [start, *backup.split(start, end, chunk_rows * _row_bytes(backup, start, end)), end] if backup.files(start, end) else []
+        bounds = (
+            [start, *backup.split(start, end, chunk_rows * _row_bytes(backup, start, end)), end]
+            if backup.files(start, end)
+            else []
+        )
         tasks += [
-            Task(bounds[number], bounds[number + 1], source.table.id, number + 1, not interleaved, _bytes(backup, start, end) // (len(bounds) - 1))
+            Task(
+                bounds[number],
+                bounds[number + 1],
+                source.table.id,
+                number + 1,
+                not interleaved,
+                _bytes(backup, start, end) // (len(bounds) - 1),
+            )
             for number in range(len(bounds) - 1)
         ]
         if not interleaved:
@@ -162,7 +209,9 @@ def _sequence_value(backup: Backup, start: bytes, end: bytes) -> Optional[int]:
 
 def _needed_bytes(backup: Backup, plan: Plan) -> int:
     """Chunks compress about as well as the backup's own files; where their sizes are not known, as rows do."""
-    return sum(entry.stored_size or (entry.data_size or 0) // COMPRESSION for entry in files_of(backup, plan.read).values())
+    return sum(
+        entry.stored_size or (entry.data_size or 0) // COMPRESSION for entry in files_of(backup, plan.read).values()
+    )
 
 
 class _Worker:
@@ -192,12 +241,18 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
     decoder = _Worker.decoders.get(task.table_id)
     if decoder is None:
         decoder = _Worker.decoders[task.table_id] = build_row_decoder(
-            source.table, source.user_types, source.name, _Worker.policies, source.object_names,
+            source.table,
+            source.user_types,
+            source.name,
+            _Worker.policies,
+            source.object_names,
         )
     path = layout.chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
 
     def fill(writer: ChunkWriter) -> None:
-        for lines, computed in decoder.rows(_Worker.backup.scan(task.start, task.end, tally, _Worker.imports.get(task.table_id))):
+        for lines, computed in decoder.rows(
+            _Worker.backup.scan(task.start, task.end, tally, _Worker.imports.get(task.table_id))
+        ):
             writer.write(lines, computed)
 
     result = write_chunk(path, source.name, fill)
@@ -205,8 +260,15 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
 
 
 def _write_dump(
-    backup: Backup, plan: Plan, dump_dir: str, results: dict[str, dict], identity: dict, seconds: float, findings: list[Finding],
-    keep_passwords: bool, conversion: ConversionPolicies,
+    backup: Backup,
+    plan: Plan,
+    dump_dir: str,
+    results: dict[str, dict],
+    identity: dict,
+    seconds: float,
+    findings: list[Finding],
+    keep_passwords: bool,
+    conversion: ConversionPolicies,
 ) -> None:
     chunks: dict[int, list[dict]] = {}
     for task in plan.tasks:
@@ -217,9 +279,16 @@ def _write_dump(
         tables = []
         for source in [plan.sources[table.id] for table in database.tables]:
             decoder = build_row_decoder(source.table, source.user_types, source.name, object_names=source.object_names)
-            tables.append(layout.table_entry(
-                source.table.id, source.schema, source.table.name, decoder.columns, decoder.computed, chunks.get(source.table.id, []),
-            ))
+            tables.append(
+                layout.table_entry(
+                    source.table.id,
+                    source.schema,
+                    source.table.name,
+                    decoder.columns,
+                    decoder.computed,
+                    chunks.get(source.table.id, []),
+                )
+            )
             findings += value_findings(source, chunks.get(source.table.id, []))
         findings += doubt_foreign_keys(database, chunks)
         databases.append((database, tables))

@@ -5,6 +5,7 @@
 The generated functions of ``row_code`` decode the usual rows; what does not fit there (columns that are gone, other
 forms of a value) and the search for the words of an error come here.
 """
+
 from __future__ import annotations
 
 import struct
@@ -72,12 +73,23 @@ class ColumnForms:
         return self.text(value), position
 
 
-def column_forms(column: Column, user_types: Mapping[int, UserType], object_names: Optional[ObjectNames] = None) -> ColumnForms:
+def column_forms(
+    column: Column, user_types: Mapping[int, UserType], object_names: Optional[ObjectNames] = None
+) -> ColumnForms:
     """Return the forms of a column. Raises UnsupportedError when its type cannot be decoded."""
     kind = resolve_type(column.type, user_types, object_names)
     read = values.value_reader(kind)
     tag, read_legacy = values.legacy_reader(kind)
-    return ColumnForms(column, kind, values.WIRE_TYPES[kind.family], read, tag, read_legacy, text_writer(kind, user_types), is_escaped(kind, user_types))
+    return ColumnForms(
+        column,
+        kind,
+        values.WIRE_TYPES[kind.family],
+        read,
+        tag,
+        read_legacy,
+        text_writer(kind, user_types),
+        is_escaped(kind, user_types),
+    )
 
 
 def key_text_reader(form: ColumnForms, descending: bool) -> TextReader:
@@ -116,8 +128,15 @@ class GeneralRows:
     """Decodes any row of one table, slowly, explains errors, and puts right what the policies of ``problems`` want."""
 
     def __init__(
-        self, name: str, table: Table, families: list[Family], forms: Mapping[int, ColumnForms], key_readers: list[TextReader],
-        loaded: list[int], computed: list[int], problems: ProblemRows,
+        self,
+        name: str,
+        table: Table,
+        families: list[Family],
+        forms: Mapping[int, ColumnForms],
+        key_readers: list[TextReader],
+        loaded: list[int],
+        computed: list[int],
+        problems: ProblemRows,
     ) -> None:
         self.name, self.table, self.forms, self.key_readers = name, table, forms, key_readers
         self.loaded, self.computed, self.problems = loaded, computed, problems
@@ -126,7 +145,8 @@ class GeneralRows:
         self.defaults = {family.id: family.default_column_id for family in families}
 
     def tuple_texts(self, value: bytes, work: Optional[_RowWork] = None) -> dict[int, str]:
-        """Return the COPY texts by column id of a TUPLE value; columns that are gone are skipped. With ``work`` under its policies."""
+        """Return the COPY texts by column id of a TUPLE value; columns that are gone are skipped. With ``work`` under
+        its policies."""
         texts: dict[int, str] = {}
         position, column_id = values.HEADER, 0
         while position < len(value):
@@ -142,7 +162,9 @@ class GeneralRows:
                 if kind == values.NULL:
                     continue
                 if kind not in form.wire_types:
-                    raise MalformedValue(f"the value has the type number {kind}, {' or '.join(map(str, form.wire_types))} was expected")
+                    raise MalformedValue(
+                        f"the value has the type number {kind}, {' or '.join(map(str, form.wire_types))} was expected"
+                    )
                 if form.kind.family == "bool":
                     texts[column_id] = form.text(kind == values.TRUE)
                 elif work:
@@ -172,13 +194,14 @@ class GeneralRows:
             if tag != form.legacy_tag:
                 raise MalformedValue(f"the value has the tag {tag}, {form.legacy_tag} was expected")
             if work:
-                return {column_id: work.read_legacy(form, value[values.HEADER:])}
-            return {column_id: form.text(form.read_legacy(value[values.HEADER:]))}
+                return {column_id: work.read_legacy(form, value[values.HEADER :])}
+            return {column_id: form.text(form.read_legacy(value[values.HEADER :]))}
         except DECODING_ERRORS as error:
             raise _ColumnProblem(form.column.name, error) from error
 
     def is_child(self, key: bytes, position: int) -> bool:
-        """Tell that a key which goes on behind the key columns is that of an interleaved table's row, or raise MalformedValue."""
+        """Tell that a key which goes on behind the key columns is that of an interleaved table's row, or raise
+        MalformedValue."""
         if position < len(key) and key[position] == _INTERLEAVED:
             return True
         raise MalformedValue("the key does not end where its columns do")
@@ -189,8 +212,11 @@ class GeneralRows:
             self.explain(error, key, value)
         return error
 
-    def repair(self, error: Exception, pairs: list[tuple[bytes, bytes]], lines: list[str], computed: Optional[list[str]]) -> None:
-        """Decode a row (all its keys and values) that failed with ``error`` under the policies; add it to ``lines``, or put it aside.
+    def repair(
+        self, error: Exception, pairs: list[tuple[bytes, bytes]], lines: list[str], computed: Optional[list[str]]
+    ) -> None:
+        """Decode a row (all its keys and values) that failed with ``error`` under the policies; add it to ``lines``, or
+        put it aside.
 
         Raises as ``explain`` does when no policy applies.
         """
@@ -277,10 +303,13 @@ class _RowWork:
         self._stored: dict[int, dict[str, str]] = {}
 
     def key_texts(self, key: bytes) -> Optional[dict[int, str]]:
-        """Return the COPY texts of the key's columns by id; None when the key is that of another table's row inside this one's range."""
+        """Return the COPY texts of the key's columns by id; None when the key is that of another table's row inside
+        this one's range."""
         general, index = self.general, self.general.table.primary_index
         levels = [*index.interleave_ancestors]
-        levels.append((general.table.id, index.id, len(index.columns) - sum(shared for _table, _index, shared in levels)))
+        levels.append(
+            (general.table.id, index.id, len(index.columns) - sum(shared for _table, _index, shared in levels))
+        )
         texts: dict[int, str] = {}
         position = done = 0
         for number, (table_id, index_id, count) in enumerate(levels):
@@ -292,7 +321,7 @@ class _RowWork:
             found_index, position = ordered_int(key, position)
             if (found_table, found_index) != (table_id, index_id):
                 return None
-            for part in index.columns[done:done + count]:
+            for part in index.columns[done : done + count]:
                 form, reader = general.forms[part.column_id], general.key_readers[done]
                 try:
                     texts[part.column_id], position = self._read_key(form, reader, key, position)
@@ -308,7 +337,7 @@ class _RowWork:
         if found is None:
             with replacing(lambda kind: True):
                 found = NULL, reader(key, start)[1]
-        self._stored[form.column.id] = {"stored": key[start:found[1]].hex()}
+        self._stored[form.column.id] = {"stored": key[start : found[1]].hex()}
         return found
 
     def read(self, form: ColumnForms, value: bytes, start: int, kind: int) -> tuple[str, int]:
@@ -316,7 +345,7 @@ class _RowWork:
         found = self._checked(form, self.repair.convert(form.column, lambda: form.read_text(value, start)))
         if found is None:
             found = NULL, values.skip_value(value, start, kind)
-        self._keep(form, value[start:found[1]], lambda: form.read(value, start)[0])
+        self._keep(form, value[start : found[1]], lambda: form.read(value, start)[0])
         return found
 
     def read_legacy(self, form: ColumnForms, data: bytes) -> str:

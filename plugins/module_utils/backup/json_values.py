@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """JSON documents, from their stored forms to jsonb's text."""
+
 from __future__ import annotations
 
 import struct
@@ -23,11 +24,27 @@ from .text.scalars import string_text
 _ARRAY, _OBJECT, _SCALAR, _CONTAINER_KIND = 0x80000000, 0x40000000, 0x20000000, 0xE0000000
 _COUNT = 0x1FFFFFFF
 _IS_OFFSET, _LENGTH = 0x80000000, 0x0FFFFFFF
-_NULL, _STRING, _NUMBER, _FALSE, _TRUE, _CONTAINER = 0x00000000, 0x10000000, 0x20000000, 0x30000000, 0x40000000, 0x50000000
+_NULL, _STRING, _NUMBER, _FALSE, _TRUE, _CONTAINER = (
+    0x00000000,
+    0x10000000,
+    0x20000000,
+    0x30000000,
+    0x40000000,
+    0x50000000,
+)
 _TYPE = 0x70000000
 
 _DESCENDING_SUM = 0x99
-_KEY_EMPTY_ARRAY, _KEY_NULL, _KEY_STRING, _KEY_NUMBER, _KEY_FALSE, _KEY_TRUE, _KEY_ARRAY, _KEY_OBJECT = 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x4B, 0x4C
+_KEY_EMPTY_ARRAY, _KEY_NULL, _KEY_STRING, _KEY_NUMBER, _KEY_FALSE, _KEY_TRUE, _KEY_ARRAY, _KEY_OBJECT = (
+    0x45,
+    0x46,
+    0x47,
+    0x48,
+    0x49,
+    0x4A,
+    0x4B,
+    0x4C,
+)
 
 
 def json_text(data: bytes) -> str:

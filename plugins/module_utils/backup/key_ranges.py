@@ -5,6 +5,7 @@
 The keys of a virtual cluster begin with a prefix (0xfe, its number) that all of them share. It is taken off where a
 backup is read, so that everywhere else they are those of any cluster.
 """
+
 from __future__ import annotations
 
 from ..catalog.model import Sequence, Table
@@ -34,16 +35,19 @@ def index_prefix_length(key: bytes) -> int:
 
 def tenant_prefix(key: bytes) -> bytes:
     """Return what the keys of the key's virtual cluster begin with, nothing for a cluster that is none."""
-    return key[:unsigned_end(key, 1)] if key[:1] == _TENANT else b""
+    return key[: unsigned_end(key, 1)] if key[:1] == _TENANT else b""
 
 
 def without_prefix(bound: bytes, prefix: bytes) -> bytes:
-    """Take ``prefix`` off a key or the end of a range. Raises CorruptBackupError when it lies outside of the prefix's keys."""
+    """Take ``prefix`` off a key or the end of a range. Raises CorruptBackupError when it lies outside of the prefix's
+    keys."""
     if prefix and bound == prefix_end(prefix):
         return b"\xff"
     if not bound.startswith(prefix):
-        raise CorruptBackupError(f"key {bound.hex()} is not one of the virtual cluster's, which begin with {prefix.hex()}")
-    return bound[len(prefix):]
+        raise CorruptBackupError(
+            f"key {bound.hex()} is not one of the virtual cluster's, which begin with {prefix.hex()}"
+        )
+    return bound[len(prefix) :]
 
 
 def prefix_end(prefix: bytes) -> bytes:

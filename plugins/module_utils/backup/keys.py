@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The values of key columns: CockroachDB's ordered encodings, ascending and descending."""
+
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -162,11 +163,29 @@ def _both(read: Callable[[bytes, int, bool], tuple[Any, int]]) -> tuple[KeyReade
 
 _INTEGERS, _BYTES = (ordered_int, ordered_int_desc), (ordered_bytes, ordered_bytes_desc)
 _READERS: dict[str, tuple[KeyReader, KeyReader]] = {
-    "int": _INTEGERS, "oid": _INTEGERS, "date": _INTEGERS, "time": _INTEGERS,
-    "string": _BYTES, "collated": _BYTES, "bytes": _BYTES, "uuid": _BYTES, "inet": _BYTES, "enum": _BYTES,
+    "int": _INTEGERS,
+    "oid": _INTEGERS,
+    "date": _INTEGERS,
+    "time": _INTEGERS,
+    "string": _BYTES,
+    "collated": _BYTES,
+    "bytes": _BYTES,
+    "uuid": _BYTES,
+    "inet": _BYTES,
+    "enum": _BYTES,
     "refcursor": _BYTES,
-    "float": (ordered_float, ordered_float_desc), "decimal": (ordered_decimal, ordered_decimal_desc),
-    "bool": _both(_boolean), "timestamp": _both(_timestamp), "timestamptz": _both(_timestamp), "interval": _both(_interval),
-    "timetz": _both(_timetz), "bit": _both(_bits), "geometry": _both(_geo), "geography": _both(_geo), "box2d": _both(_box2d),
-    "void": _both(_void), "pg_lsn": _both(_lsn), "json": _both(json_key),
+    "float": (ordered_float, ordered_float_desc),
+    "decimal": (ordered_decimal, ordered_decimal_desc),
+    "bool": _both(_boolean),
+    "timestamp": _both(_timestamp),
+    "timestamptz": _both(_timestamp),
+    "interval": _both(_interval),
+    "timetz": _both(_timetz),
+    "bit": _both(_bits),
+    "geometry": _both(_geo),
+    "geography": _both(_geo),
+    "box2d": _both(_box2d),
+    "void": _both(_void),
+    "pg_lsn": _both(_lsn),
+    "json": _both(json_key),
 }

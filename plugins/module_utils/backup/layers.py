@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Which layers a backup has (full and incremental), where they lie, and which of them make the chosen time."""
+
 from __future__ import annotations
 
 import re
@@ -49,7 +50,8 @@ class Layer:
             return self.storage, path
         if file.locality not in self.partitions:
             raise ConfigurationError(
-                f"{self.name}: the files of locality {file.locality} are in another location, which was not given or has no "
+                f"{self.name}: the files of locality {file.locality} are in another location, which was not given or "
+                "has no "
                 f"{PARTITION}… file of this backup: add it to the backup's locations"
             )
         return self.partitions[file.locality], path
@@ -85,7 +87,9 @@ def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[st
     return locations, subdirectory
 
 
-def _full_folder(storages: list[Storage], subdirectory: str) -> tuple[list[tuple[Storage, str]], list[tuple[Storage, str]]]:
+def _full_folder(
+    storages: list[Storage], subdirectory: str
+) -> tuple[list[tuple[Storage, str]], list[tuple[Storage, str]]]:
     """Return the folders given (directly or through LATEST) and those of incremental layers found beside them."""
     direct = [storage for storage in storages if _manifest_name(storage, "")]
     if direct and subdirectory in ("", LATEST):
@@ -109,7 +113,10 @@ def _full_folder(storages: list[Storage], subdirectory: str) -> tuple[list[tuple
     for storage in storages:
         found = _incrementals(storage, full) + _incrementals(storage, f"{INCREMENTALS}/{full}")
         if not found and storage not in homes and not _has_partition(storage, full):
-            raise ConfigurationError(f"{storage.location} holds nothing of the backup {full} in {homes[0].location}: check the backup's locations")
+            raise ConfigurationError(
+                f"{storage.location} holds nothing of the backup {full} in {homes[0].location}: check the backup's "
+                "locations"
+            )
         incremental += found
     return [(storage, full) for storage in homes], incremental
 
@@ -123,13 +130,23 @@ def _latest(storage: Storage) -> str:
     """Return the sub-directory of the newest full backup of a collection, or nothing."""
     names = storage.list(LATEST_FOLDER)
     newest = min((name for name in names if name.startswith("LATEST-") and name != "LATEST-"), default="")
-    for path in (f"{LATEST_FOLDER}/{newest}" if newest else "", f"{LATEST_FOLDER}/{LATEST}" if LATEST in names else "", LATEST):
+    for path in (
+        f"{LATEST_FOLDER}/{newest}" if newest else "",
+        f"{LATEST_FOLDER}/{LATEST}" if LATEST in names else "",
+        LATEST,
+    ):
         if path and (path != LATEST or storage.exists(path)):
             content = storage.read(path)
             target = content.decode("utf-8", "replace").strip().strip("/")
-            if not target or ".." in target.split("/") or not target.isprintable() or not _manifest_name(storage, target):
+            if (
+                not target
+                or ".." in target.split("/")
+                or not target.isprintable()
+                or not _manifest_name(storage, target)
+            ):
                 raise CorruptBackupError(
-                    f"{storage.describe(path)} names {target!r}, where there is no backup (looked for {', '.join(manifests.NAMES)}): "
+                    f"{storage.describe(path)} names {target!r}, where there is no backup (looked for "
+                    f"{', '.join(manifests.NAMES)}): "
                     f"set backup_subdirectory to one of: {_listed(storage)}"
                 )
             return target
@@ -168,11 +185,14 @@ def _no_backup(storage: Storage, folder: str) -> MigrationError:
     looked = ", ".join(manifests.NAMES)
     where = storage.describe(folder)
     if folder:
-        return ConfigurationError(f"no backup in {where} (looked for {looked}): set backup_subdirectory to one of: {_listed(storage)}")
+        return ConfigurationError(
+            f"no backup in {where} (looked for {looked}): set backup_subdirectory to one of: {_listed(storage)}"
+        )
     partial = [name for name in storage.list() if name.startswith("BACKUP-CHECKPOINT") or name == "data/"]
     hint = "; what is there belongs to a backup that did not finish" if partial else ""
     return ConfigurationError(
-        f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. Check the location: "
+        f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. "
+        "Check the location: "
         "it is what BACKUP INTO or BACKUP TO was given"
     )
 
@@ -186,9 +206,13 @@ def _unlocking_key(storage: Storage, folder: str, name: str, keys: list[bytes]) 
         if unlocks(data, key, storage.describe(path)):
             return key
     if manifests.checksum_holds(storage, path, data) is False:
-        raise CorruptBackupError(f"{storage.describe(path)} does not match its checksum file: one of them is damaged, copy both again")
+        raise CorruptBackupError(
+            f"{storage.describe(path)} does not match its checksum file: one of them is damaged, copy both again"
+        )
     raise ConfigurationError(
-        f"{storage.describe(path)} cannot be decrypted: the backup's passphrase is wrong (or its {INFO} file is damaged or of another backup)")
+        f"{storage.describe(path)} cannot be decrypted: the backup's passphrase is wrong (or its {INFO} file is "
+        "damaged or of another backup)"
+    )
 
 
 def _has_partition(storage: Storage, folder: str) -> bool:
@@ -203,17 +227,27 @@ def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
         for name in storage.list(layer.folder):
             if name.startswith(PARTITION) and not name.endswith(manifests.CHECKSUM):
                 path = f"{layer.folder}/{name}" if layer.folder else name
-                message = protobuf.parse(manifests.open_container(storage, path, storage.read(path), layer.key, compressed=False))
+                message = protobuf.parse(
+                    manifests.open_container(storage, path, storage.read(path), layer.key, compressed=False)
+                )
                 if protobuf.blob(message, 3) == layer.manifest.backup_id:
                     layer.partitions.setdefault(protobuf.text(message, 1), storage)
                 elif len(storages) > 1:
-                    raise ConfigurationError(f"{storage.describe(path)} belongs to another backup than {layer.name}: check the backup's locations")
+                    raise ConfigurationError(
+                        f"{storage.describe(path)} belongs to another backup than {layer.name}: check the backup's "
+                        "locations"
+                    )
 
 
 def _check_same_cluster(layers: list[Layer]) -> None:
     for layer in layers[1:]:
-        if (layer.manifest.cluster_id, layer.manifest.tenant) != (layers[0].manifest.cluster_id, layers[0].manifest.tenant):
-            raise ConfigurationError(f"{layer.name} and {layers[0].name} are of different clusters: give the layers of one backup")
+        if (layer.manifest.cluster_id, layer.manifest.tenant) != (
+            layers[0].manifest.cluster_id,
+            layers[0].manifest.tenant,
+        ):
+            raise ConfigurationError(
+                f"{layer.name} and {layers[0].name} are of different clusters: give the layers of one backup"
+            )
 
 
 def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestamp]:
@@ -227,21 +261,31 @@ def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestam
     inside = [layer for layer in ends if layer.manifest.all_revisions and target > layer.manifest.revision_start]
     last = min(exact or inside, key=lambda layer: layer.manifest.start_time, default=None)
     if last is None:
-        others = [name for name in full_backups(layers[0].storage) if name != layers[0].folder] if layers[0].folder else []
+        others = (
+            [name for name in full_backups(layers[0].storage) if name != layers[0].folder] if layers[0].folder else []
+        )
         hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""
         if target > layers[-1].manifest.end_time and layers[0].folder and REVISION_LOG in layers[0].storage.list():
             hint += (
-                f". Beside them is a folder {REVISION_LOG} (BACKUP … WITH REVISION STREAM), from which CockroachDB can restore later times: it is not read "
-                "here; take an incremental backup, or restore that time with CockroachDB and migrate with migration_source: cluster"
+                f". Beside them is a folder {REVISION_LOG} (BACKUP … WITH REVISION STREAM), from which CockroachDB "
+                "can restore later times: it is not read "
+                "here; take an incremental backup, or restore that time with CockroachDB and migrate with "
+                "migration_source: cluster"
             )
-        raise ConfigurationError(f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}{hint}")
+        raise ConfigurationError(
+            f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}{hint}"
+        )
     chain = _path(last, layers)
     unused = [layer for layer in layers if layer not in chain and layer.manifest.end_time <= target]
     if unused and not any(layer.manifest.compacted for layer in layers):
-        raise ConfigurationError(f"{unused[0].name} does not belong to the chain of layers that ends with {last.name}: leave it out")
+        raise ConfigurationError(
+            f"{unused[0].name} does not belong to the chain of layers that ends with {last.name}: leave it out"
+        )
     modes = {layer.manifest.elided for layer in chain}
     if len(modes) > 1:
-        raise CorruptBackupError(f"{last.name} and the layers before it write their keys in different ways: they are not one backup")
+        raise CorruptBackupError(
+            f"{last.name} and the layers before it write their keys in different ways: they are not one backup"
+        )
     return chain, target
 
 
@@ -264,9 +308,14 @@ def _path(last: Layer, layers: list[Layer]) -> list[Layer]:
         broken = previous[0]
     start = broken.manifest.start_time
     earlier = [layer for layer in layers if layer.manifest.end_time < start]
-    gap = f"between {timestamps.iso(earlier[-1].manifest.end_time)} (end of {earlier[-1].name}) and" if earlier else "up to"
+    gap = (
+        f"between {timestamps.iso(earlier[-1].manifest.end_time)} (end of {earlier[-1].name}) and"
+        if earlier
+        else "up to"
+    )
     raise CorruptBackupError(
-        f"a layer of the backup is missing: {broken.name} continues one that covers the time {gap} {timestamps.iso(start)}, and no such "
+        f"a layer of the backup is missing: {broken.name} continues one that covers the time {gap} "
+        f"{timestamps.iso(start)}, and no such "
         f"{'layer' if earlier else 'full backup or layer'} is in the locations given: add it, or copy it again"
     )
 

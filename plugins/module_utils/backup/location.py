@@ -2,9 +2,10 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The text that names where a backup is, taken apart in one way for everybody who needs a part of it.
 
-An S3 key may hold any character but the question mark (where parameters begin), and stands there as it is, as in other tools: ``#`` and ``%`` mean
-themselves. A ``file:`` URL is percent-encoded, a plain path is not.
+An S3 key may hold any character but the question mark (where parameters begin), and stands there as it is, as in other
+tools: ``#`` and ``%`` mean themselves. A ``file:`` URL is percent-encoded, a plain path is not.
 """
+
 from __future__ import annotations
 
 import re
@@ -21,7 +22,8 @@ _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 
 @dataclass(frozen=True)
 class Location:
-    """``bucket`` and ``path`` (the prefix, without slashes at its ends) of S3, or the absolute ``path`` of a directory; both as they are, not encoded."""
+    """``bucket`` and ``path`` (the prefix, without slashes at its ends) of S3, or the absolute ``path`` of a directory;
+    both as they are, not encoded."""
 
     scheme: str
     path: str
@@ -53,15 +55,19 @@ def without_secrets(text: str) -> str:
 
 
 def require_whole(uri: str) -> None:
-    """Raise ConfigurationError for a URI of CockroachDB's that it would read only a part of: it goes through Go's ``url.Parse``, of which only path and
-    parameters are used (cockroachdb/cockroach, pkg/cloud/impl_registry.go, ExternalStorageConfFromURI), and both end at ``#``.
+    """Raise ConfigurationError for a URI of CockroachDB's that it would read only a part of: it goes through Go's
+    ``url.Parse``, of which only path and parameters are used (cockroachdb/cockroach, pkg/cloud/impl_registry.go,
+    ExternalStorageConfFromURI), and both end at ``#``.
     """
     if "#" in uri:
-        raise ConfigurationError(f"{without_secrets(uri)}: CockroachDB reads a URI only as far as its #: write %23 for it")
+        raise ConfigurationError(
+            f"{without_secrets(uri)}: CockroachDB reads a URI only as far as its #: write %23 for it"
+        )
 
 
 def parse_location(text: str) -> Location:
-    """Take apart ``s3://bucket/prefix``, ``file:///directory`` or a directory's path. Raises ConfigurationError, also for any other scheme."""
+    """Take apart ``s3://bucket/prefix``, ``file:///directory`` or a directory's path. Raises ConfigurationError, also
+    for any other scheme."""
     if text.startswith("/"):
         return Location(FILE, text)
     scheme = scheme_of(text)
@@ -74,12 +80,14 @@ def parse_location(text: str) -> Location:
             "the keys, aws_region and s3_endpoint_url have options of their own"
         )
     if scheme == S3:
-        bucket, _slash, prefix = text[len("s3:"):].partition("//")[2].partition("/")
+        bucket, _slash, prefix = text[len("s3:") :].partition("//")[2].partition("/")
         if not _BUCKET.fullmatch(bucket):
-            raise ConfigurationError(f"s3://{shown.rpartition('@')[2].removeprefix('s3://')} names no bucket: write s3://bucket/prefix")
+            raise ConfigurationError(
+                f"s3://{shown.rpartition('@')[2].removeprefix('s3://')} names no bucket: write s3://bucket/prefix"
+            )
         return Location(S3, prefix.strip("/"), bucket)
     if scheme == FILE:
-        host, slash, path = text[len("file:"):].partition("//")[2].partition("/")
+        host, slash, path = text[len("file:") :].partition("//")[2].partition("/")
         if host not in ("", "localhost"):
             raise ConfigurationError(f"{shown} names a host: write file:///absolute/path")
         if not slash:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A layer's manifest: which files it has, for which keys and times, and the descriptors."""
+
 from __future__ import annotations
 
 import hashlib
@@ -30,7 +31,8 @@ Span = tuple[bytes, bytes]
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """One span of one data file. ``data_size`` is the exact sum of its keys' and values' lengths (from v22.2 on of those of range tombstones,
+    """One span of one data file. ``data_size`` is the exact sum of its keys' and values' lengths (from v22.2 on of
+    those of range tombstones,
     too: see ``coverage``), None when it is not given.
     """
 
@@ -48,7 +50,8 @@ class ManifestFile:
 
 @dataclass
 class Manifest:
-    """What one layer says of itself. ``changes`` are (time, id, descriptor or None when it was deleted); spans are without the prefix ``tenant``."""
+    """What one layer says of itself. ``changes`` are (time, id, descriptor or None when it was deleted); spans are
+    without the prefix ``tenant``."""
 
     start_time: Timestamp
     end_time: Timestamp
@@ -94,14 +97,20 @@ def open_container(storage: Storage, path: str, stored: bytes, key: Optional[byt
     if not stored:
         raise CorruptBackupError(f"{name} is empty: copy it again from the original")
     if checksum_holds(storage, path, stored) is False:
-        raise CorruptBackupError(f"{name} does not match {path + CHECKSUM}: one of them is damaged, copy both again from the original")
+        raise CorruptBackupError(
+            f"{name} does not match {path + CHECKSUM}: one of them is damaged, copy both again from the original"
+        )
     data = decrypt(stored, key, name) if key else stored
     if data[:3] == GZIP:
         return _gunzip(data, name)
     if is_encrypted(data):
-        raise CorruptBackupError(f"{name} is encrypted, but no {INFO} file is beside the full backup: copy that one too")
+        raise CorruptBackupError(
+            f"{name} is encrypted, but no {INFO} file is beside the full backup: copy that one too"
+        )
     if compressed:
-        raise CorruptBackupError(f"{name} does not begin as a manifest does: it is damaged, copy it again from the original")
+        raise CorruptBackupError(
+            f"{name} does not begin as a manifest does: it is damaged, copy it again from the original"
+        )
     return data
 
 
@@ -139,10 +148,15 @@ def parse_file(data: bytes) -> ManifestFile:
     if not path or path.startswith("/") or ".." in path.split("/"):
         raise CorruptBackupError(f"a file entry has the path {path!r}, which does not lie in the backup")
     return ManifestFile(
-        span=parse_span(protobuf.blob(message, 1)), path=path, sha512=protobuf.blob(message, 4),
-        data_size=protobuf.integer(counts, 1) if 6 in message else None, rows=protobuf.integer(counts, 2),
-        start_time=from_protobuf(protobuf.blob(message, 7)), end_time=from_protobuf(protobuf.blob(message, 8)),
-        locality=protobuf.text(message, 9), stored_size=protobuf.integer(message, 10) or protobuf.integer(message, 11),
+        span=parse_span(protobuf.blob(message, 1)),
+        path=path,
+        sha512=protobuf.blob(message, 4),
+        data_size=protobuf.integer(counts, 1) if 6 in message else None,
+        rows=protobuf.integer(counts, 2),
+        start_time=from_protobuf(protobuf.blob(message, 7)),
+        end_time=from_protobuf(protobuf.blob(message, 8)),
+        locality=protobuf.text(message, 9),
+        stored_size=protobuf.integer(message, 10) or protobuf.integer(message, 11),
         has_range_keys=bool(protobuf.integer(message, 12)),
     )
 
@@ -163,17 +177,26 @@ def _parse(message: protobuf.Message) -> Manifest:
     if end <= start:
         raise CorruptBackupError("its end time is not after its start time")
     return Manifest(
-        start_time=start, end_time=end, slim=slim,
+        start_time=start,
+        end_time=end,
+        slim=slim,
         files=[] if slim else [parse_file(data) for data in protobuf.blobs(message, 4)],
         spans=[parse_span(data) for data in protobuf.blobs(message, 3)],
         introduced=[parse_span(data) for data in protobuf.blobs(message, 15)],
         descriptors=[] if slim else protobuf.blobs(message, 5),
         changes=[] if slim else [_parse_change(data) for data in protobuf.blobs(message, 16)],
-        revision_start=from_protobuf(protobuf.blob(message, 17)), all_revisions=protobuf.integer(message, 13) == 1,
-        complete_databases=protobuf.integers(message, 14), cluster_id=protobuf.blob(message, 9), backup_id=protobuf.blob(message, 18),
-        cluster_version=_version_text(version) if version else "", build_tag=protobuf.text(protobuf.parse(protobuf.blob(message, 11)), 2),
-        cluster_coverage=coverage == 1, partitions=[name.decode() for name in protobuf.blobs(message, 19)],
-        localities=[name.decode() for name in protobuf.blobs(message, 20)], elided=elided, compacted=bool(protobuf.integer(message, 29)),
+        revision_start=from_protobuf(protobuf.blob(message, 17)),
+        all_revisions=protobuf.integer(message, 13) == 1,
+        complete_databases=protobuf.integers(message, 14),
+        cluster_id=protobuf.blob(message, 9),
+        backup_id=protobuf.blob(message, 18),
+        cluster_version=_version_text(version) if version else "",
+        build_tag=protobuf.text(protobuf.parse(protobuf.blob(message, 11)), 2),
+        cluster_coverage=coverage == 1,
+        partitions=[name.decode() for name in protobuf.blobs(message, 19)],
+        localities=[name.decode() for name in protobuf.blobs(message, 20)],
+        elided=elided,
+        compacted=bool(protobuf.integer(message, 29)),
     )
 
 
@@ -187,21 +210,31 @@ def _refuse_tenants(message: protobuf.Message) -> None:
     tenants = []
     for data in [*protobuf.blobs(message, 24), *protobuf.blobs(message, 26)]:
         tenant = protobuf.parse(data)
-        nested = protobuf.parse(protobuf.blob(tenant, 1)) if tenant.get(1) and isinstance(tenant[1][-1], bytes) else tenant
+        nested = (
+            protobuf.parse(protobuf.blob(tenant, 1)) if tenant.get(1) and isinstance(tenant[1][-1], bytes) else tenant
+        )
         tenants.append(str(protobuf.integer(nested, 1)))
     if tenants:
         raise UnsupportedError(
-            f"it is a backup of the host of whole virtual clusters (tenants {', '.join(tenants)}), which is not supported. A backup that was made inside one "
+            f"it is a backup of the host of whole virtual clusters (tenants {', '.join(tenants)}), which is not "
+            "supported. A backup that was made inside one "
             "is: connect to each of them (options=-ccluster=NAME) and take a BACKUP there"
         )
 
 
 def _take_tenant_off(manifest: Manifest) -> None:
     """Take the virtual cluster's prefix off all spans. Raises UnsupportedError when there are several of them."""
-    tenants = sorted({tenant_prefix(start) for start, _end in [*manifest.spans, *manifest.introduced, *(file.span for file in manifest.files)]})
+    tenants = sorted(
+        {
+            tenant_prefix(start)
+            for start, _end in [*manifest.spans, *manifest.introduced, *(file.span for file in manifest.files)]
+        }
+    )
     if len(tenants) > 1:
         numbers = [str(tenant_number(tenant)) if tenant else "the host" for tenant in tenants]
-        raise UnsupportedError(f"it holds keys of several virtual clusters ({', '.join(numbers)}), but its manifest does not list them")
+        raise UnsupportedError(
+            f"it holds keys of several virtual clusters ({', '.join(numbers)}), but its manifest does not list them"
+        )
     if tenants and tenants[0]:
         manifest.tenant = tenants[0]
         manifest.spans = [_in_cluster(span, manifest.tenant) for span in manifest.spans]
@@ -231,7 +264,7 @@ def _read_lists(manifest: Manifest, storage: Storage, folder: str, key: Optional
     for point, version, value in _all_points(storage, base + "descriptorslist.sst", key, manifest.formats):
         if not point.startswith(_DESCRIPTOR_PREFIX):
             raise UnsupportedError(f"{storage.describe(base)}descriptorslist.sst holds the unknown key {point!r}")
-        number = _unsigned(point[len(_DESCRIPTOR_PREFIX):])
+        number = _unsigned(point[len(_DESCRIPTOR_PREFIX) :])
         newest.setdefault(number, value)
         if manifest.all_revisions and version:
             time = int.from_bytes(version[:8], "big"), int.from_bytes(version[8:12], "big")
@@ -248,7 +281,9 @@ def _unsigned(key: bytes) -> int:
     return int.from_bytes(key[1:], "big")
 
 
-def _all_points(storage: Storage, path: str, key: Optional[bytes], formats: set[str]) -> Iterator[tuple[bytes, bytes, bytes]]:
+def _all_points(
+    storage: Storage, path: str, key: Optional[bytes], formats: set[str]
+) -> Iterator[tuple[bytes, bytes, bytes]]:
     table = Table(open_file(storage, path, key))
     formats.add(table.format)
     with named(table.name):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """MinLZ blocks, CockroachDB's default compression from 25.3 on."""
+
 from __future__ import annotations
 
 from ..errors import CorruptBackupError
@@ -41,11 +42,11 @@ def _decode(data: bytes, position: int, size: int) -> bytearray:
             else:
                 extra = length - 28
                 _require(position + extra <= end)
-                length = 30 + from_bytes(data[position:position + extra], "little")
+                length = 30 + from_bytes(data[position : position + extra], "little")
                 position += extra
             if not tag & 4:
                 _require(position + length <= end)
-                out += data[position:position + length]
+                out += data[position : position + length]
                 position += length
                 continue
         elif low == 1:
@@ -68,19 +69,19 @@ def _decode(data: bytes, position: int, size: int) -> bytearray:
             position += 2
         else:
             _require(position + 3 <= end)
-            word = from_bytes(data[position - 1:position + 3], "little")
+            word = from_bytes(data[position - 1 : position + 3], "little")
             position += 3
             literals = (word >> 3) & 3
             offset = (word >> 11) + 65536
             length, position = _length(data, position, (word >> 5) & 63)
         if literals:
             _require(position + literals <= end)
-            out += data[position:position + literals]
+            out += data[position : position + literals]
             position += literals
         start = len(out) - offset
         _require(start >= 0 and len(out) + length <= size)
         if offset >= length:
-            out += out[start:start + length]
+            out += out[start : start + length]
         else:
             pattern = bytes(out[start:])
             out += (pattern * (length // offset + 1))[:length]
@@ -92,7 +93,7 @@ def _length(data: bytes, position: int, code: int) -> tuple[int, int]:
         return code + 4, position
     extra = code - 60
     _require(position + extra <= len(data))
-    return 64 + int.from_bytes(data[position:position + extra], "little"), position + extra
+    return 64 + int.from_bytes(data[position : position + extra], "little"), position + extra
 
 
 def _require(holds: bool) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From versions to what is live: extended values, tombstones, and the merge of layers. The newest version wins."""
+
 from __future__ import annotations
 
 import heapq
@@ -28,8 +29,9 @@ FAMILY_ZERO = 0x88
 def without_import(batches: Iterable[VersionedBatch], unfinished: UnfinishedImport) -> Iterator[VersionedBatch]:
     """Leave out the keys whose newest version is of an unfinished import, as RESTORE does.
 
-    An earlier layer may have an older version of such a key: it was deleted before the import, which writes only new keys. Source:
-    checkAndRewriteTableKey in CockroachDB's pkg/backup/key_rewriter.go, epochBasedInProgressImport in restore_job.go.
+    An earlier layer may have an older version of such a key: it was deleted before the import, which writes only new
+    keys. Source: checkAndRewriteTableKey in CockroachDB's pkg/backup/key_rewriter.go, epochBasedInProgressImport in
+    restore_job.go.
     """
     for batch in batches:
         kept = [row for row in zip(*batch) if not _is_of(unfinished, row[1], row[2])]
@@ -43,12 +45,13 @@ def _is_of(unfinished: UnfinishedImport, version: bytes, value: bytes) -> bool:
     late = int.from_bytes(version[:8], "big") >= unfinished.start
     if not unfinished.epoch:
         return late
-    header = value[5:_header_end(value)] if value[4:5] == bytes((EXTENDED,)) else b""
+    header = value[5 : _header_end(value)] if value[4:5] == bytes((EXTENDED,)) else b""
     epoch = protobuf.integer(protobuf.parse(header), IMPORT_EPOCH)
     deleted = not value or header and len(value) == len(header) + 5
     if late and not deleted and epoch != unfinished.epoch:
         raise UnsupportedError(
-            f"{unfinished.table}: rows were written since an IMPORT INTO began that had not ended, but do not say whether they are the import's: exclude "
+            f"{unfinished.table}: rows were written since an IMPORT INTO began that had not ended, but do not say "
+            "whether they are the import's: exclude "
             "the table (databases: exclude), or take the backup again after the import is done"
         )
     return epoch == unfinished.epoch
@@ -76,7 +79,7 @@ def _plain(value: bytes) -> bytes:
     """Take off an extended value's header: its length (4 bytes), the mark, a protobuf message that is not needed."""
     if value[4] != EXTENDED:
         return value
-    return value[_header_end(value):]
+    return value[_header_end(value) :]
 
 
 def _header_end(value: bytes) -> int:
@@ -95,11 +98,12 @@ def require_ascending(keys: list[bytes]) -> None:
 def row_prefix(key: bytes) -> bytes:
     """Return a key without its column family's suffix."""
     last = key[-1]
-    return key[:FAMILY_ZERO - 1 - last] if last >= FAMILY_ZERO else key
+    return key[: FAMILY_ZERO - 1 - last] if last >= FAMILY_ZERO else key
 
 
 def whole_rows(batches: Iterable[Batch], start: bytes, end: bytes) -> Iterator[Batch]:
-    """Keep the keys whose row prefix is in [start, end), though some keys of a row may lie on the other side of a bound."""
+    """Keep the keys whose row prefix is in [start, end), though some keys of a row may lie on the other side of a
+    bound."""
     leading = True
     for keys, values in batches:
         first = 0
@@ -117,7 +121,9 @@ def whole_rows(batches: Iterable[Batch], start: bytes, end: bytes) -> Iterator[B
             return
 
 
-def newest(batches: Iterable[VersionedBatch], until: bytes, tombstones: list[RangeTombstone]) -> Iterator[VersionedBatch]:
+def newest(
+    batches: Iterable[VersionedBatch], until: bytes, tombstones: list[RangeTombstone]
+) -> Iterator[VersionedBatch]:
     """Of each key keep the newest version not after ``until``; versions of a key come newest first.
 
     A version that a range tombstone covers becomes a deletion.
@@ -165,7 +171,8 @@ class _Cursor:
 
 
 def merge(streams: list[Iterator[tuple]], size: int = 2000) -> Iterator[tuple]:
-    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns and about ``size`` keys, deletions still among them.
+    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns and about
+    ``size`` keys, deletions still among them.
 
     Batches are (keys, values): the first stream that has a key wins, or (keys, versions, values): the greatest
     version wins, of equal ones the first stream's. Runs of keys that only one stream has are passed on whole.
@@ -183,7 +190,7 @@ def merge(streams: list[Iterator[tuple]], size: int = 2000) -> Iterator[tuple]:
         if not heap or heap[0][0] != key:
             cursor.position = len(cursor.keys) if not heap else bisect_left(cursor.keys, heap[0][0], first)
             for column, found in zip(merged, cursor.columns):
-                column += found[first:cursor.position]
+                column += found[first : cursor.position]
         else:
             while heap and heap[0][0] == key:
                 same.append(heapq.heappop(heap)[1])

@@ -4,6 +4,7 @@
 
 Rows without such values never come here.
 """
+
 from __future__ import annotations
 
 import json
@@ -51,9 +52,12 @@ class ProblemRows:
         """The stored computed column whose value proves a column's, by the column's id; empty where none does."""
         made = computed_columns(self._table)
         # A computed one proves itself.
-        named = {computed.id: column_names(computed.computed, f"the computed column {computed.name}") for computed in made}
+        named = {
+            computed.id: column_names(computed.computed, f"the computed column {computed.name}") for computed in made
+        }
         return {
-            column.id: next((item.name for item in made if item.id == column.id or column.name in named[item.id]), "") for column in self._table.columns
+            column.id: next((item.name for item in made if item.id == column.id or column.name in named[item.id]), "")
+            for column in self._table.columns
         }
 
     def handles(self, error: Exception) -> bool:
@@ -93,7 +97,8 @@ class RowRepair:
         """The ids of the columns with problems."""
 
     def convert(self, column: Column, write: Callable[[], Result]) -> Optional[Result]:
-        """Return what ``write`` does, with values replaced where that is the policy; None: the column becomes NULL, or ``rejection`` is set.
+        """Return what ``write`` does, with values replaced where that is the policy; None: the column becomes NULL, or
+        ``rejection`` is set.
 
         Raises ValueProblem for what has to stop the export.
         """
@@ -117,7 +122,10 @@ class RowRepair:
                 self.rejection = self.rejection or (column.name, problem.kind, str(problem))
                 return None
             if column.id in self._problems.never_null:
-                raise ValueProblem(f"{problem}; it cannot become NULL, for the column is NOT NULL: choose another policy for {problem.kind}") from None
+                raise ValueProblem(
+                    f"{problem}; it cannot become NULL, for the column is NOT NULL: choose another policy for "
+                    f"{problem.kind}"
+                ) from None
             kinds, result = {problem.kind: None}, None  # type: ignore[assignment]
         if kinds:
             self.columns.add(column.id)
@@ -130,16 +138,21 @@ class RowRepair:
         dependent = self._problems.proved_by[column.id]
         if dependent:
             raise ValueProblem(
-                f"a value of the kind {kind} cannot be changed, for the computed column {dependent} is made from it: choose reject for {kind}",
+                f"a value of the kind {kind} cannot be changed, for the computed column {dependent} is made from it: "
+                f"choose reject for {kind}",
             )
         self.changes[column.name, kind, policy] = None
 
 
 def require_distinct_names(copy_text: str) -> None:
-    """Raise ValueProblem when two names of a JSON object have become one by replacing characters; jsonb would lose a value."""
+    """Raise ValueProblem when two names of a JSON object have become one by replacing characters; jsonb would lose a
+    value."""
     json.loads(unescape(copy_text), object_pairs_hook=_distinct)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> None:
     if len({name for name, _value in pairs}) != len(pairs):
-        raise ValueProblem("two names of a JSON object become the same when U+0000 is replaced: choose another policy for zero_character")
+        raise ValueProblem(
+            "two names of a JSON object become the same when U+0000 is replaced: choose another policy for "
+            "zero_character"
+        )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Protocol Buffers' wire format, without a schema: a message is a dict of field number to values."""
+
 from __future__ import annotations
 
 from typing import Union
@@ -45,7 +46,7 @@ def parse(data: bytes) -> Message:
                 length = 8 if wire_type == 1 else 4
             else:
                 raise CorruptBackupError(f"a protobuf field has the unknown wire type {wire_type}")
-            value = data[position:position + length]
+            value = data[position : position + length]
             position += length
             if position > end or not number:
                 raise CorruptBackupError("a protobuf message is cut off")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A backup as one thing: descriptors and live key-values at the chosen time, whatever layers and formats it has."""
+
 from __future__ import annotations
 
 import hashlib
@@ -43,8 +44,8 @@ class BackupRequest:
 
 @dataclass(frozen=True)
 class FileRef:
-    """One span of one data file. ``data_size`` is the manifest's sum of the lengths of keys and values in bytes, exact as ``coverage`` says;
-    None where it says nothing of them. ``path`` is for messages.
+    """One span of one data file. ``data_size`` is the manifest's sum of the lengths of keys and values in bytes, exact
+    as ``coverage`` says; None where it says nothing of them. ``path`` is for messages.
     """
 
     id: int
@@ -77,10 +78,11 @@ class _Source:
         """Return a key as the file has it; the lowest one when none of the file's keys is before ``key``."""
         if self.cut:
             return self.cut + key
-        return key[len(self.prefix):] if key.startswith(self.prefix) else b""
+        return key[len(self.prefix) :] if key.startswith(self.prefix) else b""
 
     def keys(self, stored: list[bytes]) -> list[bytes]:
-        """Return sorted keys of the file as the backup has them. Raises CorruptBackupError for those of another virtual cluster."""
+        """Return sorted keys of the file as the backup has them. Raises CorruptBackupError for those of another virtual
+        cluster."""
         if self.prefix:
             return [self.prefix + key for key in stored]
         if not self.cut or not stored:
@@ -93,12 +95,16 @@ class _Source:
     def tombstones(self, table: Table) -> list[RangeTombstone]:
         """Return the file's range tombstones with their bounds as the backup has them."""
         if self.cut:
-            return [replace(item, start=without_prefix(item.start, self.cut), end=without_prefix(item.end, self.cut)) for item in table.tombstones]
+            return [
+                replace(item, start=without_prefix(item.start, self.cut), end=without_prefix(item.end, self.cut))
+                for item in table.tombstones
+            ]
         return [replace(item, start=self.prefix + item.start, end=self.prefix + item.end) for item in table.tombstones]
 
 
 def open_backup(request: BackupRequest) -> Backup:
-    """Find a backup's layers, read their manifests and check that they lead to the time asked for. Raises MigrationError."""
+    """Find a backup's layers, read their manifests and check that they lead to the time asked for. Raises
+    MigrationError."""
     layers = find_layers(tuple(request.locations), request.subdirectory, request.storage, request.passphrase)
     chain, end_time = choose_chain(layers, request.as_of)
     return Backup(chain, end_time, request.verify_checksums)
@@ -146,12 +152,16 @@ class Backup:
             result.pop()
         return result
 
-    def scan(self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport] = None) -> Iterator[mvcc.Batch]:
-        """Yield the live keys (without version) and values of the rows in [start, end), in key order, without those of an ``unfinished`` import.
+    def scan(
+        self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport] = None
+    ) -> Iterator[mvcc.Batch]:
+        """Yield the live keys (without version) and values of the rows in [start, end), in key order, without those of
+        an ``unfinished`` import.
 
-        A row belongs to the range that holds its row prefix (its key without the family suffix), and is never cut. Values
-        are four checksum bytes, a tag and data. Adds to ``tally[file.id]`` the bytes of keys and values read, every
-        version counted, of those keys that lie in [start, end) exactly, so that adjoining ranges sum up to ``data_size``.
+        A row belongs to the range that holds its row prefix (its key without the family suffix), and is never cut.
+        Values are four checksum bytes, a tag and data. Adds to ``tally[file.id]`` the bytes of keys and values read,
+        every version counted, of those keys that lie in [start, end) exactly, so that adjoining ranges sum up to
+        ``data_size``.
         """
         batches = self._merged(start, end, tally, unfinished)
         if len(end) > index_prefix_length(end) or len(start) > index_prefix_length(start):
@@ -178,25 +188,33 @@ class Backup:
         low, high = file.span
         return sum(
             len(max(low, item.start)) + len(min(high, item.end)) + 2 * source.uncounted + item.value_size
-            for item in source.tombstones(self._table(file.layer, source)) if item.start < high and item.end > low
+            for item in source.tombstones(self._table(file.layer, source))
+            if item.start < high and item.end > low
         )
 
     def _select(self, layer: int, start: bytes, end: bytes) -> list[_Source]:
         return [source for source in self._sources[layer] if source.ref.span[0] < end and source.ref.span[1] > start]
 
-    def _merged(self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport]) -> Iterator[mvcc.Batch]:
+    def _merged(
+        self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport]
+    ) -> Iterator[mvcc.Batch]:
         """Yield the newest keys and values of [start, end), deletions still among them."""
         selected = [self._select(number, start, end) for number in range(len(self.layers))]
         used = [number for number in range(len(self.layers)) if selected[number]]
         tombstones = self._tombstones(selected)
-        simple = not tombstones and not unfinished and not any(
-            self.layers[number].manifest.all_revisions or self._overlapping[number] for number in used)
+        simple = (
+            not tombstones
+            and not unfinished
+            and not any(self.layers[number].manifest.all_revisions or self._overlapping[number] for number in used)
+        )
         if simple and len(used) == 1:
             yield from self._chain(used[0], selected[used[0]], start, end, False, tally, checked=True)
             return
         streams: list[Iterator[tuple]] = []
         for number in reversed(used):
-            for sources in [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]:
+            for sources in (
+                [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]
+            ):
                 stream = self._chain(number, sources, start, end, not simple, tally, checked=simple)
                 streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
         merged = mvcc.merge(streams)
@@ -204,7 +222,8 @@ class Backup:
             yield batch[0], batch[-1]
 
     def _rest_of_row(self, end: bytes, unfinished: Optional[UnfinishedImport]) -> Iterator[mvcc.Batch]:
-        """Yield the keys from ``end`` on of the row that begins before it, in however many files and layers they lie. Counts nothing."""
+        """Yield the keys from ``end`` on of the row that begins before it, in however many files and layers they lie.
+        Counts nothing."""
         first = self._first_key(end, _row_limit(end))
         prefix = mvcc.row_prefix(first) if first else end
         if prefix < end:
@@ -223,10 +242,22 @@ class Backup:
         return found if found != end else b""
 
     def _chain(
-        self, layer: int, sources: list[_Source], start: bytes, end: bytes, versioned: bool, tally: dict[int, int], checked: bool,
+        self,
+        layer: int,
+        sources: list[_Source],
+        start: bytes,
+        end: bytes,
+        versioned: bool,
+        tally: dict[int, int],
+        checked: bool,
     ) -> Iterator[tuple]:
         """Yield the batches of a layer's files, which follow each other in key order."""
-        hidden = [span for later in self.layers[layer + 1:] for span in later.manifest.introduced if span[0] < end and span[1] > start]
+        hidden = [
+            span
+            for later in self.layers[layer + 1 :]
+            for span in later.manifest.introduced
+            if span[0] < end and span[1] > start
+        ]
         last = b""
         for source in sources:
             for batch in self._blocks(layer, source, start, end, versioned, tally):
@@ -236,7 +267,9 @@ class Backup:
                     last = batch[0][-1]
                 yield _without_hidden(batch, hidden) if hidden else batch
 
-    def _blocks(self, layer: int, source: _Source, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]) -> Iterator[tuple]:
+    def _blocks(
+        self, layer: int, source: _Source, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
+    ) -> Iterator[tuple]:
         """Yield what one file entry has in [start, end), block by block, and count it."""
         low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
         number = source.ref.id
@@ -257,7 +290,9 @@ class Backup:
             else:
                 beyond = False
             if keys:
-                tally[number] = tally.get(number, 0) + sum(map(len, keys)) + sum(map(len, batch[-1])) + len(keys) * source.uncounted
+                tally[number] = (
+                    tally.get(number, 0) + sum(map(len, keys)) + sum(map(len, batch[-1])) + len(keys) * source.uncounted
+                )
                 yield (keys, *batch[1:])
             if beyond:
                 return
@@ -271,7 +306,11 @@ class Backup:
         for layer, sources in enumerate(selected):
             for source in sources:
                 if source.entry.has_range_keys or self._may_have_tombstones(layer):
-                    result += [tombstone for tombstone in source.tombstones(self._table(layer, source)) if tombstone.version <= self._until]
+                    result += [
+                        tombstone
+                        for tombstone in source.tombstones(self._table(layer, source))
+                        if tombstone.version <= self._until
+                    ]
         return result
 
     def _table(self, layer: int, source: _Source) -> Table:
@@ -301,12 +340,12 @@ class Backup:
             if source.ref.data_size is None:
                 scale = table.compression_ratio()
             else:
-                scale = source.ref.data_size / max(1, sum(table.sizes[first:last + 1]))
+                scale = source.ref.data_size / max(1, sum(table.sizes[first : last + 1]))
             for block in range(first, min(last + 1, len(table.bounds))):
                 bound = table.bounds[block]
                 if not bound.startswith(source.cut):
                     continue
-                key = source.prefix + bound[len(source.cut):]
+                key = source.prefix + bound[len(source.cut) :]
                 if low < key <= high:
                     yield key, table.sizes[block] * scale
 
@@ -323,14 +362,25 @@ class Backup:
             unseen += ["elided key prefixes"] if manifest.elided == ELIDE_TABLE else []
             unseen += ["encryption"] if layer.key else []
             if unseen:
-                self.findings.append(Finding(
-                    "backup_format_unproved", "info", layer.name,
-                    f"written by {manifest.build_tag or 'an unknown release'}; read by specification, not yet proved on a backup of such a release: "
-                    + ", ".join(unseen),
-                    "Compare samples of the migrated rows with the source.",
-                ))
+                self.findings.append(
+                    Finding(
+                        "backup_format_unproved",
+                        "info",
+                        layer.name,
+                        f"written by {manifest.build_tag or 'an unknown release'}; read by specification, not yet "
+                        "proved on a backup of such a release: " + ", ".join(unseen),
+                        "Compare samples of the migrated rows with the source.",
+                    )
+                )
             if manifest.compacted:
-                self.findings.append(Finding("backup_compacted", "info", layer.name, "a compacted layer, which stands for several incremental ones"))
+                self.findings.append(
+                    Finding(
+                        "backup_compacted",
+                        "info",
+                        layer.name,
+                        "a compacted layer, which stands for several incremental ones",
+                    )
+                )
             if any(source.entry.has_range_keys for source in self._sources[number]):
                 self.findings.append(range_tombstone_finding(layer.name))
 
@@ -338,7 +388,10 @@ class Backup:
 def range_tombstone_finding(layer: str) -> Finding:
     """Return what is to be said of a layer with range tombstones."""
     return Finding(
-        "backup_range_tombstones", "info", layer, "has range tombstones; they are applied as the specification says",
+        "backup_range_tombstones",
+        "info",
+        layer,
+        "has range tombstones; they are applied as the specification says",
         "Compare the row counts of tables from which large ranges were deleted.",
     )
 
@@ -353,11 +406,17 @@ def _sources(layers: list[Layer]) -> list[list[_Source]]:
             spans.setdefault(entry.path, []).append(entry.span)
         found = []
         for entry in layer.manifest.files:
-            prefix = entry.span[0][:unsigned_end(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
+            prefix = entry.span[0][: unsigned_end(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
             cut = layer.manifest.tenant if layer.manifest.elided == ELIDE_NOTHING else b""
             storage, path = layer.place(entry)
-            ref = FileRef(number, position, storage.describe(path), entry.span, entry.data_size, entry.rows, entry.stored_size)
-            found.append(_Source(ref, entry, storage, path, prefix, cut, len(layer.manifest.tenant), tuple(sorted(spans[entry.path]))))
+            ref = FileRef(
+                number, position, storage.describe(path), entry.span, entry.data_size, entry.rows, entry.stored_size
+            )
+            found.append(
+                _Source(
+                    ref, entry, storage, path, prefix, cut, len(layer.manifest.tenant), tuple(sorted(spans[entry.path]))
+                )
+            )
             number += 1
         result.append(sorted(found, key=lambda source: (source.ref.span, source.entry.start_time)))
     return result
@@ -378,8 +437,10 @@ def _require_inside(keys: list[bytes], source: _Source, name: str) -> None:
     starts = [span[0] for span in source.spans]
     for key in keys:
         place = bisect_right(starts, key) - 1
-        if place < 0 or not any(start <= key < end for start, end in source.spans[:place + 1]):
-            raise CorruptBackupError(f"{name}: key {key.hex()} lies outside the spans that the manifest names for this file")
+        if place < 0 or not any(start <= key < end for start, end in source.spans[: place + 1]):
+            raise CorruptBackupError(
+                f"{name}: key {key.hex()} lies outside the spans that the manifest names for this file"
+            )
 
 
 def _check_sha512(file, expected: bytes) -> None:
@@ -387,7 +448,10 @@ def _check_sha512(file, expected: bytes) -> None:
     for offset in range(0, file.size, HASH_WINDOW):
         digest.update(file.read(offset, HASH_WINDOW))
     if digest.digest() != expected:
-        raise CorruptBackupError(f"{file.name}: its SHA-512 is not the one in the manifest: the file is damaged, copy it again from the original")
+        raise CorruptBackupError(
+            f"{file.name}: its SHA-512 is not the one in the manifest: the file is damaged, copy it again from the "
+            "original"
+        )
 
 
 def _row_limit(end: bytes) -> bytes:
@@ -396,15 +460,27 @@ def _row_limit(end: bytes) -> bytes:
     return end[:length] + b"\xff" * 2 if len(end) > length else end
 
 
-def _info(layers: list[Layer], end_time: timestamps.Timestamp, sources: list[list[_Source]], formats: list[str]) -> dict:
+def _info(
+    layers: list[Layer], end_time: timestamps.Timestamp, sources: list[list[_Source]], formats: list[str]
+) -> dict:
     last = layers[-1].manifest
     return {
-        "locations": list(dict.fromkeys([layers[0].storage.location, *(storage.location for layer in layers for storage in [
-            layer.storage, *layer.partitions.values()])])),
+        "locations": list(
+            dict.fromkeys(
+                [
+                    layers[0].storage.location,
+                    *(storage.location for layer in layers for storage in [layer.storage, *layer.partitions.values()]),
+                ]
+            )
+        ),
         "layers": [
             {
-                "path": layer.name, "start": timestamps.iso(layer.manifest.start_time) if layer.manifest.start_time != timestamps.ZERO else "",
-                "end": timestamps.iso(layer.manifest.end_time), "version": layer.manifest.build_tag,
+                "path": layer.name,
+                "start": timestamps.iso(layer.manifest.start_time)
+                if layer.manifest.start_time != timestamps.ZERO
+                else "",
+                "end": timestamps.iso(layer.manifest.end_time),
+                "version": layer.manifest.build_tag,
                 "files": len({source.entry.path for source in sources[number]}),
                 "bytes": sum(source.ref.data_size or 0 for source in sources[number]),
                 "format": formats[number],
@@ -412,8 +488,12 @@ def _info(layers: list[Layer], end_time: timestamps.Timestamp, sources: list[lis
             for number, layer in enumerate(layers)
         ],
         "cluster_id": str(uuid.UUID(bytes=last.cluster_id)) if last.cluster_id else "",
-        "end_time": timestamps.iso(end_time), "end_time_decimal": timestamps.decimal(end_time),
-        "cluster_version": last.cluster_version, "coverage": "cluster" if last.cluster_coverage else "requested",
-        "encrypted": any(layer.key for layer in layers), "revision_history": any(layer.manifest.all_revisions for layer in layers),
-        "complete_databases": last.complete_databases, "virtual_cluster": tenant_number(last.tenant) if last.tenant else 0,
+        "end_time": timestamps.iso(end_time),
+        "end_time_decimal": timestamps.decimal(end_time),
+        "cluster_version": last.cluster_version,
+        "coverage": "cluster" if last.cluster_coverage else "requested",
+        "encrypted": any(layer.key for layer in layers),
+        "revision_history": any(layer.manifest.all_revisions for layer in layers),
+        "complete_databases": last.complete_databases,
+        "virtual_cluster": tenant_number(last.tenant) if last.tenant else 0,
     }

@@ -9,6 +9,7 @@ Latin-1 view (made right for all of a row at once if any needs it), everything e
 When the last entry does not end exactly with the value, the row is decoded again by ``GeneralRows``. So are rows that
 hold what PostgreSQL cannot hold: the loop over a batch goes on behind them.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +19,16 @@ from typing import Any, Optional
 from ..catalog.model import Family, Table
 from . import values
 from .encoding import MalformedValue, decimal, leb, msb, zigzag
-from .general_rows import DECODING_ERRORS, ESCAPES, NULL, ColumnForms, GeneralRows, TextReader, latin1_copy_text, split_family
+from .general_rows import (
+    DECODING_ERRORS,
+    ESCAPES,
+    NULL,
+    ColumnForms,
+    GeneralRows,
+    TextReader,
+    latin1_copy_text,
+    split_family,
+)
 from .json_values import json_text
 from .text.numbers import numeric_text
 from .text.scalars import check_length
@@ -61,10 +71,23 @@ class _Source:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.names: dict[str, Any] = {
-            "NULL": NULL, "PADDING": _PADDING, "SMALL_KEYS": _SMALL_KEYS, "BYTE_TEXTS": _BYTE_TEXTS, "SHORT_INTS": _SHORT_INTS,
-            "DECODING_ERRORS": DECODING_ERRORS, "ESCAPES": ESCAPES, "MalformedValue": MalformedValue, "from_bytes": int.from_bytes,
-            "msb": msb, "leb": leb, "next_tag": _next_tag, "int_text": _int_text, "copy_text": latin1_copy_text, "check_length": check_length,
-            "json_text": json_text, "split_family": split_family,
+            "NULL": NULL,
+            "PADDING": _PADDING,
+            "SMALL_KEYS": _SMALL_KEYS,
+            "BYTE_TEXTS": _BYTE_TEXTS,
+            "SHORT_INTS": _SHORT_INTS,
+            "DECODING_ERRORS": DECODING_ERRORS,
+            "ESCAPES": ESCAPES,
+            "MalformedValue": MalformedValue,
+            "from_bytes": int.from_bytes,
+            "msb": msb,
+            "leb": leb,
+            "next_tag": _next_tag,
+            "int_text": _int_text,
+            "copy_text": latin1_copy_text,
+            "check_length": check_length,
+            "json_text": json_text,
+            "split_family": split_family,
         }
 
     def add(self, indent: int, *lines: str) -> None:
@@ -138,7 +161,10 @@ def write_source(layout: RowLayout) -> _Source:
     source = _Source()
     general = layout.general
     source.names.update(
-        require_policy=general.require_policy, repair=general.repair, tuple_texts=general.tuple_texts, family_texts=general.family_texts,
+        require_policy=general.require_policy,
+        repair=general.repair,
+        tuple_texts=general.tuple_texts,
+        family_texts=general.family_texts,
         is_child=general.is_child,
     )
     if [family.id for family in layout.families] == [0]:
@@ -164,12 +190,17 @@ def _write_single(source: _Source, layout: RowLayout) -> None:
     _write_value(source, 5, layout, layout.families[0])
     _write_lines(source, 5, layout)
     source.add(4, "left = False")
-    source.add(3, "except DECODING_ERRORS as error:", f"    repair(error, [(key, value)], lines, {'computed' if extra else 'None'})")
+    source.add(
+        3,
+        "except DECODING_ERRORS as error:",
+        f"    repair(error, [(key, value)], lines, {'computed' if extra else 'None'})",
+    )
     source.add(2, "yield lines, " + ("computed" if extra else "None"))
 
 
 def _write_families(source: _Source, layout: RowLayout) -> None:
-    """A row that fails is decoded again when all its families have come; they are kept only when a policy may ask for that."""
+    """A row that fails is decoded again when all its families have come; they are kept only when a policy may ask for
+    that."""
     extra, keeps = bool(layout.computed), layout.general.problems.policies.active
     source.add(0, "def rows(batches):")
     source.add(1, "row = key = value = failed = None", "lines = []", "computed = []", "kept = []")
@@ -198,7 +229,9 @@ def _write_families(source: _Source, layout: RowLayout) -> None:
         _write_value(source, 6, layout, family)
     source.add(5, "else:", "    family_texts(value, family)")
     source.add(4, "left = False")
-    source.add(3, "except DECODING_ERRORS as error:", "    failed = require_policy(error, full_key, value)", "    row = key")
+    source.add(
+        3, "except DECODING_ERRORS as error:", "    failed = require_policy(error, full_key, value)", "    row = key"
+    )
     source.add(2, "for error, row_pairs in broken:", "    repair(error, row_pairs, lines, computed)")
     source.add(2, "yield lines, " + ("computed" if extra else "None"))
     source.add(1, "if row is not None:")
@@ -256,7 +289,7 @@ def _write_key(source: _Source, indent: int, layout: RowLayout) -> None:
             prefix = b"\xfe" + prefix
             source.add(indent, f"if key[p:p + {len(prefix)}] != {prefix!r}:", "    continue", f"p += {len(prefix)}")
         last = number == len(levels) - 1
-        for part in index.columns[done:] if last else index.columns[done:done + shared]:
+        for part in index.columns[done:] if last else index.columns[done : done + shared]:
             _write_key_column(source, indent, layout, done, part.descending)
             done += 1
 
@@ -270,7 +303,9 @@ def _write_key_column(source: _Source, indent: int, layout: RowLayout, number: i
     if form.kind.family == "int":
         source.add(indent, "x = key[p]")
         if descending:
-            source.add(indent, "if x == 0x86:", f"    {name} = str(0xffff - (key[p + 1] << 8 | key[p + 2]))", "    p += 3")
+            source.add(
+                indent, "if x == 0x86:", f"    {name} = str(0xffff - (key[p + 1] << 8 | key[p + 2]))", "    p += 3"
+            )
             source.add(indent, "elif x == 0x87:", f"    {name} = BYTE_TEXTS[255 - key[p + 1]]", "    p += 2")
         else:
             source.add(indent, "if 0x88 <= x <= 0xf5:", f"    {name} = SMALL_KEYS[x]", "    p += 1")
@@ -289,7 +324,9 @@ def _value_columns(layout: RowLayout, family: Family) -> list[ColumnForms]:
     index = layout.table.primary_index
     absent = set(_key_ids(layout)) - set(index.composite_column_ids)
     absent |= {column.id for column in layout.table.columns if column.virtual}
-    return [layout.forms[number] for number in sorted(family.column_ids) if number in layout.forms and number not in absent]
+    return [
+        layout.forms[number] for number in sorted(family.column_ids) if number in layout.forms and number not in absent
+    ]
 
 
 def _write_value(source: _Source, indent: int, layout: RowLayout, family: Family) -> None:
@@ -309,8 +346,13 @@ def _write_value(source: _Source, indent: int, layout: RowLayout, family: Family
     if strings:
         names = [f"c{form.column.id}" for form in strings]
         source.add(body, "else:")
-        source.add(body + 1, "s = " + (names[0] if len(names) == 1 else 'f"' + "".join([f"{{{name}}}" for name in names]) + '"'))
-        source.add(body + 1, 'if not s.isascii() or "\\\\" in s or "\\n" in s or "\\t" in s or "\\r" in s or "\\0" in s:')
+        source.add(
+            body + 1,
+            "s = " + (names[0] if len(names) == 1 else 'f"' + "".join([f"{{{name}}}" for name in names]) + '"'),
+        )
+        source.add(
+            body + 1, 'if not s.isascii() or "\\\\" in s or "\\n" in s or "\\t" in s or "\\r" in s or "\\0" in s:'
+        )
         source.add(body + 2, *[f"{name} = copy_text({name})" for name in names])
     source.add(indent, "else:")
     _write_general(source, indent + 1, layout, columns, f"family_texts(value, {family.id})")
@@ -386,12 +428,23 @@ def _write_bytes(source: _Source, indent: int, form: ColumnForms, name: str) -> 
 
 
 def _write_uuid(source: _Source, indent: int, form: ColumnForms, name: str) -> None:
-    source.add(indent, "s = v[i:i + 16].hex()", "i += 16", f'{name} = f"{{s[:8]}}-{{s[8:12]}}-{{s[12:16]}}-{{s[16:20]}}-{{s[20:]}}"')
+    source.add(
+        indent,
+        "s = v[i:i + 16].hex()",
+        "i += 16",
+        f'{name} = f"{{s[:8]}}-{{s[8:12]}}-{{s[12:16]}}-{{s[16:20]}}-{{s[20:]}}"',
+    )
 
 
 def _write_json(source: _Source, indent: int, form: ColumnForms, name: str) -> None:
     _write_length(source, indent)
-    source.add(indent, f"{name} = json_text(v[i:j])", f'if "\\\\" in {name}:', f'    {name} = {name}.replace("\\\\", "\\\\\\\\")', "i = j")
+    source.add(
+        indent,
+        f"{name} = json_text(v[i:j])",
+        f'if "\\\\" in {name}:',
+        f'    {name} = {name}.replace("\\\\", "\\\\\\\\")',
+        "i = j",
+    )
 
 
 def _write_decimal(source: _Source, indent: int, form: ColumnForms, name: str) -> None:
@@ -411,7 +464,9 @@ def _write_decimal(source: _Source, indent: int, form: ColumnForms, name: str) -
         source.add(indent + 1, "elif x == len(s):", f"    {name} = s")
     source.add(indent + 1, "else:", f"    {name} = {reader}(v[i:j])")
     if precision and precision == scale:
-        source.add(indent, f"elif v[i] == 0x29 and j - i < {_SHORT_DECIMAL}:", "    s = str(from_bytes(v[i + 1:j], 'big'))")
+        source.add(
+            indent, f"elif v[i] == 0x29 and j - i < {_SHORT_DECIMAL}:", "    s = str(from_bytes(v[i + 1:j], 'big'))"
+        )
         source.add(indent + 1, f"{name} = '0.' + s if len(s) == {scale} else {reader}(v[i:j])")
     source.add(indent, "else:", f"    {name} = {reader}(v[i:j])", "i = j")
 
@@ -425,7 +480,14 @@ def _write_enum(source: _Source, indent: int, form: ColumnForms, name: str) -> N
 def _write_date(source: _Source, indent: int, form: ColumnForms, name: str) -> None:
     cache = source.names["dates"] = source.names.get("dates") or _Texts(_DATE_SIZE, form.read_text)
     source.names["read_date"] = cache.read_text
-    source.add(indent, f"{name} = dates.get(v[i:i + {_DATE_SIZE}])", f"if {name}:", f"    i += {_DATE_SIZE}", "else:", f"    {name}, i = read_date(v, i)")
+    source.add(
+        indent,
+        f"{name} = dates.get(v[i:i + {_DATE_SIZE}])",
+        f"if {name}:",
+        f"    i += {_DATE_SIZE}",
+        "else:",
+        f"    {name}, i = read_date(v, i)",
+    )
 
 
 def _write_timestamp(source: _Source, indent: int, form: ColumnForms, name: str) -> None:
@@ -446,7 +508,17 @@ def _write_timestamp(source: _Source, indent: int, form: ColumnForms, name: str)
 
 
 _ENTRY_WRITERS: dict[str, Callable[[_Source, int, ColumnForms, str], None]] = {
-    "int": _write_int, "oid": _write_int, "string": _write_string, "collated": _write_string, "refcursor": _write_string, "bytes": _write_bytes,
-    "uuid": _write_uuid, "json": _write_json, "decimal": _write_decimal, "enum": _write_enum, "date": _write_date,
-    "timestamp": _write_timestamp, "timestamptz": _write_timestamp,
+    "int": _write_int,
+    "oid": _write_int,
+    "string": _write_string,
+    "collated": _write_string,
+    "refcursor": _write_string,
+    "bytes": _write_bytes,
+    "uuid": _write_uuid,
+    "json": _write_json,
+    "decimal": _write_decimal,
+    "enum": _write_enum,
+    "date": _write_date,
+    "timestamp": _write_timestamp,
+    "timestamptz": _write_timestamp,
 }

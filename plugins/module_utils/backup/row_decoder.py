@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From (key, value) pairs of a table to PostgreSQL COPY lines."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +31,13 @@ class OutputColumn:
 class RowDecoder:
     """Decodes one table's rows; made by ``build_row_decoder``."""
 
-    def __init__(self, layout: RowLayout, columns: tuple[OutputColumn, ...], computed: tuple[OutputColumn, ...], problems: ProblemRows) -> None:
+    def __init__(
+        self,
+        layout: RowLayout,
+        columns: tuple[OutputColumn, ...],
+        computed: tuple[OutputColumn, ...],
+        problems: ProblemRows,
+    ) -> None:
         self.columns = columns
         """The COPY column list."""
         self.computed = computed
@@ -40,21 +47,27 @@ class RowDecoder:
         self._rows = compile_rows(layout)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[Lines]:
-        """Yield COPY lines (without newline) and, when there are computed columns, their text joined by tabs, else None.
+        """Yield COPY lines (without newline) and, when there are computed columns, their text joined by tabs, else
+        None.
 
         A row's keys may be spread over batches; it is yielded when its last key is certain. Raises MigrationError for a
-        value that PostgreSQL cannot hold and no policy changes, CorruptBackupError and UnsupportedError, naming table, column and the row's key.
+        value that PostgreSQL cannot hold and no policy changes, CorruptBackupError and UnsupportedError, naming table,
+        column and the row's key.
         """
         return self._rows(batches)
 
 
 def build_row_decoder(
-    table: Table, user_types: Mapping[int, UserType], name: str = "", policies: ValuePolicies = STOP_ALL, object_names: Optional[ObjectNames] = None,
+    table: Table,
+    user_types: Mapping[int, UserType],
+    name: str = "",
+    policies: ValuePolicies = STOP_ALL,
+    object_names: Optional[ObjectNames] = None,
 ) -> RowDecoder:
     """Return the decoder of a table's rows, under the policies for values that PostgreSQL cannot hold.
 
-    ``user_types`` by descriptor id; ``name`` is the table's full name for messages; ``object_names`` for object identifiers that become text.
-    Raises UnsupportedError naming the column whose type cannot be decoded.
+    ``user_types`` by descriptor id; ``name`` is the table's full name for messages; ``object_names`` for object
+    identifiers that become text. Raises UnsupportedError naming the column whose type cannot be decoded.
     """
     name = name or table.name
     forms = {column.id: _named_forms(column, user_types, name, object_names) for column in table.columns}
@@ -68,7 +81,9 @@ def build_row_decoder(
     return RowDecoder(layout, _outputs(loaded, forms), _outputs(computed, forms), problems)
 
 
-def _named_forms(column: Column, user_types: Mapping[int, UserType], name: str, object_names: Optional[ObjectNames]) -> ColumnForms:
+def _named_forms(
+    column: Column, user_types: Mapping[int, UserType], name: str, object_names: Optional[ObjectNames]
+) -> ColumnForms:
     try:
         return column_forms(column, user_types, object_names)
     except UnsupportedError as error:
@@ -91,7 +106,9 @@ def _key_readers(table: Table, forms: Mapping[int, ColumnForms], name: str) -> l
     readers = []
     for part in table.primary_index.columns:
         if part.column_id not in forms:
-            raise UnsupportedError(f"{name}: the primary key uses the column {part.column_id}, which the table does not have")
+            raise UnsupportedError(
+                f"{name}: the primary key uses the column {part.column_id}, which the table does not have"
+            )
         form = forms[part.column_id]
         try:
             readers.append(key_text_reader(form, part.descending))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The catalog of everything that a backup holds."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -22,7 +23,8 @@ _ZONES, _SETTINGS = "zones", "settings"
 
 
 def source_catalog(backup: Backup) -> Catalog:
-    """Return the catalog; comments, roles and settings are in it where the backup has the system tables (full-cluster backups)."""
+    """Return the catalog; comments, roles and settings are in it where the backup has the system tables (full-cluster
+    backups)."""
     catalog = build_catalog(backup.descriptors, before_imports=True)
     tables = system_tables(backup.descriptors, CLUSTER_TABLES, catalog.findings)
     apply_cluster_tables(catalog, {name: _rows(backup, tables[name], name) for name in tables})
@@ -39,7 +41,8 @@ def _leftover_rows(backup: Backup, table: Table, name: str) -> list[Row]:
     if name == _ZONES:
         return _zones(backup, table)
     if name == _SETTINGS:
-        # Their names are the key. What is beside them is not told, and in a virtual cluster's first row not even of its column's type.
+        # Their names are the key. What is beside them is not told, and in a virtual cluster's first row not even of its
+        # column's type.
         key = {part.column_id for part in table.primary_index.columns}
         table = replace(table, columns=[column for column in table.columns if column.id in key])
     return _rows(backup, table, name, ANY_TEXT)
@@ -49,11 +52,16 @@ def _rows(backup: Backup, table: Table, name: str, policies: ValuePolicies = STO
     start, end = row_range(table)
     decoder = build_row_decoder(table, {}, f"system.public.{name}", policies)
     columns = [column.name for column in loaded_columns(table)]
-    return [dict(zip(columns, parse_row(line))) for lines, _computed in decoder.rows(backup.scan(start, end, {})) for line in lines]
+    return [
+        dict(zip(columns, parse_row(line)))
+        for lines, _computed in decoder.rows(backup.scan(start, end, {}))
+        for line in lines
+    ]
 
 
 def _zones(backup: Backup, table: Table) -> list[Row]:
-    """Return the numbers of what has a zone. Up to v20.2 CockroachDB writes these rows without the family that others begin with: the keys tell enough."""
+    """Return the numbers of what has a zone. Up to v20.2 CockroachDB writes these rows without the family that others
+    begin with: the keys tell enough."""
     start, end = row_range(table)
     numbers = {ordered_int(key, len(start))[0] for keys, _values in backup.scan(start, end, {}) for key in keys}
     return [{"id": str(number)} for number in sorted(numbers)]

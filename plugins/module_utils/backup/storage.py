@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Where a backup's files are: a bucket with S3's protocol, or a directory. Reads only."""
+
 from __future__ import annotations
 
 import os
@@ -44,7 +45,8 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class StorageOptions:
-    """How to reach S3. Empty fields leave the choice to boto3: environment, profile, instance role. Calls that are repeated are lines of ``log_file``."""
+    """How to reach S3. Empty fields leave the choice to boto3: environment, profile, instance role. Calls that are
+    repeated are lines of ``log_file``."""
 
     access_key_id: str = ""
     secret_access_key: str = field(default="", repr=False)
@@ -90,7 +92,9 @@ class Storage:
 
     def missing(self, path: str) -> CorruptBackupError:
         """The error for a file that should be there."""
-        return CorruptBackupError(f"{self.describe(path)} is missing: copy the whole backup again from where it was made")
+        return CorruptBackupError(
+            f"{self.describe(path)} is missing: copy the whole backup again from where it was made"
+        )
 
 
 def open_storage(location: str, options: StorageOptions) -> Storage:
@@ -98,9 +102,14 @@ def open_storage(location: str, options: StorageOptions) -> Storage:
     scheme = scheme_of(location)
     if scheme in ("nodelocal", "userfile"):
         raise UnsupportedError(
-            f"{without_secrets(location)}: {scheme} lives inside the cluster; copy the backup to a directory and name it as file:///directory")
+            f"{without_secrets(location)}: {scheme} lives inside the cluster; copy the backup to a directory and name "
+            "it as file:///directory"
+        )
     if scheme not in _OWN and "://" in location:
-        raise UnsupportedError(f"{without_secrets(location)}: {scheme} is not known; copy the backup to S3 or to a directory (file:///directory)")
+        raise UnsupportedError(
+            f"{without_secrets(location)}: {scheme} is not known; copy the backup to S3 or to a directory "
+            "(file:///directory)"
+        )
     place = parse_location(location)
     return S3Storage(place.bucket, place.path, options) if place.scheme == S3 else DirectoryStorage(place.path)
 
@@ -152,7 +161,9 @@ class DirectoryStorage(Storage):
             if not recursive:
                 return sorted(entry.name + ("/" if entry.is_dir() else "") for entry in os.scandir(top))
             return sorted(
-                os.path.relpath(os.path.join(folder, name), top) for folder, _folders, names in os.walk(top) for name in names
+                os.path.relpath(os.path.join(folder, name), top)
+                for folder, _folders, names in os.walk(top)
+                for name in names
             )
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -188,13 +199,18 @@ class S3Storage(Storage):
     def _connect(self) -> Any:
         options = self.options
         config = botocore.config.Config(
-            retries={"total_max_attempts": 1}, connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT,
+            retries={"total_max_attempts": 1},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
             s3={"addressing_style": "path"} if options.endpoint_url else {},
         )
         try:
             session = boto3.session.Session(
-                aws_access_key_id=options.access_key_id or None, aws_secret_access_key=options.secret_access_key or None,
-                aws_session_token=options.session_token or None, region_name=options.region or None, profile_name=options.profile or None,
+                aws_access_key_id=options.access_key_id or None,
+                aws_secret_access_key=options.secret_access_key or None,
+                aws_session_token=options.session_token or None,
+                region_name=options.region or None,
+                profile_name=options.profile or None,
             )
             region = session.region_name or "us-east-1"
             return session.client("s3", endpoint_url=options.endpoint_url or None, config=config, region_name=region)
@@ -212,11 +228,21 @@ class S3Storage(Storage):
                 return self.missing(path)
             if code in _ADVICE:
                 return ConfigurationError(f"{name}: {_ADVICE[code]} ({code})")
-            return MigrationError(f"{name}: S3 answers {code or 'an unknown error'}: {error.response.get('Error', {}).get('Message', '')}")
+            return MigrationError(
+                f"{name}: S3 answers {code or 'an unknown error'}: {error.response.get('Error', {}).get('Message', '')}"
+            )
         if isinstance(error, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
-            return ConfigurationError(f"{name}: no S3 credentials: set aws_access_key_id and aws_secret_access_key, or aws_profile, or use an instance role")
-        if isinstance(error, (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)) or is_broken_off(error):
-            return MigrationError(f"{name}: S3 cannot be reached: check s3_endpoint_url, aws_region and the network ({type(error).__name__})")
+            return ConfigurationError(
+                f"{name}: no S3 credentials: set aws_access_key_id and aws_secret_access_key, or aws_profile, or use "
+                "an instance role"
+            )
+        if isinstance(
+            error, (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)
+        ) or is_broken_off(error):
+            return MigrationError(
+                f"{name}: S3 cannot be reached: check s3_endpoint_url, aws_region and the network "
+                f"({type(error).__name__})"
+            )
         return MigrationError(f"{name}: {error}")
 
     def _call(self, path: str, function: Callable[[], Any]) -> Any:
@@ -231,6 +257,7 @@ class S3Storage(Storage):
 
     def _get(self, path: str, **arguments: str) -> bytes:
         """Return an object's bytes; none when the range asked for lies behind its end."""
+
         def fetch() -> bytes:
             try:
                 # The body is read here, so that one that breaks off is asked for again.
@@ -239,10 +266,12 @@ class S3Storage(Storage):
                 if _code(error) in _BEHIND_THE_END:
                     return b""
                 raise
+
         return self._call(path, fetch)
 
     def _head(self, path: str) -> Optional[int]:
         """Return an object's size, None when there is none."""
+
         def ask() -> Optional[int]:
             try:
                 return self.client.head_object(Bucket=self.bucket, Key=self._key(path))["ContentLength"]
@@ -250,6 +279,7 @@ class S3Storage(Storage):
                 if _code(error) in _NOT_FOUND:
                     return None
                 raise
+
         return self._call(path, ask)
 
     def _pages(self, prefix: str, **arguments: str) -> Iterator[dict]:
@@ -279,8 +309,8 @@ class S3Storage(Storage):
         base = base + "/" if base else ""
         names: list[str] = []
         for page in self._pages(prefix, Prefix=base, **({} if recursive else {"Delimiter": "/"})):
-            names += [entry["Prefix"][len(base):] for entry in page.get("CommonPrefixes", ())]
-            names += [entry["Key"][len(base):] for entry in page.get("Contents", ())]
+            names += [entry["Prefix"][len(base) :] for entry in page.get("CommonPrefixes", ())]
+            names += [entry["Key"][len(base) :] for entry in page.get("Contents", ())]
         return sorted(name for name in names if name)
 
     def exists(self, path: str) -> bool:

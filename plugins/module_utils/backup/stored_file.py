@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Random access to one stored file: small ones are held whole, large ones are read in windows."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -38,16 +39,16 @@ class StoredFile:
         """Return a range of the stored bytes."""
         if offset >= self._tail_offset:
             start = offset - self._tail_offset
-            return self._tail[start:start + length]
+            return self._tail[start : start + length]
         start = offset - self._offset
         if start < 0 or start + length > len(self._window):
             if self.size <= WHOLE:
                 self._window = self._tail = self._storage.read_range(self._path, 0, self._tail_offset) + self._tail
                 self._offset = self._tail_offset = 0
-                return self._tail[offset:offset + length]
+                return self._tail[offset : offset + length]
             self._window = self._storage.read_range(self._path, offset, max(length, WINDOW))
             self._offset, start = offset, 0
-        return self._window[start:start + length]
+        return self._window[start : start + length]
 
 
 def open_file(storage: Storage, path: str, key: Optional[bytes]):

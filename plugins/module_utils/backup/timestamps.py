@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CockroachDB's timestamps: (nanoseconds since 1970, logical counter)."""
+
 from __future__ import annotations
 
 import datetime
@@ -11,8 +12,10 @@ from . import protobuf
 
 Timestamp = tuple[int, int]
 ZERO: Timestamp = (0, 0)
-_NANO = 10 ** 9
-_DATE_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?", re.IGNORECASE)
+_NANO = 10**9
+_DATE_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?", re.IGNORECASE
+)
 _DECIMAL = re.compile(r"(\d{15,19})(?:\.(\d{1,10}))?")
 
 
@@ -23,7 +26,8 @@ def from_protobuf(data: bytes) -> Timestamp:
 
 
 def parse(text: str) -> Timestamp:
-    """Read what a user may give as a time: RFC 3339, ``YYYY-MM-DD HH:MM:SS[.ffffff]`` (UTC), or CockroachDB's decimal form."""
+    """Read what a user may give as a time: RFC 3339, ``YYYY-MM-DD HH:MM:SS[.ffffff]`` (UTC), or CockroachDB's decimal
+    form."""
     text = text.strip()
     decimal = _DECIMAL.fullmatch(text)
     if decimal:
@@ -44,7 +48,8 @@ def parse(text: str) -> Timestamp:
             seconds -= offset if zone[0] == "+" else -offset
         return seconds * _NANO + int((match[7] or "").ljust(9, "0")), 0
     raise ConfigurationError(
-        f"as_of {text!r} is no time: write 2026-11-23T03:24:22Z, '2026-11-23 03:24:22.123456' (UTC) or CockroachDB's 1763868262000000000.0000000000"
+        f"as_of {text!r} is no time: write 2026-11-23T03:24:22Z, '2026-11-23 03:24:22.123456' (UTC) or CockroachDB's "
+        "1763868262000000000.0000000000"
     )
 
 

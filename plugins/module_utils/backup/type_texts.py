@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """For each type, the writer that turns a value as ``values`` reads it into PostgreSQL's text."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -14,7 +15,17 @@ from ..errors import UnsupportedError
 from .encoding import MalformedValue, replacement
 from .text.composites import array_text, plain_array_text, record_text
 from .text.numbers import double_text, lsn_text, numeric_text, single_text
-from .text.scalars import bits_text, box2d_text, bytes_text, check_length, geometry_text, inet_cast_text, inet_text, string_text, uuid_text
+from .text.scalars import (
+    bits_text,
+    box2d_text,
+    bytes_text,
+    check_length,
+    geometry_text,
+    inet_cast_text,
+    inet_text,
+    string_text,
+    uuid_text,
+)
 from .text.times import date_text, interval_text, rounded, time_text, timestamp_writer, timetz_text
 
 Writer = Callable[[Any], str]
@@ -25,10 +36,30 @@ _SHORT_STRINGS = {_CHAR_OID: (1, '"char"'), _NAME_OID: (63, "name")}
 """Most bytes that a value of these types has in PostgreSQL, which silently cuts off the rest."""
 SHORT_STRING_OIDS = frozenset(_SHORT_STRINGS)
 _FLOAT4_OID, _BIT_OID = 700, 1560
-_NEVER_ESCAPED = frozenset((
-    "bool", "int", "float", "decimal", "date", "timestamp", "timestamptz", "interval", "oid", "uuid", "inet", "time", "timetz", "bit",
-    "geometry", "geography", "box2d", "void", "pg_lsn", "vector",
-))
+_NEVER_ESCAPED = frozenset(
+    (
+        "bool",
+        "int",
+        "float",
+        "decimal",
+        "date",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "oid",
+        "uuid",
+        "inet",
+        "time",
+        "timetz",
+        "bit",
+        "geometry",
+        "geography",
+        "box2d",
+        "void",
+        "pg_lsn",
+        "vector",
+    )
+)
 _NEVER_QUOTED = frozenset(("bool", "int", "float", "decimal", "oid", "uuid", "time", "timetz", "inet"))
 _SPATIAL = ("geometry", "geography")
 _SPECIAL = frozenset("\\\t\n\r")
@@ -36,13 +67,17 @@ _SPECIAL = frozenset("\\\t\n\r")
 
 @dataclass
 class NamedIdentifier(SqlType):
-    """An object identifier type that becomes text: ``names`` stand for its numbers, a number without one keeps its digits."""
+    """An object identifier type that becomes text: ``names`` stand for its numbers, a number without one keeps its
+    digits."""
 
     names: Mapping[int, str] = field(default_factory=dict)
 
 
-def resolve_type(kind: SqlType, user_types: Mapping[int, UserType], object_names: Optional[ObjectNames] = None) -> SqlType:
-    """Return ``kind`` with the fields of composite types filled in, and the names of object identifiers that become text.
+def resolve_type(
+    kind: SqlType, user_types: Mapping[int, UserType], object_names: Optional[ObjectNames] = None
+) -> SqlType:
+    """Return ``kind`` with the fields of composite types filled in, and the names of object identifiers that become
+    text.
 
     Raises UnsupportedError when its type is not in the backup.
     """
@@ -166,7 +201,9 @@ def _bits_writer(kind: SqlType) -> Writer:
         text = bits_text(*value)
         if width and (value[0] > width or fixed and value[0] != width):
             fitted = text[:width].ljust(width if fixed else 0, "0")
-            text = replacement(fitted, f"the bit string has {value[0]} bits, its column is declared with {width}", "length")
+            text = replacement(
+                fitted, f"the bit string has {value[0]} bits, its column is declared with {width}", "length"
+            )
         return text
 
     return write
@@ -190,7 +227,20 @@ def _same(value: str) -> str:
 
 
 _WRITERS: dict[str, Writer] = {
-    "bool": lambda value: "t" if value else "f", "int": str, "oid": str, "date": date_text, "pg_lsn": lsn_text, "uuid": uuid_text,
-    "bytes": bytes_text, "geometry": geometry_text, "geography": geometry_text, "box2d": lambda value: box2d_text(*value),
-    "json": _same, "tsquery": _same, "tsvector": _same, "vector": _same, "ltree": _same, "void": _same,
+    "bool": lambda value: "t" if value else "f",
+    "int": str,
+    "oid": str,
+    "date": date_text,
+    "pg_lsn": lsn_text,
+    "uuid": uuid_text,
+    "bytes": bytes_text,
+    "geometry": geometry_text,
+    "geography": geometry_text,
+    "box2d": lambda value: box2d_text(*value),
+    "json": _same,
+    "tsquery": _same,
+    "tsvector": _same,
+    "vector": _same,
+    "ltree": _same,
+    "void": _same,
 }

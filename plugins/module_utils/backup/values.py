@@ -9,6 +9,7 @@ interval → (months, days, nanoseconds); timetz → (local microseconds, second
 geometry, geography → EWKB bytes; box2d → (low x, high x, low y, high y); array, tuple → list with None for NULL;
 json, tsvector, tsquery, vector, ltree, void → PostgreSQL's text.
 """
+
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -37,11 +38,37 @@ _KEY_TIME, _KEY_DURATION, _KEY_TIMETZ = 0x14, 0x16, 0x3C
 _EWKB_FIELD = 2
 
 WIRE_TYPES = {
-    "bool": (TRUE, FALSE), "int": (INT,), "oid": (INT,), "date": (INT,), "time": (INT,), "pg_lsn": (INT,), "float": (FLOAT,), "decimal": (DECIMAL,),
-    "string": (BYTES,), "collated": (BYTES,), "refcursor": (BYTES,), "bytes": (BYTES,), "enum": (BYTES,), "uuid": (UUID,),
-    "timestamp": (TIME,), "timestamptz": (TIME,), "interval": (DURATION,), "array": (ARRAY,), "inet": (INET,), "json": (JSON,), "tuple": (TUPLE,),
-    "bit": (BITS,), "timetz": (TIMETZ,), "geometry": (GEO,), "geography": (GEO,), "box2d": (BOX2D,), "void": (VOID,),
-    "tsquery": (TSQUERY,), "tsvector": (TSVECTOR,), "vector": (VECTOR,), "ltree": (LTREE,),
+    "bool": (TRUE, FALSE),
+    "int": (INT,),
+    "oid": (INT,),
+    "date": (INT,),
+    "time": (INT,),
+    "pg_lsn": (INT,),
+    "float": (FLOAT,),
+    "decimal": (DECIMAL,),
+    "string": (BYTES,),
+    "collated": (BYTES,),
+    "refcursor": (BYTES,),
+    "bytes": (BYTES,),
+    "enum": (BYTES,),
+    "uuid": (UUID,),
+    "timestamp": (TIME,),
+    "timestamptz": (TIME,),
+    "interval": (DURATION,),
+    "array": (ARRAY,),
+    "inet": (INET,),
+    "json": (JSON,),
+    "tuple": (TUPLE,),
+    "bit": (BITS,),
+    "timetz": (TIMETZ,),
+    "geometry": (GEO,),
+    "geography": (GEO,),
+    "box2d": (BOX2D,),
+    "void": (VOID,),
+    "tsquery": (TSQUERY,),
+    "tsvector": (TSVECTOR,),
+    "vector": (VECTOR,),
+    "ltree": (LTREE,),
 }
 """The types that a column of a family has inside a TUPLE."""
 
@@ -56,7 +83,8 @@ def read_tag(data: bytes, position: int) -> tuple[int, int, int]:
 
 
 def value_reader(kind: SqlType) -> ValueReader:
-    """Return the reader of a type's form inside TUPLEs and arrays. Raises UnsupportedError for a type that cannot be stored.
+    """Return the reader of a type's form inside TUPLEs and arrays. Raises UnsupportedError for a type that cannot be
+    stored.
 
     Booleans are not read this way inside a TUPLE: their tag is their value.
     """
@@ -77,7 +105,8 @@ def value_reader(kind: SqlType) -> ValueReader:
 
 
 def legacy_reader(kind: SqlType) -> tuple[int, LegacyReader]:
-    """Return the tag and the reader of a type's form as the only value of its family; the reader takes the data behind the tag."""
+    """Return the tag and the reader of a type's form as the only value of its family; the reader takes the data behind
+    the tag."""
     if kind.family == "array" and kind.element is not None:
         return TAG_BYTES, _array_body_reader(kind.element)
     if kind.family == "tuple":
@@ -107,7 +136,8 @@ def spatial_ewkb(data: bytes) -> bytes:
 
 
 def skip_value(data: bytes, position: int, kind: int) -> int:
-    """Return the position behind a value of a column that is gone. Raises UnsupportedError for an unknown type number."""
+    """Return the position behind a value of a column that is gone. Raises UnsupportedError for an unknown type
+    number."""
     try:
         return _SKIPPERS[kind](data, position)
     except KeyError:
@@ -289,24 +319,66 @@ def _legacy_box2d(data: bytes) -> tuple[float, ...]:
 
 
 _READERS: dict[str, ValueReader] = {
-    "bool": _boolean, "int": zigzag, "oid": zigzag, "date": zigzag, "time": zigzag, "pg_lsn": zigzag, "float": double, "decimal": _decimal,
-    "string": sized, "collated": sized, "refcursor": sized, "bytes": sized, "enum": sized, "uuid": _uuid,
-    "timestamp": _pair, "timestamptz": _pair, "interval": _interval, "inet": _inet, "json": _sized_as(json_text), "bit": _bits, "timetz": _pair,
-    "geometry": _sized_as(spatial_ewkb), "geography": _sized_as(spatial_ewkb), "box2d": _box2d, "void": _void,
-    "tsquery": _sized_as(tsquery_text), "tsvector": _sized_as(tsvector_text), "vector": _sized_as(vector_text), "ltree": _sized_as(ltree_text),
+    "bool": _boolean,
+    "int": zigzag,
+    "oid": zigzag,
+    "date": zigzag,
+    "time": zigzag,
+    "pg_lsn": zigzag,
+    "float": double,
+    "decimal": _decimal,
+    "string": sized,
+    "collated": sized,
+    "refcursor": sized,
+    "bytes": sized,
+    "enum": sized,
+    "uuid": _uuid,
+    "timestamp": _pair,
+    "timestamptz": _pair,
+    "interval": _interval,
+    "inet": _inet,
+    "json": _sized_as(json_text),
+    "bit": _bits,
+    "timetz": _pair,
+    "geometry": _sized_as(spatial_ewkb),
+    "geography": _sized_as(spatial_ewkb),
+    "box2d": _box2d,
+    "void": _void,
+    "tsquery": _sized_as(tsquery_text),
+    "tsvector": _sized_as(tsvector_text),
+    "vector": _sized_as(vector_text),
+    "ltree": _sized_as(ltree_text),
 }
 _LEGACY_INT, _LEGACY_RAW = (TAG_INT, _whole(zigzag)), (TAG_BYTES, _raw)
 _LEGACY_READERS: dict[str, tuple[int, LegacyReader]] = {
     "bool": (TAG_INT, _whole(_legacy_boolean)),
-    "int": _LEGACY_INT, "oid": _LEGACY_INT, "date": _LEGACY_INT, "time": _LEGACY_INT, "pg_lsn": _LEGACY_INT,
-    "float": (TAG_FLOAT, _whole(double)), "decimal": (TAG_DECIMAL, decimal),
-    "string": _LEGACY_RAW, "collated": _LEGACY_RAW, "refcursor": _LEGACY_RAW, "bytes": _LEGACY_RAW,
-    "enum": _LEGACY_RAW, "uuid": _LEGACY_RAW, "inet": _LEGACY_RAW,
-    "timestamp": (TAG_TIME, _legacy_timestamp), "timestamptz": (TAG_TIME, _legacy_timestamp), "interval": (TAG_DURATION, _legacy_interval),
-    "json": (TAG_BYTES, json_text), "bit": (TAG_BITS, _whole(_bits)), "timetz": (TAG_TIMETZ, _legacy_timetz),
-    "geometry": (TAG_GEO, spatial_ewkb), "geography": (TAG_GEO, spatial_ewkb), "box2d": (TAG_BOX2D, _legacy_box2d),
-    "tsquery": (TAG_BYTES, lambda data: tsquery_text(data, binary=True)), "tsvector": (TAG_BYTES, tsvector_text),
-    "vector": (TAG_BYTES, vector_text), "ltree": (TAG_BYTES, ltree_text),
+    "int": _LEGACY_INT,
+    "oid": _LEGACY_INT,
+    "date": _LEGACY_INT,
+    "time": _LEGACY_INT,
+    "pg_lsn": _LEGACY_INT,
+    "float": (TAG_FLOAT, _whole(double)),
+    "decimal": (TAG_DECIMAL, decimal),
+    "string": _LEGACY_RAW,
+    "collated": _LEGACY_RAW,
+    "refcursor": _LEGACY_RAW,
+    "bytes": _LEGACY_RAW,
+    "enum": _LEGACY_RAW,
+    "uuid": _LEGACY_RAW,
+    "inet": _LEGACY_RAW,
+    "timestamp": (TAG_TIME, _legacy_timestamp),
+    "timestamptz": (TAG_TIME, _legacy_timestamp),
+    "interval": (TAG_DURATION, _legacy_interval),
+    "json": (TAG_BYTES, json_text),
+    "bit": (TAG_BITS, _whole(_bits)),
+    "timetz": (TAG_TIMETZ, _legacy_timetz),
+    "geometry": (TAG_GEO, spatial_ewkb),
+    "geography": (TAG_GEO, spatial_ewkb),
+    "box2d": (TAG_BOX2D, _legacy_box2d),
+    "tsquery": (TAG_BYTES, lambda data: tsquery_text(data, binary=True)),
+    "tsvector": (TAG_BYTES, tsvector_text),
+    "vector": (TAG_BYTES, vector_text),
+    "ltree": (TAG_BYTES, ltree_text),
 }
 
 
@@ -333,9 +405,28 @@ def _skip_decimal(data: bytes, position: int) -> int:
 
 _SKIP_SIZED = _skip_by(sized)
 _SKIPPERS: dict[int, Callable[[bytes, int], int]] = {
-    NULL: _skip_nothing, NOT_NULL: _skip_nothing, TRUE: _skip_nothing, FALSE: _skip_nothing, VOID: _skip_nothing,
-    INT: _skip_by(zigzag), FLOAT: _skip_by(double), DECIMAL: _skip_decimal, BYTES: _SKIP_SIZED, TIME: _skip_by(_pair), DURATION: _skip_by(_interval),
-    UUID: _skip_by(_uuid), ARRAY: _SKIP_SIZED, INET: _skip_by(_inet), JSON: _SKIP_SIZED, TUPLE: _skip_tuple, BITS: _skip_by(_bits),
-    TIMETZ: _skip_by(_pair), GEO: _SKIP_SIZED, BOX2D: _skip_by(_box2d),
-    TSQUERY: _SKIP_SIZED, TSVECTOR: _SKIP_SIZED, VECTOR: _SKIP_SIZED, LTREE: _SKIP_SIZED,
+    NULL: _skip_nothing,
+    NOT_NULL: _skip_nothing,
+    TRUE: _skip_nothing,
+    FALSE: _skip_nothing,
+    VOID: _skip_nothing,
+    INT: _skip_by(zigzag),
+    FLOAT: _skip_by(double),
+    DECIMAL: _skip_decimal,
+    BYTES: _SKIP_SIZED,
+    TIME: _skip_by(_pair),
+    DURATION: _skip_by(_interval),
+    UUID: _skip_by(_uuid),
+    ARRAY: _SKIP_SIZED,
+    INET: _skip_by(_inet),
+    JSON: _SKIP_SIZED,
+    TUPLE: _skip_tuple,
+    BITS: _skip_by(_bits),
+    TIMETZ: _skip_by(_pair),
+    GEO: _SKIP_SIZED,
+    BOX2D: _skip_by(_box2d),
+    TSQUERY: _SKIP_SIZED,
+    TSVECTOR: _SKIP_SIZED,
+    VECTOR: _SKIP_SIZED,
+    LTREE: _SKIP_SIZED,
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What the chosen part of a source is called in PostgreSQL."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from .renaming import rename
 
 @dataclass(frozen=True)
 class Arrangement:
-    """``rename``: pairs of CockroachDB's full names and new ones. ``merged_database``: the one that all become schemas of; empty: each its own."""
+    """``rename``: pairs of CockroachDB's full names and new ones. ``merged_database``: the one that all become schemas
+    of; empty: each its own."""
 
     rename: tuple[tuple[str, str], ...] = ()
     merged_database: str = ""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What only the system tables of a cluster backup say: comments, roles, settings of databases and roles."""
+
 from __future__ import annotations
 
 from typing import Any, Optional
@@ -34,7 +35,12 @@ def apply_cluster_tables(catalog: Catalog, rows: dict[str, list[Row]]) -> None:
 
 
 def _apply_comment(catalog: Catalog, row: Row) -> None:
-    kind, object_id, sub_id, comment = row["type"], int(row["object_id"] or 0), int(row["sub_id"] or 0), row["comment"] or ""
+    kind, object_id, sub_id, comment = (
+        row["type"],
+        int(row["object_id"] or 0),
+        int(row["sub_id"] or 0),
+        row["comment"] or "",
+    )
     for database in catalog.databases:
         for item in _commented(database, str(kind), object_id, sub_id):
             item.comment = comment
@@ -45,7 +51,10 @@ def _commented(database: Database, kind: str, object_id: int, sub_id: int) -> li
     if kind == _DATABASE:
         return [database] if database.id == object_id else []
     lists: dict[str, list[Any]] = {
-        _TABLE: [*database.tables, *database.views, *database.sequences], _SCHEMA: database.schemas, _FUNCTION: database.functions, _TYPE: database.types,
+        _TABLE: [*database.tables, *database.views, *database.sequences],
+        _SCHEMA: database.schemas,
+        _FUNCTION: database.functions,
+        _TYPE: database.types,
     }
     if kind in lists:
         return [item for item in lists[kind] if item.id == object_id]
@@ -109,10 +118,15 @@ def _apply_settings(catalog: Catalog, row: Row) -> None:
     database_id, role = int(row["database_id"] or 0), row.get("role_name") or ""
     settings = text_array(row.get("settings") or "{}")
     if role or not database_id:
-        catalog.findings.append(Finding(
-            "role_settings", "info", role or "all roles", f"Session settings are not carried over: {', '.join(settings)}.",
-            "Set those that PostgreSQL knows with ALTER ROLE … SET.",
-        ))
+        catalog.findings.append(
+            Finding(
+                "role_settings",
+                "info",
+                role or "all roles",
+                f"Session settings are not carried over: {', '.join(settings)}.",
+                "Set those that PostgreSQL knows with ALTER ROLE … SET.",
+            )
+        )
         return
     for database in catalog.databases:
         if database.id == database_id:

@@ -2,9 +2,10 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Types of columns that go by a domain.
 
-A descriptor gives such a column the base type with the domain's oid. Values are the base type's in every respect: all that reads and writes them
-sees the base type, and ``domain_id`` keeps the name.
+A descriptor gives such a column the base type with the domain's oid. Values are the base type's in every respect: all
+that reads and writes them sees the base type, and ``domain_id`` keeps the name.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -22,9 +23,18 @@ def base_type(domain: UserType) -> SqlType:
 
 
 def base_problem(base: SqlType) -> str:
-    """Return what is wrong with a base type, empty when nothing is: CockroachDB refuses some (create-domain of v26.3's documentation)."""
-    plain = base.family not in ("array", "tuple") and not base.domain_id and (base.oid < USER_TYPE_OID_BASE or base.family == "enum")
-    return "" if plain else "its base type is an array, a composite type or a domain, which no known release of CockroachDB takes"
+    """Return what is wrong with a base type, empty when nothing is: CockroachDB refuses some (create-domain of v26.3's
+    documentation)."""
+    plain = (
+        base.family not in ("array", "tuple")
+        and not base.domain_id
+        and (base.oid < USER_TYPE_OID_BASE or base.family == "enum")
+    )
+    return (
+        ""
+        if plain
+        else "its base type is an array, a composite type or a domain, which no known release of CockroachDB takes"
+    )
 
 
 def domain_type(domain: UserType) -> SqlType:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From the descriptors of a backup to the catalog."""
+
 from __future__ import annotations
 
 from dataclasses import asdict
@@ -53,11 +54,12 @@ InSchema = TypeVar("InSchema", bound=Union[Table, View, Sequence, UserType, Func
 def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -> Catalog:
     """Return the user databases that these descriptors (id to serialised Descriptor) describe.
 
-    ``before_imports``: the source can give the rows that a table had before an IMPORT INTO that is under way; else it is left out with a finding.
+    ``before_imports``: the source can give the rows that a table had before an IMPORT INTO that is under way; else it
+    is left out with a finding.
 
     Dropped objects are left out silently, temporary, offline and unfinished ones with a finding. Roles are those
-    that owners and grants name; a cluster backup's system tables say more about them. What a descriptor says that is not
-    known concerns that object alone: it is among ``unreadable``, and refused when it is chosen.
+    that owners and grants name; a cluster backup's system tables say more about them. What a descriptor says that is
+    not known concerns that object alone: it is among ``unreadable``, and refused when it is chosen.
     """
     catalog = Catalog()
     parsed = _open_all(descriptors, catalog.findings)
@@ -84,24 +86,33 @@ def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -
 
 
 def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findings: list[Finding]) -> dict[str, Table]:
-    """Return the ``wanted`` tables of the system database by name; empty unless the backup is of the whole cluster. One that is not understood is a finding."""
+    """Return the ``wanted`` tables of the system database by name; empty unless the backup is of the whole cluster. One
+    that is not understood is a finding."""
     tables = {}
     for kind, message in _open_all(descriptors, []).values():
-        in_system = kind == _TABLE and protobuf.integer(message, 4) == SYSTEM_DATABASE_ID and not _is_left_out(message, 19)
+        in_system = (
+            kind == _TABLE and protobuf.integer(message, 4) == SYSTEM_DATABASE_ID and not _is_left_out(message, 19)
+        )
         name = protobuf.text(message, 1) if in_system else ""
         if name in wanted and 28 not in message and not protobuf.text(message, 24):
             try:
                 tables[name] = read_table(message, "system")
             except UnsupportedError as error:
-                findings.append(Finding(
-                    "system_table_unknown", "error", f"system.{name}", f"What the cluster's table says is left out: {error}.",
-                    f"Look into system.{name} in CockroachDB before it is switched off.",
-                ))
+                findings.append(
+                    Finding(
+                        "system_table_unknown",
+                        "error",
+                        f"system.{name}",
+                        f"What the cluster's table says is left out: {error}.",
+                        f"Look into system.{name} in CockroachDB before it is switched off.",
+                    )
+                )
     return tables
 
 
 def _open_all(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[int, tuple[int, protobuf.Message]]:
-    """Return kind and content by id. Those of an unknown kind have no name that could be known: an error finding each."""
+    """Return kind and content by id. Those of an unknown kind have no name that could be known: an error finding
+    each."""
     parsed = {}
     for number, data in descriptors.items():
         wrapper = protobuf.parse(data)
@@ -109,16 +120,27 @@ def _open_all(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[in
         if len(wrapper) == 1 and kind in fields.DESCRIPTOR_KINDS:
             parsed[number] = kind, protobuf.parse(protobuf.blob(wrapper, kind))
         else:
-            findings.append(Finding(
-                "unknown_descriptor", "error", f"descriptor {number}" if number > 0 else "a descriptor",
-                f"An object of an unknown kind (field {', '.join(map(str, sorted(wrapper)))} of its descriptor) is left out.",
-                "Look with SHOW CREATE in CockroachDB for what is not in PostgreSQL, or take a release of this collection that knows it.",
-            ))
+            findings.append(
+                Finding(
+                    "unknown_descriptor",
+                    "error",
+                    f"descriptor {number}" if number > 0 else "a descriptor",
+                    f"An object of an unknown kind (field {', '.join(map(str, sorted(wrapper)))} of its descriptor) "
+                    "is left out.",
+                    "Look with SHOW CREATE in CockroachDB for what is not in PostgreSQL, or take a release of this "
+                    "collection that knows it.",
+                )
+            )
     return parsed
 
 
 def _unreadable(
-    number: int, kind: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema], error: UnsupportedError,
+    number: int,
+    kind: int,
+    message: protobuf.Message,
+    databases: dict[int, Database],
+    schemas: dict[int, Schema],
+    error: UnsupportedError,
 ) -> UnreadableObject:
     what, name, database, schema = _IN_SCHEMA[kind]
     in_schema = schemas.get(protobuf.integer(message, schema))
@@ -143,7 +165,11 @@ def _databases(parsed: dict[int, tuple[int, protobuf.Message]], catalog: Catalog
                 continue
             owner, grants = read_privileges(protobuf.blob(message, 3), name)
             databases[number] = Database(
-                number, name, primary_region=protobuf.text(protobuf.parse(protobuf.blob(message, 10)), 3), owner=owner, grants=grants,
+                number,
+                name,
+                primary_region=protobuf.text(protobuf.parse(protobuf.blob(message, 10)), 3),
+                owner=owner,
+                grants=grants,
                 default_privileges=read_default_privileges(protobuf.blob(message, 11), name),
             )
         except UnsupportedError as error:
@@ -152,7 +178,9 @@ def _databases(parsed: dict[int, tuple[int, protobuf.Message]], catalog: Catalog
     return databases
 
 
-def _schemas(parsed: dict[int, tuple[int, protobuf.Message]], databases: dict[int, Database], catalog: Catalog) -> dict[int, Schema]:
+def _schemas(
+    parsed: dict[int, tuple[int, protobuf.Message]], databases: dict[int, Database], catalog: Catalog
+) -> dict[int, Schema]:
     schemas = {}
     for number, (kind, message) in sorted(parsed.items()):
         if kind != _SCHEMA:
@@ -181,7 +209,9 @@ def _place(item: InSchema, database: Database, schemas: dict[int, Schema]) -> In
             # There everybody may use it; later releases say so in a descriptor.
             database.schemas.append(Schema(_PUBLIC_SCHEMA_ID, "public", grants=[Grant("public", ["CREATE", "USAGE"])]))
     elif item.schema_id not in schemas:
-        raise CorruptBackupError(f"{database.name}.{item.name} is in the schema {item.schema_id}, which the backup does not describe")
+        raise CorruptBackupError(
+            f"{database.name}.{item.name} is in the schema {item.schema_id}, which the backup does not describe"
+        )
     return item
 
 
@@ -189,14 +219,23 @@ def _report_state(name: str, kind: str, state: int, findings: list[Finding]) -> 
     if state not in _STATES:
         raise UnsupportedError(f"{kind} {name} is in the unknown state {state}")
     if _STATES[state] != "dropped":
-        findings.append(Finding(
-            "not_public", "error", name, f"The {kind} is left out: it was {_STATES[state]} when the backup was taken.",
-            "Take the backup again after the import, restore or schema change is done.",
-        ))
+        findings.append(
+            Finding(
+                "not_public",
+                "error",
+                name,
+                f"The {kind} is left out: it was {_STATES[state]} when the backup was taken.",
+                "Take the backup again after the import, restore or schema change is done.",
+            )
+        )
 
 
 def _add_table(
-    message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema], catalog: Catalog, before_imports: bool,
+    message: protobuf.Message,
+    databases: dict[int, Database],
+    schemas: dict[int, Schema],
+    catalog: Catalog,
+    before_imports: bool,
 ) -> None:
     findings = catalog.findings
     name, database = protobuf.text(message, 1), databases.get(protobuf.integer(message, 4))
@@ -208,14 +247,24 @@ def _add_table(
     if _is_left_out(message, 19) and not unfinished:
         _report_state(full_name, "table", protobuf.integer(message, 19), findings)
     elif protobuf.integer(message, 39):
-        findings.append(Finding("temporary_table", "info", full_name, "The temporary table is left out: it belongs to a session."))
+        findings.append(
+            Finding("temporary_table", "info", full_name, "The temporary table is left out: it belongs to a session.")
+        )
     elif 61 in message:
         raise UnsupportedError(f"{full_name} is an external table: its rows are in another cluster, not in this backup")
     elif 28 in message:
         database.sequences.append(_place(read_sequence(message, database.name), database, schemas))
     elif protobuf.text(message, 24):
         if 64 in message:
-            findings.append(Finding("trigger_left_out", "error", full_name, "The triggers of the view are left out.", "Write them again with CREATE TRIGGER."))
+            findings.append(
+                Finding(
+                    "trigger_left_out",
+                    "error",
+                    full_name,
+                    "The triggers of the view are left out.",
+                    "Write them again with CREATE TRIGGER.",
+                )
+            )
         database.views.append(_place(read_view(message, database.name), database, schemas))
     else:
         table = _place(read_table(message, database.name), database, schemas)
@@ -223,16 +272,22 @@ def _add_table(
         findings += unfinished_changes(message, full_name)
         if unfinished:
             catalog.unfinished_imports[table.id] = unfinished
-            findings.append(Finding(
-                "import_under_way", "warning", full_name,
-                "The table is as it was before the IMPORT INTO that was under way when the backup was taken: what that had written is left out, as "
-                "RESTORE leaves it out.",
-                "Import the same data again, or take the backup again after the import is done.",
-            ))
+            findings.append(
+                Finding(
+                    "import_under_way",
+                    "warning",
+                    full_name,
+                    "The table is as it was before the IMPORT INTO that was under way when the backup was taken: what "
+                    "that had written is left out, as "
+                    "RESTORE leaves it out.",
+                    "Import the same data again, or take the backup again after the import is done.",
+                )
+            )
 
 
 def _unfinished_import(message: protobuf.Message, full_name: str) -> Optional[UnfinishedImport]:
-    """Return the IMPORT INTO for which a table is offline (54 import_start_wall_time, 59 import_epoch, 60 import_type of TableDescriptor)."""
+    """Return the IMPORT INTO for which a table is offline (54 import_start_wall_time, 59 import_epoch, 60 import_type
+    of TableDescriptor)."""
     start = protobuf.integer(message, 54)
     if protobuf.integer(message, 19) != _OFFLINE or not start:
         return None
@@ -250,20 +305,32 @@ def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], cat
         for column_ids, reference in read_index_foreign_keys(parsed[table.id][1]):
             referenced = tables.get(protobuf.integer(reference, 1))
             if protobuf.integer(reference, 1) in unreadable:
-                catalog.findings.append(Finding(
-                    "foreign_key_without_target", "error", f"{table.name}.{protobuf.text(reference, 3)}",
-                    f"The foreign key is left out: {unreadable[protobuf.integer(reference, 1)]}, to which it refers, cannot be migrated.",
-                ))
+                catalog.findings.append(
+                    Finding(
+                        "foreign_key_without_target",
+                        "error",
+                        f"{table.name}.{protobuf.text(reference, 3)}",
+                        f"The foreign key is left out: {unreadable[protobuf.integer(reference, 1)]}, to which it "
+                        "refers, cannot be migrated.",
+                    )
+                )
                 continue
             if referenced is None:
-                raise CorruptBackupError(f"{table.name} has a foreign key to the table {protobuf.integer(reference, 1)}, which the backup does not describe")
+                raise CorruptBackupError(
+                    f"{table.name} has a foreign key to the table {protobuf.integer(reference, 1)}, which the backup "
+                    "does not describe"
+                )
             key = old_foreign_key(column_ids, reference, referenced)
             if key.name not in {other.name for other in table.foreign_keys}:
                 table.foreign_keys.append(key)
 
 
 def _add_type(
-    number: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema], findings: list[Finding],
+    number: int,
+    message: protobuf.Message,
+    databases: dict[int, Database],
+    schemas: dict[int, Schema],
+    findings: list[Finding],
 ) -> None:
     name, database = protobuf.text(message, 3), databases.get(protobuf.integer(message, 1))
     kind = protobuf.integer(message, 5)
@@ -273,7 +340,14 @@ def _add_type(
     if kind not in (0, _MULTI_REGION, _COMPOSITE, _DOMAIN):
         raise UnsupportedError(f"type {database.name}.{name} is of the unknown kind {kind}")
     owner, grants = read_privileges(protobuf.blob(message, 14), f"{database.name}.{name}")
-    item = UserType(number, name, protobuf.integer(message, 2), array_type_id=protobuf.integer(message, 8), owner=owner, grants=grants)
+    item = UserType(
+        number,
+        name,
+        protobuf.integer(message, 2),
+        array_type_id=protobuf.integer(message, 8),
+        owner=owner,
+        grants=grants,
+    )
     if kind == _COMPOSITE:
         item.kind = "composite"
         for element in protobuf.blobs(protobuf.parse(protobuf.blob(message, 18)), 1):
@@ -293,7 +367,9 @@ def _add_type(
     database.types.append(_place(item, database, schemas))
 
 
-def _add_function(number: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema]) -> None:
+def _add_function(
+    number: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema]
+) -> None:
     name, database = protobuf.text(message, 1), databases.get(protobuf.integer(message, 3))
     if database is None or _is_left_out(message, 16):
         return
@@ -307,33 +383,55 @@ def _add_function(number: int, message: protobuf.Message, databases: dict[int, D
     if protobuf.integer(message, 23) not in (0, _DEFINER):
         raise UnsupportedError(f"function {full_name}: the security mode {protobuf.integer(message, 23)} is not known")
     item = Function(
-        number, name, protobuf.integer(message, 4),
+        number,
+        name,
+        protobuf.integer(message, 4),
         parameters=[_parameter(protobuf.parse(data), full_name) for data in protobuf.blobs(message, 5)],
         return_type=read_type(protobuf.blob(returned, 1), full_name) if 1 in returned else None,
-        returns_set=bool(protobuf.integer(returned, 2)), language=_LANGUAGES[language], body=protobuf.text(message, 8),
-        volatility=_VOLATILITIES.get(protobuf.integer(message, 9), "VOLATILE"), leakproof=bool(protobuf.integer(message, 10)),
-        strict=protobuf.integer(message, 11) in (2, 3), procedure=bool(protobuf.integer(message, 21)), owner=owner, grants=grants,
-        security_definer=protobuf.integer(message, 23) == _DEFINER, depends_on=[*protobuf.integers(message, 13), *protobuf.integers(message, 22)],
+        returns_set=bool(protobuf.integer(returned, 2)),
+        language=_LANGUAGES[language],
+        body=protobuf.text(message, 8),
+        volatility=_VOLATILITIES.get(protobuf.integer(message, 9), "VOLATILE"),
+        leakproof=bool(protobuf.integer(message, 10)),
+        strict=protobuf.integer(message, 11) in (2, 3),
+        procedure=bool(protobuf.integer(message, 21)),
+        owner=owner,
+        grants=grants,
+        security_definer=protobuf.integer(message, 23) == _DEFINER,
+        depends_on=[*protobuf.integers(message, 13), *protobuf.integers(message, 22)],
     )
     database.functions.append(_place(item, database, schemas))
 
 
 def _parameter(message: protobuf.Message, name: str) -> dict[str, object]:
     return {
-        "mode": _PARAMETER_MODES[protobuf.integer(message, 1)], "name": protobuf.text(message, 2),
-        "type": asdict(read_type(protobuf.blob(message, 3), name)), "default": protobuf.text(message, 4),
+        "mode": _PARAMETER_MODES[protobuf.integer(message, 1)],
+        "name": protobuf.text(message, 2),
+        "type": asdict(read_type(protobuf.blob(message, 3), name)),
+        "default": protobuf.text(message, 4),
     }
 
 
 def _named_roles(databases: list[Database]) -> set[str]:
     names: set[str] = set()
     for database in databases:
-        items: list[Any] = [database, *database.schemas, *database.types, *database.sequences, *database.tables, *database.views, *database.functions]
+        items: list[Any] = [
+            database,
+            *database.schemas,
+            *database.types,
+            *database.sequences,
+            *database.tables,
+            *database.views,
+            *database.functions,
+        ]
         for item in items:
             grants: list[Grant] = item.grants
             owner: Optional[str] = item.owner
             names |= {grant.role for grant in grants} | ({owner} if owner else set())
         names |= {role for table in database.tables for policy in table.policies for role in policy["roles"]}
-        for given in [*database.default_privileges, *(given for schema in database.schemas for given in schema.default_privileges)]:
+        for given in [
+            *database.default_privileges,
+            *(given for schema in database.schemas for given in schema.default_privileges),
+        ]:
             names |= {grant.role for grant in given.grants} | ({given.role} if given.role else set())
     return names - BUILT_IN_ROLES

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The full names of a catalog's objects, and what else has to follow when they change."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -31,34 +32,51 @@ def names_by_id(catalog: Catalog) -> dict[int, Name]:
 
 
 def check_names(catalog: Catalog, variable: str) -> None:
-    """Refuse names that PostgreSQL cannot have, or that it would take for one. Raises ConfigurationError naming the variable."""
+    """Refuse names that PostgreSQL cannot have, or that it would take for one. Raises ConfigurationError naming the
+    variable."""
     _refuse_clashes([(database.name, database.name) for database in catalog.databases], "databases", variable)
     for database in catalog.databases:
         schemas = {schema.id: schema.name for schema in database.schemas}
-        _refuse_clashes([(schema.name, f"{database.name}.{schema.name}") for schema in database.schemas], "schemas", variable)
+        _refuse_clashes(
+            [(schema.name, f"{database.name}.{schema.name}") for schema in database.schemas], "schemas", variable
+        )
         for schema in database.schemas:
             if schema.name.startswith("pg_") or schema.name in _RESERVED_SCHEMAS:
-                raise ConfigurationError(f"{variable}: PostgreSQL keeps the schema name {schema.name} for itself, choose another one")
-            named = [item for item in objects(database) if item.schema_id == schema.id and not isinstance(item, Function)]
-            _refuse_clashes([(item.name, f"{database.name}.{schemas[item.schema_id]}.{item.name}") for item in named], "objects", variable)
+                raise ConfigurationError(
+                    f"{variable}: PostgreSQL keeps the schema name {schema.name} for itself, choose another one"
+                )
+            named = [
+                item for item in objects(database) if item.schema_id == schema.id and not isinstance(item, Function)
+            ]
+            _refuse_clashes(
+                [(item.name, f"{database.name}.{schemas[item.schema_id]}.{item.name}") for item in named],
+                "objects",
+                variable,
+            )
 
 
 def _refuse_clashes(names: list[tuple[str, str]], kind: str, variable: str) -> None:
     seen: set[str] = set()
     for name, full_name in names:
         if clip(name) in seen:
-            raise ConfigurationError(f"{variable}: two {kind} would be {full_name} (PostgreSQL's names have {MAX_BYTES} bytes): give one of them another name")
+            raise ConfigurationError(
+                f"{variable}: two {kind} would be {full_name} (PostgreSQL's names have {MAX_BYTES} bytes): give one "
+                "of them another name"
+            )
         seen.add(clip(name))
 
 
 def follow_names(catalog: Catalog, before: Mapping[int, Name], homes: Mapping[int, str]) -> None:
     """Bring every SQL text of the catalog to the names that its objects have now.
 
-    ``before`` are the names by id from before the change, ``homes`` the database that each object was in. Views and functions whose text
-    cannot follow are left out with a finding. Raises ConfigurationError for any other text that cannot.
+    ``before`` are the names by id from before the change, ``homes`` the database that each object was in. Views and
+    functions whose text cannot follow are left out with a finding. Raises ConfigurationError for any other text that
+    cannot.
     """
     after = names_by_id(catalog)
-    references = References({name: after[number] for number, name in before.items() if number in after and after[number] != name})
+    references = References(
+        {name: after[number] for number, name in before.items() if number in after and after[number] != name}
+    )
     if not references.changed:
         return
     for database in catalog.databases:
@@ -99,16 +117,24 @@ def _follow_in_table(table: Table, references: References, home: str, where: str
     for trigger in table.triggers:
         trigger.when = followed(trigger.when, trigger.name)
     for policy in table.policies:
-        policy.update({key: followed(policy[key], str(policy.get("name"))) for key in ("using", "with_check") if policy.get(key)})
+        policy.update(
+            {key: followed(policy[key], str(policy.get("name"))) for key in ("using", "with_check") if policy.get(key)}
+        )
 
 
 def _follow_in_functions(
-    database: Database, references: References, homes: Mapping[int, str], after: Mapping[int, Name], findings: list[Finding],
+    database: Database,
+    references: References,
+    homes: Mapping[int, str],
+    after: Mapping[int, Name],
+    findings: list[Finding],
 ) -> None:
     kept = []
     for function in database.functions:
         where = ".".join(after[function.id])
-        follow: Callable[[str, str, str], str] = references.follow if function.language == "SQL" else references.follow_procedural
+        follow: Callable[[str, str, str], str] = (
+            references.follow if function.language == "SQL" else references.follow_procedural
+        )
         try:
             function.body = follow(function.body, homes[function.id], where)
             for parameter in function.parameters:
@@ -122,13 +148,19 @@ def _follow_in_functions(
     for table in database.tables:
         for trigger in table.triggers:
             if trigger.function_id in gone:
-                findings.append(_left_out(f"{'.'.join(after[table.id])}.{trigger.name}", "trigger", "Its function is left out."))
+                findings.append(
+                    _left_out(f"{'.'.join(after[table.id])}.{trigger.name}", "trigger", "Its function is left out.")
+                )
         table.triggers = [trigger for trigger in table.triggers if trigger.function_id not in gone]
     database.functions = kept
 
 
 def _follow_in_views(
-    database: Database, references: References, homes: Mapping[int, str], after: Mapping[int, Name], findings: list[Finding],
+    database: Database,
+    references: References,
+    homes: Mapping[int, str],
+    after: Mapping[int, Name],
+    findings: list[Finding],
 ) -> None:
     gone: set[int] = set()
     for view in database.views:
@@ -148,14 +180,21 @@ def _follow_in_views(
 
 
 def _left_out(where: str, kind: str, reason: object) -> Finding:
-    return Finding("rename_not_followed", "error", where, f"The {kind} is left out: its text cannot follow the new names. {reason}", _ADVICE)
+    return Finding(
+        "rename_not_followed",
+        "error",
+        where,
+        f"The {kind} is left out: its text cannot follow the new names. {reason}",
+        _ADVICE,
+    )
 
 
 def rename_findings(findings: list[Finding], renamed: Mapping[str, str]) -> list[Finding]:
     """Return findings with the new full names of what they are about; ``renamed`` maps old to new full names."""
+
     def current(name: str) -> str:
         parts = [old for old in renamed if name == old or name.startswith(old + ".")]
         longest = max(parts, key=len, default="")
-        return renamed[longest] + name[len(longest):] if longest else name
+        return renamed[longest] + name[len(longest) :] if longest else name
 
     return [dataclasses.replace(finding, object=current(finding.object)) for finding in findings]

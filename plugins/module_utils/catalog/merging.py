@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """All databases as schemas of one."""
+
 from __future__ import annotations
 
 import copy
@@ -11,24 +12,42 @@ from ..errors import ConfigurationError
 from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
 from .model import Catalog, Database, Finding, Grant, Schema
 
-_PLACED = frozenset((
-    "id", "name", "schemas", "types", "sequences", "tables", "views", "functions", "settings", "regions", "primary_region", "owner", "grants", "comment",
-))
+_PLACED = frozenset(
+    (
+        "id",
+        "name",
+        "schemas",
+        "types",
+        "sequences",
+        "tables",
+        "views",
+        "functions",
+        "settings",
+        "regions",
+        "primary_region",
+        "owner",
+        "grants",
+        "comment",
+    )
+)
 """What of a database has a place in the merged one."""
 _PUBLIC = "public"
 _CONNECT = "CONNECT"
 
 
 def merge(catalog: Catalog, name: str) -> Catalog:
-    """Return a copy of the catalog with one database: ``public`` of the database shop becomes its schema ``shop``, any other one ``shop_<schema>``.
+    """Return a copy of the catalog with one database: ``public`` of the database shop becomes its schema ``shop``, any
+    other one ``shop_<schema>``.
 
-    An empty ``name`` leaves the catalog as it is. Raises ConfigurationError for a name that PostgreSQL cannot have, for schemas that would
-    have one name, and for SQL texts that cannot follow.
+    An empty ``name`` leaves the catalog as it is. Raises ConfigurationError for a name that PostgreSQL cannot have, for
+    schemas that would have one name, and for SQL texts that cannot follow.
     """
     if not name:
         return catalog
     if "\0" in name or len(name.encode("utf-8")) > MAX_BYTES:
-        raise ConfigurationError(f"merged_database: {name!r} cannot be a name, PostgreSQL's have 1 to {MAX_BYTES} bytes")
+        raise ConfigurationError(
+            f"merged_database: {name!r} cannot be a name, PostgreSQL's have 1 to {MAX_BYTES} bytes"
+        )
     catalog = copy.deepcopy(catalog)
     before = names_by_id(catalog)
     homes = {number: found[0] for number, found in before.items()}
@@ -37,7 +56,11 @@ def merge(catalog: Catalog, name: str) -> Catalog:
     for database in catalog.databases:
         _add(database, merged, renamed)
     _add_owner_and_grants(catalog, merged)
-    merged.settings = [setting for setting in _first_settings(catalog) if all(setting in database.settings for database in catalog.databases)]
+    merged.settings = [
+        setting
+        for setting in _first_settings(catalog)
+        if all(setting in database.settings for database in catalog.databases)
+    ]
     primary_regions = {database.primary_region for database in catalog.databases}
     merged.primary_region = primary_regions.pop() if len(primary_regions) == 1 else ""
     merged.regions = sorted({region for database in catalog.databases for region in database.regions})
@@ -52,20 +75,37 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
     """Return what becomes of each database, and what of it is left out."""
     found = []
     for database in catalog.databases:
-        found.append(Finding("database_as_schemas", "info", merged.name, f"The database {database.name} becomes schemas of {merged.name}."))
+        found.append(
+            Finding(
+                "database_as_schemas",
+                "info",
+                merged.name,
+                f"The database {database.name} becomes schemas of {merged.name}.",
+            )
+        )
         lost = [setting for setting in database.settings if setting not in merged.settings]
         if lost:
-            found.append(Finding(
-                "database_settings", "info", f"{merged.name}.{database.name}", f"Session defaults of the database are not carried over: {', '.join(lost)}.",
-                "Set those that PostgreSQL knows with ALTER ROLE … SET.",
-            ))
+            found.append(
+                Finding(
+                    "database_settings",
+                    "info",
+                    f"{merged.name}.{database.name}",
+                    f"Session defaults of the database are not carried over: {', '.join(lost)}.",
+                    "Set those that PostgreSQL knows with ALTER ROLE … SET.",
+                )
+            )
         for spec in dataclasses.fields(database):
             if spec.name not in _PLACED and getattr(database, spec.name):
                 what = spec.name.replace("_", " ")
-                found.append(Finding(
-                    "database_part_left_out", "warning", database.name, f"The {what} of the database are left out: they would reach all schemas.",
-                    "Set them for the schemas by hand.",
-                ))
+                found.append(
+                    Finding(
+                        "database_part_left_out",
+                        "warning",
+                        database.name,
+                        f"The {what} of the database are left out: they would reach all schemas.",
+                        "Set them for the schemas by hand.",
+                    )
+                )
     return found
 
 
@@ -97,7 +137,8 @@ def _add(database: Database, merged: Database, renamed: dict[str, str]) -> None:
 
 
 def _add_owner_and_grants(catalog: Catalog, merged: Database) -> None:
-    """Keep the owner that all have, and who may connect to any; other grants would reach further than before, and are left out with a finding."""
+    """Keep the owner that all have, and who may connect to any; other grants would reach further than before, and are
+    left out with a finding."""
     owners = {database.owner for database in catalog.databases}
     merged.owner = owners.pop() if len(owners) == 1 else ""
     roles: set[str] = set()
@@ -107,9 +148,13 @@ def _add_owner_and_grants(catalog: Catalog, merged: Database) -> None:
                 roles.add(grant.role)
             lost = [privilege for privilege in grant.privileges if privilege != _CONNECT]
             if lost and grant.role not in ("admin", "root", "public"):
-                catalog.findings.append(Finding(
-                    "database_grant_left_out", "warning", database.name,
-                    f"{', '.join(lost)} on the database for {grant.role} is left out: it would reach all schemas.",
-                    "Grant what the role needs on the schemas.",
-                ))
+                catalog.findings.append(
+                    Finding(
+                        "database_grant_left_out",
+                        "warning",
+                        database.name,
+                        f"{', '.join(lost)} on the database for {grant.role} is left out: it would reach all schemas.",
+                        "Grant what the role needs on the schemas.",
+                    )
+                )
     merged.grants = [Grant(role, [_CONNECT]) for role in sorted(roles)]

@@ -6,6 +6,7 @@ Plain data without behaviour that needs a database. Expressions are kept as Cock
 text, exactly as the descriptors store them; ids are descriptor ids. Sources fill it, the
 conversion reads it, and ``catalog.json`` in a dump is its JSON form.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -43,7 +44,8 @@ class SqlType:
     """Such as ``PointZ``; empty when any shape is allowed."""
     srid: int = 0
     domain_id: int = 0
-    """Descriptor id of the domain that the type goes by, 0 otherwise; all else is of the type that the domain is based on."""
+    """Descriptor id of the domain that the type goes by, 0 otherwise; all else is of the type that the domain is based
+    on."""
 
 
 @dataclass
@@ -107,7 +109,8 @@ class Index:
     created_explicitly: bool = False
     partitioned: bool = False
     implicit_columns: int = 0
-    """How many columns CockroachDB has put in front for its partitions, such as the region of REGIONAL BY ROW; nobody wrote them."""
+    """How many columns CockroachDB has put in front for its partitions, such as the region of REGIONAL BY ROW; nobody
+    wrote them."""
     comment: str = ""
 
 
@@ -187,7 +190,8 @@ class Table:
     unique_without_index: list[UniqueWithoutIndex] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
     policies: list[dict[str, Any]] = field(default_factory=list)
-    """Row-level security policies: name, type (PERMISSIVE, RESTRICTIVE), command (ALL, SELECT ...), roles, using, with_check."""
+    """Row-level security policies: name, type (PERMISSIVE, RESTRICTIVE), command (ALL, SELECT ...), roles, using,
+    with_check."""
     row_level_security: bool = False
     row_level_security_forced: bool = False
     ttl: dict[str, Any] = field(default_factory=dict)
@@ -370,7 +374,8 @@ class Finding:
 class UnfinishedImport:
     """An IMPORT INTO that was under way: what it wrote is no part of its table, which is as it was before.
 
-    It wrote from the time ``start`` on (nanoseconds since 1970); where ``epoch`` is not 0 its values have that number in their headers.
+    It wrote from the time ``start`` on (nanoseconds since 1970); where ``epoch`` is not 0 its values have that number
+    in their headers.
     """
 
     table: str

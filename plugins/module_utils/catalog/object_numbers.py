@@ -2,9 +2,10 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The numbers that CockroachDB's object identifiers (REGCLASS and its like) hold, and what they were given to.
 
-Values keep the numbers of the cluster that wrote them. A restored database has new ones, so that a list of the old ones, by kind and
-full name, has to go with it.
+Values keep the numbers of the cluster that wrote them. A restored database has new ones, so that a list of the old
+ones, by kind and full name, has to go with it.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +18,16 @@ REGPROC, REGPROCEDURE, REGCLASS, REGTYPE, REGNAMESPACE, REGROLE = 24, 2202, 2205
 OBJECT_IDENTIFIERS = frozenset((REGPROC, REGPROCEDURE, REGCLASS, REGTYPE, REGNAMESPACE, REGROLE))
 """The types' own oids."""
 
-DATABASE, SCHEMA, RELATION, SEQUENCE, TYPE, ARRAY_TYPE, ROUTINE, ROLE = "database", "schema", "relation", "sequence", "type", "array type", "routine", "role"
+DATABASE, SCHEMA, RELATION, SEQUENCE, TYPE, ARRAY_TYPE, ROUTINE, ROLE = (
+    "database",
+    "schema",
+    "relation",
+    "sequence",
+    "type",
+    "array type",
+    "routine",
+    "role",
+)
 _BUILT_IN_ROLES = ("root", "admin")
 _NAMESPACE_TAG, _USER_TAG = b"\x01", b"\x09"
 _FNV_OFFSET, _FNV_PRIME, _WORD = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
@@ -41,7 +51,10 @@ class ObjectNumbers:
 def read_records(records: Iterable[Iterable[Any]]) -> ObjectNumbers:
     """Read what ``records`` returned."""
     found = [(int(number), tuple(map(str, key))) for number, *key in records]
-    return ObjectNumbers({key: number for number, key in found if key[0] != ROLE}, tuple(key[1] for _number, key in found if key[0] == ROLE))
+    return ObjectNumbers(
+        {key: number for number, key in found if key[0] != ROLE},
+        tuple(key[1] for _number, key in found if key[0] == ROLE),
+    )
 
 
 def object_numbers(catalog: Catalog) -> ObjectNumbers:
@@ -87,7 +100,8 @@ def _type_key(kind: SqlType, types: Mapping[int, str]) -> str:
 
 
 def type_number(type_id: int) -> int:
-    """Return a REGTYPE's number of a type, of an array type or of a table's rows; those of routines are made the same way."""
+    """Return a REGTYPE's number of a type, of an array type or of a table's rows; those of routines are made the same
+    way."""
     return type_id + USER_TYPE_OID_BASE
 
 

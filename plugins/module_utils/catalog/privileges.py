@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From a descriptor's privilege bits to grants and an owner."""
+
 from __future__ import annotations
 
 from ..backup import protobuf
@@ -11,8 +12,24 @@ _KNOWN, _KNOWN_USER = frozenset((1, 2, 3)), frozenset((1, 2, 3))
 _KNOWN_DEFAULT = frozenset((12, 13, 14))
 _DEFAULT_KINDS = {1: "TABLES", 2: "SEQUENCES", 3: "TYPES", 4: "SCHEMAS", 5: "FUNCTIONS"}
 _NAMES = {
-    1: "ALL", 2: "CREATE", 3: "DROP", 4: "GRANT", 5: "SELECT", 6: "INSERT", 7: "DELETE", 8: "UPDATE", 9: "USAGE", 10: "ZONECONFIG",
-    11: "CONNECT", 12: "RULE", 20: "EXECUTE", 23: "BACKUP", 24: "RESTORE", 26: "CHANGEFEED", 29: "REPLICATION", 37: "TRIGGER",
+    1: "ALL",
+    2: "CREATE",
+    3: "DROP",
+    4: "GRANT",
+    5: "SELECT",
+    6: "INSERT",
+    7: "DELETE",
+    8: "UPDATE",
+    9: "USAGE",
+    10: "ZONECONFIG",
+    11: "CONNECT",
+    12: "RULE",
+    20: "EXECUTE",
+    23: "BACKUP",
+    24: "RESTORE",
+    26: "CHANGEFEED",
+    29: "REPLICATION",
+    37: "TRIGGER",
 }
 
 
@@ -30,7 +47,11 @@ def _grants(message: protobuf.Message, name: str, old: bool) -> list[Grant]:
     for item in protobuf.blobs(message, 1):
         user = protobuf.parse(item)
         _refuse_unknown(user, _KNOWN_USER, name)
-        grants.append(Grant(protobuf.text(user, 1), _names(protobuf.integer(user, 2), old), _names(protobuf.integer(user, 3), old)))
+        grants.append(
+            Grant(
+                protobuf.text(user, 1), _names(protobuf.integer(user, 2), old), _names(protobuf.integer(user, 3), old)
+            )
+        )
     return [grant for grant in grants if grant.privileges]
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """New names for databases, schemas and what is in them."""
+
 from __future__ import annotations
 
 import copy
@@ -17,10 +18,12 @@ _CLOSE = 0.5
 
 
 def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
-    """Return a copy of the catalog with new names, also in every SQL text; ``mapping`` is from CockroachDB's full names.
+    """Return a copy of the catalog with new names, also in every SQL text; ``mapping`` is from CockroachDB's full
+    names.
 
-    A new name is bare (``store``) or full with the new names of what holds it (``store.sales``). Raises ConfigurationError for names that
-    match nothing, new names that PostgreSQL cannot have, two things of one name, and texts that cannot follow.
+    A new name is bare (``store``) or full with the new names of what holds it (``store.sales``). Raises
+    ConfigurationError for names that match nothing, new names that PostgreSQL cannot have, two things of one name, and
+    texts that cannot follow.
     """
     if not mapping:
         return catalog
@@ -48,16 +51,22 @@ def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
     check_names(catalog, "rename")
     catalog.findings = rename_findings(catalog.findings, renamed)
     follow_names(catalog, before, homes)
-    catalog.findings += [Finding("renamed", "info", renamed[old], f"It is {old} in CockroachDB.") for old in mapping if renamed[old] != old]
+    catalog.findings += [
+        Finding("renamed", "info", renamed[old], f"It is {old} in CockroachDB.")
+        for old in mapping
+        if renamed[old] != old
+    ]
     return catalog
 
 
 def _new_name(old: str, given: str, parent: str) -> str:
     """Return the bare new name."""
-    name = given[len(parent) + 1:] if parent and given.startswith(parent + ".") else given
+    name = given[len(parent) + 1 :] if parent and given.startswith(parent + ".") else given
     if "." in name and name == given:
         place = f"it is in {parent}, and things stay where they are" if parent else "a database's name has no dot here"
         raise ConfigurationError(f"rename: {old} cannot become {given}: {place}")
     if not name or "\0" in name or len(name.encode("utf-8")) > MAX_BYTES:
-        raise ConfigurationError(f"rename: {old} cannot become {given!r}: PostgreSQL's names have 1 to {MAX_BYTES} bytes")
+        raise ConfigurationError(
+            f"rename: {old} cannot become {given!r}: PostgreSQL's names have 1 to {MAX_BYTES} bytes"
+        )
     return name

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Schema changes that were under way at the moment of the data: what they add is not there yet, what they drop is gone already."""
+"""Schema changes that were under way at the moment of the data: what they add is not there yet, what they drop is gone
+already."""
+
 from __future__ import annotations
 
 from ..backup import protobuf
@@ -20,9 +22,14 @@ def unfinished_changes(message: protobuf.Message, full_name: str) -> list[Findin
         for field, name_field, kind in ((_COLUMN, 1, "column"), (_INDEX, 1, "index"), (_CONSTRAINT, 2, "constraint")):
             if field in mutation:
                 name = protobuf.text(protobuf.parse(protobuf.blob(mutation, field)), name_field)
-                found.append(Finding(
-                    "schema_change_under_way", "warning", f"{full_name}.{name}",
-                    f"The {kind} is left out: a schema change was adding it at that moment. CockroachDB itself goes on with it after a restore.",
-                    f"Add the {kind} by hand.",
-                ))
+                found.append(
+                    Finding(
+                        "schema_change_under_way",
+                        "warning",
+                        f"{full_name}.{name}",
+                        f"The {kind} is left out: a schema change was adding it at that moment. CockroachDB itself "
+                        "goes on with it after a restore.",
+                        f"Add the {kind} by hand.",
+                    )
+                )
     return found

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Choosing databases and tables by patterns."""
+
 from __future__ import annotations
 
 import fnmatch
@@ -34,10 +35,15 @@ def _chosen(name: str, selection: Selection) -> bool:
 def select(catalog: Catalog, selection: Selection) -> Catalog:
     """Return the part of ``catalog`` that ``selection`` names, with a finding for each thing that loses its partner.
 
-    CockroachDB's own databases are part of it only when they hold something. Types and sequences stay with their database, for tables may
-    use them. Raises ConfigurationError when a pattern names nothing or when nothing is left, UnsupportedError when something chosen is unreadable.
+    CockroachDB's own databases are part of it only when they hold something. Types and sequences stay with their
+    database, for tables may use them. Raises ConfigurationError when a pattern names nothing or when nothing is left,
+    UnsupportedError when something chosen is unreadable.
     """
-    catalog.databases = [database for database in catalog.databases if database.name not in BUILT_IN_DATABASES or _holds_something(database)]
+    catalog.databases = [
+        database
+        for database in catalog.databases
+        if database.name not in BUILT_IN_DATABASES or _holds_something(database)
+    ]
     if not selection.include and not selection.exclude:
         refuse_chosen(catalog.unreadable, catalog.databases, lambda name: True)
         return catalog
@@ -51,7 +57,9 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
             database.tables, database.views = tables, views
             databases.append(database)
     refuse_chosen(catalog.unreadable, databases, lambda name: _chosen(name, selection))
-    kept = {table.id for database in databases for table in database.tables} | {sequence.id for database in databases for sequence in database.sequences}
+    kept = {table.id for database in databases for table in database.tables} | {
+        sequence.id for database in databases for sequence in database.sequences
+    }
     _leave_out_views(databases, kept, findings)
     for database in databases:
         for table in database.tables:
@@ -79,21 +87,34 @@ def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
     names += [item.full_name for item in catalog.unreadable]
     for pattern in selection.include + selection.exclude:
         if not any(_matches(name, (pattern,)) for name in names):
-            raise ConfigurationError(f"databases: the pattern {pattern!r} matches nothing in this backup, which has: {', '.join(names[:20])}")
+            raise ConfigurationError(
+                f"databases: the pattern {pattern!r} matches nothing in this backup, which has: {', '.join(names[:20])}"
+            )
 
 
 def _leave_out_views(databases: list[Database], kept: set[int], findings: list[Finding]) -> None:
-    """Leave out the views that read something that was not chosen, and those that read them; old releases read other databases, too."""
+    """Leave out the views that read something that was not chosen, and those that read them; old releases read other
+    databases, too."""
     chosen = {view.id for database in databases for view in database.views}
     while True:
-        lost = [(database, view) for database in databases for view in database.views if view.id in chosen and not set(view.depends_on) <= kept | chosen]
+        lost = [
+            (database, view)
+            for database in databases
+            for view in database.views
+            if view.id in chosen and not set(view.depends_on) <= kept | chosen
+        ]
         if not lost:
             break
         for database, view in lost:
-            findings.append(Finding(
-                "view_without_source", "error", _full_name(database, view),
-                "The view is left out: it reads a table that was not chosen.", "Choose the table too, or exclude the view.",
-            ))
+            findings.append(
+                Finding(
+                    "view_without_source",
+                    "error",
+                    _full_name(database, view),
+                    "The view is left out: it reads a table that was not chosen.",
+                    "Choose the table too, or exclude the view.",
+                )
+            )
         chosen -= {view.id for _database, view in lost}
     for database in databases:
         database.views = [view for view in database.views if view.id in chosen]
@@ -102,10 +123,15 @@ def _leave_out_views(databases: list[Database], kept: set[int], findings: list[F
 def _drop_dangling_keys(database: Database, table: Table, kept: set[int], findings: list[Finding]) -> None:
     for key in table.foreign_keys:
         if key.referenced_table_id not in kept:
-            findings.append(Finding(
-                "foreign_key_without_target", "error", f"{_full_name(database, table)}.{key.name}",
-                "The foreign key is left out: the table it refers to was not chosen.", "Choose that table too.",
-            ))
+            findings.append(
+                Finding(
+                    "foreign_key_without_target",
+                    "error",
+                    f"{_full_name(database, table)}.{key.name}",
+                    "The foreign key is left out: the table it refers to was not chosen.",
+                    "Choose that table too.",
+                )
+            )
     table.foreign_keys = [key for key in table.foreign_keys if key.referenced_table_id in kept]
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Owners, grants and roles as SHOW statements tell them: for a cluster whose system tables are closed."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -31,16 +32,22 @@ def apply_owners(database: Database, schemas: Iterable[Row], tables: Iterable[Ro
 
 
 def apply_grants(database: Database, rows: Iterable[Row]) -> list[Finding]:
-    """Add the grants of SHOW GRANTS and SHOW GRANTS ON DATABASE; return what they leave open: functions that share their name."""
+    """Add the grants of SHOW GRANTS and SHOW GRANTS ON DATABASE; return what they leave open: functions that share
+    their name."""
     findings = []
     for row in rows:
         role, privilege = row["grantee"] or "", row["privilege_type"] or ""
         items = _granted(database, row)
         if len(items) > 1:
-            findings.append(Finding(
-                "grant_not_known", "warning", f"{database.name}.{row.get('schema_name')}.{row.get('object_name')}",
-                f"{privilege} of {role} is left out: several functions have this name.", "Grant it by hand.",
-            ))
+            findings.append(
+                Finding(
+                    "grant_not_known",
+                    "warning",
+                    f"{database.name}.{row.get('schema_name')}.{row.get('object_name')}",
+                    f"{privilege} of {role} is left out: several functions have this name.",
+                    "Grant it by hand.",
+                )
+            )
             continue
         for item in items:
             _add(item, role, privilege, row.get("is_grantable") in _TRUE)
@@ -77,7 +84,8 @@ def _add(item: Any, role: str, privilege: str, grantable: bool) -> None:
 
 
 def apply_roles(catalog: Catalog, roles: Iterable[Row], members: Iterable[Row]) -> None:
-    """Replace the roles that owners and grants name by those of SHOW ROLES and SHOW GRANTS ON ROLE, which tell no passwords."""
+    """Replace the roles that owners and grants name by those of SHOW ROLES and SHOW GRANTS ON ROLE, which tell no
+    passwords."""
     found = {row["username"] or "": _role(row) for row in roles if row["username"] not in BUILT_IN_ROLES}
     for row in members:
         role = found.get(row["member"] or "")
@@ -95,7 +103,7 @@ def _role(row: Row) -> Role:
         if option == _NO_LOGIN:
             role.login = False
         elif option.startswith(_VALID_UNTIL):
-            role.valid_until = option[len(_VALID_UNTIL):]
+            role.valid_until = option[len(_VALID_UNTIL) :]
         else:
             role.options.append(option)
     return role

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From a descriptor's serialised type to the model's SqlType."""
+
 from __future__ import annotations
 
 from ..backup import protobuf
@@ -11,15 +12,61 @@ _KNOWN = frozenset(range(1, 16))
 _ARRAY = 15
 _TUPLE = 20
 _FAMILIES = {
-    0: "bool", 1: "int", 2: "float", 3: "decimal", 4: "date", 5: "timestamp", 6: "interval", 7: "string", 8: "bytes",
-    9: "timestamptz", 10: "collated", 11: "string", 12: "oid", 14: "uuid", 15: "array", 16: "inet", 17: "time", 18: "json",
-    19: "timetz", 20: "tuple", 21: "bit", 22: "geometry", 23: "geography", 24: "enum", 25: "box2d", 26: "void",
-    28: "tsquery", 29: "tsvector", 30: "pg_lsn", 31: "refcursor", 32: "vector", 33: "trigger", 34: "jsonpath", 35: "ltree",
-    100: "any", 200: "array", 201: "array",
+    0: "bool",
+    1: "int",
+    2: "float",
+    3: "decimal",
+    4: "date",
+    5: "timestamp",
+    6: "interval",
+    7: "string",
+    8: "bytes",
+    9: "timestamptz",
+    10: "collated",
+    11: "string",
+    12: "oid",
+    14: "uuid",
+    15: "array",
+    16: "inet",
+    17: "time",
+    18: "json",
+    19: "timetz",
+    20: "tuple",
+    21: "bit",
+    22: "geometry",
+    23: "geography",
+    24: "enum",
+    25: "box2d",
+    26: "void",
+    28: "tsquery",
+    29: "tsvector",
+    30: "pg_lsn",
+    31: "refcursor",
+    32: "vector",
+    33: "trigger",
+    34: "jsonpath",
+    35: "ltree",
+    100: "any",
+    200: "array",
+    201: "array",
 }
 _PLAIN_OIDS = {
-    "bool": 16, "bytes": 17, "date": 1082, "timestamp": 1114, "timestamptz": 1184, "interval": 1186, "decimal": 1700, "uuid": 2950,
-    "inet": 869, "time": 1083, "timetz": 1266, "json": 3802, "oid": 26, "geometry": 90000, "geography": 90002, "box2d": 90004,
+    "bool": 16,
+    "bytes": 17,
+    "date": 1082,
+    "timestamp": 1114,
+    "timestamptz": 1184,
+    "interval": 1186,
+    "decimal": 1700,
+    "uuid": 2950,
+    "inet": 869,
+    "time": 1083,
+    "timetz": 1266,
+    "json": 3802,
+    "oid": 26,
+    "geometry": 90000,
+    "geography": 90002,
+    "box2d": 90004,
 }
 _VISIBLE_INTEGERS = {1: 23, 2: 21, 3: 20}
 _VISIBLE_STRINGS = {7: 1043, 8: 1042, 9: 18}
@@ -28,7 +75,14 @@ _VARBIT = 10
 _BARE_INTEGER_WIDTHS = {16: 21, 32: 23}
 _DURATIONS = {1: "YEAR", 2: "MONTH", 3: "DAY", 4: "HOUR", 5: "MINUTE", 6: "SECOND"}
 _SHAPES = {
-    1: "Point", 2: "LineString", 3: "Polygon", 4: "MultiPoint", 5: "MultiLineString", 6: "MultiPolygon", 7: "Geometry", 8: "GeometryCollection",
+    1: "Point",
+    2: "LineString",
+    3: "Polygon",
+    4: "MultiPoint",
+    5: "MultiLineString",
+    6: "MultiPolygon",
+    7: "Geometry",
+    8: "GeometryCollection",
 }
 _SHAPE_M, _SHAPE_Z = 1 << 29, 1 << 30
 
@@ -46,7 +100,9 @@ def read_type(data: bytes, owner: str) -> SqlType:
     number = protobuf.integer(message, 1)
     if number not in _FAMILIES:
         raise UnsupportedError(f"{owner}: the type family {number} is not known")
-    result = SqlType(_FAMILIES[number], protobuf.integer(message, 10), protobuf.integer(message, 2), locale=protobuf.text(message, 5))
+    result = SqlType(
+        _FAMILIES[number], protobuf.integer(message, 10), protobuf.integer(message, 2), locale=protobuf.text(message, 5)
+    )
     if number == _NAME_FAMILY:
         result.family = "collated" if result.locale else "string"
         result.oid = result.oid or _NAME_OID

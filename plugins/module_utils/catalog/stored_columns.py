@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Which columns of a table travel as data."""
+
 from __future__ import annotations
 
 from .model import Column, Index, IndexColumn, Table
@@ -12,8 +13,11 @@ def shard_columns(table: Table) -> set[str]:
 
 
 def written_keys(index: Index, columns: dict[int, Column]) -> list[IndexColumn]:
-    """Return the keys of an index that somebody wrote: without those that CockroachDB puts in front for regions and shards."""
-    return [part for part in index.columns[index.implicit_columns:] if columns[part.column_id].name != index.shard_column]
+    """Return the keys of an index that somebody wrote: without those that CockroachDB puts in front for regions and
+    shards."""
+    return [
+        part for part in index.columns[index.implicit_columns :] if columns[part.column_id].name != index.shard_column
+    ]
 
 
 def stored_columns(table: Table) -> list[Column]:
@@ -24,7 +28,8 @@ def stored_columns(table: Table) -> list[Column]:
     """
     shards = shard_columns(table)
     return [
-        column for column in table.columns
+        column
+        for column in table.columns
         if not column.virtual and not column.inaccessible and column.name not in shards
     ]
 

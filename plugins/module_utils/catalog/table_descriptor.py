@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From one table descriptor to a Table, View or Sequence of the model."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -8,7 +9,19 @@ from typing import Any
 from ..backup import protobuf
 from ..errors import UnsupportedError
 from . import descriptor_fields as fields
-from .model import Check, Column, Family, ForeignKey, Index, IndexColumn, Sequence, Table, Trigger, UniqueWithoutIndex, View
+from .model import (
+    Check,
+    Column,
+    Family,
+    ForeignKey,
+    Index,
+    IndexColumn,
+    Sequence,
+    Table,
+    Trigger,
+    UniqueWithoutIndex,
+    View,
+)
 from .privileges import read_privileges
 from .sql_types import read_type
 
@@ -30,18 +43,26 @@ def read_table(message: protobuf.Message, database: str) -> Table:
     full_name = f"{database}.{name}"
     owner, grants = read_privileges(protobuf.blob(message, 13), full_name)
     table = Table(
-        protobuf.integer(message, 3), name, protobuf.integer(message, 40),
+        protobuf.integer(message, 3),
+        name,
+        protobuf.integer(message, 40),
         columns=read_columns(message, full_name),
         primary_index=read_index(protobuf.blob(message, 10), full_name),
         indexes=[read_index(data, full_name) for data in protobuf.blobs(message, 11)],
         families=[_family(data, full_name) for data in protobuf.blobs(message, 22)],
-        checks=_checks(message, full_name), foreign_keys=_foreign_keys(message, full_name),
+        checks=_checks(message, full_name),
+        foreign_keys=_foreign_keys(message, full_name),
         unique_without_index=_unique_without_index(message, full_name),
         triggers=[_trigger(data, full_name) for data in protobuf.blobs(message, 64)],
         policies=[_policy(data, full_name) for data in protobuf.blobs(message, 66)],
-        row_level_security=bool(protobuf.integer(message, 68)), row_level_security_forced=bool(protobuf.integer(message, 69)),
-        ttl=_ttl(message), locality=_locality(message), data_excluded=bool(protobuf.integer(message, 48)),
-        format_version=protobuf.integer(message, 17), owner=owner, grants=grants,
+        row_level_security=bool(protobuf.integer(message, 68)),
+        row_level_security_forced=bool(protobuf.integer(message, 69)),
+        ttl=_ttl(message),
+        locality=_locality(message),
+        data_excluded=bool(protobuf.integer(message, 48)),
+        format_version=protobuf.integer(message, 17),
+        owner=owner,
+        grants=grants,
     )
     return table
 
@@ -53,9 +74,16 @@ def read_view(message: protobuf.Message, database: str) -> View:
     owner, grants = read_privileges(protobuf.blob(message, 13), full_name)
     materialized = bool(protobuf.integer(message, 41))
     return View(
-        protobuf.integer(message, 3), name, protobuf.integer(message, 40), protobuf.text(message, 24), read_columns(message, full_name), materialized,
+        protobuf.integer(message, 3),
+        name,
+        protobuf.integer(message, 40),
+        protobuf.text(message, 24),
+        read_columns(message, full_name),
+        materialized,
         [read_index(data, full_name) for data in protobuf.blobs(message, 11)] if materialized else [],
-        [*protobuf.integers(message, 25), *protobuf.integers(message, 55)], owner, grants,
+        [*protobuf.integers(message, 25), *protobuf.integers(message, 55)],
+        owner,
+        grants,
     )
 
 
@@ -68,9 +96,20 @@ def read_sequence(message: protobuf.Message, database: str) -> Sequence:
     fields.refuse_unknown(options, fields.SEQUENCE_OPTIONS, f"sequence {full_name}")
     owned_by = protobuf.parse(protobuf.blob(options, 6))
     return Sequence(
-        protobuf.integer(message, 3), name, protobuf.integer(message, 40), protobuf.integer(options, 1), protobuf.integer(options, 2),
-        protobuf.integer(options, 3), protobuf.integer(options, 4), max(1, protobuf.integer(options, 7)), bool(protobuf.integer(options, 5)),
-        protobuf.text(options, 8), protobuf.integer(owned_by, 2), protobuf.integer(owned_by, 1), owner=owner, grants=grants,
+        protobuf.integer(message, 3),
+        name,
+        protobuf.integer(message, 40),
+        protobuf.integer(options, 1),
+        protobuf.integer(options, 2),
+        protobuf.integer(options, 3),
+        protobuf.integer(options, 4),
+        max(1, protobuf.integer(options, 7)),
+        bool(protobuf.integer(options, 5)),
+        protobuf.text(options, 8),
+        protobuf.integer(owned_by, 2),
+        protobuf.integer(owned_by, 1),
+        owner=owner,
+        grants=grants,
     )
 
 
@@ -86,12 +125,25 @@ def read_columns(message: protobuf.Message, full_name: str) -> list[Column]:
         identity = protobuf.integer(item, 19)
         if identity not in _IDENTITIES:
             raise UnsupportedError(f"column {full_name}.{name}: the identity kind {identity} is not known")
-        columns.append(Column(
-            protobuf.integer(item, 2), name, read_type(protobuf.blob(item, 3), f"column {full_name}.{name}"), bool(protobuf.integer(item, 4)),
-            protobuf.text(item, 5), protobuf.text(item, 11), bool(protobuf.integer(item, 16)), protobuf.text(item, 18),
-            bool(protobuf.integer(item, 6)), bool(protobuf.integer(item, 17)), _IDENTITIES[identity], protobuf.text(item, 20),
-            protobuf.integers(item, 10), protobuf.integers(item, 12), protobuf.integer(item, 13),
-        ))
+        columns.append(
+            Column(
+                protobuf.integer(item, 2),
+                name,
+                read_type(protobuf.blob(item, 3), f"column {full_name}.{name}"),
+                bool(protobuf.integer(item, 4)),
+                protobuf.text(item, 5),
+                protobuf.text(item, 11),
+                bool(protobuf.integer(item, 16)),
+                protobuf.text(item, 18),
+                bool(protobuf.integer(item, 6)),
+                bool(protobuf.integer(item, 17)),
+                _IDENTITIES[identity],
+                protobuf.text(item, 20),
+                protobuf.integers(item, 10),
+                protobuf.integers(item, 12),
+                protobuf.integer(item, 13),
+            )
+        )
     return sorted(columns, key=lambda column: column.ordinal or column.id)
 
 
@@ -114,20 +166,35 @@ def read_index(data: bytes, full_name: str) -> Index:
     ancestors = [protobuf.parse(item) for item in protobuf.blobs(interleave, 1)]
     partitioning = protobuf.parse(protobuf.blob(message, 15))
     return Index(
-        protobuf.integer(message, 2), name, bool(protobuf.integer(message, 3)), columns, protobuf.integers(message, 7),
-        protobuf.integers(message, 14), _INDEX_KINDS[kind], protobuf.text(message, 23),
-        protobuf.text(sharded, 2) if is_sharded else "", protobuf.integer(sharded, 3) if is_sharded else 0,
+        protobuf.integer(message, 2),
+        name,
+        bool(protobuf.integer(message, 3)),
+        columns,
+        protobuf.integers(message, 7),
+        protobuf.integers(message, 14),
+        _INDEX_KINDS[kind],
+        protobuf.text(message, 23),
+        protobuf.text(sharded, 2) if is_sharded else "",
+        protobuf.integer(sharded, 3) if is_sharded else 0,
         protobuf.integers(message, 13),
         [(protobuf.integer(item, 1), protobuf.integer(item, 2), protobuf.integer(item, 3)) for item in ancestors],
-        bool(protobuf.integer(message, 28)), _named(_DISTANCES, protobuf.parse(protobuf.blob(message, 30)), 8, f"index {full_name}@{name}"),
-        bool(protobuf.integer(message, 17)), bool(protobuf.integer(partitioning, 1)), protobuf.integer(partitioning, 4),
+        bool(protobuf.integer(message, 28)),
+        _named(_DISTANCES, protobuf.parse(protobuf.blob(message, 30)), 8, f"index {full_name}@{name}"),
+        bool(protobuf.integer(message, 17)),
+        bool(protobuf.integer(partitioning, 1)),
+        protobuf.integer(partitioning, 4),
     )
 
 
 def _family(data: bytes, full_name: str) -> Family:
     message = protobuf.parse(data)
     fields.refuse_unknown(message, fields.FAMILY, f"family of {full_name}")
-    return Family(protobuf.integer(message, 2), protobuf.text(message, 1), protobuf.integers(message, 4), protobuf.integer(message, 5))
+    return Family(
+        protobuf.integer(message, 2),
+        protobuf.text(message, 1),
+        protobuf.integers(message, 4),
+        protobuf.integer(message, 5),
+    )
 
 
 def _checks(message: protobuf.Message, full_name: str) -> list[Check]:
@@ -140,7 +207,15 @@ def _checks(message: protobuf.Message, full_name: str) -> list[Check]:
         validity = protobuf.integer(item, 3)
         if validity == _DROPPING or protobuf.integer(item, 6) or protobuf.integer(item, 7):
             continue
-        checks.append(Check(name, protobuf.text(item, 1), protobuf.integers(item, 5), validity == _VALIDATED, protobuf.integer(item, 8)))
+        checks.append(
+            Check(
+                name,
+                protobuf.text(item, 1),
+                protobuf.integers(item, 5),
+                validity == _VALIDATED,
+                protobuf.integer(item, 8),
+            )
+        )
     return checks
 
 
@@ -159,11 +234,19 @@ def _foreign_keys(message: protobuf.Message, full_name: str) -> list[ForeignKey]
         validity = protobuf.integer(item, 6)
         if validity == _DROPPING:
             continue
-        keys.append(ForeignKey(
-            name, protobuf.integers(item, 2), protobuf.integer(item, 4), protobuf.integers(item, 3),
-            _action(protobuf.integer(item, 7), f"{full_name}.{name}"), _action(protobuf.integer(item, 8), f"{full_name}.{name}"),
-            _MATCHES[protobuf.integer(item, 9)], validity == _VALIDATED, protobuf.integer(item, 14),
-        ))
+        keys.append(
+            ForeignKey(
+                name,
+                protobuf.integers(item, 2),
+                protobuf.integer(item, 4),
+                protobuf.integers(item, 3),
+                _action(protobuf.integer(item, 7), f"{full_name}.{name}"),
+                _action(protobuf.integer(item, 8), f"{full_name}.{name}"),
+                _MATCHES[protobuf.integer(item, 9)],
+                validity == _VALIDATED,
+                protobuf.integer(item, 14),
+            )
+        )
     return keys
 
 
@@ -188,9 +271,14 @@ def old_foreign_key(column_ids: list[int], reference: protobuf.Message, referenc
         raise UnsupportedError(f"a foreign key refers to the index {index_id} of {referenced.name}, which is not there")
     name = protobuf.text(reference, 3)
     return ForeignKey(
-        name, column_ids[:count], referenced.id, [column.column_id for column in indexes[0].columns[:count]],
-        _action(protobuf.integer(reference, 6), name), _action(protobuf.integer(reference, 7), name),
-        _MATCHES[protobuf.integer(reference, 8)], protobuf.integer(reference, 4) == _VALIDATED,
+        name,
+        column_ids[:count],
+        referenced.id,
+        [column.column_id for column in indexes[0].columns[:count]],
+        _action(protobuf.integer(reference, 6), name),
+        _action(protobuf.integer(reference, 7), name),
+        _MATCHES[protobuf.integer(reference, 8)],
+        protobuf.integer(reference, 4) == _VALIDATED,
     )
 
 
@@ -202,9 +290,15 @@ def _unique_without_index(message: protobuf.Message, full_name: str) -> list[Uni
         fields.refuse_unknown(item, fields.UNIQUE_WITHOUT_INDEX, f"constraint {full_name}.{name}")
         validity = protobuf.integer(item, 4)
         if validity != _DROPPING:
-            constraints.append(UniqueWithoutIndex(
-                name, protobuf.integers(item, 2), protobuf.text(item, 5), validity == _VALIDATED, protobuf.integer(item, 6),
-            ))
+            constraints.append(
+                UniqueWithoutIndex(
+                    name,
+                    protobuf.integers(item, 2),
+                    protobuf.text(item, 5),
+                    validity == _VALIDATED,
+                    protobuf.integer(item, 6),
+                )
+            )
     return constraints
 
 
@@ -214,11 +308,17 @@ def _trigger(data: bytes, full_name: str) -> Trigger:
     fields.refuse_unknown(message, fields.TRIGGER, f"trigger {full_name}.{name}")
     events = [protobuf.parse(event) for event in protobuf.blobs(message, 4)]
     return Trigger(
-        name, _named(_TRIGGER_TIMES, message, 3, f"trigger {full_name}.{name}"),
+        name,
+        _named(_TRIGGER_TIMES, message, 3, f"trigger {full_name}.{name}"),
         [_named(_TRIGGER_EVENTS, event, 1, f"trigger {full_name}.{name}") for event in events],
-        bool(protobuf.integer(message, 7)), protobuf.text(message, 8), protobuf.integer(message, 9),
-        [item.decode("utf-8") for item in protobuf.blobs(message, 10)], bool(protobuf.integer(message, 12)),
-        [item.decode("utf-8") for event in events for item in protobuf.blobs(event, 2)], protobuf.text(message, 5), protobuf.text(message, 6),
+        bool(protobuf.integer(message, 7)),
+        protobuf.text(message, 8),
+        protobuf.integer(message, 9),
+        [item.decode("utf-8") for item in protobuf.blobs(message, 10)],
+        bool(protobuf.integer(message, 12)),
+        [item.decode("utf-8") for event in events for item in protobuf.blobs(event, 2)],
+        protobuf.text(message, 5),
+        protobuf.text(message, 6),
     )
 
 
@@ -234,9 +334,12 @@ def _policy(data: bytes, full_name: str) -> dict[str, Any]:
     name = protobuf.text(message, 2)
     fields.refuse_unknown(message, fields.POLICY, f"policy {full_name}.{name}")
     return {
-        "name": name, "type": _named(_POLICY_TYPES, message, 3, f"policy {full_name}.{name}"),
-        "command": _named(_POLICY_COMMANDS, message, 4, f"policy {full_name}.{name}"), "roles": [item.decode("utf-8") for item in protobuf.blobs(message, 5)],
-        "using": protobuf.text(message, 6), "with_check": protobuf.text(message, 7),
+        "name": name,
+        "type": _named(_POLICY_TYPES, message, 3, f"policy {full_name}.{name}"),
+        "command": _named(_POLICY_COMMANDS, message, 4, f"policy {full_name}.{name}"),
+        "roles": [item.decode("utf-8") for item in protobuf.blobs(message, 5)],
+        "using": protobuf.text(message, 6),
+        "with_check": protobuf.text(message, 7),
     }
 
 
@@ -245,7 +348,10 @@ def _ttl(message: protobuf.Message) -> dict[str, Any]:
         return {}
     ttl = protobuf.parse(protobuf.blob(message, 47))
     found: dict[str, Any] = {
-        "duration": protobuf.text(ttl, 1), "expiration": protobuf.text(ttl, 11), "cron": protobuf.text(ttl, 4), "delete_batch_size": protobuf.integer(ttl, 3),
+        "duration": protobuf.text(ttl, 1),
+        "expiration": protobuf.text(ttl, 11),
+        "cron": protobuf.text(ttl, 4),
+        "delete_batch_size": protobuf.integer(ttl, 3),
         "paused": bool(protobuf.integer(ttl, 8)),
     }
     return {key: value for key, value in found.items() if value} or {"enabled": True}
@@ -253,7 +359,11 @@ def _ttl(message: protobuf.Message) -> dict[str, Any]:
 
 def _locality(message: protobuf.Message) -> str:
     locality = protobuf.parse(protobuf.blob(message, 42))
-    for number, name, before_detail in ((1, "GLOBAL", ""), (2, "REGIONAL BY TABLE", " IN "), (3, "REGIONAL BY ROW", " AS ")):
+    for number, name, before_detail in (
+        (1, "GLOBAL", ""),
+        (2, "REGIONAL BY TABLE", " IN "),
+        (3, "REGIONAL BY ROW", " AS "),
+    ):
         if number in locality:
             detail = protobuf.text(protobuf.parse(protobuf.blob(locality, number)), 1)
             return name + (before_detail + detail if detail else "")

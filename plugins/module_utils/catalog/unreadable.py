@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Objects whose descriptors say something that is not known: they are refused when they are chosen, and concern nobody else."""
+"""Objects whose descriptors say something that is not known: they are refused when they are chosen, and concern nobody
+else."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
@@ -8,19 +10,29 @@ from collections.abc import Callable, Iterable, Iterator
 from ..errors import UnsupportedError
 from .model import USER_TYPE_OID_BASE, Database, Finding, SqlType, Table, UnreadableObject
 
-_ADVICE = "exclude it (databases: exclude) and bring it over by hand, or take a release of this collection that knows it"
+_ADVICE = (
+    "exclude it (databases: exclude) and bring it over by hand, or take a release of this collection that knows it"
+)
 
 
 def unreadable_finding(item: UnreadableObject) -> Finding:
     """Return what is to be said of an object before anything is chosen."""
-    return Finding("unknown_descriptor", "info", item.full_name, f"The {item.kind} cannot be migrated: {item.reason}.", f"To migrate the rest, {_ADVICE}.")
+    return Finding(
+        "unknown_descriptor",
+        "info",
+        item.full_name,
+        f"The {item.kind} cannot be migrated: {item.reason}.",
+        f"To migrate the rest, {_ADVICE}.",
+    )
 
 
-def refuse_chosen(unreadable: Iterable[UnreadableObject], databases: list[Database], chosen: Callable[[str], bool]) -> None:
+def refuse_chosen(
+    unreadable: Iterable[UnreadableObject], databases: list[Database], chosen: Callable[[str], bool]
+) -> None:
     """Raise UnsupportedError that names the unreadable objects among what was chosen.
 
-    ``databases`` are the chosen ones with nothing but what was chosen of them, ``chosen`` tells it of a full name. A type, sequence or function is also
-    chosen with a table that uses it, a database or schema with whatever is in it.
+    ``databases`` are the chosen ones with nothing but what was chosen of them, ``chosen`` tells it of a full name. A
+    type, sequence or function is also chosen with a table that uses it, a database or schema with whatever is in it.
     """
     used = {number: name for database in databases for number, name in _used(database)}
     holders = {name for database in databases for name in _holders(database)}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What CockroachDB finds in a backup (SHOW BACKUP), and which part of it is to be restored."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +59,8 @@ class Plan:
 
 
 def read_contents(columns: Sequence[str], rows: Iterable[Sequence[Any]], as_of: str) -> Contents:
-    """Understand the result of SHOW BACKUP, whose columns differ from release to release, at the time ``as_of`` (empty: the newest)."""
+    """Understand the result of SHOW BACKUP, whose columns differ from release to release, at the time ``as_of`` (empty:
+    the newest)."""
     records = [dict(zip(columns, row)) for row in rows]
     ends = sorted({str(record["end_time"]) for record in records})
     if not ends:
@@ -84,14 +86,17 @@ def _object(record: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return record["database_name"] or "", schema, name, kind
 
 
-def choose(contents: Contents, selection: Selection, cluster_is_empty: bool, complete: Optional[frozenset[str]]) -> Plan:
+def choose(
+    contents: Contents, selection: Selection, cluster_is_empty: bool, complete: Optional[frozenset[str]]
+) -> Plan:
     """Decide between the whole cluster, databases and tables.
 
-    Tables are restored one by one where the backup holds no more of their database, or where a pattern of ``include`` names tables.
-    A database of which something is excluded is restored whole: without its partners many a table could not be restored.
+    Tables are restored one by one where the backup holds no more of their database, or where a pattern of ``include``
+    names tables. A database of which something is excluded is restored whole: without its partners many a table could
+    not be restored.
 
-    ``complete`` are the databases that the backup holds as such (not only some of their tables), None when that is not known.
-    Raises ConfigurationError when a pattern names nothing, or nothing is left.
+    ``complete`` are the databases that the backup holds as such (not only some of their tables), None when that is not
+    known. Raises ConfigurationError when a pattern names nothing, or nothing is left.
     """
     everything = not selection.include and not selection.exclude
     if everything and contents.whole_cluster and cluster_is_empty:
@@ -123,11 +128,29 @@ def _catalog(contents: Contents) -> Catalog:
     databases = []
     for number, name in enumerate(contents.databases()):
         inside = [entry[1:] for entry in contents.objects if entry[0] == name]
-        schemas = {schema: position for position, schema in enumerate(dict.fromkeys(schema for schema, _name, _kind in inside))}
-        databases.append(Database(
-            number, name, schemas=[Schema(position, schema) for schema, position in schemas.items()],
-            tables=[Table(position, item, schemas[schema]) for position, (schema, item, kind) in enumerate(inside) if kind in _TABLE_KINDS],
-            types=[UserType(position, item, schemas[schema]) for position, (schema, item, kind) in enumerate(inside) if kind == "type"],
-            functions=[Function(position, item, schemas[schema]) for position, (schema, item, kind) in enumerate(inside) if kind == "function"],
-        ))
+        schemas = {
+            schema: position for position, schema in enumerate(dict.fromkeys(schema for schema, _name, _kind in inside))
+        }
+        databases.append(
+            Database(
+                number,
+                name,
+                schemas=[Schema(position, schema) for schema, position in schemas.items()],
+                tables=[
+                    Table(position, item, schemas[schema])
+                    for position, (schema, item, kind) in enumerate(inside)
+                    if kind in _TABLE_KINDS
+                ],
+                types=[
+                    UserType(position, item, schemas[schema])
+                    for position, (schema, item, kind) in enumerate(inside)
+                    if kind == "type"
+                ],
+                functions=[
+                    Function(position, item, schemas[schema])
+                    for position, (schema, item, kind) in enumerate(inside)
+                    if kind == "function"
+                ],
+            )
+        )
     return Catalog(databases)

@@ -4,6 +4,7 @@
 
 ``ca.crt``, ``node.crt``, ``node.key``, ``client.root.crt`` and ``client.root.key``, named as CockroachDB names them.
 """
+
 from __future__ import annotations
 
 import datetime
@@ -34,7 +35,8 @@ _CLOCK_SKEW = datetime.timedelta(hours=1)
 
 
 def check_certificates(certs_dir: str) -> str:
-    """Check the five files; return the name of this host that ``node.crt`` is valid for: ``localhost`` or ``127.0.0.1``.
+    """Check the five files; return the name of this host that ``node.crt`` is valid for: ``localhost`` or
+    ``127.0.0.1``.
 
     Raises ConfigurationError that names the file and what to do.
     """
@@ -52,7 +54,9 @@ def check_certificates(certs_dir: str) -> str:
         if problem:
             raise ConfigurationError(problem)
         if not _is_signed(chain, current):
-            raise ConfigurationError(f"{path} is not signed by ca.crt: make it again with the key of this certificate authority")
+            raise ConfigurationError(
+                f"{path} is not signed by ca.crt: make it again with the key of this certificate authority"
+            )
         if _public_key(_private_key(certs_dir, f"{pair}.key")) != _public_key(chain[0]):
             raise ConfigurationError(f"{path} and {pair}.key do not belong together: give both files of one pair")
         # CockroachDB takes the user from the common name or a DNS name.
@@ -69,21 +73,40 @@ def make_certificates(certs_dir: str) -> None:
     os.makedirs(certs_dir, mode=0o700, exist_ok=True)
     os.chmod(certs_dir, 0o700)
     authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _issue(_AUTHORITY, authority_key, authority_key, (
-        (x509.BasicConstraints(ca=True, path_length=1), True), (_key_usage(signs_certificates=True), True),
-    ))
+    authority = _issue(
+        _AUTHORITY,
+        authority_key,
+        authority_key,
+        (
+            (x509.BasicConstraints(ca=True, path_length=1), True),
+            (_key_usage(signs_certificates=True), True),
+        ),
+    )
     _write(certs_dir, "ca.crt", _pem(authority))
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     both_ends = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
     client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     for (pair, user, _command), extensions in zip(_PAIRS, (((both_ends, False), (names, False)), ((client, False),))):
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _issue(user, key, authority_key, (
-            (x509.BasicConstraints(ca=False, path_length=None), True), (_key_usage(signs_certificates=False), True), *extensions,
-        ))
-        _write(certs_dir, f"{pair}.key", key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption(),
-        ))
+        certificate = _issue(
+            user,
+            key,
+            authority_key,
+            (
+                (x509.BasicConstraints(ca=False, path_length=None), True),
+                (_key_usage(signs_certificates=False), True),
+                *extensions,
+            ),
+        )
+        _write(
+            certs_dir,
+            f"{pair}.key",
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            ),
+        )
         _write(certs_dir, f"{pair}.crt", _pem(certificate))
 
 
@@ -92,7 +115,8 @@ def _check_file(path: str) -> None:
         status = os.stat(path)
     except OSError as error:
         raise ConfigurationError(
-            f"{path}: {error.strerror}; certs_dir has to hold {', '.join(FILES)}: make them with cockroach cert create-ca, {_PAIRS[0][2]}, {_PAIRS[1][2]}"
+            f"{path}: {error.strerror}; certs_dir has to hold {', '.join(FILES)}: make them with cockroach cert "
+            f"create-ca, {_PAIRS[0][2]}, {_PAIRS[1][2]}"
         ) from None
     if not stat.S_ISREG(status.st_mode):
         raise ConfigurationError(f"{path} is not a file")
@@ -102,7 +126,10 @@ def _check_file(path: str) -> None:
         # CockroachDB and libpq let root's own group read a key, and nobody else.
         forbidden = 0o037 if status.st_uid == 0 and status.st_gid == os.getgid() else 0o077
         if status.st_mode & forbidden:
-            raise ConfigurationError(f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}), which CockroachDB refuses: chmod 600 {path}")
+            raise ConfigurationError(
+                f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}), which CockroachDB refuses: "
+                f"chmod 600 {path}"
+            )
 
 
 def _certificates(certs_dir: str, name: str) -> list[Any]:
@@ -120,7 +147,9 @@ def _private_key(certs_dir: str, name: str) -> Any:
         with open(path, "rb") as file:
             return serialization.load_pem_private_key(file.read(), password=None)
     except TypeError:
-        raise ConfigurationError(f"{path} is protected with a passphrase, which CockroachDB cannot open: give it without one") from None
+        raise ConfigurationError(
+            f"{path} is protected with a passphrase, which CockroachDB cannot open: give it without one"
+        ) from None
     except ValueError:
         raise ConfigurationError(f"{path} holds no PEM private key: make it again") from None
 
@@ -158,7 +187,8 @@ def _host(certs_dir: str) -> str:
         if host in names:
             return host
     raise ConfigurationError(
-        f"{os.path.join(certs_dir, 'node.crt')} is not valid for localhost or 127.0.0.1: make it with cockroach cert create-node localhost 127.0.0.1"
+        f"{os.path.join(certs_dir, 'node.crt')} is not valid for localhost or 127.0.0.1: make it with cockroach cert "
+        "create-node localhost 127.0.0.1"
     )
 
 
@@ -182,8 +212,13 @@ def _issue(subject: str, key: Any, issuer_key: Any, extensions: Sequence[tuple[A
     """Return a certificate; ``extensions`` are pairs of an extension and whether it is critical."""
     now = datetime.datetime.now(datetime.timezone.utc)
     builder = (
-        x509.CertificateBuilder().subject_name(_name(subject)).issuer_name(_name(_AUTHORITY)).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - _CLOCK_SKEW).not_valid_after(now + _LIFETIME)
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(_AUTHORITY))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + _LIFETIME)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
@@ -193,13 +228,25 @@ def _issue(subject: str, key: Any, issuer_key: Any, extensions: Sequence[tuple[A
 
 
 def _name(common_name: str) -> Any:
-    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Cockroach"), x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Cockroach"),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
 
 
 def _key_usage(signs_certificates: bool) -> Any:
     return x509.KeyUsage(
-        digital_signature=True, key_encipherment=False, key_cert_sign=signs_certificates, crl_sign=False, content_commitment=False,
-        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+        digital_signature=True,
+        key_encipherment=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=False,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 

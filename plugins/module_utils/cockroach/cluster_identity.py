@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Which cluster is read, and at which moment of its clock."""
+
 from __future__ import annotations
 
 import time
@@ -19,7 +20,8 @@ _NANOSECONDS = 1e9
 
 
 def identify(connection: Any, parameters: CockroachParameters) -> dict:
-    """Return ``cluster_id`` and ``cluster_version``. Where nobody may ask for the id, the place stands for it. Raises CockroachError, psycopg2.Error."""
+    """Return ``cluster_id`` and ``cluster_version``. Where nobody may ask for the id, the place stands for it. Raises
+    CockroachError, psycopg2.Error."""
     version = server_version(connection)
     try:
         with connection.cursor() as cursor:
@@ -28,21 +30,27 @@ def identify(connection: Any, parameters: CockroachParameters) -> dict:
     except psycopg2.errors.InsufficientPrivilege as error:
         if not are_internals_closed(error):
             raise CockroachError(
-                f"the user {parameters.user} may not ask CockroachDB at {parameters.place} which cluster it is: {cockroach_message(error)}"
+                f"the user {parameters.user} may not ask CockroachDB at {parameters.place} which cluster it is: "
+                f"{cockroach_message(error)}"
             ) from None
         return {"cluster_id": f"at {parameters.place}", "cluster_version": version}
 
 
 def moment(connection: Any, asked: str) -> str:
-    """Return the moment as the decimal timestamp of the cluster's clock; the present one when none is asked for. Raises CockroachError."""
+    """Return the moment as the decimal timestamp of the cluster's clock; the present one when none is asked for. Raises
+    CockroachError."""
     with connection.cursor() as cursor:
         if not asked:
             cursor.execute("SELECT cluster_logical_timestamp()")
             return cursor.fetchone()[0]
         try:
-            cursor.execute("SELECT cluster_logical_timestamp() FROM (VALUES (1)) AS moment AS OF SYSTEM TIME %s", (asked,))
+            cursor.execute(
+                "SELECT cluster_logical_timestamp() FROM (VALUES (1)) AS moment AS OF SYSTEM TIME %s", (asked,)
+            )
         except psycopg2.Error as error:
-            raise CockroachError(f"as_of {asked!r} is not a moment that CockroachDB can read at: {cockroach_message(error)}") from None
+            raise CockroachError(
+                f"as_of {asked!r} is not a moment that CockroachDB can read at: {cockroach_message(error)}"
+            ) from None
         return cursor.fetchone()[0]
 
 
@@ -50,7 +58,9 @@ class Age:
     """How long ago a moment is, by the cluster's own clock."""
 
     def __init__(self, connection: Any, as_of: str) -> None:
-        self._at_first = max(0.0, (timestamps.parse(moment(connection, ""))[0] - timestamps.parse(as_of)[0]) / _NANOSECONDS)
+        self._at_first = max(
+            0.0, (timestamps.parse(moment(connection, ""))[0] - timestamps.parse(as_of)[0]) / _NANOSECONDS
+        )
         self._asked = time.monotonic()
 
     def seconds(self) -> float:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Whether CockroachDB keeps the rows of a moment (gc.ttlseconds of the zone configurations) for as long as an export lasts."""
+"""Whether CockroachDB keeps the rows of a moment (gc.ttlseconds of the zone configurations) for as long as an export
+lasts."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +35,8 @@ TableName = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Zone:
-    """One zone configuration: what it is for, as CockroachDB writes it, and the seconds that it keeps old rows; None: inherited."""
+    """One zone configuration: what it is for, as CockroachDB writes it, and the seconds that it keeps old rows; None:
+    inherited."""
 
     target: str
     kind: str
@@ -42,7 +45,8 @@ class Zone:
 
 
 def read_zones(connection: Any) -> list[Zone]:
-    """Return the cluster's zone configurations; no privilege is needed: docs v26.2 show-zone-configurations.md. Raises psycopg2.Error."""
+    """Return the cluster's zone configurations; no privilege is needed: docs v26.2 show-zone-configurations.md. Raises
+    psycopg2.Error."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW ZONE CONFIGURATIONS")
         names = [column.name for column in cursor.description]
@@ -52,7 +56,8 @@ def read_zones(connection: Any) -> list[Zone]:
 
 def _zone(target: str, config: str) -> Zone:
     words = dialect.words(target, target)
-    # TABLE shop.public.orders, INDEX shop.public.orders@orders_pkey, PARTITION p OF INDEX shop.public.orders@orders_pkey
+    # TABLE shop.public.orders, INDEX shop.public.orders@orders_pkey, PARTITION p OF INDEX
+    # shop.public.orders@orders_pkey
     behind = next((number + 2 for number, word in enumerate(words) if word.keyword == "OF"), 1)
     return Zone(target, words[0].keyword, _path(words[behind:]), _seconds(config))
 
@@ -70,14 +75,15 @@ def _path(words: list[dialect.Word]) -> tuple[str, ...]:
 def _seconds(config: str) -> Optional[int]:
     words = dialect.words(config, "a zone configuration")
     for number in range(len(words) - 4):
-        gc, dot, name, equal, value = words[number:number + 5]
+        gc, dot, name, equal, value = words[number : number + 5]
         if gc.keyword == "GC" and dot.is_symbol(".") and name.keyword == "TTLSECONDS" and equal.is_symbol("="):
             return int(value.text)
     return None
 
 
 def zones_of(tables: Iterable[TableName], zones: Iterable[Zone]) -> dict[TableName, Zone]:
-    """Return for each table the zone configuration that keeps its rows for the shortest time; without one of its own it is its database's or the cluster's."""
+    """Return for each table the zone configuration that keeps its rows for the shortest time; without one of its own it
+    is its database's or the cluster's."""
     by_path: dict[tuple[str, ...], list[Zone]] = {}
     default = None
     for zone in zones:
@@ -89,7 +95,9 @@ def zones_of(tables: Iterable[TableName], zones: Iterable[Zone]) -> dict[TableNa
     found = {}
     for table in tables:
         own = by_path.get(table, [])
-        whole = [zone for zone in own if zone.kind not in _PARTS] or [zone for zone in by_path.get(table[:1], []) if zone.kind == "DATABASE"]
+        whole = [zone for zone in own if zone.kind not in _PARTS] or [
+            zone for zone in by_path.get(table[:1], []) if zone.kind == "DATABASE"
+        ]
         candidates = [*own, *(whole or ([default] if default else []))]
         if candidates:
             found[table] = min(candidates, key=lambda zone: zone.seconds or 0)
@@ -97,17 +105,22 @@ def zones_of(tables: Iterable[TableName], zones: Iterable[Zone]) -> dict[TableNa
 
 
 def estimated_rows(connection: Any, databases: Iterable[str]) -> dict[TableName, int]:
-    """Return CockroachDB's estimates of the tables' rows, from its statistics, as far as it has some (v20.2 and later). Raises psycopg2.Error."""
+    """Return CockroachDB's estimates of the tables' rows, from its statistics, as far as it has some (v20.2 and later).
+    Raises psycopg2.Error."""
     found: dict[TableName, int] = {}
     for database in databases:
         with connection.cursor() as cursor:
             try:
                 cursor.execute(
-                    sql.SQL("SELECT schema_name, table_name, estimated_row_count FROM [SHOW TABLES FROM {}]").format(sql.Identifier(database))
+                    sql.SQL("SELECT schema_name, table_name, estimated_row_count FROM [SHOW TABLES FROM {}]").format(
+                        sql.Identifier(database)
+                    )
                 )
             except psycopg2.errors.UndefinedColumn:
                 return found
-            found.update({(database, schema, table): int(rows) for schema, table, rows in cursor.fetchall() if rows is not None})
+            found.update(
+                {(database, schema, table): int(rows) for schema, table, rows in cursor.fetchall() if rows is not None}
+            )
     return found
 
 
@@ -117,14 +130,17 @@ def estimated_seconds(rows: int, parallelism: int) -> float:
 
 
 def require_kept(zones: Mapping[TableName, Zone], age: float, seconds: float) -> None:
-    """Raise CockroachError, with what to run, when an export that lasts so many seconds more would outlast the rows of its moment, ``age`` seconds ago."""
+    """Raise CockroachError, with what to run, when an export that lasts so many seconds more would outlast the rows of
+    its moment, ``age`` seconds ago."""
     short = {table: zone for table, zone in zones.items() if zone.seconds is not None and zone.seconds < age + seconds}
     if not short:
         return
     first = min(short.values(), key=lambda zone: zone.seconds or 0)
     raise CockroachError(
-        f"the export will last about {_time(seconds)} (estimated with {ROWS_A_SECOND} rows a second and connection), and CockroachDB keeps the rows of its "
-        f"moment for {_time((first.seconds or 0) - age)} more only: run {_commands(short, age + seconds)}; or choose fewer tables, "
+        f"the export will last about {_time(seconds)} (estimated with {ROWS_A_SECOND} rows a second and connection), "
+        "and CockroachDB keeps the rows of its "
+        f"moment for {_time((first.seconds or 0) - age)} more only: run {_commands(short, age + seconds)}; or choose "
+        "fewer tables, "
         "or set cockroach_gc_check: false (of the module: gc_check)"
     )
 
@@ -148,7 +164,9 @@ def _time(seconds: float) -> str:
 def not_known(error: Any) -> Finding:
     """Return the finding that the zone configurations could not be read."""
     return Finding(
-        "gc_not_known", "warning", "all databases",
+        "gc_not_known",
+        "warning",
+        "all databases",
         f"For how long CockroachDB keeps the rows of the moment could not be read: {cockroach_message(error)}.",
         "An export that lasts longer than gc.ttlseconds fails at its end.",
     )

@@ -4,6 +4,7 @@
 
 A bound holds texts, one for each column of the key, as CockroachDB reads them.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -44,23 +45,31 @@ class PrimaryKey:
 
         CockroachDB pads CHAR(n) with blanks when it sends it, but neither stores nor compares them.
         """
-        return [_stored(column) if column.type.oid == BPCHAR_OID else part for column, part in zip(self.columns, self.shown())]
+        return [
+            _stored(column) if column.type.oid == BPCHAR_OID else part
+            for column, part in zip(self.columns, self.shown())
+        ]
 
     def order(self) -> Any:
         """Return the columns of ORDER BY."""
         return sql.SQL(", ").join(
-            sql.SQL("{} {}").format(part, sql.SQL("DESC" if descending else "ASC")) for part, descending in zip(self.shown(), self._descending)
+            sql.SQL("{} {}").format(part, sql.SQL("DESC" if descending else "ASC"))
+            for part, descending in zip(self.shown(), self._descending)
         )
 
     def bound(self, row: Sequence[Optional[str]]) -> Bound:
-        """Return the bound at the key that CockroachDB sent. Raises MigrationError for a key that PostgreSQL cannot hold."""
+        """Return the bound at the key that CockroachDB sent. Raises MigrationError for a key that PostgreSQL cannot
+        hold."""
         try:
             return tuple(convert(text or "") for convert, text in zip(self._literals, row))
         except ValueProblem as error:
-            raise MigrationError(f"{self._table}, key ({', '.join(column.name for column in self.columns)}): {error}") from error
+            raise MigrationError(
+                f"{self._table}, key ({', '.join(column.name for column in self.columns)}): {error}"
+            ) from error
 
     def between(self, start: Optional[Bound], end: Optional[Bound], after_start: bool = False) -> Any:
-        """Return the condition of WHERE for the keys from ``start`` (or behind it) up to but without ``end``; None is open."""
+        """Return the condition of WHERE for the keys from ``start`` (or behind it) up to but without ``end``; None is
+        open."""
         conditions = []
         if start is not None:
             conditions.append(self._beyond(start, not after_start))
@@ -75,7 +84,9 @@ class PrimaryKey:
         equal = "=" if inclusive else ""
         if len(set(self._descending)) == 1 and len(names) > 1:
             operator = ("<" if self._descending[0] else ">") + equal
-            return sql.SQL("(({}) {} ({}))").format(sql.SQL(", ").join(names), sql.SQL(operator), sql.SQL(", ").join(values))
+            return sql.SQL("(({}) {} ({}))").format(
+                sql.SQL(", ").join(names), sql.SQL(operator), sql.SQL(", ").join(values)
+            )
         # Columns of both directions: the first that differs decides.
         cases = []
         for number, descending in enumerate(self._descending):
@@ -93,14 +104,19 @@ def _stored(column: Column) -> Any:
 
 
 def _ordered(column: Column) -> Any:
-    """CockroachDB stores 30 days beside 1 mon but calls them equal; their texts differ. Only such keys lose their index by it."""
+    """CockroachDB stores 30 days beside 1 mon but calls them equal; their texts differ. Only such keys lose their index
+    by it."""
     name = sql.Identifier(column.name)
     return sql.SQL("{}::STRING").format(name) if column.type.family == "interval" else name
 
 
 def _literal(column: Column, text: str) -> Any:
     # No literal can hold U+0000.
-    literal = sql.SQL("convert_from(decode({}, 'hex'), 'utf8')").format(sql.Literal(text.encode().hex())) if "\0" in text else sql.Literal(text)
+    literal = (
+        sql.SQL("convert_from(decode({}, 'hex'), 'utf8')").format(sql.Literal(text.encode().hex()))
+        if "\0" in text
+        else sql.Literal(text)
+    )
     if column.type.family == "collated":
         return sql.SQL("{} COLLATE {}").format(literal, sql.Identifier(column.type.locale))
     return literal

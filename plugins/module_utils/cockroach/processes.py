@@ -4,6 +4,7 @@
 
 A number in a file would not do: process numbers are reused, and a start that was broken off may not have written one.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -48,25 +49,36 @@ class NodeProcess:
     def _port(self, flag: str) -> int:
         match = re.search(rf" --{flag}=127\.0\.0\.1:(\d+)", self.command)
         if match is None:
-            raise CockroachError(f"the CockroachDB process {self.pid} on {self.store} was not started by this collection: stop it by hand")
+            raise CockroachError(
+                f"the CockroachDB process {self.pid} on {self.store} was not started by this collection: stop it by "
+                "hand"
+            )
         return int(match.group(1))
 
 
 def find_node(store: str) -> Optional[NodeProcess]:
-    """Return the process that runs on the store (an absolute path), if its user is the store's owner. Raises CockroachError when there are several."""
+    """Return the process that runs on the store (an absolute path), if its user is the store's owner. Raises
+    CockroachError when there are several."""
     try:
         owner = os.stat(store).st_uid
     except FileNotFoundError:
         return None
     argument = re.compile(rf" start-single-node .*--store=path={re.escape(store)}(,| |$)")
-    found = [NodeProcess(pid, store, command) for pid, uid, command in processes() if uid == owner and argument.search(command)]
+    found = [
+        NodeProcess(pid, store, command)
+        for pid, uid, command in processes()
+        if uid == owner and argument.search(command)
+    ]
     if len(found) > 1:
-        raise CockroachError(f"several processes run on {store}: {', '.join(str(node.pid) for node in found)}; stop them by hand")
+        raise CockroachError(
+            f"several processes run on {store}: {', '.join(str(node.pid) for node in found)}; stop them by hand"
+        )
     return found[0] if found else None
 
 
 def stop_node(node: NodeProcess) -> bool:
-    """Ask the process to drain and end, and wait for it; return whether it had to be killed in the end. Raises CockroachError when it stays."""
+    """Ask the process to drain and end, and wait for it; return whether it had to be killed in the end. Raises
+    CockroachError when it stays."""
     _signal(node, signal.SIGTERM)
     if _has_ended(node, STOP_SECONDS):
         return False
@@ -89,7 +101,9 @@ def _signal(node: NodeProcess, number: signal.Signals) -> None:
 
 def _has_ended(node: NodeProcess, seconds: float) -> bool:
     attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda found: found == node), stop=tenacity.stop_after_delay(seconds), wait=tenacity.wait_fixed(_POLL_SECONDS),
+        retry=tenacity.retry_if_result(lambda found: found == node),
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(_POLL_SECONDS),
         retry_error_callback=lambda state: state.outcome.result(),
     )
     return attempts(find_node, node.store) != node

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Reads the rows of a running CockroachDB into chunks: cuts the tables into key ranges, and reads these in processes."""
+"""Reads the rows of a running CockroachDB into chunks: cuts the tables into key ranges, and reads these in
+processes."""
+
 from __future__ import annotations
 
 import contextlib
@@ -66,8 +68,14 @@ class Worker:
 
     @classmethod
     def prepare(
-        cls, parameters: CockroachParameters, cluster_id: str, dump_dir: str, policies: ValuePolicies, sources: dict[int, TableSource],
-        originals: dict[int, TableSource], as_of: str,
+        cls,
+        parameters: CockroachParameters,
+        cluster_id: str,
+        dump_dir: str,
+        policies: ValuePolicies,
+        sources: dict[int, TableSource],
+        originals: dict[int, TableSource],
+        as_of: str,
     ) -> None:
         """Set what all workers share. ``originals`` are the tables under the names that CockroachDB knows."""
         cls.cluster_id = cluster_id
@@ -82,7 +90,10 @@ def _open_worker() -> Any:
     receive_texts(connection)
     if identify(connection, Worker.parameters)["cluster_id"] != Worker.cluster_id:
         connection.close()
-        raise CockroachError(f"another CockroachDB answers at {Worker.parameters.place} than the one whose export was begun: start a new export of it")
+        raise CockroachError(
+            f"another CockroachDB answers at {Worker.parameters.place} than the one whose export was begun: start a "
+            "new export of it"
+        )
     return connection
 
 
@@ -102,7 +113,11 @@ def plan(chunk_rows: int, parallelism: int) -> tuple[list[Task], dict[int, Table
     tasks = []
     for number, (bounds, size) in found.items():
         edges = [None, *bounds, None]
-        tasks += [Task(number, chunk + 1, edges[chunk], edges[chunk + 1], size.rows // (len(bounds) + 1)) for chunk in range(len(bounds) + 1) if size.rows]
+        tasks += [
+            Task(number, chunk + 1, edges[chunk], edges[chunk + 1], size.rows // (len(bounds) + 1))
+            for chunk in range(len(bounds) + 1)
+            if size.rows
+        ]
     return tasks, {number: size for number, (_bounds, size) in found.items()}
 
 
@@ -146,7 +161,10 @@ def run_task(task: Task) -> dict:
             Worker.copies = has_copy(Worker.connection)
         # What an attempt that failed has left.
         texts.problems.take()
-        return {**write_chunk(path, source.name, fill), **chunk_problems(Worker.dump_dir, source, task.chunk, texts.problems)}
+        return {
+            **write_chunk(path, source.name, fill),
+            **chunk_problems(Worker.dump_dir, source, task.chunk, texts.problems),
+        }
 
     return dict(_retried(source, write), key=task.key, table_id=task.table_id)
 
@@ -154,12 +172,16 @@ def run_task(task: Task) -> dict:
 def _retried(source: TableSource, action: Callable[[], Result]) -> Result:
     """Call ``action`` again after errors that pass."""
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(passes), stop=tenacity.stop_after_attempt(_ATTEMPTS),
-        wait=tenacity.wait_exponential(multiplier=0.5, max=_LONGEST_PAUSE), reraise=True,
+        retry=tenacity.retry_if_exception(passes),
+        stop=tenacity.stop_after_attempt(_ATTEMPTS),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=_LONGEST_PAUSE),
+        reraise=True,
     )
     try:
         return retrying(action)
     except psycopg2.Error as error:
-        raise read_error(source.name, Worker.parameters, error, Worker.dump_dir, (source.database, source.schema, source.table.name)) from None
+        raise read_error(
+            source.name, Worker.parameters, error, Worker.dump_dir, (source.database, source.schema, source.table.name)
+        ) from None
     except UnreachableError as error:
         raise UnreachableError(f"{source.name}: {error}; run again once it answers, finished chunks are kept") from None

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Restores a backup into a CockroachDB of its own: looked into, judged, started as a detached job, watched, and found again by a second run."""
+"""Restores a backup into a CockroachDB of its own: looked into, judged, started as a detached job, watched, and found
+again by a second run."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -29,8 +31,29 @@ from .backup_contents import CLUSTER, TABLES, Contents, Plan, choose, read_conte
 from .connection import CockroachParameters, connect, server_version
 from .releases import release_of
 from .restorable import release_findings, require_restorable
-from .restore_job import ALIVE, GONE, PAUSED, SUCCEEDED, Interruption, Progress, Session, interruption, job_state, resume, running_restores, watch
-from .restore_statement import SKIPS, BackupAddress, Unlocking, require_grammar, restore_statements, show_backup, show_schemas
+from .restore_job import (
+    ALIVE,
+    GONE,
+    PAUSED,
+    SUCCEEDED,
+    Interruption,
+    Progress,
+    Session,
+    interruption,
+    job_state,
+    resume,
+    running_restores,
+    watch,
+)
+from .restore_statement import (
+    SKIPS,
+    BackupAddress,
+    Unlocking,
+    require_grammar,
+    restore_statements,
+    show_backup,
+    show_schemas,
+)
 from .server import apply_settings
 from .storage_uri import (
     StorageAccess,
@@ -53,9 +76,10 @@ _LOCALITY = "COCKROACH_LOCALITY"
 class RestoreRequest:
     """Which backup to restore, and what of it.
 
-    ``locations`` are the collection's own (``s3://``, ``file://``) or any URIs of CockroachDB. An empty ``subdirectory`` means that they are
-    directories that BACKUP TO made. ``io_dir`` is the node's directory for external files; the nearest one above all local locations when
-    empty. ``time_limit`` in seconds, 0 for none. ``state_file`` keeps the jobs' ids for a second run.
+    ``locations`` are the collection's own (``s3://``, ``file://``) or any URIs of CockroachDB. An empty
+    ``subdirectory`` means that they are directories that BACKUP TO made. ``io_dir`` is the node's directory for
+    external files; the nearest one above all local locations when empty. ``time_limit`` in seconds, 0 for none.
+    ``state_file`` keeps the jobs' ids for a second run.
     """
 
     locations: tuple[str, ...]
@@ -77,7 +101,11 @@ class RestoreRequest:
     @property
     def is_readable(self) -> bool:
         """Whether the manifests can be read here too, without CockroachDB."""
-        return not self.kms_uris and not self.assume_role and all(is_own(location) for location in self.locations + self.incremental_location)
+        return (
+            not self.kms_uris
+            and not self.assume_role
+            and all(is_own(location) for location in self.locations + self.incremental_location)
+        )
 
     def secrets(self) -> set[str]:
         """Return every secret in every form."""
@@ -87,12 +115,15 @@ class RestoreRequest:
         return found
 
 
-def restore_backup(parameters: CockroachParameters, request: RestoreRequest, progress: Progress, check: bool = False) -> dict:
+def restore_backup(
+    parameters: CockroachParameters, request: RestoreRequest, progress: Progress, check: bool = False
+) -> dict:
     """Restore a backup unless this CockroachDB has it from an earlier run; go on with a RESTORE that still runs.
 
-    Returns ``changed``, ``job_id`` (of the last job, as text), ``coverage`` (cluster, database, table), ``databases``, ``rows`` and ``bytes`` (as
-    CockroachDB counts them over all layers, without system tables), ``seconds`` and ``findings``. With ``check`` nothing is changed.
-    Raises MigrationError; a job that was started is then cancelled, unless CockroachDB itself is gone.
+    Returns ``changed``, ``job_id`` (of the last job, as text), ``coverage`` (cluster, database, table), ``databases``,
+    ``rows`` and ``bytes`` (as CockroachDB counts them over all layers, without system tables), ``seconds`` and
+    ``findings``. With ``check`` nothing is changed. Raises MigrationError; a job that was started is then cancelled,
+    unless CockroachDB itself is gone.
     """
     started = time.monotonic()
     _require_sense(request)
@@ -124,7 +155,10 @@ def _require_sense(request: RestoreRequest) -> None:
 
 def _backup_request(request: RestoreRequest) -> BackupRequest:
     return BackupRequest(
-        locations=request.locations + request.incremental_location, subdirectory=request.subdirectory, as_of=request.as_of, storage=request.storage,
+        locations=request.locations + request.incremental_location,
+        subdirectory=request.subdirectory,
+        as_of=request.as_of,
+        storage=request.storage,
         passphrase=request.passphrase,
     )
 
@@ -155,7 +189,9 @@ def _stated_address(request: RestoreRequest, uris: Callable[[Iterable[str]], tup
     return BackupAddress(uris(request.locations), subdirectory, uris(request.incremental_location))
 
 
-def _found_address(request: RestoreRequest, backup: Backup, uris: Callable[[Iterable[str]], tuple[str, ...]]) -> BackupAddress:
+def _found_address(
+    request: RestoreRequest, backup: Backup, uris: Callable[[Iterable[str]], tuple[str, ...]]
+) -> BackupAddress:
     layers = backup.layers
     home = layers[0].storage.location
     if not layers[0].folder:
@@ -163,19 +199,23 @@ def _found_address(request: RestoreRequest, backup: Backup, uris: Callable[[Iter
     others = [storage.location for layer in layers for storage in layer.partitions.values() if storage.location != home]
     incremental = [layer.storage.location for layer in layers[1:] if layer.storage.location != home]
     return BackupAddress(
-        uris(_plain(location) for location in [home, *others]), f"/{layers[0].folder}", uris(request.incremental_location or map(_plain, incremental)),
+        uris(_plain(location) for location in [home, *others]),
+        f"/{layers[0].folder}",
+        uris(request.incremental_location or map(_plain, incremental)),
     )
 
 
 def _plain(location: str) -> str:
     """Return a storage's name as a location: directories as paths, for their names are not encoded."""
-    return location[len("file://"):] if location.startswith("file://") else location
+    return location[len("file://") :] if location.startswith("file://") else location
 
 
 class _Restore:
     """One backup and one CockroachDB."""
 
-    def __init__(self, session: Session, request: RestoreRequest, version: str, backup: Optional[Backup], progress: Progress) -> None:
+    def __init__(
+        self, session: Session, request: RestoreRequest, version: str, backup: Optional[Backup], progress: Progress
+    ) -> None:
         self.session = session
         self.request = request
         self.version = version
@@ -217,14 +257,22 @@ class _Restore:
             "node": str(self.session.rows("SELECT crdb_internal.cluster_id()")[0][0]),
             "cluster_id": self.backup.info["cluster_id"] if self.backup else "",
             "locations": [public_uri(uri) for uri in self.address.uris + self.address.incremental],
-            "subdirectory": self.address.subdirectory, "end_time": self.contents.end_time, "as_of": request.as_of,
-            "include": list(request.selection.include), "exclude": list(request.selection.exclude), "options": sorted(request.options),
+            "subdirectory": self.address.subdirectory,
+            "end_time": self.contents.end_time,
+            "as_of": request.as_of,
+            "include": list(request.selection.include),
+            "exclude": list(request.selection.exclude),
+            "options": sorted(request.options),
         }
 
     def _plan(self) -> Plan:
         if "plan" in self.state:
             kept = self.state["plan"]
-            return Plan(kept["coverage"], tuple(kept["databases"]), tuple((database, schema, table) for database, schema, table in kept["tables"]))
+            return Plan(
+                kept["coverage"],
+                tuple(kept["databases"]),
+                tuple((database, schema, table) for database, schema, table in kept["tables"]),
+            )
         is_empty = not self._databases() - set(BUILT_IN_DATABASES) and not self._filled(BUILT_IN_DATABASES)
         # CockroachDB restores a virtual cluster's databases anywhere, the whole of it only into the same one.
         takes_cluster = is_empty and not (self.backup and self.backup.info["virtual_cluster"])
@@ -237,7 +285,9 @@ class _Restore:
         if self.backup is None:
             return None
         numbers = set(self.backup.info["complete_databases"])
-        return frozenset(database.name for database in build_catalog(self.backup.descriptors).databases if database.id in numbers)
+        return frozenset(
+            database.name for database in build_catalog(self.backup.descriptors).databases if database.id in numbers
+        )
 
     def _missing_sequences(self, plan: Plan) -> list[tuple[str, str, str]]:
         """Return the sequences beside the chosen tables, whose defaults may need them."""
@@ -246,7 +296,11 @@ class _Restore:
         for row in rows:
             record = dict(zip(columns, row))
             name = (record["database_name"], record.get("parent_schema_name") or "public", record["object_name"])
-            if (record["create_statement"] or "").startswith("CREATE SEQUENCE") and name[0] in plan.created and name not in plan.tables:
+            if (
+                (record["create_statement"] or "").startswith("CREATE SEQUENCE")
+                and name[0] in plan.created
+                and name not in plan.tables
+            ):
                 found.append(name)
         return list(dict.fromkeys(found))
 
@@ -260,7 +314,11 @@ class _Restore:
     def _filled(self, names: Iterable[str]) -> list[str]:
         """Return those of these databases that are there and have tables."""
         query = "SELECT table_name FROM [SHOW TABLES FROM {}] LIMIT 1"
-        return [name for name in sorted(set(names) & self._databases()) if self.session.rows(sql.SQL(query).format(sql.Identifier(name)))]
+        return [
+            name
+            for name in sorted(set(names) & self._databases())
+            if self.session.rows(sql.SQL(query).format(sql.Identifier(name)))
+        ]
 
     def _is_done(self) -> bool:
         return bool(self.state.get("done")) and set(self.plan.names) <= self._databases()
@@ -284,7 +342,10 @@ class _Restore:
         self.session.adopt_soon()
         others = running_restores(self.session)
         if others:
-            raise CockroachError(f"another RESTORE runs in this CockroachDB (job {', '.join(map(str, others))}): wait for it or cancel it, then run this again")
+            raise CockroachError(
+                f"another RESTORE runs in this CockroachDB (job {', '.join(map(str, others))}): wait for it or cancel "
+                "it, then run this again"
+            )
         if name == "cluster":
             # The backup's schedules must not run here: they would write to the places of the original cluster.
             self.session.run("SET CLUSTER SETTING jobs.scheduler.enabled = false")
@@ -298,10 +359,12 @@ class _Restore:
         taken = self._filled(self.plan.databases)
         if taken:
             raise CockroachError(
-                f"CockroachDB at {self.session.place} holds {', '.join(taken)} already, not restored by this: start a new, empty CockroachDB, "
+                f"CockroachDB at {self.session.place} holds {', '.join(taken)} already, not restored by this: start a "
+                "new, empty CockroachDB, "
                 "or remove them by hand"
             )
-        # RESTORE makes the databases itself. A new CockroachDB has two empty ones; a failed attempt may have left others.
+        # RESTORE makes the databases itself. A new CockroachDB has two empty ones; a failed attempt may have left
+        # others.
         for database in sorted(set(self.plan.databases) & present):
             self.session.run(sql.SQL("DROP DATABASE {} RESTRICT").format(sql.Identifier(database)))
 
@@ -320,42 +383,76 @@ class _Restore:
         return cancelled
 
     def _keep(self, done: bool) -> None:
-        self.state = {"identity": self.identity, "plan": dataclasses.asdict(self.plan), "jobs": self.state["jobs"], "done": done}
+        self.state = {
+            "identity": self.identity,
+            "plan": dataclasses.asdict(self.plan),
+            "jobs": self.state["jobs"],
+            "done": done,
+        }
         write_result(self.request.state_file, self.state)
 
     def _facts(self, changed: bool, cancelled: Iterable[str] = ()) -> dict:
         names = self.plan.names
         jobs = self.state["jobs"]
         return {
-            "changed": changed, "job_id": list(jobs.values())[-1] if jobs else "", "coverage": self.plan.coverage, "databases": list(names),
-            "rows": sum(self.contents.rows.get(name, 0) for name in names), "bytes": sum(self.contents.size.get(name, 0) for name in names),
-            "findings": to_json(self._findings(cancelled)), "object_numbers": self._object_numbers(),
+            "changed": changed,
+            "job_id": list(jobs.values())[-1] if jobs else "",
+            "coverage": self.plan.coverage,
+            "databases": list(names),
+            "rows": sum(self.contents.rows.get(name, 0) for name in names),
+            "bytes": sum(self.contents.size.get(name, 0) for name in names),
+            "findings": to_json(self._findings(cancelled)),
+            "object_numbers": self._object_numbers(),
         }
 
     def _object_numbers(self) -> list[list[Any]]:
-        """Return what RESTORE has given new numbers to, with the old ones, which object identifiers in rows still have."""
+        """Return what RESTORE has given new numbers to, with the old ones, which object identifiers in rows still
+        have."""
         return object_numbers(source_catalog(self.backup)).records() if self.backup else []
 
     def _findings(self, cancelled: Iterable[str]) -> list[Finding]:
         found = release_findings(self.version)
         where = public_uri(self.address.uris[0])
         if self.backup is None:
-            found.append(Finding(
-                "backup_version_unchecked", "info", where,
-                "its manifest cannot be read here, so that CockroachDB alone judged whether it can restore this backup",
-            ))
+            found.append(
+                Finding(
+                    "backup_version_unchecked",
+                    "info",
+                    where,
+                    "its manifest cannot be read here, so that CockroachDB alone judged whether it can restore this "
+                    "backup",
+                )
+            )
         if self.contents.whole_cluster and self.plan.coverage != CLUSTER:
-            found.append(Finding(
-                "cluster_not_restored", "warning", where,
-                "of this backup of a whole cluster only databases were restored, without users, roles, settings and comments",
-                "CockroachDB restores the whole of a virtual cluster into that one only: migrate with migration_source: backup when roles are to be migrated."
-                if self.backup and self.backup.info["virtual_cluster"] else "Restore everything into an empty CockroachDB when roles are to be migrated.",
-            ))
+            found.append(
+                Finding(
+                    "cluster_not_restored",
+                    "warning",
+                    where,
+                    "of this backup of a whole cluster only databases were restored, without users, roles, settings "
+                    "and comments",
+                    "CockroachDB restores the whole of a virtual cluster into that one only: migrate with "
+                    "migration_source: backup when roles are to be migrated."
+                    if self.backup and self.backup.info["virtual_cluster"]
+                    else "Restore everything into an empty CockroachDB when roles are to be migrated.",
+                )
+            )
         if self.plan.coverage == TABLES and self.request.options:
-            found.append(Finding(
-                "restored_without_partners", "warning", where,
-                f"restored with {', '.join(sorted(self.request.options))}: links to what was not chosen are gone",
-            ))
+            found.append(
+                Finding(
+                    "restored_without_partners",
+                    "warning",
+                    where,
+                    f"restored with {', '.join(sorted(self.request.options))}: links to what was not chosen are gone",
+                )
+            )
         for job in cancelled:
-            found.append(Finding("restored_job_cancelled", "info", where, f"the job {job} came back with the cluster and was cancelled here"))
+            found.append(
+                Finding(
+                    "restored_job_cancelled",
+                    "info",
+                    where,
+                    f"the job {job} came back with the cluster and was cancelled here",
+                )
+            )
         return found

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""A RESTORE job of CockroachDB from its start to its end: watched, limited in time, cancelled when this process has to end."""
+"""A RESTORE job of CockroachDB from its start to its end: watched, limited in time, cancelled when this process has to
+end."""
+
 from __future__ import annotations
 
 import contextlib
@@ -42,7 +44,8 @@ class Session:
     secrets: set[str] = field(default_factory=set, repr=False)
 
     def run(self, statement: Any) -> tuple[list[str], list[tuple]]:
-        """Run a statement; return the names of the columns and the rows. Raises CockroachError in one line, without the statement."""
+        """Run a statement; return the names of the columns and the rows. Raises CockroachError in one line, without the
+        statement."""
         try:
             with self.connection.cursor() as cursor:
                 cursor.execute(statement)
@@ -52,14 +55,17 @@ class Session:
         except psycopg2.Error as error:
             if self.connection.closed:
                 raise CockroachError(self._lost(error)) from None
-            raise CockroachError(f"CockroachDB at {self.place}: {restore_error(cockroach_message(error), self.secrets)}") from None
+            raise CockroachError(
+                f"CockroachDB at {self.place}: {restore_error(cockroach_message(error), self.secrets)}"
+            ) from None
 
     def rows(self, statement: Any) -> list[tuple]:
         """Run a statement; return its rows."""
         return self.run(statement)[1]
 
     def adopt_soon(self) -> None:
-        """Let CockroachDB look for new jobs every second: where that is a setting, it would start a detached job after half a minute only."""
+        """Let CockroachDB look for new jobs every second: where that is a setting, it would start a detached job after
+        half a minute only."""
         settings = {row[0] for row in self.rows("SHOW ALL CLUSTER SETTINGS")}
         if _ADOPTION in settings:
             self.run(f"SET CLUSTER SETTING {_ADOPTION} = '1s'")
@@ -67,7 +73,8 @@ class Session:
     def _lost(self, error: Any) -> str:
         reason = restore_error(str(error), self.secrets)
         return (
-            f"CockroachDB at {self.place} does not answer any more ({reason}): look into its log, start it and run this again; "
+            f"CockroachDB at {self.place} does not answer any more ({reason}): look into its log, start it and run "
+            "this again; "
             "a RESTORE that ran goes on by itself"
         )
 
@@ -107,12 +114,18 @@ def interruption() -> Iterator[Interruption]:
 def job_state(session: Session, job: int) -> JobState:
     """Return how far a RESTORE job is."""
     # Which columns there are depends on the release.
-    columns, rows = session.run(sql.SQL("SELECT * FROM [SHOW JOB {}] WHERE job_type = 'RESTORE'").format(sql.Literal(job)))
+    columns, rows = session.run(
+        sql.SQL("SELECT * FROM [SHOW JOB {}] WHERE job_type = 'RESTORE'").format(sql.Literal(job))
+    )
     if not rows:
         return JobState(GONE)
     found = dict(zip(columns, rows[0]))
     reason = found.get("error") or found.get("running_status") or ""
-    return JobState(found["status"], float(found["fraction_completed"] or 0), restore_error(reason, session.secrets) if reason else "")
+    return JobState(
+        found["status"],
+        float(found["fraction_completed"] or 0),
+        restore_error(reason, session.secrets) if reason else "",
+    )
 
 
 def running_restores(session: Session) -> list[int]:
@@ -124,7 +137,8 @@ def running_restores(session: Session) -> list[int]:
 def watch(session: Session, job: int, limit: float, interval: float, progress: Progress, caught: Interruption) -> None:
     """Wait until a job has succeeded.
 
-    After ``limit`` seconds (0: none) and at a signal it is cancelled. Raises CockroachError for every other end, with what is left of it.
+    After ``limit`` seconds (0: none) and at a signal it is cancelled. Raises CockroachError for every other end, with
+    what is left of it.
     """
     started = time.monotonic()
     while True:
@@ -136,14 +150,21 @@ def watch(session: Session, job: int, limit: float, interval: float, progress: P
             raise CockroachError(f"the RESTORE job {job} {_ending(state)}{_left(session)}")
         if state.status == PAUSED:
             why = f" ({state.reason})" if state.reason else ""
-            raise CockroachError(f"the RESTORE job {job} is paused{why}: run this again to resume it, or CANCEL JOB {job}{_left(session)}")
+            raise CockroachError(
+                f"the RESTORE job {job} is paused{why}: run this again to resume it, or CANCEL JOB "
+                f"{job}{_left(session)}"
+            )
         if caught.signal is not None:
             _cancel(session, job, interval)
-            raise CockroachError(f"the RESTORE job {job} was cancelled, because this was told to end ({signal.Signals(caught.signal).name}){_left(session)}")
+            raise CockroachError(
+                f"the RESTORE job {job} was cancelled, because this was told to end "
+                f"({signal.Signals(caught.signal).name}){_left(session)}"
+            )
         if limit and time.monotonic() - started > limit:
             _cancel(session, job, interval)
             raise CockroachError(
-                f"the RESTORE job {job} was cancelled at {state.fraction:.0%}, for it took longer than the time limit of {limit:g} seconds: "
+                f"the RESTORE job {job} was cancelled at {state.fraction:.0%}, for it took longer than the time limit "
+                f"of {limit:g} seconds: "
                 f"set a longer one{_left(session)}"
             )
         time.sleep(interval)
@@ -177,6 +198,12 @@ def _left(session: Session) -> str:
 def half_restored(session: Session) -> Sequence[str]:
     """Return the names of databases and tables that a RESTORE keeps offline."""
     shown = {row[0] for row in session.rows("SELECT database_name FROM [SHOW DATABASES]")}
-    reserved = session.rows('SELECT name FROM system.namespace WHERE "parentID" = 0 AND "parentSchemaID" = 0 ORDER BY name')
-    tables = session.rows("SELECT database_name, schema_name, name FROM crdb_internal.tables WHERE state = 'OFFLINE' ORDER BY 1, 2, 3")
-    return [name for (name,) in reserved if name not in shown] + [".".join(part or "?" for part in row) for row in tables]
+    reserved = session.rows(
+        'SELECT name FROM system.namespace WHERE "parentID" = 0 AND "parentSchemaID" = 0 ORDER BY name'
+    )
+    tables = session.rows(
+        "SELECT database_name, schema_name, name FROM crdb_internal.tables WHERE state = 'OFFLINE' ORDER BY 1, 2, 3"
+    )
+    return [name for (name,) in reserved if name not in shown] + [
+        ".".join(part or "?" for part in row) for row in tables
+    ]

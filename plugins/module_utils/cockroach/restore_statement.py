@@ -4,6 +4,7 @@
 
 Names are identifiers of psycopg2, texts its literals; both hold secrets, so that a statement is never shown.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -17,10 +18,23 @@ except ImportError:  # named by libraries.missing()
 
 from ..errors import ConfigurationError
 from .backup_contents import CLUSTER, Plan
-from .releases import COLLECTIONS_ONLY_SINCE, DETACHED_SINCE, INCREMENTAL_LOCATION, SHOW_BACKUP_FROM_SINCE, Release, shown
+from .releases import (
+    COLLECTIONS_ONLY_SINCE,
+    DETACHED_SINCE,
+    INCREMENTAL_LOCATION,
+    SHOW_BACKUP_FROM_SINCE,
+    Release,
+    shown,
+)
 from .storage_uri import joined
 
-SKIPS = ("skip_missing_foreign_keys", "skip_missing_sequences", "skip_missing_sequence_owners", "skip_missing_views", "skip_missing_udfs")
+SKIPS = (
+    "skip_missing_foreign_keys",
+    "skip_missing_sequences",
+    "skip_missing_sequence_owners",
+    "skip_missing_views",
+    "skip_missing_udfs",
+)
 """The options of RESTORE that users may give."""
 
 
@@ -59,17 +73,24 @@ def require_grammar(address: BackupAddress, server: Release) -> None:
     name = f"CockroachDB {shown(server)}"
     since, until = INCREMENTAL_LOCATION
     if server < DETACHED_SINCE:
-        raise ConfigurationError(f"{name} has no detached RESTORE: use v20.2 or later, which restores backups of v20.1 too")
+        raise ConfigurationError(
+            f"{name} has no detached RESTORE: use v20.2 or later, which restores backups of v20.1 too"
+        )
     if address.incremental and server < since:
         raise ConfigurationError(f"{name} knows no incremental_location, which came with {shown(since)}")
     if address.incremental and server >= until:
         raise ConfigurationError(
-            f"{name} knows no incremental_location (removed in {shown(until)}): set cockroach_version to a release of v25.4 or v26.1 where that can restore "
-            "the backup, or copy the incremental backups below incrementals/ of the collection and leave incremental_location out; migration_source: backup "
-            "reads them where they are, as further locations of s3_backup_path")
+            f"{name} knows no incremental_location (removed in {shown(until)}): set cockroach_version to a release of "
+            "v25.4 or v26.1 where that can restore "
+            "the backup, or copy the incremental backups below incrementals/ of the collection and leave "
+            "incremental_location out; migration_source: backup "
+            "reads them where they are, as further locations of s3_backup_path"
+        )
     if not address.subdirectory and len(address.uris) > 1 and server >= COLLECTIONS_ONLY_SINCE:
         raise ConfigurationError(
-            f"{name} cannot restore a chain of directories that BACKUP TO made (removed in v24.3): use v24.2 or earlier, or migration_source: backup")
+            f"{name} cannot restore a chain of directories that BACKUP TO made (removed in v24.3): use v24.2 or "
+            "earlier, or migration_source: backup"
+        )
 
 
 def show_backup(address: BackupAddress, unlocking: Unlocking, server: Release) -> Any:
@@ -82,8 +103,16 @@ def show_backup(address: BackupAddress, unlocking: Unlocking, server: Release) -
         if unlocking.options() and len(address.uris) > 1:
             # Only the full backup's directory says how the chain is encrypted.
             options.append(sql.SQL("encryption_info_dir = {}").format(sql.Literal(address.uris[0])))
-        source = sql.SQL("'/' IN {}").format(sql.Literal(address.uris[-1])) if server >= COLLECTIONS_ONLY_SINCE else sql.Literal(address.uris[-1])
-    word = "SHOW BACKUP FROM {}{}" if server >= SHOW_BACKUP_FROM_SINCE and (address.subdirectory or server >= COLLECTIONS_ONLY_SINCE) else "SHOW BACKUP {}{}"
+        source = (
+            sql.SQL("'/' IN {}").format(sql.Literal(address.uris[-1]))
+            if server >= COLLECTIONS_ONLY_SINCE
+            else sql.Literal(address.uris[-1])
+        )
+    word = (
+        "SHOW BACKUP FROM {}{}"
+        if server >= SHOW_BACKUP_FROM_SINCE and (address.subdirectory or server >= COLLECTIONS_ONLY_SINCE)
+        else "SHOW BACKUP {}{}"
+    )
     return sql.SQL(word).format(source, _with(options))
 
 
@@ -96,9 +125,15 @@ def show_schemas(address: BackupAddress, unlocking: Unlocking, server: Release) 
 
 
 def restore_statements(
-    plan: Plan, address: BackupAddress, unlocking: Unlocking, skips: Iterable[str], as_of: str, server: Release,
+    plan: Plan,
+    address: BackupAddress,
+    unlocking: Unlocking,
+    skips: Iterable[str],
+    as_of: str,
+    server: Release,
 ) -> list[tuple[str, Any]]:
-    """Return the jobs of a plan in order: a name for messages, and the statement that starts it and returns its id at once."""
+    """Return the jobs of a plan in order: a name for messages, and the statement that starts it and returns its id at
+    once."""
     targets: list[tuple[str, Optional[Any]]] = []
     if plan.coverage == CLUSTER:
         targets.append(("cluster", None))
@@ -111,8 +146,15 @@ def restore_statements(
     options.append(sql.SQL("detached"))
     moment = sql.SQL(" AS OF SYSTEM TIME {}").format(sql.Literal(as_of)) if as_of else sql.SQL("")
     return [
-        (name, sql.SQL("RESTORE {}FROM {}{}{}").format(
-            sql.SQL("{} ").format(target) if target is not None else sql.SQL(""), _source(address, server), moment, _with(options)))
+        (
+            name,
+            sql.SQL("RESTORE {}FROM {}{}{}").format(
+                sql.SQL("{} ").format(target) if target is not None else sql.SQL(""),
+                _source(address, server),
+                moment,
+                _with(options),
+            ),
+        )
         for name, target in targets
     ]
 
@@ -130,7 +172,9 @@ def _in_collection(address: BackupAddress) -> Any:
 
 
 def _incremental(address: BackupAddress) -> list[Any]:
-    return [sql.SQL("incremental_location = {}").format(_one_or_list(address.incremental))] if address.incremental else []
+    return (
+        [sql.SQL("incremental_location = {}").format(_one_or_list(address.incremental))] if address.incremental else []
+    )
 
 
 def _one_or_list(values: tuple[str, ...]) -> Any:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Whether row-level security would leave out rows of the tables that are read: silently, and out of count(*) alike."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -21,13 +22,16 @@ _BYPASS = "BYPASSRLS"
 
 
 def require_all_rows(connection: Any, sources: Iterable[TableSource]) -> None:
-    """Raise CockroachError when a table has row-level security and the connection's user is neither a member of admin nor has BYPASSRLS.
+    """Raise CockroachError when a table has row-level security and the connection's user is neither a member of admin
+    nor has BYPASSRLS.
 
-    An owner is exempt too, unless the table FORCEs it: docs v25.2 row-level-security.md. ``row_security = off`` is an error there from v26.1 on only.
+    An owner is exempt too, unless the table FORCEs it: docs v25.2 row-level-security.md. ``row_security = off`` is an
+    error there from v26.1 on only.
     """
     user = connection.info.user
     secured = [
-        source for source in sources
+        source
+        for source in sources
         if source.table.row_level_security and (source.table.owner != user or source.table.row_level_security_forced)
     ]
     if not secured or is_admin(connection) or _bypasses(connection):
@@ -36,7 +40,8 @@ def require_all_rows(connection: Any, sources: Iterable[TableSource]) -> None:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     name = sql.Identifier(user).as_string(connection)
     raise CockroachError(
-        f"row-level security may hide rows of {', '.join(names[:_SHOWN])}{more} from the user {user}, so that the export would not be whole: "
+        f"row-level security may hide rows of {', '.join(names[:_SHOWN])}{more} from the user {user}, so that the "
+        "export would not be whole: "
         f"ALTER ROLE {name} WITH BYPASSRLS, or GRANT admin TO {name}"
     )
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Reads the rows of a key range: by COPY where the server has it (v23.1 and later), else page by page in the order of the key."""
+"""Reads the rows of a key range: by COPY where the server has it (v23.1 and later), else page by page in the order of
+the key."""
+
 from __future__ import annotations
 
 import re
@@ -51,7 +53,9 @@ class TableReader:
     def __init__(self, source: TableSource, names: list[str], as_of: str) -> None:
         self.key = PrimaryKey(source)
         self._names = names
-        self._shown = {column.name: _as_number(sql.Identifier(column.name), column.type) for column in source.table.columns}
+        self._shown = {
+            column.name: _as_number(sql.Identifier(column.name), column.type) for column in source.table.columns
+        }
         self._table = sql.Identifier(source.database, source.schema, source.table.name)
         self._moment = sql.Literal(as_of)
         self._from = sql.SQL("FROM {} AS OF SYSTEM TIME {}").format(self._table, self._moment)
@@ -63,17 +67,24 @@ class TableReader:
     def next_bound(self, connection: Any, start: Optional[Bound], rows: int) -> Optional[Bound]:
         """Return the bound that lies ``rows`` rows behind ``start``, None when there are fewer."""
         query = sql.SQL("SELECT {} {} WHERE {} ORDER BY {} LIMIT 1 OFFSET {}").format(
-            self._key_columns(), self._from, self.key.between(start, None), self.key.order(), sql.Literal(rows),
+            self._key_columns(),
+            self._from,
+            self.key.between(start, None),
+            self.key.order(),
+            sql.Literal(rows),
         )
         found = _fetch(connection, query)
         return self.key.bound(found[0]) if found else None
 
     def copy(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> bool:
-        """Give the rows of the range to ``consume``, by COPY inside of a transaction of the moment; False when the server refuses COPY.
+        """Give the rows of the range to ``consume``, by COPY inside of a transaction of the moment; False when the
+        server refuses COPY.
 
         COPY takes no moment of its own: releases.py.
         """
-        query = sql.SQL("COPY (SELECT {} FROM {} WHERE {}) TO STDOUT").format(self._columns(self._names), self._table, self.key.between(start, end))
+        query = sql.SQL("COPY (SELECT {} FROM {} WHERE {}) TO STDOUT").format(
+            self._columns(self._names), self._table, self.key.between(start, end)
+        )
         receiver = _CopyReceiver(consume)
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL("BEGIN AS OF SYSTEM TIME {}").format(self._moment))
@@ -92,7 +103,7 @@ class TableReader:
     def sample(self, connection: Any, end: Optional[Bound]) -> list[Row]:
         """Return the first rows before ``end``, a hundred at most."""
         page = _fetch(connection, self._page(None, end, False, _FIRST_PAGE))
-        return [row[len(self.key.columns):] for row in page]
+        return [row[len(self.key.columns) :] for row in page]
 
     def pages(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> None:
         """Give the rows of the range to ``consume``, page by page; a page holds about four megabytes."""
@@ -100,7 +111,7 @@ class TableReader:
         started = False
         while True:
             page = _fetch(connection, self._page(start, end, started, size))
-            consume([row[len(self.key.columns):] for row in page])
+            consume([row[len(self.key.columns) :] for row in page])
             if len(page) < size:
                 return
             start, started = self.key.bound(page[-1]), True
@@ -109,12 +120,18 @@ class TableReader:
 
     def _page(self, start: Optional[Bound], end: Optional[Bound], after_start: bool, size: int) -> Any:
         return sql.SQL("SELECT {}, {} {} WHERE {} ORDER BY {} LIMIT {}").format(
-            self._key_columns(), self._columns(self._names), self._from, self.key.between(start, end, after_start=after_start), self.key.order(),
+            self._key_columns(),
+            self._columns(self._names),
+            self._from,
+            self.key.between(start, end, after_start=after_start),
+            self.key.order(),
             sql.Literal(size),
         )
 
     def _key_columns(self) -> Any:
-        return sql.SQL(", ").join(_as_number(part, column.type) for part, column in zip(self.key.selected(), self.key.columns))
+        return sql.SQL(", ").join(
+            _as_number(part, column.type) for part, column in zip(self.key.selected(), self.key.columns)
+        )
 
     def _columns(self, names: list[str]) -> Any:
         # A table may have no columns but those that are left out.
@@ -147,7 +164,8 @@ class _CopyReceiver:
 
 
 def copy_values(line: bytes) -> Row:
-    """Return the values of a line of COPY's text format as PostgreSQL and CockroachDB write it. Raises CockroachError for an unknown escape."""
+    """Return the values of a line of COPY's text format as PostgreSQL and CockroachDB write it. Raises CockroachError
+    for an unknown escape."""
     return [None if field == _NULL else _unescaped(field) for field in line.split(b"\t")]
 
 
@@ -163,7 +181,8 @@ def _plain(match: re.Match[bytes]) -> bytes:
 
 
 def _as_number(value: Any, kind: SqlType) -> Any:
-    """Return the value; of object identifiers, for which CockroachDB sends names, the numbers that it stores and a backup has."""
+    """Return the value; of object identifiers, for which CockroachDB sends names, the numbers that it stores and a
+    backup has."""
     innermost, cast = (kind.element, "{}::OID[]") if kind.element is not None else (kind, "{}::OID")
     return sql.SQL(cast if innermost.oid in OBJECT_IDENTIFIERS else "{}").format(value)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From the rows that CockroachDB sends to PostgreSQL's COPY lines, the same ones that the backup source writes."""
+
 from __future__ import annotations
 
 import re
@@ -42,7 +43,8 @@ class _ColumnTexts:
 
 
 class RowTexts:
-    """Makes one table's COPY lines. Rows hold the loaded columns, then the computed ones, in the order of ``columns`` and ``computed``."""
+    """Makes one table's COPY lines. Rows hold the loaded columns, then the computed ones, in the order of ``columns``
+    and ``computed``."""
 
     def __init__(self, source: TableSource, policies: ValuePolicies = STOP_ALL) -> None:
         self._name = source.name
@@ -53,7 +55,7 @@ class RowTexts:
         self._loaded = len(loaded)
         self._key_ids = [part.column_id for part in source.table.primary_index.columns]
         outputs = tuple(item.output for item in self._columns)
-        self.columns, self.computed = outputs[:self._loaded], outputs[self._loaded:]
+        self.columns, self.computed = outputs[: self._loaded], outputs[self._loaded :]
 
     def names(self) -> list[str]:
         """Return the names of the columns that rows have to hold."""
@@ -62,7 +64,8 @@ class RowTexts:
     def lines(self, rows: Iterable[Row]) -> Lines:
         """Return the rows' COPY lines and, when there are computed columns, their text joined by tabs, else None.
 
-        Raises MigrationError for a value that PostgreSQL cannot hold and no policy changes, or that is not of its type, naming table, column and key.
+        Raises MigrationError for a value that PostgreSQL cannot hold and no policy changes, or that is not of its type,
+        naming table, column and key.
         """
         converters = [item.convert for item in self._columns]
         count = self._loaded
@@ -82,7 +85,8 @@ class RowTexts:
         return lines, computed if self.computed else None
 
     def _repaired(self, row: Row) -> Optional[list[str]]:
-        """Convert a row that failed under the policies; None when it is put aside. Raises MigrationError for a value that has to stop the export."""
+        """Convert a row that failed under the policies; None when it is put aside. Raises MigrationError for a value
+        that has to stop the export."""
         repair = RowRepair(self.problems)
         texts = []
         for item, value in zip(self._columns, row):
@@ -93,7 +97,9 @@ class RowTexts:
             except (ValueProblem, ValueError, OverflowError) as error:
                 raise self._named(item, row, str(value), error) from error
             texts.append(NULL if text is None else text)
-        kept = self.problems.finish(repair, self._key_text(row).replace("\0", "\ufffd"), lambda: self._originals(row, texts, repair))
+        kept = self.problems.finish(
+            repair, self._key_text(row).replace("\0", "\ufffd"), lambda: self._originals(row, texts, repair)
+        )
         return texts if kept else None
 
     def _originals(self, row: Row, texts: list[str], repair: RowRepair) -> dict[str, Any]:
@@ -101,18 +107,26 @@ class RowTexts:
         originals: dict[str, Any] = {}
         for item, value, text in zip(self._columns, row, texts):
             if value is not None and item.column.id in repair.columns:
-                originals[item.column.name] = {"bytes": value.encode().hex()} if item.kind.family in _TEXTS or "\0" in value else {"text": value}
+                originals[item.column.name] = (
+                    {"bytes": value.encode().hex()} if item.kind.family in _TEXTS or "\0" in value else {"text": value}
+                )
             else:
                 originals[item.column.name] = None if text == NULL else unescape(text) if item.output.escaped else text
         return originals
 
     def _named(self, item: _ColumnTexts, row: Row, value: str, error: Exception) -> MigrationError:
-        reason = str(error) + advice(error.kind) if isinstance(error, ValueProblem) else f"{value[:60]!r} is not a value of the column's type"
+        reason = (
+            str(error) + advice(error.kind)
+            if isinstance(error, ValueProblem)
+            else f"{value[:60]!r} is not a value of the column's type"
+        )
         return MigrationError(f"{self._name}, column {item.column.name}, row {self._key_text(row)}: {reason}")
 
     def _key_text(self, row: Row) -> str:
         values = {item.column.id: (item.column.name, value) for item, value in zip(self._columns, row)}
-        parts = [f"{name} = {value}" for name, value in (values[number] for number in self._key_ids if number in values)]
+        parts = [
+            f"{name} = {value}" for name, value in (values[number] for number in self._key_ids if number in values)
+        ]
         return "(" + ", ".join(parts)[:_SHOWN] + ")"
 
 
@@ -157,7 +171,8 @@ def _plain_string(text: str) -> str:
 
 
 def literal_text(column: Column, source: TableSource) -> Converter:
-    """Return the converter from CockroachDB's text of a key column to a text that its parser reads back as the same value."""
+    """Return the converter from CockroachDB's text of a key column to a text that its parser reads back as the same
+    value."""
     kind = resolve_type(column.type, source.user_types)
     if kind.family in (*_TEXTS, "decimal", "interval"):
         # CockroachDB's own text will do, also of what PostgreSQL cannot hold; intervals are compared by it.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Reads the catalog of a running CockroachDB from the same descriptors that a backup holds."""
+
 from __future__ import annotations
 
 from functools import partial
@@ -34,20 +35,28 @@ class ClosedSystemTablesError(CockroachError):
 def read_catalog(connection: Any, as_of: str, whole_cluster: bool, restored: bool) -> Catalog:
     """Return everything that the cluster held at ``as_of``; the connection returns texts.
 
-    ``restored``: the cluster is a temporary one that a backup was restored into. ``whole_cluster``: what it has beside its databases is the source's.
-    Raises ClosedSystemTablesError, CockroachError, UnsupportedError.
+    ``restored``: the cluster is a temporary one that a backup was restored into. ``whole_cluster``: what it has beside
+    its databases is the source's. Raises ClosedSystemTablesError, CockroachError, UnsupportedError.
     """
     descriptors = _descriptors(connection, as_of)
     catalog = build_catalog(descriptors)
     tables = system_tables(descriptors, CLUSTER_TABLES + LEFTOVER_TABLES, catalog.findings)
-    apply_cluster_tables(catalog, {name: _rows(connection, tables[name], name, as_of) for name in CLUSTER_TABLES if name in tables})
+    apply_cluster_tables(
+        catalog, {name: _rows(connection, tables[name], name, as_of) for name in CLUSTER_TABLES if name in tables}
+    )
     if whole_cluster:
-        read = {name: partial(_rows, connection, tables[name], name, as_of, ANY_TEXT) for name in LEFTOVER_TABLES if name in tables}
+        read = {
+            name: partial(_rows, connection, tables[name], name, as_of, ANY_TEXT)
+            for name in LEFTOVER_TABLES
+            if name in tables
+        }
         add_leftovers(catalog, read, TEMPORARY_SETTINGS if restored else frozenset())
     return catalog
 
 
-def _rows(connection: Any, table: Table, name: str, as_of: str, policies: ValuePolicies = STOP_ALL) -> list[dict[str, Optional[str]]]:
+def _rows(
+    connection: Any, table: Table, name: str, as_of: str, policies: ValuePolicies = STOP_ALL
+) -> list[dict[str, Optional[str]]]:
     source = TableSource("system", "public", table, {})
     texts = RowTexts(source, policies)
     columns = texts.names()
@@ -57,7 +66,9 @@ def _rows(connection: Any, table: Table, name: str, as_of: str, policies: ValueP
 
 
 def _descriptors(connection: Any, as_of: str) -> dict[int, bytes]:
-    query = sql.SQL("SELECT id, descriptor FROM system.public.descriptor AS OF SYSTEM TIME {}").format(sql.Literal(as_of))
+    query = sql.SQL("SELECT id, descriptor FROM system.public.descriptor AS OF SYSTEM TIME {}").format(
+        sql.Literal(as_of)
+    )
     try:
         with connection.cursor() as cursor:
             cursor.execute(query)
@@ -69,23 +80,28 @@ def _descriptors(connection: Any, as_of: str) -> dict[int, bytes]:
         name = sql.Identifier(user).as_string(connection)
         if are_internals_closed(error):
             raise CockroachError(
-                f"the system tables are closed, although allow_unsafe_internals was asked for ({cockroach_message(error)}), and the user {user} is no member "
+                "the system tables are closed, although allow_unsafe_internals was asked for "
+                f"({cockroach_message(error)}), and the user {user} is no member "
                 f"of the role admin, so that SHOW CREATE need not show it every table: GRANT admin TO {name}"
             ) from None
         raise CockroachError(
-            f"the user {user} may not read system.descriptor ({cockroach_message(error)}): GRANT admin TO {name}, or log in as a member of admin"
+            f"the user {user} may not read system.descriptor ({cockroach_message(error)}): GRANT admin TO {name}, or "
+            "log in as a member of admin"
         ) from None
 
 
 def read_sequence_values(connection: Any, database: Database, as_of: str) -> None:
-    """Fill in the values of a database's sequences, as CockroachDB stores them: the last one handed out, or one step before the first."""
+    """Fill in the values of a database's sequences, as CockroachDB stores them: the last one handed out, or one step
+    before the first."""
     schemas = {schema.id: schema.name for schema in database.schemas}
     for sequence in database.sequences:
         sequence.value = _sequence_value(connection, database.name, schemas[sequence.schema_id], sequence, as_of)
 
 
 def _sequence_value(connection: Any, database: str, schema: str, sequence: Sequence, as_of: str) -> int:
-    query = sql.SQL("SELECT last_value, is_called FROM {} AS OF SYSTEM TIME {}").format(sql.Identifier(database, schema, sequence.name), sql.Literal(as_of))
+    query = sql.SQL("SELECT last_value, is_called FROM {} AS OF SYSTEM TIME {}").format(
+        sql.Identifier(database, schema, sequence.name), sql.Literal(as_of)
+    )
     with connection.cursor() as cursor:
         cursor.execute(query)
         value, called = cursor.fetchone()

@@ -2,9 +2,11 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A temporary single-node CockroachDB in one directory, on loopback only.
 
-The directory holds ``data`` (the store), ``logs``, ``cockroach.pid``, ``listening.url`` and, for a secure node without given
-certificates, ``certs``. The node runs as the user who starts it, in a session of its own, and outlives its starter.
+The directory holds ``data`` (the store), ``logs``, ``cockroach.pid``, ``listening.url`` and, for a secure node without
+given certificates, ``certs``. The node runs as the user who starts it, in a session of its own, and outlives its
+starter.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -43,18 +45,32 @@ _EXIT_DISK_FULL = 10
 
 _SETTINGS = {
     "diagnostics.reporting.enabled": "false",
-    # A moment stays readable behind gc.ttlseconds: nobody writes here, so that nothing is collected. Source: pkg/kv/kvserver/replica.go.
+    # A moment stays readable behind gc.ttlseconds: nobody writes here, so that nothing is collected. Source:
+    # pkg/kv/kvserver/replica.go.
     "kv.gc_ttl.strict_enforcement.enabled": "false",
     "sql.stats.automatic_collection.enabled": "false",
     "timeseries.storage.enabled": "false",
 }
 TEMPORARY_SETTINGS = frozenset((*_SETTINGS, "jobs.registry.interval.adopt", "jobs.scheduler.enabled"))
 """What a throw-away node and a restore into it set, whatever the source had."""
-"""Cluster settings of a throw-away node: it calls nobody, and neither samples the restored tables nor records its own metrics."""
+"""Cluster settings of a throw-away node: it calls nobody, and neither samples the restored tables nor records its own
+metrics."""
 
 _KEPT_ENVIRONMENT = (
-    "HOME", "LANG", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "HOME",
+    "LANG",
+    "PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 )
 _ENVIRONMENT = {
     "COCKROACH_AUTO_BALLAST": "false",  # a throw-away node needs no reserved room
@@ -81,9 +97,11 @@ _ADVICE = (
 class NodeOptions:
     """How to run the node.
 
-    Ports are wishes: 0, or one that is taken, means any free port. Memory and sizes are CockroachDB's own (``25%``, ``2GiB``; empty
-    ``store_size``: no limit). ``certs_dir`` matters to a secure node, which makes its own certificates without. Without ``external_io_dir``
-    nodelocal:// is off. ``environment`` comes on top of the few variables that are passed on; that may be those of a cloud's credentials.
+    Ports are wishes: 0, or one that is taken, means any free port. Memory and sizes are CockroachDB's own (``25%``,
+    ``2GiB``; empty
+    ``store_size``: no limit). ``certs_dir`` matters to a secure node, which makes its own certificates without. Without
+    ``external_io_dir`` nodelocal:// is off. ``environment`` comes on top of the few variables that are passed on; that
+    may be those of a cloud's credentials.
     """
 
     directory: str
@@ -105,20 +123,28 @@ class _NodeEndedError(Exception):
 
 
 def ensure_node(state: str, options: NodeOptions, check: bool) -> dict:
-    """Bring the node to the state ``started``, ``stopped`` or ``absent`` (its directory removed); with ``check`` only tell.
+    """Bring the node to the state ``started``, ``stopped`` or ``absent`` (its directory removed); with ``check`` only
+    tell.
 
-    Returns ``changed``; for ``started`` also ``host``, ``port``, ``http_port``, ``pid``, ``insecure``, ``certs_dir``, ``log_dir`` and ``version``
-    (0 and empty where check mode cannot know); ``warnings`` when a node had to be killed. A node that runs with other options is started
-    anew. Raises ConfigurationError, or CockroachError with CockroachDB's own reason; then nothing of a new node is left but its log.
+    Returns ``changed``; for ``started`` also ``host``, ``port``, ``http_port``, ``pid``, ``insecure``, ``certs_dir``,
+    ``log_dir`` and ``version`` (0 and empty where check mode cannot know); ``warnings`` when a node had to be killed. A
+    node that runs with other options is started anew. Raises ConfigurationError, or CockroachError with CockroachDB's
+    own reason; then nothing of a new node is left but its log.
     """
     options = dataclasses.replace(options, directory=os.path.realpath(options.directory))
     try:
         _require_own_directory(options.directory)
         node = find_node(store_path(options.directory))
-        return _ensure_started(options, node, check) if state == "started" else _ensure_stopped(options.directory, node, state == "absent", check)
+        return (
+            _ensure_started(options, node, check)
+            if state == "started"
+            else _ensure_stopped(options.directory, node, state == "absent", check)
+        )
     except OSError as error:
         place = error.filename or options.directory
-        raise ConfigurationError(f"{place}: {error.strerror}: choose another directory, or give this user access and room") from None
+        raise ConfigurationError(
+            f"{place}: {error.strerror}: choose another directory, or give this user access and room"
+        ) from None
 
 
 def store_path(directory: str) -> str:
@@ -130,14 +156,23 @@ def root_parameters(facts: Mapping[str, Any]) -> CockroachParameters:
     """Return how root connects to a node, from the facts of ``ensure_node``."""
     if facts["insecure"]:
         return CockroachParameters(host=facts["host"], port=facts["port"], database="system")
-    root_certificate, certificate, key = (os.path.join(facts["certs_dir"], name) for name in ("ca.crt", "client.root.crt", "client.root.key"))
+    root_certificate, certificate, key = (
+        os.path.join(facts["certs_dir"], name) for name in ("ca.crt", "client.root.crt", "client.root.key")
+    )
     return CockroachParameters(
-        host=facts["host"], port=facts["port"], database="system", sslmode="verify-full", sslrootcert=root_certificate, sslcert=certificate, sslkey=key,
+        host=facts["host"],
+        port=facts["port"],
+        database="system",
+        sslmode="verify-full",
+        sslrootcert=root_certificate,
+        sslcert=certificate,
+        sslkey=key,
     )
 
 
 def apply_settings(connection: Any) -> None:
-    """Set the cluster settings of a throw-away node, as far as this release has them. A restore of a whole cluster replaces them. Raises CockroachError."""
+    """Set the cluster settings of a throw-away node, as far as this release has them. A restore of a whole cluster
+    replaces them. Raises CockroachError."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SHOW ALL CLUSTER SETTINGS")
@@ -146,7 +181,9 @@ def apply_settings(connection: Any) -> None:
                 if present.get(name, value) != value:
                     cursor.execute(f"SET CLUSTER SETTING {name} = {value}")
     except psycopg2.Error as error:
-        raise CockroachError(f"CockroachDB does not take the settings of a temporary node: {cockroach_message(error)}") from None
+        raise CockroachError(
+            f"CockroachDB does not take the settings of a temporary node: {cockroach_message(error)}"
+        ) from None
 
 
 def node_command(options: NodeOptions, host: str, port: int, http_port: int) -> list[str]:
@@ -154,20 +191,26 @@ def node_command(options: NodeOptions, host: str, port: int, http_port: int) -> 
     directory = options.directory
     size = f",size={options.store_size}" if options.store_size else ""
     return [
-        options.binary, "start-single-node",
+        options.binary,
+        "start-single-node",
         "--insecure" if options.insecure else f"--certs-dir={_certs_dir(options)}",
         f"--store=path={store_path(directory)}{size}",
-        f"--listen-addr=127.0.0.1:{port}", f"--advertise-addr={host}:{port}", f"--http-addr=127.0.0.1:{http_port}",
-        f"--cache={options.cache}", f"--max-sql-memory={options.max_sql_memory}",
+        f"--listen-addr=127.0.0.1:{port}",
+        f"--advertise-addr={host}:{port}",
+        f"--http-addr=127.0.0.1:{http_port}",
+        f"--cache={options.cache}",
+        f"--max-sql-memory={options.max_sql_memory}",
         f"--external-io-dir={options.external_io_dir or 'disabled'}",
         *([f"--spatial-libs={options.spatial_libs}"] if options.spatial_libs else []),
-        f"--pid-file={_pid_file(directory)}", f"--listening-url-file={os.path.join(directory, 'listening.url')}",
+        f"--pid-file={_pid_file(directory)}",
+        f"--listening-url-file={os.path.join(directory, 'listening.url')}",
         f"--log-dir={_log_dir(directory)}",
     ]
 
 
 def failure_reason(output: str) -> str:
-    """Return in one line why CockroachDB says, in what it printed, that it does not start, and what to do; empty when it says nothing."""
+    """Return in one line why CockroachDB says, in what it printed, that it does not start, and what to do; empty when
+    it says nothing."""
     blocks = re.split(r"^ERROR: ", output, flags=re.MULTILINE)
     fatal = re.search(r"^(?:F\d{6} [^\n]*?\d  +|panic: |fatal error: )(.+)", output, flags=re.MULTILINE)
     if len(blocks) > 1:
@@ -188,12 +231,24 @@ def _ensure_started(options: NodeOptions, node: Optional[NodeProcess], check: bo
     port, http_port = (node.port, node.http_port) if node else _free_ports(options.port, options.http_port)
     command = node_command(options, host, port, http_port)
     facts: dict[str, Any] = {
-        "changed": True, "host": host, "port": port, "http_port": http_port, "pid": 0, "insecure": options.insecure,
-        "certs_dir": _certs_dir(options), "log_dir": _log_dir(options.directory), "version": "",
+        "changed": True,
+        "host": host,
+        "port": port,
+        "http_port": http_port,
+        "pid": 0,
+        "insecure": options.insecure,
+        "certs_dir": _certs_dir(options),
+        "log_dir": _log_dir(options.directory),
+        "version": "",
     }
     if node and node.command.endswith(" ".join(command)):  # an interpreter may stand before it
         facts.update(changed=False, pid=node.pid)
-        with _ready(options.directory, root_parameters(facts), node.pid, lambda: "" if find_node(node.store) else "it has just ended") as connection:
+        with _ready(
+            options.directory,
+            root_parameters(facts),
+            node.pid,
+            lambda: "" if find_node(node.store) else "it has just ended",
+        ) as connection:
             facts["version"] = server_version(connection)
     elif not check:
         facts.update(_stop(node))
@@ -213,12 +268,15 @@ def _ensure_stopped(directory: str, node: Optional[NodeProcess], remove: bool, c
 
 def _stop(node: Optional[NodeProcess]) -> dict:
     if node and stop_node(node):
-        return {"warnings": [f"the CockroachDB on {node.store} did not stop within {STOP_SECONDS} seconds and was killed"]}
+        return {
+            "warnings": [f"the CockroachDB on {node.store} did not stop within {STOP_SECONDS} seconds and was killed"]
+        }
     return {}
 
 
 def _start(options: NodeOptions, command: list[str], parameters: CockroachParameters) -> dict:
-    """Start the process; return its ``pid`` and ``version`` when it answers. When it does not get so far, nothing is left but the log."""
+    """Start the process; return its ``pid`` and ``version`` when it answers. When it does not get so far, nothing is
+    left but the log."""
     store = store_path(options.directory)
     with contextlib.ExitStack() as undo:
         new = [] if os.path.isdir(store) and os.listdir(store) else [store]
@@ -253,20 +311,31 @@ def _spawn(options: NodeOptions, command: list[str]) -> subprocess.Popen:
     with open(descriptor, "wb") as output:
         try:
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=options.directory, env=environment, start_new_session=True,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=options.directory,
+                env=environment,
+                start_new_session=True,
             )
         except OSError as error:
-            raise ConfigurationError(f"{options.binary} cannot be run on this host: {error.strerror}; give a CockroachDB made for it") from None
+            raise ConfigurationError(
+                f"{options.binary} cannot be run on this host: {error.strerror}; give a CockroachDB made for it"
+            ) from None
 
 
 @contextlib.contextmanager
 def _ready(directory: str, parameters: CockroachParameters, pid: int, ending: Callable[[], str]) -> Iterator[Any]:
-    """Wait until the node answers, and give root's connection for the length of a block; ``ending`` says how it ended, if it has.
+    """Wait until the node answers, and give root's connection for the length of a block; ``ending`` says how it ended,
+    if it has.
 
     Raises CockroachError.
     """
     attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(CockroachError), stop=tenacity.stop_after_delay(_START_SECONDS), wait=tenacity.wait_fixed(_POLL_SECONDS),
+        retry=tenacity.retry_if_exception_type(CockroachError),
+        stop=tenacity.stop_after_delay(_START_SECONDS),
+        wait=tenacity.wait_fixed(_POLL_SECONDS),
         reraise=True,
     )
     try:
@@ -274,10 +343,13 @@ def _ready(directory: str, parameters: CockroachParameters, pid: int, ending: Ca
     except _NodeEndedError as error:
         with open(_output_path(directory), encoding="utf-8", errors="replace") as file:
             reason = failure_reason(file.read()) or str(error)
-        raise CockroachError(f"CockroachDB does not start in {directory}: {reason}; its log is in {_log_dir(directory)}") from None
+        raise CockroachError(
+            f"CockroachDB does not start in {directory}: {reason}; its log is in {_log_dir(directory)}"
+        ) from None
     except CockroachError as error:
         raise CockroachError(
-            f"CockroachDB in {directory} did not answer within {_START_SECONDS} seconds: {error}; its log is in {_log_dir(directory)}"
+            f"CockroachDB in {directory} did not answer within {_START_SECONDS} seconds: {error}; its log is in "
+            f"{_log_dir(directory)}"
         ) from None
     with contextlib.closing(connection):
         yield connection
@@ -303,14 +375,17 @@ def _ending(process: subprocess.Popen) -> str:
     if code is None:
         return ""
     if code < 0:
-        return f"it was ended by {signal.Signals(-code).name}" + (", perhaps for want of memory" if -code == signal.SIGKILL else "")
+        return f"it was ended by {signal.Signals(-code).name}" + (
+            ", perhaps for want of memory" if -code == signal.SIGKILL else ""
+        )
     if code == _EXIT_DISK_FULL:  # its words may not have found room either
         return "out of disk space; free room there, or choose another directory"
     return f"it ended without a word (exit code {code})"
 
 
 def _checked(options: NodeOptions, check: bool) -> NodeOptions:
-    """Return the options with absolute paths. Raises ConfigurationError for what cannot be; with ``check`` the program may be missing still."""
+    """Return the options with absolute paths. Raises ConfigurationError for what cannot be; with ``check`` the program
+    may be missing still."""
     if not options.binary:
         raise ConfigurationError("the CockroachDB program is not named: set binary")
     binary = os.path.abspath(options.binary)
@@ -322,8 +397,15 @@ def _checked(options: NodeOptions, check: bool) -> NodeOptions:
         raise ConfigurationError(f"CockroachDB takes no directory with a comma in its name: {options.directory}")
     for port in (options.port, options.http_port):
         if not 0 <= port <= _LAST_PORT:
-            raise ConfigurationError(f"{port} is not a port: it has to be from 1 to {_LAST_PORT}, or 0 for any free one")
-    paths = {name: os.path.abspath(value) for name in ("certs_dir", "external_io_dir", "spatial_libs") for value in [getattr(options, name)] if value}
+            raise ConfigurationError(
+                f"{port} is not a port: it has to be from 1 to {_LAST_PORT}, or 0 for any free one"
+            )
+    paths = {
+        name: os.path.abspath(value)
+        for name in ("certs_dir", "external_io_dir", "spatial_libs")
+        for value in [getattr(options, name)]
+        if value
+    }
     for name in ("external_io_dir", "spatial_libs"):
         if name in paths and not os.path.isdir(paths[name]):
             raise ConfigurationError(f"{name} is not a directory: {paths[name]}")
@@ -362,7 +444,10 @@ def _require_own_directory(directory: str) -> None:
     except NotADirectoryError:
         raise ConfigurationError(f"{directory} is not a directory: choose another") from None
     if others:
-        raise ConfigurationError(f"{directory} holds other things than a temporary CockroachDB ({', '.join(others[:5])}): choose a directory of its own")
+        raise ConfigurationError(
+            f"{directory} holds other things than a temporary CockroachDB ({', '.join(others[:5])}): choose a "
+            "directory of its own"
+        )
 
 
 def _free_ports(*wanted: int) -> list[int]:

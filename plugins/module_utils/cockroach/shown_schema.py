@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Reads the catalog of a running CockroachDB whose system tables are closed: from the text of SHOW CREATE, and owners and grants from SHOW."""
+"""Reads the catalog of a running CockroachDB whose system tables are closed: from the text of SHOW CREATE, and owners
+and grants from SHOW."""
+
 from __future__ import annotations
 
 import contextlib
@@ -23,20 +25,28 @@ from .row_stream import receive_texts
 _SYSTEM = "system"
 _SCHEMA, _ROUTINES = ("SCHEMAS", "TYPES", "TABLES"), ("ROUTINES", "TRIGGERS")
 FROM_TEXT = Finding(
-    "schema_from_text", "warning", "all databases",
-    "The system tables of this CockroachDB are closed, so that the schema was read from SHOW CREATE, owners and grants from SHOW. That does not tell: "
-    "passwords of roles, default privileges, owners of functions, settings of databases and roles, comments on databases, zone configurations, schedules, "
+    "schema_from_text",
+    "warning",
+    "all databases",
+    "The system tables of this CockroachDB are closed, so that the schema was read from SHOW CREATE, owners and "
+    "grants from SHOW. That does not tell: "
+    "passwords of roles, default privileges, owners of functions, settings of databases and roles, comments on "
+    "databases, zone configurations, schedules, "
     "changefeeds, cluster settings, system privileges.",
     "Look at these by hand, or migrate a backup of this cluster, which has them.",
 )
 _NO_ROUTINES = Finding(
-    "routines_not_known", "error", "all databases",
-    "Functions, procedures and triggers are left out: this release has no SHOW CREATE ALL ROUTINES (v25.3 and later).", "Make them by hand.",
+    "routines_not_known",
+    "error",
+    "all databases",
+    "Functions, procedures and triggers are left out: this release has no SHOW CREATE ALL ROUTINES (v25.3 and later).",
+    "Make them by hand.",
 )
 
 
 def read_shown_catalog(connection: Any, parameters: CockroachParameters, as_of: str) -> Catalog:
-    """Return what the cluster held at ``as_of``, as far as SHOW tells it to a member of the role admin. Raises psycopg2.Error, MigrationError."""
+    """Return what the cluster held at ``as_of``, as far as SHOW tells it to a member of the role admin. Raises
+    psycopg2.Error, MigrationError."""
     with _at(connection, as_of):
         databases = [row for row in _rows(connection, sql.SQL("SHOW DATABASES")) if row["database_name"] != _SYSTEM]
         roles = _rows(connection, sql.SQL("SHOW ROLES"))
@@ -49,7 +59,10 @@ def read_shown_catalog(connection: Any, parameters: CockroachParameters, as_of: 
             receive_texts(inside)
             with _at(inside, as_of):
                 texts.append(_text(inside, name, _SCHEMA + (_ROUTINES if with_routines else ())))
-                shown[name] = [_rows(inside, sql.SQL(query)) for query in ("SHOW SCHEMAS", "SHOW TABLES", "SHOW TYPES", "SHOW GRANTS")]
+                shown[name] = [
+                    _rows(inside, sql.SQL(query))
+                    for query in ("SHOW SCHEMAS", "SHOW TABLES", "SHOW TYPES", "SHOW GRANTS")
+                ]
                 shown[name][-1] += _rows(inside, sql.SQL("SHOW GRANTS ON DATABASE {}").format(sql.Identifier(name)))
     catalog = read_schema_text("\n".join(texts))
     owners = {row["database_name"]: row.get("owner") for row in databases}
@@ -76,7 +89,10 @@ def _text(connection: Any, database: str, kinds: Iterable[str]) -> str:
     name = sql.Identifier(database).as_string(connection)
     statements = [f"CREATE DATABASE {name}", f"USE {name}"]
     for kind in kinds:
-        statements += [row["create_statement"] or "" for row in _rows(connection, sql.SQL("SHOW CREATE ALL {}").format(sql.SQL(kind)))]
+        statements += [
+            row["create_statement"] or ""
+            for row in _rows(connection, sql.SQL("SHOW CREATE ALL {}").format(sql.SQL(kind)))
+        ]
     return "\n".join(statement.rstrip().rstrip(";") + ";" for statement in statements)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CockroachDB's own storage URIs: made from the collection's locations and keys, and kept out of what people read."""
+
 from __future__ import annotations
 
 import os
@@ -15,30 +16,58 @@ try:
 except ImportError:  # named by libraries.missing()
     boto3 = None
 
-from ..backup.location import FILE, S3, Location, has_parameters, parse_location, require_whole, scheme_of, without_secrets
+from ..backup.location import (
+    FILE,
+    S3,
+    Location,
+    has_parameters,
+    parse_location,
+    require_whole,
+    scheme_of,
+    without_secrets,
+)
 from ..backup.storage import StorageOptions
 from ..errors import ConfigurationError
 
 MASK = "********"
-PASSED_SCHEMES = frozenset(("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external", "s3"))
-"""URIs of these kinds that carry parameters of their own reach CockroachDB as they are; s3 without any is built here."""
+PASSED_SCHEMES = frozenset(
+    ("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external", "s3")
+)
+"""URIs of these kinds that carry parameters of their own reach CockroachDB as they are; s3 without any is built
+here."""
 IMPLICIT = "implicit"
 SPECIFIED = "specified"
 LOCAL_NODE = "1"
 """The only node of ``start-single-node``; every release knows nodelocal://1."""
 _PATH_STYLE_SINCE = {(24, 1): 10, (24, 2): 8, (24, 3): 3}
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-_NOT_SECRET = frozenset((
-    "AUTH", "AWS_REGION", "REGION", "AWS_ENDPOINT", "AWS_USE_PATH_STYLE", "AWS_SKIP_CHECKSUM", "AWS_SKIP_TLS_VERIFY", "COCKROACH_LOCALITY",
-    "ASSUME_ROLE", "AWS_SERVER_ENC_MODE", "S3_STORAGE_CLASS", "GOOGLE_BILLING_PROJECT", "AZURE_ACCOUNT_NAME", "AZURE_ENVIRONMENT", "BUCKET_SKIP_TLS",
-))
+_NOT_SECRET = frozenset(
+    (
+        "AUTH",
+        "AWS_REGION",
+        "REGION",
+        "AWS_ENDPOINT",
+        "AWS_USE_PATH_STYLE",
+        "AWS_SKIP_CHECKSUM",
+        "AWS_SKIP_TLS_VERIFY",
+        "COCKROACH_LOCALITY",
+        "ASSUME_ROLE",
+        "AWS_SERVER_ENC_MODE",
+        "S3_STORAGE_CLASS",
+        "GOOGLE_BILLING_PROJECT",
+        "AZURE_ACCOUNT_NAME",
+        "AZURE_ENVIRONMENT",
+        "BUCKET_SKIP_TLS",
+    )
+)
 _SHORTEST_SECRET = 4
 """A shorter value would mask letters of ordinary words."""
 
 
 @dataclass(frozen=True)
 class StorageAccess:
-    """How CockroachDB reaches S3: keys (``specified``), or its node's own identity (``implicit``), then the roles to assume, in order."""
+    """How CockroachDB reaches S3: keys (``specified``), or its node's own identity (``implicit``), then the roles to
+    assume, in order."""
 
     options: StorageOptions = field(default_factory=StorageOptions)
     auth: str = ""
@@ -46,7 +75,8 @@ class StorageAccess:
 
 
 def is_own(location: str) -> bool:
-    """Tell whether the collection reads this location itself, so that its URI has to be built: ``s3://`` without parameters, ``file://``, a path."""
+    """Tell whether the collection reads this location itself, so that its URI has to be built: ``s3://`` without
+    parameters, ``file://``, a path."""
     return scheme_of(location) in (FILE, S3) and not has_parameters(location)
 
 
@@ -65,14 +95,24 @@ def with_keys(access: StorageAccess) -> StorageAccess:
     except botocore.exceptions.BotoCoreError as error:
         raise ConfigurationError(f"no S3 credentials: {error}") from None
     if keys is None:
-        raise ConfigurationError("no S3 credentials: set aws_access_key_id and aws_secret_access_key, a profile, or the authentication 'implicit'")
+        raise ConfigurationError(
+            "no S3 credentials: set aws_access_key_id and aws_secret_access_key, a profile, or the authentication "
+            "'implicit'"
+        )
     region = options.region or session.region_name or ""
-    options = replace(options, access_key_id=keys.access_key, secret_access_key=keys.secret_key, session_token=keys.token or "", region=region)
+    options = replace(
+        options,
+        access_key_id=keys.access_key,
+        secret_access_key=keys.secret_key,
+        session_token=keys.token or "",
+        region=region,
+    )
     return replace(access, options=options)
 
 
 def external_io_dir(locations: Iterable[str]) -> str:
-    """Return the directory that a node has to be started with (``--external-io-dir``) to reach these locations, empty without a local one.
+    """Return the directory that a node has to be started with (``--external-io-dir``) to reach these locations, empty
+    without a local one.
 
     It is the nearest directory above all of them. Raises ConfigurationError when only the root directory is.
     """
@@ -83,7 +123,8 @@ def external_io_dir(locations: Iterable[str]) -> str:
     directory = os.path.dirname(common) if common in paths else common
     if directory == "/":
         raise ConfigurationError(
-            f"{', '.join(paths)}: put the backup into one directory that is not directly below /, for CockroachDB gets access to all of it"
+            f"{', '.join(paths)}: put the backup into one directory that is not directly below /, for CockroachDB "
+            "gets access to all of it"
         )
     return directory
 
@@ -101,7 +142,8 @@ def takes_path_style(server_version: str) -> bool:
 
 
 def storage_uri(location: str, access: StorageAccess, io_dir: str = "", path_style: bool = False) -> str:
-    """Return CockroachDB's URI of one location; ``io_dir`` is its node's directory for external files, ``path_style`` as ``takes_path_style`` says.
+    """Return CockroachDB's URI of one location; ``io_dir`` is its node's directory for external files, ``path_style``
+    as ``takes_path_style`` says.
 
     Raises ConfigurationError for a location that is none, or that lies outside ``io_dir``.
     """
@@ -118,7 +160,9 @@ def storage_uri(location: str, access: StorageAccess, io_dir: str = "", path_sty
 def joined(uri: str, path: str) -> str:
     """Return the URI of ``path`` (not encoded) below the one of a collection."""
     parts = urllib.parse.urlsplit(uri)
-    return urllib.parse.urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{urllib.parse.quote(path.strip('/'))}"))
+    return urllib.parse.urlunsplit(
+        parts._replace(path=f"{parts.path.rstrip('/')}/{urllib.parse.quote(path.strip('/'))}")
+    )
 
 
 def public_uri(uri: str) -> str:
@@ -135,15 +179,30 @@ def secrets_of(uris: Iterable[str]) -> set[str]:
         pairs = [item.partition("=")[::2] for item in uri.partition("?")[2].split("&")]
         values |= {value for name, value in pairs if urllib.parse.unquote(name) not in _NOT_SECRET}
         values |= {parts.password or "", urllib.parse.unquote(parts.netloc).partition("@")[0].partition(":")[2]}
-    return set().union(*(secret_forms(form) for value in values for form in (value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value))))
+    return set().union(
+        *(
+            secret_forms(form)
+            for value in values
+            for form in (value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value))
+        )
+    )
 
 
 def secret_forms(value: str) -> set[str]:
-    """Return the forms in which a secret may turn up in a text: as it is, and percent-encoded in the ways that programs differ in."""
+    """Return the forms in which a secret may turn up in a text: as it is, and percent-encoded in the ways that programs
+    differ in."""
     forms = {value}
     for _turn in range(2):
-        forms |= {encoded for form in forms for encoded in (
-            urllib.parse.quote(form, safe=""), urllib.parse.quote(form), urllib.parse.quote_plus(form), form.replace("'", "''"))}
+        forms |= {
+            encoded
+            for form in forms
+            for encoded in (
+                urllib.parse.quote(form, safe=""),
+                urllib.parse.quote(form),
+                urllib.parse.quote_plus(form),
+                form.replace("'", "''"),
+            )
+        }
     return {form for form in forms if len(form) >= _SHORTEST_SECRET}
 
 
@@ -163,7 +222,8 @@ def _nodelocal_uri(path: str, io_dir: str) -> str:
     if not root or os.path.commonpath((root, path)) != root:
         place = root or "no directory"
         raise ConfigurationError(
-            f"file://{path}: CockroachDB's node reads files below {place} only: start it with --external-io-dir={os.path.dirname(path)}, "
+            f"file://{path}: CockroachDB's node reads files below {place} only: start it with "
+            f"--external-io-dir={os.path.dirname(path)}, "
             "and give that directory here"
         )
     return f"nodelocal://{LOCAL_NODE}/{urllib.parse.quote(os.path.relpath(path, root))}"
@@ -182,5 +242,7 @@ def _s3_uri(place: Location, access: StorageAccess, path_style: bool) -> str:
         "AWS_USE_PATH_STYLE": "true" if options.endpoint_url and path_style else "",
         "ASSUME_ROLE": ",".join(access.assume_role),
     }
-    query = urllib.parse.urlencode({name: value for name, value in values.items() if value}, quote_via=urllib.parse.quote, safe="")
+    query = urllib.parse.urlencode(
+        {name: value for name, value in values.items() if value}, quote_via=urllib.parse.quote, safe=""
+    )
     return f"s3://{place.bucket}/{urllib.parse.quote(place.path)}?{query}"

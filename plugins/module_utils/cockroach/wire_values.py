@@ -2,8 +2,10 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From the text in which CockroachDB sends a value to the plain form that ``backup.values`` describes.
 
-The same writers then make PostgreSQL's text of it, so that an export over SQL and one from a backup's files agree byte by byte.
+The same writers then make PostgreSQL's text of it, so that an export over SQL and one from a backup's files agree byte
+by byte.
 """
+
 from __future__ import annotations
 
 import decimal
@@ -43,7 +45,8 @@ _BOX = re.compile(r"BOX\((\S+) (\S+),(\S+) (\S+)\)$")
 
 
 def value_parser(kind: SqlType, user_types: Mapping[int, UserType]) -> Parser:
-    """Return the parser of a resolved type (``user_types`` by descriptor id). The parser raises MalformedValue for a text that is not one of its type.
+    """Return the parser of a resolved type (``user_types`` by descriptor id). The parser raises MalformedValue for a
+    text that is not one of its type.
 
     Raises UnsupportedError for a type whose text is not known.
     """
@@ -127,7 +130,8 @@ def _fraction(digits: Optional[str]) -> int:
 
 
 def _east(text: str) -> int:
-    """Return the seconds that a zone such as ``+05:30`` lies east of UTC. Less than a minute west comes as ``+00:00:-01``."""
+    """Return the seconds that a zone such as ``+05:30`` lies east of UTC. Less than a minute west comes as
+    ``+00:00:-01``."""
     match = _match(_ZONE, text, "a time zone")
     sign, hours, minutes, seconds = match.groups()
     size = (int(hours) * 60 + int(minutes or 0)) * 60 + int(seconds or 0)
@@ -137,17 +141,27 @@ def _east(text: str) -> int:
 def parse_timestamp(text: str) -> tuple[int, int]:
     """Seconds from 1970-01-01 UTC and nanoseconds; the infinities lie beyond every calendar.
 
-    Raises ValueProblem for the first of March of leap years before 1 AD: outside of arrays CockroachDB prints the day before it alike.
+    Raises ValueProblem for the first of March of leap years before 1 AD: outside of arrays CockroachDB prints the day
+    before it alike.
     """
     if text.endswith("infinity"):
         return -_BEYOND_CALENDAR * _DAY if text.startswith("-") else _BEYOND_CALENDAR * _DAY, 0
     days, position = _calendar_day(text)
     before_christ = text.endswith(" BC")
-    if before_christ and text[position - 6:position] == "-03-01" and _calendar_day(f"{text[:position - 5]}02-29 BC")[0] < days:
-        raise ValueProblem(f"the timestamp {text} may be one of the 29th of February, which CockroachDB prints alike; export from the backup's files instead")
-    rest = text[position + 1:-3] if before_christ else text[position + 1:]
+    if (
+        before_christ
+        and text[position - 6 : position] == "-03-01"
+        and _calendar_day(f"{text[: position - 5]}02-29 BC")[0] < days
+    ):
+        raise ValueProblem(
+            f"the timestamp {text} may be one of the 29th of February, which CockroachDB prints alike; export from "
+            "the backup's files instead"
+        )
+    rest = text[position + 1 : -3] if before_christ else text[position + 1 :]
     microseconds, position = _clock(rest)
-    total = days * _DAY * _MICROSECONDS + microseconds - (_east(rest[position:]) * _MICROSECONDS if rest[position:] else 0)
+    total = (
+        days * _DAY * _MICROSECONDS + microseconds - (_east(rest[position:]) * _MICROSECONDS if rest[position:] else 0)
+    )
     seconds, fraction = divmod(total, _MICROSECONDS)
     return seconds, fraction * 1000
 
@@ -194,7 +208,7 @@ def _inet(text: str) -> bytes:
 
 def _bits(text: str) -> tuple[int, list[int]]:
     padded = text.ljust(-(-len(text) // 64) * 64, "0")
-    return len(text), [int(padded[start:start + 64], 2) for start in range(0, len(padded), 64)]
+    return len(text), [int(padded[start : start + 64], 2) for start in range(0, len(padded), 64)]
 
 
 def _box(text: str) -> tuple[float, float, float, float]:
@@ -203,7 +217,8 @@ def _box(text: str) -> tuple[float, float, float, float]:
 
 
 def _vector(text: str) -> str:
-    """CockroachDB and pgvector do not always choose the same of several shortest texts of a float4: the text is pgvector's, as from a backup's files."""
+    """CockroachDB and pgvector do not always choose the same of several shortest texts of a float4: the text is
+    pgvector's, as from a backup's files."""
     elements = text.strip("[]").split(",")
     return f"[{','.join([single_text(float(element)) for element in elements])}]"
 
@@ -217,11 +232,14 @@ class _Object(list):
     """The (name, value) pairs of a JSON object."""
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_Object, parse_int=decimal.Decimal, parse_float=decimal.Decimal, parse_constant=decimal.Decimal)
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_Object, parse_int=decimal.Decimal, parse_float=decimal.Decimal, parse_constant=decimal.Decimal
+)
 
 
 def parse_json(text: str) -> str:
-    """Return the document as jsonb prints it; numbers keep all their digits. Raises ValueProblem for what jsonb cannot hold."""
+    """Return the document as jsonb prints it; numbers keep all their digits. Raises ValueProblem for what jsonb cannot
+    hold."""
     try:
         value = _JSON.decode(text)
     except json.JSONDecodeError as error:
@@ -295,12 +313,37 @@ def _text(text: str) -> str:
     return string_text(text.encode())
 
 
-_TEXT_ARRAY: Any = extensions and extensions.new_array_type((), "TEXTS", extensions.new_type((), "TEXT", lambda value, cursor: value))
+_TEXT_ARRAY: Any = extensions and extensions.new_array_type(
+    (), "TEXTS", extensions.new_type((), "TEXT", lambda value, cursor: value)
+)
 
 _PARSERS: dict[str, Parser] = {
-    "bool": _bool, "int": int, "oid": int, "date": parse_date, "time": _time, "pg_lsn": _lsn, "float": float, "decimal": parse_decimal,
-    "string": str.encode, "collated": str.encode, "refcursor": str.encode, "bytes": _bytea, "uuid": _uuid, "inet": _inet,
-    "timestamp": parse_timestamp, "timestamptz": parse_timestamp, "interval": parse_interval, "timetz": _timetz, "bit": _bits,
-    "geometry": bytes.fromhex, "geography": bytes.fromhex, "box2d": _box, "json": parse_json,
-    "tsvector": _text, "tsquery": _text, "vector": _vector, "ltree": _text, "void": _same,
+    "bool": _bool,
+    "int": int,
+    "oid": int,
+    "date": parse_date,
+    "time": _time,
+    "pg_lsn": _lsn,
+    "float": float,
+    "decimal": parse_decimal,
+    "string": str.encode,
+    "collated": str.encode,
+    "refcursor": str.encode,
+    "bytes": _bytea,
+    "uuid": _uuid,
+    "inet": _inet,
+    "timestamp": parse_timestamp,
+    "timestamptz": parse_timestamp,
+    "interval": parse_interval,
+    "timetz": _timetz,
+    "bit": _bits,
+    "geometry": bytes.fromhex,
+    "geography": bytes.fromhex,
+    "box2d": _box,
+    "json": parse_json,
+    "tsvector": _text,
+    "tsquery": _text,
+    "vector": _vector,
+    "ltree": _text,
+    "void": _same,
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """COMMENT ON every object that has one."""
+
 from __future__ import annotations
 
 from typing import Any, Union
@@ -22,10 +23,18 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
     database = context.database
     if database.comment:
         text = literal(database.comment).replace("%", "%%")
-        on_database("comment", "comment", f"COMMENT ON DATABASE %I IS {text}", context, expects=Comment("DATABASE", database.comment))
+        on_database(
+            "comment",
+            "comment",
+            f"COMMENT ON DATABASE %I IS {text}",
+            context,
+            expects=Comment("DATABASE", database.comment),
+        )
     for schema in database.schemas:
         if schema.comment:
-            _comment("SCHEMA", quote(context.schemas[schema.id]), schema.comment, context.schemas[schema.id], "", "", context)
+            _comment(
+                "SCHEMA", quote(context.schemas[schema.id]), schema.comment, context.schemas[schema.id], "", "", context
+            )
     for user_type in database.types:
         _on_relation("TYPE", user_type, context)
     for sequence in database.sequences:
@@ -38,8 +47,13 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
         if routine.function.comment:
             expects = Comment(routine.definition.kind, routine.function.comment, routine.definition)
             context.conversion.add(
-                "comment", "routine_comment", f"COMMENT ON {routine.signature} IS {literal(routine.function.comment)}", clip(routine.function.name),
-                context.schemas[routine.function.schema_id], expects=expects, needs=needs.of_calls([routine.function.id], context),
+                "comment",
+                "routine_comment",
+                f"COMMENT ON {routine.signature} IS {literal(routine.function.comment)}",
+                clip(routine.function.name),
+                context.schemas[routine.function.schema_id],
+                expects=expects,
+                needs=needs.of_calls([routine.function.id], context),
             )
     for view in database.views:
         if view.id not in context.missing_views:
@@ -50,7 +64,15 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
 def _comment(kind: str, target: str, text: str, name: str, schema: str, table: str, context: Context) -> None:
     needed = [] if table else needs.of_object(kind, schema, name)
     context.conversion.add(
-        "comment", "comment", f"COMMENT ON {kind} {target} IS {literal(text)}", name, schema, table, expects=Comment(kind, text), needs=needed)
+        "comment",
+        "comment",
+        f"COMMENT ON {kind} {target} IS {literal(text)}",
+        name,
+        schema,
+        table,
+        expects=Comment(kind, text),
+        needs=needed,
+    )
 
 
 def _on_relation(kind: str, item, context: Context) -> None:  # type: ignore[no-untyped-def]
@@ -60,10 +82,20 @@ def _on_relation(kind: str, item, context: Context) -> None:  # type: ignore[no-
 
 def _on_parts(table: Union[Table, View], context: Context) -> None:
     schema, bare = context.schema(table), clip(table.name)
-    columns = kept_columns(table) if isinstance(table, Table) else [column for column in table.columns if not column.hidden]
+    columns = (
+        kept_columns(table) if isinstance(table, Table) else [column for column in table.columns if not column.hidden]
+    )
     for column in columns:
         if column.comment:
-            _comment("COLUMN", f"{context.qualified(table)}.{quote(clip(column.name))}", column.comment, clip(column.name), schema, bare, context)
+            _comment(
+                "COLUMN",
+                f"{context.qualified(table)}.{quote(clip(column.name))}",
+                column.comment,
+                clip(column.name),
+                schema,
+                bare,
+                context,
+            )
     indexes = [table.primary_index, *table.indexes] if isinstance(table, Table) else table.indexes
     if isinstance(table, Table):
         indexes += [index_instead(constraint, table) for constraint in table.unique_without_index]
@@ -78,4 +110,6 @@ def _on_constraints(table: Table, context: Context) -> None:
     for item in items:
         if item.comment:
             target = f"{quote(clip(item.name))} ON {context.qualified(table)}"
-            _comment("CONSTRAINT", target, item.comment, clip(item.name), context.schema(table), clip(table.name), context)
+            _comment(
+                "CONSTRAINT", target, item.comment, clip(item.name), context.schema(table), clip(table.name), context
+            )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What every part of one database's conversion shares: names by id, extensions, collations, findings."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -34,9 +35,11 @@ class Context:
     row_id_sequences: list[tuple[Table, Column, str]] = field(default_factory=list)
     """Sequences made for unique_rowid(): table, column, bare name."""
     called_row_ids: set[tuple[int, str]] = field(default_factory=set)
-    """Those of them that a default or a trigger calls by name (table id, bare name): who writes rows needs a right to them."""
+    """Those of them that a default or a trigger calls by name (table id, bare name): who writes rows needs a right to
+    them."""
     row_id_functions: dict[str, str] = field(default_factory=dict)
-    """The functions that stand for unique_rowid() and unordered_unique_rowid(): CockroachDB's name to the quoted one."""
+    """The functions that stand for unique_rowid() and unordered_unique_rowid(): CockroachDB's name to the quoted
+    one."""
     row_id_sequence: str = ""
     """The quoted name of the sequence that these functions share, once it is made."""
     index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
@@ -56,7 +59,11 @@ class Context:
         self.tables = {table.id: table for table in self.database.tables}
         self.sequences = {sequence.id: sequence for sequence in self.database.sequences}
         self.types = {item.id: item for item in self.database.types}
-        self.relations: dict[int, Relation] = {**self.tables, **self.sequences, **{view.id: view for view in self.database.views}}
+        self.relations: dict[int, Relation] = {
+            **self.tables,
+            **self.sequences,
+            **{view.id: view for view in self.database.views},
+        }
 
     def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
         """Report something about the object with this full name."""
@@ -65,7 +72,11 @@ class Context:
     def report_cut(self, name: str, where: str) -> None:
         """Report a name that PostgreSQL does not take as it is; ``where`` is the full name."""
         if clip(name) != name:
-            reason = "shortened to 63 bytes" if len(name.encode("utf-8")) > MAX_BYTES else "changed, for PostgreSQL's tables have a column of this name"
+            reason = (
+                "shortened to 63 bytes"
+                if len(name.encode("utf-8")) > MAX_BYTES
+                else "changed, for PostgreSQL's tables have a column of this name"
+            )
             self.find("name_cut", "warning", where, f"The name is {reason}: {clip(name)}.", "Use the new name.")
 
     def schema(self, item: Union[Relation, UserType]) -> str:
@@ -101,7 +112,8 @@ class Context:
         raise UnsupportedError(f"{where}: the function with the oid {oid} is not in the backup")
 
     def relation_named(self, schema: str, name: str) -> Optional[Union[Table, View]]:
-        """Return the table or view of this name, for a name without a schema the first one in any schema; None when there is none."""
+        """Return the table or view of this name, for a name without a schema the first one in any schema; None when
+        there is none."""
         relations: list[Union[Table, View]] = [*self.database.tables, *self.database.views]
         for relation in relations:
             if relation.name == name and (not schema or self.schema(relation) == clip(schema)):
@@ -109,7 +121,8 @@ class Context:
         return None
 
     def named(self, relations: Iterable[Relation], schema: str, name: str) -> Optional[Relation]:
-        """Return the one of this name, for a name without a schema the one in public, else the only one; None when there is none."""
+        """Return the one of this name, for a name without a schema the one in public, else the only one; None when
+        there is none."""
         found = [item for item in relations if item.name == name and (not schema or self.schema(item) == clip(schema))]
         found = [item for item in found if self.schema(item) == "public"] or found
         return found[0] if len(found) == 1 else None
@@ -120,14 +133,19 @@ class Context:
             return False
         if name not in self._extensions:
             self._extensions.add(name)
-            self.conversion.add("extension", "extension", f"CREATE EXTENSION IF NOT EXISTS {quote(name)}", name, expects=Existence())
+            self.conversion.add(
+                "extension", "extension", f"CREATE EXTENSION IF NOT EXISTS {quote(name)}", name, expects=Existence()
+            )
         return True
 
     def collation(self, locale: str, where: str) -> str:
         """Return the quoted name of an ICU collation for CockroachDB's locale, '' when the server has no ICU."""
         if not self.features.icu:
             self.find(
-                "collation_left_off", "warning", where, f"The collation {locale} is left off: the server was built without ICU.",
+                "collation_left_off",
+                "warning",
+                where,
+                f"The collation {locale} is left off: the server was built without ICU.",
                 "Sorting follows the database's collation. Use a server with ICU to keep it.",
             )
             return ""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What the user can decide about the conversion: the questions that have two honest answers, and a choice for each."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -31,22 +32,37 @@ class Question:
 
 
 QUESTIONS = {
-    "unique_rowid": Question("the default `unique_rowid()`", {
-        IDENTITY: "an identity column (a sequence, where that cannot be) that goes on after the highest value",
-        FUNCTION: "a function of the same name, whose numbers are of the same kind: the time, then a number that tells those of one moment apart",
-    }),
-    "object_identifiers": Question("columns of REGCLASS, REGTYPE, REGNAMESPACE, REGPROC, REGPROCEDURE and REGROLE", {
-        OID: "oid: CockroachDB's numbers",
-        TEXT: "text: the names of what the numbers mean, as PostgreSQL writes them; a number that means nothing known keeps its digits",
-    }),
-    "unique_without_index": Question("UNIQUE WITHOUT INDEX", {
-        INDEX: "a unique index; a plain one if CockroachDB never validated the constraint",
-        TRIGGER: "a plain index, and a trigger that refuses new rows with the values of another one",
-    }),
-    "row_ttl": Question("row-level TTL", {
-        FINDING: "a finding with the DELETE for pg_cron",
-        JOB: "a procedure that deletes the expired rows in batches, and a finding with the command that has pg_cron call it",
-    }),
+    "unique_rowid": Question(
+        "the default `unique_rowid()`",
+        {
+            IDENTITY: "an identity column (a sequence, where that cannot be) that goes on after the highest value",
+            FUNCTION: "a function of the same name, whose numbers are of the same kind: the time, then a number that "
+            "tells those of one moment apart",
+        },
+    ),
+    "object_identifiers": Question(
+        "columns of REGCLASS, REGTYPE, REGNAMESPACE, REGPROC, REGPROCEDURE and REGROLE",
+        {
+            OID: "oid: CockroachDB's numbers",
+            TEXT: "text: the names of what the numbers mean, as PostgreSQL writes them; a number that means nothing "
+            "known keeps its digits",
+        },
+    ),
+    "unique_without_index": Question(
+        "UNIQUE WITHOUT INDEX",
+        {
+            INDEX: "a unique index; a plain one if CockroachDB never validated the constraint",
+            TRIGGER: "a plain index, and a trigger that refuses new rows with the values of another one",
+        },
+    ),
+    "row_ttl": Question(
+        "row-level TTL",
+        {
+            FINDING: "a finding with the DELETE for pg_cron",
+            JOB: "a procedure that deletes the expired rows in batches, and a finding with the command that has "
+            "pg_cron call it",
+        },
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Convert one database: catalog in, PostgreSQL commands and findings out."""
+
 from __future__ import annotations
 
 from typing import Any, Union
@@ -34,7 +35,9 @@ from .views import create_views
 _TYPE_ORDER = {"domain": 1, "composite": 2}
 
 
-def convert_database(database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions) -> Conversion:
+def convert_database(
+    database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions
+) -> Conversion:
     """Return the commands that make ``database`` in an empty PostgreSQL database, in load order, with findings.
 
     What cannot be kept is left out with a finding; a column type without any counterpart raises UnsupportedError.
@@ -47,7 +50,9 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
     _claim_names(context)
     for schema in database.schemas:
         bare = context.schemas[schema.id]
-        context.conversion.add("schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare, expects=Existence())
+        context.conversion.add(
+            "schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare, expects=Existence()
+        )
     # Domains are based on enums, and composite types may have fields of both.
     for user_type in sorted(database.types, key=lambda item: _TYPE_ORDER.get(item.kind, 0)):
         _create_type(user_type, context)
@@ -80,7 +85,12 @@ def convert_database(database: Database, roles: list[Role], features: ServerFeat
 
 def _claim_names(context: Context) -> None:
     """Tables, views, sequences and types keep their names; indexes and helpers take what is left."""
-    items: list[Any] = [*context.database.tables, *context.database.views, *context.database.sequences, *context.database.types]
+    items: list[Any] = [
+        *context.database.tables,
+        *context.database.views,
+        *context.database.sequences,
+        *context.database.types,
+    ]
     for item in items:
         context.scope.claim(context.schema(item), item.name)
         context.report_cut(item.name, context.full_name(item))
@@ -100,14 +110,18 @@ def _create_type(user_type: UserType, context: Context) -> None:
         where = context.full_name(user_type)
         for field in user_type.field_names:
             context.report_cut(field, context.full_name(user_type, field))
-        made: Union[EnumDefinition, CompositeDefinition] = CompositeDefinition(tuple(
-            (clip(field), type_name(kind, context, where)) for field, kind in zip(user_type.field_names, user_type.fields)
-        ))
+        made: Union[EnumDefinition, CompositeDefinition] = CompositeDefinition(
+            tuple(
+                (clip(field), type_name(kind, context, where))
+                for field, kind in zip(user_type.field_names, user_type.fields)
+            )
+        )
     else:
         too_long = [member.name for member in user_type.members if len(member.name.encode("utf-8")) > MAX_BYTES]
         if too_long:
             raise UnsupportedError(
-                f"{context.full_name(user_type)}: the enum's value {too_long[0]} is longer than {MAX_BYTES} bytes; rename it in CockroachDB with ALTER TYPE"
+                f"{context.full_name(user_type)}: the enum's value {too_long[0]} is longer than {MAX_BYTES} bytes; "
+                "rename it in CockroachDB with ALTER TYPE"
             )
         made = EnumDefinition(tuple(member.name for member in user_type.members))
     context.conversion.add("type", "type", made.create(quote(schema, name)), name, schema, expects=made)
@@ -137,4 +151,9 @@ def _set_sequences(context: Context) -> None:
 def _report_the_rest(context: Context) -> None:
     database = context.database
     if database.regions:
-        context.find("regions", "info", database.name, f"The database's regions ({', '.join(database.regions)}) have no counterpart.")
+        context.find(
+            "regions",
+            "info",
+            database.name,
+            f"The database's regions ({', '.join(database.regions)}) have no counterpart.",
+        )

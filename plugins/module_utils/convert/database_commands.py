@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Commands on the database itself, which is not called the same on every server (a rehearsal has its own name)."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -13,11 +14,20 @@ from .statements import Need
 
 
 def on_database(
-    step: str, kind: str, template: str, context: Context, name: str = "", expects: Optional[Definition] = None, needs: Iterable[Need] = (),
+    step: str,
+    kind: str,
+    template: str,
+    context: Context,
+    name: str = "",
+    expects: Optional[Definition] = None,
+    needs: Iterable[Need] = (),
 ) -> None:
-    """Add a command on the database that it runs in; %I in the template stands for its name (see PostgreSQL's format()).
+    """Add a command on the database that it runs in; %I in the template stands for its name (see PostgreSQL's
+    format()).
 
     ``name`` is what the command sets, the database itself when empty.
     """
     body = f"BEGIN EXECUTE format({literal(template)}, current_database()); END"
-    context.conversion.add(step, kind, f"DO {dollar_quote(body)}", name or context.database.name, expects=expects, needs=needs)
+    context.conversion.add(
+        step, kind, f"DO {dollar_quote(body)}", name or context.database.name, expects=expects, needs=needs
+    )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Session defaults of a database (ALTER DATABASE … SET)."""
+
 from __future__ import annotations
 
 import csv
@@ -11,10 +12,22 @@ from .definitions import Setting
 from .names import clip, literal, quote
 
 _SEARCH_PATH = "search_path"
-_KNOWN = frozenset((
-    "application_name", "bytea_output", "client_min_messages", "datestyle", "default_transaction_read_only", "extra_float_digits",
-    "idle_in_transaction_session_timeout", "intervalstyle", "lock_timeout", "search_path", "statement_timeout", "timezone",
-))
+_KNOWN = frozenset(
+    (
+        "application_name",
+        "bytea_output",
+        "client_min_messages",
+        "datestyle",
+        "default_transaction_read_only",
+        "extra_float_digits",
+        "idle_in_transaction_session_timeout",
+        "intervalstyle",
+        "lock_timeout",
+        "search_path",
+        "statement_timeout",
+        "timezone",
+    )
+)
 _DURATIONS = frozenset(("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"))
 _UNITS = ("us", "ms", "s", "min", "h", "d", "")
 
@@ -29,10 +42,20 @@ def create_settings(context: Context) -> None:
             lost.append(setting)
             continue
         template = f"ALTER DATABASE %I SET {quote(name)} TO {text}".replace("%", "%%").replace("%%I", "%I", 1)
-        on_database("setting", "database_setting", template, context, name.lower(), expects=Setting(text if name == _SEARCH_PATH else value))
+        on_database(
+            "setting",
+            "database_setting",
+            template,
+            context,
+            name.lower(),
+            expects=Setting(text if name == _SEARCH_PATH else value),
+        )
     if lost:
         context.find(
-            "database_settings", "info", context.database.name, f"Session defaults of the database are not carried over: {', '.join(lost)}.",
+            "database_settings",
+            "info",
+            context.database.name,
+            f"Session defaults of the database are not carried over: {', '.join(lost)}.",
             "Set those that have a counterpart with ALTER DATABASE … SET.",
         )
 

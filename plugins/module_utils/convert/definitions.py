@@ -5,6 +5,7 @@
 The import makes an object under its own name, the verification makes it once more in a scratch place and compares what
 PostgreSQL says of both. Fields hold SQL as it is written, names are bare unless they are called quoted.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -106,7 +107,8 @@ class ForeignKeyDefinition:
     def create(self, name: str, table: str) -> str:
         """Return ADD CONSTRAINT for a quoted name and table."""
         return (
-            f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY ({_names(self.columns)}) REFERENCES {quote(*self.referenced)} "
+            f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY ({_names(self.columns)}) REFERENCES "
+            f"{quote(*self.referenced)} "
             f"({_names(self.referenced_columns)}){' MATCH FULL' if self.match == 'FULL' else ''}"
             f"{'' if self.on_delete == NO_ACTION else f' ON DELETE {self.on_delete}'}{'' if self.on_update == NO_ACTION else f' ON UPDATE {self.on_update}'}"
             f"{'' if self.validated else ' NOT VALID'}"
@@ -127,7 +129,8 @@ class IndexDefinition:
     def create(self, name: str, table: str) -> str:
         """Return CREATE INDEX for a quoted name and table."""
         return (
-            f"CREATE {'UNIQUE ' if self.unique else ''}INDEX {name} ON {table}{f' USING {self.method}' if self.method else ''} "
+            f"CREATE {'UNIQUE ' if self.unique else ''}INDEX {name} ON "
+            f"{table}{f' USING {self.method}' if self.method else ''} "
             f"({', '.join(self.keys)}){_include(self.include)}{f' WHERE {self.predicate}' if self.predicate else ''}"
         )
 
@@ -184,7 +187,9 @@ class CompositeDefinition:
 
     def create(self, name: str) -> str:
         """Return CREATE TYPE for a quoted name."""
-        return f"CREATE TYPE {name} AS ({', '.join(f'{quote(attribute)} {kind}' for attribute, kind in self.attributes)})"
+        return (
+            f"CREATE TYPE {name} AS ({', '.join(f'{quote(attribute)} {kind}' for attribute, kind in self.attributes)})"
+        )
 
 
 @dataclass(frozen=True)
@@ -249,7 +254,8 @@ class PolicyDefinition:
 
 @dataclass(frozen=True)
 class SequenceValue:
-    """What a sequence hands out next: ``last_value`` and ``is_called``, or what follows on the highest value of a column."""
+    """What a sequence hands out next: ``last_value`` and ``is_called``, or what follows on the highest value of a
+    column."""
 
     last_value: int = 0
     is_called: bool = False
@@ -297,7 +303,8 @@ class Privileges:
 
 @dataclass(frozen=True)
 class DefaultPrivilege:
-    """Privileges on objects of a kind (TABLES, SEQUENCES …) that a role makes later, in one schema or, when that is empty, in all."""
+    """Privileges on objects of a kind (TABLES, SEQUENCES …) that a role makes later, in one schema or, when that is
+    empty, in all."""
 
     creator: str
     schema: str
@@ -319,12 +326,37 @@ class Existence:
     """Nothing but that it is there: an extension, a schema, the switch of row-level security."""
 
 
-OnTable = Union[DefaultDefinition, KeyDefinition, CheckDefinition, ForeignKeyDefinition, IndexDefinition, TriggerDefinition, PolicyDefinition]
+OnTable = Union[
+    DefaultDefinition,
+    KeyDefinition,
+    CheckDefinition,
+    ForeignKeyDefinition,
+    IndexDefinition,
+    TriggerDefinition,
+    PolicyDefinition,
+]
 Standalone = Union[
-    TableDefinition, ViewDefinition, RoutineDefinition, SequenceDefinition, EnumDefinition, CompositeDefinition, DomainDefinition, CollationDefinition,
+    TableDefinition,
+    ViewDefinition,
+    RoutineDefinition,
+    SequenceDefinition,
+    EnumDefinition,
+    CompositeDefinition,
+    DomainDefinition,
+    CollationDefinition,
 ]
 Definition = Union[
-    OnTable, Standalone, DomainCheckDefinition, SequenceValue, SequenceOwner, Comment, Owner, Privileges, DefaultPrivilege, Setting, Existence,
+    OnTable,
+    Standalone,
+    DomainCheckDefinition,
+    SequenceValue,
+    SequenceOwner,
+    Comment,
+    Owner,
+    Privileges,
+    DefaultPrivilege,
+    Setting,
+    Existence,
 ]
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CockroachDB's SQL text as a sqlglot dialect: what differs from PostgreSQL's."""
+
 from __future__ import annotations
 
 from typing import Any, Optional
@@ -24,6 +25,7 @@ UPSERT = "upsert"
 _HEX_LENGTHS = {"x": 2, "u": 4, "U": 8}
 
 if Postgres is not None:
+
     class Cockroach(Postgres):
         """Functions keep the names that the text gives: none is rebuilt into another that means about the same."""
 
@@ -31,14 +33,21 @@ if Postgres is not None:
         INDEX_OFFSET = 0
 
         class Tokenizer(Postgres.Tokenizer):
-            """``b'…'`` is bytes and ``B'…'`` bits; ``:::`` asserts a type; ``//`` divides without a rest; INT has 64 bits."""
+            """``b'…'`` is bytes and ``B'…'`` bits; ``:::`` asserts a type; ``//`` divides without a rest; INT has 64
+            bits."""
 
             BYTE_STRINGS = [("e'", "'"), ("E'", "'"), ("b'", "'")]
             BIT_STRINGS = [("B'", "'")]
             COMMANDS: set[Any] = set()
             KEYWORDS = {
-                **Postgres.Tokenizer.KEYWORDS, ":::": TokenType.DCOLON, "//": TokenType.DIV, "STRING": TokenType.TEXT,
-                "BYTES": TokenType.VARBINARY, "INT": TokenType.BIGINT, "INTEGER": TokenType.BIGINT, "<#>": TokenType.LLRR_ARROW,
+                **Postgres.Tokenizer.KEYWORDS,
+                ":::": TokenType.DCOLON,
+                "//": TokenType.DIV,
+                "STRING": TokenType.TEXT,
+                "BYTES": TokenType.VARBINARY,
+                "INT": TokenType.BIGINT,
+                "INTEGER": TokenType.BIGINT,
+                "<#>": TokenType.LLRR_ARROW,
             }
 
         class Parser(Postgres.Parser):
@@ -47,25 +56,34 @@ if Postgres is not None:
             FUNCTIONS: dict[str, Any] = {}
             NUMERIC_PARSERS = {
                 **Postgres.Parser.NUMERIC_PARSERS,
-                TokenType.BYTE_STRING: lambda self, token: _escaped_literal(self.sql[token.start:token.end + 1]),
+                TokenType.BYTE_STRING: lambda self, token: _escaped_literal(self.sql[token.start : token.end + 1]),
             }
             FUNCTION_PARSERS = {
-                **{name: Postgres.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "OVERLAY", "POSITION", "STRING_AGG", "SUBSTRING", "TRIM")},
+                **{
+                    name: Postgres.Parser.FUNCTION_PARSERS[name]
+                    for name in ("CAST", "OVERLAY", "POSITION", "STRING_AGG", "SUBSTRING", "TRIM")
+                },
                 "EXTRACT": lambda self: self._parse_part_of_time(),
             }
             NO_PAREN_FUNCTION_PARSERS = {
-                **Postgres.Parser.NO_PAREN_FUNCTION_PARSERS, "SOME": Postgres.Parser.NO_PAREN_FUNCTION_PARSERS["ANY"],
+                **Postgres.Parser.NO_PAREN_FUNCTION_PARSERS,
+                "SOME": Postgres.Parser.NO_PAREN_FUNCTION_PARSERS["ANY"],
                 "ALL": lambda self: self._parse_all(),
             }
             LAMBDAS: dict[Any, Any] = {}
             # <=> and <#> are the distances of vectors; to other dialects <=> is IS NOT DISTINCT FROM.
-            EQUALITY = {token: kind for token, kind in Postgres.Parser.EQUALITY.items() if token != TokenType.NULLSAFE_EQ}
+            EQUALITY = {
+                token: kind for token, kind in Postgres.Parser.EQUALITY.items() if token != TokenType.NULLSAFE_EQ
+            }
             FACTOR = {
                 **Postgres.Parser.FACTOR,
                 TokenType.NULLSAFE_EQ: lambda **sides: exp.Operator(operator=exp.var("<=>"), **sides),
                 TokenType.LLRR_ARROW: lambda **sides: exp.Operator(operator=exp.var("<#>"), **sides),
             }
-            PRIMARY_PARSERS = {**Postgres.Parser.PRIMARY_PARSERS, TokenType.BYTE_STRING: NUMERIC_PARSERS[TokenType.BYTE_STRING]}
+            PRIMARY_PARSERS = {
+                **Postgres.Parser.PRIMARY_PARSERS,
+                TokenType.BYTE_STRING: NUMERIC_PARSERS[TokenType.BYTE_STRING],
+            }
 
             def _parse_types(self, *args: Any, **kwargs: Any) -> Optional[exp.Expression]:
                 if self._curr and self._curr.text == "@" and self._next and self._next.token_type == TokenType.NUMBER:
@@ -106,7 +124,8 @@ def parse(text: str, where: str) -> Any:
 
 
 def name_parts(text: str) -> tuple[str, ...]:
-    """Return the parts of a name that a string holds, as CockroachDB keeps them: small letters unless in quotes; none when it is no name."""
+    """Return the parts of a name that a string holds, as CockroachDB keeps them: small letters unless in quotes; none
+    when it is no name."""
     try:
         parts = exp.to_table(text, dialect=Postgres).parts
     except SqlglotError:
@@ -136,7 +155,12 @@ def _without_hints(tokens: list[Token]) -> list[Token]:
     position = 0
     while position < len(tokens):
         token = tokens[position]
-        if token.text == "@" and kept and kept[-1].end + 1 == token.start and kept[-1].token_type in (TokenType.VAR, TokenType.IDENTIFIER):
+        if (
+            token.text == "@"
+            and kept
+            and kept[-1].end + 1 == token.start
+            and kept[-1].token_type in (TokenType.VAR, TokenType.IDENTIFIER)
+        ):
             position += 1
             end = ends.get(tokens[position].token_type) if position < len(tokens) else None
             while end is not None and position < len(tokens) and tokens[position].token_type != end:
@@ -170,11 +194,11 @@ def unescape(body: str) -> bytes:
         code = body[position]
         position += 1
         if code in _HEX_LENGTHS:
-            digits = body[position:position + _HEX_LENGTHS[code]]
+            digits = body[position : position + _HEX_LENGTHS[code]]
             position += len(digits)
             result += bytes((int(digits, 16),)) if code == "x" else chr(int(digits, 16)).encode("utf-8")
         elif code in "01234567":
-            result.append(int(body[position - 1:position + 2], 8))
+            result.append(int(body[position - 1 : position + 2], 8))
             position += 2
         elif code in _ESCAPES:
             result.append(_ESCAPES[code])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CockroachDB's expressions and queries as PostgreSQL text."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -34,13 +35,18 @@ _POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
 _TAKE_CONSTANTS = frozenset(("json", "bytes", "bit"))
 """Families that || reads an untyped constant as."""
 _ORDERED_OTHERWISE = {
-    "inet": "networks are ordered by their address, in CockroachDB by their mask first", "geometry": "geometries have another order",
+    "inet": "networks are ordered by their address, in CockroachDB by their mask first",
+    "geometry": "geometries have another order",
     "geography": "geographies have another order",
 }
 _FRACTIONS = ({"interval", "float"}, {"interval", "decimal"})
 """Families of the operands of a product that is rounded part by part."""
-_TIME_WORDS = frozenset("hour hours min mins minute minutes sec secs second seconds millisecond milliseconds microsecond microseconds".split())
-_KNOWN_NODES = frozenset("""
+_TIME_WORDS = frozenset(
+    "hour hours min mins minute minutes sec secs second seconds millisecond milliseconds microsecond "
+    "microseconds".split()
+)
+_KNOWN_NODES = frozenset(
+    """
 Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift
 BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket CTE Case Cast Collate Column ColumnDef CurrentDate CurrentTime CurrentTimestamp CurrentUser
 DPipe DataType DataTypeParam Delete Distance Distinct Div Dot EQ Escape Except Exists Extract Fetch Filter From GT GTE Group GroupConcat Having HexString
@@ -50,7 +56,8 @@ JSONPathSubscript Join LT LTE Lateral Like Limit LimitOptions List Literal Local
 NullSafeEQ NullSafeNEQ ObjectIdentifier Offset OnConflict Operator Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike
 Returning Schema Select SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table TableAlias TableSample Trim Tuple
 Union Unnest Update Values Var Where Window WindowSpec With WithinGroup Parameter
-""".split())
+""".split()
+)
 """What the parser may make of CockroachDB's text without a change of meaning."""
 
 
@@ -58,8 +65,23 @@ RowId = Callable[[str], Any]
 
 _EXTENSIONS_OF_TYPES = {"geometry": "postgis", "geography": "postgis", "vector": "vector", "ltree": "ltree"}
 """Without them the columns are text, which their operators and functions do not take."""
-_OPERATIONS = () if exp is None else (
-    exp.Binary, exp.In, exp.Between, exp.Any, exp.All, exp.Anonymous, exp.Case, exp.If, exp.Coalesce, exp.Paren, exp.Tuple, exp.Array,
+_OPERATIONS = (
+    ()
+    if exp is None
+    else (
+        exp.Binary,
+        exp.In,
+        exp.Between,
+        exp.Any,
+        exp.All,
+        exp.Anonymous,
+        exp.Case,
+        exp.If,
+        exp.Coalesce,
+        exp.Paren,
+        exp.Tuple,
+        exp.Array,
+    )
 )
 ADDED_TYPE = "added_type"
 """Marks a type that users have made."""
@@ -138,7 +160,11 @@ class _Converter:
     def _require_number(self, node: Any) -> None:
         """What is computed from an object identifier has another meaning where it becomes text."""
         kind = self.scope.find(node) if self.context.options.policies.object_identifiers == TEXT else None
-        if kind is not None and element_of(kind).oid in OBJECT_IDENTIFIERS and not isinstance(node.parent, (exp.Select, exp.Alias, exp.Is, exp.Group)):
+        if (
+            kind is not None
+            and element_of(kind).oid in OBJECT_IDENTIFIERS
+            and not isinstance(node.parent, (exp.Select, exp.Alias, exp.Is, exp.Group))
+        ):
             raise self.refusal(f"it computes with the object identifiers of {node.name}, which become text")
 
     def _distance(self, node: Any) -> Any:
@@ -173,7 +199,8 @@ class _Converter:
         return _bytes(node.name)
 
     def _sum(self, node: Any) -> Any:
-        """Days that are added to a date and positions taken out of JSON are 4-byte integers; INT2 and INT4 are added as INT8 in CockroachDB."""
+        """Days that are added to a date and positions taken out of JSON are 4-byte integers; INT2 and INT4 are added as
+        INT8 in CockroachDB."""
         left, right = self.family(node.this), self.family(node.expression)
         if {left, right} in _FRACTIONS and not any(_is_time_of_day(side) for side in (node.this, node.expression)):
             self.differs("fractions of months and days become other days and hours")
@@ -209,9 +236,13 @@ class _Converter:
     def _concatenation(self, node: Any) -> Any:
         """A string takes the text of anything else, which PostgreSQL writes otherwise for some types."""
         sides = [(key, self.family(node.args[key])) for key in ("this", "expression")]
-        if any(trees.is_null(node.args[key]) for key, _family in sides) and any(family.endswith("[]") for _key, family in sides):
+        if any(trees.is_null(node.args[key]) for key, _family in sides) and any(
+            family.endswith("[]") for _key, family in sides
+        ):
             raise self.refusal("|| of an array and NULL is NULL in CockroachDB, and the array in PostgreSQL")
-        if any(isinstance(node.args[key], exp.Literal) for key, _family in sides) and any(family in _TAKE_CONSTANTS for _key, family in sides):
+        if any(isinstance(node.args[key], exp.Literal) for key, _family in sides) and any(
+            family in _TAKE_CONSTANTS for _key, family in sides
+        ):
             return node
         if "string" not in [family for _key, family in sides]:
             return node
@@ -238,7 +269,9 @@ class _Converter:
 
     def _subscript(self, node: Any) -> Any:
         """Arrays begin at 1 on both sides; sqlglot counts from 0 unless it is told the offset."""
-        node.set("expressions", [_as_integer(item) if self.family(item) == "int" else item for item in node.expressions])
+        node.set(
+            "expressions", [_as_integer(item) if self.family(item) == "int" else item for item in node.expressions]
+        )
         node.set("offset", 1)
         return node
 
@@ -263,7 +296,15 @@ class _Converter:
 
     def _integer_division(self, node: Any) -> Any:
         families = {self.family(node.this), self.family(node.expression)}
-        template = "trunc(_0 / _1)" if "float" in families else "div(_0, _1)" if "decimal" in families else "_0 / _1" if families == {"int"} else ""
+        template = (
+            "trunc(_0 / _1)"
+            if "float" in families
+            else "div(_0, _1)"
+            if "decimal" in families
+            else "_0 / _1"
+            if families == {"int"}
+            else ""
+        )
         if not template:
             raise self.refusal("// of operands whose types are not known has no safe counterpart in PostgreSQL")
         left, right = self.convert(node.this), self.convert(node.expression)
@@ -280,7 +321,8 @@ class _Converter:
         return trees.call("date_part", exp.Literal.string(node.name.lower()), self.convert(node.expression))
 
     def _qualified(self, node: Any) -> Any:
-        """A function with its schema, or a field of a composite value. PostgreSQL compares whole rows without the star that spreads them."""
+        """A function with its schema, or a field of a composite value. PostgreSQL compares whole rows without the star
+        that spreads them."""
         if isinstance(node.expression, exp.Star) and isinstance(node.parent, exp.Predicate):
             return node.this.unnest()
         if not isinstance(node.expression, exp.Anonymous):
@@ -293,14 +335,18 @@ class _Converter:
         return self._routine(node.expression, *self._routines_by_name(schema, node.expression))
 
     def _routines_by_name(self, schema: str, call: Any) -> list[Function]:
-        """Return the functions of the first schema with this name that may be meant: those that take as many arguments, if there are any."""
+        """Return the functions of the first schema with this name that may be meant: those that take as many arguments,
+        if there are any."""
         found = [
-            function for function in self.context.database.functions
+            function
+            for function in self.context.database.functions
             if function.name == call.name and (not schema or self.context.schemas[function.schema_id] == clip(schema))
         ]
         if not found:
             raise self.refusal(
-                f"the function {schema}.{call.name} is not in the backup" if schema else f"the function {call.name} has no known counterpart in PostgreSQL"
+                f"the function {schema}.{call.name} is not in the backup"
+                if schema
+                else f"the function {call.name} has no known counterpart in PostgreSQL"
             )
         overloads = [function for function in found if function.schema_id == found[0].schema_id]
         return [function for function in overloads if len(function.parameters) == len(call.expressions)] or overloads
@@ -323,7 +369,14 @@ class _Converter:
         return exp.Cast(this=casts.converted_value(node, self), to=self.convert(target))
 
     def _user_type_cast(self, node: Any, oid: int) -> Any:
-        array = next((item for item in self.context.database.types if item.array_type_id and item.array_type_id == oid - USER_TYPE_OID_BASE), None)
+        array = next(
+            (
+                item
+                for item in self.context.database.types
+                if item.array_type_id and item.array_type_id == oid - USER_TYPE_OID_BASE
+            ),
+            None,
+        )
         user_type = array or self.context.user_type_of_oid(oid, self.where)
         value = node.this
         if isinstance(value, exp.HexString):
@@ -342,7 +395,8 @@ class _Converter:
         return self._named(value, self.context.database.sequences, "sequence")
 
     def _relation(self, value: Any) -> str:
-        """Return the quoted name of what a REGCLASS names. Only a query may name a table: it is made after all of them."""
+        """Return the quoted name of what a REGCLASS names. Only a query may name a table: it is made after all of
+        them."""
         database = self.context.database
         if not self.is_query:
             return self._named(value, database.sequences, "sequence")
@@ -368,7 +422,7 @@ class _Converter:
     def _function(self, node: Any) -> Any:
         name = node.name.lower()
         if node.name.startswith(FUNCTION_PREFIX):
-            return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX):]), self.where))
+            return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX) :]), self.where))
         if name in ROW_ID_FUNCTIONS and self.row_id is not None:
             return self.row_id(name)
         if name in _REGION_FUNCTIONS:
@@ -412,12 +466,16 @@ class _Converter:
         return [position for position in functions.INTEGER_ARGUMENTS.get(name, ()) if position < len(arguments)]
 
     def _sequence_function(self, node: Any, name: str) -> Any:
-        """The sequence is named by a literal, with a type or without; a converted one already is a text cast to regclass."""
+        """The sequence is named by a literal, with a type or without; a converted one already is a text cast to
+        regclass."""
         value = node.expressions[0]
         while isinstance(value, (exp.Cast, exp.Paren)) and not _is_regclass(value):
             value = value.this
         if isinstance(value, exp.Literal):
-            node.set("expressions", [_regclass(self._sequence(value)), *[self.convert(argument) for argument in node.expressions[1:]]])
+            node.set(
+                "expressions",
+                [_regclass(self._sequence(value)), *[self.convert(argument) for argument in node.expressions[1:]]],
+            )
         elif not _is_regclass(value):
             raise UnsupportedError(f"{self.where}: {name} of a sequence that is not named by a constant")
         node.set("this", name)
@@ -467,9 +525,9 @@ class _Converter:
 
     def _table(self, node: Any) -> Any:
         if node.name.startswith(TABLE_PREFIX):
-            relation = self.context.relations.get(int(node.name[len(TABLE_PREFIX):]))
+            relation = self.context.relations.get(int(node.name[len(TABLE_PREFIX) :]))
             if relation is None:
-                raise self.refusal(f"the table with the id {node.name[len(TABLE_PREFIX):]} is not in the backup")
+                raise self.refusal(f"the table with the id {node.name[len(TABLE_PREFIX) :]} is not in the backup")
             node.set("this", exp.to_identifier(clip(relation.name), quoted=True))
             node.set("db", exp.to_identifier(self.context.schema(relation), quoted=True))
             return node
@@ -485,8 +543,13 @@ class _Converter:
         return node
 
     def _derived_table(self, node: Any) -> Any:
-        """A query in FROM needs an alias before PostgreSQL 16; a join in parentheses must have none, for it would hide its tables."""
-        if isinstance(node.parent, (exp.From, exp.Join)) and not node.alias and isinstance(node.unnest(), (exp.Select, exp.SetOperation, exp.Values)):
+        """A query in FROM needs an alias before PostgreSQL 16; a join in parentheses must have none, for it would hide
+        its tables."""
+        if (
+            isinstance(node.parent, (exp.From, exp.Join))
+            and not node.alias
+            and isinstance(node.unnest(), (exp.Select, exp.SetOperation, exp.Values))
+        ):
             self.derived_tables += 1
             node.set("alias", exp.TableAlias(this=exp.to_identifier(f"derived_{self.derived_tables}", quoted=True)))
         return node
@@ -494,15 +557,26 @@ class _Converter:
     def _check_database(self, table: Any) -> None:
         catalog = table.args.get("catalog")
         if catalog is not None and catalog.name != self.context.database.name:
-            raise self.refusal(f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database")
+            raise self.refusal(
+                f"it reads the other database {catalog.name}, and PostgreSQL's queries stay in one database"
+            )
 
     def _table_function(self, node: Any) -> Any:
-        """Convert a function that is read like a table; it is another node, so that its arguments are not converted twice."""
+        """Convert a function that is read like a table; it is another node, so that its arguments are not converted
+        twice."""
         self._check_database(node)
         parts = {key: value for key, value in node.args.items() if key not in ("this", "db", "catalog")}
-        made = {key: [self.convert(item) for item in value] if isinstance(value, list) else self.convert(value) if isinstance(value, exp.Expression) else value
-                for key, value in parts.items()}
-        return exp.Table(this=self._qualified(exp.Dot(this=node.args["db"].copy(), expression=node.this.copy())), **made)
+        made = {
+            key: [self.convert(item) for item in value]
+            if isinstance(value, list)
+            else self.convert(value)
+            if isinstance(value, exp.Expression)
+            else value
+            for key, value in parts.items()
+        }
+        return exp.Table(
+            this=self._qualified(exp.Dot(this=node.args["db"].copy(), expression=node.this.copy())), **made
+        )
 
     def _collate(self, node: Any) -> Any:
         if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
@@ -520,7 +594,11 @@ class _Converter:
                 node.set("this", exp.Cast(this=exp.Paren(this=node.this), to=exp.DataType.build("decimal")))
         elif not left and not right or {left, right} == {"int", ""}:
             self.context.find(
-                "division", "warning", self.where, "A division: of two integers it gives a decimal in CockroachDB, but is cut to an integer in PostgreSQL.",
+                "division",
+                "warning",
+                self.where,
+                "A division: of two integers it gives a decimal in CockroachDB, but is cut to an integer in "
+                "PostgreSQL.",
                 "Check the expression's operands; cast one to numeric where they are integers.",
             )
         return node
@@ -533,31 +611,69 @@ class _Converter:
         return node
 
 
-_HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = {} if exp is None else {
-    exp.Add: _Converter._sum, exp.All: _Converter._quantified, exp.Anonymous: _Converter._function, exp.Any: _Converter._quantified,
-    exp.BitwiseLeftShift: _Converter._shift, exp.BitwiseRightShift: _Converter._shift, exp.Bracket: _Converter._subscript, exp.Cast: _Converter._cast,
-    exp.Collate: _Converter._collate, exp.Column: _Converter._column, exp.CurrentTime: _Converter._current_time, exp.DataType: _Converter._type,
-    exp.Delete: _Converter._limited, exp.Distance: _Converter._distance, exp.Operator: _Converter._distance,
-    exp.DPipe: _Converter._concatenation, exp.Div: _Converter._division,
-    exp.Dot: _Converter._qualified, exp.Extract: _Converter._extract, exp.HexString: _Converter._hexadecimal, exp.Identifier: _Converter._identifier,
-    exp.IntDiv: _Converter._integer_division, exp.JSONExtract: _Converter._position_in_json, exp.JSONExtractScalar: _Converter._position_in_json,
-    exp.Mod: _Converter._modulo, exp.Mul: _Converter._sum, exp.OnConflict: _Converter._conflict, exp.Overlay: _Converter._overlay,
-    exp.Pow: _Converter._power, exp.RegexpILike: _Converter._pattern, exp.RegexpLike: _Converter._pattern, exp.SimilarTo: _Converter._pattern,
-    exp.Paren: _Converter._grouped, exp.Sub: _Converter._sum, exp.Subquery: _Converter._derived_table, exp.Substring: _Converter._substring,
-    exp.Table: _Converter._table, exp.Tuple: _Converter._grouped, exp.Update: _Converter._limited, exp.Values: _Converter._derived_table,
-    **dict.fromkeys((exp.GT, exp.GTE, exp.LT, exp.LTE), _Converter._comparison),
-}
+_HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = (
+    {}
+    if exp is None
+    else {
+        exp.Add: _Converter._sum,
+        exp.All: _Converter._quantified,
+        exp.Anonymous: _Converter._function,
+        exp.Any: _Converter._quantified,
+        exp.BitwiseLeftShift: _Converter._shift,
+        exp.BitwiseRightShift: _Converter._shift,
+        exp.Bracket: _Converter._subscript,
+        exp.Cast: _Converter._cast,
+        exp.Collate: _Converter._collate,
+        exp.Column: _Converter._column,
+        exp.CurrentTime: _Converter._current_time,
+        exp.DataType: _Converter._type,
+        exp.Delete: _Converter._limited,
+        exp.Distance: _Converter._distance,
+        exp.Operator: _Converter._distance,
+        exp.DPipe: _Converter._concatenation,
+        exp.Div: _Converter._division,
+        exp.Dot: _Converter._qualified,
+        exp.Extract: _Converter._extract,
+        exp.HexString: _Converter._hexadecimal,
+        exp.Identifier: _Converter._identifier,
+        exp.IntDiv: _Converter._integer_division,
+        exp.JSONExtract: _Converter._position_in_json,
+        exp.JSONExtractScalar: _Converter._position_in_json,
+        exp.Mod: _Converter._modulo,
+        exp.Mul: _Converter._sum,
+        exp.OnConflict: _Converter._conflict,
+        exp.Overlay: _Converter._overlay,
+        exp.Pow: _Converter._power,
+        exp.RegexpILike: _Converter._pattern,
+        exp.RegexpLike: _Converter._pattern,
+        exp.SimilarTo: _Converter._pattern,
+        exp.Paren: _Converter._grouped,
+        exp.Sub: _Converter._sum,
+        exp.Subquery: _Converter._derived_table,
+        exp.Substring: _Converter._substring,
+        exp.Table: _Converter._table,
+        exp.Tuple: _Converter._grouped,
+        exp.Update: _Converter._limited,
+        exp.Values: _Converter._derived_table,
+        **dict.fromkeys((exp.GT, exp.GTE, exp.LT, exp.LTE), _Converter._comparison),
+    }
+)
 
 
 def convert(
-    text: str, context: Context, where: str, columns: Optional[dict[str, SqlType]] = None, row_id: Optional[RowId] = None, exact: bool = False,
+    text: str,
+    context: Context,
+    where: str,
+    columns: Optional[dict[str, SqlType]] = None,
+    row_id: Optional[RowId] = None,
+    exact: bool = False,
 ) -> Expression:
     """Return an expression or a query in PostgreSQL's SQL.
 
     ``columns`` gives the types of the table's columns, so that operators keep their meaning. ``row_id`` is called with
-    the name of each unique_rowid() or unordered_unique_rowid() in the text, and returns the tree of the call that stands
-    for it. What PostgreSQL computes a little otherwise is a finding, or refused when the result must be ``exact``.
-    Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
+    the name of each unique_rowid() or unordered_unique_rowid() in the text, and returns the tree of the call that
+    stands for it. What PostgreSQL computes a little otherwise is a finding, or refused when the result must be
+    ``exact``. Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
     """
     tree = parse(text, where)
     converter = _Converter(context, where, _scope(tree, context, columns or {}), row_id, isinstance(tree, exp.Query))
@@ -568,7 +684,10 @@ def convert(
         raise converter.refusal("; ".join(converter.differences))
     if converter.differences:
         context.find(
-            "expression_differs", "warning", where, f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
+            "expression_differs",
+            "warning",
+            where,
+            f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
             "Check whether it matters where the result is used.",
         )
     return Expression(generate(tree), tree, frozenset(converter.calls))
@@ -606,16 +725,29 @@ def _add_conflict(tree: Any, converter: _Converter) -> None:
         raise converter.refusal(f"UPSERT into {target.name}, which is not a table of the backup")
     columns = converter.context.columns(table)
     keys = [columns[part.column_id].name for part in written_keys(table.primary_index, columns)]
-    written = [item.name for item in tree.this.expressions] if isinstance(tree.this, exp.Schema) else [
-        column.name for column in table.columns if not column.hidden and not column.inaccessible and not column.computed
-    ]
+    written = (
+        [item.name for item in tree.this.expressions]
+        if isinstance(tree.this, exp.Schema)
+        else [
+            column.name
+            for column in table.columns
+            if not column.hidden and not column.inaccessible and not column.computed
+        ]
+    )
     sets = [
-        exp.EQ(this=exp.column(name, quoted=True), expression=exp.column(name, table="excluded", quoted=True)) for name in written if name not in keys
+        exp.EQ(this=exp.column(name, quoted=True), expression=exp.column(name, table="excluded", quoted=True))
+        for name in written
+        if name not in keys
     ]
     action = "DO UPDATE" if sets else "DO NOTHING"
-    tree.set("conflict", exp.OnConflict(
-        conflict_keys=[exp.to_identifier(name, quoted=True) for name in keys], action=exp.Var(this=action), expressions=sets,
-    ))
+    tree.set(
+        "conflict",
+        exp.OnConflict(
+            conflict_keys=[exp.to_identifier(name, quoted=True) for name in keys],
+            action=exp.Var(this=action),
+            expressions=sets,
+        ),
+    )
 
 
 def _type_oid(node: Any) -> int:
@@ -640,7 +772,9 @@ def _is_time_of_day(node: Any) -> bool:
     text = trees.constant_text(node)
     if text is None or "-" in text.lstrip("+-"):
         return False
-    return _TIME_WORDS.issuperset("".join(character if character.isalpha() else " " for character in text.lower()).split())
+    return _TIME_WORDS.issuperset(
+        "".join(character if character.isalpha() else " " for character in text.lower()).split()
+    )
 
 
 def _added_type(name: str) -> Any:
@@ -674,7 +808,11 @@ def _bytes(digits: str) -> Any:
 def _is_operand(node: Any) -> bool:
     """Whether an operator, a comparison or a function takes the part; a column that UPDATE assigns to is none."""
     parent = node.parent
-    assigned = isinstance(parent, exp.EQ) and isinstance(parent.parent, (exp.Update, exp.OnConflict)) and node.arg_key == "this"
+    assigned = (
+        isinstance(parent, exp.EQ)
+        and isinstance(parent.parent, (exp.Update, exp.OnConflict))
+        and node.arg_key == "this"
+    )
     return isinstance(parent, _OPERATIONS) and not isinstance(parent, exp.Dot) and not assigned
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What CockroachDB takes the type of an expression's part to be, as far as its text tells."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -37,18 +38,37 @@ _RETURNS = {
     "uuid": "gen_random_uuid uuid_generate_v4",
     "timestamptz": """now current_timestamp transaction_timestamp statement_timestamp clock_timestamp strptime experimental_strptime make_timestamptz
     to_timestamp hlc_to_timestamp""",
-    "timestamp": "localtimestamp make_timestamp parse_timestamp", "date": "current_date make_date to_date parse_date", "time": "parse_time",
-    "timetz": "parse_timetz", "interval": "age justify_days justify_hours justify_interval parse_interval",
-    "tsvector": "to_tsvector", "tsquery": "to_tsquery plainto_tsquery phraseto_tsquery",
+    "timestamp": "localtimestamp make_timestamp parse_timestamp",
+    "date": "current_date make_date to_date parse_date",
+    "time": "parse_time",
+    "timetz": "parse_timetz",
+    "interval": "age justify_days justify_hours justify_interval parse_interval",
+    "tsvector": "to_tsvector",
+    "tsquery": "to_tsquery plainto_tsquery phraseto_tsquery",
     "inet": "netmask hostmask broadcast network set_masklen",
 }
-_BY_FUNCTION = {name: family for table in (_RETURNS, spatial_functions.RETURNS) for family, names in table.items() for name in names.split()}
-_LIKE_ARGUMENT = frozenset("""abs ceil ceiling floor round trunc sign mod div pow power greatest least coalesce ifnull nvl nullif max min first_value
-last_value nth_value lag lead any_value sqrt ln log exp""".split())
+_BY_FUNCTION = {
+    name: family
+    for table in (_RETURNS, spatial_functions.RETURNS)
+    for family, names in table.items()
+    for name in names.split()
+}
+_LIKE_ARGUMENT = frozenset(
+    """abs ceil ceiling floor round trunc sign mod div pow power greatest least coalesce ifnull nvl nullif max min first_value
+last_value nth_value lag lead any_value sqrt ln log exp""".split()
+)
 """Functions that return the type of their arguments."""
-_AVERAGES = frozenset(("avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sqrdiff", "sum"))
+_AVERAGES = frozenset(
+    ("avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sqrdiff", "sum")
+)
 _NAMED_TYPES = {
-    "integer": "int", "bigint": "int", "bytea": "bytes", "VARCHAR": "string", "bit varying": "bit", "tsvector": "tsvector", "tsquery": "tsquery",
+    "integer": "int",
+    "bigint": "int",
+    "bytea": "bytes",
+    "VARCHAR": "string",
+    "bit varying": "bit",
+    "tsvector": "tsvector",
+    "tsquery": "tsquery",
     "interval": "interval",
 }
 """Types of converted parts that go by PostgreSQL's own name."""
@@ -67,13 +87,21 @@ class Scope:
     def find(self, column: Any) -> Optional[SqlType]:
         """Return the type of a column reference, None when it is not known."""
         if column.table:
-            return self.qualified.get((column.table, column.name)) or (self.columns.get(column.name) if not self.qualified else None)
+            return self.qualified.get((column.table, column.name)) or (
+                self.columns.get(column.name) if not self.qualified else None
+            )
         return self.columns.get(column.name)
 
 
 def declared_family(kind: SqlType) -> str:
     """Return the family of a column; that of an array is its element's with ``[]``."""
-    return f"{declared_family(kind.element)}[]" if kind.family == "array" and kind.element else "string" if kind.family == "collated" else kind.family
+    return (
+        f"{declared_family(kind.element)}[]"
+        if kind.family == "array" and kind.element
+        else "string"
+        if kind.family == "collated"
+        else kind.family
+    )
 
 
 def type_family(data_type: Any) -> str:
@@ -86,10 +114,28 @@ def type_family(data_type: Any) -> str:
     if name in exp.DataType.INTEGER_TYPES:
         return "int"
     table = {
-        kinds.TEXT: "string", kinds.VARCHAR: "string", kinds.CHAR: "string", kinds.NAME: "string", kinds.DOUBLE: "float", kinds.FLOAT: "float",
-        kinds.DECIMAL: "decimal", kinds.VARBINARY: "bytes", kinds.BOOLEAN: "bool", kinds.DATE: "date", kinds.TIMESTAMP: "timestamp",
-        kinds.TIMESTAMPTZ: "timestamptz", kinds.TIME: "time", kinds.TIMETZ: "timetz", kinds.INTERVAL: "interval", kinds.UUID: "uuid", kinds.INET: "inet",
-        kinds.JSON: "json", kinds.JSONB: "json", kinds.BIT: "bit", kinds.GEOMETRY: "geometry", kinds.GEOGRAPHY: "geography",
+        kinds.TEXT: "string",
+        kinds.VARCHAR: "string",
+        kinds.CHAR: "string",
+        kinds.NAME: "string",
+        kinds.DOUBLE: "float",
+        kinds.FLOAT: "float",
+        kinds.DECIMAL: "decimal",
+        kinds.VARBINARY: "bytes",
+        kinds.BOOLEAN: "bool",
+        kinds.DATE: "date",
+        kinds.TIMESTAMP: "timestamp",
+        kinds.TIMESTAMPTZ: "timestamptz",
+        kinds.TIME: "time",
+        kinds.TIMETZ: "timetz",
+        kinds.INTERVAL: "interval",
+        kinds.UUID: "uuid",
+        kinds.INET: "inet",
+        kinds.JSON: "json",
+        kinds.JSONB: "json",
+        kinds.BIT: "bit",
+        kinds.GEOMETRY: "geometry",
+        kinds.GEOGRAPHY: "geography",
     }
     if isinstance(name, exp.Interval):
         return "interval"
@@ -98,7 +144,13 @@ def type_family(data_type: Any) -> str:
     kind = data_type.args.get("kind")
     if isinstance(kind, exp.Var):
         return _NAMED_TYPES.get(kind.name.split("(")[0], "")
-    return {"VARBIT": "bit", "char": "string"}.get(kind.name, "") if isinstance(kind, exp.Identifier) else "oid" if isinstance(name, str) else ""
+    return (
+        {"VARBIT": "bit", "char": "string"}.get(kind.name, "")
+        if isinstance(kind, exp.Identifier)
+        else "oid"
+        if isinstance(name, str)
+        else ""
+    )
 
 
 def family_of(node: Any, scope: Scope) -> str:
@@ -113,7 +165,9 @@ def family_of(node: Any, scope: Scope) -> str:
         return "string" if node.is_string else "int" if node.is_int else "decimal"
     if isinstance(node, exp.Anonymous):
         return _function(node.name.lower(), node.expressions, scope)
-    if isinstance(node, (exp.Neg, exp.BitwiseNot, exp.Collate, exp.Order, exp.Window, exp.Filter, exp.Alias, exp.IgnoreNulls)):
+    if isinstance(
+        node, (exp.Neg, exp.BitwiseNot, exp.Collate, exp.Order, exp.Window, exp.Filter, exp.Alias, exp.IgnoreNulls)
+    ):
         return family_of(node.this, scope)
     if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow)):
         return _arithmetic(node, family_of(node.this, scope), family_of(node.expression, scope))
@@ -124,7 +178,9 @@ def family_of(node: Any, scope: Scope) -> str:
     if isinstance(node, exp.If):
         return _first((node.args.get("true"), node.args.get("false")), scope)
     if isinstance(node, exp.Case):
-        return _first((*(branch.args.get("true") for branch in node.args.get("ifs") or []), node.args.get("default")), scope)
+        return _first(
+            (*(branch.args.get("true") for branch in node.args.get("ifs") or []), node.args.get("default")), scope
+        )
     if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select) and len(node.this.expressions) == 1:
         return family_of(node.this.expressions[0], scope)
     if isinstance(node, exp.Bracket):
@@ -138,11 +194,30 @@ def family_of(node: Any, scope: Scope) -> str:
 
 def _plain(node: Any) -> str:
     for classes, family in (
-        ((exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim, exp.Overlay, exp.GroupConcat), "string"),
-        ((exp.JSONExtract, exp.JSONBExtract), "json"), ((exp.HexString,), "bytes"), ((exp.BitString,), "bit"), ((exp.Interval,), "interval"),
-        ((exp.Boolean, exp.Connector, exp.Not, exp.Predicate, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.MatchAgainst), "bool"),
-        ((exp.StrPosition,), "int"), ((exp.Extract, exp.Sqrt, exp.Cbrt, exp.Distance, exp.Operator), "float"),
-        ((exp.CurrentTimestamp,), "timestamptz"), ((exp.CurrentDate,), "date"),
+        (
+            (exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim, exp.Overlay, exp.GroupConcat),
+            "string",
+        ),
+        ((exp.JSONExtract, exp.JSONBExtract), "json"),
+        ((exp.HexString,), "bytes"),
+        ((exp.BitString,), "bit"),
+        ((exp.Interval,), "interval"),
+        (
+            (
+                exp.Boolean,
+                exp.Connector,
+                exp.Not,
+                exp.Predicate,
+                exp.JSONBContainsAnyTopKeys,
+                exp.JSONBContainsAllTopKeys,
+                exp.MatchAgainst,
+            ),
+            "bool",
+        ),
+        ((exp.StrPosition,), "int"),
+        ((exp.Extract, exp.Sqrt, exp.Cbrt, exp.Distance, exp.Operator), "float"),
+        ((exp.CurrentTimestamp,), "timestamptz"),
+        ((exp.CurrentDate,), "date"),
     ):
         if isinstance(node, classes):
             return family

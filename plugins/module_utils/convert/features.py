@@ -1,15 +1,28 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What the conversion depends on: the server's abilities and the user's choices."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from .conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 
-EXTENSIONS = frozenset((
-    "btree_gin", "btree_gist", "citext", "fuzzystrmatch", "ltree", "pg_trgm", "pgcrypto", "postgis", "unaccent", "uuid-ossp", "vector",
-))
+EXTENSIONS = frozenset(
+    (
+        "btree_gin",
+        "btree_gist",
+        "citext",
+        "fuzzystrmatch",
+        "ltree",
+        "pg_trgm",
+        "pgcrypto",
+        "postgis",
+        "unaccent",
+        "uuid-ossp",
+        "vector",
+    )
+)
 """All that the conversion asks for."""
 
 
@@ -24,7 +37,8 @@ class ServerFeatures:
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """``grants``: existing (only to roles that the target has), create (make missing roles) or skip. ``policies``: those of the dump."""
+    """``grants``: existing (only to roles that the target has), create (make missing roles) or skip. ``policies``:
+    those of the dump."""
 
     grants: str = "existing"
     existing_roles: frozenset[str] = frozenset()

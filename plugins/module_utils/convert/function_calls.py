@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Calls of CockroachDB's functions that PostgreSQL has under another name, with other arguments or not at all."""
+
 from __future__ import annotations
 
 from typing import Any, Callable, Optional
@@ -11,66 +12,119 @@ from .time_formats import to_char_format
 _HASHES = ("sha224", "sha256", "sha384", "sha512")
 _ANY = ""
 _TEMPLATES: dict[tuple[str, str], str] = {
-    ("to_hex", "string"): "encode(convert_to(_0, 'UTF8'), 'hex')", ("to_hex", "bytes"): "encode(_0, 'hex')", ("to_hex", "int"): "to_hex(CAST(_0 AS int8))",
-    ("isnan", "float"): "(_0 = CAST('NaN' AS float8))", ("isnan", "decimal"): "(_0 = CAST('NaN' AS decimal))",
-    ("div", "int"): "(_0 / _1)", ("div", "decimal"): "div(_0, _1)", ("div", "float"): "trunc(_0 / _1)",
+    ("to_hex", "string"): "encode(convert_to(_0, 'UTF8'), 'hex')",
+    ("to_hex", "bytes"): "encode(_0, 'hex')",
+    ("to_hex", "int"): "to_hex(CAST(_0 AS int8))",
+    ("isnan", "float"): "(_0 = CAST('NaN' AS float8))",
+    ("isnan", "decimal"): "(_0 = CAST('NaN' AS decimal))",
+    ("div", "int"): "(_0 / _1)",
+    ("div", "decimal"): "div(_0, _1)",
+    ("div", "float"): "trunc(_0 / _1)",
     **{(name, _ANY): "uuid_send(gen_random_uuid())" for name in ("uuid_v4", "experimental_uuid_v4")},
     ("to_uuid", _ANY): "uuid_send(CAST(_0 AS uuid))",
     ("from_uuid", _ANY): "CAST(CAST(encode(_0, 'hex') AS uuid) AS text)",
-    ("json_remove_path", _ANY): "(_0 #- _1)", ("jsonb_remove_path", _ANY): "(_0 #- _1)",
-    ("inet_contains_or_equals", _ANY): "network_supeq(_0, _1)", ("inet_contained_by_or_equals", _ANY): "network_subeq(_0, _1)",
-    ("char_length", "bytes"): "octet_length(_0)", ("character_length", "bytes"): "octet_length(_0)",
-    ("array_to_json", _ANY): "to_jsonb(_0)", ("row_to_json", _ANY): "to_jsonb(_0)",
-    ("max", "bool"): "bool_or(_0)", ("min", "bool"): "bool_and(_0)",
-    ("count_rows", _ANY): "count(*)", ("sum_int", _ANY): "CAST(sum(_0) AS int8)", ("xor_agg", "int"): "bit_xor(_0)",
+    ("json_remove_path", _ANY): "(_0 #- _1)",
+    ("jsonb_remove_path", _ANY): "(_0 #- _1)",
+    ("inet_contains_or_equals", _ANY): "network_supeq(_0, _1)",
+    ("inet_contained_by_or_equals", _ANY): "network_subeq(_0, _1)",
+    ("char_length", "bytes"): "octet_length(_0)",
+    ("character_length", "bytes"): "octet_length(_0)",
+    ("array_to_json", _ANY): "to_jsonb(_0)",
+    ("row_to_json", _ANY): "to_jsonb(_0)",
+    ("max", "bool"): "bool_or(_0)",
+    ("min", "bool"): "bool_and(_0)",
+    ("count_rows", _ANY): "count(*)",
+    ("sum_int", _ANY): "CAST(sum(_0) AS int8)",
+    ("xor_agg", "int"): "bit_xor(_0)",
     ("sqrdiff", _ANY): "(var_pop(_0) * count(_0))",
-    ("hlc_to_timestamp", _ANY):
-        "(CAST('1970-01-01 00:00:00+00' AS timestamptz) + CAST(round(trunc(_0) / 1000) AS float8) * CAST('00:00:00.000001' AS interval))",
+    (
+        "hlc_to_timestamp",
+        _ANY,
+    ): "(CAST('1970-01-01 00:00:00+00' AS timestamptz) + CAST(round(trunc(_0) / 1000) AS float8) * "
+    "CAST('00:00:00.000001' AS interval))",
     **{(f"parse_{kind}", _ANY): f"CAST(_0 AS {kind})" for kind in ("date", "time", "timetz", "timestamp", "interval")},
     **spatial_functions.TEMPLATES,
     **{(name, "string"): f"encode({name}(convert_to(_0, 'UTF8')), 'hex')" for name in _HASHES},
     **{(name, "bytes"): f"encode({name}(_0), 'hex')" for name in _HASHES},
 }
-"""(function, family of the first argument; '' for any) to PostgreSQL's form, with _0, _1 … for the converted arguments."""
-_REFUSED = frozenset((
-    *((name, family) for name in ("max", "min") for family in ("bytes", "uuid", "json", "bit")), ("strpos", "bit"), ("substr", "bit"),
-))
+"""(function, family of the first argument; '' for any) to PostgreSQL's form, with _0, _1 … for the converted
+arguments."""
+_REFUSED = frozenset(
+    (
+        *((name, family) for name in ("max", "min") for family in ("bytes", "uuid", "json", "bit")),
+        ("strpos", "bit"),
+        ("substr", "bit"),
+    )
+)
 """(function, family of the first argument) that PostgreSQL lacks."""
 _SINGLE = frozenset(("concat_ws",))
 """Functions that PostgreSQL does not call with one argument."""
 _ONE_ARGUMENT = frozenset(("md5", "sha1", *_HASHES))
 """CockroachDB takes several and hashes them as one."""
 _ESCAPES = {
-    "like_escape": ("LIKE", ""), "not_like_escape": ("LIKE", "NOT "), "ilike_escape": ("ILIKE", ""), "not_ilike_escape": ("ILIKE", "NOT "),
-    "similar_to_escape": ("SIMILAR TO", ""), "not_similar_to_escape": ("SIMILAR TO", "NOT "),
+    "like_escape": ("LIKE", ""),
+    "not_like_escape": ("LIKE", "NOT "),
+    "ilike_escape": ("ILIKE", ""),
+    "not_ilike_escape": ("ILIKE", "NOT "),
+    "similar_to_escape": ("SIMILAR TO", ""),
+    "not_similar_to_escape": ("SIMILAR TO", "NOT "),
 }
 _PATTERN_ARGUMENTS = {
-    "regexp_replace": 1, "regexp_extract": 1, "regexp_matches": 1, "regexp_split_to_array": 1, "regexp_split_to_table": 1,
+    "regexp_replace": 1,
+    "regexp_extract": 1,
+    "regexp_matches": 1,
+    "regexp_split_to_array": 1,
+    "regexp_split_to_table": 1,
 }
-_TEXT_ONLY = frozenset(("left", "right", "lpad", "rpad", "reverse", "upper", "lower", "initcap", "strpos", "split_part"))
+_TEXT_ONLY = frozenset(
+    ("left", "right", "lpad", "rpad", "reverse", "upper", "lower", "initcap", "strpos", "split_part")
+)
 _NOT_EMPTY = {"replace": 1, "split_part": 1}
 """Arguments of which CockroachDB takes the empty string for what is between two characters."""
-_MOST_ARGUMENTS = {**dict.fromkeys(("parse_date", "parse_time", "parse_timetz", "parse_timestamp", "parse_interval"), 1), **spatial_functions.MOST_ARGUMENTS}
+_MOST_ARGUMENTS = {
+    **dict.fromkeys(("parse_date", "parse_time", "parse_timetz", "parse_timestamp", "parse_interval"), 1),
+    **spatial_functions.MOST_ARGUMENTS,
+}
 _DURATIONS = {"hour": 3600, "minute": 60, "second": 1, "millisecond": 0.001, "microsecond": 0.000001}
-_TEXT_SEARCH_CONFIGURATIONS = frozenset("""simple danish dutch english finnish french german hungarian italian norwegian portuguese romanian russian spanish
-swedish turkish""".split())
-_TIME_FORMATS = {"strftime": "to_char", "experimental_strftime": "to_char", "strptime": "to_timestamp", "experimental_strptime": "to_timestamp"}
+_TEXT_SEARCH_CONFIGURATIONS = frozenset(
+    """simple danish dutch english finnish french german hungarian italian norwegian portuguese romanian russian spanish
+swedish turkish""".split()
+)
+_TIME_FORMATS = {
+    "strftime": "to_char",
+    "experimental_strftime": "to_char",
+    "strptime": "to_timestamp",
+    "experimental_strptime": "to_timestamp",
+}
 _EXTENSIONS = {
-    "soundex": "", "difference": "",
-    **dict.fromkeys(("levenshtein", "metaphone", "dmetaphone", "dmetaphone_alt"), "fuzzystrmatch"), **dict.fromkeys(("similarity", "show_trgm"), "pg_trgm"),
-    **dict.fromkeys("sha1 digest hmac gen_salt crypt encrypt encrypt_iv decrypt decrypt_iv".split(), "pgcrypto"), "unaccent": "unaccent",
-    **dict.fromkeys("""uuid_nil uuid_ns_dns uuid_ns_url uuid_ns_oid uuid_ns_x500 uuid_generate_v1 uuid_generate_v1mc uuid_generate_v3
-    uuid_generate_v5""".split(), "uuid-ossp"),
+    "soundex": "",
+    "difference": "",
+    **dict.fromkeys(("levenshtein", "metaphone", "dmetaphone", "dmetaphone_alt"), "fuzzystrmatch"),
+    **dict.fromkeys(("similarity", "show_trgm"), "pg_trgm"),
+    **dict.fromkeys("sha1 digest hmac gen_salt crypt encrypt encrypt_iv decrypt decrypt_iv".split(), "pgcrypto"),
+    "unaccent": "unaccent",
+    **dict.fromkeys(
+        """uuid_nil uuid_ns_dns uuid_ns_url uuid_ns_oid uuid_ns_x500 uuid_generate_v1 uuid_generate_v1mc uuid_generate_v3
+    uuid_generate_v5""".split(),
+        "uuid-ossp",
+    ),
     **dict.fromkeys("cosine_distance inner_product l1_distance l2_distance vector_dims vector_norm".split(), "vector"),
     **dict.fromkeys("index lca ltree2text nlevel subltree subpath text2ltree".split(), "ltree"),
 }
 """Function to the extension that has it under the same name; '' where its results are others."""
-_EXTENSION_INTEGERS = {"levenshtein": (2, 3, 4), "metaphone": (1,), "subltree": (1, 2), "subpath": (1, 2), "index": (2,)}
+_EXTENSION_INTEGERS = {
+    "levenshtein": (2, 3, 4),
+    "metaphone": (1,),
+    "subltree": (1, 2),
+    "subpath": (1, 2),
+    "index": (2,),
+}
 """Arguments (from 0) that these want as a 32-bit integer."""
 
 
 def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
-    """Return the PostgreSQL tree of a call that keeps no counterpart of the same name and arguments; None for all others.
+    """Return the PostgreSQL tree of a call that keeps no counterpart of the same name and arguments; None for all
+    others.
 
     ``converter`` is the one of expressions.py. Raises UnsupportedError for arguments that have no counterpart.
     """
@@ -78,12 +132,21 @@ def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
     family = converter.family(arguments[0]) if arguments else ""
     if name in _PATTERN_ARGUMENTS and len(arguments) > _PATTERN_ARGUMENTS[name]:
         check_pattern(arguments[_PATTERN_ARGUMENTS[name]], converter)
-    for difference in function_differences.differences(name, arguments, [converter.family(argument) for argument in arguments]):
+    for difference in function_differences.differences(
+        name, arguments, [converter.family(argument) for argument in arguments]
+    ):
         converter.differs(difference)
     _check_arguments(name, arguments, converter)
     if name in _TEXT_ONLY and family == "bytes":
         raise converter.refusal(f"{name}() of bytes has no counterpart in PostgreSQL")
-    if (name, family) in _REFUSED or name in _SINGLE and len(arguments) == 1 or name == "log" and len(arguments) > 1 and family != "decimal":
+    if (
+        (name, family) in _REFUSED
+        or name in _SINGLE
+        and len(arguments) == 1
+        or name == "log"
+        and len(arguments) > 1
+        and family != "decimal"
+    ):
         raise converter.refusal(f"{name}() of {family or 'an unknown type'} has no counterpart in PostgreSQL")
     if name in ("substr", "timezone") and len(arguments) > 1 and converter.family(arguments[1]) == "string":
         raise converter.refusal(f"{name}() of two strings has no counterpart in PostgreSQL")
@@ -103,7 +166,11 @@ def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
 def check_pattern(node: Any, converter: Any) -> None:
     """Note what PostgreSQL does otherwise with a regular expression."""
     pattern = trees.constant_text(node)
-    reason = "a regular expression that is computed may mean something else" if pattern is None else regular_expressions.difference(pattern)
+    reason = (
+        "a regular expression that is computed may mean something else"
+        if pattern is None
+        else regular_expressions.difference(pattern)
+    )
     if reason:
         converter.differs(reason)
 
@@ -155,7 +222,9 @@ def _extract(node: Any, name: str, family: str, converter: Any) -> Any:
 def _extract_duration(node: Any, name: str, family: str, converter: Any) -> Any:
     part = (trees.constant_text(node.expressions[0]) or "").rstrip("s")
     if part not in _DURATIONS:
-        raise converter.refusal(f"extract_duration() of {part or 'a part that is not a constant'} has no counterpart in PostgreSQL")
+        raise converter.refusal(
+            f"extract_duration() of {part or 'a part that is not a constant'} has no counterpart in PostgreSQL"
+        )
     hours = "date_part('hour', _0) * 3600 + date_part('minute', _0) * 60 + date_part('second', _0)"
     return trees.filled(f"CAST(trunc(({hours}) / {_DURATIONS[part]}) AS int8)", converter.convert(node.expressions[1]))
 
@@ -165,7 +234,11 @@ def _array_to_string(node: Any, name: str, family: str, converter: Any) -> Any:
     arguments = [converter.convert(argument) for argument in node.expressions]
     if len(arguments) == 2:
         return trees.filled("array_to_string(_0, _1, '')", *arguments)
-    return None if trees.constant_text(arguments[2]) is not None else trees.filled("array_to_string(_0, _1, coalesce(_2, ''))", *arguments)
+    return (
+        None
+        if trees.constant_text(arguments[2]) is not None
+        else trees.filled("array_to_string(_0, _1, coalesce(_2, ''))", *arguments)
+    )
 
 
 def _string_to_array(node: Any, name: str, family: str, converter: Any) -> None:
@@ -177,7 +250,10 @@ def _date_trunc(node: Any, name: str, family: str, converter: Any) -> Optional[A
     """The end of the day, 24:00, is the beginning of one to CockroachDB."""
     if converter.family(node.expressions[1]) != "time":
         return None
-    return trees.filled("date_trunc(_0, _1 + CAST('00:00:00' AS interval))", *[converter.convert(argument) for argument in node.expressions])
+    return trees.filled(
+        "date_trunc(_0, _1 + CAST('00:00:00' AS interval))",
+        *[converter.convert(argument) for argument in node.expressions],
+    )
 
 
 def _concat_agg(node: Any, name: str, family: str, converter: Any) -> Any:
@@ -187,7 +263,9 @@ def _concat_agg(node: Any, name: str, family: str, converter: Any) -> Any:
     value = converter.convert(node.expressions[0])
     if not isinstance(value, trees.exp.Order):
         return trees.filled("string_agg(_0, '')", value)
-    return trees.call("string_agg", value.this, trees.exp.Order(this=trees.exp.Literal.string(""), expressions=value.expressions))
+    return trees.call(
+        "string_agg", value.this, trees.exp.Order(this=trees.exp.Literal.string(""), expressions=value.expressions)
+    )
 
 
 def _swapordinates(node: Any, name: str, family: str, converter: Any) -> Any:
@@ -200,7 +278,9 @@ def _swapordinates(node: Any, name: str, family: str, converter: Any) -> Any:
 
 def _minimumboundingcircle(node: Any, name: str, family: str, converter: Any) -> Optional[Any]:
     """CockroachDB makes a quarter of 8 segments, PostGIS of 48."""
-    return trees.filled(f"{name}(_0, 8)", converter.convert(node.expressions[0])) if len(node.expressions) == 1 else None
+    return (
+        trees.filled(f"{name}(_0, 8)", converter.convert(node.expressions[0])) if len(node.expressions) == 1 else None
+    )
 
 
 def _formatted_time(node: Any, name: str, family: str, converter: Any) -> Any:
@@ -208,8 +288,14 @@ def _formatted_time(node: Any, name: str, family: str, converter: Any) -> Any:
     format_text = to_char_format(text) if text is not None else ""
     if not format_text:
         raise converter.refusal(f"the format of {name}() has no counterpart in PostgreSQL")
-    made = trees.call(_TIME_FORMATS[name], converter.convert(node.expressions[0]), trees.exp.Literal.string(format_text))
-    return trees.filled("timezone('UTC', timezone(current_setting('TimeZone'), _0))", made) if name.endswith("strptime") else made
+    made = trees.call(
+        _TIME_FORMATS[name], converter.convert(node.expressions[0]), trees.exp.Literal.string(format_text)
+    )
+    return (
+        trees.filled("timezone('UTC', timezone(current_setting('TimeZone'), _0))", made)
+        if name.endswith("strptime")
+        else made
+    )
 
 
 def _encode(node: Any, name: str, family: str, converter: Any) -> Any:
@@ -239,7 +325,11 @@ def _with_escape(node: Any, name: str, family: str, converter: Any) -> Any:
     if trees.constant_text(node.expressions[2]) is None:
         raise converter.refusal(f"{name}() with a computed escape character has no counterpart in PostgreSQL")
     escape = trees.exp.Literal.string(trees.constant_text(node.expressions[2]))
-    made = trees.filled(f"({negation}(_0 {operator} _1))", converter.convert(node.expressions[0]), converter.convert(node.expressions[1]))
+    made = trees.filled(
+        f"({negation}(_0 {operator} _1))",
+        converter.convert(node.expressions[0]),
+        converter.convert(node.expressions[1]),
+    )
     like = made.find(trees.exp.Like, trees.exp.ILike, trees.exp.SimilarTo)
     like.replace(trees.exp.Escape(this=like.copy(), expression=escape))
     return made
@@ -248,10 +338,16 @@ def _with_escape(node: Any, name: str, family: str, converter: Any) -> Any:
 def _from_extension(node: Any, name: str, family: str, converter: Any) -> Any:
     extension = _EXTENSIONS[name]
     if not extension or not converter.context.use_extension(extension):
-        raise converter.refusal(f"the function {name} has no known counterpart in PostgreSQL" + (
-            f" without the extension {extension}" if extension else ""))
+        raise converter.refusal(
+            f"the function {name} has no known counterpart in PostgreSQL"
+            + (f" without the extension {extension}" if extension else "")
+        )
     if name == "sha1":
-        template = "encode(digest(convert_to(_0, 'UTF8'), 'sha1'), 'hex')" if family == "string" else "encode(digest(_0, 'sha1'), 'hex')"
+        template = (
+            "encode(digest(convert_to(_0, 'UTF8'), 'sha1'), 'hex')"
+            if family == "string"
+            else "encode(digest(_0, 'sha1'), 'hex')"
+        )
         return trees.filled(template, converter.convert(node.expressions[0]))
     converted = [converter.convert(argument) for argument in node.expressions]
     for position in _EXTENSION_INTEGERS.get(name, ()):
@@ -262,7 +358,9 @@ def _from_extension(node: Any, name: str, family: str, converter: Any) -> Any:
 
 def _age(node: Any, name: str, family: str, converter: Any) -> Any:
     """The age of one moment is counted from now in CockroachDB, from midnight in PostgreSQL."""
-    return trees.filled("age(now(), _0)", converter.convert(node.expressions[0])) if len(node.expressions) == 1 else None
+    return (
+        trees.filled("age(now(), _0)", converter.convert(node.expressions[0])) if len(node.expressions) == 1 else None
+    )
 
 
 def _text_search(node: Any, name: str, family: str, converter: Any) -> Any:
@@ -272,8 +370,15 @@ def _text_search(node: Any, name: str, family: str, converter: Any) -> Any:
         return trees.call(name, converter.convert(node.expressions[0]))
     configuration = trees.constant_text(node.expressions[0])
     if configuration not in _TEXT_SEARCH_CONFIGURATIONS:
-        raise converter.refusal(f"{name}() with the text search configuration {configuration or 'of a row'} has no counterpart in PostgreSQL")
-    return trees.call(name, trees.cast(trees.exp.Literal.string(f"pg_catalog.{configuration}"), "regconfig"), converter.convert(node.expressions[1]))
+        raise converter.refusal(
+            f"{name}() with the text search configuration {configuration or 'of a row'} has no counterpart in "
+            "PostgreSQL"
+        )
+    return trees.call(
+        name,
+        trees.cast(trees.exp.Literal.string(f"pg_catalog.{configuration}"), "regconfig"),
+        converter.convert(node.expressions[1]),
+    )
 
 
 def _to_char(node: Any, name: str, family: str, converter: Any) -> None:
@@ -285,11 +390,26 @@ _ALWAYS_REWRITTEN = frozenset((*_HASHES, "isnan", "sum_int", "xor_agg", "st_dwit
 """Functions that are not in PostgreSQL under the same name, or mean another thing there."""
 
 _HANDLERS: dict[str, Callable[[Any, str, str, Any], Any]] = {
-    "age": _age, "pow": _power, "power": _power,
-    "round": _round, "mod": _mod, "extract": _extract, "extract_duration": _extract_duration, "encode": _encode, "regexp_extract": _regexp_extract,
-    "array_to_string": _array_to_string, "to_char": _to_char, **dict.fromkeys(_TIME_FORMATS, _formatted_time), **dict.fromkeys(_ESCAPES, _with_escape),
-    **dict.fromkeys(_EXTENSIONS, _from_extension), **dict.fromkeys(functions.TEXT_SEARCH, _text_search), "concat_agg": _concat_agg,
-    "string_to_array": _string_to_array, "date_trunc": _date_trunc, "st_swapordinates": _swapordinates, "st_minimumboundingcircle": _minimumboundingcircle,
+    "age": _age,
+    "pow": _power,
+    "power": _power,
+    "round": _round,
+    "mod": _mod,
+    "extract": _extract,
+    "extract_duration": _extract_duration,
+    "encode": _encode,
+    "regexp_extract": _regexp_extract,
+    "array_to_string": _array_to_string,
+    "to_char": _to_char,
+    **dict.fromkeys(_TIME_FORMATS, _formatted_time),
+    **dict.fromkeys(_ESCAPES, _with_escape),
+    **dict.fromkeys(_EXTENSIONS, _from_extension),
+    **dict.fromkeys(functions.TEXT_SEARCH, _text_search),
+    "concat_agg": _concat_agg,
+    "string_to_array": _string_to_array,
+    "date_trunc": _date_trunc,
+    "st_swapordinates": _swapordinates,
+    "st_minimumboundingcircle": _minimumboundingcircle,
 }
 
 

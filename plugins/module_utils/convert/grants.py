@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Owners and privileges of the objects of one database."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -16,8 +17,12 @@ from .routines import Routine, full_name
 from .statements import Need
 
 _ALLOWED = {
-    "DATABASE": ("CREATE", "CONNECT"), "SCHEMA": ("CREATE", "USAGE"), "TYPE": ("USAGE",), "SEQUENCE": ("USAGE", "SELECT", "UPDATE"),
-    "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "TRIGGER"), "FUNCTION": ("EXECUTE",),
+    "DATABASE": ("CREATE", "CONNECT"),
+    "SCHEMA": ("CREATE", "USAGE"),
+    "TYPE": ("USAGE",),
+    "SEQUENCE": ("USAGE", "SELECT", "UPDATE"),
+    "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "TRIGGER"),
+    "FUNCTION": ("EXECUTE",),
 }
 _WRITES = frozenset(("ALL", "INSERT", "UPDATE"))
 _MAINTAIN, _MAINTAIN_FROM = "MAINTAIN", 17
@@ -48,13 +53,29 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
     for user_type in database.types:
         _object("TYPE", "TYPE", user_type, context, lost)
     for sequence in database.sequences:
-        _object("SEQUENCE", "SEQUENCE", sequence, context, lost, sequence.id in context.owned_sequence_ids | context.identity_sequence_ids)
+        _object(
+            "SEQUENCE",
+            "SEQUENCE",
+            sequence,
+            context,
+            lost,
+            sequence.id in context.owned_sequence_ids | context.identity_sequence_ids,
+        )
     for table in database.tables:
         _object("TABLE", "TABLE", table, context, lost)
     for table_id, name in sorted(context.called_row_ids):
         table = context.tables[table_id]
         writers = [Grant(grant.role, ["USAGE"]) for grant in table.grants if _WRITES & set(grant.privileges)]
-        _privileges("SEQUENCE", quote(context.schema(table), name), writers, context.full_name(table), context, lost, name, context.schema(table))
+        _privileges(
+            "SEQUENCE",
+            quote(context.schema(table), name),
+            writers,
+            context.full_name(table),
+            context,
+            lost,
+            name,
+            context.schema(table),
+        )
     for view in database.views:
         if view.id not in context.missing_views:
             _object("TABLE", "MATERIALIZED VIEW" if view.materialized else "VIEW", view, context, lost)
@@ -63,19 +84,33 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
     for role, objects in sorted(lost.items()):
         shown = ", ".join(sorted(set(objects))[:10]) + (" …" if len(set(objects)) > 10 else "")
         context.find(
-            "role_missing", "warning", role, f"The target has no role {role}: its privileges or ownership are left out for {shown}.",
+            "role_missing",
+            "warning",
+            role,
+            f"The target has no role {role}: its privileges or ownership are left out for {shown}.",
             "Create the role, or set grants to create, and run again.",
         )
 
 
 def _belongs_to_owner_of_database(schema: Schema, context: Context) -> bool:
     """Since PostgreSQL 15 the schema public of a new database belongs to whoever owns the database."""
-    return schema.name == _EVERYBODY and schema.owner == context.database.owner and context.features.major >= _OWNED_PUBLIC_FROM
+    return (
+        schema.name == _EVERYBODY
+        and schema.owner == context.database.owner
+        and context.features.major >= _OWNED_PUBLIC_FROM
+    )
 
 
-def _object(kind: str, owner_kind: str, item, context: Context, lost: dict[str, list[str]], owned: bool = False) -> None:  # type: ignore[no-untyped-def]
+def _object(
+    kind: str, owner_kind: str, item, context: Context, lost: dict[str, list[str]], owned: bool = False
+) -> None:  # type: ignore[no-untyped-def]
     """A sequence that belongs to a column has the owner of its table and takes no other."""
-    schema, name, target, full_name = context.schema(item), clip(item.name), context.qualified(item), context.full_name(item)
+    schema, name, target, full_name = (
+        context.schema(item),
+        clip(item.name),
+        context.qualified(item),
+        context.full_name(item),
+    )
     if not owned:
         _owner(owner_kind, target, item.owner, full_name, context, lost, name, schema)
     _privileges(kind, target, item.grants, full_name, context, lost, name, schema)
@@ -89,19 +124,42 @@ def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> 
     if function.owner and function.owner not in BUILT_IN_ROLES and _has_role(function.owner, where, context, lost):
         expects: Definition = Owner(routine.definition.kind, function.owner, routine.definition)
         sql = f"ALTER {routine.signature} OWNER TO {quote(function.owner)}"
-        context.conversion.add("owner", "routine_owner", sql, name, schema, expects=expects, needs=[Need("role", function.owner), *routine_itself])
+        context.conversion.add(
+            "owner",
+            "routine_owner",
+            sql,
+            name,
+            schema,
+            expects=expects,
+            needs=[Need("role", function.owner), *routine_itself],
+        )
     if function.grants and not any(grant.role == _EVERYBODY for grant in function.grants):
         context.find(
-            "function_for_everybody", "warning", where, "PostgreSQL lets everybody call a new function; in CockroachDB this right was revoked.",
+            "function_for_everybody",
+            "warning",
+            where,
+            "PostgreSQL lets everybody call a new function; in CockroachDB this right was revoked.",
             f"REVOKE EXECUTE ON {routine.signature} FROM PUBLIC.",
         )
     for grant in function.grants:
-        if grant.role in BUILT_IN_ROLES or not set(grant.privileges) & {"ALL", "EXECUTE"} or not _has_role(grant.role, where, context, lost):
+        if (
+            grant.role in BUILT_IN_ROLES
+            or not set(grant.privileges) & {"ALL", "EXECUTE"}
+            or not _has_role(grant.role, where, context, lost)
+        ):
             continue
         option = " WITH GRANT OPTION" if set(grant.grantable) & {"ALL", "EXECUTE"} else ""
         expects = Privileges(routine.definition.kind, grant.role, ("EXECUTE",), bool(option), routine.definition)
         sql = f"GRANT EXECUTE ON {routine.signature} TO {quote(grant.role)}{option}"
-        context.conversion.add("grant", "routine_grant", sql, name, schema, expects=expects, needs=[Need("role", grant.role), *routine_itself])
+        context.conversion.add(
+            "grant",
+            "routine_grant",
+            sql,
+            name,
+            schema,
+            expects=expects,
+            needs=[Need("role", grant.role), *routine_itself],
+        )
 
 
 def _has_role(role: str, full_name: str, context: Context, lost: dict[str, list[str]]) -> bool:
@@ -112,11 +170,26 @@ def _has_role(role: str, full_name: str, context: Context, lost: dict[str, list[
 
 
 def _owner(
-    kind: str, target: str, owner: str, full_name: str, context: Context, lost: dict[str, list[str]], name: str, schema: str = "",
+    kind: str,
+    target: str,
+    owner: str,
+    full_name: str,
+    context: Context,
+    lost: dict[str, list[str]],
+    name: str,
+    schema: str = "",
 ) -> None:
     if owner and owner not in BUILT_IN_ROLES and _has_role(owner, full_name, context, lost):
         sql = f"ALTER {kind} {target} OWNER TO {quote(owner)}"
-        context.conversion.add("owner", "owner", sql, name, schema, expects=Owner(kind, owner), needs=[Need("role", owner), *of_object(kind, schema, name)])
+        context.conversion.add(
+            "owner",
+            "owner",
+            sql,
+            name,
+            schema,
+            expects=Owner(kind, owner),
+            needs=[Need("role", owner), *of_object(kind, schema, name)],
+        )
 
 
 def _owner_of_database(context: Context, lost: dict[str, list[str]]) -> None:
@@ -127,7 +200,14 @@ def _owner_of_database(context: Context, lost: dict[str, list[str]]) -> None:
 
 
 def _privileges(
-    kind: str, target: Optional[str], grants: list[Grant], full_name: str, context: Context, lost: dict[str, list[str]], name: str = "", schema: str = "",
+    kind: str,
+    target: Optional[str],
+    grants: list[Grant],
+    full_name: str,
+    context: Context,
+    lost: dict[str, list[str]],
+    name: str = "",
+    schema: str = "",
 ) -> None:
     for grant in grants:
         everybody = grant.role == _EVERYBODY
@@ -153,17 +233,26 @@ def _privileges(
 
 def allowed(kind: str, context: Context) -> tuple[str, ...]:
     """Return the privileges on a kind of object that CockroachDB and the target both have."""
-    return (*_ALLOWED[kind], _MAINTAIN) if kind == "TABLE" and context.features.major >= _MAINTAIN_FROM else _ALLOWED[kind]
+    return (
+        (*_ALLOWED[kind], _MAINTAIN) if kind == "TABLE" and context.features.major >= _MAINTAIN_FROM else _ALLOWED[kind]
+    )
 
 
 def split_privileges(grant: Grant, privileges: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Return the privileges without and with the grant option, of ``privileges`` only; PUBLIC cannot have the option."""
+    """Return the privileges without and with the grant option, of ``privileges`` only; PUBLIC cannot have the
+    option."""
     if "ALL" in grant.privileges:
         if grant.role == _EVERYBODY:
             return ["ALL"], []
-        return ([], ["ALL"]) if "ALL" in grant.grantable else (["ALL"], [name for name in privileges if name in grant.grantable])
+        return (
+            ([], ["ALL"])
+            if "ALL" in grant.grantable
+            else (["ALL"], [name for name in privileges if name in grant.grantable])
+        )
     names = [name for name in privileges if name in grant.privileges]
-    grantable = [name for name in names if grant.role != _EVERYBODY and ("ALL" in grant.grantable or name in grant.grantable)]
+    grantable = [
+        name for name in names if grant.role != _EVERYBODY and ("ALL" in grant.grantable or name in grant.grantable)
+    ]
     return [name for name in names if name not in grantable], grantable
 
 
@@ -171,6 +260,9 @@ def _report_dropped(kind: str, grant: Grant, full_name: str, context: Context) -
     dropped = [name for name in grant.privileges if name != "ALL" and name not in allowed(kind, context)]
     if dropped:
         context.find(
-            "privilege_without_counterpart", "warning", full_name,
-            f"{', '.join(dropped)} of {grant.role} has no counterpart on a {kind.lower()} of PostgreSQL and is left out.",
+            "privilege_without_counterpart",
+            "warning",
+            full_name,
+            f"{', '.join(dropped)} of {grant.role} has no counterpart on a {kind.lower()} of PostgreSQL and is left "
+            "out.",
         )

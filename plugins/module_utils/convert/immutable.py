@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Expressions where PostgreSQL takes only immutable ones: computed columns, expression indexes, predicates."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -30,7 +31,11 @@ _BETWEEN_TYPES = frozenset((("timestamp", "date"), ("date", "timestamp"), ("bool
 _JOINED = frozenset(("string", "json", "bytes", "bit"))
 _ZONED = frozenset(("timestamptz", "timetz"))
 _TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
-_OF_TIMES = {"date_trunc": ("timestamp", "interval"), "date_part": ("timestamp", "date", "time", "interval"), "timezone": ("timestamp", "timestamptz")}
+_OF_TIMES = {
+    "date_trunc": ("timestamp", "interval"),
+    "date_part": ("timestamp", "date", "time", "interval"),
+    "timezone": ("timestamp", "timestamptz"),
+}
 """Functions that are immutable for some types of their second argument."""
 _ADDED = frozenset(("geometry", "geography", "box2d", "vector", "ltree", "collated"))
 _ALIKE = frozenset(("coalesce", "greatest", "least", "nullif"))
@@ -40,25 +45,83 @@ _ALIKE = frozenset(("coalesce", "greatest", "least", "nullif"))
 def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
     """Whether PostgreSQL surely sees the expression as immutable; False also when that is only not known."""
     plain = (
-        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.And, exp.Or, exp.Not, exp.Is, exp.If, exp.Neg, exp.DataType,
-        exp.DataTypeParam, exp.Var, exp.Tuple, exp.Trim, exp.Substring, exp.Overlay, exp.Collate, exp.Dot, exp.BitString, exp.Like, exp.ILike,
-        exp.SimilarTo, exp.RegexpLike, exp.RegexpILike, exp.Escape, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot,
-        exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps, exp.Array, exp.Bracket, exp.Any,
-        exp.All, exp.JSONExtract, exp.JSONExtractScalar, exp.JSONBExtract, exp.JSONBExtractScalar, exp.JSONPath, exp.JSONPathPart,
-        exp.JSONBContainsTopKey, exp.JSONBContainsAnyTopKeys, exp.JSONBContainsAllTopKeys, exp.JSONBDeleteAtPath, exp.MatchAgainst,
+        exp.Column,
+        exp.Identifier,
+        exp.Literal,
+        exp.Boolean,
+        exp.Null,
+        exp.Paren,
+        exp.And,
+        exp.Or,
+        exp.Not,
+        exp.Is,
+        exp.If,
+        exp.Neg,
+        exp.DataType,
+        exp.DataTypeParam,
+        exp.Var,
+        exp.Tuple,
+        exp.Trim,
+        exp.Substring,
+        exp.Overlay,
+        exp.Collate,
+        exp.Dot,
+        exp.BitString,
+        exp.Like,
+        exp.ILike,
+        exp.SimilarTo,
+        exp.RegexpLike,
+        exp.RegexpILike,
+        exp.Escape,
+        exp.BitwiseAnd,
+        exp.BitwiseOr,
+        exp.BitwiseXor,
+        exp.BitwiseNot,
+        exp.BitwiseLeftShift,
+        exp.BitwiseRightShift,
+        exp.ArrayContainsAll,
+        exp.ArrayContainedBy,
+        exp.ArrayOverlaps,
+        exp.Array,
+        exp.Bracket,
+        exp.Any,
+        exp.All,
+        exp.JSONExtract,
+        exp.JSONExtractScalar,
+        exp.JSONBExtract,
+        exp.JSONBExtractScalar,
+        exp.JSONPath,
+        exp.JSONPathPart,
+        exp.JSONBContainsTopKey,
+        exp.JSONBContainsAnyTopKeys,
+        exp.JSONBContainsAllTopKeys,
+        exp.JSONBDeleteAtPath,
+        exp.MatchAgainst,
     )
     scope = Scope(columns)
     rules: tuple[tuple[Any, Callable[[Any, Scope], bool]], ...] = (
-        (exp.Anonymous, _is_safe_function), (exp.Cast, _is_safe_cast), (exp.DPipe, _is_safe_concatenation), (exp.AtTimeZone, _is_safe_zone),
+        (exp.Anonymous, _is_safe_function),
+        (exp.Cast, _is_safe_cast),
+        (exp.DPipe, _is_safe_concatenation),
+        (exp.AtTimeZone, _is_safe_zone),
         ((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv, exp.Pow), _is_safe_arithmetic),
-        ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ), lambda node, known: _alike((node.this, node.expression), known)),
+        (
+            (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ),
+            lambda node, known: _alike((node.this, node.expression), known),
+        ),
         (exp.In, lambda node, known: not node.args.get("query") and _alike((node.this, *node.expressions), known)),
         (exp.Between, lambda node, known: _alike((node.this, node.args["low"], node.args["high"]), known)),
-        (exp.Case, lambda node, known: node.this is None or _alike((node.this, *(branch.this for branch in node.args["ifs"])), known)),
+        (
+            exp.Case,
+            lambda node, known: (
+                node.this is None or _alike((node.this, *(branch.this for branch in node.args["ifs"])), known)
+            ),
+        ),
         (exp.Coalesce, lambda node, known: _alike((node.this, *node.expressions), known)),
     )
     return all(
-        next((rule(node, scope) for kinds, rule in rules if isinstance(node, kinds)), isinstance(node, plain)) for node in tree.walk()
+        next((rule(node, scope) for kinds, rule in rules if isinstance(node, kinds)), isinstance(node, plain))
+        for node in tree.walk()
     )
 
 
@@ -83,8 +146,13 @@ def _is_safe_cast(node: Any, scope: Scope) -> bool:
     if not old or not new:
         return False
     return (
-        old == new or {old, new} <= _NUMBERS or (old, new) in _BETWEEN_TYPES or old == "string" and new in _FROM_TEXT
-        or new == "string" and old in _TEXT_SAFE
+        old == new
+        or {old, new} <= _NUMBERS
+        or (old, new) in _BETWEEN_TYPES
+        or old == "string"
+        and new in _FROM_TEXT
+        or new == "string"
+        and old in _TEXT_SAFE
     )
 
 
@@ -123,7 +191,8 @@ def _compared_family(node: Any, scope: Scope) -> str:
 
 
 def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:
-    """Whether an expression has to do with a type that a user or an extension has made, which virtual columns of PostgreSQL may not."""
+    """Whether an expression has to do with a type that a user or an extension has made, which virtual columns of
+    PostgreSQL may not."""
     used = {node.name for node in tree.find_all(exp.Column)}
     kinds = [element_of(kind) for kind in (result, *(column.type for column in columns if clip(column.name) in used))]
     added = any(kind.user_type_id or kind.domain_id or kind.family in _ADDED for kind in kinds)
@@ -131,7 +200,13 @@ def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:
 
 
 def immutable_sql(
-    expression: Expression, context: Context, schema: str, name: str, where: str, result: str, columns: list[Column],
+    expression: Expression,
+    context: Context,
+    schema: str,
+    name: str,
+    where: str,
+    result: str,
+    columns: list[Column],
 ) -> str:
     """Return the expression, or a call of an immutable function that is made for it.
 
@@ -144,18 +219,26 @@ def immutable_sql(
     types = {clip(column.name): column.type for column in columns}
     if is_immutable(expression.tree, types):
         return expression.sql
-    used = [column for column in columns if any(node.name == clip(column.name) for node in expression.tree.find_all(exp.Column))]
+    used = [
+        column
+        for column in columns
+        if any(node.name == clip(column.name) for node in expression.tree.find_all(exp.Column))
+    ]
     arguments = ", ".join(f"{quote(clip(column.name))} {type_name(column.type, context, where)}" for column in used)
     function = context.scope.unique_function(schema, name, where)
     made = RoutineDefinition(
-        "FUNCTION", arguments,
+        "FUNCTION",
+        arguments,
         f"RETURNS {result} LANGUAGE sql IMMUTABLE PARALLEL SAFE "
         f"SET \"TimeZone\" = 'UTC' SET \"DateStyle\" = 'ISO, MDY' SET \"IntervalStyle\" = 'postgres'",
         f"AS {dollar_quote(f'SELECT CAST({expression.sql} AS {result})')}",
     )
     context.conversion.add("function", "function", made.create(quote(schema, function)), function, schema, expects=made)
     context.find(
-        "expression_function", "info", where, f"The expression is wrapped in the function {schema}.{function}, marked immutable with the time zone UTC.",
+        "expression_function",
+        "info",
+        where,
+        f"The expression is wrapped in the function {schema}.{function}, marked immutable with the time zone UTC.",
         "Nothing to do; PostgreSQL itself counts a part of the expression as depending on settings.",
     )
     return f"{quote(schema, function)}({', '.join(quote(clip(column.name)) for column in used)})"

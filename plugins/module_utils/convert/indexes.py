@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Primary keys, unique constraints and indexes."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -22,7 +23,11 @@ _OLD_PRIMARY_NAME = "primary"
 _SCALARS = {"gin": "btree_gin", "gist": "btree_gist"}
 """The extension by which an index of a method also takes numbers, texts and the like."""
 _MAX_DIMENSIONS = 2000
-_DISTANCES = {"l2": "the Euclidean distance (<->)", "ip": "the inner product (<#>)", "cosine": "the cosine distance (<=>)"}
+_DISTANCES = {
+    "l2": "the Euclidean distance (<->)",
+    "ip": "the inner product (<#>)",
+    "cosine": "the cosine distance (<=>)",
+}
 
 
 def create_primary_key(table: Table, context: Context) -> None:
@@ -32,7 +37,12 @@ def create_primary_key(table: Table, context: Context) -> None:
     where = context.full_name(table, index.name)
     name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):
-        context.find("descending_primary_key", "info", where, "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.")
+        context.find(
+            "descending_primary_key",
+            "info",
+            where,
+            "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.",
+        )
     if index.shard_column:
         _report_hash(where, context)
     if _has_interval(kept, columns):
@@ -46,7 +56,8 @@ def create_primary_key(table: Table, context: Context) -> None:
 
 
 def _primary_name(table: Table, context: Context) -> str:
-    """Return the key's name; up to v21.2 all are called "primary", and the name that PostgreSQL would choose may be that of another constraint."""
+    """Return the key's name; up to v21.2 all are called "primary", and the name that PostgreSQL would choose may be
+    that of another constraint."""
     if table.primary_index.name != _OLD_PRIMARY_NAME:
         return table.primary_index.name
     name = f"{table.name}_pkey"
@@ -64,22 +75,32 @@ def _has_interval(parts: list[IndexColumn], columns: dict[int, Column]) -> bool:
 
 
 def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, context: Context, where: str) -> None:
-    """Keep intervals apart by their binary form: PostgreSQL holds 1 month, 30 days and 720 hours to be equal, CockroachDB does not."""
+    """Keep intervals apart by their binary form: PostgreSQL holds 1 month, 30 days and 720 hours to be equal,
+    CockroachDB does not."""
     keys = []
     for part in parts:
         column = context.columns(table)[part.column_id]
         text = quote(clip(column.name))
         keys.append(f"(pg_catalog.interval_send({text}))" if column.type.family == "interval" else text)
     context.find(
-        "interval_key", "warning", where,
-        "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 hours, to CockroachDB not.",
+        "interval_key",
+        "warning",
+        where,
+        "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 "
+        "hours, to CockroachDB not.",
         "Make it a plain key if no two intervals are equal in PostgreSQL; a foreign key to it needs that.",
     )
     _add("primary_key", "unique_index", IndexDefinition(tuple(keys), unique=True), name, table, context)
 
 
 def _add(
-    step: str, kind: str, made: Union[KeyDefinition, IndexDefinition], name: str, table: Relation, context: Context, extensions: Iterable[str] = (),
+    step: str,
+    kind: str,
+    made: Union[KeyDefinition, IndexDefinition],
+    name: str,
+    table: Relation,
+    context: Context,
+    extensions: Iterable[str] = (),
 ) -> None:
     sql = made.create(quote(name), context.qualified(table))
     needs = [Need("extension", extension) for extension in extensions]
@@ -113,12 +134,21 @@ def create_index(index: Index, table: Table, context: Context, step: str = "inde
             raise UnsupportedError(f"{where}: an index of the kind {index.kind} is not converted")
     except UnsupportedError as error:
         severity = "error" if index.unique else "warning"
-        context.find("index_left_out", severity, where, f"The index is left out. {error}", "Create one by hand where queries need it.")
+        context.find(
+            "index_left_out",
+            severity,
+            where,
+            f"The index is left out. {error}",
+            "Create one by hand where queries need it.",
+        )
         return
     if index.not_visible:
         context.find(
-            "index_not_visible", "info", where,
-            "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always uses it.",
+            "index_not_visible",
+            "info",
+            where,
+            "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always "
+            "uses it.",
         )
 
 
@@ -126,8 +156,11 @@ def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
     name = context.scope.unique(context.schema(table), wanted, table.name)
     if name != index.name:
         context.find(
-            "index_renamed", "info", context.full_name(table, index.name),
-            f"The index is called {name} in PostgreSQL, where the indexes of a schema share one space of names (of at most 63 bytes) with its tables.",
+            "index_renamed",
+            "info",
+            context.full_name(table, index.name),
+            f"The index is called {name} in PostgreSQL, where the indexes of a schema share one space of names (of at "
+            "most 63 bytes) with its tables.",
         )
     return name
 
@@ -137,17 +170,28 @@ def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> tuple[str, .
 
 
 def _report_hash(where: str, context: Context) -> None:
-    context.find("hash_sharded", "info", where, "The hash-sharded index becomes a plain one: its shards spread load over nodes.")
+    context.find(
+        "hash_sharded", "info", where, "The hash-sharded index becomes a plain one: its shards spread load over nodes."
+    )
 
 
 def _create_forward(index: Index, table: Table, context: Context, where: str, step: str) -> None:
     columns = context.columns(table)
     parts = written_keys(index, columns)
     has_expression = any(columns[part.column_id].inaccessible for part in parts)
-    plain = not index.predicate and not has_expression and not any(part.descending for part in parts) and not index.created_explicitly
+    plain = (
+        not index.predicate
+        and not has_expression
+        and not any(part.descending for part in parts)
+        and not index.created_explicitly
+    )
     keys = tuple(_key(part, index, table, context, where) for part in parts)
     predicate = _predicate(index, table, context, where)
-    included = tuple(clip(columns[column_id].name) for column_id in index.stored_column_ids if columns[column_id].name != index.shard_column)
+    included = tuple(
+        clip(columns[column_id].name)
+        for column_id in index.stored_column_ids
+        if columns[column_id].name != index.shard_column
+    )
     name = _claim(index, index.name, table, context)
     if index.shard_column:
         _report_hash(where, context)
@@ -191,7 +235,9 @@ def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
         return ""
     columns = kept_columns(table)
     expression = expressions.convert(index.predicate, context, where, expressions.column_types(columns))
-    return immutable_sql(expression, context, context.schema(table), f"{table.name}_{index.name}_where", where, "boolean", columns)
+    return immutable_sql(
+        expression, context, context.schema(table), f"{table.name}_{index.name}_where", where, "boolean", columns
+    )
 
 
 def _create_inverted(index: Index, table: Table, context: Context, where: str, step: str) -> None:
@@ -202,12 +248,25 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
     if leading and context.use_extension(_SCALARS[method]):
         keys = [_key_text(columns[part.column_id], index, table, context, where) for part in leading] + keys
     elif leading:
-        context.find("inverted_prefix", "warning", where, f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.")
+        context.find(
+            "inverted_prefix",
+            "warning",
+            where,
+            f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.",
+        )
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
     extensions = [_SCALARS[method]] if len(keys) > 1 else []
     extensions += [extension] if extension else []
-    _add(step, "index", IndexDefinition(tuple(keys), method=method, predicate=predicate), name, table, context, extensions)
+    _add(
+        step,
+        "index",
+        IndexDefinition(tuple(keys), method=method, predicate=predicate),
+        name,
+        table,
+        context,
+        extensions,
+    )
     context.index_names[table.id, index.id] = ("index", name)
 
 
@@ -217,16 +276,28 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
     if not context.use_extension("vector"):
         raise UnsupportedError(f"{where}: a vector index needs the extension vector")
     if not 0 < column.type.width <= _MAX_DIMENSIONS:
-        raise UnsupportedError(f"{where}: a vector index needs a column with a declared number of dimensions, of at most {_MAX_DIMENSIONS}")
+        raise UnsupportedError(
+            f"{where}: a vector index needs a column with a declared number of dimensions, of at most {_MAX_DIMENSIONS}"
+        )
     if len(written_keys(index, context.columns(table))) > 1:
-        context.find("vector_prefix", "warning", where, "The index holds only its last column: PostgreSQL's vector indexes take no others.")
+        context.find(
+            "vector_prefix",
+            "warning",
+            where,
+            "The index holds only its last column: PostgreSQL's vector indexes take no others.",
+        )
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
-    made = IndexDefinition((f"{quote(clip(column.name))} vector_{index.distance}_ops",), method="hnsw", predicate=predicate)
+    made = IndexDefinition(
+        (f"{quote(clip(column.name))} vector_{index.distance}_ops",), method="hnsw", predicate=predicate
+    )
     _add(step, "index", made, name, table, context, ["vector"])
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
-        "vector_index", "info", where, f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
+        "vector_index",
+        "info",
+        where,
+        f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
         "Its parameters are pgvector's defaults; hnsw.ef_search says how thoroughly a query looks.",
     )
 

@@ -6,6 +6,7 @@ The conversion also runs where no server is (the dump's SQL files), while psycop
 and strings only with a connection. This file holds the one copy of the same two rules (a name in
 double quotes, a string in single quotes, the quote doubled); nothing else builds quoted text.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -29,7 +30,8 @@ def quote(*parts: str) -> str:
 
 
 def written(*parts: str) -> str:
-    """Return an identifier, or several joined by dots, as PostgreSQL itself writes it: in double quotes only where it has to be."""
+    """Return an identifier, or several joined by dots, as PostgreSQL itself writes it: in double quotes only where it
+    has to be."""
     return ".".join(part if _PLAIN.fullmatch(part) and part not in QUOTED else quote(part) for part in parts)
 
 
@@ -52,16 +54,19 @@ def dollar_quote(body: str) -> str:
 
 
 def clip(name: str) -> str:
-    """Return the name in PostgreSQL, of at most 63 bytes: a longer one is cut and ends in a hash of the whole name, as does that of a system column.
+    """Return the name in PostgreSQL, of at most 63 bytes: a longer one is cut and ends in a hash of the whole name, as
+    does that of a system column.
 
     Two long names stay apart, and one name is the same wherever it stands and in every run.
     """
-    return shorten(name, "_" + digest(name)) if len(name.encode("utf-8")) > MAX_BYTES or name in _SYSTEM_COLUMNS else name
+    return (
+        shorten(name, "_" + digest(name)) if len(name.encode("utf-8")) > MAX_BYTES or name in _SYSTEM_COLUMNS else name
+    )
 
 
 def shorten(name: str, suffix: str) -> str:
     """Return a name of at most 63 bytes that ends in ``suffix``."""
-    return name.encode("utf-8")[:MAX_BYTES - len(suffix.encode("utf-8"))].decode("utf-8", "ignore") + suffix
+    return name.encode("utf-8")[: MAX_BYTES - len(suffix.encode("utf-8"))].decode("utf-8", "ignore") + suffix
 
 
 def digest(*parts: str) -> str:
@@ -70,7 +75,8 @@ def digest(*parts: str) -> str:
 
 
 class Scope:
-    """The names of tables, views, sequences and indexes of each schema, which share one space in PostgreSQL; functions have their own."""
+    """The names of tables, views, sequences and indexes of each schema, which share one space in PostgreSQL; functions
+    have their own."""
 
     def __init__(self) -> None:
         self._taken: set[tuple[str, str]] = set()
@@ -80,7 +86,10 @@ class Scope:
         """Take the name of a table, view, sequence or type; raises UnsupportedError when it is taken already."""
         short = clip(name)
         if (schema, short) in self._taken:
-            raise UnsupportedError(f"{schema}.{name}: another object has the same first {MAX_BYTES} bytes of the name; rename one in CockroachDB")
+            raise UnsupportedError(
+                f"{schema}.{name}: another object has the same first {MAX_BYTES} bytes of the name; rename one in "
+                "CockroachDB"
+            )
         self._taken.add((schema, short))
         return short
 
@@ -93,7 +102,8 @@ class Scope:
         return self.claim(schema, _free(self._taken, schema, name, context))
 
     def unique_function(self, schema: str, name: str, *context: str) -> str:
-        """Take the name of a function that the conversion makes, chosen like that of ``unique``; it leaves the name to indexes that come later."""
+        """Take the name of a function that the conversion makes, chosen like that of ``unique``; it leaves the name to
+        indexes that come later."""
         free = _free(self._functions | self._taken, schema, name, context)
         self._functions.add((schema, free))
         return free

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What an object depends on, as statements name it."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -15,7 +16,8 @@ _KINDS = {"SCHEMA": "schema", "TYPE": "type", "DOMAIN": "type", "FUNCTION": "rou
 
 
 def of_object(kind: str, schema: str, name: str) -> list[Need]:
-    """Return what a comment on an object, its owner or a grant needs: the object itself. ``kind`` is the word of COMMENT ON."""
+    """Return what a comment on an object, its owner or a grant needs: the object itself. ``kind`` is the word of
+    COMMENT ON."""
     return [] if kind == "DATABASE" else [Need(_KINDS.get(kind, "relation"), name, schema)]
 
 
@@ -35,11 +37,20 @@ def of_types(kinds: Iterable[SqlType], context: Context) -> list[Need]:
 def of_calls(numbers: Iterable[int], context: Context) -> list[Need]:
     """Return the users' functions of these descriptor ids."""
     wanted = set(numbers) - context.missing_functions
-    return [Need("routine", clip(function.name), context.schemas[function.schema_id]) for function in context.database.functions if function.id in wanted]
+    return [
+        Need("routine", clip(function.name), context.schemas[function.schema_id])
+        for function in context.database.functions
+        if function.id in wanted
+    ]
 
 
 def of_columns(table: Table, context: Context) -> list[Need]:
-    """Return the types, extensions and sequences that a table's columns need; an identity's sequence is made with its column."""
-    numbers = {number for column in table.columns for number in column.uses_sequence_ids} - context.identity_sequence_ids
+    """Return the types, extensions and sequences that a table's columns need; an identity's sequence is made with its
+    column."""
+    numbers = {
+        number for column in table.columns for number in column.uses_sequence_ids
+    } - context.identity_sequence_ids
     drawn = [context.sequences[number] for number in sorted(numbers) if number in context.sequences]
-    return of_types([column.type for column in table.columns], context) + [Need("relation", clip(item.name), context.schema(item)) for item in drawn]
+    return of_types([column.type for column in table.columns], context) + [
+        Need("relation", clip(item.name), context.schema(item)) for item in drawn
+    ]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Bodies of PL/pgSQL functions: the same statements, with every expression and query through the dialect."""
+
 from __future__ import annotations
 
 from typing import Any, Optional
@@ -62,23 +63,26 @@ class _Reader:
         return UnsupportedError(f"{self.where}: the PL/pgSQL at {self.word() or 'its end'!r} is not converted")
 
     def name(self) -> str:
-        """Read an identifier and return it quoted, in small letters unless it was quoted, and as short as in expressions."""
+        """Read an identifier and return it quoted, in small letters unless it was quoted, and as short as in
+        expressions."""
         token = self.tokens[self.position]
         self.position += 1
         quoted = self.body[token.start] == '"'
         return quote(clip(token.text if quoted else token.text.lower()))
 
     def names_until(self, *ends: str) -> str:
-        """Return the source up to one of the ends as it is; raises UnsupportedError for a name that would have to be shortened."""
+        """Return the source up to one of the ends as it is; raises UnsupportedError for a name that would have to be
+        shortened."""
         begin = self.position
         text = self.text_until(*ends)
-        for token in self.tokens[begin:self.position]:
+        for token in self.tokens[begin : self.position]:
             if clip(token.text) != token.text:
                 raise UnsupportedError(f"{self.where}: the name {token.text} is too long for PostgreSQL")
         return text
 
     def text_until(self, *ends: str) -> str:
-        """Return the source up to one of these words or symbols outside of parentheses and CASE, which is not gone past."""
+        """Return the source up to one of these words or symbols outside of parentheses and CASE, which is not gone
+        past."""
         begin, depth, cases = self.position, 0, 0
         while self.position < len(self.tokens):
             word = self.word()
@@ -89,7 +93,7 @@ class _Reader:
             self.position += 1
         if self.position == begin or self.position == len(self.tokens):
             raise self.unknown()
-        return self.body[self.tokens[begin].start:self.tokens[self.position - 1].end + 1]
+        return self.body[self.tokens[begin].start : self.tokens[self.position - 1].end + 1]
 
     def converted(self, text: str) -> str:
         """Return an expression or a query in PostgreSQL's SQL."""
@@ -177,7 +181,12 @@ class _Reader:
         if word == "<" and self.word(5) not in ("LOOP", "WHILE", "FOR") or word in ("DECLARE", "BEGIN"):
             return self.block(indent)
         handler = {
-            "IF": self.branches, "CASE": self.cases, "LOOP": self.loop, "WHILE": self.loop, "FOR": self.loop, "<": self.loop,
+            "IF": self.branches,
+            "CASE": self.cases,
+            "LOOP": self.loop,
+            "WHILE": self.loop,
+            "FOR": self.loop,
+            "<": self.loop,
         }.get(word)
         return handler(indent) if handler else [indent + self.simple(word)]
 
@@ -240,13 +249,18 @@ class _Reader:
         begin = self.tokens[self.position].start
         while not self.at_second_dot():
             if self.word() in ("LOOP", ";", ""):
-                raise UnsupportedError(f"{self.where}: a FOR loop over something else than a range of numbers is not converted")
+                raise UnsupportedError(
+                    f"{self.where}: a FOR loop over something else than a range of numbers is not converted"
+                )
             self.position += 1
-        first = self.converted(self.body[begin:self.tokens[self.position].start - 1])
+        first = self.converted(self.body[begin : self.tokens[self.position].start - 1])
         self.position += 1
         text = f"{name} IN {reverse}{first}..{self.expression('BY', 'LOOP')}"
         self.context.find(
-            "loop_variable", "info", self.where, f"The variable {name} of a FOR loop has 32 bits in PostgreSQL: greater numbers are an error.",
+            "loop_variable",
+            "info",
+            self.where,
+            f"The variable {name} of a FOR loop has 32 bits in PostgreSQL: greater numbers are an error.",
             "Write a WHILE loop where they occur.",
         )
         return text + (f" BY {self.expression('LOOP')}" if self.accept("BY") else "")
@@ -272,7 +286,11 @@ class _Reader:
         if word in ("PERFORM", "CALL"):
             self.position += 1
             text = self.text_until(";")
-            return self.finished(f"PERFORM {self.converted('SELECT ' + text)[len('SELECT '):]}" if word == "PERFORM" else f"CALL {self.converted(text)}")
+            return self.finished(
+                f"PERFORM {self.converted('SELECT ' + text)[len('SELECT ') :]}"
+                if word == "PERFORM"
+                else f"CALL {self.converted(text)}"
+            )
         if word == "OPEN":
             self.position += 1
             head = self.names_until("FOR", ";")
@@ -291,7 +309,9 @@ class _Reader:
             return self.finished("RETURN")
         for kind in ("QUERY", "NEXT"):
             if self.accept(kind):
-                return self.finished(f"RETURN {kind} {self.expression(';')}" if self.word() != ";" else f"RETURN {kind}")
+                return self.finished(
+                    f"RETURN {kind} {self.expression(';')}" if self.word() != ";" else f"RETURN {kind}"
+                )
         return self.finished(f"RETURN {self.expression(';')}")
 
     def raised(self) -> str:
@@ -330,7 +350,7 @@ class _Reader:
                 break
         if place is None:
             return self.finished(self.converted(self.text_until(";")))
-        head = self.body[self.tokens[begin].start:self.tokens[place - 1].end + 1]
+        head = self.body[self.tokens[begin].start : self.tokens[place - 1].end + 1]
         self.position = place + 1
         target = self.targets()
         rest = "" if self.word() == ";" else " " + self.text_until(";")
@@ -365,11 +385,11 @@ def split_statements(body: str, where: str) -> list[str]:
     last: Optional[Any] = None
     for token in tokens:
         if token.text == ";" and begin is not None and last is not None:
-            statements.append(body[begin.start:last.end + 1])
+            statements.append(body[begin.start : last.end + 1])
             begin = None
         elif token.text != ";":
             begin = begin or token
             last = token
     if begin is not None and last is not None:
-        statements.append(body[begin.start:last.end + 1])
+        statements.append(body[begin.start : last.end + 1])
     return statements

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Row-level security: policies, and the switch of each table."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -29,7 +30,13 @@ def create_policies(table: Table, context: Context) -> None:
         try:
             rule = _rule(policy, table, context, where)
         except UnsupportedError as error:
-            context.find("policy_left_out", "error", where, f"The row-level security policy is left out. {error}", "Write it again with CREATE POLICY.")
+            context.find(
+                "policy_left_out",
+                "error",
+                where,
+                f"The row-level security policy is left out. {error}",
+                "Write it again with CREATE POLICY.",
+            )
             continue
         context.report_cut(policy["name"], where)
         made = PolicyDefinition(rule)
@@ -38,11 +45,20 @@ def create_policies(table: Table, context: Context) -> None:
         context.conversion.add("policy", "policy", sql, clip(policy["name"]), schema, name, expects=made, needs=named)
     if table.row_level_security:
         context.conversion.add(
-            "policy", "row_level_security", f"ALTER TABLE {context.qualified(table)} ENABLE ROW LEVEL SECURITY", name, schema, name, expects=Existence(),
+            "policy",
+            "row_level_security",
+            f"ALTER TABLE {context.qualified(table)} ENABLE ROW LEVEL SECURITY",
+            name,
+            schema,
+            name,
+            expects=Existence(),
         )
     if table.row_level_security_forced:
         context.find(
-            "row_level_security_forced", "warning", context.full_name(table), "FORCE ROW LEVEL SECURITY is left off: the table's owner sees all rows.",
+            "row_level_security_forced",
+            "warning",
+            context.full_name(table),
+            "FORCE ROW LEVEL SECURITY is left off: the table's owner sees all rows.",
             f"After the verification: ALTER TABLE {context.qualified(table)} FORCE ROW LEVEL SECURITY.",
         )
 
@@ -54,13 +70,17 @@ def _rule(policy: dict[str, Any], table: Table, context: Context, where: str) ->
     missing = [role for role in wanted if role not in roles]
     if missing and roles:
         context.find(
-            "role_missing", "warning", where, f"The target has no role {', '.join(missing)}: the policy is made for the others.",
+            "role_missing",
+            "warning",
+            where,
+            f"The target has no role {', '.join(missing)}: the policy is made for the others.",
             "Create the role, and name it with ALTER POLICY … TO.",
         )
     if not roles:
         raise UnsupportedError(f"{where}: the target has none of its roles {', '.join(policy.get('roles', []))}")
     parts = [
-        f"AS {policy.get('type', 'PERMISSIVE')} FOR {policy.get('command', 'ALL')}", "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in roles),
+        f"AS {policy.get('type', 'PERMISSIVE')} FOR {policy.get('command', 'ALL')}",
+        "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in roles),
     ]
     for keyword, key in (("USING", "using"), ("WITH CHECK", "with_check")):
         if policy.get(key):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""CockroachDB's SQL texts after names have changed: the names in a text are replaced in their places, all else stays as it is."""
+"""CockroachDB's SQL texts after names have changed: the names in a text are replaced in their places, all else stays as
+it is."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -51,9 +53,11 @@ class References:
         self._bare = {name for _database, _schema, name in self.changed}
 
     def follow(self, text: str, database: str, where: str) -> str:
-        """Return an expression, a query or several statements with the new names; ``database`` is where names without one belong.
+        """Return an expression, a query or several statements with the new names; ``database`` is where names without
+        one belong.
 
-        A table whose own name changes keeps the old one as its alias, so that columns are found. Raises UnsupportedError, naming ``where``.
+        A table whose own name changes keeps the old one as its alias, so that columns are found. Raises
+        UnsupportedError, naming ``where``.
         """
         tokens = _tokenize(text, where)
         if not self._may_mention(tokens, text, database):
@@ -62,12 +66,16 @@ class References:
         start = 0
         for end in [token.start for token in tokens if token.token_type == TokenType.SEMICOLON] + [len(text)]:
             if text[start:end].strip():
-                edits += [_Edit(edit.start + start, edit.end + start, edit.text) for edit in self._statement(text[start:end], database, where)]
+                edits += [
+                    _Edit(edit.start + start, edit.end + start, edit.text)
+                    for edit in self._statement(text[start:end], database, where)
+                ]
             start = end + 1
         return _edited(text, edits)
 
     def follow_procedural(self, text: str, database: str, where: str) -> str:
-        """Return a text in PL/pgSQL with the new names. Raises UnsupportedError where only knowing the statements would tell what a name means."""
+        """Return a text in PL/pgSQL with the new names. Raises UnsupportedError where only knowing the statements would
+        tell what a name means."""
         tokens = _tokenize(text, where)
         if not self._may_mention(tokens, text, database):
             return text
@@ -92,7 +100,9 @@ class References:
         return None
 
     def _may_mention(self, tokens: list[Any], text: str, database: str) -> bool:
-        return any(_identifier(token, text) in self._bare for token in tokens) or bool(self._sequences(tokens, text, database))
+        return any(_identifier(token, text) in self._bare for token in tokens) or bool(
+            self._sequences(tokens, text, database)
+        )
 
     def _sequences(self, tokens: list[Any], text: str, database: str) -> list[_Edit]:
         """Sequences are named by strings: the argument of nextval() and its like, or a string cast to REGCLASS."""
@@ -100,8 +110,8 @@ class References:
         for position, token in enumerate(tokens):
             if token.token_type != TokenType.STRING or text[token.start] != "'":
                 continue
-            before = [other.text.lower() for other in tokens[max(0, position - 2):position]]
-            after = [other.text.lower() for other in tokens[position + 1:position + 3]]
+            before = [other.text.lower() for other in tokens[max(0, position - 2) : position]]
+            after = [other.text.lower() for other in tokens[position + 1 : position + 3]]
             called = before[-1:] == ["("] and before[0] in _SEQUENCE_FUNCTIONS
             if called or (after[:1] in (["::"], [":::"]) and after[1:] == ["regclass"]):
                 new = self._found(dialect.name_parts(token.text), database)
@@ -138,7 +148,9 @@ class References:
             edits.append(_Edit(*span, quote(*new) + alias if isinstance(node, exp.Table) else quote(names[-1])))
         for name in sorted(renamed):
             if len(meanings.get(name, ())) > 1:
-                raise UnsupportedError(f"{where}: it reads two tables with the name {name}, of which one has a new name")
+                raise UnsupportedError(
+                    f"{where}: it reads two tables with the name {name}, of which one has a new name"
+                )
         return edits + self._other_names(text, database, handled, where)
 
     def _other_names(self, text: str, database: str, handled: set[int], where: str) -> list[_Edit]:
@@ -156,7 +168,8 @@ class References:
 
 
 def _meanings(names: tuple[str, ...], database: str) -> list[Name]:
-    """Return what a name of one to three parts may mean, the likeliest first; old releases name a table by database and table."""
+    """Return what a name of one to three parts may mean, the likeliest first; old releases name a table by database and
+    table."""
     if len(names) == 1:
         return [(database, _PUBLIC, names[0])]
     if len(names) == _FULL - 1:
@@ -175,7 +188,7 @@ def _tokenize(text: str, where: str) -> list[Any]:
 
 def _identifier(token: Any, text: str) -> str:
     """Return the name that a token of the text is, quoted or not; '' when it is none."""
-    raw = text[token.start:token.end + 1]
+    raw = text[token.start : token.end + 1]
     if raw[:1] == '"':
         return raw[1:-1].replace('""', '"')
     return raw if raw.replace("$", "_").isidentifier() else ""
@@ -193,18 +206,20 @@ def _chains(tokens: list[Any], text: str) -> Iterator[_Chain]:
             position += 2
         position += 1
         if len(parts) > 1:
-            yield _Chain(tuple(_identifier(part, text) for part in parts), tuple((part.start, part.end + 1) for part in parts))
+            yield _Chain(
+                tuple(_identifier(part, text) for part in parts), tuple((part.start, part.end + 1) for part in parts)
+            )
 
 
 def _span(identifier: Any, text: str, where: str) -> tuple[int, int]:
     """Return where an identifier begins and ends. Raises UnsupportedError when the parser has not kept its place."""
     start, last = identifier.meta.get("start"), identifier.meta.get("end")
-    if start is None or last is None or text[start:last + 1].strip('"').replace('""', '"') != identifier.name:
+    if start is None or last is None or text[start : last + 1].strip('"').replace('""', '"') != identifier.name:
         raise UnsupportedError(f"{where}: the place of {identifier.name} in the SQL text is not known")
     return start, last + 1
 
 
 def _edited(text: str, edits: list[_Edit]) -> str:
     for edit in sorted(set(edits), key=lambda item: item.start, reverse=True):
-        text = text[:edit.start] + edit.text + text[edit.end:]
+        text = text[: edit.start] + edit.text + text[edit.end :]
     return text

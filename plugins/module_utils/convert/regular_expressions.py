@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Which regular expressions mean the same to CockroachDB (RE2) and to PostgreSQL."""
+
 from __future__ import annotations
 
 _SAME_ESCAPES = frozenset("dDwWsSnrtfv.*+?()[]{}|^$\\/-_@#%&=:;,!<>~\"' ")
@@ -10,7 +11,7 @@ def difference(pattern: str) -> str:
     """Return what PostgreSQL does otherwise with a pattern, '' when it takes it the same."""
     position, bracket = 0, False
     while position < len(pattern):
-        character, following = pattern[position], pattern[position + 1:position + 2]
+        character, following = pattern[position], pattern[position + 1 : position + 2]
         if character == "\\":
             if following not in _SAME_ESCAPES:
                 return f"the regular expression has \\{following}, which PostgreSQL reads otherwise"

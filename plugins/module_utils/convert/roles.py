@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Roles of the cluster: CREATE ROLE and memberships."""
+
 from __future__ import annotations
 
 from ..catalog.from_descriptors import BUILT_IN_ROLES
@@ -15,7 +16,8 @@ _OPTIONS = {"CREATEDB": "CREATEDB", "CREATEROLE": "CREATEROLE"}
 def convert_roles(roles: list[Role], features: ServerFeatures, options: ConvertOptions) -> Conversion:
     """Return CREATE ROLE and GRANT role for what the target does not have; nothing unless grants is ``create``.
 
-    A role logs in only with a password that PostgreSQL can check (SCRAM-SHA-256). What a role lacks is a finding of every run, also when it is there already.
+    A role logs in only with a password that PostgreSQL can check (SCRAM-SHA-256). What a role lacks is a finding of
+    every run, also when it is there already.
     """
     del features
     conversion = Conversion()
@@ -58,16 +60,32 @@ def _join(role: Role, known: set[str], conversion: Conversion) -> None:
 
 def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion) -> None:
     if without_login and role.login and not _logs_in(role):
-        reason = "its password is kept as bcrypt, which PostgreSQL cannot check" if role.password_kind == "bcrypt" else "the dump holds no password of it"
+        reason = (
+            "its password is kept as bcrypt, which PostgreSQL cannot check"
+            if role.password_kind == "bcrypt"
+            else "the dump holds no password of it"
+        )
         conversion.find(
-            "role_without_login", "warning", role.name, f"The role is made without login: {reason}.", "ALTER ROLE … LOGIN PASSWORD … gives it a new one.",
+            "role_without_login",
+            "warning",
+            role.name,
+            f"The role is made without login: {reason}.",
+            "ALTER ROLE … LOGIN PASSWORD … gives it a new one.",
         )
     left_out = [option for option in role.options if option not in _OPTIONS]
     if left_out:
-        conversion.find("role_option", "warning", role.name, f"Role options without a counterpart are left out: {', '.join(left_out)}.")
+        conversion.find(
+            "role_option",
+            "warning",
+            role.name,
+            f"Role options without a counterpart are left out: {', '.join(left_out)}.",
+        )
     for group in role.member_of:
         if group in BUILT_IN_ROLES:
             conversion.find(
-                "admin_membership", "warning", role.name, f"The membership in CockroachDB's built-in role {group} is not carried over.",
+                "admin_membership",
+                "warning",
+                role.name,
+                f"The membership in CockroachDB's built-in role {group} is not carried over.",
                 "Grant what the role needs in PostgreSQL.",
             )

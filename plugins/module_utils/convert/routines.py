@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """User-defined functions and procedures."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ class Routine:
 
 
 def convert_routines(context: Context) -> dict[int, Routine]:
-    """Return every routine that has a counterpart, by id; the others are named in findings and in ``context.missing_functions``."""
+    """Return every routine that has a counterpart, by id; the others are named in findings and in
+    ``context.missing_functions``."""
     functions = {function.id: function for function in context.database.functions}
     found: dict[int, Routine] = {}
     placed: set[int] = set()
@@ -56,7 +58,9 @@ def convert_routines(context: Context) -> dict[int, Routine]:
 def add_routine(routine: Routine, step: str, context: Context) -> None:
     """Add the command that makes a routine."""
     schema, name = context.schemas[routine.function.schema_id], clip(routine.function.name)
-    context.conversion.add(step, "function", routine.definition.create(quote(schema, name)), name, schema, expects=routine.definition)
+    context.conversion.add(
+        step, "function", routine.definition.create(quote(schema, name)), name, schema, expects=routine.definition
+    )
 
 
 def full_name(function: Function, context: Context) -> str:
@@ -72,7 +76,10 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
         context.missing_functions.add(function.id)
         kind = "procedure" if function.procedure else "function"
         context.find(
-            "function_left_out", "error", where, f"The {kind} ({function.language}) is left out. {error}",
+            "function_left_out",
+            "error",
+            where,
+            f"The {kind} ({function.language}) is left out. {error}",
             f"Write it by hand. CockroachDB's text: {function.body}",
         )
         return None
@@ -92,14 +99,28 @@ def _routine(function: Function, context: Context, where: str) -> Routine:
         body, reads = convert_body(function.body, context, where, variables), False
     routines_needed = {item.id for item in context.database.functions if item.id in function.depends_on}
     reads = reads or function.language == "SQL" and bool(routines_needed & context.late_functions)
-    rows = any(_row_type(kind_, context) for kind_ in [parameter.type for parameter in parameters] + ([function.return_type] if function.return_type else []))
+    rows = any(
+        _row_type(kind_, context)
+        for kind_ in [parameter.type for parameter in parameters]
+        + ([function.return_type] if function.return_type else [])
+    )
     characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
     if function.leakproof:
-        context.find("leakproof", "info", where, "LEAKPROOF is left off, which only a superuser may say.", "ALTER FUNCTION … LEAKPROOF sets it.")
-    signature = ", ".join(parameter.signature for parameter in parameters if function.procedure or parameter.mode != "OUT")
+        context.find(
+            "leakproof",
+            "info",
+            where,
+            "LEAKPROOF is left off, which only a superuser may say.",
+            "ALTER FUNCTION … LEAKPROOF sets it.",
+        )
+    signature = ", ".join(
+        parameter.signature for parameter in parameters if function.procedure or parameter.mode != "OUT"
+    )
     if reads or rows:
         context.late_functions.add(function.id)
-    made = RoutineDefinition(kind, ", ".join(parameter.sql for parameter in parameters), characteristics, f"AS {dollar_quote(body)}")
+    made = RoutineDefinition(
+        kind, ", ".join(parameter.sql for parameter in parameters), characteristics, f"AS {dollar_quote(body)}"
+    )
     return Routine(function, made, f"{kind} {name}({signature})", reads or rows)
 
 

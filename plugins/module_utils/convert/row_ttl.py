@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Row-level TTL: PostgreSQL deletes nothing by itself; a finding holds the job that does, and a procedure for it can be made."""
+"""Row-level TTL: PostgreSQL deletes nothing by itself; a finding holds the job that does, and a procedure for it can be
+made."""
+
 from __future__ import annotations
 
 from ..catalog.model import Table
@@ -18,7 +20,12 @@ except ImportError:  # named by libraries.missing()
 
 _EXPIRATION = "crdb_internal_expiration"
 _SCHEDULES = {
-    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
 _DEFAULT_SCHEDULE = "@daily"
@@ -29,7 +36,8 @@ _BATCH = 100
 
 
 def convert_ttl(table: Table, context: Context) -> None:
-    """Report a table whose rows expire, with the command for pg_cron where the expression has a counterpart; make the procedure where it is wanted."""
+    """Report a table whose rows expire, with the command for pg_cron where the expression has a counterpart; make the
+    procedure where it is wanted."""
     if not table.ttl:
         return
     where = context.full_name(table)
@@ -59,7 +67,9 @@ def _schedule(table: Table, where: str) -> str:
     cron = table.ttl.get("cron", _DEFAULT_SCHEDULE)
     schedule = _SCHEDULES.get(cron, cron)
     fields = schedule.split()
-    if len(fields) != _CRON_FIELDS or not all(character.isalnum() or character in _CRON_CHARACTERS for field in fields for character in field):
+    if len(fields) != _CRON_FIELDS or not all(
+        character.isalnum() or character in _CRON_CHARACTERS for field in fields for character in field
+    ):
         raise UnsupportedError(f"{where}: pg_cron has no counterpart of the schedule {cron}")
     return schedule
 
@@ -67,14 +77,20 @@ def _schedule(table: Table, where: str) -> str:
 def _call(procedure: str, table: Table, context: Context, where: str) -> str:
     """pg_cron lives in one database of a server, and calls procedures in all of them."""
     try:
-        arguments = (_job_name(table, context), literal(_schedule(table, where)), literal(f"CALL {procedure}()"), literal(clip(context.database.name)))
+        arguments = (
+            _job_name(table, context),
+            literal(_schedule(table, where)),
+            literal(f"CALL {procedure}()"),
+            literal(clip(context.database.name)),
+        )
         return f"In pg_cron's database: SELECT cron.schedule_in_database({', '.join(arguments)})"
     except UnsupportedError as error:
         return f"Have it called as often as it should, for example by pg_cron. {error}"
 
 
 def _create_procedure(expires: str, table: Table, context: Context, where: str) -> str:
-    """Add the procedure and return its quoted name. It commits after each batch; rows that somebody else has locked are left to the next call.
+    """Add the procedure and return its quoted name. It commits after each batch; rows that somebody else has locked are
+    left to the next call.
 
     A column can have the name of a variable, the name of a block is hidden by none of the two aliases.
     """

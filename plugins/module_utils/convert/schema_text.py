@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """From the text of SHOW CREATE … to PostgreSQL's SQL in files, for people who want only the schema."""
+
 from __future__ import annotations
 
 import codecs
@@ -25,7 +26,8 @@ _COUNTED = ("schemas", "types", "sequences", "tables", "views", "functions")
 
 @dataclass
 class SchemaFiles:
-    """The texts of the files, by their paths below the destination, what was found, and how many objects the source has."""
+    """The texts of the files, by their paths below the destination, what was found, and how many objects the source
+    has."""
 
     files: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -41,7 +43,9 @@ def read_source(path: str) -> str:
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path} is not UTF-8 text (byte {error.start}): write the shell's output as UTF-8") from error
+        raise ConfigurationError(
+            f"{path} is not UTF-8 text (byte {error.start}): write the shell's output as UTF-8"
+        ) from error
 
 
 def convert_text(text: str, database: str, features: ServerFeatures, options: ConvertOptions) -> SchemaFiles:
@@ -53,9 +57,13 @@ def convert_text(text: str, database: str, features: ServerFeatures, options: Co
     catalog = read_schema_text(text, database)
     found = [item for item in catalog.databases if _count(item)]
     if not found:
-        raise ConfigurationError("the schema text holds no CREATE statement: give it the output of SHOW CREATE ALL TABLES")
+        raise ConfigurationError(
+            "the schema text holds no CREATE statement: give it the output of SHOW CREATE ALL TABLES"
+        )
     keep_unconvertible_as_data(catalog, options.policies)
-    result = SchemaFiles(findings=list(catalog.findings), objects={"databases": len(found), **dict.fromkeys(_COUNTED, 0)})
+    result = SchemaFiles(
+        findings=list(catalog.findings), objects={"databases": len(found), **dict.fromkeys(_COUNTED, 0)}
+    )
     roles = convert_roles(catalog.roles, features, options)
     if roles.statements:
         result.files[ROLES] = "".join(render(roles)).strip() + "\n"
@@ -70,7 +78,14 @@ def _count(database: Database) -> int:
     return sum(len(getattr(database, name)) for name in _COUNTED)
 
 
-def _convert(database: Database, catalog: Catalog, directory: str, features: ServerFeatures, options: ConvertOptions, result: SchemaFiles) -> None:
+def _convert(
+    database: Database,
+    catalog: Catalog,
+    directory: str,
+    features: ServerFeatures,
+    options: ConvertOptions,
+    result: SchemaFiles,
+) -> None:
     conversion = convert_database(database, catalog.roles, features, options)
     result.findings += conversion.findings
     for name in _COUNTED:
@@ -80,7 +95,8 @@ def _convert(database: Database, catalog: Catalog, directory: str, features: Ser
 
 
 def write_files(dest: str, files: dict[str, str], check_mode: bool) -> bool:
-    """Write the files that are not there with this very text, each whole or not at all; return whether any had to be."""
+    """Write the files that are not there with this very text, each whole or not at all; return whether any had to
+    be."""
     outdated = [name for name, text in files.items() if _content(os.path.join(dest, name)) != text.encode("utf-8")]
     if not check_mode:
         for name in outdated:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Sequences: CREATE SEQUENCE, their owners, and the value that comes next."""
+
 from __future__ import annotations
 
 from ..catalog.model import Column, Sequence, Table
@@ -13,9 +14,7 @@ _INTEGER_TYPES = {"INT2": "smallint", "SMALLINT": "smallint", "INT4": "integer",
 
 def sequence_options(sequence: Sequence) -> str:
     """Return the options that CREATE SEQUENCE and GENERATED … AS IDENTITY share."""
-    return (
-        f"INCREMENT BY {sequence.increment} MINVALUE {sequence.minimum} MAXVALUE {sequence.maximum} START WITH {sequence.start} CACHE {sequence.cache}"
-    )
+    return f"INCREMENT BY {sequence.increment} MINVALUE {sequence.minimum} MAXVALUE {sequence.maximum} START WITH {sequence.start} CACHE {sequence.cache}"
 
 
 def create_sequence(sequence: Sequence, context: Context) -> None:
@@ -29,7 +28,8 @@ def create_sequence(sequence: Sequence, context: Context) -> None:
 def next_value(sequence: Sequence) -> SequenceValue:
     """Return what setval() is given, so that PostgreSQL hands out what CockroachDB would have.
 
-    After ALTER SEQUENCE a value may lie outside the bounds: the sequence then is at its end, or begins at the bound that it is coming from.
+    After ALTER SEQUENCE a value may lie outside the bounds: the sequence then is at its end, or begins at the bound
+    that it is coming from.
     """
     value = sequence.value or 0
     following = value + sequence.increment
@@ -48,7 +48,10 @@ def set_value(sequence: Sequence, context: Context) -> None:
         _set_virtual_value(sequence, context)
     elif sequence.value is None:
         context.find(
-            "sequence_value_unknown", "warning", context.full_name(sequence), "The backup does not hold the sequence's value; it begins at its start.",
+            "sequence_value_unknown",
+            "warning",
+            context.full_name(sequence),
+            "The backup does not hold the sequence's value; it begins at its start.",
             "Set it with setval() if the sequence was in use.",
         )
     else:
@@ -59,11 +62,19 @@ def set_value(sequence: Sequence, context: Context) -> None:
 
 def _set_virtual_value(sequence: Sequence, context: Context) -> None:
     """A virtual sequence gives unique_rowid values: go on after the highest one in the columns that draw from it."""
-    used = [(table, column) for table in context.tables.values() for column in table.columns if sequence.id in column.uses_sequence_ids]
+    used = [
+        (table, column)
+        for table in context.tables.values()
+        for column in table.columns
+        if sequence.id in column.uses_sequence_ids
+    ]
     for table, column in used[:1]:
         continue_after_data(context.schema(sequence), clip(sequence.name), table, column, context)
     context.find(
-        "virtual_sequence", "info", context.full_name(sequence), "The virtual sequence becomes an ordinary one that goes on after the highest value.",
+        "virtual_sequence",
+        "info",
+        context.full_name(sequence),
+        "The virtual sequence becomes an ordinary one that goes on after the highest value.",
         "It stays a sequence whatever becomes of unique_rowid(), for applications may call nextval() by its name.",
     )
 
@@ -74,7 +85,8 @@ def continue_after_data(schema: str, name: str, table: Table, column: Column, co
     if column.type.family != "int":
         return
     sql = (
-        f"SELECT pg_catalog.setval({literal(quote(schema, name))}, CASE WHEN {highest} >= 1 THEN {highest} ELSE 1 END, coalesce({highest} >= 1, false)) "
+        f"SELECT pg_catalog.setval({literal(quote(schema, name))}, CASE WHEN {highest} >= 1 THEN {highest} ELSE 1 "
+        f"END, coalesce({highest} >= 1, false)) "
         f"FROM {context.qualified(table)}"
     )
     after = SequenceValue(after=(context.schema(table), clip(table.name), clip(column.name)))
@@ -90,7 +102,12 @@ def own_sequence(sequence: Sequence, context: Context) -> None:
     if column is None:
         return
     if table.schema_id != sequence.schema_id:
-        context.find("sequence_owner", "info", context.full_name(sequence), "OWNED BY is left off: PostgreSQL wants the sequence and the table in one schema.")
+        context.find(
+            "sequence_owner",
+            "info",
+            context.full_name(sequence),
+            "OWNED BY is left off: PostgreSQL wants the sequence and the table in one schema.",
+        )
         return
     add_owner(clip(sequence.name), table, column, context)
     context.owned_sequence_ids.add(sequence.id)

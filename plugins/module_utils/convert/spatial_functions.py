@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CockroachDB's spatial functions: they follow PostGIS, so that most have the same name and meaning there."""
+
 from __future__ import annotations
 
-SAME = frozenset("""
+SAME = frozenset(
+    """
 geomfromewkb geomfromewkt postgis_addbbox postgis_dropbbox postgis_full_version postgis_geos_version postgis_getbbox postgis_hasbbox postgis_lib_build_date
 postgis_lib_version postgis_liblwgeom_version postgis_libxml_version postgis_proj_version postgis_scripts_build_date postgis_scripts_installed
 postgis_scripts_released postgis_version postgis_wagyu_version
@@ -28,28 +30,48 @@ st_rotate st_rotatex st_rotatey st_rotatez st_scale st_segmentize st_setpoint st
 st_simplifypreservetopology st_snap st_snaptogrid st_srid st_startpoint st_subdivide st_summary st_swapordinates st_symdifference st_tileenvelope
 st_touches st_transform st_translate st_transscale st_unaryunion st_union st_voronoilines st_voronoipolygons st_within st_wkbtosql st_wkttosql st_x st_y
 st_z st_zmflag
-""".split())
+""".split()
+)
 """Functions of PostGIS."""
 NOT_IMMUTABLE = frozenset(("st_generatepoints", "st_asgeojson"))
-"""Of these one form is not IMMUTABLE in pg_proc: points without a seed, and the text of a row. Every form of the others is."""
+"""Of these one form is not IMMUTABLE in pg_proc: points without a seed, and the text of a row. Every form of the others
+is."""
 RENAMED = {
-    **{f"_st_{name}": f"st_{name}" for name in
-       "contains containsproperly coveredby covers crosses dfullywithin dwithin equals intersects overlaps touches within".split()},
-    "st_symmetricdifference": "st_symdifference", "st_linestringfromtext": "st_linefromtext", "st_multilinefromtext": "st_mlinefromtext",
-    "st_multilinestringfromwkb": "st_multilinefromwkb", "st_multipolyfromtext": "st_mpolyfromtext", "st_multipolygonfromwkb": "st_multipolyfromwkb",
-    "st_geogfromewkt": "st_geogfromtext", "st_geogfromewkb": "st_geogfromwkb", "st_memcollect": "st_collect",
+    **{
+        f"_st_{name}": f"st_{name}"
+        for name in "contains containsproperly coveredby covers crosses dfullywithin dwithin equals intersects "
+        "overlaps touches within".split()
+    },
+    "st_symmetricdifference": "st_symdifference",
+    "st_linestringfromtext": "st_linefromtext",
+    "st_multilinefromtext": "st_mlinefromtext",
+    "st_multilinestringfromwkb": "st_multilinefromwkb",
+    "st_multipolyfromtext": "st_mpolyfromtext",
+    "st_multipolygonfromwkb": "st_multipolyfromwkb",
+    "st_geogfromewkt": "st_geogfromtext",
+    "st_geogfromewkb": "st_geogfromwkb",
+    "st_memcollect": "st_collect",
 }
 """CockroachDB's further names, and PostGIS's internal ones for the same without an index."""
 _ANY = ""
 _EXCLUSIVE = "(st_dwithin(_0, _1, _2) AND st_distance(_0, _1) < _2)"
 TEMPLATES = {
-    ("geometrytype", _ANY): "substr(st_geometrytype(_0), 4)", ("st_ashexwkb", _ANY): "upper(encode(st_asbinary(_0), 'hex'))",
-    ("st_asewkb", "geography"): "st_asewkb(CAST(_0 AS geometry))", ("st_ashexewkb", "geography"): "st_ashexewkb(CAST(_0 AS geometry))",
+    ("geometrytype", _ANY): "substr(st_geometrytype(_0), 4)",
+    ("st_ashexwkb", _ANY): "upper(encode(st_asbinary(_0), 'hex'))",
+    ("st_asewkb", "geography"): "st_asewkb(CAST(_0 AS geometry))",
+    ("st_ashexewkb", "geography"): "st_ashexewkb(CAST(_0 AS geometry))",
     ("st_geogfromgeojson", _ANY): "CAST(st_geomfromgeojson(_0) AS geography)",
-    ("st_dwithinexclusive", "geometry"): _EXCLUSIVE, ("_st_dwithinexclusive", "geometry"): _EXCLUSIVE,
+    ("st_dwithinexclusive", "geometry"): _EXCLUSIVE,
+    ("_st_dwithinexclusive", "geometry"): _EXCLUSIVE,
 }
 """(function, family of the first argument; '' for any) to PostGIS's form."""
-MOST_ARGUMENTS = {"st_geogfromtext": 1, "st_geographyfromtext": 1, "st_geogfromwkb": 1, "st_dwithinexclusive": 3, "_st_dwithinexclusive": 3}
+MOST_ARGUMENTS = {
+    "st_geogfromtext": 1,
+    "st_geographyfromtext": 1,
+    "st_geogfromwkb": 1,
+    "st_dwithinexclusive": 3,
+    "_st_dwithinexclusive": 3,
+}
 """PostGIS has no form with more."""
 
 _GEOS = "the points that GEOS computes may have other last digits and another order"
@@ -60,35 +82,63 @@ _SERVER = "it describes PostgreSQL's own PostGIS"
 _DIMENSIONS = "CockroachDB drops Z and M"
 _SRID = "CockroachDB drops the SRID, and zeros have other signs"
 DIFFERENT = {
-    **dict.fromkeys("""st_buffer st_clipbybox2d st_difference st_intersection st_linemerge st_makevalid st_memunion st_minimumboundingcircle
+    **dict.fromkeys(
+        """st_buffer st_clipbybox2d st_difference st_intersection st_linemerge st_makevalid st_memunion st_minimumboundingcircle
     st_minimumboundingradius st_minimumclearance st_minimumclearanceline st_node st_orientedenvelope st_pointonsurface st_sharedpaths st_simplify
     st_simplifypreservetopology st_snap st_subdivide st_symdifference st_symmetricdifference st_unaryunion st_union st_voronoilines
-    st_voronoipolygons""".split(), f"{_GEOS}, and {_EMPTY}"),
-    **dict.fromkeys("""st_addmeasure st_angle st_azimuth st_centroid st_frechetdistance st_hausdorffdistance st_linelocatepoint st_linesubstring st_rotate
-    st_rotatex st_rotatey st_rotatez st_segmentize st_transform""".split(), _DIGITS),
+    st_voronoipolygons""".split(),
+        f"{_GEOS}, and {_EMPTY}",
+    ),
+    **dict.fromkeys(
+        """st_addmeasure st_angle st_azimuth st_centroid st_frechetdistance st_hausdorffdistance st_linelocatepoint st_linesubstring st_rotate
+    st_rotatex st_rotatey st_rotatez st_segmentize st_transform""".split(),
+        _DIGITS,
+    ),
     **dict.fromkeys(("st_boundary", "st_convexhull"), _EMPTY),
     **dict.fromkeys(("st_astext", "st_asewkt", "st_askml", "st_summary"), _TEXT),
-    **dict.fromkeys((name for name in SAME if name.startswith("postgis_") and name not in (
-        "postgis_addbbox", "postgis_dropbbox", "postgis_getbbox", "postgis_hasbbox")), _SERVER),
+    **dict.fromkeys(
+        (
+            name
+            for name in SAME
+            if name.startswith("postgis_")
+            and name not in ("postgis_addbbox", "postgis_dropbbox", "postgis_getbbox", "postgis_hasbbox")
+        ),
+        _SERVER,
+    ),
     **dict.fromkeys(("st_startpoint", "st_endpoint", "st_expand", "st_scale"), _DIMENSIONS),
     **dict.fromkeys(("st_lineinterpolatepoint", "st_lineinterpolatepoints"), f"{_DIMENSIONS}, and {_DIGITS}"),
     **dict.fromkeys(("st_closestpoint", "st_shortestline"), _SRID),
-    **dict.fromkeys(("st_longestline", "st_maxdistance"), "it is NULL for collections and for geometries of different dimensions"),
-    **dict.fromkeys(("st_distancesphere", "st_distancespheroid"), f"{_DIGITS}, and the distance to an empty geometry is not NULL"),
-    **dict.fromkeys(("st_contains", "st_within", "_st_contains", "_st_within"), "CockroachDB has points within what they only touch when they are several"),
-    **dict.fromkeys(("st_forcepolygonccw", "st_forcepolygoncw"), "lines and rings that cross themselves are turned otherwise"),
-    "st_asgeojson": "M is left out, and some numbers are written otherwise", "st_asencodedpolyline": "CockroachDB takes M for a place",
+    **dict.fromkeys(
+        ("st_longestline", "st_maxdistance"), "it is NULL for collections and for geometries of different dimensions"
+    ),
+    **dict.fromkeys(
+        ("st_distancesphere", "st_distancespheroid"), f"{_DIGITS}, and the distance to an empty geometry is not NULL"
+    ),
+    **dict.fromkeys(
+        ("st_contains", "st_within", "_st_contains", "_st_within"),
+        "CockroachDB has points within what they only touch when they are several",
+    ),
+    **dict.fromkeys(
+        ("st_forcepolygonccw", "st_forcepolygoncw"), "lines and rings that cross themselves are turned otherwise"
+    ),
+    "st_asgeojson": "M is left out, and some numbers are written otherwise",
+    "st_asencodedpolyline": "CockroachDB takes M for a place",
     "st_collectionextract": "CockroachDB returns nothing for a geometry that is no collection but of the type",
-    "st_generatepoints": "the points are others", "st_geohash": "it is NULL for an empty geometry",
-    "st_linecrossingdirection": "a line that begins on the other has another sign", "st_memsize": "PostGIS counts its own bytes",
-    "st_nrings": "CockroachDB counts no rings of multipolygons", "st_pointn": "a negative position counts from the end",
-    "st_project": "CockroachDB v22.1 exchanges longitude and latitude", "st_removerepeatedpoints": "M makes points different",
+    "st_generatepoints": "the points are others",
+    "st_geohash": "it is NULL for an empty geometry",
+    "st_linecrossingdirection": "a line that begins on the other has another sign",
+    "st_memsize": "PostGIS counts its own bytes",
+    "st_nrings": "CockroachDB counts no rings of multipolygons",
+    "st_pointn": "a negative position counts from the end",
+    "st_project": "CockroachDB v22.1 exchanges longitude and latitude",
+    "st_removerepeatedpoints": "M makes points different",
     "st_swapordinates": "CockroachDB v22.1 exchanges others where there is a Z or M",
     "st_reverse": "the rings of a polygon are in another order",
 }
 """What PostGIS does otherwise, by CockroachDB's name."""
 GEOGRAPHY_DIFFERENT = dict.fromkeys(
-    "st_area st_azimuth st_buffer st_centroid st_distance st_intersection st_length st_perimeter st_project st_segmentize".split(),
+    "st_area st_azimuth st_buffer st_centroid st_distance st_intersection st_length st_perimeter st_project "
+    "st_segmentize".split(),
     "distances on the earth have other last digits",
 )
 
@@ -107,7 +157,8 @@ RETURNS = {
     st_rotatez st_scale st_setpoint st_sharedpaths st_shiftlongitude st_shortestline st_simplify st_simplifypreservetopology st_snap st_snaptogrid
     st_startpoint st_subdivide st_swapordinates st_symdifference st_symmetricdifference st_transform st_translate st_transscale st_unaryunion st_union
     st_voronoilines st_voronoipolygons st_wkbtosql st_wkttosql geomfromewkb geomfromewkt""",
-    "geography": "st_geogfromewkb st_geogfromewkt st_geogfromgeojson st_geogfromtext st_geogfromwkb st_geographyfromtext st_project",
+    "geography": "st_geogfromewkb st_geogfromewkt st_geogfromgeojson st_geogfromtext st_geogfromwkb "
+    "st_geographyfromtext st_project",
     "float": """st_angle st_area st_area2d st_azimuth st_distance st_distancesphere st_distancespheroid st_frechetdistance st_hausdorffdistance st_length
     st_length2d st_linelocatepoint st_m st_maxdistance st_minimumclearance st_perimeter st_perimeter2d st_x st_y st_z""",
     "int": """st_coorddim st_dimension st_linecrossingdirection st_memsize st_ndims st_npoints st_nrings st_numgeometries st_numinteriorring

@@ -1,11 +1,28 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """strftime formats as formats of to_char() and to_timestamp()."""
+
 from __future__ import annotations
 
 _PATTERNS = {
-    "Y": "YYYY", "y": "YY", "m": "MM", "d": "DD", "H": "HH24", "I": "HH12", "M": "MI", "S": "SS", "j": "DDD", "p": "AM", "b": "Mon", "B": "FMMonth", "a": "Dy",
-    "A": "FMDay", "F": "YYYY-MM-DD", "T": "HH24:MI:SS", "R": "HH24:MI", "f": "US",
+    "Y": "YYYY",
+    "y": "YY",
+    "m": "MM",
+    "d": "DD",
+    "H": "HH24",
+    "I": "HH12",
+    "M": "MI",
+    "S": "SS",
+    "j": "DDD",
+    "p": "AM",
+    "b": "Mon",
+    "B": "FMMonth",
+    "a": "Dy",
+    "A": "FMDay",
+    "F": "YYYY-MM-DD",
+    "T": "HH24:MI:SS",
+    "R": "HH24:MI",
+    "f": "US",
 }
 
 
@@ -21,7 +38,7 @@ def to_char_format(format_text: str) -> str:
             plain += format_text[position]
             position += 1
             continue
-        code = format_text[position + 1:position + 2]
+        code = format_text[position + 1 : position + 2]
         if code == "%":
             plain += "%"
         elif code in _PATTERNS:

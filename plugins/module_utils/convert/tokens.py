@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CockroachDB's forms that no SQL parser knows, replaced in the list of tokens by forms that it does."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -24,15 +25,17 @@ _STATEMENTS = frozenset(("SHOW", "EXPLAIN", "INSERT", "UPSERT", "UPDATE", "DELET
 
 
 def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
-    """Return the tokens with references by id as names and without join methods, and whether the statement is an UPSERT.
+    """Return the tokens with references by id as names and without join methods, and whether the statement is an
+    UPSERT.
 
-    Raises UnsupportedError for AS OF SYSTEM TIME, for a statement in brackets, which PostgreSQL cannot read from, and for columns by number (@1).
+    Raises UnsupportedError for AS OF SYSTEM TIME, for a statement in brackets, which PostgreSQL cannot read from, and
+    for columns by number (@1).
     """
     kept: list[Any] = []
     upsert = False
     position = 0
     while position < len(tokens):
-        words = [token.text.upper() for token in tokens[position:position + 4]]
+        words = [token.text.upper() for token in tokens[position : position + 4]]
         token = tokens[position]
         if words == ["AS", "OF", "SYSTEM", "TIME"]:
             raise UnsupportedError(f"{where}: AS OF SYSTEM TIME reads the past, which PostgreSQL cannot")
@@ -50,7 +53,9 @@ def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
             position += 1
         elif token.token_type == TokenType.HEX_STRING and token.end - token.start == len(token.text) + 1:
             # 0x1F is a number, and two characters longer than its digits; x'1F' is bytes.
-            kept.append(Token(TokenType.NUMBER, str(int(token.text, 16)), token.line, token.col, token.start, token.end))
+            kept.append(
+                Token(TokenType.NUMBER, str(int(token.text, 16)), token.line, token.col, token.start, token.end)
+            )
             position += 1
         elif words[:2] == ["UPSERT", "INTO"]:
             kept.append(Token(TokenType.INSERT, "INSERT", token.line, token.col, token.start, token.end))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Small parts of PostgreSQL's syntax trees."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -31,7 +32,8 @@ def call(name: str, *arguments: Any) -> Any:
 
 
 def filled(template: str, *values: Any) -> Any:
-    """Return the tree of a template in which the columns _0, _1 … stand for ``values``, in parentheses where they could come apart."""
+    """Return the tree of a template in which the columns _0, _1 … stand for ``values``, in parentheses where they could
+    come apart."""
     tree = parse(template, "template")
     for column in list(tree.find_all(exp.Column)):
         if column.name in _PLACES:
@@ -42,7 +44,11 @@ def filled(template: str, *values: Any) -> Any:
 
 def bracketed(value: Any) -> Any:
     """Put anything but a single item in parentheses."""
-    return value if isinstance(value, (exp.Column, exp.Literal, exp.Paren, exp.Cast, exp.Anonymous, exp.Identifier)) else exp.Paren(this=value)
+    return (
+        value
+        if isinstance(value, (exp.Column, exp.Literal, exp.Paren, exp.Cast, exp.Anonymous, exp.Identifier))
+        else exp.Paren(this=value)
+    )
 
 
 def constant_text(node: Any) -> Any:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The PostgreSQL name of a CockroachDB type."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -12,11 +13,43 @@ from .context import Context
 from .conversion_policies import TEXT
 
 _BY_OID = {
-    16: "boolean", 17: "bytea", 18: '"char"', 19: "name", 20: "bigint", 21: "smallint", 23: "integer", 24: "regproc", 25: "text", 26: "oid", 114: "jsonb",
-    700: "real", 701: "double precision", 869: "inet", 1042: "character", 1043: "character varying", 1082: "date", 1083: "time",
-    1114: "timestamp", 1184: "timestamptz", 1186: "interval", 1266: "timetz", 1560: "bit", 1562: "bit varying", 1700: "numeric",
-    1790: "refcursor", 2202: "regprocedure", 2205: "regclass", 2206: "regtype", 2950: "uuid", 3220: "pg_lsn", 3614: "tsvector", 3615: "tsquery",
-    3802: "jsonb", 4072: "jsonpath", 4089: "regnamespace", 4096: "regrole",
+    16: "boolean",
+    17: "bytea",
+    18: '"char"',
+    19: "name",
+    20: "bigint",
+    21: "smallint",
+    23: "integer",
+    24: "regproc",
+    25: "text",
+    26: "oid",
+    114: "jsonb",
+    700: "real",
+    701: "double precision",
+    869: "inet",
+    1042: "character",
+    1043: "character varying",
+    1082: "date",
+    1083: "time",
+    1114: "timestamp",
+    1184: "timestamptz",
+    1186: "interval",
+    1266: "timetz",
+    1560: "bit",
+    1562: "bit varying",
+    1700: "numeric",
+    1790: "refcursor",
+    2202: "regprocedure",
+    2205: "regclass",
+    2206: "regtype",
+    2950: "uuid",
+    3220: "pg_lsn",
+    3614: "tsvector",
+    3615: "tsquery",
+    3802: "jsonb",
+    4072: "jsonpath",
+    4089: "regnamespace",
+    4096: "regrole",
 }
 _BARE_CHARACTER, _BARE_VARYING = 1042, 1043
 _BITS = frozenset((1560, 1562))
@@ -30,7 +63,8 @@ _FLOAT4, _CHAR = 700, 18
 
 
 def type_name(kind: SqlType, context: Context, where: str) -> str:
-    """Return the type's SQL text without a collation. ``where`` is the full name of the column, for findings and messages."""
+    """Return the type's SQL text without a collation. ``where`` is the full name of the column, for findings and
+    messages."""
     if kind.family == "array":
         if kind.element is None:
             raise UnsupportedError(f"{where}: an array without an element type")
@@ -43,7 +77,10 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
         return _geometry(kind, context, where)
     if kind.family == "box2d":
         context.find(
-            "type_as_text", "warning", where, "The box2d column becomes text, which keeps all digits: PostGIS rounds those of its own box2d.",
+            "type_as_text",
+            "warning",
+            where,
+            "The box2d column becomes text, which keeps all digits: PostGIS rounds those of its own box2d.",
             "Cast it to box2d in queries.",
         )
         return "text"
@@ -52,22 +89,36 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
             return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
         if kind.family == "ltree" and context.features.major < _LONG_LABELS_FROM:
             context.find(
-                "ltree_labels", "warning", where, "Labels with hyphens or of more than 255 characters are an error: PostgreSQL has them from version 16 on.",
+                "ltree_labels",
+                "warning",
+                where,
+                "Labels with hyphens or of more than 255 characters are an error: PostgreSQL has them from version 16 "
+                "on.",
                 "Take a newer server if the column holds such labels.",
             )
         return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
     if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
         return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
     if kind.family == "collated" and kind.oid == _CHAR:
-        context.find("type_as_text", "info", where, 'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.')
+        context.find(
+            "type_as_text",
+            "info",
+            where,
+            'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.',
+        )
         return "text"
     if kind.oid in OBJECT_IDENTIFIERS:
         return _object_identifier(kind, context, where)
     if kind.oid not in _BY_OID:
-        raise UnsupportedError(f"{where}: the type {kind.family} (oid {kind.oid}) has no known counterpart in PostgreSQL")
+        raise UnsupportedError(
+            f"{where}: the type {kind.family} (oid {kind.oid}) has no known counterpart in PostgreSQL"
+        )
     if kind.oid == _FLOAT4:
         context.find(
-            "float4_rounded", "warning", where, "Some releases of CockroachDB keep the digits of FLOAT8 in FLOAT4 columns; PostgreSQL's real rounds them.",
+            "float4_rounded",
+            "warning",
+            where,
+            "Some releases of CockroachDB keep the digits of FLOAT8 in FLOAT4 columns; PostgreSQL's real rounds them.",
             "Where these digits matter, make the column FLOAT8 in CockroachDB first.",
         )
     return _plain(kind)
@@ -77,15 +128,23 @@ def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
     name = _BY_OID[kind.oid]
     if context.options.policies.object_identifiers == TEXT:
         context.find(
-            "object_identifier", "warning", where,
-            f"The {name} values become the names of what they mean, as text that does not follow when something gets another name; those that mean nothing "
+            "object_identifier",
+            "warning",
+            where,
+            f"The {name} values become the names of what they mean, as text that does not follow when something gets "
+            "another name; those that mean nothing "
             "that is migrated keep their numbers.",
-            "The numbers are those that consist of digits only (~ '^[0-9]+$'): look up their meaning in CockroachDB before it is switched off.",
+            "The numbers are those that consist of digits only (~ '^[0-9]+$'): look up their meaning in CockroachDB "
+            "before it is switched off.",
         )
         return "text"
     context.find(
-        "object_identifier", "warning", where, f"The {name} values become plain oid numbers: they name CockroachDB's own objects.",
-        "Look up the numbers' meaning in CockroachDB before it is switched off, or have names written with conversion_policies (object_identifiers: text).",
+        "object_identifier",
+        "warning",
+        where,
+        f"The {name} values become plain oid numbers: they name CockroachDB's own objects.",
+        "Look up the numbers' meaning in CockroachDB before it is switched off, or have names written with "
+        "conversion_policies (object_identifiers: text).",
     )
     return "oid"
 
@@ -103,7 +162,9 @@ def _plain(kind: SqlType) -> str:
     if kind.family == "decimal" and kind.precision:
         return f"numeric({kind.precision},{kind.width})"
     if kind.family == "interval" and kind.interval_fields:
-        seconds = f"({kind.precision})" if kind.precision is not None and kind.interval_fields.endswith("SECOND") else ""
+        seconds = (
+            f"({kind.precision})" if kind.precision is not None and kind.interval_fields.endswith("SECOND") else ""
+        )
         return f"interval {kind.interval_fields}{seconds}"
     if kind.oid in _TIMES and kind.precision is not None:
         return f"{name}({kind.precision})"
@@ -123,7 +184,10 @@ def _geometry(kind: SqlType, context: Context, where: str) -> str:
 def _text_instead(family: str, extension: str, context: Context, where: str) -> str:
     form = " (hexadecimal EWKB)" if family in _GEOMETRIES else ""
     context.find(
-        "type_as_text", "warning", where, f"The {family} column becomes text{form}: the server does not have the extension {extension}.",
+        "type_as_text",
+        "warning",
+        where,
+        f"The {family} column becomes text{form}: the server does not have the extension {extension}.",
         f"Install {extension} on the target server and run the import again, or convert the column later.",
     )
     return "text"
@@ -153,7 +217,8 @@ def operand_type(kind: SqlType, context: Context, where: str) -> str:
 
 
 def extension_of(kind: SqlType) -> str:
-    """Return the extension whose type PostgreSQL has for this one, '' where it needs none; without it the type becomes text."""
+    """Return the extension whose type PostgreSQL has for this one, '' where it needs none; without it the type becomes
+    text."""
     if kind.family in _GEOMETRIES:
         return "postgis"
     if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:

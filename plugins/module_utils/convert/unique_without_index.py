@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """UNIQUE WITHOUT INDEX: a unique index, or a trigger that looks for other rows with the same values."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -24,11 +25,33 @@ except ImportError:  # named by libraries.missing()
     exp = None
 
 _LOCKS = 1024
-"""A transaction holds at most so many locks for a constraint, however many rows it writes: PostgreSQL has room for a few thousand in all."""
-_HASHED = frozenset((
-    "bool", "int", "float", "decimal", "date", "timestamp", "timestamptz", "interval", "string", "collated", "bytes", "oid", "uuid", "inet", "time", "timetz",
-    "enum", "json", "pg_lsn", "geometry", "geography",
-))
+"""A transaction holds at most so many locks for a constraint, however many rows it writes: PostgreSQL has room for a
+few thousand in all."""
+_HASHED = frozenset(
+    (
+        "bool",
+        "int",
+        "float",
+        "decimal",
+        "date",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "string",
+        "collated",
+        "bytes",
+        "oid",
+        "uuid",
+        "inet",
+        "time",
+        "timetz",
+        "enum",
+        "json",
+        "pg_lsn",
+        "geometry",
+        "geography",
+    )
+)
 """Types whose values PostgreSQL can hash so that equal ones have one hash. Of the others equal values have one text."""
 _OF_EXTENSIONS = frozenset(("ltree", "geometry", "geography", "vector", "box2d"))
 _COCKROACH_OIDS = range(90000, 100000)
@@ -42,28 +65,47 @@ def create_unique_without_index(table: Table, context: Context) -> None:
         if context.options.policies.unique_without_index != TRIGGER:
             _create_as_index(constraint, table, context, where)
         elif _is_referenced(constraint, table, context):
-            context.find("unique_without_index_referenced", "info", where, "The constraint becomes a unique index all the same: a foreign key refers to it.")
+            context.find(
+                "unique_without_index_referenced",
+                "info",
+                where,
+                "The constraint becomes a unique index all the same: a foreign key refers to it.",
+            )
             _create_as_index(constraint, table, context, where)
         else:
             _create_as_trigger(constraint, table, context, where)
 
 
 def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
-    context.find("unique_without_index", "info", where, "UNIQUE WITHOUT INDEX becomes a unique index.", "conversion_policies can have a trigger instead.")
+    context.find(
+        "unique_without_index",
+        "info",
+        where,
+        "UNIQUE WITHOUT INDEX becomes a unique index.",
+        "conversion_policies can have a trigger instead.",
+    )
     if not constraint.validated:
         context.find(
-            "unique_not_validated", "error", where,
-            "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not unique.",
+            "unique_not_validated",
+            "error",
+            where,
+            "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not "
+            "unique.",
             "Remove the rows that are there twice, then make a unique index.",
         )
     create_index(index_instead(constraint, table), table, context)
 
 
 def index_instead(constraint: UniqueWithoutIndex, table: Table) -> Index:
-    """Return the index that stands for a constraint and has its comment; its id is below zero, where no index of CockroachDB has its own."""
+    """Return the index that stands for a constraint and has its comment; its id is below zero, where no index of
+    CockroachDB has its own."""
     return Index(
-        -1 - table.unique_without_index.index(constraint), constraint.name, unique=constraint.validated,
-        columns=[IndexColumn(column_id) for column_id in constraint.column_ids], predicate=constraint.predicate, comment=constraint.comment,
+        -1 - table.unique_without_index.index(constraint),
+        constraint.name,
+        unique=constraint.validated,
+        columns=[IndexColumn(column_id) for column_id in constraint.column_ids],
+        predicate=constraint.predicate,
+        comment=constraint.comment,
     )
 
 
@@ -73,7 +115,9 @@ def _is_referenced(constraint: UniqueWithoutIndex, table: Table, context: Contex
     indexes = [index for index in [table.primary_index, *table.indexes] if index.unique and not index.predicate]
     if any({part.column_id for part in index.columns} == wanted for index in indexes):
         return False
-    keys = [key for other in context.database.tables for key in other.foreign_keys if key.referenced_table_id == table.id]
+    keys = [
+        key for other in context.database.tables for key in other.foreign_keys if key.referenced_table_id == table.id
+    ]
     return any(set(key.referenced_column_ids) == wanted for key in keys)
 
 
@@ -82,31 +126,60 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     try:
         condition = _Condition(constraint, table, context, where)
     except UnsupportedError as error:
-        context.find("unique_left_out", "error", where, f"The constraint is left out. {error}", "Write a trigger or make a unique index by hand.")
+        context.find(
+            "unique_left_out",
+            "error",
+            where,
+            f"The constraint is left out. {error}",
+            "Write a trigger or make a unique index by hand.",
+        )
         return
     create_index(replace(index_instead(constraint, table), unique=False, predicate=""), table, context)
     schema, name = context.schema(table), clip(constraint.name)
     function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", where)
     # The function sees all rows, whoever writes one. What extensions bring lies in the schema public.
-    path = "pg_catalog, public, pg_temp" if any(map(_needs_extension, [*columns, *condition.columns])) else "pg_catalog, pg_temp"
+    path = (
+        "pg_catalog, public, pg_temp"
+        if any(map(_needs_extension, [*columns, *condition.columns]))
+        else "pg_catalog, pg_temp"
+    )
     routine = RoutineDefinition(
-        "FUNCTION", "", f"RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path}",
+        "FUNCTION",
+        "",
+        f"RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path}",
         f"AS {dollar_quote(_body(columns, condition, table, context))}",
     )
-    context.conversion.add("function", "function", routine.create(quote(schema, function)), function, schema, expects=routine)
+    context.conversion.add(
+        "function", "function", routine.create(quote(schema, function)), function, schema, expects=routine
+    )
     made = TriggerDefinition(
         f"AFTER INSERT OR UPDATE{_of([*columns, *condition.columns], table)}",
-        f"FOR EACH ROW{_when(columns, condition)} EXECUTE FUNCTION {quote(schema, function)}()", constraint=True,
+        f"FOR EACH ROW{_when(columns, condition)} EXECUTE FUNCTION {quote(schema, function)}()",
+        constraint=True,
     )
     context.conversion.add(
-        "trigger", "constraint_trigger", made.create(quote(name), context.qualified(table)), name, schema, clip(table.name), expects=made,
+        "trigger",
+        "constraint_trigger",
+        made.create(quote(name), context.qualified(table)),
+        name,
+        schema,
+        clip(table.name),
+        expects=made,
         needs=[Need("routine", function, schema)],
     )
     context.find(
-        "unique_without_index", "info" if constraint.validated else "warning", where,
-        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The rows that are loaded are not checked"
-        + (", as CockroachDB has done that." if constraint.validated else ", and CockroachDB has not done that either: some may be there twice."),
-        "ON CONFLICT does not know the constraint, and transactions that are REPEATABLE READ may not write these columns; in READ COMMITTED and SERIALIZABLE "
+        "unique_without_index",
+        "info" if constraint.validated else "warning",
+        where,
+        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The rows that are loaded are not "
+        "checked"
+        + (
+            ", as CockroachDB has done that."
+            if constraint.validated
+            else ", and CockroachDB has not done that either: some may be there twice."
+        ),
+        "ON CONFLICT does not know the constraint, and transactions that are REPEATABLE READ may not write these "
+        "columns; in READ COMMITTED and SERIALIZABLE "
         "it holds.",
     )
 
@@ -150,17 +223,29 @@ def _when(columns: list[Column], condition: _Condition) -> str:
 def _body(columns: list[Column], condition: _Condition, table: Table, context: Context) -> str:
     """Look for a second row, after a lock that a transaction with the same values waits for.
 
-    A transaction that is REPEATABLE READ would not see the row of the one that it has waited for; one that is SERIALIZABLE neither, but fails.
+    A transaction that is REPEATABLE READ would not see the row of the one that it has waited for; one that is
+    SERIALIZABLE neither, but fails.
     """
     names = [quote(clip(column.name)) for column in columns]
     casts = [operand_type(column.type, context, context.full_name(table, column.name)) for column in columns]
     same = [
-        f"CAST(other.{name} AS {kind}) = CAST(NEW.{name} AS {kind})" if kind else f"other.{name} = NEW.{name}" for name, kind in zip(names, casts)
+        f"CAST(other.{name} AS {kind}) = CAST(NEW.{name} AS {kind})" if kind else f"other.{name} = NEW.{name}"
+        for name, kind in zip(names, casts)
     ]
-    same += [f"interval_send(other.{name}) = interval_send(NEW.{name})" for name, column in zip(names, columns) if column.type.family == "interval"]
+    same += [
+        f"interval_send(other.{name}) = interval_send(NEW.{name})"
+        for name, column in zip(names, columns)
+        if column.type.family == "interval"
+    ]
     same += [condition.other] if condition.other else []
-    hashed = [f"NEW.{name}" if _is_hashed(column) else f"CAST(NEW.{name} AS text)" for name, column in zip(names, columns)]
-    detail = f"Key ({', '.join(clip(column.name) for column in columns)})=(".replace("%", "%%") + ", ".join(["%s"] * len(columns)) + ") already exists."
+    hashed = [
+        f"NEW.{name}" if _is_hashed(column) else f"CAST(NEW.{name} AS text)" for name, column in zip(names, columns)
+    ]
+    detail = (
+        f"Key ({', '.join(clip(column.name) for column in columns)})=(".replace("%", "%%")
+        + ", ".join(["%s"] * len(columns))
+        + ") already exists."
+    )
     return f"""
 BEGIN
     IF current_setting('transaction_isolation') = 'repeatable read' THEN
@@ -168,11 +253,11 @@ BEGIN
             MESSAGE = format('the constraint "%s" cannot be checked in a REPEATABLE READ transaction', TG_NAME),
             HINT = 'Use READ COMMITTED or SERIALIZABLE.';
     END IF;
-    PERFORM pg_advisory_xact_lock(hash_record(ROW(TG_RELID, TG_NAME)), hash_record(ROW({', '.join(hashed)})) & {_LOCKS - 1});
-    IF (SELECT count(*) FROM (SELECT FROM {context.qualified(table)} AS other WHERE {' AND '.join(same)} LIMIT 2) AS found) > 1 THEN
+    PERFORM pg_advisory_xact_lock(hash_record(ROW(TG_RELID, TG_NAME)), hash_record(ROW({", ".join(hashed)})) & {_LOCKS - 1});
+    IF (SELECT count(*) FROM (SELECT FROM {context.qualified(table)} AS other WHERE {" AND ".join(same)} LIMIT 2) AS found) > 1 THEN
         RAISE EXCEPTION USING ERRCODE = 'unique_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA,
             MESSAGE = format('duplicate key value violates unique constraint "%s"', TG_NAME),
-            DETAIL = format({literal(detail)}, {', '.join(f'NEW.{name}' for name in names)});
+            DETAIL = format({literal(detail)}, {", ".join(f"NEW.{name}" for name in names)});
     END IF;
     RETURN NULL;
 END

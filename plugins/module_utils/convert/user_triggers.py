@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Triggers that users wrote."""
+
 from __future__ import annotations
 
 from ..catalog.model import Function, Table, Trigger
@@ -15,24 +16,43 @@ _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
 
 def create_triggers(table: Table, context: Context) -> None:
-    """Add CREATE TRIGGER for every trigger whose function is there; they fire in the order of their names on both sides."""
+    """Add CREATE TRIGGER for every trigger whose function is there; they fire in the order of their names on both
+    sides."""
     for trigger in table.triggers:
         where = context.full_name(table, trigger.name)
         try:
             made, function = _definition(trigger, table, context, where)
         except UnsupportedError as error:
-            context.find("trigger_left_out", "error", where, f"The trigger is left out. {error}", "Write it again with CREATE TRIGGER.")
+            context.find(
+                "trigger_left_out",
+                "error",
+                where,
+                f"The trigger is left out. {error}",
+                "Write it again with CREATE TRIGGER.",
+            )
             continue
         context.report_cut(trigger.name, where)
         sql = made.create(quote(clip(trigger.name)), context.qualified(table))
         needs = [Need("routine", clip(function.name), context.schemas[function.schema_id])]
-        context.conversion.add("trigger", "trigger", sql, clip(trigger.name), context.schema(table), clip(table.name), expects=made, needs=needs)
+        context.conversion.add(
+            "trigger",
+            "trigger",
+            sql,
+            clip(trigger.name),
+            context.schema(table),
+            clip(table.name),
+            expects=made,
+            needs=needs,
+        )
 
 
 def _definition(trigger: Trigger, table: Table, context: Context, where: str) -> tuple[TriggerDefinition, Function]:
     function = next((item for item in context.database.functions if item.id == trigger.function_id), None)
     if function is None or function.id in context.missing_functions:
-        raise UnsupportedError(f"{where}: its function {function.name if function else trigger.function_id} is left out or not in the backup")
+        raise UnsupportedError(
+            f"{where}: its function {function.name if function else trigger.function_id} is left out or not in the "
+            "backup"
+        )
     if not trigger.enabled:
         raise UnsupportedError(f"{where}: it is disabled")
     unknown = [event for event in trigger.events if event not in _EVENTS]
@@ -40,7 +60,11 @@ def _definition(trigger: Trigger, table: Table, context: Context, where: str) ->
         raise UnsupportedError(f"{where}: PostgreSQL has no trigger on {unknown[0]}")
     of = f" OF {', '.join(quote(clip(name)) for name in trigger.update_columns)}" if trigger.update_columns else ""
     events = " OR ".join(event + (of if event == "UPDATE" else "") for event in trigger.events)
-    when = f" WHEN ({expressions.convert(trigger.when, context, where, expressions.column_types(table.columns)).sql})" if trigger.when else ""
+    when = (
+        f" WHEN ({expressions.convert(trigger.when, context, where, expressions.column_types(table.columns)).sql})"
+        if trigger.when
+        else ""
+    )
     arguments = ", ".join(literal(argument) for argument in trigger.function_arguments)
     action = (
         f"{_aliases(trigger)}FOR EACH {'ROW' if trigger.for_each_row else 'STATEMENT'}{when} "

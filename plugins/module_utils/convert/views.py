@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Views and materialized views, in the order in which they need each other."""
+
 from __future__ import annotations
 
 from typing import Union
@@ -51,7 +52,9 @@ def ordered(database: Database, routines: dict[int, Routine]) -> list[Union[View
 
 def _needs(view: View, context: Context) -> list[Need]:
     relations = [context.relations[number] for number in view.depends_on if number in context.relations]
-    return [Need("relation", clip(item.name), context.schema(item)) for item in relations] + needs.of_calls(view.depends_on, context)
+    return [Need("relation", clip(item.name), context.schema(item)) for item in relations] + needs.of_calls(
+        view.depends_on, context
+    )
 
 
 def _create_view(view: View, context: Context) -> None:
@@ -63,7 +66,13 @@ def _create_view(view: View, context: Context) -> None:
         query = expressions.convert(view.query, context, where).sql
     except UnsupportedError as error:
         context.missing_views.add(view.id)
-        context.find("view_left_out", "error", where, f"The view is left out. {error}", f"Write it by hand. CockroachDB's text: {view.query}")
+        context.find(
+            "view_left_out",
+            "error",
+            where,
+            f"The view is left out. {error}",
+            f"Write it by hand. CockroachDB's text: {view.query}",
+        )
         return
     schema, name = context.schema(view), clip(view.name)
     shown = [column.name for column in view.columns if not column.hidden and not column.inaccessible]
@@ -71,9 +80,14 @@ def _create_view(view: View, context: Context) -> None:
         context.report_cut(column, context.full_name(view, column))
     made = ViewDefinition(tuple(clip(column) for column in shown), query, view.materialized)
     kind = "materialized_view" if view.materialized else "view"
-    context.conversion.add("view", kind, made.create(quote(schema, name)), name, schema, expects=made, needs=_needs(view, context))
+    context.conversion.add(
+        "view", kind, made.create(quote(schema, name)), name, schema, expects=made, needs=_needs(view, context)
+    )
     if view.materialized:
         context.find(
-            "materialized_view", "info", where, "The materialized view is computed anew from the migrated rows, not copied as it was at its last REFRESH.",
+            "materialized_view",
+            "info",
+            where,
+            "The materialized view is computed anew from the migrated rows, not copied as it was at its last REFRESH.",
         )
         create_view_indexes(view, context)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Writing and reading chunks: zstd-compressed COPY text with a SHA-256 of the file and a checksum of its rows."""
+
 from __future__ import annotations
 
 import errno
@@ -65,7 +66,8 @@ class ChunkWriter:
         return self
 
     def write(self, lines: list[str], computed: Optional[list[str]] = None) -> None:
-        """Add COPY lines (without newline); ``computed`` is the text of the computed columns of each, for the checksum."""
+        """Add COPY lines (without newline); ``computed`` is the text of the computed columns of each, for the
+        checksum."""
         if not lines:
             return
         text = ("\n".join(lines) + "\n").encode()
@@ -85,15 +87,20 @@ class ChunkWriter:
         self._raw.close()
         os.replace(self._partial, self.path)
         self.chunk = Chunk(
-            file=os.path.basename(self.path), rows=self._rows, bytes=self._file.bytes, text_bytes=self._text_bytes,
-            sha256=self._file.sha256.hexdigest(), checksum=str(self._checksum),
+            file=os.path.basename(self.path),
+            rows=self._rows,
+            bytes=self._file.bytes,
+            text_bytes=self._text_bytes,
+            sha256=self._file.sha256.hexdigest(),
+            checksum=str(self._checksum),
         )
 
 
 def write_chunk(path: str, name: str, fill: Callable[[ChunkWriter], None]) -> dict:
     """Write one chunk of the table ``name``: what ``fill`` gives to the writer.
 
-    Returns ``chunk`` (a layout.Chunk as JSON values) and ``rows``. Raises ConfigurationError when there is no room, MigrationError.
+    Returns ``chunk`` (a layout.Chunk as JSON values) and ``rows``. Raises ConfigurationError when there is no room,
+    MigrationError.
     """
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     try:
@@ -102,7 +109,8 @@ def write_chunk(path: str, name: str, fill: Callable[[ChunkWriter], None]) -> di
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise ConfigurationError(
-                f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system and run again"
+                f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system "
+                "and run again"
             ) from error
         raise MigrationError(f"{name}: cannot write {path}: {error.strerror}") from error
     chunk = to_json(writer.chunk)
@@ -110,7 +118,8 @@ def write_chunk(path: str, name: str, fill: Callable[[ChunkWriter], None]) -> di
 
 
 class ChunkReader(io.RawIOBase):
-    """The COPY text of a chunk as a binary file for ``copy_expert``; ``verify`` after the end tells whether it was the chunk.
+    """The COPY text of a chunk as a binary file for ``copy_expert``; ``verify`` after the end tells whether it was the
+    chunk.
 
     ``damage`` keeps the error that ``read`` raised: psycopg2 turns it into one of its own.
     """
@@ -125,7 +134,9 @@ class ChunkReader(io.RawIOBase):
             raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
         self._file = _HashedFile(self._raw)
         self._stream = zstandard.ZstdDecompressor().stream_reader(  # type: ignore[call-overload]
-            self._file, read_size=READ_BYTES, read_across_frames=True,
+            self._file,
+            read_size=READ_BYTES,
+            read_across_frames=True,
         )
 
     def readable(self) -> bool:
@@ -144,7 +155,9 @@ class ChunkReader(io.RawIOBase):
         while self._file.read(READ_BYTES):
             pass
         if self._file.bytes != chunk.bytes or self._file.sha256.hexdigest() != chunk.sha256:
-            raise MigrationError(f"the dump's chunk {self.path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}")
+            raise MigrationError(
+                f"the dump's chunk {self.path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}"
+            )
 
     def close(self) -> None:
         if not self.closed:

@@ -4,6 +4,7 @@
 
 How the rows are cut into chunks, and the numbers of descriptors, do not matter.
 """
+
 from __future__ import annotations
 
 from collections import Counter
@@ -18,9 +19,11 @@ from . import layout
 
 
 def compare_dumps(first: str, second: str) -> dict:
-    """Return ``equal``, ``tables`` and ``rows`` (that were compared), ``differences`` and ``not_compared``, one line each.
+    """Return ``equal``, ``tables`` and ``rows`` (that were compared), ``differences`` and ``not_compared``, one line
+    each.
 
-    Owners and grants are compared unless one of the dumps comes from a restore that lost them. Raises MigrationError for unusable dumps.
+    Owners and grants are compared unless one of the dumps comes from a restore that lost them. Raises MigrationError
+    for unusable dumps.
     """
     manifests = layout.read_manifest(first), layout.read_manifest(second)
     left, right = ({entry.name: entry for entry in manifest.databases} for manifest in manifests)
@@ -36,23 +39,38 @@ def compare_dumps(first: str, second: str) -> dict:
         differences += _database_differences(name, left[name], right[name], commands)
         tables += len(left[name].tables)
         rows += sum(table.rows for table in left[name].tables)
-    not_compared = ["owners and grants: a restore of databases or tables does not bring them back"] if without_grants else []
-    return {"equal": not differences, "tables": tables, "rows": rows, "differences": differences, "not_compared": not_compared}
+    not_compared = (
+        ["owners and grants: a restore of databases or tables does not bring them back"] if without_grants else []
+    )
+    return {
+        "equal": not differences,
+        "tables": tables,
+        "rows": rows,
+        "differences": differences,
+        "not_compared": not_compared,
+    }
 
 
 def _sets(what: str, left: Iterable[str], right: Iterable[str]) -> list[str]:
     return [f"{what} {name} is in the first dump only" for name in sorted(set(left) - set(right))] + [
-        f"{what} {name} is in the second dump only" for name in sorted(set(right) - set(left))]
+        f"{what} {name} is in the second dump only" for name in sorted(set(right) - set(left))
+    ]
 
 
-def _database_differences(name: str, left: layout.DatabaseEntry, right: layout.DatabaseEntry, commands: list[Counter[str]]) -> list[str]:
+def _database_differences(
+    name: str, left: layout.DatabaseEntry, right: layout.DatabaseEntry, commands: list[Counter[str]]
+) -> list[str]:
     left_tables = {table.full_name: table for table in left.tables}
     right_tables = {table.full_name: table for table in right.tables}
     differences = _sets(f"{name}: table", left_tables, right_tables)
     for table in sorted(set(left_tables) & set(right_tables)):
-        differences += [f"{name}.{table}: {text}" for text in _table_differences(left_tables[table], right_tables[table])]
+        differences += [
+            f"{name}.{table}: {text}" for text in _table_differences(left_tables[table], right_tables[table])
+        ]
     differences += [f"{name}: only the first dump has: {command}" for command in (commands[0] - commands[1]).elements()]
-    differences += [f"{name}: only the second dump has: {command}" for command in (commands[1] - commands[0]).elements()]
+    differences += [
+        f"{name}: only the second dump has: {command}" for command in (commands[1] - commands[0]).elements()
+    ]
     return differences
 
 
@@ -69,6 +87,8 @@ def _table_differences(left: layout.TableEntry, right: layout.TableEntry) -> lis
     return result
 
 
-def _commands(database: Database, roles: list[Role], policies: ConversionPolicies, without: tuple[str, ...]) -> Counter[str]:
+def _commands(
+    database: Database, roles: list[Role], policies: ConversionPolicies, without: tuple[str, ...]
+) -> Counter[str]:
     statements = convert_database(database, roles, ServerFeatures(), ConvertOptions(policies=policies)).statements
     return Counter(statement.sql for statement in statements if statement.step not in without)

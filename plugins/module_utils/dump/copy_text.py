@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """PostgreSQL's COPY text format: tab between columns, ``\\N`` for NULL, backslash escapes."""
+
 from __future__ import annotations
 
 import re

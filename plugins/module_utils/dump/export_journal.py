@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Which chunks of an unfinished export are whole, so that a second run goes on."""
+
 from __future__ import annotations
 
 import json
@@ -35,7 +36,8 @@ class _Found:
 
 
 def _read(path: str) -> _Found:
-    """Read a journal up to the first line that cannot be read; the last one may have been cut off while it was written."""
+    """Read a journal up to the first line that cannot be read; the last one may have been cut off while it was
+    written."""
     if not os.path.exists(path):
         return _Found()
     with open(path, encoding="utf-8", errors="replace") as journal:
@@ -61,9 +63,10 @@ def unfinished_identity(dump_dir: str) -> dict:
 class ExportJournal:
     """A file of JSON lines beside the chunks: first the export's identity, then one result a task.
 
-    The journal of another unfinished export (another backup, time or selection) is discarded with its chunks, as is one that cannot be read
-    any more; of a journal that is damaged further on, what stands before counts. A directory that holds a complete dump or anything else is
-    refused with ConfigurationError, which a full disk raises, too: then the journal is as it was.
+    The journal of another unfinished export (another backup, time or selection) is discarded with its chunks, as is one
+    that cannot be read any more; of a journal that is damaged further on, what stands before counts. A directory that
+    holds a complete dump or anything else is refused with ConfigurationError, which a full disk raises, too: then the
+    journal is as it was.
     """
 
     def __init__(self, dump_dir: str, identity: dict) -> None:
@@ -74,21 +77,28 @@ class ExportJournal:
         if found.identity != identity:
             if found.exists and not found.identity:
                 _refuse_other_files(dump_dir)
-                self.warnings.append(f"{self.path} is empty or damaged, perhaps because the disk was full: the export begins again")
+                self.warnings.append(
+                    f"{self.path} is empty or damaged, perhaps because the disk was full: the export begins again"
+                )
             _empty(dump_dir, ours=found.exists)
             found = _Found(identity)
         elif not found.whole:
-            self.warnings.append(f"{self.path} is damaged: {len(found.results)} finished chunks count, what it said after them is exported again")
+            self.warnings.append(
+                f"{self.path} is damaged: {len(found.results)} finished chunks count, what it said after them is "
+                "exported again"
+            )
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in (identity, *found.results)))
         self.done: dict[str, dict] = {
-            result["key"]: {name: value for name, value in result.items() if name != _SECONDS} for result in found.results
+            result["key"]: {name: value for name, value in result.items() if name != _SECONDS}
+            for result in found.results
         }
         self._started = time.monotonic()
         self._seconds_before = max((result.get(_SECONDS, 0.0) for result in found.results), default=0.0)
 
     @property
     def seconds(self) -> float:
-        """How long the export has lasted, with all attempts that were broken off, each until the last task that it finished."""
+        """How long the export has lasted, with all attempts that were broken off, each until the last task that it
+        finished."""
         return round(self._seconds_before + time.monotonic() - self._started, 3)
 
     def add(self, result: dict) -> None:
@@ -97,7 +107,9 @@ class ExportJournal:
             with open(self.path, "a", encoding="utf-8") as journal:
                 journal.write(json.dumps({**result, _SECONDS: self.seconds}) + "\n")
         except OSError as error:
-            raise ConfigurationError(f"cannot write {self.path}: {error.strerror}; finished chunks are kept, run again when that is mended") from error
+            raise ConfigurationError(
+                f"cannot write {self.path}: {error.strerror}; finished chunks are kept, run again when that is mended"
+            ) from error
 
     def remove(self) -> None:
         """Forget the journal: the dump is complete."""
@@ -111,7 +123,10 @@ def _empty(dump_dir: str, ours: bool) -> None:
     if rows_removed(dump_dir):
         ours = True
     elif is_complete(dump_dir):
-        raise ConfigurationError(f"{dump_dir} holds the dump of another backup or selection: remove it, or name another directory in dump_dir")
+        raise ConfigurationError(
+            f"{dump_dir} holds the dump of another backup or selection: remove it, or name another directory in "
+            "dump_dir"
+        )
     if not ours:
         raise ConfigurationError(f"{dump_dir} holds other files: name an empty or a new directory in dump_dir")
     shutil.rmtree(dump_dir)
@@ -122,13 +137,15 @@ def _refuse_other_files(dump_dir: str) -> None:
     others = other_files(dump_dir)
     if others and not is_complete(dump_dir):
         raise ConfigurationError(
-            f"{os.path.join(dump_dir, FILE_NAME)} is empty or damaged, and beside it is what no export writes ({', '.join(others[:5])}): "
+            f"{os.path.join(dump_dir, FILE_NAME)} is empty or damaged, and beside it is what no export writes "
+            f"({', '.join(others[:5])}): "
             f"remove {dump_dir} if nothing in it is needed, or name another directory in dump_dir"
         )
 
 
 def other_files(dump_dir: str) -> list[str]:
-    """Return what is in a directory that no unfinished export writes: files, and directories with anything but parts of a database."""
+    """Return what is in a directory that no unfinished export writes: files, and directories with anything but parts of
+    a database."""
     others = []
     for entry in os.scandir(dump_dir):
         is_database = entry.is_dir(follow_symlinks=False)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What a dump holds for people who load it with psql and zstd: a read-me and a script of ``\\copy`` lines."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -36,7 +37,9 @@ _COMMANDS = """\
 
 def readme(databases: list[DatabaseEntry]) -> str:
     """Return the text of README.txt."""
-    commands = "\n".join(_COMMANDS.format(name=_shell_word(entry.name), directory=entry.directory) for entry in databases)
+    commands = "\n".join(
+        _COMMANDS.format(name=_shell_word(entry.name), directory=entry.directory) for entry in databases
+    )
     names = ", ".join(entry.name for entry in databases) or "no database"
     return _README.format(databases=names, commands=commands)
 

@@ -4,6 +4,7 @@
 
 ``manifest.json`` is written last; where it is, the dump is complete.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -140,7 +141,7 @@ def path_name(name: str) -> str:
     if len(encoded) <= _LONGEST_NAME // 2:
         return encoded
     # File names end at 255 bytes; "%~" cannot come out of the encoding above.
-    return encoded[:_LONGEST_NAME // 2 - 20] + "%~" + hashlib.sha256(name.encode()).hexdigest()[:16]
+    return encoded[: _LONGEST_NAME // 2 - 20] + "%~" + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def table_directory(database: str, schema: str, table: str) -> str:
@@ -169,8 +170,12 @@ def table_entry(table_id: int, schema: str, name: str, columns: Any, computed: A
     ``results`` have ``chunk``, and ``rejects`` where rows were put aside: a Chunk and a RejectFile as JSON values.
     """
     return TableEntry(
-        table_id, schema, name, [ColumnEntry(column.name, column.escaped) for column in columns],
-        [ColumnEntry(column.name, column.escaped) for column in computed], [from_json(Chunk, result["chunk"]) for result in results],
+        table_id,
+        schema,
+        name,
+        [ColumnEntry(column.name, column.escaped) for column in columns],
+        [ColumnEntry(column.name, column.escaped) for column in computed],
+        [from_json(Chunk, result["chunk"]) for result in results],
         rejects=[from_json(RejectFile, result["rejects"]) for result in results if result.get("rejects")],
     )
 
@@ -184,11 +189,16 @@ def read_manifest(dump_dir: str) -> Manifest:
     """Read the manifest. Raises ConfigurationError when there is none, MigrationError when it cannot be used."""
     path = os.path.join(dump_dir, MANIFEST)
     if not is_complete(dump_dir):
-        raise ConfigurationError(f"{dump_dir} holds no complete dump ({MANIFEST} is missing): run the export first, it goes on where it stopped")
+        raise ConfigurationError(
+            f"{dump_dir} holds no complete dump ({MANIFEST} is missing): run the export first, it goes on where it "
+            "stopped"
+        )
     value = _read_json(path)
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
-        raise MigrationError(f"{path} has the format version {version!r}, this collection reads {FORMAT_VERSION}: {MAKE_AGAIN}")
+        raise MigrationError(
+            f"{path} has the format version {version!r}, this collection reads {FORMAT_VERSION}: {MAKE_AGAIN}"
+        )
     try:
         return from_json(Manifest, value)
     except TypeError as error:
@@ -215,8 +225,13 @@ def read_roles(dump_dir: str) -> list[Role]:
 
 
 def write_dump(
-    dump_dir: str, source: dict, databases: list[tuple[Database, list[TableEntry]]], roles: list[Role], findings: list[Finding],
-    keep_passwords: bool = False, policies: ConversionPolicies = DEFAULT_POLICIES,
+    dump_dir: str,
+    source: dict,
+    databases: list[tuple[Database, list[TableEntry]]],
+    roles: list[Role],
+    findings: list[Finding],
+    keep_passwords: bool = False,
+    policies: ConversionPolicies = DEFAULT_POLICIES,
 ) -> None:
     """Write all but the chunks: catalogs, SQL for people with psql, roles, and last the manifest.
 
@@ -236,7 +251,9 @@ def write_dump(
     write_text(os.path.join(dump_dir, MANIFEST), _json_text(to_json(manifest)))
 
 
-def _write_database(dump_dir: str, database: Database, tables: list[TableEntry], options: ConvertOptions, roles: list[Role]) -> DatabaseEntry:
+def _write_database(
+    dump_dir: str, database: Database, tables: list[TableEntry], options: ConvertOptions, roles: list[Role]
+) -> DatabaseEntry:
     directory = path_name(database.name)
     os.makedirs(os.path.join(dump_dir, directory), mode=0o700, exist_ok=True)
     for table in tables:
@@ -253,7 +270,9 @@ def _write_database(dump_dir: str, database: Database, tables: list[TableEntry],
 
 def _dump_id(entries: list[DatabaseEntry], chosen: dict[str, str]) -> str:
     content = to_json(entries)
-    return hashlib.sha256(json.dumps([content, chosen] if chosen else content, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([content, chosen] if chosen else content, sort_keys=True).encode()).hexdigest()[
+        :32
+    ]
 
 
 def _json_text(value: Any) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """About how much room the rows of a dump take in PostgreSQL, before they are there."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -20,7 +21,8 @@ _MOST_WAL_BYTES = 4 << 30
 
 
 def loaded_bytes(dump_dir: str) -> int:
-    """Return the estimate for all databases of a dump in a server of their own: tables, indexes and write-ahead log. Raises MigrationError."""
+    """Return the estimate for all databases of a dump in a server of their own: tables, indexes and write-ahead log.
+    Raises MigrationError."""
     data = 0.0
     for entry in read_manifest(dump_dir).databases:
         tables = {table.id: table for table in read_catalog(dump_dir, entry).tables}
@@ -29,7 +31,8 @@ def loaded_bytes(dump_dir: str) -> int:
 
 
 def _table_bytes(entry: TableEntry, table: Optional[Table]) -> float:
-    """Text is about as long as what is stored. Columns are taken as equally wide, which matters to the keys of indexes only."""
+    """Text is about as long as what is stored. Columns are taken as equally wide, which matters to the keys of indexes
+    only."""
     heap = entry.text_bytes + _ROW_BYTES * entry.rows
     if table is None or not entry.rows:  # a materialized view has rows in the backup, and no table of its own
         return heap

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Whether a dump has room: the one check of every export, before it writes."""
+
 from __future__ import annotations
 
 import os

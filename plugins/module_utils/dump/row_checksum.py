@@ -6,6 +6,7 @@ A row's checksum is the first eight bytes of the MD5 of its COPY line (when the 
 columns: with a tab and their text behind it), read as a signed big-endian integer. A chunk's or table's
 checksum is the plain sum, so that the order of rows does not matter. It is kept as decimal text.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -78,7 +79,7 @@ def sql_row_checksum(columns: Iterable[SqlColumn], computed: Iterable[SqlColumn]
 def _joined(parts: list[sql.Composable]) -> sql.Composable:
     """Join by tabs; a function of PostgreSQL takes at most 100 arguments."""
     if len(parts) > _MOST_ARGUMENTS:
-        parts = [_joined(parts[start:start + _MOST_ARGUMENTS]) for start in range(0, len(parts), _MOST_ARGUMENTS)]
+        parts = [_joined(parts[start : start + _MOST_ARGUMENTS]) for start in range(0, len(parts), _MOST_ARGUMENTS)]
     return sql.SQL("concat_ws(E'\\t', {})").format(sql.SQL(", ").join(parts))
 
 
@@ -97,7 +98,9 @@ def _copy_form(column: SqlColumn) -> sql.Composable:
         form = sql.SQL("{}::text").format(name)
     if column.escaped:
         # PostgreSQL before 18 cannot search in a text of a nondeterministic collation.
-        form = sql.SQL(r'''replace(replace(replace(replace({} COLLATE "C", E'\\', E'\\\\'), E'\t', E'\\t'), E'\n', E'\\n'), E'\r', E'\\r')''').format(form)
+        form = sql.SQL(
+            r"""replace(replace(replace(replace({} COLLATE "C", E'\\', E'\\\\'), E'\t', E'\\t'), E'\n', E'\\n'), E'\r', E'\\r')"""
+        ).format(form)
     if column.nullable:
         form = sql.SQL(r"coalesce({}, E'\\N')").format(form)
     return form

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Runs the tasks of an export in processes; finished ones are journalled, so that a broken run goes on."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -27,11 +28,14 @@ class Task(Protocol):
         """The heaviest start first, so that all processes end together."""
 
 
-def run_tasks(tasks: Sequence[Any], run_task: Callable[[Any], dict], journal: ExportJournal, parallelism: int, progress: Progress) -> dict[str, dict]:
-    """Run every task that the journal does not hold yet; return the results (dicts with ``key`` and perhaps ``rows``) of all by task key.
+def run_tasks(
+    tasks: Sequence[Any], run_task: Callable[[Any], dict], journal: ExportJournal, parallelism: int, progress: Progress
+) -> dict[str, dict]:
+    """Run every task that the journal does not hold yet; return the results (dicts with ``key`` and perhaps ``rows``)
+    of all by task key.
 
-    The processes are forks: they inherit what the caller has prepared. Raises what a task raises, and MigrationError when a process is killed; what
-    the other tasks have finished by then is in the journal.
+    The processes are forks: they inherit what the caller has prepared. Raises what a task raises, and MigrationError
+    when a process is killed; what the other tasks have finished by then is in the journal.
     """
     results = {task.key: journal.done[task.key] for task in tasks if task.key in journal.done}
     missing = sorted((task for task in tasks if task.key not in results), key=lambda task: -task.weight)
@@ -50,7 +54,13 @@ def run_tasks(tasks: Sequence[Any], run_task: Callable[[Any], dict], journal: Ex
                 keep(done)
                 for future in done:
                     future.result()
-                progress({"done": len(results), "total": len(tasks), "rows": sum(result.get("rows", 0) for result in results.values())})
+                progress(
+                    {
+                        "done": len(results),
+                        "total": len(tasks),
+                        "rows": sum(result.get("rows", 0) for result in results.values()),
+                    }
+                )
         except BrokenProcessPool as error:
             raise MigrationError(
                 "a process of the export was killed from outside, perhaps because memory ran out: "

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Checking a dump by itself: every file there, whole, and with the rows the manifest says."""
+
 from __future__ import annotations
 
 import os
@@ -21,12 +22,17 @@ Progress = Callable[[dict], None]
 def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Progress] = None) -> ValidateResult:
     """Read every file of a dump and compare it with the manifest.
 
-    Each chunk's SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is not in
-    the chunk). Raises ConfigurationError when there is no complete dump, MigrationError when its manifest is unusable.
+    Each chunk's SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is
+    not in the chunk). Raises ConfigurationError when there is no complete dump, MigrationError when its manifest is
+    unusable.
     """
     started = time.monotonic()
     manifest = read_manifest(dump_dir)
-    problems = [*_catalog_problems(dump_dir, manifest), *_file_problems(dump_dir, manifest), *_reject_problems(dump_dir, manifest)]
+    problems = [
+        *_catalog_problems(dump_dir, manifest),
+        *_file_problems(dump_dir, manifest),
+        *_reject_problems(dump_dir, manifest),
+    ]
     work = [(table, chunk) for database in manifest.databases for table in database.tables for chunk in table.chunks]
     rows = done = 0
     with ThreadPoolExecutor(parallelism) as pool:
@@ -39,8 +45,13 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Progre
                 progress({"phase": "validate", "done": done, "total": len(work), "rows": rows})
     tables = [table for database in manifest.databases for table in database.tables]
     return ValidateResult(
-        problems=problems, tables=len(tables), chunks=len(work), rows=rows, rejected=sum(table.rejected for table in tables),
-        bytes=sum(chunk.bytes for _table, chunk in work), seconds=round(time.monotonic() - started, 3),
+        problems=problems,
+        tables=len(tables),
+        chunks=len(work),
+        rows=rows,
+        rejected=sum(table.rejected for table in tables),
+        bytes=sum(chunk.bytes for _table, chunk in work),
+        seconds=round(time.monotonic() - started, 3),
     )
 
 
@@ -81,7 +92,11 @@ def _reject_problems(dump_dir: str, manifest: Manifest) -> list[str]:
 
 def _wanted_files(entry: DatabaseEntry) -> set[str]:
     chunks = {f"{table.directory}/{chunk.file}" for table in entry.tables for chunk in table.chunks}
-    return chunks | {f"{table.rejects_directory}/{file.file}" for table in entry.tables for file in table.rejects} | {f"{entry.directory}/{CATALOG}"}
+    return (
+        chunks
+        | {f"{table.rejects_directory}/{file.file}" for table in entry.tables for file in table.rejects}
+        | {f"{entry.directory}/{CATALOG}"}
+    )
 
 
 def _check_chunk(dump_dir: str, table: TableEntry, chunk: Chunk) -> tuple[int, str]:

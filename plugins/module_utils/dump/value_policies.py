@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What an export does with values that PostgreSQL cannot hold: the kinds of such values, and a policy for each."""
+
 from __future__ import annotations
 
 import difflib
@@ -16,7 +17,8 @@ POLICIES = (STOP, REPLACE, NULL, REJECT)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value. ``replaced_by`` says what the policy ``replace`` puts there; empty: nothing sensible, so that it is not offered."""
+    """A kind of value. ``replaced_by`` says what the policy ``replace`` puts there; empty: nothing sensible, so that it
+    is not offered."""
 
     meaning: str
     replaced_by: str = ""
@@ -30,14 +32,19 @@ class Kind:
 KINDS = {
     "zero_character": Kind("the character U+0000 in text or JSON", "U+FFFD for each"),
     "invalid_utf8": Kind("text that is not UTF-8", "U+FFFD for each wrong byte"),
-    "length": Kind("text or bits longer than declared (after ALTER), than NAME (63 bytes) or \"char\" (1 byte)",
-                   "the value, cut off behind a whole character; bits of another length are cut off or filled with zeros"),
-    "decimal_scale": Kind("more digits behind the point than declared, or than the 16,383 of any numeric", "the decimal rounded half away from zero"),
+    "length": Kind(
+        'text or bits longer than declared (after ALTER), than NAME (63 bytes) or "char" (1 byte)',
+        "the value, cut off behind a whole character; bits of another length are cut off or filled with zeros",
+    ),
+    "decimal_scale": Kind(
+        "more digits behind the point than declared, or than the 16,383 of any numeric",
+        "the decimal rounded half away from zero",
+    ),
     "decimal_range": Kind("decimals too large for their declared precision or any numeric, infinities in numeric(p,s)"),
     "real_range": Kind("numbers too large for a real", "Infinity or -Infinity"),
     "timestamp_range": Kind("timestamps before 4714 BC or after 294276 AD", "infinity or -infinity"),
     "interval_range": Kind("intervals with months or days beyond 32 bits"),
-    "json_number": Kind("NaN and infinities as numbers in JSON", "the strings \"NaN\", \"Infinity\", \"-Infinity\""),
+    "json_number": Kind("NaN and infinities as numbers in JSON", 'the strings "NaN", "Infinity", "-Infinity"'),
     "json_depth": Kind("JSON nested more than 400 levels deep"),
 }
 
@@ -81,12 +88,21 @@ def policy_problems(value: Any) -> list[str]:
     for kind, policy in _named(value).items():
         if kind not in KINDS:
             nearest = difflib.get_close_matches(str(kind), KINDS, 1)
-            problems.append(f"the kind {kind} is not known, {f'did you mean {nearest[0]}?' if nearest else 'there are: ' + ', '.join(KINDS)}")
+            problems.append(
+                f"the kind {kind} is not known, "
+                f"{f'did you mean {nearest[0]}?' if nearest else 'there are: ' + ', '.join(KINDS)}"
+            )
         elif policy not in POLICIES:
             nearest = difflib.get_close_matches(str(policy), POLICIES, 1)
-            problems.append(f"{kind} has the unknown policy {policy}, {f'did you mean {nearest[0]}?' if nearest else 'there are: ' + ', '.join(POLICIES)}")
+            problems.append(
+                f"{kind} has the unknown policy {policy}, "
+                f"{f'did you mean {nearest[0]}?' if nearest else 'there are: ' + ', '.join(POLICIES)}"
+            )
         elif policy not in KINDS[kind].policies:
-            problems.append(f"{kind} cannot have the policy {policy}: there is nothing to put there; it takes {', '.join(KINDS[kind].policies)}")
+            problems.append(
+                f"{kind} cannot have the policy {policy}: there is nothing to put there; it takes "
+                f"{', '.join(KINDS[kind].policies)}"
+            )
     return problems
 
 

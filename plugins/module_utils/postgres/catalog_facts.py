@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""What PostgreSQL's catalog says about objects, as facts that two objects of different names can share: one query for each kind of object."""
+"""What PostgreSQL's catalog says about objects, as facts that two objects of different names can share: one query for
+each kind of object."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -57,19 +59,19 @@ def _action(letter: str) -> str:
 
 _KEYS = f"""
 SELECT c.relnamespace, c.relname, k.conname, CASE k.contype WHEN 'p' THEN 'PRIMARY KEY' WHEN 'u' THEN 'UNIQUE' ELSE 'EXCLUDE' END AS kind,
-       {_columns_of('k.conkey', 'k.conrelid')} AS columns,
-       {_columns_of('(x.indkey::smallint[])[x.indnkeyatts:]', 'k.conrelid')} AS "included columns",
+       {_columns_of("k.conkey", "k.conrelid")} AS columns,
+       {_columns_of("(x.indkey::smallint[])[x.indnkeyatts:]", "k.conrelid")} AS "included columns",
        coalesce((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false) AS "NULLS NOT DISTINCT", x.indisvalid AND x.indisready AND x.indislive AS valid,
        k.condeferrable AS deferrable, k.condeferred AS "initially deferred"
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_index x ON x.indexrelid = k.conindid
 WHERE k.contype IN ('p', 'u', 'x') AND c.relnamespace {_HERE}
 """
 _FOREIGN_KEYS = f"""
-SELECT c.relnamespace, c.relname, k.conname, {_columns_of('k.conkey', 'k.conrelid')} AS columns,
-       rn.nspname || '.' || r.relname AS "referenced table", {_columns_of('k.confkey', 'k.confrelid')} AS "referenced columns",
+SELECT c.relnamespace, c.relname, k.conname, {_columns_of("k.conkey", "k.conrelid")} AS columns,
+       rn.nspname || '.' || r.relname AS "referenced table", {_columns_of("k.confkey", "k.confrelid")} AS "referenced columns",
        CASE k.confmatchtype WHEN 'f' THEN 'FULL' WHEN 'p' THEN 'PARTIAL' ELSE 'SIMPLE' END AS match,
-       {_action('k.confdeltype')} AS "ON DELETE", {_action('k.confupdtype')} AS "ON UPDATE",
-       {_columns_of("(SELECT array_agg(one::smallint) FROM jsonb_array_elements_text(nullif(to_jsonb(k) -> 'confdelsetcols', 'null')) AS one)", 'k.conrelid')}
+       {_action("k.confdeltype")} AS "ON DELETE", {_action("k.confupdtype")} AS "ON UPDATE",
+       {_columns_of("(SELECT array_agg(one::smallint) FROM jsonb_array_elements_text(nullif(to_jsonb(k) -> 'confdelsetcols', 'null')) AS one)", "k.conrelid")}
            AS "columns that ON DELETE sets",
        k.convalidated AS validated, k.condeferrable AS deferrable, k.condeferred AS "initially deferred",
        {_ENFORCED} AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O') AS enforced
@@ -111,7 +113,7 @@ SELECT c.relnamespace, c.relname, t.tgname,
        concat_ws(' ', CASE t.tgtype & 66 WHEN 2 THEN 'BEFORE' WHEN 64 THEN 'INSTEAD OF' ELSE 'AFTER' END, concat_ws(' OR ',
            CASE WHEN t.tgtype & 4 > 0 THEN 'INSERT' END, CASE WHEN t.tgtype & 8 > 0 THEN 'DELETE' END, CASE WHEN t.tgtype & 16 > 0 THEN 'UPDATE' END,
            CASE WHEN t.tgtype & 32 > 0 THEN 'TRUNCATE' END)) AS events,
-       {_columns_of('t.tgattr::smallint[]', 't.tgrelid')} AS columns, CASE WHEN t.tgtype & 1 > 0 THEN 'ROW' ELSE 'STATEMENT' END AS level,
+       {_columns_of("t.tgattr::smallint[]", "t.tgrelid")} AS columns, CASE WHEN t.tgtype & 1 > 0 THEN 'ROW' ELSE 'STATEMENT' END AS level,
        t.tgfoid::regprocedure::text AS function, encode(t.tgargs, 'escape') AS arguments,
        CASE WHEN t.tgqual IS NOT NULL THEN substr(pg_get_triggerdef(t.oid), strpos(pg_get_triggerdef(t.oid), ' WHEN (')) END AS condition,
        concat_ws(' ', 'NEW ' || t.tgnewtable, 'OLD ' || t.tgoldtable) AS "transition tables",
@@ -157,14 +159,28 @@ FROM pg_collation l WHERE l.collnamespace {_HERE}
 """
 
 SOURCES: Mapping[str, str] = {
-    "relations": _RELATIONS, "columns": _COLUMNS, "checks": _CHECKS, "keys": _KEYS, "foreign keys": _FOREIGN_KEYS, "indexes": _INDEXES, "views": _VIEWS,
-    "routines": _ROUTINES, "triggers": _TRIGGERS, "policies": _POLICIES, "rules": _RULES, "sequences": _SEQUENCES, "types": _TYPES, "collations": _COLLATIONS,
+    "relations": _RELATIONS,
+    "columns": _COLUMNS,
+    "checks": _CHECKS,
+    "keys": _KEYS,
+    "foreign keys": _FOREIGN_KEYS,
+    "indexes": _INDEXES,
+    "views": _VIEWS,
+    "routines": _ROUTINES,
+    "triggers": _TRIGGERS,
+    "policies": _POLICIES,
+    "rules": _RULES,
+    "sequences": _SEQUENCES,
+    "types": _TYPES,
+    "collations": _COLLATIONS,
 }
-"""The queries. Each returns the oid of the schema, the two other parts of an object's name, and facts that are named by their columns."""
+"""The queries. Each returns the oid of the schema, the two other parts of an object's name, and facts that are named by
+their columns."""
 
 
 def read_facts(cursor: Any, source: str, schemas: Mapping[int, str], routines: Iterable[str] = ()) -> Facts:
-    """Return the facts of one source about all objects in schemas (oid to name); of routines those of these names only."""
+    """Return the facts of one source about all objects in schemas (oid to name); of routines those of these names
+    only."""
     cursor.execute(SOURCES[source], {"namespaces": list(schemas), "routines": list(routines)})
     names = [column.name for column in cursor.description[3:]]
     return {(schemas[row[0]], row[1], row[2]): dict(zip(names, row[3:])) for row in cursor.fetchall()}

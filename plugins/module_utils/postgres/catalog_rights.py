@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Who owns an object, who has which privileges on it, and its comment: what PostgreSQL's catalog says, of all kinds of objects in one form."""
+"""Who owns an object, who has which privileges on it, and its comment: what PostgreSQL's catalog says, of all kinds of
+objects in one form."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -13,8 +15,19 @@ Holder = tuple[str, str, str, str]
 """Class (see HOLDER_CLASSES); schema; table, or a routine's argument types, or ""; name."""
 
 HOLDER_CLASSES = {
-    "DATABASE": "DATABASE", "SCHEMA": "SCHEMA", "TYPE": "TYPE", "DOMAIN": "TYPE", "TABLE": "RELATION", "VIEW": "RELATION", "MATERIALIZED VIEW": "RELATION",
-    "SEQUENCE": "RELATION", "INDEX": "RELATION", "FUNCTION": "ROUTINE", "PROCEDURE": "ROUTINE", "COLUMN": "COLUMN", "CONSTRAINT": "CONSTRAINT",
+    "DATABASE": "DATABASE",
+    "SCHEMA": "SCHEMA",
+    "TYPE": "TYPE",
+    "DOMAIN": "TYPE",
+    "TABLE": "RELATION",
+    "VIEW": "RELATION",
+    "MATERIALIZED VIEW": "RELATION",
+    "SEQUENCE": "RELATION",
+    "INDEX": "RELATION",
+    "FUNCTION": "ROUTINE",
+    "PROCEDURE": "ROUTINE",
+    "COLUMN": "COLUMN",
+    "CONSTRAINT": "CONSTRAINT",
 }
 """The words of COMMENT ON, GRANT … ON and ALTER … OWNER TO: objects that share one space of names are of one class."""
 DATABASE: Holder = ("DATABASE", "", "", "")
@@ -50,7 +63,8 @@ SELECT kind::text, grantee = 0, array_agg(privilege_type::text)
 FROM unnest(CAST(ARRAY['d', 'n', 'T', 'r', 's', 'f'] AS "char"[])) AS kind, aclexplode(acldefault(kind, 10)) GROUP BY 1, 2
 """
 _DEFAULT_KIND = (
-    "CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' "
+    "CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN "
+    "'TYPES' WHEN 'n' THEN 'SCHEMAS' "
     "ELSE defaclobjtype::text END"
 )
 _DEFAULT_PRIVILEGES = f"""
@@ -87,7 +101,8 @@ class Rights:
     default_privileges: dict[tuple[str, str, str, str], dict[str, bool]] = field(default_factory=dict)
     """Of (role that creates, schema or "", kind, role)."""
     changed_defaults: frozenset[str] = frozenset()
-    """Kinds of objects (TABLES …) of which the importers' new ones do not get what PostgreSQL gives everybody, but what ALTER DEFAULT PRIVILEGES says."""
+    """Kinds of objects (TABLES …) of which the importers' new ones do not get what PostgreSQL gives everybody, but what
+    ALTER DEFAULT PRIVILEGES says."""
     importers: frozenset[str] = frozenset()
     """The roles that the import runs under: the owner of its ledger, and who is looking now."""
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Loading one chunk: COPY and the ledger row in one transaction."""
+
 from __future__ import annotations
 
 import re
@@ -59,7 +60,9 @@ def load_chunk(connection: Any, task: ChunkTask) -> ChunkTask:
                 rows = _copy(cursor, task, reader)
                 reader.verify(task.chunk)
                 if rows != task.chunk.rows:
-                    raise TargetError(f"{name}: PostgreSQL took {rows} rows of {task.path}, the manifest says {task.chunk.rows}")
+                    raise TargetError(
+                        f"{name}: PostgreSQL took {rows} rows of {task.path}, the manifest says {task.chunk.rows}"
+                    )
                 ledger.record(cursor, task.dump_id, task.key, rows, time.monotonic() - started)
             connection.commit()
         except psycopg2.Error as error:
@@ -87,7 +90,9 @@ def _copy_command(table: TableEntry) -> sql.Composable:
 
 def _insert_command(table: TableEntry) -> sql.Composable:
     """PostgreSQL computes every column of this table: COPY has nothing to copy."""
-    return sql.SQL("INSERT INTO {} SELECT FROM generate_series(1, %s)").format(sql.Identifier(clip(table.schema), clip(table.name)))
+    return sql.SQL("INSERT INTO {} SELECT FROM generate_series(1, %s)").format(
+        sql.Identifier(clip(table.schema), clip(table.name))
+    )
 
 
 def _give_up(connection: Any) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Connecting to PostgreSQL: one way to say where, one way to say why not."""
+
 from __future__ import annotations
 
 import os
@@ -33,8 +34,8 @@ SET default_transaction_read_only = off; SET row_security = off
 def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     """Return a psycopg2 connection, to ``database`` or to the one in ``parameters``.
 
-    Raises ConfigurationError for a parameter that libpq does not know, and TargetError that tells apart: cannot be reached, password or TLS refused,
-    database missing, too old, not PostgreSQL.
+    Raises ConfigurationError for a parameter that libpq does not know, and TargetError that tells apart: cannot be
+    reached, password or TLS refused, database missing, too old, not PostgreSQL.
     """
     wanted = replace(parameters, database=database or parameters.database)
     _require_usable(wanted)
@@ -45,7 +46,8 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     try:
         _require_encryption(connection, wanted)
         _require_postgresql(connection, wanted)
-        # Not by SET, of which psycopg2 does not learn: it would go on in the encoding of PGCLIENTENCODING, the role or the database.
+        # Not by SET, of which psycopg2 does not learn: it would go on in the encoding of PGCLIENTENCODING, the role or
+        # the database.
         connection.set_client_encoding("UTF8")
         with connection.cursor() as cursor:
             cursor.execute(_SESSION)
@@ -55,18 +57,23 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
         raise
     except psycopg2.Error as error:
         connection.close()
-        raise TargetError(f"PostgreSQL at {wanted.place} does not take the session's settings: {postgres_message(error)}") from None
+        raise TargetError(
+            f"PostgreSQL at {wanted.place} does not take the session's settings: {postgres_message(error)}"
+        ) from None
     return connection
 
 
 def connection_findings(connection: Any, parameters: ConnectionParameters) -> list[Finding]:
     """Return what is worth knowing about how this connection is protected."""
-    finding = protection_finding(parameters, connection.info.dsn_parameters.get("sslmode", ""), connection.info.ssl_in_use)
+    finding = protection_finding(
+        parameters, connection.info.dsn_parameters.get("sslmode", ""), connection.info.ssl_in_use
+    )
     return [finding] if finding else []
 
 
 def _require_usable(wanted: ConnectionParameters) -> None:
-    """Find unknown parameters, and files that are not there: libpq does without a client certificate that it does not find."""
+    """Find unknown parameters, and files that are not there: libpq does without a client certificate that it does not
+    find."""
     problems = connect_params_problems(wanted.connect_params)
     for name in wanted.connect_params:
         try:
@@ -75,7 +82,10 @@ def _require_usable(wanted: ConnectionParameters) -> None:
             problems.append(unknown_parameter(name))
     if problems:
         raise ConfigurationError(f"postgres_connect_params (connect_params): {'; '.join(problems)}")
-    for name, path in (("postgres_sslrootcert (ca_cert)", wanted.sslrootcert), ("postgres_sslcert (client_cert)", wanted.sslcert)):
+    for name, path in (
+        ("postgres_sslrootcert (ca_cert)", wanted.sslrootcert),
+        ("postgres_sslcert (client_cert)", wanted.sslcert),
+    ):
         if path not in ("", SYSTEM_AUTHORITIES) and not os.path.isfile(path):
             raise ConfigurationError(f"{name}: there is no file {path} on this host")
 
@@ -83,9 +93,15 @@ def _require_usable(wanted: ConnectionParameters) -> None:
 def _require_encryption(connection: Any, wanted: ConnectionParameters) -> None:
     """A service that leaves the mode open may have led to a connection without TLS, where the default is to insist."""
     mode = connection.info.dsn_parameters.get("sslmode", "")
-    if wanted.names_service and not wanted.sslmode and mode in ("allow", "prefer") and not (connection.info.ssl_in_use or wanted.is_local):
+    if (
+        wanted.names_service
+        and not wanted.sslmode
+        and mode in ("allow", "prefer")
+        and not (connection.info.ssl_in_use or wanted.is_local)
+    ):
         raise TargetError(
-            f"PostgreSQL at {wanted.place} speaks no TLS, and the service says no sslmode: set it there or in postgres_sslmode (ssl_mode); "
+            f"PostgreSQL at {wanted.place} speaks no TLS, and the service says no sslmode: set it there or in "
+            "postgres_sslmode (ssl_mode); "
             "disable lets rows and password travel in the clear"
         )
 
@@ -97,7 +113,10 @@ def _require_postgresql(connection: Any, wanted: ConnectionParameters) -> None:
     if not version.startswith("PostgreSQL"):
         raise TargetError(f"the server at {wanted.place} is not PostgreSQL but {version.split(' (')[0]}")
     if connection.server_version < MINIMUM_VERSION:
-        raise TargetError(f"the server at {wanted.place} is {' '.join(version.split()[:2])}; PostgreSQL {MINIMUM_VERSION // 10000} or later is needed")
+        raise TargetError(
+            f"the server at {wanted.place} is {' '.join(version.split()[:2])}; PostgreSQL {MINIMUM_VERSION // 10000} "
+            "or later is needed"
+        )
 
 
 def postgres_message(error: Any) -> str:

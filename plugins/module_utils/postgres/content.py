@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What of a dump is imported: all of it, only the schema, or only the rows into tables that the user has made."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -33,14 +34,21 @@ def complete_key(content: str) -> tuple[str, str]:
 
 
 def require_compatible(content: str, done: Iterable[ledger.Key], name: str) -> None:
-    """Refuse what does not fit to an earlier import of the same dump: rows may follow a schema that is complete, nothing else. Raises TargetError."""
+    """Refuse what does not fit to an earlier import of the same dump: rows may follow a schema that is complete,
+    nothing else. Raises TargetError."""
     earlier = {found for step, found in done if step == "content"} or {ALL}
     if content in earlier:
         return
     if content == DATA and earlier == {SCHEMA}:
         if complete_key(SCHEMA) not in done:
-            raise TargetError(f"the import of the schema into the database {name} was broken off: end it with content: schema before the rows are loaded")
+            raise TargetError(
+                f"the import of the schema into the database {name} was broken off: end it with content: schema "
+                "before the rows are loaded"
+            )
         return
     held = " and ".join(_HELD[found] for found in sorted(earlier))
     advice = "set content: data to add its rows" if earlier == {SCHEMA} else f"set content: {sorted(earlier)[0]}"
-    raise TargetError(f"the database {name} on the target holds an import of {held} of this dump, not of {_HELD[content]}: {advice}, or drop the database")
+    raise TargetError(
+        f"the database {name} on the target holds an import of {held} of this dump, not of {_HELD[content]}: "
+        f"{advice}, or drop the database"
+    )

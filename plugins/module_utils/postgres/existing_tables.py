@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Tables that the user has made: whether the dump's rows fit into them, and the order in which foreign keys let them be loaded."""
+"""Tables that the user has made: whether the dump's rows fit into them, and the order in which foreign keys let them be
+loaded."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -31,7 +33,9 @@ JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamesp
 JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
 WHERE k.contype = 'f' ORDER BY 2, 3, 1
 """
-_SEQUENCES = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S'"
+_SEQUENCES = (
+    "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S'"
+)
 
 Place = tuple[str, str]
 
@@ -61,7 +65,11 @@ def check_tables(connection: Any, entry: DatabaseEntry, empty: bool) -> None:
     problems = []
     for place, table in places.items():
         if kinds.get(place) != _ORDINARY:
-            problems.append(f"{table.full_name} is not there" if place not in kinds else f"{table.full_name} is not an ordinary table")
+            problems.append(
+                f"{table.full_name} is not there"
+                if place not in kinds
+                else f"{table.full_name} is not an ordinary table"
+            )
             continue
         found = _column_problems(table, columns[place])
         problems += found
@@ -82,7 +90,9 @@ def _column_problems(table: TableEntry, found: dict[str, _Column]) -> list[str]:
         "lacks": [name for name in [*loaded, *computed] if name not in found],
         "computes what the dump has as data:": [name for name in loaded if name in found and found[name].generated],
         "does not compute": [name for name in computed if name in found and not found[name].generated],
-        "wants values that the dump does not have for": [name for name, column in found.items() if column.required and name not in loaded],
+        "wants values that the dump does not have for": [
+            name for name, column in found.items() if column.required and name not in loaded
+        ],
     }
     return [f"{table.full_name} {problem} {', '.join(names)}" for problem, names in lists.items() if names]
 
@@ -96,7 +106,8 @@ def _has_rows(connection: Any, place: Place) -> bool:
 def load_order(connection: Any, entry: DatabaseEntry) -> list[list[TableEntry]]:
     """Return the tables in groups, each of which refers by foreign keys to earlier ones only.
 
-    Raises TargetError for keys that no order satisfies: circles, and keys of a table to itself when it has several chunks.
+    Raises TargetError for keys that no order satisfies: circles, and keys of a table to itself when it has several
+    chunks.
     """
     tables = {_place(table): table for table in entry.tables}
     needs: dict[Place, dict[str, Place]] = {place: {} for place in tables}
@@ -118,13 +129,16 @@ def load_order(connection: Any, entry: DatabaseEntry) -> list[list[TableEntry]]:
         ready = [place for place in tables if place not in placed and set(needs[place].values()) <= placed]
         if not ready:
             left = _in_circles([place for place in tables if place not in placed], needs)
-            impossible += [f"{key} of {'.'.join(place)}" for place in left for key, other in needs[place].items() if other in left]
+            impossible += [
+                f"{key} of {'.'.join(place)}" for place in left for key, other in needs[place].items() if other in left
+            ]
             break
         groups.append([tables[place] for place in ready])
         placed |= set(ready)
     if impossible:
         raise TargetError(
-            f"content: data: in the database {entry.name} on the target no order of loading satisfies the foreign keys {', '.join(impossible)}: "
+            f"content: data: in the database {entry.name} on the target no order of loading satisfies the foreign "
+            f"keys {', '.join(impossible)}: "
             "drop them, and add them again after the import"
         )
     return groups

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What a PostgreSQL server can do, for the conversion; and what of it an import that has begun goes by."""
+
 from __future__ import annotations
 
 import json
@@ -55,19 +56,24 @@ def noted(done: Iterable[Key]) -> Optional[ServerFeatures]:
 
 
 def usable(
-    now: ServerFeatures, before: Optional[ServerFeatures], done: Collection[Key], keys_with: Callable[[ServerFeatures], Collection[Key]],
+    now: ServerFeatures,
+    before: Optional[ServerFeatures],
+    done: Collection[Key],
+    keys_with: Callable[[ServerFeatures], Collection[Key]],
 ) -> tuple[ServerFeatures, list[str]]:
     """Return the features that an import goes by, and what the server has now that does not count any more.
 
-    An import that has begun keeps those of ``before``, and takes each new one with which everything that is ``done`` would be made as it was.
-    ``keys_with`` converts and returns the keys in the ledger.
+    An import that has begun keeps those of ``before``, and takes each new one with which everything that is ``done``
+    would be made as it was. ``keys_with`` converts and returns the keys in the ledger.
     """
     if before is None:
         return now, []
     current, late = before, []
     made = set(keys_with(before)) & set(done)
     for name, addition in _additions(before, now):
-        wider = ServerFeatures(max(current.major, addition.major), current.icu or addition.icu, current.extensions | addition.extensions)
+        wider = ServerFeatures(
+            max(current.major, addition.major), current.icu or addition.icu, current.extensions | addition.extensions
+        )
         if made <= set(keys_with(wider)):
             current = wider
         else:

@@ -4,6 +4,7 @@
 
 Every piece of work commits together with its row, so that a run that was killed goes on where it stopped.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -66,7 +67,9 @@ def read(connection: Any) -> dict[Key, Entry]:
         cursor.execute("SELECT to_regclass('cockroach_migrator.ledger') IS NOT NULL")
         if not cursor.fetchone()[0]:
             return {}
-        cursor.execute("SELECT step, object, coalesce(rows, 0), coalesce(seconds, 0), finished_at FROM cockroach_migrator.ledger")
+        cursor.execute(
+            "SELECT step, object, coalesce(rows, 0), coalesce(seconds, 0), finished_at FROM cockroach_migrator.ledger"
+        )
         return {(step, name): Entry(*rest) for step, name, *rest in cursor.fetchall()}
 
 
@@ -82,7 +85,11 @@ def seconds_of_attempts(done: Mapping[Key, Entry], content: str) -> float:
     for key in _attempts(done, content):
         begin = done[key].finished_at
         end = next((moment for moment in begun if moment > begin), None)
-        last = max(entry.finished_at for entry in done.values() if entry.finished_at >= begin and (end is None or entry.finished_at < end))
+        last = max(
+            entry.finished_at
+            for entry in done.values()
+            if entry.finished_at >= begin and (end is None or entry.finished_at < end)
+        )
         total += (last - begin).total_seconds()
     return total
 
@@ -129,13 +136,16 @@ def lock(connection: Any, database: str) -> None:
         # The sessions of a killed run work on until they notice; their work is not in the ledger yet.
         while not _try_lock(cursor, _WORK_LOCK):
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid <> pg_backend_pid() "
-                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint << 32) + objid::bigint = %s",
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid "
+                "= 1 AND pid <> pg_backend_pid() "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint "
+                "<< 32) + objid::bigint = %s",
                 (_WORK_LOCK,),
             )
             if time.monotonic() > deadline + _LOCK_SECONDS:
                 raise TargetError(
-                    f"the database {database} is still at work for an import that was killed: end those sessions (application_name cockroach_migrator)"
+                    f"the database {database} is still at work for an import that was killed: end those sessions "
+                    "(application_name cockroach_migrator)"
                 )
             time.sleep(0.1)
         cursor.execute("SELECT pg_advisory_unlock(%s)", (_WORK_LOCK,))

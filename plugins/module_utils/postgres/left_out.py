@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Commands that PostgreSQL refuses and no row depends on: they are left out, noted beside the ledger, and each is a finding.
+"""Commands that PostgreSQL refuses and no row depends on: they are left out, noted beside the ledger, and each is a
+finding.
 
 Every later run tries them again: the role may have been given the right, or the object that was wanting may be there.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -25,17 +27,47 @@ ALTER TABLE cockroach_migrator.left_out ADD COLUMN IF NOT EXISTS sqlstate text N
 COMMENT ON TABLE cockroach_migrator.left_out IS 'Commands of the import that PostgreSQL refused, to be written anew by hand.'
 """
 
-_KINDS = frozenset((
-    "view", "materialized_view", "function", "procedure", "trigger", "constraint_trigger", "policy", "check", "domain_check", "column_default", "index",
-    "unique_index", "comment", "owner", "grant", "routine_comment", "routine_owner", "routine_grant",
-))
+_KINDS = frozenset(
+    (
+        "view",
+        "materialized_view",
+        "function",
+        "procedure",
+        "trigger",
+        "constraint_trigger",
+        "policy",
+        "check",
+        "domain_check",
+        "column_default",
+        "index",
+        "unique_index",
+        "comment",
+        "owner",
+        "grant",
+        "routine_comment",
+        "routine_owner",
+        "routine_grant",
+    )
+)
 """Rows, types and keys need none of these. What hangs on one that is left out is refused, too."""
 _CLASSES = ("0A", "22", "42")
 """SQLSTATE: feature not supported, data exception, syntax error or access rule violation."""
 _CLASSES_OF_ROWS = ("21", "23", "2F", "38", "39", "55", "P0")
 """What the query of a materialized view, which runs at once, can meet besides."""
-_RIGHTS = frozenset(("owner", "grant", "comment", "routine_owner", "routine_grant", "routine_comment", "default_privilege", "database_setting"))
-"""What the importing role may not be allowed to say, of a database or schema that was there: a finding that says what helps."""
+_RIGHTS = frozenset(
+    (
+        "owner",
+        "grant",
+        "comment",
+        "routine_owner",
+        "routine_grant",
+        "routine_comment",
+        "default_privilege",
+        "database_setting",
+    )
+)
+"""What the importing role may not be allowed to say, of a database or schema that was there: a finding that says what
+helps."""
 GRANTS = frozenset(("grant", "routine_grant", "default_privilege"))
 NO_PRIVILEGE = "42501"
 _TAKEN = frozenset(("42P04", "42P06", "42P07", "42710", "42723"))
@@ -70,15 +102,18 @@ def may_be_left_out(statement: Statement, sqlstate: str) -> bool:
 
 
 def may_stay_left_out(statement: Statement, sqlstate: str) -> bool:
-    """Whether a later run goes on without a command that is left out already: rights may have gone, or somebody has written the object by hand."""
+    """Whether a later run goes on without a command that is left out already: rights may have gone, or somebody has
+    written the object by hand."""
     return sqlstate in _STOPPING or may_be_left_out(statement, sqlstate)
 
 
 def note(cursor: Any, key: Key, statement: Statement, reason: str, sqlstate: str) -> None:
-    """Note a command that was refused, in the transaction of ``cursor``; one that was refused before has PostgreSQL's words of now."""
+    """Note a command that was refused, in the transaction of ``cursor``; one that was refused before has PostgreSQL's
+    words of now."""
     name = ".".join(part for part in (statement.schema, statement.table, statement.name) if part)
     cursor.execute(
-        "INSERT INTO cockroach_migrator.left_out (step, object, kind, name, reason, command, sqlstate) VALUES (%s, %s, %s, %s, %s, %s, %s) "
+        "INSERT INTO cockroach_migrator.left_out (step, object, kind, name, reason, command, sqlstate) VALUES (%s, "
+        "%s, %s, %s, %s, %s, %s) "
         "ON CONFLICT (step, object) DO UPDATE SET reason = excluded.reason, sqlstate = excluded.sqlstate",
         (*key, statement.kind, name, reason, statement.sql, sqlstate),
     )
@@ -97,12 +132,15 @@ def read(connection: Any) -> dict[Key, LeftOut]:
             return {}
         # The table of an earlier release has no column sqlstate.
         cursor.execute(
-            "SELECT step, object, kind, name, reason, command, coalesce(to_jsonb(l)->>'sqlstate', '') FROM cockroach_migrator.left_out l ORDER BY 1, 2",
+            "SELECT step, object, kind, name, reason, command, coalesce(to_jsonb(l)->>'sqlstate', '') FROM "
+            "cockroach_migrator.left_out l ORDER BY 1, 2",
         )
         return {(step, name): LeftOut(*rest) for step, name, *rest in cursor.fetchall()}
 
 
-def findings(database: str, items: Mapping[Key, LeftOut], statements: Mapping[Key, Statement], rights: RoleRights) -> list[Finding]:
+def findings(
+    database: str, items: Mapping[Key, LeftOut], statements: Mapping[Key, Statement], rights: RoleRights
+) -> list[Finding]:
     """Return a finding for each, of ownership one for each role; ``rights`` are those of the importing role."""
     found = []
     wanted: dict[str, list[str]] = {}
@@ -116,9 +154,12 @@ def findings(database: str, items: Mapping[Key, LeftOut], statements: Mapping[Ke
 
 
 def _role_to_become(statement: Optional[Statement], rights: RoleRights) -> str:
-    """Return the role that the importing role would have to be a member of for a statement, empty when it is not about that."""
+    """Return the role that the importing role would have to be a member of for a statement, empty when it is not about
+    that."""
     expects = statement.expects if statement else None
-    role = expects.role if isinstance(expects, Owner) else expects.creator if isinstance(expects, DefaultPrivilege) else ""
+    role = (
+        expects.role if isinstance(expects, Owner) else expects.creator if isinstance(expects, DefaultPrivilege) else ""
+    )
     return role if role and rights.grant_to_own(role) else ""
 
 
@@ -130,14 +171,19 @@ def _finding(database: str, item: LeftOut, rights: RoleRights) -> Finding:
 
 def _by_hand(database: str, item: LeftOut) -> Finding:
     return Finding(
-        "written_by_hand", "info", f"{database}.{item.name}",
-        f"The {item.kind.replace('_', ' ')} was left out by the import and is there now: it was written by hand, and is not compared.",
+        "written_by_hand",
+        "info",
+        f"{database}.{item.name}",
+        f"The {item.kind.replace('_', ' ')} was left out by the import and is there now: it was written by hand, and "
+        "is not compared.",
     )
 
 
 def _refused(database: str, item: LeftOut) -> Finding:
     return Finding(
-        "refused_by_postgresql", "error", f"{database}.{item.name}",
+        "refused_by_postgresql",
+        "error",
+        f"{database}.{item.name}",
         f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason.rstrip('.')}.",
         f"Write it by hand, or remove the cause and run again, which tries it anew. The command was: {item.command}",
     )
@@ -145,15 +191,21 @@ def _refused(database: str, item: LeftOut) -> Finding:
 
 def _right(database: str, item: LeftOut, rights: RoleRights) -> Finding:
     return Finding(
-        "right_not_set", "warning", f"{database}.{item.name}",
+        "right_not_set",
+        "warning",
+        f"{database}.{item.name}",
         f"The {item.kind.replace('_', ' ')} is not set, for {rights.name} may not set it: {item.reason.rstrip('.')}.",
-        f"Have somebody run it who may, or give {rights.name} the right and run again, which tries it anew: {item.command}",
+        f"Have somebody run it who may, or give {rights.name} the right and run again, which tries it anew: "
+        f"{item.command}",
     )
 
 
 def _ownership(role: str, objects: list[str], rights: RoleRights) -> Finding:
     shown = ", ".join(sorted(objects)[:_NAMES_SHOWN]) + (" …" if len(objects) > _NAMES_SHOWN else "")
     return Finding(
-        "right_not_set", "warning", role, f"{rights.name} may not make {role} the owner of its objects, nor set its default privileges: {shown}.",
+        "right_not_set",
+        "warning",
+        role,
+        f"{rights.name} may not make {role} the owner of its objects, nor set its default privileges: {shown}.",
         f"{rights.grant_to_own(role)}; then run again, which sets them.",
     )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Making a throw-away server like the targets, so that it refuses what they will refuse."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,20 +49,30 @@ class Likeness:
 
     def settings_for(self, major: int) -> tuple[tuple[str, str], ...]:
         """Return the settings that a server of this major version knows."""
-        return tuple((name, value) for name, value in self.settings if name != _CREATEROLE_SELF_GRANT or major >= _SELF_GRANT_FROM)
+        return tuple(
+            (name, value)
+            for name, value in self.settings
+            if name != _CREATEROLE_SELF_GRANT or major >= _SELF_GRANT_FROM
+        )
 
 
 def likeness_of(servers: Sequence[Mapping[str, Any]]) -> Likeness:
-    """Return what the targets have in common; ``servers`` are as server_facts.read returns them, with ``creatable``. The first one gives the rest."""
+    """Return what the targets have in common; ``servers`` are as server_facts.read returns them, with ``creatable``.
+    The first one gives the rest."""
     first = servers[0]
     users = [server["user"] for server in servers]
     weak = [set(user["may_become"]) for user in users if not user["superuser"]]
     creatable = _in_all(server["creatable"] for server in servers)
     return Likeness(
-        first["user"]["name"], not weak, all(user["createdb"] for user in users), all(user["createrole"] for user in users),
-        tuple(_in_all(weak)), tuple(_in_all(server["roles"] for server in servers)),
+        first["user"]["name"],
+        not weak,
+        all(user["createdb"] for user in users),
+        all(user["createrole"] for user in users),
+        tuple(_in_all(weak)),
+        tuple(_in_all(server["roles"] for server in servers)),
         tuple((name, first["extensions"].get(name, {}).get("version", "")) for name in creatable),
-        tuple(first["settings"].items()), first["databases"],
+        tuple(first["settings"].items()),
+        first["databases"],
     )
 
 
@@ -85,17 +96,28 @@ def make_like(parameters: ConnectionParameters, likeness: Likeness, password: st
             if like or _needs_superuser(admin, likeness):
                 _make_database(admin, parameters, user, name, likeness)
     except psycopg2.Error as error:
-        raise TargetError(f"the throw-away PostgreSQL cannot be made like the target: {postgres_message(error)}") from error
+        raise TargetError(
+            f"the throw-away PostgreSQL cannot be made like the target: {postgres_message(error)}"
+        ) from error
     finally:
         admin.close()
 
 
 def _make_roles(cursor: Any, user: str, likeness: Likeness, password: str) -> None:
     if user != SUPERUSER:
-        options = [sql.SQL(word if has else f"NO{word}") for word, has in (
-            ("SUPERUSER", likeness.superuser), ("CREATEDB", likeness.createdb), ("CREATEROLE", likeness.createrole),
-        )]
-        cursor.execute(sql.SQL("CREATE ROLE {} LOGIN {} PASSWORD {}").format(sql.Identifier(user), sql.SQL(" ").join(options), sql.Literal(password)))
+        options = [
+            sql.SQL(word if has else f"NO{word}")
+            for word, has in (
+                ("SUPERUSER", likeness.superuser),
+                ("CREATEDB", likeness.createdb),
+                ("CREATEROLE", likeness.createrole),
+            )
+        ]
+        cursor.execute(
+            sql.SQL("CREATE ROLE {} LOGIN {} PASSWORD {}").format(
+                sql.Identifier(user), sql.SQL(" ").join(options), sql.Literal(password)
+            )
+        )
     for role in sorted({*likeness.roles, *likeness.may_become} - {user, SUPERUSER}):
         cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
         if role in likeness.may_become:
@@ -103,13 +125,17 @@ def _make_roles(cursor: Any, user: str, likeness: Likeness, password: str) -> No
 
 
 def _needs_superuser(admin: Any, likeness: Likeness) -> bool:
-    """Managed services let roles create extensions that want a superuser elsewhere: then databases are made here, with them in it."""
+    """Managed services let roles create extensions that want a superuser elsewhere: then databases are made here, with
+    them in it."""
     known = extensions(admin)
-    return not likeness.superuser and any(name in known and not known[name]["trusted"] for name, _version in likeness.creatable)
+    return not likeness.superuser and any(
+        name in known and not known[name]["trusted"] for name, _version in likeness.creatable
+    )
 
 
 def _make_database(admin: Any, parameters: ConnectionParameters, user: str, name: str, likeness: Likeness) -> None:
-    """Make an empty database with the target's locale, where the throw-away server knows it, and with the extensions that the role may create there."""
+    """Make an empty database with the target's locale, where the throw-away server knows it, and with the extensions
+    that the role may create there."""
     like = likeness.databases[name]
     if not like or not _created_with_locale(admin, name, like):
         create_database(admin, name)
@@ -118,7 +144,9 @@ def _make_database(admin: Any, parameters: ConnectionParameters, user: str, name
         if likeness.superuser or not like or like["owned"]:
             cursor.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(user)))
         else:
-            cursor.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(name), sql.Identifier(user)))
+            cursor.execute(
+                sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(name), sql.Identifier(user))
+            )
     connection = connect(parameters, name)
     connection.autocommit = True
     try:
@@ -140,7 +168,11 @@ def _created_with_locale(admin: Any, name: str, like: Mapping[str, Any]) -> bool
         parts.append(sql.SQL("LOCALE_PROVIDER libc"))
     try:
         with admin.cursor() as cursor:
-            cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' {}").format(sql.Identifier(name), sql.SQL(" ").join(parts)))
+            cursor.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' {}").format(
+                    sql.Identifier(name), sql.SQL(" ").join(parts)
+                )
+            )
     except psycopg2.Error as error:
         # The host lacks the locale: the import's own is the nearest.
         if error.pgcode in _BAD_LOCALE or isinstance(error, psycopg2.NotSupportedError):

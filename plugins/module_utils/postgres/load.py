@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Importing a dump: checks first, then schema, rows in parallel, keys, indexes and everything else."""
+
 from __future__ import annotations
 
 import itertools
@@ -43,7 +44,8 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """``grants``: existing, create or skip (see convert.features). ``databases``: names of the dump; empty means all."""
+    """``grants``: existing, create or skip (see convert.features). ``databases``: names of the dump; empty means
+    all."""
 
     parallelism: int = 2
     grants: str = "existing"
@@ -73,7 +75,8 @@ class Job:
     def missing(self, *steps: str) -> dict[Key, Statement]:
         """Return the statements of these steps (none: of pre-data) that are not in the ledger, in load order."""
         return {
-            key: statement for key, statement in self.statements.items()
+            key: statement
+            for key, statement in self.statements.items()
             if key not in self.state.done and (statement.step in steps if steps else statement.section == "pre-data")
         }
 
@@ -94,13 +97,21 @@ class Job:
 
     @property
     def missing_analyze(self) -> list[TableEntry]:
-        return [table for table in self.entry.tables if _analyze_key(table) not in self.state.done and self.content != contents.SCHEMA]
+        return [
+            table
+            for table in self.entry.tables
+            if _analyze_key(table) not in self.state.done and self.content != contents.SCHEMA
+        ]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         left = self.missing_chunks or self.missing_rejects
-        return contents.complete_key(self.content) in self.state.done and set(self.statements) <= set(self.state.done) and not left
+        return (
+            contents.complete_key(self.content) in self.state.done
+            and set(self.statements) <= set(self.state.done)
+            and not left
+        )
 
 
 @dataclass(frozen=True)
@@ -130,17 +141,27 @@ def plan_import(dump_dir: str, parameters: ConnectionParameters, options: Import
     finally:
         admin.close()
     todo = {job.state.name: _todo(job) for job in plan.jobs}
-    refused = [finding for job in plan.jobs for finding in left_out.findings(job.entry.name, job.state.left_out, job.statements, plan.rights)]
-    return ImportPlan(not plan.finished, todo, plan.findings + refused, round(time.monotonic() - started, 3), options.content)
+    refused = [
+        finding
+        for job in plan.jobs
+        for finding in left_out.findings(job.entry.name, job.state.left_out, job.statements, plan.rights)
+    ]
+    return ImportPlan(
+        not plan.finished, todo, plan.findings + refused, round(time.monotonic() - started, 3), options.content
+    )
 
 
 def import_dump(
-    dump_dir: str, parameters: ConnectionParameters, options: ImportOptions, progress: Progress = lambda state: None, begin: Callable[[], None] = lambda: None,
+    dump_dir: str,
+    parameters: ConnectionParameters,
+    options: ImportOptions,
+    progress: Progress = lambda state: None,
+    begin: Callable[[], None] = lambda: None,
 ) -> ImportResult:
     """Load a dump into databases of the same names.
 
-    ``begin`` is called before the first change, and not at all when there is nothing to do. A run that was broken off goes on where it stopped.
-    Raises MigrationError; until all checks of all databases have passed nothing is changed.
+    ``begin`` is called before the first change, and not at all when there is nothing to do. A run that was broken off
+    goes on where it stopped. Raises MigrationError; until all checks of all databases have passed nothing is changed.
     """
     admin = connect(parameters)
     try:
@@ -156,7 +177,10 @@ def import_dump(
             findings += left_out.findings(job.entry.name, job.state.left_out, job.statements, plan.rights)
             changed = changed or results[job.state.name].changed
     except psycopg2.Error as error:
-        raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}; run the import again, it goes on where it stopped") from error
+        raise TargetError(
+            f"PostgreSQL at {parameters.place}: {postgres_message(error)}; run the import again, it goes on where it "
+            "stopped"
+        ) from error
     finally:
         admin.close()
     seconds = sum(result.seconds for result in results.values())
@@ -169,18 +193,29 @@ def _plan(dump_dir: str, admin: Any, parameters: ConnectionParameters, options: 
     roles = read_roles(dump_dir)
     features = server_features.probe(admin)
     convert_options = ConvertOptions(
-        options.grants, server_features.existing_roles(admin), manifest.policies, server_features.roles_without_login(admin),
+        options.grants,
+        server_features.existing_roles(admin),
+        manifest.policies,
+        server_features.roles_without_login(admin),
     )
-    jobs = [_plan_database(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content) for entry in entries]
+    jobs = [
+        _plan_database(dump_dir, manifest, entry, roles, admin, parameters, features, convert_options, options.content)
+        for entry in entries
+    ]
     for job in jobs:
         _require_files(dump_dir, job)
     role_conversion = convert_roles(roles if options.content != contents.DATA else [], features, convert_options)
-    findings = [*connection_findings(admin, parameters), *role_conversion.findings, *(finding for job in jobs for finding in job.findings)]
+    findings = [
+        *connection_findings(admin, parameters),
+        *role_conversion.findings,
+        *(finding for job in jobs for finding in job.findings),
+    ]
     return _Plan(manifest.dump_id, jobs, role_conversion.statements, findings, role_rights(admin))
 
 
 def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
-    """Return the databases of these names, all when there are none. Raises ConfigurationError for a name that the dump lacks."""
+    """Return the databases of these names, all when there are none. Raises ConfigurationError for a name that the dump
+    lacks."""
     known = [entry.name for entry in manifest.databases]
     for name in names:
         if name not in known:
@@ -189,14 +224,18 @@ def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
 
 
 def _require_files(dump_dir: str, job: Job) -> None:
-    """Find missing and cut-off files of what is not loaded yet, before anything is changed; their content is checked while they are loaded.
+    """Find missing and cut-off files of what is not loaded yet, before anything is changed; their content is checked
+    while they are loaded.
 
     Raises ConfigurationError when the rows were removed from the dump, MigrationError for a damaged one.
     """
-    left = [(task.path, task.chunk.bytes) for task in job.missing_chunks] + [(task.path, task.file.bytes) for task in job.missing_rejects]
+    left = [(task.path, task.chunk.bytes) for task in job.missing_chunks] + [
+        (task.path, task.file.bytes) for task in job.missing_rejects
+    ]
     if left and rows_removed(dump_dir):
         raise ConfigurationError(
-            f"the database {job.state.name} on the target does not hold the rows that were verified there, and {dump_dir} does not have them any more: "
+            f"the database {job.state.name} on the target does not hold the rows that were verified there, and "
+            f"{dump_dir} does not have them any more: "
             "run once with start_over: true, or remove that directory and run again, and they are exported anew"
         )
     for path, size in left:
@@ -213,8 +252,15 @@ def _require_file(path: str, wanted: int) -> None:
 
 
 def _plan_database(
-    dump_dir: str, manifest: Manifest, entry: DatabaseEntry, roles: list[Role], admin: Any, parameters: ConnectionParameters,
-    features: ServerFeatures, options: ConvertOptions, content: str,
+    dump_dir: str,
+    manifest: Manifest,
+    entry: DatabaseEntry,
+    roles: list[Role],
+    admin: Any,
+    parameters: ConnectionParameters,
+    features: ServerFeatures,
+    options: ConvertOptions,
+    content: str,
 ) -> Job:
     database = read_catalog(dump_dir, entry)
     state = inspect(admin, parameters, database, manifest.dump_id, content)
@@ -223,13 +269,21 @@ def _plan_database(
         return convert_database(database, roles, trial, options)
 
     features, late = server_features.usable(
-        features, server_features.noted(state.done), state.done, lambda trial: ledger.statement_keys(convert(trial).statements),
+        features,
+        server_features.noted(state.done),
+        state.done,
+        lambda trial: ledger.statement_keys(convert(trial).statements),
     )
     conversion = convert(features)
-    chunks = [] if content == contents.SCHEMA else [
-        ChunkTask(entry.name, manifest.dump_id, table, chunk, os.path.join(dump_dir, table.directory, chunk.file))
-        for table in entry.tables for chunk in table.chunks
-    ]
+    chunks = (
+        []
+        if content == contents.SCHEMA
+        else [
+            ChunkTask(entry.name, manifest.dump_id, table, chunk, os.path.join(dump_dir, table.directory, chunk.file))
+            for table in entry.tables
+            for chunk in table.chunks
+        ]
+    )
     statements = contents.statements_of(content, conversion.statements)
     rejects = reject_tasks(dump_dir, manifest.dump_id, entry.tables) if content != contents.SCHEMA else []
     job = Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, features, content=content)
@@ -242,14 +296,20 @@ def _plan_database(
 
 def _skipped(database: str) -> Finding:
     return Finding(
-        "grants_skipped", "warning", database, "Owners and privileges are left out (grants is skip): all belongs to the importing role.",
+        "grants_skipped",
+        "warning",
+        database,
+        "Owners and privileges are left out (grants is skip): all belongs to the importing role.",
         "Set grants to existing or create and run again.",
     )
 
 
 def _came_late(database: str, what: str) -> Finding:
     return Finding(
-        "feature_came_late", "info", database, f"The server has {what} now, but what was made without it stays as it is.",
+        "feature_came_late",
+        "info",
+        database,
+        f"The server has {what} now, but what was made without it stays as it is.",
         "To have everything made with it, drop the database and run again.",
     )
 
@@ -257,18 +317,28 @@ def _came_late(database: str, what: str) -> Finding:
 def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
     """Look at the tables that are there: do the rows fit, in which order, and which sequences are there."""
     if not job.state.exists:
-        raise TargetError(f"content: data needs tables that are there, but the target has no database {job.state.name}: make it with its tables first")
+        raise TargetError(
+            f"content: data needs tables that are there, but the target has no database {job.state.name}: make it "
+            "with its tables first"
+        )
     for view in job.database.views:
         if view.materialized:
-            job.findings.append(Finding(
-                "materialized_view_not_refreshed", "warning", f"{job.entry.name}.{view.name}", "With content: data no materialized view is refreshed.",
-                "Run REFRESH MATERIALIZED VIEW where the target has it.",
-            ))
+            job.findings.append(
+                Finding(
+                    "materialized_view_not_refreshed",
+                    "warning",
+                    f"{job.entry.name}.{view.name}",
+                    "With content: data no materialized view is refreshed.",
+                    "Run REFRESH MATERIALIZED VIEW where the target has it.",
+                )
+            )
     if job.finished:
         return job
     connection = connect(parameters, job.state.name)
     try:
-        existing_tables.check_tables(connection, job.entry, empty=not set(contents.mark(contents.DATA)) <= set(job.state.done))
+        existing_tables.check_tables(
+            connection, job.entry, empty=not set(contents.mark(contents.DATA)) <= set(job.state.done)
+        )
         job.groups = existing_tables.load_order(connection, job.entry)
         there = existing_tables.sequences(connection)
     finally:
@@ -276,17 +346,24 @@ def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
     for key, statement in list(job.statements.items()):
         if (statement.schema, statement.name) not in there:
             del job.statements[key]
-            job.findings.append(Finding(
-                "sequence_not_there", "warning", f"{job.entry.name}.{statement.schema}.{statement.name}",
-                "The target has no sequence of this name: its value is not set.", "If another sequence stands for it, set that one with setval().",
-            ))
+            job.findings.append(
+                Finding(
+                    "sequence_not_there",
+                    "warning",
+                    f"{job.entry.name}.{statement.schema}.{statement.name}",
+                    "The target has no sequence of this name: its value is not set.",
+                    "If another sequence stands for it, set that one with setval().",
+                )
+            )
     return job
 
 
 def _todo(job: Job) -> DatabasePlan:
     missing = job.missing_chunks
     return DatabasePlan(
-        create=not job.state.exists, statements=len(set(job.statements) - set(job.state.done)), chunks=len(missing),
+        create=not job.state.exists,
+        statements=len(set(job.statements) - set(job.state.done)),
+        chunks=len(missing),
         rows=sum(task.chunk.rows for task in missing),
     )
 
@@ -305,7 +382,12 @@ def _run_roles(admin: Any, statements: list[Statement]) -> bool:
 
 
 def _load(
-    job: Job, dump_id: str, admin: Any, parameters: ConnectionParameters, options: ImportOptions, progress: Progress,
+    job: Job,
+    dump_id: str,
+    admin: Any,
+    parameters: ConnectionParameters,
+    options: ImportOptions,
+    progress: Progress,
 ) -> DatabaseImport:
     started = time.monotonic()
     if job.finished:
@@ -321,8 +403,14 @@ def _load(
         job.state.done = ledger.read(control)
         statements = len(set(job.statements) - set(job.state.done))
         pre_data = job.missing()
-        marks = [key for key in (*contents.mark(job.content), server_features.mark(job.features)) if key not in job.state.done]
-        run_together(control, job.state.name, dump_id, pre_data, [ledger.next_attempt(job.state.done, job.content), *marks])
+        marks = [
+            key
+            for key in (*contents.mark(job.content), server_features.mark(job.features))
+            if key not in job.state.done
+        ]
+        run_together(
+            control, job.state.name, dump_id, pre_data, [ledger.next_attempt(job.state.done, job.content), *marks]
+        )
         retried = _run_again(job, control)
         with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
             loaded = _load_chunks(job, pool, progress)
@@ -355,7 +443,11 @@ def _retry(job: Job, dump_id: str, parameters: ConnectionParameters) -> int:
 
 
 def _run_again(job: Job, control: Any) -> int:
-    return sum(run_again(control, job.state.name, (key, statement)) for key, statement in job.statements.items() if key in job.state.left_out)
+    return sum(
+        run_again(control, job.state.name, (key, statement))
+        for key, statement in job.statements.items()
+        if key in job.state.left_out
+    )
 
 
 def _open_worker(parameters: ConnectionParameters, database: str, options: ImportOptions) -> Any:
@@ -389,7 +481,9 @@ def _run_post_data(job: Job, dump_id: str, control: Any, pool: ConnectionPool, p
         missing = list(job.missing(step).items())
         if step in PARALLEL_STEPS:
             missing.sort(key=lambda keyed: -sizes.get((keyed[1].schema, keyed[1].table), 0))
-            ended: Iterable[Key] = pool.map(lambda connection, keyed: run_one(connection, job.state.name, dump_id, keyed), missing)
+            ended: Iterable[Key] = pool.map(
+                lambda connection, keyed: run_one(connection, job.state.name, dump_id, keyed), missing
+            )
         else:
             ended = (run_one(control, job.state.name, dump_id, keyed) for keyed in missing)
         for number, _key in enumerate(ended, 1):
@@ -427,6 +521,15 @@ def _result(job: Job, loaded: dict[str, int], *, changed: bool, created: bool, s
     for table in entries:
         keys = [chunk_key(table, chunk) for chunk in table.chunks]
         seconds = sum(done[key].seconds for key in keys)
-        tables[table.full_name] = TableImport(table.rows, table.rejected, loaded.get(table.full_name, 0), round(seconds, 3))
+        tables[table.full_name] = TableImport(
+            table.rows, table.rejected, loaded.get(table.full_name, 0), round(seconds, 3)
+        )
     rows = sum(table.rows for table in entries)
-    return DatabaseImport(changed or statements > 0, created, statements, rows, tables, round(ledger.seconds_of_attempts(done, job.content), 3))
+    return DatabaseImport(
+        changed or statements > 0,
+        created,
+        statements,
+        rows,
+        tables,
+        round(ledger.seconds_of_attempts(done, job.content), 3),
+    )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Work spread over several connections to one database."""
+
 from __future__ import annotations
 
 import threading

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Looking at a target before anything is read, exported or made: everything that stands in the way, and what its server and our role there are like."""
+"""Looking at a target before anything is read, exported or made: everything that stands in the way, and what its server
+and our role there are like."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -33,7 +35,8 @@ _SKIP = "skip"
 
 @dataclass(frozen=True)
 class PreflightOptions:
-    """``dump_dir``: of a dump that may not be there yet. ``expected``: what is known without one. The rest is as for the import."""
+    """``dump_dir``: of a dump that may not be there yet. ``expected``: what is known without one. The rest is as for
+    the import."""
 
     dump_dir: str = ""
     databases: tuple[str, ...] = ()
@@ -59,9 +62,9 @@ class _Target:
 def look_at_target(parameters: ConnectionParameters, options: PreflightOptions) -> dict:
     """Contact the target and change nothing.
 
-    Returns ``problems`` (an import would be refused or end: lines that name the thing and what to do), ``notes`` (what the import would leave out or do
-    otherwise) and ``server`` (see server_facts, with ``creatable``: extensions; empty when the target cannot be reached). Raises MigrationError for a dump that
-    cannot be read.
+    Returns ``problems`` (an import would be refused or end: lines that name the thing and what to do), ``notes`` (what
+    the import would leave out or do otherwise) and ``server`` (see server_facts, with ``creatable``: extensions; empty
+    when the target cannot be reached). Raises MigrationError for a dump that cannot be read.
     """
     manifest = read_manifest(options.dump_dir) if options.dump_dir and is_complete(options.dump_dir) else None
     try:
@@ -73,12 +76,19 @@ def look_at_target(parameters: ConnectionParameters, options: PreflightOptions) 
         target.notes += [f"{finding.message} {finding.advice}" for finding in connection_findings(admin, parameters)]
         expected = _look_at_dump(target, manifest) if manifest else _look_at_names(target)
         roles = {role for item in expected for role in (*item.owners, *item.grantees)}
-        server = dict(server_facts.read(admin, target.rights, [item.name for item in expected], roles), creatable=sorted(target.creatable))
+        server = dict(
+            server_facts.read(admin, target.rights, [item.name for item in expected], roles),
+            creatable=sorted(target.creatable),
+        )
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
     finally:
         admin.close()
-    return {"problems": list(dict.fromkeys(target.problems)), "notes": list(dict.fromkeys(target.notes)), "server": server}
+    return {
+        "problems": list(dict.fromkeys(target.problems)),
+        "notes": list(dict.fromkeys(target.notes)),
+        "server": server,
+    }
 
 
 def _look_at_names(target: _Target) -> list[ExpectedDatabase]:
@@ -86,11 +96,15 @@ def _look_at_names(target: _Target) -> list[ExpectedDatabase]:
     for expected in target.options.expected:
         state = _look_at_database(target, expected, "")
         if target.options.content == contents.DATA and state and not state.exists:
-            target.problems.append(f"content: data needs tables that are there, but the target has no database {expected.name}: make it with its tables first")
+            target.problems.append(
+                f"content: data needs tables that are there, but the target has no database {expected.name}: make it "
+                "with its tables first"
+            )
     _look_at_roles(target, target.options.expected, None)
     if not target.options.expected and not target.rights.createdb:
         target.notes.append(
-            f"The user {target.rights.name} may not create databases: ALTER ROLE {quote(target.rights.name)} CREATEDB, or have each database that is migrated "
+            f"The user {target.rights.name} may not create databases: ALTER ROLE {quote(target.rights.name)} "
+            "CREATEDB, or have each database that is migrated "
             "made empty for it."
         )
     return list(target.options.expected)
@@ -130,7 +144,10 @@ def _look_at_database(target: _Target, expected: ExpectedDatabase, dump_id: str)
 def _look_at_tables(target: _Target, entry: DatabaseEntry, state: TargetState) -> None:
     """With content: data the rows have to fit into tables that are there."""
     if not state.exists:
-        target.problems.append(f"content: data needs tables that are there, but the target has no database {state.name}: make it with its tables first")
+        target.problems.append(
+            f"content: data needs tables that are there, but the target has no database {state.name}: make it with "
+            "its tables first"
+        )
         return
     connection = connect(target.parameters, state.name)
     try:
@@ -152,7 +169,10 @@ def _look_at_extensions(target: _Target, state: TargetState, needs: Iterable[str
                 if not probe(target.admin).icu:
                     target.notes.append("The server has no ICU: collations are left off.")
             elif name not in available:
-                target.notes.append(f"The server has no extension {name}: what needs it becomes something else, with a finding. Install it there first.")
+                target.notes.append(
+                    f"The server has no extension {name}: what needs it becomes something else, with a finding. "
+                    "Install it there first."
+                )
             else:
                 allowed = name in installed or target.rights.superuser
                 refusal = "" if allowed else _refusal_of_extension(connection, name, available[name]["trusted"])
@@ -160,7 +180,8 @@ def _look_at_extensions(target: _Target, state: TargetState, needs: Iterable[str
                     target.creatable.add(name)
                 else:
                     target.problems.append(
-                        f"the user {target.rights.name} may not create the extension {name} in the database {state.name} ({refusal}): have a superuser "
+                        f"the user {target.rights.name} may not create the extension {name} in the database "
+                        f"{state.name} ({refusal}): have a superuser "
                         f"{'' if state.exists else f'make that database for it (CREATE DATABASE … OWNER {quote(target.rights.name)}) and '}run there "
                         f"CREATE EXTENSION {quote(name)}"
                     )
@@ -169,7 +190,8 @@ def _look_at_extensions(target: _Target, state: TargetState, needs: Iterable[str
 
 
 def _refusal_of_extension(connection: Any, name: str, trusted: bool) -> str:
-    """Return why the role may not create an extension, empty if it may. Managed services let roles do it that are no superusers: the server is asked."""
+    """Return why the role may not create an extension, empty if it may. Managed services let roles do it that are no
+    superusers: the server is asked."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
         if not cursor.fetchone()[0]:
@@ -184,21 +206,39 @@ def _refusal_of_extension(connection: Any, name: str, trusted: bool) -> str:
 
 
 def _look_at_roles(target: _Target, databases: Iterable[ExpectedDatabase], made: Optional[set[str]]) -> None:
-    """Note roles that are missing, and owners that the role may not set; ``made`` are those that grants: create makes, None if not known yet."""
+    """Note roles that are missing, and owners that the role may not set; ``made`` are those that grants: create makes,
+    None if not known yet."""
     grants, rights = target.options.grants, target.rights
     if grants == _SKIP or target.options.content == contents.DATA:
         return
     owners = {owner for expected in databases for owner in expected.owners}
     there = existing_roles(target.admin)
-    missing = sorted((owners | {role for expected in databases for role in expected.grantees} | (made or set() if grants == _CREATE else set())) - there)
+    missing = sorted(
+        (
+            owners
+            | {role for expected in databases for role in expected.grantees}
+            | (made or set() if grants == _CREATE else set())
+        )
+        - there
+    )
     if missing and grants == _CREATE and not rights.createrole:
         target.problems.append(
-            f"the user {rights.name} may not make the roles {', '.join(missing)}: ALTER ROLE {quote(rights.name)} CREATEROLE, have them made, "
+            f"the user {rights.name} may not make the roles {', '.join(missing)}: ALTER ROLE {quote(rights.name)} "
+            "CREATEROLE, have them made, "
             "or set grants to existing"
         )
     elif missing and grants != _CREATE:
-        target.notes.append(f"The target has no role {', '.join(missing)}: what they own or may do is left out. Make them first, or set grants to create.")
+        target.notes.append(
+            f"The target has no role {', '.join(missing)}: what they own or may do is left out. Make them first, or "
+            "set grants to create."
+        )
     # A role that CREATEROLE makes is not one that its maker may hand objects to.
-    commands = [command for command in map(rights.grant_to_own, sorted(owners if grants == _CREATE else owners & there)) if command]
+    commands = [
+        command
+        for command in map(rights.grant_to_own, sorted(owners if grants == _CREATE else owners & there))
+        if command
+    ]
     if commands:
-        target.notes.append(f"The user {rights.name} may not make everything belong to its owner: {'; '.join(commands)}.")
+        target.notes.append(
+            f"The user {rights.name} may not make everything belong to its owner: {'; '.join(commands)}."
+        )

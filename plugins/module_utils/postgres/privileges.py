@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What the role that we are logged in as may do on the server."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from typing import Any
 from ..convert.names import quote
 
 _SET_OPTION_FROM = 160000
-"""Since PostgreSQL 16 a membership says whether its member may SET ROLE (GRANT … WITH SET), which giving an object away asks for."""
+"""Since PostgreSQL 16 a membership says whether its member may SET ROLE (GRANT … WITH SET), which giving an object away
+asks for."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,10 @@ def role_rights(connection: Any) -> RoleRights:
     """Return the rights of the connection's role."""
     option = "SET" if connection.server_version >= _SET_OPTION_FROM else "MEMBER"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT rolname, rolsuper, rolsuper OR rolcreatedb, rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = current_user")
+        cursor.execute(
+            "SELECT rolname, rolsuper, rolsuper OR rolcreatedb, rolsuper OR rolcreaterole FROM pg_catalog.pg_roles "
+            "WHERE rolname = current_user"
+        )
         name, superuser, createdb, createrole = cursor.fetchone()
         cursor.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE pg_has_role(oid, %s)", (option,))
         return RoleRights(name, superuser, createdb, createrole, frozenset(role for (role,) in cursor.fetchall()))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The table of rows that were put aside, in each migrated database that has some."""
+
 from __future__ import annotations
 
 import io
@@ -24,7 +25,9 @@ COMMENT ON TABLE cockroach_migrator.rejects IS
 'Rows of CockroachDB that PostgreSQL cannot hold, put aside as value_policies wanted. row_values has the columns by name; a value with a problem is an object '
 'with its original: bytes (of a text, hexadecimal), stored (CockroachDB''s stored form, hexadecimal) or text (as CockroachDB sent it).'
 """
-_COPY = "COPY cockroach_migrator.rejects (schema_name, table_name, key, column_name, kind, reason, row_values) FROM STDIN"
+_COPY = (
+    "COPY cockroach_migrator.rejects (schema_name, table_name, key, column_name, kind, reason, row_values) FROM STDIN"
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class RejectTask:
 def reject_tasks(dump_dir: str, dump_id: str, tables: list[TableEntry]) -> list[RejectTask]:
     """Return the files of all tables."""
     return [
-        RejectTask(dump_id, table, file, os.path.join(dump_dir, table.rejects_directory, file.file)) for table in tables for file in table.rejects
+        RejectTask(dump_id, table, file, os.path.join(dump_dir, table.rejects_directory, file.file))
+        for table in tables
+        for file in table.rejects
     ]
 
 
@@ -54,9 +59,18 @@ def load_rejects(connection: Any, task: RejectTask) -> None:
     started = time.monotonic()
     rows = read_rejects(task.path, task.file)
     lines = [
-        format_row([
-            task.table.schema, task.table.name, row["key"], row["column"], row["kind"], row["reason"], json.dumps(row["row"], ensure_ascii=False),
-        ]) + "\n"
+        format_row(
+            [
+                task.table.schema,
+                task.table.name,
+                row["key"],
+                row["column"],
+                row["kind"],
+                row["reason"],
+                json.dumps(row["row"], ensure_ascii=False),
+            ]
+        )
+        + "\n"
         for row in rows
     ]
     with connection.cursor() as cursor:

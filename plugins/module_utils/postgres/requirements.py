@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What a schema needs of PostgreSQL's programs and these lack: ICU, extensions."""
+
 from __future__ import annotations
 
 import os
@@ -13,14 +14,31 @@ from .features import probe
 from .server import ServerOptions, temporary_server
 
 ICU = "icu"
-_CONTRIB = frozenset((
-    "btree_gin", "btree_gist", "citext", "cube", "earthdistance", "fuzzystrmatch", "hstore", "intarray", "isn", "ltree", "pg_stat_statements", "pg_trgm",
-    "pgcrypto", "tablefunc", "unaccent", "uuid-ossp",
-))
+_CONTRIB = frozenset(
+    (
+        "btree_gin",
+        "btree_gist",
+        "citext",
+        "cube",
+        "earthdistance",
+        "fuzzystrmatch",
+        "hstore",
+        "intarray",
+        "isn",
+        "ltree",
+        "pg_stat_statements",
+        "pg_trgm",
+        "pgcrypto",
+        "tablefunc",
+        "unaccent",
+        "uuid-ossp",
+    )
+)
 
 
 def missing_for(bin_dir: str, needs: Iterable[str]) -> list[dict]:
-    """Return what of ``needs`` (``icu`` and names of extensions) the programs in ``bin_dir`` lack: ``name`` and ``install``.
+    """Return what of ``needs`` (``icu`` and names of extensions) the programs in ``bin_dir`` lack: ``name`` and
+    ``install``.
 
     A server is started for a moment and asked: only it knows where its extensions are, and whether ICU was built in.
     Raises ConfigurationError or TargetError when it does not start.
@@ -47,7 +65,8 @@ def say_missing(bin_dir: str, missing: list[dict]) -> str:
 
 
 def with_requirements(facts: dict, requires: list[str], on_missing: str) -> dict:
-    """Add ``missing`` to the facts of provide(), and ``warnings`` where ``on_missing`` is warn; programs that are not there yet lack nothing.
+    """Add ``missing`` to the facts of provide(), and ``warnings`` where ``on_missing`` is warn; programs that are not
+    there yet lack nothing.
 
     Raises ConfigurationError when something is missing and ``on_missing`` is fail.
     """

@@ -6,6 +6,7 @@ The directory holds ``data``, ``socket``, ``server.log`` and, when no password w
 The server listens on loopback only and asks for a SCRAM password everywhere. PostgreSQL refuses to run as root,
 so root hands it to an unprivileged user.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -36,14 +37,33 @@ _LOG_LINES = 12
 _CONFIGURATION = "cockroach_migrator.conf"
 _NUMBER = re.compile(rb"\d{1,9}")
 """Of a process or port: Linux has numbers up to 2**22."""
-_BIN_DIRS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/bin", "/usr/bin")
+_BIN_DIRS = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/usr/local/pgsql/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/bin",
+    "/usr/bin",
+)
 
 _SETTINGS = {
-    "listen_addresses": "127.0.0.1", "password_encryption": "scram-sha-256", "max_connections": "100", "shared_buffers": "256MB",
-    "max_wal_size": "4GB", "checkpoint_timeout": "30min", "logging_collector": "off", "lc_messages": "C", "timezone": "UTC",
+    "listen_addresses": "127.0.0.1",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "30min",
+    "logging_collector": "off",
+    "lc_messages": "C",
+    "timezone": "UTC",
 }
 _NOT_DURABLE = {
-    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0", "autovacuum": "off",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
 }
 
 
@@ -83,7 +103,8 @@ def find_bin_dir(wanted: str = "", major: int = 0) -> str:
             return path
     place = wanted or "the usual places"
     raise ConfigurationError(
-        f"no PostgreSQL server programs{f' of version {major}' if major else ''} in {place}: install postgresql, or name their bin directory",
+        f"no PostgreSQL server programs{f' of version {major}' if major else ''} in {place}: install postgresql, or "
+        "name their bin directory",
     )
 
 
@@ -93,7 +114,9 @@ def _is_server(path: str) -> bool:
 
 def major_version(bin_dir: str) -> int:
     """Return the major version of the programs in a directory."""
-    text = subprocess.run([os.path.join(bin_dir, "postgres"), "--version"], check=True, capture_output=True, text=True).stdout
+    text = subprocess.run(
+        [os.path.join(bin_dir, "postgres"), "--version"], check=True, capture_output=True, text=True
+    ).stdout
     match = re.search(r"\) (\d+)", text)
     return int(match.group(1)) if match else 0
 
@@ -131,7 +154,9 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
         data = os.path.join(directory, "data")
         owner = os.stat(data)
         account = _Account(owner.st_uid, owner.st_gid, _as_user(owner.st_uid, owner.st_gid))
-        result = _run(account, [os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl"), "stop", "-D", data, "-m", "fast", "-w"])
+        result = _run(
+            account, [os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl"), "stop", "-D", data, "-m", "fast", "-w"]
+        )
         if result.returncode:
             raise TargetError(f"PostgreSQL in {directory} does not stop: {_tail(result.stderr)}")
         changed = True
@@ -160,7 +185,8 @@ def running_port(directory: str) -> int:
 
 
 def _pid_file(directory: str) -> tuple[int, int]:
-    """Return the process number and the port that postmaster.pid tells, 0 for what it does not: a server that is killed early leaves it empty."""
+    """Return the process number and the port that postmaster.pid tells, 0 for what it does not: a server that is killed
+    early leaves it empty."""
     try:
         with open(os.path.join(directory, "data", "postmaster.pid"), "rb") as file:
             lines = file.read().split(b"\n")
@@ -196,7 +222,10 @@ def _account(options: ServerOptions) -> _Account:
         if entry.pw_uid == 0:
             raise ConfigurationError("PostgreSQL refuses to run as root: name another user")
         return _Account(entry.pw_uid, entry.pw_gid, _as_user(entry.pw_uid, entry.pw_gid))
-    raise ConfigurationError(f"there is no user {options.os_user or ' or '.join(_USERS)} on this host to run PostgreSQL as, and it refuses root")
+    raise ConfigurationError(
+        f"there is no user {options.os_user or ' or '.join(_USERS)} on this host to run PostgreSQL as, and it refuses "
+        "root"
+    )
 
 
 def _as_user(uid: int, gid: int) -> dict[str, Any]:
@@ -210,7 +239,14 @@ def _run(account: _Account, command: list[str], text: str = "") -> subprocess.Co
     # Output goes to a file: the server inherits it and would keep a pipe open.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         result = subprocess.run(
-            command, check=False, input=text.encode(), stdout=output, stderr=output, cwd="/", env=environment, **account.arguments,
+            command,
+            check=False,
+            input=text.encode(),
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env=environment,
+            **account.arguments,
         )
         output.seek(0)
         result.stderr = output.read()
@@ -225,7 +261,9 @@ def _password(directory: str, options: ServerOptions, created: bool) -> str:
         with open(path, encoding="utf-8") as file:
             return file.read()
     if not created:
-        raise ConfigurationError(f"the server in {directory} was made with a password of yours: give it again, or remove the directory")
+        raise ConfigurationError(
+            f"the server in {directory} was made with a password of yours: give it again, or remove the directory"
+        )
     return secrets.token_urlsafe(24)
 
 
@@ -245,7 +283,19 @@ def _create(options: ServerOptions, directory: str, account: _Account, password:
     try:
         _write_private(password_file, password)
         os.chown(password_file, account.uid, account.gid)
-        command = [os.path.join(options.bin_dir, "initdb"), "-D", unfinished, "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", password_file, "-E", "UTF8"]
+        command = [
+            os.path.join(options.bin_dir, "initdb"),
+            "-D",
+            unfinished,
+            "-U",
+            SUPERUSER,
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            password_file,
+            "-E",
+            "UTF8",
+        ]
         command += ["--no-instructions", *_locale(options.bin_dir), *(() if options.durable else ("--no-sync",))]
         result = _run(account, command)
     finally:
@@ -260,7 +310,15 @@ def _create(options: ServerOptions, directory: str, account: _Account, password:
 
 def _set_password(options: ServerOptions, directory: str, account: _Account) -> None:
     """Give the superuser of a stopped server the password that was asked for (it may have had another)."""
-    command = [os.path.join(options.bin_dir, "postgres"), "--single", "-D", os.path.join(directory, "data"), "-c", "log_statement=none", "postgres"]
+    command = [
+        os.path.join(options.bin_dir, "postgres"),
+        "--single",
+        "-D",
+        os.path.join(directory, "data"),
+        "-c",
+        "log_statement=none",
+        "postgres",
+    ]
     result = _run(account, command, f"ALTER ROLE {SUPERUSER} PASSWORD {literal(options.password)}\n")
     if result.returncode or "ERROR:" in result.stderr or "FATAL:" in result.stderr:
         reasons = [line for line in result.stderr.splitlines() if "FATAL:" in line]
@@ -270,7 +328,14 @@ def _set_password(options: ServerOptions, directory: str, account: _Account) -> 
 def _locale(bin_dir: str) -> list[str]:
     if major_version(bin_dir) >= 17:
         return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    return ["--lc-collate=C", "--lc-ctype=C.UTF-8", "--lc-messages=C", "--lc-monetary=C", "--lc-numeric=C", "--lc-time=C"]
+    return [
+        "--lc-collate=C",
+        "--lc-ctype=C.UTF-8",
+        "--lc-messages=C",
+        "--lc-monetary=C",
+        "--lc-numeric=C",
+        "--lc-time=C",
+    ]
 
 
 def _require_reachable(directory: str, account: _Account) -> None:
@@ -283,7 +348,10 @@ def _require_reachable(directory: str, account: _Account) -> None:
         shift = 6 if status.st_uid == account.uid else 3 if status.st_gid == account.gid else 0
         if not status.st_mode >> shift & stat.S_IXOTH:
             name = pwd.getpwuid(account.uid).pw_name
-            raise ConfigurationError(f"{path} is closed to the user {name} that runs PostgreSQL: chmod o+x {path}, or choose a directory elsewhere")
+            raise ConfigurationError(
+                f"{path} is closed to the user {name} that runs PostgreSQL: chmod o+x {path}, or choose a directory "
+                "elsewhere"
+            )
         path = os.path.dirname(path)
 
 
@@ -315,16 +383,25 @@ def _start(options: ServerOptions, directory: str, account: _Account) -> int:
 
 
 def _remove_empty_pid_file(directory: str) -> None:
-    """PostgreSQL refuses to start over a postmaster.pid without a number, which is what a server that was killed, or a full disk, may leave."""
+    """PostgreSQL refuses to start over a postmaster.pid without a number, which is what a server that was killed, or a
+    full disk, may leave."""
     data = os.path.join(directory, "data")
     path = os.path.join(data, "postmaster.pid")
-    if os.path.exists(path) and not _pid_file(directory)[0] and not any(f" -D {data} " in f"{command} " for _pid, _uid, command in processes()):
+    if (
+        os.path.exists(path)
+        and not _pid_file(directory)[0]
+        and not any(f" -D {data} " in f"{command} " for _pid, _uid, command in processes())
+    ):
         os.unlink(path)
 
 
 def _configure(options: ServerOptions, directory: str, account: _Account, port: int) -> None:
     settings = dict(_SETTINGS, **({} if options.durable else _NOT_DURABLE), **dict(options.settings))
-    settings.update(port=str(port), unix_socket_directories=_socket_directory(directory, account, port), unix_socket_permissions="0700")
+    settings.update(
+        port=str(port),
+        unix_socket_directories=_socket_directory(directory, account, port),
+        unix_socket_permissions="0700",
+    )
     data = os.path.join(directory, "data")
     text = "".join(f"{name} = '{_quoted(value)}'\n" for name, value in settings.items())
     path = os.path.join(data, _CONFIGURATION)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Running the conversion's statements, each in a transaction with its row in the ledger."""
+
 from __future__ import annotations
 
 import time
@@ -26,7 +27,11 @@ def describe(statement: Statement) -> str:
     kind = statement.kind.replace("_", " ")
     name = ".".join(part for part in (statement.schema, statement.name) if part)
     holder = "domain" if statement.kind == "domain_check" else "table"
-    return f"{kind} {name} of {holder} {statement.table}" if statement.table and statement.table != statement.name else f"{kind} {name}"
+    return (
+        f"{kind} {name} of {holder} {statement.table}"
+        if statement.table and statement.table != statement.name
+        else f"{kind} {name}"
+    )
 
 
 def execute(cursor: Any, database: str, statement: Statement) -> None:
@@ -38,14 +43,16 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
 
 
 def run_or_leave_out(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
-    """Execute a statement and note it in the ledger; one that PostgreSQL refuses and no row depends on is noted as left out. Raises TargetError."""
+    """Execute a statement and note it in the ledger; one that PostgreSQL refuses and no row depends on is noted as left
+    out. Raises TargetError."""
     started = time.monotonic()
     _execute_or_note(cursor, database, keyed, left_out.may_be_left_out)
     ledger.record(cursor, dump_id, keyed[0], 0, time.monotonic() - started)
 
 
 def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
-    """Execute a statement that was left out, in its own transaction; return whether PostgreSQL takes it now. Raises TargetError."""
+    """Execute a statement that was left out, in its own transaction; return whether PostgreSQL takes it now. Raises
+    TargetError."""
     with connection.cursor() as cursor:
         taken = _execute_or_note(cursor, database, keyed, left_out.may_stay_left_out)
         if taken:
@@ -54,15 +61,22 @@ def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
     return taken
 
 
-def _execute_or_note(cursor: Any, database: str, keyed: Keyed, may_do_without: Callable[[Statement, str], bool]) -> bool:
+def _execute_or_note(
+    cursor: Any, database: str, keyed: Keyed, may_do_without: Callable[[Statement, str], bool]
+) -> bool:
     key, statement = keyed
     notices = cursor.connection.notices
     del notices[:]
     cursor.execute("SAVEPOINT statement")
     try:
         cursor.execute(statement.sql)
-        # A GRANT of what one may not give away is no error but this warning (aclchk.c: "no privileges were granted", "not all privileges were granted").
-        refusal = (notices[-1].split(":", 1)[-1].strip(), left_out.NO_PRIVILEGE) if notices and statement.kind in left_out.GRANTS else None
+        # A GRANT of what one may not give away is no error but this warning (aclchk.c: "no privileges were granted",
+        # "not all privileges were granted").
+        refusal = (
+            (notices[-1].split(":", 1)[-1].strip(), left_out.NO_PRIVILEGE)
+            if notices and statement.kind in left_out.GRANTS
+            else None
+        )
     except psycopg2.Error as error:
         if not may_do_without(statement, error.pgcode or ""):
             raise _refused(database, statement, error) from None
@@ -79,7 +93,11 @@ def _refused(database: str, statement: Statement, error: Any) -> TargetError:
 
 
 def run_together(
-    connection: Any, database: str, dump_id: str, statements: Mapping[tuple[str, str], Statement], marks: Iterable[tuple[str, str]] = (),
+    connection: Any,
+    database: str,
+    dump_id: str,
+    statements: Mapping[tuple[str, str], Statement],
+    marks: Iterable[tuple[str, str]] = (),
 ) -> None:
     """Run all statements and write the ledger, with ``marks``, in one transaction; on error nothing has happened."""
     try:

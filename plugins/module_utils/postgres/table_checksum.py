@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Rows and checksums of tables as PostgreSQL has them, large tables in pieces."""
+
 from __future__ import annotations
 
 import time
@@ -52,7 +53,10 @@ def missing_columns(connection: Any, table: TableEntry) -> list[str]:
 def pieces(connection: Any, table: TableEntry) -> list[Piece]:
     """Cut a table into parts that several connections read at once."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", (_identifier(table).as_string(cursor),))
+        cursor.execute(
+            "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int",
+            (_identifier(table).as_string(cursor),),
+        )
         pages = cursor.fetchone()[0]
     starts = list(range(0, max(pages, 1), PIECE_PAGES))
     return [Piece(table, first, end) for first, end in zip(starts, [*starts[1:], None])]
@@ -64,9 +68,14 @@ def checksum_piece(connection: Any, piece: Piece) -> PieceResult:
     known = _columns(connection, piece.table)
     columns = [_sql_column(column, known) for column in piece.table.columns]
     computed = [_sql_column(column, known) for column in piece.table.computed]
-    until = sql.SQL(" AND ctid < {}::tid").format(sql.Literal(f"({piece.end},0)")) if piece.end is not None else sql.SQL("")
+    until = (
+        sql.SQL(" AND ctid < {}::tid").format(sql.Literal(f"({piece.end},0)")) if piece.end is not None else sql.SQL("")
+    )
     query = sql.SQL("SELECT count(*), coalesce(sum({}), 0) FROM ONLY {} WHERE ctid >= {}::tid{}").format(
-        sql_row_checksum(columns, computed), _identifier(piece.table), sql.Literal(f"({piece.first},0)"), until,
+        sql_row_checksum(columns, computed),
+        _identifier(piece.table),
+        sql.Literal(f"({piece.first},0)"),
+        until,
     )
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
@@ -81,10 +90,12 @@ def _identifier(table: TableEntry) -> sql.Identifier:
 
 
 def _columns(connection: Any, table: TableEntry) -> dict[str, tuple[int, bool]]:
-    """Return type and NOT NULL of the table's columns by name; the type of a domain is the one that it is based on, as which it prints itself."""
+    """Return type and NOT NULL of the table's columns by name; the type of a domain is the one that it is based on, as
+    which it prints itself."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT attname, (CASE typtype WHEN 'd' THEN typbasetype ELSE atttypid END)::int8, attnotnull FROM pg_attribute JOIN pg_type t ON t.oid = atttypid "
+            "SELECT attname, (CASE typtype WHEN 'd' THEN typbasetype ELSE atttypid END)::int8, attnotnull FROM "
+            "pg_attribute JOIN pg_type t ON t.oid = atttypid "
             "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
             (_identifier(table).as_string(cursor),),
         )
@@ -94,4 +105,6 @@ def _columns(connection: Any, table: TableEntry) -> dict[str, tuple[int, bool]]:
 def _sql_column(column: ColumnEntry, known: dict[str, tuple[int, bool]]) -> SqlColumn:
     name = clip(column.name)
     type_oid, not_null = known[name]
-    return SqlColumn(name, column.escaped, nullable=not not_null, boolean=type_oid == _BOOLEAN, plain=type_oid in _PLAIN)
+    return SqlColumn(
+        name, column.escaped, nullable=not not_null, boolean=type_oid == _BOOLEAN, plain=type_oid in _PLAIN
+    )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The databases on the target: are they there, may we use them, and making those that are missing."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -38,7 +39,9 @@ class TargetState:
     left_out: dict[ledger.Key, LeftOut] = field(default_factory=dict)
 
 
-def inspect(admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str, content: str = contents.ALL) -> TargetState:
+def inspect(
+    admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str, content: str = contents.ALL
+) -> TargetState:
     """Look at one database without changing anything. Raises TargetError when the import may not use it."""
     state, problems = look_at(admin, parameters, expected_of(database), dump_id, content)
     if problems:
@@ -47,31 +50,47 @@ def inspect(admin: Any, parameters: ConnectionParameters, database: Database, du
 
 
 def look_at(
-    admin: Any, parameters: ConnectionParameters, expected: ExpectedDatabase, dump_id: str, content: str = contents.ALL,
+    admin: Any,
+    parameters: ConnectionParameters,
+    expected: ExpectedDatabase,
+    dump_id: str,
+    content: str = contents.ALL,
 ) -> tuple[TargetState, list[str]]:
-    """Look at one database without changing anything; return what the target has of it, and everything that keeps the import from using it.
+    """Look at one database without changing anything; return what the target has of it, and everything that keeps the
+    import from using it.
 
-    An empty ``dump_id`` is that of a dump which is not made yet. Raises TargetError when the database does not let us in.
+    An empty ``dump_id`` is that of a dump which is not made yet. Raises TargetError when the database does not let us
+    in.
     """
     name = expected.name
     with admin.cursor() as cursor:
-        cursor.execute("SELECT pg_encoding_to_char(encoding), datallowconn FROM pg_database WHERE datname = %s", (name,))
+        cursor.execute(
+            "SELECT pg_encoding_to_char(encoding), datallowconn FROM pg_database WHERE datname = %s", (name,)
+        )
         row = cursor.fetchone()
         cursor.execute("SELECT rolsuper OR rolcreatedb, pg_is_in_recovery() FROM pg_roles WHERE rolname = current_user")
         may_create, standby = cursor.fetchone()
     admin.commit()
-    problems = [f"the server at {parameters.place} is a standby, which takes no changes: name the primary server"] if standby else []
+    problems = (
+        [f"the server at {parameters.place} is a standby, which takes no changes: name the primary server"]
+        if standby
+        else []
+    )
     if row is None:
         if not may_create and content != contents.DATA:
             problems.append(
-                f"user {parameters.user} may not create the database {name}: ALTER ROLE {quote(parameters.user)} CREATEDB, or have it made empty: "
+                f"user {parameters.user} may not create the database {name}: ALTER ROLE {quote(parameters.user)} "
+                "CREATEDB, or have it made empty: "
                 f"CREATE DATABASE {quote(name)} OWNER {quote(parameters.user)} ENCODING 'UTF8' TEMPLATE template0"
             )
         return TargetState(name, False, {}), problems
     encoding, allows = row
     if encoding != "UTF8" or not allows:
         reason = f"its encoding is {encoding}, not UTF8" if allows else "it allows no connections"
-        return TargetState(name, True, {}), [*problems, f"the database {name} on the target cannot be used: {reason}; drop or rename it"]
+        return TargetState(name, True, {}), [
+            *problems,
+            f"the database {name} on the target cannot be used: {reason}; drop or rename it",
+        ]
     connection = connect(parameters, name)
     try:
         problems += _usage_problems(connection, expected, dump_id, content)
@@ -92,7 +111,8 @@ def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, c
     ids = ledger.dump_ids(connection)
     if ids and dump_id and ids != [dump_id]:
         return [
-            f"the database {name} on the target holds the import of another dump ({', '.join(sorted(set(ids) - {dump_id}))}): "
+            f"the database {name} on the target holds the import of another dump "
+            f"({', '.join(sorted(set(ids) - {dump_id}))}): "
             "drop the database, or import into another server"
         ]
     if ids:
@@ -118,20 +138,24 @@ def _missing_privileges(connection: Any, expected: ExpectedDatabase, content: st
         cursor.execute("SELECT current_user, has_database_privilege(current_database(), 'CREATE')")
         user, may_create = cursor.fetchone()
         cursor.execute(
-            "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s) AND NOT has_schema_privilege(oid, 'CREATE') ORDER BY 1",
+            "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s) AND NOT has_schema_privilege(oid, 'CREATE') "
+            "ORDER BY 1",
             (list(expected.schemas) if content != contents.DATA else [],),
         )
         closed = [schema for (schema,) in cursor.fetchall()]
     problems = []
     if not may_create:
         problems.append(
-            f"the user may not create schemas in the database {expected.name} on the target: GRANT CREATE ON DATABASE {quote(expected.name)} TO {quote(user)}, "
+            f"the user may not create schemas in the database {expected.name} on the target: GRANT CREATE ON DATABASE "
+            f"{quote(expected.name)} TO {quote(user)}, "
             "or make the user its owner"
         )
     if closed:
         problems.append(
-            f"the user may not create anything in the schema {', '.join(closed)} of the database {expected.name} on the target: "
-            f"GRANT CREATE ON SCHEMA {', '.join(map(quote, closed))} TO {quote(user)} there, or make the user the database's owner"
+            f"the user may not create anything in the schema {', '.join(closed)} of the database {expected.name} on "
+            "the target: "
+            f"GRANT CREATE ON SCHEMA {', '.join(map(quote, closed))} TO {quote(user)} there, or make the user the "
+            "database's owner"
         )
     return problems
 
@@ -150,7 +174,8 @@ def _taken_names(connection: Any, expected: ExpectedDatabase) -> list[str]:
 
 
 def create_database(admin: Any, name: str) -> None:
-    """Create a UTF8 database that sorts by code point and knows the case of all letters, of ASCII only where the server has no such locale.
+    """Create a UTF8 database that sorts by code point and knows the case of all letters, of ASCII only where the server
+    has no such locale.
 
     Raises TargetError.
     """
@@ -161,9 +186,15 @@ def create_database(admin: Any, name: str) -> None:
         with admin.cursor() as cursor:
             for locale in (*_CHARACTER_TYPES, "C"):
                 try:
-                    cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}{}").format(
-                        sql.Identifier(name), sql.Literal(locale), provider,
-                    ))
+                    cursor.execute(
+                        sql.SQL(
+                            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}{}"
+                        ).format(
+                            sql.Identifier(name),
+                            sql.Literal(locale),
+                            provider,
+                        )
+                    )
                     break
                 except psycopg2.Error as error:
                     if error.pgcode not in _BAD_LOCALE or locale == "C":
@@ -177,7 +208,9 @@ def letter_case(admin: Any, name: str) -> list[Finding]:
     with admin.cursor() as cursor:
         # PostgreSQL 14 knows the provider libc only.
         cursor.execute(
-            "SELECT datctype IN ('C', 'POSIX') AND coalesce(to_jsonb(d)->>'datlocprovider', 'c') = 'c' FROM pg_database d WHERE datname = %s", (name,),
+            "SELECT datctype IN ('C', 'POSIX') AND coalesce(to_jsonb(d)->>'datlocprovider', 'c') = 'c' FROM "
+            "pg_database d WHERE datname = %s",
+            (name,),
         )
         row = cursor.fetchone()
     admin.commit()
@@ -185,7 +218,10 @@ def letter_case(admin: Any, name: str) -> list[Finding]:
         return []
     return [
         Finding(
-            "ascii_letter_case", "warning", name, "upper() and lower() change ASCII letters only: the server's host has no UTF-8 locale.",
+            "ascii_letter_case",
+            "warning",
+            name,
+            "upper() and lower() change ASCII letters only: the server's host has no UTF-8 locale.",
             "Install a UTF-8 locale such as C.UTF-8 on the server's host, drop the database and run again.",
         ),
     ]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""What PostgreSQL itself makes of our definitions: each is made once more as a temporary object, its facts are read, and it is rolled back.
+"""What PostgreSQL itself makes of our definitions: each is made once more as a temporary object, its facts are read,
+and it is rolled back.
 
-A twin stands in the schema of temporary objects under the name of its original where that name can be printed (in policies and views), and
-refers to the real types, functions, tables and sequences. It needs the right to make temporary objects, and locks nobody out.
+A twin stands in the schema of temporary objects under the name of its original where that name can be printed (in
+policies and views), and refers to the real types, functions, tables and sequences. It needs the right to make temporary
+objects, and locks nobody out.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -80,14 +83,15 @@ class Twins:
 
 
 def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
-    """Make twins of what the statements make, a batch after the other, and return their facts. The transaction is the caller's to roll back.
+    """Make twins of what the statements make, a batch after the other, and return their facts. The transaction is the
+    caller's to roll back.
 
     Raises TargetError when the user may make no temporary objects, or nobody may.
     """
     twins = Twins()
     _require_temporary(cursor)
     # Names without a schema are looked up as they were at the import, and never among the twins.
-    cursor.execute("SET LOCAL search_path = \"$user\", public, pg_temp; SET LOCAL check_function_bodies = off")
+    cursor.execute('SET LOCAL search_path = "$user", public, pg_temp; SET LOCAL check_function_bodies = off')
     for batch in _batches(_groups(list(statements))):
         cursor.execute("SAVEPOINT twins")
         _run(cursor, [command for group in batch for command in group.commands], twins)
@@ -98,17 +102,20 @@ def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
 
 def _require_temporary(cursor: Any) -> None:
     cursor.execute(
-        "SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database(), current_user, current_setting('transaction_read_only')::boolean"
+        "SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database(), current_user, "
+        "current_setting('transaction_read_only')::boolean"
     )
     allowed, database, user, read_only = cursor.fetchone()
     if read_only:
         raise TargetError(
-            f"the server is read-only, like a standby: it makes no temporary objects in the database {database}, which the verification compares with; "
+            f"the server is read-only, like a standby: it makes no temporary objects in the database {database}, "
+            "which the verification compares with; "
             "verify on the primary"
         )
     if not allowed:
         raise TargetError(
-            f"the user {user} may not make temporary objects in the database {database}, which the verification compares with: "
+            f"the user {user} may not make temporary objects in the database {database}, which the verification "
+            "compares with: "
             f"GRANT TEMPORARY ON DATABASE {quote(database)} TO {quote(user)}"
         )
 
@@ -163,9 +170,13 @@ def _scratch(name: str) -> str:
 
 def _table(schema: str, name: str, made: TableDefinition) -> _Group:
     """A table one of whose columns cannot be made is made without it."""
-    columns = [(column.name, replace(column, sequence=(_TEMPORARY, column.sequence[1])).sql()) for column in made.columns]
+    columns = [
+        (column.name, replace(column, sequence=(_TEMPORARY, column.sequence[1])).sql()) for column in made.columns
+    ]
     one_by_one = [_Command(f"CREATE TABLE {_scratch(name)} ()", (schema, "", name))]
-    one_by_one += [_Command(f"ALTER TABLE {_scratch(name)} ADD COLUMN {text}", (schema, name, column)) for column, text in columns]
+    one_by_one += [
+        _Command(f"ALTER TABLE {_scratch(name)} ADD COLUMN {text}", (schema, name, column)) for column, text in columns
+    ]
     whole = f"CREATE TABLE {_scratch(name)} ({', '.join(text for _column, text in columns)})"
     return _Group(schema, [_Command(whole, (schema, "", name), tuple(one_by_one))])
 

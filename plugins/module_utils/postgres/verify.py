@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Proving an import: every row by checksum, every object by PostgreSQL's catalog."""
+
 from __future__ import annotations
 
 import time
@@ -43,11 +44,13 @@ class VerifyOptions:
     content: str = contents.ALL
 
 
-def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: VerifyOptions, progress: Optional[Progress] = None) -> VerifyResult:
+def verify_dump(
+    dump_dir: str, parameters: ConnectionParameters, options: VerifyOptions, progress: Optional[Progress] = None
+) -> VerifyResult:
     """Compare PostgreSQL with a dump; nothing is changed.
 
-    With ``content`` ``schema`` rows are not looked at, with ``data`` objects are not, but for the values of the sequences that are there.
-    Raises MigrationError when it cannot look.
+    With ``content`` ``schema`` rows are not looked at, with ``data`` objects are not, but for the values of the
+    sequences that are there. Raises MigrationError when it cannot look.
     """
     started = time.monotonic()
     manifest = read_manifest(dump_dir)
@@ -56,7 +59,13 @@ def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: Verify
     try:
         for entry in chosen(manifest, options.databases):
             results[clip(entry.name)] = _verify_database(
-                dump_dir, entry, roles, manifest.policies, parameters, options, progress or (lambda state: None),
+                dump_dir,
+                entry,
+                roles,
+                manifest.policies,
+                parameters,
+                options,
+                progress or (lambda state: None),
             )
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
@@ -64,14 +73,21 @@ def verify_dump(dump_dir: str, parameters: ConnectionParameters, options: Verify
 
 
 def _verify_database(
-    dump_dir: str, entry: DatabaseEntry, roles: list[Role], policies: ConversionPolicies, parameters: ConnectionParameters, options: VerifyOptions,
+    dump_dir: str,
+    entry: DatabaseEntry,
+    roles: list[Role],
+    policies: ConversionPolicies,
+    parameters: ConnectionParameters,
+    options: VerifyOptions,
     progress: Progress,
 ) -> DatabaseVerification:
     name = clip(entry.name)
     database = read_catalog(dump_dir, entry)
     control = connect(parameters, name)
     try:
-        tables = _verify_tables(entry, control, parameters, options, progress) if options.content != contents.SCHEMA else {}
+        tables = (
+            _verify_tables(entry, control, parameters, options, progress) if options.content != contents.SCHEMA else {}
+        )
         checked, missing = _check_objects(database, roles, policies, control, options)
     finally:
         control.close()
@@ -79,7 +95,11 @@ def _verify_database(
 
 
 def _verify_tables(
-    entry: DatabaseEntry, control: Any, parameters: ConnectionParameters, options: VerifyOptions, progress: Progress,
+    entry: DatabaseEntry,
+    control: Any,
+    parameters: ConnectionParameters,
+    options: VerifyOptions,
+    progress: Progress,
 ) -> dict[str, TableVerification]:
     rejects = count_rejects(control)
     missing = {table.full_name: missing_columns(control, table) for table in entry.tables}
@@ -93,25 +113,37 @@ def _verify_tables(
             found[piece.table.full_name].append(piece)
             progress({"phase": "verify", "database": entry.name, "done": number, "total": len(work)})
     return {
-        table.full_name: _compare(table, missing[table.full_name], found[table.full_name], rejects.get((table.schema, table.name), 0))
+        table.full_name: _compare(
+            table, missing[table.full_name], found[table.full_name], rejects.get((table.schema, table.name), 0)
+        )
         for table in entry.tables
     }
 
 
 def _compare(table: TableEntry, missing: list[str], found: list[PieceResult], rejected: int) -> TableVerification:
     return TableVerification(
-        rows=table.rows, rows_found=None if missing else sum(piece.rows for piece in found),
-        checksum=table.checksum, checksum_found=None if missing else str(sum(piece.checksum for piece in found)),
-        rejected=table.rejected, rejected_found=rejected, seconds=round(sum(piece.seconds for piece in found), 3), missing_columns=missing,
+        rows=table.rows,
+        rows_found=None if missing else sum(piece.rows for piece in found),
+        checksum=table.checksum,
+        checksum_found=None if missing else str(sum(piece.checksum for piece in found)),
+        rejected=table.rejected,
+        rejected_found=rejected,
+        seconds=round(sum(piece.seconds for piece in found), 3),
+        missing_columns=missing,
     )
 
 
-def _check_objects(database: Database, roles: list[Role], policies: ConversionPolicies, control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
-    """Return how many objects were looked up, and what is missing or different; what the import left out is in its findings."""
+def _check_objects(
+    database: Database, roles: list[Role], policies: ConversionPolicies, control: Any, options: VerifyOptions
+) -> tuple[int, list[str]]:
+    """Return how many objects were looked up, and what is missing or different; what the import left out is in its
+    findings."""
     done = ledger.read(control)
     features = server_features.noted(done) or server_features.probe(control)
     convert_options = ConvertOptions(options.grants, server_features.existing_roles(control), policies)
-    wanted = contents.statements_of(options.content, convert_database(database, roles, features, convert_options).statements)
+    wanted = contents.statements_of(
+        options.content, convert_database(database, roles, features, convert_options).statements
+    )
     if options.content == contents.DATA:
         there = existing_tables.sequences(control)
         wanted = [statement for statement in wanted if (statement.schema, statement.name) in there]

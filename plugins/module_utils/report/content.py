@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What a report says, from the dump's manifest and the results of the phases."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -18,18 +19,23 @@ _EXPORT_SECONDS = "export_seconds"
 _VERIFICATIONS = {"rehearsal": "rehearsal_verify", "target": "target_verify"}
 
 
-def build_report(manifest: Optional[Manifest], records: dict[str, PhaseRecord], target: str, failure: str, run: str) -> dict:
-    """Return the report as JSON values: ``verdict``, ``verified``, ``source``, ``target``, ``databases``, ``verifications``, ``phases``, ``findings``.
+def build_report(
+    manifest: Optional[Manifest], records: dict[str, PhaseRecord], target: str, failure: str, run: str
+) -> dict:
+    """Return the report as JSON values: ``verdict``, ``verified``, ``source``, ``target``, ``databases``,
+    ``verifications``, ``phases``, ``findings``.
 
-    ``records`` are those of the phases (see state.current_records); ``manifest`` is None when there is no complete dump. ``run`` names the run
-    that the report is of.
+    ``records`` are those of the phases (see state.current_records); ``manifest`` is None when there is no complete
+    dump. ``run`` names the run that the report is of.
     """
     databases = [_database(entry, records) for entry in manifest.databases] if manifest else []
     report = {
         "verified": is_proved(records) and not failure,
         "rehearsed": "rehearsal_verify" in records and records["rehearsal_verify"].succeeded,
         "failure": failure,
-        "source": {key: value for key, value in manifest.source.items() if key not in ("identity", _EXPORT_SECONDS)} if manifest else {},
+        "source": {key: value for key, value in manifest.source.items() if key not in ("identity", _EXPORT_SECONDS)}
+        if manifest
+        else {},
         "dump_id": manifest.dump_id if manifest else "",
         "target": target,
         "content": _content(records),
@@ -37,8 +43,13 @@ def build_report(manifest: Optional[Manifest], records: dict[str, PhaseRecord], 
         "rows": sum(table["rows"] for database in databases for table in database["tables"]),
         "rejected": sum(table["rejected"] for database in databases for table in database["tables"]),
         "databases": databases,
-        "verifications": {where: _verification(records[phase], run) for where, phase in _VERIFICATIONS.items() if phase in records},
-        "phases": {**_export_time(manifest), **{phase: {"seconds": record.result.seconds} for phase, record in records.items() if record.result}},
+        "verifications": {
+            where: _verification(records[phase], run) for where, phase in _VERIFICATIONS.items() if phase in records
+        },
+        "phases": {
+            **_export_time(manifest),
+            **{phase: {"seconds": record.result.seconds} for phase, record in records.items() if record.result},
+        },
         "findings": _findings(manifest, records),
     }
     return {"verdict": _verdict(report, records), **report}
@@ -64,8 +75,12 @@ def _verification(record: PhaseRecord, run: str) -> dict:
     """Return what the last verification of a server said; ``this_run`` is whether it was in the run of the report."""
     result = record.result
     return {
-        "ok": record.succeeded, "failure": record.failure, "differences": differences(result) if isinstance(result, VerifyResult) else [],
-        "this_run": bool(run) and record.run == run, "finished_at": record.finished_at, "run": record.run,
+        "ok": record.succeeded,
+        "failure": record.failure,
+        "differences": differences(result) if isinstance(result, VerifyResult) else [],
+        "this_run": bool(run) and record.run == run,
+        "finished_at": record.finished_at,
+        "run": record.run,
     }
 
 
@@ -78,7 +93,12 @@ def _verdict(report: dict, records: dict[str, PhaseRecord]) -> str:
     left_out = f"{rejected}; {attention} things were left out: read the findings" if attention else ""
     if verified and not verified.succeeded and (not report["failure"] or _is_of_this_run(report, "target")):
         return f"{say_different(report['target'], verified)}{_by_another_run(report, 'target')}"
-    if rehearsed and not rehearsed.succeeded and not report["verified"] and (not report["failure"] or _is_of_this_run(report, "rehearsal")):
+    if (
+        rehearsed
+        and not rehearsed.succeeded
+        and not report["verified"]
+        and (not report["failure"] or _is_of_this_run(report, "rehearsal"))
+    ):
         untouched = "" if "target_import" in records else f"; the target {report['target']} was not touched"
         return f"{say_different('the throw-away PostgreSQL of the rehearsal', rehearsed)}{_by_another_run(report, 'rehearsal')}{untouched}"
     if report["failure"]:
@@ -114,16 +134,28 @@ def _database(entry: DatabaseEntry, records: dict[str, PhaseRecord]) -> dict:
     parts = {where: _part(records, phase, entry) for where, phase in _VERIFICATIONS.items()}
     last = parts["target"] or parts["rehearsal"]
     return {
-        "name": entry.name, "tables": [_table(entry, table, parts, records) for table in entry.tables],
-        "objects_checked": last.objects_checked if last else 0, "objects_missing": last.objects_missing if last else [],
+        "name": entry.name,
+        "tables": [_table(entry, table, parts, records) for table in entry.tables],
+        "objects_checked": last.objects_checked if last else 0,
+        "objects_missing": last.objects_missing if last else [],
     }
 
 
-def _table(entry: DatabaseEntry, table: TableEntry, parts: dict[str, Optional[DatabaseVerification]], records: dict[str, PhaseRecord]) -> dict:
+def _table(
+    entry: DatabaseEntry,
+    table: TableEntry,
+    parts: dict[str, Optional[DatabaseVerification]],
+    records: dict[str, PhaseRecord],
+) -> dict:
     imported = _imported(records, "target_import", entry, table) or _imported(records, "rehearsal_import", entry, table)
     return {
-        "name": table.full_name, "rows": table.rows, "rejected": table.rejected, "checksum": table.checksum, "bytes": table.text_bytes,
-        "chunks": len(table.chunks), **{where: _word(part, table) for where, part in parts.items()},
+        "name": table.full_name,
+        "rows": table.rows,
+        "rejected": table.rejected,
+        "checksum": table.checksum,
+        "bytes": table.text_bytes,
+        "chunks": len(table.chunks),
+        **{where: _word(part, table) for where, part in parts.items()},
         "import_seconds": imported.seconds if imported else None,
     }
 
@@ -133,7 +165,9 @@ def _part(records: dict[str, PhaseRecord], phase: str, entry: DatabaseEntry) -> 
     return result.databases.get(clip(entry.name)) if result else None
 
 
-def _imported(records: dict[str, PhaseRecord], phase: str, entry: DatabaseEntry, table: TableEntry) -> Optional[TableImport]:
+def _imported(
+    records: dict[str, PhaseRecord], phase: str, entry: DatabaseEntry, table: TableEntry
+) -> Optional[TableImport]:
     result = records[phase].result if phase in records else None
     database = result.databases.get(clip(entry.name)) if isinstance(result, ImportResult) else None
     return database.tables.get(table.full_name) if database else None
@@ -157,4 +191,6 @@ def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> 
     seen: dict[tuple, dict] = {}
     for finding in found:
         seen.setdefault((finding.code, finding.object, finding.message), {**to_json(finding), "advice": finding.advice})
-    return sorted(seen.values(), key=lambda finding: (SEVERITIES.index(finding["severity"]), finding["code"], finding["object"]))
+    return sorted(
+        seen.values(), key=lambda finding: (SEVERITIES.index(finding["severity"]), finding["code"], finding["object"])
+    )

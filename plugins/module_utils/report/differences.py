@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """What a verification found to be different, one line each."""
+
 from __future__ import annotations
 
 from ..results import TableVerification, VerifyResult
@@ -13,7 +14,9 @@ def differences(verification: VerifyResult) -> list[str]:
     """Return a line for each table and object that differs."""
     lines = []
     for database, result in verification.databases.items():
-        lines += [f"{database}.{name} {_difference(table)}" for name, table in result.tables.items() if not table.succeeded]
+        lines += [
+            f"{database}.{name} {_difference(table)}" for name, table in result.tables.items() if not table.succeeded
+        ]
         lines += [f"{database}: {line}" for line in result.objects_missing]
     return lines
 

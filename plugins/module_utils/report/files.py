@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The report's two files."""
+
 from __future__ import annotations
 
 import json
@@ -17,8 +18,11 @@ TEXT = "validation_report.txt"
 JSON = "report.json"
 
 
-def write_report(dump_dir: str, state_dir: str, report_dir: str, target: str, failure: str, run: str, check: bool) -> dict:
-    """Write both files where they would say something else, times aside; return ``changed``, ``verdict``, ``verified`` and ``report`` (a path).
+def write_report(
+    dump_dir: str, state_dir: str, report_dir: str, target: str, failure: str, run: str, check: bool
+) -> dict:
+    """Write both files where they would say something else, times aside; return ``changed``, ``verdict``, ``verified``
+    and ``report`` (a path).
 
     With ``check`` nothing is written. Raises MigrationError.
     """

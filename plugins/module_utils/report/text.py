@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A report as text for people."""
+
 from __future__ import annotations
 
 _RULE = "=" * 100
 _PHASE_NAMES = {
-    "export": "export", "validate": "validation of the dump", "rehearsal_import": "rehearsal, import", "rehearsal_verify": "rehearsal, verification",
-    "target_import": "target, import", "target_verify": "target, verification",
+    "export": "export",
+    "validate": "validation of the dump",
+    "rehearsal_import": "rehearsal, import",
+    "rehearsal_verify": "rehearsal, verification",
+    "target_import": "target, import",
+    "target_verify": "target, verification",
 }
 
 
@@ -28,7 +33,9 @@ def _source(report: dict) -> list[str]:
     for name in names:
         if source.get(name) not in (None, "", []):
             value = source[name]
-            lines.append(f"  {name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+            lines.append(
+                f"  {name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            )
     return [*lines, f"  dump: {report['dump_id'] or 'none'}", f"Target: {report['target']}", ""]
 
 
@@ -47,14 +54,19 @@ def _tables(report: dict) -> list[str]:
     for database in report["databases"]:
         names = [table["name"] for table in database["tables"]]
         width = max([len(name) for name in names] + [5])
-        lines += [f"Database {database['name']}", f"  {'table':<{width}}  {'rows':>14}  {'checksum':>24}  {'seconds':>8}  rehearsal  target"]
+        lines += [
+            f"Database {database['name']}",
+            f"  {'table':<{width}}  {'rows':>14}  {'checksum':>24}  {'seconds':>8}  rehearsal  target",
+        ]
         for table in database["tables"]:
             seconds = "" if table["import_seconds"] is None else f"{table['import_seconds']:.2f}"
             numbers = f"{table['rows']:>14,}  {table['checksum']:>24}  {seconds:>8}"
             aside = f"  ({table['rejected']:,} rows put aside)" if table["rejected"] else ""
             lines.append(f"  {table['name']:<{width}}  {numbers}  {table['rehearsal']:<9}  {table['target']}{aside}")
         checked = database["objects_checked"]
-        lines.append(f"  objects found in PostgreSQL's catalog: {checked - len(database['objects_missing'])} of {checked}")
+        lines.append(
+            f"  objects found in PostgreSQL's catalog: {checked - len(database['objects_missing'])} of {checked}"
+        )
         lines += [f"    {line}" for line in database["objects_missing"]]
         lines.append("")
     return lines
@@ -63,7 +75,8 @@ def _tables(report: dict) -> list[str]:
 def _phases(report: dict) -> list[str]:
     lines = [f"  {_PHASE_NAMES[phase]}: {times['seconds']:.1f} s" for phase, times in report["phases"].items()]
     lines += [
-        f"  last verification of the {where}: {verification['finished_at']}" + (f", run {verification['run']}" if verification["run"] else "")
+        f"  last verification of the {where}: {verification['finished_at']}"
+        + (f", run {verification['run']}" if verification["run"] else "")
         for where, verification in report["verifications"].items()
     ]
     return ["Times", *lines, ""] if lines else []
@@ -72,7 +85,10 @@ def _phases(report: dict) -> list[str]:
 def _findings(report: dict) -> list[str]:
     if not report["findings"]:
         return ["Findings: none. Nothing was changed, weakened or left out."]
-    lines = [f"Findings: {len(report['findings'])} (error: something is missing; warning: something differs; info: nothing is lost)"]
+    lines = [
+        f"Findings: {len(report['findings'])} (error: something is missing; warning: something differs; info: nothing "
+        "is lost)"
+    ]
     for finding in report["findings"]:
         lines += ["", f"  [{finding['severity']}] {finding['object']} ({finding['code']})", f"    {finding['message']}"]
         if finding["advice"]:

@@ -10,7 +10,12 @@ import shutil
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, CorruptBackupError, MigrationError, UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+    ConfigurationError,
+    CorruptBackupError,
+    MigrationError,
+    UnsupportedError,
+)
 
 PASSPHRASE = "correct horse"
 START, END = b"\x80", b"\xfd"

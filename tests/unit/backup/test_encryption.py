@@ -6,10 +6,20 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.encryption import CHUNK, EncryptedFile, decrypt
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions, open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.encryption import (
+    CHUNK,
+    EncryptedFile,
+    decrypt,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import (
+    StorageOptions,
+    open_storage,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.stored_file import WHOLE, StoredFile
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CorruptBackupError, UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+    CorruptBackupError,
+    UnsupportedError,
+)
 
 KEY = bytes(range(32))
 

@@ -8,7 +8,10 @@ import pickle
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.source_catalog import find_leftovers, source_catalog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.source_catalog import (
+    find_leftovers,
+    source_catalog,
+)
 
 START, END = b"\x80", b"\xfd"
 PASSPHRASE = "correct horse"

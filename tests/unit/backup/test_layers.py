@@ -11,7 +11,12 @@ from building import SECOND, message, row_key, size, span, sst, time, unsigned, 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.coverage import prove
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import UnfinishedImport
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, CorruptBackupError, MigrationError, UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+    ConfigurationError,
+    CorruptBackupError,
+    MigrationError,
+    UnsupportedError,
+)
 
 TABLE = (unsigned(60) + unsigned(1), unsigned(60) + unsigned(2))
 FULL = "2021/04/07-141126.52"

@@ -8,10 +8,21 @@ import shutil
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import libraries, settings
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.location import Location, parse_location, without_secrets
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.location import (
+    Location,
+    parse_location,
+    without_secrets,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions, open_storage
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.storage_uri import StorageAccess, public_uri, storage_uri
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import (
+    StorageOptions,
+    open_storage,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.storage_uri import (
+    StorageAccess,
+    public_uri,
+    storage_uri,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
 
 KEYS = StorageAccess(StorageOptions("AKIA", "hush"))

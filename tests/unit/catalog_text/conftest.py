@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+    read_schema_text,
+)
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 

@@ -9,7 +9,10 @@ from sqlglot import exp
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert import expressions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.context import Context
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 EXTENSIONS = frozenset(("postgis", "pg_trgm", "vector", "citext", "ltree"))

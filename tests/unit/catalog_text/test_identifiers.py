@@ -9,9 +9,14 @@ import io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+    read_schema_text,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 
 WORDS = ("select", "table", "user", "order", "index", "family", "constraint", "primary", "check", "from", "where", "null", "not", "default", "visible",
          "on", "as", "create", "type", "values", "comment", "interval", "char", "string", "int8", "case", "end", "inverted", "vector", "partition", "cast")

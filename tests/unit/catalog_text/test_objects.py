@@ -5,9 +5,18 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import DefaultPrivileges, Grant, SqlType
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+    read_schema_text,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    DefaultPrivileges,
+    Grant,
+    SqlType,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+    ConfigurationError,
+    UnsupportedError,
+)
 
 MOST = 2**63 - 1
 TABLE = "CREATE TABLE public.t (id INT8 NOT NULL, b STRING NULL, CONSTRAINT t_pkey PRIMARY KEY (id ASC), INDEX i (b ASC), CONSTRAINT ck CHECK (id > 0));\n"

@@ -11,8 +11,14 @@ import sys
 import pglast
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.schema_text import convert_text, read_source
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.schema_text import (
+    convert_text,
+    read_source,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.modules import schema_convert
 

@@ -7,7 +7,9 @@ import pytest
 from named_catalog import named
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.shell_output import read_pieces
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+    read_schema_text,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 FORMS = ("csv", "psql_aligned", "psql_csv", "psql_expanded", "psql_plain", "psql_unaligned", "records", "sql", "table", "tsv")

@@ -3,9 +3,15 @@
 """Owners, grants and roles as SHOW statements tell them."""
 from __future__ import annotations
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+    read_schema_text,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Grant
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.shown_privileges import apply_grants, apply_owners, apply_roles
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.shown_privileges import (
+    apply_grants,
+    apply_owners,
+    apply_roles,
+)
 
 TEXT = """
 CREATE DATABASE shop;

@@ -6,11 +6,18 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text import dialect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+    read_schema_text,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import IndexColumn, SqlType
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import keep_unconvertible_as_data
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import (
+    keep_unconvertible_as_data,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 

@@ -15,7 +15,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.certificates import FILES, check_certificates, make_certificates
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.certificates import (
+    FILES,
+    check_certificates,
+    make_certificates,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 
 DAY = datetime.timedelta(days=1)

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.kept_moment import estimated_seconds, read_zones, require_kept, zones_of
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.kept_moment import (
+    estimated_seconds,
+    read_zones,
+    require_kept,
+    zones_of,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError
 
 ORDERS, AUDIT, ODD, OTHER = ("shop", "public", "orders"), ("shop", "public", "audit"), ("Shop 2", "sales", "Odd.One"), ("crm", "public", "people")

@@ -6,7 +6,10 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.releases import release_of
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restorable import release_findings, require_restorable
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restorable import (
+    release_findings,
+    require_restorable,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 
 

@@ -6,7 +6,12 @@ from __future__ import annotations
 import pytest
 from psycopg2 import sql
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.backup_contents import CLUSTER, DATABASES, TABLES, Plan
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.backup_contents import (
+    CLUSTER,
+    DATABASES,
+    TABLES,
+    Plan,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore_statement import (
     BackupAddress,
     Unlocking,

@@ -10,9 +10,19 @@ import psycopg2.errors
 import pytest
 from postgres_servers import postgres17  # noqa: F401
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Column, Index, IndexColumn, SqlType, Table
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    Column,
+    Index,
+    IndexColumn,
+    SqlType,
+    Table,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.table_source import TableSource
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_stream import TableReader, _CopyReceiver, copy_values
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_stream import (
+    TableReader,
+    _CopyReceiver,
+    copy_values,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
 

@@ -7,8 +7,15 @@ import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.encoding import ValueProblem
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.type_texts import text_writer
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import EnumMember, SqlType, UserType
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.wire_values import parse_json, value_parser
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    EnumMember,
+    SqlType,
+    UserType,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.wire_values import (
+    parse_json,
+    value_parser,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 MOOD = UserType(104, "mood", 29, members=[EnumMember("sad", "40"), EnumMember("q'uote, \"", "80")])

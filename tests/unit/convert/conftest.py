@@ -19,7 +19,10 @@ from postgres_servers import bin_dir, empty
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
 
 ID_FIELDS = {1: 3, 2: 2, 3: 4, 4: 3, 5: 2}

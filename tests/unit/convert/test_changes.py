@@ -21,9 +21,14 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     UserType,
     View,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import keep_unconvertible_as_data
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import (
+    keep_unconvertible_as_data,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 INT, TEXT, TIMESTAMPTZ = SqlType("int", 20, 64), SqlType("string", 25), SqlType("timestamptz", 1184)

@@ -25,9 +25,16 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     UniqueWithoutIndex,
     View,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import DEFAULT_POLICIES, QUESTIONS, conversion_policies
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+    DEFAULT_POLICIES,
+    QUESTIONS,
+    conversion_policies,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
 

@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog, system_tables
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import DefaultPrivileges, Grant, Trigger, UnfinishedImport
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import (
+    build_catalog,
+    system_tables,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    DefaultPrivileges,
+    Grant,
+    Trigger,
+    UnfinishedImport,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection, select
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 REAL = {

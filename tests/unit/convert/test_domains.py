@@ -10,8 +10,17 @@ import domain_backup
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Catalog, Check, Database, SqlType, from_json, to_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+    read_schema_text,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    Catalog,
+    Check,
+    Database,
+    SqlType,
+    from_json,
+    to_json,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_names import object_names
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import object_numbers
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.renaming import rename
@@ -19,7 +28,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.s
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.table_source import table_sources
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.key_ranges import PrimaryKey
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_texts import RowTexts
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import conversion_policies
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+    conversion_policies,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 

@@ -9,7 +9,10 @@ import pytest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import SqlType
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.context import Context
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.expressions import convert
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 EXPRESSIONS = {

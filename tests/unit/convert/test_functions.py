@@ -7,10 +7,17 @@ import pglast
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Database, Schema, SqlType
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert import function_calls, functions, spatial_functions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert import (
+    function_calls,
+    functions,
+    spatial_functions,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.context import Context
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.expressions import convert
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 GEOMETRY, GEOGRAPHY = SqlType("geometry", 90000), SqlType("geography", 90002)

@@ -9,9 +9,14 @@ import pathlib
 import pglast
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.cluster_tables import apply_cluster_tables
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.cluster_tables import (
+    apply_cluster_tables,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.roles import convert_roles
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.statements import STEPS
 

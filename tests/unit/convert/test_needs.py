@@ -6,11 +6,19 @@ from __future__ import annotations
 import pytest
 from corpus import schemas
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import keep_unconvertible_as_data
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+    read_schema_text,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import (
+    keep_unconvertible_as_data,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.definitions import TableDefinition
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import EXTENSIONS, ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    EXTENSIONS,
+    ConvertOptions,
+    ServerFeatures,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.statements import Need, Statement
 
 RELATIONS, TYPES, ROUTINES = ("table", "view", "materialized_view", "sequence", "index", "unique_index", "primary_key", "unique_constraint"), ("type", "domain"), ("function", "procedure")

@@ -15,7 +15,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.s
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.references import References
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+    ConfigurationError,
+    UnsupportedError,
+)
 
 ORDERS = {("shop", "public", "orders"): ("store", "sales", "Bestellungen")}
 MOVED = {("shop", "public", "orders"): ("all", "shop", "orders"), ("shop", "public", "f"): ("all", "shop", "f")}

@@ -24,8 +24,16 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     UserType,
     View,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_names import BUILT_IN_TYPES, object_names
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import ObjectNumbers, object_numbers, read_records, role_number
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_names import (
+    BUILT_IN_TYPES,
+    object_names,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import (
+    ObjectNumbers,
+    object_numbers,
+    read_records,
+    role_number,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.names import written

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from random_catalogs import databases
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 
 FEATURES = (
     ServerFeatures(14, False), ServerFeatures(17, True, frozenset(("postgis", "btree_gin", "pg_trgm", "citext", "vector", "ltree"))),

@@ -23,7 +23,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     View,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions, ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+    ConvertOptions,
+    ServerFeatures,
+)
 
 INT, TEXT, BOOL = SqlType("int", 20, 64), SqlType("string", 25), SqlType("bool", 16)
 VOID, TRIGGER, RECORD = SqlType("void", 2278), SqlType("trigger", 2279), SqlType("tuple", 2249)

@@ -7,7 +7,9 @@ import dataclasses
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import read_schema_text
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+    read_schema_text,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
     Column,
     Database,

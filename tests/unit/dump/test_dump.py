@@ -16,7 +16,11 @@ from hypothesis import given, strategies
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.chunk_files import ChunkWriter, open_chunk
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.copy_text import format_row, parse_row
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.row_checksum import SqlColumn, line_checksums, sql_row_checksum
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.row_checksum import (
+    SqlColumn,
+    line_checksums,
+    sql_row_checksum,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect

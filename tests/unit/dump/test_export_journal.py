@@ -6,7 +6,11 @@ from __future__ import annotations
 import pytest
 from full_disk import filled, limited_files, small_file_system
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.export_journal import FILE_NAME, ExportJournal, unfinished_identity
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.export_journal import (
+    FILE_NAME,
+    ExportJournal,
+    unfinished_identity,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 
 IDENTITY = {"cluster_id": "a", "end_time": [1, 0]}

@@ -14,7 +14,11 @@ import yaml
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import QUESTIONS
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import BY_NAME, PLAYBOOK_VARIABLES, SETTINGS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import (
+    BY_NAME,
+    PLAYBOOK_VARIABLES,
+    SETTINGS,
+)
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 NO_OPTIONS = {

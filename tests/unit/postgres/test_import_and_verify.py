@@ -16,12 +16,21 @@ import pytest
 import synthetic_dump
 from postgres_servers import bin_dir, query
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Function, Index, IndexColumn, View
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    Function,
+    Index,
+    IndexColumn,
+    View,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError, TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import ledger, table_checksum
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump, plan_import
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import (
+    ImportOptions,
+    import_dump,
+    plan_import,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]

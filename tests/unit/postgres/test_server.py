@@ -18,7 +18,10 @@ import pytest
 from postgres_servers import VERSIONS, bin_dir, open_directory
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters, connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import (
+    ConnectionParameters,
+    connect,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
     ServerOptions,
     find_bin_dir,

@@ -24,7 +24,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     to_json,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import features
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump, plan_import
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import (
+    ImportOptions,
+    import_dump,
+    plan_import,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
 
 

@@ -9,11 +9,26 @@ from collections.abc import Iterator
 from typing import Optional
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.key_ranges import row_range
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import Backup, BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import RowDecoder, build_row_decoder
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import (
+    Backup,
+    BackupRequest,
+    open_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import (
+    RowDecoder,
+    build_row_decoder,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Database, SqlType, Table, UnfinishedImport
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import computed_columns, loaded_columns
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    Database,
+    SqlType,
+    Table,
+    UnfinishedImport,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import (
+    computed_columns,
+    loaded_columns,
+)
 
 _TYPES = {
     16: "bool", 17: "bytea", 18: '"char"', 19: "text", 20: "int8", 21: "int2", 23: "int4", 25: "text", 26: "oid", 700: "float4", 701: "float8", 869: "inet",

@@ -15,10 +15,18 @@ from test_rare_types import decoded
 from test_row_decoder import decode, make_table
 from test_text_forms import ask
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Index, IndexColumn, SqlType, UserType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    Index,
+    IndexColumn,
+    SqlType,
+    UserType,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import ServerOptions, temporary_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+    ServerOptions,
+    temporary_server,
+)
 
 CITEXT, REFCURSOR, VECTOR, LTREE = SqlType("collated", 90008), SqlType("refcursor", 1790), SqlType("vector", 90006), SqlType("ltree", 90010)
 LSN, JSON = SqlType("pg_lsn", 3220), SqlType("json", 3802)

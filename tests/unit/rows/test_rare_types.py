@@ -10,7 +10,15 @@ from stored_forms import array_value, msb, row_value, search_query, search_vecto
 from test_text_forms import ask
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import build_row_decoder
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Column, Family, Index, IndexColumn, SqlType, Table, UserType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    Column,
+    Family,
+    Index,
+    IndexColumn,
+    SqlType,
+    Table,
+    UserType,
+)
 
 KEY = bytes.fromhex("bd898988")
 WORDS = ["a", "it's", "back\\slash", "''", "\\", "\\\\", "ünï", "e\u0301", "漢字", "🚀", " ", "a b", ":", ":*", "&|!", "<->", "(x)", "*", "\t", "\n", '"', "{}", ",", "NULL", "\ufeff", "w" * 127, "w" * 128, "é" * 600]

@@ -22,7 +22,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     Table,
     UserType,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CorruptBackupError, MigrationError, UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+    CorruptBackupError,
+    MigrationError,
+    UnsupportedError,
+)
 
 INT, TEXT, BYTES, DECIMAL = SqlType("int", 20, 64), SqlType("string", 25), SqlType("bytes", 17), SqlType("decimal", 1700)
 COLLATED, TIMESTAMP = SqlType("collated", 25, locale="de"), SqlType("timestamp", 1114)

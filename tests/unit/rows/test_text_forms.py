@@ -18,7 +18,13 @@ from stored_forms import json_document, search_query
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.encoding import ValueProblem
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.json_values import json_text
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.text import composites, numbers, scalars, searches, times
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.text import (
+    composites,
+    numbers,
+    scalars,
+    searches,
+    times,
+)
 
 EXAMPLES = settings(
     max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -10,8 +10,18 @@ from typing import Optional
 import pytest
 from stored_forms import exact_decimal, json_document, leb, msb, row_value, zigzag
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import RowDecoder, build_row_decoder
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Column, Family, Index, IndexColumn, SqlType, Table
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import (
+    RowDecoder,
+    build_row_decoder,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+    Column,
+    Family,
+    Index,
+    IndexColumn,
+    SqlType,
+    Table,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.table_source import TableSource
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_texts import RowTexts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS, value_policies

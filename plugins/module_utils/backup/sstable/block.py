@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """One block of an SST: read, checked, decompressed."""
+
 from __future__ import annotations
 
 from ...errors import CorruptBackupError
@@ -16,10 +17,13 @@ def read_stored(file, handle: Handle, checksum: int, verify: bool) -> bytes:
     offset, length = handle
     stored = file.read(offset, length + TRAILER)
     if len(stored) != length + TRAILER:
-        raise CorruptBackupError(f"{file.name}: the block at {offset} is cut off: the file is truncated, copy it again from the original")
+        raise CorruptBackupError(
+            f"{file.name}: the block at {offset} is cut off: the file is truncated, copy it again from the original"
+        )
     if verify and block_checksum(checksum, stored[:-4]) != int.from_bytes(stored[-4:], "little"):
         raise CorruptBackupError(
-            f"{file.name}: the checksum of the block at {offset} does not match: the file is damaged, copy it again from the original"
+            f"{file.name}: the checksum of the block at {offset} does not match: the file is damaged, copy it again "
+            "from the original"
         )
     return stored[:-4]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Columnar blocks (Pebble v5 and later)."""
+
 from __future__ import annotations
 
 import struct
@@ -72,14 +73,14 @@ class ColumnarBlock:
         if start + ends[-1] > len(data):
             raise CorruptBackupError("a column of keys is cut off")
         ends = [start + end for end in ends]
-        shared = data[start:ends[0]]
+        shared = data[start : ends[0]]
         result: list[bytes] = []
         place, size = 0, 1 << shift
         while len(result) < rows:
-            prefix = shared + data[ends[place]:ends[place + 1]]
+            prefix = shared + data[ends[place] : ends[place + 1]]
             place += 1
             last = min(place + size, place + rows - len(result))
-            bundle = [prefix + data[first:end] for first, end in zip(ends[place:last], ends[place + 1:last + 1])]
+            bundle = [prefix + data[first:end] for first, end in zip(ends[place:last], ends[place + 1 : last + 1])]
             if prefix in bundle[1:]:
                 _repeat(bundle, prefix)
             result += bundle
@@ -94,7 +95,7 @@ class ColumnarBlock:
         offset += 1
         base = 0
         if encoding & 0x80:
-            base = int.from_bytes(data[offset:offset + 8], "little")
+            base = int.from_bytes(data[offset : offset + 8], "little")
             offset += 8
         width = encoding & 0x7F
         if width == 0:
@@ -131,7 +132,9 @@ def versioned_points(data: bytes) -> tuple[list[bytes], list[bytes], list[bytes]
     block = _data_block(data)
     external = block.bools(7)
     versions = [
-        (wall.to_bytes(8, "big") + logical.to_bytes(4, "big") if logical else wall.to_bytes(8, "big")) if wall or logical else b""
+        (wall.to_bytes(8, "big") + logical.to_bytes(4, "big") if logical else wall.to_bytes(8, "big"))
+        if wall or logical
+        else b""
         for wall, logical in zip(block.uints(1), block.uints(2))
     ]
     return block.prefixed(0), versions, block.strings(6), external if True in external else []
@@ -143,5 +146,7 @@ def _data_block(data: bytes) -> ColumnarBlock:
         if trailer & 0xFF != SET:
             require_set(trailer & 0xFF)
     if any(block.strings(3)):
-        raise UnsupportedError("an engine key has no timestamp as its version: locks and intents do not belong in a backup")
+        raise UnsupportedError(
+            "an engine key has no timestamp as its version: locks and intents do not belong in a backup"
+        )
     return block

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The last bytes of an SST: which table format it has and where its index lies."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -58,7 +59,9 @@ def parse_footer(tail: bytes) -> Footer:
     """
     family = MAGIC.get(tail[-8:])
     if family is None:
-        raise CorruptBackupError(f"it does not end as an SST does (last bytes {tail[-8:].hex() or 'missing'}): it is cut off or damaged")
+        raise CorruptBackupError(
+            f"it does not end as an SST does (last bytes {tail[-8:].hex() or 'missing'}): it is cut off or damaged"
+        )
     if family == LEVELDB:
         body = _last(tail, 48)
         metaindex, index = _handles(body[:40], 0)
@@ -73,7 +76,7 @@ def parse_footer(tail: bytes) -> Footer:
     attributes = 0
     if version >= 6:
         place = 41 if version == 6 else 45
-        if int.from_bytes(body[place:place + 4], "little") != masked_crc32c(body[:place] + body[place + 4:]):
+        if int.from_bytes(body[place : place + 4], "little") != masked_crc32c(body[:place] + body[place + 4 :]):
             raise CorruptBackupError("its footer's checksum does not match")
         if version >= 7:
             attributes = int.from_bytes(body[41:45], "little")

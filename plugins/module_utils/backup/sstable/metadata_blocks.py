@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Index, metaindex, properties and value index: small blocks that say where and what the others are."""
+
 from __future__ import annotations
 
 from ...errors import CorruptBackupError
@@ -24,7 +25,7 @@ def index_entries(block: bytes, columnar: bool) -> list[tuple[bytes, Handle]]:
     if columnar:
         columns = ColumnarBlock(block)
         return list(zip(columns.strings(0), zip(columns.uints(1), columns.uints(2))))
-    return [(key[:-row_blocks.TRAILER], parse_handle(value, 0)[0]) for key, value in row_blocks.entries(block)]
+    return [(key[: -row_blocks.TRAILER], parse_handle(value, 0)[0]) for key, value in row_blocks.entries(block)]
 
 
 def value_blocks(index: bytes, widths: bytes) -> list[Handle]:
@@ -37,5 +38,7 @@ def value_blocks(index: bytes, widths: bytes) -> list[Handle]:
         middle, last = place + widths[0], place + widths[0] + widths[1]
         if int.from_bytes(index[place:middle], "little") != len(result):
             raise CorruptBackupError("its value blocks are not numbered one after the other")
-        result.append((int.from_bytes(index[middle:last], "little"), int.from_bytes(index[last:place + width], "little")))
+        result.append(
+            (int.from_bytes(index[middle:last], "little"), int.from_bytes(index[last : place + width], "little"))
+        )
     return result

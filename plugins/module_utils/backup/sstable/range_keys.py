@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Range keys: MVCC range tombstones, which delete all older versions between two keys."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -75,4 +76,4 @@ def _string(data: bytes, position: int) -> tuple[bytes, int]:
     length, position = varint(data, position)
     if position + length > len(data):
         raise CorruptBackupError("a range key is cut off")
-    return data[position:position + length], position + length
+    return data[position : position + length], position + length

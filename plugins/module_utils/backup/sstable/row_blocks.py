@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Row-oriented blocks: prefix-compressed keys with their values (LevelDB, RocksDB, Pebble up to v4)."""
+
 from __future__ import annotations
 
 from ...errors import CorruptBackupError, UnsupportedError
@@ -75,7 +76,7 @@ def points(block: bytes) -> tuple[list[bytes], list[bytes]]:
         position += length
         if key[-8] != SET:
             require_set(key[-8])
-        add_key(key[:-9 - key[-9]])
+        add_key(key[: -9 - key[-9]])
         add_value(block[middle:position])
     if position != end:
         raise CorruptBackupError("the entries of a data block do not end where its restart offsets begin")
@@ -92,9 +93,11 @@ def versioned_points(block: bytes) -> tuple[list[bytes], list[bytes], list[bytes
         if kind != SET:
             require_set(kind)
         if length not in (0, 9, 13, 14):
-            raise UnsupportedError(f"an engine key has a version of {length - 1} bytes: locks and intents do not belong in a backup")
-        keys.append(key[:-9 - length])
-        versions.append(key[-8 - length:-9][:12] if length else b"")
+            raise UnsupportedError(
+                f"an engine key has a version of {length - 1} bytes: locks and intents do not belong in a backup"
+            )
+        keys.append(key[: -9 - length])
+        versions.append(key[-8 - length : -9][:12] if length else b"")
         values.append(value)
     return keys, versions, values
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """One SST: opened from its footer, checked to be whole, read block by block."""
+
 from __future__ import annotations
 
 import contextlib
@@ -67,7 +68,8 @@ class Table:
         return read_block(self.file, handle, self.footer.checksum, self.verify)
 
     def _read_structure(self) -> None:
-        """Find all blocks, check those that no scan reads, and that the blocks fill the file from its start to the footer."""
+        """Find all blocks, check those that no scan reads, and that the blocks fill the file from its start to the
+        footer."""
         footer = self.footer
         if footer.attributes & BLOB_VALUES:
             raise UnsupportedError("it keeps values in blob files, which no backup does")
@@ -97,7 +99,9 @@ class Table:
                 read_stored(self.file, handle, footer.checksum, self.verify)
         if footer.columnar and self.properties.get(KEY_SCHEMA) != CRDB_SCHEMA:
             schema = self.properties.get(KEY_SCHEMA, b"").decode("utf-8", "replace")
-            raise UnsupportedError(f"its keys are split into columns by the schema {schema!r}, where only {CRDB_SCHEMA.decode()} is known")
+            raise UnsupportedError(
+                f"its keys are split into columns by the schema {schema!r}, where only {CRDB_SCHEMA.decode()} is known"
+            )
         data = self._read_index(handles)
         self.bounds = [_bound(separator) for separator, _handle in data]
         self.handles = [handle for _separator, handle in data]
@@ -173,7 +177,11 @@ class Table:
         return [self._value(value) for value in values]
 
     def _fetch_external(self, values: list[bytes], external: list[bool]) -> list[bytes]:
-        return [self._value(value) if outside else value for value, outside in zip(values, external)] if external else values
+        return (
+            [self._value(value) if outside else value for value, outside in zip(values, external)]
+            if external
+            else values
+        )
 
     def _value(self, stored: bytes) -> bytes:
         """Follow a value's prefix: in place, or a handle into a value block."""
@@ -187,7 +195,7 @@ class Table:
         offset, position = varint(stored, position)
         if self._value_block[0] != number:
             self._value_block = number, self._block(self._value_blocks[number])
-        value = self._value_block[1][offset:offset + length]
+        value = self._value_block[1][offset : offset + length]
         if len(value) != length:
             raise CorruptBackupError("a value lies outside its value block")
         return value
@@ -196,14 +204,18 @@ class Table:
 def _bound(separator: bytes) -> bytes:
     """The roach key of an engine key; a separator that is none bounds its block as it is."""
     length = separator[-1] if separator else 0
-    return separator[:-1 - length] if length in VERSION_LENGTHS and length < len(separator) else separator
+    return separator[: -1 - length] if length in VERSION_LENGTHS and length < len(separator) else separator
 
 
 def _check_tiling(handles: list[Handle], end: int) -> None:
     position = 0
     for offset, length in sorted(set(handles)):
         if offset != position:
-            raise CorruptBackupError(f"the blocks leave a gap or overlap at byte {min(offset, position)}: copy it again from the original")
+            raise CorruptBackupError(
+                f"the blocks leave a gap or overlap at byte {min(offset, position)}: copy it again from the original"
+            )
         position = offset + length + TRAILER
     if position != end:
-        raise CorruptBackupError(f"the blocks end at byte {position}, the footer begins at {end}: copy it again from the original")
+        raise CorruptBackupError(
+            f"the blocks end at byte {position}, the footer begins at {end}: copy it again from the original"
+        )

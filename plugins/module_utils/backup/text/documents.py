@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """JSON documents as jsonb prints them, from the texts of their parts."""
+
 from __future__ import annotations
 
 import json
@@ -18,9 +19,12 @@ quoted_text = json.encoder.encode_basestring
 
 
 def number_text(number: Decimal) -> str:
-    """A number. Those that are not finite are replaced by the strings that PostgreSQL's to_jsonb makes of them, or ValueProblem is raised."""
+    """A number. Those that are not finite are replaced by the strings that PostgreSQL's to_jsonb makes of them, or
+    ValueProblem is raised."""
     if isinstance(number, str):
-        return replacement(f'"{number}"', f"the JSON document holds the number {number}, which jsonb cannot hold", "json_number")
+        return replacement(
+            f'"{number}"', f"the JSON document holds the number {number}, which jsonb cannot hold", "json_number"
+        )
     return numeric_text(number)
 
 

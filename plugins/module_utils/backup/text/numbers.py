@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Numbers as PostgreSQL prints them."""
+
 from __future__ import annotations
 
 import functools
@@ -34,7 +35,8 @@ def double_text(number: float) -> str:
 
 
 def plain_text(number: float) -> str:
-    """The shortest text of a float8 without an exponent, as CockroachDB prints those of a box2d: Go's ``strconv.FormatFloat(number, 'f', -1, 64)``."""
+    """The shortest text of a float8 without an exponent, as CockroachDB prints those of a box2d: Go's
+    ``strconv.FormatFloat(number, 'f', -1, 64)``."""
     if math.isnan(number):
         return "NaN"
     if number in _SPECIAL:
@@ -61,14 +63,17 @@ def _without_bounds(number: float, text: str) -> str:
 
 
 def single_text(number: float) -> str:
-    """The shortest text of a float4. A number too large for it is replaced by the infinity, or ValueProblem is raised."""
+    """The shortest text of a float4. A number too large for it is replaced by the infinity, or ValueProblem is
+    raised."""
     if number == 0:
         # Both zeros are equal, so that a cache would mix them up.
         return "-0" if math.copysign(1, number) < 0 else "0"
     try:
         return _single_text(number)
     except OverflowError:
-        return replacement(_SPECIAL[math.copysign(math.inf, number)], f"{number!r} is out of range for a real", "real_range")
+        return replacement(
+            _SPECIAL[math.copysign(math.inf, number)], f"{number!r} is out of range for a real", "real_range"
+        )
 
 
 @functools.lru_cache(maxsize=65536)
@@ -138,14 +143,18 @@ def numeric_text(number: Decimal, precision: Optional[int] = None, scale: int = 
         return number
     negative, coefficient, exponent = number
     if exponent > _MAX_INTEGER_DIGITS:
-        raise ValueProblem(f"the decimal's exponent {exponent} is more than PostgreSQL's numeric can hold", "decimal_range")
+        raise ValueProblem(
+            f"the decimal's exponent {exponent} is more than PostgreSQL's numeric can hold", "decimal_range"
+        )
     if exponent < -_MAX_INTEGER_DIGITS:
         message = f"the decimal's exponent {exponent} is more than PostgreSQL's numeric can hold"
         coefficient, exponent = replacement(_rounded(coefficient, exponent, _MAX_SCALE), message, "decimal_scale")
     if precision:
         coefficient, exponent = _fit(coefficient, exponent, precision, scale)
     elif -exponent > _MAX_SCALE:
-        message = f"the decimal has more than the {_MAX_SCALE} digits behind its point that PostgreSQL's numeric can hold"
+        message = (
+            f"the decimal has more than the {_MAX_SCALE} digits behind its point that PostgreSQL's numeric can hold"
+        )
         coefficient, exponent = replacement(_rounded(coefficient, exponent, _MAX_SCALE), message, "decimal_scale")
     text = digits(coefficient)
     if len(text) + exponent > _MAX_INTEGER_DIGITS and coefficient:
@@ -166,7 +175,7 @@ def _fit(coefficient: int, exponent: int, precision: int, scale: int) -> tuple[i
         if rest:
             message = f"the decimal has more than {scale} digits behind its point, which numeric({precision},{scale}) would round"
             fitted = replacement(_rounded(coefficient, exponent, scale)[0], message, "decimal_scale")
-    if fitted >= 10 ** precision:
+    if fitted >= 10**precision:
         raise ValueProblem(f"the decimal is too large for numeric({precision},{scale})", "decimal_range")
     return fitted, -scale
 
@@ -176,8 +185,8 @@ def _rounded(coefficient: int, exponent: int, scale: int) -> tuple[int, int]:
     dropped = -scale - exponent
     if dropped > len(digits(coefficient)):
         return 0, -scale
-    quotient, rest = divmod(coefficient, 10 ** dropped)
-    return quotient + (2 * rest >= 10 ** dropped), -scale
+    quotient, rest = divmod(coefficient, 10**dropped)
+    return quotient + (2 * rest >= 10**dropped), -scale
 
 
 def lsn_text(number: int) -> str:

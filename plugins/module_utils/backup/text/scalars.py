@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Strings, byte strings, networks, bits and shapes as PostgreSQL prints them, and what becomes text as CockroachDB does."""
+"""Strings, byte strings, networks, bits and shapes as PostgreSQL prints them, and what becomes text as CockroachDB
+does."""
+
 from __future__ import annotations
 
 from ..encoding import MalformedValue, replacement
@@ -12,13 +14,16 @@ _SOURCE_NAN, _POSTGIS_NAN = bytes.fromhex("010000000000f87f"), bytes.fromhex("00
 
 
 def string_text(data: bytes) -> str:
-    """A text. U+0000, which PostgreSQL's text cannot hold, and what is not UTF-8 is replaced by U+FFFD, or ValueProblem is raised."""
+    """A text. U+0000, which PostgreSQL's text cannot hold, and what is not UTF-8 is replaced by U+FFFD, or ValueProblem
+    is raised."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
         text = replacement(data.decode("utf-8", "replace"), "the text is not UTF-8", "invalid_utf8")
     if "\0" in text:
-        text = replacement(text.replace("\0", "\ufffd"), "the text holds U+0000, which PostgreSQL cannot hold", "zero_character")
+        text = replacement(
+            text.replace("\0", "\ufffd"), "the text holds U+0000, which PostgreSQL cannot hold", "zero_character"
+        )
     return text
 
 
@@ -29,7 +34,9 @@ def check_length(data: bytes, width: int) -> bytes:
     if len(text) <= width:
         return data
     return replacement(
-        text[:width].encode("utf-8", "surrogateescape"), f"the text has {len(text)} characters, its column is declared with {width}", "length",
+        text[:width].encode("utf-8", "surrogateescape"),
+        f"the text has {len(text)} characters, its column is declared with {width}",
+        "length",
     )
 
 
@@ -72,7 +79,7 @@ def _ipv6(address: bytes) -> str:
     start, length = _longest_zeros(words)
     if length < 2:
         return ":".join(f"{word:x}" for word in words)
-    tail = words[start + length:]
+    tail = words[start + length :]
     if start == 0 and (length == 6 or length == 5 and words[5] == 0xFFFF):
         head = "::" if length == 6 else "::ffff:"
         return head + ".".join(map(str, address[12:]))
@@ -103,5 +110,6 @@ def geometry_text(ewkb: bytes) -> str:
 
 
 def box2d_text(low_x: float, high_x: float, low_y: float, high_y: float) -> str:
-    """A box2d, whose column becomes text: as CockroachDB prints it (``CartesianBoundingBox.Repr`` in its pkg/geo/bbox.go)."""
+    """A box2d, whose column becomes text: as CockroachDB prints it (``CartesianBoundingBox.Repr`` in its
+    pkg/geo/bbox.go)."""
     return f"BOX({plain_text(low_x)} {plain_text(low_y)},{plain_text(high_x)} {plain_text(high_y)})"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Full-text search values, vectors and label paths, from their stored form to PostgreSQL's text."""
+
 from __future__ import annotations
 
 import struct
@@ -27,7 +28,7 @@ def tsvector_text(data: bytes) -> str:
     entries = []
     for _lexeme in range(count):
         lexeme, position = sized(data, position)
-        places = int.from_bytes(data[position:position + 2], "big")
+        places = int.from_bytes(data[position : position + 2], "big")
         numbers = struct.unpack_from(f">{places}H", data, position + 2)
         position += 2 + 2 * places
         text = ",".join([f"{number & 0x3FFF}{_WEIGHTS[number >> 14]}" for number in numbers])
@@ -57,7 +58,7 @@ def _query_node(data: bytes, position: int, binary: bool) -> tuple[tuple, int]:
         prefix = data[position + 2]
         if binary:
             end = data.index(0, position + 3)
-            lexeme, end = data[position + 3:end], end + 1
+            lexeme, end = data[position + 3 : end], end + 1
         else:
             lexeme, end = sized(data, position + 3)
         marks = ("*" if prefix else "") + "".join([letter for mask, letter in _WEIGHT_MASKS if detail & mask])
@@ -67,7 +68,7 @@ def _query_node(data: bytes, position: int, binary: bool) -> tuple[tuple, int]:
     position += 2
     distance = 0
     if detail == _PHRASE:
-        distance = int.from_bytes(data[position:position + 2], "big")
+        distance = int.from_bytes(data[position : position + 2], "big")
         position += 2
     operands = []
     for _operand in range(1 if detail == _NOT else 2):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Dates, times and intervals as PostgreSQL prints them (DateStyle ISO, IntervalStyle postgres, TimeZone UTC)."""
+
 from __future__ import annotations
 
 import functools
@@ -112,7 +113,9 @@ def timetz_text(microseconds: int, west: int) -> str:
 def interval_text(months: int, days: int, nanoseconds: int, precision: Optional[int] = None) -> str:
     """An interval. Raises ValueProblem when months or days need more than 32 bits."""
     if not (-_INT32 <= months < _INT32 and -_INT32 <= days < _INT32):
-        raise ValueProblem(f"an interval of {months} months and {days} days is outside PostgreSQL's range", "interval_range")
+        raise ValueProblem(
+            f"an interval of {months} months and {days} days is outside PostgreSQL's range", "interval_range"
+        )
     microseconds = rounded(nanoseconds // 1000 if nanoseconds >= 0 else -(-nanoseconds // 1000), precision)
     years, months_left = divmod(abs(months), 12)
     if months < 0:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """ALTER …"""
+
 from __future__ import annotations
 
 from ..model import Sequence
@@ -46,7 +47,9 @@ def alter(cursor: Cursor, builder: Builder) -> None:
 
 def _is_zone_of_index(cursor: Cursor) -> bool:
     words = cursor.statement.words
-    return cursor.at("INDEX") and any(words[number].keyword == "CONFIGURE" and words[number + 1].keyword == "ZONE" for number in range(len(words) - 1))
+    return cursor.at("INDEX") and any(
+        words[number].keyword == "CONFIGURE" and words[number + 1].keyword == "ZONE" for number in range(len(words) - 1)
+    )
 
 
 def report_zone(cursor: Cursor, builder: Builder, name: str = "") -> None:
@@ -55,7 +58,10 @@ def report_zone(cursor: Cursor, builder: Builder, name: str = "") -> None:
     cursor.rest()
     end = next((word.start for word in words if word.keyword == "CONFIGURE"), words[-1].end)
     builder.find(
-        "zone_configuration", "info", name or cursor.statement.source[words[1].start:end].strip(), "The zone configuration has no counterpart and is left out.",
+        "zone_configuration",
+        "info",
+        name or cursor.statement.source[words[1].start : end].strip(),
+        "The zone configuration has no counterpart and is left out.",
     )
 
 
@@ -103,7 +109,12 @@ def _alter_table(cursor: Cursor, place: TablePlace) -> None:
     if cursor.at("CONFIGURE", "ZONE"):
         report_zone(cursor, place.builder, place.full_name)
     elif cursor.peek().keyword in _WITHOUT_SCHEMA:
-        place.builder.find("statement_left_out", "info", place.full_name, f"ALTER TABLE … {cursor.peek().keyword} has no counterpart and is left out.")
+        place.builder.find(
+            "statement_left_out",
+            "info",
+            place.full_name,
+            f"ALTER TABLE … {cursor.peek().keyword} has no counterpart and is left out.",
+        )
         cursor.rest()
     else:
         for part in cursor.items():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """One column of CREATE TABLE or ALTER TABLE … ADD COLUMN."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -13,10 +14,26 @@ from .sequences import read_options
 from .table_place import TablePlace
 from .types import SERIALS, read_type
 
-_STOPS = frozenset((
-    "NOT", "NULL", "DEFAULT", "ON", "AS", "GENERATED", "CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "REFERENCES", "FAMILY", "CREATE", "STORED", "VIRTUAL",
-    "VISIBLE",
-))
+_STOPS = frozenset(
+    (
+        "NOT",
+        "NULL",
+        "DEFAULT",
+        "ON",
+        "AS",
+        "GENERATED",
+        "CONSTRAINT",
+        "PRIMARY",
+        "UNIQUE",
+        "CHECK",
+        "REFERENCES",
+        "FAMILY",
+        "CREATE",
+        "STORED",
+        "VIRTUAL",
+        "VISIBLE",
+    )
+)
 _ROW_ID = "unique_rowid()"
 
 
@@ -27,7 +44,9 @@ def read_column(cursor: Cursor, place: TablePlace) -> None:
     if any(column.name == name for column in table.columns):
         cursor.fail(f"the column {name} is there twice")
     serial = cursor.peek().keyword in SERIALS
-    column = Column(place.next_column_id(), name, read_type(cursor, lambda path: builder.user_type(path, cursor.statement)))
+    column = Column(
+        place.next_column_id(), name, read_type(cursor, lambda path: builder.user_type(path, cursor.statement))
+    )
     if serial:
         column.nullable, column.default = False, _ROW_ID
     table.columns.append(column)
@@ -141,6 +160,8 @@ def _read_family(cursor: Cursor, column: Column, table: Table) -> None:
 
 def add_row_id(place: TablePlace) -> Column:
     """Add the hidden column that a table without a primary key has."""
-    column = Column(place.next_column_id(), place.free_column_name("rowid"), SqlType("int", 20, 64), False, _ROW_ID, hidden=True)
+    column = Column(
+        place.next_column_id(), place.free_column_name("rowid"), SqlType("int", 20, 64), False, _ROW_ID, hidden=True
+    )
     place.table.columns.append(column)
     return column

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """COMMENT ON …"""
+
 from __future__ import annotations
 
 from typing import Any
@@ -66,7 +67,9 @@ def named_index(cursor: Cursor, builder: Builder) -> Any:
     found = builder.relation(path, cursor.statement)
     name = cursor.name()
     indexes = place_for(found, path, cursor, builder).indexes() if hasattr(found, "indexes") else []  # type: ignore[arg-type]
-    return next((index for index in indexes if index.name == name), None) or cursor.fail(f"the index {name!r} is not there")
+    return next((index for index in indexes if index.name == name), None) or cursor.fail(
+        f"the index {name!r} is not there"
+    )
 
 
 def _index_of_any_table(name: str, cursor: Cursor, builder: Builder) -> Any:

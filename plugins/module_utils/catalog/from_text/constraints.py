@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Constraints, in CREATE TABLE and by ALTER TABLE … ADD CONSTRAINT."""
+
 from __future__ import annotations
 
 from typing import Any, Optional
@@ -60,7 +61,12 @@ def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = Tr
     text = place.builder.expression(inside.statement, inside.rest())
     used = place.builder.column_names(text, place.full_name)
     columns = [column for column in place.table.columns if column.name in used and not column.inaccessible]
-    check = Check(name or place.free_name("_".join(["check", *(column.name for column in columns)])), text, [column.id for column in columns], validated)
+    check = Check(
+        name or place.free_name("_".join(["check", *(column.name for column in columns)])),
+        text,
+        [column.id for column in columns],
+        validated,
+    )
     place.own_table.checks.append(check)
 
 

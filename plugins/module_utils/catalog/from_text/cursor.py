@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Reading one statement word by word."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,10 +12,34 @@ from .dialect import NAME, NUMBER, STRING, SYMBOL, WORD, Word
 
 _SHOWN = 80
 _END = Word(SYMBOL, "", 0, 0)
-_OPERATORS = frozenset((
-    "ALL", "AND", "ANY", "ARRAY", "AT", "BETWEEN", "CASE", "COLLATE", "DISTINCT", "ELSE", "ESCAPE", "FROM", "ILIKE", "IN", "IS", "LIKE", "NOT", "OR",
-    "SIMILAR", "SOME", "SYMMETRIC", "THEN", "TO", "WHEN",
-))
+_OPERATORS = frozenset(
+    (
+        "ALL",
+        "AND",
+        "ANY",
+        "ARRAY",
+        "AT",
+        "BETWEEN",
+        "CASE",
+        "COLLATE",
+        "DISTINCT",
+        "ELSE",
+        "ESCAPE",
+        "FROM",
+        "ILIKE",
+        "IN",
+        "IS",
+        "LIKE",
+        "NOT",
+        "OR",
+        "SIMILAR",
+        "SOME",
+        "SYMMETRIC",
+        "THEN",
+        "TO",
+        "WHEN",
+    )
+)
 """Words of an expression that something has to follow."""
 
 Span = tuple[int, int]
@@ -34,7 +59,7 @@ class Statement:
     def text(self, span: Span) -> str:
         """Return the words of a span as they were written."""
         first, last = span
-        return self.source[self.words[first].start:self.words[last - 1].end] if last > first else ""
+        return self.source[self.words[first].start : self.words[last - 1].end] if last > first else ""
 
     @property
     def beginning(self) -> str:
@@ -43,7 +68,7 @@ class Statement:
         for word in self.words[:_SHOWN]:
             secret = secret or word.keyword == "PASSWORD"
             hidden = word.kind == STRING and (secret or "://" in word.text)
-            shown.append((word, "'…'" if hidden else self.source[word.start:word.end]))
+            shown.append((word, "'…'" if hidden else self.source[word.start : word.end]))
         text = ""
         for position, (word, written) in enumerate(shown):
             space = position > 0 and shown[position - 1][0].end < word.start
@@ -52,7 +77,7 @@ class Statement:
 
     def where(self, word: Word) -> str:
         """Return the place of a word and the beginning of the statement, for messages."""
-        before = self.source[:word.start]
+        before = self.source[: word.start]
         line = self.line + before.count("\n")
         column = word.start - (before.rfind("\n") + 1) + 1
         return f"line {line}, column {column}, in the statement: {self.beginning}"
@@ -90,7 +115,10 @@ class Cursor:
 
     def at(self, *keywords: str) -> bool:
         """Tell whether these keywords or symbols come next."""
-        return all(keyword in (self.peek(number).keyword, _symbol(self.peek(number))) for number, keyword in enumerate(keywords))
+        return all(
+            keyword in (self.peek(number).keyword, _symbol(self.peek(number)))
+            for number, keyword in enumerate(keywords)
+        )
 
     def accept(self, *keywords: str) -> bool:
         """Read these keywords or symbols if they come next."""
@@ -199,7 +227,8 @@ class Cursor:
         return span
 
     def expression(self, stops: frozenset[str] = frozenset()) -> Span:
-        """Read an expression: up to a comma, or a word of ``stops`` where an operator could be. NOT stops before NULL, VISIBLE and VALID only."""
+        """Read an expression: up to a comma, or a word of ``stops`` where an operator could be. NOT stops before NULL,
+        VISIBLE and VALID only."""
         begin, depth, complete = self.index, 0, False
         while not self.at_end:
             word = self.peek()

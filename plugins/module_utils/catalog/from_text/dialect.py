@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The words of CockroachDB's SQL text: sqlglot's tokens, with their places in the text."""
+
 from __future__ import annotations
 
 import unicodedata
@@ -25,18 +26,99 @@ if Postgres is not None:
 
         Tokenizer = StatementTokenizer
 
-    _STRINGS = (TokenType.STRING, TokenType.BYTE_STRING, TokenType.HEREDOC_STRING, TokenType.NATIONAL_STRING, TokenType.UNICODE_STRING)
+    _STRINGS = (
+        TokenType.STRING,
+        TokenType.BYTE_STRING,
+        TokenType.HEREDOC_STRING,
+        TokenType.NATIONAL_STRING,
+        TokenType.UNICODE_STRING,
+    )
     _LITERALS = (TokenType.BIT_STRING, TokenType.HEX_STRING)
 
 WORD, NAME, STRING, NUMBER, SYMBOL = "word", "name", "string", "number", "symbol"
 
-RESERVED = frozenset((
-    "ALL", "AND", "ANY", "ARRAY", "AS", "ASC", "ASYMMETRIC", "BOTH", "CASE", "CAST", "CHECK", "COLLATE", "COLLATION", "COLUMN", "CONSTRAINT", "CREATE", "CROSS",
-    "DEFAULT", "DESC", "DISTINCT", "ELSE", "END", "EXCEPT", "FALSE", "FOR", "FOREIGN", "FROM", "FULL", "GROUP", "HAVING", "ILIKE", "IN", "INNER", "INTERSECT",
-    "INTO", "IS", "ISNULL", "JOIN", "LATERAL", "LEADING", "LEFT", "LIKE", "LIMIT", "NATURAL", "NONE", "NOT", "NOTNULL", "NULL", "OFFSET", "ON", "ONLY", "OR",
-    "ORDER", "OUTER", "OVERLAPS", "PLACING", "PRIMARY", "REFERENCES", "RETURNING", "RIGHT", "SELECT", "SIMILAR", "SOME", "SYMMETRIC", "TABLE", "THEN", "TO",
-    "TRAILING", "TRUE", "UNION", "UNIQUE", "USER", "USING", "VARIADIC", "WHEN", "WHERE", "WINDOW", "WITH",
-))
+RESERVED = frozenset(
+    (
+        "ALL",
+        "AND",
+        "ANY",
+        "ARRAY",
+        "AS",
+        "ASC",
+        "ASYMMETRIC",
+        "BOTH",
+        "CASE",
+        "CAST",
+        "CHECK",
+        "COLLATE",
+        "COLLATION",
+        "COLUMN",
+        "CONSTRAINT",
+        "CREATE",
+        "CROSS",
+        "DEFAULT",
+        "DESC",
+        "DISTINCT",
+        "ELSE",
+        "END",
+        "EXCEPT",
+        "FALSE",
+        "FOR",
+        "FOREIGN",
+        "FROM",
+        "FULL",
+        "GROUP",
+        "HAVING",
+        "ILIKE",
+        "IN",
+        "INNER",
+        "INTERSECT",
+        "INTO",
+        "IS",
+        "ISNULL",
+        "JOIN",
+        "LATERAL",
+        "LEADING",
+        "LEFT",
+        "LIKE",
+        "LIMIT",
+        "NATURAL",
+        "NONE",
+        "NOT",
+        "NOTNULL",
+        "NULL",
+        "OFFSET",
+        "ON",
+        "ONLY",
+        "OR",
+        "ORDER",
+        "OUTER",
+        "OVERLAPS",
+        "PLACING",
+        "PRIMARY",
+        "REFERENCES",
+        "RETURNING",
+        "RIGHT",
+        "SELECT",
+        "SIMILAR",
+        "SOME",
+        "SYMMETRIC",
+        "TABLE",
+        "THEN",
+        "TO",
+        "TRAILING",
+        "TRUE",
+        "UNION",
+        "UNIQUE",
+        "USER",
+        "USING",
+        "VARIADIC",
+        "WHEN",
+        "WHERE",
+        "WINDOW",
+        "WITH",
+    )
+)
 """Words that are never names unless in quotes."""
 
 
@@ -77,7 +159,9 @@ def words(text: str, where: str) -> list[Word]:
     try:
         tokens = Statements().tokenize(text)
     except SqlglotError as error:
-        raise UnsupportedError(f"the schema text is not understood: a quote or comment does not end, in {where}") from error
+        raise UnsupportedError(
+            f"the schema text is not understood: a quote or comment does not end, in {where}"
+        ) from error
     result: list[Word] = []
     for token in tokens:
         result += _words_of(token, text)
@@ -85,7 +169,7 @@ def words(text: str, where: str) -> list[Word]:
 
 
 def _words_of(token: Token, text: str) -> list[Word]:
-    source = text[token.start:token.end + 1]
+    source = text[token.start : token.end + 1]
     start, end = token.start, token.end + 1
     if token.token_type == TokenType.IDENTIFIER:
         return [Word(NAME, token.text, start, end)]

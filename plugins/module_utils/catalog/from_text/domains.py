@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CREATE DOMAIN and ALTER DOMAIN, which v26.3 brought (cockroachdb/cockroach#165187, #166947)."""
+
 from __future__ import annotations
 
 from ..domains import base_problem

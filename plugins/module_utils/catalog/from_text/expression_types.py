@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""The type of an expression, for the columns that CockroachDB makes for expression indexes: the text does not tell it."""
+"""The type of an expression, for the columns that CockroachDB makes for expression indexes: the text does not tell
+it."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -21,30 +23,156 @@ except ImportError:  # named by libraries.missing()
 
 UNKNOWN = SqlType("unknown")
 """Not known: the conversion leaves the index out with a finding."""
-_BOOL, _INT, _FLOAT, _DECIMAL = SqlType("bool", 16), SqlType("int", 20, 64), SqlType("float", 701, 64), SqlType("decimal", 1700)
+_BOOL, _INT, _FLOAT, _DECIMAL = (
+    SqlType("bool", 16),
+    SqlType("int", 20, 64),
+    SqlType("float", 701, 64),
+    SqlType("decimal", 1700),
+)
 _STRING, _BYTES, _JSON = SqlType("string", 25), SqlType("bytes", 17), SqlType("json", 3802)
 _TEXT_FUNCTIONS = (
-    "lower", "upper", "btrim", "ltrim", "rtrim", "trim", "concat", "concat_ws", "substr", "substring", "left", "right", "lpad", "rpad", "repeat", "replace",
-    "reverse", "initcap", "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "to_hex", "to_english", "regexp_replace", "regexp_extract", "split_part",
-    "translate", "overlay", "quote_ident", "quote_literal", "encode", "to_char", "chr", "json_typeof", "jsonb_typeof", "st_astext", "st_geohash",
-    "jsonb_extract_path_text", "json_extract_path_text", "host", "abbrev", "to_uuid_text", "array_to_string", "unaccent", "metaphone", "soundex",
+    "lower",
+    "upper",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "trim",
+    "concat",
+    "concat_ws",
+    "substr",
+    "substring",
+    "left",
+    "right",
+    "lpad",
+    "rpad",
+    "repeat",
+    "replace",
+    "reverse",
+    "initcap",
+    "md5",
+    "sha1",
+    "sha224",
+    "sha256",
+    "sha384",
+    "sha512",
+    "to_hex",
+    "to_english",
+    "regexp_replace",
+    "regexp_extract",
+    "split_part",
+    "translate",
+    "overlay",
+    "quote_ident",
+    "quote_literal",
+    "encode",
+    "to_char",
+    "chr",
+    "json_typeof",
+    "jsonb_typeof",
+    "st_astext",
+    "st_geohash",
+    "jsonb_extract_path_text",
+    "json_extract_path_text",
+    "host",
+    "abbrev",
+    "to_uuid_text",
+    "array_to_string",
+    "unaccent",
+    "metaphone",
+    "soundex",
 )
 _INT_FUNCTIONS = (
-    "length", "char_length", "character_length", "octet_length", "bit_length", "strpos", "position", "ascii", "json_array_length", "jsonb_array_length",
-    "array_length", "cardinality", "fnv32", "fnv64", "fnv32a", "fnv64a", "crc32c", "crc32ieee", "masklen", "family", "array_position", "st_srid",
+    "length",
+    "char_length",
+    "character_length",
+    "octet_length",
+    "bit_length",
+    "strpos",
+    "position",
+    "ascii",
+    "json_array_length",
+    "jsonb_array_length",
+    "array_length",
+    "cardinality",
+    "fnv32",
+    "fnv64",
+    "fnv32a",
+    "fnv64a",
+    "crc32c",
+    "crc32ieee",
+    "masklen",
+    "family",
+    "array_position",
+    "st_srid",
 )
-_FLOAT_FUNCTIONS = ("date_part", "extract", "extract_duration", "st_area", "st_length", "st_x", "st_y", "sqrt", "ln", "log", "exp", "pow", "power", "random")
-_JSON_FUNCTIONS = ("json_extract_path", "jsonb_extract_path", "to_json", "to_jsonb", "json_remove_path", "jsonb_set", "json_set", "json_strip_nulls")
-_SAME_AS_ARGUMENT = ("coalesce", "ifnull", "nullif", "greatest", "least", "abs", "ceil", "ceiling", "floor", "round", "trunc", "mod", "sign", "nvl")
+_FLOAT_FUNCTIONS = (
+    "date_part",
+    "extract",
+    "extract_duration",
+    "st_area",
+    "st_length",
+    "st_x",
+    "st_y",
+    "sqrt",
+    "ln",
+    "log",
+    "exp",
+    "pow",
+    "power",
+    "random",
+)
+_JSON_FUNCTIONS = (
+    "json_extract_path",
+    "jsonb_extract_path",
+    "to_json",
+    "to_jsonb",
+    "json_remove_path",
+    "jsonb_set",
+    "json_set",
+    "json_strip_nulls",
+)
+_SAME_AS_ARGUMENT = (
+    "coalesce",
+    "ifnull",
+    "nullif",
+    "greatest",
+    "least",
+    "abs",
+    "ceil",
+    "ceiling",
+    "floor",
+    "round",
+    "trunc",
+    "mod",
+    "sign",
+    "nvl",
+)
 _FUNCTIONS = {
-    **dict.fromkeys(_TEXT_FUNCTIONS, _STRING), **dict.fromkeys(_INT_FUNCTIONS, _INT), **dict.fromkeys(_FLOAT_FUNCTIONS, _FLOAT),
-    **dict.fromkeys(_JSON_FUNCTIONS, _JSON), "decode": _BYTES,
+    **dict.fromkeys(_TEXT_FUNCTIONS, _STRING),
+    **dict.fromkeys(_INT_FUNCTIONS, _INT),
+    **dict.fromkeys(_FLOAT_FUNCTIONS, _FLOAT),
+    **dict.fromkeys(_JSON_FUNCTIONS, _JSON),
+    "decode": _BYTES,
 }
 _PLAIN = {
-    "bool": _BOOL, "int": _INT, "float": _FLOAT, "decimal": _DECIMAL, "string": _STRING, "bytes": _BYTES, "json": _JSON, "uuid": SqlType("uuid", 2950),
-    "date": SqlType("date", 1082), "time": SqlType("time", 1083), "timetz": SqlType("timetz", 1266), "timestamp": SqlType("timestamp", 1114),
-    "timestamptz": SqlType("timestamptz", 1184), "interval": SqlType("interval", 1186), "inet": SqlType("inet", 869),
-    "tsvector": SqlType("tsvector", 3614), "tsquery": SqlType("tsquery", 3615), "ltree": SqlType("ltree", 90010),
+    "bool": _BOOL,
+    "int": _INT,
+    "float": _FLOAT,
+    "decimal": _DECIMAL,
+    "string": _STRING,
+    "bytes": _BYTES,
+    "json": _JSON,
+    "uuid": SqlType("uuid", 2950),
+    "date": SqlType("date", 1082),
+    "time": SqlType("time", 1083),
+    "timetz": SqlType("timetz", 1266),
+    "timestamp": SqlType("timestamp", 1114),
+    "timestamptz": SqlType("timestamptz", 1184),
+    "interval": SqlType("interval", 1186),
+    "inet": SqlType("inet", 869),
+    "tsvector": SqlType("tsvector", 3614),
+    "tsquery": SqlType("tsquery", 3615),
+    "ltree": SqlType("ltree", 90010),
 }
 """The families that the conversion of expressions tells apart, as far as one type stands for them."""
 
@@ -92,7 +220,9 @@ def _type_of(node: Any, columns: dict[str, SqlType], builder: Builder, statement
             return known
     if isinstance(node, exp.Anonymous):
         name = node.name.lower()
-        known = of(node.expressions[0]) if name in _SAME_AS_ARGUMENT and node.expressions else _FUNCTIONS.get(name, UNKNOWN)
+        known = (
+            of(node.expressions[0]) if name in _SAME_AS_ARGUMENT and node.expressions else _FUNCTIONS.get(name, UNKNOWN)
+        )
         if known is not UNKNOWN:
             return known
     return _PLAIN.get(family_of(node, Scope(columns)), UNKNOWN)
@@ -129,6 +259,9 @@ def _cast_type(target: Any, builder: Builder, statement: Statement) -> SqlType:
         return user_type(found) if found else UNKNOWN
     text = target.sql(Postgres)
     try:
-        return read_type(Cursor(Statement(words(text, "a type"), text, statement.line, statement.database)), lambda path: builder.user_type(path, statement))
+        return read_type(
+            Cursor(Statement(words(text, "a type"), text, statement.line, statement.database)),
+            lambda path: builder.user_type(path, statement),
+        )
     except UnsupportedError:
         return UNKNOWN

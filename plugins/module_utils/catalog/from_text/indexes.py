@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Primary keys and indexes, in CREATE TABLE and by CREATE INDEX."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,7 +14,14 @@ from .table_place import TablePlace
 
 DEFAULT_BUCKETS = 16
 """Of a hash-sharded index that does not say."""
-_KINDS = {"GIN": "inverted", "GIST": "inverted", "CSPANN": "vector", "HNSW": "vector", "BTREE": "forward", "PREFIX": "forward"}
+_KINDS = {
+    "GIN": "inverted",
+    "GIST": "inverted",
+    "CSPANN": "vector",
+    "HNSW": "vector",
+    "BTREE": "forward",
+    "PREFIX": "forward",
+}
 _EXPRESSION_COLUMN = "crdb_internal_idx_expr"
 _STOPS = frozenset(("NOT", "VISIBLE", "VISIBILITY", "INTERLEAVE", "PARTITION"))
 _OPERATOR_CLASSES = ("_ops",)
@@ -155,7 +163,9 @@ def _read_key_and_options(cursor: Cursor, index: Index, place: TablePlace) -> No
 
 
 def _distance(operator_class: str, cursor: Cursor) -> str:
-    return _DISTANCES.get(operator_class) or cursor.fail(f"the operator class {operator_class} is not known in a vector index")
+    return _DISTANCES.get(operator_class) or cursor.fail(
+        f"the operator class {operator_class} is not known in a vector index"
+    )
 
 
 def _read_method(cursor: Cursor, index: Index) -> None:
@@ -178,7 +188,10 @@ def _read_visibility(cursor: Cursor, index: Index, place: TablePlace) -> None:
 
 def _report_parameters(parameters: dict[str, str], index: Index, place: TablePlace) -> None:
     place.builder.find(
-        "storage_parameters", "info", f"{place.full_name}.{index.name}", f"The index's storage parameters have no counterpart: {', '.join(parameters)}.",
+        "storage_parameters",
+        "info",
+        f"{place.full_name}.{index.name}",
+        f"The index's storage parameters have no counterpart: {', '.join(parameters)}.",
     )
 
 
@@ -193,12 +206,21 @@ def _read_part(cursor: Cursor, place: TablePlace) -> KeyPart:
         descending = words[last - 1].keyword == "DESC"
         last -= 1
     operator_class = ""
-    if last - begin > 1 and words[last - 1].kind in (WORD, NAME) and words[last - 1].text.lower().endswith(_OPERATOR_CLASSES):
+    if (
+        last - begin > 1
+        and words[last - 1].kind in (WORD, NAME)
+        and words[last - 1].text.lower().endswith(_OPERATOR_CLASSES)
+    ):
         last -= 1
         operator_class = words[last].identifier
     if last - begin == 1 and words[begin].kind in (WORD, NAME):
         return KeyPart(words[begin].identifier, "", descending, operator_class)
-    return KeyPart("", place.builder.expression(cursor.statement, cursor.without_parentheses((begin, last))), descending, operator_class)
+    return KeyPart(
+        "",
+        place.builder.expression(cursor.statement, cursor.without_parentheses((begin, last))),
+        descending,
+        operator_class,
+    )
 
 
 def _set_key(index: Index, parts: list[KeyPart], place: TablePlace, cursor: Cursor, buckets: int) -> None:
@@ -214,20 +236,27 @@ def _set_key(index: Index, parts: list[KeyPart], place: TablePlace, cursor: Curs
 
 
 def _expression_column(text: str, place: TablePlace) -> Column:
-    """Return the column that CockroachDB keeps for an expression; each index has its own, save for the same expression."""
+    """Return the column that CockroachDB keeps for an expression; each index has its own, save for the same
+    expression."""
     for column in place.table.columns:
         if column.inaccessible and column.computed == text:
             return column
     kind = expression_type(text, place.table.columns, place.builder, place.statement)
     column = Column(
-        place.next_column_id(), place.free_column_name(_EXPRESSION_COLUMN), kind, computed=text, virtual=True, inaccessible=True,
+        place.next_column_id(),
+        place.free_column_name(_EXPRESSION_COLUMN),
+        kind,
+        computed=text,
+        virtual=True,
+        inaccessible=True,
     )
     place.table.columns.append(column)
     return column
 
 
 def _shard_column(index: Index, place: TablePlace, buckets: int) -> Column:
-    """Return the hidden column of a hash-sharded index, which has the columns' names in alphabetical order; releases up to v21.2 do not print it."""
+    """Return the hidden column of a hash-sharded index, which has the columns' names in alphabetical order; releases up
+    to v21.2 do not print it."""
     names = sorted(column.name for column in _key_columns(index, place))
     name = f"crdb_internal_{'_'.join(names)}_shard_{buckets}"
     for column in place.table.columns:
@@ -235,7 +264,12 @@ def _shard_column(index: Index, place: TablePlace, buckets: int) -> Column:
             return column
     arguments = ", ".join(names)
     column = Column(
-        place.next_column_id(), name, SqlType("int", 23, 32), False, hidden=True, virtual=True,
+        place.next_column_id(),
+        name,
+        SqlType("int", 23, 32),
+        False,
+        hidden=True,
+        virtual=True,
         computed=f"mod(fnv32(crdb_internal.datums_to_bytes({arguments})), {buckets}:::INT8)",
     )
     place.table.columns.append(column)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The catalog while it grows: numbers, names, and what refers to what."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -65,7 +66,8 @@ class Builder:
         return found
 
     def split(self, path: list[Word], statement: Statement) -> tuple[str, str, str]:
-        """Return (database, schema, name) of a name. ``a.b`` is the table b of the schema a, or of the database a in old releases' text."""
+        """Return (database, schema, name) of a name. ``a.b`` is the table b of the schema a, or of the database a in
+        old releases' text."""
         return self._split([word.identifier for word in path], statement)
 
     def _split(self, names: list[str], statement: Statement) -> tuple[str, str, str]:
@@ -118,8 +120,11 @@ class Builder:
         return True
 
     def user_type(self, path: list[Word], statement: Statement) -> Optional[UserType]:
-        """Return the user's type that a name means, None when there is none. Some releases print such names without their quotes."""
-        return self._types.get(self.split(path, statement)) or self._types.get(self._split([word.text for word in path], statement))
+        """Return the user's type that a name means, None when there is none. Some releases print such names without
+        their quotes."""
+        return self._types.get(self.split(path, statement)) or self._types.get(
+            self._split([word.text for word in path], statement)
+        )
 
     def user_type_by_id(self, number: int) -> Optional[UserType]:
         """Return the user's type with this id, None when there is none."""
@@ -144,9 +149,9 @@ class Builder:
         for first, last, name in self._type_names(statement, span):
             if first < position:
                 continue
-            result.append(statement.source[copied:words[first].start] + name)
+            result.append(statement.source[copied : words[first].start] + name)
             copied, position = words[last - 1].end, last
-        return "".join(result) + statement.source[copied:words[span[1] - 1].end]
+        return "".join(result) + statement.source[copied : words[span[1] - 1].end]
 
     def _type_names(self, statement: Statement, span: Span) -> list[tuple[int, int, str]]:
         """Return (first word, word after the last, ``@oid``) of each user type that the span casts to."""
@@ -183,7 +188,11 @@ class Builder:
         words, found = dialect.words(text, statement.beginning), []
         for position in range(len(words) - 2):
             if words[position].keyword in _SEQUENCE_FUNCTIONS and words[position + 2].kind == dialect.STRING:
-                path = [word for word in dialect.words(words[position + 2].text, statement.beginning) if not word.is_symbol(".")]
+                path = [
+                    word
+                    for word in dialect.words(words[position + 2].text, statement.beginning)
+                    if not word.is_symbol(".")
+                ]
                 item = self.relation(path, statement) if path else None
                 if isinstance(item, Sequence) and item.id not in found:
                     found.append(item.id)
@@ -192,13 +201,22 @@ class Builder:
     def text(self, text: str, statement: Statement) -> str:
         """Return a text of its own, such as a function's body, with the names of user types as ``@oid``."""
         inner = Statement(dialect.words(text, statement.beginning), text, statement.line, statement.database)
-        return text if not inner.words else (
-            text[:inner.words[0].start] + self.expression(inner, (0, len(inner.words))) + text[inner.words[-1].end:]
+        return (
+            text
+            if not inner.words
+            else (
+                text[: inner.words[0].start]
+                + self.expression(inner, (0, len(inner.words)))
+                + text[inner.words[-1].end :]
+            )
         )
 
     def used_by(self, function: Function, statement: Statement) -> list[int]:
         """Return the ids of the tables, views, sequences and functions that the body of a function names."""
-        words, found = dialect.words(function.body, statement.beginning), [] if not function.body else self.sequences_used(function.body, statement)
+        words, found = (
+            dialect.words(function.body, statement.beginning),
+            [] if not function.body else self.sequences_used(function.body, statement),
+        )
         inner = Statement(words, function.body, statement.line, statement.database)
         cursor = Cursor(inner)
         while not cursor.at_end:
@@ -211,14 +229,16 @@ class Builder:
         return found
 
     def column_names(self, text: str, where: str) -> set[str]:
-        """Return the names of the columns in an expression; none when the dialect does not know it: the conversion will say so."""
+        """Return the names of the columns in an expression; none when the dialect does not know it: the conversion will
+        say so."""
         try:
             return column_names(text, where)
         except UnsupportedError:
             return set()
 
     def tree(self, text: str, where: str) -> Any:
-        """Return the tree of an expression or query, None when the dialect does not know it: the conversion will say so."""
+        """Return the tree of an expression or query, None when the dialect does not know it: the conversion will say
+        so."""
         try:
             return parse(text, where)
         except UnsupportedError:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """GRANT, ALTER … OWNER TO and CREATE ROLE."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -10,11 +11,37 @@ from .cursor import Cursor
 from .model_builder import Builder
 from .routines import read_functions
 
-_ALL_IN_SCHEMA = {"TABLES": ("tables", "views", "sequences"), "SEQUENCES": ("sequences",), "TYPES": ("types",), "FUNCTIONS": ("functions",),
-                  "PROCEDURES": ("functions",), "ROUTINES": ("functions",)}
-_DEFAULT_KINDS = {"TABLES": "TABLES", "SEQUENCES": "SEQUENCES", "TYPES": "TYPES", "SCHEMAS": "SCHEMAS", "FUNCTIONS": "FUNCTIONS", "ROUTINES": "FUNCTIONS"}
-_FLAGS = ("CREATEDB", "CREATEROLE", "CREATELOGIN", "CONTROLJOB", "CONTROLCHANGEFEED", "VIEWACTIVITY", "VIEWACTIVITYREDACTED", "CANCELQUERY",
-          "MODIFYCLUSTERSETTING", "VIEWCLUSTERSETTING", "SQLLOGIN", "REPLICATION", "BYPASSRLS")
+_ALL_IN_SCHEMA = {
+    "TABLES": ("tables", "views", "sequences"),
+    "SEQUENCES": ("sequences",),
+    "TYPES": ("types",),
+    "FUNCTIONS": ("functions",),
+    "PROCEDURES": ("functions",),
+    "ROUTINES": ("functions",),
+}
+_DEFAULT_KINDS = {
+    "TABLES": "TABLES",
+    "SEQUENCES": "SEQUENCES",
+    "TYPES": "TYPES",
+    "SCHEMAS": "SCHEMAS",
+    "FUNCTIONS": "FUNCTIONS",
+    "ROUTINES": "FUNCTIONS",
+}
+_FLAGS = (
+    "CREATEDB",
+    "CREATEROLE",
+    "CREATELOGIN",
+    "CONTROLJOB",
+    "CONTROLCHANGEFEED",
+    "VIEWACTIVITY",
+    "VIEWACTIVITYREDACTED",
+    "CANCELQUERY",
+    "MODIFYCLUSTERSETTING",
+    "VIEWCLUSTERSETTING",
+    "SQLLOGIN",
+    "REPLICATION",
+    "BYPASSRLS",
+)
 
 
 def read_grant(cursor: Cursor, builder: Builder) -> None:
@@ -87,7 +114,10 @@ def _report_on_cluster(privileges: list[str], what: str, cursor: Cursor, builder
     for role in _names(cursor):
         role_named(role, builder)
         builder.find(
-            "system_privileges", "warning", role, f"The privileges on {what} are left out: {', '.join(privileges)}.",
+            "system_privileges",
+            "warning",
+            role,
+            f"The privileges on {what} are left out: {', '.join(privileges)}.",
             "Look which of PostgreSQL's predefined roles, such as pg_monitor, this role needs.",
         )
     cursor.accept("WITH", "GRANT", "OPTION")
@@ -109,7 +139,8 @@ def _privileges(cursor: Cursor, end: str = "ON") -> list[str]:
 
 
 def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
-    """Read what follows ALTER DEFAULT PRIVILEGES. Without FOR it is about whoever says it, whom the text does not name."""
+    """Read what follows ALTER DEFAULT PRIVILEGES. Without FOR it is about whoever says it, whom the text does not
+    name."""
     owners = []
     if cursor.accept("FOR", "ALL", "ROLES"):
         owners = [""]
@@ -122,10 +153,14 @@ def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
         places = [builder.schema(database, name) for name in _names(cursor)]
     if not owners or not cursor.accept("GRANT"):
         cursor.rest()
-        builder.find("statement_left_out", "warning", database.name, f"A statement is left out: {cursor.statement.beginning}")
+        builder.find(
+            "statement_left_out", "warning", database.name, f"A statement is left out: {cursor.statement.beginning}"
+        )
         return
     privileges = _privileges(cursor)
-    kind = cursor.accept_one(*_DEFAULT_KINDS) or cursor.fail("expected TABLES, SEQUENCES, TYPES, SCHEMAS, FUNCTIONS or ROUTINES")
+    kind = cursor.accept_one(*_DEFAULT_KINDS) or cursor.fail(
+        "expected TABLES, SEQUENCES, TYPES, SCHEMAS, FUNCTIONS or ROUTINES"
+    )
     cursor.expect("TO")
     roles = _names(cursor)
     grantable = privileges if cursor.accept("WITH", "GRANT", "OPTION") else []
@@ -201,7 +236,10 @@ def alter_role(cursor: Cursor, builder: Builder) -> None:
         create_role(cursor, builder, role_named(name, builder).login)
     elif cursor.accept_one("SET", "RESET"):
         builder.find(
-            "role_settings", "info", name, f"Session settings are not carried over: {cursor.statement.text(cursor.rest())}.",
+            "role_settings",
+            "info",
+            name,
+            f"Session settings are not carried over: {cursor.statement.text(cursor.rest())}.",
             "Set those that PostgreSQL knows with ALTER ROLE … SET.",
         )
     else:
@@ -217,7 +255,13 @@ def create_role(cursor: Cursor, builder: Builder, login: bool) -> None:
     while not cursor.at_end:
         if cursor.accept("PASSWORD"):
             cursor.take()
-            builder.find("password_left_out", "warning", role.name, "The role's password is left out.", "Set one with ALTER ROLE … PASSWORD.")
+            builder.find(
+                "password_left_out",
+                "warning",
+                role.name,
+                "The role's password is left out.",
+                "Set one with ALTER ROLE … PASSWORD.",
+            )
         elif cursor.accept("VALID", "UNTIL"):
             role.valid_until = "" if cursor.accept("NULL") else cursor.string()
         elif cursor.accept("LOGIN"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CREATE FUNCTION, CREATE PROCEDURE, CREATE TRIGGER and CREATE POLICY."""
+
 from __future__ import annotations
 
 from dataclasses import asdict
@@ -13,8 +14,20 @@ from .tables import place_of
 from .types import BUILT_IN, read_type
 
 _MODES = {"IN": "IN", "OUT": "OUT", "INOUT": "INOUT", "VARIADIC": "VARIADIC"}
-_TWO_WORD_TYPES = frozenset((("DOUBLE", "PRECISION"), ("CHARACTER", "VARYING"), ("CHAR", "VARYING"), ("BIT", "VARYING"), ("TIMESTAMP", "WITH"),
-                             ("TIMESTAMP", "WITHOUT"), ("TIME", "WITH"), ("TIME", "WITHOUT"), ("INTERVAL", "YEAR"), ("INTERVAL", "DAY")))
+_TWO_WORD_TYPES = frozenset(
+    (
+        ("DOUBLE", "PRECISION"),
+        ("CHARACTER", "VARYING"),
+        ("CHAR", "VARYING"),
+        ("BIT", "VARYING"),
+        ("TIMESTAMP", "WITH"),
+        ("TIMESTAMP", "WITHOUT"),
+        ("TIME", "WITH"),
+        ("TIME", "WITHOUT"),
+        ("INTERVAL", "YEAR"),
+        ("INTERVAL", "DAY"),
+    )
+)
 _VOLATILITIES = ("VOLATILE", "STABLE", "IMMUTABLE")
 _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 _COMMANDS = ("ALL", "SELECT", "INSERT", "UPDATE", "DELETE")
@@ -37,7 +50,8 @@ def _parameter(cursor: Cursor, builder: Builder) -> dict[str, Any]:
     mode = "INOUT" if cursor.accept("IN", "OUT") else _MODES.get(cursor.accept_one(*_MODES), "IN")
     first, second = cursor.peek(), cursor.peek(1)
     unnamed = (
-        second.kind == "symbol" or second.keyword in ("DEFAULT", "COLLATE", "ARRAY")
+        second.kind == "symbol"
+        or second.keyword in ("DEFAULT", "COLLATE", "ARRAY")
         or (first.keyword in BUILT_IN and (first.keyword, second.keyword) in _TWO_WORD_TYPES)
     )
     name = "" if unnamed else cursor.name()
@@ -50,7 +64,8 @@ def _parameter(cursor: Cursor, builder: Builder) -> dict[str, Any]:
 
 
 def read_functions(cursor: Cursor, builder: Builder) -> list[Function]:
-    """Read the name of functions that are there; with parameters, the one that takes these types. Raises UnsupportedError for none."""
+    """Read the name of functions that are there; with parameters, the one that takes these types. Raises
+    UnsupportedError for none."""
     path = cursor.path()
     found = builder.functions(path, cursor.statement)
     if cursor.at("("):
@@ -76,7 +91,9 @@ def _read_option(cursor: Cursor, item: Function, builder: Builder) -> None:
     elif cursor.accept("RETURNS", "TABLE"):
         item.returns_set = True
         for part in cursor.parenthesis().items():
-            item.parameters.append({"mode": "OUT", "name": part.name(), "type": asdict(_type(part, builder)), "default": ""})
+            item.parameters.append(
+                {"mode": "OUT", "name": part.name(), "type": asdict(_type(part, builder)), "default": ""}
+            )
             part.end()
         item.return_type = SqlType("tuple", 2249)
     elif cursor.accept("RETURNS"):
@@ -111,7 +128,11 @@ def _type_or_row(cursor: Cursor, builder: Builder) -> SqlType:
 def create_trigger(cursor: Cursor, builder: Builder) -> None:
     """Read a trigger from its name on."""
     name = cursor.name()
-    time = "INSTEAD OF" if cursor.accept("INSTEAD", "OF") else cursor.accept_one("BEFORE", "AFTER") or cursor.fail("expected BEFORE, AFTER or INSTEAD OF")
+    time = (
+        "INSTEAD OF"
+        if cursor.accept("INSTEAD", "OF")
+        else cursor.accept_one("BEFORE", "AFTER") or cursor.fail("expected BEFORE, AFTER or INSTEAD OF")
+    )
     trigger = Trigger(name, time, [], False, "", 0, [])
     _read_events(cursor, trigger)
     cursor.expect("ON")
@@ -123,7 +144,9 @@ def create_trigger(cursor: Cursor, builder: Builder) -> None:
         cursor.accept("EACH")
         trigger.for_each_row = cursor.accept_one("ROW", "STATEMENT") == "ROW"
     if cursor.accept("WHEN"):
-        trigger.when = builder.expression(cursor.statement, cursor.without_parentheses(cursor.expression(frozenset(("EXECUTE",)))))
+        trigger.when = builder.expression(
+            cursor.statement, cursor.without_parentheses(cursor.expression(frozenset(("EXECUTE",))))
+        )
     cursor.expect("EXECUTE")
     cursor.accept_one("FUNCTION", "PROCEDURE")
     path = cursor.path()
@@ -132,13 +155,22 @@ def create_trigger(cursor: Cursor, builder: Builder) -> None:
         argument.end()
     cursor.end()
     if isinstance(place.table, View):
-        builder.find("trigger_left_out", "error", full_name, "The trigger of the view is left out.", "Write it again with CREATE TRIGGER.")
+        builder.find(
+            "trigger_left_out",
+            "error",
+            full_name,
+            "The trigger of the view is left out.",
+            "Write it again with CREATE TRIGGER.",
+        )
         return
     functions = builder.functions(path, cursor.statement)
     trigger.function_id = functions[0].id if functions else 0
     if not functions:
         builder.find(
-            "trigger_function_missing", "error", full_name, f"The trigger's function {'.'.join(word.text for word in path)} is not in the text.",
+            "trigger_function_missing",
+            "error",
+            full_name,
+            f"The trigger's function {'.'.join(word.text for word in path)} is not in the text.",
             "Give the output of SHOW CREATE ALL ROUTINES, too.",
         )
     place.own_table.triggers.append(trigger)

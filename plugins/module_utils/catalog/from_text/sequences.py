@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CREATE SEQUENCE, ALTER SEQUENCE and the options of identity columns."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -46,10 +47,16 @@ def set_value(cursor: Cursor, builder: Builder) -> None:
 
 
 def read_options(
-    cursor: Cursor, sequence: Sequence, builder: Builder, increment: Optional[int] = None, minimum: Optional[int] = None, maximum: Optional[int] = None,
+    cursor: Cursor,
+    sequence: Sequence,
+    builder: Builder,
+    increment: Optional[int] = None,
+    minimum: Optional[int] = None,
+    maximum: Optional[int] = None,
     start: Optional[int] = None,
 ) -> None:
-    """Read options to the end of the cursor. What is not given has CockroachDB's default, which depends on type and direction."""
+    """Read options to the end of the cursor. What is not given has CockroachDB's default, which depends on type and
+    direction."""
     restarts, restart = False, None
     while not cursor.at_end:
         if cursor.accept("AS"):
@@ -66,7 +73,9 @@ def read_options(
             start = cursor.integer()
         elif cursor.accept("RESTART"):
             restarts = True
-            restart = cursor.integer() if cursor.accept("WITH") or not cursor.at_end and cursor.peek().kind != WORD else None
+            restart = (
+                cursor.integer() if cursor.accept("WITH") or not cursor.at_end and cursor.peek().kind != WORD else None
+            )
         elif not _read_flag(cursor, sequence, builder):
             cursor.fail(f"the sequence option {cursor.peek().text!r} is not known")
     sequence.increment = 1 if increment is None else increment
@@ -96,7 +105,11 @@ def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:
 
 def _own(path: list[Word], sequence: Sequence, builder: Builder, cursor: Cursor) -> None:
     table = builder.relation(path[:-1], cursor.statement) if len(path) > 1 else None
-    column = next((item for item in table.columns if item.name == path[-1].identifier), None) if isinstance(table, Table) else None
+    column = (
+        next((item for item in table.columns if item.name == path[-1].identifier), None)
+        if isinstance(table, Table)
+        else None
+    )
     if not isinstance(table, Table) or column is None:
         cursor.fail(f"the column {'.'.join(word.text for word in path)} that owns the sequence is not there")
     sequence.owner_table_id, sequence.owner_column_id = table.id, column.id

@@ -4,6 +4,7 @@
 
 They are known by what they compute, ``mod(fnv32(…), buckets)``, and hold nothing that somebody wrote.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -20,9 +21,11 @@ _PREFIX = "crdb_internal_"
 
 
 def settle_shards(table: Table, full_name: str, builder: Builder) -> None:
-    """Give each index that names such a column in its key its shards, and leave out the columns that no index is sharded by.
+    """Give each index that names such a column in its key its shards, and leave out the columns that no index is
+    sharded by.
 
-    A column's renaming and an index' removal leave such columns behind, and some releases print the key with its shard column.
+    A column's renaming and an index' removal leave such columns behind, and some releases print the key with its shard
+    column.
     """
     buckets = {column.id: _buckets(column, builder) for column in table.columns}
     shards = {column.id: column for column in table.columns if buckets[column.id]}
@@ -33,7 +36,9 @@ def settle_shards(table: Table, full_name: str, builder: Builder) -> None:
         column_id = index.columns[0].column_id
         if column_id in shards and not index.shard_column:
             index.shard_column, index.shard_buckets = shards[column_id].name, buckets[column_id]
-    used = {index.shard_column for index in indexes} | {column.name for column in table.columns if _is_needed(column, table)}
+    used = {index.shard_column for index in indexes} | {
+        column.name for column in table.columns if _is_needed(column, table)
+    }
     idle = {number: column for number, column in shards.items() if column.name not in used}
     # CockroachDB writes their checks, too: that a shard is one of the buckets.
     table.checks = [check for check in table.checks if not check.column_ids or not set(check.column_ids) <= set(shards)]
@@ -42,7 +47,10 @@ def settle_shards(table: Table, full_name: str, builder: Builder) -> None:
         family.column_ids = [number for number in family.column_ids if number not in idle]
     for column in idle.values():
         builder.find(
-            "shard_column", "info", f"{full_name}.{column.name}", "The hidden column of a hash-sharded index is left out: no index is sharded by it any more.",
+            "shard_column",
+            "info",
+            f"{full_name}.{column.name}",
+            "The hidden column of a hash-sharded index is left out: no index is sharded by it any more.",
         )
 
 
@@ -69,6 +77,9 @@ def _is_needed(column: Column, table: Table) -> bool:
     indexes = [table.primary_index, *table.indexes]
     return (
         any(column.id in key.column_ids for key in keys)
-        or any(column.id in [part.column_id for part in index.columns] or column.id in index.stored_column_ids for index in indexes)
+        or any(
+            column.id in [part.column_id for part in index.columns] or column.id in index.stored_column_ids
+            for index in indexes
+        )
         or any(column.id in check.column_ids and len(check.column_ids) > 1 for check in table.checks)
     )

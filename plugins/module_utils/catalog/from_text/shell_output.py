@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""The SQL inside what a shell prints: psql (aligned, unaligned, expanded, CSV) and ``cockroach sql`` (table, tsv, csv, raw, records, sql).
+"""The SQL inside what a shell prints: psql (aligned, unaligned, expanded, CSV) and ``cockroach sql`` (table, tsv, csv,
+raw, records, sql).
 
 The form is recognized by its first line that is no status; what is none of them is taken as SQL itself.
 """
+
 from __future__ import annotations
 
 import csv
@@ -17,17 +19,33 @@ from . import dialect
 
 COLUMN = "create_statement"
 """The column that holds the statements, in every release."""
-OTHER_COLUMNS = frozenset((
-    "table_name", "database_name", "type_name", "function_name", "procedure_name", "trigger_name", "view_name", "sequence_name", "schema_name", "schedule_id",
-    "routine_name", "index_name",
-))
+OTHER_COLUMNS = frozenset(
+    (
+        "table_name",
+        "database_name",
+        "type_name",
+        "function_name",
+        "procedure_name",
+        "trigger_name",
+        "view_name",
+        "sequence_name",
+        "schema_name",
+        "schedule_id",
+        "routine_name",
+        "index_name",
+    )
+)
 _OLD_COLUMNS = frozenset(("CreateTable", "CreateView", "CreateSequence"))
 _STATUS = re.compile(
     r"(SET|USE|BEGIN|COMMIT|CREATE [A-Z]+( VIEW)?|\(\d+ rows?\)|# \d+ rows?|-- \d+ rows?|Time: .*|Server Execution Time: .*|Network Latency: .*)\s*"
 )
 _RECORD = re.compile(r"-\[ RECORD \d+ \]-*(\+-*)?\s*")
 _ERROR = re.compile(r"(psql:.*: )?(ERROR|FATAL):")
-_RAW_COLUMNS, _RAW_ROW, _RAW_SIZE = re.compile(r"# (\d+) columns?\s*"), re.compile(r"# row \d+\s*"), re.compile(r"## (\d+)\s*")
+_RAW_COLUMNS, _RAW_ROW, _RAW_SIZE = (
+    re.compile(r"# (\d+) columns?\s*"),
+    re.compile(r"# row \d+\s*"),
+    re.compile(r"## (\d+)\s*"),
+)
 _ROW_COUNT = re.compile(r"\(\d+ rows?\)\s*")
 _NAMED_ROW = re.compile(r"[^\s'(][^']*?\|(?=CREATE [A-Z]+ )")
 """psql -A: the first line of a row, up to its statement."""
@@ -48,7 +66,9 @@ def read_pieces(text: str) -> list[Piece]:
     """Return the SQL inside. Raises UnsupportedError for an error that the shell printed, or output that breaks off."""
     text = text.lstrip("\ufeff").replace("\r\n", "\n")
     lines = text.split("\n")
-    start = next((number for number, line in enumerate(lines) if line.strip() and not _STATUS.fullmatch(line)), len(lines))
+    start = next(
+        (number for number, line in enumerate(lines) if line.strip() and not _STATUS.fullmatch(line)), len(lines)
+    )
     first = lines[start] if start < len(lines) else ""
     if _RECORD.fullmatch(first):
         return list(_records(lines))
@@ -59,14 +79,25 @@ def read_pieces(text: str) -> list[Piece]:
     if start + 1 < len(lines) and _is_border(lines[start + 1]) and _is_header(_cells(first, "|")):
         return list(_aligned(lines))
     if any(_is_header(first.split(separator)) for separator in _SEPARATORS + "|"):
-        return list(_unaligned(lines) if any(_ROW_COUNT.fullmatch(line) for line in lines) else _separated(text, _separator(lines)))
-    _refuse_errors(lines[start:start + 1], start)
+        return list(
+            _unaligned(lines)
+            if any(_ROW_COUNT.fullmatch(line) for line in lines)
+            else _separated(text, _separator(lines))
+        )
+    _refuse_errors(lines[start : start + 1], start)
     return list(_rows_with_name(lines)) if any(_NAMED_ROW.match(line) for line in lines) else [Piece(text, 1)]
 
 
 def _separator(lines: list[str]) -> str:
     """Where there is only one column, all that matters is the quotes."""
-    return next((separator for separator in _SEPARATORS if any(separator in line and _is_header(line.split(separator)) for line in lines)), _NO_SEPARATOR)
+    return next(
+        (
+            separator
+            for separator in _SEPARATORS
+            if any(separator in line and _is_header(line.split(separator)) for line in lines)
+        ),
+        _NO_SEPARATOR,
+    )
 
 
 def _is_header(names: list[str]) -> bool:
@@ -88,11 +119,14 @@ def _cells(line: str, separator: str) -> list[str]:
 def _refuse_errors(lines: list[str], offset: int = 0) -> None:
     for number, line in enumerate(lines, offset + 1):
         if _ERROR.match(line):
-            raise UnsupportedError(f"the schema text holds an error of the shell in line {number}: {line.strip()[:200]}")
+            raise UnsupportedError(
+                f"the schema text holds an error of the shell in line {number}: {line.strip()[:200]}"
+            )
 
 
 def _aligned(lines: list[str]) -> Iterator[Piece]:
-    """Rows begin where the first column is not empty; with one column alone each line that is not marked as continued ends one."""
+    """Rows begin where the first column is not empty; with one column alone each line that is not marked as continued
+    ends one."""
     number = 0
     while number < len(lines):
         header = lines[number]
@@ -103,7 +137,9 @@ def _aligned(lines: list[str]) -> Iterator[Piece]:
         border = lines[number + 1]
         end = next((at for at in range(number + 2, len(lines)) if _ROW_COUNT.fullmatch(lines[at])), None)
         if end is None:
-            raise UnsupportedError(f"the table that begins in line {number + 1} of the schema text breaks off: its row count is missing")
+            raise UnsupportedError(
+                f"the table that begins in line {number + 1} of the schema text breaks off: its row count is missing"
+            )
         yield from _aligned_rows(lines, number + 2, end, border.rfind("+") + 1)
         number = end + 1
 
@@ -112,18 +148,22 @@ def _refuse_rest(line: str, number: int) -> None:
     """What stands between tables is empty or a status, else something is lost."""
     _refuse_errors([line], number)
     if line.strip() and not _STATUS.fullmatch(line):
-        raise UnsupportedError(f"the schema text is not understood: line {number + 1} belongs to no table of the shell's output: {line.strip()[:80]}")
+        raise UnsupportedError(
+            f"the schema text is not understood: line {number + 1} belongs to no table of the shell's output: "
+            f"{line.strip()[:80]}"
+        )
 
 
 def _aligned_rows(lines: list[str], begin: int, end: int, start: int) -> Iterator[Piece]:
-    """``start`` is where the last column begins, 0 when it is the only one; the cockroach shell indents rows by two, psql by one."""
+    """``start`` is where the last column begins, 0 when it is the only one; the cockroach shell indents rows by two,
+    psql by one."""
     is_cockroach = lines[begin].startswith("  ")
     cell: list[str] = []
     first = begin
     for number in range(begin, end):
         line = lines[number]
-        edge = start if not start or line[start - 1:start] == "|" else line.find("|") + 1
-        text, marked = _without_mark(line[edge + (1 if edge or not is_cockroach else 2):], is_cockroach)
+        edge = start if not start or line[start - 1 : start] == "|" else line.find("|") + 1
+        text, marked = _without_mark(line[edge + (1 if edge or not is_cockroach else 2) :], is_cockroach)
         if cell and line[:edge].strip(" |"):
             yield Piece("\n".join(cell), first + 1)
             cell = []
@@ -159,7 +199,7 @@ def _records(lines: list[str]) -> Iterator[Piece]:
         while value.endswith("+") and number + 1 < len(lines) and lines[number + 1].startswith(goes_on):
             cell.append(value[1:-1].rstrip(" "))
             number += 1
-            value = lines[number][len(name) + 1:]
+            value = lines[number][len(name) + 1 :]
         cell.append(value[1:].rstrip(" "))
         yield Piece("\n".join(cell), first + 1)
         number += 1
@@ -167,8 +207,16 @@ def _records(lines: list[str]) -> Iterator[Piece]:
 
 def _check_record_line(line: str, name: str, number: int) -> None:
     _refuse_errors([line], number)
-    if line.strip() and not _RECORD.fullmatch(line) and not _STATUS.fullmatch(line) and name not in OTHER_COLUMNS | {"Table", "View", "Sequence"}:
-        raise UnsupportedError(f"the schema text is not understood: line {number + 1} belongs to no record of the shell's output: {line.strip()[:80]}")
+    if (
+        line.strip()
+        and not _RECORD.fullmatch(line)
+        and not _STATUS.fullmatch(line)
+        and name not in OTHER_COLUMNS | {"Table", "View", "Sequence"}
+    ):
+        raise UnsupportedError(
+            f"the schema text is not understood: line {number + 1} belongs to no record of the shell's output: "
+            f"{line.strip()[:80]}"
+        )
 
 
 def _raw(text: str) -> Iterator[Piece]:
@@ -183,7 +231,7 @@ def _raw(text: str) -> Iterator[Piece]:
         head = _RAW_COLUMNS.fullmatch(current)
         if size:
             seen += 1
-            value = data[end + 1:end + 1 + int(size.group(1))]
+            value = data[end + 1 : end + 1 + int(size.group(1))]
             if len(value) < int(size.group(1)):
                 raise UnsupportedError(f"the value after line {line} of the schema text breaks off")
             if seen == columns:
@@ -215,7 +263,9 @@ def _separated(text: str, separator: str) -> Iterator[Piece]:
                 _refuse_rest(separator.join(row), line - 1)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise UnsupportedError(f"the schema text is not understood: near line {reader.line_num} a quote does not end ({error})") from error
+        raise UnsupportedError(
+            f"the schema text is not understood: near line {reader.line_num} a quote does not end ({error})"
+        ) from error
 
 
 def _inserts(text: str) -> Iterator[Piece]:
@@ -227,15 +277,21 @@ def _inserts(text: str) -> Iterator[Piece]:
             continue
         if position > begin:
             line = text.count("\n", 0, words[begin].start) + 1
-            if [item.text for item in words[begin:begin + 3]] == ["INSERT", "INTO", "results"] and words[position - 2].kind == dialect.STRING:
+            if [item.text for item in words[begin : begin + 3]] == ["INSERT", "INTO", "results"] and words[
+                position - 2
+            ].kind == dialect.STRING:
                 yield Piece(words[position - 2].text, line)
-            elif [item.text for item in words[begin:begin + 3]] != ["CREATE", "TABLE", "results"]:
-                raise UnsupportedError(f"the schema text is not understood: line {line} inserts no statement: {text.splitlines()[line - 1][:80]}")
+            elif [item.text for item in words[begin : begin + 3]] != ["CREATE", "TABLE", "results"]:
+                raise UnsupportedError(
+                    f"the schema text is not understood: line {line} inserts no statement: "
+                    f"{text.splitlines()[line - 1][:80]}"
+                )
         begin = position + 1
 
 
 def _unaligned(lines: list[str]) -> Iterator[Piece]:
-    """psql -A: line breaks as they are. SHOW CREATE ALL … has one column, and each of its statements ends with a semicolon."""
+    """psql -A: line breaks as they are. SHOW CREATE ALL … has one column, and each of its statements ends with a
+    semicolon."""
     begin, named = 0, False
     for number, line in enumerate(lines):
         if _is_header(line.split("|")):
@@ -246,7 +302,7 @@ def _unaligned(lines: list[str]) -> Iterator[Piece]:
             if named:
                 yield from _rows_with_name(lines[begin:number], begin)
             else:
-                _refuse_errors(lines[begin:begin + 1], begin)
+                _refuse_errors(lines[begin : begin + 1], begin)
                 yield Piece("\n".join(lines[begin:number]), begin + 1)
             begin = number + 1
     for after in range(begin, len(lines)):
@@ -265,6 +321,6 @@ def _rows_with_name(lines: list[str], offset: int = 0) -> Iterator[Piece]:
         if not cell:
             _refuse_errors([line], number)
             first = number
-        cell.append(line[named.end():] if named else line)
+        cell.append(line[named.end() :] if named else line)
     if cell:
         yield Piece("\n".join(cell), first + 1)

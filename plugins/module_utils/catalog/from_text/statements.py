@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Schema text to catalog: the statements, one after the other."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -106,16 +107,21 @@ def _only_database(statements: list[Statement]) -> str:
     found = created or sorted(set(named))
     uses = any(statement.words[0].keyword in ("USE", "SET") for statement in statements)
     if len(found) > 1 and not uses:
-        raise ConfigurationError(f"the schema text names several databases ({', '.join(found[:5])}): say which one the others belong to")
+        raise ConfigurationError(
+            f"the schema text names several databases ({', '.join(found[:5])}): say which one the others belong to"
+        )
     return found[0] if found else _FIRST_DATABASE
 
 
 def _databases_in_names(statement: Statement) -> list[str]:
-    """Return the databases of names in three parts, as views and ALTER TABLE … CONFIGURE ZONE have them: those with the schema public."""
+    """Return the databases of names in three parts, as views and ALTER TABLE … CONFIGURE ZONE have them: those with the
+    schema public."""
     words, found = statement.words, []
     for position in range(len(words) - 4):
-        first, dot, schema, second_dot, last = words[position:position + 5]
-        is_path = dot.is_symbol(".") and second_dot.is_symbol(".") and {first.kind, last.kind} <= {dialect.WORD, dialect.NAME}
+        first, dot, schema, second_dot, last = words[position : position + 5]
+        is_path = (
+            dot.is_symbol(".") and second_dot.is_symbol(".") and {first.kind, last.kind} <= {dialect.WORD, dialect.NAME}
+        )
         goes_before = position > 0 and words[position - 1].is_symbol(".")
         if is_path and not goes_before and schema.identifier == "public":
             found.append(first.identifier)
@@ -127,7 +133,13 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     cursor = Cursor(statement)
     if cursor.accept("CREATE"):
         return _creation(cursor)
-    handlers: dict[str, Handler] = {"ALTER": alter, "GRANT": read_grant, "REVOKE": _left_out, "INSERT": _rows, "UPSERT": _rows}
+    handlers: dict[str, Handler] = {
+        "ALTER": alter,
+        "GRANT": read_grant,
+        "REVOKE": _left_out,
+        "INSERT": _rows,
+        "UPSERT": _rows,
+    }
     if cursor.accept("COMMENT", "ON"):
         return _OTHERS, read_comment, cursor
     if cursor.peek().keyword in _SESSION or cursor.at("USE"):
@@ -184,12 +196,22 @@ def _temporary(cursor: Cursor, builder: Builder) -> None:
     cursor.take()
     name = ".".join(word.text for word in cursor.path())
     cursor.rest()
-    builder.find("temporary_table", "info", f"{cursor.statement.database}.{name}", "The temporary object is left out: it belongs to a session.")
+    builder.find(
+        "temporary_table",
+        "info",
+        f"{cursor.statement.database}.{name}",
+        "The temporary object is left out: it belongs to a session.",
+    )
 
 
 def _left_out(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
-    builder.find("statement_left_out", "warning", cursor.statement.database, f"A statement is left out: {cursor.statement.beginning}")
+    builder.find(
+        "statement_left_out",
+        "warning",
+        cursor.statement.database,
+        f"A statement is left out: {cursor.statement.beginning}",
+    )
 
 
 def _rows(cursor: Cursor, builder: Builder) -> None:
@@ -198,7 +220,11 @@ def _rows(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
     if not any(item.code == "rows_left_out" and item.object == name for item in builder.catalog.findings):
         builder.find(
-            "rows_left_out", "error", name, "The text holds rows, and they are left out: only the schema is read.", "Use a backup or a running cluster.",
+            "rows_left_out",
+            "error",
+            name,
+            "The text holds rows, and they are left out: only the schema is read.",
+            "Use a backup or a running cluster.",
         )
 
 
@@ -206,12 +232,21 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
     if cursor.accept("CLUSTER", "SETTING"):
         name = ".".join(word.text for word in cursor.path())
         cursor.rest()
-        builder.find("cluster_settings", "info", "the cluster", f"The cluster setting {name} is left out.", "Look whether postgresql.conf needs its like.")
+        builder.find(
+            "cluster_settings",
+            "info",
+            "the cluster",
+            f"The cluster setting {name} is left out.",
+            "Look whether postgresql.conf needs its like.",
+        )
         return
     cursor.accept_one("SESSION", "LOCAL")
     name = cursor.take().text.lower()
     if name in _CHANGES_TYPES:
-        cursor.fail(f"{name} changes what the statements after it mean; give the output of SHOW CREATE, which names the types in full")
+        cursor.fail(
+            f"{name} changes what the statements after it mean; give the output of SHOW CREATE, which names the types "
+            "in full"
+        )
     cursor.rest()
     if name != "database":
         builder.find("session_setting", "info", cursor.statement.database, f"The session's setting {name} is left out.")
@@ -229,10 +264,23 @@ def _name_roles(builder: Builder) -> None:
     known = {role.name for role in builder.catalog.roles}
     named: set[str] = set()
     for database in builder.catalog.databases:
-        items: list = [database, *database.schemas, *database.types, *database.sequences, *database.tables, *database.views, *database.functions]
+        items: list = [
+            database,
+            *database.schemas,
+            *database.types,
+            *database.sequences,
+            *database.tables,
+            *database.views,
+            *database.functions,
+        ]
         for item in items:
             named |= {grant.role for grant in item.grants} | ({item.owner} if item.owner else set())
-        named |= {role for table in database.tables for policy in table.policies for role in policy["roles"]} - _CURRENT_ROLES
-        for given in [*database.default_privileges, *(given for schema in database.schemas for given in schema.default_privileges)]:
+        named |= {
+            role for table in database.tables for policy in table.policies for role in policy["roles"]
+        } - _CURRENT_ROLES
+        for given in [
+            *database.default_privileges,
+            *(given for schema in database.schemas for given in schema.default_privileges),
+        ]:
             named |= {grant.role for grant in given.grants} | ({given.role} if given.role else set())
     builder.catalog.roles += [Role(name, login=False) for name in sorted(named - known - BUILT_IN_ROLES)]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """A table (or materialized view) that is being read, and what its parts need to know."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

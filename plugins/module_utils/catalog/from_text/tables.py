@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CREATE TABLE and CREATE INDEX."""
+
 from __future__ import annotations
 
 from typing import Union
@@ -80,7 +81,8 @@ def _read_if_column(cursor: Cursor, place: TablePlace) -> bool:
     if cursor.at_end:
         cursor.fail("a part of the table is missing")
     if cursor.peek().keyword in (*_CONSTRAINTS, "CONSTRAINT", "INDEX", "FAMILY", "LIKE") or (
-            cursor.peek().keyword in _INDEX_KINDS and cursor.peek(1).keyword == "INDEX"):
+        cursor.peek().keyword in _INDEX_KINDS and cursor.peek(1).keyword == "INDEX"
+    ):
         return False
     read_column(cursor, place)
     return True
@@ -162,13 +164,25 @@ def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
     elif not table.ttl and any(name == "ttl" or name.startswith("ttl_") for name in parameters):
         table.ttl = {"enabled": True}
     if others:
-        place.builder.find("storage_parameters", "info", place.full_name, f"The table's storage parameters have no counterpart: {', '.join(others)}.")
+        place.builder.find(
+            "storage_parameters",
+            "info",
+            place.full_name,
+            f"The table's storage parameters have no counterpart: {', '.join(others)}.",
+        )
 
 
 def _plain(value: str, place: TablePlace) -> str:
     """Return the text that a string literal means; anything else as it is written."""
     words = Cursor(place.statement).statement.words
-    return next((word.text for word in words if word.kind == "string" and place.statement.source[word.start:word.end] == value), value)
+    return next(
+        (
+            word.text
+            for word in words
+            if word.kind == "string" and place.statement.source[word.start : word.end] == value
+        ),
+        value,
+    )
 
 
 def _whole_number(name: str, value: str, place: TablePlace) -> int:
@@ -192,4 +206,8 @@ def _finish(place: TablePlace) -> None:
 def _is_shards(check: Check, table: Table) -> bool:
     """Tell whether CockroachDB made the check for a hash-sharded index."""
     names = {column.id: column.name for column in table.columns}
-    return len(check.column_ids) == 1 and is_shard(names[check.column_ids[0]], table) and check.name == _CHECK_PREFIX + names[check.column_ids[0]]
+    return (
+        len(check.column_ids) == 1
+        and is_shard(names[check.column_ids[0]], table)
+        and check.name == _CHECK_PREFIX + names[check.column_ids[0]]
+    )

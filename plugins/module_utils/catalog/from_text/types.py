@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """The types of columns: from CockroachDB's type names to SqlType."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,45 +15,144 @@ from .dialect import NUMBER, WORD, Word
 FindType = Callable[[list[Word]], Optional[UserType]]
 """Finds the enum, composite type or domain that a name means."""
 
-_INTEGERS = {"INT2": (21, 16), "SMALLINT": (21, 16), "INT4": (23, 32), "INT8": (20, 64), "INT64": (20, 64), "BIGINT": (20, 64), "INT": (20, 64),
-             "INTEGER": (20, 64)}
+_INTEGERS = {
+    "INT2": (21, 16),
+    "SMALLINT": (21, 16),
+    "INT4": (23, 32),
+    "INT8": (20, 64),
+    "INT64": (20, 64),
+    "BIGINT": (20, 64),
+    "INT": (20, 64),
+    "INTEGER": (20, 64),
+}
 _FLOATS = {"FLOAT4": (700, 32), "REAL": (700, 32), "FLOAT8": (701, 64), "DOUBLE": (701, 64), "FLOAT": (701, 64)}
 _PLAIN = {
-    "BOOL": ("bool", 16), "BOOLEAN": ("bool", 16), "BYTES": ("bytes", 17), "BYTEA": ("bytes", 17), "BLOB": ("bytes", 17), "DATE": ("date", 1082),
-    "UUID": ("uuid", 2950), "INET": ("inet", 869), "JSON": ("json", 3802), "JSONB": ("json", 3802), "OID": ("oid", 26), "REGCLASS": ("oid", 2205),
-    "REGPROC": ("oid", 24), "REGPROCEDURE": ("oid", 2202), "REGTYPE": ("oid", 2206), "REGNAMESPACE": ("oid", 4089), "REGROLE": ("oid", 4096),
-    "BOX2D": ("box2d", 90004), "TSVECTOR": ("tsvector", 3614), "TSQUERY": ("tsquery", 3615), "PG_LSN": ("pg_lsn", 3220), "REFCURSOR": ("refcursor", 1790),
-    "VOID": ("void", 2278), "JSONPATH": ("jsonpath", 4072), "LTREE": ("ltree", 90010), "NAME": ("string", 19), "CITEXT": ("collated", 90008),
-    "TRIGGER": ("trigger", 2279), "RECORD": ("tuple", 2249), "ANYELEMENT": ("any", 2283),
+    "BOOL": ("bool", 16),
+    "BOOLEAN": ("bool", 16),
+    "BYTES": ("bytes", 17),
+    "BYTEA": ("bytes", 17),
+    "BLOB": ("bytes", 17),
+    "DATE": ("date", 1082),
+    "UUID": ("uuid", 2950),
+    "INET": ("inet", 869),
+    "JSON": ("json", 3802),
+    "JSONB": ("json", 3802),
+    "OID": ("oid", 26),
+    "REGCLASS": ("oid", 2205),
+    "REGPROC": ("oid", 24),
+    "REGPROCEDURE": ("oid", 2202),
+    "REGTYPE": ("oid", 2206),
+    "REGNAMESPACE": ("oid", 4089),
+    "REGROLE": ("oid", 4096),
+    "BOX2D": ("box2d", 90004),
+    "TSVECTOR": ("tsvector", 3614),
+    "TSQUERY": ("tsquery", 3615),
+    "PG_LSN": ("pg_lsn", 3220),
+    "REFCURSOR": ("refcursor", 1790),
+    "VOID": ("void", 2278),
+    "JSONPATH": ("jsonpath", 4072),
+    "LTREE": ("ltree", 90010),
+    "NAME": ("string", 19),
+    "CITEXT": ("collated", 90008),
+    "TRIGGER": ("trigger", 2279),
+    "RECORD": ("tuple", 2249),
+    "ANYELEMENT": ("any", 2283),
 }
 _STRINGS = {"STRING": 25, "TEXT": 25, "VARCHAR": 1043, "CHAR": 1042, "CHARACTER": 1042, "BPCHAR": 1042}
 _DECIMALS = ("DECIMAL", "NUMERIC", "DEC")
-_TIMES = {"TIME": ("time", 1083), "TIMETZ": ("timetz", 1266), "TIMESTAMP": ("timestamp", 1114), "TIMESTAMPTZ": ("timestamptz", 1184)}
+_TIMES = {
+    "TIME": ("time", 1083),
+    "TIMETZ": ("timetz", 1266),
+    "TIMESTAMP": ("timestamp", 1114),
+    "TIMESTAMPTZ": ("timestamptz", 1184),
+}
 _WITH_ZONE = {"time": ("timetz", 1266), "timestamp": ("timestamptz", 1184)}
 _GEOMETRIES = {"GEOMETRY": ("geometry", 90000), "GEOGRAPHY": ("geography", 90002)}
 _SHAPES = {
     shape.upper(): shape
-    for shape in ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon", "Geometry", "GeometryCollection")
+    for shape in (
+        "Point",
+        "LineString",
+        "Polygon",
+        "MultiPoint",
+        "MultiLineString",
+        "MultiPolygon",
+        "Geometry",
+        "GeometryCollection",
+    )
 }
 _VECTORS = {"INT2VECTOR": (22, "INT2"), "OIDVECTOR": (30, "OID")}
 _ANY_ARRAY = "ANYARRAY"
 _DURATIONS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 _ARRAYS = {
-    16: 1000, 17: 1001, 18: 1002, 19: 1003, 20: 1016, 21: 1005, 23: 1007, 24: 1008, 25: 1009, 26: 1028, 700: 1021, 701: 1022, 869: 1041, 1042: 1014,
-    1043: 1015, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 1266: 1270, 1560: 1561, 1562: 1563, 1700: 1231, 1790: 2201, 2202: 2207,
-    2205: 2210, 2206: 2211, 2283: 2277, 2950: 2951, 3220: 3221, 3614: 3643, 3615: 3645, 3802: 3807, 4072: 4073, 4089: 4090, 4096: 4097, 90000: 90001,
-    90002: 90003, 90004: 90005, 90006: 90007, 90008: 90009, 90010: 90011,
+    16: 1000,
+    17: 1001,
+    18: 1002,
+    19: 1003,
+    20: 1016,
+    21: 1005,
+    23: 1007,
+    24: 1008,
+    25: 1009,
+    26: 1028,
+    700: 1021,
+    701: 1022,
+    869: 1041,
+    1042: 1014,
+    1043: 1015,
+    1082: 1182,
+    1083: 1183,
+    1114: 1115,
+    1184: 1185,
+    1186: 1187,
+    1266: 1270,
+    1560: 1561,
+    1562: 1563,
+    1700: 1231,
+    1790: 2201,
+    2202: 2207,
+    2205: 2210,
+    2206: 2211,
+    2283: 2277,
+    2950: 2951,
+    3220: 3221,
+    3614: 3643,
+    3615: 3645,
+    3802: 3807,
+    4072: 4073,
+    4089: 4090,
+    4096: 4097,
+    90000: 90001,
+    90002: 90003,
+    90004: 90005,
+    90006: 90007,
+    90008: 90009,
+    90010: 90011,
 }
 SERIALS = ("SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "SMALLSERIAL", "BIGSERIAL")
 _OTHER_STARTS = ("BIT", "VARBIT", "INTERVAL", "VECTOR")
-BUILT_IN = frozenset((
-    *_INTEGERS, *_FLOATS, *_PLAIN, *_STRINGS, *_DECIMALS, *_TIMES, *_GEOMETRIES, *_VECTORS, *SERIALS, *_OTHER_STARTS, _ANY_ARRAY, "UNKNOWN",
-))
+BUILT_IN = frozenset(
+    (
+        *_INTEGERS,
+        *_FLOATS,
+        *_PLAIN,
+        *_STRINGS,
+        *_DECIMALS,
+        *_TIMES,
+        *_GEOMETRIES,
+        *_VECTORS,
+        *SERIALS,
+        *_OTHER_STARTS,
+        _ANY_ARRAY,
+        "UNKNOWN",
+    )
+)
 """The first words of the types that every CockroachDB has."""
 
 
 def read_type(cursor: Cursor, find: FindType) -> SqlType:
-    """Read a type with its length, array brackets and collation. Raises UnsupportedError for a type that is not known."""
+    """Read a type with its length, array brackets and collation. Raises UnsupportedError for a type that is not
+    known."""
     result, array_oid = _read_scalar(cursor, find)
     brackets = False
     while cursor.accept("["):
@@ -94,7 +194,10 @@ def _read_scalar(cursor: Cursor, find: FindType) -> tuple[SqlType, int]:
         if found is None:
             cursor.index = begin
             name = ".".join(word.text for word in path)
-            cursor.fail(f"the type {name} is not known; if it is the database's own, give the output of SHOW CREATE ALL TYPES, too")
+            cursor.fail(
+                f"the type {name} is not known; if it is the database's own, give the output of SHOW CREATE ALL "
+                "TYPES, too"
+            )
         return user_type(found), USER_TYPE_OID_BASE + found.array_type_id
     result = _read_built_in(cursor, cursor.take().keyword)
     return result, _ARRAYS.get(result.oid, 0)

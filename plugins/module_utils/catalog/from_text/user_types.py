@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CREATE TYPE and ALTER TYPE."""
+
 from __future__ import annotations
 
 from ..model import Database, EnumMember, UserType

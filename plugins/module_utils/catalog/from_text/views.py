@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """CREATE VIEW and CREATE MATERIALIZED VIEW."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -27,13 +28,15 @@ def create_view(cursor: Cursor, builder: Builder, materialized: bool) -> None:
     if cursor.accept("WITH", "("):
         cursor.index -= 1
         cursor.parenthesis()
-        builder.find("view_options", "info", f"{database.name}.{schema.name}.{name}", "The view's options are left out.")
+        builder.find(
+            "view_options", "info", f"{database.name}.{schema.name}.{name}", "The view's options are left out."
+        )
     cursor.expect("AS")
     begin, last = cursor.rest()
     words = cursor.statement.words
-    if [word.keyword for word in words[last - 3:last]] == ["WITH", "NO", "DATA"]:
+    if [word.keyword for word in words[last - 3 : last]] == ["WITH", "NO", "DATA"]:
         last -= 3
-    elif [word.keyword for word in words[last - 2:last]] == ["WITH", "DATA"]:
+    elif [word.keyword for word in words[last - 2 : last]] == ["WITH", "DATA"]:
         last -= 2
     if begin >= last:
         cursor.fail("the view's query is missing")
@@ -62,11 +65,18 @@ def _recognize_materialized(view: View, outputs: list[str], place: TablePlace) -
     """v20.2–v22.1 print a materialized view like any other, but with the hidden column that its rows have."""
     if len(view.columns) == len(outputs) + 1 and view.columns[-1].name.startswith(_ROW_ID):
         hidden = view.columns[-1]
-        hidden.hidden, hidden.nullable, hidden.default, hidden.type = True, False, "unique_rowid()", SqlType("int", 20, 64)
+        hidden.hidden, hidden.nullable, hidden.default, hidden.type = (
+            True,
+            False,
+            "unique_rowid()",
+            SqlType("int", 20, 64),
+        )
         if not view.materialized:
             view.materialized = True
             place.builder.find(
-                "materialized_view_recognized", "info", place.full_name,
+                "materialized_view_recognized",
+                "info",
+                place.full_name,
                 "This release prints materialized views as views; its hidden column rowid shows that this is one.",
             )
 
@@ -78,7 +88,11 @@ def _find_sources(view: View, tree: Any, cursor: Cursor, builder: Builder) -> No
     local = {item.alias for item in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
         parts = table.parts
-        if not parts or (len(parts) == 1 and parts[0].name in local) or not all(isinstance(part, exp.Identifier) for part in parts):
+        if (
+            not parts
+            or (len(parts) == 1 and parts[0].name in local)
+            or not all(isinstance(part, exp.Identifier) for part in parts)
+        ):
             continue
         path = [Word(NAME if part.args.get("quoted") else WORD, part.name, 0, 0) for part in parts]
         found = builder.relation(path, cursor.statement)
