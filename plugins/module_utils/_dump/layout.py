@@ -20,8 +20,9 @@ from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._convert.statements import render
 from .._errors import ConfigurationError, MigrationError
 from .._export.psql_scripts import data_script, readme
-from .._model.catalog import Database, Finding, Role, from_json, to_json
+from .._model.catalog import Database, Role, from_json, to_json
 from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies, conversion_policies
+from .._model.findings import Finding
 from .._system.text_file import write_text
 
 FORMAT_VERSION = 1
@@ -202,7 +203,7 @@ def read_manifest(dump_dir: str) -> Manifest:
         )
     try:
         return from_json(Manifest, value)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise MigrationError(f"{path} is not a manifest of this collection ({error}): {MAKE_AGAIN}") from error
 
 

@@ -17,8 +17,9 @@ from .._dump.chunk_files import ChunkWriter, write_chunk
 from .._dump.journal import ExportJournal
 from .._dump.removed_rows import rows_removed
 from .._dump.summary import summarize
-from .._model.catalog import Catalog, Finding, UnfinishedImport
+from .._model.catalog import Catalog, UnfinishedImport
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
+from .._model.findings import Finding
 from .._model.object_names import object_names
 from .._model.object_numbers import object_numbers
 from .._model.table_source import TableSource, table_sources
