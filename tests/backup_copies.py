@@ -10,7 +10,7 @@ import shutil
 
 from building import message
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats import protobuf
 
 _BUILD_INFO, _TAG = 11, 2
 """The fields of BackupManifest and of its BuildInfo: pkg/build/info.proto."""

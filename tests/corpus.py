@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ServerFeatures
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ServerFeatures
 
 DIRECTORY = pathlib.Path(__file__).resolve().parent / "fixtures" / "corpus"
 ONLY_A_FINDING = "only a finding: "

@@ -17,7 +17,7 @@ from typing import Union
 
 from building import message
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats import protobuf
 
 OIDS = 100000
 FIRST_ID = 500

@@ -14,14 +14,19 @@ import tempfile
 import pytest
 from psycopg2 import sql
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.download import put_in_place, work_directory
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.binaries import provide_binaries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_binaries import (
+    provide_binaries,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     find_bin_dir,
     temporary_server,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.download import (
+    put_in_place,
+    work_directory,
 )
 
 VERSIONS = (15, 17)

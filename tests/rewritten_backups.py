@@ -15,13 +15,16 @@ from typing import Optional
 
 from building import SECOND, message, size, span, sst, time, unsigned, value, version
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.key_ranges import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats import protobuf
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.key_ranges import (
     index_prefix_length,
     prefix_end,
     unsigned_end,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
+)
 
 POINT, FLAGGED, UNFLAGGED = "points", "flagged", "unflagged"
 BY_TIME, BY_EPOCH = "time", "epoch"

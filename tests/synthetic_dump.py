@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog import model
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import ChunkWriter
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model import catalog as model
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.stored_columns import (
     computed_columns,
     loaded_columns,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.chunk_files import ChunkWriter
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.copy_text import escape
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.copy_text import escape
 
 ODD = "Ta\"b'le . ../ö/%"
 TRICKY = [

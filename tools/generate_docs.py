@@ -19,14 +19,14 @@ import yaml
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
-from corpus import schemas  # noqa: E402
+from corpus import schemas
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import SETTINGS, Setting
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import QUESTIONS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
     read_schema_text,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import QUESTIONS  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import SETTINGS, Setting  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import KINDS
 
 BEGIN, END = "<!-- {}: begin -->\n", "<!-- {}: end -->"
 SAMPLE_VALUES = {

@@ -13,9 +13,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import settings
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.aws_keys import parse_aws_keys
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.aws_keys import parse_aws_keys
 
 COLLECTION = pathlib.Path(__file__).resolve().parent.parent.parent
 

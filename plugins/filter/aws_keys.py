@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.aws_keys import parse_aws_keys
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.aws_keys import parse_aws_keys
 
 DOCUMENTATION = r"""
 name: aws_keys

@@ -8,10 +8,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 
 DOCUMENTATION = r"""
 name: chosen_policies

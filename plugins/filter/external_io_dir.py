@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import storage_uri
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore import storage_uri
 
 DOCUMENTATION = r"""
 name: external_io_dir

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.storage_uri import public_uri
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.storage_uri import public_uri
 
 DOCUMENTATION = r"""
 name: public_location

@@ -8,8 +8,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import settings
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
 
 DOCUMENTATION = r"""
 name: selection

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import BY_NAME
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import BY_NAME
 
 DOCUMENTATION = r"""
 name: target_name

@@ -73,26 +73,27 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import value_policies
 
 
 def export(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the export and log it."""
     given = module.params
     result = export_backup(
-        ansible_module.backup_request(module),
+        _ansible_module.backup_request(module),
         given["dump_dir"],
         Selection(tuple(given["include"]), tuple(given["exclude"])),
         given["chunk_rows"],
-        ansible_module.processes(given["parallelism"]),
+        _ansible_module.processes(given["parallelism"]),
         log.progress,
         module.check_mode,
         keep_passwords=given["role_passwords"],
@@ -112,15 +113,15 @@ def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
-            **ansible_module.source_arguments(),
-            **ansible_module.log_arguments(),
-            **ansible_module.export_arguments(),
+            **_ansible_module.source_arguments(),
+            **_ansible_module.log_arguments(),
+            **_ansible_module.export_arguments(),
         ),
         supports_check_mode=True,
     )
     needs = libraries.for_locations(module.params["locations"]) + libraries.WRITE_DUMP
-    log = ansible_module.migration_log(module, "backup_export")
-    ansible_module.run(module, needs, lambda: export(module, log), log)
+    log = _ansible_module.migration_log(module, "backup_export")
+    _ansible_module.run(module, needs, lambda: export(module, log), log)
 
 
 if __name__ == "__main__":

@@ -64,10 +64,11 @@ findings:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.overview import overview
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.overview import overview
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
 def look(module: AnsibleModule) -> dict:
@@ -77,19 +78,21 @@ def look(module: AnsibleModule) -> dict:
         Selection(tuple(given["include"]), tuple(given["exclude"])),
         Arrangement(tuple(given["rename"].items()), given["merged_database"]),
     )
-    return dict(overview(ansible_module.backup_request(module), selection, arrangement), changed=False)
+    return dict(overview(_ansible_module.backup_request(module), selection, arrangement), changed=False)
 
 
 def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
-            **ansible_module.source_arguments(), **ansible_module.chosen_arguments(), **ansible_module.log_arguments()
+            **_ansible_module.source_arguments(),
+            **_ansible_module.chosen_arguments(),
+            **_ansible_module.log_arguments(),
         ),
         supports_check_mode=True,
     )
     needs = libraries.for_locations(module.params["locations"]) + libraries.WRITE_DUMP
-    ansible_module.run(module, needs, lambda: look(module))
+    _ansible_module.run(module, needs, lambda: look(module))
 
 
 if __name__ == "__main__":

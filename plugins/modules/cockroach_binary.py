@@ -91,8 +91,11 @@ source:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, download
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.binary import provide_binary
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_binary import (
+    provide_binary,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import download
 
 
 def main() -> None:
@@ -112,7 +115,7 @@ def main() -> None:
     )
     given = module.params
     module.no_log_values.update(download.url_secrets(given["mirror_url"]))
-    ansible_module.run(
+    _ansible_module.run(
         module,
         (),
         lambda: provide_binary(

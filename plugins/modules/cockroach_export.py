@@ -138,20 +138,21 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Finding, from_json
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import read_records
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
     ExportRequest,
     export_cluster,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Finding, from_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import value_policies
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import read_records
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import value_policies
 
 
 def export(module: AnsibleModule, log: MigrationLog) -> dict:
@@ -161,7 +162,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         given["dump_dir"],
         Selection(tuple(given["include"]), tuple(given["exclude"])),
         given["chunk_rows"],
-        ansible_module.processes(given["parallelism"]),
+        _ansible_module.processes(given["parallelism"]),
         as_of=given["as_of"],
         kind=given["kind"],
         source_id=given["source_id"],
@@ -176,7 +177,7 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
         gc_check=given["gc_check"],
         object_numbers=read_records(given["object_numbers"]) if given["object_numbers"] else None,
     )
-    result = export_cluster(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
+    result = export_cluster(_ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
     if result["changed"]:
         log.write(
             f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}"
@@ -192,9 +193,9 @@ def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
-            **ansible_module.cockroach_arguments(),
-            **ansible_module.log_arguments(),
-            **ansible_module.export_arguments(),
+            **_ansible_module.cockroach_arguments(),
+            **_ansible_module.log_arguments(),
+            **_ansible_module.export_arguments(),
             as_of=dict(type="str", default=""),
             kind=dict(type="str", choices=["cluster", "restore"], default="cluster"),
             source_id=dict(type="str", default=""),
@@ -206,8 +207,8 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    log = ansible_module.migration_log(module, "cockroach_export")
-    ansible_module.run(module, ("psycopg2", "tenacity", *libraries.WRITE_DUMP), lambda: export(module, log), log)
+    log = _ansible_module.migration_log(module, "cockroach_export")
+    _ansible_module.run(module, ("psycopg2", "tenacity", *libraries.WRITE_DUMP), lambda: export(module, log), log)
 
 
 if __name__ == "__main__":

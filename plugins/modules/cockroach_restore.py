@@ -203,25 +203,26 @@ object_numbers:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
     restore_backup,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore_statement import SKIPS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore_statement import SKIPS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
 def main() -> None:
     """Arguments, one function, facts."""
-    source = ansible_module.source_arguments()
+    source = _ansible_module.source_arguments()
     source.pop("verify_checksums")
     module = AnsibleModule(
         argument_spec=dict(
             **source,
-            **ansible_module.cockroach_arguments(),
-            **ansible_module.log_arguments(),
+            **_ansible_module.cockroach_arguments(),
+            **_ansible_module.log_arguments(),
             incremental_location=dict(type="list", elements="str", default=[]),
             aws_auth=dict(type="str", choices=["specified", "implicit"], default="specified"),
             aws_assume_role=dict(type="list", elements="str", default=[]),
@@ -239,17 +240,17 @@ def main() -> None:
     )
     request = restore_request(module)
     module.no_log_values.update(request.secrets())
-    log = ansible_module.migration_log(module, "restore")
+    log = _ansible_module.migration_log(module, "restore")
     needs = {
         *libraries.for_locations(request.locations + request.incremental_location),
         "psycopg2",
         "sqlglot",
         "tenacity",
     }
-    ansible_module.run(
+    _ansible_module.run(
         module,
         sorted(needs),
-        lambda: restore_backup(ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode),
+        lambda: restore_backup(_ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode),
         log,
     )
 
@@ -264,7 +265,7 @@ def restore_request(module: AnsibleModule) -> RestoreRequest:
         region=given["aws_region"],
         profile=given["aws_profile"],
         endpoint_url=given["s3_endpoint_url"],
-        log_file=ansible_module.log_path(module),
+        log_file=_ansible_module.log_path(module),
     )
     return RestoreRequest(
         locations=tuple(given["locations"]),

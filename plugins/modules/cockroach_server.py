@@ -136,8 +136,8 @@ version:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
     NEEDS,
     NodeOptions,
     ensure_node,
@@ -163,7 +163,7 @@ def main() -> None:
             external_io_dir=dict(type="path"),
             spatial_libs=dict(type="path"),
             environment=dict(type="dict", default={}, no_log=True),
-            **ansible_module.log_arguments(),
+            **_ansible_module.log_arguments(),
         ),
         required_if=[("state", "started", ("binary",))],
         supports_check_mode=True,
@@ -187,7 +187,7 @@ def main() -> None:
         spatial_libs=given["spatial_libs"] or "",
         environment={name: str(value) for name, value in given["environment"].items()},
     )
-    log = ansible_module.migration_log(module, "cockroach_server")
+    log = _ansible_module.migration_log(module, "cockroach_server")
 
     def work() -> dict:
         facts = ensure_node(given["state"], options, module.check_mode)
@@ -198,7 +198,7 @@ def main() -> None:
             )
         return facts
 
-    ansible_module.run(module, NEEDS, work, log)
+    _ansible_module.run(module, NEEDS, work, log)
 
 
 if __name__ == "__main__":

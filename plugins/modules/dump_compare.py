@@ -66,8 +66,9 @@ not_compared:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 SHOWN = 5
 
@@ -90,7 +91,7 @@ def main() -> None:
         argument_spec=dict(first=dict(type="path", required=True), second=dict(type="path", required=True)),
         supports_check_mode=True,
     )
-    ansible_module.run(module, libraries.WRITE_DUMP, lambda: compare(module.params["first"], module.params["second"]))
+    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: compare(module.params["first"], module.params["second"]))
 
 
 if __name__ == "__main__":

@@ -61,9 +61,10 @@ kept:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.rows import remove_rows
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.state import verified_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.removed_rows import remove_rows
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import verified_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
 def main() -> None:
@@ -78,7 +79,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    ansible_module.run(
+    _ansible_module.run(
         module,
         libraries.WRITE_DUMP,
         lambda: remove_rows(

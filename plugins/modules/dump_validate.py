@@ -55,18 +55,19 @@ rejected:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.validate import validate_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 
 def validate(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the validation, log it and keep how it ended."""
     result = validate_dump(
-        module.params["dump_dir"], ansible_module.processes(module.params["parallelism"]), log.progress
+        module.params["dump_dir"], _ansible_module.processes(module.params["parallelism"]), log.progress
     )
-    found = dict(facts(result), changed=False, **ansible_module.keep_phase(module, result))
+    found = dict(facts(result), changed=False, **_ansible_module.keep_phase(module, result))
     if not result.succeeded:
         return dict(
             found,
@@ -81,15 +82,15 @@ def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
-            **ansible_module.log_arguments(),
-            **ansible_module.phase_arguments(),
+            **_ansible_module.log_arguments(),
+            **_ansible_module.phase_arguments(),
             dump_dir=dict(type="path", required=True),
             parallelism=dict(type="int", default=0),
         ),
         supports_check_mode=True,
     )
-    log = ansible_module.migration_log(module, "dump_validate")
-    ansible_module.run(module, libraries.WRITE_DUMP, lambda: validate(module, log), log)
+    log = _ansible_module.migration_log(module, "dump_validate")
+    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: validate(module, log), log)
 
 
 if __name__ == "__main__":

@@ -76,8 +76,9 @@ report:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.files import write_report
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import write_report
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
 def main() -> None:
@@ -93,7 +94,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    ansible_module.run(module, libraries.WRITE_DUMP, lambda: write_report(**module.params, check=module.check_mode))
+    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: write_report(**module.params, check=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -55,8 +55,9 @@ kept:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.start_over import start_over
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import start_over
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
 def main() -> None:
@@ -69,7 +70,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    ansible_module.run(module, libraries.WRITE_DUMP, lambda: start_over(**module.params, check=module.check_mode))
+    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: start_over(**module.params, check=module.check_mode))
 
 
 if __name__ == "__main__":

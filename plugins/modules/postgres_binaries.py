@@ -116,9 +116,16 @@ missing:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, download
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.binaries import MIRROR, Wanted, provide
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.requirements import with_requirements
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_binaries import (
+    MIRROR,
+    Wanted,
+    provide,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.requirements import (
+    with_requirements,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import download
 
 
 def main() -> None:
@@ -152,7 +159,7 @@ def main() -> None:
         sha256=given["sha256"],
     )
     needs = ("psycopg2",) if given["requires"] else ()
-    ansible_module.run(
+    _ansible_module.run(
         module,
         needs,
         lambda: with_requirements(provide(wanted, module.check_mode), given["requires"], given["on_missing"]),

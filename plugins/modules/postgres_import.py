@@ -84,14 +84,15 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
     ImportOptions,
     import_dump,
     plan_import,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 BEGUN = "the import was begun and has not ended"
 
@@ -100,12 +101,12 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the import, log it and keep how it ended; in check mode only look."""
     given = module.params
     options = ImportOptions(
-        parallelism=ansible_module.processes(given["parallelism"]),
+        parallelism=_ansible_module.processes(given["parallelism"]),
         grants=given["grants"],
         databases=tuple(given["databases"]),
         content=given["content"],
     )
-    parameters = ansible_module.connection_parameters(module)
+    parameters = _ansible_module.connection_parameters(module)
     if module.check_mode:
         return facts(plan_import(given["dump_dir"], parameters, options))
     result = import_dump(
@@ -113,9 +114,9 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
         parameters,
         options,
         log.progress,
-        begin=lambda: ansible_module.keep_phase(module, None, BEGUN),
+        begin=lambda: _ansible_module.keep_phase(module, None, BEGUN),
     )
-    named = ansible_module.keep_phase(module, result)
+    named = _ansible_module.keep_phase(module, result)
     if result.changed:
         log.write(f"imported {given['dump_dir']} into {named['target']} in {result.seconds} s")
     return dict(facts(result), **named)
@@ -125,9 +126,9 @@ def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
-            **ansible_module.connection_arguments(),
-            **ansible_module.log_arguments(),
-            **ansible_module.phase_arguments(),
+            **_ansible_module.connection_arguments(),
+            **_ansible_module.log_arguments(),
+            **_ansible_module.phase_arguments(),
             dump_dir=dict(type="path", required=True),
             databases=dict(type="list", elements="str", default=[]),
             parallelism=dict(type="int", default=0),
@@ -136,8 +137,8 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    log = ansible_module.migration_log(module, "postgres_import")
-    ansible_module.run(module, libraries.LOAD, lambda: load(module, log), log)
+    log = _ansible_module.migration_log(module, "postgres_import")
+    _ansible_module.run(module, libraries.LOAD, lambda: load(module, log), log)
 
 
 if __name__ == "__main__":

@@ -82,13 +82,14 @@ server:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.expected import expected_from
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.preflight import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.expected_database import expected_from
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.preflight import (
     PreflightOptions,
     look_at_target,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
 def look(module: AnsibleModule) -> dict:
@@ -101,7 +102,7 @@ def look(module: AnsibleModule) -> dict:
     options = PreflightOptions(
         given["dump_dir"] or "", tuple(given["databases"]), expected, given["grants"], given["content"]
     )
-    result = dict(look_at_target(ansible_module.connection_parameters(module), options), changed=False)
+    result = dict(look_at_target(_ansible_module.connection_parameters(module), options), changed=False)
     if result["problems"] and given["on_problem"] == "fail":
         return dict(result, failed=True, msg="; ".join(result["problems"]))
     return result
@@ -111,7 +112,7 @@ def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
-            **ansible_module.connection_arguments(),
+            **_ansible_module.connection_arguments(),
             dump_dir=dict(type="path"),
             databases=dict(type="list", elements="str", default=[]),
             expected=dict(type="list", elements="dict", default=[]),
@@ -121,7 +122,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    ansible_module.run(module, libraries.LOAD, lambda: look(module))
+    _ansible_module.run(module, libraries.LOAD, lambda: look(module))
 
 
 if __name__ == "__main__":

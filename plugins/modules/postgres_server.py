@@ -102,8 +102,8 @@ port:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.throwaway import ensure_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import ensure_server
 
 
 def main() -> None:
@@ -124,7 +124,7 @@ def main() -> None:
         required_if=[("state", "started", ("bin_dir", "password"))],
         supports_check_mode=True,
     )
-    ansible_module.run(module, ("psycopg2",), lambda: ensure_server(**module.params, check=module.check_mode))
+    _ansible_module.run(module, ("psycopg2",), lambda: ensure_server(**module.params, check=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -81,32 +81,36 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module, libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.differences import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.differences import (
     differences,
     say_different,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 
 def verify(module: AnsibleModule, log: MigrationLog) -> dict:
     """Call the verification, log it and keep how it ended."""
     given = module.params
     options = VerifyOptions(
-        parallelism=ansible_module.processes(given["parallelism"]),
+        parallelism=_ansible_module.processes(given["parallelism"]),
         grants=given["grants"],
         databases=tuple(given["databases"]),
         content=given["content"],
     )
     try:
-        result = verify_dump(given["dump_dir"], ansible_module.connection_parameters(module), options, log.progress)
+        result = verify_dump(given["dump_dir"], _ansible_module.connection_parameters(module), options, log.progress)
     except MigrationError as error:
-        ansible_module.keep_phase(module, None, str(error))
+        _ansible_module.keep_phase(module, None, str(error))
         raise
-    named = ansible_module.keep_phase(module, result)
+    named = _ansible_module.keep_phase(module, result)
     found = dict(facts(result), changed=False, differences=differences(result), **named)
     if not result.succeeded:
         return dict(found, failed=True, msg=say_different(named["target"], result))
@@ -118,9 +122,9 @@ def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
-            **ansible_module.connection_arguments(),
-            **ansible_module.log_arguments(),
-            **ansible_module.phase_arguments(),
+            **_ansible_module.connection_arguments(),
+            **_ansible_module.log_arguments(),
+            **_ansible_module.phase_arguments(),
             dump_dir=dict(type="path", required=True),
             databases=dict(type="list", elements="str", default=[]),
             parallelism=dict(type="int", default=0),
@@ -129,8 +133,8 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    log = ansible_module.migration_log(module, "postgres_verify")
-    ansible_module.run(module, libraries.LOAD, lambda: verify(module, log), log)
+    log = _ansible_module.migration_log(module, "postgres_verify")
+    _ansible_module.run(module, libraries.LOAD, lambda: verify(module, log), log)
 
 
 if __name__ == "__main__":

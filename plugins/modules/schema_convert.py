@@ -115,19 +115,19 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import to_json
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
-    conversion_policies,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.schema_text import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.convert_schema_text import (
     convert_text,
     read_source,
     write_files,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import to_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
+    conversion_policies,
 )
 
 NEEDS = ("sqlglot",)
@@ -165,7 +165,7 @@ def main() -> None:
         mutually_exclusive=[("src", "text")],
         supports_check_mode=True,
     )
-    ansible_module.run(module, NEEDS, lambda: convert(module.params, module.check_mode))
+    _ansible_module.run(module, NEEDS, lambda: convert(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

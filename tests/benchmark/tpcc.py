@@ -24,25 +24,33 @@ from tpcc_backup import Scale, write_backup
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(CHECKOUT / ".collections"))
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.chunk_files import open_chunk  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import open_chunk
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
+    ConnectionParameters,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+    ImportOptions,
+    import_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     find_bin_dir,
     temporary_server,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import facts  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
 
 DEFAULT_BACKUP = CHECKOUT.parent / "shared" / "fixtures" / "backups" / "tpcc"
 

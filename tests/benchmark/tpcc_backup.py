@@ -24,11 +24,13 @@ import cramjam
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "unit" / "rows")]
 
-import building  # noqa: E402
-import stored_forms  # noqa: E402
+import building
+import stored_forms
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Table  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Table
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.catalog_of_descriptors import (
+    build_catalog,
+)
 
 DESCRIPTORS = pathlib.Path(__file__).resolve().parent / "tpcc_descriptors.json"
 DISTRICTS = 10

@@ -14,8 +14,13 @@ from collections.abc import Iterator
 import pytest
 import recorder
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import CockroachParameters
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import NodeOptions, ensure_node
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
+    CockroachParameters,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
+    NodeOptions,
+    ensure_node,
+)
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 STAND_IN = TESTS / "stand_in_cockroach" / "cockroach"

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 SAMPLE = f"file://{CHECKOUT}/tests/fixtures/backups/types"

@@ -12,28 +12,42 @@ import pytest
 from cockroach_nodes import KINDS as NODE_KINDS
 from cockroach_nodes import node
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
     ExportRequest,
     export_cluster,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_facts import (
+    build_report,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_text import render_text
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.result_file import (
+    PhaseRecord,
+    utc_now,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+    ImportOptions,
+    import_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
     restore_backup,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.validate import validate_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS, value_policies
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.content import build_report
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.text import render_text
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import PhaseRecord, utc_now
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import (
+    KINDS,
+    value_policies,
+)
 
 REPLACING = {kind: "replace" if detail.replaced_by else "null" for kind, detail in KINDS.items()}
 REJECTING = {**dict.fromkeys(KINDS, "reject"), "json_number": "replace"}

@@ -15,7 +15,7 @@ from journey import migrate
 BENCHMARK = pathlib.Path(__file__).resolve().parent.parent / "benchmark"
 sys.path.insert(0, str(BENCHMARK))
 
-from tpcc_backup import Scale, rows_of, write_backup  # noqa: E402
+from tpcc_backup import Scale, rows_of, write_backup
 
 SMALL = Scale(warehouses=2, items=150, customers=40)
 

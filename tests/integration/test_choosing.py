@@ -7,32 +7,35 @@ import pytest
 from cockroach_nodes import KINDS, node
 from playbook_runs import CHECKOUT, Run, databases, variables
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import (
     AS_IN_SOURCE,
     Arrangement,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
     ExportRequest,
     export_cluster,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
-    RestoreRequest,
-    restore_backup,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import verified_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
     ImportOptions,
     import_dump,
     plan_import,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.state import verified_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
+    RestoreRequest,
+    restore_backup,
+)
 
 
 def export(backup, dump_dir, rename=None, merged="", **selection):

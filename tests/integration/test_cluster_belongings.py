@@ -7,22 +7,22 @@ import pytest
 from cockroach_nodes import KINDS, node
 from journey import export
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.cluster_leftovers import (
-    add_leftovers,
-    leftover_findings,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
     ExportRequest,
     export_cluster,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats import protobuf
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Catalog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.cluster_leftovers import (
+    add_leftovers,
+    leftover_findings,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
     restore_backup,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 BACKUP = "belongings"
 FOUND = [

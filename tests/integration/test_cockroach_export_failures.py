@@ -14,20 +14,20 @@ import pytest
 import tenacity
 from cockroach_nodes import BINARY, node
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import range_export
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import is_complete
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CockroachError, ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
+    ExportRequest,
+    export_cluster,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster import range_export
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_stream import TableReader
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
     CockroachParameters,
     connect,
     parameters_of_url,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
-    ExportRequest,
-    export_cluster,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_stream import TableReader
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import is_complete
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError, ConfigurationError
 
 
 @pytest.fixture(name="io_dir")

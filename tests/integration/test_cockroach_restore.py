@@ -11,22 +11,22 @@ import signal
 import pytest
 from s3_server import ACCESS_KEY, SECRET_KEY
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
-    RestoreRequest,
-    restore_backup,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
+    CockroachError,
+    ConfigurationError,
+    MigrationError,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
     NodeOptions,
     ensure_node,
     root_parameters,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
-    CockroachError,
-    ConfigurationError,
-    MigrationError,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
+    RestoreRequest,
+    restore_backup,
 )
 
 BINARY = os.environ.get("COCKROACH_BINARY", "")
@@ -252,7 +252,7 @@ def test_what_cannot_be_restored_is_said_before_anything_happens(clean_node, tmp
 
 def test_a_newer_backup_is_refused_by_its_manifest(clean_node, tmp_path, monkeypatch):
     """A stand-in for a newer backup: the node's release is said to be an older one."""
-    monkeypatch.setattr("ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore.server_version", lambda connection: "v21.2.17")
+    monkeypatch.setattr("ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore.server_version", lambda connection: "v21.2.17")
     with pytest.raises(ConfigurationError, match=r"v21\.2\.17 cannot restore this backup of v22\.1.*v22\.1, v22\.2"):
         clean_node.restore(tmp_path / "state.json", "shop")
 

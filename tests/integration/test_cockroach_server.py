@@ -14,21 +14,26 @@ import sys
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import processes, server
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.certificates import make_certificates
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CockroachError, ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
     CockroachParameters,
     connect,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.processes import find_node
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore import (
+    cockroach_server,
+    processes,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.certificates import (
+    make_certificates,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
     NodeOptions,
     ensure_node,
     failure_reason,
     root_parameters,
     store_path,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError, ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.processes import find_node
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 STAND_IN = str(CHECKOUT / "tests" / "stand_in_cockroach" / "cockroach")
@@ -149,7 +154,7 @@ def test_taken_ports_are_replaced(options):
 def test_port_taken_at_the_last_moment(options, directory, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(server, "_free_ports", lambda *_wanted: (port, 0))
+        monkeypatch.setattr(cockroach_server, "_free_ports", lambda *_wanted: (port, 0))
         with pytest.raises(CockroachError, match=rf"does not start.*127\.0\.0\.1:{port}: bind: address already in use; .*run it again; its log is in") as error:
             ensure_node("started", options, False)
     assert "\n" not in str(error.value) and "Is the server running" not in str(error.value)
@@ -302,7 +307,7 @@ def test_newer_store_on_the_stand_in(directory):
 
 
 def test_node_that_never_answers_on_the_stand_in(directory, monkeypatch):
-    monkeypatch.setattr(server, "_START_SECONDS", 1)
+    monkeypatch.setattr(cockroach_server, "_START_SECONDS", 1)
     with pytest.raises(CockroachError, match="did not answer within 1 seconds: it does not listen yet; its log is in"):
         ensure_node("started", faulty(directory, "never_listens"), False)
     assert find_node(store_path(directory)) is None and os.listdir(directory) == ["logs"]
@@ -310,7 +315,7 @@ def test_node_that_never_answers_on_the_stand_in(directory, monkeypatch):
 
 def test_node_that_does_not_stop_on_the_stand_in(directory, monkeypatch):
     monkeypatch.setattr(processes, "STOP_SECONDS", 1)
-    monkeypatch.setattr(server, "STOP_SECONDS", 1)
+    monkeypatch.setattr(cockroach_server, "STOP_SECONDS", 1)
     ensure_node("started", faulty(directory, "ignores_sigterm"), False)
     facts = ensure_node("absent", NodeOptions(directory), False)
     assert facts["changed"] and "did not stop within 1 seconds and was killed" in facts["warnings"][0]

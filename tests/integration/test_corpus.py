@@ -13,21 +13,26 @@ from postgres_description import describe_database
 from postgres_servers import CORPUS_SERVERS, open_directory
 from psycopg2 import sql
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
-    read_schema_text,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.computed import (
     keep_unconvertible_as_data,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.roles import convert_roles
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.features import existing_roles, probe
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.roles import convert_roles
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ConvertOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     temporary_server,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.probe_features import (
+    existing_roles,
+    probe,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.catalog_check import (
+    check_catalog,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
 )
 
 DATABASE = "d"

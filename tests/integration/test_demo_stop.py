@@ -9,7 +9,7 @@ import sys
 
 from postgres_servers import VERSIONS, bin_dir
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     running_port,
     start_server,

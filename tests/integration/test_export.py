@@ -13,13 +13,13 @@ import pytest
 from full_disk import limited_files
 from journey import export
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.rows import remove_rows
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.validate import validate_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.removed_rows import remove_rows
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
 
 SHOP_ROWS = 44216
 

@@ -15,18 +15,18 @@ import pathlib
 import pytest
 from psycopg2 import sql
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Database, Schema, SqlType
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert import functions, spatial_functions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.context import Context
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.expressions import convert
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert import functions, spatial_functions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import convert
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.types import type_name
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.features import probe
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.types import type_name
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Database, Schema, SqlType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.probe_features import probe
 
 RECORDED = json.loads((pathlib.Path(__file__).parent / "cockroach_expressions.json").read_text(encoding="utf-8"))
 INT, INT4, TEXT = SqlType("int", 20, 64), SqlType("int", 23, 32), SqlType("string", 25)

@@ -11,10 +11,13 @@ import pytest
 from full_disk import small_file_system
 from journey import export
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+    ImportOptions,
+    import_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
 
 SECRET = "S3RVER-wrong-secret-8d1f"
 
@@ -145,6 +148,6 @@ def test_wrong_password(postgres, dump):
 
 def test_too_old_target(postgres, dump, monkeypatch):
     """No PostgreSQL before 14 can be had here: the newest acceptable version is moved instead."""
-    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import connection
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect import connection
     monkeypatch.setattr(connection, "MINIMUM_VERSION", 990000)
     assert "99 or later" in refusal(import_dump, dump, postgres, ImportOptions())

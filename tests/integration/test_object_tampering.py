@@ -17,21 +17,27 @@ from postgres_servers import CORPUS_SERVERS, bin_dir, open_directory
 from test_tampering import given, report_of, run_sql
 from whole_shop import ROLES, complete_dump
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_catalog, read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import catalog_check
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ConvertOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_catalog, read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
     connect,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.features import existing_roles, probe
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+    ImportOptions,
+    import_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     temporary_server,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.probe_features import (
+    existing_roles,
+    probe,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify import catalog_check
 from ansible_collections.nomos.cockroach_migrator.plugins.modules import postgres_verify
 
 LEAST_TAMPERINGS = 45

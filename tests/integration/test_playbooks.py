@@ -13,13 +13,16 @@ import pytest
 import yaml
 from playbook_runs import CHECKOUT, SAMPLE, Run, databases, tree, variables
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.result_file import (
+    read_result,
+    without_times,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     find_bin_dir,
     temporary_server,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.result_file import read_result, without_times
 
 SECRETS = {
     "aws_access_key_id": "AKIATESTKEY", "aws_secret_access_key": "aws-secret-5f1c", "aws_session_token": "aws-token-77aa", "encryption_passphrase": "phrase-91c4",

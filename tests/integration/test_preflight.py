@@ -13,21 +13,29 @@ from journey import export
 from playbook_runs import CHECKOUT, Run, databases, variables
 from postgres_servers import bin_dir, open_directory
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.expected import ExpectedDatabase
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.expected_database import ExpectedDatabase
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
     connect,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.likeness import likeness_of
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.preflight import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+    ImportOptions,
+    import_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.preflight import (
     PreflightOptions,
     look_at_target,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import stop_server
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.throwaway import ensure_server
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.likeness import likeness_of
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
+    stop_server,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import ensure_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
 
 PASSWORD = "preflight-pass-19ce"
 SHOP = f"file://{CHECKOUT}/tests/fixtures/backups/shop"

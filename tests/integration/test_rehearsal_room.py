@@ -11,12 +11,15 @@ from journey import export
 from playbook_runs import Run
 from postgres_servers import VERSIONS, bin_dir
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.loaded_size import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.loaded_size import (
     EMPTY_SERVER_BYTES,
     loaded_bytes,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+    ImportOptions,
+    import_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     temporary_server,
 )

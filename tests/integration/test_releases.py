@@ -21,35 +21,35 @@ from cockroach_nodes import BINARY, TESTS, node
 from conversation import Conversation
 from journey import export
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Grant
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import export as export_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach import kept_moment
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.connection import (
-    CockroachParameters,
-    connect,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
-    ExportRequest,
-    export_cluster,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.releases import release_of
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
-    RestoreRequest,
-    restore_backup,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore_statement import (
-    BackupAddress,
-    require_grammar,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_stream import TableReader
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import (
     is_complete,
     read_catalog,
     read_manifest,
     read_roles,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError, ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CockroachError, ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export import export_cluster as export_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
+    ExportRequest,
+    export_cluster,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Grant
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster import kept_moment
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.releases import release_of
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_stream import TableReader
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
+    CockroachParameters,
+    connect,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
+    RestoreRequest,
+    restore_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore_statement import (
+    BackupAddress,
+    require_grammar,
+)
 
 RELEASES = ["v22.2.19", "v23.1.30", "v23.2.28", "v24.1.4", "v24.3.5", "v25.2.3", "v25.4.0", "v26.1.1", "v26.2.5", "v26.3.0", "v26.4.0"]
 REAL = pytest.param("", marks=pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program"))

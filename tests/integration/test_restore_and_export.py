@@ -12,18 +12,24 @@ import pytest
 from cockroach_nodes import KINDS, node
 from journey import Migration, export
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
     ExportRequest,
     export_cluster,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+    ImportOptions,
+    import_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
     restore_backup,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
 
 CHUNK_ROWS = {"tricky": 20, "intervals": 2}
 """So that the awkward keys are the borders of ranges, too."""

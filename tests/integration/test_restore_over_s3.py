@@ -8,19 +8,25 @@ from cockroach_nodes import BINARY, node
 from journey import Migration, export
 from s3_server import ACCESS_KEY, SECRET_KEY
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.export import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
     ExportRequest,
     export_cluster,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+    ImportOptions,
+    import_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
     restore_backup,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.compare import compare_dumps
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
 
 pytestmark = pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program")
 

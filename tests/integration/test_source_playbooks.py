@@ -16,10 +16,12 @@ from cockroach_nodes import BINARY, KINDS, STAND_IN, node, stand_in_environment
 from playbook_runs import CHECKOUT, SAMPLE, Run, databases, variables
 from postgres_servers import VERSIONS, bin_dir
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.certificates import make_certificates
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     temporary_server,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.certificates import (
+    make_certificates,
 )
 
 BACKUPS = CHECKOUT / "tests" / "fixtures" / "backups"

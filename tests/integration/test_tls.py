@@ -17,15 +17,15 @@ from playbook_runs import CHECKOUT, Run, variables
 from postgres_servers import bin_dir, open_directory
 from tls_authority import Authority
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     connect,
     connection_findings,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection_parameters import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection_parameters import (
     ConnectionParameters,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     temporary_server,
 )

@@ -3,7 +3,8 @@
 """The sample with everything that it lacks: the dump of it with a catalog that has one of each kind of object."""
 from __future__ import annotations
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Check,
     Column,
     Database,
@@ -20,11 +21,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     Trigger,
     UserType,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.stored_columns import (
     computed_columns,
     loaded_columns,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
 
 ROLES = ("app", "analysts", "reader")
 INT, SMALL, TEXT = SqlType("int", 20, 64), SqlType("int", 21, 16), SqlType("string", 25)

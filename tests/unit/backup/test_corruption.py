@@ -9,12 +9,15 @@ import shutil
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
     ConfigurationError,
     CorruptBackupError,
     MigrationError,
     UnsupportedError,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
 )
 
 PASSPHRASE = "correct horse"

@@ -6,19 +6,22 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.encryption import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
+    CorruptBackupError,
+    UnsupportedError,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.encryption import (
     CHUNK,
     EncryptedFile,
     decrypt,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
     StorageOptions,
     open_storage,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.stored_file import WHOLE, StoredFile
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
-    CorruptBackupError,
-    UnsupportedError,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.stored_file import (
+    WHOLE,
+    StoredFile,
 )
 
 KEY = bytes(range(32))

@@ -7,8 +7,11 @@ import pickle
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.source_catalog import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.source_catalog import (
     find_leftovers,
     source_catalog,
 )

@@ -8,14 +8,17 @@ import shutil
 import pytest
 from building import SECOND, message, row_key, size, span, sst, time, unsigned, value, version, write_layer
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.coverage import prove
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import UnfinishedImport
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
     ConfigurationError,
     CorruptBackupError,
     MigrationError,
     UnsupportedError,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import UnfinishedImport
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.coverage import prove
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
 )
 
 TABLE = (unsigned(60) + unsigned(1), unsigned(60) + unsigned(2))

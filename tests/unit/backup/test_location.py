@@ -7,23 +7,27 @@ import shutil
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import libraries, settings
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.location import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
+    StorageOptions,
+    open_storage,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import (
     Location,
     parse_location,
     without_secrets,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import (
-    StorageOptions,
-    open_storage,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.storage_uri import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.storage_uri import (
     StorageAccess,
     public_uri,
     storage_uri,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 KEYS = StorageAccess(StorageOptions("AKIA", "hush"))
 

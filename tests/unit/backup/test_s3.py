@@ -12,15 +12,18 @@ import time
 import boto3
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import (
-    StorageOptions,
-    open_storage,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
     ConfigurationError,
     CorruptBackupError,
     MigrationError,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
+    StorageOptions,
+    open_storage,
 )
 
 START, END = b"\x80", b"\xfd"

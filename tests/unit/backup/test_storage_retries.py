@@ -15,13 +15,16 @@ import pytest
 import tenacity.nap
 from botocore.exceptions import ClientError
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import storage_retries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import storage_retries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
     StorageOptions,
     open_storage,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 

@@ -10,24 +10,24 @@ import pytest
 import zstandard
 from building import row_key, sst, varint, version
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.checksums import (
-    block_checksum,
-    masked_crc32c,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.compression import decompress
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.sstable.columnar_blocks import (
-    ColumnarBlock,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.sstable.footer import parse_footer
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.sstable.range_keys import (
-    RangeTombstone,
-    parse_range_keys,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.sstable.table import Table
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
     CorruptBackupError,
     UnsupportedError,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.checksums import (
+    block_checksum,
+    masked_crc32c,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.compression import decompress
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.sstable.columnar_blocks import (
+    ColumnarBlock,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.sstable.footer import parse_footer
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.sstable.range_keys import (
+    RangeTombstone,
+    parse_range_keys,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.sstable.table import Table
 
 
 class File:

@@ -7,13 +7,13 @@ import dataclasses
 
 from sqlglot import exp
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert import expressions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.context import Context
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert import expressions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
 
 EXTENSIONS = frozenset(("postgis", "pg_trgm", "vector", "citext", "ltree"))
 

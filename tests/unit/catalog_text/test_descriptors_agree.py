@@ -10,15 +10,20 @@ from collections import Counter
 import pytest
 from named_catalog import EXTENSIONS, named
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest, open_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
-    read_schema_text,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.catalog_of_descriptors import (
+    build_catalog,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
 )
 
 NOT_IN_TEXT = {"owner", "grant", "role"}

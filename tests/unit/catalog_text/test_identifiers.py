@@ -9,13 +9,13 @@ import io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
-    read_schema_text,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
 )
 
 WORDS = ("select", "table", "user", "order", "index", "family", "constraint", "primary", "check", "from", "where", "null", "not", "default", "visible",

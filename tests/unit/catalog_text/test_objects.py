@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
-    read_schema_text,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
+    ConfigurationError,
+    UnsupportedError,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     DefaultPrivileges,
     Grant,
     SqlType,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
-    ConfigurationError,
-    UnsupportedError,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
 )
 
 MOST = 2**63 - 1

@@ -11,15 +11,15 @@ import sys
 import pglast
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.schema_text import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.convert_schema_text import (
     convert_text,
     read_source,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.modules import schema_convert
 
 NAMES = ["pre-data.sql", "post-data.sql", "findings.json"]

@@ -6,11 +6,13 @@ from __future__ import annotations
 import pytest
 from named_catalog import named
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.shell_output import read_pieces
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
     read_schema_text,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.shell_output import (
+    read_pieces,
+)
 
 FORMS = ("csv", "psql_aligned", "psql_csv", "psql_expanded", "psql_plain", "psql_unaligned", "records", "sql", "table", "tsv")
 BREAKS = ("csv", "psql_aligned", "psql_csv", "psql_unaligned", "raw", "sql", "table", "tsv")

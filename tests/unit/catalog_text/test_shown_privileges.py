@@ -3,14 +3,14 @@
 """Owners, grants and roles as SHOW statements tell them."""
 from __future__ import annotations
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
-    read_schema_text,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Grant
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.shown_privileges import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Grant
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.shown_privileges import (
     apply_grants,
     apply_owners,
     apply_roles,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
 )
 
 TEXT = """

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text import dialect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
-    read_schema_text,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import IndexColumn, SqlType
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.computed import (
     keep_unconvertible_as_data,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import IndexColumn, SqlType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text import parsing
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
+)
 
 
 def column(table, name):
@@ -509,7 +509,7 @@ def test_the_error_names_the_place_and_the_beginning_of_the_statement():
 def test_with_any_word_missing_it_is_read_or_refused(fixtures_dir):
     """Never anything but a word on what is not understood."""
     text = (fixtures_dir / "truth" / "shop" / "show_create.sql").read_text(encoding="utf-8")
-    words = dialect.words(text, "the test")
+    words = parsing.words(text, "the test")
     refused = 0
     for word in words[::9]:
         try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.backup_contents import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.backup_contents import (
     Plan,
     choose,
     read_contents,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 
 COLUMNS = ("database_name", "parent_schema_name", "object_name", "object_type", "backup_type", "start_time", "end_time", "size_bytes", "rows", "is_full_cluster")
 FULL, LATER = "2024-02-29 12:00:00.000001", "2024-02-29 13:00:00"

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.kept_moment import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CockroachError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.kept_moment import (
     estimated_seconds,
     read_zones,
     require_kept,
     zones_of,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError
 
 ORDERS, AUDIT, ODD, OTHER = ("shop", "public", "orders"), ("shop", "public", "audit"), ("Shop 2", "sales", "Odd.One"), ("crm", "public", "people")
 

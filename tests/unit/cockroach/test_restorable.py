@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.releases import release_of
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restorable import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.releases import release_of
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restorable import (
     release_findings,
     require_restorable,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(("backup", "server"), [

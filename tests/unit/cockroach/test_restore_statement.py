@@ -6,13 +6,14 @@ from __future__ import annotations
 import pytest
 from psycopg2 import sql
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.backup_contents import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.backup_contents import (
     CLUSTER,
     DATABASES,
     TABLES,
     Plan,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.restore_statement import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore_statement import (
     BackupAddress,
     Unlocking,
     require_grammar,
@@ -20,7 +21,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach
     show_backup,
     show_schemas,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 
 COLLECTION = BackupAddress(("s3://b/c?AUTH=implicit",), "/2024/02/29-123456.78")
 CHAIN = BackupAddress(("nodelocal://1/0", "nodelocal://1/1"))

@@ -10,21 +10,21 @@ import psycopg2.errors
 import pytest
 from postgres_servers import postgres17  # noqa: F401
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CockroachError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     Index,
     IndexColumn,
     SqlType,
     Table,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.table_source import TableSource
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_stream import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.table_source import TableSource
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_stream import (
     TableReader,
     _CopyReceiver,
     copy_values,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import CockroachError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
 
 TEXTS = ["", "plain", "tab\tnewline\nreturn\r", "back\\slash \\N \\.", "\b\f\v", "é 😀 \u2028", "\x01\x7f", "x" * 100_000, None]
 

@@ -7,8 +7,9 @@ import urllib.parse
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.storage import StorageOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.storage_uri import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.storage_uri import (
     StorageAccess,
     external_io_dir,
     is_own,
@@ -20,7 +21,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach
     takes_path_style,
     with_keys,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
 
 AWKWARD = "ab+/=&?%2F #;' \"é"
 ACCESS = StorageAccess(StorageOptions(

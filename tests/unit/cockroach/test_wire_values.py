@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.encoding import ValueProblem
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.type_texts import text_writer
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.encoding import ValueProblem
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     EnumMember,
     SqlType,
     UserType,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.wire_values import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.wire_values import (
     parse_json,
     value_parser,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.type_texts import text_writer
 
 MOOD = UserType(104, "mood", 29, members=[EnumMember("sad", "40"), EnumMember("q'uote, \"", "80")])
 

@@ -16,14 +16,18 @@ import psycopg2
 import pytest
 from postgres_servers import bin_dir, empty
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import protobuf
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats import protobuf
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.catalog_check import (
+    check_catalog,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.catalog_of_descriptors import (
+    build_catalog,
+)
 
 ID_FIELDS = {1: 3, 2: 2, 3: 4, 4: 3, 5: 2}
 """Kind of descriptor to the field that holds its id."""

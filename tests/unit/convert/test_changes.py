@@ -5,7 +5,16 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.computed import (
+    keep_unconvertible_as_data,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
+    ConvertOptions,
+    ServerFeatures,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Catalog,
     Check,
     Column,
@@ -21,15 +30,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     UserType,
     View,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import (
-    keep_unconvertible_as_data,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
-    ConvertOptions,
-    ServerFeatures,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 INT, TEXT, TIMESTAMPTZ = SqlType("int", 20, 64), SqlType("string", 25), SqlType("timestamptz", 1184)
 SKIP = ConvertOptions("skip")

@@ -11,7 +11,13 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
+    ConvertOptions,
+    ServerFeatures,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Check,
     Column,
     Database,
@@ -25,18 +31,14 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     UniqueWithoutIndex,
     View,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     DEFAULT_POLICIES,
     QUESTIONS,
     conversion_policies,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
-    ConvertOptions,
-    ServerFeatures,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.catalog_check import (
+    check_catalog,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.catalog_check import check_catalog
 
 INT, TEXT, DECIMAL, BITS = SqlType("int", 20, 64), SqlType("string", 25), SqlType("decimal", 1700), SqlType("bit", 1562)
 TIMESTAMPTZ, INTERVAL, JSON, REGCLASS, OID = SqlType("timestamptz", 1184), SqlType("interval", 1186), SqlType("json", 3802), SqlType("oid", 2205), SqlType("oid", 26)

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import (
-    build_catalog,
-    system_tables,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection, select
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
+    ConvertOptions,
+    ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     DefaultPrivileges,
     Grant,
     Trigger,
     UnfinishedImport,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection, select
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
-    ConvertOptions,
-    ServerFeatures,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.catalog_of_descriptors import (
+    build_catalog,
+    system_tables,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
 
 REAL = {
     935: "12b1010a02647010a7071a300a0b0a0561646d696e100218020a0d0a067075626c6963108010"

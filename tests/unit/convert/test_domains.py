@@ -9,11 +9,11 @@ import re
 import domain_backup
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
-    read_schema_text,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.renaming import rename
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection, select
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ConvertOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Catalog,
     Check,
     Database,
@@ -21,18 +21,22 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     from_json,
     to_json,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_names import object_names
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import object_numbers
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.renaming import rename
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection, select
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.table_source import table_sources
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.key_ranges import PrimaryKey
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_texts import RowTexts
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_names import object_names
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import object_numbers
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.table_source import table_sources
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.primary_key_ranges import (
+    PrimaryKey,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_texts import RowTexts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.catalog_of_descriptors import (
+    build_catalog,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
+)
 
 TYPES = """
 CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'glad');

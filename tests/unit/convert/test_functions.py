@@ -6,19 +6,19 @@ from __future__ import annotations
 import pglast
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Database, Schema, SqlType
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert import (
     function_calls,
     functions,
     spatial_functions,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.context import Context
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.expressions import convert
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import convert
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Database, Schema, SqlType
 
 GEOMETRY, GEOGRAPHY = SqlType("geometry", 90000), SqlType("geography", 90002)
 COLUMNS = {

@@ -9,16 +9,16 @@ import pathlib
 import pglast
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.cluster_tables import (
-    apply_cluster_tables,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.roles import convert_roles
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.roles import convert_roles
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.statements import STEPS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.statements import STEPS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.cluster_tables import (
+    apply_cluster_tables,
+)
 
 BACKUPS = ["shop", "types", "cluster", *(
     pytest.param(name, marks=pytest.mark.shared) for name in ("tpcc", "upstream/chain-v20.2.7/0", "upstream/chain-v20.2.7/8", "upstream/remap-v21.1.1")

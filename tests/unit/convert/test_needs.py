@@ -6,20 +6,20 @@ from __future__ import annotations
 import pytest
 from corpus import schemas
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
-    read_schema_text,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.computed import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.computed import (
     keep_unconvertible_as_data,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.definitions import TableDefinition
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.definitions import TableDefinition
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     EXTENSIONS,
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.statements import Need, Statement
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.statements import Need, Statement
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
+)
 
 RELATIONS, TYPES, ROUTINES = ("table", "view", "materialized_view", "sequence", "index", "unique_index", "primary_key", "unique_constraint"), ("type", "domain"), ("function", "procedure")
 

@@ -7,18 +7,18 @@ import dataclasses
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog import model
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement, arrange
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.merging import merge
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.renaming import rename
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection, select
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.references import References
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement, arrange
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.merging import merge
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.renaming import rename
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection, select
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.references import References
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ConvertOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
     ConfigurationError,
     UnsupportedError,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model import catalog as model
 
 ORDERS = {("shop", "public", "orders"): ("store", "sales", "Bestellungen")}
 MOVED = {("shop", "public", "orders"): ("all", "shop", "orders"), ("shop", "public", "f"): ("all", "shop", "f")}

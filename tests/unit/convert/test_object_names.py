@@ -7,8 +7,10 @@ import copy
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import Arrangement, arrange
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement, arrange
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ConvertOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Catalog,
     Column,
     Database,
@@ -24,19 +26,17 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     UserType,
     View,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_names import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.names import written
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_names import (
     BUILT_IN_TYPES,
     object_names,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.object_numbers import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import (
     ObjectNumbers,
     object_numbers,
     read_records,
     role_number,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import ConvertOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.names import written
 
 INT, TEXT = SqlType("int", 20, 64), SqlType("string", 25)
 ROLES = [Role("Anna B"), Role("app")]

@@ -6,7 +6,12 @@ from __future__ import annotations
 import pglast
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
+    ConvertOptions,
+    ServerFeatures,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     Database,
     DefaultPrivileges,
@@ -21,11 +26,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     Trigger,
     UserType,
     View,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.features import (
-    ConvertOptions,
-    ServerFeatures,
 )
 
 INT, TEXT, BOOL = SqlType("int", 20, 64), SqlType("string", 25), SqlType("bool", 16)

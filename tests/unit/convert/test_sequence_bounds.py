@@ -7,10 +7,7 @@ import dataclasses
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_text.statements import (
-    read_schema_text,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     Database,
     Index,
@@ -19,6 +16,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     Sequence,
     SqlType,
     Table,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
 )
 
 TYPES = {"INT2": SqlType("int", 21, 16), "INT4": SqlType("int", 23, 32), "INT8": SqlType("int", 20, 64)}

@@ -13,17 +13,17 @@ import pytest
 import synthetic_dump
 from hypothesis import given, strategies
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.chunk_files import ChunkWriter, open_chunk
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.copy_text import format_row, parse_row
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.row_checksum import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import ChunkWriter, open_chunk
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.copy_text import format_row, parse_row
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.row_checksum import (
     SqlColumn,
     line_checksums,
     sql_row_checksum,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.validate import validate_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
 
 ODD_NAMES = ["a.b", "a", "..", ".", "a/b", "%2F", "a%", "A", "ä", " ", "-x", "~", "x" * 300, "x" * 301, "ä" * 63, "\n"]
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import pytest
 from full_disk import filled, limited_files, small_file_system
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.export_journal import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.journal import (
     FILE_NAME,
     ExportJournal,
     unfinished_identity,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
 
 IDENTITY = {"cluster_id": "a", "end_time": [1, 0]}
 TASKS = [{"key": f"task {number}", "rows": number} for number in range(40)]

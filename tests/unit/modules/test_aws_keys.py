@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.aws_keys import parse_aws_keys
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.aws_keys import parse_aws_keys
 
 
 @pytest.mark.parametrize("text", [

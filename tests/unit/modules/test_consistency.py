@@ -12,7 +12,7 @@ import sys
 import pytest
 import yaml
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import BY_NAME
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import BY_NAME
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 ROLES = sorted(path.name for path in (CHECKOUT / "roles").iterdir())
@@ -53,7 +53,7 @@ def test_generated_files_are_up_to_date():
 
 
 def test_sample_can_be_read_and_is_refused_for_its_placeholders():
-    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import settings
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
     values = read(CHECKOUT / "playbooks" / "files" / "migration_vars.yml")
     assert settings.unknown_keys(values, [], []) == []
     assert all("placeholder" in line for line in settings.check_values(values))

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.convert.conversion_policies import QUESTIONS
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.settings import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import (
     BY_NAME,
     PLAYBOOK_VARIABLES,
     SETTINGS,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import QUESTIONS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import KINDS
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 NO_OPTIONS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import settings
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
 
 GOOD = {"migration_source": "backup", "s3_backup_path": "s3://backups/nightly"}
 

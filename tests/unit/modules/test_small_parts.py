@@ -12,23 +12,27 @@ import sys
 import pytest
 import synthetic_dump
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import libraries, result_file, state
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import Finding
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.export_journal import ExportJournal
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.layout import read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.host import check_host
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.migration_log import MigrationLog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import binaries, ledger
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.content import build_report
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.report.files import write_report
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.results import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.journal import ExportJournal
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import result_file, state
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import write_report
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_facts import (
+    build_report,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import start_over
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import (
     DatabaseVerification,
     ImportResult,
     TableVerification,
     VerifyResult,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.start_over import start_over
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server import postgres_binaries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import ledger
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.host import check_host
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 
 def test_missing_library_is_named_with_the_command(monkeypatch):
@@ -277,16 +281,16 @@ def test_damaged_result(tmp_path):
 
 def test_programs_of_a_version_that_cannot_be_had(tmp_path):
     with pytest.raises(ConfigurationError, match="no PostgreSQL 9 on this host"):
-        binaries.provide_binaries("9.6", "", str(tmp_path), True, False)
+        postgres_binaries.provide_binaries("9.6", "", str(tmp_path), True, False)
     with pytest.raises(ConfigurationError, match="allow the download"):
-        binaries.provide_binaries("16", "", str(tmp_path), False, False)
+        postgres_binaries.provide_binaries("16", "", str(tmp_path), False, False)
 
 
 def test_programs_in_check_mode_download_nothing(tmp_path):
-    result = binaries.provide_binaries("16.1", "", str(tmp_path / "cache"), True, True)
+    result = postgres_binaries.provide_binaries("16.1", "", str(tmp_path / "cache"), True, True)
     assert (result["changed"], result["bin_dir"]) == (True, "") and not (tmp_path / "cache").exists()
 
 
 def test_programs_of_the_installed_package(tmp_path):
-    result = binaries.provide_binaries("17.0", "", str(tmp_path / "cache"), False, False)
+    result = postgres_binaries.provide_binaries("17.0", "", str(tmp_path / "cache"), False, False)
     assert result["version"].startswith("17.") and os.path.exists(os.path.join(result["bin_dir"], "initdb"))

@@ -16,22 +16,26 @@ import pytest
 import synthetic_dump
 from postgres_servers import bin_dir, query
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError, TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Function,
     Index,
     IndexColumn,
     View,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump import layout
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import MigrationError, TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import ledger, table_checksum
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
     ImportOptions,
     import_dump,
     plan_import,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import ledger
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify import table_checksum
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -80,8 +84,8 @@ def test_everything_arrives_and_a_second_run_changes_nothing(any_postgres, dump,
 def test_a_killed_run_goes_on(any_postgres, dump, name, tmp_path, phase, number):
     program = (
         "import sys, os, signal, json; sys.path.insert(0, sys.argv[1])\n"
-        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import ImportOptions, import_dump\n"
-        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import ConnectionParameters\n"
+        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import ImportOptions, import_dump\n"
+        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import ConnectionParameters\n"
         "def progress(state):\n"
         "    if state['phase'] == sys.argv[3] and state['done'] >= int(sys.argv[4]): os.kill(os.getpid(), signal.SIGKILL)\n"
         "import_dump(sys.argv[2], ConnectionParameters(**json.load(sys.stdin)), ImportOptions(), progress)\n"

@@ -17,12 +17,12 @@ import time
 import pytest
 from postgres_servers import VERSIONS, bin_dir, open_directory
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.connection import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
     connect,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.server import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     find_bin_dir,
     running_port,

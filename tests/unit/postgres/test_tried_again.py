@@ -12,7 +12,7 @@ import pytest
 import synthetic_dump
 from postgres_servers import query
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Check,
     DefaultPrivileges,
     Grant,
@@ -23,13 +23,16 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     View,
     to_json,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres import features
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.load import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
     ImportOptions,
     import_dump,
     plan_import,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.postgres.verify import VerifyOptions, verify_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import probe_features
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,8 +263,8 @@ def test_what_the_role_may_not_make_any_more_stays_left_out(any_postgres, import
 
 def without(monkeypatch, *extensions):
     """Have a server as if its extensions were not installed on its host yet."""
-    probe = features.probe
-    monkeypatch.setattr(features, "probe", lambda connection: _without(probe(connection), extensions))
+    probe = probe_features.probe
+    monkeypatch.setattr(probe_features, "probe", lambda connection: _without(probe(connection), extensions))
 
 
 def _without(found, extensions):

@@ -8,26 +8,28 @@ import pathlib
 from collections.abc import Iterator
 from typing import Optional
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.key_ranges import row_range
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import (
-    Backup,
-    BackupRequest,
-    open_backup,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import (
-    RowDecoder,
-    build_row_decoder,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.from_descriptors import build_catalog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Database,
     SqlType,
     Table,
     UnfinishedImport,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.stored_columns import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.stored_columns import (
     computed_columns,
     loaded_columns,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.key_ranges import row_range
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    Backup,
+    BackupRequest,
+    open_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.row_decoder import (
+    RowDecoder,
+    build_row_decoder,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.catalog_of_descriptors import (
+    build_catalog,
 )
 
 _TYPES = {

@@ -9,8 +9,7 @@ import pytest
 from stored_forms import array_value, msb, row_value, search_query, search_vector, sized_value, zigzag
 from test_text_forms import ask
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import build_row_decoder
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     Family,
     Index,
@@ -18,6 +17,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     SqlType,
     Table,
     UserType,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.row_decoder import (
+    build_row_decoder,
 )
 
 KEY = bytes.fromhex("bd898988")

@@ -8,12 +8,12 @@ from backup_rows import decoded_tables
 from building import message
 from rewritten_backups import BY_EPOCH, FLAGGED, UNFLAGGED, Form, rewrite
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.export import export_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.overview import overview
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.reader import BackupRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.arrangement import AS_IN_SOURCE
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import AS_IN_SOURCE
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.overview import overview
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
 
 FORMS = {
     "increments": Form(),

@@ -9,10 +9,12 @@ from typing import Optional
 import pytest
 from stored_forms import leb, msb, row_value, unsigned, zigzag
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.keys import key_reader
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import build_row_decoder
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.values import decode_sequence_value
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
+    CorruptBackupError,
+    MigrationError,
+    UnsupportedError,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     EnumMember,
     Family,
@@ -22,10 +24,12 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     Table,
     UserType,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import (
-    CorruptBackupError,
-    MigrationError,
-    UnsupportedError,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.keys import key_reader
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.row_decoder import (
+    build_row_decoder,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.values import (
+    decode_sequence_value,
 )
 
 INT, TEXT, BYTES, DECIMAL = SqlType("int", 20, 64), SqlType("string", 25), SqlType("bytes", 17), SqlType("decimal", 1700)

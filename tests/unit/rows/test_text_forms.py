@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored_forms import json_document, search_query
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.encoding import ValueProblem
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.json_values import json_text
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.text import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.encoding import ValueProblem
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.json_values import json_text
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.text import (
     composites,
     numbers,
     scalars,

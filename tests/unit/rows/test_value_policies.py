@@ -10,11 +10,8 @@ from typing import Optional
 import pytest
 from stored_forms import exact_decimal, json_document, leb, msb, row_value, zigzag
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup.row_decoder import (
-    RowDecoder,
-    build_row_decoder,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.model import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     Family,
     Index,
@@ -22,10 +19,16 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.m
     SqlType,
     Table,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.catalog.table_source import TableSource
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.cockroach.row_texts import RowTexts
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.dump.value_policies import KINDS, value_policies
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.errors import ConfigurationError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.table_source import TableSource
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.row_decoder import (
+    RowDecoder,
+    build_row_decoder,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_texts import RowTexts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import (
+    KINDS,
+    value_policies,
+)
 
 INT, TEXT, NAME = SqlType("int", 20, 64), SqlType("string", 25), SqlType("string", 19)
 VARCHAR, CHAR, NUMERIC = SqlType("string", 1043, 3), SqlType("string", 1042, 3), SqlType("decimal", 1700, 2, 4)

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Where Ansible's modules meet the plain Python below: shared arguments, secrets, and the one way to fail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ._dump.layout import read_manifest
+from ._errors import MigrationError
+from ._migration.result_file import PhaseRecord, utc_now, write_record
+from ._model.results import Result
+from ._postgres.connect.connect_params import secrets_in
+from ._postgres.connect.connection_parameters import ConnectionParameters
+from ._sources.backup.reader import BackupRequest
+from ._sources.backup.storage import StorageOptions
+from ._sources.cluster.sql_connection import CockroachParameters, files_of_certs_dir, parameters_of_url
+from ._sources.restore.storage_uri import secrets_of
+from ._system import libraries
+from ._system.migration_log import MigrationLog
+
+MOST_PROCESSES = 8
+
+
+def source_arguments() -> dict:
+    """The arguments of the doc fragment C(source)."""
+    return {
+        "locations": {"type": "list", "elements": "str", "required": True},
+        "subdirectory": {"type": "str", "default": "LATEST"},
+        "as_of": {"type": "str", "default": ""},
+        "aws_access_key_id": {"type": "str", "default": "", "no_log": False},
+        "aws_secret_access_key": {"type": "str", "default": "", "no_log": True},
+        "aws_session_token": {"type": "str", "default": "", "no_log": True},
+        "aws_region": {"type": "str", "default": ""},
+        "aws_profile": {"type": "str", "default": ""},
+        "s3_endpoint_url": {"type": "str", "default": ""},
+        "encryption_passphrase": {"type": "str", "default": "", "no_log": True},
+        "verify_checksums": {"type": "bool", "default": True},
+    }
+
+
+def connection_arguments() -> dict:
+    """The arguments of the doc fragment C(connection)."""
+    return {
+        "login_host": {"type": "str", "default": "localhost"},
+        "login_port": {"type": "int", "default": 5432},
+        "login_user": {"type": "str", "default": "postgres"},
+        "login_password": {"type": "str", "default": "", "no_log": True},
+        "login_db": {"type": "str", "default": "postgres"},
+        "ssl_mode": {
+            "type": "str",
+            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+            "aliases": ["sslmode"],
+        },
+        "ca_cert": {"type": "path", "aliases": ["ssl_rootcert"]},
+        "client_cert": {"type": "path", "aliases": ["ssl_cert"]},
+        "client_key": {"type": "path", "aliases": ["ssl_key"]},
+        # Nothing of it is logged; what is no secret is shown again by show_public_parameters().
+        "connect_params": {"type": "dict", "default": {}, "no_log": True},
+    }
+
+
+def cockroach_arguments() -> dict:
+    """The arguments of the doc fragment C(cockroach)."""
+    return {
+        "url": {"type": "str", "default": "", "no_log": True},
+        "login_host": {"type": "str", "default": "127.0.0.1"},
+        "login_port": {"type": "int", "default": 26257},
+        "login_user": {"type": "str", "default": "root"},
+        "login_password": {"type": "str", "default": "", "no_log": True},
+        "ssl_mode": {
+            "type": "str",
+            "default": "verify-full",
+            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+        },
+        "certs_dir": {"type": "path"},
+        "ca_cert": {"type": "path"},
+        "client_cert": {"type": "path"},
+        "client_key": {"type": "path"},
+    }
+
+
+def chosen_arguments() -> dict:
+    """The arguments of the doc fragment C(chosen)."""
+    return {
+        "include": {"type": "list", "elements": "str", "default": []},
+        "exclude": {"type": "list", "elements": "str", "default": []},
+        "rename": {"type": "dict", "default": {}},
+        "merged_database": {"type": "str", "default": ""},
+    }
+
+
+def export_arguments() -> dict:
+    """The arguments of the doc fragment C(export)."""
+    return {
+        "dump_dir": {"type": "path", "required": True},
+        **chosen_arguments(),
+        "chunk_rows": {"type": "int", "default": 100000},
+        "parallelism": {"type": "int", "default": 0},
+        "role_passwords": {"type": "bool", "default": False, "no_log": False},
+        "rows_needed": {"type": "bool", "default": True},
+        "value_policies": {"type": "dict", "default": {}},
+        "conversion_policies": {"type": "dict", "default": {}},
+    }
+
+
+def log_arguments() -> dict:
+    """The argument of the doc fragment C(log)."""
+    return {"log_file": {"type": "path"}}
+
+
+def backup_request(module: AnsibleModule) -> BackupRequest:
+    """Build the request from the source arguments."""
+    given = module.params
+    storage = StorageOptions(
+        access_key_id=given["aws_access_key_id"],
+        secret_access_key=given["aws_secret_access_key"],
+        session_token=given["aws_session_token"],
+        region=given["aws_region"],
+        profile=given["aws_profile"],
+        endpoint_url=given["s3_endpoint_url"],
+        log_file=log_path(module),
+    )
+    return BackupRequest(
+        locations=tuple(given["locations"]),
+        subdirectory=given["subdirectory"],
+        as_of=given["as_of"],
+        storage=storage,
+        passphrase=given["encryption_passphrase"],
+        verify_checksums=given["verify_checksums"],
+    )
+
+
+def connection_parameters(module: AnsibleModule) -> ConnectionParameters:
+    """Build the connection's parameters from the connection arguments."""
+    given = module.params
+    return ConnectionParameters(
+        host=given["login_host"],
+        port=given["login_port"],
+        user=given["login_user"],
+        password=given["login_password"],
+        database=given["login_db"],
+        sslmode=given["ssl_mode"] or "",
+        sslrootcert=given["ca_cert"] or "",
+        sslcert=given["client_cert"] or "",
+        sslkey=given["client_key"] or "",
+        connect_params=given["connect_params"],
+    )
+
+
+def cockroach_parameters(module: AnsibleModule) -> CockroachParameters:
+    """Build the parameters of CockroachDB's connection from its URL, else from the connection arguments."""
+    given = module.params
+    if given["url"]:
+        parameters = parameters_of_url(given["url"])
+        module.no_log_values.update(filter(None, [parameters.password]))
+        return parameters
+    files: dict[str, Any] = (
+        files_of_certs_dir(given["certs_dir"], given["login_user"])
+        if given["certs_dir"] and given["ssl_mode"] != "disable"
+        else {}
+    )
+    named = {"sslrootcert": given["ca_cert"], "sslcert": given["client_cert"], "sslkey": given["client_key"]}
+    files.update({name: path for name, path in named.items() if path})
+    return CockroachParameters(
+        host=given["login_host"],
+        port=given["login_port"],
+        user=given["login_user"],
+        password=given["login_password"],
+        sslmode=given["ssl_mode"],
+        **files,
+    )
+
+
+def processes(asked: int) -> int:
+    """Return how many processes to run: what was asked, or for 0 one a core, at most eight."""
+    return asked if asked > 0 else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+
+
+def phase_arguments() -> dict:
+    """The arguments of the doc fragment C(phase)."""
+    return {"result_file": {"type": "path"}, "run": {"type": "str", "default": ""}}
+
+
+def log_path(module: AnsibleModule) -> str:
+    """Return the log's file; empty without C(log_file) and in check mode."""
+    return "" if module.check_mode else module.params.get("log_file") or ""
+
+
+def migration_log(module: AnsibleModule, phase: str) -> MigrationLog:
+    """Return the log of this module; it writes nothing without C(log_file) or in check mode."""
+    return MigrationLog(log_path(module), phase)
+
+
+def target_of(module: AnsibleModule) -> str:
+    """Return how the target is called in states and reports, empty for modules without one."""
+    given = module.params
+    return f"{given['login_host']}:{given['login_port']}" if "login_host" in given else ""
+
+
+def keep_phase(module: AnsibleModule, result: Optional[Result], failure: str = "") -> dict:
+    """Keep how a phase has ended in C(result_file), unless in check mode; return the facts that name dump and
+    target."""
+    given = module.params
+    named = {"dump_id": read_manifest(given["dump_dir"]).dump_id, "target": target_of(module)}
+    if given["result_file"] and not module.check_mode:
+        write_record(
+            given["result_file"],
+            PhaseRecord(**named, run=given["run"], finished_at=utc_now(), failure=failure, result=result),
+        )
+    return named
+
+
+def run(
+    module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict], log: Optional[MigrationLog] = None
+) -> None:
+    """Call ``function`` and end the module with the facts it returns.
+
+    The only place where a MigrationError becomes ``fail_json``; it is logged too. Facts with ``failed`` and ``msg``
+    fail as well; ``warnings`` are shown.
+    """
+    hide_secrets_in_urls(module)
+    show_public_parameters(module)
+    try:
+        libraries.require(needs)
+        facts = function()
+    except MigrationError as error:
+        facts = {"failed": True, "msg": str(error)}
+    for warning in facts.pop("warnings", ()):
+        module.warn(warning)
+    if facts.pop("failed", False):
+        if log:
+            log.write(f"failed: {facts['msg']}")
+        module.fail_json(**facts)
+    module.exit_json(**facts)
+
+
+def hide_secrets_in_urls(module: AnsibleModule) -> None:
+    """CockroachDB's own URLs carry secrets as parameters; they are refused later, and never shown."""
+    module.no_log_values.update(secrets_of(module.params.get("locations") or ()))
+
+
+def show_public_parameters(module: AnsibleModule) -> None:
+    """Only the secrets among libpq's further parameters are hidden: a timeout of 10 must not hide every 10 of the
+    result."""
+    given = module.params.get("connect_params") or {}
+    secrets = secrets_in(given) | {module.params.get("login_password")}
+    module.no_log_values.difference_update({str(value) for value in given.values()} - secrets)

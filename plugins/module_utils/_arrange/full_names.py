@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The full names of a catalog's objects, and what else has to follow when they change."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._convert.references import Name, References
+from .._errors import ConfigurationError, UnsupportedError
+from .._model.catalog import Catalog, Database, Finding, Function, Table, UserType, View
+from .._model.names import MAX_BYTES, clip
+
+_RESERVED_SCHEMAS = frozenset(("information_schema", "cockroach_migrator"))
+_ADVICE = "Write it by hand with the new names, or leave the names as they are."
+
+
+def objects(database: Database) -> list[Any]:
+    """Return all that lies in the schemas of a database."""
+    return [*database.tables, *database.views, *database.sequences, *database.types, *database.functions]
+
+
+def names_by_id(catalog: Catalog) -> dict[int, Name]:
+    """Return database, schema and name of every object by its id."""
+    result = {}
+    for database in catalog.databases:
+        schemas = {schema.id: schema.name for schema in database.schemas}
+        result.update({item.id: (database.name, schemas[item.schema_id], item.name) for item in objects(database)})
+    return result
+
+
+def check_names(catalog: Catalog, variable: str) -> None:
+    """Refuse names that PostgreSQL cannot have, or that it would take for one. Raises ConfigurationError naming the
+    variable."""
+    _refuse_clashes([(database.name, database.name) for database in catalog.databases], "databases", variable)
+    for database in catalog.databases:
+        schemas = {schema.id: schema.name for schema in database.schemas}
+        _refuse_clashes(
+            [(schema.name, f"{database.name}.{schema.name}") for schema in database.schemas], "schemas", variable
+        )
+        for schema in database.schemas:
+            if schema.name.startswith("pg_") or schema.name in _RESERVED_SCHEMAS:
+                raise ConfigurationError(
+                    f"{variable}: PostgreSQL keeps the schema name {schema.name} for itself, choose another one"
+                )
+            named = [
+                item for item in objects(database) if item.schema_id == schema.id and not isinstance(item, Function)
+            ]
+            _refuse_clashes(
+                [(item.name, f"{database.name}.{schemas[item.schema_id]}.{item.name}") for item in named],
+                "objects",
+                variable,
+            )
+
+
+def _refuse_clashes(names: list[tuple[str, str]], kind: str, variable: str) -> None:
+    seen: set[str] = set()
+    for name, full_name in names:
+        if clip(name) in seen:
+            raise ConfigurationError(
+                f"{variable}: two {kind} would be {full_name} (PostgreSQL's names have {MAX_BYTES} bytes): give one "
+                "of them another name"
+            )
+        seen.add(clip(name))
+
+
+def follow_names(catalog: Catalog, before: Mapping[int, Name], homes: Mapping[int, str]) -> None:
+    """Bring every SQL text of the catalog to the names that its objects have now.
+
+    ``before`` are the names by id from before the change, ``homes`` the database that each object was in. Views and
+    functions whose text cannot follow are left out with a finding. Raises ConfigurationError for any other text that
+    cannot.
+    """
+    after = names_by_id(catalog)
+    references = References(
+        {name: after[number] for number, name in before.items() if number in after and after[number] != name}
+    )
+    if not references.changed:
+        return
+    for database in catalog.databases:
+        for item in database.types:
+            _follow_in_type(item, references, homes[item.id], ".".join(after[item.id]))
+        for table in database.tables:
+            _follow_in_table(table, references, homes[table.id], ".".join(after[table.id]))
+        _follow_in_functions(database, references, homes, after, catalog.findings)
+        _follow_in_views(database, references, homes, after, catalog.findings)
+
+
+def _followed(text: str, references: References, home: str, where: str) -> str:
+    try:
+        return references.follow(text, home, where) if text else text
+    except UnsupportedError as error:
+        raise ConfigurationError(f"rename: an SQL text cannot follow the new names: {error}") from error
+
+
+def _follow_in_type(item: UserType, references: References, home: str, where: str) -> None:
+    item.default = _followed(item.default, references, home, where)
+    for check in item.checks:
+        check.expression = _followed(check.expression, references, home, f"{where}.{check.name}")
+
+
+def _follow_in_table(table: Table, references: References, home: str, where: str) -> None:
+    def followed(text: str, part: str) -> str:
+        return _followed(text, references, home, f"{where}.{part}")
+
+    for column in table.columns:
+        column.default, column.computed = followed(column.default, column.name), followed(column.computed, column.name)
+        column.on_update = followed(column.on_update, column.name)
+    for index in [table.primary_index, *table.indexes]:
+        index.predicate = followed(index.predicate, index.name)
+    for unique in table.unique_without_index:
+        unique.predicate = followed(unique.predicate, unique.name)
+    for check in table.checks:
+        check.expression = followed(check.expression, check.name)
+    for trigger in table.triggers:
+        trigger.when = followed(trigger.when, trigger.name)
+    for policy in table.policies:
+        policy.update(
+            {key: followed(policy[key], str(policy.get("name"))) for key in ("using", "with_check") if policy.get(key)}
+        )
+
+
+def _follow_in_functions(
+    database: Database,
+    references: References,
+    homes: Mapping[int, str],
+    after: Mapping[int, Name],
+    findings: list[Finding],
+) -> None:
+    kept = []
+    for function in database.functions:
+        where = ".".join(after[function.id])
+        follow: Callable[[str, str, str], str] = (
+            references.follow if function.language == "SQL" else references.follow_procedural
+        )
+        try:
+            function.body = follow(function.body, homes[function.id], where)
+            for parameter in function.parameters:
+                if parameter.get("default"):
+                    parameter["default"] = references.follow(str(parameter["default"]), homes[function.id], where)
+        except UnsupportedError as error:
+            findings.append(_left_out(where, "function", error))
+            continue
+        kept.append(function)
+    gone = {function.id for function in database.functions} - {function.id for function in kept}
+    for table in database.tables:
+        for trigger in table.triggers:
+            if trigger.function_id in gone:
+                findings.append(
+                    _left_out(f"{'.'.join(after[table.id])}.{trigger.name}", "trigger", "Its function is left out.")
+                )
+        table.triggers = [trigger for trigger in table.triggers if trigger.function_id not in gone]
+    database.functions = kept
+
+
+def _follow_in_views(
+    database: Database,
+    references: References,
+    homes: Mapping[int, str],
+    after: Mapping[int, Name],
+    findings: list[Finding],
+) -> None:
+    gone: set[int] = set()
+    for view in database.views:
+        try:
+            view.query = references.follow(view.query, homes[view.id], ".".join(after[view.id]))
+        except UnsupportedError as error:
+            gone.add(view.id)
+            findings.append(_left_out(".".join(after[view.id]), "view", error))
+    while True:
+        lost: list[View] = [view for view in database.views if view.id not in gone and gone & set(view.depends_on)]
+        if not lost:
+            break
+        for view in lost:
+            gone.add(view.id)
+            findings.append(_left_out(".".join(after[view.id]), "view", "It reads a view that is left out."))
+    database.views = [view for view in database.views if view.id not in gone]
+
+
+def _left_out(where: str, kind: str, reason: object) -> Finding:
+    return Finding(
+        "rename_not_followed",
+        "error",
+        where,
+        f"The {kind} is left out: its text cannot follow the new names. {reason}",
+        _ADVICE,
+    )
+
+
+def rename_findings(findings: list[Finding], renamed: Mapping[str, str]) -> list[Finding]:
+    """Return findings with the new full names of what they are about; ``renamed`` maps old to new full names."""
+
+    def current(name: str) -> str:
+        parts = [old for old in renamed if name == old or name.startswith(old + ".")]
+        longest = max(parts, key=len, default="")
+        return renamed[longest] + name[len(longest) :] if longest else name
+
+    return [dataclasses.replace(finding, object=current(finding.object)) for finding in findings]

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""New names for databases, schemas and what is in them."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from .._errors import ConfigurationError
+from .._model.catalog import Catalog, Finding, Function
+from .._model.names import MAX_BYTES
+from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
+
+_CLOSE = 0.5
+
+
+def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
+    """Return a copy of the catalog with new names, also in every SQL text; ``mapping`` is from CockroachDB's full
+    names.
+
+    A new name is bare (``store``) or full with the new names of what holds it (``store.sales``). Raises
+    ConfigurationError for names that match nothing, new names that PostgreSQL cannot have, two things of one name, and
+    texts that cannot follow.
+    """
+    if not mapping:
+        return catalog
+    catalog = copy.deepcopy(catalog)
+    before = names_by_id(catalog)
+    homes = {number: name[0] for number, name in before.items()}
+    known: dict[str, tuple[str, Any]] = {}
+    for database in catalog.databases:
+        known[database.name] = ("", database)
+        schemas = {schema.id: f"{database.name}.{schema.name}" for schema in database.schemas}
+        known.update({schemas[schema.id]: (database.name, schema) for schema in database.schemas})
+        named = [item for item in objects(database) if not isinstance(item, Function)]
+        known.update({f"{schemas[item.schema_id]}.{item.name}": (schemas[item.schema_id], item) for item in named})
+    for old, new in mapping.items():
+        if not isinstance(new, str):
+            raise ConfigurationError(f"rename: the new name of {old} has to be a string")
+        if old not in known:
+            nearest = difflib.get_close_matches(old, known, 1, _CLOSE)
+            hint = f", did you mean {nearest[0]}?" if nearest else f"; it has: {', '.join(sorted(known)[:20])}"
+            raise ConfigurationError(f"rename: nothing that is migrated has the name {old}{hint}")
+    renamed: dict[str, str] = {}
+    for old, (parent, item) in known.items():
+        item.name = _new_name(old, mapping[old], renamed[parent] if parent else "") if old in mapping else item.name
+        renamed[old] = f"{renamed[parent]}.{item.name}" if parent else item.name
+    check_names(catalog, "rename")
+    catalog.findings = rename_findings(catalog.findings, renamed)
+    follow_names(catalog, before, homes)
+    catalog.findings += [
+        Finding("renamed", "info", renamed[old], f"It is {old} in CockroachDB.")
+        for old in mapping
+        if renamed[old] != old
+    ]
+    return catalog
+
+
+def _new_name(old: str, given: str, parent: str) -> str:
+    """Return the bare new name."""
+    name = given[len(parent) + 1 :] if parent and given.startswith(parent + ".") else given
+    if "." in name and name == given:
+        place = f"it is in {parent}, and things stay where they are" if parent else "a database's name has no dot here"
+        raise ConfigurationError(f"rename: {old} cannot become {given}: {place}")
+    if not name or "\0" in name or len(name.encode("utf-8")) > MAX_BYTES:
+        raise ConfigurationError(
+            f"rename: {old} cannot become {given!r}: PostgreSQL's names have 1 to {MAX_BYTES} bytes"
+        )
+    return name

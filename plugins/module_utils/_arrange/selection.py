@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Choosing databases and tables by patterns."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from typing import Union
+
+from .._errors import ConfigurationError
+from .._model.catalog import Catalog, Database, Finding, Sequence, Table, View
+from .._model.unreadable import refuse_chosen
+
+BUILT_IN_DATABASES = ("defaultdb", "postgres")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Shell patterns such as ``shop``, ``shop.*`` or ``shop.public.order*``; an empty include means everything."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """A pattern also stands for everything inside what it names."""
+    return any(fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, pattern + ".*") for pattern in patterns)
+
+
+def _chosen(name: str, selection: Selection) -> bool:
+    return (not selection.include or _matches(name, selection.include)) and not _matches(name, selection.exclude)
+
+
+def select(catalog: Catalog, selection: Selection) -> Catalog:
+    """Return the part of ``catalog`` that ``selection`` names, with a finding for each thing that loses its partner.
+
+    CockroachDB's own databases are part of it only when they hold something. Types and sequences stay with their
+    database, for tables may use them. Raises ConfigurationError when a pattern names nothing or when nothing is left,
+    UnsupportedError when something chosen is unreadable.
+    """
+    catalog.databases = [
+        database
+        for database in catalog.databases
+        if database.name not in BUILT_IN_DATABASES or _holds_something(database)
+    ]
+    if not selection.include and not selection.exclude:
+        refuse_chosen(catalog.unreadable, catalog.databases, lambda name: True)
+        return catalog
+    _refuse_idle_patterns(catalog, selection)
+    findings = list(catalog.findings)
+    databases = []
+    for database in catalog.databases:
+        tables = [table for table in database.tables if _chosen(_full_name(database, table), selection)]
+        views = [view for view in database.views if _chosen(_full_name(database, view), selection)]
+        if tables or views or _chosen(database.name, selection):
+            database.tables, database.views = tables, views
+            databases.append(database)
+    refuse_chosen(catalog.unreadable, databases, lambda name: _chosen(name, selection))
+    kept = {table.id for database in databases for table in database.tables} | {
+        sequence.id for database in databases for sequence in database.sequences
+    }
+    _leave_out_views(databases, kept, findings)
+    for database in databases:
+        for table in database.tables:
+            _drop_dangling_keys(database, table, kept, findings)
+        database.sequences = [_disown(sequence, kept) for sequence in database.sequences]
+    if not databases:
+        raise ConfigurationError("databases: the include and exclude patterns leave nothing of this backup")
+    return Catalog(databases, catalog.roles, findings)
+
+
+def _holds_something(database: Database) -> bool:
+    return bool(database.tables or database.views or database.sequences or database.types or database.functions)
+
+
+def _full_name(database: Database, item: Union[Table, View]) -> str:
+    schema = next((schema.name for schema in database.schemas if schema.id == item.schema_id), "public")
+    return f"{database.name}.{schema}.{item.name}"
+
+
+def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
+    names = [database.name for database in catalog.databases]
+    for database in catalog.databases:
+        items: list[Union[Table, View]] = [*database.tables, *database.views]
+        names += [_full_name(database, item) for item in items]
+    names += [item.full_name for item in catalog.unreadable]
+    for pattern in selection.include + selection.exclude:
+        if not any(_matches(name, (pattern,)) for name in names):
+            raise ConfigurationError(
+                f"databases: the pattern {pattern!r} matches nothing in this backup, which has: {', '.join(names[:20])}"
+            )
+
+
+def _leave_out_views(databases: list[Database], kept: set[int], findings: list[Finding]) -> None:
+    """Leave out the views that read something that was not chosen, and those that read them; old releases read other
+    databases, too."""
+    chosen = {view.id for database in databases for view in database.views}
+    while True:
+        lost = [
+            (database, view)
+            for database in databases
+            for view in database.views
+            if view.id in chosen and not set(view.depends_on) <= kept | chosen
+        ]
+        if not lost:
+            break
+        for database, view in lost:
+            findings.append(
+                Finding(
+                    "view_without_source",
+                    "error",
+                    _full_name(database, view),
+                    "The view is left out: it reads a table that was not chosen.",
+                    "Choose the table too, or exclude the view.",
+                )
+            )
+        chosen -= {view.id for _database, view in lost}
+    for database in databases:
+        database.views = [view for view in database.views if view.id in chosen]
+
+
+def _drop_dangling_keys(database: Database, table: Table, kept: set[int], findings: list[Finding]) -> None:
+    for key in table.foreign_keys:
+        if key.referenced_table_id not in kept:
+            findings.append(
+                Finding(
+                    "foreign_key_without_target",
+                    "error",
+                    f"{_full_name(database, table)}.{key.name}",
+                    "The foreign key is left out: the table it refers to was not chosen.",
+                    "Choose that table too.",
+                )
+            )
+    table.foreign_keys = [key for key in table.foreign_keys if key.referenced_table_id in kept]
+
+
+def _disown(sequence: Sequence, kept: set[int]) -> Sequence:
+    if sequence.owner_table_id and sequence.owner_table_id not in kept:
+        sequence.owner_table_id = sequence.owner_column_id = 0
+    return sequence

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Casts that PostgreSQL does not have or does otherwise."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from . import trees
+from .families import type_family
+
+_GEOMETRIES = ("geometry", "geography")
+_CASTS = {
+    ("int", "bool"): "(_0 <> 0)",
+    ("float", "bool"): "(_0 <> 0)",
+    ("decimal", "bool"): "(_0 <> 0)",
+    ("bool", "int"): "CAST(_0 AS int4)",
+    ("bool", "float"): "CAST(_0 AS int4)",
+    ("bool", "decimal"): "CAST(_0 AS int4)",
+    ("float", "int"): "trunc(_0)",
+    ("float", "decimal"): "CAST(_0 AS text)",
+    ("timestamp", "int"): "floor(date_part('epoch', _0))",
+    ("timestamptz", "int"): "floor(date_part('epoch', _0))",
+    ("timestamp", "float"): "date_part('epoch', _0)",
+    ("timestamptz", "float"): "date_part('epoch', _0)",
+    ("interval", "int"): "trunc(date_part('epoch', _0))",
+    ("interval", "float"): "date_part('epoch', _0)",
+    **{("date", number): "(_0 - CAST('1970-01-01' AS date))" for number in ("int", "float", "decimal")},
+    ("timestamp", "decimal"): "EXTRACT(epoch FROM _0)",
+    ("timestamptz", "decimal"): "EXTRACT(epoch FROM _0)",
+    ("int", "date"): "(CAST('1970-01-01' AS date) + CAST(_0 AS int4))",
+    ("int", "timestamp"): "timezone('UTC', to_timestamp(_0))",
+    ("int", "timestamptz"): "to_timestamp(_0)",
+    ("inet", "string"): "abbrev(_0)",
+    ("uuid", "bytes"): "uuid_send(_0)",
+    ("bytes", "uuid"): "CAST(encode(_0, 'hex') AS uuid)",
+    ("time", "int"): "trunc(date_part('epoch', _0))",
+    **{(family, "json"): "st_asgeojson(_0, 17, 0)" for family in _GEOMETRIES},
+}
+"""(from, to) to what is cast to the target in the value's place."""
+_REFUSED = {
+    ("int", "interval"): "the cast of a number to an interval",
+    ("float", "interval"): "the cast of a number to an interval",
+    ("decimal", "interval"): "the cast of a number to an interval",
+    ("float", "timestamp"): "the cast of a float to a timestamp",
+    ("int", "bit"): "the cast of a number to bits",
+    ("bit", "int"): "the cast of bits to a number",
+    ("interval", "decimal"): "the cast of an interval to a decimal",
+}
+_TEXTS = {
+    "decimal": "very small and very large decimals are written without an exponent",
+    "json": "the keys of JSON objects are in another order",
+    "timestamptz": "a timestamp with time zone is written in the session's zone and with +00 for +00:00",
+    "timetz": "a time with time zone is written with +00 for +00:00",
+    "float": "some floats are written with other exponents",
+    "geometry": "geometries are written in another form",
+    "geography": "geographies are written in another form",
+    "json[]": "the keys of JSON objects are in another order",
+    "decimal[]": "very small decimals are written without an exponent",
+    "timestamptz[]": "timestamps with time zone are written in the session's zone",
+}
+_DIFFERENT = {
+    **{(family, "json"): "M is left out, and some numbers are written otherwise" for family in _GEOMETRIES},
+    ("int", "oid"): "a number that is no oid is an error, and is cut off in CockroachDB",
+}
+"""(from, to) to what PostgreSQL does otherwise."""
+_OIDS = 2**32
+_NUMBERS = ("int", "float", "decimal", "string")
+_TYPES = {
+    "VARBIT": "bit varying",
+    "BOX2D": "box2d",
+    "TSVECTOR": "tsvector",
+    "TSQUERY": "tsquery",
+    "PG_LSN": "pg_lsn",
+    "REFCURSOR": "refcursor",
+    "CITEXT": "citext",
+    "LTREE": "ltree",
+    "JSONPATH": "jsonpath",
+    "VOID": "void",
+    "TRIGGER": "trigger",
+    "RECORD": "record",
+    "char": '"char"',
+}
+"""Types that sqlglot takes for names of user types, by CockroachDB's spelling."""
+
+
+def built_in_type(name: str) -> Optional[str]:
+    """Return PostgreSQL's name of a built-in type that reads as a user's type, None for a user's own."""
+    return _TYPES.get(name) or _TYPES.get(name.upper())
+
+
+def converted_value(node: Any, converter: Any) -> Any:
+    """Return what is to be cast, converted: the value itself, or another of the same meaning that PostgreSQL can cast.
+
+    ``converter`` is the one of expressions.py; it refuses, and collects differences.
+    """
+    source, target = converter.family(node.this), type_family(node.args["to"])
+    value = converter.convert(node.this)
+    if trees.is_constant(node.this) and (source == "string" or source in _NUMBERS and target in _NUMBERS):
+        return value
+    if target in ("string",) and source in _TEXTS:
+        converter.differs(_TEXTS[source])
+    if (
+        target in ("timestamp", "timestamptz")
+        and node.args["to"].expressions
+        and source in ("timestamp", "timestamptz", "")
+    ):
+        converter.differs("half a second is rounded the other way before the year 2000")
+    reason = _REFUSED.get((source, target))
+    if reason:
+        raise converter.refusal(f"{reason} has no counterpart in PostgreSQL")
+    if source in _GEOMETRIES and target != "string":
+        converter.need("postgis", f"the type {source}")
+    if (source, target) in _DIFFERENT and not (target == "oid" and _is_oid(node.this)):
+        converter.differs(_DIFFERENT[source, target])
+    if target in _GEOMETRIES and len(node.args["to"].expressions) > 1:
+        converter.differs("a geometry without SRID takes that of the type, and is an error in CockroachDB")
+    template = _CASTS.get((source, target))
+    return trees.filled(template, value) if template else value
+
+
+def _is_oid(node: Any) -> bool:
+    """Whether the part is a constant that is an oid for certain."""
+    number = node.unnest()
+    return isinstance(number, trees.exp.Literal) and bool(number.is_int) and int(number.name) < _OIDS

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""COMMENT ON every object that has one."""
+
+from __future__ import annotations
+
+from typing import Any, Union
+
+from .._model.catalog import Table, View
+from .._model.names import clip, literal, quote
+from . import needs
+from .context import Context
+from .database_commands import on_database
+from .definitions import Comment
+from .indexes import index_of
+from .routines import Routine
+from .tables import kept_columns
+from .unique_without_index import index_instead
+
+
+def create_comments(context: Context, routines: dict[int, Routine]) -> None:
+    """Add all comments; one on a view that is left out goes with it."""
+    database = context.database
+    if database.comment:
+        text = literal(database.comment).replace("%", "%%")
+        on_database(
+            "comment",
+            "comment",
+            f"COMMENT ON DATABASE %I IS {text}",
+            context,
+            expects=Comment("DATABASE", database.comment),
+        )
+    for schema in database.schemas:
+        if schema.comment:
+            _comment(
+                "SCHEMA", quote(context.schemas[schema.id]), schema.comment, context.schemas[schema.id], "", "", context
+            )
+    for user_type in database.types:
+        _on_relation("TYPE", user_type, context)
+    for sequence in database.sequences:
+        _on_relation("SEQUENCE", sequence, context)
+    for table in database.tables:
+        _on_relation("TABLE", table, context)
+        _on_parts(table, context)
+        _on_constraints(table, context)
+    for routine in routines.values():
+        if routine.function.comment:
+            expects = Comment(routine.definition.kind, routine.function.comment, routine.definition)
+            context.conversion.add(
+                "comment",
+                "routine_comment",
+                f"COMMENT ON {routine.signature} IS {literal(routine.function.comment)}",
+                clip(routine.function.name),
+                context.schemas[routine.function.schema_id],
+                expects=expects,
+                needs=needs.of_calls([routine.function.id], context),
+            )
+    for view in database.views:
+        if view.id not in context.missing_views:
+            _on_relation("MATERIALIZED VIEW" if view.materialized else "VIEW", view, context)
+            _on_parts(view, context)
+
+
+def _comment(kind: str, target: str, text: str, name: str, schema: str, table: str, context: Context) -> None:
+    needed = [] if table else needs.of_object(kind, schema, name)
+    context.conversion.add(
+        "comment",
+        "comment",
+        f"COMMENT ON {kind} {target} IS {literal(text)}",
+        name,
+        schema,
+        table,
+        expects=Comment(kind, text),
+        needs=needed,
+    )
+
+
+def _on_relation(kind: str, item, context: Context) -> None:  # type: ignore[no-untyped-def]
+    if item.comment:
+        _comment(kind, context.qualified(item), item.comment, clip(item.name), context.schema(item), "", context)
+
+
+def _on_parts(table: Union[Table, View], context: Context) -> None:
+    schema, bare = context.schema(table), clip(table.name)
+    columns = (
+        kept_columns(table) if isinstance(table, Table) else [column for column in table.columns if not column.hidden]
+    )
+    for column in columns:
+        if column.comment:
+            _comment(
+                "COLUMN",
+                f"{context.qualified(table)}.{quote(clip(column.name))}",
+                column.comment,
+                clip(column.name),
+                schema,
+                bare,
+                context,
+            )
+    indexes = [table.primary_index, *table.indexes] if isinstance(table, Table) else table.indexes
+    if isinstance(table, Table):
+        indexes += [index_instead(constraint, table) for constraint in table.unique_without_index]
+    for index in indexes:
+        made = index_of(table, index, context)
+        if index.comment and made is not None:
+            _comment("INDEX", quote(schema, made[1]), index.comment, made[1], schema, bare, context)
+
+
+def _on_constraints(table: Table, context: Context) -> None:
+    items: list[Any] = [*table.checks, *table.foreign_keys]
+    for item in items:
+        if item.comment:
+            target = f"{quote(clip(item.name))} ON {context.qualified(table)}"
+            _comment(
+                "CONSTRAINT", target, item.comment, clip(item.name), context.schema(table), clip(table.name), context
+            )

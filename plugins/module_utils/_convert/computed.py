@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Computed columns that PostgreSQL cannot compute: their stored values travel as data."""
+
+from __future__ import annotations
+
+import copy
+
+from .._errors import UnsupportedError
+from .._model.catalog import Catalog, Column, Database, Finding, Table
+from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
+from .._model.stored_columns import shard_columns
+from . import expressions
+from .context import Context
+from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
+
+_EXACT_SCALE = 12
+"""Digits after the point that both sides agree on where a column's declared type rounds to them."""
+_CODES = ("virtual_column_left_out", "computed_column_as_data", "needs_left_out_column")
+
+
+def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = DEFAULT_POLICIES) -> None:
+    """Turn stored computed columns without a counterpart into plain columns, with a finding each; drop virtual ones.
+
+    A stored column is a plain one, too, when PostgreSQL would compute its last digits or its text a little otherwise.
+    To be called before the columns that travel as data are chosen, that is before a decoder is built. Whether an
+    expression has a counterpart does not depend on the server, save for extensions: stored columns that need one which
+    may be missing keep their values as data, too; virtual ones, which have no data, stay until the server is known (see
+    ``fit_to_server``).
+    """
+    options = ConvertOptions(policies=policies)
+    for database in catalog.databases:
+        plain, extended = (
+            Context(database, ServerFeatures(), options),
+            Context(database, ServerFeatures(extensions=EXTENSIONS), options),
+        )
+        for table in database.tables:
+            _keep_stored_as_data(table, plain)
+            _leave_out_virtual(table, _impossible(table, extended), extended)
+        catalog.findings += [
+            finding
+            for context in (plain, extended)
+            for finding in context.conversion.findings
+            if finding.code in _CODES
+        ]
+
+
+def fit_to_server(
+    database: Database, features: ServerFeatures, options: ConvertOptions
+) -> tuple[Database, list[Finding]]:
+    """Return the database without the virtual computed columns that this server cannot compute, and a finding for
+    each."""
+    context = Context(database, features, options)
+    impossible = {table.id: _impossible(table, context) for table in database.tables}
+    if not any(impossible.values()):
+        return database, []
+    fitted = copy.deepcopy(database)
+    for table in fitted.tables:
+        _leave_out_virtual(table, impossible[table.id], context)
+    return fitted, [finding for finding in context.conversion.findings if finding.code in _CODES]
+
+
+def _computed(table: Table, virtual: bool) -> list[Column]:
+    shards = shard_columns(table)
+    return [
+        column
+        for column in table.columns
+        if column.computed and column.virtual == virtual and not column.inaccessible and column.name not in shards
+    ]
+
+
+def _keep_stored_as_data(table: Table, context: Context) -> None:
+    for column in _computed(table, virtual=False):
+        where = context.full_name(table, column.name)
+        rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
+        try:
+            expressions.convert(
+                column.computed, context, where, expressions.column_types(table.columns), exact=not rounded
+            )
+        except UnsupportedError as error:
+            context.find(
+                "computed_column_as_data",
+                "warning",
+                where,
+                f"The computed column becomes a plain one that keeps its values. {error}",
+                "Write a trigger if new rows need the value computed.",
+            )
+            column.computed = ""
+
+
+def _impossible(table: Table, context: Context) -> dict[int, str]:
+    """Return the virtual columns without a counterpart, by id, and why."""
+    found = {}
+    for column in _computed(table, virtual=True):
+        try:
+            expressions.convert(
+                column.computed, context, context.full_name(table, column.name), expressions.column_types(table.columns)
+            )
+        except UnsupportedError as error:
+            found[column.id] = str(error)
+    return found
+
+
+def _leave_out_virtual(table: Table, impossible: dict[int, str], context: Context) -> None:
+    for column in table.columns:
+        if column.id in impossible:
+            context.find(
+                "virtual_column_left_out",
+                "error",
+                context.full_name(table, column.name),
+                f"The virtual computed column is left out. {impossible[column.id]}",
+                "Add it by hand; it holds no data of its own.",
+            )
+    if impossible:
+        table.columns = [column for column in table.columns if column.id not in impossible]
+        _leave_out_users(table, set(impossible), context)
+
+
+def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:
+    """Leave out the indexes and constraints of columns that are gone, each with a finding; expressions and predicates
+    name theirs."""
+    names = {column.name for column in table.columns}
+
+    def named(text: str) -> bool:
+        return bool(text) and not expressions.column_names(text, context.full_name(table)) <= names
+
+    def kept(name: str, column_ids: set[int], *texts: str) -> bool:
+        uses = bool(gone & column_ids) or any(map(named, texts))
+        if uses:
+            context.find(
+                "needs_left_out_column",
+                "error",
+                context.full_name(table, name),
+                "The index or constraint is left out with the virtual column that it uses.",
+            )
+        return not uses
+
+    computed = {column.id: column.computed for column in table.columns if column.inaccessible}
+    table.indexes = [
+        index
+        for index in table.indexes
+        if kept(
+            index.name,
+            {part.column_id for part in index.columns} | set(index.stored_column_ids),
+            index.predicate,
+            *(computed.get(part.column_id, "") for part in index.columns),
+        )
+    ]
+    table.checks = [check for check in table.checks if kept(check.name, set(check.column_ids))]
+    table.foreign_keys = [key for key in table.foreign_keys if kept(key.name, set(key.column_ids))]
+    table.unique_without_index = [
+        item for item in table.unique_without_index if kept(item.name, set(item.column_ids), item.predicate)
+    ]

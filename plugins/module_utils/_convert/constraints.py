@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Check constraints and foreign keys."""
+
+from __future__ import annotations
+
+from .._errors import UnsupportedError
+from .._model.catalog import ForeignKey, Table
+from .._model.conversion_policies import TEXT
+from .._model.names import clip, quote
+from .._model.object_numbers import OBJECT_IDENTIFIERS
+from .._model.stored_columns import shard_columns
+from . import expressions, needs
+from .context import Context
+from .definitions import CheckDefinition, ForeignKeyDefinition
+from .statements import Need
+from .tables import kept_columns
+
+_WRITING_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
+
+
+def create_checks(table: Table, context: Context) -> None:
+    """Add the check constraints; those that CockroachDB has not validated are NOT VALID here, too."""
+    columns = expressions.column_types(kept_columns(table))
+    shards = {column.id for column in table.columns if column.name in shard_columns(table)}
+    for check in table.checks:
+        if shards & set(check.column_ids):
+            # It goes with the column that only serves a hash-sharded index.
+            continue
+        where = context.full_name(table, check.name)
+        try:
+            found = expressions.convert(check.expression, context, where, columns)
+        except UnsupportedError as error:
+            context.find(
+                "check_left_out",
+                "error",
+                where,
+                f"The check constraint is left out. {error}",
+                "Add it by hand with ALTER TABLE.",
+            )
+            continue
+        context.report_cut(check.name, where)
+        step, name = "late" if found.calls & context.late_functions else "check", clip(check.name)
+        _report_validity(check.validated, where, context)
+        made = CheckDefinition(found.sql, check.validated)
+        text, calls = made.create(quote(name), context.qualified(table)), needs.of_calls(found.calls, context)
+        context.conversion.add(
+            step, "check", text, name, context.schema(table), clip(table.name), expects=made, needs=calls
+        )
+
+
+def _report_validity(validated: bool, where: str, context: Context) -> None:
+    if not validated:
+        context.find(
+            "not_valid",
+            "info",
+            where,
+            "The constraint is NOT VALID, as in CockroachDB: rows from before it may break it.",
+            "Run ALTER TABLE … VALIDATE CONSTRAINT when they are cleaned.",
+        )
+
+
+def create_foreign_keys(table: Table, context: Context) -> None:
+    """Add the foreign keys; the keys and unique indexes of all tables have to be known."""
+    for key in table.foreign_keys:
+        where = context.full_name(table, key.name)
+        referenced = context.tables.get(key.referenced_table_id)
+        if referenced is None:
+            context.find(
+                "foreign_key_left_out",
+                "error",
+                where,
+                "The foreign key is left out: the table it refers to is in another database or not in the backup.",
+                "PostgreSQL has no foreign keys between databases.",
+            )
+            continue
+        if (referenced.id, frozenset(key.referenced_column_ids)) not in context.unique_keys:
+            context.find(
+                "foreign_key_left_out",
+                "error",
+                where,
+                f"The foreign key is left out: {context.full_name(referenced)} has no key or unique index on the "
+                "columns it refers to that PostgreSQL takes.",
+                "Make one, then add the foreign key by hand.",
+            )
+            continue
+        _create_foreign_key(key, table, referenced, context, where)
+
+
+def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: str) -> None:
+    own, other = context.columns(table), context.columns(referenced)
+    pairs = [
+        (own[left].type.oid, other[right].type.oid) for left, right in zip(key.column_ids, key.referenced_column_ids)
+    ]
+    if context.options.policies.object_identifiers == TEXT and any(
+        (left in OBJECT_IDENTIFIERS) != (right in OBJECT_IDENTIFIERS) for left, right in pairs
+    ):
+        context.find(
+            "foreign_key_left_out",
+            "error",
+            where,
+            "The foreign key is left out: it joins object identifiers, which become text, with plain numbers.",
+            "Keep the numbers (object_identifiers: oid) to have the foreign key.",
+        )
+        return
+    on_delete, on_update = key.on_delete, key.on_update
+    if any(own[column_id].computed for column_id in key.column_ids):
+        on_delete = "NO ACTION" if on_delete in ("SET NULL", "SET DEFAULT") else on_delete
+        on_update = "NO ACTION" if on_update in _WRITING_ACTIONS else on_update
+        if (on_delete, on_update) != (key.on_delete, key.on_update):
+            context.find(
+                "foreign_key_action",
+                "warning",
+                where,
+                "The action becomes NO ACTION: PostgreSQL does not write into a computed column.",
+            )
+    context.report_cut(key.name, where)
+    if key.match == "PARTIAL":
+        context.find(
+            "foreign_key_match",
+            "warning",
+            where,
+            "MATCH PARTIAL becomes MATCH SIMPLE: PostgreSQL has no partial match.",
+        )
+    _report_validity(key.validated, where, context)
+    made = ForeignKeyDefinition(
+        tuple(clip(own[column_id].name) for column_id in key.column_ids),
+        (context.schema(referenced), clip(referenced.name)),
+        tuple(clip(other[column_id].name) for column_id in key.referenced_column_ids),
+        "FULL" if key.match == "FULL" else "SIMPLE",
+        on_delete,
+        on_update,
+        key.validated,
+    )
+    sql = made.create(quote(clip(key.name)), context.qualified(table))
+    other_table = [Need("relation", clip(referenced.name), context.schema(referenced))]
+    context.conversion.add(
+        "foreign_key",
+        "foreign_key",
+        sql,
+        clip(key.name),
+        context.schema(table),
+        clip(table.name),
+        expects=made,
+        needs=other_table,
+    )

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What every part of one database's conversion shares: names by id, extensions, collations, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+from .._errors import UnsupportedError
+from .._model.catalog import USER_TYPE_OID_BASE, Column, Database, Function, Sequence, Table, UserType, View
+from .._model.names import MAX_BYTES, Scope, clip, literal, quote
+from .definitions import CollationDefinition, Existence
+from .server_features import ConvertOptions, ServerFeatures
+from .statements import Conversion
+
+Relation = Union[Table, View, Sequence]
+
+
+@dataclass
+class Context:
+    """Made once for each database. ``conversion`` collects the result."""
+
+    database: Database
+    features: ServerFeatures
+    options: ConvertOptions
+    conversion: Conversion = field(default_factory=Conversion)
+    scope: Scope = field(default_factory=Scope)
+    available_roles: frozenset[str] = frozenset()
+    identity_sequence_ids: set[int] = field(default_factory=set)
+    """Sequences that become part of an identity column."""
+    owned_sequence_ids: set[int] = field(default_factory=set)
+    """Sequences that belong to a column by OWNED BY."""
+    row_id_sequences: list[tuple[Table, Column, str]] = field(default_factory=list)
+    """Sequences made for unique_rowid(): table, column, bare name."""
+    called_row_ids: set[tuple[int, str]] = field(default_factory=set)
+    """Those of them that a default or a trigger calls by name (table id, bare name): who writes rows needs a right to
+    them."""
+    row_id_functions: dict[str, str] = field(default_factory=dict)
+    """The functions that stand for unique_rowid() and unordered_unique_rowid(): CockroachDB's name to the quoted
+    one."""
+    row_id_sequence: str = ""
+    """The quoted name of the sequence that these functions share, once it is made."""
+    index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
+    """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
+    unique_keys: set[tuple[int, frozenset[int]]] = field(default_factory=set)
+    """(table id, column ids) of every key or index that a foreign key can refer to."""
+    missing_views: set[int] = field(default_factory=set)
+    missing_functions: set[int] = field(default_factory=set)
+    """User-defined functions that are left out."""
+    late_functions: set[int] = field(default_factory=set)
+    """User-defined functions that are made after the tables and views that they need."""
+    _extensions: set[str] = field(default_factory=set)
+    _collations: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.schemas = {schema.id: clip(schema.name) for schema in self.database.schemas}
+        self.tables = {table.id: table for table in self.database.tables}
+        self.sequences = {sequence.id: sequence for sequence in self.database.sequences}
+        self.types = {item.id: item for item in self.database.types}
+        self.relations: dict[int, Relation] = {
+            **self.tables,
+            **self.sequences,
+            **{view.id: view for view in self.database.views},
+        }
+
+    def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
+        """Report something about the object with this full name."""
+        self.conversion.find(code, severity, name, message, advice)
+
+    def report_cut(self, name: str, where: str) -> None:
+        """Report a name that PostgreSQL does not take as it is; ``where`` is the full name."""
+        if clip(name) != name:
+            reason = (
+                "shortened to 63 bytes"
+                if len(name.encode("utf-8")) > MAX_BYTES
+                else "changed, for PostgreSQL's tables have a column of this name"
+            )
+            self.find("name_cut", "warning", where, f"The name is {reason}: {clip(name)}.", "Use the new name.")
+
+    def schema(self, item: Union[Relation, UserType]) -> str:
+        """Return the bare name of the schema of an object."""
+        return self.schemas[item.schema_id]
+
+    def full_name(self, item: Union[Relation, UserType], part: str = "") -> str:
+        """Return ``database.schema.object[.part]`` as findings show it."""
+        return ".".join(name for name in (self.database.name, self.schema(item), item.name, part) if name)
+
+    def qualified(self, item: Union[Relation, UserType]) -> str:
+        """Return ``"schema"."object"``."""
+        return quote(self.schema(item), clip(item.name))
+
+    def user_type(self, type_id: int, where: str) -> str:
+        """Return the quoted name of an enum, composite type or domain; raises UnsupportedError when it is not there."""
+        if type_id not in self.types:
+            raise UnsupportedError(f"{where}: the type with the id {type_id} is not in the backup")
+        return self.qualified(self.types[type_id])
+
+    def user_type_of_oid(self, oid: int, where: str) -> UserType:
+        """Return the type that an expression names by ``@oid``."""
+        number = oid - USER_TYPE_OID_BASE
+        if number not in self.types:
+            raise UnsupportedError(f"{where}: the type with the oid {oid} is not in the backup")
+        return self.types[number]
+
+    def function_of_oid(self, oid: int, where: str) -> Function:
+        """Return the user-defined function that a text names by [FUNCTION oid]."""
+        for function in self.database.functions:
+            if function.id == oid - USER_TYPE_OID_BASE:
+                return function
+        raise UnsupportedError(f"{where}: the function with the oid {oid} is not in the backup")
+
+    def relation_named(self, schema: str, name: str) -> Optional[Union[Table, View]]:
+        """Return the table or view of this name, for a name without a schema the first one in any schema; None when
+        there is none."""
+        relations: list[Union[Table, View]] = [*self.database.tables, *self.database.views]
+        for relation in relations:
+            if relation.name == name and (not schema or self.schema(relation) == clip(schema)):
+                return relation
+        return None
+
+    def named(self, relations: Iterable[Relation], schema: str, name: str) -> Optional[Relation]:
+        """Return the one of this name, for a name without a schema the one in public, else the only one; None when
+        there is none."""
+        found = [item for item in relations if item.name == name and (not schema or self.schema(item) == clip(schema))]
+        found = [item for item in found if self.schema(item) == "public"] or found
+        return found[0] if len(found) == 1 else None
+
+    def use_extension(self, name: str) -> bool:
+        """Have the extension created when the server has it; False when it does not."""
+        if name not in self.features.extensions:
+            return False
+        if name not in self._extensions:
+            self._extensions.add(name)
+            self.conversion.add(
+                "extension", "extension", f"CREATE EXTENSION IF NOT EXISTS {quote(name)}", name, expects=Existence()
+            )
+        return True
+
+    def collation(self, locale: str, where: str) -> str:
+        """Return the quoted name of an ICU collation for CockroachDB's locale, '' when the server has no ICU."""
+        if not self.features.icu:
+            self.find(
+                "collation_left_off",
+                "warning",
+                where,
+                f"The collation {locale} is left off: the server was built without ICU.",
+                "Sorting follows the database's collation. Use a server with ICU to keep it.",
+            )
+            return ""
+        if locale not in self._collations:
+            name = clip(locale)
+            self._collations[locale] = quote("public", name)
+            tag = locale.replace("_", "-")
+            loose = ", deterministic = false" if "-u-" in tag and "ks-level" in tag else ""
+            made = CollationDefinition(f"provider = icu, locale = {literal(tag)}{loose}")
+            self.conversion.add("type", "collation", made.create(quote("public", name)), name, "public", expects=made)
+        return self._collations[locale]
+
+    def columns(self, table: Union[Table, View]) -> dict[int, Column]:
+        """Return the columns of a table by id."""
+        return {column.id: column for column in table.columns}

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Convert one database: catalog in, PostgreSQL commands and findings out."""
+
+from __future__ import annotations
+
+from typing import Any, Union
+
+from .._errors import UnsupportedError
+from .._model.catalog import Database, Role, UserType
+from .._model.names import MAX_BYTES, clip, quote
+from .comments import create_comments
+from .computed import fit_to_server
+from .constraints import create_checks, create_foreign_keys
+from .context import Context
+from .database_settings import create_settings
+from .default_privileges import create_default_privileges
+from .definitions import CompositeDefinition, EnumDefinition, Existence
+from .domains import create_domain
+from .grants import available_roles, create_grants
+from .indexes import create_indexes, create_primary_key
+from .routines import add_routine, convert_routines, full_name
+from .row_level_security import create_policies
+from .sequence_bounds import fit_sequences, identity_sequence
+from .sequences import continue_after_data, create_sequence, own_sequence, set_value
+from .server_features import ConvertOptions, ServerFeatures
+from .statements import Conversion
+from .tables import create_table
+from .triggers import create_on_update
+from .types import type_name
+from .unique_without_index import create_unique_without_index
+from .user_triggers import create_triggers
+from .views import create_views
+
+_TYPE_ORDER = {"domain": 1, "composite": 2}
+
+
+def convert_database(
+    database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions
+) -> Conversion:
+    """Return the commands that make ``database`` in an empty PostgreSQL database, in load order, with findings.
+
+    What cannot be kept is left out with a finding; a column type without any counterpart raises UnsupportedError.
+    """
+    database, findings = fit_to_server(database, features, options)
+    database, fitted = fit_sequences(database)
+    context = Context(database, features, options)
+    context.conversion.findings += [*findings, *fitted]
+    context.available_roles = available_roles(roles, context)
+    _claim_names(context)
+    for schema in database.schemas:
+        bare = context.schemas[schema.id]
+        context.conversion.add(
+            "schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare, expects=Existence()
+        )
+    # Domains are based on enums, and composite types may have fields of both.
+    for user_type in sorted(database.types, key=lambda item: _TYPE_ORDER.get(item.kind, 0)):
+        _create_type(user_type, context)
+    routines = convert_routines(context)
+    for routine in routines.values():
+        if not routine.late:
+            add_routine(routine, "function", context)
+    _create_tables_and_sequences(context)
+    for table in database.tables:
+        create_primary_key(table, context)
+    for table in database.tables:
+        create_indexes(table, context)
+        create_unique_without_index(table, context)
+        create_checks(table, context)
+        create_on_update(table, context)
+        create_triggers(table, context)
+        create_policies(table, context)
+    for table in database.tables:
+        create_foreign_keys(table, context)
+    _set_sequences(context)
+    create_views(context, {number: routine for number, routine in routines.items() if routine.late})
+    _report_the_rest(context)
+    create_comments(context, routines)
+    create_grants(context, routines)
+    create_default_privileges(context)
+    create_settings(context)
+    context.conversion.sort()
+    return context.conversion
+
+
+def _claim_names(context: Context) -> None:
+    """Tables, views, sequences and types keep their names; indexes and helpers take what is left."""
+    items: list[Any] = [
+        *context.database.tables,
+        *context.database.views,
+        *context.database.sequences,
+        *context.database.types,
+    ]
+    for item in items:
+        context.scope.claim(context.schema(item), item.name)
+        context.report_cut(item.name, context.full_name(item))
+    for schema in context.database.schemas:
+        context.report_cut(schema.name, f"{context.database.name}.{schema.name}")
+    for function in context.database.functions:
+        context.scope.reserve(context.schemas[function.schema_id], function.name)
+        context.report_cut(function.name, full_name(function, context))
+
+
+def _create_type(user_type: UserType, context: Context) -> None:
+    if user_type.kind == "domain":
+        create_domain(user_type, context)
+        return
+    schema, name = context.schema(user_type), clip(user_type.name)
+    if user_type.kind == "composite":
+        where = context.full_name(user_type)
+        for field in user_type.field_names:
+            context.report_cut(field, context.full_name(user_type, field))
+        made: Union[EnumDefinition, CompositeDefinition] = CompositeDefinition(
+            tuple(
+                (clip(field), type_name(kind, context, where))
+                for field, kind in zip(user_type.field_names, user_type.fields)
+            )
+        )
+    else:
+        too_long = [member.name for member in user_type.members if len(member.name.encode("utf-8")) > MAX_BYTES]
+        if too_long:
+            raise UnsupportedError(
+                f"{context.full_name(user_type)}: the enum's value {too_long[0]} is longer than {MAX_BYTES} bytes; "
+                "rename it in CockroachDB with ALTER TYPE"
+            )
+        made = EnumDefinition(tuple(member.name for member in user_type.members))
+    context.conversion.add("type", "type", made.create(quote(schema, name)), name, schema, expects=made)
+
+
+def _create_tables_and_sequences(context: Context) -> None:
+    for table in context.database.tables:
+        for column in table.columns:
+            sequence = identity_sequence(column, context.sequences) if column.identity else None
+            if sequence is not None:
+                context.identity_sequence_ids.add(sequence.id)
+    for sequence in context.database.sequences:
+        if sequence.id not in context.identity_sequence_ids:
+            create_sequence(sequence, context)
+    for table in context.database.tables:
+        create_table(table, context)
+
+
+def _set_sequences(context: Context) -> None:
+    for sequence in context.database.sequences:
+        set_value(sequence, context)
+        own_sequence(sequence, context)
+    for table, column, name in context.row_id_sequences:
+        continue_after_data(context.schema(table), name, table, column, context)
+
+
+def _report_the_rest(context: Context) -> None:
+    database = context.database
+    if database.regions:
+        context.find(
+            "regions",
+            "info",
+            database.name,
+            f"The database's regions ({', '.join(database.regions)}) have no counterpart.",
+        )

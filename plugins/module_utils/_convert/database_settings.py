@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Session defaults of a database (ALTER DATABASE … SET)."""
+
+from __future__ import annotations
+
+import csv
+
+from .._model.names import clip, literal, quote
+from .context import Context
+from .database_commands import on_database
+from .definitions import Setting
+
+_SEARCH_PATH = "search_path"
+_KNOWN = frozenset(
+    (
+        "application_name",
+        "bytea_output",
+        "client_min_messages",
+        "datestyle",
+        "default_transaction_read_only",
+        "extra_float_digits",
+        "idle_in_transaction_session_timeout",
+        "intervalstyle",
+        "lock_timeout",
+        "search_path",
+        "statement_timeout",
+        "timezone",
+    )
+)
+_DURATIONS = frozenset(("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"))
+_UNITS = ("us", "ms", "s", "min", "h", "d", "")
+
+
+def create_settings(context: Context) -> None:
+    """Add the settings that mean the same in PostgreSQL; the others are named in one finding."""
+    lost = []
+    for setting in context.database.settings:
+        name, _equals, value = setting.partition("=")
+        text = _value(name, value)
+        if not text:
+            lost.append(setting)
+            continue
+        template = f"ALTER DATABASE %I SET {quote(name)} TO {text}".replace("%", "%%").replace("%%I", "%I", 1)
+        on_database(
+            "setting",
+            "database_setting",
+            template,
+            context,
+            name.lower(),
+            expects=Setting(text if name == _SEARCH_PATH else value),
+        )
+    if lost:
+        context.find(
+            "database_settings",
+            "info",
+            context.database.name,
+            f"Session defaults of the database are not carried over: {', '.join(lost)}.",
+            "Set those that have a counterpart with ALTER DATABASE … SET.",
+        )
+
+
+def _value(name: str, value: str) -> str:
+    """Return the value as SQL, '' when PostgreSQL does not know the setting or would read the value otherwise."""
+    if name not in _KNOWN:
+        return ""
+    if name == _SEARCH_PATH:
+        names = next(csv.reader([value], skipinitialspace=True), [])
+        return ", ".join(quote(clip(name.strip())) for name in names if name.strip())
+    if name in _DURATIONS and value.lstrip("0123456789") not in _UNITS:
+        return ""
+    return literal(value)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""ALTER DEFAULT PRIVILEGES: what the objects that a role makes later are granted."""
+
+from __future__ import annotations
+
+from .._model.catalog import DefaultPrivileges, Grant
+from .._model.names import quote
+from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
+from .context import Context
+from .definitions import EVERYBODY, DefaultPrivilege
+from .grants import allowed, split_privileges
+from .statements import Need
+
+_EVERYBODY = "public"
+
+
+def create_default_privileges(context: Context) -> None:
+    """Add the default privileges of the database and of its schemas."""
+    if context.options.grants == "skip":
+        return
+    for item in context.database.default_privileges:
+        _create(item, "", context.database.name, context)
+    for schema in context.database.schemas:
+        for item in schema.default_privileges:
+            _create(item, context.schemas[schema.id], f"{context.database.name}.{schema.name}", context)
+
+
+def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) -> None:
+    if not item.role or item.role in BUILT_IN_ROLES:
+        _leave_out(item, where, f"they are for {item.role or 'ALL ROLES'}, whom PostgreSQL does not know", context)
+        return
+    for grant in item.grants:
+        everybody = grant.role == _EVERYBODY
+        if grant.role in BUILT_IN_ROLES and not everybody or grant.role == item.role:
+            continue
+        missing = [
+            role for role in (item.role, grant.role) if role not in context.available_roles and role != _EVERYBODY
+        ]
+        if missing:
+            _leave_out(item, where, f"the target has no role {', '.join(missing)}", context)
+            continue
+        known = allowed(item.kind.removesuffix("S"), context)
+        lost = (
+            grant.privileges
+            if schema and item.kind == "SCHEMAS"
+            else [name for name in grant.privileges if name not in ("ALL", *known)]
+        )
+        if lost:
+            _report([Grant(grant.role, lost)], item, where, f"{', '.join(lost)} has no counterpart", context)
+        for names, option in zip(split_privileges(grant, known), ("", " WITH GRANT OPTION")):
+            if names and not (schema and item.kind == "SCHEMAS"):
+                sql = (
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE "
+                    f"{quote(item.role)}{f' IN SCHEMA {quote(schema)}' if schema else ''} "
+                    f"GRANT {', '.join(names)} ON {item.kind} TO {'PUBLIC' if everybody else quote(grant.role)}{option}"
+                )
+                expects = DefaultPrivilege(
+                    item.role, schema, item.kind, EVERYBODY if everybody else grant.role, tuple(names), bool(option)
+                )
+                context.conversion.add(
+                    "grant",
+                    "default_privilege",
+                    sql,
+                    item.role,
+                    schema,
+                    expects=expects,
+                    needs=[Need("role", item.role)],
+                )
+
+
+def _leave_out(item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:
+    _report(
+        [grant for grant in item.grants if grant.role not in BUILT_IN_ROLES or grant.role == _EVERYBODY],
+        item,
+        where,
+        reason,
+        context,
+    )
+
+
+def _report(told: list[Grant], item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:
+    granted = "; ".join(f"{', '.join(grant.privileges)} to {grant.role}" for grant in told)
+    if granted:
+        context.find(
+            "default_privileges",
+            "warning",
+            where,
+            f"Default privileges on {item.kind.lower()} are left out ({granted}): {reason}.",
+            "Run ALTER DEFAULT PRIVILEGES in PostgreSQL for the roles that create objects.",
+        )

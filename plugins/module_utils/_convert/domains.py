@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""CREATE DOMAIN, and its checks."""
+
+from __future__ import annotations
+
+from .._errors import UnsupportedError
+from .._model.catalog import Check, SqlType, UserType
+from .._model.domains import base_type
+from .._model.names import clip, quote
+from . import expressions
+from .context import Context
+from .definitions import DomainCheckDefinition, DomainDefinition
+from .types import column_type
+
+_VALUE = "value"
+"""What both call the value in a check: PostgreSQL takes a column of this name for its keyword VALUE."""
+
+
+def create_domain(item: UserType, context: Context) -> None:
+    """Add a domain before the tables, and its checks: those that CockroachDB has not validated come when the rows are
+    there, and are NOT VALID, too."""
+    where, schema, name = context.full_name(item), context.schema(item), clip(item.name)
+    base = base_type(item)
+    made = DomainDefinition(
+        column_type(base, context, where), _default(item, context, where), item.not_null, clip(item.not_null_name)
+    )
+    context.report_cut(item.not_null_name, f"{where}.{item.not_null_name}")
+    context.conversion.add("type", "domain", made.create(quote(schema, name)), name, schema, expects=made)
+    for check in item.checks:
+        _create_check(check, item, base, context)
+
+
+def _default(item: UserType, context: Context, where: str) -> str:
+    if not item.default:
+        return ""
+    try:
+        return expressions.convert(item.default, context, where).sql
+    except UnsupportedError as error:
+        context.find(
+            "default_left_out",
+            "error",
+            where,
+            f"The default {item.default} is left out. {error}",
+            "Set a default by hand with ALTER DOMAIN.",
+        )
+        return ""
+
+
+def _create_check(check: Check, item: UserType, base: SqlType, context: Context) -> None:
+    where, schema, domain, name = (
+        context.full_name(item, check.name),
+        context.schema(item),
+        clip(item.name),
+        clip(check.name),
+    )
+    try:
+        expression = expressions.convert(check.expression, context, where, {_VALUE: base})
+    except UnsupportedError as error:
+        context.find(
+            "check_left_out",
+            "error",
+            where,
+            f"The domain's check is left out. {error}",
+            "Add it by hand with ALTER DOMAIN.",
+        )
+        return
+    context.report_cut(check.name, where)
+    if not check.validated:
+        context.find(
+            "not_valid",
+            "info",
+            where,
+            "The domain's check is NOT VALID, as in CockroachDB: rows from before it may break it.",
+            "Run ALTER DOMAIN … VALIDATE CONSTRAINT when they are cleaned.",
+        )
+    made = DomainCheckDefinition(expression.sql, check.validated)
+    step = "type" if check.validated else "check"
+    context.conversion.add(
+        step, "domain_check", made.create(quote(name), quote(schema, domain)), name, schema, domain, expects=made
+    )

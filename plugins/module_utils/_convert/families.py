@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What CockroachDB takes the type of an expression's part to be, as far as its text tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from .._model.catalog import SqlType
+from . import spatial_functions
+
+try:
+    from sqlglot import exp
+except ImportError:  # named by libraries.missing()
+    exp = None
+
+_RETURNS = {
+    "int": """length char_length character_length octet_length bit_length ascii strpos count row_number rank dense_rank ntile nextval currval lastval setval
+    array_length array_lower array_upper array_position cardinality array_ndims masklen family div_int get_bit get_byte jsonb_array_length
+    json_array_length unique_rowid unordered_unique_rowid width_bucket sum_int extract_duration levenshtein crc32c crc32ieee fnv32 fnv32a fnv64 fnv64a
+    num_nulls num_nonnulls bit_count regr_count pg_column_size pg_backend_pid vector_dims nlevel index""",
+    "float": """random pi sin cos tan cot asin acos atan atan2 sinh cosh tanh degrees radians cbrt extract date_part percent_rank cume_dist corr
+    covar_pop covar_samp regr_avgx regr_avgy regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy acosd acosh asind asinh atan2d atand atanh cosd
+    cotd sind tand similarity cosine_distance inner_product l1_distance l2_distance vector_norm ts_rank""",
+    "string": """lower upper concat concat_ws substr substring left right lpad rpad ltrim rtrim btrim trim initcap repeat replace reverse split_part translate
+    chr md5 sha1 sha224 sha256 sha384 sha512 to_hex encode format quote_ident quote_literal quote_nullable regexp_replace regexp_extract overlay host abbrev
+    text jsonb_typeof json_typeof json_extract_path_text jsonb_extract_path_text jsonb_pretty to_char strftime experimental_strftime string_agg
+    array_to_string current_user session_user current_database current_schema version timeofday current_setting from_uuid concat_agg
+    convert_from""",
+    "bytes": "decode uuid_v4 experimental_uuid_v4 to_uuid set_byte convert_to",
+    "bool": """isnan starts_with bool_and bool_or every json_valid isfinite like_escape not_like_escape ilike_escape not_ilike_escape similar_to_escape
+    not_similar_to_escape inet_same_family inet_contains_or_equals inet_contained_by_or_equals jsonb_exists_any jsonb_path_exists jsonb_path_match""",
+    "json": """to_json to_jsonb json_build_object jsonb_build_object json_build_array jsonb_build_array jsonb_set json_set jsonb_insert json_remove_path
+    json_extract_path jsonb_extract_path json_strip_nulls jsonb_strip_nulls json_agg jsonb_agg json_object_agg jsonb_object_agg row_to_json array_to_json
+    json_object jsonb_object jsonb_path_query jsonb_path_query_array jsonb_path_query_first""",
+    "ltree": "lca subltree subpath text2ltree",
+    "uuid": "gen_random_uuid uuid_generate_v4",
+    "timestamptz": """now current_timestamp transaction_timestamp statement_timestamp clock_timestamp strptime experimental_strptime make_timestamptz
+    to_timestamp hlc_to_timestamp""",
+    "timestamp": "localtimestamp make_timestamp parse_timestamp",
+    "date": "current_date make_date to_date parse_date",
+    "time": "parse_time",
+    "timetz": "parse_timetz",
+    "interval": "age justify_days justify_hours justify_interval parse_interval",
+    "tsvector": "to_tsvector",
+    "tsquery": "to_tsquery plainto_tsquery phraseto_tsquery",
+    "inet": "netmask hostmask broadcast network set_masklen",
+}
+_BY_FUNCTION = {
+    name: family
+    for table in (_RETURNS, spatial_functions.RETURNS)
+    for family, names in table.items()
+    for name in names.split()
+}
+_LIKE_ARGUMENT = frozenset(
+    """abs ceil ceiling floor round trunc sign mod div pow power greatest least coalesce ifnull nvl nullif max min first_value
+last_value nth_value lag lead any_value sqrt ln log exp""".split()
+)
+"""Functions that return the type of their arguments."""
+_AVERAGES = frozenset(
+    ("avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sqrdiff", "sum")
+)
+_NAMED_TYPES = {
+    "integer": "int",
+    "bigint": "int",
+    "bytea": "bytes",
+    "VARCHAR": "string",
+    "bit varying": "bit",
+    "tsvector": "tsvector",
+    "tsquery": "tsquery",
+    "interval": "interval",
+}
+"""Types of converted parts that go by PostgreSQL's own name."""
+_NUMBERS = ("float", "decimal", "int")
+_IN_ANOTHER_ZONE = {"timestamp": "timestamptz", "timestamptz": "timestamp"}
+_TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
+
+
+@dataclass
+class Scope:
+    """Columns by name, and by (alias, name) in a query. A name that means several types is left out."""
+
+    columns: dict[str, SqlType] = field(default_factory=dict)
+    qualified: dict[tuple[str, str], SqlType] = field(default_factory=dict)
+
+    def find(self, column: Any) -> Optional[SqlType]:
+        """Return the type of a column reference, None when it is not known."""
+        if column.table:
+            return self.qualified.get((column.table, column.name)) or (
+                self.columns.get(column.name) if not self.qualified else None
+            )
+        return self.columns.get(column.name)
+
+
+def declared_family(kind: SqlType) -> str:
+    """Return the family of a column; that of an array is its element's with ``[]``."""
+    return (
+        f"{declared_family(kind.element)}[]"
+        if kind.family == "array" and kind.element
+        else "string"
+        if kind.family == "collated"
+        else kind.family
+    )
+
+
+def type_family(data_type: Any) -> str:
+    """Return the family of a type in the text."""
+    kinds = exp.DataType.Type
+    name = data_type.this
+    if name == kinds.ARRAY or data_type.args.get("nested") and data_type.expressions:
+        inner = data_type.expressions[0] if data_type.expressions else None
+        return (type_family(inner) if isinstance(inner, exp.DataType) else "") + "[]"
+    if name in exp.DataType.INTEGER_TYPES:
+        return "int"
+    table = {
+        kinds.TEXT: "string",
+        kinds.VARCHAR: "string",
+        kinds.CHAR: "string",
+        kinds.NAME: "string",
+        kinds.DOUBLE: "float",
+        kinds.FLOAT: "float",
+        kinds.DECIMAL: "decimal",
+        kinds.VARBINARY: "bytes",
+        kinds.BOOLEAN: "bool",
+        kinds.DATE: "date",
+        kinds.TIMESTAMP: "timestamp",
+        kinds.TIMESTAMPTZ: "timestamptz",
+        kinds.TIME: "time",
+        kinds.TIMETZ: "timetz",
+        kinds.INTERVAL: "interval",
+        kinds.UUID: "uuid",
+        kinds.INET: "inet",
+        kinds.JSON: "json",
+        kinds.JSONB: "json",
+        kinds.BIT: "bit",
+        kinds.GEOMETRY: "geometry",
+        kinds.GEOGRAPHY: "geography",
+    }
+    if isinstance(name, exp.Interval):
+        return "interval"
+    if name in table:
+        return table[name]
+    kind = data_type.args.get("kind")
+    if isinstance(kind, exp.Var):
+        return _NAMED_TYPES.get(kind.name.split("(")[0], "")
+    return (
+        {"VARBIT": "bit", "char": "string"}.get(kind.name, "")
+        if isinstance(kind, exp.Identifier)
+        else "oid"
+        if isinstance(name, str)
+        else ""
+    )
+
+
+def family_of(node: Any, scope: Scope) -> str:
+    """Return the family (see catalog.model.SqlType) of an unconverted part, '' when the text does not tell."""
+    node = node.unnest() if isinstance(node, exp.Paren) else node
+    if isinstance(node, exp.Cast):
+        return type_family(node.args["to"])
+    if isinstance(node, exp.Column):
+        kind = scope.find(node)
+        return declared_family(kind) if kind else ""
+    if isinstance(node, exp.Literal):
+        return "string" if node.is_string else "int" if node.is_int else "decimal"
+    if isinstance(node, exp.Anonymous):
+        return _function(node.name.lower(), node.expressions, scope)
+    if isinstance(
+        node, (exp.Neg, exp.BitwiseNot, exp.Collate, exp.Order, exp.Window, exp.Filter, exp.Alias, exp.IgnoreNulls)
+    ):
+        return family_of(node.this, scope)
+    if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow)):
+        return _arithmetic(node, family_of(node.this, scope), family_of(node.expression, scope))
+    if isinstance(node, (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift, exp.BitwiseRightShift)):
+        return family_of(node.this, scope)
+    if isinstance(node, exp.DPipe):
+        return family_of(node.this, scope) or family_of(node.expression, scope)
+    if isinstance(node, exp.If):
+        return _first((node.args.get("true"), node.args.get("false")), scope)
+    if isinstance(node, exp.Case):
+        return _first(
+            (*(branch.args.get("true") for branch in node.args.get("ifs") or []), node.args.get("default")), scope
+        )
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select) and len(node.this.expressions) == 1:
+        return family_of(node.this.expressions[0], scope)
+    if isinstance(node, exp.Bracket):
+        return family_of(node.this, scope)[:-2] if family_of(node.this, scope).endswith("[]") else ""
+    if isinstance(node, exp.Array):
+        return (_first(node.expressions, scope) or "") + "[]"
+    if isinstance(node, exp.AtTimeZone):
+        return _IN_ANOTHER_ZONE.get(family_of(node.this, scope), "")
+    return _plain(node)
+
+
+def _plain(node: Any) -> str:
+    for classes, family in (
+        (
+            (exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim, exp.Overlay, exp.GroupConcat),
+            "string",
+        ),
+        ((exp.JSONExtract, exp.JSONBExtract), "json"),
+        ((exp.HexString,), "bytes"),
+        ((exp.BitString,), "bit"),
+        ((exp.Interval,), "interval"),
+        (
+            (
+                exp.Boolean,
+                exp.Connector,
+                exp.Not,
+                exp.Predicate,
+                exp.JSONBContainsAnyTopKeys,
+                exp.JSONBContainsAllTopKeys,
+                exp.MatchAgainst,
+            ),
+            "bool",
+        ),
+        ((exp.StrPosition,), "int"),
+        ((exp.Extract, exp.Sqrt, exp.Cbrt, exp.Distance, exp.Operator), "float"),
+        ((exp.CurrentTimestamp,), "timestamptz"),
+        ((exp.CurrentDate,), "date"),
+    ):
+        if isinstance(node, classes):
+            return family
+    return ""
+
+
+def _first(parts: Any, scope: Scope) -> str:
+    return next((family for family in (family_of(part, scope) for part in parts if part is not None) if family), "")
+
+
+def _function(name: str, arguments: list[Any], scope: Scope) -> str:
+    if name in _BY_FUNCTION:
+        return _BY_FUNCTION[name]
+    families = [family_of(argument, scope) for argument in arguments]
+    if name in _AVERAGES and families:
+        return "decimal" if families[0] == "int" else families[0]
+    if name in ("ceil", "ceiling", "floor", "round", "trunc") and families and families[0] == "int":
+        return "float"
+    if name in _LIKE_ARGUMENT:
+        known = [family for family in families if family]
+        return next((family for family in _NUMBERS if family in known), known[0] if known else "")
+    if name in spatial_functions.LIKE_ARGUMENT and families:
+        return families[0]
+    if name in ("array_agg", "array_append", "array_cat", "array_remove", "array_replace") and families:
+        return families[0] + "[]" if name == "array_agg" else families[0]
+    if name == "date_trunc" and len(families) > 1:
+        return {"date": "timestamptz", "time": "interval"}.get(families[1], families[1])
+    if name == "timezone" and len(families) > 1:
+        return _IN_ANOTHER_ZONE.get(families[1], "")
+    return families[0][:-2] if name == "unnest" and families and families[0].endswith("[]") else ""
+
+
+def _arithmetic(node: Any, left: str, right: str) -> str:
+    if left in _NUMBERS and right in _NUMBERS:
+        joined = next(family for family in _NUMBERS if family in (left, right))
+        return "decimal" if isinstance(node, exp.Div) and joined == "int" else joined
+    if "interval" in (left, right):
+        other = right if left == "interval" else left
+        return "timestamp" if other == "date" else other if other in _TIMES else "interval"
+    if left in _TIMES and left == right and isinstance(node, exp.Sub):
+        return "int" if left == "date" else "interval"
+    if {left, right} == {"date", "time"}:
+        return "timestamp"
+    if left in ("date", "json") or left in _NUMBERS and not right:
+        return left
+    return right if right == "float" and not left else ""

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Primary keys, unique constraints and indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Optional, Union
+
+from .._errors import UnsupportedError
+from .._model.catalog import Check, Column, ForeignKey, Index, IndexColumn, Table, View
+from .._model.names import clip, digest, quote, shorten
+from .._model.stored_columns import written_keys
+from . import expressions
+from .context import Context, Relation
+from .definitions import IndexDefinition, KeyDefinition
+from .immutable import immutable_sql
+from .statements import Need
+from .tables import kept_columns
+from .types import element_of, type_name
+
+_OLD_PRIMARY_NAME = "primary"
+_SCALARS = {"gin": "btree_gin", "gist": "btree_gist"}
+"""The extension by which an index of a method also takes numbers, texts and the like."""
+_MAX_DIMENSIONS = 2000
+_DISTANCES = {
+    "l2": "the Euclidean distance (<->)",
+    "ip": "the inner product (<#>)",
+    "cosine": "the cosine distance (<=>)",
+}
+
+
+def create_primary_key(table: Table, context: Context) -> None:
+    """Add the primary key; it is ascending, for PostgreSQL's keys have no direction."""
+    index, columns = table.primary_index, context.columns(table)
+    kept = written_keys(index, columns)
+    where = context.full_name(table, index.name)
+    name = _claim(index, _primary_name(table, context), table, context)
+    if any(part.descending for part in kept):
+        context.find(
+            "descending_primary_key",
+            "info",
+            where,
+            "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.",
+        )
+    if index.shard_column:
+        _report_hash(where, context)
+    if _has_interval(kept, columns):
+        _create_interval_key(name, kept, table, context, where)
+        context.index_names[table.id, index.id] = ("index", name)
+        return
+    made = KeyDefinition("PRIMARY KEY", _names(kept, columns))
+    _add("primary_key", "primary_key", made, name, table, context)
+    context.index_names[table.id, index.id] = ("constraint", name)
+    _note_unique(kept, table, context)
+
+
+def _primary_name(table: Table, context: Context) -> str:
+    """Return the key's name; up to v21.2 all are called "primary", and the name that PostgreSQL would choose may be
+    that of another constraint."""
+    if table.primary_index.name != _OLD_PRIMARY_NAME:
+        return table.primary_index.name
+    name = f"{table.name}_pkey"
+    constraints: list[Union[Check, ForeignKey]] = [*table.checks, *table.foreign_keys]
+    taken = any(item.name == name for item in constraints)
+    return shorten(name, "_" + digest(context.schema(table), name, table.name)) if taken else name
+
+
+def _note_unique(parts: list[IndexColumn], table: Table, context: Context) -> None:
+    context.unique_keys.add((table.id, frozenset(part.column_id for part in parts)))
+
+
+def _has_interval(parts: list[IndexColumn], columns: dict[int, Column]) -> bool:
+    return any(columns[part.column_id].type.family == "interval" for part in parts)
+
+
+def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, context: Context, where: str) -> None:
+    """Keep intervals apart by their binary form: PostgreSQL holds 1 month, 30 days and 720 hours to be equal,
+    CockroachDB does not."""
+    keys = []
+    for part in parts:
+        column = context.columns(table)[part.column_id]
+        text = quote(clip(column.name))
+        keys.append(f"(pg_catalog.interval_send({text}))" if column.type.family == "interval" else text)
+    context.find(
+        "interval_key",
+        "warning",
+        where,
+        "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 "
+        "hours, to CockroachDB not.",
+        "Make it a plain key if no two intervals are equal in PostgreSQL; a foreign key to it needs that.",
+    )
+    _add("primary_key", "unique_index", IndexDefinition(tuple(keys), unique=True), name, table, context)
+
+
+def _add(
+    step: str,
+    kind: str,
+    made: Union[KeyDefinition, IndexDefinition],
+    name: str,
+    table: Relation,
+    context: Context,
+    extensions: Iterable[str] = (),
+) -> None:
+    sql = made.create(quote(name), context.qualified(table))
+    needs = [Need("extension", extension) for extension in extensions]
+    context.conversion.add(step, kind, sql, name, context.schema(table), clip(table.name), expects=made, needs=needs)
+
+
+def create_indexes(table: Table, context: Context) -> None:
+    """Add every secondary index."""
+    for index in table.indexes:
+        create_index(index, table, context)
+
+
+def create_view_indexes(view: View, context: Context) -> None:
+    """Add the indexes of a materialized view; they are made after the view."""
+    table = Table(view.id, view.name, view.schema_id, view.columns)
+    for index in view.indexes:
+        create_index(index, table, context, step="view")
+
+
+def create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
+    """Add one index, or report that it is left out."""
+    where = context.full_name(table, index.name)
+    try:
+        if index.kind == "forward":
+            _create_forward(index, table, context, where, step)
+        elif index.kind == "inverted":
+            _create_inverted(index, table, context, where, step)
+        elif index.kind == "vector":
+            _create_vector(index, table, context, where, step)
+        else:
+            raise UnsupportedError(f"{where}: an index of the kind {index.kind} is not converted")
+    except UnsupportedError as error:
+        severity = "error" if index.unique else "warning"
+        context.find(
+            "index_left_out",
+            severity,
+            where,
+            f"The index is left out. {error}",
+            "Create one by hand where queries need it.",
+        )
+        return
+    if index.not_visible:
+        context.find(
+            "index_not_visible",
+            "info",
+            where,
+            "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always "
+            "uses it.",
+        )
+
+
+def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
+    name = context.scope.unique(context.schema(table), wanted, table.name)
+    if name != index.name:
+        context.find(
+            "index_renamed",
+            "info",
+            context.full_name(table, index.name),
+            f"The index is called {name} in PostgreSQL, where the indexes of a schema share one space of names (of at "
+            "most 63 bytes) with its tables.",
+        )
+    return name
+
+
+def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> tuple[str, ...]:
+    return tuple(clip(columns[part.column_id].name) for part in parts)
+
+
+def _report_hash(where: str, context: Context) -> None:
+    context.find(
+        "hash_sharded", "info", where, "The hash-sharded index becomes a plain one: its shards spread load over nodes."
+    )
+
+
+def _create_forward(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+    columns = context.columns(table)
+    parts = written_keys(index, columns)
+    has_expression = any(columns[part.column_id].inaccessible for part in parts)
+    plain = (
+        not index.predicate
+        and not has_expression
+        and not any(part.descending for part in parts)
+        and not index.created_explicitly
+    )
+    keys = tuple(_key(part, index, table, context, where) for part in parts)
+    predicate = _predicate(index, table, context, where)
+    included = tuple(
+        clip(columns[column_id].name)
+        for column_id in index.stored_column_ids
+        if columns[column_id].name != index.shard_column
+    )
+    name = _claim(index, index.name, table, context)
+    if index.shard_column:
+        _report_hash(where, context)
+    if index.unique and not index.predicate and not has_expression and not included and _has_interval(parts, columns):
+        _create_interval_key(name, parts, table, context, where)
+        context.index_names[table.id, index.id] = ("index", name)
+        return
+    if index.unique and not index.predicate and not has_expression:
+        _note_unique(parts, table, context)
+    if index.unique and plain and step == "index":
+        _add(step, "unique_constraint", KeyDefinition("UNIQUE", _names(parts, columns), included), name, table, context)
+        context.index_names[table.id, index.id] = ("constraint", name)
+        return
+    made = IndexDefinition(keys, index.unique, include=included, predicate=predicate)
+    _add(step, "unique_index" if index.unique else "index", made, name, table, context)
+    context.index_names[table.id, index.id] = ("index", name)
+
+
+def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:
+    """Return one key with CockroachDB's place of NULLs: first when ascending, last when descending."""
+    column = context.columns(table)[part.column_id]
+    text = _key_text(column, index, table, context, where)
+    if not column.nullable and not column.inaccessible:
+        return text + (" DESC" if part.descending else "")
+    return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
+
+
+def _key_text(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+    return _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
+
+
+def _expression(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+    columns = kept_columns(table)
+    expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
+    result = type_name(column.type, context, where)
+    return f"({immutable_sql(expression, context, context.schema(table), f'{table.name}_{index.name}_expr', where, result, columns)})"
+
+
+def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
+    if not index.predicate:
+        return ""
+    columns = kept_columns(table)
+    expression = expressions.convert(index.predicate, context, where, expressions.column_types(columns))
+    return immutable_sql(
+        expression, context, context.schema(table), f"{table.name}_{index.name}_where", where, "boolean", columns
+    )
+
+
+def _create_inverted(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+    columns = context.columns(table)
+    *leading, last = written_keys(index, columns)
+    method, key, extension = _inverted_key(columns[last.column_id], index, table, context, where)
+    keys = [key]
+    if leading and context.use_extension(_SCALARS[method]):
+        keys = [_key_text(columns[part.column_id], index, table, context, where) for part in leading] + keys
+    elif leading:
+        context.find(
+            "inverted_prefix",
+            "warning",
+            where,
+            f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.",
+        )
+    predicate = _predicate(index, table, context, where)
+    name = _claim(index, index.name, table, context)
+    extensions = [_SCALARS[method]] if len(keys) > 1 else []
+    extensions += [extension] if extension else []
+    _add(
+        step,
+        "index",
+        IndexDefinition(tuple(keys), method=method, predicate=predicate),
+        name,
+        table,
+        context,
+        extensions,
+    )
+    context.index_names[table.id, index.id] = ("index", name)
+
+
+def _create_vector(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+    """Add an index of pgvector for the same distance; its operator classes have CockroachDB's names."""
+    column = context.columns(table)[index.columns[-1].column_id]
+    if not context.use_extension("vector"):
+        raise UnsupportedError(f"{where}: a vector index needs the extension vector")
+    if not 0 < column.type.width <= _MAX_DIMENSIONS:
+        raise UnsupportedError(
+            f"{where}: a vector index needs a column with a declared number of dimensions, of at most {_MAX_DIMENSIONS}"
+        )
+    if len(written_keys(index, context.columns(table))) > 1:
+        context.find(
+            "vector_prefix",
+            "warning",
+            where,
+            "The index holds only its last column: PostgreSQL's vector indexes take no others.",
+        )
+    predicate = _predicate(index, table, context, where)
+    name = _claim(index, index.name, table, context)
+    made = IndexDefinition(
+        (f"{quote(clip(column.name))} vector_{index.distance}_ops",), method="hnsw", predicate=predicate
+    )
+    _add(step, "index", made, name, table, context, ["vector"])
+    context.index_names[table.id, index.id] = ("index", name)
+    context.find(
+        "vector_index",
+        "info",
+        where,
+        f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
+        "Its parameters are pgvector's defaults; hnsw.ef_search says how thoroughly a query looks.",
+    )
+
+
+def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str, str]:
+    """Return the method, the key and the extension that it needs, '' when it needs none."""
+    text = _key_text(column, index, table, context, where)
+    if column.type.family in ("geometry", "geography"):
+        if not context.use_extension("postgis"):
+            raise UnsupportedError(f"{where}: a spatial index needs the extension postgis")
+        return "gist", text, "postgis"
+    if column.type.family in ("json", "array", "tsvector"):
+        return "gin", text, ""
+    if element_of(column.type).family in ("string", "collated"):
+        if not context.use_extension("pg_trgm"):
+            raise UnsupportedError(f"{where}: a trigram index needs the extension pg_trgm")
+        return "gin", f"{text} gin_trgm_ops", "pg_trgm"
+    raise UnsupportedError(f"{where}: an inverted index on {column.type.family} has no counterpart")
+
+
+def index_of(table: Relation, index: Index, context: Context) -> Optional[tuple[str, str]]:
+    """Return (constraint or index, name in PostgreSQL) of an index that was made."""
+    return context.index_names.get((table.id, index.id))

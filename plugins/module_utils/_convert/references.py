@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""CockroachDB's SQL texts after names have changed: the names in a text are replaced in their places, all else stays as
+it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from .._errors import MigrationError, UnsupportedError
+from .._model.names import literal, quote
+from . import dialect
+
+try:
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+    from sqlglot.tokens import TokenType
+except ImportError:  # named by libraries.missing()
+    exp = None
+
+Name = tuple[str, str, str]
+"""Database, schema and object."""
+
+_PUBLIC = "public"
+_SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
+_FULL = 3
+
+
+@dataclass(frozen=True)
+class _Edit:
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Identifiers joined by dots, as the text has them: their names, and the places where each begins and ends."""
+
+    names: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass
+class References:
+    """``changed``: the old names to the new ones of all objects whose full name changes."""
+
+    changed: Mapping[Name, Name]
+
+    def __post_init__(self) -> None:
+        self._bare = {name for _database, _schema, name in self.changed}
+
+    def follow(self, text: str, database: str, where: str) -> str:
+        """Return an expression, a query or several statements with the new names; ``database`` is where names without
+        one belong.
+
+        A table whose own name changes keeps the old one as its alias, so that columns are found. Raises
+        UnsupportedError, naming ``where``.
+        """
+        tokens = _tokenize(text, where)
+        if not self._may_mention(tokens, text, database):
+            return text
+        edits = self._sequences(tokens, text, database)
+        start = 0
+        for end in [token.start for token in tokens if token.token_type == TokenType.SEMICOLON] + [len(text)]:
+            if text[start:end].strip():
+                edits += [
+                    _Edit(edit.start + start, edit.end + start, edit.text)
+                    for edit in self._statement(text[start:end], database, where)
+                ]
+            start = end + 1
+        return _edited(text, edits)
+
+    def follow_procedural(self, text: str, database: str, where: str) -> str:
+        """Return a text in PL/pgSQL with the new names. Raises UnsupportedError where only knowing the statements would
+        tell what a name means."""
+        tokens = _tokenize(text, where)
+        if not self._may_mention(tokens, text, database):
+            return text
+        edits = self._sequences(tokens, text, database)
+        renamed = {old[2] for old, new in self.changed.items() if old[2] != new[2]}
+        behind_dots = {start for chain in _chains(tokens, text) for start, _end in chain.spans[1:]}
+        if any(_identifier(token, text) in renamed for token in tokens if token.start not in behind_dots):
+            raise UnsupportedError(f"{where}: it has the old name of something that has a new one")
+        for chain in _chains(tokens, text):
+            new = self._found(chain.names[:_FULL], database) if len(chain.names) >= _FULL else None
+            if new is not None:
+                edits.append(_Edit(chain.spans[0][0], chain.spans[2][1], quote(*new)))
+            elif self._found(chain.names, database) is not None:
+                raise UnsupportedError(f"{where}: it names {'.'.join(chain.names)}, which may mean what has a new name")
+        return _edited(text, edits)
+
+    def _found(self, names: tuple[str, ...], database: str) -> Optional[Name]:
+        """Return the new name of what ``names`` mean, None when it keeps its name."""
+        for name in _meanings(names, database):
+            if name in self.changed:
+                return self.changed[name]
+        return None
+
+    def _may_mention(self, tokens: list[Any], text: str, database: str) -> bool:
+        return any(_identifier(token, text) in self._bare for token in tokens) or bool(
+            self._sequences(tokens, text, database)
+        )
+
+    def _sequences(self, tokens: list[Any], text: str, database: str) -> list[_Edit]:
+        """Sequences are named by strings: the argument of nextval() and its like, or a string cast to REGCLASS."""
+        edits = []
+        for position, token in enumerate(tokens):
+            if token.token_type != TokenType.STRING or text[token.start] != "'":
+                continue
+            before = [other.text.lower() for other in tokens[max(0, position - 2) : position]]
+            after = [other.text.lower() for other in tokens[position + 1 : position + 3]]
+            called = before[-1:] == ["("] and before[0] in _SEQUENCE_FUNCTIONS
+            if called or (after[:1] in (["::"], [":::"]) and after[1:] == ["regclass"]):
+                new = self._found(dialect.name_parts(token.text), database)
+                if new is not None:
+                    edits.append(_Edit(token.start, token.end + 1, literal(quote(*new))))
+        return edits
+
+    def _statement(self, text: str, database: str, where: str) -> list[_Edit]:
+        tree = dialect.parse(text, where)
+        names_of_query = {item.alias for item in tree.find_all(exp.CTE)}
+        edits: list[_Edit] = []
+        meanings: dict[str, set[tuple[str, ...]]] = {}
+        renamed = set()
+        handled = set()
+        for node in tree.find_all(exp.Table, exp.Column):
+            qualifier = node.parts if isinstance(node, exp.Table) else node.parts[:-1]
+            if not all(isinstance(part, exp.Identifier) for part in qualifier):
+                continue
+            names = tuple(part.name for part in qualifier)
+            handled.add(node.parts[0].meta.get("start"))
+            if not names or (len(names) == 1 and (isinstance(node, exp.Column) or names[0] in names_of_query)):
+                continue
+            new = self._found(names, database)
+            if isinstance(node, exp.Table) and not node.alias:
+                meanings.setdefault(names[-1], set()).add(new or next(iter(_meanings(names, database)), names))
+            if new is None:
+                continue
+            span = _span(qualifier[0], text, where)[0], _span(qualifier[-1], text, where)[1]
+            if new[2] == names[-1]:
+                edits.append(_Edit(*span, quote(*new)))
+                continue
+            renamed.add(names[-1])
+            alias = f" AS {quote(names[-1])}" if not node.alias else ""
+            edits.append(_Edit(*span, quote(*new) + alias if isinstance(node, exp.Table) else quote(names[-1])))
+        for name in sorted(renamed):
+            if len(meanings.get(name, ())) > 1:
+                raise UnsupportedError(
+                    f"{where}: it reads two tables with the name {name}, of which one has a new name"
+                )
+        return edits + self._other_names(text, database, handled, where)
+
+    def _other_names(self, text: str, database: str, handled: set[int], where: str) -> list[_Edit]:
+        """Functions and types that are named with their schema."""
+        edits = []
+        for chain in _chains(_tokenize(text, where), text):
+            if chain.spans[0][0] in handled:
+                continue
+            for length in (_FULL, _FULL - 1):
+                new = self._found(chain.names[:length], database) if len(chain.names) >= length else None
+                if new is not None:
+                    edits.append(_Edit(chain.spans[0][0], chain.spans[length - 1][1], quote(*new)))
+                    break
+        return edits
+
+
+def _meanings(names: tuple[str, ...], database: str) -> list[Name]:
+    """Return what a name of one to three parts may mean, the likeliest first; old releases name a table by database and
+    table."""
+    if len(names) == 1:
+        return [(database, _PUBLIC, names[0])]
+    if len(names) == _FULL - 1:
+        return [(database, names[0], names[1]), (names[0], _PUBLIC, names[1])]
+    return [(names[0], names[1], names[2])] if len(names) == _FULL else []
+
+
+def _tokenize(text: str, where: str) -> list[Any]:
+    if exp is None:
+        raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
+    try:
+        return list(dialect.Cockroach().tokenize(text))
+    except SqlglotError as error:
+        raise UnsupportedError(f"{where}: the SQL text is not understood: {text}") from error
+
+
+def _identifier(token: Any, text: str) -> str:
+    """Return the name that a token of the text is, quoted or not; '' when it is none."""
+    raw = text[token.start : token.end + 1]
+    if raw[:1] == '"':
+        return raw[1:-1].replace('""', '"')
+    return raw if raw.replace("$", "_").isidentifier() else ""
+
+
+def _chains(tokens: list[Any], text: str) -> Iterator[_Chain]:
+    """Yield the names with dots in them."""
+    position = 0
+    while position < len(tokens):
+        parts = []
+        while position < len(tokens) and _identifier(tokens[position], text):
+            parts.append(tokens[position])
+            if position + 1 >= len(tokens) or tokens[position + 1].token_type != TokenType.DOT:
+                break
+            position += 2
+        position += 1
+        if len(parts) > 1:
+            yield _Chain(
+                tuple(_identifier(part, text) for part in parts), tuple((part.start, part.end + 1) for part in parts)
+            )
+
+
+def _span(identifier: Any, text: str, where: str) -> tuple[int, int]:
+    """Return where an identifier begins and ends. Raises UnsupportedError when the parser has not kept its place."""
+    start, last = identifier.meta.get("start"), identifier.meta.get("end")
+    if start is None or last is None or text[start : last + 1].strip('"').replace('""', '"') != identifier.name:
+        raise UnsupportedError(f"{where}: the place of {identifier.name} in the SQL text is not known")
+    return start, last + 1
+
+
+def _edited(text: str, edits: list[_Edit]) -> str:
+    for edit in sorted(set(edits), key=lambda item: item.start, reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Roles of the cluster: CREATE ROLE and memberships."""
+
+from __future__ import annotations
+
+from .._model.catalog import Role
+from .._model.names import literal, quote
+from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
+from .server_features import ConvertOptions, ServerFeatures
+from .statements import Conversion
+
+_OPTIONS = {"CREATEDB": "CREATEDB", "CREATEROLE": "CREATEROLE"}
+
+
+def convert_roles(roles: list[Role], features: ServerFeatures, options: ConvertOptions) -> Conversion:
+    """Return CREATE ROLE and GRANT role for what the target does not have; nothing unless grants is ``create``.
+
+    A role logs in only with a password that PostgreSQL can check (SCRAM-SHA-256). What a role lacks is a finding of
+    every run, also when it is there already.
+    """
+    del features
+    conversion = Conversion()
+    if options.grants != "create":
+        return conversion
+    own = [role for role in roles if role.name not in BUILT_IN_ROLES]
+    made = [role for role in own if role.name not in options.existing_roles]
+    for role in made:
+        _create(role, conversion)
+    known = {role.name for role in roles} | set(options.existing_roles)
+    for role in made:
+        _join(role, known, conversion)
+    for role in own:
+        _find_what_it_lacks(role, role in made or role.name in options.roles_without_login, conversion)
+    return conversion
+
+
+def _logs_in(role: Role) -> bool:
+    return role.login and bool(role.password_hash)
+
+
+def _create(role: Role, conversion: Conversion) -> None:
+    parts = ["CREATE ROLE", quote(role.name)]
+    secret = _logs_in(role)
+    parts.append("LOGIN" if secret else "NOLOGIN")
+    parts += [_OPTIONS[option] for option in role.options if option in _OPTIONS]
+    if role.valid_until:
+        parts.append(f"VALID UNTIL {literal(role.valid_until)}")
+    if secret:
+        parts.append(f"PASSWORD {literal(role.password_hash)}")
+    conversion.add("role", "role", " ".join(parts), role.name, secret=secret)
+
+
+def _join(role: Role, known: set[str], conversion: Conversion) -> None:
+    for group in role.member_of:
+        if group in known and group not in BUILT_IN_ROLES:
+            option = " WITH ADMIN OPTION" if group in role.admin_of else ""
+            conversion.add("role", "role_member", f"GRANT {quote(group)} TO {quote(role.name)}{option}", role.name)
+
+
+def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion) -> None:
+    if without_login and role.login and not _logs_in(role):
+        reason = (
+            "its password is kept as bcrypt, which PostgreSQL cannot check"
+            if role.password_kind == "bcrypt"
+            else "the dump holds no password of it"
+        )
+        conversion.find(
+            "role_without_login",
+            "warning",
+            role.name,
+            f"The role is made without login: {reason}.",
+            "ALTER ROLE … LOGIN PASSWORD … gives it a new one.",
+        )
+    left_out = [option for option in role.options if option not in _OPTIONS]
+    if left_out:
+        conversion.find(
+            "role_option",
+            "warning",
+            role.name,
+            f"Role options without a counterpart are left out: {', '.join(left_out)}.",
+        )
+    for group in role.member_of:
+        if group in BUILT_IN_ROLES:
+            conversion.find(
+                "admin_membership",
+                "warning",
+                role.name,
+                f"The membership in CockroachDB's built-in role {group} is not carried over.",
+                "Grant what the role needs in PostgreSQL.",
+            )

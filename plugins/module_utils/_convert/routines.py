@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""User-defined functions and procedures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from .._errors import UnsupportedError
+from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, from_json
+from .._model.names import clip, dollar_quote, quote
+from . import expressions
+from .context import Context
+from .definitions import RoutineDefinition
+from .plpgsql import convert_body, split_statements
+from .types import type_name
+
+_VOID, _TRIGGER, _RECORD, _ANY = "void", "trigger", "tuple", "any"
+_PLAIN_RETURNS = {_VOID: "void", _TRIGGER: "trigger", _RECORD: "record", _ANY: "anyelement"}
+_LANGUAGES = {"SQL": "sql", "PLPGSQL": "plpgsql"}
+_RETURNING = ("OUT", "INOUT")
+
+
+@dataclass
+class Routine:
+    """A converted function or procedure. ``late``: it needs tables or views, and is made after them."""
+
+    function: Function
+    definition: RoutineDefinition
+    signature: str
+    late: bool
+
+
+def convert_routines(context: Context) -> dict[int, Routine]:
+    """Return every routine that has a counterpart, by id; the others are named in findings and in
+    ``context.missing_functions``."""
+    functions = {function.id: function for function in context.database.functions}
+    found: dict[int, Routine] = {}
+    placed: set[int] = set()
+
+    def place(function: Function) -> None:
+        if function.id in placed:
+            return
+        placed.add(function.id)
+        for needed in sorted(function.depends_on):
+            if needed in functions:
+                place(functions[needed])
+        routine = _convert(function, context)
+        if routine is not None:
+            found[function.id] = routine
+
+    for number in sorted(functions):
+        place(functions[number])
+    return found
+
+
+def add_routine(routine: Routine, step: str, context: Context) -> None:
+    """Add the command that makes a routine."""
+    schema, name = context.schemas[routine.function.schema_id], clip(routine.function.name)
+    context.conversion.add(
+        step, "function", routine.definition.create(quote(schema, name)), name, schema, expects=routine.definition
+    )
+
+
+def full_name(function: Function, context: Context) -> str:
+    """Return ``database.schema.function``."""
+    return ".".join((context.database.name, context.schemas[function.schema_id], function.name))
+
+
+def _convert(function: Function, context: Context) -> Optional[Routine]:
+    where = full_name(function, context)
+    try:
+        return _routine(function, context, where)
+    except UnsupportedError as error:
+        context.missing_functions.add(function.id)
+        kind = "procedure" if function.procedure else "function"
+        context.find(
+            "function_left_out",
+            "error",
+            where,
+            f"The {kind} ({function.language}) is left out. {error}",
+            f"Write it by hand. CockroachDB's text: {function.body}",
+        )
+        return None
+
+
+def _routine(function: Function, context: Context, where: str) -> Routine:
+    if function.language not in _LANGUAGES:
+        raise UnsupportedError(f"{where}: it is written in {function.language}")
+    kind = "PROCEDURE" if function.procedure else "FUNCTION"
+    name = quote(context.schemas[function.schema_id], clip(function.name))
+    parameters = [_Parameter(item, context, where) for item in function.parameters]
+    variables = {parameter.name: parameter.type for parameter in parameters if parameter.name}
+    if function.language == "SQL":
+        body, reads = _sql_body(function, context, where, variables)
+    else:
+        # PL/pgSQL looks up tables when it runs, not when it is made.
+        body, reads = convert_body(function.body, context, where, variables), False
+    routines_needed = {item.id for item in context.database.functions if item.id in function.depends_on}
+    reads = reads or function.language == "SQL" and bool(routines_needed & context.late_functions)
+    rows = any(
+        _row_type(kind_, context)
+        for kind_ in [parameter.type for parameter in parameters]
+        + ([function.return_type] if function.return_type else [])
+    )
+    characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
+    if function.leakproof:
+        context.find(
+            "leakproof",
+            "info",
+            where,
+            "LEAKPROOF is left off, which only a superuser may say.",
+            "ALTER FUNCTION … LEAKPROOF sets it.",
+        )
+    signature = ", ".join(
+        parameter.signature for parameter in parameters if function.procedure or parameter.mode != "OUT"
+    )
+    if reads or rows:
+        context.late_functions.add(function.id)
+    made = RoutineDefinition(
+        kind, ", ".join(parameter.sql for parameter in parameters), characteristics, f"AS {dollar_quote(body)}"
+    )
+    return Routine(function, made, f"{kind} {name}({signature})", reads or rows)
+
+
+class _Parameter:
+    """One parameter: mode, name, SqlType and its text."""
+
+    def __init__(self, item: dict[str, Any], context: Context, where: str) -> None:
+        self.mode, self.name = item["mode"], item["name"]
+        self.type: SqlType = item["type"] if isinstance(item["type"], SqlType) else from_json(SqlType, item["type"])
+        kind = _type(self.type, context, where)
+        context.report_cut(self.name, f"{where}.{self.name}")
+        name = quote(clip(self.name)) if self.name else ""
+        default = f" DEFAULT {expressions.convert(item['default'], context, where).sql}" if item.get("default") else ""
+        self.sql = " ".join(part for part in (self.mode if self.mode != "IN" else "", name, kind) if part) + default
+        self.signature = " ".join(part for part in (self.mode if self.mode != "IN" else "", kind) if part)
+
+
+def _row_type(kind: SqlType, context: Context) -> bool:
+    inner = kind.element if kind.element else kind
+    return inner.family == _RECORD and inner.oid - USER_TYPE_OID_BASE in context.relations
+
+
+def _type(kind: SqlType, context: Context, where: str) -> str:
+    if _row_type(kind, context):
+        inner = kind.element if kind.element else kind
+        return context.qualified(context.relations[inner.oid - USER_TYPE_OID_BASE]) + ("[]" if kind.element else "")
+    if kind.element is not None and kind.element.family == _ANY:
+        return "anyarray"
+    if kind.family in _PLAIN_RETURNS and not kind.user_type_id and not kind.domain_id:
+        return _PLAIN_RETURNS[kind.family]
+    return type_name(kind, context, where)
+
+
+def _returns(function: Function, parameters: list[_Parameter], context: Context, where: str) -> str:
+    out = [parameter for parameter in parameters if parameter.mode in _RETURNING]
+    if function.procedure or out and not function.returns_set:
+        return ""
+    if function.return_type is None:
+        raise UnsupportedError(f"{where}: its return type is not known")
+    if out:
+        return f"RETURNS SETOF {'record' if len(out) > 1 else _type(out[0].type, context, where)} "
+    return f"RETURNS {'SETOF ' if function.returns_set else ''}{_type(function.return_type, context, where)} "
+
+
+def _options(function: Function) -> str:
+    parts = [f"LANGUAGE {_LANGUAGES[function.language]}"]
+    if not function.procedure:
+        parts += [function.volatility] if function.volatility != "VOLATILE" else []
+        parts += ["STRICT"] if function.strict else []
+    parts += ["SECURITY DEFINER"] if function.security_definer else []
+    return " ".join(parts)
+
+
+def _sql_body(function: Function, context: Context, where: str, variables: dict[str, SqlType]) -> tuple[str, bool]:
+    """Return the statements, and whether one of them names a table or view."""
+    statements, reads = [], False
+    for text in split_statements(function.body, where):
+        found = expressions.convert(text, context, where, variables)
+        statements.append(found.sql)
+        reads = reads or expressions.reads_relations(found.tree)
+    return ";\n".join(statements), reads

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Functions that give the same kind of numbers as CockroachDB's unique_rowid() and unordered_unique_rowid()."""
+
+from __future__ import annotations
+
+from .._model.names import literal, quote
+from .context import Context
+from .definitions import RoutineDefinition, SequenceDefinition
+
+ROW_ID_FUNCTIONS = frozenset(("unique_rowid", "unordered_unique_rowid"))
+
+_SCHEMA = "public"
+_UNORDERED = "unordered_unique_rowid"
+_EPOCH = 1420070400
+"""2015-01-01 in seconds of Unix time."""
+_UNITS = 100000
+"""A second has so many units of ten microseconds."""
+_TIME_BITS, _NUMBER_BITS = 48, 15
+
+
+def row_id_function(name: str, context: Context) -> str:
+    """Return the quoted name of the function in PostgreSQL that stands for one of CockroachDB; it is made when it is
+    asked for first.
+
+    A number is the time in its upper 48 bits and, in the lower 15, what CockroachDB fills with the node's id: here the
+    next number of a sequence that begins anew, which tells the numbers of one moment apart. Of unordered_unique_rowid()
+    the bits of the time are in reverse order.
+    """
+    if name not in context.row_id_functions:
+        units = f"CAST(floor((EXTRACT(epoch FROM pg_catalog.clock_timestamp()) - {_EPOCH}) * {_UNITS}) AS bigint)"
+        if name == _UNORDERED:
+            bits = f"bit({_TIME_BITS})"
+            units = f"CAST(CAST(pg_catalog.reverse(CAST(CAST({units} AS {bits}) AS text)) AS {bits}) AS bigint)"
+        function = context.scope.unique_function(_SCHEMA, name)
+        # The body is read once, when the function is made. Who may insert rows need not have a right to the sequence.
+        body = f"RETURN ({units} << {_NUMBER_BITS}) | pg_catalog.nextval({literal(_sequence(context))})"
+        made = RoutineDefinition("FUNCTION", "", "RETURNS bigint LANGUAGE sql VOLATILE SECURITY DEFINER", body)
+        context.conversion.add(
+            "function", "function", made.create(quote(_SCHEMA, function)), function, _SCHEMA, expects=made
+        )
+        context.row_id_functions[name] = quote(_SCHEMA, function)
+    return context.row_id_functions[name]
+
+
+def _sequence(context: Context) -> str:
+    if not context.row_id_sequence:
+        name = context.scope.unique(_SCHEMA, "unique_rowid_seq")
+        context.row_id_sequence = quote(_SCHEMA, name)
+        made = SequenceDefinition(f"AS integer MINVALUE 0 MAXVALUE {2**_NUMBER_BITS - 1} START WITH 0 CYCLE")
+        context.conversion.add(
+            "sequence", "sequence", made.create(context.row_id_sequence), name, _SCHEMA, expects=made
+        )
+    return context.row_id_sequence

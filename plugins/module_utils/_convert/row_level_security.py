@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Row-level security: policies, and the switch of each table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._errors import UnsupportedError
+from .._model.catalog import Table
+from .._model.names import clip, quote
+from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
+from . import expressions
+from .context import Context
+from .definitions import Existence, PolicyDefinition
+from .statements import Need
+
+_KEYWORDS = {"public": "PUBLIC", "current_user": "CURRENT_USER", "session_user": "SESSION_USER"}
+
+
+def create_policies(table: Table, context: Context) -> None:
+    """Add CREATE POLICY and ENABLE ROW LEVEL SECURITY.
+
+    FORCE is left to be said by hand: it would hide the rows from an importing role that is not a superuser, and
+    they could not be proved.
+    """
+    schema, name = context.schema(table), clip(table.name)
+    for policy in table.policies:
+        where = context.full_name(table, policy["name"])
+        try:
+            rule = _rule(policy, table, context, where)
+        except UnsupportedError as error:
+            context.find(
+                "policy_left_out",
+                "error",
+                where,
+                f"The row-level security policy is left out. {error}",
+                "Write it again with CREATE POLICY.",
+            )
+            continue
+        context.report_cut(policy["name"], where)
+        made = PolicyDefinition(rule)
+        sql = made.create(quote(clip(policy["name"])), context.qualified(table))
+        named = [Need("role", role) for role in policy.get("roles") or [] if role in context.available_roles]
+        context.conversion.add("policy", "policy", sql, clip(policy["name"]), schema, name, expects=made, needs=named)
+    if table.row_level_security:
+        context.conversion.add(
+            "policy",
+            "row_level_security",
+            f"ALTER TABLE {context.qualified(table)} ENABLE ROW LEVEL SECURITY",
+            name,
+            schema,
+            name,
+            expects=Existence(),
+        )
+    if table.row_level_security_forced:
+        context.find(
+            "row_level_security_forced",
+            "warning",
+            context.full_name(table),
+            "FORCE ROW LEVEL SECURITY is left off: the table's owner sees all rows.",
+            f"After the verification: ALTER TABLE {context.qualified(table)} FORCE ROW LEVEL SECURITY.",
+        )
+
+
+def _rule(policy: dict[str, Any], table: Table, context: Context, where: str) -> str:
+    columns = expressions.column_types(table.columns)
+    wanted = [role for role in policy.get("roles") or ["public"] if role not in BUILT_IN_ROLES or role == "public"]
+    roles = [role for role in wanted if role in _KEYWORDS or role in context.available_roles]
+    missing = [role for role in wanted if role not in roles]
+    if missing and roles:
+        context.find(
+            "role_missing",
+            "warning",
+            where,
+            f"The target has no role {', '.join(missing)}: the policy is made for the others.",
+            "Create the role, and name it with ALTER POLICY … TO.",
+        )
+    if not roles:
+        raise UnsupportedError(f"{where}: the target has none of its roles {', '.join(policy.get('roles', []))}")
+    parts = [
+        f"AS {policy.get('type', 'PERMISSIVE')} FOR {policy.get('command', 'ALL')}",
+        "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in roles),
+    ]
+    for keyword, key in (("USING", "using"), ("WITH CHECK", "with_check")):
+        if policy.get(key):
+            parts.append(f"{keyword} ({expressions.convert(policy[key], context, where, columns).sql})")
+    return " ".join(parts)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Sequences whose options PostgreSQL's integer types cannot hold.
+
+CockroachDB's sequences count in 64 bits, whatever they are declared AS and whatever the type of the identity column
+that draws from them. PostgreSQL's have a type, which for an identity column is the column's, and refuse bounds outside
+of it (init_params in sequence.c).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional
+
+from .._model.catalog import Column, Database, Finding, Sequence
+
+_BITS = {21: 16, 23: 32}
+"""By the oid of an integer type; the others have 64."""
+_OIDS = {"INT2": 21, "SMALLINT": 21, "INT4": 23}
+_NAMES = {16: "smallint", 32: "integer", 64: "bigint"}
+
+
+def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
+    """Return the database with sequences that PostgreSQL can make, and a finding for each that is not as it was.
+
+    An identity column's sequence has the bounds that the column's type has room for; where none are left, or where the
+    column is of a domain, which PostgreSQL gives no identity, the column draws from an ordinary sequence by its
+    default. One that is declared AS a type it does not fit into becomes a bigint one.
+    """
+    sequences = {sequence.id: sequence for sequence in database.sequences}
+    schemas = {schema.id: schema.name for schema in database.schemas}
+    findings: list[Finding] = []
+    columns: dict[int, list[Column]] = {}
+    identities: set[int] = set()
+    for table in database.tables:
+        columns[table.id] = list(table.columns)
+        for position, column in enumerate(table.columns):
+            sequence = identity_sequence(column, sequences) if column.identity else None
+            if sequence is None:
+                continue
+            fitted = _fitted(sequence, _BITS.get(column.type.oid, 64))
+            if fitted is None or column.type.domain_id:
+                columns[table.id][position] = replace(column, identity="")
+                findings.append(
+                    _left_out(f"{database.name}.{schemas[table.schema_id]}.{table.name}.{column.name}", column)
+                )
+                continue
+            identities.add(sequence.id)
+            sequences[sequence.id] = fitted
+            findings += _changes(
+                sequence, fitted, f"{database.name}.{schemas[sequence.schema_id]}.{sequence.name}", column
+            )
+    for sequence in database.sequences:
+        if sequence.id not in identities:
+            sequences[sequence.id] = made = _declared(sequence)
+            if made.integer_type != sequence.integer_type:
+                name = f"{database.name}.{schemas[sequence.schema_id]}.{sequence.name}"
+                findings.append(
+                    Finding(
+                        "sequence_type",
+                        "info",
+                        name,
+                        f"It becomes a bigint sequence: its bounds go beyond its type {sequence.integer_type}.",
+                    )
+                )
+    tables = [
+        table if columns[table.id] == table.columns else replace(table, columns=columns[table.id])
+        for table in database.tables
+    ]
+    return replace(database, sequences=list(sequences.values()), tables=tables), findings
+
+
+def identity_sequence(column: Column, sequences: dict[int, Sequence]) -> Optional[Sequence]:
+    """Return the sequence behind an identity column."""
+    for sequence_id in [*column.owns_sequence_ids, *column.uses_sequence_ids]:
+        if sequence_id in sequences:
+            return sequences[sequence_id]
+    return None
+
+
+def _declared(sequence: Sequence) -> Sequence:
+    """Return a sequence of the type that it is declared AS, or a bigint one where that has no room for its bounds."""
+    bits = _BITS.get(_OIDS.get(sequence.integer_type.upper(), 0), 64)
+    fitted = _fitted(sequence, bits)
+    if fitted is not None and (fitted.minimum, fitted.maximum) == (sequence.minimum, sequence.maximum):
+        return fitted
+    return replace(_fitted(sequence, 64) or sequence, integer_type="" if bits < 64 else sequence.integer_type)
+
+
+def _fitted(sequence: Sequence, bits: int) -> Optional[Sequence]:
+    """Return the sequence with bounds inside of a type, None when it has no value there.
+
+    PostgreSQL wants two values at least: a lone one gets a neighbour that counting never comes to.
+    """
+    lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    minimum, maximum = max(sequence.minimum, lowest), min(sequence.maximum, highest)
+    if minimum > maximum:
+        return None
+    start = min(max(sequence.start, minimum), maximum)
+    if minimum == maximum:
+        below = minimum > lowest and (sequence.increment > 0 or maximum == highest)
+        minimum, maximum = (minimum - 1, maximum) if below else (minimum, maximum + 1)
+    return replace(sequence, minimum=minimum, maximum=maximum, start=start)
+
+
+def _changes(sequence: Sequence, fitted: Sequence, name: str, column: Column) -> list[Finding]:
+    """Say which bounds of an identity column's sequence are others, and whether that ends it."""
+    options = (
+        ("MINVALUE", sequence.minimum, fitted.minimum),
+        ("MAXVALUE", sequence.maximum, fitted.maximum),
+        ("START", sequence.start, fitted.start),
+    )
+    changed = [f"{option} {after} instead of {before}" for option, before, after in options if before != after]
+    if not changed:
+        return []
+    following = None if sequence.value is None else sequence.value + sequence.increment
+    ended = (
+        following is not None
+        and sequence.minimum <= following <= sequence.maximum
+        and not fitted.minimum <= following <= fitted.maximum
+    )
+    bits = _BITS.get(column.type.oid, 64)
+    message = f"Its bounds are those of the column {column.name}, which is {_NAMES[bits]}: {', '.join(changed)}."
+    if ended:
+        message += f" Its next value {following} lies outside: the sequence is at its end, as no such value fits into the column in CockroachDB either."
+    advice = "Make the column bigint, in CockroachDB or later, if it is to have more values." if ended else ""
+    return [
+        Finding(
+            "sequence_bounds", "warning" if ended or sequence.start != fitted.start else "info", name, message, advice
+        )
+    ]
+
+
+def _left_out(name: str, column: Column) -> Finding:
+    reason = (
+        "PostgreSQL gives none to columns of a domain"
+        if column.type.domain_id
+        else "its sequence has no value that the column's type can hold"
+    )
+    return Finding(
+        "identity_left_out",
+        "warning",
+        name,
+        f"GENERATED {column.identity} AS IDENTITY becomes a default that draws from the sequence: {reason}.",
+        "An INSERT may give the column any value." if column.identity == "ALWAYS" else "",
+    )

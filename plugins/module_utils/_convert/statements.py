@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The result of a conversion: SQL commands in load order, and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from .._model.catalog import Finding
+from .definitions import Definition
+
+PRE_DATA_STEPS = ("role", "extension", "schema", "type", "sequence", "function", "table")
+POST_DATA_STEPS = (
+    "primary_key",
+    "index",
+    "check",
+    "foreign_key",
+    "sequence_value",
+    "view",
+    "late",
+    "trigger",
+    "policy",
+    "comment",
+    "schema_grant",
+    "owner",
+    "grant",
+    "setting",
+)
+STEPS = PRE_DATA_STEPS + POST_DATA_STEPS
+"""Load order. Every statement of a step may rely on all earlier steps; ``late`` are defaults and checks that call
+functions which read tables. Who is to own something has to be allowed to create in its schema: ``schema_grant`` comes
+before ``owner``."""
+
+RIGHTS_STEPS = ("role", "schema_grant", "owner", "grant")
+"""Who owns what and may do what."""
+PARALLEL_STEPS = frozenset(("primary_key", "index"))
+"""Statements of these steps do not need each other."""
+
+
+class Need(NamedTuple):
+    """An object that another one depends on. ``kind``: schema, relation (table, view or sequence), type, routine, role
+    or extension."""
+
+    kind: str
+    name: str
+    schema: str = ""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL command without a semicolon at its end.
+
+    ``kind`` is what the command makes or sets (table, index, unique_constraint, sequence_value ...), ``name`` the
+    object's bare name in PostgreSQL, ``table`` the bare name of the table, or of the domain, that it belongs to, if
+    any.
+    """
+
+    section: str
+    step: str
+    kind: str
+    schema: str
+    name: str
+    table: str
+    sql: str
+    secret: bool = False
+    """The command holds a password verifier: it must not be printed."""
+    expects: Optional[Definition] = None
+    """What the catalog has to show of it afterwards; None only for what is of the whole server, such as roles."""
+    needs: frozenset[Need] = frozenset()
+    """What has to be there before it. Its schema and its table are always among them."""
+
+
+@dataclass
+class Conversion:
+    """The commands in load order (see STEPS) and everything that is worth knowing about them."""
+
+    statements: list[Statement] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(
+        self,
+        step: str,
+        kind: str,
+        sql: str,
+        name: str,
+        schema: str = "",
+        table: str = "",
+        secret: bool = False,
+        expects: Optional[Definition] = None,
+        needs: Iterable[Need] = (),
+    ) -> None:
+        """Append one command to its step; its schema and table are added to what it needs."""
+        section = "pre-data" if step in PRE_DATA_STEPS else "post-data"
+        implied = [Need("schema", schema)] if schema else []
+        implied += [Need("type" if kind == "domain_check" else "relation", table, schema)] if table else []
+        self.statements.append(
+            Statement(section, step, kind, schema, name, table, sql, secret, expects, frozenset((*implied, *needs)))
+        )
+
+    def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
+        """Append one finding."""
+        self.findings.append(Finding(code, severity, name, message, advice))
+
+    def sort(self) -> None:
+        """Bring the commands into load order; inside a step they stay as they were added."""
+        self.statements.sort(key=lambda statement: STEPS.index(statement.step))
+
+
+def render(conversion: Conversion) -> tuple[str, str]:
+    """Return the text of pre-data.sql and post-data.sql, for people with psql."""
+    texts = {"pre-data": [], "post-data": []}  # type: dict[str, list[str]]
+    for statement in conversion.statements:
+        if statement.secret:
+            texts[statement.section].append(
+                f"-- {statement.kind} {statement.name}: left out of this file, for it holds a password"
+            )
+        else:
+            texts[statement.section].append(statement.sql + ";")
+    return "\n\n".join(texts["pre-data"]) + "\n", "\n\n".join(texts["post-data"]) + "\n"

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""CREATE TABLE: columns with types, defaults, identity and generated columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .._errors import UnsupportedError
+from .._model.catalog import Column, Table
+from .._model.conversion_policies import FUNCTION, IDENTITY
+from .._model.names import clip, quote
+from .._model.stored_columns import shard_columns
+from . import expressions, needs, trees
+from .context import Context
+from .definitions import ColumnDefinition, DefaultDefinition, SequenceDefinition, TableDefinition
+from .immutable import immutable_sql, is_immutable, uses_added_types
+from .row_ids import row_id_function
+from .row_ttl import convert_ttl
+from .sequence_bounds import identity_sequence
+from .sequences import add_owner, sequence_options
+from .types import column_type, operand_type, type_name
+
+_ROW_IDS = ("unique_rowid()", "unordered_unique_rowid()")
+_VIRTUAL_COLUMNS_FROM = 18
+_BY_ROW = "REGIONAL BY ROW"
+"""This locality partitions every index; it has a finding of its own."""
+
+
+def kept_columns(table: Table) -> list[Column]:
+    """Return the columns that PostgreSQL gets: all but those that only serve CockroachDB's indexes."""
+    shards = shard_columns(table)
+    return [column for column in table.columns if not column.inaccessible and column.name not in shards]
+
+
+def create_table(table: Table, context: Context) -> None:
+    """Add CREATE TABLE, and what its columns need before it."""
+    schema, name = context.schema(table), clip(table.name)
+    calls: set[int] = set()
+    made = TableDefinition(tuple(_column(column, table, context, calls) for column in kept_columns(table)))
+    needed = needs.of_columns(table, context) + needs.of_calls(calls, context)
+    context.conversion.add("table", "table", made.create(quote(schema, name)), name, schema, expects=made, needs=needed)
+    _report(table, context)
+
+
+def _column(column: Column, table: Table, context: Context, calls: set[int]) -> ColumnDefinition:
+    """Return a column's definition, and add to ``calls`` the users' functions that it calls."""
+    where = context.full_name(table, column.name)
+    context.report_cut(column.name, where)
+    made = ColumnDefinition(clip(column.name), column_type(column.type, context, where), not column.nullable)
+    made = (_generated if column.computed else _identity_or_default)(made, column, table, context, where, calls)
+    if operand_type(column.type, context, where):
+        context.find(
+            "domain_operators",
+            "warning",
+            where,
+            "PostgreSQL's operators take neither a domain over an enum nor an array of a domain for its base type, as "
+            "CockroachDB's do.",
+            "Have queries cast the column to its base type, also those in PL/pgSQL; the views, checks, indexes and "
+            "SQL functions that are migrated do.",
+        )
+    if column.hidden:
+        context.find(
+            "hidden_column",
+            "info",
+            where,
+            "The column is NOT VISIBLE in CockroachDB; in PostgreSQL SELECT * shows it.",
+            "Name the columns in queries.",
+        )
+    return made
+
+
+def _generated(
+    made: ColumnDefinition, column: Column, table: Table, context: Context, where: str, calls: set[int]
+) -> ColumnDefinition:
+    columns = kept_columns(table)
+    expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
+    on_the_fly = (
+        column.virtual
+        and context.features.major >= _VIRTUAL_COLUMNS_FROM
+        and is_immutable(expression.tree, expressions.column_types(columns))
+        and not uses_added_types(expression.tree, column.type, columns)
+        and column.name not in _indexed(table, where)
+    )
+    if column.virtual and not on_the_fly:
+        context.find(
+            "virtual_column",
+            "info",
+            where,
+            "The virtual computed column becomes a stored one.",
+            "It takes room in the table; queries are the same.",
+        )
+    calls |= expression.calls
+    result = type_name(column.type, context, where)
+    sql = immutable_sql(
+        expression, context, context.schema(table), f"{table.name}_{column.name}", where, result, columns
+    )
+    return replace(made, generated=sql, storage="VIRTUAL" if on_the_fly else "STORED")
+
+
+def _indexed(table: Table, where: str) -> set[str]:
+    """Return the names of the columns that an index or key has to do with, also by an expression or a predicate: none
+    of them can be virtual."""
+    indexes = [table.primary_index, *table.indexes]
+    keys: list[Any] = [*table.unique_without_index, *table.foreign_keys]
+    conditions: list[Any] = [*indexes, *table.unique_without_index]
+    numbers = {part.column_id for index in indexes for part in index.columns} | {
+        number for index in indexes for number in index.stored_column_ids
+    }
+    numbers |= {number for key in keys for number in key.column_ids}
+    texts = [column.computed for column in table.columns if column.inaccessible]
+    texts += [item.predicate for item in conditions if item.predicate]
+    named = {name for text in texts for name in expressions.column_names(text, where)}
+    return named | {column.name for column in table.columns if column.id in numbers}
+
+
+def _identity_or_default(
+    made: ColumnDefinition, column: Column, table: Table, context: Context, where: str, calls: set[int]
+) -> ColumnDefinition:
+    if column.identity:
+        sequence = identity_sequence(column, context.sequences)
+        if sequence is not None:
+            named = (context.schema(sequence), clip(sequence.name))
+            return replace(made, identity=column.identity, sequence=named, sequence_options=sequence_options(sequence))
+    if not column.default:
+        return made
+    becomes_identity = (
+        context.options.policies.unique_rowid == IDENTITY
+        and not column.nullable
+        and column.type.family == "int"
+        and not column.type.domain_id
+    )
+    if column.default in _ROW_IDS and becomes_identity:
+        name = _row_id_sequence(column, table, context)
+        _report_row_id(column, where, context)
+        return replace(made, identity="BY DEFAULT", sequence=(context.schema(table), name))
+    try:
+        default = _default(column, table, context, where)
+    except UnsupportedError as error:
+        context.find(
+            "default_left_out",
+            "error",
+            where,
+            f"The default {column.default} is left out. {error}",
+            "Set a default by hand with ALTER TABLE.",
+        )
+        return made
+    if not default.calls & context.late_functions:
+        calls |= default.calls
+        return replace(made, default=default.sql)
+    schema, name = context.schema(table), clip(table.name)
+    late, needed = DefaultDefinition(default.sql), needs.of_calls(default.calls, context)
+    context.conversion.add(
+        "late",
+        "column_default",
+        late.create(quote(made.name), quote(schema, name)),
+        made.name,
+        schema,
+        name,
+        expects=late,
+        needs=needed,
+    )
+    return made
+
+
+def _default(column: Column, table: Table, context: Context, where: str) -> expressions.Expression:
+    return expressions.convert(column.default, context, where, row_id=row_id_call(column, table, context, where))
+
+
+def row_id_call(column: Column, table: Table, context: Context, where: str) -> expressions.RowId:
+    """Return what gives, for the name of the function, the call that stands for unique_rowid() or
+    unordered_unique_rowid() in a column.
+
+    All calls for one column draw from one sequence.
+    """
+
+    def call(name: str) -> Any:
+        if context.options.policies.unique_rowid == FUNCTION:
+            function = row_id_function(name, context)
+            _report_row_id_function(name, function, where, context)
+            return trees.call(function)
+        schema = context.schema(table)
+        made = [
+            known for other, its_column, known in context.row_id_sequences if other is table and its_column is column
+        ]
+        if not made:
+            made.append(_row_id_sequence(column, table, context))
+            plain = SequenceDefinition("")
+            context.conversion.add(
+                "sequence", "sequence", plain.create(quote(schema, made[0])), made[0], schema, expects=plain
+            )
+            # It goes with the column, and to whoever gets the table.
+            add_owner(made[0], table, column, context)
+            _report_row_id(column, where, context)
+        context.called_row_ids.add((table.id, made[0]))
+        return expressions.next_value(quote(schema, made[0]))
+
+    return call
+
+
+def _row_id_sequence(column: Column, table: Table, context: Context) -> str:
+    schema = context.schema(table)
+    name = context.scope.unique(schema, f"{table.name}_{column.name}_seq", table.name, column.name)
+    context.row_id_sequences.append((table, column, name))
+    return name
+
+
+def _report_row_id(column: Column, where: str, context: Context) -> None:
+    goes_on = (
+        "goes on after the highest value"
+        if column.type.family == "int"
+        else "begins at 1, for the column's values are no numbers"
+    )
+    context.find(
+        "unique_rowid",
+        "info",
+        where,
+        f"unique_rowid() (or unordered_unique_rowid()) becomes a sequence that {goes_on}.",
+        "New values are small steps apart, not spread by time and node.",
+    )
+
+
+def _report_row_id_function(name: str, function: str, where: str, context: Context) -> None:
+    context.find(
+        "unique_rowid",
+        "info",
+        where,
+        f"The default {name}() becomes a call of the function {function}, whose numbers are of the same kind.",
+        "They hold the time; their lowest bits are of a sequence, where CockroachDB has the node's id.",
+    )
+
+
+def _report(table: Table, context: Context) -> None:
+    where = context.full_name(table)
+    convert_ttl(table, context)
+    if table.locality and table.locality != "REGIONAL BY TABLE":
+        context.find("locality", "info", where, f"The locality {table.locality} has no counterpart and is left out.")
+    if len([family for family in table.families if family.column_ids]) > 1:
+        context.find(
+            "column_families", "info", where, "The column families are left out: PostgreSQL stores a row as a whole."
+        )
+    for index in [table.primary_index, *table.indexes]:
+        if index.interleave_ancestors:
+            name = where if index is table.primary_index else f"{where}.{index.name}"
+            context.find(
+                "interleaved",
+                "info",
+                name,
+                "INTERLEAVE IN PARENT places rows beside those of another table; it has no counterpart and is left "
+                "out.",
+            )
+    if any(index.partitioned for index in [table.primary_index, *table.indexes]) and not table.locality.startswith(
+        _BY_ROW
+    ):
+        context.find(
+            "partitioning",
+            "info",
+            where,
+            "CockroachDB's partitioning places ranges on nodes; the table is made without partitions.",
+        )
+    if table.data_excluded:
+        context.find(
+            "data_excluded",
+            "warning",
+            where,
+            "The table has exclude_data_from_backup: it is made, but the backup holds no rows of it.",
+            "Copy its rows from the cluster.",
+        )

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""CockroachDB's forms that no SQL parser knows, replaced in the list of tokens by forms that it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._errors import UnsupportedError
+from .._model.catalog import USER_TYPE_OID_BASE
+
+try:
+    from sqlglot.tokens import Token, TokenType
+except ImportError:  # named by libraries.missing()
+    Token = TokenType = None
+
+FUNCTION_PREFIX = "cockroach_function_"
+"""``[FUNCTION 100108](a)`` reads as a call of the function cockroach_function_100108."""
+TABLE_PREFIX = "cockroach_table_"
+"""``[104 AS t]`` reads as the table cockroach_table_104."""
+
+_JOIN_METHODS = frozenset(("HASH", "LOOKUP", "MERGE", "INVERTED", "STRAIGHT"))
+_BEFORE_METHOD = frozenset(("INNER", "LEFT", "RIGHT", "FULL", "OUTER"))
+_STATEMENTS = frozenset(("SHOW", "EXPLAIN", "INSERT", "UPSERT", "UPDATE", "DELETE", "SELECT", "EXECUTE"))
+
+
+def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
+    """Return the tokens with references by id as names and without join methods, and whether the statement is an
+    UPSERT.
+
+    Raises UnsupportedError for AS OF SYSTEM TIME, for a statement in brackets, which PostgreSQL cannot read from, and
+    for columns by number (@1).
+    """
+    kept: list[Any] = []
+    upsert = False
+    position = 0
+    while position < len(tokens):
+        words = [token.text.upper() for token in tokens[position : position + 4]]
+        token = tokens[position]
+        if words == ["AS", "OF", "SYSTEM", "TIME"]:
+            raise UnsupportedError(f"{where}: AS OF SYSTEM TIME reads the past, which PostgreSQL cannot")
+        if words[0] == "[" and len(words) == 4 and words[1] == "FUNCTION" and words[3] == "]":
+            kept.append(_name(FUNCTION_PREFIX + words[2], token))
+            position += 4
+        elif words[0] == "[" and len(words) == 4 and words[1].isdigit() and words[2] == "AS":
+            kept += [_name(TABLE_PREFIX + words[1], token), tokens[position + 2], tokens[position + 3]]
+            position += 5
+        elif words[0] == "[" and len(words) > 1 and words[1] in _STATEMENTS:
+            raise UnsupportedError(f"{where}: it reads from the statement [{words[1]} …]")
+        elif words[0] == "@" and len(words) > 1 and words[1].isdigit() and int(words[1]) < USER_TYPE_OID_BASE:
+            raise UnsupportedError(f"{where}: it names a column by its number, @{words[1]}")
+        elif words[0] in _JOIN_METHODS and words[1:2] == ["JOIN"] and kept and kept[-1].text.upper() in _BEFORE_METHOD:
+            position += 1
+        elif token.token_type == TokenType.HEX_STRING and token.end - token.start == len(token.text) + 1:
+            # 0x1F is a number, and two characters longer than its digits; x'1F' is bytes.
+            kept.append(
+                Token(TokenType.NUMBER, str(int(token.text, 16)), token.line, token.col, token.start, token.end)
+            )
+            position += 1
+        elif words[:2] == ["UPSERT", "INTO"]:
+            kept.append(Token(TokenType.INSERT, "INSERT", token.line, token.col, token.start, token.end))
+            upsert = True
+            position += 1
+        else:
+            kept.append(token)
+            position += 1
+    return kept, upsert
+
+
+def _name(text: str, place: Any) -> Any:
+    return Token(TokenType.VAR, text, place.line, place.col, place.start, place.end)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Small parts of PostgreSQL's syntax trees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .dialect import parse
+
+try:
+    from sqlglot import exp
+except ImportError:  # named by libraries.missing()
+    exp = None
+
+_PLACES = ("_0", "_1", "_2", "_3")
+
+
+def named_type(name: str) -> Any:
+    """Return a type by PostgreSQL's own text for it."""
+    return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=exp.Var(this=name))
+
+
+def cast(value: Any, type_text: str) -> Any:
+    """Return CAST(value AS type)."""
+    return exp.Cast(this=value, to=named_type(type_text))
+
+
+def call(name: str, *arguments: Any) -> Any:
+    """Return a function call."""
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def filled(template: str, *values: Any) -> Any:
+    """Return the tree of a template in which the columns _0, _1 … stand for ``values``, in parentheses where they could
+    come apart."""
+    tree = parse(template, "template")
+    for column in list(tree.find_all(exp.Column)):
+        if column.name in _PLACES:
+            value = values[_PLACES.index(column.name)].copy()
+            column.replace(value if isinstance(column.parent, (exp.Anonymous, exp.Cast)) else bracketed(value))
+    return tree
+
+
+def bracketed(value: Any) -> Any:
+    """Put anything but a single item in parentheses."""
+    return (
+        value
+        if isinstance(value, (exp.Column, exp.Literal, exp.Paren, exp.Cast, exp.Anonymous, exp.Identifier))
+        else exp.Paren(this=value)
+    )
+
+
+def constant_text(node: Any) -> Any:
+    """Return the text of a string constant, with a type or without; None for anything else."""
+    node = node.unnest()
+    while isinstance(node, exp.Cast):
+        node = node.this.unnest()
+    return node.name if isinstance(node, exp.Literal) and node.is_string else None
+
+
+def is_null(node: Any) -> bool:
+    """Whether the part is NULL, with a type or without."""
+    node = node.unnest()
+    while isinstance(node, exp.Cast):
+        node = node.this.unnest()
+    return isinstance(node, exp.Null)
+
+
+def has_one_element(node: Any) -> bool:
+    """Whether the part is written as an array of one element, with a type or without."""
+    node = node.unnest()
+    while isinstance(node, exp.Cast):
+        node = node.this.unnest()
+    return isinstance(node, exp.Array) and len(node.expressions) == 1
+
+
+def is_constant(node: Any) -> bool:
+    """Whether the part is a constant, with a sign or a type or without."""
+    node = node.unnest()
+    if isinstance(node, (exp.Cast, exp.Neg)):
+        return is_constant(node.this)
+    return isinstance(node, (exp.Literal, exp.HexString, exp.Null, exp.Boolean, exp.BitString))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""ON UPDATE expressions as a trigger and its function."""
+
+from __future__ import annotations
+
+from .._errors import UnsupportedError
+from .._model.catalog import Column, Table
+from .._model.names import clip, dollar_quote, quote, shorten
+from . import expressions
+from .context import Context
+from .definitions import RoutineDefinition, TriggerDefinition
+from .statements import Need
+from .tables import kept_columns, row_id_call
+from .types import operand_type
+
+_SUFFIX = "_on_update"
+
+
+def create_on_update(table: Table, context: Context) -> None:
+    """Add one trigger a column: an UPDATE that does not set the column itself computes it anew, as in CockroachDB."""
+    for column in kept_columns(table):
+        if column.on_update:
+            _create(column, table, context)
+
+
+def _create(column: Column, table: Table, context: Context) -> None:
+    where, schema = context.full_name(table, column.name), context.schema(table)
+    try:
+        value = expressions.convert(
+            column.on_update, context, where, row_id=row_id_call(column, table, context, where)
+        ).sql
+    except UnsupportedError as error:
+        context.find(
+            "on_update_left_out",
+            "error",
+            where,
+            f"ON UPDATE {column.on_update} is left out. {error}",
+            "Write a trigger by hand.",
+        )
+        return
+    target = quote(clip(column.name))
+    function = context.scope.unique_function(schema, f"{table.name}_{column.name}{_SUFFIX}", where)
+    base = operand_type(column.type, context, where)
+    new, old = (f"CAST({row}.{target} AS {base})" if base else f"{row}.{target}" for row in ("NEW", "OLD"))
+    body = f"BEGIN\n    IF {new} IS NOT DISTINCT FROM {old} THEN\n        NEW.{target} := {value};\n    END IF;\n    RETURN NEW;\nEND"
+    routine = RoutineDefinition("FUNCTION", "", "RETURNS trigger LANGUAGE plpgsql", f"AS {dollar_quote(body)}")
+    context.conversion.add(
+        "function", "function", routine.create(quote(schema, function)), function, schema, expects=routine
+    )
+    name = shorten(column.name, _SUFFIX)
+    made = TriggerDefinition("BEFORE UPDATE", f"FOR EACH ROW EXECUTE FUNCTION {quote(schema, function)}()")
+    sql, needs = made.create(quote(name), context.qualified(table)), [Need("routine", function, schema)]
+    context.conversion.add("trigger", "trigger", sql, name, schema, clip(table.name), expects=made, needs=needs)
+    context.find(
+        "on_update",
+        "info",
+        where,
+        f"ON UPDATE becomes the trigger {name}: it sets the column when an UPDATE leaves its value as it was.",
+        "An UPDATE that sets the very same value counts as leaving it.",
+    )

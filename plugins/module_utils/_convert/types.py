@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The PostgreSQL name of a CockroachDB type."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .._errors import UnsupportedError
+from .._model.catalog import SqlType
+from .._model.conversion_policies import TEXT
+from .._model.object_numbers import OBJECT_IDENTIFIERS
+from .context import Context
+
+_BY_OID = {
+    16: "boolean",
+    17: "bytea",
+    18: '"char"',
+    19: "name",
+    20: "bigint",
+    21: "smallint",
+    23: "integer",
+    24: "regproc",
+    25: "text",
+    26: "oid",
+    114: "jsonb",
+    700: "real",
+    701: "double precision",
+    869: "inet",
+    1042: "character",
+    1043: "character varying",
+    1082: "date",
+    1083: "time",
+    1114: "timestamp",
+    1184: "timestamptz",
+    1186: "interval",
+    1266: "timetz",
+    1560: "bit",
+    1562: "bit varying",
+    1700: "numeric",
+    1790: "refcursor",
+    2202: "regprocedure",
+    2205: "regclass",
+    2206: "regtype",
+    2950: "uuid",
+    3220: "pg_lsn",
+    3614: "tsvector",
+    3615: "tsquery",
+    3802: "jsonb",
+    4072: "jsonpath",
+    4089: "regnamespace",
+    4096: "regrole",
+}
+_BARE_CHARACTER, _BARE_VARYING = 1042, 1043
+_BITS = frozenset((1560, 1562))
+_TIMES = frozenset((1083, 1114, 1184, 1186, 1266))
+_GEOMETRIES = ("geometry", "geography")
+_EXTENSION_TYPES = {"vector": "vector", "ltree": "ltree"}
+_LONG_LABELS_FROM = 16
+_STRING_FAMILIES = ("string", "collated")
+_COCKROACH_OIDS = range(90000, 100000)
+_FLOAT4, _CHAR = 700, 18
+
+
+def type_name(kind: SqlType, context: Context, where: str) -> str:
+    """Return the type's SQL text without a collation. ``where`` is the full name of the column, for findings and
+    messages."""
+    if kind.family == "array":
+        if kind.element is None:
+            raise UnsupportedError(f"{where}: an array without an element type")
+        return type_name(kind.element, context, where) + "[]"
+    if kind.domain_id:
+        return context.user_type(kind.domain_id, where)
+    if kind.user_type_id:
+        return context.user_type(kind.user_type_id, where)
+    if kind.family in _GEOMETRIES:
+        return _geometry(kind, context, where)
+    if kind.family == "box2d":
+        context.find(
+            "type_as_text",
+            "warning",
+            where,
+            "The box2d column becomes text, which keeps all digits: PostGIS rounds those of its own box2d.",
+            "Cast it to box2d in queries.",
+        )
+        return "text"
+    if kind.family in _EXTENSION_TYPES:
+        if not context.use_extension(_EXTENSION_TYPES[kind.family]):
+            return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
+        if kind.family == "ltree" and context.features.major < _LONG_LABELS_FROM:
+            context.find(
+                "ltree_labels",
+                "warning",
+                where,
+                "Labels with hyphens or of more than 255 characters are an error: PostgreSQL has them from version 16 "
+                "on.",
+                "Take a newer server if the column holds such labels.",
+            )
+        return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
+    if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
+        return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
+    if kind.family == "collated" and kind.oid == _CHAR:
+        context.find(
+            "type_as_text",
+            "info",
+            where,
+            'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.',
+        )
+        return "text"
+    if kind.oid in OBJECT_IDENTIFIERS:
+        return _object_identifier(kind, context, where)
+    if kind.oid not in _BY_OID:
+        raise UnsupportedError(
+            f"{where}: the type {kind.family} (oid {kind.oid}) has no known counterpart in PostgreSQL"
+        )
+    if kind.oid == _FLOAT4:
+        context.find(
+            "float4_rounded",
+            "warning",
+            where,
+            "Some releases of CockroachDB keep the digits of FLOAT8 in FLOAT4 columns; PostgreSQL's real rounds them.",
+            "Where these digits matter, make the column FLOAT8 in CockroachDB first.",
+        )
+    return _plain(kind)
+
+
+def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
+    name = _BY_OID[kind.oid]
+    if context.options.policies.object_identifiers == TEXT:
+        context.find(
+            "object_identifier",
+            "warning",
+            where,
+            f"The {name} values become the names of what they mean, as text that does not follow when something gets "
+            "another name; those that mean nothing "
+            "that is migrated keep their numbers.",
+            "The numbers are those that consist of digits only (~ '^[0-9]+$'): look up their meaning in CockroachDB "
+            "before it is switched off.",
+        )
+        return "text"
+    context.find(
+        "object_identifier",
+        "warning",
+        where,
+        f"The {name} values become plain oid numbers: they name CockroachDB's own objects.",
+        "Look up the numbers' meaning in CockroachDB before it is switched off, or have names written with "
+        "conversion_policies (object_identifiers: text).",
+    )
+    return "oid"
+
+
+def _plain(kind: SqlType) -> str:
+    name = _BY_OID[kind.oid]
+    if kind.family in _STRING_FAMILIES and kind.width and kind.oid != _CHAR:
+        return f"{'character' if kind.oid == _BARE_CHARACTER else 'character varying'}({kind.width})"
+    if kind.oid == _BARE_CHARACTER:
+        return "bpchar"
+    if kind.oid == _BARE_VARYING:
+        return "character varying"
+    if kind.oid in _BITS and kind.width:
+        return f"{name}({kind.width})"
+    if kind.family == "decimal" and kind.precision:
+        return f"numeric({kind.precision},{kind.width})"
+    if kind.family == "interval" and kind.interval_fields:
+        seconds = (
+            f"({kind.precision})" if kind.precision is not None and kind.interval_fields.endswith("SECOND") else ""
+        )
+        return f"interval {kind.interval_fields}{seconds}"
+    if kind.oid in _TIMES and kind.precision is not None:
+        return f"{name}({kind.precision})"
+    return name
+
+
+def _geometry(kind: SqlType, context: Context, where: str) -> str:
+    if not context.use_extension("postgis"):
+        return _text_instead(kind.family, "postgis", context, where)
+    shape = kind.geo_shape or "Geometry"
+    if shape == "Geometry" and not kind.srid:
+        # geography(Geometry) would take no SRID but 4326.
+        return kind.family
+    return f"{kind.family}({shape},{kind.srid})" if kind.srid else f"{kind.family}({shape})"
+
+
+def _text_instead(family: str, extension: str, context: Context, where: str) -> str:
+    form = " (hexadecimal EWKB)" if family in _GEOMETRIES else ""
+    context.find(
+        "type_as_text",
+        "warning",
+        where,
+        f"The {family} column becomes text{form}: the server does not have the extension {extension}.",
+        f"Install {extension} on the target server and run the import again, or convert the column later.",
+    )
+    return "text"
+
+
+def column_type(kind: SqlType, context: Context, where: str) -> str:
+    """Return the type's SQL text with its collation."""
+    base = type_name(kind, context, where)
+    innermost = kind.element if kind.family == "array" and kind.element else kind
+    # The collation of a domain is the domain's.
+    if innermost.family != "collated" or innermost.oid in _COCKROACH_OIDS or innermost.domain_id:
+        return base
+    collation = context.collation(innermost.locale, where)
+    return f"{base} COLLATE {collation}" if collation else base
+
+
+def operand_type(kind: SqlType, context: Context, where: str) -> str:
+    """Return the type to which PostgreSQL's operators want a value cast, empty where they take it as it is.
+
+    They take a domain for its base type, but neither a domain over an enum nor an array of a domain.
+    """
+    inner = element_of(kind)
+    if not inner.domain_id or kind is inner and kind.family != "enum":
+        return ""
+    plain = replace(inner, domain_id=0)
+    return type_name(plain if kind is inner else replace(kind, element=plain), context, where)
+
+
+def extension_of(kind: SqlType) -> str:
+    """Return the extension whose type PostgreSQL has for this one, '' where it needs none; without it the type becomes
+    text."""
+    if kind.family in _GEOMETRIES:
+        return "postgis"
+    if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
+        return "citext"
+    return _EXTENSION_TYPES.get(kind.family, "")
+
+
+def element_of(kind: SqlType) -> SqlType:
+    """Return an array's element type, or the type itself."""
+    return kind.element if kind.family == "array" and kind.element else kind

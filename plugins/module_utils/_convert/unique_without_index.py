@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""UNIQUE WITHOUT INDEX: a unique index, or a trigger that looks for other rows with the same values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .._errors import UnsupportedError
+from .._model.catalog import Column, Index, IndexColumn, Table, UniqueWithoutIndex
+from .._model.conversion_policies import TRIGGER
+from .._model.names import clip, dollar_quote, literal, quote
+from . import expressions
+from .context import Context
+from .definitions import RoutineDefinition, TriggerDefinition
+from .indexes import create_index
+from .statements import Need
+from .tables import kept_columns
+from .types import element_of, operand_type
+
+try:
+    from sqlglot import exp
+except ImportError:  # named by libraries.missing()
+    exp = None
+
+_LOCKS = 1024
+"""A transaction holds at most so many locks for a constraint, however many rows it writes: PostgreSQL has room for a
+few thousand in all."""
+_HASHED = frozenset(
+    (
+        "bool",
+        "int",
+        "float",
+        "decimal",
+        "date",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "string",
+        "collated",
+        "bytes",
+        "oid",
+        "uuid",
+        "inet",
+        "time",
+        "timetz",
+        "enum",
+        "json",
+        "pg_lsn",
+        "geometry",
+        "geography",
+    )
+)
+"""Types whose values PostgreSQL can hash so that equal ones have one hash. Of the others equal values have one text."""
+_OF_EXTENSIONS = frozenset(("ltree", "geometry", "geography", "vector", "box2d"))
+_COCKROACH_OIDS = range(90000, 100000)
+"""Among them citext."""
+
+
+def create_unique_without_index(table: Table, context: Context) -> None:
+    """Add what keeps the columns of each constraint unique."""
+    for constraint in table.unique_without_index:
+        where = context.full_name(table, constraint.name)
+        if context.options.policies.unique_without_index != TRIGGER:
+            _create_as_index(constraint, table, context, where)
+        elif _is_referenced(constraint, table, context):
+            context.find(
+                "unique_without_index_referenced",
+                "info",
+                where,
+                "The constraint becomes a unique index all the same: a foreign key refers to it.",
+            )
+            _create_as_index(constraint, table, context, where)
+        else:
+            _create_as_trigger(constraint, table, context, where)
+
+
+def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+    context.find(
+        "unique_without_index",
+        "info",
+        where,
+        "UNIQUE WITHOUT INDEX becomes a unique index.",
+        "conversion_policies can have a trigger instead.",
+    )
+    if not constraint.validated:
+        context.find(
+            "unique_not_validated",
+            "error",
+            where,
+            "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not "
+            "unique.",
+            "Remove the rows that are there twice, then make a unique index.",
+        )
+    create_index(index_instead(constraint, table), table, context)
+
+
+def index_instead(constraint: UniqueWithoutIndex, table: Table) -> Index:
+    """Return the index that stands for a constraint and has its comment; its id is below zero, where no index of
+    CockroachDB has its own."""
+    return Index(
+        -1 - table.unique_without_index.index(constraint),
+        constraint.name,
+        unique=constraint.validated,
+        columns=[IndexColumn(column_id) for column_id in constraint.column_ids],
+        predicate=constraint.predicate,
+        comment=constraint.comment,
+    )
+
+
+def _is_referenced(constraint: UniqueWithoutIndex, table: Table, context: Context) -> bool:
+    """Whether a foreign key has nothing but this constraint to refer to."""
+    wanted = set(constraint.column_ids)
+    indexes = [index for index in [table.primary_index, *table.indexes] if index.unique and not index.predicate]
+    if any({part.column_id for part in index.columns} == wanted for index in indexes):
+        return False
+    keys = [
+        key for other in context.database.tables for key in other.foreign_keys if key.referenced_table_id == table.id
+    ]
+    return any(set(key.referenced_column_ids) == wanted for key in keys)
+
+
+def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+    columns = [context.columns(table)[column_id] for column_id in constraint.column_ids]
+    try:
+        condition = _Condition(constraint, table, context, where)
+    except UnsupportedError as error:
+        context.find(
+            "unique_left_out",
+            "error",
+            where,
+            f"The constraint is left out. {error}",
+            "Write a trigger or make a unique index by hand.",
+        )
+        return
+    create_index(replace(index_instead(constraint, table), unique=False, predicate=""), table, context)
+    schema, name = context.schema(table), clip(constraint.name)
+    function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", where)
+    # The function sees all rows, whoever writes one. What extensions bring lies in the schema public.
+    path = (
+        "pg_catalog, public, pg_temp"
+        if any(map(_needs_extension, [*columns, *condition.columns]))
+        else "pg_catalog, pg_temp"
+    )
+    routine = RoutineDefinition(
+        "FUNCTION",
+        "",
+        f"RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path}",
+        f"AS {dollar_quote(_body(columns, condition, table, context))}",
+    )
+    context.conversion.add(
+        "function", "function", routine.create(quote(schema, function)), function, schema, expects=routine
+    )
+    made = TriggerDefinition(
+        f"AFTER INSERT OR UPDATE{_of([*columns, *condition.columns], table)}",
+        f"FOR EACH ROW{_when(columns, condition)} EXECUTE FUNCTION {quote(schema, function)}()",
+        constraint=True,
+    )
+    context.conversion.add(
+        "trigger",
+        "constraint_trigger",
+        made.create(quote(name), context.qualified(table)),
+        name,
+        schema,
+        clip(table.name),
+        expects=made,
+        needs=[Need("routine", function, schema)],
+    )
+    context.find(
+        "unique_without_index",
+        "info" if constraint.validated else "warning",
+        where,
+        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The rows that are loaded are not "
+        "checked"
+        + (
+            ", as CockroachDB has done that."
+            if constraint.validated
+            else ", and CockroachDB has not done that either: some may be there twice."
+        ),
+        "ON CONFLICT does not know the constraint, and transactions that are REPEATABLE READ may not write these "
+        "columns; in READ COMMITTED and SERIALIZABLE "
+        "it holds.",
+    )
+
+
+class _Condition:
+    """The predicate of a partial constraint: on a new row, and on the table's; both empty when there is none."""
+
+    def __init__(self, constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+        self.new = self.other = ""
+        self.columns: list[Column] = []
+        if not constraint.predicate:
+            return
+        kept = kept_columns(table)
+        tree = expressions.convert(constraint.predicate, context, where, expressions.column_types(kept)).tree
+        names = {node.name for node in tree.find_all(exp.Column)}
+        self.columns = [column for column in kept if clip(column.name) in names]
+        self.new, self.other = _qualified(tree, "new"), _qualified(tree, "other")
+
+
+def _qualified(tree: Any, alias: str) -> str:
+    tree = tree.copy()
+    for column in tree.find_all(exp.Column):
+        column.set("table", exp.to_identifier(alias))
+    return f"({expressions.generate(tree)})"
+
+
+def _of(columns: list[Column], table: Table) -> str:
+    """Name the columns whose change matters; other triggers may change columns that an UPDATE does not name."""
+    if table.triggers or any(column.on_update for column in table.columns):
+        return ""
+    return f" OF {', '.join(dict.fromkeys(quote(clip(column.name)) for column in columns))}"
+
+
+def _when(columns: list[Column], condition: _Condition) -> str:
+    """NULLs are distinct, and rows outside of the predicate do not matter."""
+    terms = [f"NEW.{quote(clip(column.name))} IS NOT NULL" for column in columns if column.nullable]
+    terms += [condition.new] if condition.new else []
+    return f" WHEN ({' AND '.join(terms)})" if terms else ""
+
+
+def _body(columns: list[Column], condition: _Condition, table: Table, context: Context) -> str:
+    """Look for a second row, after a lock that a transaction with the same values waits for.
+
+    A transaction that is REPEATABLE READ would not see the row of the one that it has waited for; one that is
+    SERIALIZABLE neither, but fails.
+    """
+    names = [quote(clip(column.name)) for column in columns]
+    casts = [operand_type(column.type, context, context.full_name(table, column.name)) for column in columns]
+    same = [
+        f"CAST(other.{name} AS {kind}) = CAST(NEW.{name} AS {kind})" if kind else f"other.{name} = NEW.{name}"
+        for name, kind in zip(names, casts)
+    ]
+    same += [
+        f"interval_send(other.{name}) = interval_send(NEW.{name})"
+        for name, column in zip(names, columns)
+        if column.type.family == "interval"
+    ]
+    same += [condition.other] if condition.other else []
+    hashed = [
+        f"NEW.{name}" if _is_hashed(column) else f"CAST(NEW.{name} AS text)" for name, column in zip(names, columns)
+    ]
+    detail = (
+        f"Key ({', '.join(clip(column.name) for column in columns)})=(".replace("%", "%%")
+        + ", ".join(["%s"] * len(columns))
+        + ") already exists."
+    )
+    return f"""
+BEGIN
+    IF current_setting('transaction_isolation') = 'repeatable read' THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA,
+            MESSAGE = format('the constraint "%s" cannot be checked in a REPEATABLE READ transaction', TG_NAME),
+            HINT = 'Use READ COMMITTED or SERIALIZABLE.';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hash_record(ROW(TG_RELID, TG_NAME)), hash_record(ROW({", ".join(hashed)})) & {_LOCKS - 1});
+    IF (SELECT count(*) FROM (SELECT FROM {context.qualified(table)} AS other WHERE {" AND ".join(same)} LIMIT 2) AS found) > 1 THEN
+        RAISE EXCEPTION USING ERRCODE = 'unique_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA,
+            MESSAGE = format('duplicate key value violates unique constraint "%s"', TG_NAME),
+            DETAIL = format({literal(detail)}, {", ".join(f"NEW.{name}" for name in names)});
+    END IF;
+    RETURN NULL;
+END
+"""
+
+
+def _is_hashed(column: Column) -> bool:
+    return element_of(column.type).family in _HASHED
+
+
+def _needs_extension(column: Column) -> bool:
+    kind = element_of(column.type)
+    return kind.family in _OF_EXTENSIONS or kind.oid in _COCKROACH_OIDS

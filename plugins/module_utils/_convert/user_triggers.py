@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Triggers that users wrote."""
+
+from __future__ import annotations
+
+from .._errors import UnsupportedError
+from .._model.catalog import Function, Table, Trigger
+from .._model.names import clip, literal, quote
+from . import expressions
+from .context import Context
+from .definitions import TriggerDefinition
+from .statements import Need
+
+_EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
+
+
+def create_triggers(table: Table, context: Context) -> None:
+    """Add CREATE TRIGGER for every trigger whose function is there; they fire in the order of their names on both
+    sides."""
+    for trigger in table.triggers:
+        where = context.full_name(table, trigger.name)
+        try:
+            made, function = _definition(trigger, table, context, where)
+        except UnsupportedError as error:
+            context.find(
+                "trigger_left_out",
+                "error",
+                where,
+                f"The trigger is left out. {error}",
+                "Write it again with CREATE TRIGGER.",
+            )
+            continue
+        context.report_cut(trigger.name, where)
+        sql = made.create(quote(clip(trigger.name)), context.qualified(table))
+        needs = [Need("routine", clip(function.name), context.schemas[function.schema_id])]
+        context.conversion.add(
+            "trigger",
+            "trigger",
+            sql,
+            clip(trigger.name),
+            context.schema(table),
+            clip(table.name),
+            expects=made,
+            needs=needs,
+        )
+
+
+def _definition(trigger: Trigger, table: Table, context: Context, where: str) -> tuple[TriggerDefinition, Function]:
+    function = next((item for item in context.database.functions if item.id == trigger.function_id), None)
+    if function is None or function.id in context.missing_functions:
+        raise UnsupportedError(
+            f"{where}: its function {function.name if function else trigger.function_id} is left out or not in the "
+            "backup"
+        )
+    if not trigger.enabled:
+        raise UnsupportedError(f"{where}: it is disabled")
+    unknown = [event for event in trigger.events if event not in _EVENTS]
+    if unknown:
+        raise UnsupportedError(f"{where}: PostgreSQL has no trigger on {unknown[0]}")
+    of = f" OF {', '.join(quote(clip(name)) for name in trigger.update_columns)}" if trigger.update_columns else ""
+    events = " OR ".join(event + (of if event == "UPDATE" else "") for event in trigger.events)
+    when = (
+        f" WHEN ({expressions.convert(trigger.when, context, where, expressions.column_types(table.columns)).sql})"
+        if trigger.when
+        else ""
+    )
+    arguments = ", ".join(literal(argument) for argument in trigger.function_arguments)
+    action = (
+        f"{_aliases(trigger)}FOR EACH {'ROW' if trigger.for_each_row else 'STATEMENT'}{when} "
+        f"EXECUTE FUNCTION {quote(context.schemas[function.schema_id], clip(function.name))}({arguments})"
+    )
+    return TriggerDefinition(f"{trigger.action_time} {events}", action), function
+
+
+def _aliases(trigger: Trigger) -> str:
+    named = [(kind, alias) for kind, alias in (("NEW", trigger.new_alias), ("OLD", trigger.old_alias)) if alias]
+    return "REFERENCING" + "".join(f" {kind} TABLE AS {quote(alias)}" for kind, alias in named) + " " if named else ""

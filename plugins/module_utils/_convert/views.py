@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Views and materialized views, in the order in which they need each other."""
+
+from __future__ import annotations
+
+from typing import Union
+
+from .._errors import UnsupportedError
+from .._model.catalog import Database, View
+from .._model.names import clip, quote
+from . import expressions, needs
+from .context import Context
+from .definitions import ViewDefinition
+from .indexes import create_view_indexes
+from .routines import Routine, add_routine
+from .statements import Need
+
+
+def create_views(context: Context, routines: dict[int, Routine]) -> None:
+    """Add every view, and the functions that read tables or views, each after what it needs.
+
+    A view that cannot be converted is left out together with those that read it, each with a finding.
+    """
+    for item in ordered(context.database, routines):
+        if isinstance(item, View):
+            _create_view(item, context)
+        else:
+            add_routine(item, "view", context)
+
+
+def ordered(database: Database, routines: dict[int, Routine]) -> list[Union[View, Routine]]:
+    """Return the views and routines so that each comes after those it needs."""
+    items: dict[int, Union[View, Routine]] = {**{view.id: view for view in database.views}, **routines}
+    result: list[Union[View, Routine]] = []
+    placed: set[int] = set()
+
+    def place(number: int) -> None:
+        if number in placed:
+            return
+        placed.add(number)
+        item = items[number]
+        for needed in sorted(item.depends_on if isinstance(item, View) else item.function.depends_on):
+            if needed in items:
+                place(needed)
+        result.append(item)
+
+    for number in sorted(items):
+        place(number)
+    return result
+
+
+def _needs(view: View, context: Context) -> list[Need]:
+    relations = [context.relations[number] for number in view.depends_on if number in context.relations]
+    return [Need("relation", clip(item.name), context.schema(item)) for item in relations] + needs.of_calls(
+        view.depends_on, context
+    )
+
+
+def _create_view(view: View, context: Context) -> None:
+    where = context.full_name(view)
+    try:
+        missing = sorted(set(view.depends_on) & context.missing_views)
+        if missing:
+            raise UnsupportedError(f"{where}: it reads {context.relations[missing[0]].name}, which is left out")
+        query = expressions.convert(view.query, context, where).sql
+    except UnsupportedError as error:
+        context.missing_views.add(view.id)
+        context.find(
+            "view_left_out",
+            "error",
+            where,
+            f"The view is left out. {error}",
+            f"Write it by hand. CockroachDB's text: {view.query}",
+        )
+        return
+    schema, name = context.schema(view), clip(view.name)
+    shown = [column.name for column in view.columns if not column.hidden and not column.inaccessible]
+    for column in shown:
+        context.report_cut(column, context.full_name(view, column))
+    made = ViewDefinition(tuple(clip(column) for column in shown), query, view.materialized)
+    kind = "materialized_view" if view.materialized else "view"
+    context.conversion.add(
+        "view", kind, made.create(quote(schema, name)), name, schema, expects=made, needs=_needs(view, context)
+    )
+    if view.materialized:
+        context.find(
+            "materialized_view",
+            "info",
+            where,
+            "The materialized view is computed anew from the migrated rows, not copied as it was at its last REFRESH.",
+        )
+        create_view_indexes(view, context)

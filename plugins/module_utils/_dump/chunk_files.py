@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Writing and reading chunks: zstd-compressed COPY text with a SHA-256 of the file and a checksum of its rows."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+from typing import BinaryIO, Callable, Optional
+
+try:
+    import zstandard
+except ImportError:  # named by libraries.missing()
+    zstandard = None
+
+from .._errors import ConfigurationError, MigrationError
+from .._model.catalog import to_json
+from .._values.row_checksum import line_checksums
+from .layout import MAKE_AGAIN, Chunk
+
+COMPRESSION_LEVEL = 1
+READ_BYTES = 1 << 18
+
+
+class _HashedFile:
+    """A file that is hashed and counted while it is written or read from beginning to end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        self.bytes += len(data)
+        return self._file.write(data)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.sha256.update(data)
+        self.bytes += len(data)
+        return data
+
+
+class ChunkWriter:
+    """Context manager that writes one chunk; ``chunk`` is its description once the block has ended well.
+
+    The file has its name only when it is whole and on disk; a block that raises leaves nothing.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.chunk: Optional[Chunk] = None
+        self._partial = path + ".part"
+        self._rows = 0
+        self._text_bytes = 0
+        self._checksum = 0
+
+    def __enter__(self) -> ChunkWriter:
+        self._raw = open(self._partial, "wb")
+        self._file = _HashedFile(self._raw)
+        compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
+        self._stream = compressor.stream_writer(self._file, closefd=False)  # type: ignore[arg-type]
+        return self
+
+    def write(self, lines: list[str], computed: Optional[list[str]] = None) -> None:
+        """Add COPY lines (without newline); ``computed`` is the text of the computed columns of each, for the
+        checksum."""
+        if not lines:
+            return
+        text = ("\n".join(lines) + "\n").encode()
+        self._stream.write(text)
+        self._rows += len(lines)
+        self._text_bytes += len(text)
+        self._checksum += line_checksums(lines, computed)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            self._raw.close()
+            os.unlink(self._partial)
+            return
+        self._stream.close()
+        self._raw.flush()
+        os.fsync(self._raw.fileno())
+        self._raw.close()
+        os.replace(self._partial, self.path)
+        self.chunk = Chunk(
+            file=os.path.basename(self.path),
+            rows=self._rows,
+            bytes=self._file.bytes,
+            text_bytes=self._text_bytes,
+            sha256=self._file.sha256.hexdigest(),
+            checksum=str(self._checksum),
+        )
+
+
+def write_chunk(path: str, name: str, fill: Callable[[ChunkWriter], None]) -> dict:
+    """Write one chunk of the table ``name``: what ``fill`` gives to the writer.
+
+    Returns ``chunk`` (a layout.Chunk as JSON values) and ``rows``. Raises ConfigurationError when there is no room,
+    MigrationError.
+    """
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    try:
+        with ChunkWriter(path) as writer:
+            fill(writer)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ConfigurationError(
+                f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system "
+                "and run again"
+            ) from error
+        raise MigrationError(f"{name}: cannot write {path}: {error.strerror}") from error
+    chunk = to_json(writer.chunk)
+    return {"chunk": chunk, "rows": chunk["rows"]}
+
+
+class ChunkReader(io.RawIOBase):
+    """The COPY text of a chunk as a binary file for ``copy_expert``; ``verify`` after the end tells whether it was the
+    chunk.
+
+    ``damage`` keeps the error that ``read`` raised: psycopg2 turns it into one of its own.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+        self.damage: Optional[MigrationError] = None
+        try:
+            self._raw = open(path, "rb")  # noqa: SIM115  (closed by close)
+        except OSError as error:
+            raise MigrationError(f"cannot read the dump's chunk {path}: {error.strerror}") from error
+        self._file = _HashedFile(self._raw)
+        self._stream = zstandard.ZstdDecompressor().stream_reader(  # type: ignore[call-overload]
+            self._file,
+            read_size=READ_BYTES,
+            read_across_frames=True,
+        )
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes of COPY text. Raises MigrationError when the file is damaged."""
+        try:
+            return self._stream.read(size)
+        except zstandard.ZstdError as error:
+            self.damage = MigrationError(f"the dump's chunk {self.path} is damaged ({error}): {MAKE_AGAIN}")
+            raise self.damage from error
+
+    def verify(self, chunk: Chunk) -> None:
+        """Raise MigrationError unless the file that was read is the one the manifest describes."""
+        while self._file.read(READ_BYTES):
+            pass
+        if self._file.bytes != chunk.bytes or self._file.sha256.hexdigest() != chunk.sha256:
+            raise MigrationError(
+                f"the dump's chunk {self.path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}"
+            )
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
+
+
+def open_chunk(path: str) -> ChunkReader:
+    """Open a chunk for reading. Raises MigrationError when it is missing."""
+    return ChunkReader(path)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Which chunks of an unfinished export are whole, so that a second run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+
+from .._errors import ConfigurationError
+from .._system.text_file import write_text
+from .layout import is_complete
+from .removed_rows import rows_removed
+
+FILE_NAME = "export.journal"
+_PARTS_OF_DATABASES = frozenset(("data", "rejects", "catalog.json", "pre-data.sql", "data.sql", "post-data.sql"))
+"""What an unfinished export may have in a database's directory."""
+_FILES = frozenset((FILE_NAME, "roles.json", "roles.secret.json", "README.txt"))
+"""What it may have beside those directories."""
+_UNFINISHED = ".part"
+_SECONDS = "seconds_so_far"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a journal says: the export's identity and its finished tasks."""
+
+    identity: dict = field(default_factory=dict)
+    results: tuple[dict, ...] = ()
+    exists: bool = False
+    whole: bool = True
+    """False: a line that is not the last one cannot be read."""
+
+
+def _read(path: str) -> _Found:
+    """Read a journal up to the first line that cannot be read; the last one may have been cut off while it was
+    written."""
+    if not os.path.exists(path):
+        return _Found()
+    with open(path, encoding="utf-8", errors="replace") as journal:
+        # What follows the last newline is a line that was cut off.
+        lines = journal.read().split("\n")[:-1]
+    read: list[dict] = []
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(value, dict) or read and "key" not in value:
+            break
+        read.append(value)
+    return _Found(read[0] if read else {}, tuple(read[1:]), True, bool(read) and len(read) == len(lines))
+
+
+def unfinished_identity(dump_dir: str) -> dict:
+    """Return the identity of the export that was broken off in the directory; empty if there is none."""
+    return _read(os.path.join(dump_dir, FILE_NAME)).identity
+
+
+class ExportJournal:
+    """A file of JSON lines beside the chunks: first the export's identity, then one result a task.
+
+    The journal of another unfinished export (another backup, time or selection) is discarded with its chunks, as is one
+    that cannot be read any more; of a journal that is damaged further on, what stands before counts. A directory that
+    holds a complete dump or anything else is refused with ConfigurationError, which a full disk raises, too: then the
+    journal is as it was.
+    """
+
+    def __init__(self, dump_dir: str, identity: dict) -> None:
+        self.path = os.path.join(dump_dir, FILE_NAME)
+        self.warnings: list[str] = []
+        """What was found amiss, for the user."""
+        found = _read(self.path)
+        if found.identity != identity:
+            if found.exists and not found.identity:
+                _refuse_other_files(dump_dir)
+                self.warnings.append(
+                    f"{self.path} is empty or damaged, perhaps because the disk was full: the export begins again"
+                )
+            _empty(dump_dir, ours=found.exists)
+            found = _Found(identity)
+        elif not found.whole:
+            self.warnings.append(
+                f"{self.path} is damaged: {len(found.results)} finished chunks count, what it said after them is "
+                "exported again"
+            )
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in (identity, *found.results)))
+        self.done: dict[str, dict] = {
+            result["key"]: {name: value for name, value in result.items() if name != _SECONDS}
+            for result in found.results
+        }
+        self._started = time.monotonic()
+        self._seconds_before = max((result.get(_SECONDS, 0.0) for result in found.results), default=0.0)
+
+    @property
+    def seconds(self) -> float:
+        """How long the export has lasted, with all attempts that were broken off, each until the last task that it
+        finished."""
+        return round(self._seconds_before + time.monotonic() - self._started, 3)
+
+    def add(self, result: dict) -> None:
+        """Record a finished task; its chunk is already on disk. Raises ConfigurationError."""
+        try:
+            with open(self.path, "a", encoding="utf-8") as journal:
+                journal.write(json.dumps({**result, _SECONDS: self.seconds}) + "\n")
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot write {self.path}: {error.strerror}; finished chunks are kept, run again when that is mended"
+            ) from error
+
+    def remove(self) -> None:
+        """Forget the journal: the dump is complete."""
+        os.unlink(self.path)
+
+
+def _empty(dump_dir: str, ours: bool) -> None:
+    """Remove the chunks of an unfinished export; what somebody may still need is refused."""
+    if not os.path.isdir(dump_dir) or not os.listdir(dump_dir):
+        return
+    if rows_removed(dump_dir):
+        ours = True
+    elif is_complete(dump_dir):
+        raise ConfigurationError(
+            f"{dump_dir} holds the dump of another backup or selection: remove it, or name another directory in "
+            "dump_dir"
+        )
+    if not ours:
+        raise ConfigurationError(f"{dump_dir} holds other files: name an empty or a new directory in dump_dir")
+    shutil.rmtree(dump_dir)
+
+
+def _refuse_other_files(dump_dir: str) -> None:
+    """Refuse to clear a directory whose journal does not tell what it is of, if anything in it is not an export's."""
+    others = other_files(dump_dir)
+    if others and not is_complete(dump_dir):
+        raise ConfigurationError(
+            f"{os.path.join(dump_dir, FILE_NAME)} is empty or damaged, and beside it is what no export writes "
+            f"({', '.join(others[:5])}): "
+            f"remove {dump_dir} if nothing in it is needed, or name another directory in dump_dir"
+        )
+
+
+def other_files(dump_dir: str) -> list[str]:
+    """Return what is in a directory that no unfinished export writes: files, and directories with anything but parts of
+    a database."""
+    others = []
+    for entry in os.scandir(dump_dir):
+        is_database = entry.is_dir(follow_symlinks=False)
+        names, known = (os.listdir(entry.path), _PARTS_OF_DATABASES) if is_database else ([entry.name], _FILES)
+        if not {name.removesuffix(_UNFINISHED) for name in names} <= known:
+            others.append(entry.name)
+    return sorted(others)

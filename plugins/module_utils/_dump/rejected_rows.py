@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Rows that were put aside: zstd-compressed JSON lines.
+
+Each has ``key`` (for people), ``column``, ``kind`` and ``reason`` of the value for which the row was put aside, and
+``row``: the columns by name, as PostgreSQL's text, null, or an object for values with problems: ``bytes`` (the bytes of
+a text, hexadecimal), ``stored`` (the form in the backup, hexadecimal) or ``text`` (what CockroachDB sent).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from typing import Any
+
+try:
+    import zstandard
+except ImportError:  # named by libraries.missing()
+    zstandard = None  # type: ignore[assignment]
+
+from .._errors import ConfigurationError, MigrationError
+from .layout import MAKE_AGAIN, RejectFile
+
+
+def write_rejects(path: str, rows: list[dict[str, Any]]) -> RejectFile:
+    """Write the rows and return the file's description. Raises ConfigurationError when there is no room,
+    MigrationError."""
+    data = zstandard.ZstdCompressor(write_checksum=True).compress(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    )
+    partial = path + ".part"
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ConfigurationError(
+                f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system "
+                "and run again"
+            ) from error
+        raise MigrationError(f"cannot write {path}: {error.strerror}") from error
+    return RejectFile(os.path.basename(path), len(rows), len(data), hashlib.sha256(data).hexdigest())
+
+
+def read_rejects(path: str, described: RejectFile) -> list[dict[str, Any]]:
+    """Read the rows of a file. Raises MigrationError unless it is the one that the manifest describes."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise MigrationError(f"cannot read the dump's file {path}: {error.strerror}") from error
+    if hashlib.sha256(data).hexdigest() != described.sha256:
+        raise MigrationError(
+            f"the dump's file {path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}"
+        )
+    with zstandard.ZstdDecompressor().stream_reader(data) as stream:
+        rows = [json.loads(line) for line in stream.read().splitlines()]
+    if len(rows) != described.rows:
+        raise MigrationError(
+            f"the dump's file {path} has {len(rows)} rows, the manifest says {described.rows}: {MAKE_AGAIN}"
+        )
+    return rows

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Removing the rows of a dump that PostgreSQL holds; schema and manifest stay for later runs and the report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from .._system.text_file import write_text
+from .layout import is_complete, read_manifest
+
+REMOVED = "rows_removed"
+"""A file of this name in a dump says that the chunks were removed on purpose."""
+
+
+def rows_removed(dump_dir: str) -> bool:
+    """Tell whether the chunks of the dump were removed on purpose."""
+    return os.path.exists(os.path.join(dump_dir, REMOVED))
+
+
+def remove_rows(dump_dir: str, verified_id: str, check: bool) -> dict:
+    """Remove all chunks if the dump is the one that was verified (``verified_id`` is its id); return ``changed`` and
+    ``kept`` (why not).
+
+    With ``check`` nothing is removed. Raises ConfigurationError.
+    """
+    if not is_complete(dump_dir):
+        return {"changed": False, "kept": "it is not complete" if os.path.exists(dump_dir) else ""}
+    manifest = read_manifest(dump_dir)
+    if manifest.dump_id != verified_id:
+        return {
+            "changed": False,
+            "kept": "the last verification of the target has not found all of the dump there, or there was none",
+        }
+    if rows_removed(dump_dir):
+        return {"changed": False, "kept": ""}
+    if not check:
+        write_text(
+            os.path.join(dump_dir, REMOVED),
+            "The rows were removed after PostgreSQL was verified to hold them. Remove this directory to export "
+            "again.\n",
+        )
+        for entry in manifest.databases:
+            for directory in ("data", "rejects"):
+                shutil.rmtree(os.path.join(dump_dir, entry.directory, directory), ignore_errors=True)
+    return {"changed": True, "kept": ""}

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What a dump holds for people who load it with psql and zstd: a read-me and a script of ``\\copy`` lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._model.names import clip, quote
+
+if TYPE_CHECKING:
+    from .._dump.layout import DatabaseEntry, TableEntry
+
+_README = """\
+A dump of {databases}, made by the Ansible collection nomos.cockroach_migrator.
+
+The collection's import role loads it in parallel and proves every row. It can also be loaded by hand, with
+psql (PostgreSQL 14 or later) and zstd, from this directory, one database after the other:
+
+{commands}
+Every file below <database>/data is PostgreSQL COPY text compressed with zstd:
+
+  zstd -dc <file> | less
+
+manifest.json lists the rows, the SHA-256 and the row checksum of each of them; catalog.json is the schema as
+CockroachDB had it; manifest.json also lists the findings: what was changed or left out for PostgreSQL.
+Rows that were put aside, because PostgreSQL cannot hold them, are JSON lines below <database>/rejects.
+"""
+
+_COMMANDS = """\
+  createdb -T template0 -E UTF8 --lc-collate=C --lc-ctype=C.UTF-8 {name}
+  psql -X -v ON_ERROR_STOP=1 -d {name} -f {directory}/pre-data.sql
+  psql -X -v ON_ERROR_STOP=1 -d {name} -f {directory}/data.sql
+  psql -X -v ON_ERROR_STOP=1 -d {name} -f {directory}/post-data.sql
+"""
+
+
+def readme(databases: list[DatabaseEntry]) -> str:
+    """Return the text of README.txt."""
+    commands = "\n".join(
+        _COMMANDS.format(name=_shell_word(entry.name), directory=entry.directory) for entry in databases
+    )
+    names = ", ".join(entry.name for entry in databases) or "no database"
+    return _README.format(databases=names, commands=commands)
+
+
+def data_script(tables: list[TableEntry]) -> str:
+    """Return a psql script, to be run in the dump's directory, that loads every chunk of ``tables``."""
+    lines = ["-- Run with psql in the directory that holds manifest.json, after pre-data.sql."]
+    return "\n".join([*lines, *(_load_command(table) for table in tables if table.rows)]) + "\n"
+
+
+def _load_command(table: TableEntry) -> str:
+    name = quote(clip(table.schema), clip(table.name))
+    if not table.columns:
+        return f"INSERT INTO {name} SELECT FROM generate_series(1, {table.rows});"
+    columns = ", ".join(quote(clip(column.name)) for column in table.columns)
+    command = f"\\copy {name} ({columns}) from program 'zstd -dc {table.directory}/*.copy.zst'"
+    if "\n" in command or "\r" in command:
+        return f"-- psql cannot copy into a table with a line break in its name: {command!r}"
+    return command
+
+
+def _shell_word(name: str) -> str:
+    return "'" + name.replace("'", "'\\''") + "'"

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""One block of an SST: read, checked, decompressed."""
+
+from __future__ import annotations
+
+from ..._errors import CorruptBackupError
+from ..checksums import block_checksum
+from ..compression import decompress
+from .footer import Handle
+
+TRAILER = 5
+
+
+def read_stored(file, handle: Handle, checksum: int, verify: bool) -> bytes:
+    """Return a block as stored, with its compression byte at the end. Raises CorruptBackupError."""
+    offset, length = handle
+    stored = file.read(offset, length + TRAILER)
+    if len(stored) != length + TRAILER:
+        raise CorruptBackupError(
+            f"{file.name}: the block at {offset} is cut off: the file is truncated, copy it again from the original"
+        )
+    if verify and block_checksum(checksum, stored[:-4]) != int.from_bytes(stored[-4:], "little"):
+        raise CorruptBackupError(
+            f"{file.name}: the checksum of the block at {offset} does not match: the file is damaged, copy it again "
+            "from the original"
+        )
+    return stored[:-4]
+
+
+def read_block(file, handle: Handle, checksum: int, verify: bool) -> bytes:
+    """Return a block's content. ``file`` has ``name`` and ``read(offset, length)``."""
+    stored = read_stored(file, handle, checksum, verify)
+    return decompress(stored[-1], stored[:-1])

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""One SST: opened from its footer, checked to be whole, read block by block."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from ..._errors import CorruptBackupError, UnsupportedError
+from ..protobuf import varint
+from . import columnar_blocks, row_blocks
+from .block import TRAILER, read_block, read_stored
+from .footer import BLOB_VALUES, MAX_SIZE, TWO_LEVEL, Footer, Handle, parse_footer, parse_handle
+from .metadata_blocks import TWO_LEVEL_INDEX, index_entries, name_values, value_blocks
+from .range_keys import RangeTombstone, parse_range_keys
+
+Points = tuple[list[bytes], list[bytes]]
+VersionedPoints = tuple[list[bytes], list[bytes], list[bytes]]
+
+VERSION_LENGTHS = (0, 9, 13, 14)
+PROPERTIES, INDEX_TYPE = b"rocksdb.properties", b"rocksdb.block.based.table.index.type"
+RANGE_KEY, VALUE_INDEX = b"pebble.range_key", b"pebble.value_index"
+RANGE_DELETIONS = (b"rocksdb.range_del", b"rocksdb.range_del2")
+BLOB_INDEX = b"pebble.blob_ref_index"
+KEY_SCHEMA, CRDB_SCHEMA = b"pebble.colblk.schema", b"crdb1"
+
+
+@contextlib.contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put the file's name in front of errors of the parts, and make one of what damaged bytes do to them."""
+    try:
+        yield
+    except (CorruptBackupError, UnsupportedError) as error:
+        if str(error).startswith(name):
+            raise
+        raise type(error)(f"{name}: {error}") from error
+    except (IndexError, ValueError, struct.error, OverflowError, MemoryError) as error:
+        raise CorruptBackupError(f"{name}: the file is damaged ({error}): copy it again from the original") from error
+
+
+class Table:
+    """``bounds[i]`` is a roach key that no key of block i exceeds; ``sizes[i]`` its stored bytes."""
+
+    def __init__(self, file, verify: bool = True) -> None:
+        """``file`` has ``name``, ``size`` and ``read``. Raises CorruptBackupError or UnsupportedError naming it."""
+        self.file = file
+        self.verify = verify
+        self.name: str = file.name
+        self._last: tuple = (None, None)
+        self._value_block: tuple[int, bytes] = (-1, b"")
+        with named(self.name):
+            self.footer: Footer = self._read_footer()
+            self._read_structure()
+
+    @property
+    def format(self) -> str:
+        """Such as ``pebble v7``."""
+        return self.footer.name
+
+    def _read_footer(self) -> Footer:
+        size = self.file.size
+        return parse_footer(self.file.read(max(0, size - MAX_SIZE), min(size, MAX_SIZE)))
+
+    def _block(self, handle: Handle) -> bytes:
+        return read_block(self.file, handle, self.footer.checksum, self.verify)
+
+    def _read_structure(self) -> None:
+        """Find all blocks, check those that no scan reads, and that the blocks fill the file from its start to the
+        footer."""
+        footer = self.footer
+        if footer.attributes & BLOB_VALUES:
+            raise UnsupportedError("it keeps values in blob files, which no backup does")
+        metaindex = name_values(self._block(footer.metaindex))
+        handles = [footer.metaindex, footer.index]
+        self.properties: dict[bytes, bytes] = {}
+        self.tombstones: list[RangeTombstone] = []
+        self._value_blocks: list[Handle] = []
+        for name, value in metaindex.items():
+            handle, position = parse_handle(value, 0)
+            handles.append(handle)
+            if name == PROPERTIES:
+                self.properties = name_values(self._block(handle))
+            elif name == RANGE_KEY:
+                self.tombstones = parse_range_keys(self._block(handle), footer.columnar)
+            elif name == VALUE_INDEX:
+                self._value_blocks = value_blocks(self._block(handle), value[position:])
+                for value_handle in self._value_blocks:
+                    read_stored(self.file, value_handle, footer.checksum, self.verify)
+                handles += self._value_blocks
+            elif name in RANGE_DELETIONS:
+                self._refuse_range_deletions(handle)
+            elif name == BLOB_INDEX:
+                raise UnsupportedError("it keeps values in blob files, which no backup does")
+            else:
+                # Filters and statistics (pebble.tiering_histogram): nothing that the rows depend on.
+                read_stored(self.file, handle, footer.checksum, self.verify)
+        if footer.columnar and self.properties.get(KEY_SCHEMA) != CRDB_SCHEMA:
+            schema = self.properties.get(KEY_SCHEMA, b"").decode("utf-8", "replace")
+            raise UnsupportedError(
+                f"its keys are split into columns by the schema {schema!r}, where only {CRDB_SCHEMA.decode()} is known"
+            )
+        data = self._read_index(handles)
+        self.bounds = [_bound(separator) for separator, _handle in data]
+        self.handles = [handle for _separator, handle in data]
+        self.sizes = [handle[1] for handle in self.handles]
+        _check_tiling(handles + self.handles, self.file.size - footer.size)
+
+    def _read_index(self, handles: list[Handle]) -> list[tuple[bytes, Handle]]:
+        footer = self.footer
+        top = index_entries(self._block(footer.index), footer.columnar)
+        kind = int.from_bytes(self.properties.get(INDEX_TYPE, b"")[:4], "little")
+        if kind != TWO_LEVEL_INDEX and not footer.attributes & TWO_LEVEL:
+            return top
+        result = []
+        for _separator, handle in top:
+            handles.append(handle)
+            result += index_entries(self._block(handle), footer.columnar)
+        return result
+
+    def _refuse_range_deletions(self, handle: Handle) -> None:
+        block = self._block(handle)
+        if self.footer.columnar:
+            empty = not columnar_blocks.ColumnarBlock(block, columnar_blocks.KEYSPAN_HEADER).rows
+        else:
+            empty = not row_blocks.entries(block)
+        if not empty:
+            raise UnsupportedError("it deletes ranges of engine keys, which no backup does")
+
+    def find(self, key: bytes) -> int:
+        """Return the number of the first block that may hold ``key`` or greater ones."""
+        return bisect_left(self.bounds, key)
+
+    def compression_ratio(self) -> float:
+        """Return bytes of keys and values by stored byte, as one block in the middle has it."""
+        if not self.handles:
+            return 0.0
+        middle = len(self.handles) // 2
+        keys, values = self.points(middle)
+        return (sum(map(len, keys)) + sum(map(len, values))) / self.sizes[middle]
+
+    def points(self, number: int) -> Points:
+        """Return the roach keys and values of block ``number``. The last block asked for is kept."""
+        if self._last[0] != (number, False):
+            with named(self.name):
+                self._last = ((number, False), self._points(self._block(self.handles[number])))
+        return self._last[1]
+
+    def versioned_points(self, number: int) -> VersionedPoints:
+        """Like ``points``, with each version's timestamp (bytes that sort as time) after the keys."""
+        if self._last[0] != (number, True):
+            with named(self.name):
+                self._last = ((number, True), self._versioned_points(self._block(self.handles[number])))
+        return self._last[1]
+
+    def _points(self, block: bytes) -> Points:
+        if self.footer.columnar:
+            keys, values, external = columnar_blocks.points(block)
+            return keys, self._fetch_external(values, external)
+        keys, values = row_blocks.points(block)
+        return keys, self._strip_prefixes(values)
+
+    def _versioned_points(self, block: bytes) -> VersionedPoints:
+        if self.footer.columnar:
+            keys, versions, values, external = columnar_blocks.versioned_points(block)
+            return keys, versions, self._fetch_external(values, external)
+        keys, versions, values = row_blocks.versioned_points(block)
+        return keys, versions, self._strip_prefixes(values)
+
+    def _strip_prefixes(self, values: list[bytes]) -> list[bytes]:
+        if not self.footer.value_prefixes:
+            return values
+        if values and max(value[0] for value in values) < 0x40:
+            return [value[1:] for value in values]
+        return [self._value(value) for value in values]
+
+    def _fetch_external(self, values: list[bytes], external: list[bool]) -> list[bytes]:
+        return (
+            [self._value(value) if outside else value for value, outside in zip(values, external)]
+            if external
+            else values
+        )
+
+    def _value(self, stored: bytes) -> bytes:
+        """Follow a value's prefix: in place, or a handle into a value block."""
+        kind = stored[0] >> 6
+        if kind == 0:
+            return stored[1:]
+        if kind != 2:
+            raise UnsupportedError(f"value prefix {stored[0]:#x} is not known")
+        length, position = varint(stored, 1)
+        number, position = varint(stored, position)
+        offset, position = varint(stored, position)
+        if self._value_block[0] != number:
+            self._value_block = number, self._block(self._value_blocks[number])
+        value = self._value_block[1][offset : offset + length]
+        if len(value) != length:
+            raise CorruptBackupError("a value lies outside its value block")
+        return value
+
+
+def _bound(separator: bytes) -> bytes:
+    """The roach key of an engine key; a separator that is none bounds its block as it is."""
+    length = separator[-1] if separator else 0
+    return separator[: -1 - length] if length in VERSION_LENGTHS and length < len(separator) else separator
+
+
+def _check_tiling(handles: list[Handle], end: int) -> None:
+    position = 0
+    for offset, length in sorted(set(handles)):
+        if offset != position:
+            raise CorruptBackupError(
+                f"the blocks leave a gap or overlap at byte {min(offset, position)}: copy it again from the original"
+            )
+        position = offset + length + TRAILER
+    if position != end:
+        raise CorruptBackupError(
+            f"the blocks end at byte {position}, the footer begins at {end}: copy it again from the original"
+        )

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The report's two files."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..._dump.layout import is_complete, read_manifest
+from ..._system.text_file import write_text
+from ..result_file import read_result, without_times
+from ..state import current_records
+from .report_facts import build_report
+from .report_text import render_text
+
+TEXT = "validation_report.txt"
+JSON = "report.json"
+
+
+def write_report(
+    dump_dir: str, state_dir: str, report_dir: str, target: str, failure: str, run: str, check: bool
+) -> dict:
+    """Write both files where they would say something else, times aside; return ``changed``, ``verdict``, ``verified``
+    and ``report`` (a path).
+
+    With ``check`` nothing is written. Raises MigrationError.
+    """
+    manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
+    report = build_report(manifest, current_records(state_dir, manifest, target), target, failure, run)
+    path = os.path.join(report_dir, JSON)
+    text_path = os.path.join(report_dir, TEXT)
+    changed = not os.path.exists(text_path) or without_times(read_result(path)) != without_times(report)
+    if changed and not check:
+        write_text(text_path, render_text(report))
+        write_text(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    return {"changed": changed, "verdict": report["verdict"], "verified": report["verified"], "report": text_path}

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What a report says, from the dump's manifest and the results of the phases."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ..._dump.layout import DatabaseEntry, Manifest, TableEntry
+from ..._model.catalog import Finding, to_json
+from ..._model.names import clip
+from ..._model.results import DatabaseVerification, ImportResult, TableImport, VerifyResult
+from ..result_file import PhaseRecord
+from ..state import is_proved
+from .differences import differences, say_different
+
+SEVERITIES = ("error", "warning", "info")
+_EXPORT_SECONDS = "export_seconds"
+_VERIFICATIONS = {"rehearsal": "rehearsal_verify", "target": "target_verify"}
+
+
+def build_report(
+    manifest: Optional[Manifest], records: dict[str, PhaseRecord], target: str, failure: str, run: str
+) -> dict:
+    """Return the report as JSON values: ``verdict``, ``verified``, ``source``, ``target``, ``databases``,
+    ``verifications``, ``phases``, ``findings``.
+
+    ``records`` are those of the phases (see state.current_records); ``manifest`` is None when there is no complete
+    dump. ``run`` names the run that the report is of.
+    """
+    databases = [_database(entry, records) for entry in manifest.databases] if manifest else []
+    report = {
+        "verified": is_proved(records) and not failure,
+        "rehearsed": "rehearsal_verify" in records and records["rehearsal_verify"].succeeded,
+        "failure": failure,
+        "source": {key: value for key, value in manifest.source.items() if key not in ("identity", _EXPORT_SECONDS)}
+        if manifest
+        else {},
+        "dump_id": manifest.dump_id if manifest else "",
+        "target": target,
+        "content": _content(records),
+        "tables": sum(len(database["tables"]) for database in databases),
+        "rows": sum(table["rows"] for database in databases for table in database["tables"]),
+        "rejected": sum(table["rejected"] for database in databases for table in database["tables"]),
+        "databases": databases,
+        "verifications": {
+            where: _verification(records[phase], run) for where, phase in _VERIFICATIONS.items() if phase in records
+        },
+        "phases": {
+            **_export_time(manifest),
+            **{phase: {"seconds": record.result.seconds} for phase, record in records.items() if record.result},
+        },
+        "findings": _findings(manifest, records),
+    }
+    return {"verdict": _verdict(report, records), **report}
+
+
+def _export_time(manifest: Optional[Manifest]) -> dict[str, dict]:
+    """Return how long the export took, nothing for a dump of an earlier release."""
+    seconds = manifest.source.get(_EXPORT_SECONDS) if manifest else None
+    return {} if seconds is None else {"export": {"seconds": seconds}}
+
+
+def _verified(records: dict[str, PhaseRecord], phase: str) -> Optional[VerifyResult]:
+    result = records[phase].result if phase in records else None
+    return result if isinstance(result, VerifyResult) else None
+
+
+def _content(records: dict[str, PhaseRecord]) -> str:
+    verified = _verified(records, "target_verify")
+    return verified.content if verified else "all"
+
+
+def _verification(record: PhaseRecord, run: str) -> dict:
+    """Return what the last verification of a server said; ``this_run`` is whether it was in the run of the report."""
+    result = record.result
+    return {
+        "ok": record.succeeded,
+        "failure": record.failure,
+        "differences": differences(result) if isinstance(result, VerifyResult) else [],
+        "this_run": bool(run) and record.run == run,
+        "finished_at": record.finished_at,
+        "run": record.run,
+    }
+
+
+def _verdict(report: dict, records: dict[str, PhaseRecord]) -> str:
+    """Say in one line where the migration stands."""
+    rehearsed, verified = _verified(records, "rehearsal_verify"), _verified(records, "target_verify")
+    content = f"{report['tables']} tables with {report['rows']:,} rows"
+    attention = sum(finding["severity"] == "error" for finding in report["findings"])
+    rejected = f"; {report['rejected']:,} rows were put aside and are not in it" if report["rejected"] else ""
+    left_out = f"{rejected}; {attention} things were left out: read the findings" if attention else ""
+    if verified and not verified.succeeded and (not report["failure"] or _is_of_this_run(report, "target")):
+        return f"{say_different(report['target'], verified)}{_by_another_run(report, 'target')}"
+    if (
+        rehearsed
+        and not rehearsed.succeeded
+        and not report["verified"]
+        and (not report["failure"] or _is_of_this_run(report, "rehearsal"))
+    ):
+        untouched = "" if "target_import" in records else f"; the target {report['target']} was not touched"
+        return f"{say_different('the throw-away PostgreSQL of the rehearsal', rehearsed)}{_by_another_run(report, 'rehearsal')}{untouched}"
+    if report["failure"]:
+        return f"FAILED: {report['failure']}"
+    by = _by_another_run(report, "target") if report["verified"] else ""
+    if report["verified"] and report["content"] == "schema":
+        return f"VERIFIED{by}: {report['target']} holds the schema of {report['tables']} tables, every object was looked up; no rows were loaded{left_out}"
+    if report["verified"] and report["content"] == "data":
+        return f"VERIFIED{by}: {report['target']} holds the rows of {content}, proved by row checksums; the schema is its own{left_out}"
+    if report["verified"]:
+        return f"VERIFIED{by}: {report['target']} holds all of {content}, proved by row checksums and objects{left_out}"
+    if report["rehearsed"]:
+        by = _by_another_run(report, "rehearsal")
+        return f"REHEARSED{by}: a throw-away PostgreSQL held all of {content}; the target {report['target']} has not been loaded{left_out}"
+    if report["dump_id"]:
+        return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{left_out}"
+    return "NOTHING DONE: there is no dump"
+
+
+def _is_of_this_run(report: dict, where: str) -> bool:
+    return where in report["verifications"] and report["verifications"][where]["this_run"]
+
+
+def _by_another_run(report: dict, where: str) -> str:
+    """Say when and by which run a server was verified, nothing when it was in the run of the report."""
+    if _is_of_this_run(report, where):
+        return ""
+    found = report["verifications"][where]
+    return f" (at {found['finished_at']}, by {'the run ' + found['run'] if found['run'] else 'a run without a name'}, not by this one)"
+
+
+def _database(entry: DatabaseEntry, records: dict[str, PhaseRecord]) -> dict:
+    parts = {where: _part(records, phase, entry) for where, phase in _VERIFICATIONS.items()}
+    last = parts["target"] or parts["rehearsal"]
+    return {
+        "name": entry.name,
+        "tables": [_table(entry, table, parts, records) for table in entry.tables],
+        "objects_checked": last.objects_checked if last else 0,
+        "objects_missing": last.objects_missing if last else [],
+    }
+
+
+def _table(
+    entry: DatabaseEntry,
+    table: TableEntry,
+    parts: dict[str, Optional[DatabaseVerification]],
+    records: dict[str, PhaseRecord],
+) -> dict:
+    imported = _imported(records, "target_import", entry, table) or _imported(records, "rehearsal_import", entry, table)
+    return {
+        "name": table.full_name,
+        "rows": table.rows,
+        "rejected": table.rejected,
+        "checksum": table.checksum,
+        "bytes": table.text_bytes,
+        "chunks": len(table.chunks),
+        **{where: _word(part, table) for where, part in parts.items()},
+        "import_seconds": imported.seconds if imported else None,
+    }
+
+
+def _part(records: dict[str, PhaseRecord], phase: str, entry: DatabaseEntry) -> Optional[DatabaseVerification]:
+    result = _verified(records, phase)
+    return result.databases.get(clip(entry.name)) if result else None
+
+
+def _imported(
+    records: dict[str, PhaseRecord], phase: str, entry: DatabaseEntry, table: TableEntry
+) -> Optional[TableImport]:
+    result = records[phase].result if phase in records else None
+    database = result.databases.get(clip(entry.name)) if isinstance(result, ImportResult) else None
+    return database.tables.get(table.full_name) if database else None
+
+
+def _word(part: Optional[DatabaseVerification], table: TableEntry) -> str:
+    found = part.tables.get(table.full_name) if part else None
+    if found is None:
+        return "not done"
+    return "identical" if found.succeeded else "DIFFERENT"
+
+
+def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> list[dict]:
+    """Join the findings of the export and of the import, each once, the grave ones first.
+
+    What the throw-away server lacked counts until the target is loaded: its own import knows what is so now.
+    """
+    found: list[Finding] = list(manifest.findings) if manifest else []
+    imports = [records[phase].result for phase in ("target_import", "rehearsal_import") if phase in records]
+    found += next((result.findings for result in imports if isinstance(result, ImportResult)), [])
+    seen: dict[tuple, dict] = {}
+    for finding in found:
+        seen.setdefault((finding.code, finding.object, finding.message), {**to_json(finding), "advice": finding.advice})
+    return sorted(
+        seen.values(), key=lambda finding: (SEVERITIES.index(finding["severity"]), finding["code"], finding["object"])
+    )

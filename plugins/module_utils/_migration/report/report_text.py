@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""A report as text for people."""
+
+from __future__ import annotations
+
+_RULE = "=" * 100
+_PHASE_NAMES = {
+    "export": "export",
+    "validate": "validation of the dump",
+    "rehearsal_import": "rehearsal, import",
+    "rehearsal_verify": "rehearsal, verification",
+    "target_import": "target, import",
+    "target_verify": "target, verification",
+}
+
+
+def render_text(report: dict) -> str:
+    """Return the text of validation_report.txt."""
+    lines = ["Migration from CockroachDB to PostgreSQL", _RULE, report["verdict"], _RULE, ""]
+    lines += _source(report)
+    lines += _differences(report)
+    lines += _tables(report)
+    lines += _phases(report)
+    lines += _findings(report)
+    return "\n".join(lines) + "\n"
+
+
+def _source(report: dict) -> list[str]:
+    source = report["source"]
+    names = ("kind", "locations", "cluster_id", "cluster_version", "coverage", "end_time", "files_proved")
+    lines = ["Source"]
+    for name in names:
+        if source.get(name) not in (None, "", []):
+            value = source[name]
+            lines.append(
+                f"  {name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            )
+    return [*lines, f"  dump: {report['dump_id'] or 'none'}", f"Target: {report['target']}", ""]
+
+
+def _differences(report: dict) -> list[str]:
+    lines = []
+    for where, verification in report["verifications"].items():
+        if verification["failure"]:
+            lines += [f"The last verification of the {where} could not look: {verification['failure']}", ""]
+        elif not verification["ok"]:
+            lines += [f"What differs in the {where}", *(f"  {line}" for line in verification["differences"]), ""]
+    return lines
+
+
+def _tables(report: dict) -> list[str]:
+    lines = []
+    for database in report["databases"]:
+        names = [table["name"] for table in database["tables"]]
+        width = max([len(name) for name in names] + [5])
+        lines += [
+            f"Database {database['name']}",
+            f"  {'table':<{width}}  {'rows':>14}  {'checksum':>24}  {'seconds':>8}  rehearsal  target",
+        ]
+        for table in database["tables"]:
+            seconds = "" if table["import_seconds"] is None else f"{table['import_seconds']:.2f}"
+            numbers = f"{table['rows']:>14,}  {table['checksum']:>24}  {seconds:>8}"
+            aside = f"  ({table['rejected']:,} rows put aside)" if table["rejected"] else ""
+            lines.append(f"  {table['name']:<{width}}  {numbers}  {table['rehearsal']:<9}  {table['target']}{aside}")
+        checked = database["objects_checked"]
+        lines.append(
+            f"  objects found in PostgreSQL's catalog: {checked - len(database['objects_missing'])} of {checked}"
+        )
+        lines += [f"    {line}" for line in database["objects_missing"]]
+        lines.append("")
+    return lines
+
+
+def _phases(report: dict) -> list[str]:
+    lines = [f"  {_PHASE_NAMES[phase]}: {times['seconds']:.1f} s" for phase, times in report["phases"].items()]
+    lines += [
+        f"  last verification of the {where}: {verification['finished_at']}"
+        + (f", run {verification['run']}" if verification["run"] else "")
+        for where, verification in report["verifications"].items()
+    ]
+    return ["Times", *lines, ""] if lines else []
+
+
+def _findings(report: dict) -> list[str]:
+    if not report["findings"]:
+        return ["Findings: none. Nothing was changed, weakened or left out."]
+    lines = [
+        f"Findings: {len(report['findings'])} (error: something is missing; warning: something differs; info: nothing "
+        "is lost)"
+    ]
+    for finding in report["findings"]:
+        lines += ["", f"  [{finding['severity']}] {finding['object']} ({finding['code']})", f"    {finding['message']}"]
+        if finding["advice"]:
+            lines.append(f"    What to do: {finding['advice']}")
+    return lines

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Beginning a migration again: its dump and what is known of its phases are no more. No target is touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from .._dump.journal import FILE_NAME, other_files
+from .._dump.layout import is_complete
+from .._dump.removed_rows import rows_removed
+from .._errors import ConfigurationError
+
+
+def start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> dict:
+    """Remove the dump and the results of the phases; return ``changed`` and ``kept``, where a dump with rows is now
+    (empty: there was none).
+
+    A complete dump that has its rows is put aside, beside its place with the ``moment`` in its name: nobody knows
+    whether they are anywhere else. Raises ConfigurationError for a directory that holds something else.
+    """
+    there = os.path.isdir(dump_dir) and bool(os.listdir(dump_dir))
+    keeps = there and is_complete(dump_dir) and not rows_removed(dump_dir)
+    if (
+        there
+        and not is_complete(dump_dir)
+        and (other_files(dump_dir) or not os.path.exists(os.path.join(dump_dir, FILE_NAME)))
+    ):
+        raise ConfigurationError(
+            f"start_over: {dump_dir} holds other files than a dump: name an empty or a new directory in dump_dir"
+        )
+    kept = f"{dump_dir.rstrip('/')}-{moment}" if keeps else ""
+    changed = there or os.path.isdir(state_dir)
+    if not check:
+        try:
+            if kept:
+                os.rename(dump_dir, kept)
+            elif there:
+                shutil.rmtree(dump_dir)
+            if os.path.isdir(state_dir):
+                shutil.rmtree(state_dir)
+        except OSError as error:
+            raise ConfigurationError(
+                f"start_over: {error.filename} cannot be moved or removed: {error.strerror}"
+            ) from error
+    return {"changed": changed, "kept": kept}

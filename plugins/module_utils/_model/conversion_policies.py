@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What the user can decide about the conversion: the questions that have two honest answers, and a choice for each."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._errors import ConfigurationError
+
+IDENTITY, FUNCTION = "identity", "function"
+OID, TEXT = "oid", "text"
+INDEX, TRIGGER = "index", "trigger"
+FINDING, JOB = "finding", "job"
+
+
+@dataclass(frozen=True)
+class Question:
+    """``choices``: each with what it does; the first one is the default."""
+
+    subject: str
+    choices: Mapping[str, str]
+
+    @property
+    def default(self) -> str:
+        """The choice of those who choose nothing."""
+        return next(iter(self.choices))
+
+
+QUESTIONS = {
+    "unique_rowid": Question(
+        "the default `unique_rowid()`",
+        {
+            IDENTITY: "an identity column (a sequence, where that cannot be) that goes on after the highest value",
+            FUNCTION: "a function of the same name, whose numbers are of the same kind: the time, then a number that "
+            "tells those of one moment apart",
+        },
+    ),
+    "object_identifiers": Question(
+        "columns of REGCLASS, REGTYPE, REGNAMESPACE, REGPROC, REGPROCEDURE and REGROLE",
+        {
+            OID: "oid: CockroachDB's numbers",
+            TEXT: "text: the names of what the numbers mean, as PostgreSQL writes them; a number that means nothing "
+            "known keeps its digits",
+        },
+    ),
+    "unique_without_index": Question(
+        "UNIQUE WITHOUT INDEX",
+        {
+            INDEX: "a unique index; a plain one if CockroachDB never validated the constraint",
+            TRIGGER: "a plain index, and a trigger that refuses new rows with the values of another one",
+        },
+    ),
+    "row_ttl": Question(
+        "row-level TTL",
+        {
+            FINDING: "a finding with the DELETE for pg_cron",
+            JOB: "a procedure that deletes the expired rows in batches, and a finding with the command that has "
+            "pg_cron call it",
+        },
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ConversionPolicies:
+    """A choice for each question."""
+
+    unique_rowid: str = IDENTITY
+    object_identifiers: str = OID
+    unique_without_index: str = INDEX
+    row_ttl: str = FINDING
+
+    def chosen(self) -> dict[str, str]:
+        """Return the choices that are not the defaults."""
+        return {name: choice for name, choice in dataclasses.asdict(self).items() if choice != QUESTIONS[name].default}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells exports under these policies from others, as a part of an export's identity."""
+        chosen = self.chosen()
+        return {"conversion_policies": chosen} if chosen else {}
+
+
+DEFAULT_POLICIES = ConversionPolicies()
+
+
+def conversion_policy_problems(value: Any) -> list[str]:
+    """Return what is wrong with a user's mapping of questions to choices, one line each."""
+    if not isinstance(value, Mapping):
+        return [f"it has to be a mapping with the keys {', '.join(QUESTIONS)}"]
+    problems = []
+    for name, choice in value.items():
+        if name not in QUESTIONS:
+            problems.append(f"the key {name} is not known, {_hint(name, QUESTIONS)}")
+        elif str(choice) not in QUESTIONS[name].choices:
+            problems.append(f"{name} cannot be {choice}, {_hint(choice, QUESTIONS[name].choices)}")
+    return problems
+
+
+def _hint(given: Any, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(str(given), known, 1)
+    return f"did you mean {nearest[0]}?" if nearest else f"there are: {', '.join(known)}"
+
+
+def conversion_policies(value: Any) -> ConversionPolicies:
+    """Return the policies of a user's mapping. Raises ConfigurationError."""
+    problems = conversion_policy_problems(value)
+    if problems:
+        raise ConfigurationError(f"conversion_policies: {'; '.join(problems)}")
+    return ConversionPolicies(**value)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What a target is expected to take of one database: names only, known from a backup's table of contents before
+anything is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
+from .catalog import Database
+from .names import clip
+
+
+@dataclass(frozen=True)
+class ExpectedDatabase:
+    """Names in PostgreSQL. ``relations`` (tables, views, sequences) and ``types`` are pairs of schema and name."""
+
+    name: str
+    schemas: tuple[str, ...] = ()
+    relations: tuple[tuple[str, str], ...] = ()
+    types: tuple[tuple[str, str], ...] = ()
+    owners: tuple[str, ...] = ()
+    """Roles that are to own something."""
+    grantees: tuple[str, ...] = ()
+    """Roles that are granted something."""
+
+
+def expected_of(database: Database) -> ExpectedDatabase:
+    """Return what becomes of a database."""
+    schemas = {schema.id: clip(schema.name) for schema in database.schemas}
+    owned = list(_owned(database))
+    return ExpectedDatabase(
+        clip(database.name),
+        tuple(schemas.values()),
+        tuple(
+            (schemas[item.schema_id], clip(item.name))
+            for items in (database.tables, database.views, database.sequences)
+            for item in items
+        ),
+        tuple((schemas[item.schema_id], clip(item.name)) for item in database.types),
+        tuple(sorted({item.owner for item in owned if item.owner} - BUILT_IN_ROLES)),
+        tuple(sorted({grant.role for item in owned for grant in item.grants} - BUILT_IN_ROLES)),
+    )
+
+
+def _owned(database: Database) -> Iterator[Any]:
+    yield database
+    for items in (
+        database.schemas,
+        database.types,
+        database.sequences,
+        database.tables,
+        database.views,
+        database.functions,
+    ):
+        yield from items
+
+
+def expected_from(value: Mapping[str, Any]) -> ExpectedDatabase:
+    """Return what ``dataclasses.asdict`` made a mapping of, lists for tuples allowed. Raises TypeError for keys that
+    are not known."""
+    given: dict[str, Any] = {key: item if key == "name" else tuple(item) for key, item in value.items()}
+    given.update({key: tuple((schema, name) for schema, name in given.get(key, ())) for key in ("relations", "types")})
+    return ExpectedDatabase(**given)

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The names that stand for CockroachDB's object identifiers where these become text: those of PostgreSQL's objects, as
+PostgreSQL writes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .catalog import USER_TYPE_OID_BASE, Catalog, Database, SqlType
+from .names import clip, written
+from .object_numbers import (
+    ARRAY_TYPE,
+    DATABASE,
+    OBJECT_IDENTIFIERS,
+    REGCLASS,
+    REGNAMESPACE,
+    REGPROC,
+    REGPROCEDURE,
+    REGROLE,
+    REGTYPE,
+    RELATION,
+    ROUTINE,
+    SCHEMA,
+    SEQUENCE,
+    TYPE,
+    ObjectNumbers,
+    input_types,
+    keys,
+    role_number,
+    schema_numbers,
+    type_number,
+)
+from .table_source import ObjectNames
+
+_PUBLIC = "public"
+_VIRTUAL_SCHEMAS = ("pg_catalog", "information_schema", "crdb_internal", "pg_extension")
+_SCALARS = {
+    16: "boolean",
+    17: "bytea",
+    18: '"char"',
+    19: "name",
+    20: "bigint",
+    21: "smallint",
+    22: "int2vector",
+    23: "integer",
+    24: "regproc",
+    25: "text",
+    26: "oid",
+    30: "oidvector",
+    114: "json",
+    700: "real",
+    701: "double precision",
+    705: "unknown",
+    869: "inet",
+    1042: "character",
+    1043: "character varying",
+    1082: "date",
+    1083: "time without time zone",
+    1114: "timestamp without time zone",
+    1184: "timestamp with time zone",
+    1186: "interval",
+    1266: "time with time zone",
+    1560: "bit",
+    1562: "bit varying",
+    1700: "numeric",
+    1790: "refcursor",
+    2202: "regprocedure",
+    2205: "regclass",
+    2206: "regtype",
+    2249: "record",
+    2276: '"any"',
+    2277: "anyarray",
+    2278: "void",
+    2279: "trigger",
+    2283: "anyelement",
+    2950: "uuid",
+    3220: "pg_lsn",
+    3614: "tsvector",
+    3615: "tsquery",
+    3802: "jsonb",
+    4072: "jsonpath",
+    4089: "regnamespace",
+    4096: "regrole",
+}
+_ARRAYS = {
+    1000: 16,
+    1001: 17,
+    1002: 18,
+    1003: 19,
+    1016: 20,
+    1005: 21,
+    1006: 22,
+    1007: 23,
+    1008: 24,
+    1009: 25,
+    1028: 26,
+    1013: 30,
+    199: 114,
+    1021: 700,
+    1022: 701,
+    1041: 869,
+    1014: 1042,
+    1015: 1043,
+    1182: 1082,
+    1183: 1083,
+    1115: 1114,
+    1185: 1184,
+    1187: 1186,
+    1270: 1266,
+    1561: 1560,
+    1563: 1562,
+    1231: 1700,
+    2201: 1790,
+    2207: 2202,
+    2210: 2205,
+    2211: 2206,
+    2287: 2249,
+    2951: 2950,
+    3221: 3220,
+    3643: 3614,
+    3645: 3615,
+    3807: 3802,
+    4073: 4072,
+    4090: 4089,
+    4097: 4096,
+}
+BUILT_IN_TYPES = {**_SCALARS, **{number: _SCALARS[element] + "[]" for number, element in _ARRAYS.items()}}
+"""The types that CockroachDB shares with PostgreSQL, by their oid."""
+
+
+def object_names(before: Catalog, after: Catalog, numbers: ObjectNumbers) -> dict[int, ObjectNames]:
+    """Return the names for the tables of each database, by the database's id in ``after``.
+
+    ``before`` has CockroachDB's names, ``after`` is the same in PostgreSQL's. ``numbers`` are what values hold. Only
+    what is migrated into the same database has a name.
+    """
+    homes = {database.id: _Home(database) for database in after.databases}
+    for source in before.databases:
+        # All databases may have become schemas of one.
+        home = homes.get(source.id) or next(iter(homes.values()))
+        home.add(source, numbers)
+    return {number: home.names for number, home in homes.items()}
+
+
+class _Home:
+    """One database in PostgreSQL, and the names of what came into it."""
+
+    def __init__(self, database: Database) -> None:
+        self._schemas = {schema.id: clip(schema.name) for schema in database.schemas}
+        items: list[Any] = [
+            *database.tables,
+            *database.views,
+            *database.sequences,
+            *database.types,
+            *database.functions,
+        ]
+        self._written = {item.id: written(self._schemas[item.schema_id], clip(item.name)) for item in items}
+        self._functions = {function.id: function for function in database.functions}
+        self._arrays = {item.array_type_id: item.id for item in database.types}
+        self.names: dict[int, dict[int, str]] = {oid: {} for oid in OBJECT_IDENTIFIERS}
+        self.names[REGTYPE].update(BUILT_IN_TYPES)
+
+    def add(self, source: Database, numbers: ObjectNumbers) -> None:
+        """Add the names of what a database in CockroachDB holds."""
+        self.names[REGROLE].update({role_number(role): written(clip(role)) for role in numbers.roles})
+        database_id = numbers.ids.get((DATABASE, source.name))
+        for key, item_id in keys(source):
+            number = numbers.ids.get(key)
+            if number is None:
+                continue
+            if key[0] == SCHEMA and database_id is not None:
+                # The schema public of a database that became a schema has the database's id.
+                merged = key[2] == _PUBLIC and source.id in self._schemas
+                self._add(
+                    REGNAMESPACE,
+                    schema_numbers(database_id, key[2], number),
+                    written(self._schemas[source.id if merged else item_id]),
+                )
+            elif key[0] == ARRAY_TYPE:
+                self._add(REGTYPE, {type_number(number)}, self._written[self._arrays[item_id]] + "[]")
+            elif item_id in self._written:
+                self._add_object(key[0], item_id, number)
+        if database_id is not None:
+            for name in _VIRTUAL_SCHEMAS:
+                self._add(REGNAMESPACE, schema_numbers(database_id, name, None), name)
+
+    def _add_object(self, kind: str, item_id: int, number: int) -> None:
+        name = self._written[item_id]
+        if kind == ROUTINE:
+            self._add(REGPROC, {type_number(number)}, name)
+            self._add(
+                REGPROCEDURE,
+                {type_number(number)},
+                f"{name}({','.join(map(self._type, input_types(self._functions[item_id])))})",
+            )
+        if kind in (RELATION, SEQUENCE):
+            self._add(REGCLASS, {number}, name)
+        if kind in (RELATION, TYPE):
+            # A table or view is the type of its rows, too.
+            self._add(REGTYPE, {type_number(number)}, name)
+
+    def _add(self, oid: int, numbers: set[int], name: str) -> None:
+        self.names[oid].update(dict.fromkeys(numbers, name))
+
+    def _type(self, kind: SqlType) -> str:
+        if kind.element is not None:
+            return self._type(kind.element) + "[]"
+        if kind.domain_id:
+            return self._written[kind.domain_id]
+        if kind.oid in OBJECT_IDENTIFIERS:
+            return "text"
+        return self._written.get(kind.oid - USER_TYPE_OID_BASE) or BUILT_IN_TYPES.get(kind.oid, kind.family)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Objects whose descriptors say something that is not known: they are refused when they are chosen, and concern nobody
+else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from .._errors import UnsupportedError
+from .catalog import USER_TYPE_OID_BASE, Database, Finding, SqlType, Table, UnreadableObject
+
+_ADVICE = (
+    "exclude it (databases: exclude) and bring it over by hand, or take a release of this collection that knows it"
+)
+
+
+def unreadable_finding(item: UnreadableObject) -> Finding:
+    """Return what is to be said of an object before anything is chosen."""
+    return Finding(
+        "unknown_descriptor",
+        "info",
+        item.full_name,
+        f"The {item.kind} cannot be migrated: {item.reason}.",
+        f"To migrate the rest, {_ADVICE}.",
+    )
+
+
+def refuse_chosen(
+    unreadable: Iterable[UnreadableObject], databases: list[Database], chosen: Callable[[str], bool]
+) -> None:
+    """Raise UnsupportedError that names the unreadable objects among what was chosen.
+
+    ``databases`` are the chosen ones with nothing but what was chosen of them, ``chosen`` tells it of a full name. A
+    type, sequence or function is also chosen with a table that uses it, a database or schema with whatever is in it.
+    """
+    used = {number: name for database in databases for number, name in _used(database)}
+    holders = {name for database in databases for name in _holders(database)}
+    refused = []
+    for item in unreadable:
+        if item.id in used:
+            refused.append(f"{used[item.id]} uses the {item.kind} {item.full_name}: {item.reason}")
+        elif item.full_name in holders or chosen(item.full_name):
+            refused.append(f"{item.kind} {item.full_name}: {item.reason}")
+    if refused:
+        raise UnsupportedError("; ".join(refused) + f". This collection does not know what that means: {_ADVICE}")
+
+
+def _holders(database: Database) -> Iterator[str]:
+    """Yield the names of a chosen database and of its schemas that hold something chosen."""
+    yield database.name
+    held = {table.schema_id for table in database.tables} | {view.schema_id for view in database.views}
+    for schema in database.schemas:
+        if schema.id in held:
+            yield f"{database.name}.{schema.name}"
+
+
+def _used(database: Database) -> Iterator[tuple[int, str]]:
+    """Yield (descriptor id, table's full name) of what the chosen tables use."""
+    schemas = {schema.id: schema.name for schema in database.schemas}
+    for table in database.tables:
+        name = f"{database.name}.{schemas[table.schema_id]}.{table.name}"
+        for number in _used_by(table):
+            yield number, name
+
+
+def _used_by(table: Table) -> Iterator[int]:
+    for column in table.columns:
+        yield from _user_types(column.type)
+        yield from column.uses_sequence_ids
+    for trigger in table.triggers:
+        yield trigger.function_id
+
+
+def _user_types(kind: SqlType) -> Iterator[int]:
+    if kind.oid >= USER_TYPE_OID_BASE:
+        yield kind.oid - USER_TYPE_OID_BASE
+    for part in [*kind.fields, *([kind.element] if kind.element else [])]:
+        yield from _user_types(part)

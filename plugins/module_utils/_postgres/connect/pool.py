@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Work spread over several connections to one database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import Any, Callable, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class ConnectionPool:
+    """Threads with a connection each; context manager. Psycopg2 lets other threads run while PostgreSQL works."""
+
+    def __init__(self, open_connection: Callable[[], Any], size: int) -> None:
+        self._open = open_connection
+        self._local = threading.local()
+        self._connections: list[Any] = []
+        self._threads = ThreadPoolExecutor(size)
+
+    def __enter__(self) -> ConnectionPool:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for connection in self._connections:
+            connection.close()
+
+    def map(self, work: Callable[[Any, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield ``work(connection, item)`` of every item as it ends. The first error stops what has not begun."""
+        pending = {self._threads.submit(self._call, work, item) for item in items}
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _call(self, work: Callable[[Any, Item], Result], item: Item) -> Result:
+        if not hasattr(self._local, "connection"):
+            self._local.connection = self._open()
+            self._connections.append(self._local.connection)
+        return work(self._local.connection, item)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Why a connection to PostgreSQL failed, in one line that names what to change."""
+
+from __future__ import annotations
+
+from .connection_parameters import ConnectionParameters
+
+_MODE, _AUTHORITIES, _CERTIFICATE, _KEY = (
+    "postgres_sslmode (ssl_mode)",
+    "postgres_sslrootcert (ca_cert)",
+    "postgres_sslcert (client_cert)",
+    "postgres_sslkey (client_key)",
+)
+"""The playbooks' variables, and the modules' options."""
+
+_REASONS = (
+    (
+        ("password authentication failed", "no password supplied", "empty password"),
+        "wrong or missing password: postgres_password (login_password); PostgreSQL says the same when it has no such "
+        "role",
+    ),
+    (
+        ("server does not support SSL",),
+        f"it speaks no TLS: switch it on there (ssl = on), or let rows and password travel in the clear with {_MODE}: "
+        "disable",
+    ),
+    (
+        ("no encryption",),
+        f"pg_hba.conf there lets this user in with TLS only, or not from this host: set {_MODE} to require or "
+        "verify-full",
+    ),
+    (("no pg_hba.conf entry", "pg_hba.conf rejects"), "pg_hba.conf there does not let this host in"),
+    (
+        ("does not match host name", "hostname of the server certificate"),
+        "its certificate is for another name: connect to that name with postgres_host (login_host) and, where it does "
+        "not resolve, hostaddr in "
+        f"postgres_connect_params (connect_params); {_MODE}: verify-ca does without the name",
+    ),
+    (
+        ("certificate verify failed",),
+        f"its certificate is not signed by an authority of {_AUTHORITIES}, or is out of date: name the file of the "
+        "right authority",
+    ),
+    (
+        ("root certificate file",),
+        f"{_MODE} asks to verify the certificate: name the file of its authority in {_AUTHORITIES}, or system for "
+        "those of the host",
+    ),
+    (("could not read root certificate",), f"the file of {_AUTHORITIES} cannot be read"),
+    (("requires a valid client certificate",), f"it wants a client certificate: set {_CERTIFICATE} and {_KEY}"),
+    (("certificate authentication failed",), f"the client certificate in {_CERTIFICATE} is for another role"),
+    (
+        ("alert unknown ca", "alert bad certificate", "alert certificate"),
+        f"it does not take the client certificate in {_CERTIFICATE}: have its own authority sign it",
+    ),
+    (
+        ("private key file", "could not load private key"),
+        f"the client key in {_KEY} cannot be used: it has to belong to the certificate, and nobody else may read it "
+        "(chmod 600)",
+    ),
+    (
+        ("could not read certificate file", "could not open certificate file"),
+        f"the client certificate in {_CERTIFICATE} cannot be read",
+    ),
+    (("weak sslmode",), f"{_AUTHORITIES}: system needs {_MODE}: verify-full"),
+    (("invalid sslmode",), f"{_MODE} has to be disable, allow, prefer, require, verify-ca or verify-full"),
+)
+"""What libpq and the server say (fe-connect.c, fe-secure-openssl.c, auth.c), and what it means here. The first that
+fits counts."""
+
+
+def explain(message: str, wanted: ConnectionParameters, *, chosen: bool) -> str:
+    """Return the line for libpq's message, which never holds the password. ``chosen`` says that the user named the
+    database to connect to."""
+    reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
+    if f'database "{wanted.database}" does not exist' in message:
+        advice = ": name one that is there, such as postgres, in postgres_database (login_db)" if chosen else ""
+        return f"PostgreSQL at {wanted.place} has no database {wanted.database}{advice}"
+    for signs, meaning in _REASONS:
+        if any(sign in message for sign in signs):
+            return f"PostgreSQL at {wanted.place} refuses user {wanted.user}: {meaning} ({reason})"
+    if "FATAL" in message:
+        return f"PostgreSQL at {wanted.place} refuses user {wanted.user}: {reason}"
+    return f"PostgreSQL at {wanted.place} cannot be reached: {reason}; check host, port, firewall and whether it runs"

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Loading one chunk: COPY and the ledger row in one transaction."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+try:
+    import psycopg2
+    from psycopg2 import sql
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+
+from ..._dump.chunk_files import READ_BYTES, ChunkReader, open_chunk
+from ..._dump.layout import Chunk, TableEntry
+from ..._errors import MigrationError, TargetError
+from ..._model.names import clip
+from ..connect.connection import postgres_message
+from ..target import ledger
+
+_WHERE = re.compile(r"^COPY .+?, line \d+(?:, column [^:]+)?")
+
+
+@dataclass(frozen=True)
+class ChunkTask:
+    """A chunk of a table of the dump; ``path`` is its file."""
+
+    database: str
+    dump_id: str
+    table: TableEntry
+    chunk: Chunk
+    path: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the ledger calls it."""
+        return chunk_key(self.table, self.chunk)
+
+
+def chunk_key(table: TableEntry, chunk: Chunk) -> tuple[str, str]:
+    """Return a chunk's key in the ledger."""
+    return "chunk", f"{table.directory}/{chunk.file}"
+
+
+def load_chunk(connection: Any, task: ChunkTask) -> ChunkTask:
+    """Copy a chunk into its table and commit it with its ledger row; return the task.
+
+    Raises TargetError or MigrationError, and then nothing of the chunk is in the table: PostgreSQL refuses a row,
+    the file is not what the manifest says, or the number of rows differs.
+    """
+    started = time.monotonic()
+    name = f"{task.database}.{task.table.full_name}"
+    with open_chunk(task.path) as reader:
+        try:
+            with connection.cursor() as cursor:
+                rows = _copy(cursor, task, reader)
+                reader.verify(task.chunk)
+                if rows != task.chunk.rows:
+                    raise TargetError(
+                        f"{name}: PostgreSQL took {rows} rows of {task.path}, the manifest says {task.chunk.rows}"
+                    )
+                ledger.record(cursor, task.dump_id, task.key, rows, time.monotonic() - started)
+            connection.commit()
+        except psycopg2.Error as error:
+            _give_up(connection)
+            raise reader.damage or TargetError(_refusal(error, name, task.path)) from None
+        except MigrationError:
+            _give_up(connection)
+            raise
+    return task
+
+
+def _copy(cursor: Any, task: ChunkTask, reader: ChunkReader) -> int:
+    """Load the rows and return their number."""
+    if task.table.columns:
+        cursor.copy_expert(_copy_command(task.table).as_string(cursor), reader, size=READ_BYTES)
+    else:
+        cursor.execute(_insert_command(task.table), (task.chunk.rows,))
+    return cursor.rowcount
+
+
+def _copy_command(table: TableEntry) -> sql.Composable:
+    columns = sql.SQL(", ").join([sql.Identifier(clip(column.name)) for column in table.columns])
+    return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(clip(table.schema), clip(table.name)), columns)
+
+
+def _insert_command(table: TableEntry) -> sql.Composable:
+    """PostgreSQL computes every column of this table: COPY has nothing to copy."""
+    return sql.SQL("INSERT INTO {} SELECT FROM generate_series(1, %s)").format(
+        sql.Identifier(clip(table.schema), clip(table.name))
+    )
+
+
+def _give_up(connection: Any) -> None:
+    if not connection.closed:
+        connection.rollback()
+
+
+def _refusal(error: Any, name: str, path: str) -> str:
+    """Say where COPY stopped, without the whole row that its context may show."""
+    where = _WHERE.match(error.diag.context or "")
+    return f"{name}: {postgres_message(error)} ({where.group(0) if where else 'COPY'} of {path}); nothing of this chunk was loaded"

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Running the conversion's statements, each in a transaction with its row in the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable
+
+try:
+    import psycopg2
+    import psycopg2.errors
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+
+from ..._convert.statements import Statement
+from ..._errors import TargetError
+from ..connect.connection import postgres_message
+from ..target import ledger, omitted_objects
+
+Keyed = tuple[tuple[str, str], Statement]
+
+
+def describe(statement: Statement) -> str:
+    """Return what the statement makes, for messages."""
+    kind = statement.kind.replace("_", " ")
+    name = ".".join(part for part in (statement.schema, statement.name) if part)
+    holder = "domain" if statement.kind == "domain_check" else "table"
+    return (
+        f"{kind} {name} of {holder} {statement.table}"
+        if statement.table and statement.table != statement.name
+        else f"{kind} {name}"
+    )
+
+
+def execute(cursor: Any, database: str, statement: Statement) -> None:
+    """Execute a statement. Raises TargetError that names its object."""
+    try:
+        cursor.execute(statement.sql)
+    except psycopg2.Error as error:
+        raise _refused(database, statement, error) from None
+
+
+def run_or_leave_out(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
+    """Execute a statement and note it in the ledger; one that PostgreSQL refuses and no row depends on is noted as left
+    out. Raises TargetError."""
+    started = time.monotonic()
+    _execute_or_note(cursor, database, keyed, omitted_objects.may_be_left_out)
+    ledger.record(cursor, dump_id, keyed[0], 0, time.monotonic() - started)
+
+
+def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
+    """Execute a statement that was left out, in its own transaction; return whether PostgreSQL takes it now. Raises
+    TargetError."""
+    with connection.cursor() as cursor:
+        taken = _execute_or_note(cursor, database, keyed, omitted_objects.may_stay_left_out)
+        if taken:
+            omitted_objects.forget(cursor, keyed[0])
+    connection.commit()
+    return taken
+
+
+def _execute_or_note(
+    cursor: Any, database: str, keyed: Keyed, may_do_without: Callable[[Statement, str], bool]
+) -> bool:
+    key, statement = keyed
+    notices = cursor.connection.notices
+    del notices[:]
+    cursor.execute("SAVEPOINT statement")
+    try:
+        cursor.execute(statement.sql)
+        # A GRANT of what one may not give away is no error but this warning (aclchk.c: "no privileges were granted",
+        # "not all privileges were granted").
+        refusal = (
+            (notices[-1].split(":", 1)[-1].strip(), omitted_objects.NO_PRIVILEGE)
+            if notices and statement.kind in omitted_objects.GRANTS
+            else None
+        )
+    except psycopg2.Error as error:
+        if not may_do_without(statement, error.pgcode or ""):
+            raise _refused(database, statement, error) from None
+        refusal = (postgres_message(error), error.pgcode)
+    if refusal:
+        cursor.execute("ROLLBACK TO SAVEPOINT statement")
+        omitted_objects.note(cursor, key, statement, *refusal)
+    cursor.execute("RELEASE SAVEPOINT statement")
+    return refusal is None
+
+
+def _refused(database: str, statement: Statement, error: Any) -> TargetError:
+    return TargetError(f"database {database}, {describe(statement)}: {postgres_message(error)}")
+
+
+def run_together(
+    connection: Any,
+    database: str,
+    dump_id: str,
+    statements: Mapping[tuple[str, str], Statement],
+    marks: Iterable[tuple[str, str]] = (),
+) -> None:
+    """Run all statements and write the ledger, with ``marks``, in one transaction; on error nothing has happened."""
+    try:
+        with connection.cursor() as cursor:
+            ledger.create(cursor)
+            for key in marks:
+                ledger.record(cursor, dump_id, key, 0, 0)
+            for keyed in statements.items():
+                run_or_leave_out(cursor, database, dump_id, keyed)
+        connection.commit()
+    except TargetError:
+        connection.rollback()
+        raise
+
+
+def run_one(connection: Any, database: str, dump_id: str, keyed: Keyed) -> tuple[str, str]:
+    """Run one statement in its own transaction with its ledger row; return its key."""
+    try:
+        with connection.cursor() as cursor:
+            run_or_leave_out(cursor, database, dump_id, keyed)
+        connection.commit()
+    except TargetError:
+        if not connection.closed:
+            connection.rollback()
+        raise
+    return keyed[0]

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Looking at a target before anything is read, exported or made: everything that stands in the way, and what its server
+and our role there are like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+try:
+    import psycopg2
+    from psycopg2 import sql
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+
+from .._dump.layout import DatabaseEntry, Manifest, is_complete, read_catalog, read_manifest, read_roles
+from .._errors import MigrationError, TargetError
+from .._model.expected_database import ExpectedDatabase, expected_of
+from .._model.names import quote
+from .connect.connection import ConnectionParameters, connect, connection_findings, postgres_message
+from .load.load import chosen
+from .schema_needs import ICU, database_needs
+from .target import content as contents
+from .target import existing_tables, server_facts
+from .target.omitted_objects import NO_PRIVILEGE
+from .target.probe_features import existing_roles, probe
+from .target.target_database import TargetState, look_at
+from .target.target_privileges import RoleRights, role_rights
+
+_CREATE = "create"
+_SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class PreflightOptions:
+    """``dump_dir``: of a dump that may not be there yet. ``expected``: what is known without one. The rest is as for
+    the import."""
+
+    dump_dir: str = ""
+    databases: tuple[str, ...] = ()
+    expected: tuple[ExpectedDatabase, ...] = ()
+    grants: str = "existing"
+    content: str = contents.ALL
+
+
+@dataclass
+class _Target:
+    """A target that lets us in, and what was seen there."""
+
+    admin: Any
+    parameters: ConnectionParameters
+    options: PreflightOptions
+    rights: RoleRights
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    creatable: set[str] = field(default_factory=set)
+    """Extensions that the schema needs and the role may create."""
+
+
+def look_at_target(parameters: ConnectionParameters, options: PreflightOptions) -> dict:
+    """Contact the target and change nothing.
+
+    Returns ``problems`` (an import would be refused or end: lines that name the thing and what to do), ``notes`` (what
+    the import would leave out or do otherwise) and ``server`` (see server_facts, with ``creatable``: extensions; empty
+    when the target cannot be reached). Raises MigrationError for a dump that cannot be read.
+    """
+    manifest = read_manifest(options.dump_dir) if options.dump_dir and is_complete(options.dump_dir) else None
+    try:
+        admin = connect(parameters)
+    except MigrationError as error:
+        return {"problems": [str(error)], "notes": [], "server": {}}
+    try:
+        target = _Target(admin, parameters, options, role_rights(admin))
+        target.notes += [f"{finding.message} {finding.advice}" for finding in connection_findings(admin, parameters)]
+        expected = _look_at_dump(target, manifest) if manifest else _look_at_names(target)
+        roles = {role for item in expected for role in (*item.owners, *item.grantees)}
+        server = dict(
+            server_facts.read(admin, target.rights, [item.name for item in expected], roles),
+            creatable=sorted(target.creatable),
+        )
+    except psycopg2.Error as error:
+        raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
+    finally:
+        admin.close()
+    return {
+        "problems": list(dict.fromkeys(target.problems)),
+        "notes": list(dict.fromkeys(target.notes)),
+        "server": server,
+    }
+
+
+def _look_at_names(target: _Target) -> list[ExpectedDatabase]:
+    """Look at what is known before there is a dump, and return it."""
+    for expected in target.options.expected:
+        state = _look_at_database(target, expected, "")
+        if target.options.content == contents.DATA and state and not state.exists:
+            target.problems.append(
+                f"content: data needs tables that are there, but the target has no database {expected.name}: make it "
+                "with its tables first"
+            )
+    _look_at_roles(target, target.options.expected, None)
+    if not target.options.expected and not target.rights.createdb:
+        target.notes.append(
+            f"The user {target.rights.name} may not create databases: ALTER ROLE {quote(target.rights.name)} "
+            "CREATEDB, or have each database that is migrated "
+            "made empty for it."
+        )
+    return list(target.options.expected)
+
+
+def _look_at_dump(target: _Target, manifest: Manifest) -> list[ExpectedDatabase]:
+    """Look at everything that the import of the dump meets; return its databases."""
+    dump_dir, content = target.options.dump_dir, target.options.content
+    found, missing = [], []
+    for entry in chosen(manifest, target.options.databases):
+        database = read_catalog(dump_dir, entry)
+        expected = expected_of(database)
+        found.append(expected)
+        state = _look_at_database(target, expected, manifest.dump_id)
+        if state is None or contents.complete_key(content) in state.done:
+            continue
+        missing.append(expected)
+        if content == contents.DATA:
+            _look_at_tables(target, entry, state)
+        else:
+            _look_at_extensions(target, state, database_needs(database, manifest.policies))
+    _look_at_roles(target, missing, {role.name for role in read_roles(dump_dir)})
+    return found
+
+
+def _look_at_database(target: _Target, expected: ExpectedDatabase, dump_id: str) -> Optional[TargetState]:
+    """Note what is in the way in a database; return its state, None when it does not let us in."""
+    try:
+        state, problems = look_at(target.admin, target.parameters, expected, dump_id, target.options.content)
+    except TargetError as error:
+        target.problems.append(str(error))
+        return None
+    target.problems += problems
+    return state
+
+
+def _look_at_tables(target: _Target, entry: DatabaseEntry, state: TargetState) -> None:
+    """With content: data the rows have to fit into tables that are there."""
+    if not state.exists:
+        target.problems.append(
+            f"content: data needs tables that are there, but the target has no database {state.name}: make it with "
+            "its tables first"
+        )
+        return
+    connection = connect(target.parameters, state.name)
+    try:
+        existing_tables.check_tables(connection, entry, empty=not set(contents.mark(contents.DATA)) <= set(state.done))
+    except TargetError as error:
+        target.problems.append(str(error))
+    finally:
+        connection.close()
+
+
+def _look_at_extensions(target: _Target, state: TargetState, needs: Iterable[str]) -> None:
+    """Note extensions that the server lacks, and those that the role may not create."""
+    available = server_facts.extensions(target.admin)
+    connection = connect(target.parameters, state.name if state.exists else "")
+    try:
+        installed = server_facts.installed_extensions(connection) if state.exists else set()
+        for name in needs:
+            if name == ICU:
+                if not probe(target.admin).icu:
+                    target.notes.append("The server has no ICU: collations are left off.")
+            elif name not in available:
+                target.notes.append(
+                    f"The server has no extension {name}: what needs it becomes something else, with a finding. "
+                    "Install it there first."
+                )
+            else:
+                allowed = name in installed or target.rights.superuser
+                refusal = "" if allowed else _refusal_of_extension(connection, name, available[name]["trusted"])
+                if not refusal:
+                    target.creatable.add(name)
+                else:
+                    target.problems.append(
+                        f"the user {target.rights.name} may not create the extension {name} in the database "
+                        f"{state.name} ({refusal}): have a superuser "
+                        f"{'' if state.exists else f'make that database for it (CREATE DATABASE … OWNER {quote(target.rights.name)}) and '}run there "
+                        f"CREATE EXTENSION {quote(name)}"
+                    )
+    finally:
+        connection.close()
+
+
+def _refusal_of_extension(connection: Any, name: str, trusted: bool) -> str:
+    """Return why the role may not create an extension, empty if it may. Managed services let roles do it that are no
+    superusers: the server is asked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
+        if not cursor.fetchone()[0]:
+            return "" if trusted else "it is not trusted"
+        try:
+            cursor.execute(sql.SQL("CREATE EXTENSION {} CASCADE").format(sql.Identifier(name)))
+        except psycopg2.Error as error:
+            return postgres_message(error) if error.pgcode == NO_PRIVILEGE else ""
+        finally:
+            connection.rollback()
+    return ""
+
+
+def _look_at_roles(target: _Target, databases: Iterable[ExpectedDatabase], made: Optional[set[str]]) -> None:
+    """Note roles that are missing, and owners that the role may not set; ``made`` are those that grants: create makes,
+    None if not known yet."""
+    grants, rights = target.options.grants, target.rights
+    if grants == _SKIP or target.options.content == contents.DATA:
+        return
+    owners = {owner for expected in databases for owner in expected.owners}
+    there = existing_roles(target.admin)
+    missing = sorted(
+        (
+            owners
+            | {role for expected in databases for role in expected.grantees}
+            | (made or set() if grants == _CREATE else set())
+        )
+        - there
+    )
+    if missing and grants == _CREATE and not rights.createrole:
+        target.problems.append(
+            f"the user {rights.name} may not make the roles {', '.join(missing)}: ALTER ROLE {quote(rights.name)} "
+            "CREATEROLE, have them made, "
+            "or set grants to existing"
+        )
+    elif missing and grants != _CREATE:
+        target.notes.append(
+            f"The target has no role {', '.join(missing)}: what they own or may do is left out. Make them first, or "
+            "set grants to create."
+        )
+    # A role that CREATEROLE makes is not one that its maker may hand objects to.
+    commands = [
+        command
+        for command in map(rights.grant_to_own, sorted(owners if grants == _CREATE else owners & there))
+        if command
+    ]
+    if commands:
+        target.notes.append(
+            f"The user {rights.name} may not make everything belong to its owner: {'; '.join(commands)}."
+        )

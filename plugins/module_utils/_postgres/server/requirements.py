@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What a schema needs of PostgreSQL's programs and these lack: ICU, extensions."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+
+from ..._errors import ConfigurationError
+from ..connect.connection import connect
+from ..target.probe_features import probe
+from .postgres_server import ServerOptions, temporary_server
+
+ICU = "icu"
+_CONTRIB = frozenset(
+    (
+        "btree_gin",
+        "btree_gist",
+        "citext",
+        "cube",
+        "earthdistance",
+        "fuzzystrmatch",
+        "hstore",
+        "intarray",
+        "isn",
+        "ltree",
+        "pg_stat_statements",
+        "pg_trgm",
+        "pgcrypto",
+        "tablefunc",
+        "unaccent",
+        "uuid-ossp",
+    )
+)
+
+
+def missing_for(bin_dir: str, needs: Iterable[str]) -> list[dict]:
+    """Return what of ``needs`` (``icu`` and names of extensions) the programs in ``bin_dir`` lack: ``name`` and
+    ``install``.
+
+    A server is started for a moment and asked: only it knows where its extensions are, and whether ICU was built in.
+    Raises ConfigurationError or TargetError when it does not start.
+    """
+    wanted = sorted(set(needs))
+    if not wanted:
+        return []
+    with tempfile.TemporaryDirectory(prefix="cockroach_migrator_", dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
+        with temporary_server(ServerOptions(os.path.join(directory, "server"), bin_dir)) as parameters:
+            connection = connect(parameters)
+            try:
+                features = probe(connection)
+            finally:
+                connection.close()
+    lacking = [name for name in wanted if not (features.icu if name == ICU else name in features.extensions)]
+    return [{"name": name, "install": _install(name, features.major)} for name in lacking]
+
+
+def say_missing(bin_dir: str, missing: list[dict]) -> str:
+    """Return one line that names what is missing and what to install."""
+    parts = "; ".join(f"{item['name']} ({item['install']})" for item in missing)
+    return f"the PostgreSQL in {bin_dir} lacks {parts}"
+
+
+def with_requirements(facts: dict, requires: list[str], on_missing: str) -> dict:
+    """Add ``missing`` to the facts of provide(), and ``warnings`` where ``on_missing`` is warn; programs that are not
+    there yet lack nothing.
+
+    Raises ConfigurationError when something is missing and ``on_missing`` is fail.
+    """
+    missing = missing_for(facts["bin_dir"], requires) if facts["bin_dir"] else []
+    result = dict(facts, missing=missing)
+    if missing and on_missing == "fail":
+        raise ConfigurationError(say_missing(facts["bin_dir"], missing))
+    if missing:
+        result["warnings"] = [say_missing(facts["bin_dir"], missing)]
+    return result
+
+
+def _install(name: str, major: int) -> str:
+    if name == ICU:
+        return f"use a PostgreSQL that was built with ICU: the packages of the distributions are, such as postgresql-{major}; the downloaded archives are not"
+    if name.startswith("postgis"):
+        return f"install PostGIS for it: postgresql-{major}-postgis-3 on Debian and Ubuntu, postgis3x_{major} of the PGDG packages"
+    if name in _CONTRIB:
+        return f"install its contrib modules: part of postgresql-{major} on Debian and Ubuntu, else postgresql-contrib or postgresql{major}-contrib"
+    return f"install the package that brings {name}.control"

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The ledger: a table in each migrated database that says what an import has done there.
+
+Every piece of work commits together with its row, so that a run that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..._convert.statements import Statement
+from ..._errors import TargetError
+from . import omitted_objects
+
+SCHEMA = "cockroach_migrator"
+COMPLETE = ("import", "complete")
+_ATTEMPT = "attempt"
+
+Key = tuple[str, str]
+"""Step, and what was done in it."""
+
+_RUN_LOCK = 0x636F636B726D6967
+_WORK_LOCK = _RUN_LOCK + 1
+_LOCK_SECONDS = 15
+
+_CREATE = """
+CREATE SCHEMA IF NOT EXISTS cockroach_migrator;
+CREATE TABLE IF NOT EXISTS cockroach_migrator.ledger (
+    step text NOT NULL, object text NOT NULL, dump_id text NOT NULL, rows bigint, seconds double precision,
+    finished_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (step, object)
+);
+COMMENT ON SCHEMA cockroach_migrator IS 'Bookkeeping of the import by nomos.cockroach_migrator. Drop it once the migration is accepted.';
+COMMENT ON TABLE cockroach_migrator.ledger IS
+'What the import of a CockroachDB dump has done in this database: one row for each chunk of rows and each command, committed together with it. '
+'An import that was broken off goes on from here, and no row is loaded twice. Drop the schema once the migration is accepted.'
+"""
+
+
+def dump_ids(connection: Any) -> list[str]:
+    """Return the ids of the dumps that the ledger of the database names; none when there is no ledger."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('cockroach_migrator.ledger') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            return []
+        cursor.execute("SELECT DISTINCT dump_id FROM cockroach_migrator.ledger ORDER BY 1")
+        return [dump_id for (dump_id,) in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A piece of work that is done."""
+
+    rows: int
+    seconds: float
+    finished_at: datetime
+
+
+def read(connection: Any) -> dict[Key, Entry]:
+    """Return the work that is done; empty when there is no ledger."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('cockroach_migrator.ledger') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            return {}
+        cursor.execute(
+            "SELECT step, object, coalesce(rows, 0), coalesce(seconds, 0), finished_at FROM cockroach_migrator.ledger"
+        )
+        return {(step, name): Entry(*rest) for step, name, *rest in cursor.fetchall()}
+
+
+def next_attempt(done: Iterable[Key], content: str) -> Key:
+    """Return what the ledger notes when an attempt to import this content begins."""
+    return _ATTEMPT, f"{content} {len(_attempts(done, content)) + 1}"
+
+
+def seconds_of_attempts(done: Mapping[Key, Entry], content: str) -> float:
+    """Return how long the attempts to import this content lasted together, each until the last thing that it did."""
+    begun = sorted(entry.finished_at for key, entry in done.items() if key[0] == _ATTEMPT)
+    total = 0.0
+    for key in _attempts(done, content):
+        begin = done[key].finished_at
+        end = next((moment for moment in begun if moment > begin), None)
+        last = max(
+            entry.finished_at
+            for entry in done.values()
+            if entry.finished_at >= begin and (end is None or entry.finished_at < end)
+        )
+        total += (last - begin).total_seconds()
+    return total
+
+
+def _attempts(done: Iterable[Key], content: str) -> list[Key]:
+    return [key for key in done if key[0] == _ATTEMPT and key[1].rsplit(" ", 1)[0] == content]
+
+
+def create(cursor: Any) -> None:
+    """Make the ledger, in the transaction of ``cursor``."""
+    cursor.execute(_CREATE)
+    cursor.execute(omitted_objects.CREATE)
+
+
+def record(cursor: Any, dump_id: str, key: Key, rows: int, seconds: float) -> None:
+    """Note that a piece of work is done, in the transaction that does it."""
+    cursor.execute(
+        "INSERT INTO cockroach_migrator.ledger (step, object, dump_id, rows, seconds) VALUES (%s, %s, %s, %s, %s)",
+        (*key, dump_id, rows, round(seconds, 3)),
+    )
+
+
+def statement_keys(statements: Iterable[Statement]) -> dict[Key, Statement]:
+    """Return the statements by the key they have in the ledger: step, and what people read with a digest of the SQL."""
+    keys: dict[Key, Statement] = {}
+    for statement in statements:
+        name = ".".join(part for part in (statement.schema, statement.table, statement.name) if part)
+        digest = hashlib.sha256(statement.sql.encode()).hexdigest()[:16]
+        keys[statement.step, f"{statement.kind} {name} {digest}"] = statement
+    return keys
+
+
+def lock(connection: Any, database: str) -> None:
+    """Keep other imports out of the database as long as the connection lasts, and end what a killed run left at work.
+
+    Raises TargetError when another import is running.
+    """
+    with connection.cursor() as cursor:
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while not _try_lock(cursor, _RUN_LOCK):
+            if time.monotonic() > deadline:
+                raise TargetError(f"another import into the database {database} is running: wait until it has ended")
+            time.sleep(0.2)
+        # The sessions of a killed run work on until they notice; their work is not in the ledger yet.
+        while not _try_lock(cursor, _WORK_LOCK):
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid "
+                "= 1 AND pid <> pg_backend_pid() "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint "
+                "<< 32) + objid::bigint = %s",
+                (_WORK_LOCK,),
+            )
+            if time.monotonic() > deadline + _LOCK_SECONDS:
+                raise TargetError(
+                    f"the database {database} is still at work for an import that was killed: end those sessions "
+                    "(application_name cockroach_migrator)"
+                )
+            time.sleep(0.1)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", (_WORK_LOCK,))
+    connection.commit()
+
+
+def mark_worker(connection: Any) -> None:
+    """Mark a session as one that works for the import which holds the lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock_shared(%s)", (_WORK_LOCK,))
+    connection.commit()
+
+
+def _try_lock(cursor: Any, key: int) -> bool:
+    cursor.execute("SELECT pg_try_advisory_lock(%s)", (key,))
+    return cursor.fetchone()[0]

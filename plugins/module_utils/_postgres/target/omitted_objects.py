@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Commands that PostgreSQL refuses and no row depends on: they are left out, noted beside the ledger, and each is a
+finding.
+
+Every later run tries them again: the role may have been given the right, or the object that was wanting may be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ..._convert.definitions import DefaultPrivilege, Owner
+from ..._convert.statements import Statement
+from ..._model.catalog import Finding
+from .target_privileges import RoleRights
+
+Key = tuple[str, str]
+
+CREATE = """
+CREATE TABLE IF NOT EXISTS cockroach_migrator.left_out (
+    step text NOT NULL, object text NOT NULL, kind text NOT NULL, name text NOT NULL, reason text NOT NULL, command text NOT NULL, PRIMARY KEY (step, object)
+);
+ALTER TABLE cockroach_migrator.left_out ADD COLUMN IF NOT EXISTS sqlstate text NOT NULL DEFAULT '';
+COMMENT ON TABLE cockroach_migrator.left_out IS 'Commands of the import that PostgreSQL refused, to be written anew by hand.'
+"""
+
+_KINDS = frozenset(
+    (
+        "view",
+        "materialized_view",
+        "function",
+        "procedure",
+        "trigger",
+        "constraint_trigger",
+        "policy",
+        "check",
+        "domain_check",
+        "column_default",
+        "index",
+        "unique_index",
+        "comment",
+        "owner",
+        "grant",
+        "routine_comment",
+        "routine_owner",
+        "routine_grant",
+    )
+)
+"""Rows, types and keys need none of these. What hangs on one that is left out is refused, too."""
+_CLASSES = ("0A", "22", "42")
+"""SQLSTATE: feature not supported, data exception, syntax error or access rule violation."""
+_CLASSES_OF_ROWS = ("21", "23", "2F", "38", "39", "55", "P0")
+"""What the query of a materialized view, which runs at once, can meet besides."""
+_RIGHTS = frozenset(
+    (
+        "owner",
+        "grant",
+        "comment",
+        "routine_owner",
+        "routine_grant",
+        "routine_comment",
+        "default_privilege",
+        "database_setting",
+    )
+)
+"""What the importing role may not be allowed to say, of a database or schema that was there: a finding that says what
+helps."""
+GRANTS = frozenset(("grant", "routine_grant", "default_privilege"))
+NO_PRIVILEGE = "42501"
+_TAKEN = frozenset(("42P04", "42P06", "42P07", "42710", "42723"))
+_STOPPING = _TAKEN | {NO_PRIVILEGE}
+"""Privileges that are missing and names that are taken are for the user to mend."""
+_UNIQUE_VIOLATION = "23505"
+_NAMES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A command that was refused: what it makes, PostgreSQL's words, and its text."""
+
+    kind: str
+    name: str
+    reason: str
+    command: str
+    sqlstate: str = ""
+
+
+def may_be_left_out(statement: Statement, sqlstate: str) -> bool:
+    """Whether an import goes on without a command that PostgreSQL refuses with this SQLSTATE.
+
+    Rows of a materialized view, which is computed anew, may break its unique indexes; those of a table may not.
+    """
+    if sqlstate == NO_PRIVILEGE:
+        return statement.kind in _RIGHTS
+    if sqlstate == _UNIQUE_VIOLATION:
+        return statement.kind == "unique_index" and statement.step == "view"
+    classes = _CLASSES + _CLASSES_OF_ROWS if statement.kind == "materialized_view" else _CLASSES
+    return statement.kind in _KINDS and sqlstate[:2] in classes and sqlstate not in _STOPPING
+
+
+def may_stay_left_out(statement: Statement, sqlstate: str) -> bool:
+    """Whether a later run goes on without a command that is left out already: rights may have gone, or somebody has
+    written the object by hand."""
+    return sqlstate in _STOPPING or may_be_left_out(statement, sqlstate)
+
+
+def note(cursor: Any, key: Key, statement: Statement, reason: str, sqlstate: str) -> None:
+    """Note a command that was refused, in the transaction of ``cursor``; one that was refused before has PostgreSQL's
+    words of now."""
+    name = ".".join(part for part in (statement.schema, statement.table, statement.name) if part)
+    cursor.execute(
+        "INSERT INTO cockroach_migrator.left_out (step, object, kind, name, reason, command, sqlstate) VALUES (%s, "
+        "%s, %s, %s, %s, %s, %s) "
+        "ON CONFLICT (step, object) DO UPDATE SET reason = excluded.reason, sqlstate = excluded.sqlstate",
+        (*key, statement.kind, name, reason, statement.sql, sqlstate),
+    )
+
+
+def forget(cursor: Any, key: Key) -> None:
+    """Note that a command was not refused any more, in the transaction of ``cursor``."""
+    cursor.execute("DELETE FROM cockroach_migrator.left_out WHERE (step, object) = (%s, %s)", key)
+
+
+def read(connection: Any) -> dict[Key, LeftOut]:
+    """Return what was left out, by its key in the ledger; empty when there is no such table."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('cockroach_migrator.left_out') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            return {}
+        # The table of an earlier release has no column sqlstate.
+        cursor.execute(
+            "SELECT step, object, kind, name, reason, command, coalesce(to_jsonb(l)->>'sqlstate', '') FROM "
+            "cockroach_migrator.left_out l ORDER BY 1, 2",
+        )
+        return {(step, name): LeftOut(*rest) for step, name, *rest in cursor.fetchall()}
+
+
+def findings(
+    database: str, items: Mapping[Key, LeftOut], statements: Mapping[Key, Statement], rights: RoleRights
+) -> list[Finding]:
+    """Return a finding for each, of ownership one for each role; ``rights`` are those of the importing role."""
+    found = []
+    wanted: dict[str, list[str]] = {}
+    for key, item in items.items():
+        role = _role_to_become(statements.get(key), rights) if item.sqlstate == NO_PRIVILEGE else ""
+        if role:
+            wanted.setdefault(role, []).append(f"{database}.{item.name}")
+        else:
+            found.append(_finding(database, item, rights))
+    return found + [_ownership(role, objects, rights) for role, objects in sorted(wanted.items())]
+
+
+def _role_to_become(statement: Optional[Statement], rights: RoleRights) -> str:
+    """Return the role that the importing role would have to be a member of for a statement, empty when it is not about
+    that."""
+    expects = statement.expects if statement else None
+    role = (
+        expects.role if isinstance(expects, Owner) else expects.creator if isinstance(expects, DefaultPrivilege) else ""
+    )
+    return role if role and rights.grant_to_own(role) else ""
+
+
+def _finding(database: str, item: LeftOut, rights: RoleRights) -> Finding:
+    if item.sqlstate in _TAKEN:
+        return _by_hand(database, item)
+    return _right(database, item, rights) if item.sqlstate == NO_PRIVILEGE else _refused(database, item)
+
+
+def _by_hand(database: str, item: LeftOut) -> Finding:
+    return Finding(
+        "written_by_hand",
+        "info",
+        f"{database}.{item.name}",
+        f"The {item.kind.replace('_', ' ')} was left out by the import and is there now: it was written by hand, and "
+        "is not compared.",
+    )
+
+
+def _refused(database: str, item: LeftOut) -> Finding:
+    return Finding(
+        "refused_by_postgresql",
+        "error",
+        f"{database}.{item.name}",
+        f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason.rstrip('.')}.",
+        f"Write it by hand, or remove the cause and run again, which tries it anew. The command was: {item.command}",
+    )
+
+
+def _right(database: str, item: LeftOut, rights: RoleRights) -> Finding:
+    return Finding(
+        "right_not_set",
+        "warning",
+        f"{database}.{item.name}",
+        f"The {item.kind.replace('_', ' ')} is not set, for {rights.name} may not set it: {item.reason.rstrip('.')}.",
+        f"Have somebody run it who may, or give {rights.name} the right and run again, which tries it anew: "
+        f"{item.command}",
+    )
+
+
+def _ownership(role: str, objects: list[str], rights: RoleRights) -> Finding:
+    shown = ", ".join(sorted(objects)[:_NAMES_SHOWN]) + (" …" if len(objects) > _NAMES_SHOWN else "")
+    return Finding(
+        "right_not_set",
+        "warning",
+        role,
+        f"{rights.name} may not make {role} the owner of its objects, nor set its default privileges: {shown}.",
+        f"{rights.grant_to_own(role)}; then run again, which sets them.",
+    )

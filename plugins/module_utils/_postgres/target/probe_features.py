@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What a PostgreSQL server can do, for the conversion; and what of it an import that has begun goes by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Callable, Optional
+
+from ..._convert.server_features import EXTENSIONS, ServerFeatures
+
+_STEP = "features"
+"""Of the ledger, where the name says which they were."""
+
+Key = tuple[str, str]
+
+
+def probe(connection: Any) -> ServerFeatures:
+    """Return the features of the connected server."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_collation WHERE collname = 'und-x-icu')")
+        icu = cursor.fetchone()[0]
+        cursor.execute("SELECT name FROM pg_catalog.pg_available_extensions")
+        extensions = frozenset(name for (name,) in cursor.fetchall())
+    return ServerFeatures(major=connection.server_version // 10000, icu=icu, extensions=extensions)
+
+
+def existing_roles(connection: Any) -> frozenset[str]:
+    """Return the names of the server's roles."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolname FROM pg_catalog.pg_roles")
+        return frozenset(name for (name,) in cursor.fetchall())
+
+
+def roles_without_login(connection: Any) -> frozenset[str]:
+    """Return the names of the server's roles that may not log in."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE NOT rolcanlogin")
+        return frozenset(name for (name,) in cursor.fetchall())
+
+
+def mark(features: ServerFeatures) -> Key:
+    """Return what the ledger notes of the features that an import goes by."""
+    known = {"major": features.major, "icu": features.icu, "extensions": sorted(features.extensions & EXTENSIONS)}
+    return _STEP, json.dumps(known)
+
+
+def noted(done: Iterable[Key]) -> Optional[ServerFeatures]:
+    """Return the features in a ledger, None when it has none. Those that were noted later are never fewer."""
+    found = [json.loads(name) for step, name in done if step == _STEP]
+    if not found:
+        return None
+    last = max(found, key=lambda item: (len(item["extensions"]), item["icu"], item["major"]))
+    return ServerFeatures(last["major"], last["icu"], frozenset(last["extensions"]))
+
+
+def usable(
+    now: ServerFeatures,
+    before: Optional[ServerFeatures],
+    done: Collection[Key],
+    keys_with: Callable[[ServerFeatures], Collection[Key]],
+) -> tuple[ServerFeatures, list[str]]:
+    """Return the features that an import goes by, and what the server has now that does not count any more.
+
+    An import that has begun keeps those of ``before``, and takes each new one with which everything that is ``done``
+    would be made as it was. ``keys_with`` converts and returns the keys in the ledger.
+    """
+    if before is None:
+        return now, []
+    current, late = before, []
+    made = set(keys_with(before)) & set(done)
+    for name, addition in _additions(before, now):
+        wider = ServerFeatures(
+            max(current.major, addition.major), current.icu or addition.icu, current.extensions | addition.extensions
+        )
+        if made <= set(keys_with(wider)):
+            current = wider
+        else:
+            late.append(name)
+    return current, late
+
+
+def _additions(before: ServerFeatures, now: ServerFeatures) -> Iterator[tuple[str, ServerFeatures]]:
+    for extension in sorted(now.extensions & EXTENSIONS - before.extensions):
+        yield f"the extension {extension}", ServerFeatures(before.major, before.icu, frozenset((extension,)))
+    if now.icu and not before.icu:
+        yield "ICU", ServerFeatures(before.major, True)
+    if now.major > before.major:
+        yield f"PostgreSQL {now.major}", ServerFeatures(now.major, before.icu)

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The databases on the target: are they there, may we use them, and making those that are missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+try:
+    import psycopg2
+    import psycopg2.errors
+    from psycopg2 import sql
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+
+from ..._errors import TargetError
+from ..._model.catalog import Database, Finding
+from ..._model.expected_database import ExpectedDatabase, expected_of
+from ..._model.names import quote
+from ..connect.connection import ConnectionParameters, connect, postgres_message
+from . import content as contents
+from . import ledger, omitted_objects
+from .omitted_objects import LeftOut
+
+_NAMES_SHOWN = 20
+_CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8")
+_BAD_LOCALE = ("42809", "22023")
+
+
+@dataclass
+class TargetState:
+    """What the target has of one database."""
+
+    name: str
+    exists: bool
+    done: dict[ledger.Key, ledger.Entry]
+    """The ledger."""
+    left_out: dict[ledger.Key, LeftOut] = field(default_factory=dict)
+
+
+def inspect(
+    admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str, content: str = contents.ALL
+) -> TargetState:
+    """Look at one database without changing anything. Raises TargetError when the import may not use it."""
+    state, problems = look_at(admin, parameters, expected_of(database), dump_id, content)
+    if problems:
+        raise TargetError("; ".join(problems))
+    return state
+
+
+def look_at(
+    admin: Any,
+    parameters: ConnectionParameters,
+    expected: ExpectedDatabase,
+    dump_id: str,
+    content: str = contents.ALL,
+) -> tuple[TargetState, list[str]]:
+    """Look at one database without changing anything; return what the target has of it, and everything that keeps the
+    import from using it.
+
+    An empty ``dump_id`` is that of a dump which is not made yet. Raises TargetError when the database does not let us
+    in.
+    """
+    name = expected.name
+    with admin.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_encoding_to_char(encoding), datallowconn FROM pg_database WHERE datname = %s", (name,)
+        )
+        row = cursor.fetchone()
+        cursor.execute("SELECT rolsuper OR rolcreatedb, pg_is_in_recovery() FROM pg_roles WHERE rolname = current_user")
+        may_create, standby = cursor.fetchone()
+    admin.commit()
+    problems = (
+        [f"the server at {parameters.place} is a standby, which takes no changes: name the primary server"]
+        if standby
+        else []
+    )
+    if row is None:
+        if not may_create and content != contents.DATA:
+            problems.append(
+                f"user {parameters.user} may not create the database {name}: ALTER ROLE {quote(parameters.user)} "
+                "CREATEDB, or have it made empty: "
+                f"CREATE DATABASE {quote(name)} OWNER {quote(parameters.user)} ENCODING 'UTF8' TEMPLATE template0"
+            )
+        return TargetState(name, False, {}), problems
+    encoding, allows = row
+    if encoding != "UTF8" or not allows:
+        reason = f"its encoding is {encoding}, not UTF8" if allows else "it allows no connections"
+        return TargetState(name, True, {}), [
+            *problems,
+            f"the database {name} on the target cannot be used: {reason}; drop or rename it",
+        ]
+    connection = connect(parameters, name)
+    try:
+        problems += _usage_problems(connection, expected, dump_id, content)
+        return TargetState(name, True, ledger.read(connection), omitted_objects.read(connection)), problems
+    finally:
+        connection.close()
+
+
+def require_usable(connection: Any, database: Database, dump_id: str, content: str = contents.ALL) -> None:
+    """Raise TargetError when another dump was imported here, something is in the way, or privileges are missing."""
+    problems = _usage_problems(connection, expected_of(database), dump_id, content)
+    if problems:
+        raise TargetError("; ".join(problems))
+
+
+def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, content: str) -> list[str]:
+    name = expected.name
+    ids = ledger.dump_ids(connection)
+    if ids and dump_id and ids != [dump_id]:
+        return [
+            f"the database {name} on the target holds the import of another dump "
+            f"({', '.join(sorted(set(ids) - {dump_id}))}): "
+            "drop the database, or import into another server"
+        ]
+    if ids:
+        try:
+            contents.require_compatible(content, ledger.read(connection), name)
+        except TargetError as error:
+            return [str(error)]
+        return []
+    problems = []
+    taken = _taken_names(connection, expected) if content != contents.DATA else []
+    if taken:
+        more = f" and {len(taken) - _NAMES_SHOWN} more" if len(taken) > _NAMES_SHOWN else ""
+        problems.append(
+            f"the database {name} on the target already has {', '.join(taken[:_NAMES_SHOWN])}{more}: "
+            "nothing was changed; drop or rename them, or import into another server"
+        )
+    return problems + _missing_privileges(connection, expected, content)
+
+
+def _missing_privileges(connection: Any, expected: ExpectedDatabase, content: str) -> list[str]:
+    """Return what the user may not do in the database, with the command that helps."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, has_database_privilege(current_database(), 'CREATE')")
+        user, may_create = cursor.fetchone()
+        cursor.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s) AND NOT has_schema_privilege(oid, 'CREATE') "
+            "ORDER BY 1",
+            (list(expected.schemas) if content != contents.DATA else [],),
+        )
+        closed = [schema for (schema,) in cursor.fetchall()]
+    problems = []
+    if not may_create:
+        problems.append(
+            f"the user may not create schemas in the database {expected.name} on the target: GRANT CREATE ON DATABASE "
+            f"{quote(expected.name)} TO {quote(user)}, "
+            "or make the user its owner"
+        )
+    if closed:
+        problems.append(
+            f"the user may not create anything in the schema {', '.join(closed)} of the database {expected.name} on "
+            "the target: "
+            f"GRANT CREATE ON SCHEMA {', '.join(map(quote, closed))} TO {quote(user)} there, or make the user the "
+            "database's owner"
+        )
+    return problems
+
+
+def _taken_names(connection: Any, expected: ExpectedDatabase) -> list[str]:
+    """Return the tables, views, sequences and types of ours that the database has already, by name."""
+    found = set()
+    with connection.cursor() as cursor:
+        for names, query in (
+            (expected.relations, "SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"),
+            (expected.types, "SELECT nspname, typname FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace"),
+        ):
+            cursor.execute(query + " WHERE nspname = ANY(%s)", ([schema for schema, _name in names],))
+            found |= set(cursor.fetchall()) & set(names)
+    return sorted(f"{schema}.{name}" for schema, name in found)
+
+
+def create_database(admin: Any, name: str) -> None:
+    """Create a UTF8 database that sorts by code point and knows the case of all letters, of ASCII only where the server
+    has no such locale.
+
+    Raises TargetError.
+    """
+    builtin = admin.server_version >= 170000
+    provider = sql.SQL(" LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'") if builtin else sql.SQL("")
+    admin.autocommit = True
+    try:
+        with admin.cursor() as cursor:
+            for locale in (*_CHARACTER_TYPES, "C"):
+                try:
+                    cursor.execute(
+                        sql.SQL(
+                            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}{}"
+                        ).format(
+                            sql.Identifier(name),
+                            sql.Literal(locale),
+                            provider,
+                        )
+                    )
+                    break
+                except psycopg2.Error as error:
+                    if error.pgcode not in _BAD_LOCALE or locale == "C":
+                        raise TargetError(f"the database {name} cannot be created: {postgres_message(error)}") from None
+    finally:
+        admin.autocommit = False
+
+
+def letter_case(admin: Any, name: str) -> list[Finding]:
+    """Return a finding when the database does not know the case of all letters."""
+    with admin.cursor() as cursor:
+        # PostgreSQL 14 knows the provider libc only.
+        cursor.execute(
+            "SELECT datctype IN ('C', 'POSIX') AND coalesce(to_jsonb(d)->>'datlocprovider', 'c') = 'c' FROM "
+            "pg_database d WHERE datname = %s",
+            (name,),
+        )
+        row = cursor.fetchone()
+    admin.commit()
+    if not row or not row[0]:
+        return []
+    return [
+        Finding(
+            "ascii_letter_case",
+            "warning",
+            name,
+            "upper() and lower() change ASCII letters only: the server's host has no UTF-8 locale.",
+            "Install a UTF-8 locale such as C.UTF-8 on the server's host, drop the database and run again.",
+        ),
+    ]

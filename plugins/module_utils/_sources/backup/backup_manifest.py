@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""A layer's manifest: which files it has, for which keys and times, and the descriptors."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Optional
+
+from ..._errors import CorruptBackupError, UnsupportedError
+from ..._formats import protobuf
+from ..._formats.sstable.table import Table, named
+from ..._formats.timestamps import ZERO, Timestamp, from_protobuf
+from .encryption import INFO, decrypt, is_encrypted
+from .key_ranges import tenant_prefix, without_prefix
+from .storage import Storage
+from .stored_file import open_file
+
+NAMES = ("BACKUP_METADATA", "BACKUP_MANIFEST", "BACKUP")
+"""In the order in which they are preferred; a slim BACKUP_METADATA is as complete as a BACKUP_MANIFEST."""
+CHECKSUM = "-CHECKSUM"
+GZIP = b"\x1f\x8b\x08"
+ELIDE_NOTHING, ELIDE_TENANT, ELIDE_TABLE = 0, 1, 2
+_DESCRIPTOR_PREFIX = b"desc/"
+
+Span = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """One span of one data file. ``data_size`` is the exact sum of its keys' and values' lengths (from v22.2 on of
+    those of range tombstones,
+    too: see ``coverage``), None when it is not given.
+    """
+
+    span: Span
+    path: str
+    sha512: bytes = b""
+    data_size: Optional[int] = None
+    rows: int = 0
+    start_time: Timestamp = ZERO
+    end_time: Timestamp = ZERO
+    locality: str = ""
+    stored_size: int = 0
+    has_range_keys: bool = False
+
+
+@dataclass
+class Manifest:
+    """What one layer says of itself. ``changes`` are (time, id, descriptor or None when it was deleted); spans are
+    without the prefix ``tenant``."""
+
+    start_time: Timestamp
+    end_time: Timestamp
+    files: list[ManifestFile]
+    spans: list[Span]
+    introduced: list[Span]
+    descriptors: list[bytes]
+    changes: list[tuple[Timestamp, int, Optional[bytes]]]
+    revision_start: Timestamp
+    all_revisions: bool
+    complete_databases: list[int]
+    cluster_id: bytes
+    backup_id: bytes
+    cluster_version: str
+    build_tag: str
+    cluster_coverage: bool
+    partitions: list[str]
+    localities: list[str]
+    elided: int
+    compacted: bool
+    slim: bool
+    tenant: bytes = b""
+    """What all keys begin with in a backup that was made inside a virtual cluster."""
+    formats: set[str] = field(default_factory=set)
+
+
+def read_manifest(storage: Storage, folder: str, name: str, key: Optional[bytes]) -> Manifest:
+    """Read a manifest and, when it is slim, the lists beside it. Raises MigrationError naming the file."""
+    path = f"{folder}/{name}" if folder else name
+    stored = storage.read(path)
+    with named(storage.describe(path)):
+        manifest = _parse(protobuf.parse(open_container(storage, path, stored, key, compressed=name != "BACKUP")))
+    if manifest.slim:
+        _read_lists(manifest, storage, folder, key)
+    with named(storage.describe(path)):
+        _take_tenant_off(manifest)
+    return manifest
+
+
+def open_container(storage: Storage, path: str, stored: bytes, key: Optional[bytes], compressed: bool) -> bytes:
+    """Check, decrypt and decompress a manifest or partition descriptor."""
+    name = storage.describe(path)
+    if not stored:
+        raise CorruptBackupError(f"{name} is empty: copy it again from the original")
+    if checksum_holds(storage, path, stored) is False:
+        raise CorruptBackupError(
+            f"{name} does not match {path + CHECKSUM}: one of them is damaged, copy both again from the original"
+        )
+    data = decrypt(stored, key, name) if key else stored
+    if data[:3] == GZIP:
+        return _gunzip(data, name)
+    if is_encrypted(data):
+        raise CorruptBackupError(
+            f"{name} is encrypted, but no {INFO} file is beside the full backup: copy that one too"
+        )
+    if compressed:
+        raise CorruptBackupError(
+            f"{name} does not begin as a manifest does: it is damaged, copy it again from the original"
+        )
+    return data
+
+
+def checksum_holds(storage: Storage, path: str, stored: bytes) -> Optional[bool]:
+    """Compare a file with its checksum file; None when there is none."""
+    if not storage.exists(path + CHECKSUM):
+        return None
+    return storage.read(path + CHECKSUM) == hashlib.sha256(stored).digest()[:4]
+
+
+def _gunzip(data: bytes, name: str) -> bytes:
+    decompressor = zlib.decompressobj(31)
+    try:
+        content = decompressor.decompress(data)
+    except zlib.error as error:
+        raise CorruptBackupError(f"{name} is damaged ({error}): copy it again from the original") from error
+    # No writer of manifests sets a flag; zlib ignores some of them.
+    if not decompressor.eof or decompressor.unused_data or data[3]:
+        raise CorruptBackupError(f"{name} is truncated or damaged: copy it again from the original")
+    return content
+
+
+def parse_span(data: bytes) -> Span:
+    """Read a Span; one without an end is a single key."""
+    message = protobuf.parse(data)
+    start, end = protobuf.blob(message, 3), protobuf.blob(message, 4)
+    return start, end or start + b"\0"
+
+
+def parse_file(data: bytes) -> ManifestFile:
+    """Read a File entry. Raises CorruptBackupError for a path that leads out of the backup."""
+    message = protobuf.parse(data)
+    counts = protobuf.parse(protobuf.blob(message, 6))
+    path = protobuf.text(message, 2)
+    if not path or path.startswith("/") or ".." in path.split("/"):
+        raise CorruptBackupError(f"a file entry has the path {path!r}, which does not lie in the backup")
+    return ManifestFile(
+        span=parse_span(protobuf.blob(message, 1)),
+        path=path,
+        sha512=protobuf.blob(message, 4),
+        data_size=protobuf.integer(counts, 1) if 6 in message else None,
+        rows=protobuf.integer(counts, 2),
+        start_time=from_protobuf(protobuf.blob(message, 7)),
+        end_time=from_protobuf(protobuf.blob(message, 8)),
+        locality=protobuf.text(message, 9),
+        stored_size=protobuf.integer(message, 10) or protobuf.integer(message, 11),
+        has_range_keys=bool(protobuf.integer(message, 12)),
+    )
+
+
+def _parse(message: protobuf.Message) -> Manifest:
+    slim = bool(protobuf.integer(message, 27))
+    version = protobuf.parse(protobuf.blob(message, 25))
+    _refuse_tenants(message)
+    elided = protobuf.integer(message, 28)
+    if elided not in (ELIDE_NOTHING, ELIDE_TENANT, ELIDE_TABLE):
+        raise UnsupportedError(f"elided prefix mode {elided} is not known")
+    if protobuf.integer(message, 8) not in (0, 1):
+        raise UnsupportedError(f"manifest format {protobuf.integer(message, 8)} is not known")
+    coverage = protobuf.integer(message, 22)
+    if coverage not in (0, 1):
+        raise UnsupportedError(f"descriptor coverage {coverage} is not known")
+    start, end = from_protobuf(protobuf.blob(message, 1)), from_protobuf(protobuf.blob(message, 2))
+    if end <= start:
+        raise CorruptBackupError("its end time is not after its start time")
+    return Manifest(
+        start_time=start,
+        end_time=end,
+        slim=slim,
+        files=[] if slim else [parse_file(data) for data in protobuf.blobs(message, 4)],
+        spans=[parse_span(data) for data in protobuf.blobs(message, 3)],
+        introduced=[parse_span(data) for data in protobuf.blobs(message, 15)],
+        descriptors=[] if slim else protobuf.blobs(message, 5),
+        changes=[] if slim else [_parse_change(data) for data in protobuf.blobs(message, 16)],
+        revision_start=from_protobuf(protobuf.blob(message, 17)),
+        all_revisions=protobuf.integer(message, 13) == 1,
+        complete_databases=protobuf.integers(message, 14),
+        cluster_id=protobuf.blob(message, 9),
+        backup_id=protobuf.blob(message, 18),
+        cluster_version=_version_text(version) if version else "",
+        build_tag=protobuf.text(protobuf.parse(protobuf.blob(message, 11)), 2),
+        cluster_coverage=coverage == 1,
+        partitions=[name.decode() for name in protobuf.blobs(message, 19)],
+        localities=[name.decode() for name in protobuf.blobs(message, 20)],
+        elided=elided,
+        compacted=bool(protobuf.integer(message, 29)),
+    )
+
+
+def _version_text(version: protobuf.Message) -> str:
+    text = f"{protobuf.integer(version, 1)}.{protobuf.integer(version, 2)}"
+    internal = protobuf.integer(version, 4)
+    return f"{text}-{internal}" if internal else text
+
+
+def _refuse_tenants(message: protobuf.Message) -> None:
+    tenants = []
+    for data in [*protobuf.blobs(message, 24), *protobuf.blobs(message, 26)]:
+        tenant = protobuf.parse(data)
+        nested = (
+            protobuf.parse(protobuf.blob(tenant, 1)) if tenant.get(1) and isinstance(tenant[1][-1], bytes) else tenant
+        )
+        tenants.append(str(protobuf.integer(nested, 1)))
+    if tenants:
+        raise UnsupportedError(
+            f"it is a backup of the host of whole virtual clusters (tenants {', '.join(tenants)}), which is not "
+            "supported. A backup that was made inside one "
+            "is: connect to each of them (options=-ccluster=NAME) and take a BACKUP there"
+        )
+
+
+def _take_tenant_off(manifest: Manifest) -> None:
+    """Take the virtual cluster's prefix off all spans. Raises UnsupportedError when there are several of them."""
+    tenants = sorted(
+        {
+            tenant_prefix(start)
+            for start, _end in [*manifest.spans, *manifest.introduced, *(file.span for file in manifest.files)]
+        }
+    )
+    if len(tenants) > 1:
+        numbers = [str(tenant_number(tenant)) if tenant else "the host" for tenant in tenants]
+        raise UnsupportedError(
+            f"it holds keys of several virtual clusters ({', '.join(numbers)}), but its manifest does not list them"
+        )
+    if tenants and tenants[0]:
+        manifest.tenant = tenants[0]
+        manifest.spans = [_in_cluster(span, manifest.tenant) for span in manifest.spans]
+        manifest.introduced = [_in_cluster(span, manifest.tenant) for span in manifest.introduced]
+        manifest.files = [replace(file, span=_in_cluster(file.span, manifest.tenant)) for file in manifest.files]
+
+
+def _in_cluster(span: Span, tenant: bytes) -> Span:
+    return without_prefix(span[0], tenant), without_prefix(span[1], tenant)
+
+
+def tenant_number(prefix: bytes) -> int:
+    """Return the number of a virtual cluster from what its keys begin with."""
+    return _unsigned(prefix[1:])
+
+
+def _parse_change(data: bytes) -> tuple[Timestamp, int, Optional[bytes]]:
+    message = protobuf.parse(data)
+    return from_protobuf(protobuf.blob(message, 1)), protobuf.integer(message, 2), protobuf.blob(message, 3) or None
+
+
+def _read_lists(manifest: Manifest, storage: Storage, folder: str, key: Optional[bytes]) -> None:
+    base = f"{folder}/" if folder else ""
+    for _key, _version, value in _all_points(storage, base + "filelist.sst", key, manifest.formats):
+        manifest.files.append(parse_file(value))
+    newest: dict[int, bytes] = {}
+    for point, version, value in _all_points(storage, base + "descriptorslist.sst", key, manifest.formats):
+        if not point.startswith(_DESCRIPTOR_PREFIX):
+            raise UnsupportedError(f"{storage.describe(base)}descriptorslist.sst holds the unknown key {point!r}")
+        number = _unsigned(point[len(_DESCRIPTOR_PREFIX) :])
+        newest.setdefault(number, value)
+        if manifest.all_revisions and version:
+            time = int.from_bytes(version[:8], "big"), int.from_bytes(version[8:12], "big")
+            manifest.changes.append((time, number, value or None))
+    manifest.descriptors += [value for value in newest.values() if value]
+
+
+def _unsigned(key: bytes) -> int:
+    """Read an ordered, ascending unsigned integer."""
+    if 0x88 <= key[0] <= 0xF5 and len(key) == 1:
+        return key[0] - 0x88
+    if key[0] < 0xF6 or len(key) != key[0] - 0xF4:
+        raise CorruptBackupError(f"{key.hex()} is no ordered integer")
+    return int.from_bytes(key[1:], "big")
+
+
+def _all_points(
+    storage: Storage, path: str, key: Optional[bytes], formats: set[str]
+) -> Iterator[tuple[bytes, bytes, bytes]]:
+    table = Table(open_file(storage, path, key))
+    formats.add(table.format)
+    with named(table.name):
+        for number in range(len(table.handles)):
+            yield from zip(*table.versioned_points(number))

@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""How a table's columns are read and written, and the general way to decode a row.
+
+The generated functions of ``row_code`` decode the usual rows; what does not fit there (columns that are gone, other
+forms of a value) and the search for the words of an error come here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, NoReturn, Optional
+
+from ..._errors import CorruptBackupError, MigrationError, UnsupportedError
+from ..._formats.encoding import MalformedValue, ValueProblem, ordered_int, replacing
+from ..._model.catalog import Column, Family, SqlType, Table, UserType
+from ..._model.table_source import ObjectNames
+from ..._values.copy_text import unescape
+from ..._values.problem_rows import ProblemRows, RowRepair, require_distinct_names
+from ..._values.text.scalars import string_text
+from ..._values.type_texts import is_escaped, resolve_type, text_writer
+from ..._values.value_policies import advice
+from . import values
+from .keys import key_reader
+
+TextReader = Callable[[bytes, int], tuple[str, int]]
+"""Takes bytes and a position, returns COPY text and the position behind the value."""
+
+NULL = "\\N"
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+DECODING_ERRORS = (MigrationError, IndexError, ValueError, KeyError, TypeError, OverflowError, struct.error)
+"""What malformed bytes can make the readers raise."""
+
+_FAMILY_ZERO = 0x88
+_INTERLEAVED = 0xFE
+_SENTINEL_SIZE = 5
+_SHOWN_KEY = 200
+_TEXTS = ("string", "collated", "refcursor")
+_LEGACY_TAGS = frozenset((*range(1, 7), *range(11, 15)))
+
+
+class _ColumnProblem(ValueProblem):
+    """A problem whose column is known."""
+
+    def __init__(self, column: str, cause: Exception) -> None:
+        super().__init__(str(cause), cause.kind if isinstance(cause, ValueProblem) else "")
+        self.column, self.cause = column, cause
+
+
+@dataclass(frozen=True)
+class ColumnForms:
+    """How one column is read and written."""
+
+    column: Column
+    kind: SqlType
+    wire_types: tuple[int, ...]
+    read: values.ValueReader
+    legacy_tag: int
+    read_legacy: values.LegacyReader
+    write: Callable[[Any], str]
+    escaped: bool
+
+    def text(self, value: Any) -> str:
+        """Return the COPY text of a value."""
+        text = self.write(value)
+        return text.translate(ESCAPES) if self.escaped else text
+
+    def read_text(self, data: bytes, position: int) -> tuple[str, int]:
+        """Read a value inside a TUPLE as COPY text."""
+        value, position = self.read(data, position)
+        return self.text(value), position
+
+
+def column_forms(
+    column: Column, user_types: Mapping[int, UserType], object_names: Optional[ObjectNames] = None
+) -> ColumnForms:
+    """Return the forms of a column. Raises UnsupportedError when its type cannot be decoded."""
+    kind = resolve_type(column.type, user_types, object_names)
+    read = values.value_reader(kind)
+    tag, read_legacy = values.legacy_reader(kind)
+    return ColumnForms(
+        column,
+        kind,
+        values.WIRE_TYPES[kind.family],
+        read,
+        tag,
+        read_legacy,
+        text_writer(kind, user_types),
+        is_escaped(kind, user_types),
+    )
+
+
+def key_text_reader(form: ColumnForms, descending: bool) -> TextReader:
+    """Return the reader of a key column. Raises UnsupportedError when keys of its type are not known."""
+    read = key_reader(form.kind, descending)
+    if form.kind.family == "collated":
+        # The key holds the collation key; the text is among the values.
+        return lambda key, position: (NULL, read(key, position)[1])
+    null = 0xFF if descending else 0x00
+
+    def read_text(key: bytes, position: int) -> tuple[str, int]:
+        if key[position] == null:
+            return NULL, position + 1
+        value, position = read(key, position)
+        return form.text(value), position
+
+    return read_text
+
+
+def split_family(key: bytes) -> tuple[bytes, int]:
+    """Return the part of a row's key that all its families share, and the family's id."""
+    last = key[-1]
+    if last == _FAMILY_ZERO:
+        return key[:-1], 0
+    size = last - _FAMILY_ZERO
+    start = len(key) - 1 - size
+    if size < 1 or start < 0:
+        raise MalformedValue("the key does not end with a column family")
+    family, end = ordered_int(key, start)
+    if end != len(key) - 1:
+        raise MalformedValue("the key does not end with a column family")
+    return key[:start], family
+
+
+class GeneralRows:
+    """Decodes any row of one table, slowly, explains errors, and puts right what the policies of ``problems`` want."""
+
+    def __init__(
+        self,
+        name: str,
+        table: Table,
+        families: list[Family],
+        forms: Mapping[int, ColumnForms],
+        key_readers: list[TextReader],
+        loaded: list[int],
+        computed: list[int],
+        problems: ProblemRows,
+    ) -> None:
+        self.name, self.table, self.forms, self.key_readers = name, table, forms, key_readers
+        self.loaded, self.computed, self.problems = loaded, computed, problems
+        index = table.primary_index
+        self.only_in_key = {part.column_id for part in index.columns} - set(index.composite_column_ids)
+        self.defaults = {family.id: family.default_column_id for family in families}
+
+    def tuple_texts(self, value: bytes, work: Optional[_RowWork] = None) -> dict[int, str]:
+        """Return the COPY texts by column id of a TUPLE value; columns that are gone are skipped. With ``work`` under
+        its policies."""
+        texts: dict[int, str] = {}
+        position, column_id = values.HEADER, 0
+        while position < len(value):
+            delta, kind, position = values.read_tag(value, position)
+            if not delta:
+                raise MalformedValue("the value's columns are not in order")
+            column_id += delta
+            form = self.forms.get(column_id)
+            if form is None:
+                position = values.skip_value(value, position, kind)
+                continue
+            try:
+                if kind == values.NULL:
+                    continue
+                if kind not in form.wire_types:
+                    raise MalformedValue(
+                        f"the value has the type number {kind}, {' or '.join(map(str, form.wire_types))} was expected"
+                    )
+                if form.kind.family == "bool":
+                    texts[column_id] = form.text(kind == values.TRUE)
+                elif work:
+                    texts[column_id], position = work.read(form, value, position, kind)
+                else:
+                    texts[column_id], position = form.read_text(value, position)
+            except DECODING_ERRORS as error:
+                raise _ColumnProblem(form.column.name, error) from error
+        if position != len(value):
+            raise MalformedValue("the value does not end with its last column")
+        return texts
+
+    def family_texts(self, value: bytes, family: int, work: Optional[_RowWork] = None) -> dict[int, str]:
+        """Return the COPY texts by column id of a family's value, whatever its tag; a family that is gone has none."""
+        tag = value[4]
+        if tag == values.TAG_TUPLE:
+            return self.tuple_texts(value, work)
+        if tag == values.TAG_UNKNOWN and len(value) == _SENTINEL_SIZE:
+            return {}
+        if tag not in _LEGACY_TAGS:
+            raise UnsupportedError(f"a value has the unknown tag {tag}")
+        column_id = self.defaults.get(family, 0)
+        form = self.forms.get(column_id)
+        if form is None or column_id in self.only_in_key:
+            return {}
+        try:
+            if tag != form.legacy_tag:
+                raise MalformedValue(f"the value has the tag {tag}, {form.legacy_tag} was expected")
+            if work:
+                return {column_id: work.read_legacy(form, value[values.HEADER :])}
+            return {column_id: form.text(form.read_legacy(value[values.HEADER :]))}
+        except DECODING_ERRORS as error:
+            raise _ColumnProblem(form.column.name, error) from error
+
+    def is_child(self, key: bytes, position: int) -> bool:
+        """Tell that a key which goes on behind the key columns is that of an interleaved table's row, or raise
+        MalformedValue."""
+        if position < len(key) and key[position] == _INTERLEAVED:
+            return True
+        raise MalformedValue("the key does not end where its columns do")
+
+    def require_policy(self, error: Exception, key: bytes, value: bytes) -> Exception:
+        """Return ``error`` when a policy applies to it, else raise it as ``explain`` does."""
+        if not self.problems.handles(error):
+            self.explain(error, key, value)
+        return error
+
+    def repair(
+        self, error: Exception, pairs: list[tuple[bytes, bytes]], lines: list[str], computed: Optional[list[str]]
+    ) -> None:
+        """Decode a row (all its keys and values) that failed with ``error`` under the policies; add it to ``lines``, or
+        put it aside.
+
+        Raises as ``explain`` does when no policy applies.
+        """
+        key, value = pairs[-1]
+        self.require_policy(error, key, value)
+        work = _RowWork(self)
+        try:
+            key, value = pairs[0]
+            texts = work.key_texts(key)
+            if texts is None:
+                return
+            for key, value in pairs:
+                found = self.family_texts(value, split_family(key)[1], work)
+                texts.update({number: text for number, text in found.items() if number not in self.only_in_key})
+        except DECODING_ERRORS as again:
+            self.explain(again, key, value)
+        with replacing(lambda kind: True):
+            shown = self._key_text(pairs[0][0])
+        if self.problems.finish(work.repair, shown, lambda: work.originals(texts)):
+            lines.append("\t".join([texts.get(number, NULL) for number in self.loaded]))
+            if computed is not None:
+                computed.append("\t".join([texts.get(number, NULL) for number in self.computed]))
+
+    def explain(self, error: Exception, key: bytes, value: bytes) -> NoReturn:
+        """Raise ``error`` as a MigrationError that names the table, the column and the row's key."""
+        found = error if isinstance(error, _ColumnProblem) else self._search(key, value) or error
+        column = f", column {found.column}" if isinstance(found, _ColumnProblem) else ""
+        cause = found.cause if isinstance(found, _ColumnProblem) else found
+        if isinstance(cause, ValueProblem) and not isinstance(cause, MalformedValue):
+            kind, reason = MigrationError, str(cause) + advice(cause.kind)
+        elif isinstance(cause, MigrationError):
+            kind, reason = UnsupportedError if isinstance(cause, UnsupportedError) else CorruptBackupError, str(cause)
+        else:
+            kind, reason = CorruptBackupError, "the bytes are not a value of the column's type"
+        raise kind(f"{self.name}{column}, row {self._key_text(key)}: {reason}") from error
+
+    def _search(self, key: bytes, value: bytes) -> Optional[_ColumnProblem]:
+        """Decode the row again, column by column, to see which one fails and has to stop the export."""
+        work = _RowWork(self)
+        try:
+            work.key_texts(key)
+            self.family_texts(value, split_family(key)[1], work)
+        except _ColumnProblem as problem:
+            return problem
+        except DECODING_ERRORS:
+            pass
+        return None
+
+    def _key_texts(self, key: bytes) -> list[tuple[str, str]]:
+        table = self.table
+        levels = list(table.primary_index.interleave_ancestors)
+        taken = sum(shared for _table, _index, shared in levels)
+        levels.append((table.id, table.primary_index.id, len(self.key_readers) - taken))
+        texts: list[tuple[str, str]] = []
+        position = 0
+        for _table, _index, count in levels:
+            if texts:
+                position += 1
+            for _number in range(2):
+                _id, position = ordered_int(key, position)
+            for _column in range(count):
+                column = self.forms[table.primary_index.columns[len(texts)].column_id].column
+                try:
+                    text, position = self.key_readers[len(texts)](key, position)
+                except DECODING_ERRORS as error:
+                    raise _ColumnProblem(column.name, error) from error
+                texts.append((column.name, text))
+        return texts
+
+    def _key_text(self, key: bytes) -> str:
+        try:
+            texts = self._key_texts(key)
+        except DECODING_ERRORS:
+            return f"with the key bytes {key.hex()[:_SHOWN_KEY]}"
+        return "(" + ", ".join([f"{name} = {text}" for name, text in texts])[:_SHOWN_KEY] + ")"
+
+
+class _RowWork:
+    """One row that is read again under the policies, with the stored forms of its values."""
+
+    def __init__(self, general: GeneralRows) -> None:
+        self.general = general
+        self.repair = RowRepair(general.problems)
+        self._stored: dict[int, dict[str, str]] = {}
+
+    def key_texts(self, key: bytes) -> Optional[dict[int, str]]:
+        """Return the COPY texts of the key's columns by id; None when the key is that of another table's row inside
+        this one's range."""
+        general, index = self.general, self.general.table.primary_index
+        levels = [*index.interleave_ancestors]
+        levels.append(
+            (general.table.id, index.id, len(index.columns) - sum(shared for _table, _index, shared in levels))
+        )
+        texts: dict[int, str] = {}
+        position = done = 0
+        for number, (table_id, index_id, count) in enumerate(levels):
+            if number:
+                if key[position] != _INTERLEAVED:
+                    return None
+                position += 1
+            found_table, position = ordered_int(key, position)
+            found_index, position = ordered_int(key, position)
+            if (found_table, found_index) != (table_id, index_id):
+                return None
+            for part in index.columns[done : done + count]:
+                form, reader = general.forms[part.column_id], general.key_readers[done]
+                try:
+                    texts[part.column_id], position = self._read_key(form, reader, key, position)
+                except DECODING_ERRORS as error:
+                    raise _ColumnProblem(form.column.name, error) from error
+                done += 1
+        if position != len(split_family(key)[0]) and general.is_child(key, position):
+            return None
+        return texts
+
+    def _read_key(self, form: ColumnForms, reader: TextReader, key: bytes, start: int) -> tuple[str, int]:
+        found = self._checked(form, self.repair.convert(form.column, lambda: reader(key, start)))
+        if found is None:
+            with replacing(lambda kind: True):
+                found = NULL, reader(key, start)[1]
+        self._stored[form.column.id] = {"stored": key[start : found[1]].hex()}
+        return found
+
+    def read(self, form: ColumnForms, value: bytes, start: int, kind: int) -> tuple[str, int]:
+        """Read a column inside a TUPLE as COPY text."""
+        found = self._checked(form, self.repair.convert(form.column, lambda: form.read_text(value, start)))
+        if found is None:
+            found = NULL, values.skip_value(value, start, kind)
+        self._keep(form, value[start : found[1]], lambda: form.read(value, start)[0])
+        return found
+
+    def read_legacy(self, form: ColumnForms, data: bytes) -> str:
+        """Read a column that is alone in its family as COPY text."""
+        found = self._checked(form, self.repair.convert(form.column, lambda: (form.text(form.read_legacy(data)), 0)))
+        self._keep(form, data, lambda: form.read_legacy(data))
+        return NULL if found is None else found[0]
+
+    def _checked(self, form: ColumnForms, found: Optional[tuple[str, int]]) -> Optional[tuple[str, int]]:
+        if found is not None and form.kind.family == "json" and form.column.id in self.repair.columns:
+            require_distinct_names(found[0])
+        return found
+
+    def _keep(self, form: ColumnForms, stored: bytes, read: Callable[[], Any]) -> None:
+        """Keep the original of a value with a problem: a text's bytes, of other types the stored form."""
+        if form.column.id in self.repair.columns:
+            text = form.kind.family in _TEXTS
+            self._stored[form.column.id] = {"bytes": read().hex()} if text else {"stored": stored.hex()}
+
+    def originals(self, texts: Mapping[int, str]) -> dict[str, Any]:
+        """Return the row's columns by name: their text, None for NULL, and the original of those with a problem."""
+        general = self.general
+        row: dict[str, Any] = {}
+        for number in (*general.loaded, *general.computed):
+            form, text = general.forms[number], texts.get(number, NULL)
+            if number in self.repair.columns:
+                row[form.column.name] = self._stored[number]
+            else:
+                row[form.column.name] = None if text == NULL else unescape(text) if form.escaped else text
+        return row
+
+
+def latin1_copy_text(raw: str) -> str:
+    """Return the COPY text of a string that was sliced out of the Latin-1 view of its bytes; ``NULL`` itself stays."""
+    if raw is NULL:
+        return raw
+    return string_text(raw.encode("latin-1")).translate(ESCAPES)

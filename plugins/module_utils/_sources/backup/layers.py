@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Which layers a backup has (full and incremental), where they lie, and which of them make the chosen time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ..._errors import ConfigurationError, CorruptBackupError, MigrationError
+from ..._formats import protobuf, timestamps
+from ..._formats.timestamps import ZERO, Timestamp
+from . import backup_manifest as manifests
+from .backup_manifest import Manifest, ManifestFile
+from .encryption import INFO, passphrase_keys, unlocks
+from .storage import Storage, StorageOptions, open_storage
+
+LATEST = "LATEST"
+LATEST_FOLDER = "metadata/latest"
+INCREMENTALS = "incrementals"
+PARTITION = "BACKUP_PART_"
+REVISION_LOG = "log/"
+"""Continuous backup's own format, which is not read (CockroachDB's pkg/revlog/revlog-format.md)."""
+_FULL = re.compile(r"\d{4}/\d{2}/\d{2}-\d{6}\.\d{2}")
+_DATE = re.compile(r"\d+/")
+_TIME = re.compile(r"\d+\.\d{2}(-\d+-\d+\.\d{2})?/")
+_SHOWN = 10
+
+
+@dataclass
+class Layer:
+    """One manifest with where its files are. ``partitions`` map a locality to the storage that holds its files."""
+
+    storage: Storage
+    folder: str
+    manifest: Manifest
+    key: Optional[bytes] = field(default=None, repr=False)
+    partitions: dict[str, Storage] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.storage.describe(self.folder)
+
+    def place(self, file: ManifestFile) -> tuple[Storage, str]:
+        """Return the storage and path of a data file. Raises ConfigurationError when its location was not given."""
+        path = f"{self.folder}/{file.path}" if self.folder else file.path
+        if file.locality in ("", "default"):
+            return self.storage, path
+        if file.locality not in self.partitions:
+            raise ConfigurationError(
+                f"{self.name}: the files of locality {file.locality} are in another location, which was not given or "
+                "has no "
+                f"{PARTITION}… file of this backup: add it to the backup's locations"
+            )
+        return self.partitions[file.locality], path
+
+
+def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageOptions, passphrase: str) -> list[Layer]:
+    """Return all layers of one full backup, sorted by time. Raises MigrationError."""
+    if not locations:
+        raise ConfigurationError("the backup's location is not set")
+    locations, subdirectory = _collection(locations, subdirectory)
+    storages = [open_storage(location, options) for location in locations]
+    folders, roots = _full_folder(storages, subdirectory)
+    keys: list[bytes] = []
+    for storage, folder in folders:
+        keys = keys or passphrase_keys(storage, folder, passphrase)
+    layers = []
+    for storage, folder in folders + roots:
+        name = _manifest_name(storage, folder)
+        if name:
+            key = _unlocking_key(storage, folder, name, keys)
+            layers.append(Layer(storage, folder, manifests.read_manifest(storage, folder, name, key), key))
+            _find_partitions(layers[-1], storages)
+    layers.sort(key=lambda layer: (layer.manifest.end_time, layer.manifest.start_time))
+    _check_same_cluster(layers)
+    return layers
+
+
+def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[str, ...], str]:
+    """Understand a location that is a full backup's folder in a collection, whose increments may lie beside it."""
+    match = re.fullmatch(f"(.*)/({_FULL.pattern})/?", locations[0])
+    if len(locations) == 1 and match and subdirectory in ("", LATEST):
+        return (match[1],), match[2]
+    return locations, subdirectory
+
+
+def _full_folder(
+    storages: list[Storage], subdirectory: str
+) -> tuple[list[tuple[Storage, str]], list[tuple[Storage, str]]]:
+    """Return the folders given (directly or through LATEST) and those of incremental layers found beside them."""
+    direct = [storage for storage in storages if _manifest_name(storage, "")]
+    if direct and subdirectory in ("", LATEST):
+        others = [storage for storage in storages if storage not in direct]
+        for storage in others:
+            if not _has_partition(storage, ""):
+                raise _no_backup(storage, "")
+        inside = [found for storage in direct for found in _incrementals(storage, "")]
+        return [(storage, "") for storage in direct], inside
+    full = ""
+    if subdirectory not in ("", LATEST):
+        full = subdirectory.strip("/")
+        if ".." in full.split("/"):
+            raise ConfigurationError(f"subdirectory {subdirectory!r} leads out of the backup's location")
+    for storage in storages:
+        full = full or _latest(storage)
+    homes = [storage for storage in storages if full and _manifest_name(storage, full)]
+    if not homes:
+        raise _no_backup(storages[0], full)
+    incremental = []
+    for storage in storages:
+        found = _incrementals(storage, full) + _incrementals(storage, f"{INCREMENTALS}/{full}")
+        if not found and storage not in homes and not _has_partition(storage, full):
+            raise ConfigurationError(
+                f"{storage.location} holds nothing of the backup {full} in {homes[0].location}: check the backup's "
+                "locations"
+            )
+        incremental += found
+    return [(storage, full) for storage in homes], incremental
+
+
+def _manifest_name(storage: Storage, folder: str) -> str:
+    names = storage.list(folder)
+    return next((name for name in manifests.NAMES if name in names), "")
+
+
+def _latest(storage: Storage) -> str:
+    """Return the sub-directory of the newest full backup of a collection, or nothing."""
+    names = storage.list(LATEST_FOLDER)
+    newest = min((name for name in names if name.startswith("LATEST-") and name != "LATEST-"), default="")
+    for path in (
+        f"{LATEST_FOLDER}/{newest}" if newest else "",
+        f"{LATEST_FOLDER}/{LATEST}" if LATEST in names else "",
+        LATEST,
+    ):
+        if path and (path != LATEST or storage.exists(path)):
+            content = storage.read(path)
+            target = content.decode("utf-8", "replace").strip().strip("/")
+            if (
+                not target
+                or ".." in target.split("/")
+                or not target.isprintable()
+                or not _manifest_name(storage, target)
+            ):
+                raise CorruptBackupError(
+                    f"{storage.describe(path)} names {target!r}, where there is no backup (looked for "
+                    f"{', '.join(manifests.NAMES)}): "
+                    f"set backup_subdirectory to one of: {_listed(storage)}"
+                )
+            return target
+    return max(full_backups(storage), default="")
+
+
+def full_backups(storage: Storage) -> list[str]:
+    """Return the sub-directories of all full backups in a collection, the oldest first."""
+    result = []
+    for year in (name for name in storage.list() if re.fullmatch(r"\d{4}/", name)):
+        for month in (name for name in storage.list(year) if re.fullmatch(r"\d{2}/", name)):
+            for day in storage.list(year + month):
+                path = (year + month + day).rstrip("/")
+                if _FULL.fullmatch(path) and _manifest_name(storage, path):
+                    result.append(path)
+    return result
+
+
+def _listed(storage: Storage) -> str:
+    found = full_backups(storage)
+    return ", ".join(found[-_SHOWN:]) or "none was found"
+
+
+def _incrementals(storage: Storage, root: str) -> list[tuple[Storage, str]]:
+    result = []
+    base = f"{root}/" if root else ""
+    for date in (name for name in storage.list(root) if _DATE.fullmatch(name)):
+        for time in (name for name in storage.list(base + date) if _TIME.fullmatch(name)):
+            folder = (base + date + time).rstrip("/")
+            if _manifest_name(storage, folder):
+                result.append((storage, folder))
+    return result
+
+
+def _no_backup(storage: Storage, folder: str) -> MigrationError:
+    looked = ", ".join(manifests.NAMES)
+    where = storage.describe(folder)
+    if folder:
+        return ConfigurationError(
+            f"no backup in {where} (looked for {looked}): set backup_subdirectory to one of: {_listed(storage)}"
+        )
+    partial = [name for name in storage.list() if name.startswith("BACKUP-CHECKPOINT") or name == "data/"]
+    hint = "; what is there belongs to a backup that did not finish" if partial else ""
+    return ConfigurationError(
+        f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. "
+        "Check the location: "
+        "it is what BACKUP INTO or BACKUP TO was given"
+    )
+
+
+def _unlocking_key(storage: Storage, folder: str, name: str, keys: list[bytes]) -> Optional[bytes]:
+    if not keys:
+        return None
+    path = f"{folder}/{name}" if folder else name
+    data = storage.read(path)
+    for key in keys:
+        if unlocks(data, key, storage.describe(path)):
+            return key
+    if manifests.checksum_holds(storage, path, data) is False:
+        raise CorruptBackupError(
+            f"{storage.describe(path)} does not match its checksum file: one of them is damaged, copy both again"
+        )
+    raise ConfigurationError(
+        f"{storage.describe(path)} cannot be decrypted: the backup's passphrase is wrong (or its {INFO} file is "
+        "damaged or of another backup)"
+    )
+
+
+def _has_partition(storage: Storage, folder: str) -> bool:
+    return any(name.startswith(PARTITION) for name in storage.list(folder))
+
+
+def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
+    """Map the localities of a layer to storages by the backup id in their partition descriptors."""
+    if not layer.manifest.partitions:
+        return
+    for storage in storages:
+        for name in storage.list(layer.folder):
+            if name.startswith(PARTITION) and not name.endswith(manifests.CHECKSUM):
+                path = f"{layer.folder}/{name}" if layer.folder else name
+                message = protobuf.parse(
+                    manifests.open_container(storage, path, storage.read(path), layer.key, compressed=False)
+                )
+                if protobuf.blob(message, 3) == layer.manifest.backup_id:
+                    layer.partitions.setdefault(protobuf.text(message, 1), storage)
+                elif len(storages) > 1:
+                    raise ConfigurationError(
+                        f"{storage.describe(path)} belongs to another backup than {layer.name}: check the backup's "
+                        "locations"
+                    )
+
+
+def _check_same_cluster(layers: list[Layer]) -> None:
+    for layer in layers[1:]:
+        if (layer.manifest.cluster_id, layer.manifest.tenant) != (
+            layers[0].manifest.cluster_id,
+            layers[0].manifest.tenant,
+        ):
+            raise ConfigurationError(
+                f"{layer.name} and {layers[0].name} are of different clusters: give the layers of one backup"
+            )
+
+
+def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestamp]:
+    """Return the layers to read, the oldest first, and the time to which they lead.
+
+    Raises ConfigurationError when that time cannot be had, CorruptBackupError when a layer is missing.
+    """
+    target = timestamps.parse(as_of) if as_of else layers[-1].manifest.end_time
+    ends = [layer for layer in layers if layer.manifest.start_time < target <= layer.manifest.end_time]
+    exact = [layer for layer in ends if layer.manifest.end_time == target]
+    inside = [layer for layer in ends if layer.manifest.all_revisions and target > layer.manifest.revision_start]
+    last = min(exact or inside, key=lambda layer: layer.manifest.start_time, default=None)
+    if last is None:
+        others = (
+            [name for name in full_backups(layers[0].storage) if name != layers[0].folder] if layers[0].folder else []
+        )
+        hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""
+        if target > layers[-1].manifest.end_time and layers[0].folder and REVISION_LOG in layers[0].storage.list():
+            hint += (
+                f". Beside them is a folder {REVISION_LOG} (BACKUP … WITH REVISION STREAM), from which CockroachDB "
+                "can restore later times: it is not read "
+                "here; take an incremental backup, or restore that time with CockroachDB and migrate with "
+                "migration_source: cluster"
+            )
+        raise ConfigurationError(
+            f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}{hint}"
+        )
+    chain = _path(last, layers)
+    unused = [layer for layer in layers if layer not in chain and layer.manifest.end_time <= target]
+    if unused and not any(layer.manifest.compacted for layer in layers):
+        raise ConfigurationError(
+            f"{unused[0].name} does not belong to the chain of layers that ends with {last.name}: leave it out"
+        )
+    modes = {layer.manifest.elided for layer in chain}
+    if len(modes) > 1:
+        raise CorruptBackupError(
+            f"{last.name} and the layers before it write their keys in different ways: they are not one backup"
+        )
+    return chain, target
+
+
+def _path(last: Layer, layers: list[Layer]) -> list[Layer]:
+    """Walk back from a layer to a full one, over as few layers as possible. Raises CorruptBackupError at a gap."""
+    steps: dict[Timestamp, Optional[list[Layer]]] = {ZERO: []}
+    for layer in layers:
+        start, end = layer.manifest.start_time, layer.manifest.end_time
+        before = steps.get(start)
+        if before is not None and (steps.get(end) is None or len(before) + 1 < len(steps[end] or ())):
+            steps[end] = [*before, layer]
+    before = steps.get(last.manifest.start_time)
+    if before is not None:
+        return [*before, last]
+    broken = last
+    while True:
+        previous = [layer for layer in layers if layer.manifest.end_time == broken.manifest.start_time]
+        if not previous:
+            break
+        broken = previous[0]
+    start = broken.manifest.start_time
+    earlier = [layer for layer in layers if layer.manifest.end_time < start]
+    gap = (
+        f"between {timestamps.iso(earlier[-1].manifest.end_time)} (end of {earlier[-1].name}) and"
+        if earlier
+        else "up to"
+    )
+    raise CorruptBackupError(
+        f"a layer of the backup is missing: {broken.name} continues one that covers the time {gap} "
+        f"{timestamps.iso(start)}, and no such "
+        f"{'layer' if earlier else 'full backup or layer'} is in the locations given: add it, or copy it again"
+    )
+
+
+def _possible_times(layers: list[Layer]) -> str:
+    parts = []
+    for layer in layers:
+        manifest = layer.manifest
+        end = timestamps.iso(manifest.end_time)
+        if manifest.all_revisions:
+            start = max(manifest.revision_start, manifest.start_time)
+            parts.append(f"any time from {timestamps.iso(start)} to {end}")
+        else:
+            parts.append(f"{end} ({timestamps.decimal(manifest.end_time)})")
+    more = f"the last {_SHOWN} of {len(parts)}: " if len(parts) > _SHOWN else ""
+    return more + "; ".join(parts[-_SHOWN:])

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""From versions to what is live: extended values, tombstones, and the merge of layers. The newest version wins."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from operator import lt
+from typing import Optional
+
+from ..._errors import CorruptBackupError, UnsupportedError
+from ..._formats import protobuf
+from ..._formats.sstable.range_keys import RangeTombstone
+from ..._model.catalog import UnfinishedImport
+
+Batch = tuple[list[bytes], list[bytes]]
+"""Keys and values, side by side."""
+VersionedBatch = tuple[list[bytes], list[bytes], list[bytes]]
+"""Keys, versions (see ``timestamps.version``) and values."""
+
+EXTENDED = 101
+IMPORT_EPOCH = 4
+"""In an extended value's header (MVCCValueHeader in CockroachDB's pkg/storage/enginepb/mvcc3.proto)."""
+FAMILY_ZERO = 0x88
+
+
+def without_import(batches: Iterable[VersionedBatch], unfinished: UnfinishedImport) -> Iterator[VersionedBatch]:
+    """Leave out the keys whose newest version is of an unfinished import, as RESTORE does.
+
+    An earlier layer may have an older version of such a key: it was deleted before the import, which writes only new
+    keys. Source: checkAndRewriteTableKey in CockroachDB's pkg/backup/key_rewriter.go, epochBasedInProgressImport in
+    restore_job.go.
+    """
+    for batch in batches:
+        kept = [row for row in zip(*batch) if not _is_of(unfinished, row[1], row[2])]
+        if kept:
+            keys, versions, values = zip(*kept)
+            yield list(keys), list(versions), list(values)
+
+
+def _is_of(unfinished: UnfinishedImport, version: bytes, value: bytes) -> bool:
+    """Tell whether a version is the import's. Raises UnsupportedError when that cannot be told."""
+    late = int.from_bytes(version[:8], "big") >= unfinished.start
+    if not unfinished.epoch:
+        return late
+    header = value[5 : _header_end(value)] if value[4:5] == bytes((EXTENDED,)) else b""
+    epoch = protobuf.integer(protobuf.parse(header), IMPORT_EPOCH)
+    deleted = not value or header and len(value) == len(header) + 5
+    if late and not deleted and epoch != unfinished.epoch:
+        raise UnsupportedError(
+            f"{unfinished.table}: rows were written since an IMPORT INTO began that had not ended, but do not say "
+            "whether they are the import's: exclude "
+            "the table (databases: exclude), or take the backup again after the import is done"
+        )
+    return epoch == unfinished.epoch
+
+
+def live(keys: list[bytes], values: list[bytes]) -> Batch:
+    """Drop deleted keys and take the headers off extended values."""
+    if b"" in values:
+        keys, values = _without_empty(keys, values)
+    try:
+        extended = EXTENDED in [value[4] for value in values]
+    except IndexError:
+        raise CorruptBackupError("a value is shorter than its header") from None
+    if extended:
+        return _without_empty(keys, [_plain(value) for value in values])
+    return keys, values
+
+
+def _without_empty(keys: list[bytes], values: list[bytes]) -> Batch:
+    kept = [pair for pair in zip(keys, values) if pair[1]]
+    return [key for key, _value in kept], [value for _key, value in kept]
+
+
+def _plain(value: bytes) -> bytes:
+    """Take off an extended value's header: its length (4 bytes), the mark, a protobuf message that is not needed."""
+    if value[4] != EXTENDED:
+        return value
+    return value[_header_end(value) :]
+
+
+def _header_end(value: bytes) -> int:
+    end = 5 + int.from_bytes(value[:4], "big")
+    if end > len(value) or end < len(value) < end + 5:
+        raise CorruptBackupError("an extended value is cut off")
+    return end
+
+
+def require_ascending(keys: list[bytes]) -> None:
+    """Raise CorruptBackupError unless each key is greater than the one before."""
+    if not all(map(lt, keys, keys[1:])):
+        raise CorruptBackupError("a key occurs twice, or keys are not sorted, where each must occur once")
+
+
+def row_prefix(key: bytes) -> bytes:
+    """Return a key without its column family's suffix."""
+    last = key[-1]
+    return key[: FAMILY_ZERO - 1 - last] if last >= FAMILY_ZERO else key
+
+
+def whole_rows(batches: Iterable[Batch], start: bytes, end: bytes) -> Iterator[Batch]:
+    """Keep the keys whose row prefix is in [start, end), though some keys of a row may lie on the other side of a
+    bound."""
+    leading = True
+    for keys, values in batches:
+        first = 0
+        if leading:
+            while first < len(keys) and row_prefix(keys[first]) < start:
+                first += 1
+            leading = first == len(keys)
+        last = max(first, bisect_left(keys, end))
+        complete = last < len(keys)
+        while last < len(keys) and row_prefix(keys[last]) < end:
+            last += 1
+        if first < last:
+            yield (keys[first:last], values[first:last]) if first or last < len(keys) else (keys, values)
+        if complete and last < len(keys):
+            return
+
+
+def newest(
+    batches: Iterable[VersionedBatch], until: bytes, tombstones: list[RangeTombstone]
+) -> Iterator[VersionedBatch]:
+    """Of each key keep the newest version not after ``until``; versions of a key come newest first.
+
+    A version that a range tombstone covers becomes a deletion.
+    """
+    previous: Optional[bytes] = None
+    for keys, versions, values in batches:
+        kept_keys: list[bytes] = []
+        kept_versions: list[bytes] = []
+        kept_values: list[bytes] = []
+        for key, version, value in zip(keys, versions, values):
+            if key != previous and version <= until:
+                if previous is not None and key < previous:
+                    raise CorruptBackupError("keys are not sorted")
+                previous = key
+                if tombstones and value and _covered(key, version, tombstones):
+                    value = b""
+                kept_keys.append(key)
+                kept_versions.append(version)
+                kept_values.append(value)
+        if kept_keys:
+            yield kept_keys, kept_versions, kept_values
+
+
+def _covered(key: bytes, version: bytes, tombstones: list[RangeTombstone]) -> bool:
+    return any(tombstone.start <= key < tombstone.end and version < tombstone.version for tombstone in tombstones)
+
+
+class _Cursor:
+    """A place in one stream of batches. Lists are keys, values, and in versioned streams versions between them."""
+
+    def __init__(self, batches: Iterator[tuple]) -> None:
+        self.batches = batches
+        self.keys: list[bytes] = []
+        self.columns: tuple = ()
+        self.position = 0
+
+    def fill(self) -> bool:
+        """Go to the next batch when this one is used up; return whether there is a key."""
+        while self.position >= len(self.keys):
+            batch = next(self.batches, None)
+            if batch is None:
+                return False
+            self.keys, self.columns, self.position = batch[0], batch, 0
+        return True
+
+
+def merge(streams: list[Iterator[tuple]], size: int = 2000) -> Iterator[tuple]:
+    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns and about
+    ``size`` keys, deletions still among them.
+
+    Batches are (keys, values): the first stream that has a key wins, or (keys, versions, values): the greatest
+    version wins, of equal ones the first stream's. Runs of keys that only one stream has are passed on whole.
+    """
+    cursors = [_Cursor(stream) for stream in streams]
+    heap = [(cursor.keys[0], number) for number, cursor in enumerate(cursors) if cursor.fill()]
+    heapq.heapify(heap)
+    merged: list[list[bytes]] = []
+    while heap:
+        key, number = heapq.heappop(heap)
+        cursor = cursors[number]
+        merged = merged or [[] for _column in cursor.columns]
+        first = cursor.position
+        same = [number]
+        if not heap or heap[0][0] != key:
+            cursor.position = len(cursor.keys) if not heap else bisect_left(cursor.keys, heap[0][0], first)
+            for column, found in zip(merged, cursor.columns):
+                column += found[first : cursor.position]
+        else:
+            while heap and heap[0][0] == key:
+                same.append(heapq.heappop(heap)[1])
+            winner = _winner([cursors[number] for number in same])
+            for column, found in zip(merged, winner.columns):
+                column.append(found[winner.position])
+            for number in same:
+                cursors[number].position += 1
+        for number in same:
+            if cursors[number].fill():
+                heapq.heappush(heap, (cursors[number].keys[cursors[number].position], number))
+        if len(merged[0]) >= size:
+            yield tuple(merged)
+            merged = []
+    if merged:
+        yield tuple(merged)
+
+
+def _winner(cursors: list[_Cursor]) -> _Cursor:
+    best = cursors[0]
+    if len(best.columns) == 3:
+        for cursor in cursors[1:]:
+            if cursor.columns[1][cursor.position] > best.columns[1][best.position]:
+                best = cursor
+    return best

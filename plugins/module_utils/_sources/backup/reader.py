@@ -1,0 +1,501 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""A backup as one thing: descriptors and live key-values at the chosen time, whatever layers and formats it has."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Optional
+
+from ..._errors import CorruptBackupError, UnsupportedError
+from ..._formats import timestamps
+from ..._formats.sstable.range_keys import RangeTombstone
+from ..._formats.sstable.table import Table, named
+from ..._model.catalog import Finding, UnfinishedImport
+from . import mvcc
+from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
+from .descriptors import live_descriptors
+from .key_ranges import index_prefix_length, prefix_end, unsigned_end, without_prefix
+from .layers import Layer, choose_chain, find_layers
+from .storage import Storage, StorageOptions
+from .stored_file import open_file
+
+CACHE_BYTES = 48 << 20
+"""Of stored files kept open by one process."""
+HASH_WINDOW = 4 << 20
+
+
+@dataclass(frozen=True)
+class BackupRequest:
+    """Which backup to read. ``as_of`` is a time (see ``timestamps.parse``), empty for the newest that there is."""
+
+    locations: tuple[str, ...]
+    subdirectory: str = "LATEST"
+    as_of: str = ""
+    storage: StorageOptions = field(default_factory=StorageOptions)
+    passphrase: str = field(default="", repr=False)
+    verify_checksums: bool = True
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """One span of one data file. ``data_size`` is the manifest's sum of the lengths of keys and values in bytes, exact
+    as ``coverage`` says; None where it says nothing of them. ``path`` is for messages.
+    """
+
+    id: int
+    layer: int
+    path: str
+    span: Span
+    data_size: Optional[int]
+    rows: int
+    stored_size: int
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file entry with what reading it needs."""
+
+    ref: FileRef
+    entry: ManifestFile
+    storage: Storage
+    path: str
+    prefix: bytes
+    """What is missing from the file's own keys."""
+    cut: bytes
+    """What the file's own keys begin with too much: a virtual cluster's prefix."""
+    uncounted: int
+    """By how many bytes a key of the backup was longer in its cluster, where the manifest counted it."""
+    spans: tuple[Span, ...]
+    """All spans that the manifest names for this file."""
+
+    def place(self, key: bytes) -> bytes:
+        """Return a key as the file has it; the lowest one when none of the file's keys is before ``key``."""
+        if self.cut:
+            return self.cut + key
+        return key[len(self.prefix) :] if key.startswith(self.prefix) else b""
+
+    def keys(self, stored: list[bytes]) -> list[bytes]:
+        """Return sorted keys of the file as the backup has them. Raises CorruptBackupError for those of another virtual
+        cluster."""
+        if self.prefix:
+            return [self.prefix + key for key in stored]
+        if not self.cut or not stored:
+            return stored
+        without_prefix(stored[0], self.cut)
+        without_prefix(stored[-1], self.cut)
+        size = len(self.cut)
+        return [key[size:] for key in stored]
+
+    def tombstones(self, table: Table) -> list[RangeTombstone]:
+        """Return the file's range tombstones with their bounds as the backup has them."""
+        if self.cut:
+            return [
+                replace(item, start=without_prefix(item.start, self.cut), end=without_prefix(item.end, self.cut))
+                for item in table.tombstones
+            ]
+        return [replace(item, start=self.prefix + item.start, end=self.prefix + item.end) for item in table.tombstones]
+
+
+def open_backup(request: BackupRequest) -> Backup:
+    """Find a backup's layers, read their manifests and check that they lead to the time asked for. Raises
+    MigrationError."""
+    layers = find_layers(tuple(request.locations), request.subdirectory, request.storage, request.passphrase)
+    chain, end_time = choose_chain(layers, request.as_of)
+    return Backup(chain, end_time, request.verify_checksums)
+
+
+class Backup:
+    """What a backup holds at ``end_time``. Survives a fork; files are opened when they are needed."""
+
+    def __init__(self, layers: list[Layer], end_time: timestamps.Timestamp, verify: bool = True) -> None:
+        self.end_time = end_time
+        self.layers = layers
+        self.descriptors: dict[int, bytes] = live_descriptors(layers[-1].manifest, end_time)
+        self.findings: list[Finding] = []
+        self._verify = verify
+        self._until = timestamps.version(end_time)
+        self._tables: OrderedDict[str, Table] = OrderedDict()
+        self._sources = _sources(layers)
+        self._overlapping = [_overlap(sources) for sources in self._sources]
+        formats = [self._format(number) for number in range(len(layers))]
+        self.info = _info(layers, end_time, self._sources, formats)
+        self._find_findings(formats)
+
+    def __getstate__(self) -> dict:
+        return dict(self.__dict__, _tables=OrderedDict())
+
+    def files(self, start: bytes, end: bytes) -> list[FileRef]:
+        """Return the file entries of all layers that may hold keys of [start, end)."""
+        return [source.ref for number in range(len(self.layers)) for source in self._select(number, start, end)]
+
+    def split(self, start: bytes, end: bytes, target_bytes: int) -> list[bytes]:
+        """Return keys that cut [start, end) into pieces of about ``target_bytes`` of keys and values.
+
+        The keys come from the biggest layer's indexes and the bounds of its files. Reads no data blocks.
+        """
+        layers = [self._select(number, start, end) for number in range(len(self.layers))]
+        biggest = max(layers, key=lambda sources: sum(source.ref.data_size or 0 for source in sources), default=[])
+        result: list[bytes] = []
+        weight = 0.0
+        for key, size in self._weights(biggest, start, end, target_bytes):
+            weight += size
+            if weight >= target_bytes and max(start, result[-1] if result else start) < key < end:
+                result.append(key)
+                weight = 0.0
+        if result and weight < target_bytes / 4:
+            result.pop()
+        return result
+
+    def scan(
+        self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport] = None
+    ) -> Iterator[mvcc.Batch]:
+        """Yield the live keys (without version) and values of the rows in [start, end), in key order, without those of
+        an ``unfinished`` import.
+
+        A row belongs to the range that holds its row prefix (its key without the family suffix), and is never cut.
+        Values are four checksum bytes, a tag and data. Adds to ``tally[file.id]`` the bytes of keys and values read,
+        every version counted, of those keys that lie in [start, end) exactly, so that adjoining ranges sum up to
+        ``data_size``.
+        """
+        batches = self._merged(start, end, tally, unfinished)
+        if len(end) > index_prefix_length(end) or len(start) > index_prefix_length(start):
+            batches = mvcc.whole_rows(chain(batches, self._rest_of_row(end, unfinished)), start, end)
+        for keys, values in batches:
+            keys, values = mvcc.live(keys, values)
+            if keys:
+                yield keys, values
+
+    def count(self, start: bytes, end: bytes, tally: dict[int, int]) -> None:
+        """Read [start, end) only to add up its bytes as ``scan`` does."""
+        for number in range(len(self.layers)):
+            for source in self._select(number, start, end):
+                for _batch in self._blocks(number, source, start, end, False, tally):
+                    pass
+
+    def range_tombstones(self, file: FileRef) -> int:
+        """Return by how much a file's range tombstones make its ``data_size`` greater, 0 when it has none.
+
+        That is the length of both their bounds (inside the file's span) and of what is stored with them, as
+        mvccExportToWriter of CockroachDB's pkg/storage/mvcc.go counts them. Opens the file.
+        """
+        source = next(source for source in self._sources[file.layer] if source.ref.id == file.id)
+        low, high = file.span
+        return sum(
+            len(max(low, item.start)) + len(min(high, item.end)) + 2 * source.uncounted + item.value_size
+            for item in source.tombstones(self._table(file.layer, source))
+            if item.start < high and item.end > low
+        )
+
+    def _select(self, layer: int, start: bytes, end: bytes) -> list[_Source]:
+        return [source for source in self._sources[layer] if source.ref.span[0] < end and source.ref.span[1] > start]
+
+    def _merged(
+        self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport]
+    ) -> Iterator[mvcc.Batch]:
+        """Yield the newest keys and values of [start, end), deletions still among them."""
+        selected = [self._select(number, start, end) for number in range(len(self.layers))]
+        used = [number for number in range(len(self.layers)) if selected[number]]
+        tombstones = self._tombstones(selected)
+        simple = (
+            not tombstones
+            and not unfinished
+            and not any(self.layers[number].manifest.all_revisions or self._overlapping[number] for number in used)
+        )
+        if simple and len(used) == 1:
+            yield from self._chain(used[0], selected[used[0]], start, end, False, tally, checked=True)
+            return
+        streams: list[Iterator[tuple]] = []
+        for number in reversed(used):
+            for sources in (
+                [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]
+            ):
+                stream = self._chain(number, sources, start, end, not simple, tally, checked=simple)
+                streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
+        merged = mvcc.merge(streams)
+        for batch in mvcc.without_import(merged, unfinished) if unfinished else merged:
+            yield batch[0], batch[-1]
+
+    def _rest_of_row(self, end: bytes, unfinished: Optional[UnfinishedImport]) -> Iterator[mvcc.Batch]:
+        """Yield the keys from ``end`` on of the row that begins before it, in however many files and layers they lie.
+        Counts nothing."""
+        first = self._first_key(end, _row_limit(end))
+        prefix = mvcc.row_prefix(first) if first else end
+        if prefix < end:
+            yield from self._merged(end, prefix_end(prefix), {}, unfinished)
+
+    def _first_key(self, start: bytes, end: bytes) -> bytes:
+        """Return the first key of [start, end) that any layer has, empty when none has one."""
+        found = end
+        for number in range(len(self.layers)):
+            for source in self._select(number, start, end):
+                if source.ref.span[0] >= found:
+                    break
+                for batch in self._blocks(number, source, start, found, False, {}):
+                    found = batch[0][0]
+                    break
+        return found if found != end else b""
+
+    def _chain(
+        self,
+        layer: int,
+        sources: list[_Source],
+        start: bytes,
+        end: bytes,
+        versioned: bool,
+        tally: dict[int, int],
+        checked: bool,
+    ) -> Iterator[tuple]:
+        """Yield the batches of a layer's files, which follow each other in key order."""
+        hidden = [
+            span
+            for later in self.layers[layer + 1 :]
+            for span in later.manifest.introduced
+            if span[0] < end and span[1] > start
+        ]
+        last = b""
+        for source in sources:
+            for batch in self._blocks(layer, source, start, end, versioned, tally):
+                if checked:
+                    with named(source.ref.path):
+                        mvcc.require_ascending([last, *batch[0]] if last else batch[0])
+                    last = batch[0][-1]
+                yield _without_hidden(batch, hidden) if hidden else batch
+
+    def _blocks(
+        self, layer: int, source: _Source, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
+    ) -> Iterator[tuple]:
+        """Yield what one file entry has in [start, end), block by block, and count it."""
+        low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
+        number = source.ref.id
+        table = self._table(layer, source)
+        if table.tombstones and not source.entry.has_range_keys and not self._may_have_tombstones(layer):
+            raise UnsupportedError(f"{table.name} has range tombstones, where the manifest says there are none")
+        for block in range(table.find(source.place(low)), len(table.handles)):
+            batch: tuple = table.versioned_points(block) if versioned else table.points(block)
+            with named(table.name):
+                keys = source.keys(batch[0])
+            if not keys:
+                continue
+            if keys[0] < low or keys[-1] >= high:
+                first, last = bisect_left(keys, low), bisect_left(keys, high)
+                _require_inside(keys[:first] + keys[last:], source, table.name)
+                beyond = last < len(keys)
+                keys, batch = keys[first:last], tuple(column[first:last] for column in batch)
+            else:
+                beyond = False
+            if keys:
+                tally[number] = (
+                    tally.get(number, 0) + sum(map(len, keys)) + sum(map(len, batch[-1])) + len(keys) * source.uncounted
+                )
+                yield (keys, *batch[1:])
+            if beyond:
+                return
+
+    def _may_have_tombstones(self, layer: int) -> bool:
+        manifest = self.layers[layer].manifest
+        return manifest.all_revisions or manifest.start_time != timestamps.ZERO
+
+    def _tombstones(self, selected: list[list[_Source]]) -> list[RangeTombstone]:
+        result = []
+        for layer, sources in enumerate(selected):
+            for source in sources:
+                if source.entry.has_range_keys or self._may_have_tombstones(layer):
+                    result += [
+                        tombstone
+                        for tombstone in source.tombstones(self._table(layer, source))
+                        if tombstone.version <= self._until
+                    ]
+        return result
+
+    def _table(self, layer: int, source: _Source) -> Table:
+        name = source.ref.path
+        table = self._tables.get(name)
+        if table is None:
+            file = open_file(source.storage, source.path, self.layers[layer].key)
+            if source.entry.sha512 and self._verify:
+                _check_sha512(file, source.entry.sha512)
+            table = self._tables[name] = Table(file, self._verify)
+            while sum(kept.file.held for kept in self._tables.values()) > CACHE_BYTES and len(self._tables) > 1:
+                self._tables.popitem(last=False)
+        self._tables.move_to_end(name)
+        return table
+
+    def _weights(self, sources: list[_Source], start: bytes, end: bytes, target: int) -> Iterator[tuple[bytes, float]]:
+        """Yield keys with about how many bytes lie between each and the one before."""
+        for source in sources:
+            span = source.ref.span
+            if source.ref.data_size is not None and source.ref.data_size <= target:
+                yield span[1], float(source.ref.data_size)
+                continue
+            table = self._table(source.ref.layer, source)
+            low, high = max(start, span[0]), min(end, span[1])
+            first = table.find(source.place(span[0]))
+            last = table.find(source.place(span[1])) if span[1].startswith(source.prefix) else len(table.bounds)
+            if source.ref.data_size is None:
+                scale = table.compression_ratio()
+            else:
+                scale = source.ref.data_size / max(1, sum(table.sizes[first : last + 1]))
+            for block in range(first, min(last + 1, len(table.bounds))):
+                bound = table.bounds[block]
+                if not bound.startswith(source.cut):
+                    continue
+                key = source.prefix + bound[len(source.cut) :]
+                if low < key <= high:
+                    yield key, table.sizes[block] * scale
+
+    def _format(self, layer: int) -> str:
+        """Return the table format of a layer's first data file."""
+        sources = self._sources[layer]
+        return self._table(layer, min(sources, key=lambda source: source.ref.stored_size)).format if sources else ""
+
+    def _find_findings(self, formats: list[str]) -> None:
+        for number, (layer, table_format) in enumerate(zip(self.layers, formats)):
+            manifest = layer.manifest
+            unseen = [table_format] if table_format.startswith("pebble") else []
+            unseen += ["slim manifest"] if manifest.slim else []
+            unseen += ["elided key prefixes"] if manifest.elided == ELIDE_TABLE else []
+            unseen += ["encryption"] if layer.key else []
+            if unseen:
+                self.findings.append(
+                    Finding(
+                        "backup_format_unproved",
+                        "info",
+                        layer.name,
+                        f"written by {manifest.build_tag or 'an unknown release'}; read by specification, not yet "
+                        "proved on a backup of such a release: " + ", ".join(unseen),
+                        "Compare samples of the migrated rows with the source.",
+                    )
+                )
+            if manifest.compacted:
+                self.findings.append(
+                    Finding(
+                        "backup_compacted",
+                        "info",
+                        layer.name,
+                        "a compacted layer, which stands for several incremental ones",
+                    )
+                )
+            if any(source.entry.has_range_keys for source in self._sources[number]):
+                self.findings.append(range_tombstone_finding(layer.name))
+
+
+def range_tombstone_finding(layer: str) -> Finding:
+    """Return what is to be said of a layer with range tombstones."""
+    return Finding(
+        "backup_range_tombstones",
+        "info",
+        layer,
+        "has range tombstones; they are applied as the specification says",
+        "Compare the row counts of tables from which large ranges were deleted.",
+    )
+
+
+def _sources(layers: list[Layer]) -> list[list[_Source]]:
+    """Return each layer's file entries, sorted by span, numbered through all layers."""
+    result: list[list[_Source]] = []
+    number = 0
+    for position, layer in enumerate(layers):
+        spans: dict[str, list[Span]] = {}
+        for entry in layer.manifest.files:
+            spans.setdefault(entry.path, []).append(entry.span)
+        found = []
+        for entry in layer.manifest.files:
+            prefix = entry.span[0][: unsigned_end(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
+            cut = layer.manifest.tenant if layer.manifest.elided == ELIDE_NOTHING else b""
+            storage, path = layer.place(entry)
+            ref = FileRef(
+                number, position, storage.describe(path), entry.span, entry.data_size, entry.rows, entry.stored_size
+            )
+            found.append(
+                _Source(
+                    ref, entry, storage, path, prefix, cut, len(layer.manifest.tenant), tuple(sorted(spans[entry.path]))
+                )
+            )
+            number += 1
+        result.append(sorted(found, key=lambda source: (source.ref.span, source.entry.start_time)))
+    return result
+
+
+def _overlap(sources: list[_Source]) -> bool:
+    return any(first.ref.span[1] > second.ref.span[0] for first, second in zip(sources, sources[1:]))
+
+
+def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
+    """Drop keys of spans that a later layer holds completely."""
+    kept = [row for row, key in enumerate(batch[0]) if not any(start <= key < end for start, end in hidden)]
+    return tuple([column[row] for row in kept] for column in batch)
+
+
+def _require_inside(keys: list[bytes], source: _Source, name: str) -> None:
+    """The neighbours of a range must belong to another span of the same file, or the keys were misread."""
+    starts = [span[0] for span in source.spans]
+    for key in keys:
+        place = bisect_right(starts, key) - 1
+        if place < 0 or not any(start <= key < end for start, end in source.spans[: place + 1]):
+            raise CorruptBackupError(
+                f"{name}: key {key.hex()} lies outside the spans that the manifest names for this file"
+            )
+
+
+def _check_sha512(file, expected: bytes) -> None:
+    digest = hashlib.sha512()
+    for offset in range(0, file.size, HASH_WINDOW):
+        digest.update(file.read(offset, HASH_WINDOW))
+    if digest.digest() != expected:
+        raise CorruptBackupError(
+            f"{file.name}: its SHA-512 is not the one in the manifest: the file is damaged, copy it again from the "
+            "original"
+        )
+
+
+def _row_limit(end: bytes) -> bytes:
+    """Return a key before which the rest of any row lies that begins before ``end``."""
+    length = index_prefix_length(end)
+    return end[:length] + b"\xff" * 2 if len(end) > length else end
+
+
+def _info(
+    layers: list[Layer], end_time: timestamps.Timestamp, sources: list[list[_Source]], formats: list[str]
+) -> dict:
+    last = layers[-1].manifest
+    return {
+        "locations": list(
+            dict.fromkeys(
+                [
+                    layers[0].storage.location,
+                    *(storage.location for layer in layers for storage in [layer.storage, *layer.partitions.values()]),
+                ]
+            )
+        ),
+        "layers": [
+            {
+                "path": layer.name,
+                "start": timestamps.iso(layer.manifest.start_time)
+                if layer.manifest.start_time != timestamps.ZERO
+                else "",
+                "end": timestamps.iso(layer.manifest.end_time),
+                "version": layer.manifest.build_tag,
+                "files": len({source.entry.path for source in sources[number]}),
+                "bytes": sum(source.ref.data_size or 0 for source in sources[number]),
+                "format": formats[number],
+            }
+            for number, layer in enumerate(layers)
+        ],
+        "cluster_id": str(uuid.UUID(bytes=last.cluster_id)) if last.cluster_id else "",
+        "end_time": timestamps.iso(end_time),
+        "end_time_decimal": timestamps.decimal(end_time),
+        "cluster_version": last.cluster_version,
+        "coverage": "cluster" if last.cluster_coverage else "requested",
+        "encrypted": any(layer.key for layer in layers),
+        "revision_history": any(layer.manifest.all_revisions for layer in layers),
+        "complete_databases": last.complete_databases,
+        "virtual_cluster": tenant_number(last.tenant) if last.tenant else 0,
+    }

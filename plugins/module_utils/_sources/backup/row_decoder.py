@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""From (key, value) pairs of a table to PostgreSQL COPY lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from ..._errors import UnsupportedError
+from ..._model.catalog import Column, Family, Table, UserType
+from ..._model.stored_columns import computed_columns, loaded_columns
+from ..._model.table_source import ObjectNames
+from ..._values.problem_rows import ProblemRows
+from ..._values.value_policies import STOP_ALL, ValuePolicies
+from .general_rows import ColumnForms, GeneralRows, TextReader, column_forms, key_text_reader
+from .row_code import RowLayout, compile_rows
+
+Batch = tuple[list[bytes], list[bytes]]
+Lines = tuple[list[str], Optional[list[str]]]
+
+
+@dataclass(frozen=True)
+class OutputColumn:
+    name: str
+    escaped: bool
+    """False: the text can never hold backslash, tab, newline or carriage return."""
+
+
+class RowDecoder:
+    """Decodes one table's rows; made by ``build_row_decoder``."""
+
+    def __init__(
+        self,
+        layout: RowLayout,
+        columns: tuple[OutputColumn, ...],
+        computed: tuple[OutputColumn, ...],
+        problems: ProblemRows,
+    ) -> None:
+        self.columns = columns
+        """The COPY column list."""
+        self.computed = computed
+        """The stored computed columns: their text is for checksums only."""
+        self.problems = problems
+        """What happened to rows with values that PostgreSQL cannot hold."""
+        self._rows = compile_rows(layout)
+
+    def rows(self, batches: Iterable[Batch]) -> Iterator[Lines]:
+        """Yield COPY lines (without newline) and, when there are computed columns, their text joined by tabs, else
+        None.
+
+        A row's keys may be spread over batches; it is yielded when its last key is certain. Raises MigrationError for a
+        value that PostgreSQL cannot hold and no policy changes, CorruptBackupError and UnsupportedError, naming table,
+        column and the row's key.
+        """
+        return self._rows(batches)
+
+
+def build_row_decoder(
+    table: Table,
+    user_types: Mapping[int, UserType],
+    name: str = "",
+    policies: ValuePolicies = STOP_ALL,
+    object_names: Optional[ObjectNames] = None,
+) -> RowDecoder:
+    """Return the decoder of a table's rows, under the policies for values that PostgreSQL cannot hold.
+
+    ``user_types`` by descriptor id; ``name`` is the table's full name for messages; ``object_names`` for object
+    identifiers that become text. Raises UnsupportedError naming the column whose type cannot be decoded.
+    """
+    name = name or table.name
+    forms = {column.id: _named_forms(column, user_types, name, object_names) for column in table.columns}
+    families = _families(table)
+    key_readers = _key_readers(table, forms, name)
+    loaded, computed = loaded_columns(table), computed_columns(table)
+    loaded_ids, computed_ids = [column.id for column in loaded], [column.id for column in computed]
+    problems = ProblemRows(table, policies)
+    general = GeneralRows(name, table, families, forms, key_readers, loaded_ids, computed_ids, problems)
+    layout = RowLayout(table, families, loaded_ids, computed_ids, forms, key_readers, general)
+    return RowDecoder(layout, _outputs(loaded, forms), _outputs(computed, forms), problems)
+
+
+def _named_forms(
+    column: Column, user_types: Mapping[int, UserType], name: str, object_names: Optional[ObjectNames]
+) -> ColumnForms:
+    try:
+        return column_forms(column, user_types, object_names)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{name}, column {column.name}: {error}") from None
+
+
+def _outputs(columns: list[Column], forms: Mapping[int, ColumnForms]) -> tuple[OutputColumn, ...]:
+    return tuple(OutputColumn(column.name, forms[column.id].escaped) for column in columns)
+
+
+def _families(table: Table) -> list[Family]:
+    """Return the column families; tables of format version 1 have one of each column's id and an empty one."""
+    ids = [column.id for column in table.columns]
+    if table.format_version == 1:
+        return [Family(0, "primary", [])] + [Family(number, str(number), [number], number) for number in ids]
+    return table.families or [Family(0, "primary", ids)]
+
+
+def _key_readers(table: Table, forms: Mapping[int, ColumnForms], name: str) -> list[TextReader]:
+    readers = []
+    for part in table.primary_index.columns:
+        if part.column_id not in forms:
+            raise UnsupportedError(
+                f"{name}: the primary key uses the column {part.column_id}, which the table does not have"
+            )
+        form = forms[part.column_id]
+        try:
+            readers.append(key_text_reader(form, part.descending))
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{name}, column {form.column.name}: {error}") from None
+    return readers

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""CockroachDB's releases: their numbers, and since when (or until when) they know what this collection asks of them
+over SQL."""
+
+from __future__ import annotations
+
+import re
+
+from ..._errors import ConfigurationError
+
+Release = tuple[int, int]
+"""Year and number, such as (24, 3)."""
+
+COPY_TO_STDOUT_SINCE: Release = (23, 1)
+"""COPY (SELECT …) TO STDOUT. It runs inside of a transaction of its own, which begins at the present moment and refuses
+another AS OF SYSTEM TIME
+within: pkg/sql/conn_executor.go (execCopyOut), pkg/sql/copy_to.go (runCopyTo), pkg/sql/conn_executor_exec.go
+(handleAOST)."""
+
+ROW_LEVEL_SECURITY_SINCE: Release = (25, 2)
+"""Policies that leave out rows. ``row_security = off`` makes an error of that from v26.1 on, and is a dummy before:
+docs v25.2 and v26.1 row-level-security.md, release notes of v26.1.0-alpha.1 (#155110)."""
+
+UNSAFE_INTERNALS_SINCE: Release = (25, 4)
+"""The session variable allow_unsafe_internals, off by default from v26.1 on: pkg/sql/unsafesql/unsafesql.go, release
+notes of v26.1.0-alpha.2 (#158085). Accesses are audited, channel SENSITIVE_ACCESS: docs v26.2 crdb-internal.md."""
+
+SHOW_CREATE_ROUTINES_SINCE: Release = (25, 3)
+"""SHOW CREATE ALL ROUTINES and … TRIGGERS: pkg/sql/logictest/testdata/logic_test/show_create_all_routines."""
+
+DETACHED_SINCE: Release = (20, 2)
+SHOW_BACKUP_FROM_SINCE: Release = (22, 2)
+INCREMENTAL_LOCATION: tuple[Release, Release] = ((22, 1), (26, 2))
+"""The option of RESTORE and SHOW BACKUP: since, and until (exclusive). Release notes of v26.2.0-alpha.1 (#159189,
+#160416)."""
+COLLECTIONS_ONLY_SINCE: Release = (24, 3)
+"""From here on there is no RESTORE FROM a bare directory: docs v24.3 old-syntax-removed.md."""
+
+_RELEASE = re.compile(r"v?(\d+)\.(\d+)")
+
+
+def release_of(version: str) -> Release:
+    """Return year and number of a release such as ``v22.1.0-alpha.1``. Raises ConfigurationError."""
+    match = _RELEASE.match(version)
+    if match is None:
+        raise ConfigurationError(f"{version!r} is no CockroachDB release, such as v24.3.5")
+    return int(match[1]), int(match[2])
+
+
+def names_release(version: str) -> bool:
+    """Tell whether a build tag names a release: the oldest releases wrote none, and builds of one's own write
+    anything."""
+    return _RELEASE.match(version) is not None
+
+
+def shown(release: Release) -> str:
+    """Return a release as it is written, such as ``v24.3``."""
+    return f"v{release[0]}.{release[1]}"

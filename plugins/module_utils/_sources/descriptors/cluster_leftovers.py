@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What a cluster has beside its databases and PostgreSQL has no place for, a finding each: zones, schedules,
+changefeeds, settings …"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable, Optional
+
+from ..._errors import MigrationError
+from ..._formats import protobuf
+from ..._model.catalog import Catalog, Finding
+from ..._values.value_policies import REPLACE, ValuePolicies
+from .cluster_tables import Row
+
+LEFTOVER_TABLES = ("zones", "scheduled_jobs", "jobs", "settings", "external_connections", "privileges")
+"""The system tables that are read; the later ones are there since v22.2."""
+
+ANY_TEXT = ValuePolicies({"zero_character": REPLACE, "invalid_utf8": REPLACE})
+"""How the system tables are read: a setting's value may be bytes."""
+
+STATISTICS = Finding(
+    "statistics",
+    "info",
+    "all databases",
+    "CockroachDB's table statistics are left out: the import gathers PostgreSQL's own (ANALYZE).",
+)
+
+_OWN_SCHEDULES = (
+    "scheduled-sql-stats-compaction-executor",
+    "scheduled-schema-telemetry-executor",
+    "scheduled-row-level-ttl-executor",
+)
+"""What CockroachDB schedules by itself, and row-level TTL, which is a finding of its table."""
+_OWN_SETTINGS = frozenset(("version", "cluster.secret", "diagnostics.reporting.enabled"))
+"""Every cluster has these."""
+_ENDED = ("succeeded", "failed", "canceled", "revert-failed")
+_CHANGEFEED = 14
+"""The field of a job's payload that holds the details of a changefeed."""
+_CLUSTER = "the cluster"
+
+
+def add_leftovers(
+    catalog: Catalog, read: Mapping[str, Callable[[], list[Row]]], ignored_settings: frozenset[str] = frozenset()
+) -> None:
+    """Add the findings of what is left behind; ``read`` gives the rows of those of LEFTOVER_TABLES that the source has.
+
+    Nothing that is migrated depends on them: a table that cannot be read is a finding, too.
+    """
+    rows = {}
+    for name, give in read.items():
+        try:
+            rows[name] = give()
+        except MigrationError as error:
+            catalog.findings.append(
+                Finding(
+                    "leftovers_not_read",
+                    "warning",
+                    _CLUSTER,
+                    f"What system.{name} says of things that are left behind could not be read: {error}.",
+                    f"Look into system.{name} in CockroachDB before it is switched off.",
+                )
+            )
+    catalog.findings += leftover_findings(catalog, rows, ignored_settings)
+
+
+def leftover_findings(
+    catalog: Catalog, rows: dict[str, list[Row]], ignored_settings: frozenset[str] = frozenset()
+) -> list[Finding]:
+    """Return what is left behind. ``rows`` maps the names of LEFTOVER_TABLES to their rows, each column name to COPY
+    text or None.
+
+    ``ignored_settings`` are not the source's, but those of a temporary CockroachDB that it was restored into.
+    Neither values nor targets are told, only names: they may hold secrets. Source: system_schema.go and jobs.proto of
+    v22.1.
+    """
+    return [
+        *_zones(catalog, rows.get("zones", [])),
+        *_schedules(rows.get("scheduled_jobs", [])),
+        *_changefeeds(rows.get("jobs", [])),
+        *_settings(rows.get("settings", []), ignored_settings | _OWN_SETTINGS),
+        *_external_connections(rows.get("external_connections", [])),
+        *_privileges(rows.get("privileges", [])),
+    ]
+
+
+def _zones(catalog: Catalog, rows: list[Row]) -> Iterator[Finding]:
+    names = _full_names(catalog)
+    for name in sorted(names[int(row["id"] or 0)] for row in rows if int(row["id"] or 0) in names):
+        yield Finding("zone_configuration", "info", name, "The zone configuration has no counterpart and is left out.")
+
+
+def _full_names(catalog: Catalog) -> dict[int, str]:
+    names = {}
+    for database in catalog.databases:
+        names[database.id] = database.name
+        schemas = {schema.id: schema.name for schema in database.schemas}
+        items: list[Any] = [*database.tables, *database.views]
+        names.update((item.id, f"{database.name}.{schemas[item.schema_id]}.{item.name}") for item in items)
+    return names
+
+
+def _schedules(rows: list[Row]) -> Iterator[Finding]:
+    for row in rows:
+        executor = row.get("executor_type") or ""
+        if executor not in _OWN_SCHEDULES:
+            kind = executor.removeprefix("scheduled-").removesuffix("-executor")
+            yield Finding(
+                "schedule",
+                "info",
+                row.get("schedule_name") or _CLUSTER,
+                f"The schedule ({kind}, {row.get('schedule_expr') or 'paused'}) is left out.",
+                "Set up what it did with PostgreSQL's own tools, such as pg_basebackup for backups.",
+            )
+
+
+def _changefeeds(rows: list[Row]) -> Iterator[Finding]:
+    running = sorted(
+        (row["id"] or "" for row in rows if row.get("status") not in _ENDED and _is_changefeed(row)), key=int
+    )
+    if running:
+        yield Finding(
+            "changefeed",
+            "warning",
+            _CLUSTER,
+            f"Changefeeds are left out: the jobs {', '.join(running)}.",
+            "Set up logical replication for those who read them; SHOW CHANGEFEED JOBS names their targets.",
+        )
+
+
+def _is_changefeed(row: Row) -> bool:
+    """Later releases name the kind of a job in a column of its own, and keep the payload elsewhere."""
+    if row.get("job_type"):
+        return row["job_type"] == "CHANGEFEED"
+    return _CHANGEFEED in protobuf.parse(_bytes(row.get("payload")))
+
+
+def _bytes(text: Optional[str]) -> bytes:
+    return bytes.fromhex((text or "")[2:])
+
+
+def _settings(rows: list[Row], ignored: frozenset[str]) -> Iterator[Finding]:
+    names = sorted(row["name"] or "" for row in rows if row["name"] not in ignored)
+    if names:
+        yield Finding(
+            "cluster_settings",
+            "info",
+            _CLUSTER,
+            f"Cluster settings are left out: {', '.join(names)}.",
+            "Look whether postgresql.conf needs their like.",
+        )
+
+
+def _external_connections(rows: list[Row]) -> Iterator[Finding]:
+    for row in rows:
+        yield Finding(
+            "external_connection",
+            "info",
+            row.get("connection_name") or "",
+            "The external connection has no counterpart and is left out.",
+        )
+
+
+def _privileges(rows: list[Row]) -> Iterator[Finding]:
+    for row in rows:
+        yield Finding(
+            "system_privileges",
+            "warning",
+            row.get("username") or "",
+            f"The privileges on {row.get('path') or ''} are left out: "
+            f"{(row.get('privileges') or '')[1:-1].replace(',', ', ')}.",
+            "Look which of PostgreSQL's predefined roles, such as pg_monitor, this role needs.",
+        )

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Schema changes that were under way at the moment of the data: what they add is not there yet, what they drop is gone
+already."""
+
+from __future__ import annotations
+
+from ..._formats import protobuf
+from ..._model.catalog import Finding
+
+_COLUMN, _INDEX, _DIRECTION, _CONSTRAINT = 1, 2, 4, 8
+_ADD = 1
+
+
+def unfinished_changes(message: protobuf.Message, full_name: str) -> list[Finding]:
+    """Return a finding for each column, index and constraint that a table's descriptor says was being added."""
+    found = []
+    for data in protobuf.blobs(message, 14):
+        mutation = protobuf.parse(data)
+        if protobuf.integer(mutation, _DIRECTION) != _ADD:
+            continue
+        for field, name_field, kind in ((_COLUMN, 1, "column"), (_INDEX, 1, "index"), (_CONSTRAINT, 2, "constraint")):
+            if field in mutation:
+                name = protobuf.text(protobuf.parse(protobuf.blob(mutation, field)), name_field)
+                found.append(
+                    Finding(
+                        "schema_change_under_way",
+                        "warning",
+                        f"{full_name}.{name}",
+                        f"The {kind} is left out: a schema change was adding it at that moment. CockroachDB itself "
+                        "goes on with it after a restore.",
+                        f"Add the {kind} by hand.",
+                    )
+                )
+    return found

@@ -1,0 +1,470 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""A temporary single-node CockroachDB in one directory, on loopback only.
+
+The directory holds ``data`` (the store), ``logs``, ``cockroach.pid``, ``listening.url`` and, for a secure node without
+given certificates, ``certs``. The node runs as the user who starts it, in a session of its own, and outlives its
+starter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+try:
+    import psycopg2
+    import tenacity
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+    tenacity = None
+
+from ..._errors import CockroachError, ConfigurationError
+from ..cluster.sql_connection import CockroachParameters, cockroach_message, connect, server_version
+from .certificates import check_certificates, make_certificates
+from .processes import STOP_SECONDS, NodeProcess, find_node, stop_node
+
+NEEDS = ("cryptography", "psycopg2", "tenacity")
+_OWN_FILES = frozenset(("certs", "cockroach.pid", "data", "listening.url", "logs"))
+_OUTPUT = "output.log"
+"""What the process prints; CockroachDB's own log files are beside it."""
+_START_SECONDS = 180
+_POLL_SECONDS = 0.2
+_LONGEST_REASON = 800
+_LAST_PORT = 65535
+_EXIT_DISK_FULL = 10
+
+_SETTINGS = {
+    "diagnostics.reporting.enabled": "false",
+    # A moment stays readable behind gc.ttlseconds: nobody writes here, so that nothing is collected. Source:
+    # pkg/kv/kvserver/replica.go.
+    "kv.gc_ttl.strict_enforcement.enabled": "false",
+    "sql.stats.automatic_collection.enabled": "false",
+    "timeseries.storage.enabled": "false",
+}
+TEMPORARY_SETTINGS = frozenset((*_SETTINGS, "jobs.registry.interval.adopt", "jobs.scheduler.enabled"))
+"""What a throw-away node and a restore into it set, whatever the source had."""
+"""Cluster settings of a throw-away node: it calls nobody, and neither samples the restored tables nor records its own
+metrics."""
+
+_KEPT_ENVIRONMENT = (
+    "HOME",
+    "LANG",
+    "PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+_ENVIRONMENT = {
+    "COCKROACH_AUTO_BALLAST": "false",  # a throw-away node needs no reserved room
+    "COCKROACH_CRASH_REPORTS": "",
+    "COCKROACH_SKIP_ENABLING_DIAGNOSTIC_REPORTING": "true",
+    "COCKROACH_UPDATE_CHECK_URL": "",
+    "COCKROACH_USAGE_REPORT_URL": "",
+}
+
+_ADVICE = (
+    ("address already in use", "another process has just taken the port: run it again"),
+    ("out of disk space", "free room there, or choose another directory"),
+    ("no space left on device", "free room there, or choose another directory"),
+    ("is too old for running version", "use an older release of CockroachDB, or remove the directory"),
+    ("is incompatible with data in store", "use a newer release of CockroachDB, or remove the directory"),
+    ("error while loading shared libraries", "install that library, or use a release made for this system"),
+    ("version `GLIBC", "use a release made for this system"),
+    ("open file descriptor limit", "raise the limit of open files (ulimit -n)"),
+    ("clock synchronization", "correct this host's clock"),
+)
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """How to run the node.
+
+    Ports are wishes: 0, or one that is taken, means any free port. Memory and sizes are CockroachDB's own (``25%``,
+    ``2GiB``; empty
+    ``store_size``: no limit). ``certs_dir`` matters to a secure node, which makes its own certificates without. Without
+    ``external_io_dir`` nodelocal:// is off. ``environment`` comes on top of the few variables that are passed on; that
+    may be those of a cloud's credentials.
+    """
+
+    directory: str
+    binary: str = ""
+    port: int = 26257
+    http_port: int = 8080
+    insecure: bool = True
+    certs_dir: str = ""
+    max_sql_memory: str = "25%"
+    cache: str = "25%"
+    store_size: str = ""
+    external_io_dir: str = ""
+    spatial_libs: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class _NodeEndedError(Exception):
+    """The process ended before it answered."""
+
+
+def ensure_node(state: str, options: NodeOptions, check: bool) -> dict:
+    """Bring the node to the state ``started``, ``stopped`` or ``absent`` (its directory removed); with ``check`` only
+    tell.
+
+    Returns ``changed``; for ``started`` also ``host``, ``port``, ``http_port``, ``pid``, ``insecure``, ``certs_dir``,
+    ``log_dir`` and ``version`` (0 and empty where check mode cannot know); ``warnings`` when a node had to be killed. A
+    node that runs with other options is started anew. Raises ConfigurationError, or CockroachError with CockroachDB's
+    own reason; then nothing of a new node is left but its log.
+    """
+    options = dataclasses.replace(options, directory=os.path.realpath(options.directory))
+    try:
+        _require_own_directory(options.directory)
+        node = find_node(store_path(options.directory))
+        return (
+            _ensure_started(options, node, check)
+            if state == "started"
+            else _ensure_stopped(options.directory, node, state == "absent", check)
+        )
+    except OSError as error:
+        place = error.filename or options.directory
+        raise ConfigurationError(
+            f"{place}: {error.strerror}: choose another directory, or give this user access and room"
+        ) from None
+
+
+def store_path(directory: str) -> str:
+    """Return where the node in ``directory`` keeps its data."""
+    return os.path.join(directory, "data")
+
+
+def root_parameters(facts: Mapping[str, Any]) -> CockroachParameters:
+    """Return how root connects to a node, from the facts of ``ensure_node``."""
+    if facts["insecure"]:
+        return CockroachParameters(host=facts["host"], port=facts["port"], database="system")
+    root_certificate, certificate, key = (
+        os.path.join(facts["certs_dir"], name) for name in ("ca.crt", "client.root.crt", "client.root.key")
+    )
+    return CockroachParameters(
+        host=facts["host"],
+        port=facts["port"],
+        database="system",
+        sslmode="verify-full",
+        sslrootcert=root_certificate,
+        sslcert=certificate,
+        sslkey=key,
+    )
+
+
+def apply_settings(connection: Any) -> None:
+    """Set the cluster settings of a throw-away node, as far as this release has them. A restore of a whole cluster
+    replaces them. Raises CockroachError."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW ALL CLUSTER SETTINGS")
+            present = {row[0]: row[1] for row in cursor.fetchall()}
+            for name, value in _SETTINGS.items():
+                if present.get(name, value) != value:
+                    cursor.execute(f"SET CLUSTER SETTING {name} = {value}")
+    except psycopg2.Error as error:
+        raise CockroachError(
+            f"CockroachDB does not take the settings of a temporary node: {cockroach_message(error)}"
+        ) from None
+
+
+def node_command(options: NodeOptions, host: str, port: int, http_port: int) -> list[str]:
+    """Return the command line; every flag is known from v20.1 on, but --spatial-libs from v20.2 on."""
+    directory = options.directory
+    size = f",size={options.store_size}" if options.store_size else ""
+    return [
+        options.binary,
+        "start-single-node",
+        "--insecure" if options.insecure else f"--certs-dir={_certs_dir(options)}",
+        f"--store=path={store_path(directory)}{size}",
+        f"--listen-addr=127.0.0.1:{port}",
+        f"--advertise-addr={host}:{port}",
+        f"--http-addr=127.0.0.1:{http_port}",
+        f"--cache={options.cache}",
+        f"--max-sql-memory={options.max_sql_memory}",
+        f"--external-io-dir={options.external_io_dir or 'disabled'}",
+        *([f"--spatial-libs={options.spatial_libs}"] if options.spatial_libs else []),
+        f"--pid-file={_pid_file(directory)}",
+        f"--listening-url-file={os.path.join(directory, 'listening.url')}",
+        f"--log-dir={_log_dir(directory)}",
+    ]
+
+
+def failure_reason(output: str) -> str:
+    """Return in one line why CockroachDB says, in what it printed, that it does not start, and what to do; empty when
+    it says nothing."""
+    blocks = re.split(r"^ERROR: ", output, flags=re.MULTILINE)
+    fatal = re.search(r"^(?:F\d{6} [^\n]*?\d  +|panic: |fatal error: )(.+)", output, flags=re.MULTILINE)
+    if len(blocks) > 1:
+        text = blocks[-1].split("\nFailed running")[0]
+        text = text.rpartition("cockroach server exited with error: ")[2]
+    elif fatal:
+        text = fatal.group(1)
+    else:
+        text = "\n".join([line for line in output.splitlines() if line.strip(" *")][-3:])
+    reason = " ".join(text.split())[:_LONGEST_REASON]
+    advice = [what for sign, what in _ADVICE if sign in reason]
+    return "; ".join([reason, *advice[:1]]) if reason else ""
+
+
+def _ensure_started(options: NodeOptions, node: Optional[NodeProcess], check: bool) -> dict:
+    options = _checked(options, check)
+    host = _host(options)
+    port, http_port = (node.port, node.http_port) if node else _free_ports(options.port, options.http_port)
+    command = node_command(options, host, port, http_port)
+    facts: dict[str, Any] = {
+        "changed": True,
+        "host": host,
+        "port": port,
+        "http_port": http_port,
+        "pid": 0,
+        "insecure": options.insecure,
+        "certs_dir": _certs_dir(options),
+        "log_dir": _log_dir(options.directory),
+        "version": "",
+    }
+    if node and node.command.endswith(" ".join(command)):  # an interpreter may stand before it
+        facts.update(changed=False, pid=node.pid)
+        with _ready(
+            options.directory,
+            root_parameters(facts),
+            node.pid,
+            lambda: "" if find_node(node.store) else "it has just ended",
+        ) as connection:
+            facts["version"] = server_version(connection)
+    elif not check:
+        facts.update(_stop(node))
+        facts.update(_start(options, command, root_parameters(facts)))
+    return facts
+
+
+def _ensure_stopped(directory: str, node: Optional[NodeProcess], remove: bool, check: bool) -> dict:
+    remove = remove and os.path.isdir(directory)
+    facts: dict[str, Any] = {"changed": node is not None or remove}
+    if not check:
+        facts.update(_stop(node))
+        if remove:
+            shutil.rmtree(directory)
+    return facts
+
+
+def _stop(node: Optional[NodeProcess]) -> dict:
+    if node and stop_node(node):
+        return {
+            "warnings": [f"the CockroachDB on {node.store} did not stop within {STOP_SECONDS} seconds and was killed"]
+        }
+    return {}
+
+
+def _start(options: NodeOptions, command: list[str], parameters: CockroachParameters) -> dict:
+    """Start the process; return its ``pid`` and ``version`` when it answers. When it does not get so far, nothing is
+    left but the log."""
+    store = store_path(options.directory)
+    with contextlib.ExitStack() as undo:
+        new = [] if os.path.isdir(store) and os.listdir(store) else [store]
+        own_certificates = [] if options.insecure or options.certs_dir else [_certs_dir(options)]
+        for path in (options.directory, _log_dir(options.directory), store, *own_certificates):
+            os.makedirs(path, mode=0o700, exist_ok=True)
+            if path in (*new, *own_certificates):
+                undo.callback(shutil.rmtree, path)
+        for path in own_certificates:
+            make_certificates(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_pid_file(options.directory))
+        process = _spawn(options, command)
+        undo.callback(_end, process)
+        with _ready(options.directory, parameters, process.pid, lambda: _ending(process)) as connection:
+            apply_settings(connection)
+            version = server_version(connection)
+        undo.pop_all()
+    return {"pid": process.pid, "version": version}
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.kill()
+    process.wait()
+
+
+def _spawn(options: NodeOptions, command: list[str]) -> subprocess.Popen:
+    environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    environment.update(options.environment)
+    environment.update(_ENVIRONMENT)
+    descriptor = os.open(_output_path(options.directory), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as output:
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=options.directory,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                f"{options.binary} cannot be run on this host: {error.strerror}; give a CockroachDB made for it"
+            ) from None
+
+
+@contextlib.contextmanager
+def _ready(directory: str, parameters: CockroachParameters, pid: int, ending: Callable[[], str]) -> Iterator[Any]:
+    """Wait until the node answers, and give root's connection for the length of a block; ``ending`` says how it ended,
+    if it has.
+
+    Raises CockroachError.
+    """
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(CockroachError),
+        stop=tenacity.stop_after_delay(_START_SECONDS),
+        wait=tenacity.wait_fixed(_POLL_SECONDS),
+        reraise=True,
+    )
+    try:
+        connection = attempts(_connect, directory, parameters, pid, ending)
+    except _NodeEndedError as error:
+        with open(_output_path(directory), encoding="utf-8", errors="replace") as file:
+            reason = failure_reason(file.read()) or str(error)
+        raise CockroachError(
+            f"CockroachDB does not start in {directory}: {reason}; its log is in {_log_dir(directory)}"
+        ) from None
+    except CockroachError as error:
+        raise CockroachError(
+            f"CockroachDB in {directory} did not answer within {_START_SECONDS} seconds: {error}; its log is in "
+            f"{_log_dir(directory)}"
+        ) from None
+    with contextlib.closing(connection):
+        yield connection
+
+
+def _connect(directory: str, parameters: CockroachParameters, pid: int, ending: Callable[[], str]) -> Any:
+    """Connect to the node, and to no other that may have taken its port."""
+    if ending():
+        raise _NodeEndedError(ending())
+    try:
+        with open(_pid_file(directory), encoding="ascii") as file:
+            listens = file.read().strip() == str(pid)
+    except FileNotFoundError:
+        listens = False
+    if not listens:
+        raise CockroachError("it does not listen yet")
+    return connect(parameters)
+
+
+def _ending(process: subprocess.Popen) -> str:
+    """Say how our own process ended; empty while it runs."""
+    code = process.poll()
+    if code is None:
+        return ""
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}" + (
+            ", perhaps for want of memory" if -code == signal.SIGKILL else ""
+        )
+    if code == _EXIT_DISK_FULL:  # its words may not have found room either
+        return "out of disk space; free room there, or choose another directory"
+    return f"it ended without a word (exit code {code})"
+
+
+def _checked(options: NodeOptions, check: bool) -> NodeOptions:
+    """Return the options with absolute paths. Raises ConfigurationError for what cannot be; with ``check`` the program
+    may be missing still."""
+    if not options.binary:
+        raise ConfigurationError("the CockroachDB program is not named: set binary")
+    binary = os.path.abspath(options.binary)
+    if not os.path.isfile(binary) and not check:
+        raise ConfigurationError(f"there is no CockroachDB program {binary}")
+    if os.path.isfile(binary) and not os.access(binary, os.X_OK):
+        raise ConfigurationError(f"{binary} is not executable for this user: chmod +x {binary}")
+    if "," in options.directory:
+        raise ConfigurationError(f"CockroachDB takes no directory with a comma in its name: {options.directory}")
+    for port in (options.port, options.http_port):
+        if not 0 <= port <= _LAST_PORT:
+            raise ConfigurationError(
+                f"{port} is not a port: it has to be from 1 to {_LAST_PORT}, or 0 for any free one"
+            )
+    paths = {
+        name: os.path.abspath(value)
+        for name in ("certs_dir", "external_io_dir", "spatial_libs")
+        for value in [getattr(options, name)]
+        if value
+    }
+    for name in ("external_io_dir", "spatial_libs"):
+        if name in paths and not os.path.isdir(paths[name]):
+            raise ConfigurationError(f"{name} is not a directory: {paths[name]}")
+    return dataclasses.replace(options, binary=binary, **paths)
+
+
+def _host(options: NodeOptions) -> str:
+    """Return the name of this host that the node's clients use; for given certificates one that they are valid for."""
+    if options.insecure:
+        return "127.0.0.1"
+    return check_certificates(options.certs_dir) if options.certs_dir else "localhost"
+
+
+def _certs_dir(options: NodeOptions) -> str:
+    return "" if options.insecure else options.certs_dir or os.path.join(options.directory, "certs")
+
+
+def _log_dir(directory: str) -> str:
+    return os.path.join(directory, "logs")
+
+
+def _output_path(directory: str) -> str:
+    return os.path.join(_log_dir(directory), _OUTPUT)
+
+
+def _pid_file(directory: str) -> str:
+    return os.path.join(directory, "cockroach.pid")
+
+
+def _require_own_directory(directory: str) -> None:
+    """Refuse a directory that holds what a node of ours has not made."""
+    try:
+        others = sorted(set(os.listdir(directory)) - _OWN_FILES)
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise ConfigurationError(f"{directory} is not a directory: choose another") from None
+    if others:
+        raise ConfigurationError(
+            f"{directory} holds other things than a temporary CockroachDB ({', '.join(others[:5])}): choose a "
+            "directory of its own"
+        )
+
+
+def _free_ports(*wanted: int) -> list[int]:
+    """Return the ports that are wanted, each replaced by any free one when it is taken."""
+    with contextlib.ExitStack() as stack:
+        # All are held until the last one is chosen, so that they differ.
+        return [_listen(stack, port) or _listen(stack, 0) for port in wanted]
+
+
+def _listen(stack: contextlib.ExitStack, port: int) -> int:
+    """Take the port on loopback (0: any) until the stack ends; return it, or 0 when it is taken or may not be had."""
+    probe = stack.enter_context(socket.socket())
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind(("127.0.0.1", port))
+        probe.listen()
+    except OSError:
+        return 0
+    return probe.getsockname()[1]

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""CockroachDB's own storage URIs: made from the collection's locations and keys, and kept out of what people read."""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+try:
+    import boto3
+    import botocore.exceptions
+except ImportError:  # named by libraries.missing()
+    boto3 = None
+
+from ..._errors import ConfigurationError
+from ..backup.storage import StorageOptions
+from ..location import FILE, S3, Location, has_parameters, parse_location, require_whole, scheme_of, without_secrets
+
+MASK = "********"
+PASSED_SCHEMES = frozenset(
+    ("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external", "s3")
+)
+"""URIs of these kinds that carry parameters of their own reach CockroachDB as they are; s3 without any is built
+here."""
+IMPLICIT = "implicit"
+SPECIFIED = "specified"
+LOCAL_NODE = "1"
+"""The only node of ``start-single-node``; every release knows nodelocal://1."""
+_PATH_STYLE_SINCE = {(24, 1): 10, (24, 2): 8, (24, 3): 3}
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+_NOT_SECRET = frozenset(
+    (
+        "AUTH",
+        "AWS_REGION",
+        "REGION",
+        "AWS_ENDPOINT",
+        "AWS_USE_PATH_STYLE",
+        "AWS_SKIP_CHECKSUM",
+        "AWS_SKIP_TLS_VERIFY",
+        "COCKROACH_LOCALITY",
+        "ASSUME_ROLE",
+        "AWS_SERVER_ENC_MODE",
+        "S3_STORAGE_CLASS",
+        "GOOGLE_BILLING_PROJECT",
+        "AZURE_ACCOUNT_NAME",
+        "AZURE_ENVIRONMENT",
+        "BUCKET_SKIP_TLS",
+    )
+)
+_SHORTEST_SECRET = 4
+"""A shorter value would mask letters of ordinary words."""
+
+
+@dataclass(frozen=True)
+class StorageAccess:
+    """How CockroachDB reaches S3: keys (``specified``), or its node's own identity (``implicit``), then the roles to
+    assume, in order."""
+
+    options: StorageOptions = field(default_factory=StorageOptions)
+    auth: str = ""
+    assume_role: tuple[str, ...] = ()
+
+
+def is_own(location: str) -> bool:
+    """Tell whether the collection reads this location itself, so that its URI has to be built: ``s3://`` without
+    parameters, ``file://``, a path."""
+    return scheme_of(location) in (FILE, S3) and not has_parameters(location)
+
+
+def with_keys(access: StorageAccess) -> StorageAccess:
+    """Return the access with the keys that boto3 finds (environment, profile, instance role) where none are given.
+
+    CockroachDB knows no profiles. Raises ConfigurationError when there are no keys.
+    """
+    options = access.options
+    if access.auth == IMPLICIT or (options.access_key_id and options.secret_access_key):
+        return access
+    try:
+        session = boto3.session.Session(profile_name=options.profile or None, region_name=options.region or None)
+        found = session.get_credentials()
+        keys = found.get_frozen_credentials() if found else None
+    except botocore.exceptions.BotoCoreError as error:
+        raise ConfigurationError(f"no S3 credentials: {error}") from None
+    if keys is None:
+        raise ConfigurationError(
+            "no S3 credentials: set aws_access_key_id and aws_secret_access_key, a profile, or the authentication "
+            "'implicit'"
+        )
+    region = options.region or session.region_name or ""
+    options = replace(
+        options,
+        access_key_id=keys.access_key,
+        secret_access_key=keys.secret_key,
+        session_token=keys.token or "",
+        region=region,
+    )
+    return replace(access, options=options)
+
+
+def external_io_dir(locations: Iterable[str]) -> str:
+    """Return the directory that a node has to be started with (``--external-io-dir``) to reach these locations, empty
+    without a local one.
+
+    It is the nearest directory above all of them. Raises ConfigurationError when only the root directory is.
+    """
+    paths = [_normal(parse_location(location)) for location in locations if scheme_of(location) == FILE]
+    if not paths:
+        return ""
+    common = os.path.commonpath(paths)
+    directory = os.path.dirname(common) if common in paths else common
+    if directory == "/":
+        raise ConfigurationError(
+            f"{', '.join(paths)}: put the backup into one directory that is not directly below /, for CockroachDB "
+            "gets access to all of it"
+        )
+    return directory
+
+
+def takes_path_style(server_version: str) -> bool:
+    """Tell whether a release has to be told to name the bucket in the path of an endpoint's URL.
+
+    Earlier ones always do so, and refuse the parameter.
+    """
+    match = _VERSION.match(server_version)
+    if match is None:
+        return False
+    release, patch = (int(match[1]), int(match[2])), int(match[3])
+    return release > max(_PATH_STYLE_SINCE) or patch >= _PATH_STYLE_SINCE.get(release, patch + 1)
+
+
+def storage_uri(location: str, access: StorageAccess, io_dir: str = "", path_style: bool = False) -> str:
+    """Return CockroachDB's URI of one location; ``io_dir`` is its node's directory for external files, ``path_style``
+    as ``takes_path_style`` says.
+
+    Raises ConfigurationError for a location that is none, or that lies outside ``io_dir``.
+    """
+    if is_own(location) or scheme_of(location) == FILE:
+        place = parse_location(location)
+        return _nodelocal_uri(_normal(place), io_dir) if place.scheme == FILE else _s3_uri(place, access, path_style)
+    if scheme_of(location) not in PASSED_SCHEMES:
+        known = ", ".join(sorted(PASSED_SCHEMES | {"file"}))
+        raise ConfigurationError(f"{public_uri(location)} is no location of a backup: CockroachDB knows {known}")
+    require_whole(location)
+    return location
+
+
+def joined(uri: str, path: str) -> str:
+    """Return the URI of ``path`` (not encoded) below the one of a collection."""
+    parts = urllib.parse.urlsplit(uri)
+    return urllib.parse.urlunsplit(
+        parts._replace(path=f"{parts.path.rstrip('/')}/{urllib.parse.quote(path.strip('/'))}")
+    )
+
+
+def public_uri(uri: str) -> str:
+    """Return a URI without its user part and parameters, to tell backups apart and to name them."""
+    return without_secrets(uri)
+
+
+def secrets_of(uris: Iterable[str]) -> set[str]:
+    """Return every value in the URIs' parameters that may be secret, plain and percent-encoded once and twice."""
+    values = set()
+    for uri in uris:
+        parts = urllib.parse.urlsplit(uri)
+        # unquote, not parse_qsl: a plus sign that somebody forgot to encode belongs to the secret.
+        pairs = [item.partition("=")[::2] for item in uri.partition("?")[2].split("&")]
+        values |= {value for name, value in pairs if urllib.parse.unquote(name) not in _NOT_SECRET}
+        values |= {parts.password or "", urllib.parse.unquote(parts.netloc).partition("@")[0].partition(":")[2]}
+    return set().union(
+        *(
+            secret_forms(form)
+            for value in values
+            for form in (value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value))
+        )
+    )
+
+
+def secret_forms(value: str) -> set[str]:
+    """Return the forms in which a secret may turn up in a text: as it is, and percent-encoded in the ways that programs
+    differ in."""
+    forms = {value}
+    for _turn in range(2):
+        forms |= {
+            encoded
+            for form in forms
+            for encoded in (
+                urllib.parse.quote(form, safe=""),
+                urllib.parse.quote(form),
+                urllib.parse.quote_plus(form),
+                form.replace("'", "''"),
+            )
+        }
+    return {form for form in forms if len(form) >= _SHORTEST_SECRET}
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """Return a text in which no secret is left, the longest forms first."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _normal(place: Location) -> str:
+    return os.path.normpath("/" + place.path.lstrip("/"))
+
+
+def _nodelocal_uri(path: str, io_dir: str) -> str:
+    root = os.path.normpath(io_dir) if io_dir else ""
+    if not root or os.path.commonpath((root, path)) != root:
+        place = root or "no directory"
+        raise ConfigurationError(
+            f"file://{path}: CockroachDB's node reads files below {place} only: start it with "
+            f"--external-io-dir={os.path.dirname(path)}, "
+            "and give that directory here"
+        )
+    return f"nodelocal://{LOCAL_NODE}/{urllib.parse.quote(os.path.relpath(path, root))}"
+
+
+def _s3_uri(place: Location, access: StorageAccess, path_style: bool) -> str:
+    options = access.options
+    implicit = access.auth == IMPLICIT
+    values = {
+        "AUTH": access.auth or SPECIFIED,
+        "AWS_ACCESS_KEY_ID": "" if implicit else options.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": "" if implicit else options.secret_access_key,
+        "AWS_SESSION_TOKEN": "" if implicit else options.session_token,
+        "AWS_REGION": options.region or ("us-east-1" if options.endpoint_url else ""),
+        "AWS_ENDPOINT": options.endpoint_url,
+        "AWS_USE_PATH_STYLE": "true" if options.endpoint_url and path_style else "",
+        "ASSUME_ROLE": ",".join(access.assume_role),
+    }
+    query = urllib.parse.urlencode(
+        {name: value for name, value in values.items() if value}, quote_via=urllib.parse.quote, safe=""
+    )
+    return f"s3://{place.bucket}/{urllib.parse.quote(place.path)}?{query}"

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""One column of CREATE TABLE or ALTER TABLE … ADD COLUMN."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ..._model.catalog import Column, Family, Sequence, SqlType, Table
+from .constraints import add_check, add_foreign_key, add_unique
+from .cursor import Cursor
+from .indexes import KeyPart, add_unique_index, make_primary_key, read_hash
+from .sequences import read_options
+from .table_place import TablePlace
+from .types import SERIALS, read_type
+
+_STOPS = frozenset(
+    (
+        "NOT",
+        "NULL",
+        "DEFAULT",
+        "ON",
+        "AS",
+        "GENERATED",
+        "CONSTRAINT",
+        "PRIMARY",
+        "UNIQUE",
+        "CHECK",
+        "REFERENCES",
+        "FAMILY",
+        "CREATE",
+        "STORED",
+        "VIRTUAL",
+        "VISIBLE",
+    )
+)
+_ROW_ID = "unique_rowid()"
+
+
+def read_column(cursor: Cursor, place: TablePlace) -> None:
+    """Read a column and add it to the table; what its constraints need comes later."""
+    builder, table = place.builder, place.table
+    name = cursor.name()
+    if any(column.name == name for column in table.columns):
+        cursor.fail(f"the column {name} is there twice")
+    serial = cursor.peek().keyword in SERIALS
+    column = Column(
+        place.next_column_id(), name, read_type(cursor, lambda path: builder.user_type(path, cursor.statement))
+    )
+    if serial:
+        column.nullable, column.default = False, _ROW_ID
+    table.columns.append(column)
+    while not cursor.at_end:
+        _read_qualifier(cursor, column, place)
+
+
+def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
+    constraint = cursor.name() if cursor.accept("CONSTRAINT") else ""
+    if cursor.accept("NOT", "NULL"):
+        column.nullable = False
+    elif cursor.accept("NULL") or cursor.accept("VISIBLE"):
+        pass
+    elif cursor.accept("NOT", "VISIBLE"):
+        column.hidden = True
+    elif cursor.accept("DEFAULT"):
+        column.default = _expression(cursor, place, column)
+        column.default = "" if column.default.upper() == "NULL" else column.default
+        column.uses_sequence_ids = place.builder.sequences_used(column.default, cursor.statement)
+    elif cursor.accept("ON", "UPDATE"):
+        column.on_update = _expression(cursor, place, column)
+    elif cursor.accept("AS"):
+        _read_computed(cursor, column, place)
+    elif cursor.accept("GENERATED"):
+        _read_generated(cursor, column, place)
+    elif cursor.accept("COLLATE"):
+        column.type = SqlType("collated", column.type.oid, column.type.width, locale=cursor.name_word().text)
+    else:
+        _read_constraint(cursor, column, place, constraint)
+
+
+def _expression(cursor: Cursor, place: TablePlace, column: Column) -> str:
+    """A COLLATE at the end belongs to a column that has none yet."""
+    stops = _STOPS if column.type.locale else _STOPS | {"COLLATE"}
+    return place.builder.expression(cursor.statement, cursor.expression(stops))
+
+
+def _read_computed(cursor: Cursor, column: Column, place: TablePlace) -> None:
+    inside = cursor.parenthesis()
+    column.computed = place.builder.expression(cursor.statement, inside.rest())
+    column.virtual = cursor.accept("VIRTUAL")
+    if not column.virtual and not cursor.accept_one("STORED", "PERSISTED"):
+        cursor.fail("expected STORED or VIRTUAL")
+
+
+def _read_generated(cursor: Cursor, column: Column, place: TablePlace) -> None:
+    if cursor.accept("ALWAYS", "AS", "("):
+        cursor.index -= 1
+        _read_computed(cursor, column, place)
+        return
+    column.identity = "ALWAYS" if cursor.accept("ALWAYS") else "BY DEFAULT"
+    if column.identity == "BY DEFAULT":
+        cursor.expect("BY", "DEFAULT")
+    cursor.expect("AS", "IDENTITY")
+    column.nullable = False
+    options = None
+    if cursor.at("("):
+        options = cursor.parenthesis()
+        column.identity_options = cursor.statement.text((options.index, options.last))
+    _add_identity_sequence(column, options, place)
+
+
+def _add_identity_sequence(column: Column, options: Optional[Cursor], place: TablePlace) -> None:
+    """Find the column's sequence among those that were read, by the name that CockroachDB gives it, else make it."""
+    table, builder = place.table, place.builder
+    name = wanted = f"{table.name}_{column.name}_seq"
+    sequence, number = None, 0
+    while builder.taken(place.database.name, place.schema.name, name):
+        found = builder.relation_of([place.database.name, place.schema.name, name], place.statement)
+        sequence = found if isinstance(found, Sequence) and not found.owner_table_id else sequence
+        number += 1
+        name = f"{wanted}{number}"
+    if sequence is None:
+        sequence = Sequence(builder.new_id(), name, place.schema.id)
+        if options is not None:
+            read_options(options, sequence, builder)
+        builder.add_relation(place.database, place.schema, sequence, Cursor(place.statement))
+    sequence.owner_table_id, sequence.owner_column_id = table.id, column.id
+    column.owns_sequence_ids, column.uses_sequence_ids = [sequence.id], [sequence.id]
+    column.default = f"nextval({sequence.id}:::REGCLASS)"
+
+
+def _read_constraint(cursor: Cursor, column: Column, place: TablePlace, name: str) -> None:
+    if cursor.accept("PRIMARY", "KEY"):
+        buckets = read_hash(cursor)
+        place.then(lambda: make_primary_key(place, name, [KeyPart(column.name)], buckets))
+    elif cursor.accept("UNIQUE", "WITHOUT", "INDEX"):
+        place.then(lambda: add_unique(place, name, [column.name]))
+    elif cursor.accept("UNIQUE"):
+        place.then(lambda: add_unique_index(place, name, column.name))
+    elif cursor.accept("CHECK"):
+        inside = cursor.parenthesis()
+        place.then(lambda: add_check(inside, place, name))
+    elif cursor.at("REFERENCES"):
+        add_foreign_key(cursor, place, name, [column.name])
+    elif cursor.accept("CREATE", "FAMILY") or cursor.accept("FAMILY"):
+        _read_family(cursor, column, place.own_table)
+    else:
+        cursor.fail(f"{cursor.peek().text!r} is not known in a column")
+
+
+def _read_family(cursor: Cursor, column: Column, table: Table) -> None:
+    cursor.accept("IF", "NOT", "EXISTS")
+    name = "" if cursor.at_end or cursor.peek().keyword in _STOPS else cursor.name()
+    family = next((item for item in table.families if item.name == name and name), None)
+    if family is None:
+        family = Family(len(table.families), name or f"fam_{len(table.families)}_{column.name}", [])
+        table.families.append(family)
+    family.column_ids.append(column.id)
+
+
+def add_row_id(place: TablePlace) -> Column:
+    """Add the hidden column that a table without a primary key has."""
+    column = Column(
+        place.next_column_id(), place.free_column_name("rowid"), SqlType("int", 20, 64), False, _ROW_ID, hidden=True
+    )
+    place.table.columns.append(column)
+    return column

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Constraints, in CREATE TABLE and by ALTER TABLE … ADD CONSTRAINT."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ..._model.catalog import Check, ForeignKey, Table, UniqueWithoutIndex
+from .cursor import Cursor
+from .indexes import read_index, read_primary_key
+from .table_place import TablePlace
+
+_ACTIONS = (("NO", "ACTION"), ("SET", "NULL"), ("SET", "DEFAULT"), ("CASCADE",), ("RESTRICT",))
+_MATCHES = ("SIMPLE", "FULL", "PARTIAL")
+
+
+def read_constraint(cursor: Cursor, place: TablePlace, name: str) -> None:
+    """Read a constraint of a table, from its kind on, and add it."""
+    if cursor.accept("PRIMARY", "KEY"):
+        read_primary_key(cursor, place, name)
+    elif cursor.accept("UNIQUE", "WITHOUT", "INDEX"):
+        add_unique(place, name, _bare_names(cursor, place), cursor)
+    elif cursor.accept("UNIQUE"):
+        if cursor.accept("INDEX") and not cursor.at("("):
+            name = cursor.name()
+        read_index(cursor, place, True, "forward", name)
+    elif cursor.accept("CHECK"):
+        inside = cursor.parenthesis()
+        add_check(inside, place, name, validated=not cursor.accept("NOT", "VALID"))
+    elif cursor.accept("FOREIGN", "KEY"):
+        add_foreign_key(cursor, place, name, cursor.names())
+    else:
+        cursor.fail(f"the constraint {cursor.peek().text!r} is not known")
+    cursor.end()
+
+
+def _bare_names(cursor: Cursor, place: TablePlace) -> list[str]:
+    """Read columns that CockroachDB prints without the quotes which they need."""
+    names = []
+    for item in cursor.parenthesis().items():
+        word = item.name_word()
+        item.end()
+        names.append(word.identifier if place.has_column(word.identifier) else word.text)
+    return names
+
+
+def add_unique(place: TablePlace, name: str, columns: list[str], cursor: Optional[Cursor] = None) -> None:
+    """Add a UNIQUE WITHOUT INDEX; the cursor, if any, is after its columns."""
+    end = cursor or Cursor(place.statement, (0, 0))
+    ids = [place.column(column, end).id for column in columns]
+    constraint = UniqueWithoutIndex(name or place.free_name(f"unique_{'_'.join(columns)}"), ids)
+    if end.accept("WHERE"):
+        constraint.predicate = place.builder.expression(end.statement, end.expression(frozenset(("NOT",))))
+    constraint.validated = not end.accept("NOT", "VALID")
+    place.own_table.unique_without_index.append(constraint)
+
+
+def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = True) -> None:
+    """Add a check; ``inside`` is what the parentheses hold."""
+    text = place.builder.expression(inside.statement, inside.rest())
+    used = place.builder.column_names(text, place.full_name)
+    columns = [column for column in place.table.columns if column.name in used and not column.inaccessible]
+    check = Check(
+        name or place.free_name("_".join(["check", *(column.name for column in columns)])),
+        text,
+        [column.id for column in columns],
+        validated,
+    )
+    place.own_table.checks.append(check)
+
+
+def add_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[str]) -> None:
+    """Read REFERENCES … and add the foreign key; what it refers to is looked up when every table is there."""
+    cursor.expect("REFERENCES")
+    path = cursor.path()
+    referenced = cursor.names() if cursor.at("(") else []
+    key = ForeignKey(name or place.free_name(f"{place.table.name}_{'_'.join(columns)}_fkey"), [], 0, [])
+    _read_actions(cursor, key)
+    place.own_table.foreign_keys.append(key)
+
+    def find_columns() -> None:
+        key.column_ids = [place.column(column, cursor).id for column in columns]
+        other = place.builder.relation(path, place.statement)
+        if not isinstance(other, Table):
+            return
+        there = TablePlace(place.builder, place.statement, place.database, place.schema, other)
+        key.referenced_table_id = other.id
+        visible = [part.column_id for part in other.primary_index.columns]
+        key.referenced_column_ids = [there.column(column, cursor).id for column in referenced] or visible
+
+    place.builder.later.append(find_columns)
+
+
+def _read_actions(cursor: Cursor, key: ForeignKey) -> None:
+    while True:
+        if cursor.accept("MATCH"):
+            key.match = cursor.accept_one(*_MATCHES) or cursor.fail("expected SIMPLE, FULL or PARTIAL")
+        elif cursor.accept("ON", "DELETE"):
+            key.on_delete = _action(cursor)
+        elif cursor.accept("ON", "UPDATE"):
+            key.on_update = _action(cursor)
+        elif cursor.accept("NOT", "VALID"):
+            key.validated = False
+        else:
+            return
+
+
+def _action(cursor: Cursor) -> str:
+    for words in _ACTIONS:
+        if cursor.accept(*words):
+            return " ".join(words)
+    return cursor.fail("expected an action")
+
+
+def validate(place: TablePlace, name: str, cursor: Cursor) -> None:
+    """Mark a constraint as validated."""
+    table = place.own_table
+    constraints: list[Any] = [*table.checks, *table.foreign_keys, *table.unique_without_index]
+    named = [item for item in constraints if item.name == name]
+    if not named:
+        cursor.fail(f"{place.full_name} has no constraint {name!r}")
+    for item in named:
+        item.validated = True

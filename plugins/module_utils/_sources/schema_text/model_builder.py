@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The catalog while it grows: numbers, names, and what refers to what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional, Union
+
+from ..._convert.dialect import parse
+from ..._convert.expressions import column_names
+from ..._errors import UnsupportedError
+from ..._model.catalog import (
+    USER_TYPE_OID_BASE,
+    Catalog,
+    Database,
+    Finding,
+    Function,
+    Schema,
+    Sequence,
+    Table,
+    UserType,
+    View,
+)
+from . import parsing
+from .cursor import Cursor, Span, Statement
+from .parsing import Word
+from .types import BUILT_IN
+
+Relation = Union[Table, View, Sequence]
+_PUBLIC = "public"
+_FIRST_ID = 101
+_CASTS = ("CAST", "ANNOTATE_TYPE")
+_SEQUENCE_FUNCTIONS = ("NEXTVAL", "CURRVAL", "SETVAL")
+
+
+@dataclass
+class Builder:
+    """Everything that was read so far. Ids count up from 101 in the order in which things are read."""
+
+    catalog: Catalog = field(default_factory=Catalog)
+    later: list[Callable[[], None]] = field(default_factory=list)
+    """What can only be done when every table and view is there."""
+    _last_id: int = _FIRST_ID - 1
+    _databases: dict[str, Database] = field(default_factory=dict)
+    _relations: dict[tuple[str, str, str], Relation] = field(default_factory=dict)
+    _types: dict[tuple[str, str, str], UserType] = field(default_factory=dict)
+    _functions: dict[tuple[str, str, str], list[Function]] = field(default_factory=dict)
+
+    def new_id(self) -> int:
+        """Return the next number."""
+        self._last_id += 1
+        return self._last_id
+
+    def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
+        """Report something about the object with this full name."""
+        self.catalog.findings.append(Finding(code, severity, name, message, advice))
+
+    def database(self, name: str) -> Database:
+        """Return the database, made when it is new."""
+        if name not in self._databases:
+            self._databases[name] = Database(self.new_id(), name)
+            self.catalog.databases.append(self._databases[name])
+            self.schema(self._databases[name], _PUBLIC)
+        return self._databases[name]
+
+    def find_schema(self, database: Database, name: str) -> Optional[Schema]:
+        """Return the schema, None when there is none."""
+        return next((schema for schema in database.schemas if schema.name == name), None)
+
+    def schema(self, database: Database, name: str) -> Schema:
+        """Return the schema, made when it is new."""
+        found = self.find_schema(database, name)
+        if found is None:
+            found = Schema(self.new_id(), name)
+            database.schemas.append(found)
+        return found
+
+    def split(self, path: list[Word], statement: Statement) -> tuple[str, str, str]:
+        """Return (database, schema, name) of a name. ``a.b`` is the table b of the schema a, or of the database a in
+        old releases' text."""
+        return self._split([word.identifier for word in path], statement)
+
+    def _split(self, names: list[str], statement: Statement) -> tuple[str, str, str]:
+        if len(names) == 1:
+            return statement.database, _PUBLIC, names[0]
+        if len(names) == 2:
+            current = self._databases.get(statement.database)
+            if names[0] in self._databases and (current is None or self.find_schema(current, names[0]) is None):
+                return names[0], _PUBLIC, names[1]
+            return statement.database, names[0], names[1]
+        return names[-3], names[-2], names[-1]
+
+    def place(self, cursor: Cursor) -> tuple[Database, Schema, str]:
+        """Read the name of something new, and return where it goes."""
+        path = cursor.path()
+        if len(path) > 3:
+            cursor.fail("a name has at most three parts")
+        database_name, schema_name, name = self.split(path, cursor.statement)
+        database = self.database(database_name)
+        return database, self.schema(database, schema_name), name
+
+    def add_relation(self, database: Database, schema: Schema, item: Relation, cursor: Cursor) -> None:
+        """Register a table, view or sequence. Raises UnsupportedError when the name is taken."""
+        key = (database.name, schema.name, item.name)
+        if key in self._relations:
+            cursor.fail(f"{'.'.join(key)} is there twice")
+        self._relations[key] = item
+        lists: dict[type, list[Any]] = {Table: database.tables, View: database.views, Sequence: database.sequences}
+        lists[type(item)].append(item)
+
+    def relation(self, path: list[Word], statement: Statement) -> Optional[Relation]:
+        """Return what a name means, None when it is not there."""
+        return self._relations.get(self.split(path, statement))
+
+    def relation_of(self, names: list[str], statement: Statement) -> Optional[Relation]:
+        """Return what a name in parts means, None when it is not there."""
+        return self._relations.get(self._split(names, statement))
+
+    def taken(self, database: str, schema: str, name: str) -> bool:
+        """Tell whether a table, view or sequence has this name."""
+        return (database, schema, name) in self._relations
+
+    def add_type(self, database: Database, schema: Schema, item: UserType) -> bool:
+        """Register an enum, composite type or domain; False when the name is taken."""
+        key = (database.name, schema.name, item.name)
+        if key in self._types:
+            return False
+        self._types[key] = item
+        database.types.append(item)
+        return True
+
+    def user_type(self, path: list[Word], statement: Statement) -> Optional[UserType]:
+        """Return the user's type that a name means, None when there is none. Some releases print such names without
+        their quotes."""
+        return self._types.get(self.split(path, statement)) or self._types.get(
+            self._split([word.text for word in path], statement)
+        )
+
+    def user_type_by_id(self, number: int) -> Optional[UserType]:
+        """Return the user's type with this id, None when there is none."""
+        return next((item for item in self._types.values() if item.id == number), None)
+
+    def add_function(self, database: Database, schema: Schema, item: Function) -> None:
+        """Register a function; one name may stand for several."""
+        self._functions.setdefault((database.name, schema.name, item.name), []).append(item)
+        database.functions.append(item)
+
+    def functions(self, path: list[Word], statement: Statement) -> list[Function]:
+        """Return the functions with this name."""
+        return self._functions.get(self.split(path, statement), [])
+
+    def expression(self, statement: Statement, span: Span) -> str:
+        """Return an expression's text; names of user types become ``@oid``, as in descriptors.
+
+        Raises UnsupportedError for a type that is not known.
+        """
+        words, result, copied = statement.words, [], statement.words[span[0]].start
+        position = span[0]
+        for first, last, name in self._type_names(statement, span):
+            if first < position:
+                continue
+            result.append(statement.source[copied : words[first].start] + name)
+            copied, position = words[last - 1].end, last
+        return "".join(result) + statement.source[copied : words[span[1] - 1].end]
+
+    def _type_names(self, statement: Statement, span: Span) -> list[tuple[int, int, str]]:
+        """Return (first word, word after the last, ``@oid``) of each user type that the span casts to."""
+        words, casts, found = statement.words, [], []
+        for position in range(*span):
+            word = words[position]
+            if word.is_symbol("("):
+                casts.append(words[position - 1].keyword in _CASTS)
+            elif word.is_symbol(")") and casts:
+                casts.pop()
+            named = word.is_symbol("::", ":::") or (word.keyword == "AS" and bool(casts) and casts[-1])
+            if not named and not (word.is_symbol(",") and casts and casts[-1]):
+                continue
+            cursor = Cursor(statement, (position + 1, span[1]))
+            name = self._type_name(cursor)
+            if name:
+                found.append((position + 1, cursor.index, name))
+        return found
+
+    def _type_name(self, cursor: Cursor) -> str:
+        first = cursor.peek()
+        built_in = first.keyword in BUILT_IN or first.text == "char" or first.is_symbol("@")
+        if cursor.at("PG_CATALOG", ".") or (built_in and not cursor.peek(1).is_symbol(".")):
+            return ""
+        found = self.user_type(cursor.path(), cursor.statement)
+        if found is None:
+            cursor.index -= 1
+            cursor.fail(f"the type {first.text} is not known; give the output of SHOW CREATE ALL TYPES, too")
+        is_array = cursor.accept("[", "]")
+        return f"@{USER_TYPE_OID_BASE + (found.array_type_id if is_array else found.id)}"
+
+    def sequences_used(self, text: str, statement: Statement) -> list[int]:
+        """Return the ids of the sequences that an expression draws from."""
+        words, found = parsing.words(text, statement.beginning), []
+        for position in range(len(words) - 2):
+            if words[position].keyword in _SEQUENCE_FUNCTIONS and words[position + 2].kind == parsing.STRING:
+                path = [
+                    word
+                    for word in parsing.words(words[position + 2].text, statement.beginning)
+                    if not word.is_symbol(".")
+                ]
+                item = self.relation(path, statement) if path else None
+                if isinstance(item, Sequence) and item.id not in found:
+                    found.append(item.id)
+        return found
+
+    def text(self, text: str, statement: Statement) -> str:
+        """Return a text of its own, such as a function's body, with the names of user types as ``@oid``."""
+        inner = Statement(parsing.words(text, statement.beginning), text, statement.line, statement.database)
+        return (
+            text
+            if not inner.words
+            else (
+                text[: inner.words[0].start]
+                + self.expression(inner, (0, len(inner.words)))
+                + text[inner.words[-1].end :]
+            )
+        )
+
+    def used_by(self, function: Function, statement: Statement) -> list[int]:
+        """Return the ids of the tables, views, sequences and functions that the body of a function names."""
+        words, found = (
+            parsing.words(function.body, statement.beginning),
+            [] if not function.body else self.sequences_used(function.body, statement),
+        )
+        inner = Statement(words, function.body, statement.line, statement.database)
+        cursor = Cursor(inner)
+        while not cursor.at_end:
+            if cursor.peek().kind not in (parsing.WORD, parsing.NAME):
+                cursor.take()
+                continue
+            path = cursor.path_here()
+            items = self.functions(path, statement) if cursor.at("(") else [self.relation(path, statement)]
+            found += [item.id for item in items if item is not None and item.id not in (function.id, *found)]
+        return found
+
+    def column_names(self, text: str, where: str) -> set[str]:
+        """Return the names of the columns in an expression; none when the dialect does not know it: the conversion will
+        say so."""
+        try:
+            return column_names(text, where)
+        except UnsupportedError:
+            return set()
+
+    def tree(self, text: str, where: str) -> Any:
+        """Return the tree of an expression or query, None when the dialect does not know it: the conversion will say
+        so."""
+        try:
+            return parse(text, where)
+        except UnsupportedError:
+            return None

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""A table (or materialized view) that is being read, and what its parts need to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Union
+
+from ..._model.catalog import Column, Database, Index, Schema, Table, View
+from .cursor import Cursor, Statement
+from .model_builder import Builder
+
+
+@dataclass
+class TablePlace:
+    """Where the parts of one table go."""
+
+    builder: Builder
+    statement: Statement
+    database: Database
+    schema: Schema
+    table: Union[Table, View]
+    _steps: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def full_name(self) -> str:
+        """For findings."""
+        return f"{self.database.name}.{self.schema.name}.{self.table.name}"
+
+    @property
+    def own_table(self) -> Table:
+        """The table; raises UnsupportedError for a view."""
+        if isinstance(self.table, View):
+            return Cursor(self.statement).fail(f"{self.full_name} is a view")
+        return self.table
+
+    def then(self, step: Callable[[], None]) -> None:
+        """Do this when all columns are read."""
+        self._steps.append(step)
+
+    def finish(self) -> None:
+        """Do what waited for the columns."""
+        for step in self._steps:
+            step()
+        self._steps.clear()
+
+    def next_column_id(self) -> int:
+        """Return the id of the next column."""
+        return max((column.id for column in self.table.columns), default=0) + 1
+
+    def next_index_id(self) -> int:
+        """Return the id of the next secondary index; 1 is the primary one's."""
+        return max((index.id for index in self.table.indexes), default=1) + 1
+
+    def column(self, name: str, cursor: Cursor) -> Column:
+        """Return a column by its name. Raises UnsupportedError when the table has none."""
+        for column in self.table.columns:
+            if column.name == name:
+                return column
+        return cursor.fail(f"{self.full_name} has no column {name!r}")
+
+    def has_column(self, name: str) -> bool:
+        """Tell whether there is a column with this name."""
+        return any(column.name == name for column in self.table.columns)
+
+    def free_column_name(self, wanted: str) -> str:
+        """Return the name, with a number when it is taken."""
+        return _free(wanted, {column.name for column in self.table.columns})
+
+    def free_name(self, wanted: str) -> str:
+        """Return the name of an index or constraint, with a number when it is taken."""
+        items: list = [*self.table.indexes]
+        if isinstance(self.table, Table):
+            items += [*self.table.checks, *self.table.foreign_keys, *self.table.unique_without_index]
+        return _free(wanted, {item.name for item in items}, "")
+
+    def indexes(self) -> list[Index]:
+        """Return all indexes, the primary one first."""
+        return [*([self.table.primary_index] if isinstance(self.table, Table) else []), *self.table.indexes]
+
+
+def _free(wanted: str, taken: set[str], separator: str = "_") -> str:
+    name, number = wanted, 1
+    while name in taken:
+        name, number = f"{wanted}{separator}{number}", number + 1
+    return name

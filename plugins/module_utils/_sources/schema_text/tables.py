@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""CREATE TABLE and CREATE INDEX."""
+
+from __future__ import annotations
+
+from typing import Union
+
+from ..._errors import UnsupportedError
+from ..._model.catalog import Check, Family, Table, View
+from .columns import add_row_id, read_column
+from .constraints import read_constraint
+from .cursor import Cursor
+from .indexes import KeyPart, is_shard, make_primary_key, read_index, read_interleave, read_parameters, skip_partition
+from .model_builder import Builder
+from .table_place import TablePlace
+
+_CONSTRAINTS = ("PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
+_INDEX_KINDS = {"INVERTED": "inverted", "VECTOR": "vector"}
+_FAMILY = "primary"
+_TTL = {"ttl_expire_after": "duration", "ttl_expiration_expression": "expiration", "ttl_job_cron": "cron"}
+_TTL_BATCH = "ttl_delete_batch_size"
+_TTL_TEXTS = ("ttl_expiration_expression", "ttl_job_cron")
+_EXCLUDED = "exclude_data_from_backup"
+_FORWARD = "forward"
+_CHECK_PREFIX = "check_"
+
+
+def create_table(cursor: Cursor, builder: Builder) -> None:
+    """Read a table from its name on."""
+    cursor.accept("IF", "NOT", "EXISTS")
+    database, schema, name = builder.place(cursor)
+    table = Table(builder.new_id(), name, schema.id)
+    place = TablePlace(builder, cursor.statement, database, schema, table)
+    builder.add_relation(database, schema, table, cursor)
+    if not cursor.at("("):
+        cursor.fail("expected the columns in parentheses")
+    inside = cursor.parenthesis()
+    # Before v21.1 a table without visible columns is printed as ``(, FAMILY …)``.
+    inside.accept(",")
+    parts = inside.items()
+    others = [part for part in parts if not _read_if_column(part, place)]
+    for part in others:
+        _read_part(part, place)
+    place.finish()
+    _read_options(cursor, place)
+    if not table.primary_index.columns:
+        make_primary_key(place, "", [KeyPart(add_row_id(place).name)])
+    _finish(place)
+
+
+def place_of(cursor: Cursor, builder: Builder) -> TablePlace:
+    """Read the name of a table or view that is there."""
+    begin = cursor.index
+    path = cursor.path()
+    found = builder.relation(path, cursor.statement)
+    if not isinstance(found, (Table, View)):
+        cursor.index = begin
+        cursor.fail(f"the table {'.'.join(word.text for word in path)} is not there")
+    return place_for(found, path, cursor, builder)
+
+
+def place_for(found: Union[Table, View], path: list, cursor: Cursor, builder: Builder) -> TablePlace:
+    """Return the place of a table or view that a name means."""
+    database_name, schema_name, _name = builder.split(path, cursor.statement)
+    database = builder.database(database_name)
+    return TablePlace(builder, cursor.statement, database, builder.schema(database, schema_name), found)
+
+
+def create_index(cursor: Cursor, builder: Builder, unique: bool, kind: str) -> None:
+    """Read CREATE INDEX from the index' name on."""
+    cursor.accept("CONCURRENTLY")
+    cursor.accept("IF", "NOT", "EXISTS")
+    name = "" if cursor.at("ON") else cursor.name()
+    cursor.expect("ON")
+    place = place_of(cursor, builder)
+    read_index(cursor, place, unique, kind, name, explicit=True)
+
+
+def _read_if_column(cursor: Cursor, place: TablePlace) -> bool:
+    if cursor.at_end:
+        cursor.fail("a part of the table is missing")
+    if cursor.peek().keyword in (*_CONSTRAINTS, "CONSTRAINT", "INDEX", "FAMILY", "LIKE") or (
+        cursor.peek().keyword in _INDEX_KINDS and cursor.peek(1).keyword == "INDEX"
+    ):
+        return False
+    read_column(cursor, place)
+    return True
+
+
+def _read_part(cursor: Cursor, place: TablePlace) -> None:
+    table = place.own_table
+    if cursor.accept("CONSTRAINT"):
+        cursor.accept("IF", "NOT", "EXISTS")
+        read_constraint(cursor, place, cursor.name())
+    elif cursor.accept("FAMILY"):
+        name = "" if cursor.at("(") else cursor.name()
+        columns = [place.column(column, cursor).id for column in cursor.names() if not _is_unseen_shard(column, place)]
+        table.families.append(Family(len(table.families), name or f"fam_{len(table.families)}", columns))
+        cursor.end()
+    elif cursor.at("UNIQUE", "INVERTED"):
+        cursor.fail("an inverted index cannot be unique")
+    elif cursor.at("UNIQUE") or cursor.peek().keyword in _CONSTRAINTS:
+        read_constraint(cursor, place, "")
+    else:
+        kind = _INDEX_KINDS.get(cursor.accept_one(*_INDEX_KINDS), _FORWARD)
+        if not cursor.accept("INDEX"):
+            cursor.fail("LIKE of another table is not in the output of SHOW CREATE")
+        cursor.accept("IF", "NOT", "EXISTS")
+        name = "" if cursor.at("(") or cursor.at("USING") else cursor.name()
+        read_index(cursor, place, False, kind, name)
+
+
+def _is_unseen_shard(column: str, place: TablePlace) -> bool:
+    """Releases up to v21.2 name the hidden columns only in families."""
+    hidden = column.startswith("crdb_internal_") or column == "rowid" or column.startswith("rowid_")
+    return hidden and not place.has_column(column)
+
+
+def _read_options(cursor: Cursor, place: TablePlace) -> None:
+    table = place.own_table
+    while not cursor.at_end:
+        if cursor.at("PARTITION"):
+            table.primary_index.partitioned = skip_partition(cursor)
+        elif cursor.accept("WITH"):
+            set_parameters(read_parameters(cursor), place)
+        elif cursor.accept("LOCALITY"):
+            read_locality(cursor, table)
+        elif not read_interleave(cursor, table.primary_index, place):
+            cursor.fail(f"{cursor.peek().text!r} is not known after a table's columns")
+
+
+def read_locality(cursor: Cursor, table: Table) -> None:
+    """Read what follows LOCALITY."""
+    if cursor.accept("GLOBAL"):
+        table.locality = "GLOBAL"
+        return
+    cursor.expect("REGIONAL")
+    if cursor.accept("BY", "ROW"):
+        table.locality = "REGIONAL BY ROW" + (f" AS {cursor.name()}" if cursor.accept("AS") else "")
+        return
+    cursor.accept("BY", "TABLE")
+    in_region = cursor.accept("IN") and not cursor.accept("PRIMARY", "REGION")
+    table.locality = "REGIONAL BY TABLE" + (f" IN {cursor.name()}" if in_region else "")
+
+
+def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
+    """Set what the model knows of a table's storage parameters; the others are a finding."""
+    table = place.own_table
+    others = []
+    for name, value in parameters.items():
+        if name in _TTL:
+            table.ttl[_TTL[name]] = _plain(value, place) if name in _TTL_TEXTS else value
+        elif name == "ttl_pause":
+            table.ttl.update({"paused": True} if _is_true(value, place) else {})
+        elif name == _TTL_BATCH:
+            table.ttl["delete_batch_size"] = _whole_number(name, value, place)
+        elif name == _EXCLUDED:
+            table.data_excluded = _is_true(value, place)
+        elif name not in ("schema_locked", "ttl") and not name.startswith("ttl_"):
+            others.append(name)
+    if "ttl" in parameters and not _is_true(parameters["ttl"], place):
+        table.ttl = {}
+    elif not table.ttl and any(name == "ttl" or name.startswith("ttl_") for name in parameters):
+        table.ttl = {"enabled": True}
+    if others:
+        place.builder.find(
+            "storage_parameters",
+            "info",
+            place.full_name,
+            f"The table's storage parameters have no counterpart: {', '.join(others)}.",
+        )
+
+
+def _plain(value: str, place: TablePlace) -> str:
+    """Return the text that a string literal means; anything else as it is written."""
+    words = Cursor(place.statement).statement.words
+    return next(
+        (
+            word.text
+            for word in words
+            if word.kind == "string" and place.statement.source[word.start : word.end] == value
+        ),
+        value,
+    )
+
+
+def _whole_number(name: str, value: str, place: TablePlace) -> int:
+    text = _plain(value, place)
+    if not text.isdigit():
+        raise UnsupportedError(f"{place.full_name}: {name} is {text}, a whole number was expected")
+    return int(text)
+
+
+def _is_true(value: str, place: TablePlace) -> bool:
+    return _plain(value, place).lower() in ("true", "on", "1", "yes", "")
+
+
+def _finish(place: TablePlace) -> None:
+    table = place.own_table
+    table.checks = [check for check in table.checks if not _is_shards(check, table)]
+    if not table.families:
+        table.families = [Family(0, _FAMILY, [column.id for column in table.columns if not column.virtual])]
+
+
+def _is_shards(check: Check, table: Table) -> bool:
+    """Tell whether CockroachDB made the check for a hash-sharded index."""
+    names = {column.id: column.name for column in table.columns}
+    return (
+        len(check.column_ids) == 1
+        and is_shard(names[check.column_ids[0]], table)
+        and check.name == _CHECK_PREFIX + names[check.column_ids[0]]
+    )

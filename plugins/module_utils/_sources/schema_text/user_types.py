@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""CREATE TYPE and ALTER TYPE."""
+
+from __future__ import annotations
+
+from ..._model.catalog import Database, EnumMember, UserType
+from .cursor import Cursor
+from .model_builder import Builder
+from .types import read_type
+
+REGIONS = "crdb_internal_region"
+"""The enum of a database's regions."""
+
+
+def create_type(cursor: Cursor, builder: Builder) -> None:
+    """Read an enum or composite type from its name on."""
+    cursor.accept("IF", "NOT", "EXISTS")
+    database, schema, name = builder.place(cursor)
+    item = UserType(builder.new_id(), name, schema.id)
+    item.array_type_id = builder.new_id()
+    cursor.expect("AS")
+    if cursor.accept("ENUM"):
+        for value in cursor.parenthesis().items():
+            _add_member(item, value.string())
+            value.end()
+    else:
+        item.kind = "composite"
+        for part in cursor.parenthesis().items():
+            item.field_names.append(part.name())
+            item.fields.append(read_type(part, lambda path: builder.user_type(path, cursor.statement)))
+            part.end()
+    cursor.end()
+    if name == REGIONS:
+        item.kind = "multi-region enum"
+        database.regions = [member.name for member in item.members]
+    if not builder.add_type(database, schema, item):
+        cursor.fail(f"the type {database.name}.{schema.name}.{name} is there twice")
+
+
+def add_regions(database: Database, builder: Builder) -> None:
+    """Add the type of regions, which is printed with the types only, where the database names its regions."""
+    if database.regions and not any(item.name == REGIONS for item in database.types):
+        schema = builder.schema(database, "public")
+        item = UserType(builder.new_id(), REGIONS, schema.id, "multi-region enum")
+        item.array_type_id = builder.new_id()
+        for region in sorted(database.regions):
+            _add_member(item, region)
+        builder.add_type(database, schema, item)
+
+
+def alter_type(cursor: Cursor, item: UserType) -> None:
+    """Read ADD VALUE."""
+    cursor.expect("ADD", "VALUE")
+    cursor.accept("IF", "NOT", "EXISTS")
+    value = cursor.string()
+    if not cursor.at_end:
+        before = cursor.accept_one("BEFORE", "AFTER") == "BEFORE"
+        other = cursor.string()
+        names = [member.name for member in item.members]
+        if other not in names:
+            cursor.fail(f"the enum has no value {other!r}")
+        item.members.insert(names.index(other) + (not before), EnumMember(value, ""))
+    else:
+        item.members.append(EnumMember(value, ""))
+    _number(item)
+
+
+def _add_member(item: UserType, name: str) -> None:
+    item.members.append(EnumMember(name, ""))
+    _number(item)
+
+
+def _number(item: UserType) -> None:
+    """The text does not tell the bytes that rows hold: the values are counted."""
+    for position, member in enumerate(item.members, 1):
+        member.physical = f"{position:04x}"

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""CREATE VIEW and CREATE MATERIALIZED VIEW."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..._model.catalog import Column, SqlType, View
+from .cursor import Cursor
+from .model_builder import Builder
+from .parsing import NAME, WORD, Word
+from .table_place import TablePlace
+
+try:
+    from sqlglot import exp
+except ImportError:  # named by libraries.missing()
+    exp = None
+
+_ROW_ID = "rowid"
+
+
+def create_view(cursor: Cursor, builder: Builder, materialized: bool) -> None:
+    """Read a view from its name on. The text does not tell the types of its columns: they are left unknown."""
+    cursor.accept("IF", "NOT", "EXISTS")
+    database, schema, name = builder.place(cursor)
+    names = cursor.names() if cursor.at("(") else []
+    if cursor.accept("WITH", "("):
+        cursor.index -= 1
+        cursor.parenthesis()
+        builder.find(
+            "view_options", "info", f"{database.name}.{schema.name}.{name}", "The view's options are left out."
+        )
+    cursor.expect("AS")
+    begin, last = cursor.rest()
+    words = cursor.statement.words
+    if [word.keyword for word in words[last - 3 : last]] == ["WITH", "NO", "DATA"]:
+        last -= 3
+    elif [word.keyword for word in words[last - 2 : last]] == ["WITH", "DATA"]:
+        last -= 2
+    if begin >= last:
+        cursor.fail("the view's query is missing")
+    query = builder.expression(cursor.statement, (begin, last))
+    view = View(builder.new_id(), name, schema.id, query, materialized=materialized)
+    tree = builder.tree(query, name)
+    outputs = _outputs(tree)
+    names = names or outputs
+    if not names:
+        cursor.fail("the names of the view's columns are missing")
+    view.columns = [Column(number, column, SqlType("unknown")) for number, column in enumerate(names, 1)]
+    _recognize_materialized(view, outputs, TablePlace(builder, cursor.statement, database, schema, view))
+    builder.add_relation(database, schema, view, cursor)
+    builder.later.append(lambda: _find_sources(view, tree, cursor, builder))
+
+
+def _outputs(tree: Any) -> list[str]:
+    """Return the names of a query's columns; none when a star or a column without a name is among them."""
+    if not isinstance(tree, exp.Query):
+        return []
+    names = [item.output_name for item in tree.selects]
+    return [] if "*" in names or any(isinstance(item, exp.Star) for item in tree.selects) else names
+
+
+def _recognize_materialized(view: View, outputs: list[str], place: TablePlace) -> None:
+    """v20.2–v22.1 print a materialized view like any other, but with the hidden column that its rows have."""
+    if len(view.columns) == len(outputs) + 1 and view.columns[-1].name.startswith(_ROW_ID):
+        hidden = view.columns[-1]
+        hidden.hidden, hidden.nullable, hidden.default, hidden.type = (
+            True,
+            False,
+            "unique_rowid()",
+            SqlType("int", 20, 64),
+        )
+        if not view.materialized:
+            view.materialized = True
+            place.builder.find(
+                "materialized_view_recognized",
+                "info",
+                place.full_name,
+                "This release prints materialized views as views; its hidden column rowid shows that this is one.",
+            )
+
+
+def _find_sources(view: View, tree: Any, cursor: Cursor, builder: Builder) -> None:
+    """Fill what the view reads; names that a WITH gives are not tables."""
+    if tree is None:
+        return
+    local = {item.alias for item in tree.find_all(exp.CTE)}
+    for table in tree.find_all(exp.Table):
+        parts = table.parts
+        if (
+            not parts
+            or (len(parts) == 1 and parts[0].name in local)
+            or not all(isinstance(part, exp.Identifier) for part in parts)
+        ):
+            continue
+        path = [Word(NAME if part.args.get("quoted") else WORD, part.name, 0, 0) for part in parts]
+        found = builder.relation(path, cursor.statement)
+        if found is not None and found.id not in view.depends_on:
+            view.depends_on.append(found.id)
+    for number in builder.sequences_used(view.query, cursor.statement):
+        if number not in view.depends_on:
+            view.depends_on.append(number)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""migration.log: one line an event, appended by every phase."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .._errors import ConfigurationError
+
+SECONDS_BETWEEN_PROGRESS = 5.0
+
+
+class MigrationLog:
+    """Appends lines to the log file; an empty ``path`` writes nothing."""
+
+    def __init__(self, path: str, phase: str) -> None:
+        self._path = path
+        self._phase = phase
+        self._next_progress = 0.0
+
+    def write(self, message: str) -> None:
+        """Append one line. Raises ConfigurationError when the file cannot be written."""
+        if not self._path:
+            return
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with open(descriptor, "a", encoding="utf-8") as file:
+                file.write(f"{moment} {self._phase}: {' '.join(message.split())}\n")
+        except OSError as error:
+            raise ConfigurationError(f"cannot write the log file {self._path}: {error.strerror}") from error
+
+    def progress(self, state: dict) -> None:
+        """Append how far a phase is, at most every few seconds."""
+        now = time.monotonic()
+        if now >= self._next_progress:
+            self._next_progress = now + SECONDS_BETWEEN_PROGRESS
+            self.write(", ".join(f"{name} {value}" for name, value in state.items()))

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""PostgreSQL's COPY text format: tab between columns, ``\\N`` for NULL, backslash escapes."""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+NULL = "\\N"
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_PLAIN = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r"}
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def escape(text: str) -> str:
+    """Return ``text`` as COPY text: exactly backslash, tab, newline and carriage return are escaped."""
+    return text.translate(_ESCAPES)
+
+
+def unescape(text: str) -> str:
+    """Undo ``escape``. Raises ValueError for an escape that ``escape`` never writes."""
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(_plain, text)
+
+
+def _plain(match: re.Match[str]) -> str:
+    try:
+        return _PLAIN[match.group(1)]
+    except KeyError:
+        raise ValueError(f"the COPY text has an unknown escape: {match.group(0)}") from None
+
+
+def format_row(values: list[Optional[str]]) -> str:
+    """Return one COPY line without its newline."""
+    return "\t".join([NULL if value is None else escape(value) for value in values])
+
+
+def parse_row(line: str) -> list[Optional[str]]:
+    """Return the values of one COPY line (without its newline); NULL is None."""
+    return [None if field == NULL else unescape(field) for field in line.split("\t")]

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Rows with values that PostgreSQL cannot hold, under the user's policies: what is replaced, set NULL, or put aside.
+
+Rows without such values never come here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Callable, Optional, TypeVar
+
+from .._convert.expressions import column_names
+from .._formats.encoding import ValueProblem, replacing
+from .._model.catalog import Column, Table
+from .._model.stored_columns import computed_columns
+from .copy_text import unescape
+from .value_policies import REJECT, REPLACE, STOP, ValuePolicies
+
+Result = TypeVar("Result")
+
+SAMPLE_KEYS = 3
+"""Keys of changed rows that a finding shows."""
+
+
+@dataclass
+class Change:
+    """How often values of a column were changed, with the keys of the first rows."""
+
+    column: str
+    kind: str
+    policy: str
+    rows: int = 0
+    keys: list[str] = field(default_factory=list)
+
+
+class ProblemRows:
+    """What happened to a table's rows with problems since the last ``take``."""
+
+    def __init__(self, table: Table, policies: ValuePolicies) -> None:
+        self.policies = policies
+        primary = {part.column_id for part in table.primary_index.columns}
+        self.never_null = {column.id for column in table.columns if not column.nullable} | primary
+        self._table = table
+        self._changes: dict[tuple[str, str, str], Change] = {}
+        self._rejects: list[dict] = []
+
+    @cached_property
+    def proved_by(self) -> dict[int, str]:
+        """The stored computed column whose value proves a column's, by the column's id; empty where none does."""
+        made = computed_columns(self._table)
+        # A computed one proves itself.
+        named = {
+            computed.id: column_names(computed.computed, f"the computed column {computed.name}") for computed in made
+        }
+        return {
+            column.id: next((item.name for item in made if item.id == column.id or column.name in named[item.id]), "")
+            for column in self._table.columns
+        }
+
+    def handles(self, error: Exception) -> bool:
+        """Tell whether a policy other than to stop applies to an error."""
+        return isinstance(error, ValueProblem) and self.policies.of(error.kind) != STOP
+
+    def finish(self, row: RowRepair, key: str, originals: Callable[[], dict]) -> bool:
+        """Note what a row needed; ``originals`` makes its columns' values. Return whether the row is kept."""
+        if row.rejection is not None:
+            column, kind, reason = row.rejection
+            self._rejects.append({"key": key, "column": column, "kind": kind, "reason": reason, "row": originals()})
+            return False
+        for changed in row.changes:
+            change = self._changes.setdefault(changed, Change(*changed))
+            change.rows += 1
+            if len(change.keys) < SAMPLE_KEYS:
+                change.keys.append(key)
+        return True
+
+    def take(self) -> tuple[list[Change], list[dict]]:
+        """Return the changes and the rows that were put aside, and forget them."""
+        changes, rejects = list(self._changes.values()), self._rejects
+        self._changes, self._rejects = {}, []
+        return changes, rejects
+
+
+class RowRepair:
+    """One row that is converted under the policies."""
+
+    def __init__(self, problems: ProblemRows) -> None:
+        self._problems = problems
+        self.changes: dict[tuple[str, str, str], None] = {}
+        """(column, kind, policy), in order."""
+        self.rejection: Optional[tuple[str, str, str]] = None
+        """(column, kind, reason) of the first value for which the row has to be put aside."""
+        self.columns: set[int] = set()
+        """The ids of the columns with problems."""
+
+    def convert(self, column: Column, write: Callable[[], Result]) -> Optional[Result]:
+        """Return what ``write`` does, with values replaced where that is the policy; None: the column becomes NULL, or
+        ``rejection`` is set.
+
+        Raises ValueProblem for what has to stop the export.
+        """
+        policies = self._problems.policies
+        kinds: dict[str, None] = {}
+
+        def accepts(kind: str) -> bool:
+            if policies.of(kind) != REPLACE:
+                return False
+            kinds[kind] = None
+            return True
+
+        try:
+            with replacing(accepts):
+                result = write()
+        except ValueProblem as problem:
+            if not self._problems.handles(problem) or policies.of(problem.kind) == REPLACE:
+                raise
+            self.columns.add(column.id)
+            if policies.of(problem.kind) == REJECT:
+                self.rejection = self.rejection or (column.name, problem.kind, str(problem))
+                return None
+            if column.id in self._problems.never_null:
+                raise ValueProblem(
+                    f"{problem}; it cannot become NULL, for the column is NOT NULL: choose another policy for "
+                    f"{problem.kind}"
+                ) from None
+            kinds, result = {problem.kind: None}, None  # type: ignore[assignment]
+        if kinds:
+            self.columns.add(column.id)
+        for kind in kinds:
+            self._change(column, kind)
+        return result
+
+    def _change(self, column: Column, kind: str) -> None:
+        policy = self._problems.policies.of(kind)
+        dependent = self._problems.proved_by[column.id]
+        if dependent:
+            raise ValueProblem(
+                f"a value of the kind {kind} cannot be changed, for the computed column {dependent} is made from it: "
+                f"choose reject for {kind}",
+            )
+        self.changes[column.name, kind, policy] = None
+
+
+def require_distinct_names(copy_text: str) -> None:
+    """Raise ValueProblem when two names of a JSON object have become one by replacing characters; jsonb would lose a
+    value."""
+    json.loads(unescape(copy_text), object_pairs_hook=_distinct)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _value in pairs}) != len(pairs):
+        raise ValueProblem(
+            "two names of a JSON object become the same when U+0000 is replaced: choose another policy for "
+            "zero_character"
+        )
