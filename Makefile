@@ -19,6 +19,8 @@ DEMO_DIR := $(shell if [ "$$(id -u)" != 0 ] || setpriv --reuid=nobody --clear-gr
 MOLECULE_DIR := $(DEMO_DIR)-molecule
 # Tests run in an order of chance, which a seed repeats: make unit SEED=1
 SEED ?= $(shell date +%s)
+# More options of pytest: make unit ARGS='-k manifest -x'
+ARGS :=
 PYTEST := pytest -q -n 2 -rs -p randomly --randomly-seed=$(SEED)
 
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -100,7 +102,7 @@ lint-links: | $(NODE)/.installed
 		--use $(CURDIR)/$(NODE)/node_modules/remark-validate-links/index.js=repository:false $(MARKDOWN); fi
 
 unit: $(VENV)/.test-installed $(COLLECTION)
-	$(PYTEST) tests/unit
+	$(PYTEST) $(ARGS) tests/unit
 
 sanity: $(VENV)/.test-installed
 	VENV=$(abspath $(VENV)) tests/run_ansible_test.sh sanity --local --python $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -115,11 +117,11 @@ molecule: $(VENV)/.test-installed $(COLLECTION)
 	rm -rf $(MOLECULE_DIR)
 
 integration: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
-	$(PYTEST) tests/integration
+	$(PYTEST) $(ARGS) tests/integration
 
 # Only the tests with the large fixtures, which developers and CI have beside the checkout; `make test` has them too where they are.
 shared: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
-	$(PYTEST) -m shared tests/unit tests/integration
+	$(PYTEST) -m shared $(ARGS) tests/unit tests/integration
 
 # Tools from the npm registry: a second S3 server for the tests, one that refuses wrong keys, and the check of links.
 # Without npm what needs them is skipped, saying so.
