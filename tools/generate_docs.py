@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Writes what is generated: the README's tables of variables, values, choices and the corpus, the sample of
-create_config, the roles' READMEs.
+"""Writes what is generated: the tables of docs/, the sample of create_config, the roles' READMEs.
 
-usage: generate_docs.py [--check]     with --check nothing is written, and the exit code is 1 when something is out of
-date
+usage: generate_docs.py [--check]
+
+With --check nothing is written, and the exit code is 1 when something is out of date.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ def shown(setting: Setting) -> str:
 
 
 def variables_table() -> str:
-    """Return the README's table."""
+    """Return the table of the variables."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     lines += [f"| `{setting.name}` | {shown(setting)} | {setting.description} |" for setting in SETTINGS]
     return "\n".join(lines) + "\n"
 
 
 def kinds_table() -> str:
-    """Return the README's table of values that PostgreSQL cannot hold."""
+    """Return the table of values that PostgreSQL cannot hold."""
     lines = ["| kind | what | `replace` puts there |", "|---|---|---|"]
     lines += [f"| `{name}` | {kind.meaning} | {kind.replaced_by or '(not offered)'} |" for name, kind in KINDS.items()]
     return "\n".join(lines) + "\n"
 
 
 def corpus_table() -> str:
-    """Return the README's table of what the corpus shows, release by release."""
+    """Return the table of what the corpus shows, release by release."""
     lines = ["| text of | tables | constructs | of these only a finding |", "|---|---|---|---|"]
     tables: dict[str, int] = {}
     kept: dict[str, set[str]] = {}
@@ -90,7 +90,7 @@ def corpus_table() -> str:
 
 
 def choices_table() -> str:
-    """Return the README's table of the conversion's choices."""
+    """Return the table of the conversion's choices."""
     lines = ["| key | what | choice | what becomes of it |", "|---|---|---|---|"]
     for name, question in QUESTIONS.items():
         for choice, result in question.choices.items():
@@ -102,20 +102,21 @@ def choices_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def readme() -> str:
-    """Return the README with the tables in their places."""
-    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    tables = {
-        "variables": variables_table(),
-        "values": kinds_table(),
-        "choices": choices_table(),
-        "corpus": corpus_table(),
-    }
-    for name, table in tables.items():
-        begin, end = BEGIN.format(name), END.format(name)
-        head, rest = text.split(begin)
-        text = head + begin + table + end + rest.split(end, 1)[1]
-    return text
+TABLES = {
+    "variables.md": ("variables", variables_table),
+    "value-policies.md": ("values", kinds_table),
+    "conversion.md": ("choices", choices_table),
+    "evidence.md": ("corpus", corpus_table),
+}
+"""By page of docs/, the name of its generated table and what makes it."""
+
+
+def page(path: pathlib.Path) -> str:
+    """Return a page of docs/ with the table in its place."""
+    name, table = TABLES[path.name]
+    begin, end = BEGIN.format(name), END.format(name)
+    head, rest = path.read_text(encoding="utf-8").split(begin)
+    return head + begin + table() + end + rest.split(end, 1)[1]
 
 
 def sample() -> str:
@@ -144,7 +145,8 @@ def role_readme(role: pathlib.Path) -> str:
 
 def generated() -> dict[pathlib.Path, str]:
     """Return all generated files with their text."""
-    files = {CHECKOUT / "README.md": readme(), CHECKOUT / "playbooks" / "files" / "migration_vars.yml": sample()}
+    files = {path: page(path) for path in (CHECKOUT / "docs" / name for name in TABLES)}
+    files[CHECKOUT / "playbooks" / "files" / "migration_vars.yml"] = sample()
     for role in sorted((CHECKOUT / "roles").iterdir()):
         files[role / "README.md"] = role_readme(role)
     return files
