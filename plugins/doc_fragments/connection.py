@@ -33,8 +33,7 @@ options:
   ssl_mode:
     description:
       - The C(sslmode) of libpq. If it is not set, libpq's environment counts (C(PGSSLMODE), a service file). Without either it is V(prefer) on
-        loopback and Unix
-        sockets and V(require) elsewhere.
+        loopback and Unix sockets and V(require) elsewhere.
       - Before 1.3.0 the default was V(prefer).
     type: str
     choices: [disable, allow, prefer, require, verify-ca, verify-full]

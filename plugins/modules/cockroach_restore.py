@@ -31,8 +31,7 @@ options:
   locations:
     description:
       - The locations of the backup. This is one C(s3://bucket/prefix) or C(file:///directory) of a backup collection, or a full backup's directory
-        followed by
-        its incremental backups in order.
+        followed by its incremental backups in order.
       - Any other URI that CockroachDB knows is passed through with its parameters, such as C(gs://), C(azure-blob://), C(nodelocal://), C(userfile://),
         C(external://), or C(s3://) with parameters of its own. These parameters are never shown.
     type: list

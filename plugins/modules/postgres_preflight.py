@@ -12,8 +12,7 @@ author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.3.0
 description:
   - Logs in to the server and finds what an import would be refused for. This covers login, TLS, version, missing rights, databases of another owner
-    or encoding,
-    tables that already exist, and extensions and roles that may not be created.
+    or encoding, tables that already exist, and extensions and roles that may not be created.
   - How much is found depends on what is known of the schema. Without O(expected) and without a dump in O(dump_dir) only the server and the role are checked.
   - Nothing is changed. Whether a role without superuser may create an extension is tried in a transaction that is rolled back.
 extends_documentation_fragment:

@@ -55,8 +55,7 @@ options:
     description:
       - Targets that a new server has to resemble, as M(nomos.cockroach_migrator.postgres_preflight) returns their C(server).
       - The server gets a role with no more rights than all the targets give, their roles and settings, and the databases that exist there, with their
-        locale and
-        extensions if they are available. O(user) is not created then.
+        locale and extensions if they are available. O(user) is not created then.
     version_added: 1.3.0
     type: list
     elements: dict

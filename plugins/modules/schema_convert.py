@@ -62,8 +62,7 @@ options:
   grants:
     description:
       - What becomes of C(GRANT), C(OWNER TO) and roles in the text. With V(create) they are converted, and C(roles.sql) creates the roles. Run it
-        first if they are
-        missing. V(skip) omits all of them.
+        first if they are missing. V(skip) omits all of them.
     type: str
     choices: [create, skip]
     default: create
