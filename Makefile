@@ -61,6 +61,7 @@ system-packages:
 lint: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
 	ruff check .
 	mypy
+	PYTHONPATH=.collections lint-imports --no-cache
 	ansible-lint --profile production --offline
 	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .collections/ansible_collections/nomos/cockroach_migrator
 	antsibull-changelog lint
