@@ -60,6 +60,7 @@ system-packages:
 
 lint: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
 	ruff check .
+	ruff format --check plugins tools playbooks
 	mypy
 	ansible-lint --profile production --offline
 	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .collections/ansible_collections/nomos/cockroach_migrator
