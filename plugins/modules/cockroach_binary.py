@@ -54,6 +54,8 @@ options:
     description: Whether a release may be downloaded.
     type: bool
     default: true
+requirements:
+  - requests and tenacity (for a download)
 """
 
 EXAMPLES = r"""

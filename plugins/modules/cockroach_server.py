@@ -82,6 +82,7 @@ options:
     default: {}
 requirements:
   - cryptography
+  - psutil
   - psycopg2-binary (or psycopg2)
   - tenacity
 """
