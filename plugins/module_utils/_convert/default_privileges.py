@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import DefaultPrivileges, Grant
 from .._model.finding_codes import FindingCode
 from .._model.names import quote
-from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
 from .context import Context
 from .definitions import EVERYBODY, DefaultPrivilege
 from .grants import allowed, split_privileges

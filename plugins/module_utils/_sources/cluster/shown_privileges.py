@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Database, Grant, Role
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
-from ..descriptors.catalog_of_descriptors import BUILT_IN_ROLES
 from ..descriptors.cluster_tables import Row, text_array
 
 _TRUE = ("t", "true")

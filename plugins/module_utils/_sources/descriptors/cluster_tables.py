@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Database, Role, Table, View
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
-from .catalog_of_descriptors import BUILT_IN_ROLES
 
 CLUSTER_TABLES = ("comments", "users", "role_members", "role_options", "database_role_settings")
 """The system tables that are read."""

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Optional
 
 from ..._errors import ConfigurationError
+from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Role
 from ..._model.finding_codes import FindingCode
-from ..descriptors.catalog_of_descriptors import BUILT_IN_ROLES
 from . import parsing
 from .alterations import alter
 from .comments import read_comment
