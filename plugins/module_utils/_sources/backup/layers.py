@@ -23,6 +23,9 @@ INCREMENTALS = "incrementals"
 PARTITION = "BACKUP_PART_"
 REVISION_LOG = "log/"
 """Continuous backup's own format, which is not read (CockroachDB's pkg/revlog/revlog-format.md)."""
+Folder = tuple[Storage, str]
+"""A folder of a storage, by its path in it."""
+
 _FULL = re.compile(r"\d{4}/\d{2}/\d{2}-\d{6}\.\d{2}")
 _DATE = re.compile(r"\d+/")
 _TIME = re.compile(r"\d+\.\d{2}(-\d+-\d+\.\d{2})?/")
@@ -64,12 +67,12 @@ def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageO
         raise ConfigurationError("the backup's location is not set")
     locations, subdirectory = _collection(locations, subdirectory)
     storages = [open_storage(location, options) for location in locations]
-    folders, roots = _full_folder(storages, subdirectory)
+    full, incremental = _folders(storages, subdirectory)
     keys: list[bytes] = []
-    for storage, folder in folders:
+    for storage, folder in full:
         keys = keys or passphrase_keys(storage, folder, passphrase)
     layers = []
-    for storage, folder in folders + roots:
+    for storage, folder in full + incremental:
         name = _manifest_name(storage, folder)
         if name:
             key = _unlocking_key(storage, folder, name, keys)
@@ -88,25 +91,30 @@ def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[st
     return locations, subdirectory
 
 
-def _full_folder(
-    storages: list[Storage], subdirectory: str
-) -> tuple[list[tuple[Storage, str]], list[tuple[Storage, str]]]:
-    """Return the folders given (directly or through LATEST) and those of incremental layers found beside them."""
-    direct = [storage for storage in storages if _manifest_name(storage, "")]
-    if direct and subdirectory in ("", LATEST):
-        others = [storage for storage in storages if storage not in direct]
-        for storage in others:
-            if not _has_partition(storage, ""):
-                raise _no_backup(storage, "")
-        inside = [found for storage in direct for found in _incrementals(storage, "")]
-        return [(storage, "") for storage in direct], inside
-    full = ""
-    if subdirectory not in ("", LATEST):
-        full = subdirectory.strip("/")
-        if ".." in full.split("/"):
-            raise ConfigurationError(f"subdirectory {subdirectory!r} leads out of the backup's location")
+def _folders(storages: list[Storage], subdirectory: str) -> tuple[list[Folder], list[Folder]]:
+    """Return the folders of the full backup and those of its incremental layers."""
+    if subdirectory in ("", LATEST):
+        direct = [storage for storage in storages if _manifest_name(storage, "")]
+        if direct:
+            return _folders_without_collection(storages, direct)
+    full = "" if subdirectory == LATEST else subdirectory.strip("/")
+    if ".." in full.split("/"):
+        raise ConfigurationError(f"subdirectory {subdirectory!r} leads out of the backup's location")
+    if not full:
+        full = next(filter(None, map(_latest, storages)), "")
+    return _folders_of_collection(storages, full)
+
+
+def _folders_without_collection(storages: list[Storage], direct: list[Storage]) -> tuple[list[Folder], list[Folder]]:
+    """Return the folders of a backup whose manifest lies in the location itself."""
     for storage in storages:
-        full = full or _latest(storage)
+        if storage not in direct and not _has_partition(storage, ""):
+            raise _no_backup(storage, "")
+    return [(storage, "") for storage in direct], [found for storage in direct for found in _incrementals(storage, "")]
+
+
+def _folders_of_collection(storages: list[Storage], full: str) -> tuple[list[Folder], list[Folder]]:
+    """Return the folders of the backup in the sub-directory ``full``."""
     homes = [storage for storage in storages if full and _manifest_name(storage, full)]
     if not homes:
         raise _no_backup(storages[0], full)
@@ -171,7 +179,7 @@ def _listed(storage: Storage) -> str:
     return ", ".join(found[-_SHOWN:]) or "none was found"
 
 
-def _incrementals(storage: Storage, root: str) -> list[tuple[Storage, str]]:
+def _incrementals(storage: Storage, root: str) -> list[Folder]:
     result = []
     base = f"{root}/" if root else ""
     for date in (name for name in storage.list(root) if _DATE.fullmatch(name)):
