@@ -175,14 +175,19 @@ def family_of(node: Any, scope: Scope) -> str:
         return "string" if node.is_string else "int" if node.is_int else "decimal"
     if isinstance(node, exp.Anonymous):
         return _function(node.name.lower(), node.expressions, scope)
+    return _of_operands(node, scope)
+
+
+def _of_operands(node: Any, scope: Scope) -> str:
+    """Return the family of an operator, a condition or another form of PostgreSQL's syntax."""
     if isinstance(
         node, (exp.Neg, exp.BitwiseNot, exp.Collate, exp.Order, exp.Window, exp.Filter, exp.Alias, exp.IgnoreNulls)
     ):
         return family_of(node.this, scope)
-    if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow)):
-        return _arithmetic(node, family_of(node.this, scope), family_of(node.expression, scope))
     if isinstance(node, (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift, exp.BitwiseRightShift)):
         return family_of(node.this, scope)
+    if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow)):
+        return _arithmetic(node, family_of(node.this, scope), family_of(node.expression, scope))
     if isinstance(node, exp.DPipe):
         return family_of(node.this, scope) or family_of(node.expression, scope)
     if isinstance(node, exp.If):

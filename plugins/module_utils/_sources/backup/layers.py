@@ -270,19 +270,9 @@ def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestam
     inside = [layer for layer in ends if layer.manifest.all_revisions and target > layer.manifest.revision_start]
     last = min(exact or inside, key=lambda layer: layer.manifest.start_time, default=None)
     if last is None:
-        others = (
-            [name for name in full_backups(layers[0].storage) if name != layers[0].folder] if layers[0].folder else []
-        )
-        hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""
-        if target > layers[-1].manifest.end_time and layers[0].folder and REVISION_LOG in layers[0].storage.list():
-            hint += (
-                f". Beside them is a folder {REVISION_LOG} (BACKUP … WITH REVISION STREAM), from which CockroachDB "
-                "can restore later times: it is not read "
-                "here; take an incremental backup, or restore that time with CockroachDB and migrate with "
-                "migration_source: cluster"
-            )
         raise ConfigurationError(
-            f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}{hint}"
+            f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}"
+            f"{_other_places(layers, target)}"
         )
     chain = _path(last, layers)
     unused = [layer for layer in layers if layer not in chain and layer.manifest.end_time <= target]
@@ -296,6 +286,22 @@ def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestam
             f"{last.name} and the layers before it write their keys in different ways: they are not one backup"
         )
     return chain, target
+
+
+def _other_places(layers: list[Layer], target: Timestamp) -> str:
+    """Return where else in a collection a time may be found, as a part of a message."""
+    folder, storage = layers[0].folder, layers[0].storage
+    if not folder:
+        return ""
+    others = [name for name in full_backups(storage) if name != folder]
+    hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""
+    if target > layers[-1].manifest.end_time and REVISION_LOG in storage.list():
+        hint += (
+            f". Beside them is a folder {REVISION_LOG} (BACKUP … WITH REVISION STREAM), from which CockroachDB can "
+            "restore later times: it is not read here; take an incremental backup, or restore that time with "
+            "CockroachDB and migrate with migration_source: cluster"
+        )
+    return hint
 
 
 def _path(last: Layer, layers: list[Layer]) -> list[Layer]:
