@@ -148,7 +148,6 @@ def convert(given: dict, check_mode: bool) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             src=dict(type="path"),

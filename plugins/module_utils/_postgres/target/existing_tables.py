@@ -14,7 +14,7 @@ try:
 except ImportError:  # named by libraries.missing()
     sql = None
 
-from ..._dump.layout import DatabaseEntry, TableEntry
+from ..._dump.manifest import DatabaseEntry, TableEntry
 from ..._errors import TargetError
 from ..._model.dependencies import in_groups
 from ..._model.names import clip
