@@ -47,7 +47,7 @@ def missing(names: Iterable[str]) -> list[str]:
 
 
 def require(names: Iterable[str]) -> None:
-    """Raise ConfigurationError with the command to run when a package is missing or a version of sqlglot is untested."""
+    """Raise ConfigurationError with the command to run when a package is missing or the sqlglot version untested."""
     names = tuple(names)
     packages = missing(names)
     if packages:
