@@ -29,7 +29,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo demo-stop test system-packages lint unit sanity molecule integration shared bench docs generated docsite archive clean
-.PHONY: lint-ruff lint-mypy lint-ansible lint-docs lint-generated lint-links
+.PHONY: lint-ruff lint-mypy lint-imports lint-ansible lint-docs lint-generated lint-links
 .DEFAULT_GOAL := demo
 
 # The absolute names of the same targets.
@@ -77,7 +77,7 @@ system-packages:
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql-postgis
 
 # .pre-commit-config.yaml runs the same targets.
-lint: lint-ruff lint-mypy lint-ansible lint-docs lint-generated lint-links
+lint: lint-ruff lint-mypy lint-imports lint-ansible lint-docs lint-generated lint-links
 
 lint-ruff: $(VENV)/.test-installed
 	ruff check .
@@ -85,6 +85,10 @@ lint-ruff: $(VENV)/.test-installed
 
 lint-mypy: $(VENV)/.test-installed $(COLLECTION)
 	mypy
+
+# The contracts are in pyproject.toml.
+lint-imports: $(VENV)/.test-installed $(COLLECTION)
+	PYTHONPATH=.collections lint-imports --no-cache
 
 lint-ansible: $(VENV)/.test-installed $(COLLECTION)
 	ansible-lint --profile production --offline

@@ -11,9 +11,10 @@ short_description: Export a CockroachDB backup into a dump directory
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Reads a CockroachDB backup's own files and writes a dump, rows as PostgreSQL's COPY text in compressed chunks and the schema as a catalog and as SQL.
+  - Reads a CockroachDB backup's own files and writes a dump. The rows become PostgreSQL's COPY text in compressed chunks, the schema becomes a
+    catalog and SQL.
   - Proves that all bytes that the backup's manifest lists were read.
-  - A complete dump of the same backup, selection and names is left as it is. One that was broken off goes on where it stopped.
+  - A complete dump of the same backup, selection and names is not written again. An interrupted export resumes where it stopped.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.source
@@ -66,7 +67,7 @@ rows:
   returned: success, except for what would be exported in check mode
   type: int
 seconds:
-  description: How long it took.
+  description: The seconds that the export took.
   returned: success, except for what would be exported in check mode
   type: float
 """
@@ -80,6 +81,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.e
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import value_policies
@@ -119,7 +121,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    needs = libraries.for_locations(module.params["locations"]) + libraries.WRITE_DUMP
+    needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
     log = _ansible_module.migration_log(module, "backup_export")
     _ansible_module.run(module, needs, lambda: export(module, log), log)
 
