@@ -192,7 +192,6 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **_ansible_module.cockroach_arguments(),

@@ -148,7 +148,6 @@ _SHORTEST_SECRET = 8
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             state=dict(type="str", choices=["started", "stopped", "absent"], default="started"),

@@ -136,7 +136,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             version=dict(type="str", default="17.0"),

@@ -124,7 +124,6 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **_ansible_module.connection_arguments(),

@@ -111,7 +111,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             state=dict(type="str", choices=["started", "stopped", "absent"], default="started"),

@@ -150,7 +150,6 @@ def convert(given: dict, check_mode: bool, diff: bool = False) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             src=dict(type="path"),
