@@ -243,6 +243,23 @@ def test_a_report_that_would_say_the_same_is_not_written_again(kept):
     assert write("third")
 
 
+def test_the_difference_of_a_report_is_that_of_its_text(kept):
+    directory, _proved = kept
+
+    def write(run: str, check: bool) -> dict:
+        return write_report(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", "", run, check, diff=True)
+
+    keep(directory, "target_verify", verification(directory), run="first")
+    (planned,), made = write("first", check=True)["diff"], write("first", check=False)
+    text = (directory / "report" / "validation_report.txt").read_text(encoding="utf-8")
+    assert (planned["before"], planned["after"].splitlines()[0]) == ("", text.splitlines()[0])
+    assert [(item["before"], item["after"], item["after_header"]) for item in made["diff"]] == [("", text, made["report"])]
+    assert write("first", check=False)["diff"] == []
+    keep(directory, "target_verify", verification(directory, orders=599), run="first")
+    (differs,) = write("first", check=False)["diff"]
+    assert differs["before"] == text and "DIFFERENT" in differs["after"]
+
+
 def test_starting_over(kept):
     """A dump that has its rows is put aside; one whose rows were removed, or that was never whole, is removed; anything else is refused."""
     directory, _proved = kept
