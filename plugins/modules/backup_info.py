@@ -83,7 +83,6 @@ def look(module: AnsibleModule) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **_ansible_module.source_arguments(),

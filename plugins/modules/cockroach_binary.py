@@ -54,6 +54,8 @@ options:
     description: Whether a release may be downloaded.
     type: bool
     default: true
+requirements:
+  - requests and tenacity (for a download)
 """
 
 EXAMPLES = r"""
@@ -100,7 +102,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             version=dict(type="str", default="v24.3.5"),

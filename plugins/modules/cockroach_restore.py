@@ -215,7 +215,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     source = _ansible_module.source_arguments()
     source.pop("verify_checksums")
     module = AnsibleModule(

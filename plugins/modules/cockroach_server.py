@@ -82,6 +82,7 @@ options:
     default: {}
 requirements:
   - cryptography
+  - psutil
   - psycopg2-binary (or psycopg2)
   - tenacity
 """
@@ -147,7 +148,6 @@ _SHORTEST_SECRET = 8
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             state=dict(type="str", choices=["started", "stopped", "absent"], default="started"),

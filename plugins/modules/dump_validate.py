@@ -79,7 +79,6 @@ def validate(module: AnsibleModule, log: MigrationLog) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **_ansible_module.log_arguments(),

@@ -110,7 +110,6 @@ def look(module: AnsibleModule) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **_ansible_module.connection_arguments(),

@@ -119,7 +119,6 @@ def verify(module: AnsibleModule, log: MigrationLog) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **_ansible_module.connection_arguments(),
