@@ -83,7 +83,7 @@ def _computed(table: Table, virtual: bool) -> list[Column]:
 
 def _keep_stored_as_data(table: Table, context: Context) -> None:
     for column in _computed(table, virtual=False):
-        where = context.full_name(table, column.name)
+        where = context.full_name(table).column_named(column.name)
         rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
         try:
             expressions.convert(
@@ -105,7 +105,10 @@ def _impossible(table: Table, context: Context) -> dict[int, str]:
     for column in _computed(table, virtual=True):
         try:
             expressions.convert(
-                column.computed, context, context.full_name(table, column.name), expressions.column_types(table.columns)
+                column.computed,
+                context,
+                context.full_name(table).column_named(column.name),
+                expressions.column_types(table.columns),
             )
         except UnsupportedError as error:
             found[column.id] = str(error)
@@ -117,7 +120,7 @@ def _leave_out_virtual(table: Table, impossible: dict[int, str], context: Contex
         if column.id in impossible:
             context.find(
                 FindingCode.VIRTUAL_COLUMN_LEFT_OUT,
-                context.full_name(table, column.name),
+                context.full_name(table).column_named(column.name),
                 f"The virtual computed column is left out. {impossible[column.id]}",
                 "Add it by hand; it holds no data of its own.",
             )
@@ -139,7 +142,7 @@ def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:
         if uses:
             context.find(
                 FindingCode.NEEDS_LEFT_OUT_COLUMN,
-                context.full_name(table, name),
+                context.full_name(table).part("index", name),
                 "The index or constraint is left out with the virtual column that it uses.",
             )
         return not uses

@@ -9,6 +9,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import ForeignKey, Table
 from .._model.conversion_policies import TEXT
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .._model.stored_columns import shard_columns
@@ -29,7 +30,7 @@ def create_checks(table: Table, context: Context) -> None:
         if shards & set(check.column_ids):
             # It goes with the column that only serves a hash-sharded index.
             continue
-        where = context.full_name(table, check.name)
+        where = context.full_name(table).part("constraint", check.name)
         try:
             found = expressions.convert(check.expression, context, where, columns)
         except UnsupportedError as error:
@@ -50,7 +51,7 @@ def create_checks(table: Table, context: Context) -> None:
         )
 
 
-def _report_validity(validated: bool, where: str, context: Context) -> None:
+def _report_validity(validated: bool, where: FullName, context: Context) -> None:
     if not validated:
         context.find(
             FindingCode.NOT_VALID,
@@ -63,7 +64,7 @@ def _report_validity(validated: bool, where: str, context: Context) -> None:
 def create_foreign_keys(table: Table, context: Context) -> None:
     """Add the foreign keys; the keys and unique indexes of all tables have to be known."""
     for key in table.foreign_keys:
-        where = context.full_name(table, key.name)
+        where = context.full_name(table).part("constraint", key.name)
         referenced = context.tables.get(key.referenced_table_id)
         if referenced is None:
             context.find(
@@ -85,7 +86,7 @@ def create_foreign_keys(table: Table, context: Context) -> None:
         _create_foreign_key(key, table, referenced, context, where)
 
 
-def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: str) -> None:
+def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: FullName) -> None:
     own, other = context.columns(table), context.columns(referenced)
     pairs = [
         (own[left].type.oid, other[right].type.oid) for left, right in zip(key.column_ids, key.referenced_column_ids)

@@ -97,10 +97,10 @@ def _claim_names(context: Context) -> None:
         context.scope.claim(context.schema(item), item.name)
         context.report_cut(item.name, context.full_name(item))
     for schema in context.database.schemas:
-        context.report_cut(schema.name, f"{context.database.name}.{schema.name}")
+        context.report_cut(schema.name, FullName("schema", context.database.name, schema.name))
     for function in context.database.functions:
         context.scope.reserve(context.schemas[function.schema_id], function.name)
-        context.report_cut(function.name, full_name(function, context))
+        context.report_cut(function.name, context.full_name(function))
 
 
 def _create_type(user_type: UserType, context: Context) -> None:
@@ -111,7 +111,7 @@ def _create_type(user_type: UserType, context: Context) -> None:
     if user_type.kind == "composite":
         where = context.full_name(user_type)
         for field in user_type.field_names:
-            context.report_cut(field, context.full_name(user_type, field))
+            context.report_cut(field, where.column_named(field))
         made: Union[EnumDefinition, CompositeDefinition] = CompositeDefinition(
             tuple(
                 (clip(field), type_name(kind, context, where))

@@ -9,6 +9,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import Check, SqlType, UserType
 from .._model.domains import base_type
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
@@ -27,13 +28,13 @@ def create_domain(item: UserType, context: Context) -> None:
     made = DomainDefinition(
         column_type(base, context, where), _default(item, context, where), item.not_null, clip(item.not_null_name)
     )
-    context.report_cut(item.not_null_name, f"{where}.{item.not_null_name}")
+    context.report_cut(item.not_null_name, where.part("constraint", item.not_null_name))
     context.conversion.add("type", "domain", made.create(quote(schema, name)), name, schema, expects=made)
     for check in item.checks:
         _create_check(check, item, base, context)
 
 
-def _default(item: UserType, context: Context, where: str) -> str:
+def _default(item: UserType, context: Context, where: FullName) -> str:
     if not item.default:
         return ""
     try:
@@ -50,7 +51,7 @@ def _default(item: UserType, context: Context, where: str) -> str:
 
 def _create_check(check: Check, item: UserType, base: SqlType, context: Context) -> None:
     where, schema, domain, name = (
-        context.full_name(item, check.name),
+        context.full_name(item).part("constraint", check.name),
         context.schema(item),
         clip(item.name),
         clip(check.name),

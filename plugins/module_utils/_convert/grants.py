@@ -44,11 +44,11 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
         return
     lost: dict[str, list[str]] = {}
     database = context.database
-    _privileges("DATABASE", None, database.grants, database.name, context, lost)
+    _privileges("DATABASE", None, database.grants, FullName("database", database.name), context, lost)
     _owner_of_database(context, lost)
     for schema in database.schemas:
         bare = context.schemas[schema.id]
-        full_name = f"{database.name}.{schema.name}"
+        full_name = FullName("schema", database.name, schema.name)
         _privileges("SCHEMA", quote(bare), schema.grants, full_name, context, lost, bare)
         if not _belongs_to_owner_of_database(schema, context):
             _owner("SCHEMA", quote(bare), schema.owner, full_name, context, lost, bare)
@@ -120,7 +120,7 @@ def _object(
 def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> None:
     """Everybody may call a function in both; other grants are EXECUTE."""
     function = routine.function
-    schema, name, where = context.schemas[function.schema_id], clip(function.name), full_name(function, context)
+    schema, name, where = context.schemas[function.schema_id], clip(function.name), context.full_name(function)
     routine_itself = of_calls([function.id], context)
     if function.owner and function.owner not in BUILT_IN_ROLES and _has_role(function.owner, where, context, lost):
         expects: Definition = Owner(routine.definition.kind, function.owner, routine.definition)
@@ -162,7 +162,7 @@ def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> 
         )
 
 
-def _has_role(role: str, full_name: str, context: Context, lost: dict[str, list[str]]) -> bool:
+def _has_role(role: str, full_name: FullName, context: Context, lost: dict[str, list[str]]) -> bool:
     if role in context.available_roles:
         return True
     lost.setdefault(role, []).append(full_name)
@@ -173,7 +173,7 @@ def _owner(
     kind: str,
     target: str,
     owner: str,
-    full_name: str,
+    full_name: FullName,
     context: Context,
     lost: dict[str, list[str]],
     name: str,
@@ -203,7 +203,7 @@ def _privileges(
     kind: str,
     target: Optional[str],
     grants: list[Grant],
-    full_name: str,
+    full_name: FullName,
     context: Context,
     lost: dict[str, list[str]],
     name: str = "",
@@ -256,7 +256,7 @@ def split_privileges(grant: Grant, privileges: tuple[str, ...]) -> tuple[list[st
     return [name for name in names if name not in grantable], grantable
 
 
-def _report_dropped(kind: str, grant: Grant, full_name: str, context: Context) -> None:
+def _report_dropped(kind: str, grant: Grant, full_name: FullName, context: Context) -> None:
     dropped = [name for name in grant.privileges if name != "ALL" and name not in allowed(kind, context)]
     if dropped:
         context.find(

@@ -11,6 +11,7 @@ from typing import Any, Callable
 from .._errors import UnsupportedError
 from .._model.catalog import Column, SqlType
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, quote
 from . import function_calls, functions
 from .context import Context
@@ -206,7 +207,7 @@ def immutable_sql(
     context: Context,
     schema: str,
     name: str,
-    where: str,
+    where: FullName,
     result: str,
     columns: list[Column],
 ) -> str:
@@ -227,7 +228,7 @@ def immutable_sql(
         if any(node.name == clip(column.name) for node in expression.tree.find_all(exp.Column))
     ]
     arguments = ", ".join(f"{quote(clip(column.name))} {type_name(column.type, context, where)}" for column in used)
-    function = context.scope.unique_function(schema, name, where)
+    function = context.scope.unique_function(schema, name, str(where))
     made = RoutineDefinition(
         "FUNCTION",
         arguments,

@@ -11,6 +11,7 @@ from typing import Optional, Union
 from .._errors import UnsupportedError
 from .._model.catalog import Check, Column, ForeignKey, Index, IndexColumn, Table, View
 from .._model.finding_codes import FindingCode, Severity
+from .._model.full_name import FullName
 from .._model.names import clip, digest, quote, shorten
 from .._model.stored_columns import written_keys
 from . import expressions
@@ -36,7 +37,7 @@ def create_primary_key(table: Table, context: Context) -> None:
     """Add the primary key; it is ascending, for PostgreSQL's keys have no direction."""
     index, columns = table.primary_index, context.columns(table)
     kept = written_keys(index, columns)
-    where = context.full_name(table, index.name)
+    where = context.full_name(table).part("index", index.name)
     name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):
         context.find(
@@ -75,7 +76,7 @@ def _has_interval(parts: list[IndexColumn], columns: dict[int, Column]) -> bool:
     return any(columns[part.column_id].type.family == "interval" for part in parts)
 
 
-def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, context: Context, where: str) -> None:
+def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, context: Context, where: FullName) -> None:
     """Keep intervals apart by their binary form: PostgreSQL holds 1 month, 30 days and 720 hours to be equal,
     CockroachDB does not."""
     keys = []
@@ -122,7 +123,7 @@ def create_view_indexes(view: View, context: Context) -> None:
 
 def create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
     """Add one index, or report that it is left out."""
-    where = context.full_name(table, index.name)
+    where = context.full_name(table).part("index", index.name)
     try:
         if index.kind == "forward":
             _create_forward(index, table, context, where, step)
@@ -156,7 +157,7 @@ def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
     if name != index.name:
         context.find(
             FindingCode.INDEX_RENAMED,
-            context.full_name(table, index.name),
+            context.full_name(table).part("index", index.name),
             f"The index is called {name} in PostgreSQL, where the indexes of a schema share one space of names (of at "
             "most 63 bytes) with its tables.",
         )
@@ -167,7 +168,7 @@ def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> tuple[str, .
     return tuple(clip(columns[part.column_id].name) for part in parts)
 
 
-def _report_hash(where: str, context: Context) -> None:
+def _report_hash(where: FullName, context: Context) -> None:
     context.find(
         FindingCode.HASH_SHARDED,
         where,
@@ -175,7 +176,7 @@ def _report_hash(where: str, context: Context) -> None:
     )
 
 
-def _create_forward(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+def _create_forward(index: Index, table: Table, context: Context, where: FullName, step: str) -> None:
     columns = context.columns(table)
     parts = written_keys(index, columns)
     keys = tuple(_key(part, index, table, context, where) for part in parts)
@@ -206,7 +207,7 @@ def _is_constraint(index: Index, parts: list[IndexColumn]) -> bool:
     return not index.created_explicitly and not any(part.descending for part in parts)
 
 
-def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:
+def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: FullName) -> str:
     """Return one key with CockroachDB's place of NULLs: first when ascending, last when descending."""
     column = context.columns(table)[part.column_id]
     text = _key_text(column, index, table, context, where)
@@ -215,11 +216,11 @@ def _key(part: IndexColumn, index: Index, table: Table, context: Context, where:
     return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
 
 
-def _key_text(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+def _key_text(column: Column, index: Index, table: Table, context: Context, where: FullName) -> str:
     return _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
 
 
-def _expression(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+def _expression(column: Column, index: Index, table: Table, context: Context, where: FullName) -> str:
     columns = kept_columns(table)
     expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
     result = type_name(column.type, context, where)
@@ -228,7 +229,7 @@ def _expression(column: Column, index: Index, table: Table, context: Context, wh
     return f"({call})"
 
 
-def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
+def _predicate(index: Index, table: Table, context: Context, where: FullName) -> str:
     if not index.predicate:
         return ""
     columns = kept_columns(table)
@@ -238,7 +239,7 @@ def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
     )
 
 
-def _create_inverted(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+def _create_inverted(index: Index, table: Table, context: Context, where: FullName, step: str) -> None:
     columns = context.columns(table)
     *leading, last = written_keys(index, columns)
     method, key, extension = _inverted_key(columns[last.column_id], index, table, context, where)
@@ -267,7 +268,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
     context.index_names[table.id, index.id] = ("index", name)
 
 
-def _create_vector(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+def _create_vector(index: Index, table: Table, context: Context, where: FullName, step: str) -> None:
     """Add an index of pgvector for the same distance; its operator classes have CockroachDB's names."""
     column = context.columns(table)[index.columns[-1].column_id]
     if not context.use_extension("vector"):
@@ -297,7 +298,9 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
     )
 
 
-def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str, str]:
+def _inverted_key(
+    column: Column, index: Index, table: Table, context: Context, where: FullName
+) -> tuple[str, str, str]:
     """Return the method, the key and the extension that it needs, '' when it needs none."""
     text = _key_text(column, index, table, context, where)
     if column.type.family in ("geometry", "geography"):

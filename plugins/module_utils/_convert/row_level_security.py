@@ -11,6 +11,7 @@ from .._errors import UnsupportedError
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Table
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
@@ -28,7 +29,7 @@ def create_policies(table: Table, context: Context) -> None:
     """
     schema, name = context.schema(table), clip(table.name)
     for policy in table.policies:
-        where = context.full_name(table, policy["name"])
+        where = context.full_name(table).part("policy", policy["name"])
         try:
             rule = _rule(policy, table, context, where)
         except UnsupportedError as error:
@@ -63,7 +64,7 @@ def create_policies(table: Table, context: Context) -> None:
         )
 
 
-def _rule(policy: dict[str, Any], table: Table, context: Context, where: str) -> str:
+def _rule(policy: dict[str, Any], table: Table, context: Context, where: FullName) -> str:
     columns = expressions.column_types(table.columns)
     wanted = [role for role in policy.get("roles") or ["public"] if role not in BUILT_IN_ROLES or role == "public"]
     roles = [role for role in wanted if role in _KEYWORDS or role in context.available_roles]

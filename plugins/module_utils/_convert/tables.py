@@ -12,6 +12,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import Column, Table
 from .._model.conversion_policies import FUNCTION, IDENTITY
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.stored_columns import shard_columns
 from . import expressions, needs, trees
@@ -48,7 +49,7 @@ def create_table(table: Table, context: Context) -> None:
 
 def _column(column: Column, table: Table, context: Context, calls: set[int]) -> ColumnDefinition:
     """Return a column's definition, and add to ``calls`` the users' functions that it calls."""
-    where = context.full_name(table, column.name)
+    where = context.full_name(table).column_named(column.name)
     context.report_cut(column.name, where)
     made = ColumnDefinition(clip(column.name), column_type(column.type, context, where), not column.nullable)
     made = (_generated if column.computed else _identity_or_default)(made, column, table, context, where, calls)
@@ -72,7 +73,7 @@ def _column(column: Column, table: Table, context: Context, calls: set[int]) -> 
 
 
 def _generated(
-    made: ColumnDefinition, column: Column, table: Table, context: Context, where: str, calls: set[int]
+    made: ColumnDefinition, column: Column, table: Table, context: Context, where: FullName, calls: set[int]
 ) -> ColumnDefinition:
     columns = kept_columns(table)
     expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
@@ -98,7 +99,7 @@ def _generated(
     return replace(made, generated=sql, storage="VIRTUAL" if on_the_fly else "STORED")
 
 
-def _indexed(table: Table, where: str) -> set[str]:
+def _indexed(table: Table, where: FullName) -> set[str]:
     """Return the names of the columns that an index or key has to do with, also by an expression or a predicate: none
     of them can be virtual."""
     indexes = [table.primary_index, *table.indexes]
@@ -115,7 +116,7 @@ def _indexed(table: Table, where: str) -> set[str]:
 
 
 def _identity_or_default(
-    made: ColumnDefinition, column: Column, table: Table, context: Context, where: str, calls: set[int]
+    made: ColumnDefinition, column: Column, table: Table, context: Context, where: FullName, calls: set[int]
 ) -> ColumnDefinition:
     if column.identity:
         sequence = identity_sequence(column, context.sequences)
@@ -162,11 +163,11 @@ def _identity_or_default(
     return made
 
 
-def _default(column: Column, table: Table, context: Context, where: str) -> expressions.Expression:
+def _default(column: Column, table: Table, context: Context, where: FullName) -> expressions.Expression:
     return expressions.convert(column.default, context, where, row_id=row_id_call(column, table, context, where))
 
 
-def row_id_call(column: Column, table: Table, context: Context, where: str) -> expressions.RowId:
+def row_id_call(column: Column, table: Table, context: Context, where: FullName) -> expressions.RowId:
     """Return what gives, for the name of the function, the call that stands for unique_rowid() or
     unordered_unique_rowid() in a column.
 
@@ -204,7 +205,7 @@ def _row_id_sequence(column: Column, table: Table, context: Context) -> str:
     return name
 
 
-def _report_row_id(column: Column, where: str, context: Context) -> None:
+def _report_row_id(column: Column, where: FullName, context: Context) -> None:
     goes_on = (
         "goes on after the highest value"
         if column.type.family == "int"
@@ -218,7 +219,7 @@ def _report_row_id(column: Column, where: str, context: Context) -> None:
     )
 
 
-def _report_row_id_function(name: str, function: str, where: str, context: Context) -> None:
+def _report_row_id_function(name: str, function: str, where: FullName, context: Context) -> None:
     context.find(
         FindingCode.UNIQUE_ROWID,
         where,

@@ -11,6 +11,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import SqlType
 from .._model.conversion_policies import TEXT
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .context import Context
 
@@ -64,7 +65,7 @@ _COCKROACH_OIDS = range(90000, 100000)
 _FLOAT4, _CHAR = 700, 18
 
 
-def type_name(kind: SqlType, context: Context, where: str) -> str:
+def type_name(kind: SqlType, context: Context, where: FullName) -> str:
     """Return the type's SQL text without a collation. ``where`` is the full name of the column, for findings and
     messages."""
     if kind.family == "array":
@@ -105,7 +106,7 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
     return _plain(kind)
 
 
-def _collated_type_without_collation(kind: SqlType, context: Context, where: str) -> str:
+def _collated_type_without_collation(kind: SqlType, context: Context, where: FullName) -> str:
     if kind.oid in _COCKROACH_OIDS:
         return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
     context.find(
@@ -117,7 +118,7 @@ def _collated_type_without_collation(kind: SqlType, context: Context, where: str
     return "text"
 
 
-def _extension_type(kind: SqlType, context: Context, where: str) -> str:
+def _extension_type(kind: SqlType, context: Context, where: FullName) -> str:
     if not context.use_extension(_EXTENSION_TYPES[kind.family]):
         return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
     if kind.family == "ltree" and context.features.major < _LONG_LABELS_FROM:
@@ -130,7 +131,7 @@ def _extension_type(kind: SqlType, context: Context, where: str) -> str:
     return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
 
 
-def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
+def _object_identifier(kind: SqlType, context: Context, where: FullName) -> str:
     name = _BY_OID[kind.oid]
     if context.options.policies.object_identifiers == TEXT:
         context.find(
@@ -178,7 +179,7 @@ def _interval_of_fields(kind: SqlType) -> str:
     return f"interval {kind.interval_fields}" + (f"({kind.precision})" if has_precision else "")
 
 
-def _geometry(kind: SqlType, context: Context, where: str) -> str:
+def _geometry(kind: SqlType, context: Context, where: FullName) -> str:
     if not context.use_extension("postgis"):
         return _text_instead(kind.family, "postgis", context, where)
     shape = kind.geo_shape or "Geometry"
@@ -188,7 +189,7 @@ def _geometry(kind: SqlType, context: Context, where: str) -> str:
     return f"{kind.family}({shape},{kind.srid})" if kind.srid else f"{kind.family}({shape})"
 
 
-def _text_instead(family: str, extension: str, context: Context, where: str) -> str:
+def _text_instead(family: str, extension: str, context: Context, where: FullName) -> str:
     form = " (hexadecimal EWKB)" if family in _GEOMETRIES else ""
     context.find(
         FindingCode.TYPE_AS_TEXT,
@@ -199,7 +200,7 @@ def _text_instead(family: str, extension: str, context: Context, where: str) -> 
     return "text"
 
 
-def column_type(kind: SqlType, context: Context, where: str) -> str:
+def column_type(kind: SqlType, context: Context, where: FullName) -> str:
     """Return the type's SQL text with its collation."""
     base = type_name(kind, context, where)
     innermost = kind.element if kind.family == "array" and kind.element else kind
@@ -210,7 +211,7 @@ def column_type(kind: SqlType, context: Context, where: str) -> str:
     return f"{base} COLLATE {collation}" if collation else base
 
 
-def operand_type(kind: SqlType, context: Context, where: str) -> str:
+def operand_type(kind: SqlType, context: Context, where: FullName) -> str:
     """Return the type to which PostgreSQL's operators want a value cast, empty where they take it as it is.
 
     They take a domain for its base type, but neither a domain over an enum nor an array of a domain.

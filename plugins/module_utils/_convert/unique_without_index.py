@@ -12,6 +12,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import Column, Index, IndexColumn, Table, UniqueWithoutIndex
 from .._model.conversion_policies import TRIGGER
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, literal, quote
 from . import expressions
 from .context import Context
@@ -63,7 +64,7 @@ _COCKROACH_OIDS = range(90000, 100000)
 def create_unique_without_index(table: Table, context: Context) -> None:
     """Add what keeps the columns of each constraint unique."""
     for constraint in table.unique_without_index:
-        where = context.full_name(table, constraint.name)
+        where = context.full_name(table).part("constraint", constraint.name)
         if context.options.policies.unique_without_index != TRIGGER:
             _create_as_index(constraint, table, context, where)
         elif _is_referenced(constraint, table, context):
@@ -77,7 +78,7 @@ def create_unique_without_index(table: Table, context: Context) -> None:
             _create_as_trigger(constraint, table, context, where)
 
 
-def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
     context.find(
         FindingCode.UNIQUE_WITHOUT_INDEX,
         where,
@@ -120,7 +121,7 @@ def _is_referenced(constraint: UniqueWithoutIndex, table: Table, context: Contex
     return any(set(key.referenced_column_ids) == wanted for key in keys)
 
 
-def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
     columns = [context.columns(table)[column_id] for column_id in constraint.column_ids]
     try:
         condition = _Condition(constraint, table, context, where)
@@ -134,7 +135,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
         return
     create_index(replace(index_instead(constraint, table), unique=False, predicate=""), table, context)
     schema, name = context.schema(table), clip(constraint.name)
-    function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", where)
+    function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", str(where))
     # The function sees all rows, whoever writes one. What extensions bring lies in the schema public.
     path = (
         "pg_catalog, public, pg_temp"
@@ -185,7 +186,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
 class _Condition:
     """The predicate of a partial constraint: on a new row, and on the table's; both empty when there is none."""
 
-    def __init__(self, constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+    def __init__(self, constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
         self.new = self.other = ""
         self.columns: list[Column] = []
         if not constraint.predicate:
@@ -225,7 +226,9 @@ def _body(columns: list[Column], condition: _Condition, table: Table, context: C
     SERIALIZABLE neither, but fails.
     """
     names = [quote(clip(column.name)) for column in columns]
-    casts = [operand_type(column.type, context, context.full_name(table, column.name)) for column in columns]
+    casts = [
+        operand_type(column.type, context, context.full_name(table).column_named(column.name)) for column in columns
+    ]
     same = [
         f"CAST(other.{name} AS {kind}) = CAST(NEW.{name} AS {kind})" if kind else f"other.{name} = NEW.{name}"
         for name, kind in zip(names, casts)

@@ -67,7 +67,7 @@ def _create_view(view: View, context: Context) -> None:
     schema, name = context.schema(view), clip(view.name)
     shown = [column.name for column in view.columns if not column.hidden and not column.inaccessible]
     for column in shown:
-        context.report_cut(column, context.full_name(view, column))
+        context.report_cut(column, where.column_named(column))
     made = ViewDefinition(tuple(clip(column) for column in shown), query, view.materialized)
     kind = "materialized_view" if view.materialized else "view"
     context.conversion.add(
