@@ -10,6 +10,7 @@ from typing import Any, Union
 from .._errors import UnsupportedError
 from .._model.catalog import Database, Role, UserType
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import MAX_BYTES, clip, quote
 from .comments import create_comments
 from .computed import fit_to_server
@@ -21,7 +22,7 @@ from .definitions import CompositeDefinition, EnumDefinition, Existence
 from .domains import create_domain
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
-from .routines import add_routine, convert_routines, full_name
+from .routines import add_routine, convert_routines
 from .row_level_security import create_policies
 from .sequence_bounds import fit_sequences, identity_sequence
 from .sequences import continue_after_data, create_sequence, own_sequence, set_value
@@ -155,6 +156,6 @@ def _report_the_rest(context: Context) -> None:
     if database.regions:
         context.find(
             FindingCode.REGIONS,
-            database.name,
+            FullName("database", database.name),
             f"The database's regions ({', '.join(database.regions)}) have no counterpart.",
         )

@@ -10,12 +10,13 @@ from typing import Optional
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Grant, Role, Schema
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .context import Context
 from .database_commands import on_database
 from .definitions import EVERYBODY, Definition, Owner, Privileges
 from .needs import of_calls, of_object
-from .routines import Routine, full_name
+from .routines import Routine
 from .statements import Need
 
 _ALLOWED = {
@@ -48,10 +49,10 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
     _owner_of_database(context, lost)
     for schema in database.schemas:
         bare = context.schemas[schema.id]
-        full_name = FullName("schema", database.name, schema.name)
-        _privileges("SCHEMA", quote(bare), schema.grants, full_name, context, lost, bare)
+        where = FullName("schema", database.name, schema.name)
+        _privileges("SCHEMA", quote(bare), schema.grants, where, context, lost, bare)
         if not _belongs_to_owner_of_database(schema, context):
-            _owner("SCHEMA", quote(bare), schema.owner, full_name, context, lost, bare)
+            _owner("SCHEMA", quote(bare), schema.owner, where, context, lost, bare)
     for user_type in database.types:
         _object("TYPE", "TYPE", user_type, context, lost)
     for sequence in database.sequences:
@@ -87,7 +88,7 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
         shown = ", ".join(sorted(set(objects))[:10]) + (" …" if len(set(objects)) > 10 else "")
         context.find(
             FindingCode.ROLE_MISSING,
-            role,
+            FullName("role", name=role),
             f"The target has no role {role}: its privileges or ownership are left out for {shown}.",
             "Create the role, or set grants to create, and run again.",
         )
@@ -106,15 +107,15 @@ def _object(
     kind: str, owner_kind: str, item, context: Context, lost: dict[str, list[str]], owned: bool = False
 ) -> None:  # type: ignore[no-untyped-def]
     """A sequence that belongs to a column has the owner of its table and takes no other."""
-    schema, name, target, full_name = (
+    schema, name, target, where = (
         context.schema(item),
         clip(item.name),
         context.qualified(item),
         context.full_name(item),
     )
     if not owned:
-        _owner(owner_kind, target, item.owner, full_name, context, lost, name, schema)
-    _privileges(kind, target, item.grants, full_name, context, lost, name, schema)
+        _owner(owner_kind, target, item.owner, where, context, lost, name, schema)
+    _privileges(kind, target, item.grants, where, context, lost, name, schema)
 
 
 def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> None:
@@ -162,10 +163,10 @@ def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> 
         )
 
 
-def _has_role(role: str, full_name: FullName, context: Context, lost: dict[str, list[str]]) -> bool:
+def _has_role(role: str, where: FullName, context: Context, lost: dict[str, list[str]]) -> bool:
     if role in context.available_roles:
         return True
-    lost.setdefault(role, []).append(full_name)
+    lost.setdefault(role, []).append(str(where))
     return False
 
 
@@ -173,13 +174,13 @@ def _owner(
     kind: str,
     target: str,
     owner: str,
-    full_name: FullName,
+    where: FullName,
     context: Context,
     lost: dict[str, list[str]],
     name: str,
     schema: str = "",
 ) -> None:
-    if owner and owner not in BUILT_IN_ROLES and _has_role(owner, full_name, context, lost):
+    if owner and owner not in BUILT_IN_ROLES and _has_role(owner, where, context, lost):
         sql = f"ALTER {kind} {target} OWNER TO {quote(owner)}"
         context.conversion.add(
             "owner",
@@ -194,7 +195,11 @@ def _owner(
 
 def _owner_of_database(context: Context, lost: dict[str, list[str]]) -> None:
     owner = context.database.owner
-    if owner and owner not in BUILT_IN_ROLES and _has_role(owner, context.database.name, context, lost):
+    if (
+        owner
+        and owner not in BUILT_IN_ROLES
+        and _has_role(owner, FullName("database", context.database.name), context, lost)
+    ):
         command = "ALTER DATABASE %I OWNER TO " + quote(owner).replace("%", "%%")
         on_database("owner", "owner", command, context, expects=Owner("DATABASE", owner), needs=[Need("role", owner)])
 
@@ -203,7 +208,7 @@ def _privileges(
     kind: str,
     target: Optional[str],
     grants: list[Grant],
-    full_name: FullName,
+    where: FullName,
     context: Context,
     lost: dict[str, list[str]],
     name: str = "",
@@ -213,9 +218,9 @@ def _privileges(
         everybody = grant.role == _EVERYBODY
         if grant.role in BUILT_IN_ROLES and not everybody:
             continue
-        if not everybody and not _has_role(grant.role, full_name, context, lost):
+        if not everybody and not _has_role(grant.role, where, context, lost):
             continue
-        _report_dropped(kind, grant, full_name, context)
+        _report_dropped(kind, grant, where, context)
         grantee = "PUBLIC" if everybody else quote(grant.role)
         for names, option in zip(split_privileges(grant, allowed(kind, context)), ("", " WITH GRANT OPTION")):
             if not names:
@@ -256,12 +261,12 @@ def split_privileges(grant: Grant, privileges: tuple[str, ...]) -> tuple[list[st
     return [name for name in names if name not in grantable], grantable
 
 
-def _report_dropped(kind: str, grant: Grant, full_name: FullName, context: Context) -> None:
+def _report_dropped(kind: str, grant: Grant, where: FullName, context: Context) -> None:
     dropped = [name for name in grant.privileges if name != "ALL" and name not in allowed(kind, context)]
     if dropped:
         context.find(
             FindingCode.PRIVILEGE_WITHOUT_COUNTERPART,
-            full_name,
+            where,
             f"{', '.join(dropped)} of {grant.role} has no counterpart on a {kind.lower()} of PostgreSQL and is left "
             "out.",
         )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from .._errors import MigrationError, UnsupportedError
-from .._model.full_name import FullName
 from .._model.names import literal, quote
 from . import dialect
 

@@ -239,7 +239,7 @@ def _report(table: Table, context: Context) -> None:
         )
     for index in [table.primary_index, *table.indexes]:
         if index.interleave_ancestors:
-            name = where if index is table.primary_index else f"{where}.{index.name}"
+            name = where if index is table.primary_index else where.part("index", index.name)
             context.find(
                 FindingCode.INTERLEAVED,
                 name,

@@ -56,5 +56,10 @@ class FullName:
         return replace(self, kind="column", table=self.table or self.name, column=name, name="")
 
     def part(self, kind: Kind, name: str) -> FullName:
-        """Return the name of a constraint, index, trigger, policy or parameter of this table, view, type or function."""
+        """Return the name of a constraint, index, trigger, policy or parameter of this table, view, type or "
+        "function."""
         return replace(self, kind=kind, table=self.table or self.name, name=name)
+
+
+CLUSTER = FullName("cluster", name="the cluster")
+ALL_DATABASES = FullName("cluster", name="all databases")

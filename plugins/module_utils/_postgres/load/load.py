@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 
 try:
     import psycopg2
@@ -299,20 +301,14 @@ def _plan_database(
 
 
 def _skipped(database: str) -> Finding:
-    return Finding.of(
-        FindingCode.GRANTS_SKIPPED,
-        database,
-        "Owners and privileges are left out (grants is skip): all belongs to the importing role.",
-        "Set grants to existing or create and run again.",
-    )
+    return Finding.of(FindingCode.GRANTS_SKIPPED, FullName("database", database))
 
 
 def _came_late(database: str, what: str) -> Finding:
     return Finding.of(
         FindingCode.FEATURE_CAME_LATE,
-        database,
-        f"The server has {what} now, but what was made without it stays as it is.",
-        "To have everything made with it, drop the database and run again.",
+        FullName("database", database),
+        f"The server has {what} now, but what was created without it stays as it is.",
     )
 
 
@@ -326,12 +322,7 @@ def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
     for view in job.database.views:
         if view.materialized:
             job.findings.append(
-                Finding.of(
-                    FindingCode.MATERIALIZED_VIEW_NOT_REFRESHED,
-                    f"{job.entry.name}.{view.name}",
-                    "With content: data no materialized view is refreshed.",
-                    "Run REFRESH MATERIALIZED VIEW where the target has it.",
-                )
+                Finding.of(FindingCode.MATERIALIZED_VIEW_NOT_REFRESHED, full_names(job.database)[view.id])
             )
     if job.finished:
         return job
@@ -350,9 +341,7 @@ def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
             job.findings.append(
                 Finding.of(
                     FindingCode.SEQUENCE_NOT_THERE,
-                    f"{job.entry.name}.{statement.schema}.{statement.name}",
-                    "The target has no sequence of this name: its value is not set.",
-                    "If another sequence stands for it, set that one with setval().",
+                    FullName("sequence", job.entry.name, statement.schema, name=statement.name),
                 )
             )
     return job
