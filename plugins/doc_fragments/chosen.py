@@ -6,31 +6,30 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What Ansible asks for."""
-
     DOCUMENTATION = r"""
 options:
   include:
-    description: Patterns of the databases and tables to take, such as V(shop) or V(shop.public.order*). Empty means all.
+    description: Patterns of the databases and tables to include, such as V(shop) or V(shop.public.order*). Empty means all.
     type: list
     elements: str
     default: []
   exclude:
-    description: Patterns of the databases and tables to leave out.
+    description: Patterns of the databases and tables to exclude.
     type: list
     elements: str
     default: []
   rename:
     description:
       - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
-      - A new name is bare, or full with the new names of what holds it.
-      - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
+      - A new name is bare, or full with the new names of its database and schema.
+      - Views, defaults, checks and functions follow. A text that cannot follow is refused, or its object is omitted with a finding.
     type: dict
     default: {}
   merged_database:
     description:
-      - The name of one database that all become schemas of. V(public) of the database C(shop) becomes C(shop), any other schema C(shop_<schema>).
-      - Empty means that each database becomes one of its own.
+      - The name of one database whose schemas all databases become. V(public) of the database C(shop) becomes C(shop), any other schema becomes
+        C(shop_<schema>).
+      - Empty means that each database becomes a database of its own.
     type: str
     default: ""
 """

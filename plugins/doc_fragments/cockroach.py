@@ -6,14 +6,12 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What Ansible asks for."""
-
     DOCUMENTATION = r"""
 options:
   url:
     description:
       - The running CockroachDB as a URL, such as V(postgresql://migrator@db.internal:26257/defaultdb?sslmode=verify-full). It replaces the options below.
-      - Without C(sslmode) in it V(verify-full) is used.
+      - If the URL has no C(sslmode), V(verify-full) is used.
     type: str
     default: ""
   login_host:
@@ -29,11 +27,11 @@ options:
     type: str
     default: root
   login_password:
-    description: Its password.
+    description: The password of O(login_user).
     type: str
     default: ""
   ssl_mode:
-    description: As C(sslmode) of libpq. A node that speaks no TLS needs V(disable); the password and all rows then go over the network in clear text.
+    description: The C(sslmode) of libpq. A node without TLS needs V(disable). The password and all rows then go over the network in clear text.
     type: str
     choices: [disable, allow, prefer, require, verify-ca, verify-full]
     default: verify-full

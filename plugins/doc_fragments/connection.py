@@ -6,12 +6,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What Ansible asks for."""
-
     DOCUMENTATION = r"""
 options:
   login_host:
-    description: The server, or the directory of its Unix socket.
+    description: The server's host, or the directory of its Unix socket.
     type: str
     default: localhost
   login_port:
@@ -23,7 +21,7 @@ options:
     type: str
     default: postgres
   login_password:
-    description: Its password. Without one libpq looks where it always does, in C(PGPASSWORD) and C(.pgpass).
+    description: The password of O(login_user). If it is empty, libpq looks in C(PGPASSWORD) and C(.pgpass).
     type: str
     default: ""
   login_db:
@@ -32,8 +30,8 @@ options:
     default: postgres
   ssl_mode:
     description:
-      - As C(sslmode) of libpq. Without it libpq's environment counts (C(PGSSLMODE), a service file), else it is V(prefer) on loopback and Unix sockets and
-        V(require) elsewhere.
+      - The C(sslmode) of libpq. If it is not set, libpq's environment counts (C(PGSSLMODE), a service file). Without either it is V(prefer) on
+        loopback and Unix sockets and V(require) elsewhere.
       - Before 1.3.0 the default was V(prefer).
     type: str
     choices: [disable, allow, prefer, require, verify-ca, verify-full]
@@ -48,14 +46,15 @@ options:
     type: path
     aliases: [ssl_cert]
   client_key:
-    description: A file with its key, which nobody else may read.
+    description: A file with the key of O(client_cert). Nobody else may be able to read it.
     version_added: 1.3.0
     type: path
     aliases: [ssl_key]
   connect_params:
     description:
       - Further parameters of libpq, such as C(sslcrl), C(target_session_attrs), C(service).
-      - Those that have an option here are refused, and so are names that libpq does not know. C(sslpassword) and the like are treated as secrets.
+      - Parameters that have an option of their own are refused, and so are names that libpq does not know. C(sslpassword) and the like are treated as
+        secrets.
     version_added: 1.3.0
     type: dict
     default: {}

@@ -6,27 +6,26 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What Ansible asks for."""
-
     DOCUMENTATION = r"""
 options:
   locations:
     description:
-      - Where the backup is.
-      - One C(s3://bucket/prefix) or C(file:///directory) of a backup collection, or a full backup's directory followed by its incrementals in order.
+      - The locations of the backup.
+      - This is one C(s3://bucket/prefix) or C(file:///directory) of a backup collection, or a full backup's directory followed by its incremental
+        backups in order.
     type: list
     elements: str
     required: true
   subdirectory:
-    description: Which backup of a collection, V(LATEST) or a path such as V(2024/02/29-123456.78).
+    description: The backup in the collection, V(LATEST) or a path such as V(2024/02/29-123456.78).
     type: str
     default: LATEST
   as_of:
-    description: The moment to read the data at, as a timestamp or as CockroachDB's decimal. Empty means the end of the backup.
+    description: The time to read the data at, as a timestamp or as CockroachDB's decimal. Empty means the end of the backup.
     type: str
     default: ""
   aws_access_key_id:
-    description: The AWS access key. Without it boto3 looks where it always does (environment, profile, instance role).
+    description: The AWS access key. If it is empty, boto3 looks for keys in the environment, the profile and the instance role.
     type: str
     default: ""
   aws_secret_access_key:

@@ -25,7 +25,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look into a backup with the keys of a file
+- name: Read a backup's table of contents with the keys of a file
   nomos.cockroach_migrator.backup_info:
     locations: [s3://backups/nightly]
     aws_access_key_id: "{{ keys.access_key_id }}"
@@ -50,8 +50,6 @@ def aws_keys(text: str) -> dict[str, str]:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"aws_keys": aws_keys}

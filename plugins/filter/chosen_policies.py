@@ -28,7 +28,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Say what is converted otherwise than by default
+- name: Show the choices that are not the defaults
   ansible.builtin.debug:
     msg: "{{ {'unique_rowid': 'function', 'row_ttl': 'finding'} | nomos.cockroach_migrator.chosen_policies }}"
 """
@@ -49,8 +49,6 @@ def chosen_policies(value: Any) -> dict[str, str]:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"chosen_policies": chosen_policies}

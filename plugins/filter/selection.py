@@ -17,7 +17,7 @@ short_description: Read the patterns of databases and tables
 version_added: 1.0.0
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 description:
-  - Brings the forms that patterns may be given in into one.
+  - Converts all forms in which patterns may be given to one form.
 options:
   _input:
     description: One pattern, a list of patterns to include, or a mapping with the lists C(include) and C(exclude).
@@ -48,8 +48,6 @@ def selection(value: Any) -> dict[str, list[str]]:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"selection": selection}

@@ -24,14 +24,14 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Say which targets there are
+- name: Show the targets
   ansible.builtin.debug:
     msg: "{{ groups.migration_targets | map('extract', hostvars) | map('nomos.cockroach_migrator.target_name') | list }}"
 """
 
 RETURN = r"""
 _value:
-  description: The name.
+  description: The name of the target.
   type: str
 """
 
@@ -43,8 +43,6 @@ def target_name(variables: Mapping[str, Any]) -> str:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"target_name": target_name}

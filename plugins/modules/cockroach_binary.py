@@ -11,10 +11,10 @@ short_description: Provide the program cockroach of one version
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.1.0
 description:
-  - Finds the program C(cockroach) - a given one, one in the cache, in a local archive - or downloads a release archive for this host.
-  - A download is compared with its SHA-256, unpacked safely, tried out, and kept in a cache that later runs reuse.
-  - Works on Linux and macOS, x86-64 and arm64; on Windows inside WSL2. Proxies come from the environment (E(https_proxy), E(no_proxy)).
-  - CockroachDB has a licence of its own, which its archive holds.
+  - Finds the program C(cockroach) at O(binary), in the cache or in a local archive, or downloads a release archive for this host.
+  - A downloaded archive is compared with its SHA-256 and unpacked. Its program is run once, and kept in a cache that later runs use.
+  - Works on Linux and macOS, on x86-64 and arm64. On Windows it works inside WSL2. Proxies come from the environment (E(https_proxy), E(no_proxy)).
+  - CockroachDB has a licence of its own, which is in its archive.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
 attributes:
@@ -26,33 +26,36 @@ attributes:
     support: full
 options:
   version:
-    description: The release, such as V(v24.3.5). Has no meaning with O(binary).
+    description: The release, such as V(v24.3.5). Ignored with O(binary).
     type: str
     default: v24.3.5
   mirror_url:
     description:
-      - Where the release archives are. C(cockroach-<version>.<platform>.tgz) below it is fetched, and its C(.sha256sum) file unless O(sha256) is given.
-      - It may hold a login, C(https://user:password@host/path), which is never shown.
+      - The URL below which the release archives are. C(cockroach-<version>.<platform>.tgz) is downloaded from there, and its C(.sha256sum) file
+        unless O(sha256) is given.
+      - The URL may hold a login, C(https://user:password@host/path), which is never shown.
     type: str
     default: https://binaries.cockroachdb.com
   archive:
-    description: A release archive on the host, to use instead of a download. Its checksum file C(.sha256sum) beside it is used where there is one.
+    description: A release archive on the host, to use instead of a download. The checksum file C(.sha256sum) beside it is used if it exists.
     type: path
   binary:
-    description: A program on the host to use and no other, whatever its version is.
+    description: A program on the host that is used whatever its version is.
     type: path
   sha256:
-    description: The SHA-256 of the archive. Empty means the one in the checksum file beside the archive. Has no meaning with O(binary).
+    description: The SHA-256 of the archive. Empty means the one in the checksum file beside the archive. Ignored with O(binary).
     type: str
     default: ""
   cache_dir:
-    description: The directory of the cache. It needs room for the archive and its content, about 1 GiB a version.
+    description: The directory of the cache. It needs room for the archive and its content, about 1 GiB for each version.
     type: path
     required: true
   download:
     description: Whether a release may be downloaded.
     type: bool
     default: true
+requirements:
+  - requests and tenacity (for a download)
 """
 
 EXAMPLES = r"""
@@ -62,7 +65,7 @@ EXAMPLES = r"""
     cache_dir: /var/cache/cockroach_migrator
   register: cockroach
 
-- name: Provide it on a host without a way out
+- name: Provide CockroachDB on a host without access to the internet
   nomos.cockroach_migrator.cockroach_binary:
     version: v24.3.5
     archive: /srv/archives/cockroach-v24.3.5.linux-amd64.tgz
@@ -72,19 +75,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 binary:
-  description: The path of the program. Empty in check mode when it would be unpacked or downloaded.
+  description: The path of the program. Empty in check mode if it would be unpacked or downloaded.
   returned: success
   type: str
 version:
-  description: The release that it is.
+  description: The release of the program.
   returned: success
   type: str
 library_dir:
-  description: The directory of the spatial libraries (GEOS) that came with it. Empty when there are none.
+  description: The directory of the spatial libraries (GEOS) of the release. Empty if there are none.
   returned: success
   type: str
 source:
-  description: Where it comes from, one of V(given), V(cache), V(archive), V(download).
+  description: Where the program comes from, one of V(given), V(cache), V(archive), V(download).
   returned: success
   type: str
 """
@@ -99,7 +102,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             version=dict(type="str", default="v24.3.5"),

@@ -11,9 +11,10 @@ short_description: Import a dump into PostgreSQL
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Makes the dump's databases beside the one it connects to, and loads schema, rows, indexes, constraints and everything else.
-  - A chunk is loaded in one transaction together with its line in a ledger in the target. A broken import goes on where it stopped, and no row is loaded twice.
-  - Tables that are already there and were not made by this dump are refused before anything is changed.
+  - Creates the dump's databases beside O(login_db), and loads schema, rows, indexes, constraints and everything else.
+  - Each chunk is loaded in one transaction together with its row in a ledger in the target. An interrupted import resumes where it stopped, and no
+    row is loaded twice.
+  - If tables exist that this dump did not create, the import is refused before anything is changed.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.connection
@@ -41,15 +42,15 @@ options:
     type: int
     default: 0
   grants:
-    description: Whether owners and grants go to roles that exist, missing roles are made (V(create)), or none are given.
+    description: V(existing) sets owners and grants for roles that exist. V(create) also creates missing roles. V(skip) sets none.
     type: str
     choices: [existing, create, skip]
     default: existing
   content:
     description:
-      - Whether schema and rows are loaded (V(all)), everything but rows and the values of sequences (V(schema)), or only those (V(data)).
-      - For V(data) the tables have to be there, empty, with columns of the same names. Nothing else is made, but for the ledger. Rows may also follow
-        an import of the schema of the same dump.
+      - V(all) loads schema and rows. V(schema) loads everything but rows and the values of sequences. V(data) loads only those.
+      - For V(data) the tables have to exist, empty, with columns of the same names. Nothing is created but the ledger. V(data) may also follow an
+        import with V(schema) of the same dump.
     version_added: 1.1.0
     type: str
     choices: [all, schema, data]
@@ -68,16 +69,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 databases:
-  description: By name each database with its tables, their rows and times. In check mode with what there is to do.
+  description: The databases by name, with their tables, rows and times. In check mode, with what there is to do.
   returned: success
   type: dict
 findings:
-  description: What the conversion for this server changed, weakened or left out.
+  description: What the conversion for this server changed, weakened or omitted.
   returned: success
   type: list
   elements: dict
 seconds:
-  description: How long it took.
+  description: The seconds that the import took.
   returned: success
   type: float
 """
@@ -123,7 +124,6 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **_ansible_module.connection_arguments(),

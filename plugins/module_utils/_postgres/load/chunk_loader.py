@@ -17,7 +17,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._dump.chunk_files import READ_BYTES, ChunkReader, open_chunk
-from ..._dump.layout import Chunk, TableEntry
+from ..._dump.manifest import Chunk, TableEntry
 from ..._errors import MigrationError, TargetError
 from ..._model.names import clip
 from ..connect.connection import postgres_message
@@ -104,4 +104,5 @@ def _give_up(connection: Any) -> None:
 def _refusal(error: Any, name: str, path: str) -> str:
     """Say where COPY stopped, without the whole row that its context may show."""
     where = _WHERE.match(error.diag.context or "")
-    return f"{name}: {postgres_message(error)} ({where.group(0) if where else 'COPY'} of {path}); nothing of this chunk was loaded"
+    place = where.group(0) if where else "COPY"
+    return f"{name}: {postgres_message(error)} ({place} of {path}); nothing of this chunk was loaded"
