@@ -59,6 +59,7 @@ options:
     type: dict
     default: {}
 requirements:
+  - cattrs
   - psycopg2-binary (or psycopg2)
   - sqlglot
   - zstandard

@@ -29,6 +29,7 @@ attributes:
   idempotent:
     support: full
 requirements:
+  - cattrs
   - sqlglot
 seealso:
   - module: nomos.cockroach_migrator.dump_validate

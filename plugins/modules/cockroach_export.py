@@ -84,6 +84,7 @@ options:
     default: []
     version_added: 1.2.0
 requirements:
+  - cattrs
   - sqlglot
   - tenacity
   - zstandard
@@ -147,10 +148,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.e
     ExportRequest,
     export_cluster,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Finding, from_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Finding
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import read_records
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog

@@ -28,6 +28,7 @@ options:
     type: int
     default: 0
 requirements:
+  - cattrs
   - zstandard
   - sqlglot
 """

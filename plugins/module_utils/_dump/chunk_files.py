@@ -17,7 +17,7 @@ except ImportError:  # named by libraries.missing()
     zstandard = None
 
 from .._errors import ConfigurationError, MigrationError
-from .._model.catalog import to_json
+from .._model.json_form import to_json
 from .._values.row_checksum import line_checksums
 from .manifest import MAKE_AGAIN, Chunk
 

@@ -26,8 +26,9 @@ from .._dump.removed_rows import rows_removed
 from .._dump.summary import summarize
 from .._errors import CockroachError
 from .._formats import timestamps
-from .._model.catalog import Catalog, Finding, from_json
+from .._model.catalog import Catalog, Finding
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
+from .._model.json_form import from_json
 from .._model.object_names import object_names
 from .._model.object_numbers import ObjectNumbers, object_numbers
 from .._model.table_source import ObjectNames, TableSource, table_sources

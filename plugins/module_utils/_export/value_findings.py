@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from .._dump.paths import rejects_path
 from .._dump.rejected_rows import write_rejects
-from .._model.catalog import Database, Finding, ForeignKey, Table, from_json, to_json
+from .._model.catalog import Database, Finding, ForeignKey, Table
+from .._model.json_form import from_json, to_json
 from .._model.table_source import TableSource, table_sources
 from .._values.problem_rows import SAMPLE_KEYS, Change, ProblemRows
 from .._values.value_policies import KINDS, REPLACE

@@ -7,12 +7,12 @@ the last time."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, Optional
 
 from .._errors import MigrationError
-from .._model.catalog import from_json, to_json
+from .._model.json_form import from_json, to_json
 from .._model.results import Result
 from .._system.text_file import write_text
 
@@ -51,12 +51,7 @@ def utc_now() -> str:
 
 def write_record(path: str, record: PhaseRecord) -> None:
     """Keep how a phase ended, whatever was kept before. Raises ConfigurationError."""
-    result = {"result": to_json(record.result)} if record.result is not None else {}
-    value = {
-        "form": FORM,
-        **to_json(PhaseRecord(record.dump_id, record.target, record.run, record.finished_at, record.failure)),
-        **result,
-    }
+    value = {"form": FORM, **to_json(record)}
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -71,8 +66,8 @@ def read_record(path: str, kind: type) -> Optional[PhaseRecord]:
         return None
     try:
         result = from_json(kind, value.pop("result")) if "result" in value else None
-        return PhaseRecord(**value, result=result)
-    except (AttributeError, KeyError, TypeError):
+        return replace(from_json(PhaseRecord, value), result=result)
+    except ValueError:
         return None
 
 

@@ -14,6 +14,7 @@ from .._errors import ConfigurationError
 
 PACKAGES = {
     "boto3": "boto3",
+    "cattrs": "cattrs",
     "cramjam": "cramjam",
     "cryptography": "cryptography",
     "google_crc32c": "google-crc32c",
@@ -29,8 +30,8 @@ PACKAGES = {
 
 READ_S3 = ("boto3", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "xxhash", "zstandard")
-WRITE_DUMP = ("sqlglot", "zstandard")
-LOAD = ("psycopg2", "sqlglot", "zstandard")
+WRITE_DUMP = ("cattrs", "sqlglot", "zstandard")
+LOAD = ("cattrs", "psycopg2", "sqlglot", "zstandard")
 
 
 def missing(names: Iterable[str]) -> list[str]:

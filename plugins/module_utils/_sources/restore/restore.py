@@ -21,7 +21,8 @@ from ..._arrange.selection import BUILT_IN_DATABASES, Selection, select
 from ..._errors import CockroachError, ConfigurationError
 from ..._formats import timestamps
 from ..._migration.result_file import read_result, write_result
-from ..._model.catalog import Finding, to_json
+from ..._model.catalog import Finding
+from ..._model.json_form import to_json
 from ..._model.object_numbers import object_numbers
 from ..backup.layers import LATEST
 from ..backup.reader import Backup, BackupRequest, open_backup
