@@ -50,13 +50,7 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
         return catalog
     _refuse_idle_patterns(catalog, selection)
     findings = list(catalog.findings)
-    databases = []
-    for database in catalog.databases:
-        tables = [table for table in database.tables if _chosen(_full_name(database, table), selection)]
-        views = [view for view in database.views if _chosen(_full_name(database, view), selection)]
-        if tables or views or _chosen(database.name, selection):
-            database.tables, database.views = tables, views
-            databases.append(database)
+    databases = [database for database in catalog.databases if _restrict(database, selection)]
     refuse_chosen(catalog.unreadable, databases, lambda name: _chosen(name, selection))
     kept = {table.id for database in databases for table in database.tables} | {
         sequence.id for database in databases for sequence in database.sequences
@@ -69,6 +63,16 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
     if not databases:
         raise ConfigurationError("databases: the include and exclude patterns leave nothing of this backup")
     return Catalog(databases, catalog.roles, findings)
+
+
+def _restrict(database: Database, selection: Selection) -> bool:
+    """Keep the tables and views that were chosen; return whether the database is."""
+    tables = [table for table in database.tables if _chosen(_full_name(database, table), selection)]
+    views = [view for view in database.views if _chosen(_full_name(database, view), selection)]
+    chosen = bool(tables or views) or _chosen(database.name, selection)
+    if chosen:
+        database.tables, database.views = tables, views
+    return chosen
 
 
 def _holds_something(database: Database) -> bool:

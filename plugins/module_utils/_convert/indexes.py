@@ -179,36 +179,32 @@ def _report_hash(where: str, context: Context) -> None:
 def _create_forward(index: Index, table: Table, context: Context, where: str, step: str) -> None:
     columns = context.columns(table)
     parts = written_keys(index, columns)
-    has_expression = any(columns[part.column_id].inaccessible for part in parts)
-    plain = (
-        not index.predicate
-        and not has_expression
-        and not any(part.descending for part in parts)
-        and not index.created_explicitly
-    )
     keys = tuple(_key(part, index, table, context, where) for part in parts)
     predicate = _predicate(index, table, context, where)
-    included = tuple(
-        clip(columns[column_id].name)
-        for column_id in index.stored_column_ids
-        if columns[column_id].name != index.shard_column
-    )
+    stored = [columns[column_id] for column_id in index.stored_column_ids]
+    included = tuple(clip(column.name) for column in stored if column.name != index.shard_column)
     name = _claim(index, index.name, table, context)
     if index.shard_column:
         _report_hash(where, context)
-    if index.unique and not index.predicate and not has_expression and not included and _has_interval(parts, columns):
+    of_columns = not index.predicate and not any(columns[part.column_id].inaccessible for part in parts)
+    if index.unique and of_columns and not included and _has_interval(parts, columns):
         _create_interval_key(name, parts, table, context, where)
         context.index_names[table.id, index.id] = ("index", name)
         return
-    if index.unique and not index.predicate and not has_expression:
+    if index.unique and of_columns:
         _note_unique(parts, table, context)
-    if index.unique and plain and step == "index":
+    if index.unique and of_columns and step == "index" and _is_constraint(index, parts):
         _add(step, "unique_constraint", KeyDefinition("UNIQUE", _names(parts, columns), included), name, table, context)
         context.index_names[table.id, index.id] = ("constraint", name)
         return
     made = IndexDefinition(keys, index.unique, include=included, predicate=predicate)
     _add(step, "unique_index" if index.unique else "index", made, name, table, context)
     context.index_names[table.id, index.id] = ("index", name)
+
+
+def _is_constraint(index: Index, parts: list[IndexColumn]) -> bool:
+    """Whether a unique index over columns can be a constraint, which has no direction."""
+    return not index.created_explicitly and not any(part.descending for part in parts)
 
 
 def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:

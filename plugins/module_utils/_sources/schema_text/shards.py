@@ -30,13 +30,20 @@ def settle_shards(table: Table, full_name: str, builder: Builder) -> None:
     """
     buckets = {column.id: _buckets(column, builder) for column in table.columns}
     shards = {column.id: column for column in table.columns if buckets[column.id]}
-    if not shards:
-        return
-    indexes = [table.primary_index, *table.indexes]
-    for index in indexes:
+    if shards:
+        _settle_indexes(table, shards, buckets)
+        _omit_idle(table, shards, full_name, builder)
+
+
+def _settle_indexes(table: Table, shards: dict[int, Column], buckets: dict[int, int]) -> None:
+    for index in (table.primary_index, *table.indexes):
         column_id = index.columns[0].column_id
         if column_id in shards and not index.shard_column:
             index.shard_column, index.shard_buckets = shards[column_id].name, buckets[column_id]
+
+
+def _omit_idle(table: Table, shards: dict[int, Column], full_name: str, builder: Builder) -> None:
+    indexes = [table.primary_index, *table.indexes]
     used = {index.shard_column for index in indexes} | {
         column.name for column in table.columns if _is_needed(column, table)
     }
