@@ -20,13 +20,6 @@ options:
     type: list
     elements: str
     default: []
-  rename:
-    description:
-      - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
-      - A new name is bare, or full with the new names of what holds it.
-      - Views, defaults, checks and functions follow. What cannot follow is refused, or left out with a finding.
-    type: dict
-    default: {}
   merged_database:
     description:
       - The name of one database that all become schemas of. V(public) of the database C(shop) becomes C(shop), any other schema C(shop_<schema>).

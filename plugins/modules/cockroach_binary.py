@@ -17,6 +17,7 @@ description:
   - CockroachDB has a licence of its own, which its archive holds.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.cockroach_binary
 attributes:
   check_mode:
     support: full
@@ -25,26 +26,6 @@ attributes:
   idempotent:
     support: full
 options:
-  version:
-    description: The release, such as V(v24.3.5). Has no meaning with O(binary).
-    type: str
-    default: v24.3.5
-  mirror_url:
-    description:
-      - Where the release archives are. C(cockroach-<version>.<platform>.tgz) below it is fetched, and its C(.sha256sum) file unless O(sha256) is given.
-      - It may hold a login, C(https://user:password@host/path), which is never shown.
-    type: str
-    default: https://binaries.cockroachdb.com
-  archive:
-    description: A release archive on the host, to use instead of a download. Its checksum file C(.sha256sum) beside it is used where there is one.
-    type: path
-  binary:
-    description: A program on the host to use and no other, whatever its version is.
-    type: path
-  sha256:
-    description: The SHA-256 of the archive. Empty means the one in the checksum file beside the archive. Has no meaning with O(binary).
-    type: str
-    default: ""
   cache_dir:
     description: The directory of the cache. It needs room for the archive and its content, about 1 GiB a version.
     type: path
@@ -92,6 +73,7 @@ source:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_binary import (
     provide_binary,
 )
@@ -102,11 +84,7 @@ def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
-            version=dict(type="str", default="v24.3.5"),
-            mirror_url=dict(type="str", default="https://binaries.cockroachdb.com"),
-            archive=dict(type="path"),
-            binary=dict(type="path"),
-            sha256=dict(type="str", default=""),
+            **module_arguments("cockroach_binary"),
             cache_dir=dict(type="path", required=True),
             download=dict(type="bool", default=True),
         ),

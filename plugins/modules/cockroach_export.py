@@ -21,6 +21,7 @@ description:
   - A complete dump of the same source, selection and names is left as it is. One that was broken off goes on where it stopped, at the same moment.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.cockroach_export
   - nomos.cockroach_migrator.cockroach
   - nomos.cockroach_migrator.chosen
   - nomos.cockroach_migrator.export
@@ -33,14 +34,10 @@ attributes:
   idempotent:
     support: full
 options:
-  as_of:
-    description:
-      - The moment to read the data at, as C(AS OF SYSTEM TIME) takes it. Empty means now.
-      - CockroachDB keeps old rows for C(gc.ttlseconds) only. An export has to end before. See O(gc_check).
-    type: str
-    default: ""
   kind:
-    description: What the dump says of its source. V(restore) is a backup that was restored into a temporary CockroachDB.
+    description:
+      - What the dump says of its source. V(restore) is a backup that was restored into a temporary CockroachDB.
+      - O(gc_check) has no effect with V(restore).
     type: str
     choices: [cluster, restore]
     default: cluster
@@ -66,13 +63,6 @@ options:
       - V(false) adds a finding that says so.
     type: bool
     default: true
-  gc_check:
-    description:
-      - Whether to stop, before rows are read, when the export is estimated to last longer than the cluster keeps the rows of its moment.
-      - This compares C(gc.ttlseconds) of the tables' zone configurations with the number of their rows. It is not done for O(kind=restore).
-    type: bool
-    default: true
-    version_added: 1.3.0
   object_numbers:
     description:
       - The C(object_numbers) of M(nomos.cockroach_migrator.cockroach_restore), for O(kind=restore) and O(conversion_policies) with C(object_identifiers=text).
@@ -145,6 +135,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.e
     ExportRequest,
     export_cluster,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Finding, from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
@@ -193,16 +184,15 @@ def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
+            **module_arguments("cockroach_export"),
             **_ansible_module.cockroach_arguments(),
             **_ansible_module.log_arguments(),
             **_ansible_module.export_arguments(),
-            as_of=dict(type="str", default=""),
             kind=dict(type="str", choices=["cluster", "restore"], default="cluster"),
             source_id=dict(type="str", default=""),
             locations=dict(type="list", elements="str", default=[]),
             findings=dict(type="list", elements="dict", default=[]),
             grants_restored=dict(type="bool", default=True),
-            gc_check=dict(type="bool", default=True),
             object_numbers=dict(type="list", elements="list", default=[]),
         ),
         supports_check_mode=True,

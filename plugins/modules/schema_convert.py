@@ -19,6 +19,7 @@ description:
   - The text does not hold rows, the values of sequences, owners and grants, so use a backup or a running cluster to move a whole database.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.schema_convert
 attributes:
   check_mode:
     support: full
@@ -66,14 +67,6 @@ options:
     type: str
     choices: [create, skip]
     default: create
-  conversion_policies:
-    description:
-      - What becomes of things that have two counterparts in PostgreSQL. The first choice of each key is the default.
-      - V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger),
-        V(row_ttl) is V(finding) or V(job). What each does stands in the collection's README.
-    type: dict
-    version_added: 1.2.0
-    default: {}
 seealso:
   - module: nomos.cockroach_migrator.backup_export
   - module: nomos.cockroach_migrator.cockroach_export
@@ -125,6 +118,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
     read_source,
     write_files,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
@@ -151,6 +145,7 @@ def main() -> None:
     """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
+            **module_arguments("schema_convert"),
             src=dict(type="path"),
             text=dict(type="str", no_log=False),
             database=dict(type="str", default=""),
@@ -159,7 +154,6 @@ def main() -> None:
             icu=dict(type="bool", default=True),
             extensions=dict(type="list", elements="str", default=[]),
             grants=dict(type="str", choices=["create", "skip"], default="create"),
-            conversion_policies=dict(type="dict", default={}),
         ),
         required_one_of=[("src", "text")],
         mutually_exclusive=[("src", "text")],

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings, settings_check
 
 GOOD = {"migration_source": "backup", "s3_backup_path": "s3://backups/nightly"}
 
@@ -21,75 +21,75 @@ OLDER_TOOL = {
 
 def problem(**values) -> str:
     """Return the only problem of the values."""
-    found = settings.check_values({**GOOD, **values})
+    found = settings_check.check_values({**GOOD, **values})
     assert len(found) == 1, found
     return found[0]
 
 
 @pytest.mark.parametrize(("name", "nearest"), [("postgres_pasword", "postgres_password"), ("s3_backup_pth", "s3_backup_path"), ("POSTGRES_HOST", "postgres_host"), ("database", "databases")])
 def test_mistyped_name(name, nearest):
-    [line] = settings.unknown_keys([name], [], [])
+    [line] = settings_check.unknown_keys([name], [], [])
     assert name in line and f"did you mean {nearest}?" in line
 
 
 def test_unknown_name_without_a_near_one():
-    assert settings.unknown_keys(["zzz"], [], []) == ["the variable zzz is not known"]
+    assert settings_check.unknown_keys(["zzz"], [], []) == ["the variable zzz is not known"]
 
 
 def test_names_for_something_else_pass():
-    assert settings.unknown_keys(["ansible_user", "vault_secret", "rehearsal_port", *settings.BY_NAME], ["nginx_port", "group_names"], ["rehearsal_port"]) == []
+    assert settings_check.unknown_keys(["ansible_user", "vault_secret", "rehearsal_port", *settings.BY_NAME], ["nginx_port", "group_names"], ["rehearsal_port"]) == []
 
 
 def test_inventory_names_are_refused_only_when_very_near():
-    [line] = settings.unknown_keys([], ["postgres_pasword", "http_port"], [])
-    assert "postgres_pasword" in line and settings.IGNORED in line
+    [line] = settings_check.unknown_keys([], ["postgres_pasword", "http_port"], [])
+    assert "postgres_pasword" in line and settings_check.IGNORED in line
 
 
 def test_good_values():
-    assert settings.check_values(GOOD) == []
-    assert settings.check_values({**GOOD, "s3_backup_path": ["file:///full", "s3://bucket/incremental"], "postgres_port": "5432", "databases": {"include": ["a"]}}) == []
+    assert settings_check.check_values(GOOD) == []
+    assert settings_check.check_values({**GOOD, "s3_backup_path": ["file:///full", "s3://bucket/incremental"], "postgres_port": "5432", "databases": {"include": ["a"]}}) == []
 
 
 def test_config_of_the_older_tool():
-    assert settings.unknown_keys(OLDER_TOOL, [], []) == []
-    assert settings.check_values(OLDER_TOOL) == []
-    assert settings.check_values({**OLDER_TOOL, "migration_source": "backup"}) == []
+    assert settings_check.unknown_keys(OLDER_TOOL, [], []) == []
+    assert settings_check.check_values(OLDER_TOOL) == []
+    assert settings_check.check_values({**OLDER_TOOL, "migration_source": "backup"}) == []
 
 
 def test_older_tools_sample_is_refused_by_name():
     placeholders = {"aws_access_key_id": "YOUR_AWS_ACCESS_KEY_ID", "aws_secret_access_key": "YOUR_AWS_SECRET_ACCESS_KEY", "postgres_password": "YOUR_POSTGRES_PASSWORD"}
-    found = " ".join(settings.check_values({**OLDER_TOOL, **placeholders, "s3_backup_path": "s3://mybucket/mybackupfolder"}))
+    found = " ".join(settings_check.check_values({**OLDER_TOOL, **placeholders, "s3_backup_path": "s3://mybucket/mybackupfolder"}))
     for name in [*placeholders, "s3_backup_path"]:
         assert f"{name} still holds the sample's placeholder" in found
 
 
 def test_backup_path_is_needed_unless_a_cluster_is_read():
     for source in ("restore", "backup"):
-        assert settings.check_values({"migration_source": source})[0].startswith("s3_backup_path is not set")
-    assert settings.check_values({"migration_source": "cluster", "certs_dir": "/certs"}) == []
+        assert settings_check.check_values({"migration_source": source})[0].startswith("s3_backup_path is not set")
+    assert settings_check.check_values({"migration_source": "cluster", "certs_dir": "/certs"}) == []
 
 
 def test_locations_that_only_cockroachdb_reads():
-    assert settings.check_values({"s3_backup_path": "gs://bucket/nightly?AUTH=implicit"}) == []
-    line = settings.check_values({"migration_source": "backup", "s3_backup_path": "gs://bucket/nightly?CREDENTIALS=c2VjcmV0"})[0]
+    assert settings_check.check_values({"s3_backup_path": "gs://bucket/nightly?AUTH=implicit"}) == []
+    line = settings_check.check_values({"migration_source": "backup", "s3_backup_path": "gs://bucket/nightly?CREDENTIALS=c2VjcmV0"})[0]
     assert "migration_source: restore" in line and "c2VjcmV0" not in line
 
 
 def test_cluster_is_verified_unless_cockroach_sslmode_says_otherwise():
     """insecure_mode, which the older tool set, is about the temporary node."""
     for insecure in ({}, {"insecure_mode": True}, {"insecure_mode": False}):
-        [line] = settings.check_values({"migration_source": "cluster", **insecure})
+        [line] = settings_check.check_values({"migration_source": "cluster", **insecure})
         assert line.startswith("certs_dir is empty") and "cockroach_sslmode: verify-full" in line and "disable" in line and "clear text" in line
-    assert settings.check_values({"migration_source": "cluster", "cockroach_url": "postgresql://h:26257/?sslmode=verify-full"}) == []
+    assert settings_check.check_values({"migration_source": "cluster", "cockroach_url": "postgresql://h:26257/?sslmode=verify-full"}) == []
     for mode in ("disable", "require"):
-        assert settings.check_values({"migration_source": "cluster", "cockroach_sslmode": mode}) == []
-    assert "cockroach_sslmode" in settings.check_values({"migration_source": "cluster", "cockroach_sslmode": "none"})[0]
+        assert settings_check.check_values({"migration_source": "cluster", "cockroach_sslmode": mode}) == []
+    assert "cockroach_sslmode" in settings_check.check_values({"migration_source": "cluster", "cockroach_sslmode": "none"})[0]
 
 
 def test_options_of_restore():
-    assert "everything" in settings.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["everything"]})[0]
-    assert settings.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["views"]}) == []
-    assert "list of URIs" in settings.check_values({"s3_backup_path": "s3://b/p", "kms_uris": "aws:///key"})[0]
+    assert "everything" in settings_check.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["everything"]})[0]
+    assert settings_check.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["views"]}) == []
+    assert "list of URIs" in settings_check.check_values({"s3_backup_path": "s3://b/p", "kms_uris": "aws:///key"})[0]
 
 
 @pytest.mark.parametrize("path", ["nightly", "ftp://host/x", "s3:/bucket", "s3://key:secret@bucket/x"])
@@ -114,8 +114,8 @@ def test_bad_values(values):
 
 
 def test_selection():
-    assert settings.selection("shop") == (["shop"], [])
-    assert settings.selection(["a", "b"]) == (["a", "b"], [])
-    assert settings.selection({"exclude": "x"}) == ([], ["x"])
+    assert settings_check.selection("shop") == (["shop"], [])
+    assert settings_check.selection(["a", "b"]) == (["a", "b"], [])
+    assert settings_check.selection({"exclude": "x"}) == ([], ["x"])
     with pytest.raises(ConfigurationError):
-        settings.selection([1])
+        settings_check.selection([1])
