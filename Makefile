@@ -2,42 +2,60 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 
 PYTHON ?= python3
-VENV := $(CURDIR)/.venv
+VENV := .venv
+# Targets below the checkout have relative names; an absolute name means the same one.
+override VENV := $(patsubst $(CURDIR)/%,%,$(VENV))
 BIN := $(VENV)/bin
-NODE := $(CURDIR)/.cache/node
+NODE := .cache/node
+# Another release of ansible-core than the pinned one, in a virtual environment of its own: make CORE=2.21 VENV=.venv-2.21 unit
+CORE :=
+CONSTRAINTS := $(if $(CORE),$(VENV)/constraints.txt,tests/constraints.txt)
+COLLECTION := .collections/ansible_collections/nomos/cockroach_migrator
+DOCSITE := .cache/docsite
+# What is written by hand, or at least read by somebody who follows its links.
+MARKDOWN = $(filter-out CHANGELOG.md,$(wildcard *.md docs/*.md roles/*/README.md tests/*.md .github/*.md))
 # PostgreSQL refuses to run as root, so that an unprivileged user has to be able to reach the demo.
 DEMO_DIR := $(shell if [ "$$(id -u)" != 0 ] || setpriv --reuid=nobody --clear-groups test -x '$(CURDIR)'; then echo '$(CURDIR)/.demo'; else echo /var/tmp/cockroach_migrator-demo; fi)
 MOLECULE_DIR := $(DEMO_DIR)-molecule
 # Tests run in an order of chance, which a seed repeats: make unit SEED=1
 SEED ?= $(shell date +%s)
+# More options of pytest: make unit ARGS='-k manifest -x'
+ARGS :=
 PYTEST := pytest -q -n 2 -rs -p randomly --randomly-seed=$(SEED)
 
-export PATH := $(BIN):$(PATH)
+export PATH := $(abspath $(BIN)):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration shared bench docs clean
+.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration shared bench docs generated docsite archive clean
+.PHONY: lint-ruff lint-mypy lint-imports lint-ansible lint-docs lint-generated lint-links
 .DEFAULT_GOAL := demo
+
+# The absolute names of the same targets.
+$(CURDIR)/%: % ;
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.x" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo-installed: requirements.txt tests/requirements-demo.txt tests/constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --requirement tests/requirements-demo.txt --constraint tests/constraints.txt
+$(VENV)/constraints.txt: tests/constraints.txt | $(BIN)/python
+	sed 's/^ansible-core==.*/ansible-core==$(CORE).*/' $< > $@
+
+$(VENV)/.demo-installed: requirements.txt tests/requirements-demo.txt $(CONSTRAINTS) | $(BIN)/python
+	$(BIN)/pip install --quiet --requirement tests/requirements-demo.txt --constraint $(CONSTRAINTS)
 	@touch $@
 
 $(VENV)/.test-installed: tests/requirements.txt $(VENV)/.demo-installed
-	$(BIN)/pip install --quiet --requirement tests/requirements.txt --constraint tests/constraints.txt
+	$(BIN)/pip install --quiet --requirement tests/requirements.txt --constraint $(CONSTRAINTS)
 	@touch $@
 
 # Runs from a checkout find the collection through this link.
-.collections/ansible_collections/nomos/cockroach_migrator:
+$(COLLECTION):
 	@mkdir -p $(@D)
 	@ln -sfn ../../.. $@
 
-demo: $(VENV)/.demo-installed .collections/ansible_collections/nomos/cockroach_migrator
+demo: $(VENV)/.demo-installed $(COLLECTION)
 	ansible-playbook playbooks/demo.yml -e demo_directory=$(DEMO_DIR)
 	ansible-playbook migrate.yml -e @$(DEMO_DIR)/vars.yml
 	@echo
@@ -58,45 +76,85 @@ system-packages:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql-postgis
 
-lint: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
+# .pre-commit-config.yaml runs the same targets.
+lint: lint-ruff lint-mypy lint-imports lint-ansible lint-docs lint-generated lint-links
+
+lint-ruff: $(VENV)/.test-installed
 	ruff check .
+	ruff format --check .
+
+lint-mypy: $(VENV)/.test-installed $(COLLECTION)
 	mypy
+
+# The contracts are in pyproject.toml.
+lint-imports: $(VENV)/.test-installed $(COLLECTION)
+	PYTHONPATH=.collections lint-imports --no-cache
+
+lint-ansible: $(VENV)/.test-installed $(COLLECTION)
 	ansible-lint --profile production --offline
-	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .collections/ansible_collections/nomos/cockroach_migrator
+
+lint-docs: $(VENV)/.test-installed $(COLLECTION)
+	antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck $(COLLECTION)
 	antsibull-changelog lint
+
+lint-generated: $(VENV)/.demo-installed $(COLLECTION)
 	$(BIN)/python tools/generate_docs.py --check
 
-unit: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
-	$(PYTEST) tests/unit
+# Links to files and headings, without the network.
+lint-links: | $(NODE)/.installed
+	@if test -e $(NODE)/.installed; then $(NODE)/node_modules/.bin/remark --no-config --no-stdout --frail --quiet \
+		--use $(CURDIR)/$(NODE)/node_modules/remark-validate-links/index.js=repository:false $(MARKDOWN); fi
+
+unit: $(VENV)/.test-installed $(COLLECTION)
+	$(PYTEST) $(ARGS) tests/unit
 
 sanity: $(VENV)/.test-installed
-	VENV=$(VENV) tests/run_ansible_test.sh sanity --local --python $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	VENV=$(abspath $(VENV)) tests/run_ansible_test.sh sanity --local --python $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 # Hosts that ran are asserted in verify.yml: molecule passes without any.
 molecule: export MOLECULE_DEMO_DIRECTORY := $(MOLECULE_DIR)
 molecule: export MOLECULE_EPHEMERAL_DIRECTORY := $(MOLECULE_DIR)/ephemeral
 molecule: export MOLECULE_GLOB := molecule/*/molecule.yml
-molecule: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
+molecule: $(VENV)/.test-installed $(COLLECTION)
 	rm -rf $(MOLECULE_DIR)
 	molecule -c molecule/config.yml test --all
 	rm -rf $(MOLECULE_DIR)
 
-integration: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator | $(NODE)/node_modules/.bin/s3rver
-	$(PYTEST) tests/integration
+integration: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
+	$(PYTEST) $(ARGS) tests/integration
 
 # Only the tests with the large fixtures, which developers and CI have beside the checkout; `make test` has them too where they are.
-shared: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator | $(NODE)/node_modules/.bin/s3rver
-	$(PYTEST) -m shared tests/unit tests/integration
+shared: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
+	$(PYTEST) -m shared $(ARGS) tests/unit tests/integration
 
-# A second S3 server for the tests, one that refuses wrong keys. Without Node its tests are skipped, saying so.
-$(NODE)/node_modules/.bin/s3rver:
-	@if command -v npm > /dev/null; then npm install --silent --no-audit --no-fund --prefix $(NODE) s3rver@3.7.1; else echo "npm is missing: the tests with s3rver are skipped"; fi
+# Tools from the npm registry: a second S3 server for the tests, one that refuses wrong keys, and the check of links.
+# Without npm what needs them is skipped, saying so.
+$(NODE)/.installed:
+	@if command -v npm > /dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix $(NODE) s3rver@3.7.1 remark-cli@12.0.1 remark-validate-links@13.1.0 && touch $@; \
+	else echo "npm is missing: links are not checked, and the tests with s3rver are skipped"; fi
 
-bench: $(VENV)/.test-installed .collections/ansible_collections/nomos/cockroach_migrator
+bench: $(VENV)/.test-installed $(COLLECTION)
 	$(BIN)/python tests/benchmark/tpcc.py
 
-docs: $(VENV)/.demo-installed .collections/ansible_collections/nomos/cockroach_migrator
+docs: generated docsite
+
+# The tables, samples and pages that are made from the code.
+generated: $(VENV)/.demo-installed $(COLLECTION)
 	$(BIN)/python tools/generate_docs.py
+
+# The pages and the reference of modules, roles and filters as one site.
+docsite: $(VENV)/.test-installed $(COLLECTION)
+	rm -rf $(DOCSITE)
+	mkdir -p -m 755 $(DOCSITE)/source/reference
+	antsibull-docs collection --use-current --squash-hierarchy --fail-on-error --dest-dir $(DOCSITE)/source/reference nomos.cockroach_migrator
+	cp -R tools/docsite/index.rst *.md docs $(DOCSITE)/source
+	sphinx-build --quiet --fail-on-warning -c tools/docsite $(DOCSITE)/source $(DOCSITE)/html
+	@echo "The site: $(DOCSITE)/html/index.html"
+
+# What ansible-galaxy installs and Galaxy takes.
+archive: $(VENV)/.demo-installed
+	ansible-galaxy collection build --force --output-path .cache/archive
 
 clean: demo-stop
 	rm -rf $(DEMO_DIR) $(MOLECULE_DIR) $(VENV) .cache .collections .pytest_cache .mypy_cache .ruff_cache .ansible

@@ -82,6 +82,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import value_policies
@@ -122,7 +123,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    needs = libraries.for_locations(module.params["locations"]) + libraries.WRITE_DUMP
+    needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
     log = _ansible_module.migration_log(module, "backup_export")
     _ansible_module.run(module, needs, lambda: export(module, log), log)
 

@@ -70,6 +70,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.overview import overview
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
@@ -94,7 +95,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    needs = libraries.for_locations(module.params["locations"]) + libraries.WRITE_DUMP
+    needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
     _ansible_module.run(module, needs, lambda: look(module))
 
 

@@ -159,12 +159,12 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _a
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
     restore_backup,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore_statement import SKIPS
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
 def main() -> None:
@@ -191,7 +191,7 @@ def main() -> None:
     module.no_log_values.update(request.secrets())
     log = _ansible_module.migration_log(module, "restore")
     needs = {
-        *libraries.for_locations(request.locations + request.incremental_location),
+        *libraries_for(request.locations + request.incremental_location),
         "psycopg2",
         "sqlglot",
         "tenacity",

@@ -14,7 +14,9 @@ import pytest
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 FOLDERS = ("changelogs", "docs", "meta", "playbooks", "plugins", "roles")
-FILES = ("CHANGELOG.md", "LICENSE", "README.md", "migrate.yml", "requirements.txt")
+FILES = (
+    "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "MAINTAINERS", "README.md", "SECURITY.md", "migrate.yml", "requirements.txt",
+)
 STRAY = (
     ".cache/x", ".demo/vars.yml", ".venv/bin/python", ".collections/x/y", ".ansible/z", "tests/output/junit.xml", "vars.yml", "vars_production.yml",
     "inventory.yml", "migration_vars.yml", "migration_config.json", "nomos-cockroach_migrator-1.0.0.tar.gz", "plugins/modules/__pycache__/x.pyc", "changelogs/.plugin-cache.yaml", "roles/.swp",

@@ -36,7 +36,7 @@ def rows_of(dump) -> int:
 def test_a_killed_export_goes_on(location, tmp_path):
     dump = tmp_path / "dump"
     program = (
-        "import sys; sys.path[:0] = sys.argv[3:]; from journey import export; from ansible_collections.nomos.cockroach_migrator.plugins.module_utils.backup import export as e\n"
+        "import sys; sys.path[:0] = sys.argv[3:]; from journey import export; from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export import export_backup as e\n"
         "import time; write = e._write_chunk\n"
         "def slow(*arguments):\n    time.sleep(0.5); return write(*arguments)\n"
         "e._write_chunk = slow; export([sys.argv[1]], sys.argv[2])\n"

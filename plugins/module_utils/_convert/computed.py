@@ -46,6 +46,11 @@ def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = 
         ]
 
 
+def columns_read(column: Column) -> set[str]:
+    """Return the names of the columns that a computed column's expression reads."""
+    return expressions.column_names(column.computed, f"the computed column {column.name}")
+
+
 def fit_to_server(
     database: Database, features: ServerFeatures, options: ConvertOptions
 ) -> tuple[Database, list[Finding]]:

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import DefaultPrivileges, Grant
 from .._model.names import quote
-from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
 from .context import Context
 from .definitions import EVERYBODY, DefaultPrivilege
 from .grants import allowed, split_privileges

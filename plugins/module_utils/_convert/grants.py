@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Optional
 
+from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Grant, Role, Schema
 from .._model.names import clip, quote
-from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
 from .context import Context
 from .database_commands import on_database
 from .definitions import EVERYBODY, Definition, Owner, Privileges

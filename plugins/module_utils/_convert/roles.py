@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Role
 from .._model.names import literal, quote
-from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
 from .server_features import ConvertOptions, ServerFeatures
 from .statements import Conversion
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from .._errors import UnsupportedError
+from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Table
 from .._model.names import clip, quote
-from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
 from . import expressions
 from .context import Context
 from .definitions import Existence, PolicyDefinition

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._sources.descriptors.catalog_of_descriptors import BUILT_IN_ROLES
+from .built_in_roles import BUILT_IN_ROLES
 from .catalog import Database
 from .names import clip
 

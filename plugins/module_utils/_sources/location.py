@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .._errors import ConfigurationError
+from .._system import libraries
 
 S3 = "s3"
 FILE = "file"
@@ -37,6 +39,13 @@ def scheme_of(text: str) -> str:
         return FILE
     scheme, separator, _rest = text.partition(":")
     return scheme.lower() if separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) else ""
+
+
+def libraries_for(locations: Iterable[str]) -> tuple[str, ...]:
+    """Return the libraries that read these backup locations: boto3 and tenacity only where one is in S3."""
+    return libraries.READ_BACKUP + (
+        libraries.READ_S3 if any(scheme_of(location) == S3 for location in locations) else ()
+    )
 
 
 def has_parameters(text: str) -> bool:

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterable
 
 from .._errors import ConfigurationError
-from .._sources.location import S3, scheme_of
 
 PACKAGES = {
     "boto3": "boto3",
@@ -31,11 +30,6 @@ READ_S3 = ("boto3", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "xxhash", "zstandard")
 WRITE_DUMP = ("sqlglot", "zstandard")
 LOAD = ("psycopg2", "sqlglot", "zstandard")
-
-
-def for_locations(locations: Iterable[str]) -> tuple[str, ...]:
-    """Return what reading these backup locations needs: boto3 and tenacity only where one is in S3."""
-    return READ_BACKUP + (READ_S3 if any(scheme_of(location) == S3 for location in locations) else ())
 
 
 def missing(names: Iterable[str]) -> list[str]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Callable, Optional, TypeVar
 
-from .._convert.expressions import column_names
 from .._formats.encoding import ValueProblem, replacing
 from .._model.catalog import Column, Table
 from .._model.stored_columns import computed_columns
@@ -40,8 +39,10 @@ class Change:
 class ProblemRows:
     """What happened to a table's rows with problems since the last ``take``."""
 
-    def __init__(self, table: Table, policies: ValuePolicies) -> None:
+    def __init__(self, table: Table, policies: ValuePolicies, columns_read: Callable[[Column], set[str]]) -> None:
+        """``columns_read`` tells which columns a computed one reads."""
         self.policies = policies
+        self._columns_read = columns_read
         primary = {part.column_id for part in table.primary_index.columns}
         self.never_null = {column.id for column in table.columns if not column.nullable} | primary
         self._table = table
@@ -53,9 +54,7 @@ class ProblemRows:
         """The stored computed column whose value proves a column's, by the column's id; empty where none does."""
         made = computed_columns(self._table)
         # A computed one proves itself.
-        named = {
-            computed.id: column_names(computed.computed, f"the computed column {computed.name}") for computed in made
-        }
+        named = {computed.id: self._columns_read(computed) for computed in made}
         return {
             column.id: next((item.name for item in made if item.id == column.id or column.name in named[item.id]), "")
             for column in self._table.columns

@@ -19,6 +19,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import (
     Location,
+    libraries_for,
     parse_location,
     without_secrets,
 )
@@ -64,8 +65,8 @@ def test_what_is_refused(text):
 def test_another_spelling_of_s3_is_refused_where_boto3_is_missing_too(monkeypatch):
     monkeypatch.setattr(libraries, "missing", lambda names: sorted(set(names) & {"boto3"}))
     with pytest.raises(ConfigurationError, match="boto3"):
-        libraries.require(libraries.for_locations(["s3://bucket/x"]))
-    libraries.require(libraries.for_locations(["s3a://bucket/x"]))
+        libraries.require(libraries_for(["s3://bucket/x"]))
+    libraries.require(libraries_for(["s3a://bucket/x"]))
     with pytest.raises(ConfigurationError, match="write s3://bucket/prefix"):
         open_storage("s3a://bucket/x", StorageOptions())
 

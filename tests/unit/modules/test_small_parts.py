@@ -30,6 +30,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.re
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server import postgres_binaries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import ledger
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.host import check_host
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
@@ -44,7 +45,7 @@ def test_missing_library_is_named_with_the_command(monkeypatch):
 
 
 def test_boto3_is_needed_for_s3_only():
-    assert "boto3" in libraries.for_locations(["s3://b/p"]) and "boto3" not in libraries.for_locations(["file:///b"])
+    assert "boto3" in libraries_for(["s3://b/p"]) and "boto3" not in libraries_for(["file:///b"])
 
 
 def test_log_lines(tmp_path):

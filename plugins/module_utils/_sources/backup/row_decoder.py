@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+from ..._convert.computed import columns_read
 from ..._errors import UnsupportedError
 from ..._model.catalog import Column, Family, Table, UserType
 from ..._model.stored_columns import computed_columns, loaded_columns
@@ -76,7 +77,7 @@ def build_row_decoder(
     key_readers = _key_readers(table, forms, name)
     loaded, computed = loaded_columns(table), computed_columns(table)
     loaded_ids, computed_ids = [column.id for column in loaded], [column.id for column in computed]
-    problems = ProblemRows(table, policies)
+    problems = ProblemRows(table, policies, columns_read)
     general = GeneralRows(name, table, families, forms, key_readers, loaded_ids, computed_ids, problems)
     layout = RowLayout(table, families, loaded_ids, computed_ids, forms, key_readers, general)
     return RowDecoder(layout, _outputs(loaded, forms), _outputs(computed, forms), problems)

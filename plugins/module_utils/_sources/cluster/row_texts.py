@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Optional
 
+from ..._convert.computed import columns_read
 from ..._errors import MigrationError, UnsupportedError
 from ..._formats.encoding import ValueProblem
 from ..._model.catalog import Column, SqlType
@@ -49,7 +50,7 @@ class RowTexts:
 
     def __init__(self, source: TableSource, policies: ValuePolicies = STOP_ALL) -> None:
         self._name = source.name
-        self.problems = ProblemRows(source.table, policies)
+        self.problems = ProblemRows(source.table, policies, columns_read)
         """What happened to rows with values that PostgreSQL cannot hold."""
         loaded, computed = loaded_columns(source.table), computed_columns(source.table)
         self._columns = [_column_texts(column, source) for column in (*loaded, *computed)]

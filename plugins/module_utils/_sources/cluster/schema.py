@@ -22,11 +22,11 @@ from ..._values.value_policies import STOP_ALL, ValuePolicies
 from ..descriptors.catalog_of_descriptors import build_catalog, system_tables
 from ..descriptors.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, add_leftovers
 from ..descriptors.cluster_tables import CLUSTER_TABLES, apply_cluster_tables
-from ..restore.cockroach_server import TEMPORARY_SETTINGS
 from .row_security import is_admin
 from .row_stream import TableReader
 from .row_texts import Row, RowTexts
 from .sql_connection import are_internals_closed, cockroach_message
+from .temporary_settings import TEMPORARY_SETTINGS
 
 
 class ClosedSystemTablesError(CockroachError):

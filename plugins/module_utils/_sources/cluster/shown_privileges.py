@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Database, Finding, Grant, Role
-from ..descriptors.catalog_of_descriptors import BUILT_IN_ROLES
 from ..descriptors.cluster_tables import Row, text_array
 
 _TRUE = ("t", "true")

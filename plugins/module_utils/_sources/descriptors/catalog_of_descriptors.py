@@ -10,6 +10,7 @@ from typing import Any, Optional, TypeVar, Union
 
 from ..._errors import CorruptBackupError, UnsupportedError
 from ..._formats import protobuf
+from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import (
     Catalog,
     Database,
@@ -35,7 +36,6 @@ from .sql_types import read_type
 from .table_descriptor import old_foreign_key, read_index_foreign_keys, read_sequence, read_table, read_view
 
 SYSTEM_DATABASE_ID = 1
-BUILT_IN_ROLES = frozenset(("root", "admin", "node", "public"))
 _PUBLIC_SCHEMA_ID = 29
 _TABLE, _DATABASE, _TYPE, _SCHEMA, _FUNCTION = 1, 2, 3, 4, 5
 _STATES = {0: "public", 1: "being added", 2: "dropped", 3: "offline"}

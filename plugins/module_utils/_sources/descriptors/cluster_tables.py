@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Database, Finding, Role, Table, View
-from .catalog_of_descriptors import BUILT_IN_ROLES
 
 CLUSTER_TABLES = ("comments", "users", "role_members", "role_options", "database_role_settings")
 """The system tables that are read."""

@@ -31,6 +31,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._errors import CockroachError, ConfigurationError
 from ..cluster.sql_connection import CockroachParameters, cockroach_message, connect, server_version
+from ..cluster.temporary_settings import NODE_SETTINGS
 from .certificates import check_certificates, make_certificates
 from .processes import STOP_SECONDS, NodeProcess, find_node, stop_node
 
@@ -43,19 +44,6 @@ _POLL_SECONDS = 0.2
 _LONGEST_REASON = 800
 _LAST_PORT = 65535
 _EXIT_DISK_FULL = 10
-
-_SETTINGS = {
-    "diagnostics.reporting.enabled": "false",
-    # A moment stays readable behind gc.ttlseconds: nobody writes here, so that nothing is collected. Source:
-    # pkg/kv/kvserver/replica.go.
-    "kv.gc_ttl.strict_enforcement.enabled": "false",
-    "sql.stats.automatic_collection.enabled": "false",
-    "timeseries.storage.enabled": "false",
-}
-TEMPORARY_SETTINGS = frozenset((*_SETTINGS, "jobs.registry.interval.adopt", "jobs.scheduler.enabled"))
-"""What a throw-away node and a restore into it set, whatever the source had."""
-"""Cluster settings of a throw-away node: it calls nobody, and neither samples the restored tables nor records its own
-metrics."""
 
 _KEPT_ENVIRONMENT = (
     "HOME",
@@ -178,7 +166,7 @@ def apply_settings(connection: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SHOW ALL CLUSTER SETTINGS")
             present = {row[0]: row[1] for row in cursor.fetchall()}
-            for name, value in _SETTINGS.items():
+            for name, value in NODE_SETTINGS.items():
                 if present.get(name, value) != value:
                     cursor.execute(f"SET CLUSTER SETTING {name} = {value}")
     except psycopg2.Error as error:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Optional
 
 from ..._errors import ConfigurationError
+from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Role
-from ..descriptors.catalog_of_descriptors import BUILT_IN_ROLES
 from . import parsing
 from .alterations import alter
 from .comments import read_comment

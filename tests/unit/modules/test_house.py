@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""The house around the code: one list of linters, one name for each test file, requirements that ansible-builder finds."""
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+
+import yaml
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
+
+
+def targets_of(target: str) -> list[str]:
+    """Return what a target of the Makefile depends on."""
+    (line,) = re.findall(rf"^{target}:(.*)$", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    return line.split()
+
+
+def test_pre_commit_runs_what_make_lint_runs():
+    (repository,) = yaml.safe_load((CHECKOUT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [hook["entry"].split() for hook in repository["hooks"]] == [["make", target] for target in targets_of("lint")]
+
+
+def test_every_linter_is_a_target_of_make_lint():
+    text = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    assert set(re.findall(r"^(lint-\w+):", text, re.MULTILINE)) == set(targets_of("lint"))
+
+
+def test_no_two_test_files_have_one_name():
+    names = [path.name for path in (CHECKOUT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_targets_of_make_have_relative_and_absolute_names():
+    for name in (".venv/.test-installed", f"{CHECKOUT}/.venv/.test-installed"):
+        for venv in (".venv", f"{CHECKOUT}/.venv"):
+            subprocess.run(["make", "-C", CHECKOUT, "--dry-run", f"VENV={venv}", name], check=True, capture_output=True)
+    elsewhere = "/nowhere/.venv/.test-installed"
+    subprocess.run(["make", "-C", CHECKOUT, "--dry-run", "VENV=/nowhere/.venv", elsewhere], check=True, capture_output=True)
+
+
+def test_ansible_builder_finds_the_requirements():
+    """The form is that of docs.ansible.com/projects/builder, "Collection-level dependencies"."""
+    declared = yaml.safe_load((CHECKOUT / "meta" / "execution-environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    assert declared["python"] == "requirements.txt"
+    for name in declared.values():
+        lines = (CHECKOUT / name).read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if not line.startswith("#")]
