@@ -58,10 +58,10 @@ def _hint(name: str, names: list[str]) -> str:
 
 
 def deprecations(names: Iterable[str]) -> list[str]:
-    """Return a sentence for each name that another one has replaced."""
+    """Return a sentence for each deprecated name of a setting."""
     given = set(names)
     return [
-        f"The variable {old} is called {setting.name} now."
+        f"The name {old} for the variable {setting.name} is deprecated."
         for setting in SETTINGS
         for old in setting.deprecated_names
         if old in given

@@ -56,6 +56,40 @@ def test_config_of_the_older_tool():
     assert settings_check.check_values({**OLDER_TOOL, "migration_source": "backup"}) == []
 
 
+def test_a_deprecated_name_is_the_setting():
+    assert settings_check.unknown_keys(["chunk_size"], ["chunk_size"], []) == []
+    assert settings_check.deprecations({"chunk_size": 5, "parallelism": 1}) == ["The name chunk_size for the variable chunk_rows is deprecated."]
+    assert settings_check.deprecations({"chunk_rows": 5}) == []
+    assert problem(chunk_size=0).startswith("chunk_size is 0, it has to be a whole number")
+    assert problem(chunk_size=5, chunk_rows=6) == "chunk_rows and chunk_size are names of the same setting: set only chunk_rows"
+    assert problem(chunk_size="many", chunk_rows="").startswith("chunk_size is 'many'")
+
+
+def test_no_name_of_a_setting_is_taken_twice():
+    names = [name for setting in settings.SETTINGS for name in setting.names]
+    assert sorted(names) == sorted(set(names))
+    variables = [setting.role_variable(role) for setting in settings.SETTINGS for role in setting.roles]
+    assert sorted(variables) == sorted(set(variables))
+    options = [(module.partition(".")[0], setting.module_option(module.partition(".")[0])) for setting in settings.SETTINGS for module in setting.modules]
+    assert sorted(options) == sorted(set(options))
+
+
+def test_arguments_of_a_module():
+    arguments = settings.module_arguments("postgres_import")
+    assert arguments["login_port"] == {"type": "int", "no_log": False, "default": 5432}
+    assert arguments["login_password"]["no_log"] and arguments["connect_params"]["no_log"]
+    assert "default" not in arguments["ca_cert"] and arguments["ca_cert"]["aliases"] == ["ssl_rootcert"]
+    assert "default" not in arguments["ssl_mode"] and "verify-full" in arguments["ssl_mode"]["choices"]
+    assert "dump_dir" not in arguments
+
+
+def test_a_description_without_markup():
+    assert settings.plain("With O(database_layout=schemas), V(public) of C(shop).") == "With database_layout: schemas, public of shop."
+    assert settings.plain("O(aws_region)", "`") == "`aws_region`"
+    [line] = settings_check.check_values({"migration_source": "backup"})
+    assert "s3://bucket/prefix" in line and "C(" not in line
+
+
 def test_older_tools_sample_is_refused_by_name():
     placeholders = {"aws_access_key_id": "YOUR_AWS_ACCESS_KEY_ID", "aws_secret_access_key": "YOUR_AWS_SECRET_ACCESS_KEY", "postgres_password": "YOUR_POSTGRES_PASSWORD"}
     found = " ".join(settings_check.check_values({**OLDER_TOOL, **placeholders, "s3_backup_path": "s3://mybucket/mybackupfolder"}))
@@ -104,7 +138,7 @@ def test_url_parameters_are_named_without_their_values():
 
 
 @pytest.mark.parametrize("values", [
-    {"postgres_port": "many"}, {"postgres_port": 70000}, {"chunk_size": 0}, {"do_cleanup": "maybe"}, {"grants": "all"}, {"databases": {"only": ["a"]}},
+    {"postgres_port": "many"}, {"postgres_port": 70000}, {"chunk_rows": 0}, {"do_cleanup": "maybe"}, {"grants": "all"}, {"databases": {"only": ["a"]}},
     {"rename": ["a"]}, {"rename": {"a": ""}}, {"database_layout": "schema"}, {"database_layout": "schemas"}, {"merged_database": "one"}, {"content": "rows"},
     {"temp_dir": "relative"}, {"aws_access_key_id": "AKIA"}, {"postgres_version": "new"},
     {"conversion_policies": ["row_ttl"]}, {"conversion_policies": {"unique_rowid": "sequence"}}, {"conversion_policies": {"rowid": "function"}},
