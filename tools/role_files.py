@@ -45,7 +45,9 @@ def module_options() -> dict[str, dict[str, dict]]:
     names = [f"{COLLECTION}.{path.stem}" for path in sorted((CHECKOUT / "plugins" / "modules").glob("*.py"))]
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections")}
     command = [sys.executable, "-m", "ansible", "doc", "--json", *names]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        sys.exit(f"ansible-doc cannot read the documentation of the modules: {result.stderr}")
     return {name.split(".")[-1]: found["doc"]["options"] for name, found in json.loads(result.stdout).items()}
 
 

@@ -14,7 +14,7 @@ attributes:
   check_mode:
     description: Can run in C(check_mode) and return the changed status without changing anything.
   diff_mode:
-    description: Returns what has changed in C(diff) mode.
+    description: Returns details of what has changed in diff mode.
   idempotent:
     description: When run twice with the same arguments, the second run changes nothing.
 """
@@ -24,10 +24,10 @@ options: {}
 attributes:
   check_mode:
     support: full
-    details: This reads only.
+    details: The module only reads.
   diff_mode:
     support: N/A
-    details: This changes nothing.
+    details: The module changes nothing.
   idempotent:
     support: full
 """

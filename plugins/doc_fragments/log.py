@@ -11,6 +11,6 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   log_file:
-    description: A file to which events and progress are appended, one a line. Its directory has to exist. Nothing is written in check mode.
+    description: A file to which events and progress are appended, one line each. Its directory has to exist. Nothing is written in check mode.
     type: path
 """

@@ -12,12 +12,12 @@ class ModuleDocFragment:
 options:
   result_file:
     description:
-      - A file that keeps as JSON how it ended the last time, for M(nomos.cockroach_migrator.migration_state) and
+      - A file that records the last result as JSON, for M(nomos.cockroach_migrator.migration_state) and
         M(nomos.cockroach_migrator.migration_report).
       - Nothing is written in check mode.
     type: path
   run:
-    description: The name of the run that this is part of, kept in O(result_file). A report says which run has verified, unless it is the report's own.
+    description: The name of the run, recorded in O(result_file). The report says which run has verified a target, unless it is the run of the report.
     version_added: 1.3.0
     type: str
     default: ""

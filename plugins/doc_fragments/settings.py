@@ -62,18 +62,18 @@ options:
     description: 'What the export does with values that PostgreSQL cannot hold. The value is a mapping from kinds of
       values to V(stop), which is the default, V(replace), V(null) or V(reject), such as V({zero_character: replace,
       length: reject}). The kinds are V(zero_character), V(invalid_utf8), V(length), V(decimal_scale), V(decimal_range),
-      V(real_range), V(timestamp_range), V(interval_range), V(json_number), V(json_depth); the collection''s page C(docs/value-policies.md)
-      describes them. Changed values are findings, and rejected rows are imported into the table C(cockroach_migrator.rejects).
-      A dump records its policies; other policies need another dump.'
+      V(real_range), V(timestamp_range), V(interval_range), V(json_number), V(json_depth). The collection''s page C(docs/value-policies.md)
+      explains each kind. Changed values are findings, and rejected rows are imported into the table C(cockroach_migrator.rejects).
+      A dump records its policies. Other policies need another dump.'
     type: dict
     version_added: 1.1.0
     default: {}
   conversion_policies:
-    description: 'How objects are converted that PostgreSQL offers two counterparts for. The value is a mapping such
-      as V({unique_rowid: function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers)
-      is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job); the
-      first choice is the default, and the collection''s page C(docs/conversion.md) describes them. A dump records its
-      choices, which its import and verification follow; other choices need another dump.'
+    description: 'What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as V({unique_rowid:
+      function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid)
+      or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job). The first choice
+      is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records its choices,
+      which its import and verification follow. Other choices need another dump.'
     type: dict
     version_added: 1.2.0
     default: {}
@@ -186,17 +186,17 @@ options:
     description: 'What the export does with values that PostgreSQL cannot hold. The value is a mapping from kinds of
       values to V(stop), which is the default, V(replace), V(null) or V(reject), such as V({zero_character: replace,
       length: reject}). The kinds are V(zero_character), V(invalid_utf8), V(length), V(decimal_scale), V(decimal_range),
-      V(real_range), V(timestamp_range), V(interval_range), V(json_number), V(json_depth); the collection''s page C(docs/value-policies.md)
-      describes them. Changed values are findings, and rejected rows are imported into the table C(cockroach_migrator.rejects).
-      A dump records its policies; other policies need another dump.'
+      V(real_range), V(timestamp_range), V(interval_range), V(json_number), V(json_depth). The collection''s page C(docs/value-policies.md)
+      explains each kind. Changed values are findings, and rejected rows are imported into the table C(cockroach_migrator.rejects).
+      A dump records its policies. Other policies need another dump.'
     type: dict
     default: {}
   conversion_policies:
-    description: 'How objects are converted that PostgreSQL offers two counterparts for. The value is a mapping such
-      as V({unique_rowid: function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers)
-      is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job); the
-      first choice is the default, and the collection''s page C(docs/conversion.md) describes them. A dump records its
-      choices, which its import and verification follow; other choices need another dump.'
+    description: 'What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as V({unique_rowid:
+      function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid)
+      or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job). The first choice
+      is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records its choices,
+      which its import and verification follow. Other choices need another dump.'
     type: dict
     version_added: 1.2.0
     default: {}
@@ -652,11 +652,11 @@ options:
     SCHEMA_CONVERT = r"""
 options:
   conversion_policies:
-    description: 'How objects are converted that PostgreSQL offers two counterparts for. The value is a mapping such
-      as V({unique_rowid: function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers)
-      is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job); the
-      first choice is the default, and the collection''s page C(docs/conversion.md) describes them. A dump records its
-      choices, which its import and verification follow; other choices need another dump.'
+    description: 'What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as V({unique_rowid:
+      function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid)
+      or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job). The first choice
+      is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records its choices,
+      which its import and verification follow. Other choices need another dump.'
     type: dict
     version_added: 1.2.0
     default: {}

@@ -12,8 +12,9 @@ class ModuleDocFragment:
 options:
   locations:
     description:
-      - Where the backup is.
-      - One C(s3://bucket/prefix) or C(file:///directory) of a backup collection, or a full backup's directory followed by its incrementals in order.
+      - The locations of the backup.
+      - This is one C(s3://bucket/prefix) or C(file:///directory) of a backup collection, or a full backup's directory followed by its incremental
+        backups in order.
     type: list
     elements: str
     required: true

@@ -25,7 +25,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look into a backup with the keys of a file
+- name: Read a backup's table of contents with the keys of a file
   nomos.cockroach_migrator.backup_info:
     locations: [s3://backups/nightly]
     aws_access_key_id: "{{ keys.access_key_id }}"

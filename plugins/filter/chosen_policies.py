@@ -28,7 +28,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Say what is converted otherwise than by default
+- name: Show the choices that are not the defaults
   ansible.builtin.debug:
     msg: "{{ {'unique_rowid': 'function', 'row_ttl': 'finding'} | nomos.cockroach_migrator.chosen_policies }}"
 """

@@ -15,7 +15,7 @@ short_description: Tell which local directory a CockroachDB node needs to read a
 version_added: 1.1.0
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 description:
-  - Returns the nearest directory above all C(file://) locations, for C(--external-io-dir). Empty when none of the locations is local.
+  - Returns the nearest directory above all C(file://) locations, for C(--external-io-dir). Empty if none of the locations is local.
 options:
   _input:
     description: The locations of a backup.

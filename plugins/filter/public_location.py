@@ -8,7 +8,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 
 DOCUMENTATION = r"""
 name: public_location
-short_description: Take the secrets off a backup's location
+short_description: Remove the secrets from a backup's location
 version_added: 1.1.0
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 description:
@@ -21,14 +21,14 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Say where the backup is
+- name: Show where the backup is
   ansible.builtin.debug:
     msg: "{{ backup_location | nomos.cockroach_migrator.public_location }}"
 """
 
 RETURN = r"""
 _value:
-  description: The location, which may be shown.
+  description: The location without secrets.
   type: str
 """
 

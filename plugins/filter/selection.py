@@ -17,7 +17,7 @@ short_description: Read the patterns of databases and tables
 version_added: 1.0.0
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 description:
-  - Brings the forms that patterns may be given in into one.
+  - Converts all forms in which patterns may be given to one form.
 options:
   _input:
     description: One pattern, a list of patterns to include, or a mapping with the lists C(include) and C(exclude).

@@ -24,14 +24,14 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Say which targets there are
+- name: Show the targets
   ansible.builtin.debug:
     msg: "{{ groups.migration_targets | map('extract', hostvars) | map('nomos.cockroach_migrator.target_name') | list }}"
 """
 
 RETURN = r"""
 _value:
-  description: The name.
+  description: The name of the target.
   type: str
 """
 

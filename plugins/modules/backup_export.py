@@ -11,9 +11,10 @@ short_description: Export a CockroachDB backup into a dump directory
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Reads a CockroachDB backup's own files and writes a dump, rows as PostgreSQL's COPY text in compressed chunks and the schema as a catalog and as SQL.
+  - Reads a CockroachDB backup's own files and writes a dump. The rows become PostgreSQL's COPY text in compressed chunks, the schema becomes a
+    catalog and SQL.
   - Proves that all bytes that the backup's manifest lists were read.
-  - A complete dump of the same backup, selection and names is left as it is. One that was broken off goes on where it stopped.
+  - A complete dump of the same backup, selection and names is not written again. An interrupted export goes on where it stopped.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.settings.backup_export
@@ -67,7 +68,7 @@ rows:
   returned: success, except for what would be exported in check mode
   type: int
 seconds:
-  description: How long it took.
+  description: The seconds that the export took.
   returned: success, except for what would be exported in check mode
   type: float
 """

@@ -11,7 +11,7 @@ short_description: Describe a CockroachDB backup
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Reads the manifests of a CockroachDB backup, its own files, and returns what it holds. Needs no CockroachDB.
+  - Reads the manifests of a CockroachDB backup and returns what the backup holds. No CockroachDB is needed.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
@@ -24,36 +24,36 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look into a backup
+- name: Read a backup's table of contents
   nomos.cockroach_migrator.backup_info:
     locations: [s3://backups/nightly]
   register: backup
 
-- name: Show the moment of its data
+- name: Show the time of its data
   ansible.builtin.debug:
     msg: "{{ backup.info.end_time }}"
 """
 
 RETURN = r"""
 info:
-  description: What the backup is, with its layers, their formats and sizes, its cluster and the moment of its data.
+  description: The backup's layers with their formats and sizes, its cluster and the time of its data.
   returned: success
   type: dict
 databases:
-  description: The databases in it, with the full names of their tables.
+  description: The databases in the backup, with the full names of their tables.
   returned: success
   type: list
   elements: dict
   sample: [{name: shop, tables: [public.customers]}]
 expected:
   description:
-    - What a target would get of what is chosen, under its names in PostgreSQL, for M(nomos.cockroach_migrator.postgres_preflight). Of each database its
+    - What the chosen objects would be in a target, under their names in PostgreSQL, for M(nomos.cockroach_migrator.postgres_preflight). Each database has
       C(name), C(schemas), C(relations), C(types), C(owners) and C(grantees).
   returned: success
   type: list
   elements: dict
 stored_bytes:
-  description: The size of the data files.
+  description: The size of the backup's data files in bytes.
   returned: success
   type: int
 findings:

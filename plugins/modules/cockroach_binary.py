@@ -11,10 +11,10 @@ short_description: Provide the program cockroach of one version
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.1.0
 description:
-  - Finds the program C(cockroach) - a given one, one in the cache, in a local archive - or downloads a release archive for this host.
-  - A download is compared with its SHA-256, unpacked safely, tried out, and kept in a cache that later runs reuse.
-  - Works on Linux and macOS, x86-64 and arm64; on Windows inside WSL2. Proxies come from the environment (E(https_proxy), E(no_proxy)).
-  - CockroachDB has a licence of its own, which its archive holds.
+  - Finds the program C(cockroach) at O(binary), in the cache or in a local archive, or downloads a release archive for this host.
+  - A downloaded archive is compared with its SHA-256 and unpacked. Its program is run once, and kept in a cache that later runs use.
+  - Works on Linux and macOS, on x86-64 and arm64. On Windows it works inside WSL2. Proxies come from the environment (E(https_proxy), E(no_proxy)).
+  - CockroachDB has a licence of its own, which is in its archive.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.settings.cockroach_binary
@@ -27,7 +27,7 @@ attributes:
     support: full
 options:
   cache_dir:
-    description: The directory of the cache. It needs room for the archive and its content, about 1 GiB a version.
+    description: The directory of the cache. It needs room for the archive and its content, about 1 GiB for each version.
     type: path
     required: true
   download:
@@ -43,7 +43,7 @@ EXAMPLES = r"""
     cache_dir: /var/cache/cockroach_migrator
   register: cockroach
 
-- name: Provide it on a host without a way out
+- name: Provide CockroachDB on a host without access to the internet
   nomos.cockroach_migrator.cockroach_binary:
     version: v24.3.5
     archive: /srv/archives/cockroach-v24.3.5.linux-amd64.tgz
@@ -53,19 +53,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 binary:
-  description: The path of the program. Empty in check mode when it would be unpacked or downloaded.
+  description: The path of the program. Empty in check mode if it would be unpacked or downloaded.
   returned: success
   type: str
 version:
-  description: The release that it is.
+  description: The release of the program.
   returned: success
   type: str
 library_dir:
-  description: The directory of the spatial libraries (GEOS) that came with it. Empty when there are none.
+  description: The directory of the spatial libraries (GEOS) of the release. Empty if there are none.
   returned: success
   type: str
 source:
-  description: Where it comes from, one of V(given), V(cache), V(archive), V(download).
+  description: Where the program comes from, one of V(given), V(cache), V(archive), V(download).
   returned: success
   type: str
 """

@@ -11,14 +11,14 @@ short_description: Export a running CockroachDB into a dump directory
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.1.0
 description:
-  - Reads a CockroachDB over SQL at one moment and writes the same dump as M(nomos.cockroach_migrator.backup_export).
-  - Reads the schema from the descriptors and the rows in ranges of the primary keys, by COPY where the server has it.
-  - From v25.4 on it turns C(allow_unsafe_internals) on for its own sessions, which CockroachDB audits. Where the system tables stay closed to a member of
-    the role admin all the same, the schema is read from C(SHOW CREATE), with a finding that says what that does not tell.
+  - Reads a CockroachDB over SQL as of one time and writes the same dump as M(nomos.cockroach_migrator.backup_export).
+  - The schema is read from the descriptors, the rows are read in ranges of the primary keys, by COPY if the server has it.
+  - From v25.4 on the module's sessions set C(allow_unsafe_internals), which CockroachDB audits. If the system tables stay closed to a member of the role
+    admin all the same, the schema is read from C(SHOW CREATE), with a finding that lists what cannot be read there.
   - Stops when row-level security (v25.2 and later) could hide rows from the user.
-  - Makes sure that there is room for the dump before it writes.
-  - Proves that as many rows were read as CockroachDB counts.
-  - A complete dump of the same source, selection and names is left as it is. One that was broken off goes on where it stopped, at the same moment.
+  - Checks that there is room for the dump before it writes.
+  - Fails unless as many rows were read as CockroachDB counts.
+  - A complete dump of the same source, selection and names is not written again. An interrupted export goes on where it stopped, as of the same time.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.settings.cockroach_export
@@ -36,24 +36,25 @@ attributes:
 options:
   kind:
     description:
-      - What the dump says of its source. V(restore) is a backup that was restored into a temporary CockroachDB.
+      - The kind of source that is recorded in the dump. V(restore) is a backup that was restored into a temporary CockroachDB.
       - O(gc_check) has no effect with V(restore).
     type: str
     choices: [cluster, restore]
     default: cluster
   source_id:
     description:
-      - What names the content for O(kind=restore), such as the backup's cluster id and time, so that a new temporary CockroachDB counts as the same source.
+      - The id of the content for O(kind=restore), made from the backup's cluster id and time for example, so that a new temporary CockroachDB counts
+        as the same source.
       - Empty means the cluster's own id.
     type: str
     default: ""
   locations:
-    description: Where the data comes from, for the report. Without secrets.
+    description: The locations of the backup, without secrets, for the report.
     type: list
     elements: str
     default: []
   findings:
-    description: What M(nomos.cockroach_migrator.cockroach_restore) found, for the report.
+    description: The findings of M(nomos.cockroach_migrator.cockroach_restore), for the report.
     type: list
     elements: dict
     default: []
@@ -65,8 +66,9 @@ options:
     default: true
   object_numbers:
     description:
-      - The C(object_numbers) of M(nomos.cockroach_migrator.cockroach_restore), for O(kind=restore) and O(conversion_policies) with C(object_identifiers=text).
-      - Without them object identifiers of what was restored keep their numbers, with a finding.
+      - The C(object_numbers) of M(nomos.cockroach_migrator.cockroach_restore), for O(kind=restore) and O(conversion_policies) with
+        C(object_identifiers=text).
+      - Without them the object identifiers of restored objects keep their numbers, with a finding.
     type: list
     elements: list
     default: []
@@ -96,11 +98,11 @@ dump_dir:
   returned: success
   type: str
 as_of:
-  description: The moment of the data, as a decimal timestamp of CockroachDB.
+  description: The time of the data, as a decimal timestamp of CockroachDB.
   returned: success
   type: str
 end_time:
-  description: The same moment as a UTC time.
+  description: The same time in UTC.
   returned: success, except for what would be exported in check mode
   type: str
 databases:
@@ -121,7 +123,7 @@ rows:
   returned: success, except for what would be exported in check mode
   type: int
 seconds:
-  description: How long it took.
+  description: The seconds that the export took.
   returned: success, except for what would be exported in check mode
   type: float
 """

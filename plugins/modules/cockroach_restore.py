@@ -11,11 +11,11 @@ short_description: Restore a CockroachDB backup into a temporary CockroachDB
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.1.0
 description:
-  - Restores a backup with CockroachDB's own RESTORE. A backup of a whole cluster goes as a whole into an empty CockroachDB; else the chosen databases or
-    tables are restored.
-  - RESTORE runs as a detached job that is waited for. It is cancelled when the time limit is over or the play is cancelled, and found again by a second run.
-  - Before it starts, the release of CockroachDB is compared with the backup's own manifest, where that can be read.
-  - After the restore of a whole cluster its schedules are switched off, and its backups, changefeeds and exports are cancelled here.
+  - Restores a backup with CockroachDB's own RESTORE. A backup of a whole cluster is restored as a whole into an empty CockroachDB. Of any other backup the
+    chosen databases or tables are restored.
+  - RESTORE runs as a detached job, and the module waits for it. The job is cancelled at the time limit or if the play is interrupted. A second run finds it.
+  - Before the restore, the release of CockroachDB is compared with the backup's own manifest, if that can be read.
+  - After the restore of a whole cluster, its schedules are paused, and its backups, changefeeds and exports are cancelled in the temporary CockroachDB.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.settings.cockroach_restore
@@ -31,27 +31,27 @@ attributes:
 options:
   locations:
     description:
-      - Where the backup is, one C(s3://bucket/prefix) or C(file:///directory) of a backup collection, or a full backup's directory followed by its
-        incrementals in order.
-      - Any other URI that CockroachDB knows reaches it as it is, with its parameters, such as C(gs://), C(azure-blob://), C(nodelocal://), C(userfile://),
+      - The locations of the backup. This is one C(s3://bucket/prefix) or C(file:///directory) of a backup collection, or a full backup's directory
+        followed by its incremental backups in order.
+      - Any other URI that CockroachDB knows is passed through with its parameters, such as C(gs://), C(azure-blob://), C(nodelocal://), C(userfile://),
         C(external://), or C(s3://) with parameters of its own. These parameters are never shown.
       - If the URIs name directories that BACKUP TO made, O(subdirectory) is empty.
     type: list
     elements: str
     required: true
   incremental_location:
-    description: Where the incrementals are when BACKUP was given an C(incremental_location).
+    description: The locations of the incremental backups, if BACKUP was given an C(incremental_location).
     type: list
     elements: str
     default: []
   aws_assume_role:
-    description: ARNs of the roles that CockroachDB assumes, in order. Needs v22.2 or later.
+    description: The ARNs of the roles that CockroachDB assumes, in order. This needs v22.2 or later.
     type: list
     elements: str
     default: []
   external_io_dir:
     description:
-      - The directory that the CockroachDB was started with for external files (C(--external-io-dir)), for local O(locations).
+      - The directory that CockroachDB was started with for external files (C(--external-io-dir)), for local O(locations).
       - Empty means the nearest directory above all of them.
     type: path
   include:
@@ -60,22 +60,22 @@ options:
     elements: str
     default: []
   exclude:
-    description: Patterns to leave out.
+    description: Patterns of databases and tables to exclude.
     type: list
     elements: str
     default: []
   options:
-    description: Options of RESTORE, for chosen tables that refer to something which is not restored.
+    description: Options of RESTORE, for chosen tables that refer to objects which are not restored.
     type: list
     elements: str
     choices: [skip_missing_foreign_keys, skip_missing_sequences, skip_missing_sequence_owners, skip_missing_views, skip_missing_udfs]
     default: []
   poll_interval:
-    description: Seconds between two looks at the job.
+    description: Seconds between two queries of the job's state.
     type: float
     default: 2.0
   state_file:
-    description: A file that keeps what was restored and the job's id, for a second run. Its directory is made.
+    description: A file that records what was restored and the job's id, for a second run. Its directory is created.
     type: path
     required: true
 requirements:
@@ -112,33 +112,33 @@ EXAMPLES = r"""
 
 RETURN = r"""
 job_id:
-  description: The id of the RESTORE job, of the last one when there were two. Empty in check mode.
+  description: The id of the RESTORE job, or of the last one if there were two. Empty in check mode.
   returned: success
   type: str
   sample: "1230405459825360897"
 coverage:
-  description: What was restored, V(cluster), V(database) or V(table).
+  description: The coverage of the restore, V(cluster), V(database) or V(table).
   returned: success
   type: str
 databases:
-  description: The databases that were restored, whole or in part.
+  description: The databases that were restored, completely or in part.
   returned: success
   type: list
   elements: str
 rows:
-  description: Their rows as CockroachDB counts them in the backup, over all its layers.
+  description: The number of rows as CockroachDB counts them in the backup, over all its layers.
   returned: success
   type: int
 bytes:
-  description: Their size in the backup.
+  description: The size of the data in the backup in bytes.
   returned: success
   type: int
 seconds:
-  description: How long it took.
+  description: The seconds that the restore took.
   returned: success
   type: float
 findings:
-  description: What is worth knowing about the restore.
+  description: The findings about the restore.
   returned: success
   type: list
   elements: dict

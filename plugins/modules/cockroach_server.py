@@ -11,8 +11,8 @@ short_description: Run a temporary single-node CockroachDB
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.1.0
 description:
-  - Makes, starts, stops and removes a single-node CockroachDB of its own, on loopback only, to restore a backup into.
-  - The node is found again by its process and its store, so that a broken run leaves nothing behind that a second run does not use or remove.
+  - Creates, starts, stops and removes a temporary single-node CockroachDB, on loopback only, to restore a backup into.
+  - The node is found again by its process and its store, so that a second run uses or removes whatever an interrupted run left behind.
   - Diagnostics reporting, update checks and crash reports are off.
   - With V(0) as O(port) or O(http_port) the node takes any free port.
 extends_documentation_fragment:
@@ -29,13 +29,13 @@ attributes:
 options:
   state:
     description:
-      - V(started) makes the node where it is missing and starts it, V(stopped) lets it drain and end and keeps its data, V(absent) also removes its directory.
-      - A node that runs with other options than these is started anew, on the ports that it has.
+      - V(started) creates the node if it is missing and starts it. V(stopped) drains and stops it, and keeps its data. V(absent) also removes its directory.
+      - A node that runs with other options is restarted, on the same ports.
     type: str
     choices: [started, stopped, absent]
     default: started
   directory:
-    description: The node's own directory, for data, certificates and logs. It is made, and must not hold anything else.
+    description: The node's own directory, for data, certificates and logs. It is created if it is missing, and must not hold anything else.
     type: path
     required: true
   binary:
@@ -46,15 +46,15 @@ options:
     type: str
     default: ""
   external_io_dir:
-    description: The directory that C(nodelocal) locations are in. Empty means that the node reads no files of this host.
+    description: The directory below which C(nodelocal) locations are. Empty means that the node reads no files of this host.
     type: path
   spatial_libs:
-    description: The directory of CockroachDB's spatial libraries (C(libgeos)). Empty means where CockroachDB looks by itself.
+    description: The directory of CockroachDB's spatial libraries (C(libgeos)). Empty means the places where CockroachDB itself looks.
     type: path
   environment:
     description:
-      - Environment variables that the node gets besides a few harmless ones, such as the AWS variables for implicit authentication.
-      - They count when the node is started; a node that runs is not started anew for them.
+      - Further environment variables of the node, such as the AWS variables for implicit authentication.
+      - They take effect when the node is started. A running node is not restarted because of them.
     type: dict
     default: {}
 requirements:
@@ -70,7 +70,7 @@ EXAMPLES = r"""
     binary: /var/cache/cockroach_migrator/cockroach-v24.3.5/cockroach
   register: node
 
-- name: Remove it
+- name: Remove the temporary CockroachDB
   nomos.cockroach_migrator.cockroach_server:
     directory: /var/tmp/migration/cockroach
     state: absent
@@ -78,35 +78,35 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: The host to connect to. For a secure node a name that its certificate is valid for.
+  description: The host to connect to. For a secure node it is a name that the certificate is valid for.
   returned: when O(state=started)
   type: str
 port:
-  description: The SQL port. Another one than O(port) when that is taken.
+  description: The SQL port. It differs from O(port) if that port was in use.
   returned: when O(state=started)
   type: int
 http_port:
-  description: The port of the DB Console. Another one than O(http_port) when that is taken.
+  description: The port of the DB Console. It differs from O(http_port) if that port was in use.
   returned: when O(state=started)
   type: int
 pid:
-  description: The number of the process; 0 in check mode when the node would be started.
+  description: The process id. V(0) in check mode if the node would be started.
   returned: when O(state=started)
   type: int
 insecure:
-  description: Whether it runs without TLS.
+  description: Whether the node runs without TLS.
   returned: when O(state=started)
   type: bool
 certs_dir:
-  description: The directory of the certificates to connect with; empty for an insecure node.
+  description: The directory of the certificates to connect with. Empty for an insecure node.
   returned: when O(state=started)
   type: str
 log_dir:
-  description: The directory of its logs.
+  description: The directory of the node's logs.
   returned: when O(state=started)
   type: str
 version:
-  description: The release that runs, such as V(v24.3.5); empty in check mode when the node would be started.
+  description: The release that runs, such as V(v24.3.5). Empty in check mode if the node would be started.
   returned: when O(state=started)
   type: str
 """

@@ -11,9 +11,10 @@ short_description: Compare two dumps of the same data
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.1.0
 description:
-  - Compares what two sources made of the same data, the schemas as the SQL commands they become and every table by its rows and their checksum.
-  - How the rows are cut into chunks does not matter. The rows themselves are not read again, see M(nomos.cockroach_migrator.dump_validate).
-  - Owners and grants are not compared when one of the dumps is a restore that lost them. The result says so.
+  - Compares the dumps that two sources made of the same data. Schemas are compared by the SQL commands that they become, tables by their number of
+    rows and row checksum.
+  - The chunks may differ. The rows themselves are not read again; see M(nomos.cockroach_migrator.dump_validate).
+  - Owners and grants are not compared if one of the dumps comes from a restore that lost them. RV(not_compared) says so.
   - Fails when the dumps differ.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
@@ -24,7 +25,7 @@ options:
     type: path
     required: true
   second:
-    description: The directory of the other one.
+    description: The directory of the other dump.
     type: path
     required: true
 seealso:
@@ -33,7 +34,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Two ways have to give the same
+- name: Compare the dumps of a backup's files and of the restored backup
   nomos.cockroach_migrator.dump_compare:
     first: /var/lib/migration/dump-of-the-backup
     second: /var/lib/migration/dump-of-the-restored-backup
@@ -41,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 equal:
-  description: Whether they hold the same.
+  description: Whether both dumps hold the same.
   returned: always
   type: bool
 tables:
@@ -53,7 +54,7 @@ rows:
   returned: always
   type: int
 differences:
-  description: What differs, one line each.
+  description: The differences, one line each.
   returned: always
   type: list
   elements: str

@@ -11,8 +11,8 @@ short_description: Remove the rows of a dump
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Removes the chunks of a dump that has been verified in its target. Manifest, catalogs and SQL stay, for later runs and the report.
-  - A dump that has not been verified in a target is kept.
+  - Removes the chunks of a dump that has been verified in its targets. Manifest, catalogs and SQL are kept for later runs and for the report.
+  - The chunks of a dump that has not been verified in all its targets are kept.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
 attributes:
@@ -32,19 +32,19 @@ options:
     type: path
     required: true
   targets:
-    description: The targets, such as V(db.internal:5432), that have to be verified. The rows are kept unless all of them are.
+    description: The targets, such as V(db.internal:5432). The rows are kept unless all of them have been verified.
     type: list
     elements: str
     required: true
   state:
-    description: The rows are to be gone.
+    description: V(absent) removes the rows.
     type: str
     choices: [absent]
     default: absent
 """
 
 EXAMPLES = r"""
-- name: Remove what the target holds
+- name: Remove the rows that the target holds
   nomos.cockroach_migrator.dump_rows:
     dump_dir: /var/lib/migration/dump
     state_dir: /var/lib/migration/state
@@ -54,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 kept:
-  description: Why the rows are kept. Empty when they are gone or there never were any.
+  description: The reason why the rows are kept. Empty if they are removed or there never were any.
   returned: success
   type: str
 """

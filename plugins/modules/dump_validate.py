@@ -11,7 +11,7 @@ short_description: Validate the files of a dump
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Reads every chunk of a dump and compares its SHA-256, rows and row checksum with the dump's manifest. Missing and foreign files are named.
+  - Reads every chunk of a dump and compares its SHA-256, rows and row checksum with the dump's manifest. Missing and unexpected files are named.
   - Fails when anything differs.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
@@ -45,7 +45,7 @@ chunks:
   returned: success
   type: int
 rejected:
-  description: How many rows were put aside by the export.
+  description: How many rejected rows the dump has.
   returned: success
   type: int
 """

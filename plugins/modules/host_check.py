@@ -11,21 +11,21 @@ short_description: Check that a host can run a migration
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Looks for the Python packages, for a directory that belongs to the user and nobody else can write to, and for room on its file system.
+  - Checks that the Python packages are installed, that the directory belongs to the user and nobody else can write to it, and that its file system has room.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
 options:
   directory:
-    description: The directory of the migration; it may be missing still.
+    description: The directory of the migration. It may be missing.
     type: path
     required: true
   needed_bytes:
-    description: How much room it has to have.
+    description: The bytes that its file system must have free.
     type: int
     default: 0
   purpose:
-    description: What the room is for, in the message that there is not enough.
+    description: What the room is for. The message uses it if there is not enough.
     type: str
     default: the dump
     version_added: 1.3.0
@@ -40,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 free_bytes:
-  description: The room on the directory's file system.
+  description: The free bytes on the directory's file system.
   returned: success
   type: int
 """

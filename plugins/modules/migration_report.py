@@ -12,7 +12,7 @@ author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
   - Writes C(validation_report.txt) for people and C(report.json) for programs from the dump's manifest and the results of the phases.
-  - Each table has its rows, checksum and times, each finding its advice, and one line says the verdict.
+  - The report has a verdict in one line, the rows, checksum and times of each table, and each finding with its advice.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
 attributes:
@@ -32,15 +32,17 @@ options:
     type: path
     required: true
   state_dir:
-    description: The directory of the result files.
+    description: The directory of the phases' result files.
     type: path
     required: true
   failure:
-    description: Why the migration failed. Empty when it did not.
+    description: The reason why the migration failed. Empty if it did not fail.
     type: str
     default: ""
   run:
-    description: The name of the run that the report is of, as the modules of the phases were given it. What another run has verified is said to be so.
+    description:
+      - The name of this run, as in O(nomos.cockroach_migrator.postgres_verify#module:run). The report says which verifications were made by another
+        run.
     version_added: 1.3.0
     type: str
     default: ""
@@ -61,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verdict:
-  description: The one line that says whether the migration is complete and proved.
+  description: The line that says whether the migration is complete and proved.
   returned: success
   type: str
 verified:

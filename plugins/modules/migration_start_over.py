@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: migration_start_over
-short_description: Forget a migration so that it begins again
+short_description: Reset a migration so that it begins again
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.3.0
 description:
-  - Removes the results of the phases, and the dump.
-  - A complete dump that still has its rows is not removed but put aside, since they may be nowhere else.
-  - No target is touched. A target database of the migration has to be dropped by somebody, or is found to hold the import of its dump.
+  - Removes the dump and the results of the phases.
+  - A complete dump that still has its rows is renamed instead of removed, since the rows may be nowhere else.
+  - No target is touched. If a target database holds the import of an earlier dump, it has to be dropped by hand before the next import.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
 attributes:
@@ -29,11 +29,11 @@ options:
     type: path
     required: true
   state_dir:
-    description: The directory of the result files.
+    description: The directory of the phases' result files.
     type: path
     required: true
   moment:
-    description: What is added to the name of a dump that is put aside.
+    description: The suffix of the new name of a dump that is renamed, such as the current time.
     type: str
     required: true
 """
@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 kept:
-  description: Where the dump is now, if it had its rows. Empty if there was none, or if it was removed.
+  description: The new path of the dump, if it still had its rows. Empty if there was no dump, or if it was removed.
   returned: success
   type: str
 """

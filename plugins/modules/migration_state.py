@@ -11,7 +11,7 @@ short_description: Tell which phases of a migration are done
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Reads a dump's manifest and the result files of the phases.
+  - Reads a dump's manifest and the result files of the phases, and tells which phases are done.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
@@ -21,22 +21,22 @@ options:
     type: path
     required: true
   state_dir:
-    description: The directory of the result files.
+    description: The directory of the phases' result files.
     type: path
     required: true
   targets:
-    description: The targets, such as V(db.internal:5432). A phase of targets is done when it succeeded in all of them.
+    description: The targets, such as V(db.internal:5432). A phase that works on targets is done if it has succeeded on all of them.
     type: list
     elements: str
     default: []
   with_requirements:
-    description: Whether to tell what the schema uses of PostgreSQL, and how much room the rows take there. The schema is converted for it.
+    description: Whether to return RV(requires) and RV(loaded_bytes), for which the schema is converted.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Look what is done
+- name: Read which phases are done
   nomos.cockroach_migrator.migration_state:
     dump_dir: /var/lib/migration/dump
     state_dir: /var/lib/migration/state
@@ -49,21 +49,21 @@ complete:
   returned: success
   type: bool
 dump_id:
-  description: The id of the dump's content. Empty without a complete dump.
+  description: The id of the dump's content. Empty if there is no complete dump.
   returned: success
   type: str
 source_id:
-  description: What names the content of a dump that M(nomos.cockroach_migrator.cockroach_export) made. Empty for other dumps.
+  description: The id of the source of a dump that M(nomos.cockroach_migrator.cockroach_export) made. Empty for other dumps.
   returned: success
   type: str
 requires:
-  description: What the schema uses of PostgreSQL where it is there, V(icu) and the names of extensions. Empty without O(with_requirements).
+  description: What the schema uses if the server has it, V(icu) and names of extensions. Empty without O(with_requirements).
   returned: success
   type: list
   elements: str
 loaded_bytes:
   description:
-    - About how much room the dump's rows take in a PostgreSQL of their own, with indexes and write-ahead log.
+    - The estimated bytes that the dump's rows take in PostgreSQL, with indexes and write-ahead log.
     - V(0) without O(with_requirements).
   returned: success
   type: int
@@ -73,7 +73,7 @@ rows_removed:
   returned: success
   type: bool
 done:
-  description: For each phase whether it succeeded with this dump.
+  description: For each phase, whether it succeeded with this dump.
   returned: success
   type: dict
 """

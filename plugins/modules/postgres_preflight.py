@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: postgres_preflight
-short_description: Look at a target before anything is read or made
+short_description: Check a target before anything is read or created
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.3.0
 description:
-  - Logs in to the server and finds what an import would be refused for. Login, TLS, version, missing rights, databases of another owner or encoding, tables in
-    the way, extensions and roles that may not be made.
-  - What is known of the schema decides how much is found. Without O(expected) and without a dump in O(dump_dir) that is the server and the role.
-  - Changes nothing. Whether a role that is no superuser may create an extension is tried in a transaction that is rolled back.
+  - Logs in to the server and finds what an import would be refused for. This covers login, TLS, version, missing rights, databases of another owner
+    or encoding, tables that already exist, and extensions and roles that may not be created.
+  - How much is found depends on what is known of the schema. Without O(expected) and without a dump in O(dump_dir) only the server and the role are checked.
+  - Nothing is changed. Whether a role without superuser may create an extension is tried in a transaction that is rolled back.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
@@ -22,20 +22,20 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.connection
 options:
   dump_dir:
-    description: The directory of the dump, which may not be there yet.
+    description: The directory of the dump. It may be missing.
     type: path
   databases:
-    description: Names of the databases of the dump to look at. Empty means all.
+    description: Names of the databases of the dump to check. Empty means all.
     type: list
     elements: str
     default: []
   expected:
-    description: What is known before there is a dump, as M(nomos.cockroach_migrator.backup_info) returns it.
+    description: What is known before there is a dump, as returned by M(nomos.cockroach_migrator.backup_info).
     type: list
     elements: dict
     default: []
   on_problem:
-    description: Whether to fail when something is in the way, or only to return it.
+    description: V(fail) fails if there are problems. V(report) only returns them.
     type: str
     choices: [fail, report]
     default: fail
@@ -44,7 +44,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the target
+- name: Check the target
   nomos.cockroach_migrator.postgres_preflight:
     login_host: db.internal
     login_password: "{{ vault_postgres_password }}"
@@ -53,20 +53,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: What is in the way, each a line that names the thing and what to do.
+  description: What an import would be refused for. Each line names the object and what to do.
   returned: always
   type: list
   elements: str
 notes:
-  description: What the import would leave out or do otherwise.
+  description: What the import would omit or do differently.
   returned: always
   type: list
   elements: str
 server:
   description:
-    - What the server and the role are like, for a rehearsal. Its C(version) and C(major), the C(user) with C(superuser), C(createdb), C(createrole) and
+    - The properties of the server and the role, for a rehearsal. They are C(version) and C(major), the C(user) with C(superuser), C(createdb),
+      C(createrole) and
       C(may_become), C(roles), C(settings), C(extensions), C(creatable) extensions and C(databases).
-    - Empty when the server cannot be reached.
+    - Empty if the server cannot be reached.
   returned: always
   type: dict
 """

@@ -11,8 +11,8 @@ short_description: Run a throw-away PostgreSQL server
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Makes, starts, stops and removes a PostgreSQL server of its own, on loopback and a private socket, for rehearsals and demonstrations.
-  - PostgreSQL refuses to run as root. When the module runs as root, the server runs as an unprivileged user.
+  - Creates, starts, stops and removes a PostgreSQL server, on loopback and a private socket, for rehearsals and demonstrations.
+  - PostgreSQL refuses to run as root. If the module runs as root, the server runs as O(os_user).
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
 attributes:
@@ -25,12 +25,12 @@ attributes:
 options:
   state:
     description:
-      - V(started) makes the server where it is missing and starts it, V(stopped) stops it and keeps its data, V(absent) stops it and removes its data.
+      - V(started) creates the server if it is missing and starts it. V(stopped) stops it and keeps its data. V(absent) stops it and removes its data.
     type: str
     choices: [started, stopped, absent]
     default: started
   directory:
-    description: The server's own directory, for data, socket and log. It is made, and must not hold anything else.
+    description: The server's own directory, for data, socket and log. It is created if it is missing, and must not hold anything else.
     type: path
     required: true
   bin_dir:
@@ -45,27 +45,27 @@ options:
     type: str
     default: postgres
   password:
-    description: Its password. It is set anew at every start. Required for O(state=started).
+    description: The password of O(user). It is set at every start. Required for O(state=started).
     type: str
   database:
-    description: A database to make.
+    description: A database to create.
     type: str
     default: postgres
   like:
     description:
-      - Targets that a new server is to be like, as M(nomos.cockroach_migrator.postgres_preflight) returns their C(server).
-      - It gets a role with no more rights than all of them give, their roles and settings, and the databases that are there, with their locale and extensions
-        where they can be had. O(user) is not made then.
+      - Targets that a new server has to resemble, as M(nomos.cockroach_migrator.postgres_preflight) returns their C(server).
+      - The server gets a role with no more rights than all the targets give, their roles and settings, and the databases that exist there, with their
+        locale and extensions if they are available. O(user) is not created then.
     version_added: 1.3.0
     type: list
     elements: dict
     default: []
   durable:
-    description: Whether its data has to survive a crash of the host. A throw-away server is faster without.
+    description: Whether the server's data has to survive a crash of the host. A throw-away server is faster without that.
     type: bool
     default: false
   os_user:
-    description: The user that runs the server when the module runs as root. Empty means V(postgres) or, where there is none, V(nobody).
+    description: The user that runs the server when the module runs as root. Empty means V(postgres), or V(nobody) if there is no such user.
     type: str
     default: ""
 """
@@ -78,7 +78,7 @@ EXAMPLES = r"""
     port: 5433
     password: "{{ rehearsal_password }}"
 
-- name: Remove it
+- name: Remove the server
   nomos.cockroach_migrator.postgres_server:
     directory: /var/tmp/rehearsal
     bin_dir: /usr/lib/postgresql/17/bin
@@ -91,11 +91,11 @@ data_dir:
   returned: when O(state=started)
   type: str
 user:
-  description: The role to log in as, O(user) or with O(like) the one with the rights that it has on the targets. It has the same password.
+  description: The role to log in as. It is O(user), or with O(like) the role with the same rights as on the targets. Its password is O(password).
   returned: when O(state=started)
   type: str
 port:
-  description: The port it listens on. Another one than O(port) when that is taken.
+  description: The port that the server listens on. It differs from O(port) if that port was in use.
   returned: when O(state=started)
   type: int
 """

@@ -12,9 +12,9 @@ author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
   - Compares every table's rows and row checksum, computed by PostgreSQL from what it stored, with the dump's manifest.
-  - Counts the rows that the export put aside, in the table C(cockroach_migrator.rejects).
-  - Looks for every object of the dump's schema in PostgreSQL's catalog, and compares the sequences' values.
-  - Fails when anything differs, and returns all that was compared.
+  - Counts the rejected rows in the table C(cockroach_migrator.rejects).
+  - Compares every object of the dump's schema with PostgreSQL's catalog, and the values of the sequences.
+  - Fails if anything differs, and returns everything that was compared.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
@@ -45,23 +45,23 @@ EXAMPLES = r"""
 RETURN = r"""
 databases:
   description:
-    - By name each database with its tables, their rows and checksums wanted and found, and the objects that are missing or different.
-    - The module fails when anything differs, and returns this all the same.
-  returned: when it could look
+    - The databases by name, with their tables, the rows and checksums that were expected and found, and the objects that are missing or differ.
+    - The module returns this also if it fails because something differs.
+  returned: unless the comparison itself failed
   type: dict
 differences:
-  description: A line for each table and object that differs.
-  returned: when it could look
+  description: One line for each table and object that differs.
+  returned: unless the comparison itself failed
   type: list
   elements: str
   version_added: 1.3.0
 ok:
-  description: Whether everything is the same.
-  returned: when it could look
+  description: Whether nothing differs.
+  returned: unless the comparison itself failed
   type: bool
 seconds:
-  description: How long it took.
-  returned: when it could look
+  description: The seconds that the verification took.
+  returned: unless the comparison itself failed
   type: float
 """
 

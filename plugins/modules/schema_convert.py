@@ -14,9 +14,9 @@ description:
   - Reads the output of C(SHOW CREATE ALL SCHEMAS), C(SHOW CREATE ALL TYPES), C(SHOW CREATE ALL TABLES), C(SHOW CREATE ALL ROUTINES),
     C(SHOW CREATE ALL TRIGGERS), C(SHOW CREATE TABLE) and the like, of CockroachDB v20.1 to v26, and writes PostgreSQL's SQL. No CockroachDB is needed.
   - The text may be what psql prints (aligned, unaligned, expanded, CSV), what C(cockroach sql) prints (C(--format) table, tsv, csv, raw, records, sql),
-    or a file of SQL. The forms table and aligned spoil tabs and spaces at the end of lines inside of string constants; C(--format=raw) is exact.
-  - Whatever is changed, weakened or left out is a finding. A statement that is not understood is an error that names it and its line.
-  - The text does not hold rows, the values of sequences, owners and grants, so use a backup or a running cluster to move a whole database.
+    or a file of SQL. The forms table and aligned lose tabs, and spaces at the ends of lines, inside of string constants. C(--format=raw) is exact.
+  - Whatever is changed, weakened or omitted is a finding. A statement that is not understood is an error that names the statement and its line.
+  - The text holds no rows and no values of sequences, and owners and grants only if it has them. Use a backup or a running cluster to move a whole database.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.settings.schema_convert
@@ -32,19 +32,19 @@ options:
     description: A file on the host that holds the text, in UTF-8. One of O(src) and O(text) is required.
     type: path
   text:
-    description: The text itself. It is logged like any argument, so use O(src) for a text that holds passwords.
+    description: The text itself. It is logged like any argument. Use O(src) for a text that holds passwords.
     type: str
   database:
     description:
-      - The database that the text is of, for names in it and for findings.
+      - The name of the database that the text describes, for findings and for names without a database.
       - Empty means the one that the text creates or names, else V(defaultdb).
     type: str
     default: ""
   dest:
     description:
       - The directory for C(pre-data.sql) (types, sequences, tables), C(post-data.sql) (keys, indexes, constraints, views and so on) and C(findings.json).
-        It is made when it is not there.
-      - If the text is of several databases, the SQL of each goes into a directory of its own in it.
+        It is created if it is missing.
+      - If the text describes several databases, the SQL of each is written into a subdirectory of its own.
     type: path
     required: true
   postgres_version:
@@ -62,8 +62,8 @@ options:
     default: []
   grants:
     description:
-      - What becomes of C(GRANT), C(OWNER TO) and roles that the text holds. With V(create) C(roles.sql) makes the roles, which is to be run first where
-        they are missing; V(skip) leaves all out.
+      - What becomes of C(GRANT), C(OWNER TO) and roles in the text. With V(create) they are converted, and C(roles.sql) creates the roles. Run it
+        first if they are missing. V(skip) omits all of them.
     type: str
     choices: [create, skip]
     default: create
@@ -81,7 +81,7 @@ EXAMPLES = r"""
     extensions: [pg_trgm]
   register: schema
 
-- name: See what is not the same in PostgreSQL
+- name: Show what differs in PostgreSQL
   ansible.builtin.debug:
     var: schema.findings
 """
@@ -98,7 +98,7 @@ objects:
   type: dict
   sample: {databases: 1, schemas: 2, types: 1, sequences: 2, tables: 10, views: 3, functions: 0}
 findings:
-  description: What is changed, weakened or left out, with C(code), C(severity) (info, warning, error), C(object), C(message) and C(advice).
+  description: What is changed, weakened or omitted, with C(code), C(severity) (info, warning, error), C(object), C(message) and C(advice).
   returned: success
   type: list
   elements: dict

@@ -91,7 +91,8 @@ class CheckDefinition:
 
     def create(self, name: str, table: str) -> str:
         """Return ADD CONSTRAINT for a quoted name and table."""
-        return f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({self.expression}){'' if self.validated else ' NOT VALID'}"
+        state = "" if self.validated else " NOT VALID"
+        return f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({self.expression}){state}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ class ForeignKeyDefinition:
             f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY ({_names(self.columns)}) REFERENCES "
             f"{quote(*self.referenced)} "
             f"({_names(self.referenced_columns)}){' MATCH FULL' if self.match == 'FULL' else ''}"
-            f"{'' if self.on_delete == NO_ACTION else f' ON DELETE {self.on_delete}'}{'' if self.on_update == NO_ACTION else f' ON UPDATE {self.on_update}'}"
+            f"{'' if self.on_delete == NO_ACTION else f' ON DELETE {self.on_delete}'}"
+            f"{'' if self.on_update == NO_ACTION else f' ON UPDATE {self.on_update}'}"
             f"{'' if self.validated else ' NOT VALID'}"
         )
 
@@ -144,7 +146,8 @@ class ViewDefinition:
 
     def create(self, name: str) -> str:
         """Return CREATE VIEW for a quoted name."""
-        return f"CREATE {'MATERIALIZED VIEW' if self.materialized else 'VIEW'} {name} ({_names(self.columns)}) AS {self.query}"
+        kind = "MATERIALIZED VIEW" if self.materialized else "VIEW"
+        return f"CREATE {kind} {name} ({_names(self.columns)}) AS {self.query}"
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,8 @@ class DomainCheckDefinition:
 
     def create(self, name: str, domain: str) -> str:
         """Return ADD CONSTRAINT for a quoted name and domain."""
-        return f"ALTER DOMAIN {domain} ADD CONSTRAINT {name} CHECK ({self.expression}){'' if self.validated else ' NOT VALID'}"
+        state = "" if self.validated else " NOT VALID"
+        return f"ALTER DOMAIN {domain} ADD CONSTRAINT {name} CHECK ({self.expression}){state}"
 
 
 @dataclass(frozen=True)

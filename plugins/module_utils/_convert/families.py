@@ -17,28 +17,34 @@ except ImportError:  # named by libraries.missing()
     exp = None
 
 _RETURNS = {
-    "int": """length char_length character_length octet_length bit_length ascii strpos count row_number rank dense_rank ntile nextval currval lastval setval
-    array_length array_lower array_upper array_position cardinality array_ndims masklen family div_int get_bit get_byte jsonb_array_length
-    json_array_length unique_rowid unordered_unique_rowid width_bucket sum_int extract_duration levenshtein crc32c crc32ieee fnv32 fnv32a fnv64 fnv64a
-    num_nulls num_nonnulls bit_count regr_count pg_column_size pg_backend_pid vector_dims nlevel index""",
-    "float": """random pi sin cos tan cot asin acos atan atan2 sinh cosh tanh degrees radians cbrt extract date_part percent_rank cume_dist corr
-    covar_pop covar_samp regr_avgx regr_avgy regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy acosd acosh asind asinh atan2d atand atanh cosd
-    cotd sind tand similarity cosine_distance inner_product l1_distance l2_distance vector_norm ts_rank""",
-    "string": """lower upper concat concat_ws substr substring left right lpad rpad ltrim rtrim btrim trim initcap repeat replace reverse split_part translate
-    chr md5 sha1 sha224 sha256 sha384 sha512 to_hex encode format quote_ident quote_literal quote_nullable regexp_replace regexp_extract overlay host abbrev
-    text jsonb_typeof json_typeof json_extract_path_text jsonb_extract_path_text jsonb_pretty to_char strftime experimental_strftime string_agg
-    array_to_string current_user session_user current_database current_schema version timeofday current_setting from_uuid concat_agg
-    convert_from""",
+    "int": """length char_length character_length octet_length bit_length ascii strpos count row_number rank
+    dense_rank ntile nextval currval lastval setval array_length array_lower array_upper array_position
+    cardinality array_ndims masklen family div_int get_bit get_byte jsonb_array_length json_array_length
+    unique_rowid unordered_unique_rowid width_bucket sum_int extract_duration levenshtein crc32c crc32ieee fnv32
+    fnv32a fnv64 fnv64a num_nulls num_nonnulls bit_count regr_count pg_column_size pg_backend_pid vector_dims
+    nlevel index""",
+    "float": """random pi sin cos tan cot asin acos atan atan2 sinh cosh tanh degrees radians cbrt extract
+    date_part percent_rank cume_dist corr covar_pop covar_samp regr_avgx regr_avgy regr_intercept regr_r2
+    regr_slope regr_sxx regr_sxy regr_syy acosd acosh asind asinh atan2d atand atanh cosd cotd sind tand
+    similarity cosine_distance inner_product l1_distance l2_distance vector_norm ts_rank""",
+    "string": """lower upper concat concat_ws substr substring left right lpad rpad ltrim rtrim btrim trim
+    initcap repeat replace reverse split_part translate chr md5 sha1 sha224 sha256 sha384 sha512 to_hex encode
+    format quote_ident quote_literal quote_nullable regexp_replace regexp_extract overlay host abbrev text
+    jsonb_typeof json_typeof json_extract_path_text jsonb_extract_path_text jsonb_pretty to_char strftime
+    experimental_strftime string_agg array_to_string current_user session_user current_database current_schema
+    version timeofday current_setting from_uuid concat_agg convert_from""",
     "bytes": "decode uuid_v4 experimental_uuid_v4 to_uuid set_byte convert_to",
-    "bool": """isnan starts_with bool_and bool_or every json_valid isfinite like_escape not_like_escape ilike_escape not_ilike_escape similar_to_escape
-    not_similar_to_escape inet_same_family inet_contains_or_equals inet_contained_by_or_equals jsonb_exists_any jsonb_path_exists jsonb_path_match""",
-    "json": """to_json to_jsonb json_build_object jsonb_build_object json_build_array jsonb_build_array jsonb_set json_set jsonb_insert json_remove_path
-    json_extract_path jsonb_extract_path json_strip_nulls jsonb_strip_nulls json_agg jsonb_agg json_object_agg jsonb_object_agg row_to_json array_to_json
-    json_object jsonb_object jsonb_path_query jsonb_path_query_array jsonb_path_query_first""",
+    "bool": """isnan starts_with bool_and bool_or every json_valid isfinite like_escape not_like_escape
+    ilike_escape not_ilike_escape similar_to_escape not_similar_to_escape inet_same_family
+    inet_contains_or_equals inet_contained_by_or_equals jsonb_exists_any jsonb_path_exists jsonb_path_match""",
+    "json": """to_json to_jsonb json_build_object jsonb_build_object json_build_array jsonb_build_array
+    jsonb_set json_set jsonb_insert json_remove_path json_extract_path jsonb_extract_path json_strip_nulls
+    jsonb_strip_nulls json_agg jsonb_agg json_object_agg jsonb_object_agg row_to_json array_to_json json_object
+    jsonb_object jsonb_path_query jsonb_path_query_array jsonb_path_query_first""",
     "ltree": "lca subltree subpath text2ltree",
     "uuid": "gen_random_uuid uuid_generate_v4",
-    "timestamptz": """now current_timestamp transaction_timestamp statement_timestamp clock_timestamp strptime experimental_strptime make_timestamptz
-    to_timestamp hlc_to_timestamp""",
+    "timestamptz": """now current_timestamp transaction_timestamp statement_timestamp clock_timestamp strptime
+    experimental_strptime make_timestamptz to_timestamp hlc_to_timestamp""",
     "timestamp": "localtimestamp make_timestamp parse_timestamp",
     "date": "current_date make_date to_date parse_date",
     "time": "parse_time",
@@ -55,8 +61,8 @@ _BY_FUNCTION = {
     for name in names.split()
 }
 _LIKE_ARGUMENT = frozenset(
-    """abs ceil ceiling floor round trunc sign mod div pow power greatest least coalesce ifnull nvl nullif max min first_value
-last_value nth_value lag lead any_value sqrt ln log exp""".split()
+    """abs ceil ceiling floor round trunc sign mod div pow power greatest least coalesce ifnull nvl nullif max
+min first_value last_value nth_value lag lead any_value sqrt ln log exp""".split()
 )
 """Functions that return the type of their arguments."""
 _AVERAGES = frozenset(

@@ -105,8 +105,8 @@ _EXTENSIONS = {
     **dict.fromkeys("sha1 digest hmac gen_salt crypt encrypt encrypt_iv decrypt decrypt_iv".split(), "pgcrypto"),
     "unaccent": "unaccent",
     **dict.fromkeys(
-        """uuid_nil uuid_ns_dns uuid_ns_url uuid_ns_oid uuid_ns_x500 uuid_generate_v1 uuid_generate_v1mc uuid_generate_v3
-    uuid_generate_v5""".split(),
+        """uuid_nil uuid_ns_dns uuid_ns_url uuid_ns_oid uuid_ns_x500 uuid_generate_v1 uuid_generate_v1mc
+        uuid_generate_v3 uuid_generate_v5""".split(),
         "uuid-ossp",
     ),
     **dict.fromkeys("cosine_distance inner_product l1_distance l2_distance vector_dims vector_norm".split(), "vector"),

@@ -43,14 +43,17 @@ _BY_NAME = {
     },
     **dict.fromkeys(("parse_date", "parse_time", "parse_timetz", "parse_timestamp", "parse_interval"), _SESSION_FORMS),
     **dict.fromkeys(
-        """col_description format_type getdatabaseencoding has_any_column_privilege has_column_privilege has_database_privilege
-    has_foreign_data_wrapper_privilege has_function_privilege has_language_privilege has_schema_privilege has_sequence_privilege
-    has_server_privilege has_table_privilege has_tablespace_privilege has_type_privilege inet_client_addr inet_client_port inet_server_addr
-    inet_server_port obj_description oidvectortypes pg_backend_pid pg_client_encoding pg_collation_for pg_column_is_updatable
-    pg_function_is_visible pg_get_constraintdef pg_get_expr pg_get_function_identity_arguments pg_get_function_result pg_get_functiondef
-    pg_get_indexdef pg_get_partkeydef pg_get_serial_sequence pg_get_userbyid pg_get_viewdef pg_has_role pg_is_in_recovery
-    pg_is_other_temp_schema pg_my_temp_schema pg_relation_is_updatable pg_sequence_last_value pg_table_is_visible pg_type_is_visible
-    shobj_description to_regclass to_regnamespace to_regproc to_regprocedure to_regrole to_regtype version""".split(),
+        """col_description format_type getdatabaseencoding has_any_column_privilege has_column_privilege
+        has_database_privilege has_foreign_data_wrapper_privilege has_function_privilege
+        has_language_privilege has_schema_privilege has_sequence_privilege has_server_privilege
+        has_table_privilege has_tablespace_privilege has_type_privilege inet_client_addr inet_client_port
+        inet_server_addr inet_server_port obj_description oidvectortypes pg_backend_pid pg_client_encoding
+        pg_collation_for pg_column_is_updatable pg_function_is_visible pg_get_constraintdef pg_get_expr
+        pg_get_function_identity_arguments pg_get_function_result pg_get_functiondef pg_get_indexdef
+        pg_get_partkeydef pg_get_serial_sequence pg_get_userbyid pg_get_viewdef pg_has_role
+        pg_is_in_recovery pg_is_other_temp_schema pg_my_temp_schema pg_relation_is_updatable
+        pg_sequence_last_value pg_table_is_visible pg_type_is_visible shobj_description to_regclass
+        to_regnamespace to_regproc to_regprocedure to_regrole to_regtype version""".split(),
         _OWN_OBJECTS,
     ),
     "pg_typeof": "pg_typeof() of NULL is the type of the expression, and INT4 is integer",
@@ -78,8 +81,8 @@ _BY_FAMILY = {
 _SETTINGS = frozenset(("current_setting", "set_config"))
 _JSON_CHANGES = frozenset(("json_set", "jsonb_set", "jsonb_insert"))
 _JSON_BUILDERS = frozenset(
-    """array_to_json json_agg json_build_array json_build_object json_object_agg jsonb_agg jsonb_build_array jsonb_build_object
-jsonb_object_agg row_to_json to_json to_jsonb""".split()
+    """array_to_json json_agg json_build_array json_build_object json_object_agg jsonb_agg jsonb_build_array
+jsonb_build_object jsonb_object_agg row_to_json to_json to_jsonb""".split()
 )
 _TIMES_WITH_ZONE = frozenset(("timestamptz", "timestamptz[]", "timetz", "timetz[]"))
 

@@ -228,7 +228,9 @@ def _expression(column: Column, index: Index, table: Table, context: Context, wh
     columns = kept_columns(table)
     expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
     result = type_name(column.type, context, where)
-    return f"({immutable_sql(expression, context, context.schema(table), f'{table.name}_{index.name}_expr', where, result, columns)})"
+    function = f"{table.name}_{index.name}_expr"
+    call = immutable_sql(expression, context, context.schema(table), function, where, result, columns)
+    return f"({call})"
 
 
 def _predicate(index: Index, table: Table, context: Context, where: str) -> str:

@@ -47,11 +47,15 @@ def convert_ttl(table: Table, context: Context) -> None:
         expires = _expires(table, context, where)
         if context.options.policies.row_ttl == JOB:
             procedure = _create_procedure(expires, table, context, where)
-            message = f"Row-level TTL has no counterpart: PostgreSQL does not call the procedure {procedure}, which deletes the rows that have expired."
+            message = (
+                f"Row-level TTL has no counterpart: PostgreSQL does not call the procedure {procedure}, "
+                "which deletes the rows that have expired."
+            )
             advice = _call(procedure, table, context, where)
         else:
             delete = f"DELETE FROM {context.qualified(table)} WHERE {expires} <= now()"
-            advice = f"With pg_cron: SELECT cron.schedule({_job_name(table, context)}, {literal(_schedule(table, where))}, {literal(delete)})"
+            arguments = f"{_job_name(table, context)}, {literal(_schedule(table, where))}, {literal(delete)}"
+            advice = f"With pg_cron: SELECT cron.schedule({arguments})"
     except UnsupportedError as error:
         advice = f"Schedule a DELETE by hand, for example with pg_cron. {error}"
     if table.ttl.get("paused"):
@@ -107,7 +111,8 @@ BEGIN
     LOOP
         SET LOCAL "TimeZone" = 'UTC';
         DELETE FROM {target} AS expired WHERE expired.ctid = ANY (ARRAY(
-            SELECT candidate.ctid FROM {target} AS candidate WHERE {expires} <= job.started LIMIT {batch} FOR UPDATE SKIP LOCKED
+            SELECT candidate.ctid FROM {target} AS candidate WHERE {expires} <= job.started
+            LIMIT {batch} FOR UPDATE SKIP LOCKED
         ));
         EXIT WHEN NOT FOUND;
         COMMIT;

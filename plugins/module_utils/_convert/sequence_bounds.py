@@ -123,7 +123,10 @@ def _changes(sequence: Sequence, fitted: Sequence, name: str, column: Column) ->
     bits = _BITS.get(column.type.oid, 64)
     message = f"Its bounds are those of the column {column.name}, which is {_NAMES[bits]}: {', '.join(changed)}."
     if ended:
-        message += f" Its next value {following} lies outside: the sequence is at its end, as no such value fits into the column in CockroachDB either."
+        message += (
+            f" Its next value {following} lies outside: the sequence is at its end, "
+            "as no such value fits into the column in CockroachDB either."
+        )
     advice = "Make the column bigint, in CockroachDB or later, if it is to have more values." if ended else ""
     return [
         Finding(

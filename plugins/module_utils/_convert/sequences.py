@@ -15,7 +15,10 @@ _INTEGER_TYPES = {"INT2": "smallint", "SMALLINT": "smallint", "INT4": "integer",
 
 def sequence_options(sequence: Sequence) -> str:
     """Return the options that CREATE SEQUENCE and GENERATED … AS IDENTITY share."""
-    return f"INCREMENT BY {sequence.increment} MINVALUE {sequence.minimum} MAXVALUE {sequence.maximum} START WITH {sequence.start} CACHE {sequence.cache}"
+    return (
+        f"INCREMENT BY {sequence.increment} MINVALUE {sequence.minimum} MAXVALUE {sequence.maximum} "
+        f"START WITH {sequence.start} CACHE {sequence.cache}"
+    )
 
 
 def create_sequence(sequence: Sequence, context: Context) -> None:

@@ -44,7 +44,10 @@ def _create(column: Column, table: Table, context: Context) -> None:
     function = context.scope.unique_function(schema, f"{table.name}_{column.name}{_SUFFIX}", where)
     base = operand_type(column.type, context, where)
     new, old = (f"CAST({row}.{target} AS {base})" if base else f"{row}.{target}" for row in ("NEW", "OLD"))
-    body = f"BEGIN\n    IF {new} IS NOT DISTINCT FROM {old} THEN\n        NEW.{target} := {value};\n    END IF;\n    RETURN NEW;\nEND"
+    body = (
+        f"BEGIN\n    IF {new} IS NOT DISTINCT FROM {old} THEN\n        NEW.{target} := {value};\n    END IF;\n"
+        "    RETURN NEW;\nEND"
+    )
     routine = RoutineDefinition("FUNCTION", "", "RETURNS trigger LANGUAGE plpgsql", f"AS {dollar_quote(body)}")
     context.conversion.add(
         "function", "function", routine.create(quote(schema, function)), function, schema, expects=routine

@@ -247,16 +247,19 @@ def _body(columns: list[Column], condition: _Condition, table: Table, context: C
         + ", ".join(["%s"] * len(columns))
         + ") already exists."
     )
+    lock = f"hash_record(ROW({', '.join(hashed)})) & {_LOCKS - 1}"
+    twins = f"SELECT FROM {context.qualified(table)} AS other WHERE {' AND '.join(same)} LIMIT 2"
+    constraint = "CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA"
     return f"""
 BEGIN
     IF current_setting('transaction_isolation') = 'repeatable read' THEN
-        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA,
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', {constraint},
             MESSAGE = format('the constraint "%s" cannot be checked in a REPEATABLE READ transaction', TG_NAME),
             HINT = 'Use READ COMMITTED or SERIALIZABLE.';
     END IF;
-    PERFORM pg_advisory_xact_lock(hash_record(ROW(TG_RELID, TG_NAME)), hash_record(ROW({", ".join(hashed)})) & {_LOCKS - 1});
-    IF (SELECT count(*) FROM (SELECT FROM {context.qualified(table)} AS other WHERE {" AND ".join(same)} LIMIT 2) AS found) > 1 THEN
-        RAISE EXCEPTION USING ERRCODE = 'unique_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA,
+    PERFORM pg_advisory_xact_lock(hash_record(ROW(TG_RELID, TG_NAME)), {lock});
+    IF (SELECT count(*) FROM ({twins}) AS found) > 1 THEN
+        RAISE EXCEPTION USING ERRCODE = 'unique_violation', {constraint},
             MESSAGE = format('duplicate key value violates unique constraint "%s"', TG_NAME),
             DETAIL = format({literal(detail)}, {", ".join(f"NEW.{name}" for name in names)});
     END IF;

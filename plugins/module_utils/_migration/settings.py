@@ -459,9 +459,9 @@ _CONVERSION = (
         {},
         "What the export does with values that PostgreSQL cannot hold. The value is a mapping from kinds of values to "
         "V(stop), which is the default, V(replace), V(null) or V(reject), such as "
-        f"V({{zero_character: replace, length: reject}}). The kinds are {_value_kinds()}; the collection's page "
-        "C(docs/value-policies.md) describes them. Changed values are findings, and rejected rows are imported into "
-        "the table C(cockroach_migrator.rejects). A dump records its policies; other policies need another dump.",
+        f"V({{zero_character: replace, length: reject}}). The kinds are {_value_kinds()}. The collection's page "
+        "C(docs/value-policies.md) explains each kind. Changed values are findings, and rejected rows are imported "
+        "into the table C(cockroach_migrator.rejects). A dump records its policies. Other policies need another dump.",
         since="1.1.0",
         roles=_EXPORT,
         modules=_EXPORT,
@@ -470,10 +470,10 @@ _CONVERSION = (
         "conversion_policies",
         "dict",
         {},
-        "How objects are converted that PostgreSQL offers two counterparts for. The value is a mapping such as "
-        f"V({{unique_rowid: function, object_identifiers: text}}). {_conversion_choices()}; the first choice is the "
-        "default, and the collection's page C(docs/conversion.md) describes them. A dump records its choices, which "
-        "its import and verification follow; other choices need another dump.",
+        "What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as "
+        f"V({{unique_rowid: function, object_identifiers: text}}). {_conversion_choices()}. The first choice is the "
+        "default. The collection's page C(docs/conversion.md) explains each choice. A dump records its choices, which "
+        "its import and verification follow. Other choices need another dump.",
         since="1.2.0",
         roles=_EXPORT,
         modules=(*_EXPORT, "schema_convert"),

@@ -180,11 +180,13 @@ def _look_at_extensions(target: _Target, state: TargetState, needs: Iterable[str
                 if not refusal:
                     target.creatable.add(name)
                 else:
+                    owner = quote(target.rights.name)
+                    database = (
+                        "" if state.exists else f"make that database for it (CREATE DATABASE … OWNER {owner}) and "
+                    )
                     target.problems.append(
                         f"the user {target.rights.name} may not create the extension {name} in the database "
-                        f"{state.name} ({refusal}): have a superuser "
-                        f"{'' if state.exists else f'make that database for it (CREATE DATABASE … OWNER {quote(target.rights.name)}) and '}run there "
-                        f"CREATE EXTENSION {quote(name)}"
+                        f"{state.name} ({refusal}): have a superuser {database}run there CREATE EXTENSION {quote(name)}"
                     )
     finally:
         connection.close()

@@ -60,7 +60,10 @@ def loader_complaint(text: str) -> str:
     for pattern in _MISSING_LIBRARY:
         match = pattern.search(text)
         if match:
-            return f"it needs the shared library {match.group(1)}, which this host lacks: install the package that brings it"
+            return (
+                f"it needs the shared library {match.group(1)}, which this host lacks: "
+                "install the package that brings it"
+            )
     match = _NEWER_LIBRARY.search(text)
     return (
         f"it needs {match.group(1)}, and this host's libraries are older: use a newer system or an older release"

@@ -100,7 +100,8 @@ def _copy_form(column: SqlColumn) -> sql.Composable:
     if column.escaped:
         # PostgreSQL before 18 cannot search in a text of a nondeterministic collation.
         form = sql.SQL(
-            r"""replace(replace(replace(replace({} COLLATE "C", E'\\', E'\\\\'), E'\t', E'\\t'), E'\n', E'\\n'), E'\r', E'\\r')"""
+            r"""replace(replace(replace(replace({} COLLATE "C", E'\\', E'\\\\'), E'\t', E'\\t'), """
+            r"""E'\n', E'\\n'), E'\r', E'\\r')"""
         ).format(form)
     if column.nullable:
         form = sql.SQL(r"coalesce({}, E'\\N')").format(form)

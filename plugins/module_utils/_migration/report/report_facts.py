@@ -101,19 +101,29 @@ def _verdict(report: dict, records: dict[str, PhaseRecord]) -> str:
         and (not report["failure"] or _is_of_this_run(report, "rehearsal"))
     ):
         untouched = "" if "target_import" in records else f"; the target {report['target']} was not touched"
-        return f"{say_different('the throw-away PostgreSQL of the rehearsal', rehearsed)}{_by_another_run(report, 'rehearsal')}{untouched}"
+        different = say_different("the throw-away PostgreSQL of the rehearsal", rehearsed)
+        return f"{different}{_by_another_run(report, 'rehearsal')}{untouched}"
     if report["failure"]:
         return f"FAILED: {report['failure']}"
     by = _by_another_run(report, "target") if report["verified"] else ""
     if report["verified"] and report["content"] == "schema":
-        return f"VERIFIED{by}: {report['target']} holds the schema of {report['tables']} tables, every object was looked up; no rows were loaded{left_out}"
+        return (
+            f"VERIFIED{by}: {report['target']} holds the schema of {report['tables']} tables, "
+            f"every object was looked up; no rows were loaded{left_out}"
+        )
     if report["verified"] and report["content"] == "data":
-        return f"VERIFIED{by}: {report['target']} holds the rows of {content}, proved by row checksums; the schema is its own{left_out}"
+        return (
+            f"VERIFIED{by}: {report['target']} holds the rows of {content}, proved by row checksums; "
+            f"the schema is its own{left_out}"
+        )
     if report["verified"]:
         return f"VERIFIED{by}: {report['target']} holds all of {content}, proved by row checksums and objects{left_out}"
     if report["rehearsed"]:
         by = _by_another_run(report, "rehearsal")
-        return f"REHEARSED{by}: a throw-away PostgreSQL held all of {content}; the target {report['target']} has not been loaded{left_out}"
+        return (
+            f"REHEARSED{by}: a throw-away PostgreSQL held all of {content}; "
+            f"the target {report['target']} has not been loaded{left_out}"
+        )
     if report["dump_id"]:
         return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{left_out}"
     return "NOTHING DONE: there is no dump"
@@ -128,7 +138,8 @@ def _by_another_run(report: dict, where: str) -> str:
     if _is_of_this_run(report, where):
         return ""
     found = report["verifications"][where]
-    return f" (at {found['finished_at']}, by {'the run ' + found['run'] if found['run'] else 'a run without a name'}, not by this one)"
+    run = f"the run {found['run']}" if found["run"] else "a run without a name"
+    return f" (at {found['finished_at']}, by {run}, not by this one)"
 
 
 def _database(entry: DatabaseEntry, records: dict[str, PhaseRecord]) -> dict:

@@ -104,4 +104,5 @@ def _give_up(connection: Any) -> None:
 def _refusal(error: Any, name: str, path: str) -> str:
     """Say where COPY stopped, without the whole row that its context may show."""
     where = _WHERE.match(error.diag.context or "")
-    return f"{name}: {postgres_message(error)} ({where.group(0) if where else 'COPY'} of {path}); nothing of this chunk was loaded"
+    place = where.group(0) if where else "COPY"
+    return f"{name}: {postgres_message(error)} ({place} of {path}); nothing of this chunk was loaded"

@@ -19,12 +19,13 @@ from ..target import ledger
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS cockroach_migrator.rejects (
-    schema_name text NOT NULL, table_name text NOT NULL, key text NOT NULL, column_name text NOT NULL, kind text NOT NULL, reason text NOT NULL,
-    row_values jsonb NOT NULL
+    schema_name text NOT NULL, table_name text NOT NULL, key text NOT NULL, column_name text NOT NULL,
+    kind text NOT NULL, reason text NOT NULL, row_values jsonb NOT NULL
 );
 COMMENT ON TABLE cockroach_migrator.rejects IS
-'Rows of CockroachDB that PostgreSQL cannot hold, put aside as value_policies wanted. row_values has the columns by name; a value with a problem is an object '
-'with its original: bytes (of a text, hexadecimal), stored (CockroachDB''s stored form, hexadecimal) or text (as CockroachDB sent it).'
+'Rows of CockroachDB that PostgreSQL cannot hold, put aside as value_policies wanted. '
+'row_values has the columns by name; a value with a problem is an object with its original: '
+'bytes (of a text, hexadecimal), stored (CockroachDB''s stored form, hexadecimal) or text (as CockroachDB sent it).'
 """
 _COPY = (
     "COPY cockroach_migrator.rejects (schema_name, table_name, key, column_name, kind, reason, row_values) FROM STDIN"

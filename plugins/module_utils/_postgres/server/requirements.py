@@ -82,9 +82,18 @@ def with_requirements(facts: dict, requires: list[str], on_missing: str) -> dict
 
 def _install(name: str, major: int) -> str:
     if name == ICU:
-        return f"use a PostgreSQL that was built with ICU: the packages of the distributions are, such as postgresql-{major}; the downloaded archives are not"
+        return (
+            "use a PostgreSQL that was built with ICU: the packages of the distributions are, "
+            f"such as postgresql-{major}; the downloaded archives are not"
+        )
     if name.startswith("postgis"):
-        return f"install PostGIS for it: postgresql-{major}-postgis-3 on Debian and Ubuntu, postgis3x_{major} of the PGDG packages"
+        return (
+            f"install PostGIS for it: postgresql-{major}-postgis-3 on Debian and Ubuntu, "
+            f"postgis3x_{major} of the PGDG packages"
+        )
     if name in _CONTRIB:
-        return f"install its contrib modules: part of postgresql-{major} on Debian and Ubuntu, else postgresql-contrib or postgresql{major}-contrib"
+        return (
+            f"install its contrib modules: part of postgresql-{major} on Debian and Ubuntu, "
+            f"else postgresql-contrib or postgresql{major}-contrib"
+        )
     return f"install the package that brings {name}.control"

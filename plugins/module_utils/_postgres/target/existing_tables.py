@@ -22,7 +22,8 @@ _PROBLEMS_SHOWN = 20
 _ORDINARY = "r"
 
 _COLUMNS = """
-SELECT n.nspname, c.relname, c.relkind, a.attname, a.attgenerated <> '', a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = ''
+SELECT n.nspname, c.relname, c.relkind, a.attname, a.attgenerated <> '',
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = ''
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE n.nspname = ANY(%s) AND c.relname = ANY(%s)

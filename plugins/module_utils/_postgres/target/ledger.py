@@ -36,10 +36,12 @@ CREATE TABLE IF NOT EXISTS cockroach_migrator.ledger (
     step text NOT NULL, object text NOT NULL, dump_id text NOT NULL, rows bigint, seconds double precision,
     finished_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (step, object)
 );
-COMMENT ON SCHEMA cockroach_migrator IS 'Bookkeeping of the import by nomos.cockroach_migrator. Drop it once the migration is accepted.';
+COMMENT ON SCHEMA cockroach_migrator IS
+'Bookkeeping of the import by nomos.cockroach_migrator. Drop it once the migration is accepted.';
 COMMENT ON TABLE cockroach_migrator.ledger IS
-'What the import of a CockroachDB dump has done in this database: one row for each chunk of rows and each command, committed together with it. '
-'An import that was broken off goes on from here, and no row is loaded twice. Drop the schema once the migration is accepted.'
+'What the import of a CockroachDB dump has done in this database: one row for each chunk of rows and each command, '
+'committed together with it. An import that was broken off goes on from here, and no row is loaded twice. '
+'Drop the schema once the migration is accepted.'
 """
 
 

@@ -22,10 +22,12 @@ Key = tuple[str, str]
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS cockroach_migrator.left_out (
-    step text NOT NULL, object text NOT NULL, kind text NOT NULL, name text NOT NULL, reason text NOT NULL, command text NOT NULL, PRIMARY KEY (step, object)
+    step text NOT NULL, object text NOT NULL, kind text NOT NULL, name text NOT NULL, reason text NOT NULL,
+    command text NOT NULL, PRIMARY KEY (step, object)
 );
 ALTER TABLE cockroach_migrator.left_out ADD COLUMN IF NOT EXISTS sqlstate text NOT NULL DEFAULT '';
-COMMENT ON TABLE cockroach_migrator.left_out IS 'Commands of the import that PostgreSQL refused, to be written anew by hand.'
+COMMENT ON TABLE cockroach_migrator.left_out IS
+'Commands of the import that PostgreSQL refused, to be written anew by hand.'
 """
 
 _KINDS = frozenset(

@@ -539,7 +539,10 @@ def _sequence_values(check: Check) -> Iterator[str]:
                 )
                 yield f"{describe(statement)}: its value (last_value, is_called) {words}"
         elif value.after in highest and highest[value.after] >= 1 and (not state[1] or state[0] < highest[value.after]):
-            yield f"{describe(statement)}: its next value collides with {'.'.join(value.after)}, which goes up to {highest[value.after]}"
+            column = ".".join(value.after)
+            yield (
+                f"{describe(statement)}: its next value collides with {column}, which goes up to {highest[value.after]}"
+            )
 
 
 def _each(cursor: Any, query: str, names: list[Any]) -> list[tuple]:

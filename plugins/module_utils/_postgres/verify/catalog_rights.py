@@ -43,37 +43,49 @@ _HOLDERS = """
     UNION ALL SELECT 'TYPE', nspname, '', typname, typowner, 'T', typacl, obj_description(t.oid, 'pg_type')
     FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace LEFT JOIN pg_class c ON c.oid = typrelid
     WHERE (typtype IN ('e', 'd') OR typtype = 'c' AND relkind = 'c') AND nspname = ANY(%(schemas)s)
-    UNION ALL SELECT 'RELATION', nspname, '', relname, relowner, CASE relkind WHEN 'S' THEN 's' WHEN 'i' THEN 'c' ELSE 'r' END, relacl,
+    UNION ALL SELECT 'RELATION', nspname, '', relname, relowner,
+                     CASE relkind WHEN 'S' THEN 's' WHEN 'i' THEN 'c' ELSE 'r' END, relacl,
                      obj_description(c.oid, 'pg_class')
-    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'i') AND nspname = ANY(%(schemas)s)
-    UNION ALL SELECT 'ROUTINE', nspname, oidvectortypes(proargtypes), proname, proowner, 'f', proacl, obj_description(p.oid, 'pg_proc')
-    FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE proname = ANY(%(routines)s) AND nspname = ANY(%(schemas)s)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'i') AND nspname = ANY(%(schemas)s)
+    UNION ALL SELECT 'ROUTINE', nspname, oidvectortypes(proargtypes), proname, proowner, 'f', proacl,
+                     obj_description(p.oid, 'pg_proc')
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
+    WHERE proname = ANY(%(routines)s) AND nspname = ANY(%(schemas)s)
     UNION ALL SELECT 'COLUMN', nspname, relname, attname, relowner, 'c', attacl, col_description(c.oid, attnum)
     FROM pg_attribute JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
     WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v', 'm') AND nspname = ANY(%(schemas)s)
-    UNION ALL SELECT 'CONSTRAINT', nspname, relname, conname, relowner, 'c', NULL, obj_description(k.oid, 'pg_constraint')
-    FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = ANY(%(schemas)s)
+    UNION ALL SELECT 'CONSTRAINT', nspname, relname, conname, relowner, 'c', NULL,
+                     obj_description(k.oid, 'pg_constraint')
+    FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE nspname = ANY(%(schemas)s)
 """
 _STATES = f"SELECT class, schema, within, name, kind, pg_get_userbyid(owner), comment FROM ({_HOLDERS}) AS holders"
 _PRIVILEGES = f"""
-SELECT class, schema, within, name, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END, privilege_type, is_grantable
+SELECT class, schema, within, name, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END,
+       privilege_type, is_grantable
 FROM ({_HOLDERS}) AS holders, aclexplode(coalesce(acl, acldefault(CAST(kind AS "char"), owner)))
 """
 _ALL = """
 SELECT kind::text, grantee = 0, array_agg(privilege_type::text)
-FROM unnest(CAST(ARRAY['d', 'n', 'T', 'r', 's', 'f'] AS "char"[])) AS kind, aclexplode(acldefault(kind, 10)) GROUP BY 1, 2
+FROM unnest(CAST(ARRAY['d', 'n', 'T', 'r', 's', 'f'] AS "char"[])) AS kind, aclexplode(acldefault(kind, 10))
+GROUP BY 1, 2
 """
 _DEFAULT_KIND = (
-    "CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN "
-    "'TYPES' WHEN 'n' THEN 'SCHEMAS' "
-    "ELSE defaclobjtype::text END"
+    "CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' "
+    "WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' ELSE defaclobjtype::text END"
 )
 _DEFAULT_PRIVILEGES = f"""
-SELECT pg_get_userbyid(defaclrole), coalesce(nspname, ''), CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END,
+SELECT pg_get_userbyid(defaclrole), coalesce(nspname, ''),
+       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END,
        privilege_type, is_grantable, {_DEFAULT_KIND}
-FROM pg_default_acl LEFT JOIN pg_namespace n ON n.oid = defaclnamespace, aclexplode(defaclacl) WHERE grantee <> defaclrole
+FROM pg_default_acl LEFT JOIN pg_namespace n ON n.oid = defaclnamespace, aclexplode(defaclacl)
+WHERE grantee <> defaclrole
 """
-_CHANGED_DEFAULTS = f"SELECT DISTINCT {_DEFAULT_KIND} FROM pg_default_acl WHERE defaclnamespace = 0 AND pg_get_userbyid(defaclrole) = ANY(%s)"
+_CHANGED_DEFAULTS = f"""
+SELECT DISTINCT {_DEFAULT_KIND} FROM pg_default_acl
+WHERE defaclnamespace = 0 AND pg_get_userbyid(defaclrole) = ANY(%s)
+"""
 _IMPORTERS = "SELECT current_user UNION SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %s"
 
 Granted = dict[str, dict[str, bool]]

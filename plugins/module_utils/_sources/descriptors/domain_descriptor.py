@@ -15,7 +15,10 @@ from .sql_types import read_type
 _VALIDATED, _DROPPING = 0, 3
 _VALIDITIES = frozenset((_VALIDATED, 1, 2, _DROPPING))
 """Of a check: validated, not validated, being validated, being dropped."""
-_DEDUCED = "Where its descriptor keeps the name of a NOT NULL and the validity of a check was deduced from CockroachDB's source: no real one was at hand."
+_DEDUCED = (
+    "Where its descriptor keeps the name of a NOT NULL and the validity of a check was deduced from CockroachDB's "
+    "source: no real one was at hand."
+)
 _NOT_NULL_FIELDS = fields.DOMAIN - {1, 2, 3, 4}
 
 

@@ -160,7 +160,8 @@ def _date_problem(path: str, certificate: Any) -> str:
     if certificate.not_valid_after_utc <= now:
         return f"{path} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC: make it again"
     if certificate.not_valid_before_utc > now:
-        return f"{path} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC: check this host's clock, or wait"
+        start = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        return f"{path} is not valid before {start}: check this host's clock, or wait"
     return ""
 
 

@@ -38,7 +38,8 @@ OTHER_COLUMNS = frozenset(
 )
 _OLD_COLUMNS = frozenset(("CreateTable", "CreateView", "CreateSequence"))
 _STATUS = re.compile(
-    r"(SET|USE|BEGIN|COMMIT|CREATE [A-Z]+( VIEW)?|\(\d+ rows?\)|# \d+ rows?|-- \d+ rows?|Time: .*|Server Execution Time: .*|Network Latency: .*)\s*"
+    r"(SET|USE|BEGIN|COMMIT|CREATE [A-Z]+( VIEW)?|\(\d+ rows?\)|# \d+ rows?|-- \d+ rows?|"
+    r"Time: .*|Server Execution Time: .*|Network Latency: .*)\s*"
 )
 _RECORD = re.compile(r"-\[ RECORD \d+ \]-*(\+-*)?\s*")
 _ERROR = re.compile(r"(psql:.*: )?(ERROR|FATAL):")

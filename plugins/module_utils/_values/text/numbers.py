@@ -174,7 +174,10 @@ def _fit(coefficient: int, exponent: int, precision: int, scale: int) -> tuple[i
     else:
         fitted, rest = divmod(coefficient, 10 ** (-scale - exponent))
         if rest:
-            message = f"the decimal has more than {scale} digits behind its point, which numeric({precision},{scale}) would round"
+            message = (
+                f"the decimal has more than {scale} digits behind its point, "
+                f"which numeric({precision},{scale}) would round"
+            )
             fitted = replacement(_rounded(coefficient, exponent, scale)[0], message, "decimal_scale")
     if fitted >= 10**precision:
         raise ValueProblem(f"the decimal is too large for numeric({precision},{scale})", "decimal_range")
