@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import ChunkWriter
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import ColumnEntry, TableEntry
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.paths import chunk_path
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.write_dump import DumpContent, write_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model import catalog as model
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.stored_columns import (
     computed_columns,
@@ -92,17 +94,17 @@ def write(directory: str, name: str = "shop", orders: int = 600, chunk_rows: int
         lines, computed = content[item.id]
         chunks = []
         for start in range(0, len(lines), chunk_rows):
-            path = layout.chunk_path(directory, name, schemas[item.schema_id], item.name, len(chunks) + 1)
+            path = chunk_path(directory, name, schemas[item.schema_id], item.name, len(chunks) + 1)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with ChunkWriter(path) as writer:
                 writer.write(lines[start:start + chunk_rows], computed[start:start + chunk_rows] if computed else None)
-            chunks.append({"chunk": layout.to_json(writer.chunk)})
-        entries.append(layout.table_entry(
+            chunks.append(writer.chunk)
+        entries.append(TableEntry(
             item.id, schemas[item.schema_id], item.name, [_entry(one) for one in loaded_columns(item)], [_entry(one) for one in computed_columns(item)], chunks,
         ))
-    layout.write_dump(directory, {"kind": "test"}, [(made, entries)], [], [])
+    write_dump(directory, DumpContent({"kind": "test"}, [(made, entries)], [], []))
     return directory
 
 
-def _entry(one: model.Column) -> layout.ColumnEntry:
-    return layout.ColumnEntry(one.name, one.type.family == "string")
+def _entry(one: model.Column) -> ColumnEntry:
+    return ColumnEntry(one.name, one.type.family == "string")

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What Ansible asks for."""
-
     DOCUMENTATION = r"""
 options: {}
 requirements:

@@ -50,8 +50,6 @@ def aws_keys(text: str) -> dict[str, str]:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"aws_keys": aws_keys}

@@ -49,8 +49,6 @@ def chosen_policies(value: Any) -> dict[str, str]:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"chosen_policies": chosen_policies}

@@ -48,8 +48,6 @@ def external_io_dir(locations: list[str]) -> str:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"external_io_dir": external_io_dir}

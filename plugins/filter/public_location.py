@@ -34,8 +34,6 @@ _value:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"public_location": public_uri}

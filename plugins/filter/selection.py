@@ -48,8 +48,6 @@ def selection(value: Any) -> dict[str, list[str]]:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"selection": selection}

@@ -43,8 +43,6 @@ def target_name(variables: Mapping[str, Any]) -> str:
 
 
 class FilterModule:
-    """What Ansible asks for."""
-
     def filters(self) -> dict:
         """Return the filters by name."""
         return {"target_name": target_name}

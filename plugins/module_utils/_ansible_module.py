@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._dump.layout import read_manifest
+from ._dump.manifest import read_manifest
 from ._errors import MigrationError
 from ._migration.result_file import PhaseRecord, utc_now, write_record
 from ._model.results import Result

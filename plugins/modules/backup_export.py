@@ -14,7 +14,7 @@ description:
   - Reads a CockroachDB backup's own files and writes a dump. The rows become PostgreSQL's COPY text in compressed chunks, the schema becomes a
     catalog and SQL.
   - Proves that all bytes that the backup's manifest lists were read.
-  - A complete dump of the same backup, selection and names is not written again. An interrupted export goes on where it stopped.
+  - A complete dump of the same backup, selection and names is not written again. An interrupted export resumes where it stopped.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.settings.backup_export
@@ -114,7 +114,6 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **module_arguments("backup_export"),

@@ -85,7 +85,6 @@ def look(module: AnsibleModule) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **module_arguments("backup_info"),

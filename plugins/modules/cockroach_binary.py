@@ -34,6 +34,8 @@ options:
     description: Whether a release may be downloaded.
     type: bool
     default: true
+requirements:
+  - requests and tenacity (for a download)
 """
 
 EXAMPLES = r"""
@@ -81,7 +83,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **module_arguments("cockroach_binary"),

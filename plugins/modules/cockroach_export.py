@@ -18,7 +18,7 @@ description:
   - Stops when row-level security (v25.2 and later) could hide rows from the user.
   - Checks that there is room for the dump before it writes.
   - Fails unless as many rows were read as CockroachDB counts.
-  - A complete dump of the same source, selection and names is not written again. An interrupted export goes on where it stopped, as of the same time.
+  - A complete dump of the same source, selection and names is not written again. An interrupted export resumes where it stopped, as of the same time.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.settings.cockroach_export
@@ -183,7 +183,6 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **module_arguments("cockroach_export"),

@@ -168,7 +168,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **module_arguments("cockroach_restore"),

@@ -59,6 +59,7 @@ options:
     default: {}
 requirements:
   - cryptography
+  - psutil
   - psycopg2-binary (or psycopg2)
   - tenacity
 """
@@ -125,7 +126,6 @@ _SHORTEST_SECRET = 8
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **module_arguments("cockroach_server"),

@@ -87,7 +87,6 @@ def compare(first: str, second: str) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(first=dict(type="path", required=True), second=dict(type="path", required=True)),
         supports_check_mode=True,

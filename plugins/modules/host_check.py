@@ -53,7 +53,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.h
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             directory=dict(type="path", required=True),

@@ -78,6 +78,9 @@ options:
     description: Whether a release may be downloaded.
     type: bool
     default: true
+requirements:
+  - requests and tenacity (for an archive that is downloaded)
+  - psutil and psycopg2-binary (or psycopg2) (for O(requires))
 """
 
 EXAMPLES = r"""
@@ -125,6 +128,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     Wanted,
     provide,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import NEEDS
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.requirements import (
     with_requirements,
 )
@@ -132,7 +136,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             version=dict(type="str", default="17.0"),
@@ -161,7 +164,7 @@ def main() -> None:
         archive=given["archive"],
         sha256=given["sha256"],
     )
-    needs = ("psycopg2",) if given["requires"] else ()
+    needs = NEEDS if given["requires"] else ()
     _ansible_module.run(
         module,
         needs,

@@ -12,7 +12,7 @@ author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
   - Creates the dump's databases beside O(login_db), and loads schema, rows, indexes, constraints and everything else.
-  - Each chunk is loaded in one transaction together with its row in a ledger in the target. An interrupted import goes on where it stopped, and no
+  - Each chunk is loaded in one transaction together with its row in a ledger in the target. An interrupted import resumes where it stopped, and no
     row is loaded twice.
   - If tables exist that this dump did not create, the import is refused before anything is changed.
 extends_documentation_fragment:
@@ -108,7 +108,6 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **module_arguments("postgres_import"),

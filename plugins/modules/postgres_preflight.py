@@ -102,7 +102,6 @@ def look(module: AnsibleModule) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **module_arguments("postgres_preflight"),

@@ -68,6 +68,9 @@ options:
     description: The user that runs the server when the module runs as root. Empty means V(postgres), or V(nobody) if there is no such user.
     type: str
     default: ""
+requirements:
+  - psutil
+  - psycopg2-binary (or psycopg2)
 """
 
 EXAMPLES = r"""
@@ -103,11 +106,11 @@ port:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import NEEDS
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import ensure_server
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             state=dict(type="str", choices=["started", "stopped", "absent"], default="started"),
@@ -124,7 +127,7 @@ def main() -> None:
         required_if=[("state", "started", ("bin_dir", "password"))],
         supports_check_mode=True,
     )
-    _ansible_module.run(module, ("psycopg2",), lambda: ensure_server(**module.params, check=module.check_mode))
+    _ansible_module.run(module, NEEDS, lambda: ensure_server(**module.params, check=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -142,7 +142,6 @@ def convert(given: dict, check_mode: bool) -> dict:
 
 
 def main() -> None:
-    """Arguments, one function, facts."""
     module = AnsibleModule(
         argument_spec=dict(
             **module_arguments("schema_convert"),

@@ -30,8 +30,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import open_chunk
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_catalog, read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
@@ -73,8 +73,8 @@ def read(backup: str, work: pathlib.Path, parallelism: int) -> dict:
 def bare_statements(work: pathlib.Path) -> tuple[list[str], list[str], list[tuple[str, str, pathlib.Path]]]:
     """Return the DDL before and after the data, and (table, columns, file) to copy."""
     dump = str(work / "dump")
-    entry = layout.read_manifest(dump).databases[0]
-    conversion = convert_database(layout.read_catalog(dump, entry), [], ServerFeatures(), ConvertOptions())
+    entry = read_manifest(dump).databases[0]
+    conversion = convert_database(read_catalog(dump, entry), [], ServerFeatures(), ConvertOptions())
     before = [statement.sql for statement in conversion.statements if statement.section == "pre-data"]
     after = [statement.sql for statement in conversion.statements if statement.step in ("primary_key", "index")]
     files = []

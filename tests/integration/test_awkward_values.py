@@ -13,7 +13,7 @@ from cockroach_nodes import KINDS as NODE_KINDS
 from cockroach_nodes import node
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
@@ -83,7 +83,7 @@ def query(parameters, text):
 
 
 def findings_of(dump, code):
-    return {finding.object.split(".", 2)[2]: finding for finding in layout.read_manifest(str(dump)).findings if finding.code == code}
+    return {finding.object.split(".", 2)[2]: finding for finding in read_manifest(str(dump)).findings if finding.code == code}
 
 
 def test_without_policies_the_export_stops(location, tmp_path):
@@ -114,7 +114,7 @@ def test_rows_that_were_put_aside_are_known_everywhere(location, tmp_path, empty
     assert not import_dump(str(dump), empty_postgres, ImportOptions()).changed
     assert query(empty_postgres, "SELECT count(*) FROM cockroach_migrator.rejects") == [(12,)]
 
-    manifest = layout.read_manifest(str(dump))
+    manifest = read_manifest(str(dump))
     results = {"target_import": imported, "target_verify": verified}
     records = {phase: PhaseRecord(manifest.dump_id, "db:5432", "this", utc_now(), result=result) for phase, result in results.items()}
     report = build_report(manifest, records, "db:5432", "", "this")

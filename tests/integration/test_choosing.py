@@ -12,7 +12,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.
     Arrangement,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (

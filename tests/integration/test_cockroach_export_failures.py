@@ -15,7 +15,7 @@ import tenacity
 from cockroach_nodes import BINARY, node
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import is_complete
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import is_complete
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CockroachError, ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
     ExportRequest,

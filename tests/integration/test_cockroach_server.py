@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import pytest
+import tenacity
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CockroachError, ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
@@ -83,6 +84,12 @@ def is_running(pid):
         return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except FileNotFoundError:
         return False
+
+
+def soon(call):
+    """Return the first true result of a call within ten seconds."""
+    retrying = tenacity.Retrying(retry=tenacity.retry_if_result(lambda result: not result), stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.01))
+    return retrying(call)
 
 
 def listening_addresses(pid):
@@ -198,6 +205,31 @@ def test_number_of_another_process(options, directory):
         ensure_node("absent", options, False)
         assert innocent.poll() is None
         innocent.terminate()
+
+
+def test_only_the_node_on_this_very_store_is_found(directory):
+    """By whole arguments: neither a store whose path begins alike, nor a command that only names it."""
+    store = store_path(directory)
+    os.makedirs(store)
+
+    def running(*arguments):
+        return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *arguments])
+    others = [running("start-single-node", f"--store=path={store}2"), running("debug", f"--store=path={store}"), running("start-single-node", "--store", store)]
+    try:
+        assert find_node(store) is None
+        others.append(running("start-single-node", "--listen-addr=127.0.0.1:26258", f"--store=path={store},size=1GiB"))
+        node = soon(lambda: find_node(store))
+        assert (node.pid, node.port) == (others[-1].pid, 26258)
+        with pytest.raises(CockroachError, match=f"process {node.pid} on .* was not started by this collection"):
+            assert node.http_port
+        others.append(running("start-single-node", f"--store=path={store}"))
+        with pytest.raises(CockroachError, match=f"several processes run on .*{node.pid}, {others[-1].pid}; stop them by hand"):
+            soon(lambda: find_node(store) is None)
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+    assert find_node(store) is None
 
 
 def test_found_again_without_its_files(options, directory):

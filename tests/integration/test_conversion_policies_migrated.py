@@ -14,7 +14,7 @@ from test_source_playbooks import restore_variables, target_variables
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import open_chunk
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (

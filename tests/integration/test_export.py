@@ -14,7 +14,8 @@ from full_disk import limited_files
 from journey import export
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import is_complete, read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.paths import MANIFEST
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.removed_rows import remove_rows
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
@@ -30,7 +31,7 @@ def _location(fixtures_dir):
 
 
 def rows_of(dump) -> int:
-    return sum(table.rows for database in layout.read_manifest(str(dump)).databases for table in database.tables)
+    return sum(table.rows for database in read_manifest(str(dump)).databases for table in database.tables)
 
 
 def test_a_killed_export_goes_on(location, tmp_path):
@@ -48,7 +49,7 @@ def test_a_killed_export_goes_on(location, tmp_path):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not layout.is_complete(str(dump))
+    assert not is_complete(str(dump))
     finished = {path: path.stat().st_mtime_ns for path in dump.rglob("*.copy.zst")}
     assert finished
     kept = [line for line in journal.read_text(encoding="utf-8").splitlines() if "sha256" in line]
@@ -61,7 +62,7 @@ def test_an_emptied_journal_is_no_dead_end(location, tmp_path):
     """As a full disk left it before the journal was written whole."""
     dump = tmp_path / "dump"
     export([location], dump)
-    (dump / layout.MANIFEST).unlink()
+    (dump / MANIFEST).unlink()
     (dump / "export.journal").touch()
     again = export([location], dump)
     assert again["rows"] == SHOP_ROWS and "begins again" in again["warnings"][0]
@@ -80,9 +81,9 @@ def test_rows_that_were_removed_come_back_when_they_are_needed(location, tmp_pat
     assert remove_rows(str(dump), "", check=False) == {"changed": False, "kept": ""}
     export([location], dump)
     with limited_files(0), pytest.raises(ConfigurationError, match="cannot write .*rows_removed"):
-        remove_rows(str(dump), layout.read_manifest(str(dump)).dump_id, check=False)
+        remove_rows(str(dump), read_manifest(str(dump)).dump_id, check=False)
     assert validate_dump(str(dump)).succeeded
-    remove_rows(str(dump), layout.read_manifest(str(dump)).dump_id, check=False)
+    remove_rows(str(dump), read_manifest(str(dump)).dump_id, check=False)
     request = BackupRequest(locations=(location,))
     assert not export_backup(request, str(dump), Selection(), 2000, 2, rows_needed=False)["changed"]
     assert export([location], dump)["changed"]
@@ -106,7 +107,7 @@ def test_a_directory_with_other_files_is_refused(location, tmp_path):
 def test_patterns_choose_tables_and_say_what_they_lose(location, tmp_path):
     selection = Selection(include=("shop.public.orders", "shop.public.order_items"), exclude=())
     export_backup(BackupRequest(locations=(location,)), str(tmp_path / "dump"), selection, 2000, 2)
-    manifest = layout.read_manifest(str(tmp_path / "dump"))
+    manifest = read_manifest(str(tmp_path / "dump"))
     assert {table.name for table in manifest.databases[0].tables} == {"orders", "order_items"}
     lost = {finding.object for finding in manifest.findings if finding.code == "foreign_key_without_target"}
     assert lost == {"shop.public.orders.fk_customer", "shop.public.order_items.order_items_sku_fkey"}

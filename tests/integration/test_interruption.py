@@ -16,7 +16,7 @@ from playbook_runs import CHECKOUT, SAMPLE, Run, databases, variables
 from postgres_servers import query
 from psycopg2 import sql
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 
 WAITS = 120

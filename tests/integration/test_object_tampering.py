@@ -19,7 +19,7 @@ from whole_shop import ROLES, complete_dump
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ConvertOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_catalog, read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_catalog, read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,

@@ -21,7 +21,7 @@ from cockroach_nodes import BINARY, TESTS, node
 from conversation import Conversation
 from journey import export
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import (
     is_complete,
     read_catalog,
     read_manifest,

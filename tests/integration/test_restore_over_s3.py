@@ -8,7 +8,7 @@ from cockroach_nodes import BINARY, node
 from journey import Migration, export
 from s3_server import ACCESS_KEY, SECRET_KEY
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
     ExportRequest,
     export_cluster,

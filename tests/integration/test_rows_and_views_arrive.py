@@ -7,7 +7,7 @@ import pytest
 from journey import migrate
 from rewritten_backups import BY_EPOCH, FLAGGED, UNFLAGGED, Form, rewrite
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 
 COPIES = {
     "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"), "tricky": ("tricky", {}, "tricky"), "tenant": ("tenant", {}, "tenant"),
@@ -44,7 +44,7 @@ def test_rewritten_into_other_forms(form, postgres, fixtures_dir, tmp_path):
     layers = rewrite(fixtures_dir / "backups" / "types", tmp_path / "backup", form)
     migration = migrate(postgres, [folder.as_uri() for folder in layers], tmp_path / "dump")
     _check(migration, fixtures_dir / "truth" / "types", "types")
-    codes = {finding.code for finding in layout.read_manifest(migration.dump_dir).findings}
+    codes = {finding.code for finding in read_manifest(migration.dump_dir).findings}
     assert {"backup_range_tombstones", "import_under_way"} <= codes and "range_tombstones_uncounted" not in codes
 
 

@@ -3,7 +3,14 @@
 """The sample with everything that it lacks: the dump of it with a catalog that has one of each kind of object."""
 from __future__ import annotations
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import (
+    ColumnEntry,
+    TableEntry,
+    read_catalog,
+    read_manifest,
+    read_roles,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.write_dump import DumpContent, write_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Check,
     Column,
@@ -94,12 +101,12 @@ def complete(database: Database) -> None:
 
 def complete_dump(dump_dir: str) -> str:
     """Write the dump of the sample anew, with the complete catalog; return the directory."""
-    manifest = layout.read_manifest(dump_dir)
+    manifest = read_manifest(dump_dir)
     (entry,) = manifest.databases
-    database = layout.read_catalog(dump_dir, entry)
+    database = read_catalog(dump_dir, entry)
     complete(database)
     table = database.tables[-1]
-    columns, computed = ([layout.ColumnEntry(one.name, one.type.family == "string") for one in some] for some in (loaded_columns(table), computed_columns(table)))
-    tables = [*entry.tables, layout.table_entry(table.id, "public", table.name, columns, computed, [])]
-    layout.write_dump(dump_dir, manifest.source, [(database, tables)], layout.read_roles(dump_dir), manifest.findings)
+    columns, computed = ([ColumnEntry(one.name, one.type.family == "string") for one in some] for some in (loaded_columns(table), computed_columns(table)))
+    tables = [*entry.tables, TableEntry(table.id, "public", table.name, columns, computed, [])]
+    write_dump(dump_dir, DumpContent(manifest.source, [(database, tables)], read_roles(dump_dir), manifest.findings))
     return dump_dir

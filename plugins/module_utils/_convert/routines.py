@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from .._errors import UnsupportedError
 from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, from_json
+from .._model.dependencies import in_order
 from .._model.names import clip, dollar_quote, quote
 from . import expressions
 from .context import Context
@@ -38,21 +39,10 @@ def convert_routines(context: Context) -> dict[int, Routine]:
     ``context.missing_functions``."""
     functions = {function.id: function for function in context.database.functions}
     found: dict[int, Routine] = {}
-    placed: set[int] = set()
-
-    def place(function: Function) -> None:
-        if function.id in placed:
-            return
-        placed.add(function.id)
-        for needed in sorted(function.depends_on):
-            if needed in functions:
-                place(functions[needed])
-        routine = _convert(function, context)
+    for number in in_order({function.id: function.depends_on for function in functions.values()}):
+        routine = _convert(functions[number], context)
         if routine is not None:
-            found[function.id] = routine
-
-    for number in sorted(functions):
-        place(functions[number])
+            found[number] = routine
     return found
 
 

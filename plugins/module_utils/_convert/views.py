@@ -9,6 +9,7 @@ from typing import Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import Database, View
+from .._model.dependencies import in_order
 from .._model.names import clip, quote
 from . import expressions, needs
 from .context import Context
@@ -32,23 +33,11 @@ def create_views(context: Context, routines: dict[int, Routine]) -> None:
 
 def ordered(database: Database, routines: dict[int, Routine]) -> list[Union[View, Routine]]:
     """Return the views and routines so that each comes after those it needs."""
-    items: dict[int, Union[View, Routine]] = {**{view.id: view for view in database.views}, **routines}
-    result: list[Union[View, Routine]] = []
-    placed: set[int] = set()
-
-    def place(number: int) -> None:
-        if number in placed:
-            return
-        placed.add(number)
-        item = items[number]
-        for needed in sorted(item.depends_on if isinstance(item, View) else item.function.depends_on):
-            if needed in items:
-                place(needed)
-        result.append(item)
-
-    for number in sorted(items):
-        place(number)
-    return result
+    views = {view.id: view for view in database.views}
+    needs = {number: view.depends_on for number, view in views.items()}
+    needs.update((number, routine.function.depends_on) for number, routine in routines.items())
+    items: dict[int, Union[View, Routine]] = {**views, **routines}
+    return [items[number] for number in in_order(needs)]
 
 
 def _needs(view: View, context: Context) -> list[Need]:

@@ -19,7 +19,7 @@ except ImportError:  # named by libraries.missing()
 from .._errors import ConfigurationError, MigrationError
 from .._model.catalog import to_json
 from .._values.row_checksum import line_checksums
-from .layout import MAKE_AGAIN, Chunk
+from .manifest import MAKE_AGAIN, Chunk
 
 COMPRESSION_LEVEL = 1
 READ_BYTES = 1 << 18
@@ -100,7 +100,7 @@ class ChunkWriter:
 def write_chunk(path: str, name: str, fill: Callable[[ChunkWriter], None]) -> dict:
     """Write one chunk of the table ``name``: what ``fill`` gives to the writer.
 
-    Returns ``chunk`` (a layout.Chunk as JSON values) and ``rows``. Raises ConfigurationError when there is no room,
+    Returns ``chunk`` (a manifest.Chunk as JSON values) and ``rows``. Raises ConfigurationError when there is no room,
     MigrationError.
     """
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

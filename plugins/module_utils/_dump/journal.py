@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .._errors import ConfigurationError
 from .._system.text_file import write_text
-from .layout import is_complete
+from .manifest import is_complete
 from .removed_rows import rows_removed
 
 FILE_NAME = "export.journal"

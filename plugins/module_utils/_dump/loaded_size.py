@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Optional
 
 from .._model.catalog import Table
-from .layout import TableEntry, read_catalog, read_manifest
+from .manifest import TableEntry, read_catalog, read_manifest
 
 EMPTY_SERVER_BYTES = 64 << 20
 _ROW_BYTES = 28

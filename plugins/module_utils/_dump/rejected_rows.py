@@ -22,7 +22,7 @@ except ImportError:  # named by libraries.missing()
     zstandard = None  # type: ignore[assignment]
 
 from .._errors import ConfigurationError, MigrationError
-from .layout import MAKE_AGAIN, RejectFile
+from .manifest import MAKE_AGAIN, RejectFile
 
 
 def write_rejects(path: str, rows: list[dict[str, Any]]) -> RejectFile:

@@ -9,7 +9,7 @@ import os
 import shutil
 
 from .._system.text_file import write_text
-from .layout import is_complete, read_manifest
+from .manifest import is_complete, read_manifest
 
 REMOVED = "rows_removed"
 """A file of this name in a dump says that the chunks were removed on purpose."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from .layout import read_manifest
+from .manifest import read_manifest
 
 
 def summarize(dump_dir: str, changed: bool, started: float) -> dict:

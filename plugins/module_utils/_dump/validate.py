@@ -14,7 +14,8 @@ from .._errors import MigrationError
 from .._model.results import ValidateResult
 from .._values.row_checksum import encoded_checksums
 from .chunk_files import READ_BYTES, ChunkReader, open_chunk
-from .layout import CATALOG, Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
+from .manifest import Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
+from .paths import CATALOG
 from .rejected_rows import read_rejects
 
 Progress = Callable[[dict], None]

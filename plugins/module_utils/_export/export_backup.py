@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from .._arrange.arrangement import AS_IN_SOURCE, Arrangement, arrange
 from .._arrange.selection import Selection, select
 from .._convert.computed import keep_unconvertible_as_data
-from .._dump import layout
 from .._dump.chunk_files import ChunkWriter, write_chunk
 from .._dump.journal import ExportJournal
+from .._dump.manifest import Chunk, ColumnEntry, RejectFile, TableEntry, is_complete, read_manifest
+from .._dump.paths import chunk_path
 from .._dump.removed_rows import rows_removed
 from .._dump.summary import summarize
-from .._model.catalog import Catalog, Finding, UnfinishedImport
+from .._model.catalog import Catalog, Finding, UnfinishedImport, from_json
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from .._model.object_names import object_names
 from .._model.object_numbers import object_numbers
@@ -33,6 +34,7 @@ from .._values.value_policies import STOP_ALL, ValuePolicies
 from .room import COMPRESSION, require_room_for_dump
 from .value_findings import chunk_problems, doubt_foreign_keys, value_findings
 from .workers import Progress, run_tasks
+from .write_dump import DumpContent, write_dump
 
 DEFAULT_BYTES_PER_ROW = 150
 COUNT_BYTES = 256 << 20
@@ -108,8 +110,8 @@ def export_backup(
         **policies.identity(),
         **conversion.identity(),
     }
-    usable = layout.is_complete(dump_dir) and not (rows_needed and rows_removed(dump_dir))
-    if usable and layout.read_manifest(dump_dir).source.get("identity") == identity:
+    usable = is_complete(dump_dir) and not (rows_needed and rows_removed(dump_dir))
+    if usable and read_manifest(dump_dir).source.get("identity") == identity:
         return summarize(dump_dir, changed=False, started=started)
     if check:
         return {
@@ -248,7 +250,7 @@ def _write_chunk(task: Task, tally: dict[int, int]) -> dict:
             _Worker.policies,
             source.object_names,
         )
-    path = layout.chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
+    path = chunk_path(_Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
 
     def fill(writer: ChunkWriter) -> None:
         for lines, computed in decoder.rows(
@@ -280,18 +282,21 @@ def _write_dump(
         tables = []
         for source in [plan.sources[table.id] for table in database.tables]:
             decoder = build_row_decoder(source.table, source.user_types, source.name, object_names=source.object_names)
-            tables.append(
-                layout.table_entry(
-                    source.table.id,
-                    source.schema,
-                    source.table.name,
-                    decoder.columns,
-                    decoder.computed,
-                    chunks.get(source.table.id, []),
-                )
-            )
+            tables.append(_entry(source, decoder.columns, decoder.computed, chunks.get(source.table.id, [])))
             findings += value_findings(source, chunks.get(source.table.id, []))
         findings += doubt_foreign_keys(database, chunks)
         databases.append((database, tables))
     source_info = dict(backup.info, kind="backup", identity=identity, export_seconds=seconds)
-    layout.write_dump(dump_dir, source_info, databases, plan.catalog.roles, findings, keep_passwords, conversion)
+    write_dump(dump_dir, DumpContent(source_info, databases, plan.catalog.roles, findings, conversion), keep_passwords)
+
+
+def _entry(source: TableSource, columns: Any, computed: Any, results: list[dict]) -> TableEntry:
+    return TableEntry(
+        source.table.id,
+        source.schema,
+        source.table.name,
+        [ColumnEntry(column.name, column.escaped) for column in columns],
+        [ColumnEntry(column.name, column.escaped) for column in computed],
+        [from_json(Chunk, result["chunk"]) for result in results],
+        rejects=[from_json(RejectFile, result["rejects"]) for result in results if result.get("rejects")],
+    )

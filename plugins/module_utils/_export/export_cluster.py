@@ -20,13 +20,13 @@ except ImportError:  # named by libraries.missing()
 from .._arrange.arrangement import Arrangement, arrange
 from .._arrange.selection import Selection, select
 from .._convert.computed import keep_unconvertible_as_data
-from .._dump import layout
 from .._dump.journal import ExportJournal, unfinished_identity
+from .._dump.manifest import Chunk, ColumnEntry, RejectFile, TableEntry, is_complete, read_manifest
 from .._dump.removed_rows import rows_removed
 from .._dump.summary import summarize
 from .._errors import CockroachError
 from .._formats import timestamps
-from .._model.catalog import Catalog, Finding
+from .._model.catalog import Catalog, Finding, from_json
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from .._model.object_names import object_names
 from .._model.object_numbers import ObjectNumbers, object_numbers
@@ -55,6 +55,7 @@ from .._values.value_policies import STOP_ALL, ValuePolicies
 from .room import COMPRESSION, require_room_for_dump
 from .value_findings import doubt_foreign_keys, value_findings
 from .workers import Progress, run_tasks
+from .write_dump import DumpContent, write_dump
 
 _RESTORE = "restore"
 _NUMBERS_NOT_KNOWN = Finding(
@@ -132,8 +133,8 @@ def export_cluster(
     with _connected(parameters) as connection:
         cluster = identify(connection, parameters)
         wanted = _identity(request, cluster)
-        usable = layout.is_complete(request.dump_dir) and not (request.rows_needed and rows_removed(request.dump_dir))
-        if usable and _same_source(layout.read_manifest(request.dump_dir).source.get("identity", {}), wanted):
+        usable = is_complete(request.dump_dir) and not (request.rows_needed and rows_removed(request.dump_dir))
+        if usable and _same_source(read_manifest(request.dump_dir).source.get("identity", {}), wanted):
             return _summary(request, False, started)
         broken_off = unfinished_identity(request.dump_dir)
         identity = (
@@ -300,10 +301,8 @@ def _write_dump(
     ]
     for database in catalog.databases:
         tables = [
-            layout.table_entry(
-                source.table.id,
-                source.schema,
-                source.table.name,
+            _entry(
+                source,
                 Worker.texts[source.table.id].columns,
                 Worker.texts[source.table.id].computed,
                 chunks.get(source.table.id, []),
@@ -327,13 +326,27 @@ def _write_dump(
         identity=identity,
         export_seconds=seconds,
     )
-    layout.write_dump(
-        request.dump_dir, source_info, databases, catalog.roles, findings, request.keep_passwords, request.conversion
+    write_dump(
+        request.dump_dir,
+        DumpContent(source_info, databases, catalog.roles, findings, request.conversion),
+        request.keep_passwords,
     )
 
 
 def _summary(request: ExportRequest, changed: bool, started: float) -> dict:
-    source = layout.read_manifest(request.dump_dir).source
+    source = read_manifest(request.dump_dir).source
     return dict(
         summarize(request.dump_dir, changed, started), as_of=source["end_time_decimal"], end_time=source["end_time"]
+    )
+
+
+def _entry(source: TableSource, columns: Any, computed: Any, results: list[dict]) -> TableEntry:
+    return TableEntry(
+        source.table.id,
+        source.schema,
+        source.table.name,
+        [ColumnEntry(column.name, column.escaped) for column in columns],
+        [ColumnEntry(column.name, column.escaped) for column in computed],
+        [from_json(Chunk, result["chunk"]) for result in results],
+        rejects=[from_json(RejectFile, result["rejects"]) for result in results if result.get("rejects")],
     )

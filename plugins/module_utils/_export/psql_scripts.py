@@ -5,12 +5,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from .._dump.manifest import DatabaseEntry, TableEntry
 from .._model.names import clip, quote
-
-if TYPE_CHECKING:
-    from .._dump.layout import DatabaseEntry, TableEntry
 
 _README = """\
 A dump of {databases}, made by the Ansible collection nomos.cockroach_migrator.

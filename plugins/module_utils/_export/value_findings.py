@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from .._dump import layout
+from .._dump.paths import rejects_path
 from .._dump.rejected_rows import write_rejects
 from .._model.catalog import Database, Finding, ForeignKey, Table, from_json, to_json
 from .._model.table_source import TableSource, table_sources
@@ -29,7 +29,7 @@ def chunk_problems(dump_dir: str, source: TableSource, chunk: int, problems: Pro
     if changes:
         result["changes"] = to_json(changes)
     if rejects:
-        path = layout.rejects_path(dump_dir, source.database, source.schema, source.table.name, chunk)
+        path = rejects_path(dump_dir, source.database, source.schema, source.table.name, chunk)
         result["rejects"] = to_json(write_rejects(path, rejects))
         result["reasons"] = [
             [column, kind, rows]

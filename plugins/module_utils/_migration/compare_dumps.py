@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from .._convert.database import convert_database
 from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._convert.statements import RIGHTS_STEPS
-from .._dump import layout
+from .._dump.manifest import DatabaseEntry, TableEntry, read_catalog, read_manifest, read_roles
 from .._model.catalog import Database, Role
 from .._model.conversion_policies import ConversionPolicies
 
@@ -26,7 +26,7 @@ def compare_dumps(first: str, second: str) -> dict:
     Owners and grants are compared unless one of the dumps comes from a restore that lost them. Raises MigrationError
     for unusable dumps.
     """
-    manifests = layout.read_manifest(first), layout.read_manifest(second)
+    manifests = read_manifest(first), read_manifest(second)
     left, right = ({entry.name: entry for entry in manifest.databases} for manifest in manifests)
     without_grants = any(manifest.source.get("grants_restored") is False for manifest in manifests)
     without = RIGHTS_STEPS if without_grants else ()
@@ -34,7 +34,7 @@ def compare_dumps(first: str, second: str) -> dict:
     tables = rows = 0
     for name in sorted(set(left) & set(right)):
         commands = [
-            _commands(layout.read_catalog(dump, entries[name]), layout.read_roles(dump), manifest.policies, without)
+            _commands(read_catalog(dump, entries[name]), read_roles(dump), manifest.policies, without)
             for dump, entries, manifest in zip((first, second), (left, right), manifests)
         ]
         differences += _database_differences(name, left[name], right[name], commands)
@@ -59,7 +59,7 @@ def _sets(what: str, left: Iterable[str], right: Iterable[str]) -> list[str]:
 
 
 def _database_differences(
-    name: str, left: layout.DatabaseEntry, right: layout.DatabaseEntry, commands: list[Counter[str]]
+    name: str, left: DatabaseEntry, right: DatabaseEntry, commands: list[Counter[str]]
 ) -> list[str]:
     left_tables = {table.full_name: table for table in left.tables}
     right_tables = {table.full_name: table for table in right.tables}
@@ -75,7 +75,7 @@ def _database_differences(
     return differences
 
 
-def _table_differences(left: layout.TableEntry, right: layout.TableEntry) -> list[str]:
+def _table_differences(left: TableEntry, right: TableEntry) -> list[str]:
     result = []
     if (left.columns, left.computed) != (right.columns, right.computed):
         result.append("the columns differ")

@@ -15,7 +15,7 @@ from .._convert.database import convert_database
 from .._convert.roles import convert_roles
 from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._convert.statements import render
-from .._dump.layout import path_name
+from .._dump.paths import path_name
 from .._errors import ConfigurationError
 from .._model.catalog import Catalog, Database, Finding, to_json
 from .._sources.schema_text.catalog_of_text import read_schema_text

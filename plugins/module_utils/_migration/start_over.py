@@ -9,7 +9,7 @@ import os
 import shutil
 
 from .._dump.journal import FILE_NAME, other_files
-from .._dump.layout import is_complete
+from .._dump.manifest import is_complete
 from .._dump.removed_rows import rows_removed
 from .._errors import ConfigurationError
 

@@ -9,8 +9,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from .._dump.layout import Manifest, is_complete, read_manifest
 from .._dump.loaded_size import loaded_bytes
+from .._dump.manifest import Manifest, is_complete, read_manifest
 from .._dump.removed_rows import rows_removed
 from .._model.names import clip
 from .._model.results import ImportResult, ValidateResult, VerifyResult

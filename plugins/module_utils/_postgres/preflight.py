@@ -16,7 +16,7 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
-from .._dump.layout import DatabaseEntry, Manifest, is_complete, read_catalog, read_manifest, read_roles
+from .._dump.manifest import DatabaseEntry, Manifest, is_complete, read_catalog, read_manifest, read_roles
 from .._errors import MigrationError, TargetError
 from .._model.expected_database import ExpectedDatabase, expected_of
 from .._model.names import quote

@@ -17,6 +17,7 @@ PACKAGES = {
     "cramjam": "cramjam",
     "cryptography": "cryptography",
     "google_crc32c": "google-crc32c",
+    "psutil": "psutil",
     "psycopg2": "psycopg2-binary",
     "requests": "requests",
     "sqlglot": "sqlglot",

@@ -13,10 +13,12 @@ import pytest
 import synthetic_dump
 from hypothesis import given, strategies
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import ChunkWriter, open_chunk
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_catalog, read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.paths import table_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.copy_text import format_row, parse_row
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.row_checksum import (
@@ -34,7 +36,7 @@ def test_rows_there_and_back(values):
 
 
 def test_paths_are_safe_and_unambiguous():
-    paths = {layout.table_directory("db", schema, name) for schema in ODD_NAMES for name in ODD_NAMES}
+    paths = {table_directory("db", schema, name) for schema in ODD_NAMES for name in ODD_NAMES}
     assert len(paths) == len(ODD_NAMES) ** 2
     for path in paths:
         parts = path.split("/")
@@ -104,19 +106,19 @@ def test_a_good_dump(dump):
     assert stat.S_IMODE(os.stat(dump).st_mode) == 0o700
     text = (pathlib.Path(dump) / "README.txt").read_text(encoding="utf-8")
     assert "psql" in text and "zstd" in text
-    manifest = layout.read_manifest(dump)
-    assert layout.to_json(manifest) == json.loads((pathlib.Path(dump) / "manifest.json").read_text(encoding="utf-8"))
-    assert layout.read_catalog(dump, manifest.databases[0]) == synthetic_dump.database("shop")
+    manifest = read_manifest(dump)
+    assert to_json(manifest) == json.loads((pathlib.Path(dump) / "manifest.json").read_text(encoding="utf-8"))
+    assert read_catalog(dump, manifest.databases[0]) == synthetic_dump.database("shop")
 
 
 def test_the_same_content_has_the_same_id(dump, tmp_path):
     again = synthetic_dump.write(str(tmp_path / "again"), "shop")
     other = synthetic_dump.write(str(tmp_path / "other"), "shop", orders=601)
-    assert layout.read_manifest(again).dump_id == layout.read_manifest(dump).dump_id != layout.read_manifest(other).dump_id
+    assert read_manifest(again).dump_id == read_manifest(dump).dump_id != read_manifest(other).dump_id
 
 
 def _orders(dump, number):
-    return pathlib.Path(dump) / layout.table_directory("shop", "public", "orders") / f"{number:05}.copy.zst"
+    return pathlib.Path(dump) / table_directory("shop", "public", "orders") / f"{number:05}.copy.zst"
 
 
 @pytest.mark.parametrize("damage, expected", [

@@ -13,7 +13,7 @@ import pytest
 import synthetic_dump
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.journal import ExportJournal
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.layout import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import result_file, state
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import write_report

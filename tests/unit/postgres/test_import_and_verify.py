@@ -16,7 +16,8 @@ import pytest
 import synthetic_dump
 from postgres_servers import bin_dir, query
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import layout
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.paths import table_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError, TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Function,
@@ -95,7 +96,7 @@ def test_a_killed_run_goes_on(any_postgres, dump, name, tmp_path, phase, number)
         text=True, check=False, capture_output=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    total = sum(len(table.chunks) for table in layout.read_manifest(dump).databases[0].tables)
+    total = sum(len(table.chunks) for table in read_manifest(dump).databases[0].tables)
     counted = "SELECT count(*) FROM cockroach_migrator.ledger WHERE step = 'chunk'"
     before = query(any_postgres, name, counted)[0][0]
     assert number <= before < total or phase != "load"
@@ -237,7 +238,7 @@ def _prepared(postgres17, tmp_path_factory):
 
 
 def test_damaged_chunks(postgres17, dump, name):
-    directory = pathlib.Path(dump) / layout.table_directory(name, "public", "orders")
+    directory = pathlib.Path(dump) / table_directory(name, "public", "orders")
     chunk = directory / "00003.copy.zst"
     whole = chunk.read_bytes()
     for damaged, expected in ((whole[:-5], "bytes, the manifest says"), (None, "No such file")):

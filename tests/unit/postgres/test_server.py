@@ -133,6 +133,29 @@ def test_a_pid_file_without_a_number_is_no_obstacle(directory, content):
         stop_server(directory, "", remove=True)
 
 
+def test_a_pid_file_with_the_number_of_another_process(tmp_path):
+    """Numbers are used again: only the command line tells whose it is."""
+    data = tmp_path / "data"
+    data.mkdir()
+    pid_file = data / "postmaster.pid"
+
+    def port(number):
+        pid_file.write_text(f"{number}\n{data}\n1700000000\n5433\n")
+        return running_port(str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "-D", str(data)]) as alike, \
+            subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            deadline = time.monotonic() + 30
+            while port(alike.pid) != 5433 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert (port(alike.pid), port(other.pid), port(1), port(999999999)) == (5433, 0, 0, 0)
+            other.kill()
+            os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+            assert port(other.pid) == 0  # it has ended, and nobody has asked how
+        finally:
+            alike.kill()
+
+
 def test_a_server_that_does_not_start_says_why(directory):
     with pytest.raises(TargetError, match="does not start.*no_such_setting"):
         start_server(ServerOptions(directory, bin_dir(17), settings=(("no_such_setting", "1"),)))

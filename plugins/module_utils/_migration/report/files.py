@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 
-from ..._dump.layout import is_complete, read_manifest
+from ..._dump.manifest import is_complete, read_manifest
 from ..._system.text_file import write_text
 from ..result_file import read_result, without_times
 from ..state import current_records

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..._dump.layout import DatabaseEntry, Manifest, TableEntry
+from ..._dump.manifest import DatabaseEntry, Manifest, TableEntry
 from ..._model.catalog import Finding, to_json
 from ..._model.names import clip
 from ..._model.results import DatabaseVerification, ImportResult, TableImport, VerifyResult

@@ -17,7 +17,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._dump.chunk_files import READ_BYTES, ChunkReader, open_chunk
-from ..._dump.layout import Chunk, TableEntry
+from ..._dump.manifest import Chunk, TableEntry
 from ..._errors import MigrationError, TargetError
 from ..._model.names import clip
 from ..connect.connection import postgres_message

@@ -22,7 +22,7 @@ from ..._convert.database import convert_database
 from ..._convert.roles import convert_roles
 from ..._convert.server_features import ConvertOptions, ServerFeatures
 from ..._convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Conversion, Statement
-from ..._dump.layout import MAKE_AGAIN, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
+from ..._dump.manifest import MAKE_AGAIN, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
 from ..._dump.removed_rows import rows_removed
 from ..._errors import ConfigurationError, MigrationError, TargetError
 from ..._model.catalog import Database, Finding, Role

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ..._dump.layout import RejectFile, TableEntry
+from ..._dump.manifest import RejectFile, TableEntry
 from ..._dump.rejected_rows import read_rejects
 from ..._values.copy_text import format_row
 from ..target import ledger

@@ -21,15 +21,20 @@ import socket
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+try:
+    import psutil
+except ImportError:  # named by libraries.missing()
+    psutil = None
+
 from ..._errors import ConfigurationError, TargetError
 from ..._model.names import literal
-from ..._system.process_list import processes
 from ..connect.connection import ConnectionParameters, connect
 
+NEEDS = ("psutil", "psycopg2")
 SUPERUSER = "postgres"
 _USERS = ("postgres", "nobody")
 _LONGEST_SOCKET_PATH = 107
@@ -175,14 +180,17 @@ def running_port(directory: str) -> int:
     if not pid:
         return 0
     try:
-        os.kill(pid, 0)
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            is_ours = os.path.join(directory, "data").encode() in file.read()
-    except (FileNotFoundError, ProcessLookupError):
+        is_ours = _serves(psutil.Process(pid).cmdline(), directory)
+    except psutil.NoSuchProcess:  # or it has ended, and its parent has not asked how
         return 0
-    except PermissionError:
+    except psutil.AccessDenied:  # another user's
         is_ours = True
     return port if is_ours else 0
+
+
+def _serves(command: Sequence[str], directory: str) -> bool:
+    """Tell whether a command line is that of the server in the directory, as pg_ctl starts it."""
+    return "-D" in command and os.path.join(directory, "data") in command
 
 
 def _pid_file(directory: str) -> tuple[int, int]:
@@ -386,12 +394,11 @@ def _start(options: ServerOptions, directory: str, account: _Account) -> int:
 def _remove_empty_pid_file(directory: str) -> None:
     """PostgreSQL refuses to start over a postmaster.pid without a number, which is what a server that was killed, or a
     full disk, may leave."""
-    data = os.path.join(directory, "data")
-    path = os.path.join(data, "postmaster.pid")
+    path = os.path.join(directory, "data", "postmaster.pid")
     if (
         os.path.exists(path)
         and not _pid_file(directory)[0]
-        and not any(f" -D {data} " in f"{command} " for _pid, _uid, command in processes())
+        and not any(_serves(process.info["cmdline"] or (), directory) for process in psutil.process_iter(["cmdline"]))
     ):
         os.unlink(path)
 

@@ -14,8 +14,9 @@ try:
 except ImportError:  # named by libraries.missing()
     sql = None
 
-from ..._dump.layout import DatabaseEntry, TableEntry
+from ..._dump.manifest import DatabaseEntry, TableEntry
 from ..._errors import TargetError
+from ..._model.dependencies import in_groups
 from ..._model.names import clip
 
 _PROBLEMS_SHOWN = 20
@@ -125,34 +126,28 @@ def load_order(connection: Any, entry: DatabaseEntry) -> list[list[TableEntry]]:
             elif len(tables[place].chunks) > 1:
                 impossible.append(f"{key} of {schema}.{table}")
     connection.commit()
-    groups: list[list[TableEntry]] = []
-    placed: set[Place] = set()
-    while len(placed) < len(tables):
-        ready = [place for place in tables if place not in placed and set(needs[place].values()) <= placed]
-        if not ready:
-            left = _in_circles([place for place in tables if place not in placed], needs)
-            impossible += [
-                f"{key} of {'.'.join(place)}" for place in left for key, other in needs[place].items() if other in left
-            ]
-            break
-        groups.append([tables[place] for place in ready])
-        placed |= set(ready)
+    needed_tables = {place: set(keys.values()) for place, keys in needs.items()}
+    groups = in_groups(needed_tables)
+    circles = _in_circles(needed_tables)
+    impossible += [
+        f"{key} of {'.'.join(place)}"
+        for place in tables
+        for key, other in needs[place].items()
+        if {place, other} <= circles
+    ]
     if impossible:
         raise TargetError(
             f"content: data: in the database {entry.name} on the target no order of loading satisfies the foreign "
             f"keys {', '.join(impossible)}: "
             "drop them, and add them again after the import"
         )
-    return groups
+    return [[table for place, table in tables.items() if place in group] for group in groups]
 
 
-def _in_circles(left: list[Place], needs: dict[Place, dict[str, Place]]) -> list[Place]:
-    """Return those tables that others of them need: the rest only waits for a circle."""
-    while True:
-        needed = {other for place in left for other in needs[place].values()}
-        if needed >= set(left):
-            return left
-        left = [place for place in left if place in needed]
+def _in_circles(needs: dict[Place, set[Place]]) -> set[Place]:
+    """Return the tables that keep each other waiting, seen from both ends: the others only need them, or are needed."""
+    needed_by = {place: {other for other, others in needs.items() if place in others} for place in needs}
+    return set(needs).difference(*in_groups(needs), *in_groups(needed_by))
 
 
 def sequences(connection: Any) -> set[Place]:

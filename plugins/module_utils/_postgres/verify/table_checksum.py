@@ -14,7 +14,7 @@ try:
 except ImportError:  # named by libraries.missing()
     sql = None
 
-from ..._dump.layout import ColumnEntry, TableEntry
+from ..._dump.manifest import ColumnEntry, TableEntry
 from ..._model.names import clip
 from ..._values.row_checksum import SqlColumn, sql_row_checksum
 

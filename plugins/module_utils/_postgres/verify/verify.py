@@ -16,7 +16,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._convert.database import convert_database
 from ..._convert.server_features import ConvertOptions
-from ..._dump.layout import DatabaseEntry, TableEntry, read_catalog, read_manifest, read_roles
+from ..._dump.manifest import DatabaseEntry, TableEntry, read_catalog, read_manifest, read_roles
 from ..._errors import TargetError
 from ..._model.catalog import Database, Role
 from ..._model.conversion_policies import ConversionPolicies

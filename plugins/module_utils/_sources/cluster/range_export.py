@@ -19,8 +19,8 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = tenacity = None
 
-from ..._dump import layout
 from ..._dump.chunk_files import ChunkWriter, write_chunk
+from ..._dump.paths import chunk_path
 from ..._errors import CockroachError
 from ..._export.value_findings import chunk_problems
 from ..._model.table_source import TableSource
@@ -145,7 +145,7 @@ def _split(number: int, chunk_rows: int) -> tuple[list[Bound], TableSize]:
 def run_task(task: Task) -> dict:
     """Write the chunk of a task; return its entry of the journal. Raises MigrationError."""
     source, texts, reader = Worker.sources[task.table_id], Worker.texts[task.table_id], Worker.readers[task.table_id]
-    path = layout.chunk_path(Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
+    path = chunk_path(Worker.dump_dir, source.database, source.schema, source.table.name, task.chunk)
 
     def fill(writer: ChunkWriter) -> None:
         def consume(rows: list[Row]) -> None:

@@ -35,7 +35,7 @@ from ..cluster.temporary_settings import NODE_SETTINGS
 from .certificates import check_certificates, make_certificates
 from .processes import STOP_SECONDS, NodeProcess, find_node, stop_node
 
-NEEDS = ("cryptography", "psycopg2", "tenacity")
+NEEDS = ("cryptography", "psutil", "psycopg2", "tenacity")
 _OWN_FILES = frozenset(("certs", "cockroach.pid", "data", "listening.url", "logs"))
 _OUTPUT = "output.log"
 """What the process prints; CockroachDB's own log files are beside it."""
@@ -230,7 +230,7 @@ def _ensure_started(options: NodeOptions, node: Optional[NodeProcess], check: bo
         "log_dir": _log_dir(options.directory),
         "version": "",
     }
-    if node and node.command.endswith(" ".join(command)):  # an interpreter may stand before it
+    if node and list(node.command[-len(command) :]) == command:  # an interpreter may stand before it
         facts.update(changed=False, pid=node.pid)
         with _ready(
             options.directory,

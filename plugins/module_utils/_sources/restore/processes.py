@@ -12,16 +12,17 @@ import contextlib
 import os
 import re
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
 try:
+    import psutil
     import tenacity
 except ImportError:  # named by libraries.missing()
-    tenacity = None
+    psutil = tenacity = None
 
 from ..._errors import CockroachError
-from ..._system.process_list import processes
 
 STOP_SECONDS = 90
 """How long a graceful stop may take."""
@@ -31,11 +32,11 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class NodeProcess:
-    """``command`` is the process's command line, joined with spaces."""
+    """``command`` is the process's command line."""
 
     pid: int
     store: str
-    command: str
+    command: tuple[str, ...]
 
     @property
     def port(self) -> int:
@@ -48,13 +49,13 @@ class NodeProcess:
         return self._port("http-addr")
 
     def _port(self, flag: str) -> int:
-        match = re.search(rf" --{flag}=127\.0\.0\.1:(\d+)", self.command)
-        if match is None:
-            raise CockroachError(
-                f"the CockroachDB process {self.pid} on {self.store} was not started by this collection: stop it by "
-                "hand"
-            )
-        return int(match.group(1))
+        for argument in self.command:
+            match = re.fullmatch(rf"--{flag}=127\.0\.0\.1:(\d+)", argument)
+            if match:
+                return int(match.group(1))
+        raise CockroachError(
+            f"the CockroachDB process {self.pid} on {self.store} was not started by this collection: stop it by hand"
+        )
 
 
 def find_node(store: str) -> Optional[NodeProcess]:
@@ -64,17 +65,22 @@ def find_node(store: str) -> Optional[NodeProcess]:
         owner = os.stat(store).st_uid
     except FileNotFoundError:
         return None
-    argument = re.compile(rf" start-single-node .*--store=path={re.escape(store)}(,| |$)")
     found = [
-        NodeProcess(pid, store, command)
-        for pid, uid, command in processes()
-        if uid == owner and argument.search(command)
+        NodeProcess(process.pid, store, tuple(process.info["cmdline"]))
+        for process in psutil.process_iter(["cmdline", "uids"])
+        # Of another user's process, and of one that has ended, the command line may be None.
+        if _runs_on(process.info["cmdline"] or (), store) and process.info["uids"].real == owner
     ]
     if len(found) > 1:
         raise CockroachError(
             f"several processes run on {store}: {', '.join(str(node.pid) for node in found)}; stop them by hand"
         )
     return found[0] if found else None
+
+
+def _runs_on(command: Sequence[str], store: str) -> bool:
+    wanted = f"--store=path={store}"
+    return "start-single-node" in command and any(f"{argument},".startswith(f"{wanted},") for argument in command)
 
 
 def stop_node(node: NodeProcess) -> bool:

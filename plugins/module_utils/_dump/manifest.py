@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The manifest of a dump, and how it is read with the catalogs and roles beside it.
+
+``manifest.json`` is written last; where it is, the dump is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._errors import ConfigurationError, MigrationError
+from .._model.catalog import Database, Finding, Role, from_json
+from .._model.conversion_policies import ConversionPolicies, conversion_policies
+from .paths import CATALOG, MANIFEST, PASSWORDS, ROLES
+
+FORMAT_VERSION = 1
+MAKE_AGAIN = "make the dump again (start_over: true, or remove its directory)"
+"""What to do about one that is damaged: running again would find it as it is."""
+
+
+@dataclass
+class Chunk:
+    """One file of COPY text, whole rows of one table."""
+
+    file: str
+    """Its name inside the table's directory."""
+    rows: int
+    bytes: int
+    """The size of the (compressed) file."""
+    text_bytes: int
+    sha256: str
+    """Of the (compressed) file."""
+    checksum: str
+    """Sum of the rows' checksums, decimal."""
+
+
+@dataclass
+class ColumnEntry:
+    name: str
+    escaped: bool
+    """False: the text never holds backslash, tab, newline or carriage return."""
+
+
+@dataclass
+class RejectFile:
+    """One file of rows that were put aside while a chunk was exported: JSON lines."""
+
+    file: str
+    """Its name inside the table's directory of rejects."""
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass
+class TableEntry:
+    """A table: the COPY column list, the columns PostgreSQL computes, the chunks, and the rows that were put aside."""
+
+    id: int
+    schema: str
+    name: str
+    columns: list[ColumnEntry]
+    computed: list[ColumnEntry]
+    chunks: list[Chunk]
+    directory: str = ""
+    """Of the chunks, inside the dump."""
+    rejects: list[RejectFile] = field(default_factory=list)
+    rejects_directory: str = ""
+
+    @property
+    def rejected(self) -> int:
+        """How many rows were put aside and are not in the chunks."""
+        return sum(file.rows for file in self.rejects)
+
+    @property
+    def full_name(self) -> str:
+        """For messages and reports."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def rows(self) -> int:
+        return sum(chunk.rows for chunk in self.chunks)
+
+    @property
+    def text_bytes(self) -> int:
+        return sum(chunk.text_bytes for chunk in self.chunks)
+
+    @property
+    def checksum(self) -> str:
+        """Of all rows, decimal."""
+        return str(sum(int(chunk.checksum) for chunk in self.chunks))
+
+
+@dataclass
+class DatabaseEntry:
+    name: str
+    directory: str
+    catalog_sha256: str
+    tables: list[TableEntry]
+
+
+@dataclass
+class Manifest:
+    format_version: int
+    dump_id: str
+    """A digest of the schema, all rows and how they are converted: the same content has the same id."""
+    source: dict[str, Any]
+    databases: list[DatabaseEntry]
+    findings: list[Finding] = field(default_factory=list)
+    conversion_policies: dict[str, str] = field(default_factory=dict)
+    """The choices that are not the defaults."""
+
+    @property
+    def policies(self) -> ConversionPolicies:
+        """How the dump is to be converted. Raises ConfigurationError for choices that this release does not know."""
+        return conversion_policies(self.conversion_policies)
+
+
+def is_complete(dump_dir: str) -> bool:
+    """Tell whether the directory holds a complete dump."""
+    return os.path.isfile(os.path.join(dump_dir, MANIFEST))
+
+
+def read_manifest(dump_dir: str) -> Manifest:
+    """Read the manifest. Raises ConfigurationError when there is none, MigrationError when it cannot be used."""
+    path = os.path.join(dump_dir, MANIFEST)
+    if not is_complete(dump_dir):
+        raise ConfigurationError(
+            f"{dump_dir} holds no complete dump ({MANIFEST} is missing): run the export first, it goes on where it "
+            "stopped"
+        )
+    value = _read_json(path)
+    version = value.get("format_version") if isinstance(value, dict) else None
+    if version != FORMAT_VERSION:
+        raise MigrationError(
+            f"{path} has the format version {version!r}, this collection reads {FORMAT_VERSION}: {MAKE_AGAIN}"
+        )
+    try:
+        return from_json(Manifest, value)
+    except TypeError as error:
+        raise MigrationError(f"{path} is not a manifest of this collection ({error}): {MAKE_AGAIN}") from error
+
+
+def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
+    """Read a database's catalog. Raises MigrationError when it is missing or not the one the manifest means."""
+    path = os.path.join(dump_dir, entry.directory, CATALOG)
+    data = _read_bytes(path)
+    if hashlib.sha256(data).hexdigest() != entry.catalog_sha256:
+        raise MigrationError(f"{path} was changed after the dump was made: {MAKE_AGAIN}")
+    return from_json(Database, json.loads(data))
+
+
+def read_roles(dump_dir: str) -> list[Role]:
+    """Read the roles, with password verifiers where the dump keeps them."""
+    roles = [from_json(Role, value) for value in _read_json(os.path.join(dump_dir, ROLES))]
+    secrets_path = os.path.join(dump_dir, PASSWORDS)
+    hashes = _read_json(secrets_path) if os.path.exists(secrets_path) else {}
+    for role in roles:
+        role.password_hash = hashes.get(role.name, "")
+    return roles
+
+
+def _read_bytes(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise MigrationError(f"cannot read the dump's file {path}: {error.strerror}") from error
+
+
+def _read_json(path: str) -> Any:
+    try:
+        return json.loads(_read_bytes(path))
+    except ValueError as error:
+        raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error

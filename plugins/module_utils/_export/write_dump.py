@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Writes all of a dump but its chunks: catalogs, SQL for people with psql, roles, and last the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from .._convert.database import convert_database
+from .._convert.server_features import ConvertOptions, ServerFeatures
+from .._convert.statements import render
+from .._dump.manifest import FORMAT_VERSION, DatabaseEntry, Manifest, TableEntry
+from .._dump.paths import CATALOG, MANIFEST, PASSWORDS, ROLES, path_name, rejects_directory, table_directory
+from .._model.catalog import Database, Finding, Role, to_json
+from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
+from .._system.text_file import write_text
+from .psql_scripts import data_script, readme
+
+
+@dataclass(frozen=True)
+class DumpContent:
+    """What a dump holds beside its chunks."""
+
+    source: dict[str, Any]
+    """What the manifest says of the source, as JSON values."""
+    databases: list[tuple[Database, list[TableEntry]]]
+    """Each database with the entries of its tables."""
+    roles: list[Role]
+    findings: list[Finding]
+    policies: ConversionPolicies = DEFAULT_POLICIES
+    """How the dump is to be converted."""
+
+
+def write_dump(dump_dir: str, content: DumpContent, keep_passwords: bool = False) -> None:
+    """Write the files of a dump into the directory that has its chunks; the manifest makes it complete.
+
+    ``keep_passwords`` writes the roles' SCRAM verifiers into a file of mode 0600. Raises ConfigurationError when there
+    is no room.
+    """
+    os.chmod(dump_dir, 0o700)
+    options = ConvertOptions(policies=content.policies)
+    entries = [
+        _write_database(dump_dir, database, tables, options, content.roles) for database, tables in content.databases
+    ]
+    write_text(os.path.join(dump_dir, ROLES), _json_text(to_json(content.roles)))
+    hashes = {role.name: role.password_hash for role in content.roles if role.password_hash}
+    if keep_passwords and hashes:
+        write_text(os.path.join(dump_dir, PASSWORDS), _json_text(hashes))
+    write_text(os.path.join(dump_dir, "README.txt"), readme(entries))
+    chosen = content.policies.chosen()
+    manifest = Manifest(FORMAT_VERSION, _dump_id(entries, chosen), content.source, entries, content.findings, chosen)
+    write_text(os.path.join(dump_dir, MANIFEST), _json_text(to_json(manifest)))
+
+
+def _write_database(
+    dump_dir: str, database: Database, tables: list[TableEntry], options: ConvertOptions, roles: list[Role]
+) -> DatabaseEntry:
+    directory = path_name(database.name)
+    os.makedirs(os.path.join(dump_dir, directory), mode=0o700, exist_ok=True)
+    for table in tables:
+        table.directory = table_directory(database.name, table.schema, table.name)
+        table.rejects_directory = rejects_directory(database.name, table.schema, table.name) if table.rejects else ""
+    catalog = _json_text(to_json(database))
+    entry = DatabaseEntry(database.name, directory, hashlib.sha256(catalog.encode()).hexdigest(), tables)
+    pre_data, post_data = render(convert_database(database, roles, ServerFeatures(), options))
+    files = {CATALOG: catalog, "pre-data.sql": pre_data, "data.sql": data_script(tables), "post-data.sql": post_data}
+    for name, text in files.items():
+        write_text(os.path.join(dump_dir, directory, name), text)
+    return entry
+
+
+def _dump_id(entries: list[DatabaseEntry], chosen: dict[str, str]) -> str:
+    content = to_json(entries)
+    hashed = json.dumps([content, chosen] if chosen else content, sort_keys=True)
+    return hashlib.sha256(hashed.encode()).hexdigest()[:32]
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
