@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
+
 DOCUMENTATION = r"""
 module: cockroach_export
 short_description: Export a running CockroachDB into a dump directory
@@ -138,7 +140,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.e
     export_cluster,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Finding, from_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )

@@ -24,7 +24,7 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: full
   idempotent:
     support: full
 options:
@@ -127,14 +127,16 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.co
 NEEDS = ("sqlglot",)
 
 
-def convert(given: dict, check_mode: bool) -> dict:
-    """Convert, write what is not there, and return the facts."""
+def convert(given: dict, check_mode: bool, diff: bool = False) -> dict:
+    """Convert, write what is not there, and return the facts; with ``diff`` also the differences of the files."""
     text = read_source(given["src"]) if given["src"] else given["text"]
     features = ServerFeatures(given["postgres_version"], given["icu"], frozenset(given["extensions"]))
     options = ConvertOptions(grants=given["grants"], policies=conversion_policies(given["conversion_policies"]))
     result = convert_text(text, given["database"], features, options)
+    differences = write_files(given["dest"], result.files, check_mode)
     return {
-        "changed": write_files(given["dest"], result.files, check_mode),
+        "changed": bool(differences),
+        **({"diff": differences} if diff else {}),
         "files": [os.path.join(given["dest"], name) for name in result.files],
         "objects": result.objects,
         "findings": to_json(result.findings),
@@ -158,7 +160,7 @@ def main() -> None:
         mutually_exclusive=[("src", "text")],
         supports_check_mode=True,
     )
-    _ansible_module.run(module, NEEDS, lambda: convert(module.params, module.check_mode))
+    _ansible_module.run(module, NEEDS, lambda: convert(module.params, module.check_mode, module._diff))
 
 
 if __name__ == "__main__":
