@@ -10,6 +10,7 @@ from typing import Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import Check, Column, ForeignKey, Index, IndexColumn, Table, View
+from .._model.finding_codes import FindingCode, Severity
 from .._model.names import clip, digest, quote, shorten
 from .._model.stored_columns import written_keys
 from . import expressions
@@ -39,8 +40,7 @@ def create_primary_key(table: Table, context: Context) -> None:
     name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):
         context.find(
-            "descending_primary_key",
-            "info",
+            FindingCode.DESCENDING_PRIMARY_KEY,
             where,
             "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.",
         )
@@ -84,8 +84,7 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
         text = quote(clip(column.name))
         keys.append(f"(pg_catalog.interval_send({text}))" if column.type.family == "interval" else text)
     context.find(
-        "interval_key",
-        "warning",
+        FindingCode.INTERVAL_KEY,
         where,
         "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 "
         "hours, to CockroachDB not.",
@@ -134,19 +133,18 @@ def create_index(index: Index, table: Table, context: Context, step: str = "inde
         else:
             raise UnsupportedError(f"{where}: an index of the kind {index.kind} is not converted")
     except UnsupportedError as error:
-        severity = "error" if index.unique else "warning"
+        severity: Severity = "error" if index.unique else "warning"
         context.find(
-            "index_left_out",
-            severity,
+            FindingCode.INDEX_LEFT_OUT,
             where,
             f"The index is left out. {error}",
             "Create one by hand where queries need it.",
+            severity=severity,
         )
         return
     if index.not_visible:
         context.find(
-            "index_not_visible",
-            "info",
+            FindingCode.INDEX_NOT_VISIBLE,
             where,
             "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always "
             "uses it.",
@@ -157,8 +155,7 @@ def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
     name = context.scope.unique(context.schema(table), wanted, table.name)
     if name != index.name:
         context.find(
-            "index_renamed",
-            "info",
+            FindingCode.INDEX_RENAMED,
             context.full_name(table, index.name),
             f"The index is called {name} in PostgreSQL, where the indexes of a schema share one space of names (of at "
             "most 63 bytes) with its tables.",
@@ -172,43 +169,41 @@ def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> tuple[str, .
 
 def _report_hash(where: str, context: Context) -> None:
     context.find(
-        "hash_sharded", "info", where, "The hash-sharded index becomes a plain one: its shards spread load over nodes."
+        FindingCode.HASH_SHARDED,
+        where,
+        "The hash-sharded index becomes a plain one: its shards spread load over nodes.",
     )
 
 
 def _create_forward(index: Index, table: Table, context: Context, where: str, step: str) -> None:
     columns = context.columns(table)
     parts = written_keys(index, columns)
-    has_expression = any(columns[part.column_id].inaccessible for part in parts)
-    plain = (
-        not index.predicate
-        and not has_expression
-        and not any(part.descending for part in parts)
-        and not index.created_explicitly
-    )
     keys = tuple(_key(part, index, table, context, where) for part in parts)
     predicate = _predicate(index, table, context, where)
-    included = tuple(
-        clip(columns[column_id].name)
-        for column_id in index.stored_column_ids
-        if columns[column_id].name != index.shard_column
-    )
+    stored = [columns[column_id] for column_id in index.stored_column_ids]
+    included = tuple(clip(column.name) for column in stored if column.name != index.shard_column)
     name = _claim(index, index.name, table, context)
     if index.shard_column:
         _report_hash(where, context)
-    if index.unique and not index.predicate and not has_expression and not included and _has_interval(parts, columns):
+    of_columns = not index.predicate and not any(columns[part.column_id].inaccessible for part in parts)
+    if index.unique and of_columns and not included and _has_interval(parts, columns):
         _create_interval_key(name, parts, table, context, where)
         context.index_names[table.id, index.id] = ("index", name)
         return
-    if index.unique and not index.predicate and not has_expression:
+    if index.unique and of_columns:
         _note_unique(parts, table, context)
-    if index.unique and plain and step == "index":
+    if index.unique and of_columns and step == "index" and _is_constraint(index, parts):
         _add(step, "unique_constraint", KeyDefinition("UNIQUE", _names(parts, columns), included), name, table, context)
         context.index_names[table.id, index.id] = ("constraint", name)
         return
     made = IndexDefinition(keys, index.unique, include=included, predicate=predicate)
     _add(step, "unique_index" if index.unique else "index", made, name, table, context)
     context.index_names[table.id, index.id] = ("index", name)
+
+
+def _is_constraint(index: Index, parts: list[IndexColumn]) -> bool:
+    """Whether a unique index over columns can be a constraint, which has no direction."""
+    return not index.created_explicitly and not any(part.descending for part in parts)
 
 
 def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:
@@ -252,8 +247,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
         keys = [_key_text(columns[part.column_id], index, table, context, where) for part in leading] + keys
     elif leading:
         context.find(
-            "inverted_prefix",
-            "warning",
+            FindingCode.INVERTED_PREFIX,
             where,
             f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.",
         )
@@ -284,8 +278,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
         )
     if len(written_keys(index, context.columns(table))) > 1:
         context.find(
-            "vector_prefix",
-            "warning",
+            FindingCode.VECTOR_PREFIX,
             where,
             "The index holds only its last column: PostgreSQL's vector indexes take no others.",
         )
@@ -297,8 +290,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
     _add(step, "index", made, name, table, context, ["vector"])
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
-        "vector_index",
-        "info",
+        FindingCode.VECTOR_INDEX,
         where,
         f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
         "Its parameters are pgvector's defaults; hnsw.ef_search says how thoroughly a query looks.",
