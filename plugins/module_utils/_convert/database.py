@@ -9,6 +9,7 @@ from typing import Any, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import Database, Role, UserType
+from .._model.finding_codes import FindingCode
 from .._model.names import MAX_BYTES, clip, quote
 from .comments import create_comments
 from .computed import fit_to_server
@@ -153,8 +154,7 @@ def _report_the_rest(context: Context) -> None:
     database = context.database
     if database.regions:
         context.find(
-            "regions",
-            "info",
+            FindingCode.REGIONS,
             database.name,
             f"The database's regions ({', '.join(database.regions)}) have no counterpart.",
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, literal, quote
 from .context import Context
 from .database_commands import on_database
@@ -53,8 +54,7 @@ def create_settings(context: Context) -> None:
         )
     if lost:
         context.find(
-            "database_settings",
-            "info",
+            FindingCode.DATABASE_SETTINGS,
             context.database.name,
             f"Session defaults of the database are not carried over: {', '.join(lost)}.",
             "Set those that have a counterpart with ALTER DATABASE … SET.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .._errors import UnsupportedError
 from .._model.catalog import Check, SqlType, UserType
 from .._model.domains import base_type
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
@@ -40,8 +41,7 @@ def _default(item: UserType, context: Context, where: str) -> str:
         return expressions.convert(item.default, context, where).sql
     except UnsupportedError as error:
         context.find(
-            "default_left_out",
-            "error",
+            FindingCode.DEFAULT_LEFT_OUT,
             where,
             f"The default {item.default} is left out. {error}",
             "Set a default by hand with ALTER DOMAIN.",
@@ -60,8 +60,7 @@ def _create_check(check: Check, item: UserType, base: SqlType, context: Context)
         expression = expressions.convert(check.expression, context, where, {_VALUE: base})
     except UnsupportedError as error:
         context.find(
-            "check_left_out",
-            "error",
+            FindingCode.CHECK_LEFT_OUT,
             where,
             f"The domain's check is left out. {error}",
             "Add it by hand with ALTER DOMAIN.",
@@ -70,8 +69,7 @@ def _create_check(check: Check, item: UserType, base: SqlType, context: Context)
     context.report_cut(check.name, where)
     if not check.validated:
         context.find(
-            "not_valid",
-            "info",
+            FindingCode.NOT_VALID,
             where,
             "The domain's check is NOT VALID, as in CockroachDB: rows from before it may break it.",
             "Run ALTER DOMAIN … VALIDATE CONSTRAINT when they are cleaned.",

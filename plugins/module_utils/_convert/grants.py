@@ -10,6 +10,7 @@ from typing import Any
 
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Grant, Role, Schema
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from .context import Context
 from .database_commands import on_database
@@ -82,8 +83,7 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
     for role, objects in sorted(missing.items()):
         shown = ", ".join(sorted(set(objects))[:10]) + (" …" if len(set(objects)) > 10 else "")
         context.find(
-            "role_missing",
-            "warning",
+            FindingCode.ROLE_MISSING,
             role,
             f"The target has no role {role}: its privileges or ownership are left out for {shown}.",
             "Create the role, or set grants to create, and run again.",
@@ -147,8 +147,7 @@ def _routine(routine: Routine, context: Context, missing: dict[str, list[str]]) 
         )
     if function.grants and not any(grant.role == _EVERYBODY for grant in function.grants):
         context.find(
-            "function_for_everybody",
-            "warning",
+            FindingCode.FUNCTION_FOR_EVERYBODY,
             where,
             "PostgreSQL lets everybody call a new function; in CockroachDB this right was revoked.",
             f"REVOKE EXECUTE ON {routine.signature} FROM PUBLIC.",
@@ -249,8 +248,7 @@ def _report_dropped(kind: str, grant: Grant, full_name: str, context: Context) -
     dropped = [name for name in grant.privileges if name != "ALL" and name not in allowed(kind, context)]
     if dropped:
         context.find(
-            "privilege_without_counterpart",
-            "warning",
+            FindingCode.PRIVILEGE_WITHOUT_COUNTERPART,
             full_name,
             f"{', '.join(dropped)} of {grant.role} has no counterpart on a {kind.lower()} of PostgreSQL and is left "
             "out.",

@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 from .._errors import UnsupportedError
 from .._model.catalog import Column, SqlType
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, dollar_quote, quote
 from . import function_calls, functions
 from .context import Context
@@ -240,8 +241,7 @@ def immutable_sql(
         "function", Subject("function", function, schema), made.create(quote(schema, function)), expects=made
     )
     context.find(
-        "expression_function",
-        "info",
+        FindingCode.EXPRESSION_FUNCTION,
         where,
         f"The expression is wrapped in the function {schema}.{function}, marked immutable with the time zone UTC.",
         "Nothing to do; PostgreSQL itself counts a part of the expression as depending on settings.",

@@ -10,6 +10,7 @@ from typing import Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import Check, Column, ForeignKey, Index, IndexColumn, Table, View
+from .._model.finding_codes import FindingCode, Severity
 from .._model.names import clip, digest, quote, shorten
 from .._model.stored_columns import written_keys
 from . import expressions
@@ -39,8 +40,7 @@ def create_primary_key(table: Table, context: Context) -> None:
     name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):
         context.find(
-            "descending_primary_key",
-            "info",
+            FindingCode.DESCENDING_PRIMARY_KEY,
             where,
             "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.",
         )
@@ -84,8 +84,7 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
         text = quote(clip(column.name))
         keys.append(f"(pg_catalog.interval_send({text}))" if column.type.family == "interval" else text)
     context.find(
-        "interval_key",
-        "warning",
+        FindingCode.INTERVAL_KEY,
         where,
         "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 "
         "hours, to CockroachDB not.",
@@ -139,19 +138,18 @@ def create_index(index: Index, table: Table, context: Context, step: str = "inde
         else:
             raise UnsupportedError(f"{where}: an index of the kind {index.kind} is not converted")
     except UnsupportedError as error:
-        severity = "error" if index.unique else "warning"
+        severity: Severity = "error" if index.unique else "warning"
         context.find(
-            "index_left_out",
-            severity,
+            FindingCode.INDEX_LEFT_OUT,
             where,
             f"The index is left out. {error}",
             "Create one by hand where queries need it.",
+            severity=severity,
         )
         return
     if index.not_visible:
         context.find(
-            "index_not_visible",
-            "info",
+            FindingCode.INDEX_NOT_VISIBLE,
             where,
             "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always "
             "uses it.",
@@ -162,8 +160,7 @@ def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
     name = context.scope.unique(context.schema(table), wanted, table.name)
     if name != index.name:
         context.find(
-            "index_renamed",
-            "info",
+            FindingCode.INDEX_RENAMED,
             context.full_name(table, index.name),
             f"The index is called {name} in PostgreSQL, where the indexes of a schema share one space of names (of at "
             "most 63 bytes) with its tables.",
@@ -177,7 +174,9 @@ def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> tuple[str, .
 
 def _report_hash(where: str, context: Context) -> None:
     context.find(
-        "hash_sharded", "info", where, "The hash-sharded index becomes a plain one: its shards spread load over nodes."
+        FindingCode.HASH_SHARDED,
+        where,
+        "The hash-sharded index becomes a plain one: its shards spread load over nodes.",
     )
 
 
@@ -252,8 +251,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
         keys = [_key_text(columns[part.column_id], index, table, context, where) for part in leading] + keys
     elif leading:
         context.find(
-            "inverted_prefix",
-            "warning",
+            FindingCode.INVERTED_PREFIX,
             where,
             f"The index holds only its last column: the server does not have the extension {_SCALARS[method]}.",
         )
@@ -277,8 +275,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
         )
     if len(written_keys(index, context.columns(table))) > 1:
         context.find(
-            "vector_prefix",
-            "warning",
+            FindingCode.VECTOR_PREFIX,
             where,
             "The index holds only its last column: PostgreSQL's vector indexes take no others.",
         )
@@ -290,8 +287,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
     _add(step, made, name, table, context, ["vector"])
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
-        "vector_index",
-        "info",
+        FindingCode.VECTOR_INDEX,
         where,
         f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
         "Its parameters are pgvector's defaults; hnsw.ef_search says how thoroughly a query looks.",

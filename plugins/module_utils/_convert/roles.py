@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Role
+from .._model.finding_codes import FindingCode
 from .._model.names import literal, quote
 from .server_features import ConvertOptions, ServerFeatures
 from .statements import Conversion, Subject
@@ -69,8 +70,7 @@ def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion)
             else "the dump holds no password of it"
         )
         conversion.find(
-            "role_without_login",
-            "warning",
+            FindingCode.ROLE_WITHOUT_LOGIN,
             role.name,
             f"The role is made without login: {reason}.",
             "ALTER ROLE … LOGIN PASSWORD … gives it a new one.",
@@ -78,16 +78,14 @@ def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion)
     left_out = [option for option in role.options if option not in _OPTIONS]
     if left_out:
         conversion.find(
-            "role_option",
-            "warning",
+            FindingCode.ROLE_OPTION,
             role.name,
             f"Role options without a counterpart are left out: {', '.join(left_out)}.",
         )
     for group in role.member_of:
         if group in BUILT_IN_ROLES:
             conversion.find(
-                "admin_membership",
-                "warning",
+                FindingCode.ADMIN_MEMBERSHIP,
                 role.name,
                 f"The membership in CockroachDB's built-in role {group} is not carried over.",
                 "Grant what the role needs in PostgreSQL.",

@@ -11,6 +11,7 @@ from typing import Any, Optional
 from .._errors import UnsupportedError
 from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, from_json
 from .._model.dependencies import in_order
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, dollar_quote, quote
 from . import expressions
 from .context import Context
@@ -71,8 +72,7 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
         context.missing_functions.add(function.id)
         kind = "procedure" if function.procedure else "function"
         context.find(
-            "function_left_out",
-            "error",
+            FindingCode.FUNCTION_LEFT_OUT,
             where,
             f"The {kind} ({function.language}) is left out. {error}",
             f"Write it by hand. CockroachDB's text: {function.body}",
@@ -99,8 +99,7 @@ def _routine(function: Function, context: Context, where: str) -> Routine:
     characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
     if function.leakproof:
         context.find(
-            "leakproof",
-            "info",
+            FindingCode.LEAKPROOF,
             where,
             "LEAKPROOF is left off, which only a superuser may say.",
             "ALTER FUNCTION … LEAKPROOF sets it.",

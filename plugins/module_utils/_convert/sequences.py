@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .._model.catalog import Column, Sequence, Table
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, literal, quote
 from .context import Context
 from .definitions import SequenceDefinition, SequenceOwner, SequenceValue
@@ -55,8 +56,7 @@ def set_value(sequence: Sequence, context: Context) -> None:
         _set_virtual_value(sequence, context)
     elif sequence.value is None:
         context.find(
-            "sequence_value_unknown",
-            "warning",
+            FindingCode.SEQUENCE_VALUE_UNKNOWN,
             context.full_name(sequence),
             "The backup does not hold the sequence's value; it begins at its start.",
             "Set it with setval() if the sequence was in use.",
@@ -78,8 +78,7 @@ def _set_virtual_value(sequence: Sequence, context: Context) -> None:
     for table, column in used[:1]:
         continue_after_data(context.schema(sequence), clip(sequence.name), table, column, context)
     context.find(
-        "virtual_sequence",
-        "info",
+        FindingCode.VIRTUAL_SEQUENCE,
         context.full_name(sequence),
         "The virtual sequence becomes an ordinary one that goes on after the highest value.",
         "It stays a sequence whatever becomes of unique_rowid(), for applications may call nextval() by its name.",
@@ -112,8 +111,7 @@ def own_sequence(sequence: Sequence, context: Context) -> None:
         return
     if table.schema_id != sequence.schema_id:
         context.find(
-            "sequence_owner",
-            "info",
+            FindingCode.SEQUENCE_OWNER,
             context.full_name(sequence),
             "OWNED BY is left off: PostgreSQL wants the sequence and the table in one schema.",
         )

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
-from .._model.catalog import Finding
+from .._model.finding_codes import FindingCode, Severity
+from .._model.findings import Finding
+from .._model.full_name import FullName
 from .definitions import Definition
 
 PRE_DATA_STEPS = ("role", "extension", "schema", "type", "sequence", "function", "table")
@@ -103,9 +105,16 @@ class Conversion:
             Statement(section, step, kind, schema, name, table, sql, secret, expects, frozenset((*implied, *needs)))
         )
 
-    def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
-        """Append one finding."""
-        self.findings.append(Finding(code, severity, name, message, advice))
+    def find(
+        self,
+        code: FindingCode,
+        about: Union[FullName, str],
+        message: str = "",
+        advice: str = "",
+        severity: Optional[Severity] = None,
+    ) -> None:
+        """Append one finding (see Finding.of)."""
+        self.findings.append(Finding.of(code, about, message, advice, severity))
 
     def sort(self) -> None:
         """Bring the commands into load order; inside a step they stay as they were added."""

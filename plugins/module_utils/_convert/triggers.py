@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .._errors import UnsupportedError
 from .._model.catalog import Column, Table
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, dollar_quote, quote, shorten
 from . import expressions
 from .context import Context
@@ -33,8 +34,7 @@ def _create(column: Column, table: Table, context: Context) -> None:
         ).sql
     except UnsupportedError as error:
         context.find(
-            "on_update_left_out",
-            "error",
+            FindingCode.ON_UPDATE_LEFT_OUT,
             where,
             f"ON UPDATE {column.on_update} is left out. {error}",
             "Write a trigger by hand.",
@@ -59,8 +59,7 @@ def _create(column: Column, table: Table, context: Context) -> None:
         "trigger", Subject("trigger", name, schema, clip(table.name)), sql, expects=made, needs=needs
     )
     context.find(
-        "on_update",
-        "info",
+        FindingCode.ON_UPDATE,
         where,
         f"ON UPDATE becomes the trigger {name}: it sets the column when an UPDATE leaves its value as it was.",
         "An UPDATE that sets the very same value counts as leaving it.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .._errors import UnsupportedError
 from .._model.catalog import Function, Table, Trigger
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, literal, quote
 from . import expressions
 from .context import Context
@@ -25,8 +26,7 @@ def create_triggers(table: Table, context: Context) -> None:
             made, function = _definition(trigger, table, context, where)
         except UnsupportedError as error:
             context.find(
-                "trigger_left_out",
-                "error",
+                FindingCode.TRIGGER_LEFT_OUT,
                 where,
                 f"The trigger is left out. {error}",
                 "Write it again with CREATE TRIGGER.",

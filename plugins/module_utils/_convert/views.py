@@ -10,6 +10,7 @@ from typing import Union
 from .._errors import UnsupportedError
 from .._model.catalog import Database, View
 from .._model.dependencies import in_order
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from . import expressions, needs
 from .context import Context
@@ -57,8 +58,7 @@ def _create_view(view: View, context: Context) -> None:
     except UnsupportedError as error:
         context.missing_views.add(view.id)
         context.find(
-            "view_left_out",
-            "error",
+            FindingCode.VIEW_LEFT_OUT,
             where,
             f"The view is left out. {error}",
             f"Write it by hand. CockroachDB's text: {view.query}",
@@ -75,8 +75,7 @@ def _create_view(view: View, context: Context) -> None:
     )
     if view.materialized:
         context.find(
-            "materialized_view",
-            "info",
+            FindingCode.MATERIALIZED_VIEW,
             where,
             "The materialized view is computed anew from the migrated rows, not copied as it was at its last REFRESH.",
         )

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import ConfigurationError, MigrationError
-from .._model.catalog import Database, Finding, Role, from_json
+from .._model.catalog import Database, Role, from_json
 from .._model.conversion_policies import ConversionPolicies, conversion_policies
+from .._model.findings import Finding
 from .paths import CATALOG, MANIFEST, PASSWORDS, ROLES
 
 FORMAT_VERSION = 1
@@ -143,7 +144,7 @@ def read_manifest(dump_dir: str) -> Manifest:
         )
     try:
         return from_json(Manifest, value)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise MigrationError(f"{path} is not a manifest of this collection ({error}): {MAKE_AGAIN}") from error
 
 

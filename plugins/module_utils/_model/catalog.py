@@ -13,7 +13,10 @@ from __future__ import annotations
 import dataclasses
 import typing
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Optional
+
+from .findings import Finding
 
 USER_TYPE_OID_BASE = 100000
 
@@ -356,21 +359,6 @@ class Role:
     """The part of member_of that was granted WITH ADMIN OPTION."""
 
 
-@dataclass
-class Finding:
-    """Something that is changed, weakened, left out or worth knowing.
-
-    ``severity``: ``info`` (nothing lost), ``warning`` (something differs), ``error`` (something is missing).
-    """
-
-    code: str
-    severity: str
-    object: str
-    """The full name, such as ``shop.public.customers.nick``."""
-    message: str
-    advice: str = ""
-
-
 @dataclass(frozen=True)
 class UnfinishedImport:
     """An IMPORT INTO that was under way: what it wrote is no part of its table, which is as it was before.
@@ -424,14 +412,16 @@ def to_json(value: Any) -> Any:
         return [to_json(item) for item in value]
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
-    return value
+    return value.value if isinstance(value, Enum) else value
 
 
 def from_json(kind: Any, value: Any) -> Any:
     """Build ``kind`` (a dataclass or a typing form of this module) from what ``to_json`` gave.
 
-    Raises TypeError for a field that the dataclass does not know.
+    Raises TypeError for a field that the dataclass does not know, ValueError for a code that there is not.
     """
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         unknown = sorted(set(value) - set(hints))

@@ -12,7 +12,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from .catalog import Finding, to_json
+from .catalog import to_json
+from .findings import Finding
 
 
 @dataclass(frozen=True)
