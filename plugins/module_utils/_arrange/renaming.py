@@ -11,7 +11,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from .._errors import ConfigurationError
-from .._model.catalog import Catalog, Finding, Function
+from .._model.catalog import Catalog, Function
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
 from .._model.names import MAX_BYTES
 from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
 
@@ -41,7 +43,7 @@ def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
     catalog.findings = rename_findings(catalog.findings, renamed)
     follow_names(catalog, before, homes)
     catalog.findings += [
-        Finding("renamed", "info", renamed[old], f"It is {old} in CockroachDB.")
+        Finding.of(FindingCode.RENAMED, renamed[old], f"It is {old} in CockroachDB.")
         for old in mapping
         if renamed[old] != old
     ]

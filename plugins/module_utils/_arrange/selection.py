@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Union
 
 from .._errors import ConfigurationError
-from .._model.catalog import Catalog, Database, Finding, Sequence, Table, View
+from .._model.catalog import Catalog, Database, Sequence, Table, View
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
 from .._model.unreadable import refuse_chosen
 
 BUILT_IN_DATABASES = ("defaultdb", "postgres")
@@ -112,9 +114,8 @@ def _leave_out_views(databases: list[Database], kept: set[int], findings: list[F
             break
         for database, view in lost:
             findings.append(
-                Finding(
-                    "view_without_source",
-                    "error",
+                Finding.of(
+                    FindingCode.VIEW_WITHOUT_SOURCE,
                     _full_name(database, view),
                     "The view is left out: it reads a table that was not chosen.",
                     "Choose the table too, or exclude the view.",
@@ -129,9 +130,8 @@ def _drop_dangling_keys(database: Database, table: Table, kept: set[int], findin
     for key in table.foreign_keys:
         if key.referenced_table_id not in kept:
             findings.append(
-                Finding(
-                    "foreign_key_without_target",
-                    "error",
+                Finding.of(
+                    FindingCode.FOREIGN_KEY_WITHOUT_TARGET,
                     f"{_full_name(database, table)}.{key.name}",
                     "The foreign key is left out: the table it refers to was not chosen.",
                     "Choose that table too.",

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import DefaultPrivileges, Grant
+from .._model.finding_codes import FindingCode
 from .._model.names import quote
 from .context import Context
 from .definitions import EVERYBODY, DefaultPrivilege
 from .grants import allowed, split_privileges
-from .statements import Need
+from .statements import Need, Subject
 
 _EVERYBODY = "public"
 
@@ -64,10 +65,8 @@ def _grant(grant: Grant, item: DefaultPrivileges, schema: str, where: str, conte
             expects = DefaultPrivilege(item.role, schema, item.kind, name, tuple(names), bool(option))
             context.conversion.add(
                 "grant",
-                "default_privilege",
+                Subject("default_privilege", item.role, schema),
                 sql,
-                item.role,
-                schema,
                 expects=expects,
                 needs=[Need("role", item.role)],
             )
@@ -87,8 +86,7 @@ def _report(told: list[Grant], item: DefaultPrivileges, where: str, reason: str,
     granted = "; ".join(f"{', '.join(grant.privileges)} to {grant.role}" for grant in told)
     if granted:
         context.find(
-            "default_privileges",
-            "warning",
+            FindingCode.DEFAULT_PRIVILEGES,
             where,
             f"Default privileges on {item.kind.lower()} are left out ({granted}): {reason}.",
             "Run ALTER DEFAULT PRIVILEGES in PostgreSQL for the roles that create objects.",

@@ -11,12 +11,14 @@ from typing import Any, Optional
 from .._errors import UnsupportedError
 from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType
 from .._model.dependencies import in_order
+from .._model.finding_codes import FindingCode
 from .._model.json_form import from_json
 from .._model.names import clip, dollar_quote, quote
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
 from .plpgsql import convert_body, split_statements
+from .statements import Subject
 from .types import type_name
 
 _VOID, _TRIGGER, _RECORD, _ANY = "void", "trigger", "tuple", "any"
@@ -51,7 +53,10 @@ def add_routine(routine: Routine, step: str, context: Context) -> None:
     """Add the command that makes a routine."""
     schema, name = context.schemas[routine.function.schema_id], clip(routine.function.name)
     context.conversion.add(
-        step, "function", routine.definition.create(quote(schema, name)), name, schema, expects=routine.definition
+        step,
+        Subject("function", name, schema),
+        routine.definition.create(quote(schema, name)),
+        expects=routine.definition,
     )
 
 
@@ -68,8 +73,7 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
         context.missing_functions.add(function.id)
         kind = "procedure" if function.procedure else "function"
         context.find(
-            "function_left_out",
-            "error",
+            FindingCode.FUNCTION_LEFT_OUT,
             where,
             f"The {kind} ({function.language}) is left out. {error}",
             f"Write it by hand. CockroachDB's text: {function.body}",
@@ -96,8 +100,7 @@ def _routine(function: Function, context: Context, where: str) -> Routine:
     characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
     if function.leakproof:
         context.find(
-            "leakproof",
-            "info",
+            FindingCode.LEAKPROOF,
             where,
             "LEAKPROOF is left off, which only a superuser may say.",
             "ALTER FUNCTION … LEAKPROOF sets it.",

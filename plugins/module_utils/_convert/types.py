@@ -10,6 +10,7 @@ from dataclasses import replace
 from .._errors import UnsupportedError
 from .._model.catalog import SqlType
 from .._model.conversion_policies import TEXT
+from .._model.finding_codes import FindingCode
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .context import Context
 
@@ -78,8 +79,7 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
         return _geometry(kind, context, where)
     if kind.family == "box2d":
         context.find(
-            "type_as_text",
-            "warning",
+            FindingCode.TYPE_AS_TEXT,
             where,
             "The box2d column becomes text, which keeps all digits: PostGIS rounds those of its own box2d.",
             "Cast it to box2d in queries.",
@@ -97,8 +97,7 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
         )
     if kind.oid == _FLOAT4:
         context.find(
-            "float4_rounded",
-            "warning",
+            FindingCode.FLOAT4_ROUNDED,
             where,
             "Some releases of CockroachDB keep the digits of FLOAT8 in FLOAT4 columns; PostgreSQL's real rounds them.",
             "Where these digits matter, make the column FLOAT8 in CockroachDB first.",
@@ -110,10 +109,10 @@ def _collated_type_without_collation(kind: SqlType, context: Context, where: str
     if kind.oid in _COCKROACH_OIDS:
         return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
     context.find(
-        "type_as_text",
-        "info",
+        FindingCode.TYPE_AS_TEXT,
         where,
         'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.',
+        severity="info",
     )
     return "text"
 
@@ -123,8 +122,7 @@ def _extension_type(kind: SqlType, context: Context, where: str) -> str:
         return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
     if kind.family == "ltree" and context.features.major < _LONG_LABELS_FROM:
         context.find(
-            "ltree_labels",
-            "warning",
+            FindingCode.LTREE_LABELS,
             where,
             "Labels with hyphens or of more than 255 characters are an error: PostgreSQL has them from version 16 on.",
             "Take a newer server if the column holds such labels.",
@@ -136,8 +134,7 @@ def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
     name = _BY_OID[kind.oid]
     if context.options.policies.object_identifiers == TEXT:
         context.find(
-            "object_identifier",
-            "warning",
+            FindingCode.OBJECT_IDENTIFIER,
             where,
             f"The {name} values become the names of what they mean, as text that does not follow when something gets "
             "another name; those that mean nothing "
@@ -147,8 +144,7 @@ def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
         )
         return "text"
     context.find(
-        "object_identifier",
-        "warning",
+        FindingCode.OBJECT_IDENTIFIER,
         where,
         f"The {name} values become plain oid numbers: they name CockroachDB's own objects.",
         "Look up the numbers' meaning in CockroachDB before it is switched off, or have names written with "
@@ -195,8 +191,7 @@ def _geometry(kind: SqlType, context: Context, where: str) -> str:
 def _text_instead(family: str, extension: str, context: Context, where: str) -> str:
     form = " (hexadecimal EWKB)" if family in _GEOMETRIES else ""
     context.find(
-        "type_as_text",
-        "warning",
+        FindingCode.TYPE_AS_TEXT,
         where,
         f"The {family} column becomes text{form}: the server does not have the extension {extension}.",
         f"Install {extension} on the target server and run the import again, or convert the column later.",

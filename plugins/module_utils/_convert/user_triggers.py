@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from .._errors import UnsupportedError
 from .._model.catalog import Function, Table, Trigger
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, literal, quote
 from . import expressions
 from .context import Context
 from .definitions import TriggerDefinition
-from .statements import Need
+from .statements import Need, Subject
 
 _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
@@ -25,8 +26,7 @@ def create_triggers(table: Table, context: Context) -> None:
             made, function = _definition(trigger, table, context, where)
         except UnsupportedError as error:
             context.find(
-                "trigger_left_out",
-                "error",
+                FindingCode.TRIGGER_LEFT_OUT,
                 where,
                 f"The trigger is left out. {error}",
                 "Write it again with CREATE TRIGGER.",
@@ -37,11 +37,8 @@ def create_triggers(table: Table, context: Context) -> None:
         needs = [Need("routine", clip(function.name), context.schemas[function.schema_id])]
         context.conversion.add(
             "trigger",
-            "trigger",
+            Subject("trigger", clip(trigger.name), context.schema(table), clip(table.name)),
             sql,
-            clip(trigger.name),
-            context.schema(table),
-            clip(table.name),
             expects=made,
             needs=needs,
         )

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import ConfigurationError, MigrationError
-from .._model.catalog import Database, Finding, Role
+from .._model.catalog import Database, Role
 from .._model.conversion_policies import ConversionPolicies, conversion_policies
+from .._model.findings import Finding
 from .._model.json_form import Kind, from_json
 from .paths import CATALOG, MANIFEST, PASSWORDS, ROLES
 

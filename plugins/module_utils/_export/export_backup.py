@@ -18,8 +18,9 @@ from .._dump.manifest import Chunk, ColumnEntry, RejectFile, TableEntry, is_comp
 from .._dump.paths import chunk_path
 from .._dump.removed_rows import rows_removed
 from .._dump.summary import summarize
-from .._model.catalog import Catalog, Finding, UnfinishedImport
+from .._model.catalog import Catalog, UnfinishedImport
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
+from .._model.findings import Finding
 from .._model.json_form import from_json
 from .._model.object_names import object_names
 from .._model.object_numbers import object_numbers

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
+
 try:
     import psycopg2
 except ImportError:  # named by libraries.missing()
@@ -26,7 +29,7 @@ from .._dump.removed_rows import rows_removed
 from .._dump.summary import summarize
 from .._errors import CockroachError
 from .._formats import timestamps
-from .._model.catalog import Catalog, Finding
+from .._model.catalog import Catalog
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from .._model.json_form import from_json
 from .._model.object_names import object_names
@@ -59,26 +62,23 @@ from .workers import Progress, run_tasks
 from .write_dump import DumpContent, write_dump
 
 _RESTORE = "restore"
-_NUMBERS_NOT_KNOWN = Finding(
-    "object_numbers_not_known",
-    "warning",
+_NUMBERS_NOT_KNOWN = Finding.of(
+    FindingCode.OBJECT_NUMBERS_NOT_KNOWN,
     "all databases",
     "Object identifiers of tables, types, schemas and functions keep their numbers: CockroachDB gives new ones when "
     "it restores, and the backup's manifest, "
     "which knows the old ones, could not be read.",
     "Export the running cluster, or the backup's own files, to have names.",
 )
-_NUMBERS_OF_TEXT = Finding(
-    "object_numbers_not_known",
-    "warning",
+_NUMBERS_OF_TEXT = Finding.of(
+    FindingCode.OBJECT_NUMBERS_NOT_KNOWN,
     "all databases",
     "Object identifiers of tables, types, schemas and functions keep their numbers: the schema's text, from which "
     "this was read, does not tell them.",
     "Migrate a backup of this cluster to have names.",
 )
-_LOST_GRANTS = Finding(
-    "grants_not_restored",
-    "warning",
+_LOST_GRANTS = Finding.of(
+    FindingCode.GRANTS_NOT_RESTORED,
     "all databases",
     "Owners and grants are not those of the source: CockroachDB brings them back with a whole cluster only.",
     "Use migration_source: backup, which reads them from the backup's files, or grant by hand.",

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from .findings import Finding
+
 USER_TYPE_OID_BASE = 100000
 
 
@@ -352,21 +354,6 @@ class Role:
     member_of: list[str] = field(default_factory=list)
     admin_of: list[str] = field(default_factory=list)
     """The part of member_of that was granted WITH ADMIN OPTION."""
-
-
-@dataclass
-class Finding:
-    """Something that is changed, weakened, left out or worth knowing.
-
-    ``severity``: ``info`` (nothing lost), ``warning`` (something differs), ``error`` (something is missing).
-    """
-
-    code: str
-    severity: str
-    object: str
-    """The full name, such as ``shop.public.customers.nick``."""
-    message: str
-    advice: str = ""
 
 
 @dataclass(frozen=True)

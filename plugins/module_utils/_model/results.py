@@ -12,7 +12,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from .catalog import Finding
+from .findings import Finding
 from .json_form import to_json
 
 

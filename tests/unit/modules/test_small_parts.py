@@ -23,7 +23,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
     build_report,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import start_over
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.finding_codes import FindingCode
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import (
     DatabaseVerification,
     ImportResult,
@@ -176,7 +177,7 @@ def test_what_was_missing_at_the_rehearsal_is_no_finding_of_the_loaded_target(ke
     directory, _proved = kept
 
     def imported(*roles: str) -> ImportResult:
-        return ImportResult(True, {}, [Finding("role_missing", "warning", role, "The target has no such role.") for role in roles], 0.1, "all")
+        return ImportResult(True, {}, [Finding.of(FindingCode.ROLE_MISSING, role) for role in roles], 0.1, "all")
 
     def found() -> list[str]:
         manifest = read_manifest(str(directory / "dump"))

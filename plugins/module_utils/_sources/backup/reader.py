@@ -18,7 +18,9 @@ from ..._errors import CorruptBackupError, UnsupportedError
 from ..._formats import timestamps
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._formats.sstable.table import Table, named
-from ..._model.catalog import Finding, UnfinishedImport
+from ..._model.catalog import UnfinishedImport
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 from . import mvcc
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
 from .descriptors import live_descriptors
@@ -365,9 +367,8 @@ class Backup:
             unseen += ["encryption"] if layer.key else []
             if unseen:
                 self.findings.append(
-                    Finding(
-                        "backup_format_unproved",
-                        "info",
+                    Finding.of(
+                        FindingCode.BACKUP_FORMAT_UNPROVED,
                         layer.name,
                         f"written by {manifest.build_tag or 'an unknown release'}; read by specification, not yet "
                         "proved on a backup of such a release: " + ", ".join(unseen),
@@ -376,9 +377,8 @@ class Backup:
                 )
             if manifest.compacted:
                 self.findings.append(
-                    Finding(
-                        "backup_compacted",
-                        "info",
+                    Finding.of(
+                        FindingCode.BACKUP_COMPACTED,
                         layer.name,
                         "a compacted layer, which stands for several incremental ones",
                     )
@@ -389,9 +389,8 @@ class Backup:
 
 def range_tombstone_finding(layer: str) -> Finding:
     """Return what is to be said of a layer with range tombstones."""
-    return Finding(
-        "backup_range_tombstones",
-        "info",
+    return Finding.of(
+        FindingCode.BACKUP_RANGE_TOMBSTONES,
         layer,
         "has range tombstones; they are applied as the specification says",
         "Compare the row counts of tables from which large ranges were deleted.",

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import Optional
 
 from ..._errors import ConfigurationError
-from ..._model.catalog import Finding
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 from ..cluster.releases import Release, names_release, release_of, shown
 
 _REGULAR: tuple[Release, ...] = (
@@ -85,9 +86,8 @@ def release_findings(server_version: str) -> list[Finding]:
     if release_of(server_version) <= NEWEST_KNOWN:
         return []
     return [
-        Finding(
-            "release_not_known",
-            "warning",
+        Finding.of(
+            FindingCode.RELEASE_NOT_KNOWN,
             f"CockroachDB {server_version}",
             f"The release is later than {shown(NEWEST_KNOWN)}, the last one that this collection knows; it was used "
             "as the next one after it.",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..._model.catalog import Column, Table
+from ..._model.finding_codes import FindingCode
 from .model_builder import Builder
 
 try:
@@ -55,8 +56,7 @@ def _omit_idle(table: Table, shards: dict[int, Column], full_name: str, builder:
         family.column_ids = [number for number in family.column_ids if number not in idle]
     for column in idle.values():
         builder.find(
-            "shard_column",
-            "info",
+            FindingCode.SHARD_COLUMN,
             f"{full_name}.{column.name}",
             "The hidden column of a hash-sharded index is left out: no index is sharded by it any more.",
         )
