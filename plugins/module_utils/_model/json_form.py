@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
+from operator import attrgetter
 from typing import Any, Callable, TypeVar
 
 try:
@@ -19,6 +20,8 @@ try:
     from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 except ImportError:  # named by libraries.missing()
     cattrs = None  # type: ignore[assignment]
+
+from .finding_codes import FindingCode
 
 Kind = TypeVar("Kind")
 
@@ -45,12 +48,14 @@ def from_json(kind: type[Kind], value: Any) -> Kind:
 def _converter() -> Any:
     converter = cattrs.Converter(forbid_extra_keys=True, omit_if_default=True)
     for kind in (str, bool, int):
-        converter.register_structure_hook(kind, _only((kind,), _unchanged))
-    converter.register_structure_hook(float, _only((float, int), _unchanged))
+        converter.register_structure_hook(kind, _only((kind,), _make))
+    converter.register_structure_hook(float, _only((float, int), _make))
     converter.register_structure_hook_factory(is_sequence, _list_reader)
     converter.register_structure_hook_factory(is_mapping, _dict_reader)
     converter.register_structure_hook_factory(dataclasses.is_dataclass, _dataclass_reader)
     converter.register_unstructure_hook_factory(dataclasses.is_dataclass, _dataclass_writer)
+    # Being a str too, it would stay as it is.
+    converter.register_unstructure_hook(FindingCode, attrgetter("value"))
     return converter
 
 
@@ -65,8 +70,9 @@ def _only(kinds: tuple[type, ...], read: Callable[[Any, Any], Any]) -> Callable[
     return checked
 
 
-def _unchanged(value: Any, _kind: Any) -> Any:
-    return value
+def _make(value: Any, kind: Any) -> Any:
+    """``kind`` may be an Enum of texts."""
+    return kind(value)
 
 
 def _list_reader(kind: Any, converter: Any) -> Callable[[Any, Any], Any]:

@@ -23,6 +23,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     Role,
     SqlType,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.finding_codes import FindingCode
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json, to_json
 
 
@@ -52,6 +54,14 @@ def test_there_and_back():
         "id": 1, "name": "a", "uses_sequence_ids": [7],
         "type": {"family": "array", "oid": 1007, "element": {"family": "decimal", "oid": 1700, "width": 2, "precision": 12}},
     }
+
+
+def test_codes_of_findings_are_texts():
+    finding = Finding.of(FindingCode.STATISTICS, "all databases")
+    value = to_json(finding)
+    assert type(value["code"]) is str and from_json(Finding, value) == finding
+    with pytest.raises(ValueError, match=r"expected FindingCode @ \$\.code"):
+        from_json(Finding, {**value, "code": "of_a_later_release"})
 
 
 def test_secrets_are_not_written():
