@@ -17,6 +17,7 @@ description:
   - A complete dump of the same backup, selection and names is not written again. An interrupted export resumes where it stopped.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.backup_export
   - nomos.cockroach_migrator.source
   - nomos.cockroach_migrator.chosen
   - nomos.cockroach_migrator.export
@@ -78,6 +79,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _a
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
@@ -114,7 +116,8 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            **_ansible_module.source_arguments(),
+            **module_arguments("backup_export"),
+            **_ansible_module.location_arguments(),
             **_ansible_module.log_arguments(),
             **_ansible_module.export_arguments(),
         ),

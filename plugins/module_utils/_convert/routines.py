@@ -17,6 +17,7 @@ from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
 from .plpgsql import convert_body, split_statements
+from .statements import Subject
 from .types import type_name
 
 _VOID, _TRIGGER, _RECORD, _ANY = "void", "trigger", "tuple", "any"
@@ -51,7 +52,10 @@ def add_routine(routine: Routine, step: str, context: Context) -> None:
     """Add the command that makes a routine."""
     schema, name = context.schemas[routine.function.schema_id], clip(routine.function.name)
     context.conversion.add(
-        step, "function", routine.definition.create(quote(schema, name)), name, schema, expects=routine.definition
+        step,
+        Subject("function", name, schema),
+        routine.definition.create(quote(schema, name)),
+        expects=routine.definition,
     )
 
 
