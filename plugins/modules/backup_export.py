@@ -17,6 +17,7 @@ description:
   - A complete dump of the same backup, selection and names is not written again. An interrupted export resumes where it stopped.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.backup_export
   - nomos.cockroach_migrator.source
   - nomos.cockroach_migrator.chosen
   - nomos.cockroach_migrator.export
@@ -29,6 +30,7 @@ attributes:
   idempotent:
     support: full
 requirements:
+  - cattrs
   - sqlglot
 seealso:
   - module: nomos.cockroach_migrator.dump_validate
@@ -76,6 +78,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.backup_source import BackupSource
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
@@ -84,7 +87,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            **_ansible_module.source_arguments(),
+            **module_arguments("backup_export"),
+            **_ansible_module.location_arguments(),
             **_ansible_module.log_arguments(),
             **_ansible_module.export_arguments(),
         ),

@@ -21,6 +21,7 @@ description:
   - A complete dump of the same source, selection and names is not written again. An interrupted export resumes where it stopped, as of the same time.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.cockroach_export
   - nomos.cockroach_migrator.cockroach
   - nomos.cockroach_migrator.chosen
   - nomos.cockroach_migrator.export
@@ -33,14 +34,10 @@ attributes:
   idempotent:
     support: full
 options:
-  as_of:
-    description:
-      - The time to read the data at, in a form that C(AS OF SYSTEM TIME) takes. Empty means now.
-      - CockroachDB keeps old rows for C(gc.ttlseconds) only, and the export has to end before that. See O(gc_check).
-    type: str
-    default: ""
   kind:
-    description: The kind of source that is recorded in the dump. V(restore) is a backup that was restored into a temporary CockroachDB.
+    description:
+      - The kind of source that is recorded in the dump. V(restore) is a backup that was restored into a temporary CockroachDB.
+      - O(gc_check) has no effect with V(restore).
     type: str
     choices: [cluster, restore]
     default: cluster
@@ -67,13 +64,6 @@ options:
       - V(false) adds a finding that says so.
     type: bool
     default: true
-  gc_check:
-    description:
-      - Whether to stop before rows are read if the export is estimated to last longer than the cluster keeps the rows of its time.
-      - C(gc.ttlseconds) of the tables' zone configurations is compared with the number of their rows. There is no such check for O(kind=restore).
-    type: bool
-    default: true
-    version_added: 1.3.0
   object_numbers:
     description:
       - The C(object_numbers) of M(nomos.cockroach_migrator.cockroach_restore), for O(kind=restore) and O(conversion_policies) with
@@ -84,6 +74,7 @@ options:
     default: []
     version_added: 1.2.0
 requirements:
+  - cattrs
   - sqlglot
   - tenacity
   - zstandard
@@ -142,7 +133,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_facts
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Finding, from_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import read_records
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.cluster_source import (
     CLUSTER,
@@ -183,16 +176,15 @@ def export(module: AnsibleModule, log: MigrationLog) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
+            **module_arguments("cockroach_export"),
             **_ansible_module.cockroach_arguments(),
             **_ansible_module.log_arguments(),
             **_ansible_module.export_arguments(),
-            as_of=dict(type="str", default=""),
             kind=dict(type="str", choices=[CLUSTER, RESTORE], default=CLUSTER),
             source_id=dict(type="str", default=""),
             locations=dict(type="list", elements="str", default=[]),
             findings=dict(type="list", elements="dict", default=[]),
             grants_restored=dict(type="bool", default=True),
-            gc_check=dict(type="bool", default=True),
             object_numbers=dict(type="list", elements="list", default=[]),
         ),
         supports_check_mode=True,

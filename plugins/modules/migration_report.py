@@ -19,9 +19,14 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: full
+    details: The difference is that of the report for people; C(report.json) says the same.
   idempotent:
     support: full
+requirements:
+  - cattrs
+  - sqlglot
+  - zstandard
 options:
   dump_dir:
     description: The directory of the dump. Its manifest and catalogs are enough.
@@ -95,7 +100,11 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: write_report(**module.params, check=module.check_mode))
+    _ansible_module.run(
+        module,
+        libraries.WRITE_DUMP,
+        lambda: write_report(**module.params, check=module.check_mode, diff=module._diff),
+    )
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def test_a_migration_with_the_older_tools_keys(work, target):
     assert checked.code == 0, checked.output
     assert tree(work) == before and databases(target) == databases_before
     assert "Not written by --check: " in checked.output
+    assert "The name chunk_size for the variable chunk_rows is deprecated" in checked.output
 
     run = Run("migrate.yml", argument, "-vvv", "--diff", watch=True)
     assert run.code == 0, run.output

@@ -11,7 +11,9 @@ from typing import Any
 
 from .._convert.references import Name, References
 from .._errors import ConfigurationError, UnsupportedError
-from .._model.catalog import Catalog, Database, Finding, Function, Table, UserType, View
+from .._model.catalog import Catalog, Database, Function, Table, UserType, View
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
 from .._model.names import MAX_BYTES, clip
 
 _RESERVED_SCHEMAS = frozenset(("information_schema", "cockroach_migrator"))
@@ -181,9 +183,8 @@ def _follow_in_views(
 
 
 def _left_out(where: str, kind: str, reason: object) -> Finding:
-    return Finding(
-        "rename_not_followed",
-        "error",
+    return Finding.of(
+        FindingCode.RENAME_NOT_FOLLOWED,
         where,
         f"The {kind} is left out: its text cannot follow the new names. {reason}",
         _ADVICE,

@@ -9,7 +9,9 @@ import copy
 import dataclasses
 
 from .._errors import ConfigurationError
-from .._model.catalog import Catalog, Database, Finding, Grant, Schema
+from .._model.catalog import Catalog, Database, Grant, Schema
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
 from .._model.names import MAX_BYTES
 from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
 
@@ -77,9 +79,8 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
     found = []
     for database in catalog.databases:
         found.append(
-            Finding(
-                "database_as_schemas",
-                "info",
+            Finding.of(
+                FindingCode.DATABASE_AS_SCHEMAS,
                 merged.name,
                 f"The database {database.name} becomes schemas of {merged.name}.",
             )
@@ -87,9 +88,8 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
         lost = [setting for setting in database.settings if setting not in merged.settings]
         if lost:
             found.append(
-                Finding(
-                    "database_settings",
-                    "info",
+                Finding.of(
+                    FindingCode.DATABASE_SETTINGS,
                     f"{merged.name}.{database.name}",
                     f"Session defaults of the database are not carried over: {', '.join(lost)}.",
                     "Set those that PostgreSQL knows with ALTER ROLE … SET.",
@@ -99,9 +99,8 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
             if spec.name not in _PLACED and getattr(database, spec.name):
                 what = spec.name.replace("_", " ")
                 found.append(
-                    Finding(
-                        "database_part_left_out",
-                        "warning",
+                    Finding.of(
+                        FindingCode.DATABASE_PART_LEFT_OUT,
                         database.name,
                         f"The {what} of the database are left out: they would reach all schemas.",
                         "Set them for the schemas by hand.",
@@ -150,9 +149,8 @@ def _add_owner_and_grants(catalog: Catalog, merged: Database) -> None:
             lost = [privilege for privilege in grant.privileges if privilege != _CONNECT]
             if lost and grant.role not in ("admin", "root", "public"):
                 catalog.findings.append(
-                    Finding(
-                        "database_grant_left_out",
-                        "warning",
+                    Finding.of(
+                        FindingCode.DATABASE_GRANT_LEFT_OUT,
                         database.name,
                         f"{', '.join(lost)} on the database for {grant.role} is left out: it would reach all schemas.",
                         "Grant what the role needs on the schemas.",

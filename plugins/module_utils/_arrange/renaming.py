@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from .._errors import ConfigurationError
-from .._model.catalog import Catalog, Finding, Function
+from .._model.catalog import Catalog, Function
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
 from .._model.names import MAX_BYTES
 from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
 
@@ -31,20 +33,8 @@ def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
     catalog = copy.deepcopy(catalog)
     before = names_by_id(catalog)
     homes = {number: name[0] for number, name in before.items()}
-    known: dict[str, tuple[str, Any]] = {}
-    for database in catalog.databases:
-        known[database.name] = ("", database)
-        schemas = {schema.id: f"{database.name}.{schema.name}" for schema in database.schemas}
-        known.update({schemas[schema.id]: (database.name, schema) for schema in database.schemas})
-        named = [item for item in objects(database) if not isinstance(item, Function)]
-        known.update({f"{schemas[item.schema_id]}.{item.name}": (schemas[item.schema_id], item) for item in named})
-    for old, new in mapping.items():
-        if not isinstance(new, str):
-            raise ConfigurationError(f"rename: the new name of {old} has to be a string")
-        if old not in known:
-            nearest = difflib.get_close_matches(old, known, 1, _CLOSE)
-            hint = f", did you mean {nearest[0]}?" if nearest else f"; it has: {', '.join(sorted(known)[:20])}"
-            raise ConfigurationError(f"rename: nothing that is migrated has the name {old}{hint}")
+    known = _objects_by_name(catalog)
+    _check_mapping(mapping, known)
     renamed: dict[str, str] = {}
     for old, (parent, item) in known.items():
         item.name = _new_name(old, mapping[old], renamed[parent] if parent else "") if old in mapping else item.name
@@ -53,11 +43,34 @@ def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
     catalog.findings = rename_findings(catalog.findings, renamed)
     follow_names(catalog, before, homes)
     catalog.findings += [
-        Finding("renamed", "info", renamed[old], f"It is {old} in CockroachDB.")
+        Finding.of(FindingCode.RENAMED, renamed[old], f"It is {old} in CockroachDB.")
         for old in mapping
         if renamed[old] != old
     ]
     return catalog
+
+
+def _objects_by_name(catalog: Catalog) -> dict[str, tuple[str, Any]]:
+    """Return the full names of all that can be renamed, what holds it before what is in it, to (the full name of what
+    holds it, the object)."""
+    known: dict[str, tuple[str, Any]] = {}
+    for database in catalog.databases:
+        known[database.name] = ("", database)
+        schemas = {schema.id: f"{database.name}.{schema.name}" for schema in database.schemas}
+        known.update({schemas[schema.id]: (database.name, schema) for schema in database.schemas})
+        named = [item for item in objects(database) if not isinstance(item, Function)]
+        known.update({f"{schemas[item.schema_id]}.{item.name}": (schemas[item.schema_id], item) for item in named})
+    return known
+
+
+def _check_mapping(mapping: Mapping[str, str], known: Collection[str]) -> None:
+    for old, new in mapping.items():
+        if not isinstance(new, str):
+            raise ConfigurationError(f"rename: the new name of {old} has to be a string")
+        if old not in known:
+            nearest = difflib.get_close_matches(old, known, 1, _CLOSE)
+            hint = f", did you mean {nearest[0]}?" if nearest else f"; it has: {', '.join(sorted(known)[:20])}"
+            raise ConfigurationError(f"rename: nothing that is migrated has the name {old}{hint}")
 
 
 def _new_name(old: str, given: str, parent: str) -> str:

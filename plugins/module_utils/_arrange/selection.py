@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Union
 
 from .._errors import ConfigurationError
-from .._model.catalog import Catalog, Database, Finding, Sequence, Table, View
+from .._model.catalog import Catalog, Database, Sequence, Table, View
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
 from .._model.unreadable import refuse_chosen
 
 BUILT_IN_DATABASES = ("defaultdb", "postgres")
@@ -50,13 +52,7 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
         return catalog
     _refuse_idle_patterns(catalog, selection)
     findings = list(catalog.findings)
-    databases = []
-    for database in catalog.databases:
-        tables = [table for table in database.tables if _chosen(_full_name(database, table), selection)]
-        views = [view for view in database.views if _chosen(_full_name(database, view), selection)]
-        if tables or views or _chosen(database.name, selection):
-            database.tables, database.views = tables, views
-            databases.append(database)
+    databases = [database for database in catalog.databases if _restrict(database, selection)]
     refuse_chosen(catalog.unreadable, databases, lambda name: _chosen(name, selection))
     kept = {table.id for database in databases for table in database.tables} | {
         sequence.id for database in databases for sequence in database.sequences
@@ -69,6 +65,16 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
     if not databases:
         raise ConfigurationError("databases: the include and exclude patterns leave nothing of this backup")
     return Catalog(databases, catalog.roles, findings)
+
+
+def _restrict(database: Database, selection: Selection) -> bool:
+    """Keep the tables and views that were chosen; return whether the database is."""
+    tables = [table for table in database.tables if _chosen(_full_name(database, table), selection)]
+    views = [view for view in database.views if _chosen(_full_name(database, view), selection)]
+    chosen = bool(tables or views) or _chosen(database.name, selection)
+    if chosen:
+        database.tables, database.views = tables, views
+    return chosen
 
 
 def _holds_something(database: Database) -> bool:
@@ -108,9 +114,8 @@ def _leave_out_views(databases: list[Database], kept: set[int], findings: list[F
             break
         for database, view in lost:
             findings.append(
-                Finding(
-                    "view_without_source",
-                    "error",
+                Finding.of(
+                    FindingCode.VIEW_WITHOUT_SOURCE,
                     _full_name(database, view),
                     "The view is left out: it reads a table that was not chosen.",
                     "Choose the table too, or exclude the view.",
@@ -125,9 +130,8 @@ def _drop_dangling_keys(database: Database, table: Table, kept: set[int], findin
     for key in table.foreign_keys:
         if key.referenced_table_id not in kept:
             findings.append(
-                Finding(
-                    "foreign_key_without_target",
-                    "error",
+                Finding.of(
+                    FindingCode.FOREIGN_KEY_WITHOUT_TARGET,
                     f"{_full_name(database, table)}.{key.name}",
                     "The foreign key is left out: the table it refers to was not chosen.",
                     "Choose that table too.",

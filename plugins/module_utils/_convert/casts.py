@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Optional
 
 from . import trees
@@ -66,6 +67,7 @@ _DIFFERENT = {
 }
 """(from, to) to what PostgreSQL does otherwise."""
 _OIDS = 2**32
+_TIMESTAMPS = ("timestamp", "timestamptz")
 _NUMBERS = ("int", "float", "decimal", "string")
 _TYPES = {
     "VARBIT": "bit varying",
@@ -99,25 +101,28 @@ def converted_value(node: Any, converter: Any) -> Any:
     value = converter.convert(node.this)
     if trees.is_constant(node.this) and (source == "string" or source in _NUMBERS and target in _NUMBERS):
         return value
-    if target in ("string",) and source in _TEXTS:
-        converter.differs(_TEXTS[source])
-    if (
-        target in ("timestamp", "timestamptz")
-        and node.args["to"].expressions
-        and source in ("timestamp", "timestamptz", "")
-    ):
-        converter.differs("half a second is rounded the other way before the year 2000")
     reason = _REFUSED.get((source, target))
     if reason:
         raise converter.refusal(f"{reason} has no counterpart in PostgreSQL")
+    for difference in _differences(node, source, target):
+        converter.differs(difference)
     if source in _GEOMETRIES and target != "string":
         converter.need("postgis", f"the type {source}")
-    if (source, target) in _DIFFERENT and not (target == "oid" and _is_oid(node.this)):
-        converter.differs(_DIFFERENT[source, target])
-    if target in _GEOMETRIES and len(node.args["to"].expressions) > 1:
-        converter.differs("a geometry without SRID takes that of the type, and is an error in CockroachDB")
     template = _CASTS.get((source, target))
     return trees.filled(template, value) if template else value
+
+
+def _differences(node: Any, source: str, target: str) -> Iterator[str]:
+    """Yield what the cast from one family to another does otherwise in PostgreSQL."""
+    modifiers = node.args["to"].expressions
+    if target == "string" and source in _TEXTS:
+        yield _TEXTS[source]
+    if target in _TIMESTAMPS and modifiers and (source in _TIMESTAMPS or not source):
+        yield "half a second is rounded the other way before the year 2000"
+    if (source, target) in _DIFFERENT and not (target == "oid" and _is_oid(node.this)):
+        yield _DIFFERENT[source, target]
+    if target in _GEOMETRIES and len(modifiers) > 1:
+        yield "a geometry without SRID takes that of the type, and is an error in CockroachDB"
 
 
 def _is_oid(node: Any) -> bool:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import copy
 
 from .._errors import UnsupportedError
-from .._model.catalog import Catalog, Column, Database, Finding, Table
+from .._model.catalog import Catalog, Column, Database, Table
 from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
 from .._model.stored_columns import shard_columns
 from . import expressions
 from .context import Context
@@ -17,7 +19,11 @@ from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
 
 _EXACT_SCALE = 12
 """Digits after the point that both sides agree on where a column's declared type rounds to them."""
-_CODES = ("virtual_column_left_out", "computed_column_as_data", "needs_left_out_column")
+_CODES = (
+    FindingCode.VIRTUAL_COLUMN_LEFT_OUT,
+    FindingCode.COMPUTED_COLUMN_AS_DATA,
+    FindingCode.NEEDS_LEFT_OUT_COLUMN,
+)
 
 
 def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = DEFAULT_POLICIES) -> None:
@@ -85,8 +91,7 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
             )
         except UnsupportedError as error:
             context.find(
-                "computed_column_as_data",
-                "warning",
+                FindingCode.COMPUTED_COLUMN_AS_DATA,
                 where,
                 f"The computed column becomes a plain one that keeps its values. {error}",
                 "Write a trigger if new rows need the value computed.",
@@ -111,8 +116,7 @@ def _leave_out_virtual(table: Table, impossible: dict[int, str], context: Contex
     for column in table.columns:
         if column.id in impossible:
             context.find(
-                "virtual_column_left_out",
-                "error",
+                FindingCode.VIRTUAL_COLUMN_LEFT_OUT,
                 context.full_name(table, column.name),
                 f"The virtual computed column is left out. {impossible[column.id]}",
                 "Add it by hand; it holds no data of its own.",
@@ -134,8 +138,7 @@ def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:
         uses = bool(gone & column_ids) or any(map(named, texts))
         if uses:
             context.find(
-                "needs_left_out_column",
-                "error",
+                FindingCode.NEEDS_LEFT_OUT_COLUMN,
                 context.full_name(table, name),
                 "The index or constraint is left out with the virtual column that it uses.",
             )

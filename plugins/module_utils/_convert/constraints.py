@@ -8,13 +8,14 @@ from __future__ import annotations
 from .._errors import UnsupportedError
 from .._model.catalog import ForeignKey, Table
 from .._model.conversion_policies import TEXT
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .._model.stored_columns import shard_columns
 from . import expressions, needs
 from .context import Context
 from .definitions import CheckDefinition, ForeignKeyDefinition
-from .statements import Need
+from .statements import Need, Subject
 from .tables import kept_columns
 
 _WRITING_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
@@ -33,8 +34,7 @@ def create_checks(table: Table, context: Context) -> None:
             found = expressions.convert(check.expression, context, where, columns)
         except UnsupportedError as error:
             context.find(
-                "check_left_out",
-                "error",
+                FindingCode.CHECK_LEFT_OUT,
                 where,
                 f"The check constraint is left out. {error}",
                 "Add it by hand with ALTER TABLE.",
@@ -46,15 +46,14 @@ def create_checks(table: Table, context: Context) -> None:
         made = CheckDefinition(found.sql, check.validated)
         text, calls = made.create(quote(name), context.qualified(table)), needs.of_calls(found.calls, context)
         context.conversion.add(
-            step, "check", text, name, context.schema(table), clip(table.name), expects=made, needs=calls
+            step, Subject("check", name, context.schema(table), clip(table.name)), text, expects=made, needs=calls
         )
 
 
 def _report_validity(validated: bool, where: str, context: Context) -> None:
     if not validated:
         context.find(
-            "not_valid",
-            "info",
+            FindingCode.NOT_VALID,
             where,
             "The constraint is NOT VALID, as in CockroachDB: rows from before it may break it.",
             "Run ALTER TABLE … VALIDATE CONSTRAINT when they are cleaned.",
@@ -68,8 +67,7 @@ def create_foreign_keys(table: Table, context: Context) -> None:
         referenced = context.tables.get(key.referenced_table_id)
         if referenced is None:
             context.find(
-                "foreign_key_left_out",
-                "error",
+                FindingCode.FOREIGN_KEY_LEFT_OUT,
                 where,
                 "The foreign key is left out: the table it refers to is in another database or not in the backup.",
                 "PostgreSQL has no foreign keys between databases.",
@@ -77,8 +75,7 @@ def create_foreign_keys(table: Table, context: Context) -> None:
             continue
         if (referenced.id, frozenset(key.referenced_column_ids)) not in context.unique_keys:
             context.find(
-                "foreign_key_left_out",
-                "error",
+                FindingCode.FOREIGN_KEY_LEFT_OUT,
                 where,
                 f"The foreign key is left out: {context.full_name(referenced)} has no key or unique index on the "
                 "columns it refers to that PostgreSQL takes.",
@@ -97,8 +94,7 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
         (left in OBJECT_IDENTIFIERS) != (right in OBJECT_IDENTIFIERS) for left, right in pairs
     ):
         context.find(
-            "foreign_key_left_out",
-            "error",
+            FindingCode.FOREIGN_KEY_LEFT_OUT,
             where,
             "The foreign key is left out: it joins object identifiers, which become text, with plain numbers.",
             "Keep the numbers (object_identifiers: oid) to have the foreign key.",
@@ -110,16 +106,14 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
         on_update = "NO ACTION" if on_update in _WRITING_ACTIONS else on_update
         if (on_delete, on_update) != (key.on_delete, key.on_update):
             context.find(
-                "foreign_key_action",
-                "warning",
+                FindingCode.FOREIGN_KEY_ACTION,
                 where,
                 "The action becomes NO ACTION: PostgreSQL does not write into a computed column.",
             )
     context.report_cut(key.name, where)
     if key.match == "PARTIAL":
         context.find(
-            "foreign_key_match",
-            "warning",
+            FindingCode.FOREIGN_KEY_MATCH,
             where,
             "MATCH PARTIAL becomes MATCH SIMPLE: PostgreSQL has no partial match.",
         )
@@ -137,11 +131,8 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
     other_table = [Need("relation", clip(referenced.name), context.schema(referenced))]
     context.conversion.add(
         "foreign_key",
-        "foreign_key",
+        Subject("foreign_key", clip(key.name), context.schema(table), clip(table.name)),
         sql,
-        clip(key.name),
-        context.schema(table),
-        clip(table.name),
         expects=made,
         needs=other_table,
     )

@@ -11,10 +11,12 @@ from typing import Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import USER_TYPE_OID_BASE, Column, Database, Function, Sequence, Table, UserType, View
+from .._model.finding_codes import FindingCode, Severity
+from .._model.full_name import FullName
 from .._model.names import MAX_BYTES, Scope, clip, literal, quote
 from .definitions import CollationDefinition, Existence
 from .server_features import ConvertOptions, ServerFeatures
-from .statements import Conversion
+from .statements import Conversion, Subject
 
 Relation = Union[Table, View, Sequence]
 
@@ -66,9 +68,16 @@ class Context:
             **{view.id: view for view in self.database.views},
         }
 
-    def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
-        """Report something about the object with this full name."""
-        self.conversion.find(code, severity, name, message, advice)
+    def find(
+        self,
+        code: FindingCode,
+        about: Union[FullName, str],
+        message: str = "",
+        advice: str = "",
+        severity: Optional[Severity] = None,
+    ) -> None:
+        """Report something about the object with this full name (see Finding.of)."""
+        self.conversion.find(code, about, message, advice, severity)
 
     def report_cut(self, name: str, where: str) -> None:
         """Report a name that PostgreSQL does not take as it is; ``where`` is the full name."""
@@ -78,7 +87,7 @@ class Context:
                 if len(name.encode("utf-8")) > MAX_BYTES
                 else "changed, for PostgreSQL's tables have a column of this name"
             )
-            self.find("name_cut", "warning", where, f"The name is {reason}: {clip(name)}.", "Use the new name.")
+            self.find(FindingCode.NAME_CUT, where, f"The name is {reason}: {clip(name)}.", "Use the new name.")
 
     def schema(self, item: Union[Relation, UserType]) -> str:
         """Return the bare name of the schema of an object."""
@@ -135,7 +144,10 @@ class Context:
         if name not in self._extensions:
             self._extensions.add(name)
             self.conversion.add(
-                "extension", "extension", f"CREATE EXTENSION IF NOT EXISTS {quote(name)}", name, expects=Existence()
+                "extension",
+                Subject("extension", name),
+                f"CREATE EXTENSION IF NOT EXISTS {quote(name)}",
+                expects=Existence(),
             )
         return True
 
@@ -143,8 +155,7 @@ class Context:
         """Return the quoted name of an ICU collation for CockroachDB's locale, '' when the server has no ICU."""
         if not self.features.icu:
             self.find(
-                "collation_left_off",
-                "warning",
+                FindingCode.COLLATION_LEFT_OFF,
                 where,
                 f"The collation {locale} is left off: the server was built without ICU.",
                 "Sorting follows the database's collation. Use a server with ICU to keep it.",
@@ -156,7 +167,9 @@ class Context:
             tag = locale.replace("_", "-")
             loose = ", deterministic = false" if "-u-" in tag and "ks-level" in tag else ""
             made = CollationDefinition(f"provider = icu, locale = {literal(tag)}{loose}")
-            self.conversion.add("type", "collation", made.create(quote("public", name)), name, "public", expects=made)
+            self.conversion.add(
+                "type", Subject("collation", name, "public"), made.create(quote("public", name)), expects=made
+            )
         return self._collations[locale]
 
     def columns(self, table: Union[Table, View]) -> dict[int, Column]:

@@ -9,6 +9,7 @@ from typing import Any, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import Database, Role, UserType
+from .._model.finding_codes import FindingCode
 from .._model.names import MAX_BYTES, clip, quote
 from .comments import create_comments
 from .computed import fit_to_server
@@ -25,7 +26,7 @@ from .row_level_security import create_policies
 from .sequence_bounds import fit_sequences, identity_sequence
 from .sequences import continue_after_data, create_sequence, own_sequence, set_value
 from .server_features import ConvertOptions, ServerFeatures
-from .statements import Conversion
+from .statements import Conversion, Subject
 from .tables import create_table
 from .triggers import create_on_update
 from .types import type_name
@@ -52,7 +53,7 @@ def convert_database(
     for schema in database.schemas:
         bare = context.schemas[schema.id]
         context.conversion.add(
-            "schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare, expects=Existence()
+            "schema", Subject("schema", bare), f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", expects=Existence()
         )
     # Domains are based on enums, and composite types may have fields of both.
     for user_type in sorted(database.types, key=lambda item: _TYPE_ORDER.get(item.kind, 0)):
@@ -125,7 +126,7 @@ def _create_type(user_type: UserType, context: Context) -> None:
                 "rename it in CockroachDB with ALTER TYPE"
             )
         made = EnumDefinition(tuple(member.name for member in user_type.members))
-    context.conversion.add("type", "type", made.create(quote(schema, name)), name, schema, expects=made)
+    context.conversion.add("type", Subject("type", name, schema), made.create(quote(schema, name)), expects=made)
 
 
 def _create_tables_and_sequences(context: Context) -> None:
@@ -153,8 +154,7 @@ def _report_the_rest(context: Context) -> None:
     database = context.database
     if database.regions:
         context.find(
-            "regions",
-            "info",
+            FindingCode.REGIONS,
             database.name,
             f"The database's regions ({', '.join(database.regions)}) have no counterpart.",
         )

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import csv
 
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, literal, quote
 from .context import Context
 from .database_commands import on_database
 from .definitions import Setting
+from .statements import Subject
 
 _SEARCH_PATH = "search_path"
 _KNOWN = frozenset(
@@ -45,16 +47,14 @@ def create_settings(context: Context) -> None:
         template = f"ALTER DATABASE %I SET {quote(name)} TO {text}".replace("%", "%%").replace("%%I", "%I", 1)
         on_database(
             "setting",
-            "database_setting",
+            Subject("database_setting", name.lower()),
             template,
             context,
-            name.lower(),
             expects=Setting(text if name == _SEARCH_PATH else value),
         )
     if lost:
         context.find(
-            "database_settings",
-            "info",
+            FindingCode.DATABASE_SETTINGS,
             context.database.name,
             f"Session defaults of the database are not carried over: {', '.join(lost)}.",
             "Set those that have a counterpart with ALTER DATABASE … SET.",

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import DefaultPrivileges, Grant
+from .._model.finding_codes import FindingCode
 from .._model.names import quote
 from .context import Context
 from .definitions import EVERYBODY, DefaultPrivilege
 from .grants import allowed, split_privileges
-from .statements import Need
+from .statements import Need, Subject
 
 _EVERYBODY = "public"
 
@@ -32,42 +33,43 @@ def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) 
         _leave_out(item, where, f"they are for {item.role or 'ALL ROLES'}, whom PostgreSQL does not know", context)
         return
     for grant in item.grants:
-        everybody = grant.role == _EVERYBODY
-        if grant.role in BUILT_IN_ROLES and not everybody or grant.role == item.role:
+        if grant.role in BUILT_IN_ROLES and grant.role != _EVERYBODY or grant.role == item.role:
             continue
         missing = [
             role for role in (item.role, grant.role) if role not in context.available_roles and role != _EVERYBODY
         ]
         if missing:
             _leave_out(item, where, f"the target has no role {', '.join(missing)}", context)
-            continue
+        else:
+            _grant(grant, item, schema, where, context)
+
+
+def _grant(grant: Grant, item: DefaultPrivileges, schema: str, where: str, context: Context) -> None:
+    """Add the commands for one grantee; ``schema`` is "" for the privileges in every schema."""
+    known: tuple[str, ...]
+    if schema and item.kind == "SCHEMAS":
+        known, omitted = (), grant.privileges
+    else:
         known = allowed(item.kind.removesuffix("S"), context)
-        lost = (
-            grant.privileges
-            if schema and item.kind == "SCHEMAS"
-            else [name for name in grant.privileges if name not in ("ALL", *known)]
-        )
-        if lost:
-            _report([Grant(grant.role, lost)], item, where, f"{', '.join(lost)} has no counterpart", context)
-        for names, option in zip(split_privileges(grant, known), ("", " WITH GRANT OPTION")):
-            if names and not (schema and item.kind == "SCHEMAS"):
-                sql = (
-                    "ALTER DEFAULT PRIVILEGES FOR ROLE "
-                    f"{quote(item.role)}{f' IN SCHEMA {quote(schema)}' if schema else ''} "
-                    f"GRANT {', '.join(names)} ON {item.kind} TO {'PUBLIC' if everybody else quote(grant.role)}{option}"
-                )
-                expects = DefaultPrivilege(
-                    item.role, schema, item.kind, EVERYBODY if everybody else grant.role, tuple(names), bool(option)
-                )
-                context.conversion.add(
-                    "grant",
-                    "default_privilege",
-                    sql,
-                    item.role,
-                    schema,
-                    expects=expects,
-                    needs=[Need("role", item.role)],
-                )
+        omitted = [name for name in grant.privileges if name not in ("ALL", *known)]
+    if omitted:
+        _report([Grant(grant.role, omitted)], item, where, f"{', '.join(omitted)} has no counterpart", context)
+    grantee, name = ("PUBLIC", EVERYBODY) if grant.role == _EVERYBODY else (quote(grant.role), grant.role)
+    inside = f" IN SCHEMA {quote(schema)}" if schema else ""
+    for names, option in zip(split_privileges(grant, known), ("", " WITH GRANT OPTION")):
+        if names:
+            sql = (
+                f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(item.role)}{inside} "
+                f"GRANT {', '.join(names)} ON {item.kind} TO {grantee}{option}"
+            )
+            expects = DefaultPrivilege(item.role, schema, item.kind, name, tuple(names), bool(option))
+            context.conversion.add(
+                "grant",
+                Subject("default_privilege", item.role, schema),
+                sql,
+                expects=expects,
+                needs=[Need("role", item.role)],
+            )
 
 
 def _leave_out(item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:
@@ -84,8 +86,7 @@ def _report(told: list[Grant], item: DefaultPrivileges, where: str, reason: str,
     granted = "; ".join(f"{', '.join(grant.privileges)} to {grant.role}" for grant in told)
     if granted:
         context.find(
-            "default_privileges",
-            "warning",
+            FindingCode.DEFAULT_PRIVILEGES,
             where,
             f"Default privileges on {item.kind.lower()} are left out ({granted}): {reason}.",
             "Run ALTER DEFAULT PRIVILEGES in PostgreSQL for the roles that create objects.",

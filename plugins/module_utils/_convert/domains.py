@@ -8,10 +8,12 @@ from __future__ import annotations
 from .._errors import UnsupportedError
 from .._model.catalog import Check, SqlType, UserType
 from .._model.domains import base_type
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
 from .definitions import DomainCheckDefinition, DomainDefinition
+from .statements import Subject
 from .types import column_type
 
 _VALUE = "value"
@@ -27,7 +29,7 @@ def create_domain(item: UserType, context: Context) -> None:
         column_type(base, context, where), _default(item, context, where), item.not_null, clip(item.not_null_name)
     )
     context.report_cut(item.not_null_name, f"{where}.{item.not_null_name}")
-    context.conversion.add("type", "domain", made.create(quote(schema, name)), name, schema, expects=made)
+    context.conversion.add("type", Subject("domain", name, schema), made.create(quote(schema, name)), expects=made)
     for check in item.checks:
         _create_check(check, item, base, context)
 
@@ -39,8 +41,7 @@ def _default(item: UserType, context: Context, where: str) -> str:
         return expressions.convert(item.default, context, where).sql
     except UnsupportedError as error:
         context.find(
-            "default_left_out",
-            "error",
+            FindingCode.DEFAULT_LEFT_OUT,
             where,
             f"The default {item.default} is left out. {error}",
             "Set a default by hand with ALTER DOMAIN.",
@@ -59,8 +60,7 @@ def _create_check(check: Check, item: UserType, base: SqlType, context: Context)
         expression = expressions.convert(check.expression, context, where, {_VALUE: base})
     except UnsupportedError as error:
         context.find(
-            "check_left_out",
-            "error",
+            FindingCode.CHECK_LEFT_OUT,
             where,
             f"The domain's check is left out. {error}",
             "Add it by hand with ALTER DOMAIN.",
@@ -69,8 +69,7 @@ def _create_check(check: Check, item: UserType, base: SqlType, context: Context)
     context.report_cut(check.name, where)
     if not check.validated:
         context.find(
-            "not_valid",
-            "info",
+            FindingCode.NOT_VALID,
             where,
             "The domain's check is NOT VALID, as in CockroachDB: rows from before it may break it.",
             "Run ALTER DOMAIN … VALIDATE CONSTRAINT when they are cleaned.",
@@ -78,5 +77,8 @@ def _create_check(check: Check, item: UserType, base: SqlType, context: Context)
     made = DomainCheckDefinition(expression.sql, check.validated)
     step = "type" if check.validated else "check"
     context.conversion.add(
-        step, "domain_check", made.create(quote(name), quote(schema, domain)), name, schema, domain, expects=made
+        step,
+        Subject("domain_check", name, schema, domain),
+        made.create(quote(name), quote(schema, domain)),
+        expects=made,
     )

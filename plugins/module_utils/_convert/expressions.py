@@ -13,6 +13,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, Table, UserType
 from .._model.conversion_policies import TEXT
 from .._model.domains import domain_type
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .._model.stored_columns import written_keys
@@ -599,8 +600,7 @@ class _Converter:
                 node.set("this", exp.Cast(this=exp.Paren(this=node.this), to=exp.DataType.build("decimal")))
         elif not left and not right or {left, right} == {"int", ""}:
             self.context.find(
-                "division",
-                "warning",
+                FindingCode.DIVISION,
                 self.where,
                 "A division: of two integers it gives a decimal in CockroachDB, but is cut to an integer in "
                 "PostgreSQL.",
@@ -689,8 +689,7 @@ def convert(
         raise converter.refusal("; ".join(converter.differences))
     if converter.differences:
         context.find(
-            "expression_differs",
-            "warning",
+            FindingCode.EXPRESSION_DIFFERS,
             where,
             f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
             "Check whether it matters where the result is used.",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -68,6 +69,8 @@ min first_value last_value nth_value lag lead any_value sqrt ln log exp""".split
 _AVERAGES = frozenset(
     ("avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sqrdiff", "sum")
 )
+_ARRAYS = frozenset(("array_append", "array_cat", "array_remove", "array_replace"))
+"""Functions that return an array of the type of their first argument."""
 _NAMED_TYPES = {
     "integer": "int",
     "bigint": "int",
@@ -172,14 +175,19 @@ def family_of(node: Any, scope: Scope) -> str:
         return "string" if node.is_string else "int" if node.is_int else "decimal"
     if isinstance(node, exp.Anonymous):
         return _function(node.name.lower(), node.expressions, scope)
+    return _of_operands(node, scope)
+
+
+def _of_operands(node: Any, scope: Scope) -> str:
+    """Return the family of an operator, a condition or another form of PostgreSQL's syntax."""
     if isinstance(
         node, (exp.Neg, exp.BitwiseNot, exp.Collate, exp.Order, exp.Window, exp.Filter, exp.Alias, exp.IgnoreNulls)
     ):
         return family_of(node.this, scope)
-    if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow)):
-        return _arithmetic(node, family_of(node.this, scope), family_of(node.expression, scope))
     if isinstance(node, (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift, exp.BitwiseRightShift)):
         return family_of(node.this, scope)
+    if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow)):
+        return _arithmetic(node, family_of(node.this, scope), family_of(node.expression, scope))
     if isinstance(node, exp.DPipe):
         return family_of(node.this, scope) or family_of(node.expression, scope)
     if isinstance(node, exp.If):
@@ -238,36 +246,73 @@ def _first(parts: Any, scope: Scope) -> str:
 def _function(name: str, arguments: list[Any], scope: Scope) -> str:
     if name in _BY_FUNCTION:
         return _BY_FUNCTION[name]
-    families = [family_of(argument, scope) for argument in arguments]
-    if name in _AVERAGES and families:
-        return "decimal" if families[0] == "int" else families[0]
-    if name in ("ceil", "ceiling", "floor", "round", "trunc") and families and families[0] == "int":
-        return "float"
-    if name in _LIKE_ARGUMENT:
-        known = [family for family in families if family]
-        return next((family for family in _NUMBERS if family in known), known[0] if known else "")
-    if name in spatial_functions.LIKE_ARGUMENT and families:
-        return families[0]
-    if name in ("array_agg", "array_append", "array_cat", "array_remove", "array_replace") and families:
-        return families[0] + "[]" if name == "array_agg" else families[0]
-    if name == "date_trunc" and len(families) > 1:
-        return {"date": "timestamptz", "time": "interval"}.get(families[1], families[1])
-    if name == "timezone" and len(families) > 1:
-        return _IN_ANOTHER_ZONE.get(families[1], "")
-    return families[0][:-2] if name == "unnest" and families and families[0].endswith("[]") else ""
+    rule = _BY_ARGUMENTS.get(name)
+    return rule([family_of(argument, scope) for argument in arguments]) if rule and arguments else ""
+
+
+def _first_argument(families: list[str]) -> str:
+    return families[0]
+
+
+def _second_argument(families: list[str]) -> str:
+    return families[1] if len(families) > 1 else ""
+
+
+def _widest(families: list[str]) -> str:
+    known = [family for family in families if family]
+    return next((family for family in _NUMBERS if family in known), known[0] if known else "")
+
+
+def _rounded(families: list[str]) -> str:
+    return "float" if families[0] == "int" else _widest(families)
+
+
+def _average(families: list[str]) -> str:
+    return "decimal" if families[0] == "int" else families[0]
+
+
+def _element(families: list[str]) -> str:
+    return families[0][:-2] if families[0].endswith("[]") else ""
+
+
+def _truncated_time(families: list[str]) -> str:
+    return {"date": "timestamptz", "time": "interval"}.get(_second_argument(families), _second_argument(families))
+
+
+def _time_in_zone(families: list[str]) -> str:
+    return _IN_ANOTHER_ZONE.get(_second_argument(families), "")
+
+
+_BY_ARGUMENTS: dict[str, Callable[[list[str]], str]] = {
+    **dict.fromkeys(spatial_functions.LIKE_ARGUMENT | _ARRAYS, _first_argument),
+    **dict.fromkeys(_LIKE_ARGUMENT, _widest),
+    **dict.fromkeys(("ceil", "ceiling", "floor", "round", "trunc"), _rounded),
+    **dict.fromkeys(_AVERAGES, _average),
+    "array_agg": lambda families: families[0] + "[]",
+    "unnest": _element,
+    "date_trunc": _truncated_time,
+    "timezone": _time_in_zone,
+}
+"""Functions whose families follow from those of their arguments, of which there is at least one."""
 
 
 def _arithmetic(node: Any, left: str, right: str) -> str:
     if left in _NUMBERS and right in _NUMBERS:
         joined = next(family for family in _NUMBERS if family in (left, right))
         return "decimal" if isinstance(node, exp.Div) and joined == "int" else joined
+    time = _arithmetic_of_times(node, left, right)
+    if time:
+        return time
+    if left in ("date", "json") or left in _NUMBERS and not right:
+        return left
+    return right if right == "float" and not left else ""
+
+
+def _arithmetic_of_times(node: Any, left: str, right: str) -> str:
+    """Return the family of a sum or difference with an interval or of two times, '' for all others."""
     if "interval" in (left, right):
         other = right if left == "interval" else left
         return "timestamp" if other == "date" else other if other in _TIMES else "interval"
     if left in _TIMES and left == right and isinstance(node, exp.Sub):
         return "int" if left == "date" else "interval"
-    if {left, right} == {"date", "time"}:
-        return "timestamp"
-    if left in ("date", "json") or left in _NUMBERS and not right:
-        return left
-    return right if right == "float" and not left else ""
+    return "timestamp" if {left, right} == {"date", "time"} else ""

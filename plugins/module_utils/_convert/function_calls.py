@@ -138,21 +138,7 @@ def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
     ):
         converter.differs(difference)
     _check_arguments(name, arguments, converter)
-    if name in _TEXT_ONLY and family == "bytes":
-        raise converter.refusal(f"{name}() of bytes has no counterpart in PostgreSQL")
-    if (
-        (name, family) in _REFUSED
-        or name in _SINGLE
-        and len(arguments) == 1
-        or name == "log"
-        and len(arguments) > 1
-        and family != "decimal"
-    ):
-        raise converter.refusal(f"{name}() of {family or 'an unknown type'} has no counterpart in PostgreSQL")
-    if name in ("substr", "timezone") and len(arguments) > 1 and converter.family(arguments[1]) == "string":
-        raise converter.refusal(f"{name}() of two strings has no counterpart in PostgreSQL")
-    if name in _ONE_ARGUMENT and len(arguments) > 1:
-        raise converter.refusal(f"{name}() of several values has no counterpart in PostgreSQL")
+    _refuse_types(name, arguments, family, converter)
     handler = _HANDLERS.get(name)
     if handler is not None:
         return handler(node, name, family, converter)
@@ -188,6 +174,19 @@ def _check_arguments(name: str, arguments: list[Any], converter: Any) -> None:
         raise converter.refusal(f"{name}() of an empty string has no counterpart in PostgreSQL")
     if text is None:
         converter.differs(f"{name}() does nothing for an empty string, where CockroachDB takes every character")
+
+
+def _refuse_types(name: str, arguments: list[Any], family: str, converter: Any) -> None:
+    """Refuse what PostgreSQL does not have for arguments of these types; ``family`` is that of the first."""
+    of_type = f"{name}() of {family or 'an unknown type'}"
+    if name in _TEXT_ONLY and family == "bytes" or (name, family) in _REFUSED:
+        raise converter.refusal(f"{of_type} has no counterpart in PostgreSQL")
+    if name in _SINGLE and len(arguments) == 1 or name == "log" and len(arguments) > 1 and family != "decimal":
+        raise converter.refusal(f"{of_type} has no counterpart in PostgreSQL")
+    if name in ("substr", "timezone") and len(arguments) > 1 and converter.family(arguments[1]) == "string":
+        raise converter.refusal(f"{name}() of two strings has no counterpart in PostgreSQL")
+    if name in _ONE_ARGUMENT and len(arguments) > 1:
+        raise converter.refusal(f"{name}() of several values has no counterpart in PostgreSQL")
 
 
 def _round(node: Any, name: str, family: str, converter: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from .._errors import UnsupportedError
 from .._model.catalog import SqlType
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
@@ -258,8 +259,7 @@ class _Reader:
         self.position += 1
         text = f"{name} IN {reverse}{first}..{self.expression('BY', 'LOOP')}"
         self.context.find(
-            "loop_variable",
-            "info",
+            FindingCode.LOOP_VARIABLE,
             self.where,
             f"The variable {name} of a FOR loop has 32 bits in PostgreSQL: greater numbers are an error.",
             "Write a WHILE loop where they occur.",

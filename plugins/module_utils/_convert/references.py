@@ -141,17 +141,14 @@ class References:
             if new is None:
                 continue
             span = _span(qualifier[0], text, where)[0], _span(qualifier[-1], text, where)[1]
-            if new[2] == names[-1]:
-                edits.append(_Edit(*span, quote(*new)))
-                continue
-            renamed.add(names[-1])
-            alias = f" AS {quote(names[-1])}" if not node.alias else ""
-            edits.append(_Edit(*span, quote(*new) + alias if isinstance(node, exp.Table) else quote(names[-1])))
-        for name in sorted(renamed):
-            if len(meanings.get(name, ())) > 1:
-                raise UnsupportedError(
-                    f"{where}: it reads two tables with the name {name}, of which one has a new name"
-                )
+            edits.append(_Edit(*span, _replacement(node, names[-1], new)))
+            if new[2] != names[-1]:
+                renamed.add(names[-1])
+        ambiguous = sorted(name for name in renamed if len(meanings.get(name, ())) > 1)
+        if ambiguous:
+            raise UnsupportedError(
+                f"{where}: it reads two tables with the name {ambiguous[0]}, of which one has a new name"
+            )
         return edits + self._other_names(text, database, handled, where)
 
     def _other_names(self, text: str, database: str, handled: set[int], where: str) -> list[_Edit]:
@@ -166,6 +163,16 @@ class References:
                     edits.append(_Edit(chain.spans[0][0], chain.spans[length - 1][1], quote(*new)))
                     break
         return edits
+
+
+def _replacement(node: Any, old: str, new: Name) -> str:
+    """Return what takes the place of a table's name, in FROM or before a column. A table whose own name changes keeps
+    the old one as its alias."""
+    if new[2] == old:
+        return quote(*new)
+    if isinstance(node, exp.Column):
+        return quote(old)
+    return quote(*new) + ("" if node.alias else f" AS {quote(old)}")
 
 
 def _meanings(names: tuple[str, ...], database: str) -> list[Name]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Role
+from .._model.finding_codes import FindingCode
 from .._model.names import literal, quote
 from .server_features import ConvertOptions, ServerFeatures
-from .statements import Conversion
+from .statements import Conversion, Subject
 
 _OPTIONS = {"CREATEDB": "CREATEDB", "CREATEROLE": "CREATEROLE"}
 
@@ -49,14 +50,16 @@ def _create(role: Role, conversion: Conversion) -> None:
         parts.append(f"VALID UNTIL {literal(role.valid_until)}")
     if secret:
         parts.append(f"PASSWORD {literal(role.password_hash)}")
-    conversion.add("role", "role", " ".join(parts), role.name, secret=secret)
+    conversion.add("role", Subject("role", role.name), " ".join(parts), secret=secret)
 
 
 def _join(role: Role, known: set[str], conversion: Conversion) -> None:
     for group in role.member_of:
         if group in known and group not in BUILT_IN_ROLES:
             option = " WITH ADMIN OPTION" if group in role.admin_of else ""
-            conversion.add("role", "role_member", f"GRANT {quote(group)} TO {quote(role.name)}{option}", role.name)
+            conversion.add(
+                "role", Subject("role_member", role.name), f"GRANT {quote(group)} TO {quote(role.name)}{option}"
+            )
 
 
 def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion) -> None:
@@ -67,8 +70,7 @@ def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion)
             else "the dump holds no password of it"
         )
         conversion.find(
-            "role_without_login",
-            "warning",
+            FindingCode.ROLE_WITHOUT_LOGIN,
             role.name,
             f"The role is made without login: {reason}.",
             "ALTER ROLE … LOGIN PASSWORD … gives it a new one.",
@@ -76,16 +78,14 @@ def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion)
     left_out = [option for option in role.options if option not in _OPTIONS]
     if left_out:
         conversion.find(
-            "role_option",
-            "warning",
+            FindingCode.ROLE_OPTION,
             role.name,
             f"Role options without a counterpart are left out: {', '.join(left_out)}.",
         )
     for group in role.member_of:
         if group in BUILT_IN_ROLES:
             conversion.find(
-                "admin_membership",
-                "warning",
+                FindingCode.ADMIN_MEMBERSHIP,
                 role.name,
                 f"The membership in CockroachDB's built-in role {group} is not carried over.",
                 "Grant what the role needs in PostgreSQL.",

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, from_json
+from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType
 from .._model.dependencies import in_order
+from .._model.finding_codes import FindingCode
+from .._model.json_form import from_json
 from .._model.names import clip, dollar_quote, quote
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
 from .plpgsql import convert_body, split_statements
+from .statements import Subject
 from .types import type_name
 
 _VOID, _TRIGGER, _RECORD, _ANY = "void", "trigger", "tuple", "any"
@@ -50,7 +53,10 @@ def add_routine(routine: Routine, step: str, context: Context) -> None:
     """Add the command that makes a routine."""
     schema, name = context.schemas[routine.function.schema_id], clip(routine.function.name)
     context.conversion.add(
-        step, "function", routine.definition.create(quote(schema, name)), name, schema, expects=routine.definition
+        step,
+        Subject("function", name, schema),
+        routine.definition.create(quote(schema, name)),
+        expects=routine.definition,
     )
 
 
@@ -67,8 +73,7 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
         context.missing_functions.add(function.id)
         kind = "procedure" if function.procedure else "function"
         context.find(
-            "function_left_out",
-            "error",
+            FindingCode.FUNCTION_LEFT_OUT,
             where,
             f"The {kind} ({function.language}) is left out. {error}",
             f"Write it by hand. CockroachDB's text: {function.body}",
@@ -79,27 +84,23 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
 def _routine(function: Function, context: Context, where: str) -> Routine:
     if function.language not in _LANGUAGES:
         raise UnsupportedError(f"{where}: it is written in {function.language}")
-    kind = "PROCEDURE" if function.procedure else "FUNCTION"
+    command = "PROCEDURE" if function.procedure else "FUNCTION"
     name = quote(context.schemas[function.schema_id], clip(function.name))
     parameters = [_Parameter(item, context, where) for item in function.parameters]
     variables = {parameter.name: parameter.type for parameter in parameters if parameter.name}
     if function.language == "SQL":
-        body, reads = _sql_body(function, context, where, variables)
+        body, late = _sql_body(function, context, where, variables)
+        routines_needed = {item.id for item in context.database.functions if item.id in function.depends_on}
+        late = late or bool(routines_needed & context.late_functions)
     else:
         # PL/pgSQL looks up tables when it runs, not when it is made.
-        body, reads = convert_body(function.body, context, where, variables), False
-    routines_needed = {item.id for item in context.database.functions if item.id in function.depends_on}
-    reads = reads or function.language == "SQL" and bool(routines_needed & context.late_functions)
-    rows = any(
-        _row_type(kind_, context)
-        for kind_ in [parameter.type for parameter in parameters]
-        + ([function.return_type] if function.return_type else [])
-    )
+        body, late = convert_body(function.body, context, where, variables), False
+    types = [*(parameter.type for parameter in parameters), *filter(None, [function.return_type])]
+    late = late or any(_row_type(kind, context) for kind in types)
     characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
     if function.leakproof:
         context.find(
-            "leakproof",
-            "info",
+            FindingCode.LEAKPROOF,
             where,
             "LEAKPROOF is left off, which only a superuser may say.",
             "ALTER FUNCTION … LEAKPROOF sets it.",
@@ -107,12 +108,12 @@ def _routine(function: Function, context: Context, where: str) -> Routine:
     signature = ", ".join(
         parameter.signature for parameter in parameters if function.procedure or parameter.mode != "OUT"
     )
-    if reads or rows:
+    if late:
         context.late_functions.add(function.id)
     made = RoutineDefinition(
-        kind, ", ".join(parameter.sql for parameter in parameters), characteristics, f"AS {dollar_quote(body)}"
+        command, ", ".join(parameter.sql for parameter in parameters), characteristics, f"AS {dollar_quote(body)}"
     )
-    return Routine(function, made, f"{kind} {name}({signature})", reads or rows)
+    return Routine(function, made, f"{command} {name}({signature})", late)
 
 
 class _Parameter:

@@ -10,11 +10,12 @@ from typing import Any
 from .._errors import UnsupportedError
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Table
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
 from .definitions import Existence, PolicyDefinition
-from .statements import Need
+from .statements import Need, Subject
 
 _KEYWORDS = {"public": "PUBLIC", "current_user": "CURRENT_USER", "session_user": "SESSION_USER"}
 
@@ -32,8 +33,7 @@ def create_policies(table: Table, context: Context) -> None:
             rule = _rule(policy, table, context, where)
         except UnsupportedError as error:
             context.find(
-                "policy_left_out",
-                "error",
+                FindingCode.POLICY_LEFT_OUT,
                 where,
                 f"The row-level security policy is left out. {error}",
                 "Write it again with CREATE POLICY.",
@@ -43,21 +43,19 @@ def create_policies(table: Table, context: Context) -> None:
         made = PolicyDefinition(rule)
         sql = made.create(quote(clip(policy["name"])), context.qualified(table))
         named = [Need("role", role) for role in policy.get("roles") or [] if role in context.available_roles]
-        context.conversion.add("policy", "policy", sql, clip(policy["name"]), schema, name, expects=made, needs=named)
+        context.conversion.add(
+            "policy", Subject("policy", clip(policy["name"]), schema, name), sql, expects=made, needs=named
+        )
     if table.row_level_security:
         context.conversion.add(
             "policy",
-            "row_level_security",
+            Subject("row_level_security", name, schema, name),
             f"ALTER TABLE {context.qualified(table)} ENABLE ROW LEVEL SECURITY",
-            name,
-            schema,
-            name,
             expects=Existence(),
         )
     if table.row_level_security_forced:
         context.find(
-            "row_level_security_forced",
-            "warning",
+            FindingCode.ROW_LEVEL_SECURITY_FORCED,
             context.full_name(table),
             "FORCE ROW LEVEL SECURITY is left off: the table's owner sees all rows.",
             f"After the verification: ALTER TABLE {context.qualified(table)} FORCE ROW LEVEL SECURITY.",
@@ -71,8 +69,7 @@ def _rule(policy: dict[str, Any], table: Table, context: Context, where: str) ->
     missing = [role for role in wanted if role not in roles]
     if missing and roles:
         context.find(
-            "role_missing",
-            "warning",
+            FindingCode.ROLE_MISSING,
             where,
             f"The target has no role {', '.join(missing)}: the policy is made for the others.",
             "Create the role, and name it with ALTER POLICY … TO.",

@@ -9,10 +9,12 @@ from __future__ import annotations
 from .._errors import UnsupportedError
 from .._model.catalog import Table
 from .._model.conversion_policies import JOB
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, dollar_quote, literal, quote
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
+from .statements import Subject
 
 try:
     from sqlglot import exp
@@ -60,7 +62,7 @@ def convert_ttl(table: Table, context: Context) -> None:
         advice = f"Schedule a DELETE by hand, for example with pg_cron. {error}"
     if table.ttl.get("paused"):
         advice = f"Nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
-    context.find("row_ttl", "warning", where, message, advice)
+    context.find(FindingCode.ROW_TTL, where, message, advice)
 
 
 def _job_name(table: Table, context: Context) -> str:
@@ -120,7 +122,9 @@ BEGIN
 END
 """
     made = RoutineDefinition("PROCEDURE", "", "LANGUAGE plpgsql", f"AS {dollar_quote(body)}")
-    context.conversion.add("function", "procedure", made.create(quote(schema, name)), name, schema, expects=made)
+    context.conversion.add(
+        "function", Subject("procedure", name, schema), made.create(quote(schema, name)), expects=made
+    )
     return quote(schema, name)
 
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
-from .._model.catalog import Column, Database, Finding, Sequence
+from .._model.catalog import Column, Database, Sequence
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
 
 _BITS = {21: 16, 23: 32}
 """By the oid of an integer type; the others have 64."""
@@ -57,9 +59,8 @@ def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
             if made.integer_type != sequence.integer_type:
                 name = f"{database.name}.{schemas[sequence.schema_id]}.{sequence.name}"
                 findings.append(
-                    Finding(
-                        "sequence_type",
-                        "info",
+                    Finding.of(
+                        FindingCode.SEQUENCE_TYPE,
                         name,
                         f"It becomes a bigint sequence: its bounds go beyond its type {sequence.integer_type}.",
                     )
@@ -129,8 +130,12 @@ def _changes(sequence: Sequence, fitted: Sequence, name: str, column: Column) ->
         )
     advice = "Make the column bigint, in CockroachDB or later, if it is to have more values." if ended else ""
     return [
-        Finding(
-            "sequence_bounds", "warning" if ended or sequence.start != fitted.start else "info", name, message, advice
+        Finding.of(
+            FindingCode.SEQUENCE_BOUNDS,
+            name,
+            message,
+            advice,
+            severity="warning" if ended or sequence.start != fitted.start else "info",
         )
     ]
 
@@ -141,9 +146,8 @@ def _left_out(name: str, column: Column) -> Finding:
         if column.type.domain_id
         else "its sequence has no value that the column's type can hold"
     )
-    return Finding(
-        "identity_left_out",
-        "warning",
+    return Finding.of(
+        FindingCode.IDENTITY_LEFT_OUT,
         name,
         f"GENERATED {column.identity} AS IDENTITY becomes a default that draws from the sequence: {reason}.",
         "An INSERT may give the column any value." if column.identity == "ALWAYS" else "",

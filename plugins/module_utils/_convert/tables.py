@@ -11,6 +11,7 @@ from typing import Any
 from .._errors import UnsupportedError
 from .._model.catalog import Column, Table
 from .._model.conversion_policies import FUNCTION, IDENTITY
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from .._model.stored_columns import shard_columns
 from . import expressions, needs, trees
@@ -21,6 +22,7 @@ from .row_ids import row_id_function
 from .row_ttl import convert_ttl
 from .sequence_bounds import identity_sequence
 from .sequences import add_owner, sequence_options
+from .statements import Subject
 from .types import column_type, operand_type, type_name
 
 _ROW_IDS = ("unique_rowid()", "unordered_unique_rowid()")
@@ -41,7 +43,9 @@ def create_table(table: Table, context: Context) -> None:
     calls: set[int] = set()
     made = TableDefinition(tuple(_column(column, table, context, calls) for column in kept_columns(table)))
     needed = needs.of_columns(table, context) + needs.of_calls(calls, context)
-    context.conversion.add("table", "table", made.create(quote(schema, name)), name, schema, expects=made, needs=needed)
+    context.conversion.add(
+        "table", Subject("table", name, schema), made.create(quote(schema, name)), expects=made, needs=needed
+    )
     _report(table, context)
 
 
@@ -53,8 +57,7 @@ def _column(column: Column, table: Table, context: Context, calls: set[int]) -> 
     made = (_generated if column.computed else _identity_or_default)(made, column, table, context, where, calls)
     if operand_type(column.type, context, where):
         context.find(
-            "domain_operators",
-            "warning",
+            FindingCode.DOMAIN_OPERATORS,
             where,
             "PostgreSQL's operators take neither a domain over an enum nor an array of a domain for its base type, as "
             "CockroachDB's do.",
@@ -63,8 +66,7 @@ def _column(column: Column, table: Table, context: Context, calls: set[int]) -> 
         )
     if column.hidden:
         context.find(
-            "hidden_column",
-            "info",
+            FindingCode.HIDDEN_COLUMN,
             where,
             "The column is NOT VISIBLE in CockroachDB; in PostgreSQL SELECT * shows it.",
             "Name the columns in queries.",
@@ -86,17 +88,15 @@ def _generated(
     )
     if column.virtual and not on_the_fly:
         context.find(
-            "virtual_column",
-            "info",
+            FindingCode.VIRTUAL_COLUMN,
             where,
             "The virtual computed column becomes a stored one.",
             "It takes room in the table; queries are the same.",
         )
     calls |= expression.calls
     result = type_name(column.type, context, where)
-    sql = immutable_sql(
-        expression, context, context.schema(table), f"{table.name}_{column.name}", where, result, columns
-    )
+    function = (context.schema(table), f"{table.name}_{column.name}")
+    sql = immutable_sql(expression, context, function, where, result, columns)
     return replace(made, generated=sql, storage="VIRTUAL" if on_the_fly else "STORED")
 
 
@@ -140,8 +140,7 @@ def _identity_or_default(
         default = _default(column, table, context, where)
     except UnsupportedError as error:
         context.find(
-            "default_left_out",
-            "error",
+            FindingCode.DEFAULT_LEFT_OUT,
             where,
             f"The default {column.default} is left out. {error}",
             "Set a default by hand with ALTER TABLE.",
@@ -154,11 +153,8 @@ def _identity_or_default(
     late, needed = DefaultDefinition(default.sql), needs.of_calls(default.calls, context)
     context.conversion.add(
         "late",
-        "column_default",
+        Subject("column_default", made.name, schema, name),
         late.create(quote(made.name), quote(schema, name)),
-        made.name,
-        schema,
-        name,
         expects=late,
         needs=needed,
     )
@@ -189,7 +185,7 @@ def row_id_call(column: Column, table: Table, context: Context, where: str) -> e
             made.append(_row_id_sequence(column, table, context))
             plain = SequenceDefinition("")
             context.conversion.add(
-                "sequence", "sequence", plain.create(quote(schema, made[0])), made[0], schema, expects=plain
+                "sequence", Subject("sequence", made[0], schema), plain.create(quote(schema, made[0])), expects=plain
             )
             # It goes with the column, and to whoever gets the table.
             add_owner(made[0], table, column, context)
@@ -214,8 +210,7 @@ def _report_row_id(column: Column, where: str, context: Context) -> None:
         else "begins at 1, for the column's values are no numbers"
     )
     context.find(
-        "unique_rowid",
-        "info",
+        FindingCode.UNIQUE_ROWID,
         where,
         f"unique_rowid() (or unordered_unique_rowid()) becomes a sequence that {goes_on}.",
         "New values are small steps apart, not spread by time and node.",
@@ -224,8 +219,7 @@ def _report_row_id(column: Column, where: str, context: Context) -> None:
 
 def _report_row_id_function(name: str, function: str, where: str, context: Context) -> None:
     context.find(
-        "unique_rowid",
-        "info",
+        FindingCode.UNIQUE_ROWID,
         where,
         f"The default {name}() becomes a call of the function {function}, whose numbers are of the same kind.",
         "They hold the time; their lowest bits are of a sequence, where CockroachDB has the node's id.",
@@ -236,17 +230,16 @@ def _report(table: Table, context: Context) -> None:
     where = context.full_name(table)
     convert_ttl(table, context)
     if table.locality and table.locality != "REGIONAL BY TABLE":
-        context.find("locality", "info", where, f"The locality {table.locality} has no counterpart and is left out.")
+        context.find(FindingCode.LOCALITY, where, f"The locality {table.locality} has no counterpart and is left out.")
     if len([family for family in table.families if family.column_ids]) > 1:
         context.find(
-            "column_families", "info", where, "The column families are left out: PostgreSQL stores a row as a whole."
+            FindingCode.COLUMN_FAMILIES, where, "The column families are left out: PostgreSQL stores a row as a whole."
         )
     for index in [table.primary_index, *table.indexes]:
         if index.interleave_ancestors:
             name = where if index is table.primary_index else f"{where}.{index.name}"
             context.find(
-                "interleaved",
-                "info",
+                FindingCode.INTERLEAVED,
                 name,
                 "INTERLEAVE IN PARENT places rows beside those of another table; it has no counterpart and is left "
                 "out.",
@@ -255,15 +248,13 @@ def _report(table: Table, context: Context) -> None:
         _BY_ROW
     ):
         context.find(
-            "partitioning",
-            "info",
+            FindingCode.PARTITIONING,
             where,
             "CockroachDB's partitioning places ranges on nodes; the table is made without partitions.",
         )
     if table.data_excluded:
         context.find(
-            "data_excluded",
-            "warning",
+            FindingCode.DATA_EXCLUDED,
             where,
             "The table has exclude_data_from_backup: it is made, but the backup holds no rows of it.",
             "Copy its rows from the cluster.",

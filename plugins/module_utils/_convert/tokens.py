@@ -37,36 +37,43 @@ def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
     position = 0
     while position < len(tokens):
         words = [token.text.upper() for token in tokens[position : position + 4]]
-        token = tokens[position]
-        if words == ["AS", "OF", "SYSTEM", "TIME"]:
-            raise UnsupportedError(f"{where}: AS OF SYSTEM TIME reads the past, which PostgreSQL cannot")
-        if words[0] == "[" and len(words) == 4 and words[1] == "FUNCTION" and words[3] == "]":
-            kept.append(_name(FUNCTION_PREFIX + words[2], token))
-            position += 4
-        elif words[0] == "[" and len(words) == 4 and words[1].isdigit() and words[2] == "AS":
-            kept += [_name(TABLE_PREFIX + words[1], token), tokens[position + 2], tokens[position + 3]]
-            position += 5
-        elif words[0] == "[" and len(words) > 1 and words[1] in _STATEMENTS:
-            raise UnsupportedError(f"{where}: it reads from the statement [{words[1]} …]")
-        elif words[0] == "@" and len(words) > 1 and words[1].isdigit() and int(words[1]) < USER_TYPE_OID_BASE:
-            raise UnsupportedError(f"{where}: it names a column by its number, @{words[1]}")
-        elif words[0] in _JOIN_METHODS and words[1:2] == ["JOIN"] and kept and kept[-1].text.upper() in _BEFORE_METHOD:
+        _refuse(words, where)
+        if words[0] in _JOIN_METHODS and words[1:2] == ["JOIN"] and kept and kept[-1].text.upper() in _BEFORE_METHOD:
             position += 1
-        elif token.token_type == TokenType.HEX_STRING and token.end - token.start == len(token.text) + 1:
-            # 0x1F is a number, and two characters longer than its digits; x'1F' is bytes.
-            kept.append(
-                Token(TokenType.NUMBER, str(int(token.text, 16)), token.line, token.col, token.start, token.end)
-            )
-            position += 1
-        elif words[:2] == ["UPSERT", "INTO"]:
-            kept.append(Token(TokenType.INSERT, "INSERT", token.line, token.col, token.start, token.end))
-            upsert = True
-            position += 1
-        else:
-            kept.append(token)
-            position += 1
+            continue
+        replacement, length = _replacement(tokens, position, words)
+        upsert = upsert or words[:2] == ["UPSERT", "INTO"]
+        kept += replacement
+        position += length
     return kept, upsert
 
 
-def _name(text: str, place: Any) -> Any:
-    return Token(TokenType.VAR, text, place.line, place.col, place.start, place.end)
+def _refuse(words: list[str], where: str) -> None:
+    """Raise UnsupportedError if a form without a counterpart begins with these words."""
+    if words == ["AS", "OF", "SYSTEM", "TIME"]:
+        raise UnsupportedError(f"{where}: AS OF SYSTEM TIME reads the past, which PostgreSQL cannot")
+    if len(words) > 1 and words[0] == "[" and words[1] in _STATEMENTS:
+        raise UnsupportedError(f"{where}: it reads from the statement [{words[1]} …]")
+    if len(words) > 1 and words[0] == "@" and words[1].isdigit() and int(words[1]) < USER_TYPE_OID_BASE:
+        raise UnsupportedError(f"{where}: it names a column by its number, @{words[1]}")
+
+
+def _replacement(tokens: list[Any], position: int, words: list[str]) -> tuple[list[Any], int]:
+    """Return what the tokens from a position on become, and the number of tokens that this replaces. ``words``: the
+    texts of the next four tokens."""
+    token = tokens[position]
+    if words[0] == "[" and words[1:2] == ["FUNCTION"] and words[3:] == ["]"]:
+        return [_like(token, TokenType.VAR, FUNCTION_PREFIX + words[2])], 4
+    if len(words) == 4 and words[0] == "[" and words[1].isdigit() and words[2] == "AS":
+        return [_like(token, TokenType.VAR, TABLE_PREFIX + words[1]), *tokens[position + 2 : position + 4]], 5
+    if token.token_type == TokenType.HEX_STRING and token.end - token.start == len(token.text) + 1:
+        # 0x1F is a number, and two characters longer than its digits; x'1F' is bytes.
+        return [_like(token, TokenType.NUMBER, str(int(token.text, 16)))], 1
+    if words[:2] == ["UPSERT", "INTO"]:
+        return [_like(token, TokenType.INSERT, "INSERT")], 1
+    return [token], 1
+
+
+def _like(token: Any, kind: Any, text: str) -> Any:
+    """Return another token in the place of one."""
+    return Token(kind, text, token.line, token.col, token.start, token.end)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from .._errors import UnsupportedError
 from .._model.catalog import Column, Table
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, dollar_quote, quote, shorten
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition, TriggerDefinition
-from .statements import Need
+from .statements import Need, Subject
 from .tables import kept_columns, row_id_call
 from .types import operand_type
 
@@ -33,8 +34,7 @@ def _create(column: Column, table: Table, context: Context) -> None:
         ).sql
     except UnsupportedError as error:
         context.find(
-            "on_update_left_out",
-            "error",
+            FindingCode.ON_UPDATE_LEFT_OUT,
             where,
             f"ON UPDATE {column.on_update} is left out. {error}",
             "Write a trigger by hand.",
@@ -50,15 +50,16 @@ def _create(column: Column, table: Table, context: Context) -> None:
     )
     routine = RoutineDefinition("FUNCTION", "", "RETURNS trigger LANGUAGE plpgsql", f"AS {dollar_quote(body)}")
     context.conversion.add(
-        "function", "function", routine.create(quote(schema, function)), function, schema, expects=routine
+        "function", Subject("function", function, schema), routine.create(quote(schema, function)), expects=routine
     )
     name = shorten(column.name, _SUFFIX)
     made = TriggerDefinition("BEFORE UPDATE", f"FOR EACH ROW EXECUTE FUNCTION {quote(schema, function)}()")
     sql, needs = made.create(quote(name), context.qualified(table)), [Need("routine", function, schema)]
-    context.conversion.add("trigger", "trigger", sql, name, schema, clip(table.name), expects=made, needs=needs)
+    context.conversion.add(
+        "trigger", Subject("trigger", name, schema, clip(table.name)), sql, expects=made, needs=needs
+    )
     context.find(
-        "on_update",
-        "info",
+        FindingCode.ON_UPDATE,
         where,
         f"ON UPDATE becomes the trigger {name}: it sets the column when an UPDATE leaves its value as it was.",
         "An UPDATE that sets the very same value counts as leaving it.",

@@ -10,6 +10,7 @@ from dataclasses import replace
 from .._errors import UnsupportedError
 from .._model.catalog import SqlType
 from .._model.conversion_policies import TEXT
+from .._model.finding_codes import FindingCode
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .context import Context
 
@@ -78,36 +79,16 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
         return _geometry(kind, context, where)
     if kind.family == "box2d":
         context.find(
-            "type_as_text",
-            "warning",
+            FindingCode.TYPE_AS_TEXT,
             where,
             "The box2d column becomes text, which keeps all digits: PostGIS rounds those of its own box2d.",
             "Cast it to box2d in queries.",
         )
         return "text"
     if kind.family in _EXTENSION_TYPES:
-        if not context.use_extension(_EXTENSION_TYPES[kind.family]):
-            return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
-        if kind.family == "ltree" and context.features.major < _LONG_LABELS_FROM:
-            context.find(
-                "ltree_labels",
-                "warning",
-                where,
-                "Labels with hyphens or of more than 255 characters are an error: PostgreSQL has them from version 16 "
-                "on.",
-                "Take a newer server if the column holds such labels.",
-            )
-        return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
-    if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
-        return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
-    if kind.family == "collated" and kind.oid == _CHAR:
-        context.find(
-            "type_as_text",
-            "info",
-            where,
-            'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.',
-        )
-        return "text"
+        return _extension_type(kind, context, where)
+    if kind.family == "collated" and (kind.oid in _COCKROACH_OIDS or kind.oid == _CHAR):
+        return _collated_type_without_collation(kind, context, where)
     if kind.oid in OBJECT_IDENTIFIERS:
         return _object_identifier(kind, context, where)
     if kind.oid not in _BY_OID:
@@ -116,8 +97,7 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
         )
     if kind.oid == _FLOAT4:
         context.find(
-            "float4_rounded",
-            "warning",
+            FindingCode.FLOAT4_ROUNDED,
             where,
             "Some releases of CockroachDB keep the digits of FLOAT8 in FLOAT4 columns; PostgreSQL's real rounds them.",
             "Where these digits matter, make the column FLOAT8 in CockroachDB first.",
@@ -125,12 +105,36 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
     return _plain(kind)
 
 
+def _collated_type_without_collation(kind: SqlType, context: Context, where: str) -> str:
+    if kind.oid in _COCKROACH_OIDS:
+        return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
+    context.find(
+        FindingCode.TYPE_AS_TEXT,
+        where,
+        'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.',
+        severity="info",
+    )
+    return "text"
+
+
+def _extension_type(kind: SqlType, context: Context, where: str) -> str:
+    if not context.use_extension(_EXTENSION_TYPES[kind.family]):
+        return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
+    if kind.family == "ltree" and context.features.major < _LONG_LABELS_FROM:
+        context.find(
+            FindingCode.LTREE_LABELS,
+            where,
+            "Labels with hyphens or of more than 255 characters are an error: PostgreSQL has them from version 16 on.",
+            "Take a newer server if the column holds such labels.",
+        )
+    return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
+
+
 def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
     name = _BY_OID[kind.oid]
     if context.options.policies.object_identifiers == TEXT:
         context.find(
-            "object_identifier",
-            "warning",
+            FindingCode.OBJECT_IDENTIFIER,
             where,
             f"The {name} values become the names of what they mean, as text that does not follow when something gets "
             "another name; those that mean nothing "
@@ -140,8 +144,7 @@ def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
         )
         return "text"
     context.find(
-        "object_identifier",
-        "warning",
+        FindingCode.OBJECT_IDENTIFIER,
         where,
         f"The {name} values become plain oid numbers: they name CockroachDB's own objects.",
         "Look up the numbers' meaning in CockroachDB before it is switched off, or have names written with "
@@ -151,6 +154,7 @@ def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
 
 
 def _plain(kind: SqlType) -> str:
+    """Return a type of PostgreSQL's own with its modifiers."""
     name = _BY_OID[kind.oid]
     if kind.family in _STRING_FAMILIES and kind.width and kind.oid != _CHAR:
         return f"{'character' if kind.oid == _BARE_CHARACTER else 'character varying'}({kind.width})"
@@ -163,13 +167,15 @@ def _plain(kind: SqlType) -> str:
     if kind.family == "decimal" and kind.precision:
         return f"numeric({kind.precision},{kind.width})"
     if kind.family == "interval" and kind.interval_fields:
-        seconds = (
-            f"({kind.precision})" if kind.precision is not None and kind.interval_fields.endswith("SECOND") else ""
-        )
-        return f"interval {kind.interval_fields}{seconds}"
+        return _interval_of_fields(kind)
     if kind.oid in _TIMES and kind.precision is not None:
         return f"{name}({kind.precision})"
     return name
+
+
+def _interval_of_fields(kind: SqlType) -> str:
+    has_precision = kind.precision is not None and kind.interval_fields.endswith("SECOND")
+    return f"interval {kind.interval_fields}" + (f"({kind.precision})" if has_precision else "")
 
 
 def _geometry(kind: SqlType, context: Context, where: str) -> str:
@@ -185,8 +191,7 @@ def _geometry(kind: SqlType, context: Context, where: str) -> str:
 def _text_instead(family: str, extension: str, context: Context, where: str) -> str:
     form = " (hexadecimal EWKB)" if family in _GEOMETRIES else ""
     context.find(
-        "type_as_text",
-        "warning",
+        FindingCode.TYPE_AS_TEXT,
         where,
         f"The {family} column becomes text{form}: the server does not have the extension {extension}.",
         f"Install {extension} on the target server and run the import again, or convert the column later.",

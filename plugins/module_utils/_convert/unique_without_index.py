@@ -11,12 +11,13 @@ from typing import Any
 from .._errors import UnsupportedError
 from .._model.catalog import Column, Index, IndexColumn, Table, UniqueWithoutIndex
 from .._model.conversion_policies import TRIGGER
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, dollar_quote, literal, quote
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition, TriggerDefinition
 from .indexes import create_index
-from .statements import Need
+from .statements import Need, Subject
 from .tables import kept_columns
 from .types import element_of, operand_type
 
@@ -67,8 +68,7 @@ def create_unique_without_index(table: Table, context: Context) -> None:
             _create_as_index(constraint, table, context, where)
         elif _is_referenced(constraint, table, context):
             context.find(
-                "unique_without_index_referenced",
-                "info",
+                FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED,
                 where,
                 "The constraint becomes a unique index all the same: a foreign key refers to it.",
             )
@@ -79,16 +79,14 @@ def create_unique_without_index(table: Table, context: Context) -> None:
 
 def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
     context.find(
-        "unique_without_index",
-        "info",
+        FindingCode.UNIQUE_WITHOUT_INDEX,
         where,
         "UNIQUE WITHOUT INDEX becomes a unique index.",
         "conversion_policies can have a trigger instead.",
     )
     if not constraint.validated:
         context.find(
-            "unique_not_validated",
-            "error",
+            FindingCode.UNIQUE_NOT_VALIDATED,
             where,
             "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not "
             "unique.",
@@ -128,8 +126,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
         condition = _Condition(constraint, table, context, where)
     except UnsupportedError as error:
         context.find(
-            "unique_left_out",
-            "error",
+            FindingCode.UNIQUE_LEFT_OUT,
             where,
             f"The constraint is left out. {error}",
             "Write a trigger or make a unique index by hand.",
@@ -151,7 +148,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
         f"AS {dollar_quote(_body(columns, condition, table, context))}",
     )
     context.conversion.add(
-        "function", "function", routine.create(quote(schema, function)), function, schema, expects=routine
+        "function", Subject("function", function, schema), routine.create(quote(schema, function)), expects=routine
     )
     made = TriggerDefinition(
         f"AFTER INSERT OR UPDATE{_of([*columns, *condition.columns], table)}",
@@ -160,17 +157,13 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     )
     context.conversion.add(
         "trigger",
-        "constraint_trigger",
+        Subject("constraint_trigger", name, schema, clip(table.name)),
         made.create(quote(name), context.qualified(table)),
-        name,
-        schema,
-        clip(table.name),
         expects=made,
         needs=[Need("routine", function, schema)],
     )
     context.find(
-        "unique_without_index",
-        "info" if constraint.validated else "warning",
+        FindingCode.UNIQUE_WITHOUT_INDEX,
         where,
         "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The rows that are loaded are not "
         "checked"
@@ -182,6 +175,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
         "ON CONFLICT does not know the constraint, and transactions that are REPEATABLE READ may not write these "
         "columns; in READ COMMITTED and SERIALIZABLE "
         "it holds.",
+        severity="info" if constraint.validated else "warning",
     )
 
 

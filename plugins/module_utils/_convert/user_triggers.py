@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from .._errors import UnsupportedError
 from .._model.catalog import Function, Table, Trigger
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, literal, quote
 from . import expressions
 from .context import Context
 from .definitions import TriggerDefinition
-from .statements import Need
+from .statements import Need, Subject
 
 _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
@@ -25,8 +26,7 @@ def create_triggers(table: Table, context: Context) -> None:
             made, function = _definition(trigger, table, context, where)
         except UnsupportedError as error:
             context.find(
-                "trigger_left_out",
-                "error",
+                FindingCode.TRIGGER_LEFT_OUT,
                 where,
                 f"The trigger is left out. {error}",
                 "Write it again with CREATE TRIGGER.",
@@ -37,11 +37,8 @@ def create_triggers(table: Table, context: Context) -> None:
         needs = [Need("routine", clip(function.name), context.schemas[function.schema_id])]
         context.conversion.add(
             "trigger",
-            "trigger",
+            Subject("trigger", clip(trigger.name), context.schema(table), clip(table.name)),
             sql,
-            clip(trigger.name),
-            context.schema(table),
-            clip(table.name),
             expects=made,
             needs=needs,
         )
@@ -56,22 +53,26 @@ def _definition(trigger: Trigger, table: Table, context: Context, where: str) ->
         )
     if not trigger.enabled:
         raise UnsupportedError(f"{where}: it is disabled")
-    unknown = [event for event in trigger.events if event not in _EVENTS]
-    if unknown:
-        raise UnsupportedError(f"{where}: PostgreSQL has no trigger on {unknown[0]}")
-    of = f" OF {', '.join(quote(clip(name)) for name in trigger.update_columns)}" if trigger.update_columns else ""
-    events = " OR ".join(event + (of if event == "UPDATE" else "") for event in trigger.events)
-    when = (
-        f" WHEN ({expressions.convert(trigger.when, context, where, expressions.column_types(table.columns)).sql})"
-        if trigger.when
-        else ""
-    )
+    events = _events(trigger, where)
+    when = ""
+    if trigger.when:
+        condition = expressions.convert(trigger.when, context, where, expressions.column_types(table.columns))
+        when = f" WHEN ({condition.sql})"
     arguments = ", ".join(literal(argument) for argument in trigger.function_arguments)
     action = (
         f"{_aliases(trigger)}FOR EACH {'ROW' if trigger.for_each_row else 'STATEMENT'}{when} "
         f"EXECUTE FUNCTION {quote(context.schemas[function.schema_id], clip(function.name))}({arguments})"
     )
     return TriggerDefinition(f"{trigger.action_time} {events}", action), function
+
+
+def _events(trigger: Trigger, where: str) -> str:
+    unknown = [event for event in trigger.events if event not in _EVENTS]
+    if unknown:
+        raise UnsupportedError(f"{where}: PostgreSQL has no trigger on {unknown[0]}")
+    columns = ", ".join(quote(clip(name)) for name in trigger.update_columns)
+    of = f" OF {columns}" if columns else ""
+    return " OR ".join(event + (of if event == "UPDATE" else "") for event in trigger.events)
 
 
 def _aliases(trigger: Trigger) -> str:

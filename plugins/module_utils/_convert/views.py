@@ -10,13 +10,14 @@ from typing import Union
 from .._errors import UnsupportedError
 from .._model.catalog import Database, View
 from .._model.dependencies import in_order
+from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from . import expressions, needs
 from .context import Context
 from .definitions import ViewDefinition
 from .indexes import create_view_indexes
 from .routines import Routine, add_routine
-from .statements import Need
+from .statements import Need, Subject
 
 
 def create_views(context: Context, routines: dict[int, Routine]) -> None:
@@ -57,8 +58,7 @@ def _create_view(view: View, context: Context) -> None:
     except UnsupportedError as error:
         context.missing_views.add(view.id)
         context.find(
-            "view_left_out",
-            "error",
+            FindingCode.VIEW_LEFT_OUT,
             where,
             f"The view is left out. {error}",
             f"Write it by hand. CockroachDB's text: {view.query}",
@@ -71,12 +71,11 @@ def _create_view(view: View, context: Context) -> None:
     made = ViewDefinition(tuple(clip(column) for column in shown), query, view.materialized)
     kind = "materialized_view" if view.materialized else "view"
     context.conversion.add(
-        "view", kind, made.create(quote(schema, name)), name, schema, expects=made, needs=_needs(view, context)
+        "view", Subject(kind, name, schema), made.create(quote(schema, name)), expects=made, needs=_needs(view, context)
     )
     if view.materialized:
         context.find(
-            "materialized_view",
-            "info",
+            FindingCode.MATERIALIZED_VIEW,
             where,
             "The materialized view is computed anew from the migrated rows, not copied as it was at its last REFRESH.",
         )

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from .._model.catalog import Database, Finding, ForeignKey, Table
+from .._model.catalog import Database, ForeignKey, Table
+from .._model.finding_codes import FindingCode
+from .._model.findings import Finding
 from .._model.table_source import TableSource, table_sources
 from .._values.problem_rows import SAMPLE_KEYS, Change
 from .._values.value_policies import KINDS, REPLACE
@@ -42,9 +44,8 @@ def _changed(source: TableSource, change: Change) -> Finding:
     kind = KINDS[change.kind]
     became = f"it was replaced by {kind.replaced_by}" if change.policy == REPLACE else "the value became NULL"
     keys = ", ".join(change.keys) + (", …" if change.rows > len(change.keys) else "")
-    return Finding(
-        "values_replaced" if change.policy == REPLACE else "values_set_null",
-        "warning",
+    return Finding.of(
+        FindingCode.VALUES_REPLACED if change.policy == REPLACE else FindingCode.VALUES_SET_NULL,
         f"{source.name}.{change.column}",
         f"{change.rows} rows had {kind.meaning} ({change.kind}); {became}. Keys: {keys}.",
         "Look at these rows; value_policies has the other choices.",
@@ -56,9 +57,8 @@ def _rejected(source: TableSource, reasons: Counter[tuple[str, str]]) -> Finding
         f"column {column}: {rows} for {kind} ({KINDS[kind].meaning})"
         for (column, kind), rows in sorted(reasons.items())
     )
-    return Finding(
-        "rows_rejected",
-        "error",
+    return Finding.of(
+        FindingCode.ROWS_REJECTED,
         source.name,
         f"{sum(reasons.values())} rows were put aside, they are not in the table. {why}.",
         "They are in the table cockroach_migrator.rejects of the migrated database: repair and insert them by hand.",
@@ -83,9 +83,8 @@ def mark_foreign_keys_not_valid(database: Database, results: Results) -> list[Fi
             ):
                 key.validated = False
                 findings.append(
-                    Finding(
-                        "foreign_key_not_validated",
-                        "warning",
+                    Finding.of(
+                        FindingCode.FOREIGN_KEY_NOT_VALIDATED,
                         f"{source.name}.{key.name}",
                         f"The foreign key becomes NOT VALID: {referenced.name} lacks rows that were put aside, or "
                         "values of the key were changed.",

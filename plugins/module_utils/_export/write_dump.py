@@ -16,8 +16,10 @@ from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._convert.statements import render
 from .._dump.manifest import FORMAT_VERSION, DatabaseEntry, Manifest, TableEntry
 from .._dump.paths import CATALOG, MANIFEST, PASSWORDS, ROLES, path_name, rejects_directory, table_directory
-from .._model.catalog import Database, Finding, Role, to_json
+from .._model.catalog import Database, Role
 from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
+from .._model.findings import Finding
+from .._model.json_form import to_json
 from .._system.json_file import json_text, write_json
 from .._system.text_file import write_text
 from .psql_scripts import data_script, readme

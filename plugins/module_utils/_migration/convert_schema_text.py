@@ -17,9 +17,11 @@ from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._convert.statements import render
 from .._dump.paths import path_name
 from .._errors import ConfigurationError
-from .._model.catalog import Catalog, Database, Finding, to_json
+from .._model.catalog import Catalog, Database
+from .._model.findings import Finding
+from .._model.json_form import to_json
 from .._sources.schema_text.catalog_of_text import read_schema_text
-from .._system.text_file import write_text
+from .._system.text_file import difference, write_text
 
 ROLES, PRE_DATA, POST_DATA, FINDINGS = "roles.sql", "pre-data.sql", "post-data.sql", "findings.json"
 _COUNTED = ("schemas", "types", "sequences", "tables", "views", "functions")
@@ -95,21 +97,15 @@ def _convert(
         result.files[os.path.join(directory, name)] = text
 
 
-def write_files(dest: str, files: dict[str, str], check_mode: bool) -> bool:
-    """Write the files that are not there with this very text, each whole or not at all; return whether any had to
-    be."""
-    outdated = [name for name, text in files.items() if _content(os.path.join(dest, name)) != text.encode("utf-8")]
+def write_files(dest: str, files: dict[str, str], check_mode: bool) -> list[dict[str, str]]:
+    """Write the files that do not hold this very text, each whole or not at all; return the difference of each of them.
+
+    With ``check_mode`` nothing is written. Raises ConfigurationError.
+    """
+    paths = {os.path.join(dest, name): text for name, text in files.items()}
+    differences = {path: difference(path, text) for path, text in paths.items()}
+    outdated = [path for path in paths if differences[path]]
     if not check_mode:
-        for name in outdated:
-            write_text(os.path.join(dest, name), files[name])
-    return bool(outdated)
-
-
-def _content(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+        for path in outdated:
+            write_text(path, paths[path])
+    return [differences[path] for path in outdated]

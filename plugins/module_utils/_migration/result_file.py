@@ -6,11 +6,11 @@ the last time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from .._model.catalog import from_json, to_json
+from .._model.json_form import from_json, to_json
 from .._model.results import Result
 from .._system.json_file import read_json, write_json
 
@@ -49,13 +49,7 @@ def utc_now() -> str:
 
 def write_record(path: str, record: PhaseRecord) -> None:
     """Keep how a phase ended, whatever was kept before. Raises ConfigurationError."""
-    result = {"result": to_json(record.result)} if record.result is not None else {}
-    value = {
-        "form": FORM,
-        **to_json(PhaseRecord(record.dump_id, record.target, record.run, record.finished_at, record.failure)),
-        **result,
-    }
-    write_json(path, value)
+    write_json(path, {"form": FORM, **to_json(record)})
 
 
 def read_record(path: str, kind: type) -> Optional[PhaseRecord]:
@@ -69,8 +63,8 @@ def read_record(path: str, kind: type) -> Optional[PhaseRecord]:
         return None
     try:
         result = from_json(kind, value.pop("result")) if "result" in value else None
-        return PhaseRecord(**value, result=result)
-    except (AttributeError, KeyError, TypeError):
+        return replace(from_json(PhaseRecord, value), result=result)
+    except ValueError:
         return None
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from .._errors import UnsupportedError
-from .catalog import USER_TYPE_OID_BASE, Database, Finding, SqlType, Table, UnreadableObject
+from .catalog import USER_TYPE_OID_BASE, Database, SqlType, Table, UnreadableObject
+from .finding_codes import FindingCode
+from .findings import Finding
 
 _ADVICE = (
     "exclude it (databases: exclude) and bring it over by hand, or take a release of this collection that knows it"
@@ -18,12 +20,12 @@ _ADVICE = (
 
 def unreadable_finding(item: UnreadableObject) -> Finding:
     """Return what is to be said of an object before anything is chosen."""
-    return Finding(
-        "unknown_descriptor",
-        "info",
+    return Finding.of(
+        FindingCode.UNKNOWN_DESCRIPTOR,
         item.full_name,
         f"The {item.kind} cannot be migrated: {item.reason}.",
         f"To migrate the rest, {_ADVICE}.",
+        severity="info",
     )
 
 

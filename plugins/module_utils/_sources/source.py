@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Generic, Optional, Protocol, TypeVar
 
 from .._errors import CockroachError
-from .._model.catalog import Catalog, Finding
+from .._model.catalog import Catalog
+from .._model.findings import Finding
 from .._model.object_numbers import ObjectNumbers
 from .._model.table_source import TableSource
 from .._values.problem_rows import Change

@@ -5,46 +5,72 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import platform
+import re
+import shlex
 import sys
 from collections.abc import Iterable
 
 from .._errors import ConfigurationError
 
+_SQLGLOT = "sqlglot>=30.30,<31"
+_OLDEST_SQLGLOT, _NEXT_SQLGLOT = (30, 30), (31, 0)
+"""The versions for which the conversion was tested. It overrides private methods of sqlglot, and with another version
+it may read the same SQL as something else without an error. requirements.txt asks for the same."""
+
 PACKAGES = {
     "boto3": "boto3",
+    "cattrs": "cattrs",
     "cramjam": "cramjam",
     "cryptography": "cryptography",
     "google_crc32c": "google-crc32c",
     "psutil": "psutil",
     "psycopg2": "psycopg2-binary",
     "requests": "requests",
-    "sqlglot": "sqlglot",
+    "sqlglot": _SQLGLOT,
     "tenacity": "tenacity",
     "xxhash": "xxhash",
     "zstandard": "zstandard",
 }
-"""Import name to the name on PyPI."""
+"""Import name to the requirement, as pip takes it."""
 
 READ_S3 = ("boto3", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "xxhash", "zstandard")
-WRITE_DUMP = ("sqlglot", "zstandard")
-LOAD = ("psycopg2", "sqlglot", "zstandard")
+WRITE_DUMP = ("cattrs", "sqlglot", "zstandard")
+LOAD = ("cattrs", "psycopg2", "sqlglot", "zstandard")
 
 
 def missing(names: Iterable[str]) -> list[str]:
-    """Return the packages (by their names on PyPI) that this interpreter cannot import."""
+    """Return the requirements whose packages this interpreter cannot import."""
     return sorted({PACKAGES[name] for name in names if importlib.util.find_spec(name) is None})
 
 
 def require(names: Iterable[str]) -> None:
-    """Raise ConfigurationError with the command to run when a package is missing."""
+    """Raise ConfigurationError with the command to run when a package is missing or the sqlglot version untested."""
+    names = tuple(names)
     packages = missing(names)
     if packages:
         raise ConfigurationError(
             f"Python packages are missing on {platform.node()}, which runs the modules with {sys.executable}: "
             f"{', '.join(packages)}; install the collection's "
-            f"requirements.txt there ({sys.executable} -m pip install {' '.join(packages)}), or set "
+            f"requirements.txt there ({sys.executable} -m pip install {shlex.join(packages)}), or set "
             "ansible_python_interpreter to a Python that has it"
+        )
+    if "sqlglot" in names:
+        _require_tested_sqlglot()
+
+
+def _require_tested_sqlglot() -> None:
+    try:
+        version = importlib.metadata.version("sqlglot")
+    except importlib.metadata.PackageNotFoundError:
+        version = "of an unknown version"
+    match = re.match(r"(\d+)\.(\d+)", version)
+    if match is None or not _OLDEST_SQLGLOT <= (int(match.group(1)), int(match.group(2))) < _NEXT_SQLGLOT:
+        raise ConfigurationError(
+            f"sqlglot {version} is installed on {platform.node()} for {sys.executable}, and the conversion of SQL was "
+            f"tested with {_SQLGLOT} only; install that ({sys.executable} -m pip install {shlex.quote(_SQLGLOT)}), "
+            "or set ansible_python_interpreter to a Python that has it"
         )

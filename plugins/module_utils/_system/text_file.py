@@ -11,6 +11,25 @@ import os
 from .._errors import ConfigurationError
 
 
+def difference(path: str, text: str) -> dict[str, str]:
+    """Return what diff mode shows of a file that is to hold ``text``, with the keys that Ansible wants; empty when the
+    file holds it already. A file that does not exist counts as empty.
+
+    Raises ConfigurationError.
+    """
+    try:
+        with open(path, "rb") as file:
+            before = file.read()
+    except FileNotFoundError:
+        before = b""
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+    if before == text.encode("utf-8"):
+        return {}
+    shown = before.decode("utf-8", errors="replace")
+    return {"before_header": path, "before": shown, "after_header": path, "after": text}
+
+
 def write_text(path: str, text: str) -> None:
     """Write a file of mode 0600 under a temporary name beside it, and give it its name when it is on disk; what was
     there before stays until then.

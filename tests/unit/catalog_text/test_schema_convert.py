@@ -110,14 +110,33 @@ def test_a_text_without_a_schema():
             convert_text(text, "d", ServerFeatures(), ConvertOptions())
 
 
-def test_the_module_itself(given):
-    """Through Ansible's arguments: what is not understood is one line."""
-    arguments = {"ANSIBLE_MODULE_ARGS": {"text": "CREATE TABLE t (a INT8,\n b FROB)", "dest": given["dest"]}}
+def run_module(**arguments) -> tuple[int, dict]:
+    """Run the module as Ansible does; return its exit code and its answer."""
     result = subprocess.run(
-        [sys.executable, schema_convert.__file__], input=json.dumps(arguments), capture_output=True, text=True, check=False,
+        [sys.executable, schema_convert.__file__], input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), capture_output=True, text=True, check=False,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
     )
-    answer = json.loads(result.stdout)
-    assert (result.returncode, answer["failed"]) == (1, True)
+    return result.returncode, json.loads(result.stdout)
+
+
+def test_the_module_itself(given):
+    """Through Ansible's arguments: what is not understood is one line."""
+    code, answer = run_module(text="CREATE TABLE t (a INT8,\n b FROB)", dest=given["dest"])
+    assert (code, answer["failed"]) == (1, True)
     assert answer["msg"].startswith("the schema text is not understood: the type FROB is not known") and "line 2, column 4" in answer["msg"]
     assert not os.path.exists(given["dest"])
+
+
+def test_diff_mode_shows_the_files_that_change(given):
+    """In check mode as well; a password of the text is in none of them."""
+    first = "CREATE TABLE t (x INT8 PRIMARY KEY); CREATE USER fred WITH PASSWORD 'hunter2'; GRANT SELECT ON t TO fred;"
+    sql = os.path.join(given["dest"], "pre-data.sql")
+    _code, answer = run_module(text=first, dest=given["dest"], _ansible_diff=True, _ansible_check_mode=True)
+    assert [item["after_header"] for item in answer["diff"]] == answer["files"] and {item["before"] for item in answer["diff"]} == {""}
+    assert "hunter2" not in json.dumps(answer["diff"]) and not os.path.exists(given["dest"])
+    assert "diff" not in run_module(text=first, dest=given["dest"])[1]
+    assert run_module(text=first, dest=given["dest"], _ansible_diff=True)[1]["diff"] == []
+    (changed,) = run_module(text=first.replace("PRIMARY KEY", "PRIMARY KEY, y INT8"), dest=given["dest"], _ansible_diff=True)[1]["diff"]
+    assert (changed["before_header"], '"y"' in changed["before"], '"y"' in changed["after"]) == (sql, False, True)
+    with open(sql, encoding="utf-8") as file:
+        assert file.read() == changed["after"]

@@ -7,6 +7,8 @@ import dataclasses
 import datetime
 import json
 import os
+import pathlib
+import re
 import sys
 
 import pytest
@@ -21,7 +23,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
     build_report,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import start_over
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.finding_codes import FindingCode
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import (
     DatabaseVerification,
     ImportResult,
@@ -36,13 +39,35 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.h
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.json_file import read_json, write_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
+
 
 def test_missing_library_is_named_with_the_command(monkeypatch):
-    monkeypatch.setattr(libraries.importlib.util, "find_spec", lambda name: None if name in ("psycopg2", "google_crc32c") else object())
+    monkeypatch.setattr(libraries.importlib.util, "find_spec", lambda name: None if name in ("psycopg2", "google_crc32c", "sqlglot") else object())
     with pytest.raises(ConfigurationError) as caught:
         libraries.require(libraries.LOAD + libraries.READ_BACKUP)
-    assert f"{sys.executable} -m pip install google-crc32c psycopg2-binary" in str(caught.value)
+    assert f"{sys.executable} -m pip install google-crc32c psycopg2-binary 'sqlglot>=30.30,<31')" in str(caught.value)
     assert "requirements.txt" in str(caught.value) and "ansible_python_interpreter" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["30.29.9", "31.0.0", "31.0.dev3", "100.30.0", "of an unknown version"])
+def test_a_version_of_sqlglot_that_was_not_tried_is_refused(monkeypatch, version):
+    def installed(name):
+        if version[0].isdigit():
+            return version
+        raise libraries.importlib.metadata.PackageNotFoundError(name)
+    monkeypatch.setattr(libraries.importlib.metadata, "version", installed)
+    with pytest.raises(ConfigurationError, match=re.escape(f"sqlglot {version} is installed") + ".*tested with sqlglot>=30.30,<31 only; install that"):
+        libraries.require(libraries.WRITE_DUMP)
+    libraries.require(libraries.READ_BACKUP)  # which reads no SQL
+
+
+def test_the_version_of_sqlglot_that_is_asked_for_is_taken(monkeypatch):
+    asked = re.search(r"^sqlglot(.*)$", (CHECKOUT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert asked[1] == ">=30.30,<31"
+    for version in ("30.30.0", "30.100.1"):
+        monkeypatch.setattr(libraries.importlib.metadata, "version", lambda _name, version=version: version)
+        libraries.require(libraries.LOAD)
 
 
 def test_boto3_is_needed_for_s3_only():
@@ -153,7 +178,7 @@ def test_what_was_missing_at_the_rehearsal_is_no_finding_of_the_loaded_target(ke
     directory, _proved = kept
 
     def imported(*roles: str) -> ImportResult:
-        return ImportResult(True, {}, [Finding("role_missing", "warning", role, "The target has no such role.") for role in roles], 0.1, "all")
+        return ImportResult(True, {}, [Finding.of(FindingCode.ROLE_MISSING, role) for role in roles], 0.1, "all")
 
     def found() -> list[str]:
         manifest = read_manifest(str(directory / "dump"))
@@ -218,6 +243,23 @@ def test_a_report_that_would_say_the_same_is_not_written_again(kept):
     assert not write("second")
     keep(directory, "target_verify", verification(directory, orders=599), run="third")
     assert write("third")
+
+
+def test_the_difference_of_a_report_is_that_of_its_text(kept):
+    directory, _proved = kept
+
+    def write(run: str, check: bool) -> dict:
+        return write_report(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", "", run, check, diff=True)
+
+    keep(directory, "target_verify", verification(directory), run="first")
+    (planned,), made = write("first", check=True)["diff"], write("first", check=False)
+    text = (directory / "report" / "validation_report.txt").read_text(encoding="utf-8")
+    assert (planned["before"], planned["after"].splitlines()[0]) == ("", text.splitlines()[0])
+    assert [(item["before"], item["after"], item["after_header"]) for item in made["diff"]] == [("", text, made["report"])]
+    assert write("first", check=False)["diff"] == []
+    keep(directory, "target_verify", verification(directory, orders=599), run="first")
+    (differs,) = write("first", check=False)["diff"]
+    assert differs["before"] == text and "DIFFERENT" in differs["after"]
 
 
 def test_starting_over(kept):

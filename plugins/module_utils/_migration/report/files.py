@@ -9,7 +9,7 @@ import os
 
 from ..._dump.manifest import is_complete, read_manifest
 from ..._system.json_file import read_json, write_json
-from ..._system.text_file import write_text
+from ..._system.text_file import difference, write_text
 from ..result_file import without_times
 from ..state import current_records
 from .report_facts import build_report
@@ -20,10 +20,10 @@ JSON = "report.json"
 
 
 def write_report(
-    dump_dir: str, state_dir: str, report_dir: str, target: str, failure: str, run: str, check: bool
+    dump_dir: str, state_dir: str, report_dir: str, target: str, failure: str, run: str, check: bool, diff: bool = False
 ) -> dict:
     """Write both files where they would say something else, times aside; return ``changed``, ``verdict``, ``verified``
-    and ``report`` (a path).
+    and ``report`` (a path), with ``diff`` also the difference of the text.
 
     With ``check`` nothing is written. Raises MigrationError.
     """
@@ -32,7 +32,15 @@ def write_report(
     path = os.path.join(report_dir, JSON)
     text_path = os.path.join(report_dir, TEXT)
     changed = not os.path.exists(text_path) or without_times(read_json(path)) != without_times(report)
+    text = render_text(report)
+    shown = {"diff": [difference(text_path, text)] if changed else []} if diff else {}
     if changed and not check:
-        write_text(text_path, render_text(report))
+        write_text(text_path, text)
         write_json(path, report)
-    return {"changed": changed, "verdict": report["verdict"], "verified": report["verified"], "report": text_path}
+    return {
+        "changed": changed,
+        "verdict": report["verdict"],
+        "verified": report["verified"],
+        "report": text_path,
+        **shown,
+    }

@@ -9,6 +9,8 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from ..._model.findings import Finding
+
 try:
     import psycopg2
     import psycopg2.extensions
@@ -16,7 +18,6 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._errors import ConfigurationError, TargetError
-from ..._model.catalog import Finding
 from .connect_params import connect_params_problems, unknown_parameter
 from .connection_parameters import SYSTEM_AUTHORITIES, ConnectionParameters, protection_finding
 from .refusals import explain

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..._model.catalog import Finding
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 
 _LOCAL, _ELSEWHERE = "prefer", "require"
 _VERIFYING = ("verify-ca", "verify-full")
@@ -105,16 +106,14 @@ def protection_finding(parameters: ConnectionParameters, sslmode: str, encrypted
     if parameters.is_local or sslmode in _VERIFYING:
         return None
     if not encrypted:
-        return Finding(
-            "connection_not_encrypted",
-            "warning",
+        return Finding.of(
+            FindingCode.CONNECTION_NOT_ENCRYPTED,
             parameters.place,
             f"The rows travel to the target without encryption (sslmode {sslmode}).",
             _HOW_TO_VERIFY,
         )
-    return Finding(
-        "certificate_not_verified",
-        "info",
+    return Finding.of(
+        FindingCode.CERTIFICATE_NOT_VERIFIED,
         parameters.place,
         "The connection to the target is encrypted, but nothing says that its certificate is the right one (sslmode "
         f"{sslmode}).",

@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
+
 try:
     import psycopg2
     from psycopg2 import sql
@@ -25,7 +28,7 @@ from ..._convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Conversion, 
 from ..._dump.manifest import MAKE_AGAIN, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
 from ..._dump.removed_rows import rows_removed
 from ..._errors import ConfigurationError, MigrationError, TargetError
-from ..._model.catalog import Database, Finding, Role
+from ..._model.catalog import Database, Role
 from ..._model.names import clip
 from ..._model.results import DatabaseImport, DatabasePlan, ImportPlan, ImportResult, TableImport
 from ..connect.connection import ConnectionParameters, connect, connection_findings, postgres_message
@@ -296,9 +299,8 @@ def _plan_database(
 
 
 def _skipped(database: str) -> Finding:
-    return Finding(
-        "grants_skipped",
-        "warning",
+    return Finding.of(
+        FindingCode.GRANTS_SKIPPED,
         database,
         "Owners and privileges are left out (grants is skip): all belongs to the importing role.",
         "Set grants to existing or create and run again.",
@@ -306,9 +308,8 @@ def _skipped(database: str) -> Finding:
 
 
 def _came_late(database: str, what: str) -> Finding:
-    return Finding(
-        "feature_came_late",
-        "info",
+    return Finding.of(
+        FindingCode.FEATURE_CAME_LATE,
         database,
         f"The server has {what} now, but what was made without it stays as it is.",
         "To have everything made with it, drop the database and run again.",
@@ -325,9 +326,8 @@ def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
     for view in job.database.views:
         if view.materialized:
             job.findings.append(
-                Finding(
-                    "materialized_view_not_refreshed",
-                    "warning",
+                Finding.of(
+                    FindingCode.MATERIALIZED_VIEW_NOT_REFRESHED,
                     f"{job.entry.name}.{view.name}",
                     "With content: data no materialized view is refreshed.",
                     "Run REFRESH MATERIALIZED VIEW where the target has it.",
@@ -348,9 +348,8 @@ def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
         if (statement.schema, statement.name) not in there:
             del job.statements[key]
             job.findings.append(
-                Finding(
-                    "sequence_not_there",
-                    "warning",
+                Finding.of(
+                    FindingCode.SEQUENCE_NOT_THERE,
                     f"{job.entry.name}.{statement.schema}.{statement.name}",
                     "The target has no sequence of this name: its value is not set.",
                     "If another sequence stands for it, set that one with setval().",

@@ -15,7 +15,8 @@ from typing import Any, Optional
 
 from ..._convert.definitions import DefaultPrivilege, Owner
 from ..._convert.statements import Statement
-from ..._model.catalog import Finding
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 from .target_privileges import RoleRights
 
 Key = tuple[str, str]
@@ -173,9 +174,8 @@ def _finding(database: str, item: LeftOut, rights: RoleRights) -> Finding:
 
 
 def _by_hand(database: str, item: LeftOut) -> Finding:
-    return Finding(
-        "written_by_hand",
-        "info",
+    return Finding.of(
+        FindingCode.WRITTEN_BY_HAND,
         f"{database}.{item.name}",
         f"The {item.kind.replace('_', ' ')} was left out by the import and is there now: it was written by hand, and "
         "is not compared.",
@@ -183,9 +183,8 @@ def _by_hand(database: str, item: LeftOut) -> Finding:
 
 
 def _refused(database: str, item: LeftOut) -> Finding:
-    return Finding(
-        "refused_by_postgresql",
-        "error",
+    return Finding.of(
+        FindingCode.REFUSED_BY_POSTGRESQL,
         f"{database}.{item.name}",
         f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason.rstrip('.')}.",
         f"Write it by hand, or remove the cause and run again, which tries it anew. The command was: {item.command}",
@@ -193,9 +192,8 @@ def _refused(database: str, item: LeftOut) -> Finding:
 
 
 def _right(database: str, item: LeftOut, rights: RoleRights) -> Finding:
-    return Finding(
-        "right_not_set",
-        "warning",
+    return Finding.of(
+        FindingCode.RIGHT_NOT_SET,
         f"{database}.{item.name}",
         f"The {item.kind.replace('_', ' ')} is not set, for {rights.name} may not set it: {item.reason.rstrip('.')}.",
         f"Have somebody run it who may, or give {rights.name} the right and run again, which tries it anew: "
@@ -205,9 +203,8 @@ def _right(database: str, item: LeftOut, rights: RoleRights) -> Finding:
 
 def _ownership(role: str, objects: list[str], rights: RoleRights) -> Finding:
     shown = ", ".join(sorted(objects)[:_NAMES_SHOWN]) + (" …" if len(objects) > _NAMES_SHOWN else "")
-    return Finding(
-        "right_not_set",
-        "warning",
+    return Finding.of(
+        FindingCode.RIGHT_NOT_SET,
         role,
         f"{rights.name} may not make {role} the owner of its objects, nor set its default privileges: {shown}.",
         f"{rights.grant_to_own(role)}; then run again, which sets them.",

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
+
 try:
     import psycopg2
     import psycopg2.errors
@@ -16,7 +19,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._errors import TargetError
-from ..._model.catalog import Database, Finding
+from ..._model.catalog import Database
 from ..._model.expected_database import ExpectedDatabase, expected_of
 from ..._model.names import quote
 from ..connect.connection import ConnectionParameters, connect, postgres_message
@@ -218,9 +221,8 @@ def letter_case(admin: Any, name: str) -> list[Finding]:
     if not row or not row[0]:
         return []
     return [
-        Finding(
-            "ascii_letter_case",
-            "warning",
+        Finding.of(
+            FindingCode.ASCII_LETTER_CASE,
             name,
             "upper() and lower() change ASCII letters only: the server's host has no UTF-8 locale.",
             "Install a UTF-8 locale such as C.UTF-8 on the server's host, drop the database and run again.",

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from ..._model.catalog import Catalog, Finding, UnfinishedImport
+from ..._model.catalog import Catalog, UnfinishedImport
+from ..._model.findings import Finding
 from ..._model.object_numbers import ObjectNumbers, object_numbers
 from ..._model.table_source import TableSource
 from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, TaskReading, WriteRows
+from .backup_request import BackupRequest
 from .coverage import files_of, prove, unread_ranges
 from .key_ranges import KeyRange, row_range, sequence_range
-from .reader import Backup, BackupRequest, open_backup
+from .reader import Backup, open_backup
 from .row_decoder import RowDecoder, build_row_decoder
 from .source_catalog import find_leftovers, source_catalog
 from .values import decode_sequence_value

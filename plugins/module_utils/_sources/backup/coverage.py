@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..._errors import CorruptBackupError
-from ..._model.catalog import Finding
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 from .key_ranges import KeyRange, merge, subtract
 from .reader import range_tombstone_finding
 
@@ -59,9 +60,8 @@ def _uncounted(files: list) -> list[Finding]:
     if not files:
         return []
     return [
-        Finding(
-            "range_tombstones_uncounted",
-            "warning",
+        Finding.of(
+            FindingCode.RANGE_TOMBSTONES_UNCOUNTED,
             files[0].path,
             f"The backup's manifest counts the range tombstones of {len(files)} files together with their rows, and "
             "in other pieces than they are stored in, "
@@ -76,9 +76,8 @@ def _silent(files: Iterable) -> list[Finding]:
     if not silent:
         return []
     return [
-        Finding(
-            "completeness_unproved",
-            "warning",
+        Finding.of(
+            FindingCode.COMPLETENESS_UNPROVED,
             "backup",
             f"The backup's manifest does not say how much {silent} of {len(list(files))} files hold, so that only "
             "their checksums prove that all of it was read.",

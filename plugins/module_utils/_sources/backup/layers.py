@@ -23,6 +23,9 @@ INCREMENTALS = "incrementals"
 PARTITION = "BACKUP_PART_"
 REVISION_LOG = "log/"
 """Continuous backup's own format, which is not read (CockroachDB's pkg/revlog/revlog-format.md)."""
+Folder = tuple[Storage, str]
+"""A folder of a storage, by its path in it."""
+
 _FULL = re.compile(r"\d{4}/\d{2}/\d{2}-\d{6}\.\d{2}")
 _DATE = re.compile(r"\d+/")
 _TIME = re.compile(r"\d+\.\d{2}(-\d+-\d+\.\d{2})?/")
@@ -64,12 +67,12 @@ def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageO
         raise ConfigurationError("the backup's location is not set")
     locations, subdirectory = _collection(locations, subdirectory)
     storages = [open_storage(location, options) for location in locations]
-    folders, roots = _full_folder(storages, subdirectory)
+    full, incremental = _folders(storages, subdirectory)
     keys: list[bytes] = []
-    for storage, folder in folders:
+    for storage, folder in full:
         keys = keys or passphrase_keys(storage, folder, passphrase)
     layers = []
-    for storage, folder in folders + roots:
+    for storage, folder in full + incremental:
         name = _manifest_name(storage, folder)
         if name:
             key = _unlocking_key(storage, folder, name, keys)
@@ -88,25 +91,30 @@ def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[st
     return locations, subdirectory
 
 
-def _full_folder(
-    storages: list[Storage], subdirectory: str
-) -> tuple[list[tuple[Storage, str]], list[tuple[Storage, str]]]:
-    """Return the folders given (directly or through LATEST) and those of incremental layers found beside them."""
-    direct = [storage for storage in storages if _manifest_name(storage, "")]
-    if direct and subdirectory in ("", LATEST):
-        others = [storage for storage in storages if storage not in direct]
-        for storage in others:
-            if not _has_partition(storage, ""):
-                raise _no_backup(storage, "")
-        inside = [found for storage in direct for found in _incrementals(storage, "")]
-        return [(storage, "") for storage in direct], inside
-    full = ""
-    if subdirectory not in ("", LATEST):
-        full = subdirectory.strip("/")
-        if ".." in full.split("/"):
-            raise ConfigurationError(f"subdirectory {subdirectory!r} leads out of the backup's location")
+def _folders(storages: list[Storage], subdirectory: str) -> tuple[list[Folder], list[Folder]]:
+    """Return the folders of the full backup and those of its incremental layers."""
+    if subdirectory in ("", LATEST):
+        direct = [storage for storage in storages if _manifest_name(storage, "")]
+        if direct:
+            return _folders_without_collection(storages, direct)
+    full = "" if subdirectory == LATEST else subdirectory.strip("/")
+    if ".." in full.split("/"):
+        raise ConfigurationError(f"subdirectory {subdirectory!r} leads out of the backup's location")
+    if not full:
+        full = next(filter(None, map(_latest, storages)), "")
+    return _folders_of_collection(storages, full)
+
+
+def _folders_without_collection(storages: list[Storage], direct: list[Storage]) -> tuple[list[Folder], list[Folder]]:
+    """Return the folders of a backup whose manifest lies in the location itself."""
     for storage in storages:
-        full = full or _latest(storage)
+        if storage not in direct and not _has_partition(storage, ""):
+            raise _no_backup(storage, "")
+    return [(storage, "") for storage in direct], [found for storage in direct for found in _incrementals(storage, "")]
+
+
+def _folders_of_collection(storages: list[Storage], full: str) -> tuple[list[Folder], list[Folder]]:
+    """Return the folders of the backup in the sub-directory ``full``."""
     homes = [storage for storage in storages if full and _manifest_name(storage, full)]
     if not homes:
         raise _no_backup(storages[0], full)
@@ -171,7 +179,7 @@ def _listed(storage: Storage) -> str:
     return ", ".join(found[-_SHOWN:]) or "none was found"
 
 
-def _incrementals(storage: Storage, root: str) -> list[tuple[Storage, str]]:
+def _incrementals(storage: Storage, root: str) -> list[Folder]:
     result = []
     base = f"{root}/" if root else ""
     for date in (name for name in storage.list(root) if _DATE.fullmatch(name)):
@@ -262,19 +270,9 @@ def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestam
     inside = [layer for layer in ends if layer.manifest.all_revisions and target > layer.manifest.revision_start]
     last = min(exact or inside, key=lambda layer: layer.manifest.start_time, default=None)
     if last is None:
-        others = (
-            [name for name in full_backups(layers[0].storage) if name != layers[0].folder] if layers[0].folder else []
-        )
-        hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""
-        if target > layers[-1].manifest.end_time and layers[0].folder and REVISION_LOG in layers[0].storage.list():
-            hint += (
-                f". Beside them is a folder {REVISION_LOG} (BACKUP … WITH REVISION STREAM), from which CockroachDB "
-                "can restore later times: it is not read "
-                "here; take an incremental backup, or restore that time with CockroachDB and migrate with "
-                "migration_source: cluster"
-            )
         raise ConfigurationError(
-            f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}{hint}"
+            f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}"
+            f"{_other_places(layers, target)}"
         )
     chain = _path(last, layers)
     unused = [layer for layer in layers if layer not in chain and layer.manifest.end_time <= target]
@@ -288,6 +286,22 @@ def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestam
             f"{last.name} and the layers before it write their keys in different ways: they are not one backup"
         )
     return chain, target
+
+
+def _other_places(layers: list[Layer], target: Timestamp) -> str:
+    """Return where else in a collection a time may be found, as a part of a message."""
+    folder, storage = layers[0].folder, layers[0].storage
+    if not folder:
+        return ""
+    others = [name for name in full_backups(storage) if name != folder]
+    hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""
+    if target > layers[-1].manifest.end_time and REVISION_LOG in storage.list():
+        hint += (
+            f". Beside them is a folder {REVISION_LOG} (BACKUP … WITH REVISION STREAM), from which CockroachDB can "
+            "restore later times: it is not read here; take an incremental backup, or restore that time with "
+            "CockroachDB and migrate with migration_source: cluster"
+        )
+    return hint
 
 
 def _path(last: Layer, layers: list[Layer]) -> list[Layer]:

@@ -10,7 +10,7 @@ import uuid
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Optional
 
@@ -18,30 +18,21 @@ from ..._errors import CorruptBackupError, UnsupportedError
 from ..._formats import timestamps
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._formats.sstable.table import Table, named
-from ..._model.catalog import Finding, UnfinishedImport
+from ..._model.catalog import UnfinishedImport
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 from . import mvcc
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
+from .backup_request import BackupRequest
 from .descriptors import live_descriptors
 from .key_ranges import index_prefix_length, prefix_end, unsigned_end, without_prefix
 from .layers import Layer, choose_chain, find_layers
-from .storage import Storage, StorageOptions
+from .storage import Storage
 from .stored_file import open_file
 
 CACHE_BYTES = 48 << 20
 """Of stored files kept open by one process."""
 HASH_WINDOW = 4 << 20
-
-
-@dataclass(frozen=True)
-class BackupRequest:
-    """Which backup to read. ``as_of`` is a time (see ``timestamps.parse``), empty for the newest that there is."""
-
-    locations: tuple[str, ...]
-    subdirectory: str = "LATEST"
-    as_of: str = ""
-    storage: StorageOptions = field(default_factory=StorageOptions)
-    passphrase: str = field(default="", repr=False)
-    verify_checksums: bool = True
 
 
 @dataclass(frozen=True)
@@ -365,9 +356,8 @@ class Backup:
             unseen += ["encryption"] if layer.key else []
             if unseen:
                 self.findings.append(
-                    Finding(
-                        "backup_format_unproved",
-                        "info",
+                    Finding.of(
+                        FindingCode.BACKUP_FORMAT_UNPROVED,
                         layer.name,
                         f"written by {manifest.build_tag or 'an unknown release'}; read by specification, not yet "
                         "proved on a backup of such a release: " + ", ".join(unseen),
@@ -376,9 +366,8 @@ class Backup:
                 )
             if manifest.compacted:
                 self.findings.append(
-                    Finding(
-                        "backup_compacted",
-                        "info",
+                    Finding.of(
+                        FindingCode.BACKUP_COMPACTED,
                         layer.name,
                         "a compacted layer, which stands for several incremental ones",
                     )
@@ -389,9 +378,8 @@ class Backup:
 
 def range_tombstone_finding(layer: str) -> Finding:
     """Return what is to be said of a layer with range tombstones."""
-    return Finding(
-        "backup_range_tombstones",
-        "info",
+    return Finding.of(
+        FindingCode.BACKUP_RANGE_TOMBSTONES,
         layer,
         "has range tombstones; they are applied as the specification says",
         "Compare the row counts of tables from which large ranges were deleted.",

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
+
 try:
     import psycopg2
     from psycopg2 import sql
@@ -17,7 +20,6 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = sql = None
 
 from ..._errors import CockroachError
-from ..._model.catalog import Finding
 from ..._model.names import quote
 from ..schema_text import parsing
 from .sql_connection import cockroach_message
@@ -164,9 +166,8 @@ def _time(seconds: float) -> str:
 
 def not_known(error: Any) -> Finding:
     """Return the finding that the zone configurations could not be read."""
-    return Finding(
-        "gc_not_known",
-        "warning",
+    return Finding.of(
+        FindingCode.GC_NOT_KNOWN,
         "all databases",
         f"For how long CockroachDB keeps the rows of the moment could not be read: {cockroach_message(error)}.",
         "An export that lasts longer than gc.ttlseconds fails at its end.",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from ..._errors import ConfigurationError
-from ..._model.catalog import Finding
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 
 Release = tuple[int, int]
 """Year and number, such as (24, 3)."""
@@ -84,9 +85,8 @@ def release_findings(server_version: str) -> list[Finding]:
     if release_of(server_version) <= NEWEST_KNOWN:
         return []
     return [
-        Finding(
-            "release_not_known",
-            "warning",
+        Finding.of(
+            FindingCode.RELEASE_NOT_KNOWN,
             f"CockroachDB {server_version}",
             f"The release is later than {shown(NEWEST_KNOWN)}, the last one that this collection knows; it was used "
             "as the next one after it.",

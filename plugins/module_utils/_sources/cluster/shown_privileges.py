@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import Catalog, Database, Finding, Grant, Role
+from ..._model.catalog import Catalog, Database, Grant, Role
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 from ..descriptors.cluster_tables import Row, text_array
 
 _TRUE = ("t", "true")
@@ -41,9 +43,8 @@ def apply_grants(database: Database, rows: Iterable[Row]) -> list[Finding]:
         items = _granted(database, row)
         if len(items) > 1:
             findings.append(
-                Finding(
-                    "grant_not_known",
-                    "warning",
+                Finding.of(
+                    FindingCode.GRANT_NOT_KNOWN,
                     f"{database.name}.{row.get('schema_name')}.{row.get('object_name')}",
                     f"{privilege} of {role} is left out: several functions have this name.",
                     "Grant it by hand.",

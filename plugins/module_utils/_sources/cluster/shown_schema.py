@@ -10,12 +10,15 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
+
 try:
     from psycopg2 import sql
 except ImportError:  # named by libraries.missing()
     sql = None
 
-from ..._model.catalog import Catalog, Finding
+from ..._model.catalog import Catalog
 from ..descriptors.cluster_tables import Row
 from ..schema_text.catalog_of_text import read_schema_text
 from .releases import SHOW_CREATE_ROUTINES_SINCE, release_of
@@ -25,9 +28,8 @@ from .sql_connection import CockroachParameters, connect, server_version
 
 _SYSTEM = "system"
 _SCHEMA, _ROUTINES = ("SCHEMAS", "TYPES", "TABLES"), ("ROUTINES", "TRIGGERS")
-FROM_TEXT = Finding(
-    "schema_from_text",
-    "warning",
+FROM_TEXT = Finding.of(
+    FindingCode.SCHEMA_FROM_TEXT,
     "all databases",
     "The system tables of this CockroachDB are closed, so that the schema was read from SHOW CREATE, owners and "
     "grants from SHOW. That does not tell: "
@@ -36,9 +38,8 @@ FROM_TEXT = Finding(
     "changefeeds, cluster settings, system privileges.",
     "Look at these by hand, or migrate a backup of this cluster, which has them.",
 )
-_NO_ROUTINES = Finding(
-    "routines_not_known",
-    "error",
+_NO_ROUTINES = Finding.of(
+    FindingCode.ROUTINES_NOT_KNOWN,
     "all databases",
     "Functions, procedures and triggers are left out: this release has no SHOW CREATE ALL ROUTINES (v25.3 and later).",
     "Make them by hand.",

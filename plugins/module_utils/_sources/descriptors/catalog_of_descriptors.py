@@ -15,7 +15,6 @@ from ..._model.catalog import (
     Catalog,
     Database,
     EnumMember,
-    Finding,
     Function,
     Grant,
     Role,
@@ -28,6 +27,8 @@ from ..._model.catalog import (
     View,
 )
 from ..._model.domains import resolve_domains
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 from . import descriptor_fields as fields
 from .domain_descriptor import read_domain
 from .privilege_bits import read_default_privileges, read_privileges
@@ -100,9 +101,8 @@ def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findin
                 tables[name] = read_table(message, "system")
             except UnsupportedError as error:
                 findings.append(
-                    Finding(
-                        "system_table_unknown",
-                        "error",
+                    Finding.of(
+                        FindingCode.SYSTEM_TABLE_UNKNOWN,
                         f"system.{name}",
                         f"What the cluster's table says is left out: {error}.",
                         f"Look into system.{name} in CockroachDB before it is switched off.",
@@ -122,9 +122,8 @@ def _open_all(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[in
             parsed[number] = kind, protobuf.parse(protobuf.blob(wrapper, kind))
         else:
             findings.append(
-                Finding(
-                    "unknown_descriptor",
-                    "error",
+                Finding.of(
+                    FindingCode.UNKNOWN_DESCRIPTOR,
                     f"descriptor {number}" if number > 0 else "a descriptor",
                     f"An object of an unknown kind (field {', '.join(map(str, sorted(wrapper)))} of its descriptor) "
                     "is left out.",
@@ -221,9 +220,8 @@ def _report_state(name: str, kind: str, state: int, findings: list[Finding]) -> 
         raise UnsupportedError(f"{kind} {name} is in the unknown state {state}")
     if _STATES[state] != "dropped":
         findings.append(
-            Finding(
-                "not_public",
-                "error",
+            Finding.of(
+                FindingCode.NOT_PUBLIC,
                 name,
                 f"The {kind} is left out: it was {_STATES[state]} when the backup was taken.",
                 "Take the backup again after the import, restore or schema change is done.",
@@ -249,7 +247,9 @@ def _add_table(
         _report_state(full_name, "table", protobuf.integer(message, 19), findings)
     elif protobuf.integer(message, 39):
         findings.append(
-            Finding("temporary_table", "info", full_name, "The temporary table is left out: it belongs to a session.")
+            Finding.of(
+                FindingCode.TEMPORARY_TABLE, full_name, "The temporary table is left out: it belongs to a session."
+            )
         )
     elif 61 in message:
         raise UnsupportedError(f"{full_name} is an external table: its rows are in another cluster, not in this backup")
@@ -258,9 +258,8 @@ def _add_table(
     elif protobuf.text(message, 24):
         if 64 in message:
             findings.append(
-                Finding(
-                    "trigger_left_out",
-                    "error",
+                Finding.of(
+                    FindingCode.TRIGGER_LEFT_OUT,
                     full_name,
                     "The triggers of the view are left out.",
                     "Write them again with CREATE TRIGGER.",
@@ -274,9 +273,8 @@ def _add_table(
         if unfinished:
             catalog.unfinished_imports[table.id] = unfinished
             findings.append(
-                Finding(
-                    "import_under_way",
-                    "warning",
+                Finding.of(
+                    FindingCode.IMPORT_UNDER_WAY,
                     full_name,
                     "The table is as it was before the IMPORT INTO that was under way when the backup was taken: what "
                     "that had written is left out, as "
@@ -307,9 +305,8 @@ def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], cat
             referenced = tables.get(protobuf.integer(reference, 1))
             if protobuf.integer(reference, 1) in unreadable:
                 catalog.findings.append(
-                    Finding(
-                        "foreign_key_without_target",
-                        "error",
+                    Finding.of(
+                        FindingCode.FOREIGN_KEY_WITHOUT_TARGET,
                         f"{table.name}.{protobuf.text(reference, 3)}",
                         f"The foreign key is left out: {unreadable[protobuf.integer(reference, 1)]}, to which it "
                         "refers, cannot be migrated.",

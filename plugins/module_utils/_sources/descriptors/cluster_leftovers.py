@@ -11,7 +11,9 @@ from typing import Any, Callable, Optional
 
 from ..._errors import MigrationError
 from ..._formats import protobuf
-from ..._model.catalog import Catalog, Finding
+from ..._model.catalog import Catalog
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 from ..._values.value_policies import REPLACE, ValuePolicies
 from .cluster_tables import Row
 
@@ -21,9 +23,8 @@ LEFTOVER_TABLES = ("zones", "scheduled_jobs", "jobs", "settings", "external_conn
 ANY_TEXT = ValuePolicies({"zero_character": REPLACE, "invalid_utf8": REPLACE})
 """How the system tables are read: a setting's value may be bytes."""
 
-STATISTICS = Finding(
-    "statistics",
-    "info",
+STATISTICS = Finding.of(
+    FindingCode.STATISTICS,
     "all databases",
     "CockroachDB's table statistics are left out: the import gathers PostgreSQL's own (ANALYZE).",
 )
@@ -55,9 +56,8 @@ def add_leftovers(
             rows[name] = give()
         except MigrationError as error:
             catalog.findings.append(
-                Finding(
-                    "leftovers_not_read",
-                    "warning",
+                Finding.of(
+                    FindingCode.LEFTOVERS_NOT_READ,
                     _CLUSTER,
                     f"What system.{name} says of things that are left behind could not be read: {error}.",
                     f"Look into system.{name} in CockroachDB before it is switched off.",
@@ -89,7 +89,9 @@ def leftover_findings(
 def _zones(catalog: Catalog, rows: list[Row]) -> Iterator[Finding]:
     names = _full_names(catalog)
     for name in sorted(names[int(row["id"] or 0)] for row in rows if int(row["id"] or 0) in names):
-        yield Finding("zone_configuration", "info", name, "The zone configuration has no counterpart and is left out.")
+        yield Finding.of(
+            FindingCode.ZONE_CONFIGURATION, name, "The zone configuration has no counterpart and is left out."
+        )
 
 
 def _full_names(catalog: Catalog) -> dict[int, str]:
@@ -107,9 +109,8 @@ def _schedules(rows: list[Row]) -> Iterator[Finding]:
         executor = row.get("executor_type") or ""
         if executor not in _OWN_SCHEDULES:
             kind = executor.removeprefix("scheduled-").removesuffix("-executor")
-            yield Finding(
-                "schedule",
-                "info",
+            yield Finding.of(
+                FindingCode.SCHEDULE,
                 row.get("schedule_name") or _CLUSTER,
                 f"The schedule ({kind}, {row.get('schedule_expr') or 'paused'}) is left out.",
                 "Set up what it did with PostgreSQL's own tools, such as pg_basebackup for backups.",
@@ -121,9 +122,8 @@ def _changefeeds(rows: list[Row]) -> Iterator[Finding]:
         (row["id"] or "" for row in rows if row.get("status") not in _ENDED and _is_changefeed(row)), key=int
     )
     if running:
-        yield Finding(
-            "changefeed",
-            "warning",
+        yield Finding.of(
+            FindingCode.CHANGEFEED,
             _CLUSTER,
             f"Changefeeds are left out: the jobs {', '.join(running)}.",
             "Set up logical replication for those who read them; SHOW CHANGEFEED JOBS names their targets.",
@@ -144,9 +144,8 @@ def _bytes(text: Optional[str]) -> bytes:
 def _settings(rows: list[Row], ignored: frozenset[str]) -> Iterator[Finding]:
     names = sorted(row["name"] or "" for row in rows if row["name"] not in ignored)
     if names:
-        yield Finding(
-            "cluster_settings",
-            "info",
+        yield Finding.of(
+            FindingCode.CLUSTER_SETTINGS,
             _CLUSTER,
             f"Cluster settings are left out: {', '.join(names)}.",
             "Look whether postgresql.conf needs their like.",
@@ -155,9 +154,8 @@ def _settings(rows: list[Row], ignored: frozenset[str]) -> Iterator[Finding]:
 
 def _external_connections(rows: list[Row]) -> Iterator[Finding]:
     for row in rows:
-        yield Finding(
-            "external_connection",
-            "info",
+        yield Finding.of(
+            FindingCode.EXTERNAL_CONNECTION,
             row.get("connection_name") or "",
             "The external connection has no counterpart and is left out.",
         )
@@ -165,9 +163,8 @@ def _external_connections(rows: list[Row]) -> Iterator[Finding]:
 
 def _privileges(rows: list[Row]) -> Iterator[Finding]:
     for row in rows:
-        yield Finding(
-            "system_privileges",
-            "warning",
+        yield Finding.of(
+            FindingCode.SYSTEM_PRIVILEGES,
             row.get("username") or "",
             f"The privileges on {row.get('path') or ''} are left out: "
             f"{(row.get('privileges') or '')[1:-1].replace(',', ', ')}.",

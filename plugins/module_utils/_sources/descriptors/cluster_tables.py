@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import Catalog, Database, Finding, Role, Table, View
+from ..._model.catalog import Catalog, Database, Role, Table, View
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 
 CLUSTER_TABLES = ("comments", "users", "role_members", "role_options", "database_role_settings")
 """The system tables that are read."""
@@ -120,9 +122,8 @@ def _apply_settings(catalog: Catalog, row: Row) -> None:
     settings = text_array(row.get("settings") or "{}")
     if role or not database_id:
         catalog.findings.append(
-            Finding(
-                "role_settings",
-                "info",
+            Finding.of(
+                FindingCode.ROLE_SETTINGS,
                 role or "all roles",
                 f"Session settings are not carried over: {', '.join(settings)}.",
                 "Set those that PostgreSQL knows with ALTER ROLE … SET.",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from ..._errors import UnsupportedError
 from ..._formats import protobuf
-from ..._model.catalog import Check, Finding, UserType
+from ..._model.catalog import Check, UserType
 from ..._model.domains import base_problem
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 from . import descriptor_fields as fields
 from .sql_types import read_type
 
@@ -60,9 +62,8 @@ def read_domain(message: protobuf.Message, item: UserType, full_name: str) -> li
             )
     return (
         [
-            Finding(
-                "domain_deduced",
-                "info",
+            Finding.of(
+                FindingCode.DOMAIN_DEDUCED,
                 full_name,
                 _DEDUCED,
                 "Compare NOT NULL and NOT VALID with SHOW CREATE ALL TYPES.",

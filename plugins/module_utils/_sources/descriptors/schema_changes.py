@@ -7,7 +7,8 @@ already."""
 from __future__ import annotations
 
 from ..._formats import protobuf
-from ..._model.catalog import Finding
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
 
 _COLUMN, _INDEX, _DIRECTION, _CONSTRAINT = 1, 2, 4, 8
 _ADD = 1
@@ -24,9 +25,8 @@ def unfinished_changes(message: protobuf.Message, full_name: str) -> list[Findin
             if field in mutation:
                 name = protobuf.text(protobuf.parse(protobuf.blob(mutation, field)), name_field)
                 found.append(
-                    Finding(
-                        "schema_change_under_way",
-                        "warning",
+                    Finding.of(
+                        FindingCode.SCHEMA_CHANGE_UNDER_WAY,
                         f"{full_name}.{name}",
                         f"The {kind} is left out: a schema change was adding it at that moment. CockroachDB itself "
                         "goes on with it after a restore.",

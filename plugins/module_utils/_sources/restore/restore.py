@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
+
 try:
     from psycopg2 import sql
 except ImportError:  # named by libraries.missing()
@@ -20,13 +23,13 @@ except ImportError:  # named by libraries.missing()
 from ..._arrange.selection import BUILT_IN_DATABASES, Selection, select
 from ..._errors import CockroachError, ConfigurationError
 from ..._formats import timestamps
-from ..._model.catalog import Finding, to_json
+from ..._model.json_form import to_json
 from ..._model.object_numbers import object_numbers
 from ..._system.json_file import read_json, write_json
+from ..backup.backup_request import StorageOptions
 from ..backup.layers import LATEST
 from ..backup.reader import Backup, BackupRequest, open_backup
 from ..backup.source_catalog import source_catalog
-from ..backup.storage import StorageOptions
 from ..cluster.releases import release_findings, release_of
 from ..cluster.sql_connection import CockroachParameters, connect, server_version
 from ..descriptors.catalog_of_descriptors import build_catalog
@@ -61,12 +64,11 @@ from .storage_uri import (
     external_io_dir,
     is_own,
     public_uri,
-    secret_forms,
-    secrets_of,
     storage_uri,
     takes_path_style,
     with_keys,
 )
+from .uri_secrets import secret_forms, secrets_of
 
 _DATABASE = "system"
 """The only database that stays while RESTORE replaces a whole cluster."""
@@ -416,9 +418,8 @@ class _Restore:
         where = public_uri(self.address.uris[0])
         if self.backup is None:
             found.append(
-                Finding(
-                    "backup_version_unchecked",
-                    "info",
+                Finding.of(
+                    FindingCode.BACKUP_VERSION_UNCHECKED,
                     where,
                     "its manifest cannot be read here, so that CockroachDB alone judged whether it can restore this "
                     "backup",
@@ -426,9 +427,8 @@ class _Restore:
             )
         if self.contents.whole_cluster and self.plan.coverage != CLUSTER:
             found.append(
-                Finding(
-                    "cluster_not_restored",
-                    "warning",
+                Finding.of(
+                    FindingCode.CLUSTER_NOT_RESTORED,
                     where,
                     "of this backup of a whole cluster only databases were restored, without users, roles, settings "
                     "and comments",
@@ -440,18 +440,16 @@ class _Restore:
             )
         if self.plan.coverage == TABLES and self.request.options:
             found.append(
-                Finding(
-                    "restored_without_partners",
-                    "warning",
+                Finding.of(
+                    FindingCode.RESTORED_WITHOUT_PARTNERS,
                     where,
                     f"restored with {', '.join(sorted(self.request.options))}: links to what was not chosen are gone",
                 )
             )
         for job in cancelled:
             found.append(
-                Finding(
-                    "restored_job_cancelled",
-                    "info",
+                Finding.of(
+                    FindingCode.RESTORED_JOB_CANCELLED,
                     where,
                     f"the job {job} came back with the cluster and was cancelled here",
                 )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._model.catalog import Sequence
+from ..._model.finding_codes import FindingCode
 from .columns import read_column
 from .comments import named_index
 from .constraints import read_constraint, validate
@@ -59,8 +60,7 @@ def report_zone(cursor: Cursor, builder: Builder, name: str = "") -> None:
     cursor.rest()
     end = next((word.start for word in words if word.keyword == "CONFIGURE"), words[-1].end)
     builder.find(
-        "zone_configuration",
-        "info",
+        FindingCode.ZONE_CONFIGURATION,
         name or cursor.statement.source[words[1].start : end].strip(),
         "The zone configuration has no counterpart and is left out.",
     )
@@ -75,7 +75,7 @@ def _alter_index(cursor: Cursor, builder: Builder) -> None:
         index.partitioned = skip_partition(cursor)
     elif cursor.at("SPLIT") or cursor.at("SCATTER") or cursor.at("UNSPLIT"):
         cursor.rest()
-        builder.find("split", "info", index.name, "Splits of ranges have no counterpart and are left out.")
+        builder.find(FindingCode.SPLIT, index.name, "Splits of ranges have no counterpart and are left out.")
     else:
         cursor.expect("VISIBLE")
     cursor.end()
@@ -111,10 +111,10 @@ def _alter_table(cursor: Cursor, place: TablePlace) -> None:
         report_zone(cursor, place.builder, place.full_name)
     elif cursor.peek().keyword in _WITHOUT_SCHEMA:
         place.builder.find(
-            "statement_left_out",
-            "info",
+            FindingCode.STATEMENT_LEFT_OUT,
             place.full_name,
             f"ALTER TABLE … {cursor.peek().keyword} has no counterpart and is left out.",
+            severity="info",
         )
         cursor.rest()
     else:

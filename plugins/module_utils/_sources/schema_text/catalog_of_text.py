@@ -11,6 +11,7 @@ from typing import Optional
 from ..._errors import ConfigurationError
 from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Role
+from ..._model.finding_codes import FindingCode
 from . import parsing
 from .alterations import alter
 from .comments import read_comment
@@ -198,8 +199,7 @@ def _temporary(cursor: Cursor, builder: Builder) -> None:
     name = ".".join(word.text for word in cursor.path())
     cursor.rest()
     builder.find(
-        "temporary_table",
-        "info",
+        FindingCode.TEMPORARY_TABLE,
         f"{cursor.statement.database}.{name}",
         "The temporary object is left out: it belongs to a session.",
     )
@@ -208,8 +208,7 @@ def _temporary(cursor: Cursor, builder: Builder) -> None:
 def _left_out(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
     builder.find(
-        "statement_left_out",
-        "warning",
+        FindingCode.STATEMENT_LEFT_OUT,
         cursor.statement.database,
         f"A statement is left out: {cursor.statement.beginning}",
     )
@@ -221,8 +220,7 @@ def _rows(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
     if not any(item.code == "rows_left_out" and item.object == name for item in builder.catalog.findings):
         builder.find(
-            "rows_left_out",
-            "error",
+            FindingCode.ROWS_LEFT_OUT,
             name,
             "The text holds rows, and they are left out: only the schema is read.",
             "Use a backup or a running cluster.",
@@ -234,8 +232,7 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
         name = ".".join(word.text for word in cursor.path())
         cursor.rest()
         builder.find(
-            "cluster_settings",
-            "info",
+            FindingCode.CLUSTER_SETTINGS,
             "the cluster",
             f"The cluster setting {name} is left out.",
             "Look whether postgresql.conf needs its like.",
@@ -250,7 +247,9 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
         )
     cursor.rest()
     if name != "database":
-        builder.find("session_setting", "info", cursor.statement.database, f"The session's setting {name} is left out.")
+        builder.find(
+            FindingCode.SESSION_SETTING, cursor.statement.database, f"The session's setting {name} is left out."
+        )
 
 
 def _finish_later(builder: Builder) -> None:

@@ -199,18 +199,11 @@ def _type_of(node: Any, columns: dict[str, SqlType], builder: Builder, statement
         return columns.get(node.name, UNKNOWN)
     if isinstance(node, exp.Dot):
         return _field_type(node, of(node.this), builder)
-    if isinstance(node, (exp.Predicate, exp.Connector, exp.Not, exp.Boolean, exp.JSONBContains)):
-        return _BOOL
     if isinstance(node, exp.Literal):
         return _literal_type(node)
-    if isinstance(node, (exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim)):
-        return _STRING
-    if isinstance(node, (exp.JSONExtract, exp.JSONBExtract)):
-        return _JSON
-    if isinstance(node, exp.StrPosition):
-        return _INT
-    if isinstance(node, exp.Extract):
-        return _FLOAT
+    result = _result_type(node)
+    if result is not UNKNOWN:
+        return result
     if isinstance(node, (exp.DPipe, exp.Neg, exp.Collate, exp.Coalesce)):
         return of(node.this)
     if isinstance(node, exp.Case):
@@ -227,6 +220,20 @@ def _type_of(node: Any, columns: dict[str, SqlType], builder: Builder, statement
         if known is not UNKNOWN:
             return known
     return _PLAIN.get(family_of(node, Scope(columns)), UNKNOWN)
+
+
+def _result_type(node: Any) -> SqlType:
+    """Return the type of an operator whose result does not depend on its operands; UNKNOWN for all others."""
+    for classes, result in (
+        ((exp.Predicate, exp.Connector, exp.Not, exp.Boolean, exp.JSONBContains), _BOOL),
+        ((exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim), _STRING),
+        ((exp.JSONExtract, exp.JSONBExtract), _JSON),
+        ((exp.StrPosition,), _INT),
+        ((exp.Extract,), _FLOAT),
+    ):
+        if isinstance(node, classes):
+            return result
+    return UNKNOWN
 
 
 def _field_type(node: Any, composite: SqlType, builder: Builder) -> SqlType:

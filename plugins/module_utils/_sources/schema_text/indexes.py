@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._model.catalog import Column, Index, IndexColumn, SqlType, Table
+from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .expression_types import expression_type
 from .parsing import NAME, NUMBER, WORD
@@ -189,8 +190,7 @@ def _read_visibility(cursor: Cursor, index: Index, place: TablePlace) -> None:
 
 def _report_parameters(parameters: dict[str, str], index: Index, place: TablePlace) -> None:
     place.builder.find(
-        "storage_parameters",
-        "info",
+        FindingCode.STORAGE_PARAMETERS,
         f"{place.full_name}.{index.name}",
         f"The index's storage parameters have no counterpart: {', '.join(parameters)}.",
     )

@@ -11,18 +11,10 @@ from typing import Any, Callable, Optional, Union
 from ..._convert.dialect import parse
 from ..._convert.expressions import column_names
 from ..._errors import UnsupportedError
-from ..._model.catalog import (
-    USER_TYPE_OID_BASE,
-    Catalog,
-    Database,
-    Finding,
-    Function,
-    Schema,
-    Sequence,
-    Table,
-    UserType,
-    View,
-)
+from ..._model.catalog import USER_TYPE_OID_BASE, Catalog, Database, Function, Schema, Sequence, Table, UserType, View
+from ..._model.finding_codes import FindingCode, Severity
+from ..._model.findings import Finding
+from ..._model.full_name import FullName
 from . import parsing
 from .cursor import Cursor, Span, Statement
 from .parsing import Word
@@ -53,9 +45,16 @@ class Builder:
         self._last_id += 1
         return self._last_id
 
-    def find(self, code: str, severity: str, name: str, message: str, advice: str = "") -> None:
-        """Report something about the object with this full name."""
-        self.catalog.findings.append(Finding(code, severity, name, message, advice))
+    def find(
+        self,
+        code: FindingCode,
+        about: Union[FullName, str],
+        message: str = "",
+        advice: str = "",
+        severity: Optional[Severity] = None,
+    ) -> None:
+        """Report something about the object with this full name (see Finding.of)."""
+        self.catalog.findings.append(Finding.of(code, about, message, advice, severity))
 
     def database(self, name: str) -> Database:
         """Return the database, made when it is new."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..._model.catalog import DefaultPrivileges, Function, Grant, Role
+from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .model_builder import Builder
 from .routines import read_functions
@@ -115,8 +116,7 @@ def _report_on_cluster(privileges: list[str], what: str, cursor: Cursor, builder
     for role in _names(cursor):
         role_named(role, builder)
         builder.find(
-            "system_privileges",
-            "warning",
+            FindingCode.SYSTEM_PRIVILEGES,
             role,
             f"The privileges on {what} are left out: {', '.join(privileges)}.",
             "Look which of PostgreSQL's predefined roles, such as pg_monitor, this role needs.",
@@ -155,7 +155,7 @@ def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
     if not owners or not cursor.accept("GRANT"):
         cursor.rest()
         builder.find(
-            "statement_left_out", "warning", database.name, f"A statement is left out: {cursor.statement.beginning}"
+            FindingCode.STATEMENT_LEFT_OUT, database.name, f"A statement is left out: {cursor.statement.beginning}"
         )
         return
     privileges = _privileges(cursor)
@@ -237,8 +237,7 @@ def alter_role(cursor: Cursor, builder: Builder) -> None:
         create_role(cursor, builder, role_named(name, builder).login)
     elif cursor.accept_one("SET", "RESET"):
         builder.find(
-            "role_settings",
-            "info",
+            FindingCode.ROLE_SETTINGS,
             name,
             f"Session settings are not carried over: {cursor.statement.text(cursor.rest())}.",
             "Set those that PostgreSQL knows with ALTER ROLE … SET.",
@@ -257,8 +256,7 @@ def create_role(cursor: Cursor, builder: Builder, login: bool) -> None:
         if cursor.accept("PASSWORD"):
             cursor.take()
             builder.find(
-                "password_left_out",
-                "warning",
+                FindingCode.PASSWORD_LEFT_OUT,
                 role.name,
                 "The role's password is left out.",
                 "Set one with ALTER ROLE … PASSWORD.",

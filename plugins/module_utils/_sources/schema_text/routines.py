@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, Table, Trigger, View
+from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .model_builder import Builder
 from .tables import place_of
@@ -157,8 +158,7 @@ def create_trigger(cursor: Cursor, builder: Builder) -> None:
     cursor.end()
     if isinstance(place.table, View):
         builder.find(
-            "trigger_left_out",
-            "error",
+            FindingCode.TRIGGER_LEFT_OUT,
             full_name,
             "The trigger of the view is left out.",
             "Write it again with CREATE TRIGGER.",
@@ -168,8 +168,7 @@ def create_trigger(cursor: Cursor, builder: Builder) -> None:
     trigger.function_id = functions[0].id if functions else 0
     if not functions:
         builder.find(
-            "trigger_function_missing",
-            "error",
+            FindingCode.TRIGGER_FUNCTION_MISSING,
             full_name,
             f"The trigger's function {'.'.join(word.text for word in path)} is not in the text.",
             "Give the output of SHOW CREATE ALL ROUTINES, too.",

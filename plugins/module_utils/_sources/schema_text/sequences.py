@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Optional
 
 from ..._model.catalog import Sequence, Table
@@ -27,7 +28,8 @@ def create_sequence(cursor: Cursor, builder: Builder) -> None:
 
 def alter_sequence(cursor: Cursor, sequence: Sequence, builder: Builder) -> None:
     """Read changed options."""
-    read_options(cursor, sequence, builder, sequence.increment, sequence.minimum, sequence.maximum, sequence.start)
+    given = _Numbers(sequence.increment, sequence.minimum, sequence.maximum, sequence.start)
+    read_options(cursor, sequence, builder, given)
 
 
 def set_value(cursor: Cursor, builder: Builder) -> None:
@@ -47,47 +49,57 @@ def set_value(cursor: Cursor, builder: Builder) -> None:
     sequence.value = following if is_called else following - sequence.increment
 
 
-def read_options(
-    cursor: Cursor,
-    sequence: Sequence,
-    builder: Builder,
-    increment: Optional[int] = None,
-    minimum: Optional[int] = None,
-    maximum: Optional[int] = None,
-    start: Optional[int] = None,
-) -> None:
+@dataclass
+class _Numbers:
+    """The options that are numbers; None for what is not given."""
+
+    increment: Optional[int] = None
+    minimum: Optional[int] = None
+    maximum: Optional[int] = None
+    start: Optional[int] = None
+
+
+def read_options(cursor: Cursor, sequence: Sequence, builder: Builder, given: Optional[_Numbers] = None) -> None:
     """Read options to the end of the cursor. What is not given has CockroachDB's default, which depends on type and
     direction."""
+    given = given or _Numbers()
     restarts, restart = False, None
     while not cursor.at_end:
         if cursor.accept("AS"):
             sequence.integer_type = cursor.accept_one(*_TYPES) or cursor.fail("expected an integer type")
-        elif cursor.accept("INCREMENT"):
-            cursor.accept("BY")
-            increment = cursor.integer()
-        elif cursor.accept("MINVALUE"):
-            minimum = cursor.integer()
-        elif cursor.accept("MAXVALUE"):
-            maximum = cursor.integer()
-        elif cursor.accept("START"):
-            cursor.accept("WITH")
-            start = cursor.integer()
         elif cursor.accept("RESTART"):
             restarts = True
             restart = (
                 cursor.integer() if cursor.accept("WITH") or not cursor.at_end and cursor.peek().kind != WORD else None
             )
-        elif not _read_flag(cursor, sequence, builder):
+        elif not _read_number(cursor, given) and not _read_flag(cursor, sequence, builder):
             cursor.fail(f"the sequence option {cursor.peek().text!r} is not known")
-    sequence.increment = 1 if increment is None else increment
+    sequence.increment = 1 if given.increment is None else given.increment
     bits = _BITS.get(sequence.integer_type, 64)
     lowest, highest = (1, 2 ** (bits - 1) - 1) if sequence.increment > 0 else (-(2 ** (bits - 1)), -1)
-    sequence.minimum = lowest if minimum is None else minimum
-    sequence.maximum = highest if maximum is None else maximum
-    sequence.start = (sequence.minimum if sequence.increment > 0 else sequence.maximum) if start is None else start
+    sequence.minimum = lowest if given.minimum is None else given.minimum
+    sequence.maximum = highest if given.maximum is None else given.maximum
+    first = sequence.minimum if sequence.increment > 0 else sequence.maximum
+    sequence.start = first if given.start is None else given.start
     if restarts:
         # The value is the last one that was handed out.
         sequence.value = (sequence.start if restart is None else restart) - sequence.increment
+
+
+def _read_number(cursor: Cursor, given: _Numbers) -> bool:
+    if cursor.accept("INCREMENT"):
+        cursor.accept("BY")
+        given.increment = cursor.integer()
+    elif cursor.accept("MINVALUE"):
+        given.minimum = cursor.integer()
+    elif cursor.accept("MAXVALUE"):
+        given.maximum = cursor.integer()
+    elif cursor.accept("START"):
+        cursor.accept("WITH")
+        given.start = cursor.integer()
+    else:
+        return False
+    return True
 
 
 def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..._model.catalog import Column, Table
+from ..._model.finding_codes import FindingCode
 from .model_builder import Builder
 
 try:
@@ -30,13 +31,20 @@ def settle_shards(table: Table, full_name: str, builder: Builder) -> None:
     """
     buckets = {column.id: _buckets(column, builder) for column in table.columns}
     shards = {column.id: column for column in table.columns if buckets[column.id]}
-    if not shards:
-        return
-    indexes = [table.primary_index, *table.indexes]
-    for index in indexes:
+    if shards:
+        _settle_indexes(table, shards, buckets)
+        _omit_idle(table, shards, full_name, builder)
+
+
+def _settle_indexes(table: Table, shards: dict[int, Column], buckets: dict[int, int]) -> None:
+    for index in (table.primary_index, *table.indexes):
         column_id = index.columns[0].column_id
         if column_id in shards and not index.shard_column:
             index.shard_column, index.shard_buckets = shards[column_id].name, buckets[column_id]
+
+
+def _omit_idle(table: Table, shards: dict[int, Column], full_name: str, builder: Builder) -> None:
+    indexes = [table.primary_index, *table.indexes]
     used = {index.shard_column for index in indexes} | {
         column.name for column in table.columns if _is_needed(column, table)
     }
@@ -48,8 +56,7 @@ def settle_shards(table: Table, full_name: str, builder: Builder) -> None:
         family.column_ids = [number for number in family.column_ids if number not in idle]
     for column in idle.values():
         builder.find(
-            "shard_column",
-            "info",
+            FindingCode.SHARD_COLUMN,
             f"{full_name}.{column.name}",
             "The hidden column of a hash-sharded index is left out: no index is sharded by it any more.",
         )

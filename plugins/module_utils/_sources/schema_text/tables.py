@@ -9,6 +9,7 @@ from typing import Union
 
 from ..._errors import UnsupportedError
 from ..._model.catalog import Check, Family, Table, View
+from ..._model.finding_codes import FindingCode
 from .columns import add_row_id, read_column
 from .constraints import read_constraint
 from .cursor import Cursor
@@ -166,8 +167,7 @@ def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
         table.ttl = {"enabled": True}
     if others:
         place.builder.find(
-            "storage_parameters",
-            "info",
+            FindingCode.STORAGE_PARAMETERS,
             place.full_name,
             f"The table's storage parameters have no counterpart: {', '.join(others)}.",
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..._model.catalog import Column, SqlType, View
+from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .model_builder import Builder
 from .parsing import NAME, WORD, Word
@@ -30,7 +31,7 @@ def create_view(cursor: Cursor, builder: Builder, materialized: bool) -> None:
         cursor.index -= 1
         cursor.parenthesis()
         builder.find(
-            "view_options", "info", f"{database.name}.{schema.name}.{name}", "The view's options are left out."
+            FindingCode.VIEW_OPTIONS, f"{database.name}.{schema.name}.{name}", "The view's options are left out."
         )
     cursor.expect("AS")
     begin, last = cursor.rest()
@@ -75,8 +76,7 @@ def _recognize_materialized(view: View, outputs: list[str], place: TablePlace) -
         if not view.materialized:
             view.materialized = True
             place.builder.find(
-                "materialized_view_recognized",
-                "info",
+                FindingCode.MATERIALIZED_VIEW_RECOGNIZED,
                 place.full_name,
                 "This release prints materialized views as views; its hidden column rowid shows that this is one.",
             )

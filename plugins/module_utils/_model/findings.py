@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Findings: what is changed, weakened, omitted or worth knowing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Optional, Union
+
+from .finding_codes import FindingCode, Severity
+from .full_name import FullName
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding, made by ``of``; the fields are those of its JSON form."""
+
+    code: FindingCode
+    severity: str
+    """One of SEVERITIES."""
+    object: str
+    """The full name, such as ``shop.public.customers.nick``."""
+    message: str
+    advice: str = ""
+    kind: str = ""
+    """This and what follows are the parts of the name (see FullName); they are empty in dumps of releases before
+    1.4.0."""
+    database: str = ""
+    schema: str = ""
+    table: str = ""
+    column: str = ""
+    name: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        code: FindingCode,
+        about: Union[FullName, str],
+        message: str = "",
+        advice: str = "",
+        severity: Optional[Severity] = None,
+    ) -> Finding:
+        """Return a finding about an object. Without a message, advice or severity it has those of its code.
+
+        Raises ValueError for a severity that the code does not have.
+        """
+        severity = severity or code.severities[0]
+        if severity not in code.severities:
+            raise ValueError(f"the finding {code} has no severity {severity}")
+        parts = vars(about) if isinstance(about, FullName) else {}
+        return cls(code, severity, str(about), message or code.meaning, advice or code.what_to_do, **parts)
+
+    def about(self, name: FullName) -> Finding:
+        """Return the same finding about an object of another name."""
+        return replace(self, object=str(name), **vars(name))
