@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings, settings_check
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.aws_keys import parse_aws_keys
 
 COLLECTION = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -41,9 +41,12 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
         known = [*settings.PLAYBOOK_VARIABLES, *_role_variables(), *self._task.args.get("ignored", [])]
-        problems = settings.unknown_keys(load_extra_vars(self._loader), variables, known)
-        values = {name: self._templar.template(variables[name]) for name in settings.BY_NAME if name in variables}
-        problems += settings.check_values(values) + self._check_keys_file(values.get("aws_keys_file"))
+        problems = settings_check.unknown_keys(load_extra_vars(self._loader), variables, known)
+        names = [name for setting in settings.SETTINGS for name in setting.names]
+        values = {name: self._templar.template(variables[name]) for name in names if name in variables}
+        for sentence in settings_check.deprecations(values):
+            self._display.deprecated(sentence, version="2.0.0", collection_name="nomos.cockroach_migrator")
+        problems += settings_check.check_values(values) + self._check_keys_file(values.get("aws_keys_file"))
         if problems:
             raise AnsibleActionFail("; ".join(problems))
         result.update(changed=False)

@@ -18,13 +18,6 @@ options:
     type: list
     elements: str
     default: []
-  rename:
-    description:
-      - New names in PostgreSQL, by CockroachDB's full names, such as C(store) for C(shop), or C(bestellungen) for C(shop.public.orders).
-      - A new name is bare, or full with the new names of its database and schema.
-      - Views, defaults, checks and functions follow. A text that cannot follow is refused, or its object is omitted with a finding.
-    type: dict
-    default: {}
   merged_database:
     description:
       - The name of one database whose schemas all databases become. V(public) of the database C(shop) becomes C(shop), any other schema becomes

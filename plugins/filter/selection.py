@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings_check
 
 DOCUMENTATION = r"""
 name: selection
@@ -41,7 +41,7 @@ _value:
 def selection(value: Any) -> dict[str, list[str]]:
     """Return the lists ``include`` and ``exclude``. Raises AnsibleFilterError."""
     try:
-        include, exclude = settings.selection(value)
+        include, exclude = settings_check.selection(value)
     except MigrationError as error:
         raise AnsibleFilterError(str(error)) from error
     return {"include": include, "exclude": exclude}

@@ -17,68 +17,27 @@ from ._migration.result_file import PhaseRecord, utc_now, write_record
 from ._model.results import Result
 from ._postgres.connect.connect_params import secrets_in
 from ._postgres.connect.connection_parameters import ConnectionParameters
-from ._sources.backup.reader import BackupRequest
-from ._sources.backup.storage import StorageOptions
+from ._sources.backup.backup_request import BackupRequest, StorageOptions
 from ._sources.cluster.sql_connection import CockroachParameters, files_of_certs_dir, parameters_of_url
-from ._sources.restore.storage_uri import secrets_of
+from ._sources.restore.uri_secrets import secrets_of
 from ._system import libraries
 from ._system.migration_log import MigrationLog
 
 MOST_PROCESSES = 8
 
 
-def source_arguments() -> dict:
+def location_arguments() -> dict:
     """The arguments of the doc fragment C(source)."""
     return {
         "locations": {"type": "list", "elements": "str", "required": True},
-        "subdirectory": {"type": "str", "default": "LATEST"},
-        "as_of": {"type": "str", "default": ""},
-        "aws_access_key_id": {"type": "str", "default": "", "no_log": False},
-        "aws_secret_access_key": {"type": "str", "default": "", "no_log": True},
-        "aws_session_token": {"type": "str", "default": "", "no_log": True},
-        "aws_region": {"type": "str", "default": ""},
-        "aws_profile": {"type": "str", "default": ""},
-        "s3_endpoint_url": {"type": "str", "default": ""},
-        "encryption_passphrase": {"type": "str", "default": "", "no_log": True},
         "verify_checksums": {"type": "bool", "default": True},
-    }
-
-
-def connection_arguments() -> dict:
-    """The arguments of the doc fragment C(connection)."""
-    return {
-        "login_host": {"type": "str", "default": "localhost"},
-        "login_port": {"type": "int", "default": 5432},
-        "login_user": {"type": "str", "default": "postgres"},
-        "login_password": {"type": "str", "default": "", "no_log": True},
-        "login_db": {"type": "str", "default": "postgres"},
-        "ssl_mode": {
-            "type": "str",
-            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
-            "aliases": ["sslmode"],
-        },
-        "ca_cert": {"type": "path", "aliases": ["ssl_rootcert"]},
-        "client_cert": {"type": "path", "aliases": ["ssl_cert"]},
-        "client_key": {"type": "path", "aliases": ["ssl_key"]},
-        # Nothing of it is logged; what is no secret is shown again by show_public_parameters().
-        "connect_params": {"type": "dict", "default": {}, "no_log": True},
     }
 
 
 def cockroach_arguments() -> dict:
     """The arguments of the doc fragment C(cockroach)."""
     return {
-        "url": {"type": "str", "default": "", "no_log": True},
         "login_host": {"type": "str", "default": "127.0.0.1"},
-        "login_port": {"type": "int", "default": 26257},
-        "login_user": {"type": "str", "default": "root"},
-        "login_password": {"type": "str", "default": "", "no_log": True},
-        "ssl_mode": {
-            "type": "str",
-            "default": "verify-full",
-            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
-        },
-        "certs_dir": {"type": "path"},
         "ca_cert": {"type": "path"},
         "client_cert": {"type": "path"},
         "client_key": {"type": "path"},
@@ -90,7 +49,6 @@ def chosen_arguments() -> dict:
     return {
         "include": {"type": "list", "elements": "str", "default": []},
         "exclude": {"type": "list", "elements": "str", "default": []},
-        "rename": {"type": "dict", "default": {}},
         "merged_database": {"type": "str", "default": ""},
     }
 
@@ -100,12 +58,8 @@ def export_arguments() -> dict:
     return {
         "dump_dir": {"type": "path", "required": True},
         **chosen_arguments(),
-        "chunk_rows": {"type": "int", "default": 100000},
-        "parallelism": {"type": "int", "default": 0},
         "role_passwords": {"type": "bool", "default": False, "no_log": False},
         "rows_needed": {"type": "bool", "default": True},
-        "value_policies": {"type": "dict", "default": {}},
-        "conversion_policies": {"type": "dict", "default": {}},
     }
 
 

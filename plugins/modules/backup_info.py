@@ -15,9 +15,13 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.backup_info
   - nomos.cockroach_migrator.source
   - nomos.cockroach_migrator.chosen
   - nomos.cockroach_migrator.log
+requirements:
+  - cattrs
+  - sqlglot
 seealso:
   - module: nomos.cockroach_migrator.backup_export
 """
@@ -67,6 +71,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.overview import overview
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
@@ -85,7 +90,8 @@ def look(module: AnsibleModule) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            **_ansible_module.source_arguments(),
+            **module_arguments("backup_info"),
+            **_ansible_module.location_arguments(),
             **_ansible_module.chosen_arguments(),
             **_ansible_module.log_arguments(),
         ),

@@ -17,6 +17,7 @@ description:
   - CockroachDB has a licence of its own, which is in its archive.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.cockroach_binary
 attributes:
   check_mode:
     support: full
@@ -25,27 +26,6 @@ attributes:
   idempotent:
     support: full
 options:
-  version:
-    description: The release, such as V(v24.3.5). Ignored with O(binary).
-    type: str
-    default: v24.3.5
-  mirror_url:
-    description:
-      - The URL below which the release archives are. C(cockroach-<version>.<platform>.tgz) is downloaded from there, and its C(.sha256sum) file
-        unless O(sha256) is given.
-      - The URL may hold a login, C(https://user:password@host/path), which is never shown.
-    type: str
-    default: https://binaries.cockroachdb.com
-  archive:
-    description: A release archive on the host, to use instead of a download. The checksum file C(.sha256sum) beside it is used if it exists.
-    type: path
-  binary:
-    description: A program on the host that is used whatever its version is.
-    type: path
-  sha256:
-    description: The SHA-256 of the archive. Empty means the one in the checksum file beside the archive. Ignored with O(binary).
-    type: str
-    default: ""
   cache_dir:
     description: The directory of the cache. It needs room for the archive and its content, about 1 GiB for each version.
     type: path
@@ -95,6 +75,7 @@ source:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_binary import (
     provide_binary,
 )
@@ -104,11 +85,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            version=dict(type="str", default="v24.3.5"),
-            mirror_url=dict(type="str", default="https://binaries.cockroachdb.com"),
-            archive=dict(type="path"),
-            binary=dict(type="path"),
-            sha256=dict(type="str", default=""),
+            **module_arguments("cockroach_binary"),
             cache_dir=dict(type="path", required=True),
             download=dict(type="bool", default=True),
         ),

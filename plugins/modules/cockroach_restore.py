@@ -18,6 +18,7 @@ description:
   - After the restore of a whole cluster, its schedules are paused, and its backups, changefeeds and exports are cancelled in the temporary CockroachDB.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.cockroach_restore
   - nomos.cockroach_migrator.cockroach
   - nomos.cockroach_migrator.log
 attributes:
@@ -34,62 +35,17 @@ options:
         followed by its incremental backups in order.
       - Any other URI that CockroachDB knows is passed through with its parameters, such as C(gs://), C(azure-blob://), C(nodelocal://), C(userfile://),
         C(external://), or C(s3://) with parameters of its own. These parameters are never shown.
+      - If the URIs name directories that BACKUP TO made, O(subdirectory) is empty.
     type: list
     elements: str
     required: true
-  subdirectory:
-    description: The backup in the collection, V(LATEST) or a path such as V(2024/02/29-123456.78). Empty if O(locations) are directories that BACKUP TO made.
-    type: str
-    default: LATEST
   incremental_location:
     description: The locations of the incremental backups, if BACKUP was given an C(incremental_location).
     type: list
     elements: str
     default: []
-  as_of:
-    description: The time to restore the data at, as a timestamp or as CockroachDB's decimal. Empty means the end of the backup.
-    type: str
-    default: ""
-  aws_access_key_id:
-    description: The AWS access key. If it is empty, boto3 looks for keys in the environment, the profile and the instance role.
-    type: str
-    default: ""
-  aws_secret_access_key:
-    description: The secret of O(aws_access_key_id).
-    type: str
-    default: ""
-  aws_session_token:
-    description: The session token of temporary keys, which have to be valid until the restore ends.
-    type: str
-    default: ""
-  aws_region:
-    description: The bucket's region.
-    type: str
-    default: ""
-  aws_profile:
-    description: A profile of the AWS configuration on the host. Its keys are passed to CockroachDB.
-    type: str
-    default: ""
-  s3_endpoint_url:
-    description: The URL of an S3 server that is not Amazon's.
-    type: str
-    default: ""
-  aws_auth:
-    description: With V(specified) CockroachDB gets the keys. With V(implicit) it uses the credentials of its environment or machine.
-    type: str
-    choices: [specified, implicit]
-    default: specified
   aws_assume_role:
     description: The ARNs of the roles that CockroachDB assumes, in order. This needs v22.2 or later.
-    type: list
-    elements: str
-    default: []
-  encryption_passphrase:
-    description: The passphrase of an encrypted backup.
-    type: str
-    default: ""
-  kms_uris:
-    description: The URIs of the KMS keys with which the backup was encrypted.
     type: list
     elements: str
     default: []
@@ -114,10 +70,6 @@ options:
     elements: str
     choices: [skip_missing_foreign_keys, skip_missing_sequences, skip_missing_sequence_owners, skip_missing_views, skip_missing_udfs]
     default: []
-  time_limit:
-    description: Seconds after which the restore is cancelled. V(0) means that there is no limit.
-    type: int
-    default: 0
   poll_interval:
     description: Seconds between two queries of the job's state.
     type: float
@@ -128,6 +80,7 @@ options:
     required: true
 requirements:
   - boto3 (for locations in S3)
+  - cattrs
   - cramjam
   - cryptography
   - google-crc32c
@@ -205,7 +158,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.backup_request import (
+    StorageOptions,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
@@ -215,22 +171,18 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 
 
 def main() -> None:
-    source = _ansible_module.source_arguments()
-    source.pop("verify_checksums")
     module = AnsibleModule(
         argument_spec=dict(
-            **source,
+            **module_arguments("cockroach_restore"),
             **_ansible_module.cockroach_arguments(),
             **_ansible_module.log_arguments(),
+            locations=dict(type="list", elements="str", required=True),
             incremental_location=dict(type="list", elements="str", default=[]),
-            aws_auth=dict(type="str", choices=["specified", "implicit"], default="specified"),
             aws_assume_role=dict(type="list", elements="str", default=[]),
-            kms_uris=dict(type="list", elements="str", default=[]),
             external_io_dir=dict(type="path"),
             include=dict(type="list", elements="str", default=[]),
             exclude=dict(type="list", elements="str", default=[]),
             options=dict(type="list", elements="str", choices=list(SKIPS), default=[]),
-            time_limit=dict(type="int", default=0),
             poll_interval=dict(type="float", default=2.0),
             state_file=dict(type="path", required=True),
         ),
@@ -242,6 +194,7 @@ def main() -> None:
     log = _ansible_module.migration_log(module, "restore")
     needs = {
         *libraries_for(request.locations + request.incremental_location),
+        "cattrs",
         "psycopg2",
         "sqlglot",
         "tenacity",

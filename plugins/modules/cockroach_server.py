@@ -14,8 +14,10 @@ description:
   - Creates, starts, stops and removes a temporary single-node CockroachDB, on loopback only, to restore a backup into.
   - The node is found again by its process and its store, so that a second run uses or removes whatever an interrupted run left behind.
   - Diagnostics reporting, update checks and crash reports are off.
+  - With V(0) as O(port) or O(http_port) the node takes any free port.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.cockroach_server
   - nomos.cockroach_migrator.log
 attributes:
   check_mode:
@@ -39,31 +41,6 @@ options:
   binary:
     description: The CockroachDB program. Required for O(state=started).
     type: path
-  port:
-    description: The SQL port on loopback. Another port is chosen if it is in use. V(0) means any free port.
-    type: int
-    default: 26257
-  http_port:
-    description: The port of the DB Console on loopback. Another port is chosen if it is in use. V(0) means any free port.
-    type: int
-    default: 8080
-  insecure:
-    description: Whether the node runs without TLS. Every user of this host can then log in.
-    type: bool
-    default: true
-  certs_dir:
-    description:
-      - The directory of C(ca.crt), C(node.crt), C(node.key), C(client.root.crt) and C(client.root.key), for a node with O(insecure=false).
-      - The files are checked before every start. Empty means that the node gets certificates that are made for it.
-    type: path
-  max_sql_memory:
-    description: The memory for SQL, as CockroachDB takes it, such as V(25%) or V(2GiB).
-    type: str
-    default: 25%
-  cache:
-    description: The memory for the storage engine's cache, as CockroachDB takes it.
-    type: str
-    default: 25%
   store_size:
     description: The size of the store, as CockroachDB takes it. Empty means that of the disk.
     type: str
@@ -81,7 +58,7 @@ options:
     type: dict
     default: {}
 requirements:
-  - cryptography
+  - cryptography (for O(certs_dir))
   - psutil
   - psycopg2-binary (or psycopg2)
   - tenacity
@@ -138,6 +115,7 @@ version:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
     NEEDS,
     NodeOptions,
@@ -150,15 +128,10 @@ _SHORTEST_SECRET = 8
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
+            **module_arguments("cockroach_server"),
             state=dict(type="str", choices=["started", "stopped", "absent"], default="started"),
             directory=dict(type="path", required=True),
             binary=dict(type="path"),
-            port=dict(type="int", default=26257),
-            http_port=dict(type="int", default=8080),
-            insecure=dict(type="bool", default=True),
-            certs_dir=dict(type="path"),
-            max_sql_memory=dict(type="str", default="25%"),
-            cache=dict(type="str", default="25%"),
             store_size=dict(type="str", default=""),
             external_io_dir=dict(type="path"),
             spatial_libs=dict(type="path"),

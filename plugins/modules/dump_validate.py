@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.dump_validate
   - nomos.cockroach_migrator.log
   - nomos.cockroach_migrator.phase
 options:
@@ -23,11 +24,8 @@ options:
     description: The directory of the dump.
     type: path
     required: true
-  parallelism:
-    description: How many processes read. V(0) means one a core, at most eight.
-    type: int
-    default: 0
 requirements:
+  - cattrs
   - zstandard
   - sqlglot
 """
@@ -57,6 +55,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
@@ -81,10 +80,10 @@ def validate(module: AnsibleModule, log: MigrationLog) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
+            **module_arguments("dump_validate"),
             **_ansible_module.log_arguments(),
             **_ansible_module.phase_arguments(),
             dump_dir=dict(type="path", required=True),
-            parallelism=dict(type="int", default=0),
         ),
         supports_check_mode=True,
     )

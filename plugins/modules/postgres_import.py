@@ -17,6 +17,7 @@ description:
   - If tables exist that this dump did not create, the import is refused before anything is changed.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.postgres_import
   - nomos.cockroach_migrator.connection
   - nomos.cockroach_migrator.log
   - nomos.cockroach_migrator.phase
@@ -37,24 +38,6 @@ options:
     type: list
     elements: str
     default: []
-  parallelism:
-    description: How many connections load. V(0) means one a core, at most eight.
-    type: int
-    default: 0
-  grants:
-    description: V(existing) sets owners and grants for roles that exist. V(create) also creates missing roles. V(skip) sets none.
-    type: str
-    choices: [existing, create, skip]
-    default: existing
-  content:
-    description:
-      - V(all) loads schema and rows. V(schema) loads everything but rows and the values of sequences. V(data) loads only those.
-      - For V(data) the tables have to exist, empty, with columns of the same names. Nothing is created but the ledger. V(data) may also follow an
-        import with V(schema) of the same dump.
-    version_added: 1.1.0
-    type: str
-    choices: [all, schema, data]
-    default: all
 seealso:
   - module: nomos.cockroach_migrator.postgres_verify
 """
@@ -86,6 +69,7 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
     ImportOptions,
@@ -126,14 +110,11 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            **_ansible_module.connection_arguments(),
+            **module_arguments("postgres_import"),
             **_ansible_module.log_arguments(),
             **_ansible_module.phase_arguments(),
             dump_dir=dict(type="path", required=True),
             databases=dict(type="list", elements="str", default=[]),
-            parallelism=dict(type="int", default=0),
-            grants=dict(type="str", choices=["existing", "create", "skip"], default="existing"),
-            content=dict(type="str", choices=["all", "schema", "data"], default="all"),
         ),
         supports_check_mode=True,
     )

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.postgres_preflight
   - nomos.cockroach_migrator.connection
 options:
   dump_dir:
@@ -33,16 +34,6 @@ options:
     type: list
     elements: dict
     default: []
-  grants:
-    description: The value that M(nomos.cockroach_migrator.postgres_import) will be given.
-    type: str
-    choices: [existing, create, skip]
-    default: existing
-  content:
-    description: The value that M(nomos.cockroach_migrator.postgres_import) will be given.
-    type: str
-    choices: [all, schema, data]
-    default: all
   on_problem:
     description: V(fail) fails if there are problems. V(report) only returns them.
     type: str
@@ -85,6 +76,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.expected_database import expected_from
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.preflight import (
     PreflightOptions,
@@ -112,12 +104,10 @@ def look(module: AnsibleModule) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            **_ansible_module.connection_arguments(),
+            **module_arguments("postgres_preflight"),
             dump_dir=dict(type="path"),
             databases=dict(type="list", elements="str", default=[]),
             expected=dict(type="list", elements="dict", default=[]),
-            grants=dict(type="str", choices=["existing", "create", "skip"], default="existing"),
-            content=dict(type="str", choices=["all", "schema", "data"], default="all"),
             on_problem=dict(type="str", choices=["fail", "report"], default="fail"),
         ),
         supports_check_mode=True,

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.postgres_verify
   - nomos.cockroach_migrator.connection
   - nomos.cockroach_migrator.log
   - nomos.cockroach_migrator.phase
@@ -31,21 +32,6 @@ options:
     type: list
     elements: str
     default: []
-  parallelism:
-    description: How many connections read. V(0) means one a core, at most eight.
-    type: int
-    default: 0
-  grants:
-    description: The value that M(nomos.cockroach_migrator.postgres_import) was given.
-    type: str
-    choices: [existing, create, skip]
-    default: existing
-  content:
-    description: The value that M(nomos.cockroach_migrator.postgres_import) was given. V(schema) compares no rows. V(data) compares rows and sequences only.
-    version_added: 1.1.0
-    type: str
-    choices: [all, schema, data]
-    default: all
 """
 
 EXAMPLES = r"""
@@ -87,6 +73,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
     differences,
     say_different,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
@@ -121,14 +108,11 @@ def verify(module: AnsibleModule, log: MigrationLog) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            **_ansible_module.connection_arguments(),
+            **module_arguments("postgres_verify"),
             **_ansible_module.log_arguments(),
             **_ansible_module.phase_arguments(),
             dump_dir=dict(type="path", required=True),
             databases=dict(type="list", elements="str", default=[]),
-            parallelism=dict(type="int", default=0),
-            grants=dict(type="str", choices=["existing", "create", "skip"], default="existing"),
-            content=dict(type="str", choices=["all", "schema", "data"], default="all"),
         ),
         supports_check_mode=True,
     )

@@ -19,6 +19,7 @@ description:
   - The text holds no rows and no values of sequences, and owners and grants only if it has them. Use a backup or a running cluster to move a whole database.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.schema_convert
 attributes:
   check_mode:
     support: full
@@ -26,6 +27,9 @@ attributes:
     support: full
   idempotent:
     support: full
+requirements:
+  - cattrs
+  - sqlglot
 options:
   src:
     description: A file on the host that holds the text, in UTF-8. One of O(src) and O(text) is required.
@@ -66,14 +70,6 @@ options:
     type: str
     choices: [create, skip]
     default: create
-  conversion_policies:
-    description:
-      - What to use where PostgreSQL has two counterparts of a construct. The first choice of each key is the default.
-      - V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger),
-        V(row_ttl) is V(finding) or V(job). The collection's page docs/conversion.md explains each choice.
-    type: dict
-    version_added: 1.2.0
-    default: {}
 seealso:
   - module: nomos.cockroach_migrator.backup_export
   - module: nomos.cockroach_migrator.cockroach_export
@@ -125,12 +121,13 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
     read_source,
     write_files,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import to_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
 
-NEEDS = ("sqlglot",)
+NEEDS = ("cattrs", "sqlglot")
 
 
 def convert(given: dict, check_mode: bool, diff: bool = False) -> dict:
@@ -152,6 +149,7 @@ def convert(given: dict, check_mode: bool, diff: bool = False) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
+            **module_arguments("schema_convert"),
             src=dict(type="path"),
             text=dict(type="str", no_log=False),
             database=dict(type="str", default=""),
@@ -160,7 +158,6 @@ def main() -> None:
             icu=dict(type="bool", default=True),
             extensions=dict(type="list", elements="str", default=[]),
             grants=dict(type="str", choices=["create", "skip"], default="create"),
-            conversion_policies=dict(type="dict", default={}),
         ),
         required_one_of=[("src", "text")],
         mutually_exclusive=[("src", "text")],

@@ -58,7 +58,7 @@ def hold_up(parameters, dump: pathlib.Path):
 def test_an_interrupted_import_goes_on(work, empty_postgres):
     argument = variables(
         work, s3_backup_path=SAMPLE.replace("types", "shop"), postgres_host=empty_postgres.host, postgres_port=empty_postgres.port,
-        postgres_password=empty_postgres.password, test_postgresql_import=False, skip_validation=True, do_cleanup=False, chunk_size=100, parallelism=1,
+        postgres_password=empty_postgres.password, test_postgresql_import=False, skip_validation=True, do_cleanup=False, chunk_rows=100, parallelism=1,
     )
     environment = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"), "ANSIBLE_NOCOLOR": "1"}
     command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), str(CHECKOUT / "migrate.yml"), argument]

@@ -20,7 +20,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     ServerOptions,
     temporary_server,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.certificates import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.node_certificates import (
     make_certificates,
 )
 
@@ -35,7 +35,7 @@ def _kind(request):
 def restore_variables(kind: str, fault: str = "") -> dict:
     """Return the variables of a migration through a temporary CockroachDB, as the conversation was recorded."""
     return {
-        "migration_source": "restore", "chunk_size": 3000, "parallelism": 2, "cockroach_binary": BINARY if kind == "real" else str(STAND_IN),
+        "migration_source": "restore", "chunk_rows": 3000, "parallelism": 2, "cockroach_binary": BINARY if kind == "real" else str(STAND_IN),
         # Tests run side by side: a port of its own, so that none meets another's node.
         "cockroach_port": free_port(), "cockroach_http_port": free_port(), "cockroach_cache": "256MiB", "cockroach_max_sql_memory": "512MiB", "test_postgresql_import": False,
         **({"cockroach_server_environment": stand_in_environment("types", fault)} if kind == "stand-in" else {}),
@@ -99,7 +99,7 @@ def test_a_running_cluster(kind, work, empty_postgres, tmp_path):
         pytest.skip("a new CockroachDB holds nothing: the restore is tested with the real one")
     with node(kind, tmp_path, BACKUPS, "types") as parameters:
         values = {
-            "migration_source": "cluster", "chunk_size": 3000, "cockroach_host": "127.0.0.1", "cockroach_port": parameters.port, "s3_backup_path": "",
+            "migration_source": "cluster", "chunk_rows": 3000, "cockroach_host": "127.0.0.1", "cockroach_port": parameters.port, "s3_backup_path": "",
             "cockroach_sslmode": "disable", "test_postgresql_import": False, "do_cleanup": False, **target_variables(empty_postgres),
         }
         run = Run("migrate.yml", variables(work, **values))
@@ -112,7 +112,7 @@ def test_a_cluster_without_tls_is_refused_unless_that_is_wanted(work, tmp_path):
     """Also where the older tool's insecure_mode is on: that is about the temporary node."""
     with node("stand-in", tmp_path, BACKUPS, "types") as parameters:
         certs_dir = tmp_path / "certs"
-        make_certificates(str(certs_dir))
+        make_certificates(str(STAND_IN), str(certs_dir), os.environ)
         values = {"migration_source": "cluster", "cockroach_host": "localhost", "cockroach_port": parameters.port, "insecure_mode": True, "postgres_import_enabled": False}
         without = Run("migrate.yml", variables(work, **values))
         assert without.code != 0 and "certs_dir is empty" in without.error and "cockroach_sslmode" in without.error, without.output
@@ -124,7 +124,7 @@ def test_the_default_release(work, tmp_path, empty_postgres):
     """v24.3, whose COPY takes no moment of its own."""
     backup = copy_of_release(BACKUPS / "intervals", tmp_path / "backups" / "intervals", "v24.3.5")
     environment = stand_in_environment("intervals", version="v24.3.5")
-    values = {**restore_variables("stand-in"), "chunk_size": 2, "cockroach_server_environment": environment, "s3_backup_path": f"file://{backup}"}
+    values = {**restore_variables("stand-in"), "chunk_rows": 2, "cockroach_server_environment": environment, "s3_backup_path": f"file://{backup}"}
     run = Run("migrate.yml", variables(work, **values, **target_variables(empty_postgres)))
     assert run.code == 0 and "VERIFIED" in run.output and "intervals" in databases(empty_postgres), run.output
     assert nodes_below(work) == []

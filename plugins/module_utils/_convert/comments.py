@@ -15,6 +15,7 @@ from .database_commands import on_database
 from .definitions import Comment
 from .indexes import index_of
 from .routines import Routine
+from .statements import Subject
 from .tables import kept_columns
 from .unique_without_index import index_instead
 
@@ -26,16 +27,15 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
         text = literal(database.comment).replace("%", "%%")
         on_database(
             "comment",
-            "comment",
+            Subject("comment", database.name),
             f"COMMENT ON DATABASE %I IS {text}",
             context,
             expects=Comment("DATABASE", database.comment),
         )
     for schema in database.schemas:
         if schema.comment:
-            _comment(
-                "SCHEMA", quote(context.schemas[schema.id]), schema.comment, context.schemas[schema.id], "", "", context
-            )
+            name = context.schemas[schema.id]
+            _comment("SCHEMA", quote(name), schema.comment, Subject("comment", name), context)
     for user_type in database.types:
         _on_relation("TYPE", user_type, context)
     for sequence in database.sequences:
@@ -49,10 +49,8 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
             expects = Comment(routine.definition.kind, routine.function.comment, routine.definition)
             context.conversion.add(
                 "comment",
-                "routine_comment",
+                Subject("routine_comment", clip(routine.function.name), context.schemas[routine.function.schema_id]),
                 f"COMMENT ON {routine.signature} IS {literal(routine.function.comment)}",
-                clip(routine.function.name),
-                context.schemas[routine.function.schema_id],
                 expects=expects,
                 needs=needs.of_calls([routine.function.id], context),
             )
@@ -62,23 +60,17 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
             _on_parts(view, context)
 
 
-def _comment(kind: str, target: str, text: str, name: str, schema: str, table: str, context: Context) -> None:
-    needed = [] if table else needs.of_object(kind, schema, name)
+def _comment(kind: str, target: str, text: str, subject: Subject, context: Context) -> None:
+    needed = [] if subject.table else needs.of_object(kind, subject.schema, subject.name)
     context.conversion.add(
-        "comment",
-        "comment",
-        f"COMMENT ON {kind} {target} IS {literal(text)}",
-        name,
-        schema,
-        table,
-        expects=Comment(kind, text),
-        needs=needed,
+        "comment", subject, f"COMMENT ON {kind} {target} IS {literal(text)}", expects=Comment(kind, text), needs=needed
     )
 
 
 def _on_relation(kind: str, item, context: Context) -> None:  # type: ignore[no-untyped-def]
     if item.comment:
-        _comment(kind, context.qualified(item), item.comment, clip(item.name), context.schema(item), "", context)
+        subject = Subject("comment", clip(item.name), context.schema(item))
+        _comment(kind, context.qualified(item), item.comment, subject, context)
 
 
 def _on_parts(table: Union[Table, View], context: Context) -> None:
@@ -88,29 +80,23 @@ def _on_parts(table: Union[Table, View], context: Context) -> None:
     )
     for column in columns:
         if column.comment:
-            _comment(
-                "COLUMN",
-                f"{context.qualified(table)}.{quote(clip(column.name))}",
-                column.comment,
-                clip(column.name),
-                schema,
-                bare,
-                context,
-            )
+            name = clip(column.name)
+            target = f"{context.qualified(table)}.{quote(name)}"
+            _comment("COLUMN", target, column.comment, Subject("comment", name, schema, bare), context)
     indexes = [table.primary_index, *table.indexes] if isinstance(table, Table) else table.indexes
     if isinstance(table, Table):
         indexes += [index_instead(constraint, table) for constraint in table.unique_without_index]
     for index in indexes:
         made = index_of(table, index, context)
         if index.comment and made is not None:
-            _comment("INDEX", quote(schema, made[1]), index.comment, made[1], schema, bare, context)
+            subject = Subject("comment", made[1], schema, bare)
+            _comment("INDEX", quote(schema, made[1]), index.comment, subject, context)
 
 
 def _on_constraints(table: Table, context: Context) -> None:
     items: list[Any] = [*table.checks, *table.foreign_keys]
     for item in items:
         if item.comment:
-            target = f"{quote(clip(item.name))} ON {context.qualified(table)}"
-            _comment(
-                "CONSTRAINT", target, item.comment, clip(item.name), context.schema(table), clip(table.name), context
-            )
+            name = clip(item.name)
+            subject = Subject("comment", name, context.schema(table), clip(table.name))
+            _comment("CONSTRAINT", f"{quote(name)} ON {context.qualified(table)}", item.comment, subject, context)

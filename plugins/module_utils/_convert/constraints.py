@@ -16,7 +16,7 @@ from .._model.stored_columns import shard_columns
 from . import expressions, needs
 from .context import Context
 from .definitions import CheckDefinition, ForeignKeyDefinition
-from .statements import Need
+from .statements import Need, Subject
 from .tables import kept_columns
 
 _WRITING_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
@@ -47,7 +47,7 @@ def create_checks(table: Table, context: Context) -> None:
         made = CheckDefinition(found.sql, check.validated)
         text, calls = made.create(quote(name), context.qualified(table)), needs.of_calls(found.calls, context)
         context.conversion.add(
-            step, "check", text, name, context.schema(table), clip(table.name), expects=made, needs=calls
+            step, Subject("check", name, context.schema(table), clip(table.name)), text, expects=made, needs=calls
         )
 
 
@@ -132,11 +132,8 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
     other_table = [Need("relation", clip(referenced.name), context.schema(referenced))]
     context.conversion.add(
         "foreign_key",
-        "foreign_key",
+        Subject("foreign_key", clip(key.name), context.schema(table), clip(table.name)),
         sql,
-        clip(key.name),
-        context.schema(table),
-        clip(table.name),
         expects=made,
         needs=other_table,
     )

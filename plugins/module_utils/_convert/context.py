@@ -17,7 +17,7 @@ from .._model.full_name import FullName
 from .._model.names import MAX_BYTES, Scope, clip, literal, quote
 from .definitions import CollationDefinition, Existence
 from .server_features import ConvertOptions, ServerFeatures
-from .statements import Conversion
+from .statements import Conversion, Subject
 
 Relation = Union[Table, View, Sequence]
 
@@ -145,7 +145,10 @@ class Context:
         if name not in self._extensions:
             self._extensions.add(name)
             self.conversion.add(
-                "extension", "extension", f"CREATE EXTENSION IF NOT EXISTS {quote(name)}", name, expects=Existence()
+                "extension",
+                Subject("extension", name),
+                f"CREATE EXTENSION IF NOT EXISTS {quote(name)}",
+                expects=Existence(),
             )
         return True
 
@@ -165,7 +168,9 @@ class Context:
             tag = locale.replace("_", "-")
             loose = ", deterministic = false" if "-u-" in tag and "ks-level" in tag else ""
             made = CollationDefinition(f"provider = icu, locale = {literal(tag)}{loose}")
-            self.conversion.add("type", "collation", made.create(quote("public", name)), name, "public", expects=made)
+            self.conversion.add(
+                "type", Subject("collation", name, "public"), made.create(quote("public", name)), expects=made
+            )
         return self._collations[locale]
 
     def columns(self, table: Union[Table, View]) -> dict[int, Column]:

@@ -27,7 +27,7 @@ from .row_level_security import create_policies
 from .sequence_bounds import fit_sequences, identity_sequence
 from .sequences import continue_after_data, create_sequence, own_sequence, set_value
 from .server_features import ConvertOptions, ServerFeatures
-from .statements import Conversion
+from .statements import Conversion, Subject
 from .tables import create_table
 from .triggers import create_on_update
 from .types import type_name
@@ -54,7 +54,7 @@ def convert_database(
     for schema in database.schemas:
         bare = context.schemas[schema.id]
         context.conversion.add(
-            "schema", "schema", f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", bare, expects=Existence()
+            "schema", Subject("schema", bare), f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", expects=Existence()
         )
     # Domains are based on enums, and composite types may have fields of both.
     for user_type in sorted(database.types, key=lambda item: _TYPE_ORDER.get(item.kind, 0)):
@@ -127,7 +127,7 @@ def _create_type(user_type: UserType, context: Context) -> None:
                 "rename it in CockroachDB with ALTER TYPE"
             )
         made = EnumDefinition(tuple(member.name for member in user_type.members))
-    context.conversion.add("type", "type", made.create(quote(schema, name)), name, schema, expects=made)
+    context.conversion.add("type", Subject("type", name, schema), made.create(quote(schema, name)), expects=made)
 
 
 def _create_tables_and_sequences(context: Context) -> None:

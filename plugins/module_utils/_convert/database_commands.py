@@ -11,24 +11,18 @@ from typing import Optional
 from .._model.names import dollar_quote, literal
 from .context import Context
 from .definitions import Definition
-from .statements import Need
+from .statements import Need, Subject
 
 
 def on_database(
     step: str,
-    kind: str,
+    subject: Subject,
     template: str,
     context: Context,
-    name: str = "",
     expects: Optional[Definition] = None,
     needs: Iterable[Need] = (),
 ) -> None:
     """Add a command on the database that it runs in; %I in the template stands for its name (see PostgreSQL's
-    format()).
-
-    ``name`` is what the command sets, the database itself when empty.
-    """
+    format())."""
     body = f"BEGIN EXECUTE format({literal(template)}, current_database()); END"
-    context.conversion.add(
-        step, kind, f"DO {dollar_quote(body)}", name or context.database.name, expects=expects, needs=needs
-    )
+    context.conversion.add(step, subject, f"DO {dollar_quote(body)}", expects, needs)

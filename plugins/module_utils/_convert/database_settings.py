@@ -13,6 +13,7 @@ from .._model.names import clip, literal, quote
 from .context import Context
 from .database_commands import on_database
 from .definitions import Setting
+from .statements import Subject
 
 _SEARCH_PATH = "search_path"
 _KNOWN = frozenset(
@@ -47,10 +48,9 @@ def create_settings(context: Context) -> None:
         template = f"ALTER DATABASE %I SET {quote(name)} TO {text}".replace("%", "%%").replace("%%I", "%I", 1)
         on_database(
             "setting",
-            "database_setting",
+            Subject("database_setting", name.lower()),
             template,
             context,
-            name.lower(),
             expects=Setting(text if name == _SEARCH_PATH else value),
         )
     if lost:

@@ -13,7 +13,7 @@ from .._model.names import quote
 from .context import Context
 from .definitions import EVERYBODY, DefaultPrivilege
 from .grants import allowed, split_privileges
-from .statements import Need
+from .statements import Need, Subject
 
 _EVERYBODY = "public"
 
@@ -66,10 +66,8 @@ def _grant(grant: Grant, item: DefaultPrivileges, schema: str, where: FullName, 
             expects = DefaultPrivilege(item.role, schema, item.kind, name, tuple(names), bool(option))
             context.conversion.add(
                 "grant",
-                "default_privilege",
+                Subject("default_privilege", item.role, schema),
                 sql,
-                item.role,
-                schema,
                 expects=expects,
                 needs=[Need("role", item.role)],
             )

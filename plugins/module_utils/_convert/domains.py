@@ -14,6 +14,7 @@ from .._model.names import clip, quote
 from . import expressions
 from .context import Context
 from .definitions import DomainCheckDefinition, DomainDefinition
+from .statements import Subject
 from .types import column_type
 
 _VALUE = "value"
@@ -29,7 +30,7 @@ def create_domain(item: UserType, context: Context) -> None:
         column_type(base, context, where), _default(item, context, where), item.not_null, clip(item.not_null_name)
     )
     context.report_cut(item.not_null_name, where.part("constraint", item.not_null_name))
-    context.conversion.add("type", "domain", made.create(quote(schema, name)), name, schema, expects=made)
+    context.conversion.add("type", Subject("domain", name, schema), made.create(quote(schema, name)), expects=made)
     for check in item.checks:
         _create_check(check, item, base, context)
 
@@ -77,5 +78,8 @@ def _create_check(check: Check, item: UserType, base: SqlType, context: Context)
     made = DomainCheckDefinition(expression.sql, check.validated)
     step = "type" if check.validated else "check"
     context.conversion.add(
-        step, "domain_check", made.create(quote(name), quote(schema, domain)), name, schema, domain, expects=made
+        step,
+        Subject("domain_check", name, schema, domain),
+        made.create(quote(name), quote(schema, domain)),
+        expects=made,
     )

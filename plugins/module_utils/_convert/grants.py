@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from dataclasses import dataclass, replace
+from typing import Any
 
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Grant, Role, Schema
@@ -17,7 +18,7 @@ from .database_commands import on_database
 from .definitions import EVERYBODY, Definition, Owner, Privileges
 from .needs import of_calls, of_object
 from .routines import Routine
-from .statements import Need
+from .statements import Need, Subject
 
 _ALLOWED = {
     "DATABASE": ("CREATE", "CONNECT"),
@@ -39,52 +40,48 @@ def available_roles(roles: list[Role], context: Context) -> frozenset[str]:
     return context.options.existing_roles | made
 
 
+@dataclass(frozen=True)
+class _Holder:
+    """What has an owner and privileges: its kind in the words of GRANT, its full name in CockroachDB, and its bare name
+    and schema in PostgreSQL."""
+
+    kind: str
+    full_name: FullName
+    name: str
+    schema: str = ""
+
+    @property
+    def sql(self) -> str:
+        """The quoted name."""
+        return quote(self.schema, self.name) if self.schema else quote(self.name)
+
+
 def create_grants(context: Context, routines: dict[int, Routine]) -> None:
-    """Add ALTER … OWNER TO and GRANT; roles that the target lacks get one finding each with what they lose."""
+    """Add ALTER … OWNER TO and GRANT; roles that the target lacks get one finding each with what is omitted."""
     if context.options.grants == "skip":
         return
-    lost: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     database = context.database
-    _privileges("DATABASE", None, database.grants, FullName("database", database.name), context, lost)
-    _owner_of_database(context, lost)
+    holder = _Holder("DATABASE", FullName("database", database.name), database.name)
+    _privileges(holder, database.grants, context, missing)
+    _owner(holder, database.owner, context, missing)
     for schema in database.schemas:
-        bare = context.schemas[schema.id]
-        where = FullName("schema", database.name, schema.name)
-        _privileges("SCHEMA", quote(bare), schema.grants, where, context, lost, bare)
+        holder = _Holder("SCHEMA", FullName("schema", database.name, schema.name), context.schemas[schema.id])
+        _privileges(holder, schema.grants, context, missing)
         if not _belongs_to_owner_of_database(schema, context):
-            _owner("SCHEMA", quote(bare), schema.owner, where, context, lost, bare)
+            _owner(holder, schema.owner, context, missing)
     for user_type in database.types:
-        _object("TYPE", "TYPE", user_type, context, lost)
-    for sequence in database.sequences:
-        _object(
-            "SEQUENCE",
-            "SEQUENCE",
-            sequence,
-            context,
-            lost,
-            sequence.id in context.owned_sequence_ids | context.identity_sequence_ids,
-        )
+        _object("TYPE", user_type, context, missing)
+    _sequences(context, missing)
     for table in database.tables:
-        _object("TABLE", "TABLE", table, context, lost)
-    for table_id, name in sorted(context.called_row_ids):
-        table = context.tables[table_id]
-        writers = [Grant(grant.role, ["USAGE"]) for grant in table.grants if _WRITES & set(grant.privileges)]
-        _privileges(
-            "SEQUENCE",
-            quote(context.schema(table), name),
-            writers,
-            context.full_name(table),
-            context,
-            lost,
-            name,
-            context.schema(table),
-        )
+        _object("TABLE", table, context, missing)
+    _sequences_of_row_ids(context, missing)
     for view in database.views:
         if view.id not in context.missing_views:
-            _object("TABLE", "MATERIALIZED VIEW" if view.materialized else "VIEW", view, context, lost)
+            _object("MATERIALIZED VIEW" if view.materialized else "VIEW", view, context, missing)
     for routine in routines.values():
-        _routine(routine, context, lost)
-    for role, objects in sorted(lost.items()):
+        _routine(routine, context, missing)
+    for role, objects in sorted(missing.items()):
         shown = ", ".join(sorted(set(objects))[:10]) + (" …" if len(set(objects)) > 10 else "")
         context.find(
             FindingCode.ROLE_MISSING,
@@ -103,35 +100,49 @@ def _belongs_to_owner_of_database(schema: Schema, context: Context) -> bool:
     )
 
 
-def _object(
-    kind: str, owner_kind: str, item, context: Context, lost: dict[str, list[str]], owned: bool = False
-) -> None:  # type: ignore[no-untyped-def]
+def _object(kind: str, item: Any, context: Context, missing: dict[str, list[str]]) -> None:
+    """Add owner and privileges of a table, view, type or sequence; ``kind`` is the word of ALTER."""
+    holder = _Holder(kind, context.full_name(item), clip(item.name), context.schema(item))
+    _owner(holder, item.owner, context, missing)
+    _privileges(_as_in_grant(holder), item.grants, context, missing)
+
+
+def _as_in_grant(holder: _Holder) -> _Holder:
+    return replace(holder, kind="TABLE") if holder.kind.endswith("VIEW") else holder
+
+
+def _sequences(context: Context, missing: dict[str, list[str]]) -> None:
     """A sequence that belongs to a column has the owner of its table and takes no other."""
-    schema, name, target, where = (
-        context.schema(item),
-        clip(item.name),
-        context.qualified(item),
-        context.full_name(item),
-    )
-    if not owned:
-        _owner(owner_kind, target, item.owner, where, context, lost, name, schema)
-    _privileges(kind, target, item.grants, where, context, lost, name, schema)
+    of_columns = context.owned_sequence_ids | context.identity_sequence_ids
+    for sequence in context.database.sequences:
+        if sequence.id in of_columns:
+            holder = _Holder("SEQUENCE", context.full_name(sequence), clip(sequence.name), context.schema(sequence))
+            _privileges(holder, sequence.grants, context, missing)
+        else:
+            _object("SEQUENCE", sequence, context, missing)
 
 
-def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> None:
+def _sequences_of_row_ids(context: Context, missing: dict[str, list[str]]) -> None:
+    """Who may write a table may use the sequence that its row ids come from."""
+    for table_id, name in sorted(context.called_row_ids):
+        table = context.tables[table_id]
+        writers = [Grant(grant.role, ["USAGE"]) for grant in table.grants if _WRITES & set(grant.privileges)]
+        holder = _Holder("SEQUENCE", context.full_name(table), name, context.schema(table))
+        _privileges(holder, writers, context, missing)
+
+
+def _routine(routine: Routine, context: Context, missing: dict[str, list[str]]) -> None:
     """Everybody may call a function in both; other grants are EXECUTE."""
     function = routine.function
     schema, name, where = context.schemas[function.schema_id], clip(function.name), context.full_name(function)
     routine_itself = of_calls([function.id], context)
-    if function.owner and function.owner not in BUILT_IN_ROLES and _has_role(function.owner, where, context, lost):
+    if function.owner and function.owner not in BUILT_IN_ROLES and _has_role(function.owner, where, context, missing):
         expects: Definition = Owner(routine.definition.kind, function.owner, routine.definition)
         sql = f"ALTER {routine.signature} OWNER TO {quote(function.owner)}"
         context.conversion.add(
             "owner",
-            "routine_owner",
+            Subject("routine_owner", name, schema),
             sql,
-            name,
-            schema,
             expects=expects,
             needs=[Need("role", function.owner), *routine_itself],
         )
@@ -146,7 +157,7 @@ def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> 
         if (
             grant.role in BUILT_IN_ROLES
             or not set(grant.privileges) & {"ALL", "EXECUTE"}
-            or not _has_role(grant.role, where, context, lost)
+            or not _has_role(grant.role, where, context, missing)
         ):
             continue
         option = " WITH GRANT OPTION" if set(grant.grantable) & {"ALL", "EXECUTE"} else ""
@@ -154,86 +165,59 @@ def _routine(routine: Routine, context: Context, lost: dict[str, list[str]]) -> 
         sql = f"GRANT EXECUTE ON {routine.signature} TO {quote(grant.role)}{option}"
         context.conversion.add(
             "grant",
-            "routine_grant",
+            Subject("routine_grant", name, schema),
             sql,
-            name,
-            schema,
             expects=expects,
             needs=[Need("role", grant.role), *routine_itself],
         )
 
 
-def _has_role(role: str, where: FullName, context: Context, lost: dict[str, list[str]]) -> bool:
+def _has_role(role: str, where: FullName, context: Context, missing: dict[str, list[str]]) -> bool:
     if role in context.available_roles:
         return True
-    lost.setdefault(role, []).append(str(where))
+    missing.setdefault(role, []).append(str(where))
     return False
 
 
-def _owner(
-    kind: str,
-    target: str,
-    owner: str,
-    where: FullName,
-    context: Context,
-    lost: dict[str, list[str]],
-    name: str,
-    schema: str = "",
-) -> None:
-    if owner and owner not in BUILT_IN_ROLES and _has_role(owner, where, context, lost):
-        sql = f"ALTER {kind} {target} OWNER TO {quote(owner)}"
-        context.conversion.add(
-            "owner",
-            "owner",
-            sql,
-            name,
-            schema,
-            expects=Owner(kind, owner),
-            needs=[Need("role", owner), *of_object(kind, schema, name)],
-        )
-
-
-def _owner_of_database(context: Context, lost: dict[str, list[str]]) -> None:
-    owner = context.database.owner
-    if (
-        owner
-        and owner not in BUILT_IN_ROLES
-        and _has_role(owner, FullName("database", context.database.name), context, lost)
-    ):
+def _owner(holder: _Holder, owner: str, context: Context, missing: dict[str, list[str]]) -> None:
+    if not owner or owner in BUILT_IN_ROLES or not _has_role(owner, holder.full_name, context, missing):
+        return
+    expects, role = Owner(holder.kind, owner), Need("role", owner)
+    subject = Subject("owner", holder.name, holder.schema)
+    if holder.kind == "DATABASE":
         command = "ALTER DATABASE %I OWNER TO " + quote(owner).replace("%", "%%")
-        on_database("owner", "owner", command, context, expects=Owner("DATABASE", owner), needs=[Need("role", owner)])
+        on_database("owner", subject, command, context, expects=expects, needs=[role])
+    else:
+        sql = f"ALTER {holder.kind} {holder.sql} OWNER TO {quote(owner)}"
+        needs = [role, *of_object(holder.kind, holder.schema, holder.name)]
+        context.conversion.add("owner", subject, sql, expects=expects, needs=needs)
 
 
-def _privileges(
-    kind: str,
-    target: Optional[str],
-    grants: list[Grant],
-    where: FullName,
-    context: Context,
-    lost: dict[str, list[str]],
-    name: str = "",
-    schema: str = "",
-) -> None:
+def _privileges(holder: _Holder, grants: list[Grant], context: Context, missing: dict[str, list[str]]) -> None:
     for grant in grants:
         everybody = grant.role == _EVERYBODY
         if grant.role in BUILT_IN_ROLES and not everybody:
             continue
-        if not everybody and not _has_role(grant.role, where, context, lost):
+        if not everybody and not _has_role(grant.role, holder.full_name, context, missing):
             continue
-        _report_dropped(kind, grant, where, context)
-        grantee = "PUBLIC" if everybody else quote(grant.role)
-        for names, option in zip(split_privileges(grant, allowed(kind, context)), ("", " WITH GRANT OPTION")):
-            if not names:
-                continue
-            expects = Privileges(kind, EVERYBODY if everybody else grant.role, tuple(names), bool(option))
-            needs = [*([] if everybody else [Need("role", grant.role)]), *of_object(kind, schema, name)]
-            if target is None:
-                command = f"GRANT {', '.join(names)} ON DATABASE %I TO {grantee.replace('%', '%%')}{option}"
-                on_database("grant", "grant", command, context, expects=expects, needs=needs)
-            else:
-                sql = f"GRANT {', '.join(names)} ON {kind} {target} TO {grantee}{option}"
-                step = "schema_grant" if kind == "SCHEMA" else "grant"
-                context.conversion.add(step, "grant", sql, name, schema, expects=expects, needs=needs)
+        _report_dropped(holder.kind, grant, holder.full_name, context)
+        for names, option in zip(split_privileges(grant, allowed(holder.kind, context)), ("", " WITH GRANT OPTION")):
+            if names:
+                _grant(holder, grant.role, names, option, context)
+
+
+def _grant(holder: _Holder, role: str, names: list[str], option: str, context: Context) -> None:
+    grantee, needs = ("PUBLIC", []) if role == _EVERYBODY else (quote(role), [Need("role", role)])
+    needs += of_object(holder.kind, holder.schema, holder.name)
+    expects = Privileges(holder.kind, EVERYBODY if role == _EVERYBODY else role, tuple(names), bool(option))
+    subject = Subject("grant", holder.name, holder.schema)
+    if holder.kind == "DATABASE":
+        command = f"GRANT {', '.join(names)} ON DATABASE %I TO {grantee.replace('%', '%%')}{option}"
+        on_database("grant", subject, command, context, expects=expects, needs=needs)
+    else:
+        sql = f"GRANT {', '.join(names)} ON {holder.kind} {holder.sql} TO {grantee}{option}"
+        step = "schema_grant" if holder.kind == "SCHEMA" else "grant"
+        context.conversion.add(step, subject, sql, expects=expects, needs=needs)
 
 
 def allowed(kind: str, context: Context) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from .context import Context
 from .definitions import RoutineDefinition
 from .expressions import ADDED_TYPE, TO_BASE, Expression
 from .families import Scope, family_of, type_family
+from .statements import Subject
 from .types import element_of, type_name
 
 try:
@@ -205,13 +206,13 @@ def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:
 def immutable_sql(
     expression: Expression,
     context: Context,
-    schema: str,
-    name: str,
+    wanted: tuple[str, str],
     where: FullName,
     result: str,
     columns: list[Column],
 ) -> str:
-    """Return the expression, or a call of an immutable function that is made for it.
+    """Return the expression, or a call of an immutable function that is made for it, with the schema and, if it is
+    free, the name ``wanted``.
 
     CockroachDB has proved the expression immutable by its own rules. PostgreSQL counts some of the same functions as
     depending on settings such as the time zone; the function pins those to CockroachDB's (UTC, ISO).
@@ -228,7 +229,8 @@ def immutable_sql(
         if any(node.name == clip(column.name) for node in expression.tree.find_all(exp.Column))
     ]
     arguments = ", ".join(f"{quote(clip(column.name))} {type_name(column.type, context, where)}" for column in used)
-    function = context.scope.unique_function(schema, name, str(where))
+    schema = wanted[0]
+    function = context.scope.unique_function(*wanted, str(where))
     made = RoutineDefinition(
         "FUNCTION",
         arguments,
@@ -236,7 +238,9 @@ def immutable_sql(
         f"SET \"TimeZone\" = 'UTC' SET \"DateStyle\" = 'ISO, MDY' SET \"IntervalStyle\" = 'postgres'",
         f"AS {dollar_quote(f'SELECT CAST({expression.sql} AS {result})')}",
     )
-    context.conversion.add("function", "function", made.create(quote(schema, function)), function, schema, expects=made)
+    context.conversion.add(
+        "function", Subject("function", function, schema), made.create(quote(schema, function)), expects=made
+    )
     context.find(
         FindingCode.EXPRESSION_FUNCTION,
         where,

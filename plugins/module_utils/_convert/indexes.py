@@ -18,7 +18,7 @@ from . import expressions
 from .context import Context, Relation
 from .definitions import IndexDefinition, KeyDefinition
 from .immutable import immutable_sql
-from .statements import Need
+from .statements import Need, Subject
 from .tables import kept_columns
 from .types import element_of, type_name
 
@@ -52,7 +52,7 @@ def create_primary_key(table: Table, context: Context) -> None:
         context.index_names[table.id, index.id] = ("index", name)
         return
     made = KeyDefinition("PRIMARY KEY", _names(kept, columns))
-    _add("primary_key", "primary_key", made, name, table, context)
+    _add("primary_key", made, name, table, context)
     context.index_names[table.id, index.id] = ("constraint", name)
     _note_unique(kept, table, context)
 
@@ -91,21 +91,26 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
         "hours, to CockroachDB not.",
         "Make it a plain key if no two intervals are equal in PostgreSQL; a foreign key to it needs that.",
     )
-    _add("primary_key", "unique_index", IndexDefinition(tuple(keys), unique=True), name, table, context)
+    _add("primary_key", IndexDefinition(tuple(keys), unique=True), name, table, context)
 
 
 def _add(
     step: str,
-    kind: str,
     made: Union[KeyDefinition, IndexDefinition],
     name: str,
     table: Relation,
     context: Context,
     extensions: Iterable[str] = (),
 ) -> None:
+    if isinstance(made, KeyDefinition):
+        kind = "primary_key" if made.kind == "PRIMARY KEY" else "unique_constraint"
+    else:
+        kind = "unique_index" if made.unique else "index"
     sql = made.create(quote(name), context.qualified(table))
     needs = [Need("extension", extension) for extension in extensions]
-    context.conversion.add(step, kind, sql, name, context.schema(table), clip(table.name), expects=made, needs=needs)
+    context.conversion.add(
+        step, Subject(kind, name, context.schema(table), clip(table.name)), sql, expects=made, needs=needs
+    )
 
 
 def create_indexes(table: Table, context: Context) -> None:
@@ -194,11 +199,11 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
     if index.unique and of_columns:
         _note_unique(parts, table, context)
     if index.unique and of_columns and step == "index" and _is_constraint(index, parts):
-        _add(step, "unique_constraint", KeyDefinition("UNIQUE", _names(parts, columns), included), name, table, context)
+        _add(step, KeyDefinition("UNIQUE", _names(parts, columns), included), name, table, context)
         context.index_names[table.id, index.id] = ("constraint", name)
         return
     made = IndexDefinition(keys, index.unique, include=included, predicate=predicate)
-    _add(step, "unique_index" if index.unique else "index", made, name, table, context)
+    _add(step, made, name, table, context)
     context.index_names[table.id, index.id] = ("index", name)
 
 
@@ -224,8 +229,8 @@ def _expression(column: Column, index: Index, table: Table, context: Context, wh
     columns = kept_columns(table)
     expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
     result = type_name(column.type, context, where)
-    function = f"{table.name}_{index.name}_expr"
-    call = immutable_sql(expression, context, context.schema(table), function, where, result, columns)
+    function = (context.schema(table), f"{table.name}_{index.name}_expr")
+    call = immutable_sql(expression, context, function, where, result, columns)
     return f"({call})"
 
 
@@ -234,9 +239,8 @@ def _predicate(index: Index, table: Table, context: Context, where: FullName) ->
         return ""
     columns = kept_columns(table)
     expression = expressions.convert(index.predicate, context, where, expressions.column_types(columns))
-    return immutable_sql(
-        expression, context, context.schema(table), f"{table.name}_{index.name}_where", where, "boolean", columns
-    )
+    function = (context.schema(table), f"{table.name}_{index.name}_where")
+    return immutable_sql(expression, context, function, where, "boolean", columns)
 
 
 def _create_inverted(index: Index, table: Table, context: Context, where: FullName, step: str) -> None:
@@ -256,15 +260,8 @@ def _create_inverted(index: Index, table: Table, context: Context, where: FullNa
     name = _claim(index, index.name, table, context)
     extensions = [_SCALARS[method]] if len(keys) > 1 else []
     extensions += [extension] if extension else []
-    _add(
-        step,
-        "index",
-        IndexDefinition(tuple(keys), method=method, predicate=predicate),
-        name,
-        table,
-        context,
-        extensions,
-    )
+    made = IndexDefinition(tuple(keys), method=method, predicate=predicate)
+    _add(step, made, name, table, context, extensions)
     context.index_names[table.id, index.id] = ("index", name)
 
 
@@ -288,7 +285,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: FullName
     made = IndexDefinition(
         (f"{quote(clip(column.name))} vector_{index.distance}_ops",), method="hnsw", predicate=predicate
     )
-    _add(step, "index", made, name, table, context, ["vector"])
+    _add(step, made, name, table, context, ["vector"])
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
         FindingCode.VECTOR_INDEX,

@@ -11,7 +11,7 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import literal, quote
 from .server_features import ConvertOptions, ServerFeatures
-from .statements import Conversion
+from .statements import Conversion, Subject
 
 _OPTIONS = {"CREATEDB": "CREATEDB", "CREATEROLE": "CREATEROLE"}
 
@@ -51,14 +51,16 @@ def _create(role: Role, conversion: Conversion) -> None:
         parts.append(f"VALID UNTIL {literal(role.valid_until)}")
     if secret:
         parts.append(f"PASSWORD {literal(role.password_hash)}")
-    conversion.add("role", "role", " ".join(parts), role.name, secret=secret)
+    conversion.add("role", Subject("role", role.name), " ".join(parts), secret=secret)
 
 
 def _join(role: Role, known: set[str], conversion: Conversion) -> None:
     for group in role.member_of:
         if group in known and group not in BUILT_IN_ROLES:
             option = " WITH ADMIN OPTION" if group in role.admin_of else ""
-            conversion.add("role", "role_member", f"GRANT {quote(group)} TO {quote(role.name)}{option}", role.name)
+            conversion.add(
+                "role", Subject("role_member", role.name), f"GRANT {quote(group)} TO {quote(role.name)}{option}"
+            )
 
 
 def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion) -> None:

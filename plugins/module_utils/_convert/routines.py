@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, from_json
+from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType
 from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
+from .._model.json_form import from_json
 from .._model.names import clip, dollar_quote, quote
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
 from .plpgsql import convert_body, split_statements
+from .statements import Subject
 from .types import type_name
 
 _VOID, _TRIGGER, _RECORD, _ANY = "void", "trigger", "tuple", "any"
@@ -52,7 +54,10 @@ def add_routine(routine: Routine, step: str, context: Context) -> None:
     """Add the command that makes a routine."""
     schema, name = context.schemas[routine.function.schema_id], clip(routine.function.name)
     context.conversion.add(
-        step, "function", routine.definition.create(quote(schema, name)), name, schema, expects=routine.definition
+        step,
+        Subject("function", name, schema),
+        routine.definition.create(quote(schema, name)),
+        expects=routine.definition,
     )
 
 

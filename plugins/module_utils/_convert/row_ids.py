@@ -8,6 +8,7 @@ from __future__ import annotations
 from .._model.names import literal, quote
 from .context import Context
 from .definitions import RoutineDefinition, SequenceDefinition
+from .statements import Subject
 
 ROW_ID_FUNCTIONS = frozenset(("unique_rowid", "unordered_unique_rowid"))
 
@@ -38,7 +39,7 @@ def row_id_function(name: str, context: Context) -> str:
         body = f"RETURN ({units} << {_NUMBER_BITS}) | pg_catalog.nextval({literal(_sequence(context))})"
         made = RoutineDefinition("FUNCTION", "", "RETURNS bigint LANGUAGE sql VOLATILE SECURITY DEFINER", body)
         context.conversion.add(
-            "function", "function", made.create(quote(_SCHEMA, function)), function, _SCHEMA, expects=made
+            "function", Subject("function", function, _SCHEMA), made.create(quote(_SCHEMA, function)), expects=made
         )
         context.row_id_functions[name] = quote(_SCHEMA, function)
     return context.row_id_functions[name]
@@ -50,6 +51,6 @@ def _sequence(context: Context) -> str:
         context.row_id_sequence = quote(_SCHEMA, name)
         made = SequenceDefinition(f"AS integer MINVALUE 0 MAXVALUE {2**_NUMBER_BITS - 1} START WITH 0 CYCLE")
         context.conversion.add(
-            "sequence", "sequence", made.create(context.row_id_sequence), name, _SCHEMA, expects=made
+            "sequence", Subject("sequence", name, _SCHEMA), made.create(context.row_id_sequence), expects=made
         )
     return context.row_id_sequence

@@ -16,7 +16,7 @@ from .._model.names import clip, quote
 from . import expressions
 from .context import Context
 from .definitions import Existence, PolicyDefinition
-from .statements import Need
+from .statements import Need, Subject
 
 _KEYWORDS = {"public": "PUBLIC", "current_user": "CURRENT_USER", "session_user": "SESSION_USER"}
 
@@ -44,15 +44,14 @@ def create_policies(table: Table, context: Context) -> None:
         made = PolicyDefinition(rule)
         sql = made.create(quote(clip(policy["name"])), context.qualified(table))
         named = [Need("role", role) for role in policy.get("roles") or [] if role in context.available_roles]
-        context.conversion.add("policy", "policy", sql, clip(policy["name"]), schema, name, expects=made, needs=named)
+        context.conversion.add(
+            "policy", Subject("policy", clip(policy["name"]), schema, name), sql, expects=made, needs=named
+        )
     if table.row_level_security:
         context.conversion.add(
             "policy",
-            "row_level_security",
+            Subject("row_level_security", name, schema, name),
             f"ALTER TABLE {context.qualified(table)} ENABLE ROW LEVEL SECURITY",
-            name,
-            schema,
-            name,
             expects=Existence(),
         )
     if table.row_level_security_forced:

@@ -15,6 +15,7 @@ from .._model.names import clip, dollar_quote, literal, quote
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
+from .statements import Subject
 
 try:
     from sqlglot import exp
@@ -122,7 +123,9 @@ BEGIN
 END
 """
     made = RoutineDefinition("PROCEDURE", "", "LANGUAGE plpgsql", f"AS {dollar_quote(body)}")
-    context.conversion.add("function", "procedure", made.create(quote(schema, name)), name, schema, expects=made)
+    context.conversion.add(
+        "function", Subject("procedure", name, schema), made.create(quote(schema, name)), expects=made
+    )
     return quote(schema, name)
 
 

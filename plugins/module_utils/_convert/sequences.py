@@ -10,6 +10,7 @@ from .._model.finding_codes import FindingCode
 from .._model.names import clip, literal, quote
 from .context import Context
 from .definitions import SequenceDefinition, SequenceOwner, SequenceValue
+from .statements import Subject
 
 _INTEGER_TYPES = {"INT2": "smallint", "SMALLINT": "smallint", "INT4": "integer", "INT8": "bigint", "INT": "bigint"}
 
@@ -27,7 +28,9 @@ def create_sequence(sequence: Sequence, context: Context) -> None:
     schema, name = context.schema(sequence), clip(sequence.name)
     kind = _INTEGER_TYPES.get(sequence.integer_type.upper(), "bigint")
     made = SequenceDefinition(f"AS {kind} {sequence_options(sequence)}")
-    context.conversion.add("sequence", "sequence", made.create(quote(schema, name)), name, schema, expects=made)
+    context.conversion.add(
+        "sequence", Subject("sequence", name, schema), made.create(quote(schema, name)), expects=made
+    )
 
 
 def next_value(sequence: Sequence) -> SequenceValue:
@@ -61,7 +64,7 @@ def set_value(sequence: Sequence, context: Context) -> None:
     else:
         value = next_value(sequence)
         sql = f"SELECT pg_catalog.setval({regclass}, {value.last_value}, {str(value.is_called).lower()})"
-        context.conversion.add("sequence_value", "sequence_value", sql, name, schema, expects=value)
+        context.conversion.add("sequence_value", Subject("sequence_value", name, schema), sql, expects=value)
 
 
 def _set_virtual_value(sequence: Sequence, context: Context) -> None:
@@ -93,7 +96,9 @@ def continue_after_data(schema: str, name: str, table: Table, column: Column, co
         f"FROM {context.qualified(table)}"
     )
     after = SequenceValue(after=(context.schema(table), clip(table.name), clip(column.name)))
-    context.conversion.add("sequence_value", "sequence_value", sql, name, schema, clip(table.name), expects=after)
+    context.conversion.add(
+        "sequence_value", Subject("sequence_value", name, schema, clip(table.name)), sql, expects=after
+    )
 
 
 def own_sequence(sequence: Sequence, context: Context) -> None:
@@ -119,4 +124,6 @@ def add_owner(name: str, table: Table, column: Column, context: Context) -> None
     """Add OWNED BY for a sequence of this bare name in the schema of the table."""
     schema, owner = context.schema(table), SequenceOwner((context.schema(table), clip(table.name), clip(column.name)))
     sql = f"ALTER SEQUENCE {quote(schema, name)} OWNED BY {quote(*owner.column)}"
-    context.conversion.add("sequence_value", "sequence_owned_by", sql, name, schema, clip(table.name), expects=owner)
+    context.conversion.add(
+        "sequence_value", Subject("sequence_owned_by", name, schema, clip(table.name)), sql, expects=owner
+    )

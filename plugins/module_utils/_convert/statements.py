@@ -51,14 +51,19 @@ class Need(NamedTuple):
     schema: str = ""
 
 
+class Subject(NamedTuple):
+    """What a command makes or sets: its kind (table, index, unique_constraint, sequence_value ...), its bare name in
+    PostgreSQL, its schema, and the bare name of the table, or of the domain, that it belongs to, if any."""
+
+    kind: str
+    name: str
+    schema: str = ""
+    table: str = ""
+
+
 @dataclass(frozen=True)
 class Statement:
-    """One SQL command without a semicolon at its end.
-
-    ``kind`` is what the command makes or sets (table, index, unique_constraint, sequence_value ...), ``name`` the
-    object's bare name in PostgreSQL, ``table`` the bare name of the table, or of the domain, that it belongs to, if
-    any.
-    """
+    """One SQL command without a semicolon at its end; see Subject for ``kind`` to ``table``."""
 
     section: str
     step: str
@@ -85,16 +90,14 @@ class Conversion:
     def add(
         self,
         step: str,
-        kind: str,
+        subject: Subject,
         sql: str,
-        name: str,
-        schema: str = "",
-        table: str = "",
-        secret: bool = False,
         expects: Optional[Definition] = None,
         needs: Iterable[Need] = (),
+        secret: bool = False,
     ) -> None:
         """Append one command to its step; its schema and table are added to what it needs."""
+        kind, name, schema, table = subject
         section = "pre-data" if step in PRE_DATA_STEPS else "post-data"
         implied = [Need("schema", schema)] if schema else []
         implied += [Need("type" if kind == "domain_check" else "relation", table, schema)] if table else []

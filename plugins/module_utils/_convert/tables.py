@@ -23,6 +23,7 @@ from .row_ids import row_id_function
 from .row_ttl import convert_ttl
 from .sequence_bounds import identity_sequence
 from .sequences import add_owner, sequence_options
+from .statements import Subject
 from .types import column_type, operand_type, type_name
 
 _ROW_IDS = ("unique_rowid()", "unordered_unique_rowid()")
@@ -43,7 +44,9 @@ def create_table(table: Table, context: Context) -> None:
     calls: set[int] = set()
     made = TableDefinition(tuple(_column(column, table, context, calls) for column in kept_columns(table)))
     needed = needs.of_columns(table, context) + needs.of_calls(calls, context)
-    context.conversion.add("table", "table", made.create(quote(schema, name)), name, schema, expects=made, needs=needed)
+    context.conversion.add(
+        "table", Subject("table", name, schema), made.create(quote(schema, name)), expects=made, needs=needed
+    )
     _report(table, context)
 
 
@@ -93,9 +96,8 @@ def _generated(
         )
     calls |= expression.calls
     result = type_name(column.type, context, where)
-    sql = immutable_sql(
-        expression, context, context.schema(table), f"{table.name}_{column.name}", where, result, columns
-    )
+    function = (context.schema(table), f"{table.name}_{column.name}")
+    sql = immutable_sql(expression, context, function, where, result, columns)
     return replace(made, generated=sql, storage="VIRTUAL" if on_the_fly else "STORED")
 
 
@@ -152,11 +154,8 @@ def _identity_or_default(
     late, needed = DefaultDefinition(default.sql), needs.of_calls(default.calls, context)
     context.conversion.add(
         "late",
-        "column_default",
+        Subject("column_default", made.name, schema, name),
         late.create(quote(made.name), quote(schema, name)),
-        made.name,
-        schema,
-        name,
         expects=late,
         needs=needed,
     )
@@ -187,7 +186,7 @@ def row_id_call(column: Column, table: Table, context: Context, where: FullName)
             made.append(_row_id_sequence(column, table, context))
             plain = SequenceDefinition("")
             context.conversion.add(
-                "sequence", "sequence", plain.create(quote(schema, made[0])), made[0], schema, expects=plain
+                "sequence", Subject("sequence", made[0], schema), plain.create(quote(schema, made[0])), expects=plain
             )
             # It goes with the column, and to whoever gets the table.
             add_owner(made[0], table, column, context)

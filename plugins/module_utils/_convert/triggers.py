@@ -12,7 +12,7 @@ from .._model.names import clip, dollar_quote, quote, shorten
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition, TriggerDefinition
-from .statements import Need
+from .statements import Need, Subject
 from .tables import kept_columns, row_id_call
 from .types import operand_type
 
@@ -50,12 +50,14 @@ def _create(column: Column, table: Table, context: Context) -> None:
     )
     routine = RoutineDefinition("FUNCTION", "", "RETURNS trigger LANGUAGE plpgsql", f"AS {dollar_quote(body)}")
     context.conversion.add(
-        "function", "function", routine.create(quote(schema, function)), function, schema, expects=routine
+        "function", Subject("function", function, schema), routine.create(quote(schema, function)), expects=routine
     )
     name = shorten(column.name, _SUFFIX)
     made = TriggerDefinition("BEFORE UPDATE", f"FOR EACH ROW EXECUTE FUNCTION {quote(schema, function)}()")
     sql, needs = made.create(quote(name), context.qualified(table)), [Need("routine", function, schema)]
-    context.conversion.add("trigger", "trigger", sql, name, schema, clip(table.name), expects=made, needs=needs)
+    context.conversion.add(
+        "trigger", Subject("trigger", name, schema, clip(table.name)), sql, expects=made, needs=needs
+    )
     context.find(
         FindingCode.ON_UPDATE,
         where,

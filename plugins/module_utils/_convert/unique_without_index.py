@@ -18,7 +18,7 @@ from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition, TriggerDefinition
 from .indexes import create_index
-from .statements import Need
+from .statements import Need, Subject
 from .tables import kept_columns
 from .types import element_of, operand_type
 
@@ -149,7 +149,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
         f"AS {dollar_quote(_body(columns, condition, table, context))}",
     )
     context.conversion.add(
-        "function", "function", routine.create(quote(schema, function)), function, schema, expects=routine
+        "function", Subject("function", function, schema), routine.create(quote(schema, function)), expects=routine
     )
     made = TriggerDefinition(
         f"AFTER INSERT OR UPDATE{_of([*columns, *condition.columns], table)}",
@@ -158,11 +158,8 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     )
     context.conversion.add(
         "trigger",
-        "constraint_trigger",
+        Subject("constraint_trigger", name, schema, clip(table.name)),
         made.create(quote(name), context.qualified(table)),
-        name,
-        schema,
-        clip(table.name),
         expects=made,
         needs=[Need("routine", function, schema)],
     )

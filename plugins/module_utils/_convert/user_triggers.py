@@ -13,7 +13,7 @@ from .._model.names import clip, literal, quote
 from . import expressions
 from .context import Context
 from .definitions import TriggerDefinition
-from .statements import Need
+from .statements import Need, Subject
 
 _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
@@ -38,11 +38,8 @@ def create_triggers(table: Table, context: Context) -> None:
         needs = [Need("routine", clip(function.name), context.schemas[function.schema_id])]
         context.conversion.add(
             "trigger",
-            "trigger",
+            Subject("trigger", clip(trigger.name), context.schema(table), clip(table.name)),
             sql,
-            clip(trigger.name),
-            context.schema(table),
-            clip(table.name),
             expects=made,
             needs=needs,
         )

@@ -17,7 +17,7 @@ from .context import Context
 from .definitions import ViewDefinition
 from .indexes import create_view_indexes
 from .routines import Routine, add_routine
-from .statements import Need
+from .statements import Need, Subject
 
 
 def create_views(context: Context, routines: dict[int, Routine]) -> None:
@@ -71,7 +71,7 @@ def _create_view(view: View, context: Context) -> None:
     made = ViewDefinition(tuple(clip(column) for column in shown), query, view.materialized)
     kind = "materialized_view" if view.materialized else "view"
     context.conversion.add(
-        "view", kind, made.create(quote(schema, name)), name, schema, expects=made, needs=_needs(view, context)
+        "view", Subject(kind, name, schema), made.create(quote(schema, name)), expects=made, needs=_needs(view, context)
     )
     if view.materialized:
         context.find(

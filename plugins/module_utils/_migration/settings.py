@@ -1,644 +1,835 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The user's variables: their names, types, defaults and meaning, and whether what was given can be used.
+"""The settings of a migration: the one place where their names, types, defaults, choices and texts are written.
 
-The README's table, the sample of create_config and the defaults of the playbooks all come from ``SETTINGS``.
+From here come the modules' arguments (``module_arguments``) and, by ``make generated``, their documentation
+(plugins/doc_fragments/settings.py), playbooks/vars/migration.yml, the roles' defaults, argument specs and READMEs, the
+sample of create_config and docs/variables.md.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .._errors import ConfigurationError
-from .._model.conversion_policies import conversion_policy_problems
-from .._postgres.connect.connect_params import connect_params_problems
-from .._sources.location import has_parameters, parse_location, require_whole, scheme_of
-from .._values.value_policies import policy_problems
+from .._model.conversion_policies import QUESTIONS
+from .._values.value_policies import KINDS
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable. ``type``: str, int, bool, locations, selection, names, skips, uris, policies, conversion, libpq."""
+    """One variable of the playbooks, and the variables of roles and options of modules that it becomes.
+
+    ``type`` and ``elements`` are Ansible's; ``raw`` takes several forms. ``description`` is written in Ansible's
+    markup, with ``O(name)`` for another setting. ``minimum`` and ``maximum`` belong to ``int``. A setting that is
+    ``per_target`` is read from the variables of each target's host. ``deprecated_names`` still work, with a warning.
+
+    The variables of ``roles`` are ``<role>_<option>``, with the setting's own name if ``option`` is empty. ``modules``
+    take it as ``option``, or as named behind a dot (``module.option``). ``since`` is the collection's version that
+    brought it, ``option_since`` the one that brought the modules' option where that is older.
+    """
 
     name: str
     type: str
     default: Any
     description: str
     choices: tuple[str, ...] = ()
+    elements: str = ""
+    minimum: int = 0
+    maximum: int = 0
     secret: bool = False
-    required: bool = False
-    low: int = 0
-    high: int = 0
+    per_target: bool = False
+    since: str = "1.0.0"
+    deprecated_names: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    option: str = ""
+    modules: tuple[str, ...] = ()
+    module_aliases: tuple[str, ...] = ()
+    option_since: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The setting's name and its deprecated names."""
+        return (self.name, *self.deprecated_names)
+
+    @property
+    def has_option_default(self) -> bool:
+        """Whether the option of a module has a default: an empty path and an empty choice are a missing option."""
+        return not (self.default == "" and (self.type == "path" or self.choices))
+
+    def role_variable(self, role: str) -> str:
+        """Return the name of the role's variable."""
+        return f"{role}_{self.option or self.name}"
+
+    def module_option(self, module: str) -> str:
+        """Return the option's name in the module, empty if the module does not take the setting."""
+        options = dict(entry.partition(".")[::2] for entry in self.modules)
+        return (options[module] or self.option or self.name) if module in options else ""
+
+
+def _as(option: str, modules: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{module}.{option}" for module in modules)
 
 
 _LAST_PORT = 65535
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
-SETTINGS = (
+_BACKUP = ("backup_export", "cockroach_restore")
+_BACKUP_MODULES = ("backup_info", *_BACKUP)
+_EXPORT = ("backup_export", "cockroach_export")
+_COCKROACH_MODULES = ("cockroach_export", "cockroach_restore")
+_TARGET = ("postgres_preflight", "postgres_import", "postgres_verify")
+_LOADING = ("postgres_import", "postgres_verify")
+
+_SOURCE = (
     Setting(
         "migration_source",
         "str",
         "restore",
-        "Where the data comes from. `restore` restores the backup into a temporary CockroachDB and exports that. "
-        "`backup` reads the backup's own "
-        "files and needs no CockroachDB. `cluster` exports a running CockroachDB.",
+        "Where the data comes from. V(restore) restores the backup into a temporary CockroachDB and exports that. "
+        "V(backup) reads the backup's own files and needs no CockroachDB. V(cluster) exports a running CockroachDB.",
         choices=("restore", "backup", "cluster"),
     ),
     Setting(
         "s3_backup_path",
-        "locations",
+        "raw",
         "",
-        "`s3://bucket/prefix` or `file:///directory` of the backup collection; or a list: a full backup's directory "
-        "and its incrementals, in "
-        "order. `restore` also takes CockroachDB's other storage URIs (`gs://`, `azure-blob://`, `nodelocal://`, "
-        "`http://`), which are passed "
-        "through. Required unless `migration_source` is `cluster`.",
+        "The backup collection, as C(s3://bucket/prefix) or C(file:///directory), or a list of the directory of a full "
+        "backup and those of its incremental backups, in order. O(migration_source=restore) also takes CockroachDB's "
+        "other storage URIs (C(gs://), C(azure-blob://), C(nodelocal://), C(http://)), which CockroachDB reads itself. "
+        "The setting is required unless O(migration_source) is V(cluster).",
     ),
     Setting(
         "backup_subdirectory",
         "str",
         "LATEST",
-        "Which backup of the collection: `LATEST` or a path such as `2024/02/29-123456.78`.",
+        "The backup in the collection, V(LATEST) or a path such as V(2024/02/29-123456.78).",
+        roles=_BACKUP,
+        option="subdirectory",
+        modules=_BACKUP_MODULES,
     ),
     Setting(
         "as_of",
         "str",
         "",
-        "The moment to read the data at (a timestamp or CockroachDB's decimal). Of a backup it needs revision "
-        "history, or the end of one of its "
-        "layers; of a cluster any moment within `gc.ttlseconds`.",
+        "The time at which the data is read, as a timestamp or as CockroachDB's decimal. A backup can be read at the "
+        "end of each of its layers, and at any time in between if it has revision history; a running CockroachDB can "
+        "be read at any time within C(gc.ttlseconds). If empty, a backup is read at its end and a running CockroachDB "
+        "at the current time.",
+        roles=("backup_export", "cockroach_restore", "cockroach_export"),
+        modules=(*_BACKUP_MODULES, "cockroach_export"),
     ),
     Setting(
-        "aws_keys_file",
+        "encryption_passphrase",
         "str",
         "",
-        "A file on the controller with lines `export AWS_ACCESS_KEY=…` and `export AWS_SECRET_KEY=…` (also the "
-        "standard AWS names, quoted or "
-        "not).",
+        "The passphrase of an encrypted backup.",
+        secret=True,
+        roles=_BACKUP,
+        modules=_BACKUP_MODULES,
+    ),
+)
+
+_STORAGE = (
+    Setting(
+        "aws_keys_file",
+        "path",
+        "",
+        "A file on the controller with the lines C(export AWS_ACCESS_KEY=…) and C(export AWS_SECRET_KEY=…). The "
+        "standard names of AWS are read too, with or without C(export) and quotes.",
     ),
     Setting(
         "aws_access_key_id",
         "str",
         "",
-        "The AWS access key. Without any, boto3 looks where it always does: environment, profile, instance role.",
+        "The AWS access key. If empty, boto3 looks for credentials as usual: in the environment, in the AWS profile "
+        "and in the role of the instance.",
+        roles=_BACKUP,
+        modules=_BACKUP_MODULES,
     ),
-    Setting("aws_secret_access_key", "str", "", "Its secret.", secret=True),
-    Setting("aws_session_token", "str", "", "The session token of temporary keys.", secret=True),
-    Setting("aws_region", "str", "", "The bucket's region."),
-    Setting("aws_profile", "str", "", "A profile of the AWS configuration on the host that runs the modules."),
-    Setting("s3_endpoint_url", "str", "", "The URL of an S3 server that is not Amazon's."),
-    Setting("encryption_passphrase", "str", "", "The passphrase of an encrypted backup.", secret=True),
+    Setting(
+        "aws_secret_access_key",
+        "str",
+        "",
+        "The secret key that belongs to O(aws_access_key_id).",
+        secret=True,
+        roles=_BACKUP,
+        modules=_BACKUP_MODULES,
+    ),
+    Setting(
+        "aws_session_token",
+        "str",
+        "",
+        "The session token of temporary keys. The keys must stay valid until the backup is read or restored.",
+        secret=True,
+        roles=_BACKUP,
+        modules=_BACKUP_MODULES,
+    ),
+    Setting("aws_region", "str", "", "The region of the bucket.", roles=_BACKUP, modules=_BACKUP_MODULES),
+    Setting(
+        "aws_profile",
+        "str",
+        "",
+        "The profile of the AWS configuration on the host that runs the modules.",
+        roles=_BACKUP,
+        modules=_BACKUP_MODULES,
+    ),
+    Setting(
+        "s3_endpoint_url",
+        "str",
+        "",
+        "The URL of an S3 server other than Amazon's.",
+        roles=_BACKUP,
+        modules=_BACKUP_MODULES,
+    ),
+)
+
+_SELECTION = (
     Setting(
         "databases",
-        "selection",
+        "raw",
         {"include": [], "exclude": []},
-        "Patterns of what to migrate, such as `shop`, `shop.public.*`: a mapping with the lists `include` and "
-        "`exclude`, or just the list to "
-        "include. Everything by default.",
+        "Patterns of the databases and tables to migrate, such as V(shop) or V(shop.public.*). The value is a mapping "
+        "with the lists C(include) and C(exclude), or only the list to include. By default everything is migrated.",
     ),
     Setting(
         "rename",
-        "names",
+        "dict",
         {},
-        "New names in PostgreSQL: a mapping from CockroachDB's full names, such as `shop: store`, `shop.public: "
-        "store.sales`, "
-        "`shop.public.orders: bestellungen`. Views and other SQL texts follow.",
+        "New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or full, "
+        "such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults, "
+        "checks and functions follow. An object that cannot follow is refused, or omitted with a finding.",
+        since="1.1.0",
+        roles=_EXPORT,
+        modules=("backup_info", *_EXPORT),
     ),
     Setting(
         "database_layout",
         "str",
         "databases",
-        "Whether every database becomes one of its own (`databases`), or all become schemas of one, `merged_database` "
-        "(`schemas`): `public` of `shop` "
-        "becomes `shop`, any other schema `shop_<schema>`.",
+        "Whether each database of CockroachDB becomes a database of its own (V(databases)), or all of them become "
+        "schemas of O(merged_database) (V(schemas)). With V(schemas), the schema C(public) of the database C(shop) "
+        "becomes C(shop), and any other schema becomes C(shop_<schema>).",
         choices=("databases", "schemas"),
+        since="1.1.0",
     ),
-    Setting("merged_database", "str", "", "With `database_layout: schemas`: the name of that one database."),
+    Setting(
+        "merged_database",
+        "str",
+        "",
+        "The name of the one database in PostgreSQL. It is required with O(database_layout=schemas).",
+        since="1.1.0",
+    ),
     Setting(
         "content",
         "str",
         "all",
-        "What is imported: schema and rows (`all`), everything but rows and the values of sequences (`schema`), or "
-        "only those, into empty tables that are "
-        "there (`data`). The export and the rehearsal always have everything.",
+        "What is imported. V(all) imports the schema and the rows. V(schema) imports everything but the rows and the "
+        "values of sequences. V(data) imports only these, into empty tables that exist already and have columns of the "
+        "same names, such as after an import of the schema of the same dump. The export and the rehearsal are always "
+        "complete.",
         choices=("all", "schema", "data"),
+        since="1.1.0",
+        roles=_TARGET,
+        modules=_TARGET,
     ),
-    Setting("postgres_host", "str", "localhost", "The target."),
-    Setting("postgres_port", "int", 5432, "Its port.", low=1, high=_LAST_PORT),
+)
+
+_POSTGRESQL = (
+    Setting(
+        "postgres_host",
+        "str",
+        "localhost",
+        "The host of the PostgreSQL server, or the directory of its Unix socket.",
+        per_target=True,
+        roles=_TARGET,
+        option="host",
+        modules=_as("login_host", _TARGET),
+    ),
+    Setting(
+        "postgres_port",
+        "int",
+        5432,
+        "The port of the PostgreSQL server.",
+        minimum=1,
+        maximum=_LAST_PORT,
+        per_target=True,
+        roles=_TARGET,
+        option="port",
+        modules=_as("login_port", _TARGET),
+    ),
     Setting(
         "postgres_database",
         "str",
         "postgres",
-        "The database to connect to; each migrated database is created beside it under its own name.",
+        "The database to connect to first. Each migrated database is created beside it, under its own name.",
+        per_target=True,
+        roles=_TARGET,
+        option="database",
+        modules=_as("login_db", _TARGET),
     ),
     Setting(
         "postgres_username",
         "str",
         "postgres",
-        "The role to log in as. It has CREATEDB, or the databases are there, empty and its own.",
+        "The role that logs in. An import needs CREATEDB, unless the databases exist already, are empty and belong to "
+        "this role.",
+        per_target=True,
+        roles=_TARGET,
+        option="user",
+        modules=_as("login_user", _TARGET),
     ),
     Setting(
         "postgres_password",
         "str",
         "",
-        "Its password. Without one libpq looks in `PGPASSWORD` and `.pgpass` of the host.",
+        "The password of O(postgres_username). If empty, libpq looks in C(PGPASSWORD) and C(.pgpass) on the host that "
+        "runs the modules.",
         secret=True,
+        per_target=True,
+        roles=_TARGET,
+        option="password",
+        modules=_as("login_password", _TARGET),
     ),
     Setting(
         "postgres_sslmode",
         "str",
         "",
-        "As `sslmode` of libpq. When empty libpq's environment counts (`PGSSLMODE`, a service file), else it is "
-        "`prefer` on loopback and Unix sockets and "
-        "`require` elsewhere.",
-        choices=("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+        "The C(sslmode) of libpq. If empty, libpq's environment decides (C(PGSSLMODE) or a service file). Without it, "
+        "V(prefer) is used on loopback and Unix sockets, and V(require) elsewhere.",
+        choices=_SSL_MODES,
+        per_target=True,
+        since="1.3.0",
+        roles=_TARGET,
+        option="ssl_mode",
+        modules=_TARGET,
+        module_aliases=("sslmode",),
+        option_since="1.0.0",
     ),
     Setting(
         "postgres_sslrootcert",
-        "str",
+        "path",
         "",
-        "A file on the host with the authorities that may have signed the target's certificate, or `system` for those "
+        "A file with the certificate authorities that may have signed the server's certificate, or V(system) for those "
         "that the host trusts.",
+        per_target=True,
+        since="1.3.0",
+        roles=_TARGET,
+        option="ca_cert",
+        modules=_TARGET,
+        module_aliases=("ssl_rootcert",),
+        option_since="1.0.0",
     ),
-    Setting("postgres_sslcert", "str", "", "A file on the host with the client's certificate."),
-    Setting("postgres_sslkey", "str", "", "A file on the host with its key, which nobody else may read."),
+    Setting(
+        "postgres_sslcert",
+        "path",
+        "",
+        "A file with the client's certificate.",
+        per_target=True,
+        since="1.3.0",
+        roles=_TARGET,
+        option="client_cert",
+        modules=_TARGET,
+        module_aliases=("ssl_cert",),
+    ),
+    Setting(
+        "postgres_sslkey",
+        "path",
+        "",
+        "A file with the private key of O(postgres_sslcert). Only its owner may be able to read it.",
+        per_target=True,
+        since="1.3.0",
+        roles=_TARGET,
+        option="client_key",
+        modules=_TARGET,
+        module_aliases=("ssl_key",),
+    ),
     Setting(
         "postgres_connect_params",
-        "libpq",
+        "dict",
         {},
-        "Further parameters of libpq, such as `{sslcrl: /etc/pki/target.crl, target_session_attrs: read-write}`. The "
-        "values of `sslpassword` and the like "
-        "are never shown.",
+        "Further connection parameters of libpq, such as "
+        "V({sslcrl: /etc/pki/target.crl, target_session_attrs: read-write}). Names that libpq does not know are "
+        "refused, and so are those that another setting has. The values of C(sslpassword) and other secrets are never "
+        "shown.",
         secret=True,
-    ),
-    Setting(
-        "postgres_version",
-        "str",
-        "",
-        "The version of the rehearsal's throw-away PostgreSQL (its major version counts). When empty it is the "
-        "target's, or 17.0 where there is none.",
+        per_target=True,
+        since="1.3.0",
+        roles=_TARGET,
+        option="connect_params",
+        modules=_TARGET,
     ),
     Setting(
         "grants",
         "str",
         "existing",
-        "Owners and grants: to roles that the target has (`existing`), to all, missing roles are made without login "
-        "where the source has no "
-        "usable password (`create`), or none (`skip`).",
+        "Which owners and privileges are set. V(existing) sets those of roles that the server has. V(create) also "
+        "creates the missing roles, without login where the source has no usable password. V(skip) sets none.",
         choices=("existing", "create", "skip"),
+        roles=_TARGET,
+        modules=_TARGET,
     ),
     Setting(
         "target_available",
         "bool",
         True,
-        "Whether the target is there already. Every run looks at it first, also a rehearsal and `--check`; `false` "
-        "rehearses before there is one.",
+        "Whether the target exists already. Every run checks it first, also a rehearsal and C(--check). Set this to "
+        "V(false) to rehearse before the target exists.",
+        since="1.3.0",
     ),
     Setting(
         "postgres_import_enabled",
         "bool",
         True,
-        "Whether the target is loaded, and looked at first. Switches nothing else.",
+        "Whether the target is checked and loaded. The other phases do not depend on it.",
     ),
+)
+
+_REHEARSAL = (
     Setting(
         "test_postgresql_import",
         "bool",
         True,
-        "Whether the import is rehearsed on a throw-away PostgreSQL first. Switches nothing else.",
+        "Whether the import is rehearsed on a throw-away PostgreSQL first. The other phases do not depend on it.",
     ),
     Setting(
-        "test_postgres_port", "int", 5433, "The port of the throw-away PostgreSQL, on loopback.", low=1, high=_LAST_PORT
+        "postgres_version",
+        "str",
+        "",
+        "The version of the throw-away PostgreSQL, of which only the major version counts. If empty, it is the "
+        "target's version, or 17.0 if there is no target.",
     ),
-    Setting("test_database_name", "str", "migration_test", "The database that the rehearsal connects to."),
+    Setting(
+        "test_postgres_port",
+        "int",
+        5433,
+        "The port of the throw-away PostgreSQL on loopback. If it is in use, another port is taken.",
+        minimum=1,
+        maximum=_LAST_PORT,
+        roles=("rehearsal",),
+        option="port",
+    ),
+    Setting(
+        "test_database_name",
+        "str",
+        "migration_test",
+        "The database that the rehearsal connects to first.",
+        roles=("rehearsal",),
+        option="database",
+    ),
     Setting(
         "test_username",
         "str",
         "postgres",
-        "The superuser of the throw-away PostgreSQL, where no target was looked at; else a role like the target's "
-        "imports.",
+        "The superuser of the throw-away PostgreSQL. If a target was checked, the rehearsal logs in as a role with the "
+        "target role's name and rights instead.",
+        roles=("rehearsal",),
+        option="user",
     ),
-    Setting("test_password", "str", "", "Its password; made up when empty.", secret=True),
+    Setting(
+        "test_password",
+        "str",
+        "",
+        "The password of O(test_username). If empty, a random password is generated.",
+        secret=True,
+        roles=("rehearsal",),
+        option="password",
+    ),
+)
+
+
+def _value_kinds() -> str:
+    return ", ".join(f"V({kind})" for kind in KINDS)
+
+
+def _conversion_choices() -> str:
+    return ", ".join(
+        f"V({name}) is " + " or ".join(f"V({choice})" for choice in question.choices)
+        for name, question in QUESTIONS.items()
+    )
+
+
+_CONVERSION = (
+    Setting(
+        "value_policies",
+        "dict",
+        {},
+        "What the export does with values that PostgreSQL cannot hold. The value is a mapping from kinds of values to "
+        "V(stop), which is the default, V(replace), V(null) or V(reject), such as "
+        f"V({{zero_character: replace, length: reject}}). The kinds are {_value_kinds()}. The collection's page "
+        "C(docs/value-policies.md) explains each kind. Changed values are findings, and rejected rows are imported "
+        "into the table C(cockroach_migrator.rejects). A dump records its policies. Other policies need another dump.",
+        since="1.1.0",
+        roles=_EXPORT,
+        modules=_EXPORT,
+    ),
+    Setting(
+        "conversion_policies",
+        "dict",
+        {},
+        "What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as "
+        f"V({{unique_rowid: function, object_identifiers: text}}). {_conversion_choices()}. The first choice is the "
+        "default. The collection's page C(docs/conversion.md) explains each choice. A dump records its choices, which "
+        "its import and verification follow. Other choices need another dump.",
+        since="1.2.0",
+        roles=_EXPORT,
+        modules=(*_EXPORT, "schema_convert"),
+    ),
+)
+
+_RUN = (
     Setting(
         "skip_validation",
         "bool",
         False,
-        "Whether to skip the validation of the dump before it is imported. The verification after an import is never "
+        "Whether the validation of the dump before the import is skipped. The verification after an import is never "
         "skipped.",
     ),
     Setting(
         "do_cleanup",
         "bool",
         True,
-        "Whether to remove temporary files, and the rows of the export once the target holds and has proved them. "
-        "Never removes the report.",
+        "Whether temporary files are removed, and the exported rows once the target is proved to hold them. The report "
+        "is never removed.",
     ),
     Setting(
         "start_over",
         "bool",
         False,
-        "For one run, best as `-e start_over=true`: forget what earlier runs have done and begin with the export, "
-        "such as after a target database was "
-        "dropped. An export that has its rows is put aside, not removed, and the run says where. No target is touched.",
+        "Whether the results of earlier runs are discarded, so that the run begins with the export, such as after a "
+        "target database was dropped. Set it for one run, with C(-e start_over=true). An earlier export that has its "
+        "rows is kept in another directory, which the run names. No target is changed.",
+        since="1.3.0",
     ),
     Setting(
         "temp_dir",
-        "str",
-        "",
-        "An absolute directory on the host; everything is made below it in `cockroach_migrator-<user>`. `/var/tmp` "
-        "when empty.",
+        "path",
+        "/var/tmp",
+        "An absolute path on the migration host. All files are written below it, in C(cockroach_migrator-<user>).",
     ),
-    Setting("dump_dir", "str", "", "The directory of the dump; `dump` below `temp_dir` when empty."),
     Setting(
-        "chunk_size",
+        "dump_dir",
+        "path",
+        "",
+        "The directory of the dump, as an absolute path on the migration host. If empty, it is C(dump) among the files "
+        "below O(temp_dir).",
+    ),
+    Setting(
+        "chunk_rows",
         "int",
         100000,
-        "Rows in a chunk: what one COPY loads in one transaction, and the most that a broken run repeats. (The older "
-        "tool's 10,000 was the page "
-        "of a SELECT; COPY streams, and smaller chunks only cost transactions.)",
-        low=1,
-        high=10000000,
+        "The approximate number of rows in a chunk. One COPY loads a chunk in one transaction, so this is also the "
+        "most that each connection of an interrupted import repeats.",
+        minimum=1,
+        maximum=10000000,
+        deprecated_names=("chunk_size",),
+        roles=_EXPORT,
+        modules=_EXPORT,
     ),
     Setting(
         "parallelism",
         "int",
         0,
-        "Processes that read, and connections that load; 0 means one a core, at most eight.",
-        low=0,
-        high=64,
+        "The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores, but "
+        "at most eight.",
+        minimum=0,
+        maximum=64,
+        roles=(*_EXPORT, "dump_validate", "rehearsal", *_LOADING),
+        modules=(*_EXPORT, "dump_validate", *_LOADING),
     ),
+)
+
+_RESTORE = (
+    # No secret as a whole: the module hides the secrets in the URIs and shows the rest.
     Setting(
-        "value_policies",
-        "policies",
-        {},
-        "What to do with values that PostgreSQL cannot hold: a mapping of kinds to `stop` (the default), `replace`, "
-        "`null` or `reject`, such as "
-        "`{zero_character: replace, length: reject}`. The kinds stand in the README under "
-        "*Values that PostgreSQL cannot hold*. Other policies make another dump.",
+        "kms_uris",
+        "list",
+        [],
+        "The URIs of the keys in a key management service, for a backup that was encrypted with such keys.",
+        elements="str",
+        since="1.1.0",
+        roles=("cockroach_restore",),
+        modules=("cockroach_restore",),
     ),
-    Setting(
-        "conversion_policies",
-        "conversion",
-        {},
-        "What becomes of things that have two counterparts in PostgreSQL: a mapping such as `{unique_rowid: function, "
-        "object_identifiers: text}`. The keys "
-        "and choices stand in the README under *Choices of the conversion*. Other choices make another dump.",
-    ),
-    Setting("kms_uris", "uris", [], "For `restore`: the URIs of the KMS keys of an encrypted backup.", secret=True),
     Setting(
         "incremental_location",
         "str",
         "",
-        "For `restore`: where the incremental backups of the collection are, when they lie elsewhere.",
+        "The location of the incremental backups, if BACKUP was given an C(incremental_location).",
+        since="1.1.0",
     ),
     Setting(
         "aws_auth",
         "str",
         "specified",
-        "For `restore`: whether CockroachDB logs in to S3 with the keys (`specified`) or with those of its "
-        "environment or instance (`implicit`).",
+        "How CockroachDB logs in to S3. V(specified) gives it the AWS keys, V(implicit) lets it use the identity of "
+        "its machine.",
         choices=("specified", "implicit"),
+        since="1.1.0",
+        roles=("cockroach_restore",),
+        modules=("cockroach_restore",),
     ),
-    Setting("aws_assume_role", "str", "", "For `restore`: the ARN of a role to assume (v22.2 and later)."),
+    Setting(
+        "aws_assume_role",
+        "str",
+        "",
+        "The ARN of a role that CockroachDB assumes. This needs CockroachDB v22.2 or later.",
+        since="1.1.0",
+    ),
     Setting(
         "restore_skip_missing",
-        "skips",
+        "list",
         [],
-        "For `restore`: what chosen tables may refer to without having it restored: a list of `foreign_keys`, "
-        "`sequences`, `sequence_owners`, `views`, "
-        "`udfs`.",
+        "The kinds of objects that may be missing although chosen tables refer to them.",
+        choices=("foreign_keys", "sequences", "sequence_owners", "views", "udfs"),
+        elements="str",
+        since="1.1.0",
     ),
     Setting(
         "restore_time_limit",
         "int",
         0,
-        "For `restore`: the seconds after which RESTORE is cancelled; 0 means never.",
-        low=0,
-        high=10000000,
+        "The number of seconds after which the restore is cancelled. With V(0) there is no limit.",
+        minimum=0,
+        maximum=10000000,
+        since="1.1.0",
+        roles=("cockroach_restore",),
+        option="time_limit",
+        modules=("cockroach_restore",),
     ),
     Setting(
         "cockroach_version",
         "str",
         "v24.3.5",
-        "For `restore`: the release of the temporary CockroachDB. It has to be able to restore the backup, which is "
-        "checked first.",
+        "The release of the temporary CockroachDB. It must be able to restore the backup, which is checked first. It "
+        "has no effect with O(cockroach_binary).",
+        roles=("cockroach_binary",),
+        option="version",
+        modules=("cockroach_binary",),
     ),
     Setting(
         "cockroach_mirror_url",
         "str",
         "https://binaries.cockroachdb.com",
-        "For `restore`: where its archive is downloaded from.",
+        "The URL of the directory of CockroachDB's release archives. C(cockroach-<version>.<platform>.tgz) is fetched "
+        "from there, and its C(.sha256sum) file unless O(cockroach_sha256) is given. A login in the URL, as in "
+        "C(https://user:password@host/path), is never shown.",
+        since="1.1.0",
+        roles=("cockroach_binary",),
+        option="mirror_url",
+        modules=("cockroach_binary",),
     ),
-    Setting("cockroach_archive", "str", "", "For `restore`: its archive as a file on the host, instead of a download."),
-    Setting("cockroach_binary", "str", "", "For `restore`: a `cockroach` program on the host, instead of an archive."),
+    Setting(
+        "cockroach_archive",
+        "path",
+        "",
+        "A release archive on the migration host, which is used instead of a download. The C(.sha256sum) file beside "
+        "it is used if it exists.",
+        since="1.1.0",
+        roles=("cockroach_binary",),
+        option="archive",
+        modules=("cockroach_binary",),
+    ),
+    Setting(
+        "cockroach_binary",
+        "path",
+        "",
+        "The program C(cockroach) on the migration host. It is used whatever its version is, and nothing is "
+        "downloaded.",
+        since="1.1.0",
+        roles=("cockroach_binary",),
+        option="path",
+        modules=("cockroach_binary.binary",),
+    ),
     Setting(
         "cockroach_sha256",
         "str",
         "",
-        "For `restore`: the archive's SHA-256. Without it the file beside the archive is used.",
+        "The SHA-256 of the archive. If empty, the checksum file beside the archive is used. It has no effect with "
+        "O(cockroach_binary).",
+        since="1.1.0",
+        roles=("cockroach_binary",),
+        option="sha256",
+        modules=("cockroach_binary",),
     ),
     Setting(
-        "cockroach_max_sql_memory", "str", "25%", "For `restore`: the memory of the temporary CockroachDB's queries."
-    ),
-    Setting("cockroach_cache", "str", "25%", "For `restore`: the memory of its cache."),
-    Setting(
-        "cockroach_url",
+        "cockroach_max_sql_memory",
         "str",
-        "",
-        "For `cluster`: the running CockroachDB as "
-        "`postgresql://user:password@host:26257/defaultdb?sslmode=verify-full&sslrootcert=…`, instead of "
-        "the next variables.",
-        secret=True,
-    ),
-    Setting("cockroach_host", "str", "localhost", "For `cluster`: the host of a node."),
-    Setting("cockroach_username", "str", "root", "For `cluster`: a member of the role admin."),
-    Setting("cockroach_password", "str", "", "For `cluster`: its password.", secret=True),
-    Setting(
-        "cockroach_port",
-        "int",
-        26257,
-        "The SQL port of the temporary or running CockroachDB. The temporary one takes another when it is taken.",
-        low=1,
-        high=_LAST_PORT,
+        "25%",
+        "The memory for queries of the temporary CockroachDB, such as V(25%) or V(2GiB).",
+        since="1.1.0",
+        roles=("cockroach_server",),
+        option="max_sql_memory",
+        modules=("cockroach_server",),
     ),
     Setting(
-        "cockroach_sslmode",
+        "cockroach_cache",
         "str",
-        "verify-full",
-        "For `cluster`: libpq's `sslmode`. With `verify-ca` and `verify-full` the certificate authority's `ca.crt` is "
-        "in `certs_dir`. `disable` sends the "
-        "password and all rows in clear text; a server without TLS needs it. (`insecure_mode` is about the temporary "
-        "CockroachDB only.)",
-        choices=("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
-    ),
-    Setting(
-        "cockroach_gc_check",
-        "bool",
-        True,
-        "For `cluster`: whether to stop before an export that is estimated to last longer than CockroachDB keeps the "
-        "rows of its moment "
-        "(`gc.ttlseconds`), with the command that keeps them.",
+        "25%",
+        "The memory for the cache of the temporary CockroachDB's storage engine, such as V(25%) or V(2GiB).",
+        since="1.1.0",
+        roles=("cockroach_server",),
+        option="cache",
+        modules=("cockroach_server",),
     ),
     Setting(
         "cockroach_http_port",
         "int",
         8080,
-        "For `restore`: the port of the temporary CockroachDB's console, on loopback.",
-        low=1,
-        high=_LAST_PORT,
+        "The port of the temporary CockroachDB's DB Console on loopback. If it is in use, another port is taken.",
+        minimum=1,
+        maximum=_LAST_PORT,
+        roles=("cockroach_server",),
+        option="http_port",
+        modules=("cockroach_server",),
     ),
     Setting(
         "insecure_mode",
         "bool",
         True,
-        "For `restore`: whether the temporary CockroachDB runs without TLS. It listens on loopback only, in either "
-        "mode.",
+        "Whether the temporary CockroachDB runs without TLS and lets every user of its host in. It listens on loopback "
+        "only, with or without TLS.",
+        roles=("cockroach_server",),
+        option="insecure",
+        modules=("cockroach_server",),
+    ),
+)
+
+_CLUSTER = (
+    Setting(
+        "cockroach_url",
+        "str",
+        "",
+        "The running CockroachDB as a URL, such as "
+        "C(postgresql://user:password@host:26257/defaultdb?sslmode=verify-full&sslrootcert=…). It replaces the host, "
+        "the port, the login and the certificates. Without C(sslmode) in the URL, V(verify-full) is used.",
+        secret=True,
+        since="1.1.0",
+        roles=("cockroach_export",),
+        option="url",
+        modules=_COCKROACH_MODULES,
+    ),
+    # The modules' own default is 127.0.0.1, where a temporary CockroachDB listens.
+    Setting("cockroach_host", "str", "localhost", "The host of a node of the running CockroachDB.", since="1.1.0"),
+    Setting(
+        "cockroach_username",
+        "str",
+        "root",
+        "The user that logs in. It must be a member of the role C(admin).",
+        since="1.1.0",
+        roles=("cockroach_export",),
+        option="user",
+        modules=_as("login_user", _COCKROACH_MODULES),
+    ),
+    Setting(
+        "cockroach_password",
+        "str",
+        "",
+        "The password of O(cockroach_username).",
+        secret=True,
+        since="1.1.0",
+        roles=("cockroach_export",),
+        option="password",
+        modules=_as("login_password", _COCKROACH_MODULES),
+    ),
+    Setting(
+        "cockroach_sslmode",
+        "str",
+        "verify-full",
+        "The C(sslmode) of libpq. V(verify-ca) and V(verify-full) verify the server's certificate with the C(ca.crt) "
+        "in O(certs_dir). V(disable) is for a server without TLS; the password and all rows are then sent in clear "
+        "text.",
+        choices=_SSL_MODES,
+        since="1.3.0",
+        roles=("cockroach_export",),
+        option="sslmode",
+        modules=_as("ssl_mode", _COCKROACH_MODULES),
+        option_since="1.1.0",
+    ),
+    Setting(
+        "cockroach_gc_check",
+        "bool",
+        True,
+        "Whether the export stops before it reads rows, if it is estimated to last longer than CockroachDB keeps the "
+        "rows of its time (C(gc.ttlseconds)). The message then names the command that makes CockroachDB keep them.",
+        since="1.3.0",
+        roles=("cockroach_export",),
+        option="gc_check",
+        modules=("cockroach_export",),
+    ),
+)
+
+_COCKROACHDB = (
+    Setting(
+        "cockroach_port",
+        "int",
+        26257,
+        "The SQL port of the CockroachDB. A temporary CockroachDB takes another port if this one is in use.",
+        minimum=1,
+        maximum=_LAST_PORT,
+        roles=("cockroach_server", "cockroach_export"),
+        option="port",
+        modules=("cockroach_server", *_as("login_port", _COCKROACH_MODULES)),
     ),
     Setting(
         "certs_dir",
-        "str",
+        "path",
         "",
-        "For `cluster`: the directory, on the host, of `ca.crt`, and for a login by certificate of "
-        "`client.<user>.crt` and `client.<user>.key`. For "
-        "`restore` with `insecure_mode: false` also of `node.crt` and `node.key`, all of which the temporary "
-        "CockroachDB makes itself when it is empty.",
+        "A directory on the migration host with C(ca.crt) and, for a login by certificate, C(client.<user>.crt) and "
+        "C(client.<user>.key). A temporary CockroachDB with TLS needs C(node.crt) and C(node.key) there, too; if this "
+        "is empty, it makes its own certificates.",
+        roles=("cockroach_server", "cockroach_export"),
+        modules=("cockroach_server", *_COCKROACH_MODULES),
     ),
 )
 
+GROUPS = {
+    "Source": _SOURCE,
+    "Access to S3": _STORAGE,
+    "Selection and names": _SELECTION,
+    "Target": _POSTGRESQL,
+    "Rehearsal": _REHEARSAL,
+    "Conversion": _CONVERSION,
+    "The run": _RUN,
+    "Only for migration_source: restore": _RESTORE,
+    "Only for migration_source: cluster": _CLUSTER,
+    "For migration_source: restore and cluster": _COCKROACHDB,
+}
+"""The settings by the heading that they are shown under."""
+
+SETTINGS = tuple(setting for group in GROUPS.values() for setting in group)
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 PLAYBOOK_VARIABLES = ("migration_hosts", "config_path")
-"""What the playbooks take besides: the hosts to run on, and where create_config writes."""
-
-IGNORED = "preflight_ignored_variables"
-_FOREIGN_PREFIXES = ("ansible_", "vault_", "molecule_")
-_INTERNAL_PREFIX = "__"
-_PLACEHOLDER = re.compile(r"^your[_-]|^s3://(your[_-]bucket(/|$)|mybucket/mybackupfolder$)", re.IGNORECASE)
-_BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
-_PASSED_THROUGH = frozenset(
-    ("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external")
-)
-"""The schemes of CockroachDB's own storage URIs, which only CockroachDB reads."""
-_SKIPS = ("foreign_keys", "sequences", "sequence_owners", "views", "udfs")
-_CLOSE = 0.6
-_VERY_CLOSE = 0.88
+"""Variables of the playbooks that are no settings of a migration: its hosts, and where create_config writes."""
 
 
-def unknown_keys(extra: Iterable[str], others: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Return a problem for each name that looks like a mistake.
-
-    ``extra`` are the names of the user's extra variables: each has to be known. ``others`` are the names of all other
-    variables (inventory, group and host variables), where only those that look like a known one are refused.
-    """
-    names = [*BY_NAME, *known]
-    problems = []
-    for name in sorted(set(extra) - set(names)):
-        if not name.startswith(_FOREIGN_PREFIXES):
-            problems.append(f"the variable {name} is not known{_hint(name, names)}")
-    for name in sorted(set(others) - set(names) - set(extra)):
-        if not name.startswith(_INTERNAL_PREFIX) and difflib.get_close_matches(name, BY_NAME, 1, _VERY_CLOSE):
-            problems.append(
-                f"the variable {name} is not known{_hint(name, names)} (if it is meant for something else, list it in "
-                f"{IGNORED})"
-            )
-    return problems
+_MARKUP = re.compile(r"([OVCM])\(([^)]*)\)")
 
 
-def _hint(name: str, names: list[str]) -> str:
-    nearest = difflib.get_close_matches(name.lower(), names, 1, _CLOSE)
-    return f", did you mean {nearest[0]}?" if nearest else ""
+def plain(description: str, quote: str = "") -> str:
+    """Return a description without Ansible's markup, ``quote`` around what was marked."""
+    return _MARKUP.sub(
+        lambda found: quote + (found[2].replace("=", ": ", 1) if found[1] == "O" else found[2]) + quote, description
+    )
 
 
-def check_values(values: Mapping[str, Any]) -> list[str]:
-    """Return a problem for each value that cannot be used; never with a secret in it."""
-    problems = []
+def module_arguments(module: str) -> dict[str, dict[str, Any]]:
+    """Return the part of a module's ``argument_spec`` that is settings."""
+    arguments = {}
     for setting in SETTINGS:
-        value = values.get(setting.name)
-        if value is None or value == "":
-            if setting.required:
-                problems.append(f"{setting.name} is not set: {setting.description}")
-        elif any(
-            isinstance(part, str) and _PLACEHOLDER.match(part)
-            for part in (value if isinstance(value, list) else [value])
-        ):
-            problems.append(f"{setting.name} still holds the sample's placeholder")
-        else:
-            problems += _CHECKS[setting.type](setting, value)
-    return problems or _check_together(values)
-
-
-def _check_string(setting: Setting, value: Any) -> list[str]:
-    if isinstance(value, (dict, list)):
-        return [f"{setting.name} has to be a string"]
-    if setting.choices and value not in setting.choices:
-        return [f"{setting.name} is {value!r}, it has to be one of: {', '.join(setting.choices)}"]
-    return []
-
-
-def _check_integer(setting: Setting, value: Any) -> list[str]:
-    if (
-        isinstance(value, bool)
-        or not re.fullmatch(r"\s*-?\d+\s*", str(value))
-        or not setting.low <= int(value) <= setting.high
-    ):
-        return [f"{setting.name} is {value!r}, it has to be a whole number from {setting.low} to {setting.high}"]
-    return []
-
-
-def _check_boolean(setting: Setting, value: Any) -> list[str]:
-    return [] if str(value).lower() in _BOOLEANS else [f"{setting.name} is {value!r}, it has to be true or false"]
-
-
-def _check_locations(setting: Setting, value: Any) -> list[str]:
-    locations = value if isinstance(value, list) else [value]
-    if not all(isinstance(location, str) for location in locations):
-        return [f"{setting.name}: each location has to be a string"]
-    problems = []
-    for location in locations:
-        try:
-            if scheme_of(location) in _PASSED_THROUGH and "://" in location:
-                require_whole(location)
-            elif has_parameters(location):
-                names = ", ".join(part.split("=")[0] for part in location.split("?", 1)[1].split("&"))
-                problems.append(
-                    f"{setting.name} has URL parameters ({names}): use aws_access_key_id, aws_secret_access_key, "
-                    "aws_region, s3_endpoint_url instead; "
-                    "a prefix with a question mark in it cannot be named"
-                )
-            elif location.startswith("/"):
-                problems.append(f"{setting.name} is {location}: write file://{location}")
-            else:
-                parse_location(location)
-        except ConfigurationError as error:
-            problems.append(f"{setting.name}: {error}")
-    return problems
-
-
-def _check_skips(setting: Setting, value: Any) -> list[str]:
-    if not isinstance(value, list):
-        return [f"{setting.name} has to be a list"]
-    unknown = sorted(str(option) for option in value if option not in _SKIPS)
-    return [f"{setting.name} has {', '.join(unknown)}: it takes {', '.join(_SKIPS)}"] if unknown else []
-
-
-def _check_uris(setting: Setting, value: Any) -> list[str]:
-    return (
-        []
-        if isinstance(value, list) and all(isinstance(uri, str) and "://" in uri for uri in value)
-        else [f"{setting.name} has to be a list of URIs"]
-    )
-
-
-def _check_selection(setting: Setting, value: Any) -> list[str]:
-    try:
-        selection(value)
-    except ConfigurationError as error:
-        return [str(error)]
-    return []
-
-
-def _check_names(setting: Setting, value: Any) -> list[str]:
-    if isinstance(value, dict) and all(isinstance(part, str) and part for pair in value.items() for part in pair):
-        return []
-    return [f"{setting.name} has to be a mapping from full names in CockroachDB to new names"]
-
-
-def _check_policies(setting: Setting, value: Any) -> list[str]:
-    return [f"{setting.name}: {problem}" for problem in policy_problems(value)]
-
-
-def _check_libpq(setting: Setting, value: Any) -> list[str]:
-    return [f"{setting.name}: {problem}" for problem in connect_params_problems(value)]
-
-
-def _check_conversion(setting: Setting, value: Any) -> list[str]:
-    return [f"{setting.name}: {problem}" for problem in conversion_policy_problems(value)]
-
-
-_CHECKS = {
-    "str": _check_string,
-    "int": _check_integer,
-    "bool": _check_boolean,
-    "locations": _check_locations,
-    "selection": _check_selection,
-    "names": _check_names,
-    "skips": _check_skips,
-    "uris": _check_uris,
-    "policies": _check_policies,
-    "conversion": _check_conversion,
-    "libpq": _check_libpq,
-}
-
-
-def _check_together(values: Mapping[str, Any]) -> list[str]:
-    problems = []
-    source = values.get("migration_source") or BY_NAME["migration_source"].default
-    locations = values.get("s3_backup_path") or []
-    locations = locations if isinstance(locations, list) else [locations]
-    if source != "cluster" and not locations:
-        problems.append(f"s3_backup_path is not set: {BY_NAME['s3_backup_path'].description}")
-    others = sorted({location.split(":", 1)[0] for location in locations} - {"s3", "file"})
-    if source == "backup" and others:
-        problems.append(
-            f"s3_backup_path begins with {others[0]}://, which only CockroachDB reads: set migration_source: restore, "
-            "or copy the backup"
-        )
-    sslmode = values.get("cockroach_sslmode") or BY_NAME["cockroach_sslmode"].default
-    if (
-        source == "cluster"
-        and not values.get("cockroach_url")
-        and sslmode.startswith("verify-")
-        and not values.get("certs_dir")
-    ):
-        problems.append(
-            f"certs_dir is empty: with cockroach_sslmode: {sslmode} a running CockroachDB's certificate is verified "
-            "by the ca.crt in it (or give "
-            "cockroach_url). cockroach_sslmode: require does not verify it, disable is for a CockroachDB without TLS: "
-            "password and rows then go over the "
-            "network in clear text"
-        )
-    merges = (values.get("database_layout") or BY_NAME["database_layout"].default) == "schemas"
-    if merges != bool(values.get("merged_database")):
-        problems.append(
-            "database_layout: schemas and merged_database, the name of the one database, belong together: only one of "
-            "them is set"
-        )
-    if bool(values.get("aws_access_key_id")) != bool(values.get("aws_secret_access_key")):
-        problems.append("aws_access_key_id and aws_secret_access_key belong together: only one of them is set")
-    if values.get("aws_keys_file") and values.get("aws_access_key_id"):
-        problems.append("aws_keys_file and aws_access_key_id are both set: use one of them")
-    for name in ("temp_dir", "dump_dir"):
-        if values.get(name) and not str(values[name]).startswith("/"):
-            problems.append(f"{name} has to be an absolute path")
-    if values.get("postgres_version") and not re.match(r"\d+", str(values["postgres_version"])):
-        problems.append("postgres_version has to begin with a major version, such as 17.0")
-    return problems
-
-
-def _truth(values: Mapping[str, Any], name: str) -> bool:
-    value = values.get(name)
-    return (
-        bool(BY_NAME[name].default)
-        if value is None or value == ""
-        else str(value).lower() in ("true", "yes", "on", "1")
-    )
-
-
-def selection(value: Any) -> tuple[list[str], list[str]]:
-    """Return the include and exclude patterns of ``databases``. Raises ConfigurationError."""
-    if isinstance(value, str):
-        value = [value]
-    if isinstance(value, list):
-        value = {"include": value}
-    if not isinstance(value, dict) or set(value) - {"include", "exclude"}:
-        raise ConfigurationError(
-            "databases has to be a list of patterns, or a mapping with the lists include and exclude"
-        )
-    lists = [value.get(key) or [] for key in ("include", "exclude")]
-    lists = [[item] if isinstance(item, str) else item for item in lists]
-    if not all(isinstance(item, list) and all(isinstance(pattern, str) for pattern in item) for item in lists):
-        raise ConfigurationError("databases: include and exclude have to be lists of patterns")
-    return lists[0], lists[1]
+        if option := setting.module_option(module):
+            # An explicit False also says so of names such as aws_access_key_id, which Ansible would warn of.
+            arguments[option] = {"type": setting.type, "no_log": setting.secret}
+            optional = {
+                "elements": setting.elements,
+                "choices": list(setting.choices),
+                "aliases": list(setting.module_aliases),
+            }
+            arguments[option].update({key: value for key, value in optional.items() if value})
+            if setting.has_option_default:
+                arguments[option]["default"] = setting.default
+    return arguments

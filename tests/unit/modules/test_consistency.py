@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""What is said twice is the same: role specs and defaults, the playbooks' defaults and the settings, generated files."""
+"""Generated files are current, and what settings.py says of roles is what their tasks and the playbooks do."""
 from __future__ import annotations
 
-import json
 import pathlib
-import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import BY_NAME
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import SETTINGS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings_check import (
+    check_values,
+    unknown_keys,
+)
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
-ROLES = sorted(path.name for path in (CHECKOUT / "roles").iterdir())
-# Empty by default, with a place below temp_dir instead, or read where they are used.
-WITHOUT_DEFAULT = {"migration_source", "s3_backup_path", "temp_dir", "dump_dir", "aws_keys_file"}
+GENERATOR = pathlib.Path("tools", "generate.py")
+PARTS_OF_COPY = ("docs", "meta", "playbooks", "plugins", "roles", "tools", "tests/corpus.py", "tests/fixtures/corpus", "README.md", "galaxy.yml")
+"""What the generator reads and writes."""
 
 
 def read(path: pathlib.Path):
@@ -25,38 +28,82 @@ def read(path: pathlib.Path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_defaults_are_those_of_the_specs(role):
-    options = read(CHECKOUT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
-    declared = {name: option["default"] for name, option in options.items() if not option.get("required")}
-    assert (read(CHECKOUT / "roles" / role / "defaults" / "main.yml") or {}) == declared
-    assert all(name.startswith(f"{role}_") for name in options)
-    assert not any(option.get("required") and "default" in option for option in options.values())
+def generate(checkout: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run the generator of a checkout."""
+    return subprocess.run([sys.executable, str(checkout / GENERATOR), *arguments], capture_output=True, text=True, check=False)
 
 
-def test_playbook_defaults_are_those_of_the_settings():
-    text = (CHECKOUT / "playbooks" / "vars" / "migration.yml").read_text(encoding="utf-8")
-    used = set()
-    for name, default in re.findall(r"\b([a-z_0-9]+) \| default\(('[^']*'|\[\]|\{\}|\d+|true|false)(?:, true)?\)", text):
-        if name not in BY_NAME:
-            continue
-        used.add(name)
-        value = json.loads(default.replace("'", '"'))
-        if name not in WITHOUT_DEFAULT and name != "databases":
-            assert value == BY_NAME[name].default, name
-    assert used >= set(BY_NAME) - {"migration_source", "s3_backup_path", "aws_region"}
-
-
-def test_generated_files_are_up_to_date():
-    result = subprocess.run([sys.executable, str(CHECKOUT / "tools" / "generate_docs.py"), "--check"], capture_output=True, text=True, check=False)
+def test_generated_files_are_current():
+    result = generate(CHECKOUT, "--check")
     assert result.returncode == 0, result.stderr
 
 
+@pytest.fixture(name="copy")
+def _copy(tmp_path) -> pathlib.Path:
+    for part in PARTS_OF_COPY:
+        source, target = CHECKOUT / part, tmp_path / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "sample"))
+        else:
+            shutil.copy(source, target)
+    (tmp_path / ".collections" / "ansible_collections" / "nomos").mkdir(parents=True)
+    (tmp_path / ".collections" / "ansible_collections" / "nomos" / "cockroach_migrator").symlink_to(tmp_path, target_is_directory=True)
+    return tmp_path
+
+
+def edit(path: pathlib.Path, old: str, new: str) -> None:
+    """Replace a text that is in the file once."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_changed_default_is_generated_everywhere(copy):
+    edit(copy / "plugins" / "module_utils" / "_migration" / "settings.py", "100000,\n", "200000,\n")
+    stale = generate(copy, "--check")
+    assert stale.returncode == 1
+    for path in ("docs/variables.md", "plugins/doc_fragments/settings.py", "playbooks/vars/migration.yml", "playbooks/files/migration_vars.yml"):
+        assert path in stale.stderr
+    assert generate(copy).returncode == 0
+    assert generate(copy, "--check").returncode == 0
+    assert "default(200000, true)" in (copy / "playbooks" / "vars" / "migration.yml").read_text(encoding="utf-8")
+    for role in ("backup_export", "cockroach_export"):
+        assert read(copy / "roles" / role / "defaults" / "main.yml")[f"{role}_chunk_rows"] == 200000
+        specs = read(copy / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+        assert specs[f"{role}_chunk_rows"]["default"] == 200000
+        assert f"| `{role}_chunk_rows` | int | `200000` |" in (copy / "roles" / role / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_file_of_a_role_that_was_edited_is_found(copy):
+    edit(copy / "roles" / "report" / "defaults" / "main.yml", 'report_target: ""', 'report_target: "db"')
+    stale = generate(copy, "--check")
+    assert stale.returncode == 1 and "roles/report/defaults/main.yml" in stale.stderr
+
+
+def test_roles_pass_settings_to_the_options_that_take_them(monkeypatch):
+    monkeypatch.syspath_prepend(str(CHECKOUT / "tools"))
+    import role_files
+    for setting in SETTINGS:
+        for role in setting.roles:
+            variable = setting.role_variable(role)
+            tasks = " ".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "roles" / role / "tasks").glob("*.yml"))
+            assert variable in tasks, f"the tasks of {role} do not use {variable}"
+            options = {option for name, module, option in role_files.passed(role) if (name, module) == (variable, role)}
+            assert options <= {setting.module_option(role)}, variable
+
+
+def test_playbooks_give_roles_the_variables_that_they_have():
+    known = {name for path in CHECKOUT.glob("roles/*/meta/argument_specs.yml") for name in read(path)["argument_specs"]["main"]["options"]}
+    for name in ("migration.yml", "derived.yml", "comparison.yml"):
+        given = {variable for variable in read(CHECKOUT / "playbooks" / "vars" / name) if not variable.startswith("__")}
+        assert given <= known, given - known
+
+
 def test_sample_can_be_read_and_is_refused_for_its_placeholders():
-    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
     values = read(CHECKOUT / "playbooks" / "files" / "migration_vars.yml")
-    assert settings.unknown_keys(values, [], []) == []
-    assert all("placeholder" in line for line in settings.check_values(values))
+    assert unknown_keys(values, [], []) == []
+    assert all("placeholder" in line for line in check_values(values))
 
 
 def test_the_demos_sample_is_the_fixture(fixtures_dir):

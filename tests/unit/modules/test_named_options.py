@@ -72,7 +72,8 @@ def _known() -> set[str]:
     for folder in ("modules", "doc_fragments"):
         for path in sorted((CHECKOUT / "plugins" / folder).glob("*.py")):
             module = importlib.import_module(f"ansible_collections.nomos.cockroach_migrator.plugins.{folder}.{path.stem}")
-            names |= {path.stem} | documented(module.ModuleDocFragment.DOCUMENTATION if folder == "doc_fragments" else module.DOCUMENTATION)
+            texts = vars(module.ModuleDocFragment) if folder == "doc_fragments" else {"DOCUMENTATION": module.DOCUMENTATION}
+            names |= {path.stem}.union(*(documented(text) for name, text in texts.items() if name.isupper()))
     for path in CHECKOUT.glob("roles/*/meta/argument_specs.yml"):
         names |= set(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
     return names
@@ -80,7 +81,7 @@ def _known() -> set[str]:
 
 def advised(text: str) -> set[str]:
     """Return the options that a sentence names; beside SQL, whose names are others, those that it advises. The keys of an example's mapping are none."""
-    text = re.sub(r"`\{.*?\}`", "", text)
+    text = re.sub(r"\(\{.*?\}\)", "", text)
     names = {name for pattern in (_ADVISED, _SET, *(() if _SQL.search(text) else (_WORD,))) for name in pattern.findall(text)}
     return {name for name in names if not _OF_POSTGRESQL.match(name)} - NO_OPTIONS
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings, settings_check
 
 GOOD = {"migration_source": "backup", "s3_backup_path": "s3://backups/nightly"}
 
@@ -21,75 +21,109 @@ OLDER_TOOL = {
 
 def problem(**values) -> str:
     """Return the only problem of the values."""
-    found = settings.check_values({**GOOD, **values})
+    found = settings_check.check_values({**GOOD, **values})
     assert len(found) == 1, found
     return found[0]
 
 
 @pytest.mark.parametrize(("name", "nearest"), [("postgres_pasword", "postgres_password"), ("s3_backup_pth", "s3_backup_path"), ("POSTGRES_HOST", "postgres_host"), ("database", "databases")])
 def test_mistyped_name(name, nearest):
-    [line] = settings.unknown_keys([name], [], [])
+    [line] = settings_check.unknown_keys([name], [], [])
     assert name in line and f"did you mean {nearest}?" in line
 
 
 def test_unknown_name_without_a_near_one():
-    assert settings.unknown_keys(["zzz"], [], []) == ["the variable zzz is not known"]
+    assert settings_check.unknown_keys(["zzz"], [], []) == ["the variable zzz is not known"]
 
 
 def test_names_for_something_else_pass():
-    assert settings.unknown_keys(["ansible_user", "vault_secret", "rehearsal_port", *settings.BY_NAME], ["nginx_port", "group_names"], ["rehearsal_port"]) == []
+    assert settings_check.unknown_keys(["ansible_user", "vault_secret", "rehearsal_port", *settings.BY_NAME], ["nginx_port", "group_names"], ["rehearsal_port"]) == []
 
 
 def test_inventory_names_are_refused_only_when_very_near():
-    [line] = settings.unknown_keys([], ["postgres_pasword", "http_port"], [])
-    assert "postgres_pasword" in line and settings.IGNORED in line
+    [line] = settings_check.unknown_keys([], ["postgres_pasword", "http_port"], [])
+    assert "postgres_pasword" in line and settings_check.IGNORED in line
 
 
 def test_good_values():
-    assert settings.check_values(GOOD) == []
-    assert settings.check_values({**GOOD, "s3_backup_path": ["file:///full", "s3://bucket/incremental"], "postgres_port": "5432", "databases": {"include": ["a"]}}) == []
+    assert settings_check.check_values(GOOD) == []
+    assert settings_check.check_values({**GOOD, "s3_backup_path": ["file:///full", "s3://bucket/incremental"], "postgres_port": "5432", "databases": {"include": ["a"]}}) == []
 
 
 def test_config_of_the_older_tool():
-    assert settings.unknown_keys(OLDER_TOOL, [], []) == []
-    assert settings.check_values(OLDER_TOOL) == []
-    assert settings.check_values({**OLDER_TOOL, "migration_source": "backup"}) == []
+    assert settings_check.unknown_keys(OLDER_TOOL, [], []) == []
+    assert settings_check.check_values(OLDER_TOOL) == []
+    assert settings_check.check_values({**OLDER_TOOL, "migration_source": "backup"}) == []
+
+
+def test_a_deprecated_name_is_the_setting():
+    assert settings_check.unknown_keys(["chunk_size"], ["chunk_size"], []) == []
+    assert settings_check.deprecations({"chunk_size": 5, "parallelism": 1}) == ["The name chunk_size for the variable chunk_rows is deprecated."]
+    assert settings_check.deprecations({"chunk_rows": 5}) == []
+    assert problem(chunk_size=0).startswith("chunk_size is 0, it has to be a whole number")
+    assert problem(chunk_size=5, chunk_rows=6) == "chunk_rows and chunk_size are names of the same setting: set only chunk_rows"
+    assert problem(chunk_size="many", chunk_rows="").startswith("chunk_size is 'many'")
+
+
+def test_no_name_of_a_setting_is_taken_twice():
+    names = [name for setting in settings.SETTINGS for name in setting.names]
+    assert sorted(names) == sorted(set(names))
+    variables = [setting.role_variable(role) for setting in settings.SETTINGS for role in setting.roles]
+    assert sorted(variables) == sorted(set(variables))
+    options = [(module.partition(".")[0], setting.module_option(module.partition(".")[0])) for setting in settings.SETTINGS for module in setting.modules]
+    assert sorted(options) == sorted(set(options))
+
+
+def test_arguments_of_a_module():
+    arguments = settings.module_arguments("postgres_import")
+    assert arguments["login_port"] == {"type": "int", "no_log": False, "default": 5432}
+    assert arguments["login_password"]["no_log"] and arguments["connect_params"]["no_log"]
+    assert "default" not in arguments["ca_cert"] and arguments["ca_cert"]["aliases"] == ["ssl_rootcert"]
+    assert "default" not in arguments["ssl_mode"] and "verify-full" in arguments["ssl_mode"]["choices"]
+    assert "dump_dir" not in arguments
+
+
+def test_a_description_without_markup():
+    assert settings.plain("With O(database_layout=schemas), V(public) of C(shop).") == "With database_layout: schemas, public of shop."
+    assert settings.plain("O(aws_region)", "`") == "`aws_region`"
+    [line] = settings_check.check_values({"migration_source": "backup"})
+    assert "s3://bucket/prefix" in line and "C(" not in line
 
 
 def test_older_tools_sample_is_refused_by_name():
     placeholders = {"aws_access_key_id": "YOUR_AWS_ACCESS_KEY_ID", "aws_secret_access_key": "YOUR_AWS_SECRET_ACCESS_KEY", "postgres_password": "YOUR_POSTGRES_PASSWORD"}
-    found = " ".join(settings.check_values({**OLDER_TOOL, **placeholders, "s3_backup_path": "s3://mybucket/mybackupfolder"}))
+    found = " ".join(settings_check.check_values({**OLDER_TOOL, **placeholders, "s3_backup_path": "s3://mybucket/mybackupfolder"}))
     for name in [*placeholders, "s3_backup_path"]:
         assert f"{name} still holds the sample's placeholder" in found
 
 
 def test_backup_path_is_needed_unless_a_cluster_is_read():
     for source in ("restore", "backup"):
-        assert settings.check_values({"migration_source": source})[0].startswith("s3_backup_path is not set")
-    assert settings.check_values({"migration_source": "cluster", "certs_dir": "/certs"}) == []
+        assert settings_check.check_values({"migration_source": source})[0].startswith("s3_backup_path is not set")
+    assert settings_check.check_values({"migration_source": "cluster", "certs_dir": "/certs"}) == []
 
 
 def test_locations_that_only_cockroachdb_reads():
-    assert settings.check_values({"s3_backup_path": "gs://bucket/nightly?AUTH=implicit"}) == []
-    line = settings.check_values({"migration_source": "backup", "s3_backup_path": "gs://bucket/nightly?CREDENTIALS=c2VjcmV0"})[0]
+    assert settings_check.check_values({"s3_backup_path": "gs://bucket/nightly?AUTH=implicit"}) == []
+    line = settings_check.check_values({"migration_source": "backup", "s3_backup_path": "gs://bucket/nightly?CREDENTIALS=c2VjcmV0"})[0]
     assert "migration_source: restore" in line and "c2VjcmV0" not in line
 
 
 def test_cluster_is_verified_unless_cockroach_sslmode_says_otherwise():
     """insecure_mode, which the older tool set, is about the temporary node."""
     for insecure in ({}, {"insecure_mode": True}, {"insecure_mode": False}):
-        [line] = settings.check_values({"migration_source": "cluster", **insecure})
+        [line] = settings_check.check_values({"migration_source": "cluster", **insecure})
         assert line.startswith("certs_dir is empty") and "cockroach_sslmode: verify-full" in line and "disable" in line and "clear text" in line
-    assert settings.check_values({"migration_source": "cluster", "cockroach_url": "postgresql://h:26257/?sslmode=verify-full"}) == []
+    assert settings_check.check_values({"migration_source": "cluster", "cockroach_url": "postgresql://h:26257/?sslmode=verify-full"}) == []
     for mode in ("disable", "require"):
-        assert settings.check_values({"migration_source": "cluster", "cockroach_sslmode": mode}) == []
-    assert "cockroach_sslmode" in settings.check_values({"migration_source": "cluster", "cockroach_sslmode": "none"})[0]
+        assert settings_check.check_values({"migration_source": "cluster", "cockroach_sslmode": mode}) == []
+    assert "cockroach_sslmode" in settings_check.check_values({"migration_source": "cluster", "cockroach_sslmode": "none"})[0]
 
 
 def test_options_of_restore():
-    assert "everything" in settings.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["everything"]})[0]
-    assert settings.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["views"]}) == []
-    assert "list of URIs" in settings.check_values({"s3_backup_path": "s3://b/p", "kms_uris": "aws:///key"})[0]
+    assert "everything" in settings_check.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["everything"]})[0]
+    assert settings_check.check_values({"s3_backup_path": "s3://b/p", "restore_skip_missing": ["views"]}) == []
+    assert "list of URIs" in settings_check.check_values({"s3_backup_path": "s3://b/p", "kms_uris": "aws:///key"})[0]
 
 
 @pytest.mark.parametrize("path", ["nightly", "ftp://host/x", "s3:/bucket", "s3://key:secret@bucket/x"])
@@ -104,7 +138,7 @@ def test_url_parameters_are_named_without_their_values():
 
 
 @pytest.mark.parametrize("values", [
-    {"postgres_port": "many"}, {"postgres_port": 70000}, {"chunk_size": 0}, {"do_cleanup": "maybe"}, {"grants": "all"}, {"databases": {"only": ["a"]}},
+    {"postgres_port": "many"}, {"postgres_port": 70000}, {"chunk_rows": 0}, {"do_cleanup": "maybe"}, {"grants": "all"}, {"databases": {"only": ["a"]}},
     {"rename": ["a"]}, {"rename": {"a": ""}}, {"database_layout": "schema"}, {"database_layout": "schemas"}, {"merged_database": "one"}, {"content": "rows"},
     {"temp_dir": "relative"}, {"aws_access_key_id": "AKIA"}, {"postgres_version": "new"},
     {"conversion_policies": ["row_ttl"]}, {"conversion_policies": {"unique_rowid": "sequence"}}, {"conversion_policies": {"rowid": "function"}},
@@ -114,8 +148,8 @@ def test_bad_values(values):
 
 
 def test_selection():
-    assert settings.selection("shop") == (["shop"], [])
-    assert settings.selection(["a", "b"]) == (["a", "b"], [])
-    assert settings.selection({"exclude": "x"}) == ([], ["x"])
+    assert settings_check.selection("shop") == (["shop"], [])
+    assert settings_check.selection(["a", "b"]) == (["a", "b"], [])
+    assert settings_check.selection({"exclude": "x"}) == ([], ["x"])
     with pytest.raises(ConfigurationError):
-        settings.selection([1])
+        settings_check.selection([1])
