@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
-
 DOCUMENTATION = r"""
 module: cockroach_export
 short_description: Export a running CockroachDB into a dump directory
@@ -144,6 +142,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import read_records
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog

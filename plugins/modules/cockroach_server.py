@@ -58,7 +58,7 @@ options:
     type: dict
     default: {}
 requirements:
-  - cryptography
+  - cryptography (for O(certs_dir))
   - psutil
   - psycopg2-binary (or psycopg2)
   - tenacity

@@ -24,15 +24,15 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     cockroach_server,
     processes,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.certificates import (
-    make_certificates,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
     NodeOptions,
     ensure_node,
     failure_reason,
     root_parameters,
     store_path,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.node_certificates import (
+    make_certificates,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.processes import find_node
 
@@ -172,7 +172,7 @@ def test_port_taken_at_the_last_moment(options, directory, monkeypatch):
 def test_secure_node(options, directory, tmp_path, given):
     certs_dir = str(tmp_path / "given") if given else ""
     if given:
-        make_certificates(certs_dir)
+        make_certificates(options.binary, certs_dir, os.environ)
     facts = ensure_node("started", changed(options, insecure=False, certs_dir=certs_dir), False)
     assert facts["host"] == "localhost" and facts["certs_dir"] == (certs_dir or os.path.join(directory, "certs"))
     parameters = root_parameters(facts)
@@ -183,12 +183,16 @@ def test_secure_node(options, directory, tmp_path, given):
     with pytest.raises(CockroachError):
         connect(CockroachParameters(host="localhost", port=facts["port"], sslmode="verify-full", sslrootcert=parameters.sslrootcert))
     assert not ensure_node("started", changed(options, insecure=False, certs_dir=certs_dir), False)["changed"]
+    ensure_node("stopped", options, False)
+    before = pathlib.Path(parameters.sslcert).read_bytes()
+    assert query(ensure_node("started", changed(options, insecure=False, certs_dir=certs_dir), False), "SELECT version()")
+    assert (pathlib.Path(parameters.sslcert).read_bytes() == before) == given  # its own are made anew for each start
     ensure_node("absent", options, False)
     assert not os.path.exists(directory) and os.path.exists(certs_dir) == given
 
 
 def test_certificates_that_cannot_be_used_stop_the_start(options, directory, tmp_path):
-    make_certificates(str(tmp_path / "certs"))
+    make_certificates(options.binary, str(tmp_path / "certs"), os.environ)
     (tmp_path / "certs" / "node.key").chmod(0o644)
     with pytest.raises(ConfigurationError, match="chmod 600"):
         ensure_node("started", changed(options, insecure=False, certs_dir=str(tmp_path / "certs")), False)
@@ -297,6 +301,8 @@ def test_programs_that_cannot_be_run(options, directory, tmp_path):
         ensure_node("started", changed(options, binary=str(program)), False)
     program.chmod(0o755)
     with pytest.raises(ConfigurationError, match="cannot be run on this host: Exec format error"):
+        ensure_node("started", changed(options, binary=str(program)), False)
+    with pytest.raises(ConfigurationError, match="the certificates of the temporary CockroachDB cannot be made: .* does not run: it is built for Linux machine type"):
         ensure_node("started", changed(options, binary=str(program), insecure=False), False)
     assert os.listdir(directory) == ["logs"]
 

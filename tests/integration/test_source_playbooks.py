@@ -20,7 +20,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     ServerOptions,
     temporary_server,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.certificates import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.node_certificates import (
     make_certificates,
 )
 
@@ -112,7 +112,7 @@ def test_a_cluster_without_tls_is_refused_unless_that_is_wanted(work, tmp_path):
     """Also where the older tool's insecure_mode is on: that is about the temporary node."""
     with node("stand-in", tmp_path, BACKUPS, "types") as parameters:
         certs_dir = tmp_path / "certs"
-        make_certificates(str(certs_dir))
+        make_certificates(str(STAND_IN), str(certs_dir), os.environ)
         values = {"migration_source": "cluster", "cockroach_host": "localhost", "cockroach_port": parameters.port, "insecure_mode": True, "postgres_import_enabled": False}
         without = Run("migrate.yml", variables(work, **values))
         assert without.code != 0 and "certs_dir is empty" in without.error and "cockroach_sslmode" in without.error, without.output

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""The certificate files of a secure node: what is made passes the check, what a node would refuse is named."""
+"""The certificate files of a secure node: what cockroach cert makes passes the check, what a node would refuse is named."""
 from __future__ import annotations
 
 import datetime
 import ipaddress
 import os
+import pathlib
 import shutil
 import stat
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -16,12 +18,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.certificates import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.given_certificates import (
     FILES,
     check_certificates,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.node_certificates import (
     make_certificates,
 )
 
+STAND_IN = pathlib.Path(__file__).resolve().parent.parent.parent / "stand_in_cockroach" / "cockroach"
 DAY = datetime.timedelta(days=1)
 NOW = datetime.datetime.now(datetime.timezone.utc)
 
@@ -70,13 +75,67 @@ def refused(directory, *words):
     assert all(word in str(error.value) for word in words) and "\n" not in str(error.value), str(error.value)
 
 
-def test_what_is_made_passes_and_is_private(tmp_path):
+@pytest.fixture(name="binary", params=["stand-in", "real"])
+def _binary(request):
+    """The program: each test runs on both."""
+    if request.param == "stand-in":
+        return str(STAND_IN)
+    if not os.environ.get("COCKROACH_BINARY"):
+        pytest.skip("no real CockroachDB: COCKROACH_BINARY is not set")
+    return os.environ["COCKROACH_BINARY"]
+
+
+def test_what_cockroach_cert_makes_passes_and_is_private(binary, tmp_path):
     directory = tmp_path / "certs"
-    make_certificates(str(directory))
+    umask = os.umask(0)
+    try:
+        make_certificates(binary, str(directory), os.environ)
+        assert check_certificates(str(directory)) == "localhost"
+        (directory / "node.key").chmod(0o644)  # what an earlier start left does not matter
+        (directory / "ca.key").write_text("of a start that was killed")
+        make_certificates(binary, str(directory), os.environ)
+    finally:
+        os.umask(umask)
     assert check_certificates(str(directory)) == "localhost"
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert sorted(path.name for path in directory.iterdir()) == sorted(FILES)  # and no key of the certificate authority
-    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.glob("*.key")} == {0o600}
+
+
+def test_certificates_that_cannot_be_made(binary, tmp_path):
+    """The authority's key is removed in that case, too."""
+    directory = tmp_path / "certs"
+    program = tmp_path / "cockroach"
+    program.write_text(f'#!/bin/sh\nif [ "$2" = create-client ]; then set -- cert create-client; fi\nexec "{binary}" "$@"\n')
+    program.chmod(0o755)
+    with pytest.raises(ConfigurationError, match=r"the certificates of the temporary CockroachDB cannot be made: .*accepts 1 arg\(s\), received 0"):
+        make_certificates(str(program), str(directory), os.environ)
+    assert sorted(path.name for path in directory.iterdir()) == ["ca.crt", "node.crt", "node.key"]
+
+
+@pytest.mark.parametrize("arguments, reason", [
+    (("create-ca",), "failed to generate CA cert and key: the path to the CA key is required"),
+    (("create-ca", "--ca-key=ca.key"), "failed to generate CA cert and key: CA key ca.key exists, but key reuse is disabled"),
+    (("create-ca", "--ca-key=other.key"), "failed to generate CA cert and key: could not write CA certificate file ca.crt: open ca.crt: file exists"),
+    (("create-ca", "--ca-key=ca.key", "--no-such-flag"), "unknown flag: --no-such-flag"),
+    (("create-node", "--ca-key=ca.key"), "create-node requires at least one host name or address, none was specified"),
+    (("create-node", "localhost", "--ca-key=ca.key"), "error writing node server certificate to node.crt: open node.crt: file exists"),
+    (("create-node", "localhost", "--ca-key=node.key", "--overwrite"), "tls: private key does not match public key"),
+    (("create-client", "other", "--ca-key=nothing.key"), "open nothing.key: no such file or directory"),
+    (("create-client", "other", "--ca-key=ca.key", "--lifetime=1000000h"), "CA lifetime is"),
+    (("create-client", "other", "more", "--ca-key=ca.key"), "accepts 1 arg(s), received 2"),
+])
+def test_the_stand_in_refuses_what_cockroach_refuses(binary, made, arguments, reason):
+    result = subprocess.run([binary, "cert", *arguments, "--certs-dir=."], cwd=made, check=False, capture_output=True, text=True)
+    assert result.returncode and reason in result.stderr and f'Failed running "cert {arguments[0]}"' in result.stderr, result.stderr
+
+
+@pytest.fixture(name="made")
+def _made(binary, tmp_path):
+    """A directory with an authority, its key and a node's files."""
+    for command in (("create-ca",), ("create-node", "localhost")):
+        subprocess.run([binary, "cert", *command, "--certs-dir=.", "--ca-key=ca.key"], cwd=tmp_path, check=True)
+    return tmp_path
 
 
 def test_given_files(directory):

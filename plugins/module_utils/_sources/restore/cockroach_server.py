@@ -32,10 +32,11 @@ except ImportError:  # named by libraries.missing()
 from ..._errors import CockroachError, ConfigurationError
 from ..cluster.sql_connection import CockroachParameters, cockroach_message, connect, server_version
 from ..cluster.temporary_settings import NODE_SETTINGS
-from .certificates import check_certificates, make_certificates
+from .given_certificates import check_certificates
+from .node_certificates import make_certificates
 from .processes import STOP_SECONDS, NodeProcess, find_node, stop_node
 
-NEEDS = ("cryptography", "psutil", "psycopg2", "tenacity")
+NEEDS = ("psutil", "psycopg2", "tenacity")
 _OWN_FILES = frozenset(("certs", "cockroach.pid", "data", "listening.url", "logs"))
 _OUTPUT = "output.log"
 """What the process prints; CockroachDB's own log files are beside it."""
@@ -269,13 +270,13 @@ def _start(options: NodeOptions, command: list[str], parameters: CockroachParame
     store = store_path(options.directory)
     with contextlib.ExitStack() as undo:
         new = [] if os.path.isdir(store) and os.listdir(store) else [store]
-        own_certificates = [] if options.insecure or options.certs_dir else [_certs_dir(options)]
-        for path in (options.directory, _log_dir(options.directory), store, *own_certificates):
+        for path in (options.directory, _log_dir(options.directory), store):
             os.makedirs(path, mode=0o700, exist_ok=True)
-            if path in (*new, *own_certificates):
+            if path in new:
                 undo.callback(shutil.rmtree, path)
-        for path in own_certificates:
-            make_certificates(path)
+        if not options.insecure and not options.certs_dir:
+            undo.callback(shutil.rmtree, _certs_dir(options), ignore_errors=True)
+            make_certificates(options.binary, _certs_dir(options), _environment(options))
         with contextlib.suppress(FileNotFoundError):
             os.unlink(_pid_file(options.directory))
         process = _spawn(options, command)
@@ -292,10 +293,12 @@ def _end(process: subprocess.Popen) -> None:
     process.wait()
 
 
+def _environment(options: NodeOptions) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    return {**kept, **options.environment, **_ENVIRONMENT}
+
+
 def _spawn(options: NodeOptions, command: list[str]) -> subprocess.Popen:
-    environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-    environment.update(options.environment)
-    environment.update(_ENVIRONMENT)
     descriptor = os.open(_output_path(options.directory), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "wb") as output:
         try:
@@ -305,7 +308,7 @@ def _spawn(options: NodeOptions, command: list[str]) -> subprocess.Popen:
                 stdout=output,
                 stderr=output,
                 cwd=options.directory,
-                env=environment,
+                env=_environment(options),
                 start_new_session=True,
             )
         except OSError as error:

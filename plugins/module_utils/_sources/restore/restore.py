@@ -26,10 +26,10 @@ from ..._formats import timestamps
 from ..._migration.result_file import read_result, write_result
 from ..._model.catalog import to_json
 from ..._model.object_numbers import object_numbers
+from ..backup.backup_request import StorageOptions
 from ..backup.layers import LATEST
 from ..backup.reader import Backup, BackupRequest, open_backup
 from ..backup.source_catalog import source_catalog
-from ..backup.storage import StorageOptions
 from ..cluster.releases import release_of
 from ..cluster.sql_connection import CockroachParameters, connect, server_version
 from ..descriptors.catalog_of_descriptors import build_catalog
@@ -64,12 +64,11 @@ from .storage_uri import (
     external_io_dir,
     is_own,
     public_uri,
-    secret_forms,
-    secrets_of,
     storage_uri,
     takes_path_style,
     with_keys,
 )
+from .uri_secrets import secret_forms, secrets_of
 
 _DATABASE = "system"
 """The only database that stays while RESTORE replaces a whole cluster."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The five certificate files of a secure node: checked before a start, or made for a node of our own.
+"""The five certificate files that a user gives for a secure node, checked before a start.
 
 ``ca.crt``, ``node.crt``, ``node.key``, ``client.root.crt`` and ``client.root.key``, named as CockroachDB names them.
 """
@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import datetime
-import ipaddress
 import os
 import stat
 from collections.abc import Sequence
@@ -18,21 +17,18 @@ from typing import Any
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.x509.oid import NameOID
 except ImportError:  # named by libraries.missing()
     x509 = None
 
 from ..._errors import ConfigurationError
+from ..._system import libraries
 
 FILES = ("ca.crt", "node.crt", "node.key", "client.root.crt", "client.root.key")
 _PAIRS = (("node", "node", "create-node localhost 127.0.0.1"), ("client.root", "root", "create-client root"))
 """Name of the files, user, and the command of CockroachDB that makes them."""
 _HOSTS = ("localhost", "127.0.0.1")
-_AUTHORITY = "Cockroach CA"
-_LIFETIME = datetime.timedelta(days=365)
-_CLOCK_SKEW = datetime.timedelta(hours=1)
 
 
 def check_certificates(certs_dir: str) -> str:
@@ -41,6 +37,7 @@ def check_certificates(certs_dir: str) -> str:
 
     Raises ConfigurationError that names the file and what to do.
     """
+    libraries.require(("cryptography",))
     for name in FILES:
         _check_file(os.path.join(certs_dir, name))
     authorities = _certificates(certs_dir, "ca.crt")
@@ -64,51 +61,6 @@ def check_certificates(certs_dir: str) -> str:
         if user not in (*_common_names(chain[0]), *_alternative_names(chain[0])):
             raise ConfigurationError(f"{path} is not made for the user {user}: make it with cockroach cert {command}")
     return _host(certs_dir)
-
-
-def make_certificates(certs_dir: str) -> None:
-    """Make the five files in a new or own directory (mode 0700) for a node on ``localhost``, valid for a year.
-
-    The certificate authority's key is never written.
-    """
-    os.makedirs(certs_dir, mode=0o700, exist_ok=True)
-    os.chmod(certs_dir, 0o700)
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _issue(
-        _AUTHORITY,
-        authority_key,
-        authority_key,
-        (
-            (x509.BasicConstraints(ca=True, path_length=1), True),
-            (_key_usage(signs_certificates=True), True),
-        ),
-    )
-    _write(certs_dir, "ca.crt", _pem(authority))
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    both_ends = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-    client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-    for (pair, user, _command), extensions in zip(_PAIRS, (((both_ends, False), (names, False)), ((client, False),))):
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _issue(
-            user,
-            key,
-            authority_key,
-            (
-                (x509.BasicConstraints(ca=False, path_length=None), True),
-                (_key_usage(signs_certificates=False), True),
-                *extensions,
-            ),
-        )
-        _write(
-            certs_dir,
-            f"{pair}.key",
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ),
-        )
-        _write(certs_dir, f"{pair}.crt", _pem(certificate))
 
 
 def _check_file(path: str) -> None:
@@ -208,55 +160,3 @@ def _common_names(certificate: Any) -> list[str]:
 
 def _public_key(holder: Any) -> bytes:
     return holder.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _issue(subject: str, key: Any, issuer_key: Any, extensions: Sequence[tuple[Any, bool]]) -> Any:
-    """Return a certificate; ``extensions`` are pairs of an extension and whether it is critical."""
-    now = datetime.datetime.now(datetime.timezone.utc)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(subject))
-        .issuer_name(_name(_AUTHORITY))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + _LIFETIME)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-    )
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-def _name(common_name: str) -> Any:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Cockroach"),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        ]
-    )
-
-
-def _key_usage(signs_certificates: bool) -> Any:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_encipherment=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=False,
-        content_commitment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _pem(certificate: Any) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _write(certs_dir: str, name: str, content: bytes) -> None:
-    descriptor = os.open(os.path.join(certs_dir, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
