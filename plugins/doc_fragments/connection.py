@@ -11,5 +11,6 @@ options: {}
 requirements:
   - psycopg2-binary (or psycopg2)
   - sqlglot
+  - tenacity
   - zstandard
 """

@@ -38,7 +38,7 @@ PACKAGES = {
 READ_S3 = ("boto3", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "xxhash", "zstandard")
 WRITE_DUMP = ("sqlglot", "zstandard")
-LOAD = ("psycopg2", "sqlglot", "zstandard")
+LOAD = ("psycopg2", "sqlglot", "tenacity", "zstandard")
 
 
 def missing(names: Iterable[str]) -> list[str]:
