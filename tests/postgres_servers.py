@@ -24,7 +24,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     find_bin_dir,
     temporary_server,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.download import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.cache_directory import (
     put_in_place,
     work_directory,
 )
