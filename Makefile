@@ -98,7 +98,7 @@ lint-docs: $(VENV)/.test-installed $(COLLECTION)
 	antsibull-changelog lint
 
 lint-generated: $(VENV)/.demo-installed $(COLLECTION)
-	$(BIN)/python tools/generate_docs.py --check
+	$(BIN)/python tools/generate.py --check
 
 # Links to files and headings, without the network.
 lint-links: | $(NODE)/.installed
@@ -141,7 +141,7 @@ docs: generated docsite
 
 # The tables, samples and pages that are made from the code.
 generated: $(VENV)/.demo-installed $(COLLECTION)
-	$(BIN)/python tools/generate_docs.py
+	$(BIN)/python tools/generate.py
 
 # The pages and the reference of modules, roles and filters as one site.
 docsite: $(VENV)/.test-installed $(COLLECTION)

@@ -80,6 +80,7 @@ options:
     required: true
 requirements:
   - boto3 (for locations in S3)
+  - cattrs
   - cramjam
   - cryptography
   - google-crc32c
@@ -158,7 +159,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.backup_request import (
+    StorageOptions,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
@@ -191,6 +194,7 @@ def main() -> None:
     log = _ansible_module.migration_log(module, "restore")
     needs = {
         *libraries_for(request.locations + request.incremental_location),
+        "cattrs",
         "psycopg2",
         "sqlglot",
         "tenacity",

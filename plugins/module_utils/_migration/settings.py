@@ -3,9 +3,9 @@
 # Private to this collection: it may change in any release.
 """The settings of a migration: the one place where their names, types, defaults, choices and texts are written.
 
-From here come the modules' arguments (``module_arguments``) and, by ``make docs``, plugins/doc_fragments/settings.py,
-playbooks/vars/migration.yml, the defaults, argument specs and READMEs of the roles, the sample of create_config and
-docs/variables.md.
+From here come the modules' arguments (``module_arguments``) and, by ``make generated``, their documentation
+(plugins/doc_fragments/settings.py), playbooks/vars/migration.yml, the roles' defaults, argument specs and READMEs, the
+sample of create_config and docs/variables.md.
 """
 
 from __future__ import annotations

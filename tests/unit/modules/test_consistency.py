@@ -18,7 +18,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
 )
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
-GENERATOR = pathlib.Path("tools", "generate_docs.py")
+GENERATOR = pathlib.Path("tools", "generate.py")
 PARTS_OF_COPY = ("docs", "meta", "playbooks", "plugins", "roles", "tools", "tests/corpus.py", "tests/fixtures/corpus", "README.md", "galaxy.yml")
 """What the generator reads and writes."""
 

@@ -10,7 +10,7 @@ import uuid
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Optional
 
@@ -23,27 +23,16 @@ from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from . import mvcc
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
+from .backup_request import BackupRequest
 from .descriptors import live_descriptors
 from .key_ranges import index_prefix_length, prefix_end, unsigned_end, without_prefix
 from .layers import Layer, choose_chain, find_layers
-from .storage import Storage, StorageOptions
+from .storage import Storage
 from .stored_file import open_file
 
 CACHE_BYTES = 48 << 20
 """Of stored files kept open by one process."""
 HASH_WINDOW = 4 << 20
-
-
-@dataclass(frozen=True)
-class BackupRequest:
-    """Which backup to read. ``as_of`` is a time (see ``timestamps.parse``), empty for the newest that there is."""
-
-    locations: tuple[str, ...]
-    subdirectory: str = "LATEST"
-    as_of: str = ""
-    storage: StorageOptions = field(default_factory=StorageOptions)
-    passphrase: str = field(default="", repr=False)
-    verify_checksums: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._errors import ConfigurationError, CorruptBackupError, MigrationError, UnsupportedError
 from ..._system.migration_log import MigrationLog
 from ..location import S3, parse_location, scheme_of, without_secrets
+from .backup_request import StorageOptions
 from .storage_retries import is_broken_off, repeated
 
 try:
@@ -42,20 +42,6 @@ _ADVICE = {
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "KMS.DisabledException": "the KMS key that encrypts the bucket is disabled",
 }
-
-
-@dataclass(frozen=True)
-class StorageOptions:
-    """How to reach S3. Empty fields leave the choice to boto3: environment, profile, instance role. Calls that are
-    repeated are lines of ``log_file``."""
-
-    access_key_id: str = ""
-    secret_access_key: str = field(default="", repr=False)
-    session_token: str = field(default="", repr=False)
-    region: str = ""
-    profile: str = ""
-    endpoint_url: str = ""
-    log_file: str = ""
 
 
 class Storage:

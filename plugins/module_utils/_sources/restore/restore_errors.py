@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..cluster.sql_connection import CLOSED_INTERNALS
-from .storage_uri import mask
+from .uri_secrets import mask
 
 _LONGEST = 1000
 

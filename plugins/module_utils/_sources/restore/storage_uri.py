@@ -18,10 +18,9 @@ except ImportError:  # named by libraries.missing()
     boto3 = None
 
 from ..._errors import ConfigurationError
-from ..backup.storage import StorageOptions
+from ..backup.backup_request import StorageOptions
 from ..location import FILE, S3, Location, has_parameters, parse_location, require_whole, scheme_of, without_secrets
 
-MASK = "********"
 PASSED_SCHEMES = frozenset(
     ("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external", "s3")
 )
@@ -33,27 +32,6 @@ LOCAL_NODE = "1"
 """The only node of ``start-single-node``; every release knows nodelocal://1."""
 _PATH_STYLE_SINCE = {(24, 1): 10, (24, 2): 8, (24, 3): 3}
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-_NOT_SECRET = frozenset(
-    (
-        "AUTH",
-        "AWS_REGION",
-        "REGION",
-        "AWS_ENDPOINT",
-        "AWS_USE_PATH_STYLE",
-        "AWS_SKIP_CHECKSUM",
-        "AWS_SKIP_TLS_VERIFY",
-        "COCKROACH_LOCALITY",
-        "ASSUME_ROLE",
-        "AWS_SERVER_ENC_MODE",
-        "S3_STORAGE_CLASS",
-        "GOOGLE_BILLING_PROJECT",
-        "AZURE_ACCOUNT_NAME",
-        "AZURE_ENVIRONMENT",
-        "BUCKET_SKIP_TLS",
-    )
-)
-_SHORTEST_SECRET = 4
-"""A shorter value would mask letters of ordinary words."""
 
 
 @dataclass(frozen=True)
@@ -160,49 +138,6 @@ def joined(uri: str, path: str) -> str:
 def public_uri(uri: str) -> str:
     """Return a URI without its user part and parameters, to tell backups apart and to name them."""
     return without_secrets(uri)
-
-
-def secrets_of(uris: Iterable[str]) -> set[str]:
-    """Return every value in the URIs' parameters that may be secret, plain and percent-encoded once and twice."""
-    values = set()
-    for uri in uris:
-        parts = urllib.parse.urlsplit(uri)
-        # unquote, not parse_qsl: a plus sign that somebody forgot to encode belongs to the secret.
-        pairs = [item.partition("=")[::2] for item in uri.partition("?")[2].split("&")]
-        values |= {value for name, value in pairs if urllib.parse.unquote(name) not in _NOT_SECRET}
-        values |= {parts.password or "", urllib.parse.unquote(parts.netloc).partition("@")[0].partition(":")[2]}
-    return set().union(
-        *(
-            secret_forms(form)
-            for value in values
-            for form in (value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value))
-        )
-    )
-
-
-def secret_forms(value: str) -> set[str]:
-    """Return the forms in which a secret may turn up in a text: as it is, and percent-encoded in the ways that programs
-    differ in."""
-    forms = {value}
-    for _turn in range(2):
-        forms |= {
-            encoded
-            for form in forms
-            for encoded in (
-                urllib.parse.quote(form, safe=""),
-                urllib.parse.quote(form),
-                urllib.parse.quote_plus(form),
-                form.replace("'", "''"),
-            )
-        }
-    return {form for form in forms if len(form) >= _SHORTEST_SECRET}
-
-
-def mask(text: str, secrets: Iterable[str]) -> str:
-    """Return a text in which no secret is left, the longest forms first."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
 
 
 def _normal(place: Location) -> str:

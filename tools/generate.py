@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Writes what is generated: the tables of docs/, and what is made of the settings (settings_files.py, role_files.py).
 
-usage: generate_docs.py [--check]
+usage: generate.py [--check]
 
 With --check nothing is written, and the exit code is 1 when something is out of date.
 """
@@ -108,7 +108,9 @@ def main() -> None:
             if not path.exists() or path.read_text(encoding="utf-8") != text
         }
         if stale and "--check" in sys.argv[1:]:
-            sys.exit(f"out of date, run `make docs`: {', '.join(str(path.relative_to(CHECKOUT)) for path in stale)}")
+            sys.exit(
+                f"out of date, run `make generated`: {', '.join(str(path.relative_to(CHECKOUT)) for path in stale)}"
+            )
         for path, text in stale.items():
             path.write_text(text, encoding="utf-8")
 
