@@ -9,6 +9,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 requirements:
+  - cattrs
   - psycopg2-binary (or psycopg2)
   - sqlglot
   - zstandard

@@ -19,6 +19,9 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.source
   - nomos.cockroach_migrator.chosen
   - nomos.cockroach_migrator.log
+requirements:
+  - cattrs
+  - sqlglot
 seealso:
   - module: nomos.cockroach_migrator.backup_export
 """

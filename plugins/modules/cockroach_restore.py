@@ -80,6 +80,7 @@ options:
     required: true
 requirements:
   - boto3 (for locations in S3)
+  - cattrs
   - cramjam
   - cryptography
   - google-crc32c
@@ -193,6 +194,7 @@ def main() -> None:
     log = _ansible_module.migration_log(module, "restore")
     needs = {
         *libraries_for(request.locations + request.incremental_location),
+        "cattrs",
         "psycopg2",
         "sqlglot",
         "tenacity",

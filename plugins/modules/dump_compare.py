@@ -19,6 +19,10 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
+requirements:
+  - cattrs
+  - sqlglot
+  - zstandard
 options:
   first:
     description: The directory of a dump.

@@ -22,6 +22,10 @@ attributes:
     support: none
   idempotent:
     support: full
+requirements:
+  - cattrs
+  - sqlglot
+  - zstandard
 options:
   dump_dir:
     description: The directory of the dump.

@@ -25,6 +25,7 @@ options:
     type: path
     required: true
 requirements:
+  - cattrs
   - zstandard
   - sqlglot
 """

@@ -23,6 +23,10 @@ attributes:
     details: The difference is that of the report for people; C(report.json) says the same.
   idempotent:
     support: full
+requirements:
+  - cattrs
+  - sqlglot
+  - zstandard
 options:
   dump_dir:
     description: The directory of the dump. Its manifest and catalogs are enough.

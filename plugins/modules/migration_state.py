@@ -15,6 +15,10 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
+requirements:
+  - cattrs
+  - sqlglot
+  - zstandard
 options:
   dump_dir:
     description: The directory of the dump.

@@ -27,6 +27,9 @@ attributes:
     support: full
   idempotent:
     support: full
+requirements:
+  - cattrs
+  - sqlglot
 options:
   src:
     description: A file on the host that holds the text, in UTF-8. One of O(src) and O(text) is required.
@@ -119,12 +122,12 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
     write_files,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
 
-NEEDS = ("sqlglot",)
+NEEDS = ("cattrs", "sqlglot")
 
 
 def convert(given: dict, check_mode: bool, diff: bool = False) -> dict:

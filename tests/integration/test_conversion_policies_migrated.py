@@ -7,20 +7,15 @@ import json
 
 import pytest
 from cockroach_nodes import KINDS, node
+from exporting import export_backup, export_cluster
 from playbook_runs import CHECKOUT, Run, variables
 from test_choosing import query
 from test_source_playbooks import restore_variables, target_variables
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import open_chunk
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
@@ -47,7 +42,7 @@ EVERYTHING = {"unique_rowid": "function", "object_identifiers": "text", "unique_
 def export(backup, dump_dir, arrangement=None, **choices):
     """Export one of the fixtures."""
     request = BackupRequest(locations=(f"file://{CHECKOUT}/tests/fixtures/backups/{backup}",))
-    return export_backup(request, str(dump_dir), Selection(), 2000, 2, arrangement=arrangement or Arrangement(), conversion=conversion_policies(choices))
+    return export_backup(request, dump_dir, arrangement=arrangement or Arrangement(), conversion=conversion_policies(choices))
 
 
 def load_and_verify(parameters, dump_dir):
@@ -68,9 +63,9 @@ def _restored(request, tmp_path, fixtures_dir):
 
 
 def over_sql(dump_dir, restoration, **parts):
-    """The request of an export of the restored backup."""
-    return ExportRequest(
-        str(dump_dir), chunk_rows=20, parallelism=2, kind="restore", source_id="tricky", grants_restored=restoration["coverage"] == "cluster",
+    """The arguments of an export of the restored backup."""
+    return dict(
+        dump_dir=dump_dir, chunk_rows=20, parallelism=2, kind="restore", source_id="tricky", grants_restored=restoration["coverage"] == "cluster",
         conversion=conversion_policies({"object_identifiers": "text"}), **parts,
     )
 
@@ -83,7 +78,7 @@ def test_both_sources_give_object_identifiers_the_same_names(restored, arrangeme
     export("tricky", tmp_path / "backup", arrangement, object_identifiers="text")
     numbers = read_records(json.loads(json.dumps(restoration["object_numbers"])))
     wanted = over_sql(tmp_path / "restore", restoration, object_numbers=numbers, arrangement=arrangement)
-    assert export_cluster(parameters, wanted)["changed"] and not export_cluster(parameters, wanted)["changed"]
+    assert export_cluster(parameters, **wanted).changed and not export_cluster(parameters, **wanted).changed
     result = compare_dumps(str(tmp_path / "backup"), str(tmp_path / "restore"))
     assert result["differences"] == [] and result["rows"] > 8000
     load_and_verify(empty_postgres, tmp_path / "restore")
@@ -110,7 +105,7 @@ def test_both_sources_give_object_identifiers_the_same_names(restored, arrangeme
 
 def test_numbers_of_a_backup_that_cannot_be_read_stay_numbers(restored, tmp_path):
     parameters, restoration = restored
-    export_cluster(parameters, over_sql(tmp_path / "restore", restoration))
+    export_cluster(parameters, **over_sql(tmp_path / "restore", restoration))
     manifest = read_manifest(str(tmp_path / "restore"))
     assert "object_numbers_not_known" in {finding.code for finding in manifest.findings}
     [table] = [table for table in manifest.databases[0].tables if table.name == "v_regclass"]
@@ -119,8 +114,8 @@ def test_numbers_of_a_backup_that_cannot_be_read_stay_numbers(restored, tmp_path
 
 
 def test_the_dump_keeps_the_choices_and_others_make_another_dump(postgres, tmp_path):
-    assert export("shop", tmp_path / "dump", **EVERYTHING)["changed"]
-    assert not export("shop", tmp_path / "dump", **EVERYTHING)["changed"]
+    assert export("shop", tmp_path / "dump", **EVERYTHING).changed
+    assert not export("shop", tmp_path / "dump", **EVERYTHING).changed
     for others in ({}, {"unique_rowid": "function"}):
         with pytest.raises(ConfigurationError, match="another backup or selection"):
             export("shop", tmp_path / "dump", **others)
@@ -139,7 +134,7 @@ def test_dumps_without_choices_are_those_that_they_were(tmp_path):
     assert plain.dump_id == defaults.dump_id != other.dump_id
     text = (tmp_path / "plain" / "manifest.json").read_text(encoding="utf-8")
     assert "conversion_policies" not in text
-    assert not export("shop", tmp_path / "plain", unique_rowid="identity")["changed"]
+    assert not export("shop", tmp_path / "plain", unique_rowid="identity").changed
 
 
 @pytest.mark.parametrize("kind", KINDS)

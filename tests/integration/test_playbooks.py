@@ -14,7 +14,6 @@ import yaml
 from playbook_runs import CHECKOUT, SAMPLE, Run, databases, tree, variables
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.result_file import (
-    read_result,
     without_times,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
@@ -23,6 +22,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     find_bin_dir,
     temporary_server,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.json_file import read_json
 
 SECRETS = {
     "aws_access_key_id": "AKIATESTKEY", "aws_secret_access_key": "aws-secret-5f1c", "aws_session_token": "aws-token-77aa", "encryption_passphrase": "phrase-91c4",
@@ -65,7 +65,7 @@ def results_in(work: pathlib.Path) -> dict:
             return {key: found(item) for key, item in value.items() if key not in ("created", "statements", "chunks_loaded")}
         return [found(item) for item in value] if isinstance(value, list) else value
 
-    return {path: found(without_times(read_result(path))) for path in tree(work) if "/state/" in path}
+    return {path: found(without_times(read_json(path))) for path in tree(work) if "/state/" in path}
 
 
 @pytest.mark.slow

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, from_json
+from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType
 from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
+from .._model.json_form import from_json
 from .._model.names import clip, dollar_quote, quote
 from . import expressions
 from .context import Context

@@ -12,8 +12,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from .catalog import to_json
 from .findings import Finding
+from .json_form import to_json
 
 
 @dataclass(frozen=True)

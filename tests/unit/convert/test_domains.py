@@ -18,12 +18,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     Check,
     Database,
     SqlType,
-    from_json,
-    to_json,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json, to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_names import object_names
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import object_numbers
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.table_source import table_sources

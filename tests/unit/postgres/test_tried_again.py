@@ -21,8 +21,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     Role,
     SqlType,
     View,
-    to_json,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
     ImportOptions,
     import_dump,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Optional
 
 from ..._dump.manifest import DatabaseEntry, Manifest, TableEntry
-from ..._model.catalog import to_json
 from ..._model.findings import Finding
+from ..._model.json_form import to_json
 from ..._model.names import clip
 from ..._model.results import DatabaseVerification, ImportResult, TableImport, VerifyResult
 from ..result_file import PhaseRecord

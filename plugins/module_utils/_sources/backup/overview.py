@@ -9,8 +9,8 @@ import dataclasses
 
 from ..._arrange.arrangement import Arrangement, arrange
 from ..._arrange.selection import Selection, select
-from ..._model.catalog import to_json
 from ..._model.expected_database import expected_of
+from ..._model.json_form import to_json
 from ..._model.unreadable import unreadable_finding
 from ..descriptors.catalog_of_descriptors import build_catalog
 from .reader import BackupRequest, open_backup

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Optional
 
 from ..._convert.computed import columns_read
@@ -16,18 +15,11 @@ from ..._model.stored_columns import computed_columns, loaded_columns
 from ..._model.table_source import ObjectNames
 from ..._values.problem_rows import ProblemRows
 from ..._values.value_policies import STOP_ALL, ValuePolicies
+from ..source import Lines, OutputColumn
 from .general_rows import ColumnForms, GeneralRows, TextReader, column_forms, key_text_reader
 from .row_code import RowLayout, compile_rows
 
 Batch = tuple[list[bytes], list[bytes]]
-Lines = tuple[list[str], Optional[list[str]]]
-
-
-@dataclass(frozen=True)
-class OutputColumn:
-    name: str
-    escaped: bool
-    """False: the text can never hold backslash, tab, newline or carriage return."""
 
 
 class RowDecoder:
