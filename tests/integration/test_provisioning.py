@@ -502,6 +502,7 @@ def test_postgresql_programs_that_do_not_run(work):
     assert left_in(work / "cache") == []
 
 
+@pytest.mark.needs_postgres
 def test_providers_that_contradict(work):
     cache = str(work / "cache")
     for wanted, reason in (
@@ -519,6 +520,7 @@ def test_providers_that_contradict(work):
 
 
 @pytest.mark.parametrize("major", VERSIONS)
+@pytest.mark.needs_postgres
 def test_what_the_programs_at_hand_lack(major):
     """ICU as pg_config says that they were built; it is the default since PostgreSQL 16."""
     programs = bin_dir(major)
