@@ -211,6 +211,7 @@ def test_tables_that_do_not_fit_are_refused_before_anything_is_loaded(postgres, 
     assert query(postgres, name, "SELECT to_regclass('cockroach_migrator.ledger')") == [(None,)]
 
 
+@pytest.mark.slow
 def test_the_playbook_with_every_choice(work, empty_postgres):
     """The clean-up keeps rows that no target has proved."""
     choices = {

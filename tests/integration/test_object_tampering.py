@@ -224,6 +224,8 @@ def test_tables_that_somebody_uses_are_not_locked(migrated, look):
         assert look("SET LOCAL lock_timeout = '2s'") == []
 
 
+@pytest.mark.slow
+@pytest.mark.needs_postgres
 def test_the_playbook_fails_and_names_them(work):
     """A run for each group of changes, each on a database that was imported anew; the report has a line for each of them."""
     with server() as target:

@@ -193,6 +193,7 @@ def test_the_rehearsal_is_like_the_target(postgres, login, dump):
         assert any('GRANT "app" TO "mover"' in item.message + item.advice for item in import_dump(dump, rehearsal, ImportOptions()).findings)
 
 
+@pytest.mark.slow
 def test_the_playbook_looks_first(empty_postgres, work):
     """All problems of all targets in one message before the backup is read; afterwards a rehearsal under the role's rights, of the target's version."""
     run(empty_postgres, f"CREATE ROLE mover LOGIN CREATEDB PASSWORD '{PASSWORD}'", "CREATE DATABASE shop TEMPLATE template0")

@@ -64,6 +64,7 @@ def restored(request, backup, fixtures_dir, tmp_path_factory):
     return directory, restoration, again, exported, unchanged
 
 
+@pytest.mark.slow
 def test_both_ways_give_the_same_dump(backup, restored):
     directory, restoration, _again, exported, _unchanged = restored
     result = compare_dumps(str(directory / "backup"), str(directory / "restore"))

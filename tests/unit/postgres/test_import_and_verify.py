@@ -224,9 +224,9 @@ def _module_import(postgres17, prepared):
     """A fresh copy of one imported database."""
     dump, source = prepared
     quoted = '"' + source.replace('"', '""') + '"'
-    query(postgres17, "", f"DROP DATABASE IF EXISTS {quoted}")
     query(postgres17, "", f"CREATE DATABASE {quoted} TEMPLATE prepared")
-    return dump, source
+    yield dump, source
+    query(postgres17, "", f"DROP DATABASE {quoted} WITH (FORCE)")  # `prepared` is imported under its name
 
 
 @pytest.fixture(name="prepared", scope="module")
