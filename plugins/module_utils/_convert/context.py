@@ -88,7 +88,7 @@ class Context:
                 if len(name.encode("utf-8")) > MAX_BYTES
                 else "changed, for PostgreSQL's tables have a column of this name"
             )
-            self.find(FindingCode.NAME_CUT, where, f"The name is {reason}: {clip(name)}.", "Use the new name.")
+            self.find(FindingCode.NAME_CUT, where, f"The name is {reason}: {clip(name)}.")
 
     def schema(self, item: Union[Relation, UserType]) -> str:
         """Return the bare name of the schema of an object."""
@@ -158,8 +158,8 @@ class Context:
             self.find(
                 FindingCode.COLLATION_LEFT_OFF,
                 where,
-                f"The collation {locale} is left off: the server was built without ICU.",
-                "Sorting follows the database's collation. Use a server with ICU to keep it.",
+                f"The collation {locale} is omitted, because the server was built without ICU: the database's "
+                "collation sorts the column.",
             )
             return ""
         if locale not in self._collations:

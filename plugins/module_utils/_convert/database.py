@@ -157,5 +157,5 @@ def _report_the_rest(context: Context) -> None:
         context.find(
             FindingCode.REGIONS,
             FullName("database", database.name),
-            f"The database's regions ({', '.join(database.regions)}) have no counterpart.",
+            f"The database's regions ({', '.join(database.regions)}) have no counterpart and are omitted.",
         )

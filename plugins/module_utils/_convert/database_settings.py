@@ -57,7 +57,7 @@ def create_settings(context: Context) -> None:
         context.find(
             FindingCode.DATABASE_SETTINGS,
             FullName("database", context.database.name),
-            f"Session defaults of the database are not carried over: {', '.join(lost)}.",
+            f"Session defaults of the database are omitted: {', '.join(lost)}.",
             "Set those that have a counterpart with ALTER DATABASE … SET.",
         )
 

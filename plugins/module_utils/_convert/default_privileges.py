@@ -89,6 +89,5 @@ def _report(told: list[Grant], item: DefaultPrivileges, where: FullName, reason:
         context.find(
             FindingCode.DEFAULT_PRIVILEGES,
             where,
-            f"Default privileges on {item.kind.lower()} are left out ({granted}): {reason}.",
-            "Run ALTER DEFAULT PRIVILEGES in PostgreSQL for the roles that create objects.",
+            f"Default privileges on {item.kind.lower()} are omitted ({granted}): {reason}.",
         )

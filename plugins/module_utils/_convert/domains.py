@@ -44,7 +44,7 @@ def _default(item: UserType, context: Context, where: FullName) -> str:
         context.find(
             FindingCode.DEFAULT_LEFT_OUT,
             where,
-            f"The default {item.default} is left out. {error}",
+            f"The default {item.default} is omitted. {error}",
             "Set a default by hand with ALTER DOMAIN.",
         )
         return ""
@@ -63,17 +63,14 @@ def _create_check(check: Check, item: UserType, base: SqlType, context: Context)
         context.find(
             FindingCode.CHECK_LEFT_OUT,
             where,
-            f"The domain's check is left out. {error}",
+            f"The domain's check constraint is omitted. {error}",
             "Add it by hand with ALTER DOMAIN.",
         )
         return
     context.report_cut(check.name, where)
     if not check.validated:
         context.find(
-            FindingCode.NOT_VALID,
-            where,
-            "The domain's check is NOT VALID, as in CockroachDB: rows from before it may break it.",
-            "Run ALTER DOMAIN … VALIDATE CONSTRAINT when they are cleaned.",
+            FindingCode.NOT_VALID, where, advice="Correct these rows, then run ALTER DOMAIN … VALIDATE CONSTRAINT."
         )
     made = DomainCheckDefinition(expression.sql, check.validated)
     step = "type" if check.validated else "check"

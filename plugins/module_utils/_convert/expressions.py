@@ -362,7 +362,7 @@ class _Converter:
         """Call a function; ``others`` are overloads of it that may be meant as well."""
         for item in (function, *others):
             if item.id in self.context.missing_functions:
-                raise self.refusal(f"it calls the function {item.name}, which is left out")
+                raise self.refusal(f"it calls the function {item.name}, which is omitted")
             self.calls.add(item.id)
         name = quote(self.context.schemas[function.schema_id], clip(function.name))
         return exp.Anonymous(this=name, expressions=[self.convert(argument) for argument in node.expressions])
@@ -600,13 +600,7 @@ class _Converter:
             if left == "int" or not isinstance(node.this.unnest(), (exp.Column, exp.Cast)):
                 node.set("this", exp.Cast(this=exp.Paren(this=node.this), to=exp.DataType.build("decimal")))
         elif not left and not right or {left, right} == {"int", ""}:
-            self.context.find(
-                FindingCode.DIVISION,
-                self.where,
-                "A division: of two integers it gives a decimal in CockroachDB, but is cut to an integer in "
-                "PostgreSQL.",
-                "Check the expression's operands; cast one to numeric where they are integers.",
-            )
+            self.context.find(FindingCode.DIVISION, self.where)
         return node
 
     def _conflict(self, node: Any) -> Any:
@@ -692,8 +686,7 @@ def convert(
         context.find(
             FindingCode.EXPRESSION_DIFFERS,
             where,
-            f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
-            "Check whether it matters where the result is used.",
+            f"PostgreSQL's result of the expression is not always the same: {'; '.join(converter.differences)}.",
         )
     return Expression(generate(tree), tree, frozenset(converter.calls))
 

@@ -86,8 +86,7 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
         context.find(
             FindingCode.ROLE_MISSING,
             FullName("role", name=role),
-            f"The target has no role {role}: its privileges or ownership are left out for {shown}.",
-            "Create the role, or set grants to create, and run again.",
+            f"The target has no role {role}: its privileges or ownership are omitted for {shown}.",
         )
 
 
@@ -148,10 +147,7 @@ def _routine(routine: Routine, context: Context, missing: dict[str, list[str]]) 
         )
     if function.grants and not any(grant.role == _EVERYBODY for grant in function.grants):
         context.find(
-            FindingCode.FUNCTION_FOR_EVERYBODY,
-            where,
-            "PostgreSQL lets everybody call a new function; in CockroachDB this right was revoked.",
-            f"REVOKE EXECUTE ON {routine.signature} FROM PUBLIC.",
+            FindingCode.FUNCTION_FOR_EVERYBODY, where, advice=f"Run REVOKE EXECUTE ON {routine.signature} FROM PUBLIC."
         )
     for grant in function.grants:
         if (
@@ -251,6 +247,5 @@ def _report_dropped(kind: str, grant: Grant, where: FullName, context: Context) 
         context.find(
             FindingCode.PRIVILEGE_WITHOUT_COUNTERPART,
             where,
-            f"{', '.join(dropped)} of {grant.role} has no counterpart on a {kind.lower()} of PostgreSQL and is left "
-            "out.",
+            f"{', '.join(dropped)} of {grant.role} is omitted: PostgreSQL has no such privilege on a {kind.lower()}.",
         )

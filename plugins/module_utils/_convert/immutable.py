@@ -244,7 +244,7 @@ def immutable_sql(
     context.find(
         FindingCode.EXPRESSION_FUNCTION,
         where,
-        f"The expression is wrapped in the function {schema}.{function}, marked immutable with the time zone UTC.",
-        "Nothing to do; PostgreSQL itself counts a part of the expression as depending on settings.",
+        f"The expression is wrapped in the function {schema}.{function}, which is marked immutable with the time zone "
+        "UTC, because PostgreSQL takes a part of the expression to depend on settings.",
     )
     return f"{quote(schema, function)}({', '.join(quote(clip(column.name)) for column in used)})"

@@ -10,7 +10,7 @@ from typing import Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import Check, Column, ForeignKey, Index, IndexColumn, Table, View
-from .._model.finding_codes import FindingCode, Severity
+from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, digest, quote, shorten
 from .._model.stored_columns import written_keys
@@ -40,11 +40,7 @@ def create_primary_key(table: Table, context: Context) -> None:
     where = context.full_name(table).part("index", index.name)
     name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):
-        context.find(
-            FindingCode.DESCENDING_PRIMARY_KEY,
-            where,
-            "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.",
-        )
+        context.find(FindingCode.DESCENDING_PRIMARY_KEY, where)
     if index.shard_column:
         _report_hash(where, context)
     if _has_interval(kept, columns):
@@ -84,13 +80,7 @@ def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, cont
         column = context.columns(table)[part.column_id]
         text = quote(clip(column.name))
         keys.append(f"(pg_catalog.interval_send({text}))" if column.type.family == "interval" else text)
-    context.find(
-        FindingCode.INTERVAL_KEY,
-        where,
-        "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 "
-        "hours, to CockroachDB not.",
-        "Make it a plain key if no two intervals are equal in PostgreSQL; a foreign key to it needs that.",
-    )
+    context.find(FindingCode.INTERVAL_KEY, where)
     _add("primary_key", IndexDefinition(tuple(keys), unique=True), name, table, context)
 
 
@@ -139,22 +129,15 @@ def create_index(index: Index, table: Table, context: Context, step: str = "inde
         else:
             raise UnsupportedError(f"{where}: an index of the kind {index.kind} is not converted")
     except UnsupportedError as error:
-        severity: Severity = "error" if index.unique else "warning"
         context.find(
             FindingCode.INDEX_LEFT_OUT,
             where,
-            f"The index is left out. {error}",
-            "Create one by hand where queries need it.",
-            severity=severity,
+            f"The index is omitted. {error}",
+            severity="error" if index.unique else "warning",
         )
         return
     if index.not_visible:
-        context.find(
-            FindingCode.INDEX_NOT_VISIBLE,
-            where,
-            "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always "
-            "uses it.",
-        )
+        context.find(FindingCode.INDEX_NOT_VISIBLE, where)
 
 
 def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
@@ -163,8 +146,8 @@ def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
         context.find(
             FindingCode.INDEX_RENAMED,
             context.full_name(table).part("index", index.name),
-            f"The index is called {name} in PostgreSQL, where the indexes of a schema share one space of names (of at "
-            "most 63 bytes) with its tables.",
+            f"The index is called {name} in PostgreSQL, where the indexes of a schema share one namespace (of names of "
+            "at most 63 bytes) with its tables.",
         )
     return name
 
@@ -174,11 +157,7 @@ def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> tuple[str, .
 
 
 def _report_hash(where: FullName, context: Context) -> None:
-    context.find(
-        FindingCode.HASH_SHARDED,
-        where,
-        "The hash-sharded index becomes a plain one: its shards spread load over nodes.",
-    )
+    context.find(FindingCode.HASH_SHARDED, where)
 
 
 def _create_forward(index: Index, table: Table, context: Context, where: FullName, step: str) -> None:
@@ -275,11 +254,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: FullName
             f"{where}: a vector index needs a column with a declared number of dimensions, of at most {_MAX_DIMENSIONS}"
         )
     if len(written_keys(index, context.columns(table))) > 1:
-        context.find(
-            FindingCode.VECTOR_PREFIX,
-            where,
-            "The index holds only its last column: PostgreSQL's vector indexes take no others.",
-        )
+        context.find(FindingCode.VECTOR_PREFIX, where)
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
     made = IndexDefinition(
@@ -288,10 +263,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: FullName
     _add(step, made, name, table, context, ["vector"])
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
-        FindingCode.VECTOR_INDEX,
-        where,
-        f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
-        "Its parameters are pgvector's defaults; hnsw.ef_search says how thoroughly a query looks.",
+        FindingCode.VECTOR_INDEX, where, f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}."
     )
 
 

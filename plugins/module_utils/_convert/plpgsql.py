@@ -263,7 +263,6 @@ class _Reader:
             FindingCode.LOOP_VARIABLE,
             self.where,
             f"The variable {name} of a FOR loop has 32 bits in PostgreSQL: greater numbers are an error.",
-            "Write a WHILE loop where they occur.",
         )
         return text + (f" BY {self.expression('LOOP')}" if self.accept("BY") else "")
 

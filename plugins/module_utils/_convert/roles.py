@@ -73,21 +73,19 @@ def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion)
         conversion.find(
             FindingCode.ROLE_WITHOUT_LOGIN,
             FullName("role", name=role.name),
-            f"The role is made without login: {reason}.",
-            "ALTER ROLE … LOGIN PASSWORD … gives it a new one.",
+            f"The role is created without LOGIN: {reason}.",
         )
     left_out = [option for option in role.options if option not in _OPTIONS]
     if left_out:
         conversion.find(
             FindingCode.ROLE_OPTION,
             FullName("role", name=role.name),
-            f"Role options without a counterpart are left out: {', '.join(left_out)}.",
+            f"Role options without a counterpart are omitted: {', '.join(left_out)}.",
         )
     for group in role.member_of:
         if group in BUILT_IN_ROLES:
             conversion.find(
                 FindingCode.ADMIN_MEMBERSHIP,
                 FullName("role", name=role.name),
-                f"The membership in CockroachDB's built-in role {group} is not carried over.",
-                "Grant what the role needs in PostgreSQL.",
+                f"The membership in CockroachDB's built-in role {group} is omitted.",
             )

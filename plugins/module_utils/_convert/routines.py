@@ -71,7 +71,7 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
         context.find(
             FindingCode.FUNCTION_LEFT_OUT,
             where,
-            f"The {kind} ({function.language}) is left out. {error}",
+            f"The {kind} ({function.language}) is omitted. {error}",
             f"Write it by hand. CockroachDB's text: {function.body}",
         )
         return None
@@ -95,12 +95,7 @@ def _routine(function: Function, context: Context, where: FullName) -> Routine:
     late = late or any(_row_type(kind, context) for kind in types)
     characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
     if function.leakproof:
-        context.find(
-            FindingCode.LEAKPROOF,
-            where,
-            "LEAKPROOF is left off, which only a superuser may say.",
-            "ALTER FUNCTION … LEAKPROOF sets it.",
-        )
+        context.find(FindingCode.LEAKPROOF, where)
     signature = ", ".join(
         parameter.signature for parameter in parameters if function.procedure or parameter.mode != "OUT"
     )

@@ -33,12 +33,7 @@ def create_policies(table: Table, context: Context) -> None:
         try:
             rule = _rule(policy, table, context, where)
         except UnsupportedError as error:
-            context.find(
-                FindingCode.POLICY_LEFT_OUT,
-                where,
-                f"The row-level security policy is left out. {error}",
-                "Write it again with CREATE POLICY.",
-            )
+            context.find(FindingCode.POLICY_LEFT_OUT, where, f"The row-level security policy is omitted. {error}")
             continue
         context.report_cut(policy["name"], where)
         made = PolicyDefinition(rule)
@@ -58,8 +53,7 @@ def create_policies(table: Table, context: Context) -> None:
         context.find(
             FindingCode.ROW_LEVEL_SECURITY_FORCED,
             context.full_name(table),
-            "FORCE ROW LEVEL SECURITY is left off: the table's owner sees all rows.",
-            f"After the verification: ALTER TABLE {context.qualified(table)} FORCE ROW LEVEL SECURITY.",
+            advice=f"Run ALTER TABLE {context.qualified(table)} FORCE ROW LEVEL SECURITY after the verification.",
         )
 
 
@@ -72,7 +66,7 @@ def _rule(policy: dict[str, Any], table: Table, context: Context, where: FullNam
         context.find(
             FindingCode.ROLE_MISSING,
             where,
-            f"The target has no role {', '.join(missing)}: the policy is made for the others.",
+            f"The target has no role {', '.join(missing)}: the policy is created for the others.",
             "Create the role, and name it with ALTER POLICY … TO.",
         )
     if not roles:

@@ -62,7 +62,7 @@ def convert_ttl(table: Table, context: Context) -> None:
     except UnsupportedError as error:
         advice = f"Schedule a DELETE by hand, for example with pg_cron. {error}"
     if table.ttl.get("paused"):
-        advice = f"Nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
+        advice = f"Do nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
     context.find(FindingCode.ROW_TTL, where, message, advice)
 
 
@@ -93,7 +93,7 @@ def _call(procedure: str, table: Table, context: Context, where: FullName) -> st
         )
         return f"In pg_cron's database: SELECT cron.schedule_in_database({', '.join(arguments)})"
     except UnsupportedError as error:
-        return f"Have it called as often as it should, for example by pg_cron. {error}"
+        return f"Have the procedure called as often as needed, for example by pg_cron. {error}"
 
 
 def _create_procedure(expires: str, table: Table, context: Context, where: FullName) -> str:

@@ -127,7 +127,7 @@ def render(conversion: Conversion) -> tuple[str, str]:
     for statement in conversion.statements:
         if statement.secret:
             texts[statement.section].append(
-                f"-- {statement.kind} {statement.name}: left out of this file, for it holds a password"
+                f"-- {statement.kind} {statement.name}: omitted from this file, since it holds a password"
             )
         else:
             texts[statement.section].append(statement.sql + ";")

@@ -33,12 +33,7 @@ def _create(column: Column, table: Table, context: Context) -> None:
             column.on_update, context, where, row_id=row_id_call(column, table, context, where)
         ).sql
     except UnsupportedError as error:
-        context.find(
-            FindingCode.ON_UPDATE_LEFT_OUT,
-            where,
-            f"ON UPDATE {column.on_update} is left out. {error}",
-            "Write a trigger by hand.",
-        )
+        context.find(FindingCode.ON_UPDATE_LEFT_OUT, where, f"ON UPDATE {column.on_update} is omitted. {error}")
         return
     target = quote(clip(column.name))
     function = context.scope.unique_function(schema, f"{table.name}_{column.name}{_SUFFIX}", str(where))

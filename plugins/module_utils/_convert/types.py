@@ -97,12 +97,7 @@ def type_name(kind: SqlType, context: Context, where: FullName) -> str:
             f"{where}: the type {kind.family} (oid {kind.oid}) has no known counterpart in PostgreSQL"
         )
     if kind.oid == _FLOAT4:
-        context.find(
-            FindingCode.FLOAT4_ROUNDED,
-            where,
-            "Some releases of CockroachDB keep the digits of FLOAT8 in FLOAT4 columns; PostgreSQL's real rounds them.",
-            "Where these digits matter, make the column FLOAT8 in CockroachDB first.",
-        )
+        context.find(FindingCode.FLOAT4_ROUNDED, where)
     return _plain(kind)
 
 
@@ -112,7 +107,8 @@ def _collated_type_without_collation(kind: SqlType, context: Context, where: Ful
     context.find(
         FindingCode.TYPE_AS_TEXT,
         where,
-        'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.',
+        'The "char" column with a collation becomes text: PostgreSQL\'s "char" has no collation.',
+        "Nothing has to be done.",
         severity="info",
     )
     return "text"
@@ -122,12 +118,7 @@ def _extension_type(kind: SqlType, context: Context, where: FullName) -> str:
     if not context.use_extension(_EXTENSION_TYPES[kind.family]):
         return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
     if kind.family == "ltree" and context.features.major < _LONG_LABELS_FROM:
-        context.find(
-            FindingCode.LTREE_LABELS,
-            where,
-            "Labels with hyphens or of more than 255 characters are an error: PostgreSQL has them from version 16 on.",
-            "Take a newer server if the column holds such labels.",
-        )
+        context.find(FindingCode.LTREE_LABELS, where)
     return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
 
 
@@ -137,19 +128,15 @@ def _object_identifier(kind: SqlType, context: Context, where: FullName) -> str:
         context.find(
             FindingCode.OBJECT_IDENTIFIER,
             where,
-            f"The {name} values become the names of what they mean, as text that does not follow when something gets "
-            "another name; those that mean nothing "
-            "that is migrated keep their numbers.",
-            "The numbers are those that consist of digits only (~ '^[0-9]+$'): look up their meaning in CockroachDB "
-            "before it is switched off.",
+            f"The {name} values become the names of the objects that they mean, as text that does not follow when an "
+            "object is renamed; those that mean no migrated object keep their numbers.",
+            "Look up the values that consist of digits only (~ '^[0-9]+$') in CockroachDB before it is switched off.",
         )
         return "text"
     context.find(
         FindingCode.OBJECT_IDENTIFIER,
         where,
         f"The {name} values become plain oid numbers: they name CockroachDB's own objects.",
-        "Look up the numbers' meaning in CockroachDB before it is switched off, or have names written with "
-        "conversion_policies (object_identifiers: text).",
     )
     return "oid"
 

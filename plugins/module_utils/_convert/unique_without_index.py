@@ -69,9 +69,7 @@ def create_unique_without_index(table: Table, context: Context) -> None:
             _create_as_index(constraint, table, context, where)
         elif _is_referenced(constraint, table, context):
             context.find(
-                FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED,
-                where,
-                "The constraint becomes a unique index all the same: a foreign key refers to it.",
+                FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED, where, "UNIQUE WITHOUT INDEX becomes a unique index."
             )
             _create_as_index(constraint, table, context, where)
         else:
@@ -82,17 +80,18 @@ def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Cont
     context.find(
         FindingCode.UNIQUE_WITHOUT_INDEX,
         where,
-        "UNIQUE WITHOUT INDEX becomes a unique index.",
-        "conversion_policies can have a trigger instead.",
+        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The rows are loaded without the check"
+        + (
+            ", since CockroachDB has validated them."
+            if constraint.validated
+            else ", and CockroachDB has not validated them either: some may be duplicates."
+        ),
+        "Note that ON CONFLICT does not know the constraint, and that transactions in REPEATABLE READ may not write "
+        "these columns; in READ COMMITTED and SERIALIZABLE the constraint holds.",
+        severity="info" if constraint.validated else "warning",
     )
     if not constraint.validated:
-        context.find(
-            FindingCode.UNIQUE_NOT_VALIDATED,
-            where,
-            "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not "
-            "unique.",
-            "Remove the rows that are there twice, then make a unique index.",
-        )
+        context.find(FindingCode.UNIQUE_NOT_VALIDATED, where)
     create_index(index_instead(constraint, table), table, context)
 
 
@@ -126,12 +125,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     try:
         condition = _Condition(constraint, table, context, where)
     except UnsupportedError as error:
-        context.find(
-            FindingCode.UNIQUE_LEFT_OUT,
-            where,
-            f"The constraint is left out. {error}",
-            "Write a trigger or make a unique index by hand.",
-        )
+        context.find(FindingCode.UNIQUE_LEFT_OUT, where, f"The constraint is omitted. {error}")
         return
     create_index(replace(index_instead(constraint, table), unique=False, predicate=""), table, context)
     schema, name = context.schema(table), clip(constraint.name)

@@ -26,12 +26,7 @@ def create_triggers(table: Table, context: Context) -> None:
         try:
             made, function = _definition(trigger, table, context, where)
         except UnsupportedError as error:
-            context.find(
-                FindingCode.TRIGGER_LEFT_OUT,
-                where,
-                f"The trigger is left out. {error}",
-                "Write it again with CREATE TRIGGER.",
-            )
+            context.find(FindingCode.TRIGGER_LEFT_OUT, where, f"The trigger is omitted. {error}")
             continue
         context.report_cut(trigger.name, where)
         sql = made.create(quote(clip(trigger.name)), context.qualified(table))
@@ -51,7 +46,7 @@ def _definition(
     function = next((item for item in context.database.functions if item.id == trigger.function_id), None)
     if function is None or function.id in context.missing_functions:
         raise UnsupportedError(
-            f"{where}: its function {function.name if function else trigger.function_id} is left out or not in the "
+            f"{where}: its function {function.name if function else trigger.function_id} is omitted or not in the "
             "backup"
         )
     if not trigger.enabled:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
+from ..._model.finding_codes import FindingCode
 from ..._model.full_name import ALL_DATABASES
 
 try:
@@ -22,7 +23,6 @@ except ImportError:  # named by libraries.missing()
 from ..._errors import CockroachError
 from ..._formats import timestamps
 from ..._model.catalog import Catalog
-from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.object_numbers import ObjectNumbers, object_numbers
 from ..._model.table_source import TableSource, table_sources
