@@ -147,7 +147,7 @@ def _routine(routine: Routine, context: Context, missing: dict[str, list[str]]) 
         )
     if function.grants and not any(grant.role == _EVERYBODY for grant in function.grants):
         context.find(
-            FindingCode.FUNCTION_FOR_EVERYBODY, where, advice=f"Run REVOKE EXECUTE ON {routine.signature} FROM PUBLIC."
+            FindingCode.FUNCTION_FOR_EVERYBODY, where, advice=f"REVOKE EXECUTE ON {routine.signature} FROM PUBLIC."
         )
     for grant in function.grants:
         if (
