@@ -25,10 +25,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     ConnectionParameters,
     connect,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     temporary_server,

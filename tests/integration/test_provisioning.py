@@ -92,8 +92,8 @@ def _work():
 
 def provide(cache, url="", **values) -> dict:
     """Call the function behind the module."""
-    given = {"version": VERSION, "platform": "", "mirror_url": url, "archive": "", "binary": "", "sha256": "", "download": True, "check": False}
-    return cockroach_binary.provide_binary(cache_dir=str(cache), **{**given, **values})
+    check = values.pop("check", False)
+    return cockroach_binary.provide_binary(cockroach_binary.BinaryRequest(str(cache), **{"version": VERSION, "mirror_url": url, **values}), check=check)
 
 
 def left_in(cache: pathlib.Path) -> list[str]:

@@ -10,10 +10,8 @@ from playbook_runs import SAMPLE, Run, databases, variables
 from tamperings import GROUPS
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 
 NO_IMPORT = '-e{"postgres_import_enabled": false}'
 SHOP = SAMPLE.replace("types", "shop")
