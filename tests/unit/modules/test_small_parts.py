@@ -18,7 +18,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.jou
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import result_file, state
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import write_report
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import (
+    ReportRequest,
+    write_report,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_facts import (
     build_report,
 )
@@ -235,7 +238,8 @@ def test_a_report_that_would_say_the_same_is_not_written_again(kept):
     directory, _proved = kept
 
     def write(run: str) -> bool:
-        return write_report(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", "", run, check=False)["changed"]
+        request = ReportRequest(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", run=run)
+        return write_report(request, check=False)["changed"]
 
     keep(directory, "rehearsal_verify", verification(directory), run="first", target="")
     keep(directory, "target_verify", verification(directory), run="first")
@@ -250,7 +254,8 @@ def test_the_difference_of_a_report_is_that_of_its_text(kept):
     directory, _proved = kept
 
     def write(run: str, check: bool) -> dict:
-        return write_report(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", "", run, check, diff=True)
+        request = ReportRequest(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", run=run)
+        return write_report(request, check=check, diff=True)
 
     keep(directory, "target_verify", verification(directory), run="first")
     (planned,), made = write("first", check=True)["diff"], write("first", check=False)

@@ -202,14 +202,14 @@ class Backup:
             and not any(self.layers[number].manifest.all_revisions or self._overlapping[number] for number in used)
         )
         if simple and len(used) == 1:
-            yield from self._chain(used[0], selected[used[0]], start, end, False, tally, checked=True)
+            yield from self._chain(used[0], selected[used[0]], start, end, False, tally)
             return
         streams: list[Iterator[tuple]] = []
         for number in reversed(used):
             for sources in (
                 [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]
             ):
-                stream = self._chain(number, sources, start, end, not simple, tally, checked=simple)
+                stream = self._chain(number, sources, start, end, not simple, tally)
                 streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
         merged = mvcc.merge(streams)
         for batch in mvcc.without_import(merged, unfinished) if unfinished else merged:
@@ -243,9 +243,9 @@ class Backup:
         end: bytes,
         versioned: bool,
         tally: dict[int, int],
-        checked: bool,
     ) -> Iterator[tuple]:
-        """Yield the batches of a layer's files, which follow each other in key order."""
+        """Yield the batches of a layer's files, which follow each other in key order: without versions each key is
+        there once."""
         hidden = [
             span
             for later in self.layers[layer + 1 :]
@@ -255,7 +255,7 @@ class Backup:
         last = b""
         for source in sources:
             for batch in self._blocks(layer, source, start, end, versioned, tally):
-                if checked:
+                if not versioned:
                     with named(source.ref.path):
                         mvcc.require_ascending([last, *batch[0]] if last else batch[0])
                     last = batch[0][-1]
