@@ -347,12 +347,6 @@ class FindingCode(str, Enum):
         "Default privileges are omitted.",
         "Run ALTER DEFAULT PRIVILEGES in PostgreSQL for the roles that create objects.",
     )
-    EXTERNAL_CONNECTION = (
-        "external_connection",
-        "info",
-        _NOTHING,
-        "The external connection has no counterpart and is omitted.",
-    )
     FUNCTION_FOR_EVERYBODY = (
         "function_for_everybody",
         "warning",
@@ -428,6 +422,7 @@ class FindingCode(str, Enum):
         "warning",
         _GRANT,
         "Role options without a counterpart are omitted.",
+        "Check which of them the role needs in PostgreSQL.",
     )
     ROLE_SETTINGS = (
         "role_settings",
@@ -775,6 +770,7 @@ class FindingCode(str, Enum):
         _CHECK,
         "The sequence of an identity column has other bounds, which are those of the column's type (warning: it starts "
         "elsewhere, or is at its end).",
+        "Check whether the column needs other values than its type has; if so, make it bigint.",
     )
     UNIQUE_ROWID = (
         "unique_rowid",
@@ -852,6 +848,12 @@ class FindingCode(str, Enum):
         _NOTHING,
         "The expression is wrapped in a function that is marked immutable with the time zone UTC, because PostgreSQL "
         "takes a part of the expression to depend on settings.",
+    )
+    EXTERNAL_CONNECTION = (
+        "external_connection",
+        "info",
+        _NOTHING,
+        "The external connection has no counterpart and is omitted.",
     )
     HASH_SHARDED = (
         "hash_sharded",

@@ -32,6 +32,10 @@ class Finding:
     column: str = ""
     name: str = ""
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.code, FindingCode):
+            raise TypeError(f"{self.code!r} is not a registered finding code")
+
     @classmethod
     def of(
         cls,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Optional
 
 from ..._dump.manifest import DatabaseEntry, Manifest, TableEntry
+from ..._model.finding_codes import SEVERITIES
 from ..._model.findings import Finding
 from ..._model.json_form import to_json
 from ..._model.names import clip
@@ -16,7 +17,6 @@ from ..result_file import PhaseRecord
 from ..state import is_proved
 from .differences import differences, say_different
 
-SEVERITIES = ("error", "warning", "info")
 _EXPORT_SECONDS = "export_seconds"
 _VERIFICATIONS = {"rehearsal": "rehearsal_verify", "target": "target_verify"}
 
@@ -91,8 +91,8 @@ def _verdict(report: dict, records: dict[str, PhaseRecord]) -> str:
     rehearsed, verified = _verified(records, "rehearsal_verify"), _verified(records, "target_verify")
     content = f"{report['tables']} tables with {report['rows']:,} rows"
     attention = sum(finding["severity"] == "error" for finding in report["findings"])
-    rejected = f"; {report['rejected']:,} rows were put aside and are not in it" if report["rejected"] else ""
-    left_out = f"{rejected}; {attention} things were left out: read the findings" if attention else ""
+    rejected = f"; {report['rejected']:,} rows were rejected and are not in it" if report["rejected"] else ""
+    missing = f"{rejected}; {attention} findings say that something is missing: read them" if attention else ""
     if verified and not verified.succeeded and (not report["failure"] or _is_of_this_run(report, "target")):
         return f"{say_different(report['target'], verified)}{_by_another_run(report, 'target')}"
     failed_rehearsal = rehearsed is not None and not rehearsed.succeeded and not report["verified"]
@@ -104,15 +104,15 @@ def _verdict(report: dict, records: dict[str, PhaseRecord]) -> str:
         return f"FAILED: {report['failure']}"
     if report["verified"]:
         by = _by_another_run(report, "target")
-        return f"VERIFIED{by}: {report['target']} holds {_proved(report, content)}{left_out}"
+        return f"VERIFIED{by}: {report['target']} holds {_proved(report, content)}{missing}"
     if report["rehearsed"]:
         by = _by_another_run(report, "rehearsal")
         return (
             f"REHEARSED{by}: a throw-away PostgreSQL held all of {content}; "
-            f"the target {report['target']} has not been loaded{left_out}"
+            f"the target {report['target']} has not been loaded{missing}"
         )
     if report["dump_id"]:
-        return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{left_out}"
+        return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{missing}"
     return "NOTHING DONE: there is no dump"
 
 
@@ -189,7 +189,7 @@ def _word(part: Optional[DatabaseVerification], table: TableEntry) -> str:
 
 
 def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> list[dict]:
-    """Join the findings of the export and of the import, each once, the grave ones first.
+    """Join the findings of the export and of the import, each once, the gravest first; each has its Action, too.
 
     What the throw-away server lacked counts until the target is loaded: its own import knows what is so now.
     """
@@ -198,7 +198,9 @@ def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> 
     found += next((result.findings for result in imports if isinstance(result, ImportResult)), [])
     seen: dict[tuple, dict] = {}
     for finding in found:
-        seen.setdefault((finding.code, finding.object, finding.message), {**to_json(finding), "advice": finding.advice})
+        shown = {**to_json(finding), "advice": finding.advice, "action": finding.code.action.name.lower()}
+        seen.setdefault((finding.code, finding.object, finding.message), shown)
+    severities = list(SEVERITIES)
     return sorted(
-        seen.values(), key=lambda finding: (SEVERITIES.index(finding["severity"]), finding["code"], finding["object"])
+        seen.values(), key=lambda finding: (severities.index(finding["severity"]), finding["code"], finding["object"])
     )
