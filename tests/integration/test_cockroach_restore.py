@@ -47,7 +47,7 @@ class Node:
     def start(self):
         options = NodeOptions(str(self.directory), BINARY, port=0, http_port=0, external_io_dir=str(self.backups), cache="64MiB", max_sql_memory="128MiB")
         facts = ensure_node("started", options, check=False)
-        self.parameters, self.pid = root_parameters(facts), facts["pid"]
+        self.parameters, self.pid = root_parameters(facts), facts.pid
 
     def remove(self):
         ensure_node("absent", NodeOptions(str(self.directory)), check=False)

@@ -84,7 +84,7 @@ def test_both_sources_give_object_identifiers_the_same_names(restored, arrangeme
     wanted = over_sql(tmp_path / "restore", restoration, object_numbers=numbers, arrangement=arrangement)
     assert export_cluster(parameters, wanted)["changed"] and not export_cluster(parameters, wanted)["changed"]
     result = compare_dumps(str(tmp_path / "backup"), str(tmp_path / "restore"))
-    assert result["differences"] == [] and result["rows"] > 8000
+    assert result.differences == [] and result.rows > 8000
     load_and_verify(empty_postgres, tmp_path / "restore")
     database, schema = ("everything", "tricky") if arrangement.merged_database else ("tricky", "public")
     renamed, kind = ('tricky."Ja oder nein"', "tricky.heikel") if arrangement.merged_database else ("public.v_bool", "public.awkward")

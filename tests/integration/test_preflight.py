@@ -163,7 +163,7 @@ def rehearsal_like(server: dict):
     try:
         started = ensure_server(
             "started", str(directory / "server"), bin_dir(server["major"]), 0, "postgres", PASSWORD, "migration_test", False, "", False, [server])
-        yield ConnectionParameters(port=started["port"], user=started["user"], password=PASSWORD, database="migration_test")
+        yield ConnectionParameters(port=started.port, user=started.user, password=PASSWORD, database="migration_test")
     finally:
         stop_server(str(directory / "server"), "", remove=True)
         shutil.rmtree(directory)

@@ -95,7 +95,7 @@ def test_restore_and_cluster_give_what_the_backup_holds(version, fixtures_dir, t
         assert restoration["databases"] == [BACKUP]
         for kind, same in (("restore", from_files), ("cluster", str(tmp_path / "restore"))):
             exported = export_cluster(parameters, request(tmp_path, kind, grants_restored=kind == "cluster"))
-            assert exported["rows"] == 105 and compare_dumps(same, exported["dump_dir"])["differences"] == []
+            assert exported["rows"] == 105 and compare_dumps(same, exported["dump_dir"]).differences == []
     later = version.startswith("v26.4")
     assert ("release_not_known" in codes(str(tmp_path / "cluster"))) == later
     assert ("release_not_known" in {finding["code"] for finding in restoration["findings"]}) == later
@@ -125,7 +125,7 @@ def test_pages_where_copy_is_refused(code, fixtures_dir, tmp_path, from_files):
     with cluster(tmp_path, fixtures_dir, "v24.3.5", fault=f"refuses:{code}:COPY (") as parameters:
         exported = export_cluster(parameters, request(tmp_path, "cluster"))
     assert exported["rows"] == 105
-    assert not [line for line in compare_dumps(from_files, exported["dump_dir"])["differences"] if "GRANT" not in line]
+    assert not [line for line in compare_dumps(from_files, exported["dump_dir"]).differences if "GRANT" not in line]
 
 
 def test_another_error_of_copy_is_not_hidden(fixtures_dir, tmp_path):
@@ -195,7 +195,7 @@ def test_closed_system_tables_are_read_by_show(fixtures_dir, tmp_path, from_file
         exported = export_cluster(parameters, request(tmp_path, "cluster"))
     dump = exported["dump_dir"]
     assert exported["rows"] == 105 and {"schema_from_text"} <= codes(dump)
-    assert not [line for line in compare_dumps(from_files, dump)["differences"] if "GRANT" not in line]
+    assert not [line for line in compare_dumps(from_files, dump).differences if "GRANT" not in line]
     manifest = read_manifest(dump)
     catalog = read_catalog(dump, next(database for database in manifest.databases if database.name == BACKUP))
     assert (catalog.owner, catalog.tables[0].owner, catalog.schemas[0].owner) == ("root", "clerk", "admin")

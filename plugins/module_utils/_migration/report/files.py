@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, field
+from typing import Optional
 
 from ..._dump.manifest import is_complete, read_manifest
+from ..._model.results import IF_KNOWN
 from ..._system.text_file import difference, write_text
 from ..result_file import read_result, without_times
 from ..state import current_records
@@ -19,11 +22,24 @@ TEXT = "validation_report.txt"
 JSON = "report.json"
 
 
+@dataclass(frozen=True)
+class WrittenReport:
+    """The report's first line, and where the report is."""
+
+    changed: bool
+    verdict: str
+    verified: bool
+    """Whether the last verification found everything in the target, and nothing has failed since."""
+    report: str
+    """The path of the text."""
+    diff: Optional[list[dict[str, str]]] = field(default=None, metadata=IF_KNOWN)
+    """Of the text, where it is asked for, as Ansible shows it."""
+
+
 def write_report(
     dump_dir: str, state_dir: str, report_dir: str, target: str, failure: str, run: str, check: bool, diff: bool = False
-) -> dict:
-    """Write both files where they would say something else, times aside; return ``changed``, ``verdict``, ``verified``
-    and ``report`` (a path), with ``diff`` also the difference of the text.
+) -> WrittenReport:
+    """Write both files where they would say something else, times aside; ``diff`` asks for the difference.
 
     With ``check`` nothing is written. Raises MigrationError.
     """
@@ -33,14 +49,8 @@ def write_report(
     text_path = os.path.join(report_dir, TEXT)
     changed = not os.path.exists(text_path) or without_times(read_result(path)) != without_times(report)
     text = render_text(report)
-    shown = {"diff": [difference(text_path, text)] if changed else []} if diff else {}
+    shown = ([difference(text_path, text)] if changed else []) if diff else None
     if changed and not check:
         write_text(text_path, text)
         write_text(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    return {
-        "changed": changed,
-        "verdict": report["verdict"],
-        "verified": report["verified"],
-        "report": text_path,
-        **shown,
-    }
+    return WrittenReport(changed, report["verdict"], report["verified"], text_path, shown)

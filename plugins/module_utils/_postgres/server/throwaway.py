@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from dataclasses import dataclass
+from typing import Any, Optional, Union
 
 try:
     from psycopg2 import sql
@@ -17,6 +18,24 @@ except ImportError:  # named by libraries.missing()
 from ..connect.connection import ConnectionParameters, connect
 from .likeness import likeness_of, make_like
 from .postgres_server import SUPERUSER, ServerOptions, major_version, running_port, start_server, stop_server
+
+
+@dataclass(frozen=True)
+class ThrowAwayServer:
+    """A server that runs, or in check mode would run."""
+
+    changed: bool
+    port: int
+    data_dir: str
+    user: str
+    """The role to log in as: with the rights that it has on the targets, if the server is made like them."""
+
+
+@dataclass(frozen=True)
+class StoppedServer:
+    """A server that does not run, or in check mode would be stopped."""
+
+    changed: bool
 
 
 def ensure_server(
@@ -31,26 +50,22 @@ def ensure_server(
     os_user: str,
     check: bool,
     like: Sequence[Mapping[str, Any]] = (),
-) -> dict:
-    """Start, stop or remove the server in ``directory``; return ``changed`` and for ``started`` also ``port``,
-    ``data_dir`` and ``user``.
+) -> Union[ThrowAwayServer, StoppedServer]:
+    """Start, stop or remove the server in ``directory``.
 
-    ``like`` are the targets (see server_facts) that a new server is made like; ``user`` is then the role with the
-    rights that it has there. With ``check`` nothing is done. Raises MigrationError.
+    ``like`` are the targets (see server_facts) that a new server is made like. With ``check`` nothing is done.
+
+    Raises MigrationError.
     """
     directory = os.path.abspath(directory)
     running = running_port(directory)
     if state != "started":
         if check:
-            return {"changed": bool(running) or state == "absent" and os.path.isdir(directory)}
-        return {"changed": stop_server(directory, bin_dir or "", remove=state == "absent")}
+            return StoppedServer(bool(running) or state == "absent" and os.path.isdir(directory))
+        return StoppedServer(stop_server(directory, bin_dir or "", remove=state == "absent"))
+    data_dir = os.path.join(directory, "data")
     if check:
-        return {
-            "changed": not running,
-            "port": running or port,
-            "data_dir": os.path.join(directory, "data"),
-            "user": user,
-        }
+        return ThrowAwayServer(not running, running or port, data_dir, user)
     likeness = likeness_of(like) if like else None
     options = ServerOptions(
         directory=directory,
@@ -63,15 +78,10 @@ def ensure_server(
     )
     started = start_server(options)
     user = likeness.login if likeness else user
-    if likeness and started["created"]:
-        make_like(started["parameters"], likeness, password or "")
-    made = _ensure_login(started["parameters"], user, database)
-    return {
-        "changed": started["changed"] or made,
-        "port": started["port"],
-        "data_dir": os.path.join(directory, "data"),
-        "user": user,
-    }
+    if likeness and started.created:
+        make_like(started.parameters, likeness, password or "")
+    made = _ensure_login(started.parameters, user, database)
+    return ThrowAwayServer(started.changed or made, started.port, data_dir, user)
 
 
 def _ensure_login(parameters: ConnectionParameters, user: str, database: str) -> bool:
