@@ -78,6 +78,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _a
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_binary import (
+    BinaryRequest,
     provide_binary,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import download
@@ -100,14 +101,15 @@ def main() -> None:
         (),
         lambda: Outcome(
             provide_binary(
-                version=given["version"],
-                platform="",
-                mirror_url=given["mirror_url"],
-                archive=given["archive"] or "",
-                binary=given["binary"] or "",
-                sha256=given["sha256"],
-                cache_dir=given["cache_dir"],
-                download=given["download"],
+                BinaryRequest(
+                    cache_dir=given["cache_dir"],
+                    version=given["version"],
+                    mirror_url=given["mirror_url"],
+                    archive=given["archive"] or "",
+                    binary=given["binary"] or "",
+                    sha256=given["sha256"],
+                    download=given["download"],
+                ),
                 check=module.check_mode,
             )
         ),

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import pytest
 from cockroach_nodes import KINDS, node
+from exporting import export_cluster
 from journey import export
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats import protobuf
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Catalog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.cluster_leftovers import (
@@ -51,7 +48,7 @@ def test_over_sql(kind, fixtures_dir, tmp_path):
     with node(kind, tmp_path, backups, BACKUP) as parameters:
         request = RestoreRequest((f"file://{backups}/{BACKUP}",), str(tmp_path / "restore.json"), io_dir=str(backups), poll_interval=1)
         assert restore_backup(parameters, request, lambda state: None)["coverage"] == "cluster"
-        export_cluster(parameters, ExportRequest(str(tmp_path / "dump"), kind="restore", source_id=BACKUP))
+        export_cluster(parameters, tmp_path / "dump", kind="restore", source_id=BACKUP)
     assert found(tmp_path / "dump") == FOUND
 
 

@@ -166,9 +166,7 @@ def facts(value: Any) -> Any:
         return to_json(value)
     if dataclasses.is_dataclass(value):
         fields = ((spec, getattr(value, spec.name)) for spec in dataclasses.fields(value))
-        result = {
-            spec.name: facts(item) for spec, item in fields if item is not None or _OMITTED not in spec.metadata
-        }
+        result = {spec.name: facts(item) for spec, item in fields if item is not None or _OMITTED not in spec.metadata}
         return {**result, "ok": value.succeeded} if hasattr(value, "succeeded") else result
     if isinstance(value, (list, tuple)):
         return [facts(item) for item in value]

@@ -42,6 +42,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.host import check_host
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.json_file import read_json, write_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
@@ -209,7 +210,7 @@ def test_results_of_another_release_are_not_believed(kept):
     good = json.loads((directory / "target_verify@t:5432.json").read_text(encoding="utf-8"))
     assert proved()
     for value in (dict(good, form=1), dict(good, form=99), {key: good[key] for key in good if key != "form"}, old, dict(old, ok=False), dict(old, form=result_file.FORM), dict(old, form=99), [], {"form": result_file.FORM, "result": {"nonsense": 1}}):
-        result_file.write_text(path, json.dumps(value))
+        write_json(path, value)
         assert not proved()
         assert not state.read_state(str(directory / "dump"), str(directory), ["t:5432"], False).done["target_verify"]
 
@@ -325,7 +326,7 @@ def test_damaged_result(tmp_path):
     path = tmp_path / "verify.json"
     path.write_text("{", encoding="utf-8")
     with pytest.raises(MigrationError, match=r"verify\.json"):
-        result_file.read_result(str(path))
+        read_json(str(path))
 
 
 def test_programs_of_a_version_that_cannot_be_had(tmp_path):

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from typing import Optional
 
 from ..._dump.manifest import is_complete, read_manifest
 from ..._model.results import IF_KNOWN
+from ..._system.json_file import read_json, write_json
 from ..._system.text_file import difference, write_text
-from ..result_file import read_result, without_times
+from ..result_file import without_times
 from ..state import current_records
 from .report_facts import build_report
 from .report_text import render_text
@@ -47,10 +47,10 @@ def write_report(
     report = build_report(manifest, current_records(state_dir, manifest, target), target, failure, run)
     path = os.path.join(report_dir, JSON)
     text_path = os.path.join(report_dir, TEXT)
-    changed = not os.path.exists(text_path) or without_times(read_result(path)) != without_times(report)
+    changed = not os.path.exists(text_path) or without_times(read_json(path)) != without_times(report)
     text = render_text(report)
     shown = ([difference(text_path, text)] if changed else []) if diff else None
     if changed and not check:
         write_text(text_path, text)
-        write_text(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        write_json(path, report)
     return WrittenReport(changed, report["verdict"], report["verified"], text_path, shown)

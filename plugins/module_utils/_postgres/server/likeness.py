@@ -57,23 +57,23 @@ class Likeness:
         )
 
 
-def likeness_of(servers: Sequence[Mapping[str, Any]]) -> Likeness:
-    """Return what the targets have in common; ``servers`` are as server_facts.read returns them, with ``creatable``.
-    The first one gives the rest."""
+def likeness_of(servers: Sequence[ServerFacts]) -> Likeness:
+    """Return what the targets have in common; the first one gives the rest."""
     first = servers[0]
-    users = [server["user"] for server in servers]
-    weak = [set(user["may_become"]) for user in users if not user["superuser"]]
-    creatable = _in_all(server["creatable"] for server in servers)
+    users = [server.user for server in servers]
+    weak = [set(user.may_become) for user in users if not user.superuser]
+    creatable = _in_all(server.creatable for server in servers)
     return Likeness(
-        first["user"]["name"],
+        first.user.name,
         not weak,
-        all(user["createdb"] for user in users),
-        all(user["createrole"] for user in users),
+        all(user.createdb for user in users),
+        all(user.createrole for user in users),
         tuple(_in_all(weak)),
-        tuple(_in_all(server["roles"] for server in servers)),
-        tuple((name, first["extensions"].get(name, {}).get("version", "")) for name in creatable),
-        tuple(first["settings"].items()),
-        first["databases"],
+        tuple(_in_all(server.roles for server in servers)),
+        tuple((name, first.extensions[name].version if name in first.extensions else "") for name in creatable),
+        tuple(first.settings.items()),
+        {name: found for name, found in first.databases.items() if isinstance(found, DatabaseFacts)},
+        tuple(first.databases),
     )
 
 
@@ -130,7 +130,7 @@ def _needs_superuser(admin: Any, likeness: Likeness) -> bool:
     them in it."""
     known = extensions(admin)
     return not likeness.superuser and any(
-        name in known and not known[name]["trusted"] for name, _version in likeness.creatable
+        name in known and not known[name].trusted for name, _version in likeness.creatable
     )
 
 

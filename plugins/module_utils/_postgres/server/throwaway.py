@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 try:
@@ -38,49 +38,55 @@ class StoppedServer:
     changed: bool
 
 
-def ensure_server(
-    state: str,
-    directory: str,
-    bin_dir: Optional[str],
-    port: int,
-    user: str,
-    password: Optional[str],
-    database: str,
-    durable: bool,
-    os_user: str,
-    check: bool,
-    like: Sequence[Mapping[str, Any]] = (),
-) -> Union[ThrowAwayServer, StoppedServer]:
-    """Start, stop or remove the server in ``directory``.
+@dataclass(frozen=True)
+class WantedServer:
+    """The arguments of the module postgres_server.
 
-    ``like`` are the targets (see server_facts) that a new server is made like. With ``check`` nothing is done.
-
-    Raises MigrationError.
+    ``like`` are the targets (see server_facts) that a new server is made like; the user who is returned is then the
+    role with the rights that it has there.
     """
-    directory = os.path.abspath(directory)
+
+    directory: str
+    state: str = "started"
+    bin_dir: Optional[str] = None
+    port: int = 0
+    user: str = SUPERUSER
+    password: Optional[str] = field(default=None, repr=False)
+    database: str = "postgres"
+    durable: bool = False
+    os_user: str = ""
+    like: Sequence[Mapping[str, Any]] = ()
+
+
+def ensure_server(wanted: WantedServer, *, check: bool) -> Union[ThrowAwayServer, StoppedServer]:
+    """Start, stop or remove the server in ``wanted.directory``.
+
+    With ``check`` nothing is done. Raises MigrationError.
+    """
+    directory = os.path.abspath(wanted.directory)
     running = running_port(directory)
-    if state != "started":
+    if wanted.state != "started":
         if check:
-            return StoppedServer(bool(running) or state == "absent" and os.path.isdir(directory))
-        return StoppedServer(stop_server(directory, bin_dir or "", remove=state == "absent"))
+            return StoppedServer(bool(running) or wanted.state == "absent" and os.path.isdir(directory))
+        return StoppedServer(stop_server(directory, wanted.bin_dir or "", remove=wanted.state == "absent"))
     data_dir = os.path.join(directory, "data")
     if check:
-        return ThrowAwayServer(not running, running or port, data_dir, user)
-    likeness = likeness_of(like) if like else None
+        return ThrowAwayServer(not running, running or wanted.port, data_dir, wanted.user)
+    likeness = likeness_of(wanted.like) if wanted.like else None
     options = ServerOptions(
         directory=directory,
-        bin_dir=bin_dir or "",
-        port=port,
-        os_user=os_user,
-        password=password or "",
-        durable=durable,
-        settings=likeness.settings_for(major_version(bin_dir or "")) if likeness else (),
+        bin_dir=wanted.bin_dir or "",
+        port=wanted.port,
+        os_user=wanted.os_user,
+        password=wanted.password or "",
+        durable=wanted.durable,
+        settings=likeness.settings_for(major_version(wanted.bin_dir or "")) if likeness else (),
     )
     started = start_server(options)
-    user = likeness.login if likeness else user
+    user = likeness.login if likeness else wanted.user
     if likeness and started.created:
-        make_like(started.parameters, likeness, password or "")
-    made = _ensure_login(started.parameters, user, database)
+        make_like(started.parameters, likeness, wanted.password or "")
+    made = _ensure_login(started.parameters, user, wanted.database)
     return ThrowAwayServer(started.changed or made, started.port, data_dir, user)
 
 

@@ -23,19 +23,19 @@ except ImportError:  # named by libraries.missing()
 from ..._arrange.selection import BUILT_IN_DATABASES, Selection, select
 from ..._errors import CockroachError, ConfigurationError
 from ..._formats import timestamps
-from ..._migration.result_file import read_result, write_result
 from ..._model.json_form import to_json
 from ..._model.object_numbers import object_numbers
+from ..._system.json_file import read_json, write_json
 from ..backup.backup_request import StorageOptions
 from ..backup.layers import LATEST
 from ..backup.reader import Backup, BackupRequest, open_backup
 from ..backup.source_catalog import source_catalog
-from ..cluster.releases import release_of
+from ..cluster.releases import release_findings, release_of
 from ..cluster.sql_connection import CockroachParameters, connect, server_version
 from ..descriptors.catalog_of_descriptors import build_catalog
 from .backup_contents import CLUSTER, TABLES, Contents, Plan, choose, read_contents
 from .cockroach_server import apply_settings
-from .restorable import release_findings, require_restorable
+from .restorable import require_restorable
 from .restore_job import (
     ALIVE,
     GONE,
@@ -231,7 +231,7 @@ class _Restore:
         self.unlocking = Unlocking(request.passphrase, request.kms_uris)
         self.contents = self._contents()
         self.identity = self._identity()
-        known = read_result(request.state_file) or {}
+        known = read_json(request.state_file) or {}
         self.state = known if known.get("identity") == self.identity else {"identity": self.identity, "jobs": {}}
         self.plan = self._plan()
 
@@ -392,7 +392,7 @@ class _Restore:
             "jobs": self.state["jobs"],
             "done": done,
         }
-        write_result(self.request.state_file, self.state)
+        write_json(self.request.state_file, self.state)
 
     def _facts(self, changed: bool, cancelled: Iterable[str] = ()) -> dict:
         names = self.plan.names
