@@ -19,9 +19,7 @@ from ._system.migration_log import MigrationLog
 from ._values.value_policies import value_policies
 
 
-def export_source(
-    module: AnsibleModule, log: MigrationLog, source: Source[Any]
-) -> Union[ExportResult, ExportPlan]:
+def export_source(module: AnsibleModule, log: MigrationLog, source: Source[Any]) -> Union[ExportResult, ExportPlan]:
     """Export the source into C(dump_dir) and log it. Raises MigrationError."""
     result = export(source, module.params["dump_dir"], _options(module), log.progress, module.check_mode)
     if isinstance(result, ExportResult) and result.changed:

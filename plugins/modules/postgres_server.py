@@ -69,6 +69,7 @@ options:
     type: str
     default: ""
 requirements:
+  - cattrs (for O(like))
   - psutil
   - psycopg2-binary (or psycopg2)
 """
@@ -131,8 +132,9 @@ def main() -> None:
         required_if=[("state", "started", ("bin_dir", "password"))],
         supports_check_mode=True,
     )
+    needs = (*NEEDS, "cattrs") if module.params["like"] else NEEDS
     _ansible_module.run(
-        module, NEEDS, lambda: Outcome(ensure_server(WantedServer(**module.params), check=module.check_mode))
+        module, needs, lambda: Outcome(ensure_server(WantedServer(**module.params), check=module.check_mode))
     )
 
 

@@ -39,7 +39,7 @@ def test_restored_backup(directories, truths, shared_fixtures, s3_server, empty_
     export(locations, tmp_path / "backup", storage=storage)
     with node("real", tmp_path, tmp_path, "") as parameters:
         restoration = restore_backup(parameters, RestoreRequest(tuple(locations), str(tmp_path / "restore.json"), storage=storage, poll_interval=1), print)
-        cluster = restoration["coverage"] == "cluster"
+        cluster = restoration.coverage == "cluster"
         dumps = {}
         for kind in ("restore", "cluster"):
             dumps[kind] = str(tmp_path / kind)

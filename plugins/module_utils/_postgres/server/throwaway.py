@@ -15,7 +15,10 @@ try:
 except ImportError:  # named by libraries.missing()
     sql = None
 
+from ..._errors import ConfigurationError
+from ..._model.json_form import from_json
 from ..connect.connection import ConnectionParameters, connect
+from ..target.server_facts import ServerFacts
 from .likeness import likeness_of, make_like
 from .postgres_server import SUPERUSER, ServerOptions, major_version, running_port, start_server, stop_server
 
@@ -72,7 +75,7 @@ def ensure_server(wanted: WantedServer, *, check: bool) -> Union[ThrowAwayServer
     data_dir = os.path.join(directory, "data")
     if check:
         return ThrowAwayServer(not running, running or wanted.port, data_dir, wanted.user)
-    likeness = likeness_of(wanted.like) if wanted.like else None
+    likeness = likeness_of(_servers(wanted.like)) if wanted.like else None
     options = ServerOptions(
         directory=directory,
         bin_dir=wanted.bin_dir or "",
@@ -88,6 +91,13 @@ def ensure_server(wanted: WantedServer, *, check: bool) -> Union[ThrowAwayServer
         make_like(started.parameters, likeness, wanted.password or "")
     made = _ensure_login(started.parameters, user, wanted.database)
     return ThrowAwayServer(started.changed or made, started.port, data_dir, user)
+
+
+def _servers(like: Sequence[Mapping[str, Any]]) -> list[ServerFacts]:
+    try:
+        return from_json(list[ServerFacts], list(like))
+    except ValueError as error:
+        raise ConfigurationError(f"like is not what postgres_preflight returns: {error}") from error
 
 
 def _ensure_login(parameters: ConnectionParameters, user: str, database: str) -> bool:
