@@ -36,17 +36,28 @@ class WrittenReport:
     """Of the text, where it is asked for, as Ansible shows it."""
 
 
-def write_report(
-    dump_dir: str, state_dir: str, report_dir: str, target: str, failure: str, run: str, check: bool, diff: bool = False
-) -> WrittenReport:
+@dataclass(frozen=True)
+class ReportRequest:
+    """The arguments of the module migration_report."""
+
+    dump_dir: str
+    state_dir: str
+    report_dir: str
+    target: str = ""
+    failure: str = ""
+    run: str = ""
+
+
+def write_report(request: ReportRequest, *, check: bool, diff: bool = False) -> WrittenReport:
     """Write both files where they would say something else, times aside; ``diff`` asks for the difference.
 
     With ``check`` nothing is written. Raises MigrationError.
     """
-    manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
-    report = build_report(manifest, current_records(state_dir, manifest, target), target, failure, run)
-    path = os.path.join(report_dir, JSON)
-    text_path = os.path.join(report_dir, TEXT)
+    manifest = read_manifest(request.dump_dir) if is_complete(request.dump_dir) else None
+    records = current_records(request.state_dir, manifest, request.target)
+    report = build_report(manifest, records, request.target, request.failure, request.run)
+    path = os.path.join(request.report_dir, JSON)
+    text_path = os.path.join(request.report_dir, TEXT)
     changed = not os.path.exists(text_path) or without_times(read_json(path)) != without_times(report)
     text = render_text(report)
     shown = ([difference(text_path, text)] if changed else []) if diff else None

@@ -21,6 +21,7 @@ from ..._formats.sstable.table import Table, named
 from ..._model.catalog import UnfinishedImport
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 from . import mvcc
 from .backup_info import BackupInfo, LayerInfo
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
@@ -202,14 +203,14 @@ class Backup:
             and not any(self.layers[number].manifest.all_revisions or self._overlapping[number] for number in used)
         )
         if simple and len(used) == 1:
-            yield from self._chain(used[0], selected[used[0]], start, end, False, tally, checked=True)
+            yield from self._chain(used[0], selected[used[0]], start, end, False, tally)
             return
         streams: list[Iterator[tuple]] = []
         for number in reversed(used):
             for sources in (
                 [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]
             ):
-                stream = self._chain(number, sources, start, end, not simple, tally, checked=simple)
+                stream = self._chain(number, sources, start, end, not simple, tally)
                 streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
         merged = mvcc.merge(streams)
         for batch in mvcc.without_import(merged, unfinished) if unfinished else merged:
@@ -243,9 +244,9 @@ class Backup:
         end: bytes,
         versioned: bool,
         tally: dict[int, int],
-        checked: bool,
     ) -> Iterator[tuple]:
-        """Yield the batches of a layer's files, which follow each other in key order."""
+        """Yield the batches of a layer's files, which follow each other in key order: without versions each key is
+        there once."""
         hidden = [
             span
             for later in self.layers[layer + 1 :]
@@ -255,7 +256,7 @@ class Backup:
         last = b""
         for source in sources:
             for batch in self._blocks(layer, source, start, end, versioned, tally):
-                if checked:
+                if not versioned:
                     with named(source.ref.path):
                         mvcc.require_ascending([last, *batch[0]] if last else batch[0])
                     last = batch[0][-1]
@@ -359,20 +360,13 @@ class Backup:
                 self.findings.append(
                     Finding.of(
                         FindingCode.BACKUP_FORMAT_UNPROVED,
-                        layer.name,
-                        f"written by {manifest.build_tag or 'an unknown release'}; read by specification, not yet "
-                        "proved on a backup of such a release: " + ", ".join(unseen),
-                        "Compare samples of the migrated rows with the source.",
+                        FullName("backup", name=layer.name),
+                        f"The layer was written by {manifest.build_tag or 'an unknown release'} and read by "
+                        f"specification, which is not yet proved on a backup of such a release: {', '.join(unseen)}.",
                     )
                 )
             if manifest.compacted:
-                self.findings.append(
-                    Finding.of(
-                        FindingCode.BACKUP_COMPACTED,
-                        layer.name,
-                        "a compacted layer, which stands for several incremental ones",
-                    )
-                )
+                self.findings.append(Finding.of(FindingCode.BACKUP_COMPACTED, FullName("backup", name=layer.name)))
             if any(source.entry.has_range_keys for source in self._sources[number]):
                 self.findings.append(range_tombstone_finding(layer.name))
 
@@ -381,9 +375,8 @@ def range_tombstone_finding(layer: str) -> Finding:
     """Return what is to be said of a layer with range tombstones."""
     return Finding.of(
         FindingCode.BACKUP_RANGE_TOMBSTONES,
-        layer,
-        "has range tombstones; they are applied as the specification says",
-        "Compare the row counts of tables from which large ranges were deleted.",
+        FullName("backup", name=layer),
+        "The layer has range tombstones, which are applied as the specification says.",
     )
 
 
