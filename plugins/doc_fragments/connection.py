@@ -12,5 +12,6 @@ requirements:
   - cattrs
   - psycopg2-binary (or psycopg2)
   - sqlglot
+  - tenacity
   - zstandard
 """

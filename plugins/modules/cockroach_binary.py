@@ -77,6 +77,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_binary import (
+    BinaryRequest,
     provide_binary,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import download
@@ -98,14 +99,15 @@ def main() -> None:
         module,
         (),
         lambda: provide_binary(
-            version=given["version"],
-            platform="",
-            mirror_url=given["mirror_url"],
-            archive=given["archive"] or "",
-            binary=given["binary"] or "",
-            sha256=given["sha256"],
-            cache_dir=given["cache_dir"],
-            download=given["download"],
+            BinaryRequest(
+                cache_dir=given["cache_dir"],
+                version=given["version"],
+                mirror_url=given["mirror_url"],
+                archive=given["archive"] or "",
+                binary=given["binary"] or "",
+                sha256=given["sha256"],
+                download=given["download"],
+            ),
             check=module.check_mode,
         ),
     )

@@ -107,7 +107,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import NEEDS
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import ensure_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import (
+    WantedServer,
+    ensure_server,
+)
 
 
 def main() -> None:
@@ -127,7 +130,7 @@ def main() -> None:
         required_if=[("state", "started", ("bin_dir", "password"))],
         supports_check_mode=True,
     )
-    _ansible_module.run(module, NEEDS, lambda: ensure_server(**module.params, check=module.check_mode))
+    _ansible_module.run(module, NEEDS, lambda: ensure_server(WantedServer(**module.params), check=module.check_mode))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import verified_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
     ImportOptions,
-    import_dump,
     plan_import,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -211,6 +211,7 @@ def test_tables_that_do_not_fit_are_refused_before_anything_is_loaded(postgres, 
     assert query(postgres, name, "SELECT to_regclass('cockroach_migrator.ledger')") == [(None,)]
 
 
+@pytest.mark.slow
 def test_the_playbook_with_every_choice(work, empty_postgres):
     """The clean-up keeps rows that no target has proved."""
     choices = {

@@ -9,6 +9,7 @@ import shutil
 import signal
 
 import pytest
+import tenacity
 from s3_server import ACCESS_KEY, SECRET_KEY
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
@@ -311,3 +312,7 @@ def test_another_restore_is_not_disturbed(clean_node, tmp_path):
             clean_node.restore(tmp_path / "state.json", "shop")
     finally:
         clean_node.rows(f"CANCEL JOB {job}")
+        clean_node.rows("SET CLUSTER SETTING jobs.registry.interval.adopt = '1s'")
+        # Other tests restore into this node, too.
+        until = tenacity.Retrying(retry=tenacity.retry_if_result(lambda status: status != "canceled"), stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(0.2))
+        until(lambda: dict(restore_jobs(clean_node))[job])

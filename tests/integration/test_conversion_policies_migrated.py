@@ -21,10 +21,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.co
     conversion_policies,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import read_records
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -71,6 +69,7 @@ def over_sql(dump_dir, restoration, **parts):
 
 
 @pytest.mark.parametrize("arrangement", [Arrangement(), Arrangement((("tricky.public.v_bool", "Ja oder nein"), ("tricky.public.awkward", "heikel")), "everything")])
+@pytest.mark.slow
 def test_both_sources_give_object_identifiers_the_same_names(restored, arrangement, tmp_path, empty_postgres):
     """RESTORE has given new numbers to everything; the values have the old ones."""
     parameters, restoration = restored
@@ -137,6 +136,7 @@ def test_dumps_without_choices_are_those_that_they_were(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_the_playbook_with_a_restored_backup(kind, work, empty_postgres):
     values = {**restore_variables(kind), **target_variables(empty_postgres), "do_cleanup": False}
     wrong = Run("migrate.yml", variables(work, **values, conversion_policies={"unique_rowid": "functions"}))
@@ -153,6 +153,7 @@ def test_the_playbook_with_a_restored_backup(kind, work, empty_postgres):
     assert other.code != 0 and "holds the dump of another backup" in other.error and "other names or policies" in other.error, other.output
 
 
+@pytest.mark.slow
 def test_the_playbook_with_a_backups_files(work, empty_postgres):
     values = {**target_variables(empty_postgres), "s3_backup_path": SHOP, "conversion_policies": {"unique_rowid": "function"}}
     run = Run("migrate.yml", variables(work, **values))

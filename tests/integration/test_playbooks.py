@@ -68,6 +68,7 @@ def results_in(work: pathlib.Path) -> dict:
     return {path: found(without_times(read_json(path))) for path in tree(work) if "/state/" in path}
 
 
+@pytest.mark.slow
 def test_a_migration_with_the_older_tools_keys(work, target):
     """Check mode first, then the migration, then again; no secret is shown, and nothing is done twice."""
     sample = json.loads((CHECKOUT / "tests" / "integration" / "older_migration_config.json").read_text(encoding="utf-8"))
@@ -109,6 +110,7 @@ def test_a_migration_with_the_older_tools_keys(work, target):
     assert (once_more.code, once_more.changed) == (0, 0), once_more.output
 
 
+@pytest.mark.slow
 def test_failure_keeps_the_export_and_is_reported(work, target):
     """The role may log in once at a time, which is enough to be looked at and too little for the import."""
     connection = connect(target)
@@ -127,6 +129,8 @@ def test_failure_keeps_the_export_and_is_reported(work, target):
     assert cleaned.code == 0 and "is kept" in cleaned.output and list(work.glob("*/dump/**/*.zst"))
 
 
+@pytest.mark.slow
+@pytest.mark.needs_postgres
 def test_rehearsal_without_a_target(work):
     """A target that does not answer ends a rehearsal before anything is read, unless it is said that there is none yet."""
     values = {"postgres_host": "127.0.0.1", "postgres_port": 1}
@@ -142,6 +146,8 @@ def test_rehearsal_without_a_target(work):
     assert not list(work.glob("*/rehearsal"))
 
 
+@pytest.mark.slow
+@pytest.mark.needs_postgres
 def test_values_that_postgresql_cannot_hold(work):
     awkward = {"s3_backup_path": SAMPLE.replace("types", "awkward"), "target_available": False}
     mistyped = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies={"lenght": "null"}))
@@ -165,6 +171,7 @@ def test_a_sample_is_written_where_the_user_stands(work):
     assert "was left as it is" in Run("playbooks/create_config.yml", directory=work).output
 
 
+@pytest.mark.slow
 def test_which_host_migrates(work):
     """The playbooks are stopped right behind it, by a variable that is refused."""
     inventory = work / "inventory.yml"

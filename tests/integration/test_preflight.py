@@ -19,10 +19,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     ConnectionParameters,
     connect,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.preflight import (
     PreflightOptions,
     look_at_target,
@@ -31,7 +29,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     stop_server,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import ensure_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import (
+    WantedServer,
+    ensure_server,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -161,8 +162,8 @@ def rehearsal_like(server: dict):
     """Run a throw-away server that is like the target; give the parameters of its role."""
     directory = open_directory()
     try:
-        started = ensure_server(
-            "started", str(directory / "server"), bin_dir(server["major"]), 0, "postgres", PASSWORD, "migration_test", False, "", False, [server])
+        wanted = WantedServer(str(directory / "server"), bin_dir=bin_dir(server["major"]), password=PASSWORD, database="migration_test", like=[server])
+        started = ensure_server(wanted, check=False)
         yield ConnectionParameters(port=started["port"], user=started["user"], password=PASSWORD, database="migration_test")
     finally:
         stop_server(str(directory / "server"), "", remove=True)
@@ -192,6 +193,7 @@ def test_the_rehearsal_is_like_the_target(postgres, login, dump):
         assert any('GRANT "app" TO "mover"' in item.message + item.advice for item in import_dump(dump, rehearsal, ImportOptions()).findings)
 
 
+@pytest.mark.slow
 def test_the_playbook_looks_first(empty_postgres, work):
     """All problems of all targets in one message before the backup is read; afterwards a rehearsal under the role's rights, of the target's version."""
     run(empty_postgres, f"CREATE ROLE mover LOGIN CREATEDB PASSWORD '{PASSWORD}'", "CREATE DATABASE shop TEMPLATE template0")

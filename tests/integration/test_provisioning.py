@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import datetime
 import hashlib
 import io
@@ -12,6 +13,7 @@ import json
 import os
 import pathlib
 import platform
+import random
 import re
 import shutil
 import socket
@@ -36,7 +38,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     requirements,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore import cockroach_binary
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import download
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import archives, download
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 VERSION = "v24.3.5"
@@ -90,8 +92,8 @@ def _work():
 
 def provide(cache, url="", **values) -> dict:
     """Call the function behind the module."""
-    given = {"version": VERSION, "platform": "", "mirror_url": url, "archive": "", "binary": "", "sha256": "", "download": True, "check": False}
-    return cockroach_binary.provide_binary(cache_dir=str(cache), **{**given, **values})
+    check = values.pop("check", False)
+    return cockroach_binary.provide_binary(cockroach_binary.BinaryRequest(str(cache), **{"version": VERSION, "mirror_url": url, **values}), check=check)
 
 
 def left_in(cache: pathlib.Path) -> list[str]:
@@ -304,8 +306,32 @@ def test_archives_that_would_write_elsewhere(work, monkeypatch, entries, named, 
         monkeypatch.delattr(tarfile, "data_filter", raising=False)
     (work / "evil.tgz").write_bytes(tar_gz({"first": b"content"}, *entries))
     with pytest.raises(ConfigurationError, match=f"its entry {re.escape(named)}"):
-        download.unpack_tar(str(work / "evil.tgz"), str(work / "unpacked"))
+        archives.unpack_tar(str(work / "evil.tgz"), str(work / "unpacked"))
     assert not (work / "unpacked").exists() and not (work / "evil").exists()
+
+
+def test_no_chain_of_entries_leads_out(work, monkeypatch):
+    """Random archives: what is unpacked, whatever its links are, is inside, and so is where each link leads."""
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    choice = random.Random(11)
+    kinds = (tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
+    outside = work / "out"
+    outside.mkdir()
+    unpacked = 0
+    for number in range(400):
+        def path(longest, parts=("a", "b", "c", "..", "..", ".")):
+            return "/".join(choice.choice(parts) for _part in range(choice.randint(1, longest)))
+        entries = [entry(path(3, ("a", "b", "c")), choice.choice(kinds), path(4)) for _entry in range(choice.randint(2, 6))]
+        (work / "random.tgz").write_bytes(tar_gz({"first": b"content"}, *entries))
+        inner = outside / str(number) / "inner"
+        inner.mkdir(parents=True)
+        with contextlib.suppress(ConfigurationError):
+            archives.unpack_tar(str(work / "random.tgz"), str(inner))
+            unpacked += 1
+        assert os.listdir(inner.parent) == ["inner"], entries
+        for found in inner.rglob("*"):
+            assert str(os.path.realpath(found)).startswith(f"{inner}"), (found, entries)
+    assert unpacked > 20 and sorted(os.listdir(outside)) == sorted(map(str, range(400)))
 
 
 def test_links_that_stay_are_kept(work, monkeypatch):
@@ -313,7 +339,7 @@ def test_links_that_stay_are_kept(work, monkeypatch):
     links = [entry("lib/a.so", tarfile.SYMTYPE, "a.so.1"), entry("lib/a.so.1", tarfile.SYMTYPE, "../real/a.so.1.2"), entry("hard", tarfile.LNKTYPE, "real/a.so.1.2")]
     links[0].uid = 12345
     (work / "good.tgz").write_bytes(tar_gz({"real/a.so.1.2": b"library"}, *links))
-    download.unpack_tar(str(work / "good.tgz"), str(work / "unpacked"))
+    archives.unpack_tar(str(work / "good.tgz"), str(work / "unpacked"))
     for name in ("lib/a.so", "hard"):
         assert (work / "unpacked" / name).read_bytes() == b"library"
     assert (work / "unpacked" / "lib" / "a.so").lstat().st_uid == os.geteuid()
@@ -401,6 +427,10 @@ def test_the_real_program(mirror, work):
     if not program:
         pytest.skip("COCKROACH_BINARY names no CockroachDB")
     version = cockroach_binary.binary_version(program)
+    try:
+        cockroach_binary.normal_version(version)
+    except ConfigurationError:
+        pytest.skip(f"{program} is {version}, which is no published release")
     name = f"cockroach-{version}.{HERE}"
     mirror.publish(f"/{name}.tgz", release(program=pathlib.Path(program).read_bytes(), name=name))
     variables = {"cockroach_binary_version": version, "cockroach_binary_mirror_url": mirror.url, "cockroach_binary_cache_dir": str(work / "cache")}
@@ -472,6 +502,7 @@ def test_postgresql_programs_that_do_not_run(work):
     assert left_in(work / "cache") == []
 
 
+@pytest.mark.needs_postgres
 def test_providers_that_contradict(work):
     cache = str(work / "cache")
     for wanted, reason in (
@@ -489,6 +520,7 @@ def test_providers_that_contradict(work):
 
 
 @pytest.mark.parametrize("major", VERSIONS)
+@pytest.mark.needs_postgres
 def test_what_the_programs_at_hand_lack(major):
     """ICU as pg_config says that they were built; it is the default since PostgreSQL 16."""
     programs = bin_dir(major)

@@ -13,10 +13,8 @@ from journey import Migration, export
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -66,6 +64,7 @@ def restored(request, backup, fixtures_dir, tmp_path_factory):
     return directory, restoration, again, exported, unchanged
 
 
+@pytest.mark.slow
 def test_both_ways_give_the_same_dump(backup, restored):
     directory, restoration, _again, exported, _unchanged = restored
     result = compare_dumps(str(directory / "backup"), str(directory / "restore"))

@@ -21,7 +21,7 @@ from .._errors import MigrationError, TargetError
 from .._model.expected_database import ExpectedDatabase, expected_of
 from .._model.names import quote
 from .connect.connection import ConnectionParameters, connect, connection_findings, postgres_message
-from .load.load import chosen
+from .load.import_plan import chosen
 from .schema_needs import ICU, database_needs
 from .target import content as contents
 from .target import existing_tables, server_facts

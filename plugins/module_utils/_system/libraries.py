@@ -39,7 +39,7 @@ PACKAGES = {
 READ_S3 = ("boto3", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "xxhash", "zstandard")
 WRITE_DUMP = ("cattrs", "sqlglot", "zstandard")
-LOAD = ("cattrs", "psycopg2", "sqlglot", "zstandard")
+LOAD = ("cattrs", "psycopg2", "sqlglot", "tenacity", "zstandard")
 
 
 def missing(names: Iterable[str]) -> list[str]:

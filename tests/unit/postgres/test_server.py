@@ -42,6 +42,7 @@ def _directory():
 
 
 @pytest.mark.parametrize("major", VERSIONS)
+@pytest.mark.needs_postgres
 def test_life_of_a_server(directory, major):
     options = ServerOptions(directory, bin_dir(major), password=SECRET)
     first = start_server(options)
@@ -71,6 +72,7 @@ def test_life_of_a_server(directory, major):
     assert not os.path.exists(directory) and not os.path.exists(sockets) and not running_port(directory)
 
 
+@pytest.mark.needs_postgres
 def test_taken_port_and_kept_password(directory):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -86,6 +88,7 @@ def test_taken_port_and_kept_password(directory):
             stop_server(directory, "", remove=True)
 
 
+@pytest.mark.needs_postgres
 def test_an_initdb_that_was_killed_is_begun_again(directory, tmp_path):
     """PG_VERSION is there long before it ends."""
     programs, slow = bin_dir(17), pathlib.Path(directory).parent / "slow"
@@ -120,6 +123,7 @@ def test_an_initdb_that_was_killed_is_begun_again(directory, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"not a number\n", b"\0\0\0", b"\xff\xfe\n", b"9" * 30, "²\n".encode()])
+@pytest.mark.needs_postgres
 def test_a_pid_file_without_a_number_is_no_obstacle(directory, content):
     options = ServerOptions(directory, bin_dir(17))
     try:
@@ -156,6 +160,7 @@ def test_a_pid_file_with_the_number_of_another_process(tmp_path):
             alike.kill()
 
 
+@pytest.mark.needs_postgres
 def test_a_server_that_does_not_start_says_why(directory):
     with pytest.raises(TargetError, match="does not start.*no_such_setting"):
         start_server(ServerOptions(directory, bin_dir(17), settings=(("no_such_setting", "1"),)))
@@ -163,6 +168,7 @@ def test_a_server_that_does_not_start_says_why(directory):
     stop_server(directory, "", remove=True)
 
 
+@pytest.mark.needs_postgres
 def test_closed_parent_directory(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("only root hands the server to another user")

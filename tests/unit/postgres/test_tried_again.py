@@ -23,11 +23,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     View,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
     ImportOptions,
-    import_dump,
     plan_import,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import probe_features
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,

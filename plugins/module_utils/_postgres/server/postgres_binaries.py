@@ -25,17 +25,11 @@ from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from ..._errors import ConfigurationError
-from ..._system.download import (
-    at_path,
-    check_file,
-    checked_sha256,
-    fetch_file,
-    public_url,
-    put_in_place,
-    unpack_tar,
-    work_directory,
-)
+from ..._system.archives import unpack_tar
+from ..._system.cache_directory import put_in_place, work_directory
+from ..._system.download import at_path, fetch_file, public_url
 from ..._system.executables import loader_complaint
+from ..._system.file_checksums import check_file, checked_sha256
 from .postgres_server import find_bin_dir
 
 _PROGRAMS = ("initdb", "pg_ctl", "postgres")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 try:
@@ -19,53 +20,60 @@ from .likeness import likeness_of, make_like
 from .postgres_server import SUPERUSER, ServerOptions, major_version, running_port, start_server, stop_server
 
 
-def ensure_server(
-    state: str,
-    directory: str,
-    bin_dir: Optional[str],
-    port: int,
-    user: str,
-    password: Optional[str],
-    database: str,
-    durable: bool,
-    os_user: str,
-    check: bool,
-    like: Sequence[Mapping[str, Any]] = (),
-) -> dict:
-    """Start, stop or remove the server in ``directory``; return ``changed`` and for ``started`` also ``port``,
+@dataclass(frozen=True)
+class WantedServer:
+    """The arguments of the module postgres_server.
+
+    ``like`` are the targets (see server_facts) that a new server is made like; the user who is returned is then the
+    role with the rights that it has there.
+    """
+
+    directory: str
+    state: str = "started"
+    bin_dir: Optional[str] = None
+    port: int = 0
+    user: str = SUPERUSER
+    password: Optional[str] = field(default=None, repr=False)
+    database: str = "postgres"
+    durable: bool = False
+    os_user: str = ""
+    like: Sequence[Mapping[str, Any]] = ()
+
+
+def ensure_server(wanted: WantedServer, *, check: bool) -> dict:
+    """Start, stop or remove the server in ``wanted.directory``; return ``changed`` and for ``started`` also ``port``,
     ``data_dir`` and ``user``.
 
-    ``like`` are the targets (see server_facts) that a new server is made like; ``user`` is then the role with the
-    rights that it has there. With ``check`` nothing is done. Raises MigrationError.
+    With ``check`` nothing is done. Raises MigrationError.
     """
-    directory = os.path.abspath(directory)
+    directory = os.path.abspath(wanted.directory)
     running = running_port(directory)
-    if state != "started":
+    if wanted.state != "started":
         if check:
-            return {"changed": bool(running) or state == "absent" and os.path.isdir(directory)}
-        return {"changed": stop_server(directory, bin_dir or "", remove=state == "absent")}
+            return {"changed": bool(running) or wanted.state == "absent" and os.path.isdir(directory)}
+        return {"changed": stop_server(directory, wanted.bin_dir or "", remove=wanted.state == "absent")}
     if check:
         return {
             "changed": not running,
-            "port": running or port,
+            "port": running or wanted.port,
             "data_dir": os.path.join(directory, "data"),
-            "user": user,
+            "user": wanted.user,
         }
-    likeness = likeness_of(like) if like else None
+    likeness = likeness_of(wanted.like) if wanted.like else None
     options = ServerOptions(
         directory=directory,
-        bin_dir=bin_dir or "",
-        port=port,
-        os_user=os_user,
-        password=password or "",
-        durable=durable,
-        settings=likeness.settings_for(major_version(bin_dir or "")) if likeness else (),
+        bin_dir=wanted.bin_dir or "",
+        port=wanted.port,
+        os_user=wanted.os_user,
+        password=wanted.password or "",
+        durable=wanted.durable,
+        settings=likeness.settings_for(major_version(wanted.bin_dir or "")) if likeness else (),
     )
     started = start_server(options)
-    user = likeness.login if likeness else user
+    user = likeness.login if likeness else wanted.user
     if likeness and started["created"]:
-        make_like(started["parameters"], likeness, password or "")
-    made = _ensure_login(started["parameters"], user, database)
+        make_like(started["parameters"], likeness, wanted.password or "")
+    made = _ensure_login(started["parameters"], user, wanted.database)
     return {
         "changed": started["changed"] or made,
         "port": started["port"],
