@@ -27,9 +27,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
     NodeOptions,
     ensure_node,
-    failure_reason,
     root_parameters,
     store_path,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.failure_reason import (
+    failure_reason,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.node_certificates import (
     make_certificates,

@@ -159,7 +159,7 @@ def test_values_that_postgresql_cannot_hold(work):
     run = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies={**policies, "zero_character": "reject"}))
     assert run.code == 0 and "REHEARSED" in run.output and "7 rows were put aside" in run.output, run.output
     report = next(work.glob("*/report/validation_report.txt")).read_text(encoding="utf-8")
-    assert "4 rows were put aside" not in report and "2 rows were put aside, they are not in the table. column code: 2 for zero_character" in report
+    assert "4 rows were rejected" not in report and "2 rows were rejected; they are not in the table. column code: 2 for zero_character" in report
 
 
 def test_a_sample_is_written_where_the_user_stands(work):

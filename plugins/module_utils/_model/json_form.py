@@ -14,6 +14,8 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Callable, TypeVar
 
+from .finding_codes import FindingCode
+
 try:
     import cattrs
     from cattrs.cols import is_mapping, is_sequence, list_structure_factory, mapping_structure_factory
@@ -21,7 +23,6 @@ try:
 except ImportError:  # named by libraries.missing()
     cattrs = None  # type: ignore[assignment]
 
-from .finding_codes import FindingCode
 
 Kind = TypeVar("Kind")
 

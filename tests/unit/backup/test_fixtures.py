@@ -138,4 +138,4 @@ def test_a_cluster_backup_from_inside_a_virtual_cluster(fixtures_dir):
     find_leftovers(backup, catalog)
     assert [role.name for role in catalog.roles] == ["reader"]
     assert {table.name: table.comment for database in catalog.databases for table in database.tables}["items"] == "things"
-    assert [finding.message for finding in catalog.findings] == ["Cluster settings are left out: sql.defaults.distsql."]
+    assert [finding.message for finding in catalog.findings] == ["Cluster settings are omitted: sql.defaults.distsql."]

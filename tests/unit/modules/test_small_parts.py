@@ -18,13 +18,17 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.jou
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import result_file, state
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import write_report
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import (
+    ReportRequest,
+    write_report,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_facts import (
     build_report,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import start_over
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.finding_codes import FindingCode
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import (
     DatabaseVerification,
     ImportResult,
@@ -178,7 +182,7 @@ def test_what_was_missing_at_the_rehearsal_is_no_finding_of_the_loaded_target(ke
     directory, _proved = kept
 
     def imported(*roles: str) -> ImportResult:
-        return ImportResult(True, {}, [Finding.of(FindingCode.ROLE_MISSING, role) for role in roles], 0.1, "all")
+        return ImportResult(True, {}, [Finding.of(FindingCode.ROLE_MISSING, FullName("role", name=role)) for role in roles], 0.1, "all")
 
     def found() -> list[str]:
         manifest = read_manifest(str(directory / "dump"))
@@ -234,7 +238,8 @@ def test_a_report_that_would_say_the_same_is_not_written_again(kept):
     directory, _proved = kept
 
     def write(run: str) -> bool:
-        return write_report(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", "", run, check=False)["changed"]
+        request = ReportRequest(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", run=run)
+        return write_report(request, check=False)["changed"]
 
     keep(directory, "rehearsal_verify", verification(directory), run="first", target="")
     keep(directory, "target_verify", verification(directory), run="first")
@@ -249,7 +254,8 @@ def test_the_difference_of_a_report_is_that_of_its_text(kept):
     directory, _proved = kept
 
     def write(run: str, check: bool) -> dict:
-        return write_report(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", "", run, check, diff=True)
+        request = ReportRequest(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", run=run)
+        return write_report(request, check=check, diff=True)
 
     keep(directory, "target_verify", verification(directory), run="first")
     (planned,), made = write("first", check=True)["diff"], write("first", check=False)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from ..._dump.manifest import is_complete, read_manifest
 from ..._system.json_file import read_json, write_json
@@ -19,18 +20,29 @@ TEXT = "validation_report.txt"
 JSON = "report.json"
 
 
-def write_report(
-    dump_dir: str, state_dir: str, report_dir: str, target: str, failure: str, run: str, check: bool, diff: bool = False
-) -> dict:
+@dataclass(frozen=True)
+class ReportRequest:
+    """The arguments of the module migration_report."""
+
+    dump_dir: str
+    state_dir: str
+    report_dir: str
+    target: str = ""
+    failure: str = ""
+    run: str = ""
+
+
+def write_report(request: ReportRequest, *, check: bool, diff: bool = False) -> dict:
     """Write both files where they would say something else, times aside; return ``changed``, ``verdict``, ``verified``
     and ``report`` (a path), with ``diff`` also the difference of the text.
 
     With ``check`` nothing is written. Raises MigrationError.
     """
-    manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
-    report = build_report(manifest, current_records(state_dir, manifest, target), target, failure, run)
-    path = os.path.join(report_dir, JSON)
-    text_path = os.path.join(report_dir, TEXT)
+    manifest = read_manifest(request.dump_dir) if is_complete(request.dump_dir) else None
+    records = current_records(request.state_dir, manifest, request.target)
+    report = build_report(manifest, records, request.target, request.failure, request.run)
+    path = os.path.join(request.report_dir, JSON)
+    text_path = os.path.join(request.report_dir, TEXT)
     changed = not os.path.exists(text_path) or without_times(read_json(path)) != without_times(report)
     text = render_text(report)
     shown = {"diff": [difference(text_path, text)] if changed else []} if diff else {}

@@ -21,6 +21,7 @@ from ..._formats.sstable.table import Table, named
 from ..._model.catalog import UnfinishedImport
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 from . import mvcc
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
 from .backup_request import BackupRequest
@@ -352,20 +353,13 @@ class Backup:
                 self.findings.append(
                     Finding.of(
                         FindingCode.BACKUP_FORMAT_UNPROVED,
-                        layer.name,
-                        f"written by {manifest.build_tag or 'an unknown release'}; read by specification, not yet "
-                        "proved on a backup of such a release: " + ", ".join(unseen),
-                        "Compare samples of the migrated rows with the source.",
+                        FullName("backup", name=layer.name),
+                        f"The layer was written by {manifest.build_tag or 'an unknown release'} and read by "
+                        f"specification, which is not yet proved on a backup of such a release: {', '.join(unseen)}.",
                     )
                 )
             if manifest.compacted:
-                self.findings.append(
-                    Finding.of(
-                        FindingCode.BACKUP_COMPACTED,
-                        layer.name,
-                        "a compacted layer, which stands for several incremental ones",
-                    )
-                )
+                self.findings.append(Finding.of(FindingCode.BACKUP_COMPACTED, FullName("backup", name=layer.name)))
             if any(source.entry.has_range_keys for source in self._sources[number]):
                 self.findings.append(range_tombstone_finding(layer.name))
 
@@ -374,9 +368,8 @@ def range_tombstone_finding(layer: str) -> Finding:
     """Return what is to be said of a layer with range tombstones."""
     return Finding.of(
         FindingCode.BACKUP_RANGE_TOMBSTONES,
-        layer,
-        "has range tombstones; they are applied as the specification says",
-        "Compare the row counts of tables from which large ranges were deleted.",
+        FullName("backup", name=layer),
+        "The layer has range tombstones, which are applied as the specification says.",
     )
 
 

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import ALL_DATABASES
+
 try:
     import psycopg2
 except ImportError:  # named by libraries.missing()
@@ -21,7 +24,6 @@ except ImportError:  # named by libraries.missing()
 from ..._errors import CockroachError
 from ..._formats import timestamps
 from ..._model.catalog import Catalog
-from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.object_numbers import ObjectNumbers, object_numbers
 from ..._model.table_source import TableSource, table_sources
@@ -49,25 +51,19 @@ from .sql_connection import CockroachParameters, connect
 CLUSTER, RESTORE = "cluster", "restore"
 _NUMBERS_NOT_KNOWN = Finding.of(
     FindingCode.OBJECT_NUMBERS_NOT_KNOWN,
-    "all databases",
-    "Object identifiers of tables, types, schemas and functions keep their numbers: CockroachDB gives new ones when "
-    "it restores, and the backup's manifest, "
-    "which knows the old ones, could not be read.",
-    "Export the running cluster, or the backup's own files, to have names.",
+    ALL_DATABASES,
+    "Object identifiers of tables, types, schemas and functions keep their numbers instead of becoming names: "
+    "CockroachDB gives new ones when it restores, and the backup's manifest, which has the old ones, could not be "
+    "read.",
 )
 _NUMBERS_OF_TEXT = Finding.of(
     FindingCode.OBJECT_NUMBERS_NOT_KNOWN,
-    "all databases",
-    "Object identifiers of tables, types, schemas and functions keep their numbers: the schema's text, from which "
-    "this was read, does not tell them.",
+    ALL_DATABASES,
+    "Object identifiers of tables, types, schemas and functions keep their numbers instead of becoming names: the "
+    "schema was read from SHOW CREATE, which does not tell them.",
     "Migrate a backup of this cluster to have names.",
 )
-_LOST_GRANTS = Finding.of(
-    FindingCode.GRANTS_NOT_RESTORED,
-    "all databases",
-    "Owners and grants are not those of the source: CockroachDB brings them back with a whole cluster only.",
-    "Use migration_source: backup, which reads them from the backup's files, or grant by hand.",
-)
+_LOST_GRANTS = Finding.of(FindingCode.GRANTS_NOT_RESTORED, ALL_DATABASES)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 import shutil
 import signal
 import socket
@@ -32,6 +31,7 @@ except ImportError:  # named by libraries.missing()
 from ..._errors import CockroachError, ConfigurationError
 from ..cluster.sql_connection import CockroachParameters, cockroach_message, connect, server_version
 from ..cluster.temporary_settings import NODE_SETTINGS
+from .failure_reason import failure_reason
 from .given_certificates import check_certificates
 from .node_certificates import make_certificates
 from .processes import STOP_SECONDS, NodeProcess, find_node, stop_node
@@ -42,7 +42,6 @@ _OUTPUT = "output.log"
 """What the process prints; CockroachDB's own log files are beside it."""
 _START_SECONDS = 180
 _POLL_SECONDS = 0.2
-_LONGEST_REASON = 800
 _LAST_PORT = 65535
 _EXIT_DISK_FULL = 10
 
@@ -69,18 +68,6 @@ _ENVIRONMENT = {
     "COCKROACH_UPDATE_CHECK_URL": "",
     "COCKROACH_USAGE_REPORT_URL": "",
 }
-
-_ADVICE = (
-    ("address already in use", "another process has just taken the port: run it again"),
-    ("out of disk space", "free room there, or choose another directory"),
-    ("no space left on device", "free room there, or choose another directory"),
-    ("is too old for running version", "use an older release of CockroachDB, or remove the directory"),
-    ("is incompatible with data in store", "use a newer release of CockroachDB, or remove the directory"),
-    ("error while loading shared libraries", "install that library, or use a release made for this system"),
-    ("version `GLIBC", "use a release made for this system"),
-    ("open file descriptor limit", "raise the limit of open files (ulimit -n)"),
-    ("clock synchronization", "correct this host's clock"),
-)
 
 
 @dataclass(frozen=True)
@@ -196,23 +183,6 @@ def node_command(options: NodeOptions, host: str, port: int, http_port: int) -> 
         f"--listening-url-file={os.path.join(directory, 'listening.url')}",
         f"--log-dir={_log_dir(directory)}",
     ]
-
-
-def failure_reason(output: str) -> str:
-    """Return in one line why CockroachDB says, in what it printed, that it does not start, and what to do; empty when
-    it says nothing."""
-    blocks = re.split(r"^ERROR: ", output, flags=re.MULTILINE)
-    fatal = re.search(r"^(?:F\d{6} [^\n]*?\d  +|panic: |fatal error: )(.+)", output, flags=re.MULTILINE)
-    if len(blocks) > 1:
-        text = blocks[-1].split("\nFailed running")[0]
-        text = text.rpartition("cockroach server exited with error: ")[2]
-    elif fatal:
-        text = fatal.group(1)
-    else:
-        text = "\n".join([line for line in output.splitlines() if line.strip(" *")][-3:])
-    reason = " ".join(text.split())[:_LONGEST_REASON]
-    advice = [what for sign, what in _ADVICE if sign in reason]
-    return "; ".join([reason, *advice[:1]]) if reason else ""
 
 
 def _ensure_started(options: NodeOptions, node: Optional[NodeProcess], check: bool) -> dict:

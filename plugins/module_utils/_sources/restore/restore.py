@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 
 try:
     from psycopg2 import sql
@@ -73,6 +74,10 @@ from .uri_secrets import secret_forms, secrets_of
 _DATABASE = "system"
 """The only database that stays while RESTORE replaces a whole cluster."""
 _LOCALITY = "COCKROACH_LOCALITY"
+_VIRTUAL_CLUSTER = (
+    "CockroachDB restores the whole of a virtual cluster into that one only: use migration_source: backup if roles are "
+    "to be migrated."
+)
 
 
 @dataclass(frozen=True)
@@ -415,27 +420,15 @@ class _Restore:
 
     def _findings(self, cancelled: Iterable[str]) -> list[Finding]:
         found = release_findings(self.version)
-        where = public_uri(self.address.uris[0])
+        where = FullName("backup", name=public_uri(self.address.uris[0]))
         if self.backup is None:
-            found.append(
-                Finding.of(
-                    FindingCode.BACKUP_VERSION_UNCHECKED,
-                    where,
-                    "its manifest cannot be read here, so that CockroachDB alone judged whether it can restore this "
-                    "backup",
-                )
-            )
+            found.append(Finding.of(FindingCode.BACKUP_VERSION_UNCHECKED, where))
         if self.contents.whole_cluster and self.plan.coverage != CLUSTER:
             found.append(
                 Finding.of(
                     FindingCode.CLUSTER_NOT_RESTORED,
                     where,
-                    "of this backup of a whole cluster only databases were restored, without users, roles, settings "
-                    "and comments",
-                    "CockroachDB restores the whole of a virtual cluster into that one only: migrate with "
-                    "migration_source: backup when roles are to be migrated."
-                    if self.backup and self.backup.info["virtual_cluster"]
-                    else "Restore everything into an empty CockroachDB when roles are to be migrated.",
+                    advice=_VIRTUAL_CLUSTER if self.backup and self.backup.info["virtual_cluster"] else "",
                 )
             )
         if self.plan.coverage == TABLES and self.request.options:
@@ -443,7 +436,8 @@ class _Restore:
                 Finding.of(
                     FindingCode.RESTORED_WITHOUT_PARTNERS,
                     where,
-                    f"restored with {', '.join(sorted(self.request.options))}: links to what was not chosen are gone",
+                    f"The backup was restored with {', '.join(sorted(self.request.options))}: references to what was "
+                    "not chosen are dropped.",
                 )
             )
         for job in cancelled:
@@ -451,7 +445,7 @@ class _Restore:
                 Finding.of(
                     FindingCode.RESTORED_JOB_CANCELLED,
                     where,
-                    f"the job {job} came back with the cluster and was cancelled here",
+                    f"The job {job}, which was restored with the cluster, was cancelled in the temporary CockroachDB.",
                 )
             )
         return found
