@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Callable, Optional
 
 from ..._model.catalog import Catalog, UnfinishedImport
@@ -72,7 +72,7 @@ class BackupSource(Source[BackupTask]):
 
     def identity(self) -> dict[str, Any]:
         """A backup has one content at each end time."""
-        return {"cluster_id": self._backup.info["cluster_id"], "end_time": list(self._backup.end_time)}
+        return {"cluster_id": self._backup.info.cluster_id, "end_time": list(self._backup.end_time)}
 
     def choose_moment(self, begun: str) -> str:
         """The end time, which the identity has."""
@@ -149,7 +149,7 @@ class BackupSource(Source[BackupTask]):
 
     def describe(self) -> dict[str, Any]:
         """Return locations, layers, releases and times of the backup."""
-        return {**self._backup.info, "kind": self.kind}
+        return {**asdict(self._backup.info), "kind": self.kind}
 
     def _table_tasks(self, table: TableSource) -> list[BackupTask]:
         start, end = row_range(table.table)

@@ -23,6 +23,7 @@ from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
 from . import mvcc
+from .backup_info import BackupInfo, LayerInfo
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
 from .backup_request import BackupRequest
 from .descriptors import live_descriptors
@@ -439,38 +440,30 @@ def _row_limit(end: bytes) -> bytes:
 
 def _info(
     layers: list[Layer], end_time: timestamps.Timestamp, sources: list[list[_Source]], formats: list[str]
-) -> dict:
+) -> BackupInfo:
     last = layers[-1].manifest
-    return {
-        "locations": list(
-            dict.fromkeys(
-                [
-                    layers[0].storage.location,
-                    *(storage.location for layer in layers for storage in [layer.storage, *layer.partitions.values()]),
-                ]
+    locations = [storage.location for layer in layers for storage in (layer.storage, *layer.partitions.values())]
+    return BackupInfo(
+        locations=list(dict.fromkeys(locations)),
+        layers=[
+            LayerInfo(
+                path=layer.name,
+                start=timestamps.iso(layer.manifest.start_time) if layer.manifest.start_time != timestamps.ZERO else "",
+                end=timestamps.iso(layer.manifest.end_time),
+                version=layer.manifest.build_tag,
+                files=len({source.entry.path for source in sources[number]}),
+                bytes=sum(source.ref.data_size or 0 for source in sources[number]),
+                format=formats[number],
             )
-        ),
-        "layers": [
-            {
-                "path": layer.name,
-                "start": timestamps.iso(layer.manifest.start_time)
-                if layer.manifest.start_time != timestamps.ZERO
-                else "",
-                "end": timestamps.iso(layer.manifest.end_time),
-                "version": layer.manifest.build_tag,
-                "files": len({source.entry.path for source in sources[number]}),
-                "bytes": sum(source.ref.data_size or 0 for source in sources[number]),
-                "format": formats[number],
-            }
             for number, layer in enumerate(layers)
         ],
-        "cluster_id": str(uuid.UUID(bytes=last.cluster_id)) if last.cluster_id else "",
-        "end_time": timestamps.iso(end_time),
-        "end_time_decimal": timestamps.decimal(end_time),
-        "cluster_version": last.cluster_version,
-        "coverage": "cluster" if last.cluster_coverage else "requested",
-        "encrypted": any(layer.key for layer in layers),
-        "revision_history": any(layer.manifest.all_revisions for layer in layers),
-        "complete_databases": last.complete_databases,
-        "virtual_cluster": tenant_number(last.tenant) if last.tenant else 0,
-    }
+        cluster_id=str(uuid.UUID(bytes=last.cluster_id)) if last.cluster_id else "",
+        end_time=timestamps.iso(end_time),
+        end_time_decimal=timestamps.decimal(end_time),
+        cluster_version=last.cluster_version,
+        coverage="cluster" if last.cluster_coverage else "requested",
+        encrypted=any(layer.key for layer in layers),
+        revision_history=any(layer.manifest.all_revisions for layer in layers),
+        complete_databases=last.complete_databases,
+        virtual_cluster=tenant_number(last.tenant) if last.tenant else 0,
+    )
