@@ -174,4 +174,4 @@ def test_both_sources_agree_under_each_policy(kind, location, tmp_path, fixtures
                 policies=value_policies(policies),
             )
             result = compare_dumps(str(tmp_path / f"{choice}_backup"), str(tmp_path / f"{choice}_restore"))
-            assert result["differences"] == [], choice
+            assert result.differences == [], choice

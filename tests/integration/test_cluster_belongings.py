@@ -47,7 +47,7 @@ def test_over_sql(kind, fixtures_dir, tmp_path):
     backups = fixtures_dir / "backups"
     with node(kind, tmp_path, backups, BACKUP) as parameters:
         request = RestoreRequest((f"file://{backups}/{BACKUP}",), str(tmp_path / "restore.json"), io_dir=str(backups), poll_interval=1)
-        assert restore_backup(parameters, request, lambda state: None)["coverage"] == "cluster"
+        assert restore_backup(parameters, request, lambda state: None).coverage == "cluster"
         export_cluster(parameters, tmp_path / "dump", kind="restore", source_id=BACKUP)
     assert found(tmp_path / "dump") == FOUND
 

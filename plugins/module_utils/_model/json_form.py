@@ -61,10 +61,10 @@ def _converter() -> Any:
 
 
 def _only(kinds: tuple[type, ...], read: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Let cattrs ``read`` values of these very types: it would make a number of a text, a list of its characters."""
+    """Let cattrs ``read`` values of these types only: it would make a number of a text, a list of its characters."""
 
     def checked(value: Any, kind: Any) -> Any:
-        if type(value) not in kinds:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise TypeError(type(value).__name__)
         return read(value, kind)
 
