@@ -12,7 +12,7 @@ import synthetic_dump
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.full_names import rename_findings
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_facts import (
     build_report,
 )
@@ -31,7 +31,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.fi
     Action,
     FindingCode,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding, read_findings
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
 
@@ -142,6 +142,14 @@ def test_dumps_of_earlier_releases_are_read(manifest):
 def test_a_dump_with_an_unknown_code_is_refused(manifest):
     with pytest.raises(MigrationError, match="manifest.json.*made_up|manifest.json.*code"):
         manifest({"code": "made_up", "severity": "info", "object": "shop", "message": "something"})
+
+
+def test_findings_that_a_module_is_given():
+    given = [Finding.of(FindingCode.CLUSTER_NOT_RESTORED, FullName("backup", name="s3://b/f"))]
+    assert list(read_findings(to_json(given))) == given
+    for wrong in ({"code": "made_up", "severity": "info", "object": "b", "message": "m"}, {"code": "view_left_out"}, "text"):
+        with pytest.raises(ConfigurationError, match="^findings: "):
+            read_findings([wrong])
 
 
 def test_the_report_groups_by_what_is_to_do_and_by_table(manifest):
