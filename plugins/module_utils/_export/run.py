@@ -39,9 +39,9 @@ _AS_OF = "as_of"
 class ExportOptions:
     """What to export of a source, and how. All but ``parallelism`` and ``rows_needed`` make another dump."""
 
-    selection: Selection = field(default_factory=Selection)
-    chunk_rows: int = 100000
+    chunk_rows: int
     """About how many rows a chunk holds."""
+    selection: Selection = field(default_factory=Selection)
     parallelism: int = 1
     """The number of processes."""
     keep_passwords: bool = False

@@ -14,7 +14,7 @@ from ..._model.catalog import Catalog, UnfinishedImport
 from ..._model.findings import Finding
 from ..._model.object_numbers import ObjectNumbers, object_numbers
 from ..._model.table_source import TableSource
-from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, TaskReading, WriteRows
+from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, Source, TaskReading, WriteRows
 from .backup_request import BackupRequest
 from .coverage import files_of, prove, unread_ranges
 from .key_ranges import KeyRange, row_range, sequence_range
@@ -47,7 +47,7 @@ class BackupTask:
         return f"{self.table_id}/{self.chunk}/{self.start.hex()}-{self.end.hex()}"
 
 
-class BackupSource:
+class BackupSource(Source[BackupTask]):
     """A backup, see source.Source. ``with`` finds its layers and reads their manifests."""
 
     kind = "backup"

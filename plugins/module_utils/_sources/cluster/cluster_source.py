@@ -7,6 +7,7 @@ proof are the numbers of rows. A cluster that a backup was restored into is such
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ from ..._model.catalog import Catalog
 from ..._model.findings import Finding
 from ..._model.object_numbers import ObjectNumbers, object_numbers
 from ..._model.table_source import TableSource, table_sources
-from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, TaskReading, WriteRows
-from .cluster_identity import Age, identify, moment
+from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, Source, TaskReading, WriteRows
+from .cluster_identity import Age, ClusterIdentity, identify, moment
 from .kept_moment import (
     TableName,
     Zone,
@@ -88,7 +89,7 @@ class ClusterRequest:
     itself wrote them."""
 
 
-class ClusterSource:
+class ClusterSource(Source[RangeTask]):
     """A cluster, see source.Source. ``with`` keeps a connection for its schema; rows have connections of their own."""
 
     counts_to_plan = True
@@ -98,7 +99,7 @@ class ClusterSource:
         self._request = request or ClusterRequest()
         self.kind = self._request.kind
         self._connection: Any
-        self._cluster: dict[str, str] = {}
+        self._cluster: ClusterIdentity
         self._as_of = ""
         self._from_text = False
         """Whether the schema was read from SHOW CREATE, so that ids in the catalog are not CockroachDB's."""
@@ -123,7 +124,7 @@ class ClusterSource:
         self._cluster = identify(self._connection, self._parameters)
         return {
             "kind": self.kind,
-            "source_id": self._request.source_id or self._cluster["cluster_id"],
+            "source_id": self._request.source_id or self._cluster.cluster_id,
             "asked_as_of": self._request.as_of,
         }
 
@@ -171,7 +172,7 @@ class ClusterSource:
 
     def plan(self, request: ReadRequest) -> Plan[RangeTask]:
         """Count the rows of the tables and cut them into ranges; refuse what will be gone too early."""
-        moment_read = Moment(self._cluster["cluster_id"], self._as_of)
+        moment_read = Moment(self._cluster.cluster_id, self._as_of)
         self._reader = RangeReader(self._parameters, moment_read, request, self._originals)
         tasks, sizes = self._reader.plan()
         self._rows = {number: size.rows for number, size in sizes.items()}
@@ -208,13 +209,13 @@ class ClusterSource:
 
     def findings(self) -> list[Finding]:
         """Return what was found before and while the schema was read, and what there is to say of the release."""
-        own = release_findings(self._cluster["cluster_version"]) if self.kind != RESTORE else []
+        own = release_findings(self._cluster.cluster_version) if self.kind != RESTORE else []
         return [*self._request.findings, *self._found, *own]
 
     def describe(self) -> dict[str, Any]:
         """Return the cluster, its release and the moment."""
         return {
-            **self._cluster,
+            **dataclasses.asdict(self._cluster),
             "kind": self.kind,
             "locations": list(self._request.locations),
             "end_time": timestamps.iso(timestamps.parse(self._as_of)),
