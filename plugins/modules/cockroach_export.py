@@ -74,6 +74,7 @@ options:
     default: []
     version_added: 1.2.0
 requirements:
+  - cattrs
   - sqlglot
   - tenacity
   - zstandard
@@ -131,56 +132,52 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_source
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import from_json
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
-    conversion_policies,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import read_records
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.cluster_source import (
+    CLUSTER,
+    RESTORE,
+    ClusterRequest,
+    ClusterSource,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import value_policies
 
 
-def export(module: AnsibleModule, log: MigrationLog) -> dict:
-    """Call the export and log it."""
+def cluster_source(module: AnsibleModule) -> ClusterSource:
+    """Build the source from the arguments."""
     given = module.params
-    request = ExportRequest(
-        given["dump_dir"],
-        Selection(tuple(given["include"]), tuple(given["exclude"])),
-        given["chunk_rows"],
-        _ansible_module.processes(given["parallelism"]),
+    request = ClusterRequest(
         as_of=given["as_of"],
         kind=given["kind"],
         source_id=given["source_id"],
         locations=tuple(given["locations"]),
         findings=tuple(from_json(Finding, finding) for finding in given["findings"]),
         grants_restored=given["grants_restored"],
-        keep_passwords=given["role_passwords"],
-        rows_needed=given["rows_needed"],
-        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
-        policies=value_policies(given["value_policies"]),
-        conversion=conversion_policies(given["conversion_policies"]),
         gc_check=given["gc_check"],
         object_numbers=read_records(given["object_numbers"]) if given["object_numbers"] else None,
     )
-    result = export_cluster(_ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
-    if result["changed"]:
-        log.write(
-            f"{result.get('rows')} rows of {result['tables']} tables in {result.get('seconds')} s into {result['dump_dir']}"
-        )
-    elif given["kind"] == "cluster" and not given["as_of"]:
+    return ClusterSource(_ansible_module.cockroach_parameters(module), request)
+
+
+def export(module: AnsibleModule, log: MigrationLog) -> Outcome:
+    """Export the cluster; warn when a dump of an earlier moment is used again."""
+    result = export_source(module, log, cluster_source(module))
+    if (
+        isinstance(result, ExportResult)
+        and not result.changed
+        and module.params["kind"] == CLUSTER
+        and not module.params["as_of"]
+    ):
         module.warn(
-            f"The dump in {result['dump_dir']} is used again. It holds the data of {result['end_time']}: remove it, or set as_of, for newer data."
+            f"The dump in {result.dump_dir} is used again. It holds the data of {result.end_time}: remove it, or set as_of, for newer data."
         )
-    return result
+    return Outcome(result)
 
 
 def main() -> None:
@@ -190,7 +187,7 @@ def main() -> None:
             **_ansible_module.cockroach_arguments(),
             **_ansible_module.log_arguments(),
             **_ansible_module.export_arguments(),
-            kind=dict(type="str", choices=["cluster", "restore"], default="cluster"),
+            kind=dict(type="str", choices=[CLUSTER, RESTORE], default=CLUSTER),
             source_id=dict(type="str", default=""),
             locations=dict(type="list", elements="str", default=[]),
             findings=dict(type="list", elements="dict", default=[]),

@@ -22,9 +22,10 @@ import time
 from tpcc_backup import Scale, write_backup
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(CHECKOUT / ".collections"))
+sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
+from exporting import export_backup
+
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
@@ -32,15 +33,12 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import open_chunk
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_catalog, read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     find_bin_dir,
@@ -67,7 +65,7 @@ def phase(work: pathlib.Path, name: str, *arguments: str) -> dict:
 
 
 def read(backup: str, work: pathlib.Path, parallelism: int) -> dict:
-    return export_backup(BackupRequest(locations=(f"file://{backup}",)), str(work / "dump"), Selection(), 100_000, parallelism)
+    return facts(export_backup(BackupRequest(locations=(f"file://{backup}",)), work / "dump", chunk_rows=100_000, parallelism=parallelism))
 
 
 def bare_statements(work: pathlib.Path) -> tuple[list[str], list[str], list[tuple[str, str, pathlib.Path]]]:

@@ -8,17 +8,16 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
+from exporting import export_backup
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import ImportResult, VerifyResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
     connect,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -49,9 +48,9 @@ class Migration:
         return result.stdout
 
 
-def export(locations, dump_dir, **request) -> dict:
+def export(locations, dump_dir, **request) -> ExportResult:
     """Export a backup in small chunks."""
-    return export_backup(BackupRequest(locations=tuple(locations), **request), str(dump_dir), Selection(), 2000, 2)
+    return export_backup(BackupRequest(locations=tuple(locations), **request), dump_dir)
 
 
 def migrate(parameters: ConnectionParameters, locations, dump_dir, grants="existing", **request) -> Migration:

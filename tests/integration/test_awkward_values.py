@@ -11,16 +11,12 @@ import os
 import pytest
 from cockroach_nodes import KINDS as NODE_KINDS
 from cockroach_nodes import node
+from exporting import export_backup, export_cluster
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_facts import (
     build_report,
@@ -31,10 +27,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
     utc_now,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -63,7 +57,7 @@ def _location(fixtures_dir):
 
 
 def export(location, dump, policies, selection=WITHOUT_COMPUTED):
-    return export_backup(BackupRequest((location,)), str(dump), selection, 2, 2, policies=value_policies(policies))
+    return export_backup(BackupRequest((location,)), dump, selection=selection, chunk_rows=2, policies=value_policies(policies))
 
 
 def migrated(parameters, location, dump, choice):
@@ -120,7 +114,7 @@ def test_rows_that_were_put_aside_are_known_everywhere(location, tmp_path, empty
     report = build_report(manifest, records, "db:5432", "", "this")
     assert report["verdict"].startswith("VERIFIED") and "12 rows were put aside" in report["verdict"]
     text = render_text(report)
-    assert "[error] awkward.public.texts (rows_rejected)" in text and "4 rows were put aside, they are not in the table" in text
+    assert "[error] awkward.public.texts (rows_rejected)" in text and "4 rows were rejected; they are not in the table" in text
 
     query(empty_postgres, "DELETE FROM cockroach_migrator.rejects WHERE table_name = 'texts' AND key = '(code = long)'")
     assert not verify_dump(str(dump), empty_postgres, VerifyOptions()).succeeded
@@ -147,7 +141,7 @@ def test_changed_values_arrive_and_are_counted(location, tmp_path, empty_postgre
 
 def test_other_policies_make_another_dump(location, tmp_path):
     dump = tmp_path / "dump"
-    assert export(location, dump, REPLACING)["changed"] and not export(location, dump, REPLACING)["changed"]
+    assert export(location, dump, REPLACING).changed and not export(location, dump, REPLACING).changed
     with pytest.raises(ConfigurationError, match="another backup or selection"):
         export(location, dump, NULLING)
 
@@ -175,8 +169,9 @@ def test_both_sources_agree_under_each_policy(kind, location, tmp_path, fixtures
         restore_backup(parameters, RestoreRequest((location,), str(tmp_path / "restore.json"), io_dir=str(fixtures_dir / "backups"), poll_interval=1), lambda state: None)
         for choice, (policies, selection) in CHOICES.items():
             export(location, tmp_path / f"{choice}_backup", policies, selection)
-            export_cluster(parameters, ExportRequest(
-                str(tmp_path / f"{choice}_restore"), selection, 100, 1, kind="restore", source_id="awkward", grants_restored=False, policies=value_policies(policies),
-            ))
+            export_cluster(
+                parameters, tmp_path / f"{choice}_restore", selection=selection, chunk_rows=100, kind="restore", source_id="awkward", grants_restored=False,
+                policies=value_policies(policies),
+            )
             result = compare_dumps(str(tmp_path / f"{choice}_backup"), str(tmp_path / f"{choice}_restore"))
-            assert result["differences"] == [], choice
+            assert result.differences == [], choice

@@ -10,6 +10,7 @@ import sys
 import uuid
 
 import psycopg2.extras
+import pytest
 from journey import migrate
 
 BENCHMARK = pathlib.Path(__file__).resolve().parent.parent / "benchmark"
@@ -45,6 +46,7 @@ def test_rows_are_the_same_in_every_run():
     assert isinstance(next(rows_of(SMALL)["history"]())[0], uuid.UUID)
 
 
+@pytest.mark.needs_postgres
 def test_the_benchmark_runs_where_nothing_is_beside_it():
     """Its figures mean nothing at this size."""
     command = [sys.executable, str(BENCHMARK / "tpcc.py"), "--generate", "--items=150", "--customers=40"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from cockroach_nodes import KINDS, node
+from exporting import export_backup, export_cluster
 from playbook_runs import CHECKOUT, Run, databases, variables
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import (
@@ -14,19 +15,14 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, TargetError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import verified_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
     ImportOptions,
-    import_dump,
     plan_import,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -42,7 +38,7 @@ def export(backup, dump_dir, rename=None, merged="", **selection):
     """Export one of the fixtures."""
     request = BackupRequest(locations=(f"file://{CHECKOUT}/tests/fixtures/backups/{backup}",))
     chosen = Selection(**{key: tuple(value) for key, value in selection.items()})
-    return export_backup(request, str(dump_dir), chosen, 5000, 2, arrangement=Arrangement(tuple((rename or {}).items()), merged))
+    return export_backup(request, dump_dir, selection=chosen, chunk_rows=5000, arrangement=Arrangement(tuple((rename or {}).items()), merged))
 
 
 def query(parameters, database, text):
@@ -86,8 +82,8 @@ def test_new_names_arrive_with_everything_that_refers_to_them(postgres, tmp_path
         "shop": "store", "shop.public": "store.sales", "shop.public.orders": "Bestell\"ungen", "shop.public.customers": "store.sales.Kunden",
         "shop.billing.open_orders": "offen", "shop.public.invoice_no": "Rechnungen",
     }
-    assert export("shop", tmp_path / "dump", names)["databases"] == ["store"]
-    assert not export("shop", tmp_path / "dump", names)["changed"]
+    assert export("shop", tmp_path / "dump", names).databases == ["store"]
+    assert not export("shop", tmp_path / "dump", names).changed
     _imported, verified = load_and_verify(postgres, tmp_path / "dump")
     tables = verified.databases["store"].tables
     assert tables["sales.Bestell\"ungen"].rows_found == 6000 and tables["billing.payments"].rows_found == 2500
@@ -124,14 +120,14 @@ def test_an_export_over_sql_gives_the_same_dump_under_new_names(kind, tmp_path, 
     with node(kind, tmp_path, fixtures_dir / "backups", "shop") as parameters:
         location = f"file://{fixtures_dir}/backups/shop"
         restore_backup(parameters, RestoreRequest((location,), str(tmp_path / "restore.json"), io_dir=str(fixtures_dir / "backups"), poll_interval=1), lambda state: None)
-        request = ExportRequest(
-            str(tmp_path / "restore"), chunk_rows=3000, parallelism=2, kind="restore", source_id="shop", grants_restored=False,
-            arrangement=Arrangement(tuple(names.items()), "everything"),
-        )
-        exported = export_cluster(parameters, request)
-        assert exported["databases"] == ["everything"] and not export_cluster(parameters, request)["changed"]
+        wanted = {
+            "dump_dir": tmp_path / "restore", "chunk_rows": 3000, "parallelism": 2, "kind": "restore", "source_id": "shop", "grants_restored": False,
+            "arrangement": Arrangement(tuple(names.items()), "everything"),
+        }
+        exported = export_cluster(parameters, **wanted)
+        assert exported.databases == ["everything"] and not export_cluster(parameters, **wanted).changed
     result = compare_dumps(str(tmp_path / "backup"), str(tmp_path / "restore"))
-    assert result["differences"] == [] and result["rows"] == exported["rows"] > 40000
+    assert result.differences == [] and result.rows == exported.rows > 40000
 
 
 @pytest.mark.parametrize("names, merged, words", [
@@ -215,6 +211,7 @@ def test_tables_that_do_not_fit_are_refused_before_anything_is_loaded(postgres, 
     assert query(postgres, name, "SELECT to_regclass('cockroach_migrator.ledger')") == [(None,)]
 
 
+@pytest.mark.slow
 def test_the_playbook_with_every_choice(work, empty_postgres):
     """The clean-up keeps rows that no target has proved."""
     choices = {

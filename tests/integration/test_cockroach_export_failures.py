@@ -8,20 +8,19 @@ import os
 import shutil
 import subprocess
 import time
-from dataclasses import replace
 
 import pytest
 import tenacity
 from cockroach_nodes import BINARY, node
+from exporting import export_cluster
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import is_complete
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CockroachError, ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster import (
+    cluster_source,
+    range_reader,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster import range_export
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_stream import TableReader
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
     CockroachParameters,
@@ -35,24 +34,24 @@ def _io_dir(fixtures_dir):
     return fixtures_dir / "backups"
 
 
-def request(tmp_path, **values) -> ExportRequest:
-    """Return the request whose queries were recorded."""
-    return ExportRequest(str(tmp_path / "dump"), chunk_rows=3000, parallelism=2, kind="restore", source_id="shop", grants_restored=False, **values)
+def request(tmp_path, **values) -> dict:
+    """Return the arguments of the export whose queries were recorded."""
+    return dict(dump_dir=tmp_path / "dump", chunk_rows=3000, parallelism=2, kind="restore", source_id="shop", grants_restored=False, **values)
 
 
 def test_node_that_dies_while_it_is_read(tmp_path, io_dir, monkeypatch):
     """The stand-in ends in the middle; a second run reads only what is missing, at the moment of the first."""
-    monkeypatch.setattr(range_export, "_ATTEMPTS", 2)
+    monkeypatch.setattr(range_reader, "_ATTEMPTS", 2)
     fault = """ends_at:WHERE (("id" > '3100'))"""
     with node("stand-in", tmp_path, io_dir, "shop", fault) as parameters, pytest.raises(CockroachError) as failure:
-        export_cluster(parameters, request(tmp_path))
+        export_cluster(parameters, **request(tmp_path))
     message = str(failure.value)
     assert message.count("\n") == 0 and ("run again" in message or "cannot be reached" in message)
     assert not is_complete(str(tmp_path / "dump"))
     finished = (tmp_path / "dump" / "export.journal").read_text(encoding="utf-8").count('"chunk"')
     with node("stand-in", tmp_path, io_dir, "shop") as parameters:
-        result = export_cluster(parameters, request(tmp_path))
-    assert result["changed"] and result["rows"] == 44216 and finished < result["chunks"]
+        result = export_cluster(parameters, **request(tmp_path))
+    assert result.changed and result.rows == 44216 and finished < result.chunks
     assert not (tmp_path / "dump" / "export.journal").exists()
 
 
@@ -60,32 +59,28 @@ def test_rows_that_the_server_counts_but_does_not_give(tmp_path, io_dir, monkeyp
     count = TableReader.count
     monkeypatch.setattr(TableReader, "count", lambda self, connection: count(self, connection) + ([column.name for column in self.key.columns] == ["a", "b"]))
     with node("stand-in", tmp_path, io_dir, "types") as parameters, pytest.raises(CockroachError, match="rows were read, CockroachDB counts"):
-        export_cluster(parameters, ExportRequest(str(tmp_path / "dump"), Selection(), 3000, 1, kind="restore", source_id="types", grants_restored=False))
+        export_cluster(parameters, tmp_path / "dump", chunk_rows=3000, kind="restore", source_id="types", grants_restored=False)
     assert not is_complete(str(tmp_path / "dump"))
 
 
 def test_another_cluster_that_answers_in_the_middle(tmp_path, io_dir, monkeypatch):
-    prepare = range_export.Worker.prepare.__func__
-
-    def begun_with_another(cls, parameters, cluster_id, *arguments):
-        prepare(cls, parameters, "11111111-2222-3333-4444-555555555555", *arguments)
-
-    monkeypatch.setattr(range_export.Worker, "prepare", classmethod(begun_with_another))
+    moment = cluster_source.Moment
+    monkeypatch.setattr(cluster_source, "Moment", lambda cluster_id, as_of: moment("11111111-2222-3333-4444-555555555555", as_of))
     with node("stand-in", tmp_path, io_dir, "shop") as parameters, pytest.raises(CockroachError, match="another CockroachDB answers"):
-        export_cluster(parameters, request(tmp_path))
+        export_cluster(parameters, **request(tmp_path))
     assert not is_complete(str(tmp_path / "dump"))
 
 
 def test_pattern_that_names_nothing(tmp_path, io_dir):
     with node("stand-in", tmp_path, io_dir, "shop") as parameters, pytest.raises(ConfigurationError, match="shpo"):
-        export_cluster(parameters, request(tmp_path, selection=Selection(("shpo",))))
+        export_cluster(parameters, **request(tmp_path, selection=Selection(("shpo",))))
     assert not (tmp_path / "dump").exists()
 
 
 def test_check_writes_nothing(tmp_path, io_dir):
     with node("stand-in", tmp_path, io_dir, "shop") as parameters:
-        result = export_cluster(parameters, request(tmp_path), check=True)
-    assert result["changed"] and result["tables"] == 10 and not (tmp_path / "dump").exists()
+        result = export_cluster(parameters, check=True, **request(tmp_path))
+    assert result.changed and result.tables == 10 and not (tmp_path / "dump").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small file system")
@@ -97,7 +92,7 @@ def test_no_room_for_the_dump(tmp_path, io_dir):
         pytest.skip("this machine lets nobody mount a file system")
     try:
         with node("stand-in", tmp_path, io_dir, "shop") as parameters, pytest.raises(ConfigurationError, match="no room for the dump.*set temp_dir or dump_dir"):
-            export_cluster(parameters, request(small))
+            export_cluster(parameters, **request(small))
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
@@ -105,7 +100,7 @@ def test_no_room_for_the_dump(tmp_path, io_dir):
 
 def test_nobody_answers(tmp_path):
     with pytest.raises(CockroachError, match=r"127.0.0.1:1 cannot be reached: .*check host, port"):
-        export_cluster(CockroachParameters(port=1, password="wire-pass-18"), request(tmp_path))
+        export_cluster(CockroachParameters(port=1, password="wire-pass-18"), **request(tmp_path))
 
 
 def test_a_server_that_is_not_cockroachdb(empty_postgres):
@@ -130,7 +125,7 @@ def test_moments_that_cannot_be_read(tmp_path, io_dir):
     with node("real", tmp_path, io_dir, "none") as parameters:
         for moment in ("never", "2001-01-01 00:00:00"):
             with pytest.raises(CockroachError, match="as_of|no longer keeps"):
-                export_cluster(parameters, ExportRequest(str(tmp_path / "dump"), as_of=moment))
+                export_cluster(parameters, tmp_path / "dump", as_of=moment)
 
 
 @pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program")
@@ -145,15 +140,15 @@ def test_a_moment_that_is_really_collected(tmp_path, io_dir):
                 cursor.execute(statement)
             cursor.execute("SELECT cluster_logical_timestamp()")
             moment = str(cursor.fetchone()[0])
-        wanted = ExportRequest(str(tmp_path / "dump"), Selection(("short",)), as_of=moment)
+        wanted = {"dump_dir": tmp_path / "dump", "selection": Selection(("short",)), "as_of": moment}
         time.sleep(3)
         with pytest.raises(CockroachError, match="ALTER TABLE short.public.t CONFIGURE ZONE USING gc.ttlseconds = 3600"):
-            export_cluster(parameters, wanted)
+            export_cluster(parameters, **wanted)
         until = time.monotonic() + 60
         while time.monotonic() < until:
             # Zone configurations reach the ranges after a while.
             try:
-                export_cluster(parameters, replace(wanted, gc_check=False))
+                export_cluster(parameters, **wanted, gc_check=False)
             except CockroachError as error:
                 assert "no longer keeps the rows" in str(error) and "\n" not in str(error)
                 advice = 'ALTER TABLE "short"."public"."t" CONFIGURE ZONE USING gc.ttlseconds = 90000'
@@ -166,4 +161,4 @@ def test_a_moment_that_is_really_collected(tmp_path, io_dir):
         with contextlib.closing(connect(parameters)) as connection, connection.cursor() as cursor:
             cursor.execute(advice)
         retrying = tenacity.Retrying(retry=tenacity.retry_if_exception_type(CockroachError), stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(1), reraise=True)
-        assert retrying(export_cluster, parameters, wanted)["rows"] == 100
+        assert retrying(export_cluster, parameters, **wanted).rows == 100

@@ -7,29 +7,22 @@ import json
 
 import pytest
 from cockroach_nodes import KINDS, node
+from exporting import export_backup, export_cluster
 from playbook_runs import CHECKOUT, Run, variables
 from test_choosing import query
 from test_source_playbooks import restore_variables, target_variables
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import open_chunk
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import read_records
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -47,7 +40,7 @@ EVERYTHING = {"unique_rowid": "function", "object_identifiers": "text", "unique_
 def export(backup, dump_dir, arrangement=None, **choices):
     """Export one of the fixtures."""
     request = BackupRequest(locations=(f"file://{CHECKOUT}/tests/fixtures/backups/{backup}",))
-    return export_backup(request, str(dump_dir), Selection(), 2000, 2, arrangement=arrangement or Arrangement(), conversion=conversion_policies(choices))
+    return export_backup(request, dump_dir, arrangement=arrangement or Arrangement(), conversion=conversion_policies(choices))
 
 
 def load_and_verify(parameters, dump_dir):
@@ -68,23 +61,24 @@ def _restored(request, tmp_path, fixtures_dir):
 
 
 def over_sql(dump_dir, restoration, **parts):
-    """The request of an export of the restored backup."""
-    return ExportRequest(
-        str(dump_dir), chunk_rows=20, parallelism=2, kind="restore", source_id="tricky", grants_restored=restoration["coverage"] == "cluster",
+    """The arguments of an export of the restored backup."""
+    return dict(
+        dump_dir=dump_dir, chunk_rows=20, parallelism=2, kind="restore", source_id="tricky", grants_restored=restoration.coverage == "cluster",
         conversion=conversion_policies({"object_identifiers": "text"}), **parts,
     )
 
 
 @pytest.mark.parametrize("arrangement", [Arrangement(), Arrangement((("tricky.public.v_bool", "Ja oder nein"), ("tricky.public.awkward", "heikel")), "everything")])
+@pytest.mark.slow
 def test_both_sources_give_object_identifiers_the_same_names(restored, arrangement, tmp_path, empty_postgres):
     """RESTORE has given new numbers to everything; the values have the old ones."""
     parameters, restoration = restored
     export("tricky", tmp_path / "backup", arrangement, object_identifiers="text")
-    numbers = read_records(json.loads(json.dumps(restoration["object_numbers"])))
+    numbers = read_records(json.loads(json.dumps(restoration.object_numbers)))
     wanted = over_sql(tmp_path / "restore", restoration, object_numbers=numbers, arrangement=arrangement)
-    assert export_cluster(parameters, wanted)["changed"] and not export_cluster(parameters, wanted)["changed"]
+    assert export_cluster(parameters, **wanted).changed and not export_cluster(parameters, **wanted).changed
     result = compare_dumps(str(tmp_path / "backup"), str(tmp_path / "restore"))
-    assert result["differences"] == [] and result["rows"] > 8000
+    assert result.differences == [] and result.rows > 8000
     load_and_verify(empty_postgres, tmp_path / "restore")
     database, schema = ("everything", "tricky") if arrangement.merged_database else ("tricky", "public")
     renamed, kind = ('tricky."Ja oder nein"', "tricky.heikel") if arrangement.merged_database else ("public.v_bool", "public.awkward")
@@ -109,7 +103,7 @@ def test_both_sources_give_object_identifiers_the_same_names(restored, arrangeme
 
 def test_numbers_of_a_backup_that_cannot_be_read_stay_numbers(restored, tmp_path):
     parameters, restoration = restored
-    export_cluster(parameters, over_sql(tmp_path / "restore", restoration))
+    export_cluster(parameters, **over_sql(tmp_path / "restore", restoration))
     manifest = read_manifest(str(tmp_path / "restore"))
     assert "object_numbers_not_known" in {finding.code for finding in manifest.findings}
     [table] = [table for table in manifest.databases[0].tables if table.name == "v_regclass"]
@@ -118,8 +112,8 @@ def test_numbers_of_a_backup_that_cannot_be_read_stay_numbers(restored, tmp_path
 
 
 def test_the_dump_keeps_the_choices_and_others_make_another_dump(postgres, tmp_path):
-    assert export("shop", tmp_path / "dump", **EVERYTHING)["changed"]
-    assert not export("shop", tmp_path / "dump", **EVERYTHING)["changed"]
+    assert export("shop", tmp_path / "dump", **EVERYTHING).changed
+    assert not export("shop", tmp_path / "dump", **EVERYTHING).changed
     for others in ({}, {"unique_rowid": "function"}):
         with pytest.raises(ConfigurationError, match="another backup or selection"):
             export("shop", tmp_path / "dump", **others)
@@ -138,10 +132,11 @@ def test_dumps_without_choices_are_those_that_they_were(tmp_path):
     assert plain.dump_id == defaults.dump_id != other.dump_id
     text = (tmp_path / "plain" / "manifest.json").read_text(encoding="utf-8")
     assert "conversion_policies" not in text
-    assert not export("shop", tmp_path / "plain", unique_rowid="identity")["changed"]
+    assert not export("shop", tmp_path / "plain", unique_rowid="identity").changed
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_the_playbook_with_a_restored_backup(kind, work, empty_postgres):
     values = {**restore_variables(kind), **target_variables(empty_postgres), "do_cleanup": False}
     wrong = Run("migrate.yml", variables(work, **values, conversion_policies={"unique_rowid": "functions"}))
@@ -158,6 +153,7 @@ def test_the_playbook_with_a_restored_backup(kind, work, empty_postgres):
     assert other.code != 0 and "holds the dump of another backup" in other.error and "other names or policies" in other.error, other.output
 
 
+@pytest.mark.slow
 def test_the_playbook_with_a_backups_files(work, empty_postgres):
     values = {**target_variables(empty_postgres), "s3_backup_path": SHOP, "conversion_policies": {"unique_rowid": "function"}}
     run = Run("migrate.yml", variables(work, **values))

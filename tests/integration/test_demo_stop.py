@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
 from postgres_servers import VERSIONS, bin_dir
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
@@ -33,6 +34,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.needs_postgres
 def test_every_server_of_the_demo_and_no_other(work):
     demo, programs = work / "demo", bin_dir(VERSIONS[-1])
     demo.mkdir(mode=0o755)

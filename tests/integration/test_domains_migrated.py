@@ -8,16 +8,14 @@ import contextlib
 import domain_backup
 import psycopg2
 import pytest
+from exporting import export_backup
 from journey import migrate
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_backup import export_backup
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -122,7 +120,7 @@ def test_new_names_follow(postgres, backup, tmp_path):
         ("shop.public.email", "Mail"), ("shop.public.order_status", "Zustand"), ("shop.billing.money", "geld"), ("shop.billing", "kasse"),
     ), "everything")
     dump = str(tmp_path / "dump")
-    export_backup(BackupRequest(locations=(f"file://{backup}",)), dump, Selection(), 2000, 2, arrangement=arrangement)
+    export_backup(BackupRequest(locations=(f"file://{backup}",)), dump, arrangement=arrangement)
     assert import_dump(dump, postgres, ImportOptions(parallelism=2))
     assert verify_dump(dump, postgres, VerifyOptions(parallelism=2)).succeeded
     with contextlib.closing(connect(postgres, "everything")) as connection, connection.cursor() as cursor:
@@ -134,6 +132,6 @@ def test_new_names_follow(postgres, backup, tmp_path):
 def test_a_part_of_the_tables_has_the_domains_that_it_needs(postgres, backup, tmp_path):
     dump = str(tmp_path / "dump")
     arrangement = Arrangement((("shop", "part"),))
-    export_backup(BackupRequest(locations=(f"file://{backup}",)), dump, Selection(("shop.public.products",)), 2000, 2, arrangement=arrangement)
+    export_backup(BackupRequest(locations=(f"file://{backup}",)), dump, selection=Selection(("shop.public.products",)), arrangement=arrangement)
     import_dump(dump, postgres, ImportOptions(parallelism=2))
     assert verify_dump(dump, postgres, VerifyOptions(parallelism=2)).succeeded

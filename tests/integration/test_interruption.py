@@ -55,6 +55,7 @@ def hold_up(parameters, dump: pathlib.Path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked for in /proc")
+@pytest.mark.slow
 def test_an_interrupted_import_goes_on(work, empty_postgres):
     argument = variables(
         work, s3_backup_path=SAMPLE.replace("types", "shop"), postgres_host=empty_postgres.host, postgres_port=empty_postgres.port,

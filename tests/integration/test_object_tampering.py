@@ -25,10 +25,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     ConnectionParameters,
     connect,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     temporary_server,
@@ -226,6 +224,8 @@ def test_tables_that_somebody_uses_are_not_locked(migrated, look):
         assert look("SET LOCAL lock_timeout = '2s'") == []
 
 
+@pytest.mark.slow
+@pytest.mark.needs_postgres
 def test_the_playbook_fails_and_names_them(work):
     """A run for each group of changes, each on a database that was imported anew; the report has a line for each of them."""
     with server() as target:

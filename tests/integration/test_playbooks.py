@@ -14,7 +14,6 @@ import yaml
 from playbook_runs import CHECKOUT, SAMPLE, Run, databases, tree, variables
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.result_file import (
-    read_result,
     without_times,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
@@ -23,6 +22,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     find_bin_dir,
     temporary_server,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.json_file import read_json
 
 SECRETS = {
     "aws_access_key_id": "AKIATESTKEY", "aws_secret_access_key": "aws-secret-5f1c", "aws_session_token": "aws-token-77aa", "encryption_passphrase": "phrase-91c4",
@@ -65,9 +65,10 @@ def results_in(work: pathlib.Path) -> dict:
             return {key: found(item) for key, item in value.items() if key not in ("created", "statements", "chunks_loaded")}
         return [found(item) for item in value] if isinstance(value, list) else value
 
-    return {path: found(without_times(read_result(path))) for path in tree(work) if "/state/" in path}
+    return {path: found(without_times(read_json(path))) for path in tree(work) if "/state/" in path}
 
 
+@pytest.mark.slow
 def test_a_migration_with_the_older_tools_keys(work, target):
     """Check mode first, then the migration, then again; no secret is shown, and nothing is done twice."""
     sample = json.loads((CHECKOUT / "tests" / "integration" / "older_migration_config.json").read_text(encoding="utf-8"))
@@ -109,6 +110,7 @@ def test_a_migration_with_the_older_tools_keys(work, target):
     assert (once_more.code, once_more.changed) == (0, 0), once_more.output
 
 
+@pytest.mark.slow
 def test_failure_keeps_the_export_and_is_reported(work, target):
     """The role may log in once at a time, which is enough to be looked at and too little for the import."""
     connection = connect(target)
@@ -127,6 +129,8 @@ def test_failure_keeps_the_export_and_is_reported(work, target):
     assert cleaned.code == 0 and "is kept" in cleaned.output and list(work.glob("*/dump/**/*.zst"))
 
 
+@pytest.mark.slow
+@pytest.mark.needs_postgres
 def test_rehearsal_without_a_target(work):
     """A target that does not answer ends a rehearsal before anything is read, unless it is said that there is none yet."""
     values = {"postgres_host": "127.0.0.1", "postgres_port": 1}
@@ -142,6 +146,8 @@ def test_rehearsal_without_a_target(work):
     assert not list(work.glob("*/rehearsal"))
 
 
+@pytest.mark.slow
+@pytest.mark.needs_postgres
 def test_values_that_postgresql_cannot_hold(work):
     awkward = {"s3_backup_path": SAMPLE.replace("types", "awkward"), "target_available": False}
     mistyped = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies={"lenght": "null"}))
@@ -153,7 +159,7 @@ def test_values_that_postgresql_cannot_hold(work):
     run = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies={**policies, "zero_character": "reject"}))
     assert run.code == 0 and "REHEARSED" in run.output and "7 rows were put aside" in run.output, run.output
     report = next(work.glob("*/report/validation_report.txt")).read_text(encoding="utf-8")
-    assert "4 rows were put aside" not in report and "2 rows were put aside, they are not in the table. column code: 2 for zero_character" in report
+    assert "4 rows were rejected" not in report and "2 rows were rejected; they are not in the table. column code: 2 for zero_character" in report
 
 
 def test_a_sample_is_written_where_the_user_stands(work):
@@ -165,6 +171,7 @@ def test_a_sample_is_written_where_the_user_stands(work):
     assert "was not changed" in Run("playbooks/create_config.yml", directory=work).output
 
 
+@pytest.mark.slow
 def test_which_host_migrates(work):
     """The playbooks are stopped right behind it, by a variable that is refused."""
     inventory = work / "inventory.yml"

@@ -15,14 +15,14 @@ from postgres_servers import bin_dir, open_directory
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.expected_database import ExpectedDatabase
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
     connect,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.preflight import (
     PreflightOptions,
     look_at_target,
@@ -31,7 +31,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     stop_server,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import ensure_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import (
+    WantedServer,
+    ensure_server,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.server_facts import ServerFacts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -76,7 +80,7 @@ def _login(postgres):
 
 def look(parameters, dump="", **options) -> dict:
     """Look at a target, which changes nothing there."""
-    return look_at_target(parameters, PreflightOptions(dump, **options))
+    return facts(look_at_target(parameters, PreflightOptions(dump, **options)))
 
 
 EMPTY_SHOP = "CREATE DATABASE shop OWNER mover TEMPLATE template0 ENCODING 'UTF8'"
@@ -161,9 +165,9 @@ def rehearsal_like(server: dict):
     """Run a throw-away server that is like the target; give the parameters of its role."""
     directory = open_directory()
     try:
-        started = ensure_server(
-            "started", str(directory / "server"), bin_dir(server["major"]), 0, "postgres", PASSWORD, "migration_test", False, "", False, [server])
-        yield ConnectionParameters(port=started["port"], user=started["user"], password=PASSWORD, database="migration_test")
+        wanted = WantedServer(str(directory / "server"), bin_dir=bin_dir(server["major"]), password=PASSWORD, database="migration_test", like=[server])
+        started = ensure_server(wanted, check=False)
+        yield ConnectionParameters(port=started.port, user=started.user, password=PASSWORD, database="migration_test")
     finally:
         stop_server(str(directory / "server"), "", remove=True)
         shutil.rmtree(directory)
@@ -177,7 +181,7 @@ def test_the_rehearsal_is_like_the_target(postgres, login, dump):
     server = look(parameters, dump)["server"]
     assert server["user"] == {"name": "mover", "superuser": False, "createdb": True, "createrole": False, "may_become": ["analysts"]}
     assert server["roles"] == ["analysts", "app"] and server["databases"]["shop"]["owned"]
-    both = likeness_of([server, {**server, "user": {**server["user"], "createdb": False, "may_become": []}}])
+    both = likeness_of(from_json(list[ServerFacts], [server, {**server, "user": {**server["user"], "createdb": False, "may_become": []}}]))
     assert (both.createdb, both.may_become, both.superuser) == (False, (), False)
     with rehearsal_like(server) as rehearsal:
         assert rehearsal.user == "mover"
@@ -192,6 +196,7 @@ def test_the_rehearsal_is_like_the_target(postgres, login, dump):
         assert any('GRANT "app" TO "mover"' in item.message + item.advice for item in import_dump(dump, rehearsal, ImportOptions()).findings)
 
 
+@pytest.mark.slow
 def test_the_playbook_looks_first(empty_postgres, work):
     """All problems of all targets in one message before the backup is read; afterwards a rehearsal under the role's rights, of the target's version."""
     run(empty_postgres, f"CREATE ROLE mover LOGIN CREATEDB PASSWORD '{PASSWORD}'", "CREATE DATABASE shop TEMPLATE template0")

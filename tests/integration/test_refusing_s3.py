@@ -7,9 +7,11 @@ import json
 
 import boto3
 import faulty_s3
+import pytest
 from playbook_runs import Run, variables
 
 
+@pytest.mark.slow
 def test_an_export_through_refusals(work, fixtures_dir):
     with faulty_s3.running() as server:
         client = boto3.client("s3", endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="hush-3c9", region_name="us-east-1")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import pathlib
 
+import pytest
 import yaml
 from journey import export
 from playbook_runs import Run
@@ -15,10 +16,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.loa
     EMPTY_SERVER_BYTES,
     loaded_bytes,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     temporary_server,
@@ -30,6 +29,7 @@ def stored(directory: pathlib.Path) -> int:
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
+@pytest.mark.needs_postgres
 def test_the_estimate_is_near_what_a_server_takes(work, fixtures_dir):
     export([f"file://{fixtures_dir}/backups/shop"], work / "dump")
     with temporary_server(ServerOptions(str(work / "server"), bin_dir(VERSIONS[-1]))) as parameters:
@@ -40,6 +40,7 @@ def test_the_estimate_is_near_what_a_server_takes(work, fixtures_dir):
     assert 0.5 * loaded < loaded_bytes(str(work / "dump")) < EMPTY_SERVER_BYTES + 3 * loaded
 
 
+@pytest.mark.needs_postgres
 def test_a_rehearsal_without_room_is_not_begun(work, fixtures_dir):
     """The disk is not made small, the dump says that it holds a petabyte."""
     export([f"file://{fixtures_dir}/backups/types"], work / "dump")

@@ -19,6 +19,7 @@ import recorder
 from backup_copies import copy_of_release
 from cockroach_nodes import BINARY, TESTS, node
 from conversation import Conversation
+from exporting import export_cluster
 from journey import export
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import (
@@ -28,14 +29,12 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.man
     read_roles,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CockroachError, ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export import export_cluster as export_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Grant
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster import kept_moment
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster import (
+    cluster_source,
+    kept_moment,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.releases import release_of
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_stream import TableReader
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
@@ -75,9 +74,9 @@ def collection(fixtures_dir: pathlib.Path, directory: pathlib.Path, version: str
     return directory / "backups"
 
 
-def request(directory: pathlib.Path, kind: str, **values) -> ExportRequest:
-    """Return the request of the recorded conversation."""
-    return ExportRequest(str(directory / kind), chunk_rows=CHUNK_ROWS, parallelism=2, kind=kind, source_id=BACKUP if kind == "restore" else "", **values)
+def request(directory: pathlib.Path, kind: str, **values) -> dict:
+    """Return the arguments of the export of the recorded conversation."""
+    return dict(dump_dir=directory / kind, chunk_rows=CHUNK_ROWS, parallelism=2, kind=kind, source_id=BACKUP if kind == "restore" else "", **values)
 
 
 def codes(dump: str) -> set[str]:
@@ -92,13 +91,13 @@ def test_restore_and_cluster_give_what_the_backup_holds(version, fixtures_dir, t
         restoration = restore_backup(
             parameters, RestoreRequest((f"file://{io_dir}/{BACKUP}",), str(tmp_path / "restore.json"), io_dir=str(io_dir), poll_interval=1), lambda state: None,
         )
-        assert restoration["databases"] == [BACKUP]
+        assert restoration.databases == [BACKUP]
         for kind, same in (("restore", from_files), ("cluster", str(tmp_path / "restore"))):
-            exported = export_cluster(parameters, request(tmp_path, kind, grants_restored=kind == "cluster"))
-            assert exported["rows"] == 105 and compare_dumps(same, exported["dump_dir"])["differences"] == []
+            exported = export_cluster(parameters, **request(tmp_path, kind, grants_restored=kind == "cluster"))
+            assert exported.rows == 105 and compare_dumps(same, exported.dump_dir).differences == []
     later = version.startswith("v26.4")
     assert ("release_not_known" in codes(str(tmp_path / "cluster"))) == later
-    assert ("release_not_known" in {finding["code"] for finding in restoration["findings"]}) == later
+    assert ("release_not_known" in {finding.code for finding in restoration.findings}) == later
 
 
 @contextlib.contextmanager
@@ -117,20 +116,20 @@ def test_rows_come_by_copy_from_its_first_release_on(version, copies, fixtures_d
     with cluster(tmp_path, fixtures_dir, version) as parameters, contextlib.ExitStack() as stack:
         if copies:
             stack.enter_context(pytest.raises(CockroachError, match="COPY was asked for"))
-        assert export_cluster(parameters, request(tmp_path, "cluster"))["rows"] == 105
+        assert export_cluster(parameters, **request(tmp_path, "cluster")).rows == 105
 
 
 @pytest.mark.parametrize("code", ["0A000", "42601"])
 def test_pages_where_copy_is_refused(code, fixtures_dir, tmp_path, from_files):
     with cluster(tmp_path, fixtures_dir, "v24.3.5", fault=f"refuses:{code}:COPY (") as parameters:
-        exported = export_cluster(parameters, request(tmp_path, "cluster"))
-    assert exported["rows"] == 105
-    assert not [line for line in compare_dumps(from_files, exported["dump_dir"])["differences"] if "GRANT" not in line]
+        exported = export_cluster(parameters, **request(tmp_path, "cluster"))
+    assert exported.rows == 105
+    assert not [line for line in compare_dumps(from_files, exported.dump_dir).differences if "GRANT" not in line]
 
 
 def test_another_error_of_copy_is_not_hidden(fixtures_dir, tmp_path):
     with cluster(tmp_path, fixtures_dir, "v24.3.5", fault="refuses:22003:COPY (") as parameters, pytest.raises(CockroachError, match="refuses to be read"):
-        export_cluster(parameters, request(tmp_path, "cluster"))
+        export_cluster(parameters, **request(tmp_path, "cluster"))
     assert not is_complete(str(tmp_path / "cluster"))
 
 
@@ -192,10 +191,10 @@ def test_every_connection_sets_what_its_release_knows(version, settings, fixture
 
 def test_closed_system_tables_are_read_by_show(fixtures_dir, tmp_path, from_files):
     with cluster(tmp_path, fixtures_dir, "v26.2.5", closed="1", shown=str(SHOWN)) as parameters:
-        exported = export_cluster(parameters, request(tmp_path, "cluster"))
-    dump = exported["dump_dir"]
-    assert exported["rows"] == 105 and {"schema_from_text"} <= codes(dump)
-    assert not [line for line in compare_dumps(from_files, dump)["differences"] if "GRANT" not in line]
+        exported = export_cluster(parameters, **request(tmp_path, "cluster"))
+    dump = exported.dump_dir
+    assert exported.rows == 105 and {"schema_from_text"} <= codes(dump)
+    assert not [line for line in compare_dumps(from_files, dump).differences if "GRANT" not in line]
     manifest = read_manifest(dump)
     catalog = read_catalog(dump, next(database for database in manifest.databases if database.name == BACKUP))
     assert (catalog.owner, catalog.tables[0].owner, catalog.schemas[0].owner) == ("root", "clerk", "admin")
@@ -208,7 +207,7 @@ def test_closed_system_tables_are_read_by_show(fixtures_dir, tmp_path, from_file
 def test_closed_system_tables_and_no_admin(fixtures_dir, tmp_path):
     """SHOW CREATE shows such a user what it may see only: nobody would know what is missing."""
     with cluster(tmp_path, fixtures_dir, "v26.2.5", closed="1", user="plain") as parameters, pytest.raises(CockroachError) as failure:
-        export_cluster(parameters, request(tmp_path, "cluster"))
+        export_cluster(parameters, **request(tmp_path, "cluster"))
     assert "allow_unsafe_internals" in str(failure.value) and 'GRANT admin TO "root"' in str(failure.value)
     assert "log in as" not in str(failure.value) and not (tmp_path / "cluster").exists()
 
@@ -219,7 +218,7 @@ def test_closed_system_tables_and_no_admin(fixtures_dir, tmp_path):
 ])
 def test_row_level_security_that_could_hide_rows(version, user, owner, allowed, fixtures_dir, tmp_path, monkeypatch):
     """No backup of a release that has it is here: two tables of the catalog are said to have it."""
-    read = export_module.read_catalog
+    read = cluster_source.read_catalog
 
     def secured(*arguments):
         catalog = read(*arguments)
@@ -227,13 +226,13 @@ def test_row_level_security_that_could_hide_rows(version, user, owner, allowed, 
             table.row_level_security, table.owner = True, owner
         return catalog
 
-    monkeypatch.setattr(export_module, "read_catalog", secured)
+    monkeypatch.setattr(cluster_source, "read_catalog", secured)
     with cluster(tmp_path, fixtures_dir, version, user=user) as parameters:
         if allowed:
-            assert export_cluster(parameters, request(tmp_path, "cluster"))["rows"] == 105
+            assert export_cluster(parameters, **request(tmp_path, "cluster")).rows == 105
             return
         with pytest.raises(CockroachError) as failure:
-            export_cluster(parameters, request(tmp_path, "cluster"))
+            export_cluster(parameters, **request(tmp_path, "cluster"))
     message = str(failure.value)
     assert "intervals.public.alone, intervals.public.behind" in message and 'ALTER ROLE "root" WITH BYPASSRLS' in message and "GRANT admin" in message
     assert not (tmp_path / "cluster").exists()
@@ -242,19 +241,19 @@ def test_row_level_security_that_could_hide_rows(version, user, owner, allowed, 
 def test_a_moment_that_is_not_kept_for_long_enough(fixtures_dir, tmp_path):
     with cluster(tmp_path, fixtures_dir, "v24.3.5", gc_seconds="0") as parameters:
         with pytest.raises(CockroachError, match=r'ALTER DATABASE "intervals" CONFIGURE ZONE USING gc.ttlseconds = 3600.*gc_check: false'):
-            export_cluster(parameters, request(tmp_path, "cluster"))
+            export_cluster(parameters, **request(tmp_path, "cluster"))
         assert not (tmp_path / "cluster").exists()
-        assert export_cluster(parameters, request(tmp_path, "cluster", gc_check=False))["rows"] == 105
+        assert export_cluster(parameters, **request(tmp_path, "cluster", gc_check=False)).rows == 105
         # The temporary node of a restore keeps every moment.
-        assert export_cluster(parameters, request(tmp_path, "restore", grants_restored=False))["rows"] == 105
+        assert export_cluster(parameters, **request(tmp_path, "restore", grants_restored=False)).rows == 105
 
 
 def test_the_tables_are_counted_where_nothing_estimates_them(fixtures_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(kept_moment, "ROWS_A_SECOND", 1)
     with cluster(tmp_path, fixtures_dir, "v26.1.1", gc_seconds="40") as parameters:
-        assert export_cluster(parameters, request(tmp_path, "cluster"), check=True)["changed"]
+        assert export_cluster(parameters, check=True, **request(tmp_path, "cluster")).changed
         with pytest.raises(CockroachError, match="will last about 52 seconds .*keeps the rows of its moment for"):
-            export_cluster(parameters, request(tmp_path, "cluster"))
+            export_cluster(parameters, **request(tmp_path, "cluster"))
     assert not (tmp_path / "cluster").exists()
 
 
@@ -263,14 +262,14 @@ def test_a_moment_that_is_collected_while_it_is_read(fixtures_dir, tmp_path):
     later = """(("a" > '3') OR ("a" = '3' AND "k"::STRING <= '2 mons -30 days')) AND NOT"""
     for _attempt in range(2):
         with cluster(tmp_path, fixtures_dir, "v24.3.5", fault=f"collected:{later}") as parameters, pytest.raises(CockroachError) as failure:
-            export_cluster(parameters, request(tmp_path, "cluster"))
+            export_cluster(parameters, **request(tmp_path, "cluster"))
         message = str(failure.value)
         assert "no longer keeps the rows" in message and "finished chunks of that moment are kept" in message and "gc.ttlseconds" in message
         assert str(tmp_path / "cluster") in message and not is_complete(str(tmp_path / "cluster"))
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cluster").rglob("*.zst")}
     with cluster(tmp_path, fixtures_dir, "v24.3.5") as parameters:
-        result = export_cluster(parameters, request(tmp_path, "cluster"))
-    assert result["rows"] == 105 and kept and {path: path.stat().st_mtime_ns for path in kept} == kept
+        result = export_cluster(parameters, **request(tmp_path, "cluster"))
+    assert result.rows == 105 and kept and {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
 def test_telemetry_is_off_from_the_start_and_after_a_whole_cluster_came_back(fixtures_dir, tmp_path):
@@ -278,7 +277,7 @@ def test_telemetry_is_off_from_the_start_and_after_a_whole_cluster_came_back(fix
     with node("stand-in", tmp_path, backups, "belongings") as parameters:
         assert reporting(parameters) == "false"
         wanted = RestoreRequest((f"file://{backups}/belongings",), str(tmp_path / "restore.json"), io_dir=str(backups), poll_interval=1)
-        assert restore_backup(parameters, wanted, lambda state: None)["coverage"] == "cluster"
+        assert restore_backup(parameters, wanted, lambda state: None).coverage == "cluster"
         assert reporting(parameters) == "false"
 
 

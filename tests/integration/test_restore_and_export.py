@@ -6,22 +6,15 @@ The stand-in repeats what a real CockroachDB v22.1 answered; COCKROACH_BINARY=â€
 """
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from cockroach_nodes import KINDS, node
+from exporting import export_cluster
 from journey import Migration, export
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -57,40 +50,43 @@ def restored(request, backup, fixtures_dir, tmp_path_factory):
         request_ = RestoreRequest((location,), str(directory / "restore.json"), io_dir=str(fixtures_dir / "backups"), poll_interval=1)
         restoration = restore_backup(parameters, request_, lambda state: None)
         again = restore_backup(parameters, request_, lambda state: None)
-        wanted = ExportRequest(
-            str(directory / "restore"), chunk_rows=CHUNK_ROWS.get(backup, 3000), parallelism=2, kind="restore", source_id=backup, grants_restored=restoration["coverage"] == "cluster",
-        )
-        exported = export_cluster(parameters, wanted)
-        unchanged = export_cluster(parameters, wanted)
+        wanted = {
+            "dump_dir": directory / "restore", "chunk_rows": CHUNK_ROWS.get(backup, 3000), "parallelism": 2, "kind": "restore", "source_id": backup,
+            "grants_restored": restoration.coverage == "cluster",
+        }
+        exported = export_cluster(parameters, **wanted)
+        unchanged = export_cluster(parameters, **wanted)
         if backup == PAGED:
-            export_cluster(parameters, replace(wanted, dump_dir=str(directory / "paged"), chunk_rows=3000))
+            export_cluster(parameters, **{**wanted, "dump_dir": directory / "paged", "chunk_rows": 3000})
         if backup == RUNNING:
-            export_cluster(parameters, replace(wanted, dump_dir=str(directory / "cluster"), kind="cluster", source_id="", grants_restored=True, as_of=exported["as_of"]))
+            running = {"dump_dir": directory / "cluster", "kind": "cluster", "source_id": "", "grants_restored": True, "as_of": exported.as_of}
+            export_cluster(parameters, **{**wanted, **running})
     return directory, restoration, again, exported, unchanged
 
 
+@pytest.mark.slow
 def test_both_ways_give_the_same_dump(backup, restored):
     directory, restoration, _again, exported, _unchanged = restored
     result = compare_dumps(str(directory / "backup"), str(directory / "restore"))
-    assert result["differences"] == []
+    assert result.differences == []
     rows, tables = LEAST.get(backup, (8000, 10))
-    assert result["rows"] == exported["rows"] >= rows and result["tables"] == exported["tables"] >= tables
+    assert result.rows == exported.rows >= rows and result.tables == exported.tables >= tables
     whole = backup == "cluster"
-    assert restoration["coverage"] == ("cluster" if whole else "database")
-    assert bool(result["not_compared"]) != whole
+    assert restoration.coverage == ("cluster" if whole else "database")
+    assert bool(result.not_compared) != whole
     codes = {finding.code for finding in read_manifest(str(directory / "restore")).findings}
     assert ("grants_not_restored" in codes) != whole
     if backup == PAGED:
-        assert compare_dumps(str(directory / "restore"), str(directory / "paged"))["differences"] == []
+        assert compare_dumps(str(directory / "restore"), str(directory / "paged")).differences == []
     if backup == RUNNING:
-        assert compare_dumps(str(directory / "restore"), str(directory / "cluster"))["rows"] == exported["rows"]
+        assert compare_dumps(str(directory / "restore"), str(directory / "cluster")).rows == exported.rows
 
 
 def test_second_run_changes_nothing(restored):
     _directory, restoration, again, exported, unchanged = restored
-    assert restoration["changed"] and exported["changed"]
-    assert not again["changed"] and not unchanged["changed"]
-    assert unchanged["as_of"] == exported["as_of"]
+    assert restoration.changed and exported.changed
+    assert not again.changed and not unchanged.changed
+    assert unchanged.as_of == exported.as_of
 
 
 def test_postgresql_holds_what_cockroachdb_returned(backup, restored, empty_postgres, fixtures_dir):

@@ -5,19 +5,14 @@ from __future__ import annotations
 
 import pytest
 from cockroach_nodes import BINARY, node
+from exporting import export_cluster
 from journey import Migration, export
 from s3_server import ACCESS_KEY, SECRET_KEY
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.export_cluster import (
-    ExportRequest,
-    export_cluster,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -44,15 +39,15 @@ def test_restored_backup(directories, truths, shared_fixtures, s3_server, empty_
     export(locations, tmp_path / "backup", storage=storage)
     with node("real", tmp_path, tmp_path, "") as parameters:
         restoration = restore_backup(parameters, RestoreRequest(tuple(locations), str(tmp_path / "restore.json"), storage=storage, poll_interval=1), print)
-        cluster = restoration["coverage"] == "cluster"
+        cluster = restoration.coverage == "cluster"
         dumps = {}
         for kind in ("restore", "cluster"):
             dumps[kind] = str(tmp_path / kind)
-            export_cluster(parameters, ExportRequest(dumps[kind], chunk_rows=50000, parallelism=2, kind=kind, grants_restored=cluster))
+            export_cluster(parameters, dumps[kind], chunk_rows=50000, parallelism=2, kind=kind, grants_restored=cluster)
     # CockroachDB may go on with schema changes that were under way: a finding of the backup's dump names what they add.
     pending = {finding.object.split(".")[-1] for finding in read_manifest(str(tmp_path / "backup")).findings if finding.code == "schema_change_under_way"}
     for dump in dumps.values():
-        differences = compare_dumps(str(tmp_path / "backup"), dump)["differences"]
+        differences = compare_dumps(str(tmp_path / "backup"), dump).differences
         assert [line for line in differences if not any(f'only the second dump has: CREATE INDEX "{name}"' in line for name in pending)] == []
     grants = "create" if cluster else "existing"
     imported = import_dump(dumps["restore"], empty_postgres, ImportOptions(parallelism=2, grants=grants))

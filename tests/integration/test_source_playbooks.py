@@ -67,6 +67,7 @@ def nodes_below(directory: pathlib.Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_restore_is_the_default_and_leaves_nothing_of_cockroachdb(kind, work, empty_postgres):
     values = {**restore_variables(kind), **target_variables(empty_postgres)}
     del values["migration_source"]
@@ -83,17 +84,20 @@ def test_restore_is_the_default_and_leaves_nothing_of_cockroachdb(kind, work, em
     assert (again.code, again.changed) == (0, 0), again.output
 
 
+@pytest.mark.slow
 def test_a_dump_with_other_policies_is_refused_before_anything_is_restored(kind, work):
-    """Rows that an earlier policy has changed are not taken for those of another one."""
-    values = {**restore_variables(kind), "postgres_import_enabled": False, "do_cleanup": False}
+    """Rows that an earlier policy has changed are not taken for those of another one. (The temporary node has certificates here.)"""
+    values = {**restore_variables(kind), "insecure_mode": False, "postgres_import_enabled": False, "do_cleanup": False}
     first = Run("migrate.yml", variables(work, **values))
     assert first.code == 0 and first.changed, first.output
     assert Run("migrate.yml", variables(work, **values)).changed == 0
+    assert sorted(path.name for path in work.rglob("*.key")) == ["client.root.key", "node.key"]
     other = Run("migrate.yml", variables(work, **values, value_policies={"length": "reject"}))
     assert other.code != 0 and "other names or policies" in other.error and nodes_below(work) == [], other.output
     assert "Provide CockroachDB" not in other.output
 
 
+@pytest.mark.slow
 def test_a_running_cluster(kind, work, empty_postgres, tmp_path):
     if kind == "real":
         pytest.skip("a new CockroachDB holds nothing: the restore is tested with the real one")
@@ -120,6 +124,7 @@ def test_a_cluster_without_tls_is_refused_unless_that_is_wanted(work, tmp_path):
     assert run.code != 0 and "speaks no TLS" in run.error and "cockroach_sslmode: disable" in run.error, run.output
 
 
+@pytest.mark.slow
 def test_the_default_release(work, tmp_path, empty_postgres):
     """v24.3, whose COPY takes no moment of its own."""
     backup = copy_of_release(BACKUPS / "intervals", tmp_path / "backups" / "intervals", "v24.3.5")
@@ -130,6 +135,7 @@ def test_the_default_release(work, tmp_path, empty_postgres):
     assert nodes_below(work) == []
 
 
+@pytest.mark.slow
 def test_comparison_of_two_sources(kind, work):
     argument = variables(work, **restore_variables(kind))
     run = Run("playbooks/compare_sources.yml", argument)
@@ -147,6 +153,7 @@ def test_program_that_is_not_there(work):
     assert run.code != 0 and "/nowhere/cockroach" in run.error and nodes_below(work) == []
 
 
+@pytest.mark.slow
 def test_node_that_dies_is_reported_and_a_second_run_goes_on(work, empty_postgres):
     """It ends in the middle of the export; nothing is left running, and the next run, with a node that lives, needs no more than that."""
     broken = Run("migrate.yml", variables(work, **restore_variables("stand-in", "ends_at:k_many"), **target_variables(empty_postgres)))
@@ -158,6 +165,7 @@ def test_node_that_dies_is_reported_and_a_second_run_goes_on(work, empty_postgre
     assert nodes_below(work) == []
 
 
+@pytest.mark.slow
 def test_two_targets_of_one_dump(work, empty_postgres):
     """The example inventory: one host migrates, two targets get one import each."""
     with temporary_server(ServerOptions(str(work / "second"), bin_dir(VERSIONS[0]))) as second:

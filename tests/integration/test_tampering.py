@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from playbook_runs import SAMPLE, Run, databases, variables
 from tamperings import GROUPS
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
-    ImportOptions,
-    import_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 
 NO_IMPORT = '-e{"postgres_import_enabled": false}'
 SHOP = SAMPLE.replace("types", "shop")
@@ -43,6 +42,7 @@ def given(target, **values) -> dict:
     }
 
 
+@pytest.mark.slow
 def test_what_is_broken_after_a_good_migration_is_noticed_and_named(work, empty_postgres):
     argument = variables(work, **given(empty_postgres))
     first = Run("migrate.yml", argument)
@@ -84,6 +84,7 @@ def test_what_is_broken_after_a_good_migration_is_noticed_and_named(work, empty_
     assert any(line.startswith("  export: ") for line in report_of(work)), report_of(work)
 
 
+@pytest.mark.slow
 def test_a_rehearsal_that_differs_stops_before_the_target(work, empty_postgres):
     """The manifest is changed behind the back of the validation: it asks for other values than the chunks hold."""
     argument = variables(work, **given(empty_postgres, test_postgresql_import=True))

@@ -201,6 +201,7 @@ def run_module(work: pathlib.Path, name: str, arguments: dict) -> tuple[dict, st
     return json.loads((work / "result.json").read_text(encoding="utf-8")), run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_the_modules_options_and_the_secrets(tls, dump, work):
     """A key with a password: it is used, and shown nowhere; other parameters are shown as they are."""
     certificate, key = tls.authority.sign("certified", key_password=KEY_PASSWORD.encode())
@@ -216,6 +217,7 @@ def test_the_modules_options_and_the_secrets(tls, dump, work):
     assert not again["changed"] and "certificate_not_verified" not in [item["code"] for item in again["findings"]]
 
 
+@pytest.mark.slow
 def test_a_migration_over_tls(tls, work):
     """The playbook's variables reach import and verification; a wrong one is refused by its name."""
     certificate, key = tls.authority.sign("certified", key_password=KEY_PASSWORD.encode())

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
 import os
-from typing import BinaryIO, Callable, Optional
+from collections.abc import Iterator
+from typing import BinaryIO, Optional
 
 try:
     import zstandard
@@ -17,7 +19,6 @@ except ImportError:  # named by libraries.missing()
     zstandard = None
 
 from .._errors import ConfigurationError, MigrationError
-from .._model.catalog import to_json
 from .._values.row_checksum import line_checksums
 from .manifest import MAKE_AGAIN, Chunk
 
@@ -46,14 +47,16 @@ class _HashedFile:
 
 
 class ChunkWriter:
-    """Context manager that writes one chunk; ``chunk`` is its description once the block has ended well.
+    """Context manager that writes one chunk.
 
     The file has its name only when it is whole and on disk; a block that raises leaves nothing.
     """
 
+    chunk: Chunk
+    """The description of the file, once the block has ended well."""
+
     def __init__(self, path: str) -> None:
         self.path = path
-        self.chunk: Optional[Chunk] = None
         self._partial = path + ".part"
         self._rows = 0
         self._text_bytes = 0
@@ -97,25 +100,23 @@ class ChunkWriter:
         )
 
 
-def write_chunk(path: str, name: str, fill: Callable[[ChunkWriter], None]) -> dict:
-    """Write one chunk of the table ``name``: what ``fill`` gives to the writer.
+@contextlib.contextmanager
+def write_chunk(path: str, table: str) -> Iterator[ChunkWriter]:
+    """Write one chunk of the table of that full name, in a directory that is made where it is missing.
 
-    Returns ``chunk`` (a manifest.Chunk as JSON values) and ``rows``. Raises ConfigurationError when there is no room,
-    MigrationError.
+    Raises ConfigurationError when there is no room, MigrationError when the file cannot be written.
     """
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     try:
         with ChunkWriter(path) as writer:
-            fill(writer)
+            yield writer
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise ConfigurationError(
                 f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system "
                 "and run again"
             ) from error
-        raise MigrationError(f"{name}: cannot write {path}: {error.strerror}") from error
-    chunk = to_json(writer.chunk)
-    return {"chunk": chunk, "rows": chunk["rows"]}
+        raise MigrationError(f"{table}: cannot write {path}: {error.strerror}") from error
 
 
 class ChunkReader(io.RawIOBase):

@@ -72,6 +72,7 @@ class ExportJournal:
 
     def __init__(self, dump_dir: str, identity: dict) -> None:
         self.path = os.path.join(dump_dir, FILE_NAME)
+        self.identity = identity
         self.warnings: list[str] = []
         """What was found amiss, for the user."""
         found = _read(self.path)

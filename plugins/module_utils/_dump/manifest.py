@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import ConfigurationError, MigrationError
-from .._model.catalog import Database, Role, from_json
+from .._model.catalog import Database, Role
 from .._model.conversion_policies import ConversionPolicies, conversion_policies
 from .._model.findings import Finding
+from .._model.json_form import Kind, from_json
 from .paths import CATALOG, MANIFEST, PASSWORDS, ROLES
 
 FORMAT_VERSION = 1
@@ -136,7 +137,7 @@ def read_manifest(dump_dir: str) -> Manifest:
             f"{dump_dir} holds no complete dump ({MANIFEST} is missing): run the export first, it goes on where it "
             "stopped"
         )
-    value = _read_json(path)
+    value = _parse(path, _read_bytes(path))
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
         raise MigrationError(
@@ -144,7 +145,7 @@ def read_manifest(dump_dir: str) -> Manifest:
         )
     try:
         return from_json(Manifest, value)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise MigrationError(f"{path} is not a manifest of this collection ({error}): {MAKE_AGAIN}") from error
 
 
@@ -154,14 +155,16 @@ def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
     data = _read_bytes(path)
     if hashlib.sha256(data).hexdigest() != entry.catalog_sha256:
         raise MigrationError(f"{path} was changed after the dump was made: {MAKE_AGAIN}")
-    return from_json(Database, json.loads(data))
+    return _build(path, Database, _parse(path, data))
 
 
 def read_roles(dump_dir: str) -> list[Role]:
-    """Read the roles, with password verifiers where the dump keeps them."""
-    roles = [from_json(Role, value) for value in _read_json(os.path.join(dump_dir, ROLES))]
-    secrets_path = os.path.join(dump_dir, PASSWORDS)
-    hashes = _read_json(secrets_path) if os.path.exists(secrets_path) else {}
+    """Read the roles, with password verifiers where the dump keeps them. Raises MigrationError."""
+    path, secrets_path = os.path.join(dump_dir, ROLES), os.path.join(dump_dir, PASSWORDS)
+    roles = _build(path, list[Role], _parse(path, _read_bytes(path)))
+    hashes: dict[str, str] = {}
+    if os.path.exists(secrets_path):
+        hashes = _build(secrets_path, dict[str, str], _parse(secrets_path, _read_bytes(secrets_path)))
     for role in roles:
         role.password_hash = hashes.get(role.name, "")
     return roles
@@ -175,8 +178,15 @@ def _read_bytes(path: str) -> bytes:
         raise MigrationError(f"cannot read the dump's file {path}: {error.strerror}") from error
 
 
-def _read_json(path: str) -> Any:
+def _parse(path: str, data: bytes) -> Any:
     try:
-        return json.loads(_read_bytes(path))
+        return json.loads(data)
+    except ValueError as error:
+        raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error
+
+
+def _build(path: str, kind: type[Kind], value: Any) -> Kind:
+    try:
+        return from_json(kind, value)
     except ValueError as error:
         raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error

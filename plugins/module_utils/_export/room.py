@@ -9,18 +9,20 @@ import os
 from collections.abc import Iterator
 
 from .._dump.journal import unfinished_identity
+from .._sources.source import Plan
 from .._system.host import require_room
 
 COMPRESSION = 3
 """COPY text of ordinary rows becomes about a third by zstd."""
 
 
-def require_room_for_dump(dump_dir: str, needed_bytes: int) -> None:
-    """Raise ConfigurationError unless there is room for a dump in ``dump_dir``, which need not be there.
+def require_room_for_dump(dump_dir: str, plan: Plan) -> None:
+    """Raise ConfigurationError unless there is room for the planned dump in ``dump_dir``, which need not be there.
 
     What an export that was broken off has written there counts as room: it is used again, or removed.
     """
-    require_room(dump_dir, needed_bytes, "the dump", sum(_sizes(dump_dir)) if unfinished_identity(dump_dir) else 0)
+    needed = plan.stored_bytes + plan.text_bytes // COMPRESSION
+    require_room(dump_dir, needed, "the dump", sum(_sizes(dump_dir)) if unfinished_identity(dump_dir) else 0)
 
 
 def _sizes(directory: str) -> Iterator[int]:

@@ -1,58 +1,38 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What became of values that PostgreSQL cannot hold: an export's results by chunk, its findings, and keys that may
-dangle."""
+"""The findings about values that PostgreSQL cannot hold: changed values, rejected rows, and foreign keys that these may
+break."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 
-from .._dump.paths import rejects_path
-from .._dump.rejected_rows import write_rejects
-from .._model.catalog import Database, ForeignKey, Table, from_json, to_json
+from .._model.catalog import Database, ForeignKey, Table
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
 from .._model.table_source import TableSource, table_sources
-from .._values.problem_rows import SAMPLE_KEYS, Change, ProblemRows
+from .._values.problem_rows import SAMPLE_KEYS, Change
 from .._values.value_policies import KINDS, REPLACE
+from .task_result import TaskResult
 
-Results = dict[int, list[dict]]
-"""By table id, what the tasks returned: ``changes`` (Changes), ``rejects`` (a RejectFile) and ``reasons``, all as JSON
-values."""
-
-
-def chunk_problems(dump_dir: str, source: TableSource, chunk: int, problems: ProblemRows) -> dict:
-    """Write the rows of a chunk that were put aside; return what the chunk's result tells of rows with problems,
-    nothing when there are none."""
-    changes, rejects = problems.take()
-    result: dict = {}
-    if changes:
-        result["changes"] = to_json(changes)
-    if rejects:
-        path = rejects_path(dump_dir, source.database, source.schema, source.table.name, chunk)
-        result["rejects"] = to_json(write_rejects(path, rejects))
-        result["reasons"] = [
-            [column, kind, rows]
-            for (column, kind), rows in Counter((row["column"], row["kind"]) for row in rejects).items()
-        ]
-    return result
+Results = dict[int, list[TaskResult]]
+"""The tasks' results by table id."""
 
 
-def value_findings(source: TableSource, results: Iterable[dict]) -> list[Finding]:
-    """Return the findings about a table's values that were changed and rows that were put aside."""
+def value_findings(source: TableSource, results: Iterable[TaskResult]) -> list[Finding]:
+    """Return the findings about a table's changed values and rejected rows."""
     merged: dict[tuple[str, str, str], Change] = {}
     reasons: Counter[tuple[str, str]] = Counter()
     for result in results:
-        for item in result.get("changes", []):
-            change = from_json(Change, item)
+        for change in result.changes:
             total = merged.setdefault(
                 (change.column, change.kind, change.policy), Change(change.column, change.kind, change.policy)
             )
             total.rows += change.rows
             total.keys = (total.keys + change.keys)[:SAMPLE_KEYS]
-        for column, kind, rows in result.get("reasons", []):
+        for column, kind, rows in result.reasons:
             reasons[column, kind] += rows
     findings = [_changed(source, change) for _key, change in sorted(merged.items())]
     if reasons:
@@ -62,13 +42,12 @@ def value_findings(source: TableSource, results: Iterable[dict]) -> list[Finding
 
 def _changed(source: TableSource, change: Change) -> Finding:
     kind = KINDS[change.kind]
-    became = f"it was replaced by {kind.replaced_by}" if change.policy == REPLACE else "the value became NULL"
+    became = f"it was replaced by {kind.replaced_by}" if change.policy == REPLACE else "the value was set to NULL"
     keys = ", ".join(change.keys) + (", …" if change.rows > len(change.keys) else "")
     return Finding.of(
         FindingCode.VALUES_REPLACED if change.policy == REPLACE else FindingCode.VALUES_SET_NULL,
-        f"{source.name}.{change.column}",
+        source.full_name.column_named(change.column),
         f"{change.rows} rows had {kind.meaning} ({change.kind}); {became}. Keys: {keys}.",
-        "Look at these rows; value_policies has the other choices.",
     )
 
 
@@ -79,19 +58,17 @@ def _rejected(source: TableSource, reasons: Counter[tuple[str, str]]) -> Finding
     )
     return Finding.of(
         FindingCode.ROWS_REJECTED,
-        source.name,
-        f"{sum(reasons.values())} rows were put aside, they are not in the table. {why}.",
-        "They are in the table cockroach_migrator.rejects of the migrated database: repair and insert them by hand.",
+        source.full_name,
+        f"{sum(reasons.values())} rows were rejected; they are not in the table. {why}.",
     )
 
 
-def doubt_foreign_keys(database: Database, results: Results) -> list[Finding]:
-    """Make the foreign keys NOT VALID that rows put aside or changed values may break; return a finding for each."""
+def mark_foreign_keys_not_valid(database: Database, results: Results) -> list[Finding]:
+    """Make the foreign keys NOT VALID that rejected rows or changed values may break; return a finding for each."""
     tables = {table.id: table for table in database.tables}
-    incomplete = {number for number, found in results.items() if any(result.get("rejects") for result in found)}
+    incomplete = {number for number, found in results.items() if any(result.rejects for result in found)}
     changed = {
-        number: {change["column"] for result in found for change in result.get("changes", [])}
-        for number, found in results.items()
+        number: {change.column for result in found for change in result.changes} for number, found in results.items()
     }
     findings = []
     for source in table_sources(database):
@@ -106,10 +83,9 @@ def doubt_foreign_keys(database: Database, results: Results) -> list[Finding]:
                 findings.append(
                     Finding.of(
                         FindingCode.FOREIGN_KEY_NOT_VALIDATED,
-                        f"{source.name}.{key.name}",
-                        f"The foreign key becomes NOT VALID: {referenced.name} lacks rows that were put aside, or "
+                        source.full_name.part("constraint", key.name),
+                        f"The foreign key is created NOT VALID, because rows of {referenced.name} were rejected or "
                         "values of the key were changed.",
-                        "Repair the rows, then run ALTER TABLE … VALIDATE CONSTRAINT.",
                     )
                 )
     return findings

@@ -6,48 +6,65 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Callable, Protocol
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
 
+from .._dump.chunk_files import write_chunk
 from .._dump.journal import ExportJournal
+from .._dump.manifest import MAKE_AGAIN
+from .._dump.paths import chunk_path, rejects_path
+from .._dump.rejected_rows import write_rejects
 from .._errors import MigrationError
+from .._model.json_form import from_json, to_json
+from .._model.table_source import TableSource
+from .._sources.source import Source, Task
+from .task_result import TaskResult
 
 Progress = Callable[[dict], None]
 
 
-class Task(Protocol):
-    """A part of an export that one process does."""
+@dataclass(frozen=True)
+class ExportJob:
+    """What every process of an export knows."""
 
-    @property
-    def key(self) -> str:
-        """What the journal calls it; the same in every run."""
+    source: Source[Any]
+    """Planned, its schema's connection closed."""
+    tables: Mapping[int, TableSource]
+    """By descriptor id, with their names in PostgreSQL."""
+    dump_dir: str
 
-    @property
-    def weight(self) -> int:
-        """The heaviest start first, so that all processes end together."""
+
+class _Inherited:
+    """What a worker process has from its parent by fork: nothing of it is pickled."""
+
+    job: ExportJob
 
 
 def run_tasks(
-    tasks: Sequence[Any], run_task: Callable[[Any], dict], journal: ExportJournal, parallelism: int, progress: Progress
-) -> dict[str, dict]:
-    """Run every task that the journal does not hold yet; return the results (dicts with ``key`` and perhaps ``rows``)
-    of all by task key.
+    job: ExportJob, tasks: Sequence[Task], journal: ExportJournal, parallelism: int, progress: Progress
+) -> dict[str, TaskResult]:
+    """Run every task that the journal does not hold yet; return the results of all by task key.
 
-    The processes are forks: they inherit what the caller has prepared. Raises what a task raises, and MigrationError
-    when a process is killed; what the other tasks have finished by then is in the journal.
+    Raises what a task raises, and MigrationError when a process is killed or the journal is damaged; what the other
+    tasks have finished by then is in the journal.
     """
-    results = {task.key: journal.done[task.key] for task in tasks if task.key in journal.done}
+    results = _finished(tasks, journal)
     missing = sorted((task for task in tasks if task.key not in results), key=lambda task: -task.weight)
 
-    def keep(futures: Iterable[Future]) -> None:
+    def keep(futures: Iterable[Future[TaskResult]]) -> None:
         for future in futures:
             if future.done() and not future.cancelled() and future.exception() is None:
-                journal.add(future.result())
-                results[future.result()["key"]] = future.result()
+                result = future.result()
+                journal.add(to_json(result))
+                results[result.key] = result
 
-    with ProcessPoolExecutor(parallelism, mp_context=multiprocessing.get_context("fork")) as pool:
+    with ProcessPoolExecutor(
+        parallelism, multiprocessing.get_context("fork"), initializer=_inherit, initargs=(job,)
+    ) as pool:
         pending = {pool.submit(run_task, task) for task in missing}
         try:
             while pending:
@@ -55,13 +72,8 @@ def run_tasks(
                 keep(done)
                 for future in done:
                     future.result()
-                progress(
-                    {
-                        "done": len(results),
-                        "total": len(tasks),
-                        "rows": sum(result.get("rows", 0) for result in results.values()),
-                    }
-                )
+                rows = sum(result.rows or 0 for result in results.values())
+                progress({"done": len(results), "total": len(tasks), "rows": rows})
         except BrokenProcessPool as error:
             raise MigrationError(
                 "a process of the export was killed from outside, perhaps because memory ran out: "
@@ -71,3 +83,47 @@ def run_tasks(
             pool.shutdown(wait=True, cancel_futures=True)
             keep(pending)
     return results
+
+
+def _finished(tasks: Sequence[Task], journal: ExportJournal) -> dict[str, TaskResult]:
+    try:
+        return {task.key: from_json(TaskResult, journal.done[task.key]) for task in tasks if task.key in journal.done}
+    except ValueError as error:
+        raise MigrationError(f"{journal.path} is damaged ({error}): {MAKE_AGAIN}") from error
+
+
+def _inherit(job: ExportJob) -> None:
+    _Inherited.job = job
+
+
+def run_task(task: Task) -> TaskResult:
+    """Read a task and write its rows. Raises MigrationError."""
+    job = _Inherited.job
+    return job.source.retrying(task, lambda: _write_rows(job, task) if task.chunk else _count(job, task))
+
+
+def _count(job: ExportJob, task: Task) -> TaskResult:
+    return TaskResult(task.key, task.table_id, tally=job.source.read(task, _refuse_rows).tally)
+
+
+def _refuse_rows(lines: list[str], computed: Optional[list[str]]) -> None:
+    raise AssertionError("a task without a chunk gives no rows")
+
+
+def _write_rows(job: ExportJob, task: Task) -> TaskResult:
+    """Write the chunk of a task, and the file of its rejected rows."""
+    table = job.tables[task.table_id]
+    place = (job.dump_dir, table.database, table.schema, table.table.name, task.chunk)
+    with write_chunk(chunk_path(*place), table.name) as writer:
+        reading = job.source.read(task, writer.write)
+    reasons = Counter((row["column"], row["kind"]) for row in reading.rejects)
+    return TaskResult(
+        task.key,
+        task.table_id,
+        writer.chunk,
+        writer.chunk.rows,
+        reading.changes,
+        write_rejects(rejects_path(*place), reading.rejects) if reading.rejects else None,
+        [(column, kind, rows) for (column, kind), rows in reasons.items()],
+        reading.tally,
+    )

@@ -16,9 +16,11 @@ from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._convert.statements import render
 from .._dump.manifest import FORMAT_VERSION, DatabaseEntry, Manifest, TableEntry
 from .._dump.paths import CATALOG, MANIFEST, PASSWORDS, ROLES, path_name, rejects_directory, table_directory
-from .._model.catalog import Database, Role, to_json
+from .._model.catalog import Database, Role
 from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 from .._model.findings import Finding
+from .._model.json_form import to_json
+from .._system.json_file import json_text, write_json
 from .._system.text_file import write_text
 from .psql_scripts import data_script, readme
 
@@ -48,14 +50,14 @@ def write_dump(dump_dir: str, content: DumpContent, keep_passwords: bool = False
     entries = [
         _write_database(dump_dir, database, tables, options, content.roles) for database, tables in content.databases
     ]
-    write_text(os.path.join(dump_dir, ROLES), _json_text(to_json(content.roles)))
+    write_json(os.path.join(dump_dir, ROLES), to_json(content.roles))
     hashes = {role.name: role.password_hash for role in content.roles if role.password_hash}
     if keep_passwords and hashes:
-        write_text(os.path.join(dump_dir, PASSWORDS), _json_text(hashes))
+        write_json(os.path.join(dump_dir, PASSWORDS), hashes)
     write_text(os.path.join(dump_dir, "README.txt"), readme(entries))
     chosen = content.policies.chosen()
     manifest = Manifest(FORMAT_VERSION, _dump_id(entries, chosen), content.source, entries, content.findings, chosen)
-    write_text(os.path.join(dump_dir, MANIFEST), _json_text(to_json(manifest)))
+    write_json(os.path.join(dump_dir, MANIFEST), to_json(manifest))
 
 
 def _write_database(
@@ -66,7 +68,7 @@ def _write_database(
     for table in tables:
         table.directory = table_directory(database.name, table.schema, table.name)
         table.rejects_directory = rejects_directory(database.name, table.schema, table.name) if table.rejects else ""
-    catalog = _json_text(to_json(database))
+    catalog = json_text(to_json(database))
     entry = DatabaseEntry(database.name, directory, hashlib.sha256(catalog.encode()).hexdigest(), tables)
     pre_data, post_data = render(convert_database(database, roles, ServerFeatures(), options))
     files = {CATALOG: catalog, "pre-data.sql": pre_data, "data.sql": data_script(tables), "post-data.sql": post_data}
@@ -79,7 +81,3 @@ def _dump_id(entries: list[DatabaseEntry], chosen: dict[str, str]) -> str:
     content = to_json(entries)
     hashed = json.dumps([content, chosen] if chosen else content, sort_keys=True)
     return hashlib.sha256(hashed.encode()).hexdigest()[:32]
-
-
-def _json_text(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

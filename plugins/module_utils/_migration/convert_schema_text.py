@@ -17,8 +17,9 @@ from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._convert.statements import render
 from .._dump.paths import path_name
 from .._errors import ConfigurationError
-from .._model.catalog import Catalog, Database, to_json
+from .._model.catalog import Catalog, Database
 from .._model.findings import Finding
+from .._model.json_form import to_json
 from .._sources.schema_text.catalog_of_text import read_schema_text
 from .._system.text_file import difference, write_text
 

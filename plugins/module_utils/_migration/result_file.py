@@ -6,15 +6,13 @@ the last time."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from .._errors import MigrationError
-from .._model.catalog import from_json, to_json
+from .._model.json_form import from_json, to_json
 from .._model.results import Result
-from .._system.text_file import write_text
+from .._system.json_file import read_json, write_json
 
 FORM = 2
 """Of the file. Version 1.2.0 and earlier wrote files without it, in which a verification that differed could look like
@@ -51,13 +49,7 @@ def utc_now() -> str:
 
 def write_record(path: str, record: PhaseRecord) -> None:
     """Keep how a phase ended, whatever was kept before. Raises ConfigurationError."""
-    result = {"result": to_json(record.result)} if record.result is not None else {}
-    value = {
-        "form": FORM,
-        **to_json(PhaseRecord(record.dump_id, record.target, record.run, record.finished_at, record.failure)),
-        **result,
-    }
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    write_json(path, {"form": FORM, **to_json(record)})
 
 
 def read_record(path: str, kind: type) -> Optional[PhaseRecord]:
@@ -66,34 +58,14 @@ def read_record(path: str, kind: type) -> Optional[PhaseRecord]:
 
     Raises MigrationError when the file is damaged.
     """
-    value = read_result(path)
+    value = read_json(path)
     if not isinstance(value, dict) or value.pop("form", None) != FORM:
         return None
     try:
         result = from_json(kind, value.pop("result")) if "result" in value else None
-        return PhaseRecord(**value, result=result)
-    except (AttributeError, KeyError, TypeError):
+        return replace(from_json(PhaseRecord, value), result=result)
+    except ValueError:
         return None
-
-
-def read_result(path: str) -> Optional[dict]:
-    """Return what is in the file, None where there is no file. Raises MigrationError when it is damaged."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise MigrationError(f"cannot read the result file {path} ({error}): remove it and run again") from error
-
-
-def write_result(path: str, result: dict) -> bool:
-    """Write the result unless the file holds the same already, times aside; return whether it was written."""
-    previous = read_result(path)
-    if previous is not None and without_times(previous) == without_times(result):
-        return False
-    write_text(path, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    return True
 
 
 def without_times(value: Any) -> Any:

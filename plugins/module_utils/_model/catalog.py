@@ -10,13 +10,11 @@ conversion reads it, and ``catalog.json`` in a dump is its JSON form.
 
 from __future__ import annotations
 
-import dataclasses
-import typing
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Optional
 
 from .findings import Finding
+from .full_name import FullName
 
 USER_TYPE_OID_BASE = 100000
 
@@ -378,10 +376,17 @@ class UnreadableObject:
     """Something whose descriptor says what is not known. ``reason`` names that."""
 
     id: int
-    kind: str
-    """``table`` (also views and sequences), ``database``, ``type``, ``schema`` or ``function``."""
-    full_name: str
+    name: FullName
+    """A view or sequence is called a table."""
     reason: str
+
+    @property
+    def kind(self) -> str:
+        return self.name.kind
+
+    @property
+    def full_name(self) -> str:
+        return str(self.name)
 
 
 @dataclass
@@ -394,48 +399,3 @@ class Catalog:
     """What is in no database here; a database or schema itself is there by its name."""
     unfinished_imports: dict[int, UnfinishedImport] = field(default_factory=dict)
     """By table id: what is no part of the table."""
-
-
-def to_json(value: Any) -> Any:
-    """Return dataclasses as plain JSON values; empty fields are left out, secrets too."""
-    if dataclasses.is_dataclass(value):
-        result = {}
-        for spec in dataclasses.fields(value):
-            item = getattr(value, spec.name)
-            default = spec.default
-            if spec.default_factory is not dataclasses.MISSING:
-                default = spec.default_factory()
-            if item != default and spec.repr:
-                result[spec.name] = to_json(item)
-        return result
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
-    if isinstance(value, dict):
-        return {key: to_json(item) for key, item in value.items()}
-    return value.value if isinstance(value, Enum) else value
-
-
-def from_json(kind: Any, value: Any) -> Any:
-    """Build ``kind`` (a dataclass or a typing form of this module) from what ``to_json`` gave.
-
-    Raises TypeError for a field that the dataclass does not know, ValueError for a code that there is not.
-    """
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(value)
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        unknown = sorted(set(value) - set(hints))
-        if unknown:
-            raise TypeError(f"{kind.__name__} has no field {', '.join(unknown)}")
-        return kind(**{name: from_json(hints[name], item) for name, item in value.items()})
-    origin = typing.get_origin(kind)
-    if origin is list:
-        return [from_json(typing.get_args(kind)[0], item) for item in value]
-    if origin is tuple:
-        return tuple(value)
-    if origin is dict:
-        return {key: from_json(typing.get_args(kind)[1], item) for key, item in value.items()}
-    if origin is typing.Union:
-        inner = next(arg for arg in typing.get_args(kind) if arg is not type(None))
-        return None if value is None else from_json(inner, value)
-    return value

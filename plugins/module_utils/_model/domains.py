@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from .._errors import CorruptBackupError
-from .catalog import USER_TYPE_OID_BASE, Database, SqlType, UserType, from_json
+from .catalog import USER_TYPE_OID_BASE, Database, SqlType, UserType
+from .json_form import from_json
 
 
 def base_type(domain: UserType) -> SqlType:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .catalog import USER_TYPE_OID_BASE, Catalog, Database, Function, SqlType, from_json
+from .catalog import USER_TYPE_OID_BASE, Catalog, Database, Function, SqlType
+from .json_form import from_json
 
 REGPROC, REGPROCEDURE, REGCLASS, REGTYPE, REGNAMESPACE, REGROLE = 24, 2202, 2205, 2206, 4089, 4096
 OBJECT_IDENTIFIERS = frozenset((REGPROC, REGPROCEDURE, REGCLASS, REGTYPE, REGNAMESPACE, REGROLE))

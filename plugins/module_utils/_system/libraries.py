@@ -22,6 +22,7 @@ it may read the same SQL as something else without an error. requirements.txt as
 
 PACKAGES = {
     "boto3": "boto3",
+    "cattrs": "cattrs",
     "cramjam": "cramjam",
     "cryptography": "cryptography",
     "google_crc32c": "google-crc32c",
@@ -37,8 +38,8 @@ PACKAGES = {
 
 READ_S3 = ("boto3", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "xxhash", "zstandard")
-WRITE_DUMP = ("sqlglot", "zstandard")
-LOAD = ("psycopg2", "sqlglot", "zstandard")
+WRITE_DUMP = ("cattrs", "sqlglot", "zstandard")
+LOAD = ("cattrs", "psycopg2", "sqlglot", "tenacity", "zstandard")
 
 
 def missing(names: Iterable[str]) -> list[str]:

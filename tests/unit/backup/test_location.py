@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import settings_check
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
     BackupRequest,
     open_backup,
@@ -59,7 +59,7 @@ def test_what_is_refused(text):
     if not text.startswith("gs:"):
         with pytest.raises(MigrationError):
             open_storage(text, StorageOptions())
-        assert text in ("", "s3://bucket/a?b") or settings.check_values({"migration_source": "backup", "s3_backup_path": text})
+        assert text in ("", "s3://bucket/a?b") or settings_check.check_values({"migration_source": "backup", "s3_backup_path": text})
 
 
 def test_another_spelling_of_s3_is_refused_where_boto3_is_missing_too(monkeypatch):
@@ -81,7 +81,7 @@ def test_cockroachdbs_own_uris_are_not_cut_off():
     with pytest.raises(ConfigurationError, match="%23") as raised:
         storage_uri("gs://bucket/back#up?CREDENTIALS=hush", KEYS)
     assert "hush" not in str(raised.value)
-    assert "%23" in settings.check_values({"s3_backup_path": "gs://bucket/back#up?CREDENTIALS=hush"})[0]
+    assert "%23" in settings_check.check_values({"s3_backup_path": "gs://bucket/back#up?CREDENTIALS=hush"})[0]
     assert storage_uri("gs://bucket/back%23up", KEYS) == "gs://bucket/back%23up"
 
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.releases import release_of
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restorable import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.releases import (
     release_findings,
+    release_of,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restorable import (
     require_restorable,
 )
 

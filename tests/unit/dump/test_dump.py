@@ -18,7 +18,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.man
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.paths import table_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import to_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.copy_text import format_row, parse_row
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.row_checksum import (

@@ -6,7 +6,9 @@ from __future__ import annotations
 import pathlib
 import re
 import subprocess
+import sys
 
+import pytest
 import yaml
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
@@ -48,3 +50,15 @@ def test_ansible_builder_finds_the_requirements():
     for name in declared.values():
         lines = (CHECKOUT / name).read_text(encoding="utf-8").splitlines()
         assert [line for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("module", ["host_check", "check_settings", "dump_validate", "postgres_server"])
+def test_a_module_loads_no_library_that_it_does_not_use(module):
+    """A playbook runs some of them several times, each in a new process: loading boto3 and sqlglot took most of their time."""
+    program = (
+        "import sys; sys.path.insert(0, '.collections')\n"
+        f"import ansible_collections.nomos.cockroach_migrator.plugins.modules.{module}\n"
+        "print(*{'boto3', 'cryptography', 'sqlglot', 'zstandard'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, check=True, capture_output=True, text=True)
+    assert set(result.stdout.split()) <= ({"zstandard"} if module == "dump_validate" else set())

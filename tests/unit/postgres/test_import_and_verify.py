@@ -26,11 +26,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     View,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
     ImportOptions,
-    import_dump,
     plan_import,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import ledger
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify import table_checksum
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
@@ -85,7 +85,8 @@ def test_everything_arrives_and_a_second_run_changes_nothing(any_postgres, dump,
 def test_a_killed_run_goes_on(any_postgres, dump, name, tmp_path, phase, number):
     program = (
         "import sys, os, signal, json; sys.path.insert(0, sys.argv[1])\n"
-        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import ImportOptions, import_dump\n"
+        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump\n"
+        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions\n"
         "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import ConnectionParameters\n"
         "def progress(state):\n"
         "    if state['phase'] == sys.argv[3] and state['done'] >= int(sys.argv[4]): os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -223,9 +224,9 @@ def _module_import(postgres17, prepared):
     """A fresh copy of one imported database."""
     dump, source = prepared
     quoted = '"' + source.replace('"', '""') + '"'
-    query(postgres17, "", f"DROP DATABASE IF EXISTS {quoted}")
     query(postgres17, "", f"CREATE DATABASE {quoted} TEMPLATE prepared")
-    return dump, source
+    yield dump, source
+    query(postgres17, "", f"DROP DATABASE {quoted} WITH (FORCE)")  # `prepared` is imported under its name
 
 
 @pytest.fixture(name="prepared", scope="module")
@@ -300,7 +301,7 @@ def test_what_postgresql_refuses_is_left_out_and_named(any_postgres, tmp_path, n
     dump = synthetic_dump.write(str(tmp_path / "dump"), name, change=with_refused_objects)
     first = import_dump(dump, any_postgres, ImportOptions())
     found = [item for item in first.findings if item.code == "refused_by_postgresql"]
-    words = {(item.object.removeprefix(f"{name}.public."), item.message.split(" is left out")[0], item.severity) for item in found}
+    words = {(item.object.removeprefix(f"{name}.public."), item.message.split(" is omitted")[0], item.severity) for item in found}
     assert words == {
         ("broken", "The function", "error"), ("broken_late", "The function", "error"), ("empty.n", "The column default", "error"),
         ("by_zero", "The materialized view", "error"), ("on_refused", "The view", "error"), ("refused", "The comment", "error"),

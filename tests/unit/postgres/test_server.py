@@ -42,12 +42,13 @@ def _directory():
 
 
 @pytest.mark.parametrize("major", VERSIONS)
+@pytest.mark.needs_postgres
 def test_life_of_a_server(directory, major):
     options = ServerOptions(directory, bin_dir(major), password=SECRET)
     first = start_server(options)
     try:
-        assert first["changed"] and first["created"]
-        connection = connect(first["parameters"])
+        assert first.changed and first.created
+        connection = connect(first.parameters)
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('listen_addresses'), current_setting('fsync'), current_setting('unix_socket_directories'), upper('ñ')")
             addresses, fsync, sockets, letter = cursor.fetchone()
@@ -57,13 +58,13 @@ def test_life_of_a_server(directory, major):
         assert (addresses, fsync, letter) == ("127.0.0.1", "off", "Ñ")
         assert stat.S_IMODE(os.stat(sockets).st_mode) == 0o700 and len(sockets) < 90
         again = start_server(options)
-        assert not again["changed"] and again["port"] == first["port"]
+        assert not again.changed and again.port == first.port
         with pytest.raises(TargetError, match="wrong or missing password") as error:
-            connect(ConnectionParameters(port=first["port"], password=SECRET + "x"))
+            connect(ConnectionParameters(port=first.port, password=SECRET + "x"))
         assert SECRET not in str(error.value)
         assert stop_server(directory, bin_dir(major)) and not stop_server(directory, bin_dir(major))
         other = start_server(ServerOptions(directory, bin_dir(major), password="another", durable=True))
-        assert other["changed"] and not other["created"]
+        assert other.changed and not other.created
         for _path, _directories, files in os.walk(directory):
             assert not [name for name in files if "pwfile" in name]
     finally:
@@ -71,6 +72,7 @@ def test_life_of_a_server(directory, major):
     assert not os.path.exists(directory) and not os.path.exists(sockets) and not running_port(directory)
 
 
+@pytest.mark.needs_postgres
 def test_taken_port_and_kept_password(directory):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -78,14 +80,15 @@ def test_taken_port_and_kept_password(directory):
         port = taken.getsockname()[1]
         try:
             started = start_server(ServerOptions(directory, bin_dir(17), port=port))
-            assert started["port"] != port
+            assert started.port != port
             assert stat.S_IMODE(os.stat(os.path.join(directory, "password")).st_mode) == 0o600
             stop_server(directory, "")
-            assert start_server(ServerOptions(directory, bin_dir(17)))["parameters"].password == started["parameters"].password
+            assert start_server(ServerOptions(directory, bin_dir(17))).parameters.password == started.parameters.password
         finally:
             stop_server(directory, "", remove=True)
 
 
+@pytest.mark.needs_postgres
 def test_an_initdb_that_was_killed_is_begun_again(directory, tmp_path):
     """PG_VERSION is there long before it ends."""
     programs, slow = bin_dir(17), pathlib.Path(directory).parent / "slow"
@@ -113,13 +116,14 @@ def test_an_initdb_that_was_killed_is_begun_again(directory, tmp_path):
     assert list(pathlib.Path(directory).glob("data*/PG_VERSION"))
     try:
         again = start_server(ServerOptions(directory, programs))
-        assert again["created"] and again["port"]
+        assert again.created and again.port
         assert sorted(path.name for path in pathlib.Path(directory).glob("data*")) == ["data"]
     finally:
         stop_server(directory, "", remove=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"not a number\n", b"\0\0\0", b"\xff\xfe\n", b"9" * 30, "²\n".encode()])
+@pytest.mark.needs_postgres
 def test_a_pid_file_without_a_number_is_no_obstacle(directory, content):
     options = ServerOptions(directory, bin_dir(17))
     try:
@@ -128,7 +132,7 @@ def test_a_pid_file_without_a_number_is_no_obstacle(directory, content):
         pid_file = pathlib.Path(directory) / "data" / "postmaster.pid"
         pid_file.write_bytes(content)
         assert running_port(directory) == 0 and not stop_server(directory, "")
-        assert start_server(options)["changed"] and running_port(directory)
+        assert start_server(options).changed and running_port(directory)
     finally:
         stop_server(directory, "", remove=True)
 
@@ -156,6 +160,7 @@ def test_a_pid_file_with_the_number_of_another_process(tmp_path):
             alike.kill()
 
 
+@pytest.mark.needs_postgres
 def test_a_server_that_does_not_start_says_why(directory):
     with pytest.raises(TargetError, match="does not start.*no_such_setting"):
         start_server(ServerOptions(directory, bin_dir(17), settings=(("no_such_setting", "1"),)))
@@ -163,6 +168,7 @@ def test_a_server_that_does_not_start_says_why(directory):
     stop_server(directory, "", remove=True)
 
 
+@pytest.mark.needs_postgres
 def test_closed_parent_directory(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("only root hands the server to another user")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Optional
 
 from ..._dump.manifest import DatabaseEntry, Manifest, TableEntry
-from ..._model.catalog import to_json
 from ..._model.findings import Finding
+from ..._model.json_form import to_json
 from ..._model.names import clip
 from ..._model.results import DatabaseVerification, ImportResult, TableImport, VerifyResult
 from ..result_file import PhaseRecord
@@ -95,30 +95,16 @@ def _verdict(report: dict, records: dict[str, PhaseRecord]) -> str:
     left_out = f"{rejected}; {attention} things were left out: read the findings" if attention else ""
     if verified and not verified.succeeded and (not report["failure"] or _is_of_this_run(report, "target")):
         return f"{say_different(report['target'], verified)}{_by_another_run(report, 'target')}"
-    if (
-        rehearsed
-        and not rehearsed.succeeded
-        and not report["verified"]
-        and (not report["failure"] or _is_of_this_run(report, "rehearsal"))
-    ):
+    failed_rehearsal = rehearsed is not None and not rehearsed.succeeded and not report["verified"]
+    if rehearsed and failed_rehearsal and (not report["failure"] or _is_of_this_run(report, "rehearsal")):
         untouched = "" if "target_import" in records else f"; the target {report['target']} was not touched"
         different = say_different("the throw-away PostgreSQL of the rehearsal", rehearsed)
         return f"{different}{_by_another_run(report, 'rehearsal')}{untouched}"
     if report["failure"]:
         return f"FAILED: {report['failure']}"
-    by = _by_another_run(report, "target") if report["verified"] else ""
-    if report["verified"] and report["content"] == "schema":
-        return (
-            f"VERIFIED{by}: {report['target']} holds the schema of {report['tables']} tables, "
-            f"every object was looked up; no rows were loaded{left_out}"
-        )
-    if report["verified"] and report["content"] == "data":
-        return (
-            f"VERIFIED{by}: {report['target']} holds the rows of {content}, proved by row checksums; "
-            f"the schema is its own{left_out}"
-        )
     if report["verified"]:
-        return f"VERIFIED{by}: {report['target']} holds all of {content}, proved by row checksums and objects{left_out}"
+        by = _by_another_run(report, "target")
+        return f"VERIFIED{by}: {report['target']} holds {_proved(report, content)}{left_out}"
     if report["rehearsed"]:
         by = _by_another_run(report, "rehearsal")
         return (
@@ -128,6 +114,15 @@ def _verdict(report: dict, records: dict[str, PhaseRecord]) -> str:
     if report["dump_id"]:
         return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{left_out}"
     return "NOTHING DONE: there is no dump"
+
+
+def _proved(report: dict, content: str) -> str:
+    """Return what the target was proved to hold; ``content`` are the dump's tables and rows in words."""
+    if report["content"] == "schema":
+        return f"the schema of {report['tables']} tables, every object was looked up; no rows were loaded"
+    if report["content"] == "data":
+        return f"the rows of {content}, proved by row checksums; the schema is its own"
+    return f"all of {content}, proved by row checksums and objects"
 
 
 def _is_of_this_run(report: dict, where: str) -> bool:

@@ -9,11 +9,15 @@ Every piece of work commits together with its row, so that a run that was killed
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Callable, Optional
+
+try:
+    import tenacity
+except ImportError:  # named by libraries.missing()
+    tenacity = None
 
 from ..._convert.statements import Statement
 from ..._errors import TargetError
@@ -29,6 +33,7 @@ Key = tuple[str, str]
 _RUN_LOCK = 0x636F636B726D6967
 _WORK_LOCK = _RUN_LOCK + 1
 _LOCK_SECONDS = 15
+_POLL_SECONDS = 0.1
 
 _CREATE = """
 CREATE SCHEMA IF NOT EXISTS cockroach_migrator;
@@ -131,26 +136,14 @@ def lock(connection: Any, database: str) -> None:
     Raises TargetError when another import is running.
     """
     with connection.cursor() as cursor:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while not _try_lock(cursor, _RUN_LOCK):
-            if time.monotonic() > deadline:
-                raise TargetError(f"another import into the database {database} is running: wait until it has ended")
-            time.sleep(0.2)
+        if not _wait_for_lock(cursor, _RUN_LOCK):
+            raise TargetError(f"another import into the database {database} is running: wait until it has ended")
         # The sessions of a killed run work on until they notice; their work is not in the ledger yet.
-        while not _try_lock(cursor, _WORK_LOCK):
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid "
-                "= 1 AND pid <> pg_backend_pid() "
-                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint "
-                "<< 32) + objid::bigint = %s",
-                (_WORK_LOCK,),
+        if not _wait_for_lock(cursor, _WORK_LOCK, lambda _state: _end_workers(cursor)):
+            raise TargetError(
+                f"the database {database} is still at work for an import that was killed: end those sessions "
+                "(application_name cockroach_migrator)"
             )
-            if time.monotonic() > deadline + _LOCK_SECONDS:
-                raise TargetError(
-                    f"the database {database} is still at work for an import that was killed: end those sessions "
-                    "(application_name cockroach_migrator)"
-                )
-            time.sleep(0.1)
         cursor.execute("SELECT pg_advisory_unlock(%s)", (_WORK_LOCK,))
     connection.commit()
 
@@ -160,6 +153,28 @@ def mark_worker(connection: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(%s)", (_WORK_LOCK,))
     connection.commit()
+
+
+def _wait_for_lock(cursor: Any, key: int, meanwhile: Optional[Callable[[Any], None]] = None) -> bool:
+    """Try to get the lock for some seconds; ``meanwhile`` is called after each attempt that failed."""
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda locked: not locked),
+        stop=tenacity.stop_after_delay(_LOCK_SECONDS),
+        wait=tenacity.wait_fixed(_POLL_SECONDS),
+        before_sleep=meanwhile,
+        retry_error_callback=lambda _state: False,
+    )
+    return attempts(_try_lock, cursor, key)
+
+
+def _end_workers(cursor: Any) -> None:
+    cursor.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid "
+        "= 1 AND pid <> pg_backend_pid() "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint "
+        "<< 32) + objid::bigint = %s",
+        (_WORK_LOCK,),
+    )
 
 
 def _try_lock(cursor: Any, key: int) -> bool:

@@ -24,7 +24,7 @@ from ..._model.names import clip
 from ..._model.results import DatabaseVerification, TableVerification, VerifyResult
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..connect.pool import ConnectionPool
-from ..load.load import chosen
+from ..load.import_plan import chosen
 from ..load.rejected_rows_table import count_rejects
 from ..target import content as contents
 from ..target import existing_tables, ledger, omitted_objects
@@ -55,41 +55,40 @@ def verify_dump(
     """
     started = time.monotonic()
     manifest = read_manifest(dump_dir)
-    roles = read_roles(dump_dir)
+    dump = _Dump(dump_dir, read_roles(dump_dir), manifest.policies)
     results = {}
     try:
         for entry in chosen(manifest, options.databases):
             results[clip(entry.name)] = _verify_database(
-                dump_dir,
-                entry,
-                roles,
-                manifest.policies,
-                parameters,
-                options,
-                progress or (lambda state: None),
+                dump, entry, parameters, options, progress or (lambda state: None)
             )
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
     return VerifyResult(results, round(time.monotonic() - started, 3), options.content)
 
 
+@dataclass(frozen=True)
+class _Dump:
+    directory: str
+    roles: list[Role]
+    policies: ConversionPolicies
+
+
 def _verify_database(
-    dump_dir: str,
+    dump: _Dump,
     entry: DatabaseEntry,
-    roles: list[Role],
-    policies: ConversionPolicies,
     parameters: ConnectionParameters,
     options: VerifyOptions,
     progress: Progress,
 ) -> DatabaseVerification:
     name = clip(entry.name)
-    database = read_catalog(dump_dir, entry)
+    database = read_catalog(dump.directory, entry)
     control = connect(parameters, name)
     try:
         tables = (
             _verify_tables(entry, control, parameters, options, progress) if options.content != contents.SCHEMA else {}
         )
-        checked, missing = _check_objects(database, roles, policies, control, options)
+        checked, missing = _check_objects(database, dump, control, options)
     finally:
         control.close()
     return DatabaseVerification(tables, checked, missing)
@@ -134,16 +133,14 @@ def _compare(table: TableEntry, missing: list[str], found: list[PieceResult], re
     )
 
 
-def _check_objects(
-    database: Database, roles: list[Role], policies: ConversionPolicies, control: Any, options: VerifyOptions
-) -> tuple[int, list[str]]:
+def _check_objects(database: Database, dump: _Dump, control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
     """Return how many objects were looked up, and what is missing or different; what the import left out is in its
     findings."""
     done = ledger.read(control)
     features = server_features.noted(done) or server_features.probe(control)
-    convert_options = ConvertOptions(options.grants, server_features.existing_roles(control), policies)
+    convert_options = ConvertOptions(options.grants, server_features.existing_roles(control), dump.policies)
     wanted = contents.statements_of(
-        options.content, convert_database(database, roles, features, convert_options).statements
+        options.content, convert_database(database, dump.roles, features, convert_options).statements
     )
     if options.content == contents.DATA:
         there = existing_tables.sequences(control)

@@ -125,25 +125,34 @@ def split_family(key: bytes) -> tuple[bytes, int]:
     return key[:start], family
 
 
+@dataclass(frozen=True)
+class RowLayout:
+    """How the rows of one table are stored, and the ids of the columns that are written: those that are loaded, and the
+    stored computed ones. ``name`` is the table's full name for messages."""
+
+    name: str
+    table: Table
+    families: list[Family]
+    loaded: list[int]
+    computed: list[int]
+    forms: Mapping[int, ColumnForms]
+    key_readers: list[TextReader]
+
+
 class GeneralRows:
     """Decodes any row of one table, slowly, explains errors, and puts right what the policies of ``problems`` want."""
 
-    def __init__(
-        self,
-        name: str,
-        table: Table,
-        families: list[Family],
-        forms: Mapping[int, ColumnForms],
-        key_readers: list[TextReader],
-        loaded: list[int],
-        computed: list[int],
-        problems: ProblemRows,
-    ) -> None:
-        self.name, self.table, self.forms, self.key_readers = name, table, forms, key_readers
-        self.loaded, self.computed, self.problems = loaded, computed, problems
-        index = table.primary_index
+    def __init__(self, layout: RowLayout, problems: ProblemRows) -> None:
+        self.name, self.table, self.forms, self.key_readers = (
+            layout.name,
+            layout.table,
+            layout.forms,
+            layout.key_readers,
+        )
+        self.loaded, self.computed, self.problems = layout.loaded, layout.computed, problems
+        index = layout.table.primary_index
         self.only_in_key = {part.column_id for part in index.columns} - set(index.composite_column_ids)
-        self.defaults = {family.id: family.default_column_id for family in families}
+        self.defaults = {family.id: family.default_column_id for family in layout.families}
 
     def tuple_texts(self, value: bytes, work: Optional[_RowWork] = None) -> dict[int, str]:
         """Return the COPY texts by column id of a TUPLE value; columns that are gone are skipped. With ``work`` under

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Optional
 
 from ..._convert.computed import columns_read
@@ -16,18 +15,11 @@ from ..._model.stored_columns import computed_columns, loaded_columns
 from ..._model.table_source import ObjectNames
 from ..._values.problem_rows import ProblemRows
 from ..._values.value_policies import STOP_ALL, ValuePolicies
-from .general_rows import ColumnForms, GeneralRows, TextReader, column_forms, key_text_reader
-from .row_code import RowLayout, compile_rows
+from ..source import Lines, OutputColumn
+from .general_rows import ColumnForms, GeneralRows, RowLayout, TextReader, column_forms, key_text_reader
+from .row_code import compile_rows
 
 Batch = tuple[list[bytes], list[bytes]]
-Lines = tuple[list[str], Optional[list[str]]]
-
-
-@dataclass(frozen=True)
-class OutputColumn:
-    name: str
-    escaped: bool
-    """False: the text can never hold backslash, tab, newline or carriage return."""
 
 
 class RowDecoder:
@@ -46,7 +38,7 @@ class RowDecoder:
         """The stored computed columns: their text is for checksums only."""
         self.problems = problems
         """What happened to rows with values that PostgreSQL cannot hold."""
-        self._rows = compile_rows(layout)
+        self._rows = compile_rows(layout, GeneralRows(layout, problems))
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[Lines]:
         """Yield COPY lines (without newline) and, when there are computed columns, their text joined by tabs, else
@@ -73,13 +65,10 @@ def build_row_decoder(
     """
     name = name or table.name
     forms = {column.id: _named_forms(column, user_types, name, object_names) for column in table.columns}
-    families = _families(table)
-    key_readers = _key_readers(table, forms, name)
     loaded, computed = loaded_columns(table), computed_columns(table)
     loaded_ids, computed_ids = [column.id for column in loaded], [column.id for column in computed]
     problems = ProblemRows(table, policies, columns_read)
-    general = GeneralRows(name, table, families, forms, key_readers, loaded_ids, computed_ids, problems)
-    layout = RowLayout(table, families, loaded_ids, computed_ids, forms, key_readers, general)
+    layout = RowLayout(name, table, _families(table), loaded_ids, computed_ids, forms, _key_readers(table, forms, name))
     return RowDecoder(layout, _outputs(loaded, forms), _outputs(computed, forms), problems)
 
 

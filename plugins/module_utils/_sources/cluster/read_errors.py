@@ -14,6 +14,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._errors import CockroachError
 from ..._model.names import quote
+from ..source import MomentGoneError
 from .sql_connection import CockroachParameters, UnreachableError, cockroach_message, is_lost
 
 _SERIALIZATION_FAILURE = "40001"
@@ -32,9 +33,7 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, UnreachableError)
 
 
-def read_error(
-    name: str, parameters: CockroachParameters, error: Any, dump_dir: str, table: tuple[str, ...] = ()
-) -> CockroachError:
+def read_error(name: str, parameters: CockroachParameters, error: Any, table: tuple[str, ...] = ()) -> CockroachError:
     """Return the error for a psycopg2 error that ends the reading of ``name``; ``table`` are the parts of the name if
     it is one."""
     message = cockroach_message(error)
@@ -44,8 +43,8 @@ def read_error(
             "answers, finished chunks are kept"
         )
     if _TOO_OLD in message:
-        return CockroachError(
-            f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): {_way_on(dump_dir, table)}"
+        return MomentGoneError(
+            f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): {_way_on(table)}"
         )
     if _NO_SCHEMA in message:
         return CockroachError(
@@ -55,7 +54,7 @@ def read_error(
     return CockroachError(f"{name}: CockroachDB refuses to be read: {message}")
 
 
-def _way_on(dump_dir: str, table: tuple[str, ...]) -> str:
+def _way_on(table: tuple[str, ...]) -> str:
     """Say what to do, so that finished chunks are not lost for nothing; those of two moments are never put together.
 
     CockroachDB refuses moments behind gc.ttlseconds even while their rows are there
@@ -69,6 +68,5 @@ def _way_on(dump_dir: str, table: tuple[str, ...]) -> str:
     )
     return (
         f"finished chunks of that moment are kept. Run {command} at once, then this again: it goes on where it "
-        "stopped if the rows have not been removed yet. "
-        f"If it ends with the same words they have: remove {dump_dir} and start the export at a later moment"
+        "stopped if the rows have not been removed yet"
     )

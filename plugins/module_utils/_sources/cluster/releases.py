@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 
 from ..._errors import ConfigurationError
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
+from ..._model.full_name import FullName
 
 Release = tuple[int, int]
 """Year and number, such as (24, 3)."""
@@ -38,6 +41,24 @@ INCREMENTAL_LOCATION: tuple[Release, Release] = ((22, 1), (26, 2))
 COLLECTIONS_ONLY_SINCE: Release = (24, 3)
 """From here on there is no RESTORE FROM a bare directory: docs v24.3 old-syntax-removed.md."""
 
+REGULAR_RELEASES: tuple[Release, ...] = (
+    (20, 1),
+    (20, 2),
+    (21, 1),
+    (21, 2),
+    (22, 1),
+    (22, 2),
+    (23, 1),
+    (23, 2),
+    (24, 1),
+    (24, 3),
+    (25, 2),
+    (25, 4),
+    (26, 2),
+)
+INNOVATION_RELEASES: tuple[Release, ...] = ((24, 2), (25, 1), (25, 3), (26, 1), (26, 3))
+NEWEST_KNOWN = max(REGULAR_RELEASES + INNOVATION_RELEASES)
+"""What this collection was written for; later releases are taken for the next ones, with a finding."""
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)")
 
 
@@ -58,3 +79,17 @@ def names_release(version: str) -> bool:
 def shown(release: Release) -> str:
     """Return a release as it is written, such as ``v24.3``."""
     return f"v{release[0]}.{release[1]}"
+
+
+def release_findings(server_version: str) -> list[Finding]:
+    """Return what there is to say of a server whose release is later than those that this collection knows."""
+    if release_of(server_version) <= NEWEST_KNOWN:
+        return []
+    return [
+        Finding.of(
+            FindingCode.RELEASE_NOT_KNOWN,
+            FullName("cluster", name=f"CockroachDB {server_version}"),
+            f"The release is later than {shown(NEWEST_KNOWN)}, the last one that this collection knows; it was treated "
+            "as the next one after it.",
+        )
+    ]

@@ -22,12 +22,11 @@ from ..._values.problem_rows import ProblemRows, RowRepair, require_distinct_nam
 from ..._values.text.scalars import string_text
 from ..._values.type_texts import BPCHAR_OID, SHORT_STRING_OIDS, is_escaped, resolve_type, text_writer
 from ..._values.value_policies import STOP_ALL, ValuePolicies, advice
-from ..backup.row_decoder import OutputColumn
+from ..source import Lines, OutputColumn
 from .wire_values import value_parser
 
 Row = Sequence[Optional[str]]
 """A row's values as CockroachDB's text; None is NULL."""
-Lines = tuple[list[str], Optional[list[str]]]
 Converter = Callable[[str], str]
 
 _PLAIN_DECIMAL = re.compile(r"-?[1-9]\d*(\.\d+)?|0(\.\d+)?|-0\.\d*[1-9]\d*")

@@ -15,21 +15,15 @@ import json
 import os
 import platform as host
 import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..._errors import ConfigurationError
-from ..._system.download import (
-    at_path,
-    check_file,
-    checked_sha256,
-    checksum_beside,
-    checksum_file_beside,
-    fetch_file,
-    put_in_place,
-    unpack_tar,
-    work_directory,
-)
+from ..._system.archives import unpack_tar
+from ..._system.cache_directory import put_in_place, work_directory
+from ..._system.download import at_path, checksum_beside, fetch_file
 from ..._system.executables import program_output
+from ..._system.file_checksums import check_file, checked_sha256, checksum_file_beside
 
 PROGRAM = "cockroach"
 _PLATFORMS = {
@@ -45,47 +39,66 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "COCKROACH_SKIP_ENABLING_DIAG
 _ORIGIN = "origin.json"
 
 
-def provide_binary(
-    version: str,
-    platform: str,
-    mirror_url: str,
-    archive: str,
-    binary: str,
-    sha256: str,
-    cache_dir: str,
-    download: bool,
-    check: bool,
-) -> dict:
-    """Return ``binary``, ``version``, ``library_dir`` (of the spatial libraries, or empty), ``source`` and ``changed``.
+@dataclass(frozen=True)
+class BinaryRequest:
+    """Where a program ``cockroach`` may come from; see provide_binary()."""
+
+    cache_dir: str
+    version: str = ""
+    mirror_url: str = ""
+    archive: str = ""
+    binary: str = ""
+    sha256: str = ""
+    download: bool = True
+    platform: str = ""
+
+
+@dataclass(frozen=True)
+class CockroachBinary:
+    """The program ``cockroach``."""
+
+    changed: bool
+    binary: str
+    """Its path; empty where it would be unpacked or downloaded."""
+    version: str
+    library_dir: str
+    """The directory of the spatial libraries of the release; empty if there are none."""
+    source: str
+    """``given``, ``cache``, ``archive`` or ``download``."""
+
+
+def provide_binary(request: BinaryRequest, *, check: bool) -> CockroachBinary:
+    """Find the program or provide it.
 
     In this order: ``binary`` (source given; whatever its version is), the cache, ``archive`` (a local file; source
     archive), ``mirror_url`` (source download). An empty ``platform`` is this host's. ``sha256`` is the archive's;
     without it the file ``.sha256sum`` beside the archive is asked, which a download has to have and a local archive may
     have. With ``check`` nothing is written, and ``binary`` is empty when it would be. Raises ConfigurationError.
     """
-    if binary:
-        return _facts(binary, binary_version(binary), "given", changed=False)
-    version = normal_version(version)
-    name = f"cockroach-{version}.{platform or host_platform(host.system(), host.machine())}"
-    target = os.path.join(os.path.abspath(cache_dir), name)
+    if request.binary:
+        return _found(request.binary, binary_version(request.binary), "given", changed=False)
+    version = normal_version(request.version)
+    name = f"cockroach-{version}.{request.platform or host_platform(host.system(), host.machine())}"
+    target = os.path.join(os.path.abspath(request.cache_dir), name)
     program = os.path.join(target, PROGRAM)
+    archive = request.archive
     if archive:
-        expected = check_file(archive, sha256 or checksum_file_beside(archive))
+        expected = check_file(archive, request.sha256 or checksum_file_beside(archive))
     else:
-        expected = checked_sha256(sha256) if sha256 else ""
+        expected = checked_sha256(request.sha256) if request.sha256 else ""
     if _is_good(target, version, expected):
-        return _facts(program, version, "cache", changed=False)
-    if not archive and not download:
+        return _found(program, version, "cache", changed=False)
+    if not archive and not request.download:
         raise ConfigurationError(
-            f"no CockroachDB {version} that runs in {cache_dir}, and the download is not allowed: give a binary or "
-            "archive, or allow it"
+            f"no CockroachDB {version} that runs in {request.cache_dir}, and the download is not allowed: give a "
+            "binary or archive, or allow it"
         )
     source = "archive" if archive else "download"
     if check:
-        return {"changed": True, "binary": "", "version": version, "library_dir": "", "source": source}
+        return CockroachBinary(changed=True, binary="", version=version, library_dir="", source=source)
     with work_directory(os.path.dirname(target)) as directory:
         if not archive:
-            url = archive_url(mirror_url, f"{name}.tgz")
+            url = archive_url(request.mirror_url, f"{name}.tgz")
             expected = expected or checksum_beside(url)
             archive = os.path.join(directory, f"{name}.tgz")
             fetch_file(url, archive, expected)
@@ -93,7 +106,7 @@ def provide_binary(
         with open(os.path.join(tree, _ORIGIN), "w", encoding="utf-8") as file:
             json.dump({"archive_sha256": expected, "program_bytes": os.path.getsize(os.path.join(tree, PROGRAM))}, file)
         put_in_place(tree, target, lambda: _is_good(target, version, expected))
-    return _facts(program, version, source, changed=True)
+    return _found(program, version, source, changed=True)
 
 
 def normal_version(text: str) -> str:
@@ -181,7 +194,7 @@ def _is_good(target: str, version: str, sha256: str) -> bool:
         return False  # a copy that was broken off is replaced
 
 
-def _facts(binary: str, version: str, source: str, changed: bool) -> dict:
+def _found(binary: str, version: str, source: str, changed: bool) -> CockroachBinary:
     path = os.path.abspath(binary)
     libraries = os.path.join(os.path.dirname(path), "lib")
     spatial = [
@@ -189,10 +202,4 @@ def _facts(binary: str, version: str, source: str, changed: bool) -> dict:
         for suffix in ("so", "dylib")
         for name in glob.glob(os.path.join(glob.escape(libraries), f"libgeos*.{suffix}"))
     ]
-    return {
-        "changed": changed,
-        "binary": path,
-        "version": version,
-        "library_dir": libraries if spatial else "",
-        "source": source,
-    }
+    return CockroachBinary(changed, path, version, libraries if spatial else "", source)

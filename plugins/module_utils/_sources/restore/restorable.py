@@ -13,29 +13,17 @@ from collections.abc import Iterable
 from typing import Optional
 
 from ..._errors import ConfigurationError
-from ..._model.finding_codes import FindingCode
-from ..._model.findings import Finding
-from ..cluster.releases import Release, names_release, release_of, shown
-
-_REGULAR: tuple[Release, ...] = (
-    (20, 1),
-    (20, 2),
-    (21, 1),
-    (21, 2),
-    (22, 1),
-    (22, 2),
-    (23, 1),
-    (23, 2),
-    (24, 1),
-    (24, 3),
-    (25, 2),
-    (25, 4),
-    (26, 2),
+from ..cluster.releases import (
+    INNOVATION_RELEASES,
+    NEWEST_KNOWN,
+    REGULAR_RELEASES,
+    Release,
+    names_release,
+    release_of,
+    shown,
 )
-_INNOVATION: tuple[Release, ...] = ((24, 2), (25, 1), (25, 3), (26, 1), (26, 3))
-_ALL = tuple(sorted(_REGULAR + _INNOVATION))
-NEWEST_KNOWN = _ALL[-1]
-"""What this collection was written for; later releases are taken for the next ones, with a finding."""
+
+_RELEASES = tuple(sorted(REGULAR_RELEASES + INNOVATION_RELEASES))
 _STRICT_SINCE: Release = (22, 2)
 """From this release on a node also refuses backups that are too old."""
 
@@ -45,14 +33,14 @@ def restoring_releases(backup: Release) -> tuple[Release, ...]:
     not known here."""
     following = _following(backup)
     # From one regular release to the next, with the innovation releases in between.
-    found = [release for release in _ALL if backup < release and (following is None or release <= following)]
+    found = [release for release in _RELEASES if backup < release and (following is None or release <= following)]
     # A server that refuses only newer backups takes the old ones too.
-    lenient = [release for release in _ALL if backup < release < _STRICT_SINCE]
+    lenient = [release for release in _RELEASES if backup < release < _STRICT_SINCE]
     return tuple(sorted({backup, *found, *lenient}))
 
 
 def _following(backup: Release) -> Optional[Release]:
-    return next((release for release in _REGULAR if release > backup), None)
+    return next((release for release in REGULAR_RELEASES if release > backup), None)
 
 
 def require_restorable(backup_versions: Iterable[str], server_version: str) -> None:
@@ -79,18 +67,3 @@ def require_restorable(backup_versions: Iterable[str], server_version: str) -> N
         f"CockroachDB {server_version} cannot restore this backup of {shown(backup)}: it is {direction}; set "
         f"cockroach_version to a release of {names}"
     )
-
-
-def release_findings(server_version: str) -> list[Finding]:
-    """Return what there is to say of a server whose release is later than those that this collection knows."""
-    if release_of(server_version) <= NEWEST_KNOWN:
-        return []
-    return [
-        Finding.of(
-            FindingCode.RELEASE_NOT_KNOWN,
-            f"CockroachDB {server_version}",
-            f"The release is later than {shown(NEWEST_KNOWN)}, the last one that this collection knows; it was used "
-            "as the next one after it.",
-            "Look whether there is a newer version of this collection.",
-        )
-    ]

@@ -15,9 +15,10 @@ from typing import Any, Callable, Optional
 
 try:
     import psycopg2
+    import tenacity
     from psycopg2 import sql
 except ImportError:  # named by libraries.missing()
-    psycopg2 = sql = None
+    psycopg2 = sql = tenacity = None
 
 from ..._errors import CockroachError
 from ..cluster.sql_connection import cockroach_message
@@ -142,11 +143,12 @@ def watch(session: Session, job: int, limit: float, interval: float, progress: P
     what is left of it.
     """
     started = time.monotonic()
-    while True:
+
+    def succeeded() -> bool:
         state = job_state(session, job)
         progress({"restore job": job, "percent": int(state.fraction * 100)})
         if state.status == SUCCEEDED:
-            return
+            return True
         if state.status in _FAILED:
             raise CockroachError(f"the RESTORE job {job} {_ending(state)}{_left(session)}")
         if state.status == PAUSED:
@@ -168,7 +170,12 @@ def watch(session: Session, job: int, limit: float, interval: float, progress: P
                 f"of {limit:g} seconds: "
                 f"set a longer one{_left(session)}"
             )
-        time.sleep(interval)
+        return False
+
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda done: not done), wait=tenacity.wait_fixed(interval)
+    )
+    attempts(succeeded)
 
 
 def _ending(state: JobState) -> str:
@@ -185,10 +192,15 @@ def resume(session: Session, job: int) -> None:
 
 
 def _cancel(session: Session, job: int, interval: float) -> None:
+    """Cancel a job, and wait for some time until it has ended."""
     session.run(sql.SQL("CANCEL JOB {}").format(sql.Literal(job)))
-    deadline = time.monotonic() + _CANCEL_SECONDS
-    while job_state(session, job).status not in _FAILED and time.monotonic() < deadline:
-        time.sleep(interval)
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda state: state.status not in _FAILED),
+        stop=tenacity.stop_after_delay(_CANCEL_SECONDS),
+        wait=tenacity.wait_fixed(interval),
+        retry_error_callback=lambda _state: None,  # what is left is told by the caller
+    )
+    attempts(job_state, session, job)
 
 
 def _left(session: Session) -> str:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What the modules backup_export and cockroach_export share: options and log of the one export."""
+
+from __future__ import annotations
+
+from typing import Any, Union
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ._ansible_module import processes
+from ._arrange.arrangement import Arrangement
+from ._arrange.selection import Selection
+from ._export.run import ExportOptions, ExportPlan, ExportResult, export
+from ._model.conversion_policies import conversion_policies
+from ._sources.source import Source
+from ._system.migration_log import MigrationLog
+from ._values.value_policies import value_policies
+
+
+def export_source(module: AnsibleModule, log: MigrationLog, source: Source[Any]) -> Union[ExportResult, ExportPlan]:
+    """Export the source into C(dump_dir) and log it. Raises MigrationError."""
+    result = export(source, module.params["dump_dir"], _options(module), log.progress, module.check_mode)
+    if isinstance(result, ExportResult) and result.changed:
+        log.write(f"{result.rows} rows of {result.tables} tables in {result.seconds} s into {result.dump_dir}")
+    return result
+
+
+def _options(module: AnsibleModule) -> ExportOptions:
+    """Build the options from the arguments of the doc fragment C(export)."""
+    given = module.params
+    return ExportOptions(
+        selection=Selection(tuple(given["include"]), tuple(given["exclude"])),
+        chunk_rows=given["chunk_rows"],
+        parallelism=processes(given["parallelism"]),
+        keep_passwords=given["role_passwords"],
+        rows_needed=given["rows_needed"],
+        arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
+        policies=value_policies(given["value_policies"]),
+        conversion=conversion_policies(given["conversion_policies"]),
+    )

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""From any source to a dump directory: the one export, which goes on where it was broken off."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Optional, Union
+
+from .._arrange.arrangement import AS_IN_SOURCE, Arrangement, arrange
+from .._arrange.selection import Selection, select
+from .._convert.computed import keep_unconvertible_as_data
+from .._dump.journal import ExportJournal, unfinished_identity
+from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest
+from .._dump.removed_rows import rows_removed
+from .._model.catalog import Catalog
+from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
+from .._model.object_names import object_names
+from .._model.results import IF_KNOWN
+from .._model.table_source import TableSource, table_sources
+from .._sources.descriptors.cluster_leftovers import STATISTICS
+from .._sources.source import FinishedTask, MomentGoneError, ReadRequest, Source
+from .._values.value_policies import STOP_ALL, ValuePolicies
+from .room import require_room_for_dump
+from .task_result import TaskResult
+from .value_findings import Results, mark_foreign_keys_not_valid, value_findings
+from .workers import ExportJob, Progress, run_tasks
+from .write_dump import DumpContent, write_dump
+
+_AS_OF = "as_of"
+"""The key of an identity that holds the moment which the source chose."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export of a source, and how. All but ``parallelism`` and ``rows_needed`` make another dump."""
+
+    chunk_rows: int
+    """About how many rows a chunk holds."""
+    selection: Selection = field(default_factory=Selection)
+    parallelism: int = 1
+    """The number of processes."""
+    keep_passwords: bool = False
+    """Whether to keep the roles' SCRAM verifiers, in a private file of the dump."""
+    rows_needed: bool = True
+    """False: a dump whose rows were removed on purpose is complete, too."""
+    arrangement: Arrangement = AS_IN_SOURCE
+    """The names in PostgreSQL."""
+    policies: ValuePolicies = STOP_ALL
+    """For values that PostgreSQL cannot hold."""
+    conversion: ConversionPolicies = DEFAULT_POLICIES
+    """For what PostgreSQL has two counterparts of."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return JSON values that tell a dump with these options from another one of the same source."""
+        return {
+            "chunk_rows": self.chunk_rows,
+            "include": list(self.selection.include),
+            "exclude": list(self.selection.exclude),
+            "passwords": self.keep_passwords,
+            **self.arrangement.identity(),
+            **self.policies.identity(),
+            **self.conversion.identity(),
+        }
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A complete dump."""
+
+    changed: bool
+    """False: it was complete already."""
+    dump_dir: str
+    databases: list[str]
+    tables: int
+    rows: int
+    chunks: int
+    seconds: float
+    as_of: Optional[str] = field(metadata=IF_KNOWN)
+    """The moment that the source chose, as its decimal timestamp; None for a source that has one moment only."""
+    end_time: Optional[str] = field(metadata=IF_KNOWN)
+    """The same moment in UTC, ISO 8601."""
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """What an export would do (check mode)."""
+
+    dump_dir: str
+    tables: int
+    chunks: Optional[int] = field(metadata=IF_KNOWN)
+    """None: the source would have to count its rows to know that."""
+    as_of: Optional[str] = field(metadata=IF_KNOWN)
+    """See ExportResult."""
+    changed: bool = True
+
+
+def export(
+    source: Source[Any],
+    dump_dir: str,
+    options: ExportOptions,
+    progress: Optional[Progress] = None,
+    check: bool = False,
+) -> Union[ExportResult, ExportPlan]:
+    """Write the dump of a source.
+
+    A complete dump of the same source and options is left as it is; one that was broken off goes on where it stopped,
+    at the same moment. With ``check`` nothing is written. Raises MigrationError.
+    """
+    started = time.monotonic()
+    with _naming_the_dump(dump_dir):
+        with source:
+            wanted = {**source.identity(), **options.identity()}
+            if _is_there(dump_dir, wanted, options.rows_needed):
+                return _result(dump_dir, changed=False, started=started)
+            begun = unfinished_identity(dump_dir)
+            as_of = source.choose_moment(begun.get(_AS_OF, "") if _is_same(begun, wanted) else "")
+            catalog, tables = _chosen(source, options)
+        request = ReadRequest(tables, options.policies, options.chunk_rows, options.parallelism)
+        if check:
+            chunks = None if source.counts_to_plan else sum(bool(task.chunk) for task in source.plan(request).tasks)
+            return ExportPlan(dump_dir, len(tables), chunks, as_of or None)
+        plan = source.plan(request)
+        require_room_for_dump(dump_dir, plan)
+        journal = ExportJournal(dump_dir, {**wanted, _AS_OF: as_of} if as_of else wanted)
+        job = ExportJob(source, tables, dump_dir)
+        done = run_tasks(job, plan.tasks, journal, options.parallelism, progress or (lambda state: None))
+        content = _content(job, catalog, [done[task.key] for task in plan.tasks], journal, options.conversion)
+        write_dump(dump_dir, content, options.keep_passwords)
+        journal.remove()
+    return _result(dump_dir, changed=True, started=started, warnings=journal.warnings)
+
+
+@contextlib.contextmanager
+def _naming_the_dump(dump_dir: str) -> Iterator[None]:
+    try:
+        yield
+    except MomentGoneError as error:
+        raise MomentGoneError(
+            f"{error}. If it ends with the same words they have: remove {dump_dir} and start the export at a later "
+            "moment"
+        ) from None
+
+
+def _is_there(dump_dir: str, wanted: dict[str, Any], rows_needed: bool) -> bool:
+    """Tell whether the directory holds the complete dump that is wanted."""
+    if not is_complete(dump_dir) or (rows_needed and rows_removed(dump_dir)):
+        return False
+    return _is_same(read_manifest(dump_dir).source.get("identity", {}), wanted)
+
+
+def _is_same(identity: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return {name: value for name, value in identity.items() if name != _AS_OF} == wanted
+
+
+def _chosen(source: Source[Any], options: ExportOptions) -> tuple[Catalog, dict[int, TableSource]]:
+    """Return the catalog of what was chosen, as PostgreSQL will have it, and its tables by descriptor id."""
+    chosen = select(source.catalog(), options.selection)
+    source.read_chosen(chosen, options.parallelism)
+    catalog = arrange(chosen, options.arrangement)
+    keep_unconvertible_as_data(catalog, options.conversion)
+    names = {}
+    if options.conversion.object_identifiers == TEXT:
+        numbers, findings = source.object_numbers(chosen)
+        catalog.findings += findings
+        names = object_names(chosen, catalog, numbers)
+    return catalog, {
+        table.table.id: table
+        for database in catalog.databases
+        for table in table_sources(database, names.get(database.id))
+    }
+
+
+def _content(
+    job: ExportJob,
+    catalog: Catalog,
+    results: list[TaskResult],
+    journal: ExportJournal,
+    conversion: ConversionPolicies,
+) -> DumpContent:
+    """Return what the dump holds beside its chunks. Raises MigrationError when the source proves that rows are
+    missing."""
+    source = job.source
+    finished = (FinishedTask(result.table_id, result.rows_read, result.tally or {}) for result in results)
+    findings = [*source.findings(), *catalog.findings, STATISTICS, *source.prove(finished)]
+    by_table: Results = {}
+    for result in results:
+        if result.chunk:
+            by_table.setdefault(result.table_id, []).append(result)
+    databases = []
+    for database in catalog.databases:
+        tables = [job.tables[table.id] for table in database.tables]
+        databases.append((database, [_entry(source, table, by_table.get(table.table.id, [])) for table in tables]))
+        for table in tables:
+            findings += value_findings(table, by_table.get(table.table.id, []))
+        findings += mark_foreign_keys_not_valid(database, by_table)
+    described = {**source.describe(), "identity": journal.identity, "export_seconds": journal.seconds}
+    return DumpContent(described, databases, catalog.roles, findings, conversion)
+
+
+def _entry(source: Source[Any], table: TableSource, results: list[TaskResult]) -> TableEntry:
+    columns = source.columns(table.table.id)
+    return TableEntry(
+        table.table.id,
+        table.schema,
+        table.table.name,
+        [ColumnEntry(column.name, column.escaped) for column in columns.loaded],
+        [ColumnEntry(column.name, column.escaped) for column in columns.computed],
+        [result.chunk for result in results if result.chunk],
+        rejects=[result.rejects for result in results if result.rejects],
+    )
+
+
+def _result(dump_dir: str, changed: bool, started: float, warnings: Optional[list[str]] = None) -> ExportResult:
+    manifest = read_manifest(dump_dir)
+    tables = [table for database in manifest.databases for table in database.tables]
+    as_of = manifest.source["identity"].get(_AS_OF)
+    return ExportResult(
+        changed,
+        dump_dir,
+        [database.name for database in manifest.databases],
+        tables=len(tables),
+        rows=sum(table.rows for table in tables),
+        chunks=sum(len(table.chunks) for table in tables),
+        seconds=round(time.monotonic() - started, 3),
+        as_of=as_of,
+        end_time=manifest.source["end_time"] if as_of else None,
+        warnings=warnings or [],
+    )

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""JSON files that a later run reads again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Optional
+
+from .._errors import MigrationError
+from .text_file import write_text
+
+
+def read_json(path: str) -> Optional[dict]:
+    """Return the object in the file, None where there is no file. Raises MigrationError when it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise MigrationError(f"cannot read the result file {path} ({error}): remove it and run again") from error
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write the file, whole or not at all (see ``write_text``). Raises ConfigurationError."""
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Return the text of such a file."""
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
