@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""New names for databases, schemas and what is in them."""
+"""New names for databases, schemas and the objects in them."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
 
 
 def _objects_by_name(catalog: Catalog) -> dict[str, tuple[str, Any]]:
-    """Return the full names of all that can be renamed, what holds it before what is in it, to (the full name of what
-    holds it, the object)."""
+    """Return the full names of all objects that can be renamed, each container before its content, mapped to (full name
+    of the container, object)."""
     known: dict[str, tuple[str, Any]] = {}
     for database in catalog.databases:
         known[database.name] = ("", database)

@@ -61,7 +61,7 @@ def _report_validity(validated: bool, where: str, context: Context) -> None:
 
 
 def create_foreign_keys(table: Table, context: Context) -> None:
-    """Add the foreign keys; the keys and unique indexes of all tables have to be known."""
+    """Add the foreign keys. The keys and unique indexes of all tables must have been added before."""
     for key in table.foreign_keys:
         where = context.full_name(table, key.name)
         referenced = context.tables.get(key.referenced_table_id)
