@@ -12,6 +12,7 @@ from .._errors import ConfigurationError
 from .._model.catalog import Catalog, Database, Grant, Schema
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 from .._model.names import MAX_BYTES
 from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
 
@@ -81,7 +82,7 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
         found.append(
             Finding.of(
                 FindingCode.DATABASE_AS_SCHEMAS,
-                merged.name,
+                FullName("database", merged.name),
                 f"The database {database.name} becomes schemas of {merged.name}.",
             )
         )
@@ -90,8 +91,8 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
             found.append(
                 Finding.of(
                     FindingCode.DATABASE_SETTINGS,
-                    f"{merged.name}.{database.name}",
-                    f"Session defaults of the database are not carried over: {', '.join(lost)}.",
+                    FullName("schema", merged.name, database.name),
+                    f"Session defaults of the database are omitted: {', '.join(lost)}.",
                     "Set those that PostgreSQL knows with ALTER ROLE … SET.",
                 )
             )
@@ -101,8 +102,9 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
                 found.append(
                     Finding.of(
                         FindingCode.DATABASE_PART_LEFT_OUT,
-                        database.name,
-                        f"The {what} of the database are left out: they would reach all schemas.",
+                        FullName("database", database.name),
+                        f"The {what} of the database are omitted, because they would apply to the schemas of other "
+                        "databases, too.",
                         "Set them for the schemas by hand.",
                     )
                 )
@@ -152,9 +154,9 @@ def _add_owner_and_grants(catalog: Catalog, merged: Database) -> None:
                 catalog.findings.append(
                     Finding.of(
                         FindingCode.DATABASE_GRANT_LEFT_OUT,
-                        database.name,
-                        f"{', '.join(lost)} on the database for {grant.role} is left out: it would reach all schemas.",
-                        "Grant what the role needs on the schemas.",
+                        FullName("database", database.name),
+                        f"{', '.join(lost)} on the database for {grant.role} is omitted, because it would apply to the "
+                        "schemas of other databases, too.",
                     )
                 )
     merged.grants = [Grant(role, [_CONNECT]) for role in sorted(roles)]

@@ -11,8 +11,10 @@ from typing import Union
 
 from .._errors import ConfigurationError
 from .._model.catalog import Catalog, Database, Sequence, Table, View
+from .._model.catalog_names import full_name
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 from .._model.unreadable import refuse_chosen
 
 BUILT_IN_DATABASES = ("defaultdb", "postgres")
@@ -70,8 +72,8 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
 
 def _restrict(database: Database, selection: Selection) -> bool:
     """Restrict a database to the chosen tables and views; return whether the database is chosen."""
-    tables = [table for table in database.tables if _chosen(_full_name(database, table), selection)]
-    views = [view for view in database.views if _chosen(_full_name(database, view), selection)]
+    tables = [table for table in database.tables if _chosen(str(_full_name(database, table)), selection)]
+    views = [view for view in database.views if _chosen(str(_full_name(database, view)), selection)]
     chosen = bool(tables or views) or _chosen(database.name, selection)
     if chosen:
         database.tables, database.views = tables, views
@@ -82,16 +84,16 @@ def _holds_something(database: Database) -> bool:
     return bool(database.tables or database.views or database.sequences or database.types or database.functions)
 
 
-def _full_name(database: Database, item: Union[Table, View]) -> str:
+def _full_name(database: Database, item: Union[Table, View]) -> FullName:
     schema = next((schema.name for schema in database.schemas if schema.id == item.schema_id), "public")
-    return f"{database.name}.{schema}.{item.name}"
+    return full_name(item, database.name, schema)
 
 
 def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
     names = [database.name for database in catalog.databases]
     for database in catalog.databases:
         items: list[Union[Table, View]] = [*database.tables, *database.views]
-        names += [_full_name(database, item) for item in items]
+        names += [str(_full_name(database, item)) for item in items]
     names += [item.full_name for item in catalog.unreadable]
     for pattern in selection.include + selection.exclude:
         if not any(_matches(name, (pattern,)) for name in names):
@@ -114,14 +116,7 @@ def _leave_out_views(databases: list[Database], kept: set[int], findings: list[F
         if not lost:
             break
         for database, view in lost:
-            findings.append(
-                Finding.of(
-                    FindingCode.VIEW_WITHOUT_SOURCE,
-                    _full_name(database, view),
-                    "The view is left out: it reads a table that was not chosen.",
-                    "Choose the table too, or exclude the view.",
-                )
-            )
+            findings.append(Finding.of(FindingCode.VIEW_WITHOUT_SOURCE, _full_name(database, view)))
         chosen -= {view.id for _database, view in lost}
     for database in databases:
         database.views = [view for view in database.views if view.id in chosen]
@@ -133,9 +128,8 @@ def _drop_dangling_keys(database: Database, table: Table, kept: set[int], findin
             findings.append(
                 Finding.of(
                     FindingCode.FOREIGN_KEY_WITHOUT_TARGET,
-                    f"{_full_name(database, table)}.{key.name}",
-                    "The foreign key is left out: the table it refers to was not chosen.",
-                    "Choose that table too.",
+                    _full_name(database, table).part("constraint", key.name),
+                    "The foreign key is omitted, because the table that it refers to was not chosen.",
                 )
             )
     table.foreign_keys = [key for key in table.foreign_keys if key.referenced_table_id in kept]

@@ -62,7 +62,7 @@ _TEXTS = {
     "timestamptz[]": "timestamps with time zone are written in the session's zone",
 }
 _DIFFERENT = {
-    **{(family, "json"): "M is left out, and some numbers are written otherwise" for family in _GEOMETRIES},
+    **{(family, "json"): "M is omitted, and some numbers are written otherwise" for family in _GEOMETRIES},
     ("int", "oid"): "a number that is no oid is an error, and is cut off in CockroachDB",
 }
 """(source family, target family) to how the result differs in PostgreSQL."""

@@ -12,6 +12,7 @@ from .._model.catalog import Catalog, Column, Database, Table
 from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 from .._model.stored_columns import shard_columns
 from . import expressions
 from .context import Context
@@ -44,7 +45,7 @@ def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = 
         )
         for table in database.tables:
             _keep_stored_as_data(table, plain)
-            _leave_out_virtual(table, _impossible(table, extended), extended)
+            _omit_virtual(table, _impossible(table, extended), extended)
         catalog.findings += [
             finding
             for context in (plain, extended)
@@ -69,7 +70,7 @@ def fit_to_server(
         return database, []
     fitted = copy.deepcopy(database)
     for table in fitted.tables:
-        _leave_out_virtual(table, impossible[table.id], context)
+        _omit_virtual(table, impossible[table.id], context)
     return fitted, [finding for finding in context.conversion.findings if finding.code in _CODES]
 
 
@@ -84,7 +85,7 @@ def _computed(table: Table, virtual: bool) -> list[Column]:
 
 def _keep_stored_as_data(table: Table, context: Context) -> None:
     for column in _computed(table, virtual=False):
-        where = context.full_name(table, column.name)
+        where = context.full_name(table).column_named(column.name)
         rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
         try:
             expressions.convert(
@@ -94,8 +95,7 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
             context.find(
                 FindingCode.COMPUTED_COLUMN_AS_DATA,
                 where,
-                f"The computed column becomes a plain one that keeps its values. {error}",
-                "Write a trigger if new rows need the value computed.",
+                f"The computed column becomes a plain column that keeps its values. {error}",
             )
             column.computed = ""
 
@@ -106,43 +106,41 @@ def _impossible(table: Table, context: Context) -> dict[int, str]:
     for column in _computed(table, virtual=True):
         try:
             expressions.convert(
-                column.computed, context, context.full_name(table, column.name), expressions.column_types(table.columns)
+                column.computed,
+                context,
+                context.full_name(table).column_named(column.name),
+                expressions.column_types(table.columns),
             )
         except UnsupportedError as error:
             found[column.id] = str(error)
     return found
 
 
-def _leave_out_virtual(table: Table, impossible: dict[int, str], context: Context) -> None:
+def _omit_virtual(table: Table, impossible: dict[int, str], context: Context) -> None:
     for column in table.columns:
         if column.id in impossible:
             context.find(
                 FindingCode.VIRTUAL_COLUMN_LEFT_OUT,
-                context.full_name(table, column.name),
-                f"The virtual computed column is left out. {impossible[column.id]}",
-                "Add it by hand; it holds no data of its own.",
+                context.full_name(table).column_named(column.name),
+                f"The virtual computed column is omitted. {impossible[column.id]}",
             )
     if impossible:
         table.columns = [column for column in table.columns if column.id not in impossible]
-        _leave_out_users(table, set(impossible), context)
+        _omit_users(table, set(impossible), context)
 
 
-def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:
+def _omit_users(table: Table, gone: set[int], context: Context) -> None:
     """Omit the indexes and constraints that use an omitted column, with a finding for each; expressions and predicates
     use it by name."""
-    names = {column.name for column in table.columns}
+    where, names = context.full_name(table), {column.name for column in table.columns}
 
     def named(text: str) -> bool:
-        return bool(text) and not expressions.column_names(text, context.full_name(table)) <= names
+        return bool(text) and not expressions.column_names(text, where) <= names
 
-    def kept(name: str, column_ids: set[int], *texts: str) -> bool:
+    def kept(about: FullName, column_ids: set[int], *texts: str) -> bool:
         uses = bool(gone & column_ids) or any(map(named, texts))
         if uses:
-            context.find(
-                FindingCode.NEEDS_LEFT_OUT_COLUMN,
-                context.full_name(table, name),
-                "The index or constraint is left out with the virtual column that it uses.",
-            )
+            context.find(FindingCode.NEEDS_LEFT_OUT_COLUMN, about)
         return not uses
 
     computed = {column.id: column.computed for column in table.columns if column.inaccessible}
@@ -150,14 +148,20 @@ def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:
         index
         for index in table.indexes
         if kept(
-            index.name,
+            where.part("index", index.name),
             {part.column_id for part in index.columns} | set(index.stored_column_ids),
             index.predicate,
             *(computed.get(part.column_id, "") for part in index.columns),
         )
     ]
-    table.checks = [check for check in table.checks if kept(check.name, set(check.column_ids))]
-    table.foreign_keys = [key for key in table.foreign_keys if kept(key.name, set(key.column_ids))]
+    table.checks = [
+        check for check in table.checks if kept(where.part("constraint", check.name), set(check.column_ids))
+    ]
+    table.foreign_keys = [
+        key for key in table.foreign_keys if kept(where.part("constraint", key.name), set(key.column_ids))
+    ]
     table.unique_without_index = [
-        item for item in table.unique_without_index if kept(item.name, set(item.column_ids), item.predicate)
+        item
+        for item in table.unique_without_index
+        if kept(where.part("constraint", item.name), set(item.column_ids), item.predicate)
     ]

@@ -11,6 +11,7 @@ from typing import Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import USER_TYPE_OID_BASE, Column, Database, Function, Sequence, Table, UserType, View
+from .._model.catalog_names import SchemaObject, full_name
 from .._model.finding_codes import FindingCode, Severity
 from .._model.full_name import FullName
 from .._model.names import MAX_BYTES, Scope, clip, literal, quote
@@ -71,7 +72,7 @@ class Context:
     def find(
         self,
         code: FindingCode,
-        about: Union[FullName, str],
+        about: FullName,
         message: str = "",
         advice: str = "",
         severity: Optional[Severity] = None,
@@ -79,7 +80,7 @@ class Context:
         """Report something about the object with this full name (see Finding.of)."""
         self.conversion.find(code, about, message, advice, severity)
 
-    def report_cut(self, name: str, where: str) -> None:
+    def report_cut(self, name: str, where: FullName) -> None:
         """Add a finding if a name is shortened or changed; ``where`` is the full name."""
         if clip(name) != name:
             reason = (
@@ -87,34 +88,34 @@ class Context:
                 if len(name.encode("utf-8")) > MAX_BYTES
                 else "changed, for PostgreSQL's tables have a column of this name"
             )
-            self.find(FindingCode.NAME_CUT, where, f"The name is {reason}: {clip(name)}.", "Use the new name.")
+            self.find(FindingCode.NAME_CUT, where, f"The name is {reason}: {clip(name)}.")
 
     def schema(self, item: Union[Relation, UserType]) -> str:
         """Return the bare name of the schema of an object."""
         return self.schemas[item.schema_id]
 
-    def full_name(self, item: Union[Relation, UserType], part: str = "") -> str:
-        """Return ``database.schema.object[.part]`` as findings show it."""
-        return ".".join(name for name in (self.database.name, self.schema(item), item.name, part) if name)
+    def full_name(self, item: SchemaObject) -> FullName:
+        """Return the full name by which findings and errors call an object."""
+        return full_name(item, self.database.name, self.schemas[item.schema_id])
 
     def qualified(self, item: Union[Relation, UserType]) -> str:
         """Return ``"schema"."object"``."""
         return quote(self.schema(item), clip(item.name))
 
-    def user_type(self, type_id: int, where: str) -> str:
+    def user_type(self, type_id: int, where: FullName) -> str:
         """Return the quoted name of an enum, composite type or domain; raises UnsupportedError when it is not there."""
         if type_id not in self.types:
             raise UnsupportedError(f"{where}: the type with the id {type_id} is not in the backup")
         return self.qualified(self.types[type_id])
 
-    def user_type_of_oid(self, oid: int, where: str) -> UserType:
+    def user_type_of_oid(self, oid: int, where: FullName) -> UserType:
         """Return the type that an expression names by ``@oid``."""
         number = oid - USER_TYPE_OID_BASE
         if number not in self.types:
             raise UnsupportedError(f"{where}: the type with the oid {oid} is not in the backup")
         return self.types[number]
 
-    def function_of_oid(self, oid: int, where: str) -> Function:
+    def function_of_oid(self, oid: int, where: FullName) -> Function:
         """Return the user-defined function that a text names by [FUNCTION oid]."""
         for function in self.database.functions:
             if function.id == oid - USER_TYPE_OID_BASE:
@@ -151,14 +152,14 @@ class Context:
             )
         return True
 
-    def collation(self, locale: str, where: str) -> str:
+    def collation(self, locale: str, where: FullName) -> str:
         """Return the quoted name of an ICU collation for CockroachDB's locale, '' when the server has no ICU."""
         if not self.features.icu:
             self.find(
                 FindingCode.COLLATION_LEFT_OFF,
                 where,
-                f"The collation {locale} is left off: the server was built without ICU.",
-                "Sorting follows the database's collation. Use a server with ICU to keep it.",
+                f"The collation {locale} is omitted, because the server was built without ICU: the database's "
+                "collation sorts the column.",
             )
             return ""
         if locale not in self._collations:

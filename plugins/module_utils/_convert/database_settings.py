@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, literal, quote
 from .context import Context
 from .database_commands import on_database
@@ -55,8 +56,8 @@ def create_settings(context: Context) -> None:
     if lost:
         context.find(
             FindingCode.DATABASE_SETTINGS,
-            context.database.name,
-            f"Session defaults of the database are not carried over: {', '.join(lost)}.",
+            FullName("database", context.database.name),
+            f"Session defaults of the database are omitted: {', '.join(lost)}.",
             "Set those that have a counterpart with ALTER DATABASE … SET.",
         )
 

@@ -104,7 +104,7 @@ if Postgres is not None:
                 return exp.Anonymous(this="extract", expressions=self._parse_csv(self._parse_assignment))
 
 
-def parse(text: str, where: str) -> Any:
+def parse(text: str, where: object) -> Any:
     """Return the sqlglot tree of an expression or query; index hints of tables are dropped. Raises UnsupportedError,
     naming ``where``, if the text is not understood."""
     if sqlglot is None:
@@ -132,7 +132,7 @@ def name_parts(text: str) -> tuple[str, ...]:
     return tuple(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
 
 
-def tokenize(text: str, where: str) -> list[Any]:
+def tokenize(text: str, where: object) -> list[Any]:
     """Return the tokens of a text. Raises UnsupportedError naming ``where``."""
     if sqlglot is None:
         raise MigrationError("the Python package sqlglot is missing: install it where the module runs")

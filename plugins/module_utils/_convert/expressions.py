@@ -14,6 +14,7 @@ from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, Table, UserT
 from .._model.conversion_policies import TEXT
 from .._model.domains import domain_type
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .._model.stored_columns import written_keys
@@ -110,7 +111,7 @@ class Expression:
 @dataclass
 class _Converter:
     context: Context
-    where: str
+    where: FullName
     scope: Scope = field(default_factory=Scope)
     row_id: Optional[RowId] = None
     """Returns the replacement of a call of unique_rowid() or unordered_unique_rowid()."""
@@ -362,7 +363,7 @@ class _Converter:
         """Return the call of a function; ``others`` are overloads of it that may be meant as well."""
         for item in (function, *others):
             if item.id in self.context.missing_functions:
-                raise self.refusal(f"it calls the function {item.name}, which is left out")
+                raise self.refusal(f"it calls the function {item.name}, which is omitted")
             self.calls.add(item.id)
         name = quote(self.context.schemas[function.schema_id], clip(function.name))
         return exp.Anonymous(this=name, expressions=[self.convert(argument) for argument in node.expressions])
@@ -599,13 +600,7 @@ class _Converter:
             if left == "int" or not isinstance(node.this.unnest(), (exp.Column, exp.Cast)):
                 node.set("this", exp.Cast(this=exp.Paren(this=node.this), to=exp.DataType.build("decimal")))
         elif not left and not right or {left, right} == {"int", ""}:
-            self.context.find(
-                FindingCode.DIVISION,
-                self.where,
-                "A division: of two integers it gives a decimal in CockroachDB, but is cut to an integer in "
-                "PostgreSQL.",
-                "Check the expression's operands; cast one to numeric where they are integers.",
-            )
+            self.context.find(FindingCode.DIVISION, self.where)
         return node
 
     def _conflict(self, node: Any) -> Any:
@@ -668,7 +663,7 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = (
 def convert(
     text: str,
     context: Context,
-    where: str,
+    where: FullName,
     columns: Optional[dict[str, SqlType]] = None,
     row_id: Optional[RowId] = None,
     exact: bool = False,
@@ -691,8 +686,7 @@ def convert(
         context.find(
             FindingCode.EXPRESSION_DIFFERS,
             where,
-            f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
-            "Check whether it matters where the result is used.",
+            f"PostgreSQL's result of the expression is not always the same: {'; '.join(converter.differences)}.",
         )
     return Expression(generate(tree), tree, frozenset(converter.calls))
 
@@ -827,7 +821,7 @@ def _to_base(value: Any, base: str) -> Any:
     return made
 
 
-def _label(user_type: UserType, physical: str, context: Context, where: str) -> str:
+def _label(user_type: UserType, physical: str, context: Context, where: FullName) -> str:
     if user_type.base is not None and user_type.base.user_type_id in context.types:
         user_type = context.types[user_type.base.user_type_id]
     for member in user_type.members:
@@ -836,7 +830,7 @@ def _label(user_type: UserType, physical: str, context: Context, where: str) -> 
     raise UnsupportedError(f"{where}: the enum {user_type.name} has no value x'{physical}'")
 
 
-def column_names(text: str, where: str) -> set[str]:
+def column_names(text: str, where: object) -> set[str]:
     """Return the names of the columns in an unconverted expression, as CockroachDB keeps them."""
     columns = [node for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)]
     return {node.name if node.this.args.get("quoted") else node.name.lower() for node in columns}

@@ -11,6 +11,7 @@ from typing import Any, Callable
 from .._errors import UnsupportedError
 from .._model.catalog import Column, SqlType
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, quote
 from . import function_calls, functions
 from .context import Context
@@ -208,7 +209,7 @@ def immutable_sql(
     expression: Expression,
     context: Context,
     wanted: tuple[str, str],
-    where: str,
+    where: FullName,
     result: str,
     columns: list[Column],
 ) -> str:
@@ -231,7 +232,7 @@ def immutable_sql(
     ]
     arguments = ", ".join(f"{quote(clip(column.name))} {type_name(column.type, context, where)}" for column in used)
     schema = wanted[0]
-    function = context.scope.unique_function(*wanted, where)
+    function = context.scope.unique_function(*wanted, str(where))
     made = RoutineDefinition(
         "FUNCTION",
         arguments,
@@ -245,7 +246,7 @@ def immutable_sql(
     context.find(
         FindingCode.EXPRESSION_FUNCTION,
         where,
-        f"The expression is wrapped in the function {schema}.{function}, marked immutable with the time zone UTC.",
-        "Nothing to do; PostgreSQL itself counts a part of the expression as depending on settings.",
+        f"The expression is wrapped in the function {schema}.{function}, which is marked immutable with the time zone "
+        "UTC, because PostgreSQL takes a part of the expression to depend on settings.",
     )
     return f"{quote(schema, function)}({', '.join(quote(clip(column.name)) for column in used)})"

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from .._errors import UnsupportedError
 from .._model.catalog import SqlType
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
@@ -23,7 +24,7 @@ _OPEN, _CLOSE = "([{", ")]}"
 _INDENT = "    "
 
 
-def convert_body(body: str, context: Context, where: str, variables: dict[str, SqlType]) -> str:
+def convert_body(body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> str:
     """Return PostgreSQL's text of a body; ``variables`` are the parameters.
 
     Raises UnsupportedError, naming ``where``, for a statement or an expression without a counterpart.
@@ -38,7 +39,7 @@ def convert_body(body: str, context: Context, where: str, variables: dict[str, S
 class _Reader:
     """Goes through the tokens of a body once."""
 
-    def __init__(self, body: str, context: Context, where: str, variables: dict[str, SqlType]) -> None:
+    def __init__(self, body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> None:
         self.body, self.context, self.where, self.variables = body, context, where, variables
         self.tokens = tokenize(body, where)
         self.position = 0
@@ -262,7 +263,6 @@ class _Reader:
             FindingCode.LOOP_VARIABLE,
             self.where,
             f"The variable {name} of a FOR loop has 32 bits in PostgreSQL: greater numbers are an error.",
-            "Write a WHILE loop where they occur.",
         )
         return text + (f" BY {self.expression('LOOP')}" if self.accept("BY") else "")
 
@@ -378,7 +378,7 @@ class _Reader:
         return self.finished(f"{'.'.join(target)} := {self.expression(';')}")
 
 
-def split_statements(body: str, where: str) -> list[str]:
+def split_statements(body: str, where: object) -> list[str]:
     """Return the statements of a SQL function's body, without their semicolons."""
     tokens = tokenize(body, where)
     statements: list[str] = []

@@ -53,7 +53,7 @@ class References:
     def __post_init__(self) -> None:
         self._bare = {name for _database, _schema, name in self.changed}
 
-    def follow(self, text: str, database: str, where: str) -> str:
+    def follow(self, text: str, database: str, where: object) -> str:
         """Return an expression, a query or several statements with the new names; ``database`` is where names without
         one belong.
 
@@ -74,7 +74,7 @@ class References:
             start = end + 1
         return _edited(text, edits)
 
-    def follow_procedural(self, text: str, database: str, where: str) -> str:
+    def follow_procedural(self, text: str, database: str, where: object) -> str:
         """Return a text in PL/pgSQL with the new names. Raises UnsupportedError where only knowing the statements would
         tell what a name means."""
         tokens = _tokenize(text, where)
@@ -121,7 +121,7 @@ class References:
                     edits.append(_Edit(token.start, token.end + 1, literal(quote(*new))))
         return edits
 
-    def _statement(self, text: str, database: str, where: str) -> list[_Edit]:
+    def _statement(self, text: str, database: str, where: object) -> list[_Edit]:
         tree = dialect.parse(text, where)
         names_of_query = {item.alias for item in tree.find_all(exp.CTE)}
         edits: list[_Edit] = []
@@ -152,7 +152,7 @@ class References:
             )
         return edits + self._other_names(text, database, handled, where)
 
-    def _other_names(self, text: str, database: str, handled: set[int], where: str) -> list[_Edit]:
+    def _other_names(self, text: str, database: str, handled: set[int], where: object) -> list[_Edit]:
         """Return the replacements of functions and types that are named with their schema."""
         edits = []
         for chain in _chains(_tokenize(text, where), text):
@@ -186,7 +186,7 @@ def _meanings(names: tuple[str, ...], database: str) -> list[Name]:
     return [(names[0], names[1], names[2])] if len(names) == _FULL else []
 
 
-def _tokenize(text: str, where: str) -> list[Any]:
+def _tokenize(text: str, where: object) -> list[Any]:
     if exp is None:
         raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
     try:
@@ -220,7 +220,7 @@ def _chains(tokens: list[Any], text: str) -> Iterator[_Chain]:
             )
 
 
-def _span(identifier: Any, text: str, where: str) -> tuple[int, int]:
+def _span(identifier: Any, text: str, where: object) -> tuple[int, int]:
     """Return the start and end of an identifier in the text. Raises UnsupportedError if the parser has not recorded
     them."""
     start, last = identifier.meta.get("start"), identifier.meta.get("end")

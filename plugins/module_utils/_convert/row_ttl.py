@@ -10,6 +10,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import Table
 from .._model.conversion_policies import JOB
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, literal, quote
 from . import expressions
 from .context import Context
@@ -61,7 +62,7 @@ def convert_ttl(table: Table, context: Context) -> None:
     except UnsupportedError as error:
         advice = f"Schedule a DELETE by hand, for example with pg_cron. {error}"
     if table.ttl.get("paused"):
-        advice = f"Nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
+        advice = f"Do nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
     context.find(FindingCode.ROW_TTL, where, message, advice)
 
 
@@ -69,7 +70,7 @@ def _job_name(table: Table, context: Context) -> str:
     return literal(f"ttl {context.schema(table)}.{table.name}")
 
 
-def _schedule(table: Table, where: str) -> str:
+def _schedule(table: Table, where: FullName) -> str:
     """Return the schedule in pg_cron's syntax. Raises UnsupportedError for one that pg_cron does not support."""
     cron = table.ttl.get("cron", _DEFAULT_SCHEDULE)
     schedule = _SCHEDULES.get(cron, cron)
@@ -81,7 +82,7 @@ def _schedule(table: Table, where: str) -> str:
     return schedule
 
 
-def _call(procedure: str, table: Table, context: Context, where: str) -> str:
+def _call(procedure: str, table: Table, context: Context, where: FullName) -> str:
     """Return the command that schedules the call. pg_cron is installed in one database of a server and calls procedures
     in all of them."""
     try:
@@ -93,17 +94,17 @@ def _call(procedure: str, table: Table, context: Context, where: str) -> str:
         )
         return f"In pg_cron's database: SELECT cron.schedule_in_database({', '.join(arguments)})"
     except UnsupportedError as error:
-        return f"Have it called as often as it should, for example by pg_cron. {error}"
+        return f"Have the procedure called as often as needed, for example by pg_cron. {error}"
 
 
-def _create_procedure(expires: str, table: Table, context: Context, where: str) -> str:
+def _create_procedure(expires: str, table: Table, context: Context, where: FullName) -> str:
     """Add the procedure and return its quoted name. It commits after each batch; rows that somebody else has locked are
     left to the next call.
 
     A column can have the name of a variable, the name of a block is hidden by none of the two aliases.
     """
     schema, target = context.schema(table), context.qualified(table)
-    name = context.scope.unique_function(schema, f"{table.name}_delete_expired", where)
+    name = context.scope.unique_function(schema, f"{table.name}_delete_expired", str(where))
     batch = int(table.ttl.get("delete_batch_size") or _BATCH)
     body = f"""
 #variable_conflict use_column
@@ -129,7 +130,7 @@ END
     return quote(schema, name)
 
 
-def _expires(table: Table, context: Context, where: str) -> str:
+def _expires(table: Table, context: Context, where: FullName) -> str:
     if any(column.name == _EXPIRATION for column in table.columns) and not table.ttl.get("expiration"):
         return quote(_EXPIRATION)
     if not table.ttl.get("expiration"):

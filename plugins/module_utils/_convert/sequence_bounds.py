@@ -14,8 +14,10 @@ from dataclasses import replace
 from typing import Optional
 
 from .._model.catalog import Column, Database, Sequence
+from .._model.catalog_names import full_names
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 
 _BITS = {21: 16, 23: 32}
 """Number of bits by the oid of an integer type; other types have 64."""
@@ -31,7 +33,7 @@ def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
     default. A sequence that does not fit the type it is declared AS becomes bigint.
     """
     sequences = {sequence.id: sequence for sequence in database.sequences}
-    schemas = {schema.id: schema.name for schema in database.schemas}
+    names = full_names(database)
     findings: list[Finding] = []
     columns: dict[int, list[Column]] = {}
     identities: set[int] = set()
@@ -44,25 +46,20 @@ def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
             fitted = _fitted(sequence, _BITS.get(column.type.oid, 64))
             if fitted is None or column.type.domain_id:
                 columns[table.id][position] = replace(column, identity="")
-                findings.append(
-                    _left_out(f"{database.name}.{schemas[table.schema_id]}.{table.name}.{column.name}", column)
-                )
+                findings.append(_omitted(names[table.id].column_named(column.name), column))
                 continue
             identities.add(sequence.id)
             sequences[sequence.id] = fitted
-            findings += _changes(
-                sequence, fitted, f"{database.name}.{schemas[sequence.schema_id]}.{sequence.name}", column
-            )
+            findings += _changes(sequence, fitted, names[sequence.id], column)
     for sequence in database.sequences:
         if sequence.id not in identities:
             sequences[sequence.id] = made = _declared(sequence)
             if made.integer_type != sequence.integer_type:
-                name = f"{database.name}.{schemas[sequence.schema_id]}.{sequence.name}"
                 findings.append(
                     Finding.of(
                         FindingCode.SEQUENCE_TYPE,
-                        name,
-                        f"It becomes a bigint sequence: its bounds go beyond its type {sequence.integer_type}.",
+                        names[sequence.id],
+                        f"The sequence becomes a bigint one: its bounds go beyond its type {sequence.integer_type}.",
                     )
                 )
     tables = [
@@ -103,7 +100,7 @@ def _fitted(sequence: Sequence, bits: int) -> Optional[Sequence]:
     return replace(sequence, minimum=minimum, maximum=maximum, start=start)
 
 
-def _changes(sequence: Sequence, fitted: Sequence, name: str, column: Column) -> list[Finding]:
+def _changes(sequence: Sequence, fitted: Sequence, name: FullName, column: Column) -> list[Finding]:
     """Return the changed bounds of an identity column's sequence in words, and whether the sequence is exhausted."""
     options = (
         ("MINVALUE", sequence.minimum, fitted.minimum),
@@ -120,13 +117,15 @@ def _changes(sequence: Sequence, fitted: Sequence, name: str, column: Column) ->
         and not fitted.minimum <= following <= fitted.maximum
     )
     bits = _BITS.get(column.type.oid, 64)
-    message = f"Its bounds are those of the column {column.name}, which is {_NAMES[bits]}: {', '.join(changed)}."
+    message = (
+        f"The sequence's bounds are those of the column {column.name}, which is {_NAMES[bits]}: {', '.join(changed)}."
+    )
     if ended:
         message += (
             f" Its next value {following} lies outside: the sequence is at its end, "
             "as no such value fits into the column in CockroachDB either."
         )
-    advice = "Make the column bigint, in CockroachDB or later, if it is to have more values." if ended else ""
+    advice = "Make the column bigint, in CockroachDB or later, if it needs more values." if ended else ""
     return [
         Finding.of(
             FindingCode.SEQUENCE_BOUNDS,
@@ -138,7 +137,7 @@ def _changes(sequence: Sequence, fitted: Sequence, name: str, column: Column) ->
     ]
 
 
-def _left_out(name: str, column: Column) -> Finding:
+def _omitted(name: FullName, column: Column) -> Finding:
     reason = (
         "PostgreSQL gives none to columns of a domain"
         if column.type.domain_id
@@ -148,5 +147,4 @@ def _left_out(name: str, column: Column) -> Finding:
         FindingCode.IDENTITY_LEFT_OUT,
         name,
         f"GENERATED {column.identity} AS IDENTITY becomes a default that draws from the sequence: {reason}.",
-        "An INSERT may give the column any value." if column.identity == "ALWAYS" else "",
     )

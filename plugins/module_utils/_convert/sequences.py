@@ -55,12 +55,7 @@ def set_value(sequence: Sequence, context: Context) -> None:
     if sequence.virtual:
         _set_virtual_value(sequence, context)
     elif sequence.value is None:
-        context.find(
-            FindingCode.SEQUENCE_VALUE_UNKNOWN,
-            context.full_name(sequence),
-            "The backup does not hold the sequence's value; it begins at its start.",
-            "Set it with setval() if the sequence was in use.",
-        )
+        context.find(FindingCode.SEQUENCE_VALUE_UNKNOWN, context.full_name(sequence))
     else:
         value = next_value(sequence)
         sql = f"SELECT pg_catalog.setval({regclass}, {value.last_value}, {str(value.is_called).lower()})"
@@ -81,8 +76,7 @@ def _set_virtual_value(sequence: Sequence, context: Context) -> None:
     context.find(
         FindingCode.VIRTUAL_SEQUENCE,
         context.full_name(sequence),
-        "The virtual sequence becomes an ordinary one that goes on after the highest value.",
-        "It stays a sequence whatever becomes of unique_rowid(), for applications may call nextval() by its name.",
+        advice="It stays a sequence whatever becomes of unique_rowid(): applications may call nextval() by its name.",
     )
 
 
@@ -111,11 +105,7 @@ def own_sequence(sequence: Sequence, context: Context) -> None:
     if column is None:
         return
     if table.schema_id != sequence.schema_id:
-        context.find(
-            FindingCode.SEQUENCE_OWNER,
-            context.full_name(sequence),
-            "OWNED BY is left off: PostgreSQL wants the sequence and the table in one schema.",
-        )
+        context.find(FindingCode.SEQUENCE_OWNER, context.full_name(sequence))
         return
     add_owner(clip(sequence.name), table, column, context)
     context.owned_sequence_ids.add(sequence.id)

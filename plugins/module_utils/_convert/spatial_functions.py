@@ -131,7 +131,7 @@ DIFFERENT = {
     **dict.fromkeys(
         ("st_forcepolygonccw", "st_forcepolygoncw"), "lines and rings that cross themselves are turned otherwise"
     ),
-    "st_asgeojson": "M is left out, and some numbers are written otherwise",
+    "st_asgeojson": "M is omitted, and some numbers are written otherwise",
     "st_asencodedpolyline": "CockroachDB takes M for a place",
     "st_collectionextract": "CockroachDB returns nothing for a geometry that is no collection but of the type",
     "st_generatepoints": "the points are others",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple, Optional
 
 from .._model.finding_codes import FindingCode, Severity
 from .._model.findings import Finding
@@ -108,7 +108,7 @@ class Conversion:
     def find(
         self,
         code: FindingCode,
-        about: Union[FullName, str],
+        about: FullName,
         message: str = "",
         advice: str = "",
         severity: Optional[Severity] = None,
@@ -127,7 +127,7 @@ def render(conversion: Conversion) -> tuple[str, str]:
     for statement in conversion.statements:
         if statement.secret:
             texts[statement.section].append(
-                f"-- {statement.kind} {statement.name}: left out of this file, for it holds a password"
+                f"-- {statement.kind} {statement.name}: omitted from this file, since it holds a password"
             )
         else:
             texts[statement.section].append(statement.sql + ";")

@@ -25,7 +25,7 @@ _BEFORE_METHOD = frozenset(("INNER", "LEFT", "RIGHT", "FULL", "OUTER"))
 _STATEMENTS = frozenset(("SHOW", "EXPLAIN", "INSERT", "UPSERT", "UPDATE", "DELETE", "SELECT", "EXECUTE"))
 
 
-def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
+def without_extensions(tokens: list[Any], where: object) -> tuple[list[Any], bool]:
     """Return the tokens with references by id as names and without join methods, and whether the statement is an
     UPSERT.
 
@@ -48,7 +48,7 @@ def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
     return kept, upsert
 
 
-def _refuse(words: list[str], where: str) -> None:
+def _refuse(words: list[str], where: object) -> None:
     """Raise UnsupportedError if a form without a counterpart begins with these words."""
     if words == ["AS", "OF", "SYSTEM", "TIME"]:
         raise UnsupportedError(f"{where}: AS OF SYSTEM TIME reads the past, which PostgreSQL cannot")

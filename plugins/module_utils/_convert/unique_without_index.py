@@ -12,6 +12,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import Column, Index, IndexColumn, Table, UniqueWithoutIndex
 from .._model.conversion_policies import TRIGGER
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, literal, quote
 from . import expressions
 from .context import Context
@@ -64,35 +65,34 @@ _COCKROACH_OIDS = range(90000, 100000)
 def create_unique_without_index(table: Table, context: Context) -> None:
     """Add an index or a trigger that enforces each constraint."""
     for constraint in table.unique_without_index:
-        where = context.full_name(table, constraint.name)
+        where = context.full_name(table).part("constraint", constraint.name)
         if context.options.policies.unique_without_index != TRIGGER:
             _create_as_index(constraint, table, context, where)
         elif _is_referenced(constraint, table, context):
             context.find(
-                FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED,
-                where,
-                "The constraint becomes a unique index all the same: a foreign key refers to it.",
+                FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED, where, "UNIQUE WITHOUT INDEX becomes a unique index."
             )
             _create_as_index(constraint, table, context, where)
         else:
             _create_as_trigger(constraint, table, context, where)
 
 
-def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
     context.find(
         FindingCode.UNIQUE_WITHOUT_INDEX,
         where,
-        "UNIQUE WITHOUT INDEX becomes a unique index.",
-        "conversion_policies can have a trigger instead.",
+        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The rows are loaded without the check"
+        + (
+            ", since CockroachDB has validated them."
+            if constraint.validated
+            else ", and CockroachDB has not validated them either: some may be duplicates."
+        ),
+        "Note that ON CONFLICT does not know the constraint, and that transactions in REPEATABLE READ may not write "
+        "these columns; in READ COMMITTED and SERIALIZABLE the constraint holds.",
+        severity="info" if constraint.validated else "warning",
     )
     if not constraint.validated:
-        context.find(
-            FindingCode.UNIQUE_NOT_VALIDATED,
-            where,
-            "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not "
-            "unique.",
-            "Remove the rows that are there twice, then make a unique index.",
-        )
+        context.find(FindingCode.UNIQUE_NOT_VALIDATED, where)
     create_index(index_instead(constraint, table), table, context)
 
 
@@ -121,21 +121,16 @@ def _is_referenced(constraint: UniqueWithoutIndex, table: Table, context: Contex
     return any(set(key.referenced_column_ids) == wanted for key in keys)
 
 
-def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
     columns = [context.columns(table)[column_id] for column_id in constraint.column_ids]
     try:
         condition = _Condition(constraint, table, context, where)
     except UnsupportedError as error:
-        context.find(
-            FindingCode.UNIQUE_LEFT_OUT,
-            where,
-            f"The constraint is left out. {error}",
-            "Write a trigger or make a unique index by hand.",
-        )
+        context.find(FindingCode.UNIQUE_LEFT_OUT, where, f"The constraint is omitted. {error}")
         return
     create_index(replace(index_instead(constraint, table), unique=False, predicate=""), table, context)
     schema, name = context.schema(table), clip(constraint.name)
-    function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", where)
+    function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", str(where))
     # The function sees all rows, whoever writes one. What extensions bring lies in the schema public.
     path = (
         "pg_catalog, public, pg_temp"
@@ -184,7 +179,7 @@ class _Condition:
     """The predicate of a partial constraint, written for the new row and for the rows of the table; empty if there is
     none."""
 
-    def __init__(self, constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+    def __init__(self, constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
         self.new = self.other = ""
         self.columns: list[Column] = []
         if not constraint.predicate:
@@ -224,7 +219,9 @@ def _body(columns: list[Column], condition: _Condition, table: Table, context: C
     SERIALIZABLE one does not see it either, but fails when it commits.
     """
     names = [quote(clip(column.name)) for column in columns]
-    casts = [operand_type(column.type, context, context.full_name(table, column.name)) for column in columns]
+    casts = [
+        operand_type(column.type, context, context.full_name(table).column_named(column.name)) for column in columns
+    ]
     same = [
         f"CAST(other.{name} AS {kind}) = CAST(NEW.{name} AS {kind})" if kind else f"other.{name} = NEW.{name}"
         for name, kind in zip(names, casts)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .findings import Finding
+from .full_name import FullName
 
 USER_TYPE_OID_BASE = 100000
 
@@ -375,10 +376,17 @@ class UnreadableObject:
     """An object whose descriptor has a field or value that is not known; ``reason`` names it."""
 
     id: int
-    kind: str
-    """``table`` (also views and sequences), ``database``, ``type``, ``schema`` or ``function``."""
-    full_name: str
+    name: FullName
+    """A view or sequence is called a table."""
     reason: str
+
+    @property
+    def kind(self) -> str:
+        return self.name.kind
+
+    @property
+    def full_name(self) -> str:
+        return str(self.name)
 
 
 @dataclass

@@ -6,7 +6,7 @@ contents before anything is exported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +58,3 @@ def _owned(database: Database) -> Iterator[Any]:
         database.functions,
     ):
         yield from items
-
-
-def expected_from(value: Mapping[str, Any]) -> ExpectedDatabase:
-    """Return what ``dataclasses.asdict`` made a mapping of, lists for tuples allowed. Raises TypeError for keys that
-    are not known."""
-    given: dict[str, Any] = {key: item if key == "name" else tuple(item) for key, item in value.items()}
-    given.update({key: tuple((schema, name) for schema, name in given.get(key, ())) for key in ("relations", "types")})
-    return ExpectedDatabase(**given)

@@ -151,6 +151,11 @@ class ValidateResult:
         return not self.problems
 
 
+_OMITTED = "omitted"
+IF_KNOWN = {_OMITTED: None}
+"""Metadata of a field that ``facts`` omits where it is None: what only some ends of a module know."""
+
+
 Result = Union[ImportResult, ValidateResult, VerifyResult]
 
 
@@ -160,9 +165,10 @@ def facts(value: Any) -> Any:
     if isinstance(value, Finding):
         return to_json(value)
     if dataclasses.is_dataclass(value):
-        result = {spec.name: facts(getattr(value, spec.name)) for spec in dataclasses.fields(value)}
+        fields = ((spec, getattr(value, spec.name)) for spec in dataclasses.fields(value))
+        result = {spec.name: facts(item) for spec, item in fields if item is not None or _OMITTED not in spec.metadata}
         return {**result, "ok": value.succeeded} if hasattr(value, "succeeded") else result
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [facts(item) for item in value]
     if isinstance(value, dict):
         return {key: facts(item) for key, item in value.items()}

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Optional
 
 from ..._dump.manifest import is_complete, read_manifest
+from ..._model.results import IF_KNOWN
 from ..._system.json_file import read_json, write_json
 from ..._system.text_file import difference, write_text
 from ..result_file import without_times
@@ -18,6 +20,20 @@ from .report_text import render_text
 
 TEXT = "validation_report.txt"
 JSON = "report.json"
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """The report's first line, and where the report is."""
+
+    changed: bool
+    verdict: str
+    verified: bool
+    """Whether the last verification found everything in the target, and nothing has failed since."""
+    report: str
+    """The path of the text."""
+    diff: Optional[list[dict[str, str]]] = field(default=None, metadata=IF_KNOWN)
+    """Of the text, where it is asked for, as Ansible shows it."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +48,8 @@ class ReportRequest:
     run: str = ""
 
 
-def write_report(request: ReportRequest, *, check: bool, diff: bool = False) -> dict:
-    """Write both files where they would say something else, times aside; return ``changed``, ``verdict``, ``verified``
-    and ``report`` (a path), with ``diff`` also the difference of the text.
+def write_report(request: ReportRequest, *, check: bool, diff: bool = False) -> WrittenReport:
+    """Write both files where they would say something else, times aside; ``diff`` asks for the difference.
 
     With ``check`` nothing is written. Raises MigrationError.
     """
@@ -45,14 +60,8 @@ def write_report(request: ReportRequest, *, check: bool, diff: bool = False) -> 
     text_path = os.path.join(request.report_dir, TEXT)
     changed = not os.path.exists(text_path) or without_times(read_json(path)) != without_times(report)
     text = render_text(report)
-    shown = {"diff": [difference(text_path, text)] if changed else []} if diff else {}
+    shown = ([difference(text_path, text)] if changed else []) if diff else None
     if changed and not check:
         write_text(text_path, text)
         write_json(path, report)
-    return {
-        "changed": changed,
-        "verdict": report["verdict"],
-        "verified": report["verified"],
-        "report": text_path,
-        **shown,
-    }
+    return WrittenReport(changed, report["verdict"], report["verified"], text_path, shown)

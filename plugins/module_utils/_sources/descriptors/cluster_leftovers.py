@@ -7,13 +7,15 @@ changefeeds, settings …"""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from ..._errors import MigrationError
 from ..._formats import protobuf
 from ..._model.catalog import Catalog
+from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import ALL_DATABASES, CLUSTER, FullName
 from ..._values.value_policies import REPLACE, ValuePolicies
 from .cluster_tables import Row
 
@@ -23,11 +25,7 @@ LEFTOVER_TABLES = ("zones", "scheduled_jobs", "jobs", "settings", "external_conn
 ANY_TEXT = ValuePolicies({"zero_character": REPLACE, "invalid_utf8": REPLACE})
 """The policies with which system tables are read: a setting's value may contain any bytes."""
 
-STATISTICS = Finding.of(
-    FindingCode.STATISTICS,
-    "all databases",
-    "CockroachDB's table statistics are left out: the import gathers PostgreSQL's own (ANALYZE).",
-)
+STATISTICS = Finding.of(FindingCode.STATISTICS, ALL_DATABASES)
 
 _OWN_SCHEDULES = (
     "scheduled-sql-stats-compaction-executor",
@@ -40,7 +38,6 @@ _OWN_SETTINGS = frozenset(("version", "cluster.secret", "diagnostics.reporting.e
 _ENDED = ("succeeded", "failed", "canceled", "revert-failed")
 _CHANGEFEED = 14
 """The field of a job's payload that holds the details of a changefeed."""
-_CLUSTER = "the cluster"
 
 
 def add_leftovers(
@@ -59,9 +56,9 @@ def add_leftovers(
             catalog.findings.append(
                 Finding.of(
                     FindingCode.LEFTOVERS_NOT_READ,
-                    _CLUSTER,
-                    f"What system.{name} says of things that are left behind could not be read: {error}.",
-                    f"Look into system.{name} in CockroachDB before it is switched off.",
+                    CLUSTER,
+                    f"What system.{name} says of things that are not migrated could not be read: {error}.",
+                    f"Read system.{name} in CockroachDB before it is switched off.",
                 )
             )
     catalog.findings += leftover_findings(catalog, rows, ignored_settings)
@@ -87,21 +84,11 @@ def leftover_findings(
 
 
 def _zones(catalog: Catalog, rows: list[Row]) -> Iterator[Finding]:
-    names = _full_names(catalog)
-    for name in sorted(names[int(row["id"] or 0)] for row in rows if int(row["id"] or 0) in names):
-        yield Finding.of(
-            FindingCode.ZONE_CONFIGURATION, name, "The zone configuration has no counterpart and is left out."
-        )
-
-
-def _full_names(catalog: Catalog) -> dict[int, str]:
-    names = {}
+    names = {database.id: FullName("database", database.name) for database in catalog.databases}
     for database in catalog.databases:
-        names[database.id] = database.name
-        schemas = {schema.id: schema.name for schema in database.schemas}
-        items: list[Any] = [*database.tables, *database.views]
-        names.update((item.id, f"{database.name}.{schemas[item.schema_id]}.{item.name}") for item in items)
-    return names
+        names.update(full_names(database))
+    for name in sorted((names[int(row["id"] or 0)] for row in rows if int(row["id"] or 0) in names), key=str):
+        yield Finding.of(FindingCode.ZONE_CONFIGURATION, name)
 
 
 def _schedules(rows: list[Row]) -> Iterator[Finding]:
@@ -111,9 +98,8 @@ def _schedules(rows: list[Row]) -> Iterator[Finding]:
             kind = executor.removeprefix("scheduled-").removesuffix("-executor")
             yield Finding.of(
                 FindingCode.SCHEDULE,
-                row.get("schedule_name") or _CLUSTER,
-                f"The schedule ({kind}, {row.get('schedule_expr') or 'paused'}) is left out.",
-                "Set up what it did with PostgreSQL's own tools, such as pg_basebackup for backups.",
+                FullName("cluster", name=row.get("schedule_name") or "the cluster"),
+                f"The schedule ({kind}, {row.get('schedule_expr') or 'paused'}) is omitted.",
             )
 
 
@@ -122,12 +108,7 @@ def _changefeeds(rows: list[Row]) -> Iterator[Finding]:
         (row["id"] or "" for row in rows if row.get("status") not in _ENDED and _is_changefeed(row)), key=int
     )
     if running:
-        yield Finding.of(
-            FindingCode.CHANGEFEED,
-            _CLUSTER,
-            f"Changefeeds are left out: the jobs {', '.join(running)}.",
-            "Set up logical replication for those who read them; SHOW CHANGEFEED JOBS names their targets.",
-        )
+        yield Finding.of(FindingCode.CHANGEFEED, CLUSTER, f"Changefeeds are omitted: the jobs {', '.join(running)}.")
 
 
 def _is_changefeed(row: Row) -> bool:
@@ -145,29 +126,19 @@ def _bytes(text: Optional[str]) -> bytes:
 def _settings(rows: list[Row], ignored: frozenset[str]) -> Iterator[Finding]:
     names = sorted(row["name"] or "" for row in rows if row["name"] not in ignored)
     if names:
-        yield Finding.of(
-            FindingCode.CLUSTER_SETTINGS,
-            _CLUSTER,
-            f"Cluster settings are left out: {', '.join(names)}.",
-            "Look whether postgresql.conf needs their like.",
-        )
+        yield Finding.of(FindingCode.CLUSTER_SETTINGS, CLUSTER, f"Cluster settings are omitted: {', '.join(names)}.")
 
 
 def _external_connections(rows: list[Row]) -> Iterator[Finding]:
     for row in rows:
-        yield Finding.of(
-            FindingCode.EXTERNAL_CONNECTION,
-            row.get("connection_name") or "",
-            "The external connection has no counterpart and is left out.",
-        )
+        yield Finding.of(FindingCode.EXTERNAL_CONNECTION, FullName("cluster", name=row.get("connection_name") or ""))
 
 
 def _privileges(rows: list[Row]) -> Iterator[Finding]:
     for row in rows:
         yield Finding.of(
             FindingCode.SYSTEM_PRIVILEGES,
-            row.get("username") or "",
-            f"The privileges on {row.get('path') or ''} are left out: "
+            FullName("role", name=row.get("username") or ""),
+            f"The privileges on {row.get('path') or ''} are omitted: "
             f"{(row.get('privileges') or '')[1:-1].replace(',', ', ')}.",
-            "Look which of PostgreSQL's predefined roles, such as pg_monitor, this role needs.",
         )

@@ -11,6 +11,7 @@ from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Database, Role, Table, View
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 
 CLUSTER_TABLES = ("comments", "users", "role_members", "role_options", "database_role_settings")
 """The system tables that are read."""
@@ -123,9 +124,8 @@ def _apply_settings(catalog: Catalog, row: Row) -> None:
         catalog.findings.append(
             Finding.of(
                 FindingCode.ROLE_SETTINGS,
-                role or "all roles",
-                f"Session settings are not carried over: {', '.join(settings)}.",
-                "Set those that PostgreSQL knows with ALTER ROLE … SET.",
+                FullName("role", name=role or "all roles"),
+                f"Session settings are omitted: {', '.join(settings)}.",
             )
         )
         return

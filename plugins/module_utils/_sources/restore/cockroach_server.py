@@ -19,7 +19,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 try:
     import psycopg2
@@ -99,13 +99,39 @@ class _NodeEndedError(Exception):
     """The process ended before it answered."""
 
 
-def ensure_node(state: str, options: NodeOptions, check: bool) -> dict:
-    """Bring the node to the state ``started``, ``stopped`` or ``absent`` (its directory removed); with ``check`` only
-    tell.
+@dataclass(frozen=True)
+class StartedNode:
+    """A node that runs, or in check mode would run."""
 
-    Returns ``changed``; for ``started`` also ``host``, ``port``, ``http_port``, ``pid``, ``insecure``, ``certs_dir``,
-    ``log_dir`` and ``version`` (0 and empty where check mode cannot know); ``warnings`` when a node had to be killed. A
-    node that runs with other options is started anew. Raises ConfigurationError, or CockroachError with CockroachDB's
+    changed: bool
+    host: str
+    """What to connect to; a name of the certificate where there is one."""
+    port: int
+    http_port: int
+    insecure: bool
+    certs_dir: str
+    """Empty for an insecure node."""
+    log_dir: str
+    pid: int = 0
+    """0 where check mode cannot know it."""
+    version: str = ""
+    """The release that runs; empty where check mode cannot know it."""
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StoppedNode:
+    """A node that does not run, or in check mode would be stopped."""
+
+    changed: bool
+    warnings: list[str] = field(default_factory=list)
+
+
+def ensure_node(state: str, options: NodeOptions, check: bool) -> Union[StartedNode, StoppedNode]:
+    """Bring the node to the state ``started``, ``stopped`` or ``absent`` (its directory removed); with ``check`` only
+    tell. There are warnings when a node had to be killed.
+
+    A node that runs with other options is started anew. Raises ConfigurationError, or CockroachError with CockroachDB's
     own reason; then nothing of a new node is left but its log.
     """
     options = dataclasses.replace(options, directory=os.path.realpath(options.directory))
@@ -129,16 +155,16 @@ def store_path(directory: str) -> str:
     return os.path.join(directory, "data")
 
 
-def root_parameters(facts: Mapping[str, Any]) -> CockroachParameters:
-    """Return how root connects to a node, from the facts of ``ensure_node``."""
-    if facts["insecure"]:
-        return CockroachParameters(host=facts["host"], port=facts["port"], database="system")
+def root_parameters(node: StartedNode) -> CockroachParameters:
+    """Return how root connects to a node."""
+    if node.insecure:
+        return CockroachParameters(host=node.host, port=node.port, database="system")
     root_certificate, certificate, key = (
-        os.path.join(facts["certs_dir"], name) for name in ("ca.crt", "client.root.crt", "client.root.key")
+        os.path.join(node.certs_dir, name) for name in ("ca.crt", "client.root.crt", "client.root.key")
     )
     return CockroachParameters(
-        host=facts["host"],
-        port=facts["port"],
+        host=node.host,
+        port=node.port,
         database="system",
         sslmode="verify-full",
         sslrootcert=root_certificate,
@@ -185,57 +211,55 @@ def node_command(options: NodeOptions, host: str, port: int, http_port: int) -> 
     ]
 
 
-def _ensure_started(options: NodeOptions, node: Optional[NodeProcess], check: bool) -> dict:
+def _ensure_started(options: NodeOptions, node: Optional[NodeProcess], check: bool) -> StartedNode:
     options = _checked(options, check)
     host = _host(options)
     port, http_port = (node.port, node.http_port) if node else _free_ports(options.port, options.http_port)
     command = node_command(options, host, port, http_port)
-    facts: dict[str, Any] = {
-        "changed": True,
-        "host": host,
-        "port": port,
-        "http_port": http_port,
-        "pid": 0,
-        "insecure": options.insecure,
-        "certs_dir": _certs_dir(options),
-        "log_dir": _log_dir(options.directory),
-        "version": "",
-    }
+    started = StartedNode(
+        changed=True,
+        host=host,
+        port=port,
+        http_port=http_port,
+        insecure=options.insecure,
+        certs_dir=_certs_dir(options),
+        log_dir=_log_dir(options.directory),
+    )
     if node and list(node.command[-len(command) :]) == command:  # an interpreter may stand before it
-        facts.update(changed=False, pid=node.pid)
         with _ready(
             options.directory,
-            root_parameters(facts),
+            root_parameters(started),
             node.pid,
             lambda: "" if find_node(node.store) else "it has just ended",
         ) as connection:
-            facts["version"] = server_version(connection)
-    elif not check:
-        facts.update(_stop(node))
-        facts.update(_start(options, command, root_parameters(facts)))
-    return facts
+            version = server_version(connection)
+        return dataclasses.replace(started, changed=False, pid=node.pid, version=version)
+    if check:
+        return started
+    warnings = _stop(node)
+    pid, version = _start(options, command, root_parameters(started))
+    return dataclasses.replace(started, pid=pid, version=version, warnings=warnings)
 
 
-def _ensure_stopped(directory: str, node: Optional[NodeProcess], remove: bool, check: bool) -> dict:
+def _ensure_stopped(directory: str, node: Optional[NodeProcess], remove: bool, check: bool) -> StoppedNode:
     remove = remove and os.path.isdir(directory)
-    facts: dict[str, Any] = {"changed": node is not None or remove}
+    warnings: list[str] = []
     if not check:
-        facts.update(_stop(node))
+        warnings = _stop(node)
         if remove:
             shutil.rmtree(directory)
-    return facts
+    return StoppedNode(node is not None or remove, warnings)
 
 
-def _stop(node: Optional[NodeProcess]) -> dict:
+def _stop(node: Optional[NodeProcess]) -> list[str]:
+    """Stop the node, if there is one; return what is to be said about it."""
     if node and stop_node(node):
-        return {
-            "warnings": [f"the CockroachDB on {node.store} did not stop within {STOP_SECONDS} seconds and was killed"]
-        }
-    return {}
+        return [f"the CockroachDB on {node.store} did not stop within {STOP_SECONDS} seconds and was killed"]
+    return []
 
 
-def _start(options: NodeOptions, command: list[str], parameters: CockroachParameters) -> dict:
-    """Start the process; return its ``pid`` and ``version`` when it answers. When it does not get so far, nothing is
+def _start(options: NodeOptions, command: list[str], parameters: CockroachParameters) -> tuple[int, str]:
+    """Start the process; return its process id and release when it answers. When it does not get so far, nothing is
     left but the log."""
     store = store_path(options.directory)
     with contextlib.ExitStack() as undo:
@@ -255,7 +279,7 @@ def _start(options: NodeOptions, command: list[str], parameters: CockroachParame
             apply_settings(connection)
             version = server_version(connection)
         undo.pop_all()
-    return {"pid": process.pid, "version": version}
+    return process.pid, version
 
 
 def _end(process: subprocess.Popen) -> None:

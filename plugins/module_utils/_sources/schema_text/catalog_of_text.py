@@ -11,7 +11,9 @@ from typing import Optional
 from ..._errors import ConfigurationError
 from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Role
+from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
+from ..._model.full_name import CLUSTER, FullName
 from . import parsing
 from .alterations import alter
 from .comments import read_comment
@@ -67,9 +69,9 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
         if phase >= _VIEWS:
             _finish_later(builder)
     for database in builder.catalog.databases:
-        schemas = {schema.id: schema.name for schema in database.schemas}
+        names = full_names(database)
         for table in database.tables:
-            settle_shards(table, f"{database.name}.{schemas[table.schema_id]}.{table.name}", builder)
+            settle_shards(table, names[table.id], builder)
     _name_roles(builder)
     return builder.catalog
 
@@ -199,45 +201,34 @@ def _temporary(cursor: Cursor, builder: Builder) -> None:
     cursor.take()
     name = ".".join(word.text for word in cursor.path())
     cursor.rest()
-    builder.find(
-        FindingCode.TEMPORARY_TABLE,
-        f"{cursor.statement.database}.{name}",
-        "The temporary object is left out: it belongs to a session.",
-    )
+    builder.find(FindingCode.TEMPORARY_TABLE, FullName("object", cursor.statement.database, name=name))
 
 
 def _left_out(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
     builder.find(
         FindingCode.STATEMENT_LEFT_OUT,
-        cursor.statement.database,
-        f"A statement is left out: {cursor.statement.beginning}",
+        FullName("database", cursor.statement.database),
+        f"A statement is omitted: {cursor.statement.beginning}",
     )
 
 
 def _rows(cursor: Cursor, builder: Builder) -> None:
     cursor.accept("INTO")
-    name = ".".join(word.text for word in cursor.path())
+    database, schema, table = (["", "", ""] + [word.text for word in cursor.path()])[-3:]
+    about = FullName("table", database, schema, table)
     cursor.rest()
-    if not any(item.code == "rows_left_out" and item.object == name for item in builder.catalog.findings):
-        builder.find(
-            FindingCode.ROWS_LEFT_OUT,
-            name,
-            "The text holds rows, and they are left out: only the schema is read.",
-            "Use a backup or a running cluster.",
-        )
+    if not any(
+        item.code is FindingCode.ROWS_LEFT_OUT and item.object == str(about) for item in builder.catalog.findings
+    ):
+        builder.find(FindingCode.ROWS_LEFT_OUT, about)
 
 
 def _session_setting(cursor: Cursor, builder: Builder) -> None:
     if cursor.accept("CLUSTER", "SETTING"):
         name = ".".join(word.text for word in cursor.path())
         cursor.rest()
-        builder.find(
-            FindingCode.CLUSTER_SETTINGS,
-            "the cluster",
-            f"The cluster setting {name} is left out.",
-            "Look whether postgresql.conf needs its like.",
-        )
+        builder.find(FindingCode.CLUSTER_SETTINGS, CLUSTER, f"The cluster setting {name} is omitted.")
         return
     cursor.accept_one("SESSION", "LOCAL")
     name = cursor.take().text.lower()
@@ -249,7 +240,9 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
     if name != "database":
         builder.find(
-            FindingCode.SESSION_SETTING, cursor.statement.database, f"The session's setting {name} is left out."
+            FindingCode.SESSION_SETTING,
+            FullName("database", cursor.statement.database),
+            f"The session's setting {name} is omitted.",
         )
 
 

@@ -191,7 +191,7 @@ def _read_visibility(cursor: Cursor, index: Index, place: TablePlace) -> None:
 def _report_parameters(parameters: dict[str, str], index: Index, place: TablePlace) -> None:
     place.builder.find(
         FindingCode.STORAGE_PARAMETERS,
-        f"{place.full_name}.{index.name}",
+        place.full_name.part("index", index.name),
         f"The index's storage parameters have no counterpart: {', '.join(parameters)}.",
     )
 

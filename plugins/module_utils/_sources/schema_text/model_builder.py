@@ -48,7 +48,7 @@ class Builder:
     def find(
         self,
         code: FindingCode,
-        about: Union[FullName, str],
+        about: FullName,
         message: str = "",
         advice: str = "",
         severity: Optional[Severity] = None,
@@ -239,7 +239,7 @@ class Builder:
             found += [item.id for item in items if item is not None and item.id not in (function.id, *found)]
         return found
 
-    def column_names(self, text: str, where: str) -> set[str]:
+    def column_names(self, text: str, where: object) -> set[str]:
         """Return the names of the columns in an expression; none when the dialect does not know it: the conversion will
         say so."""
         try:

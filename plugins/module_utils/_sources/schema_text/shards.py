@@ -12,6 +12,7 @@ from typing import Any
 
 from ..._model.catalog import Column, Table
 from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
 from .model_builder import Builder
 
 try:
@@ -22,7 +23,7 @@ except ImportError:  # named by libraries.missing()
 _PREFIX = "crdb_internal_"
 
 
-def settle_shards(table: Table, full_name: str, builder: Builder) -> None:
+def settle_shards(table: Table, where: FullName, builder: Builder) -> None:
     """Mark each index whose key has such a column as sharded, and omit the columns by which no index is sharded.
 
     Renaming a column and dropping an index leave such columns behind, and some releases print the key with its shard
@@ -32,7 +33,7 @@ def settle_shards(table: Table, full_name: str, builder: Builder) -> None:
     shards = {column.id: column for column in table.columns if buckets[column.id]}
     if shards:
         _settle_indexes(table, shards, buckets)
-        _omit_idle(table, shards, full_name, builder)
+        _omit_idle(table, shards, where, builder)
 
 
 def _settle_indexes(table: Table, shards: dict[int, Column], buckets: dict[int, int]) -> None:
@@ -42,7 +43,7 @@ def _settle_indexes(table: Table, shards: dict[int, Column], buckets: dict[int, 
             index.shard_column, index.shard_buckets = shards[column_id].name, buckets[column_id]
 
 
-def _omit_idle(table: Table, shards: dict[int, Column], full_name: str, builder: Builder) -> None:
+def _omit_idle(table: Table, shards: dict[int, Column], where: FullName, builder: Builder) -> None:
     indexes = [table.primary_index, *table.indexes]
     used = {index.shard_column for index in indexes} | {
         column.name for column in table.columns if _is_needed(column, table)
@@ -54,11 +55,7 @@ def _omit_idle(table: Table, shards: dict[int, Column], full_name: str, builder:
     for family in table.families:
         family.column_ids = [number for number in family.column_ids if number not in idle]
     for column in idle.values():
-        builder.find(
-            FindingCode.SHARD_COLUMN,
-            f"{full_name}.{column.name}",
-            "The hidden column of a hash-sharded index is left out: no index is sharded by it any more.",
-        )
+        builder.find(FindingCode.SHARD_COLUMN, where.column_named(column.name))
 
 
 def _buckets(column: Column, builder: Builder) -> int:

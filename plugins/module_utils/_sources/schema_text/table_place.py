@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Union
 
+from ..._model import catalog_names
 from ..._model.catalog import Column, Database, Index, Schema, Table, View
+from ..._model.full_name import FullName
 from .cursor import Cursor, Statement
 from .model_builder import Builder
 
@@ -26,8 +28,9 @@ class TablePlace:
     _steps: list[Callable[[], None]] = field(default_factory=list)
 
     @property
-    def full_name(self) -> str:
-        return f"{self.database.name}.{self.schema.name}.{self.table.name}"
+    def full_name(self) -> FullName:
+        """For findings and errors."""
+        return catalog_names.full_name(self.table, self.database.name, self.schema.name)
 
     @property
     def own_table(self) -> Table:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..._model.catalog import Column, SqlType, View
 from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
 from .cursor import Cursor
 from .model_builder import Builder
 from .parsing import NAME, WORD, Word
@@ -30,9 +31,7 @@ def create_view(cursor: Cursor, builder: Builder, materialized: bool) -> None:
     if cursor.accept("WITH", "("):
         cursor.index -= 1
         cursor.parenthesis()
-        builder.find(
-            FindingCode.VIEW_OPTIONS, f"{database.name}.{schema.name}.{name}", "The view's options are left out."
-        )
+        builder.find(FindingCode.VIEW_OPTIONS, FullName("view", database.name, schema.name, table=name))
     cursor.expect("AS")
     begin, last = cursor.rest()
     words = cursor.statement.words
@@ -75,11 +74,7 @@ def _recognize_materialized(view: View, outputs: list[str], place: TablePlace) -
         )
         if not view.materialized:
             view.materialized = True
-            place.builder.find(
-                FindingCode.MATERIALIZED_VIEW_RECOGNIZED,
-                place.full_name,
-                "This release prints materialized views as views; its hidden column rowid shows that this is one.",
-            )
+            place.builder.find(FindingCode.MATERIALIZED_VIEW_RECOGNIZED, place.full_name)
 
 
 def _find_sources(view: View, tree: Any, cursor: Cursor, builder: Builder) -> None:
