@@ -209,7 +209,7 @@ def test_the_playbook_looks_first(empty_postgres, work):
         assert refused.code != 0 and not list(work.glob("*/dump/*")), refused.output
         first, second = f"{empty_postgres.place}: the user may not create schemas in the database shop", "PostgreSQL at 127.0.0.1:1 cannot be reached"
         assert first in refused.error and second in refused.error and 'GRANT CREATE ON DATABASE' in refused.error
-        assert f"127.0.0.1:1: {second}" not in refused.error and "; the target was only looked at" in refused.error
+        assert f"127.0.0.1:1: {second}" not in refused.error and "; the target was only checked" in refused.error
     run(empty_postgres, "ALTER DATABASE shop RENAME TO other")
     done = Run("migrate.yml", variables(work, s3_backup_path=SHOP, **target))
     assert done.code == 0 and "VERIFIED" in done.output and PASSWORD not in done.output, done.output

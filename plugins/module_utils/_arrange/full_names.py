@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The full names of a catalog's objects, and what else has to follow when they change."""
+"""The full names of a catalog's objects, and the texts that change with them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RESERVED_SCHEMAS = frozenset(("information_schema", "cockroach_migrator"))
 
 
 def objects(database: Database) -> list[Any]:
-    """Return all that lies in the schemas of a database."""
+    """Return all objects in the schemas of a database."""
     return [*database.tables, *database.views, *database.sequences, *database.types, *database.functions]
 
 
@@ -36,7 +36,7 @@ def names_by_id(catalog: Catalog) -> dict[int, Name]:
 
 
 def check_names(catalog: Catalog, variable: str) -> None:
-    """Refuse names that PostgreSQL cannot have, or that it would take for one. Raises ConfigurationError naming the
+    """Refuse names that PostgreSQL does not allow or shortens to an equal name. Raises ConfigurationError naming the
     variable."""
     _refuse_clashes([(database.name, database.name) for database in catalog.databases], "databases", variable)
     for database in catalog.databases:
@@ -71,11 +71,11 @@ def _refuse_clashes(names: list[tuple[str, str]], kind: str, variable: str) -> N
 
 
 def follow_names(catalog: Catalog, before: Mapping[int, Name], homes: Mapping[int, str]) -> None:
-    """Bring every SQL text of the catalog to the names that its objects have now.
+    """Change every SQL text of the catalog to the objects' current names.
 
-    ``before`` are the names by id from before the change, ``homes`` the database that each object was in. Views and
-    functions whose text cannot follow are left out with a finding. Raises ConfigurationError for any other text that
-    cannot.
+    ``before`` are the names by id before the change, ``homes`` the database that each object was in. Views and
+    functions whose text cannot be changed are omitted with a finding. Raises ConfigurationError for any other such
+    text.
     """
     after = names_by_id(catalog)
     references = References(
@@ -191,7 +191,7 @@ def _omitted(where: FullName, reason: object) -> Finding:
 
 
 def rename_findings(findings: list[Finding], renamed: Mapping[str, str]) -> list[Finding]:
-    """Return findings with the new full names of what they are about; ``renamed`` maps old to new full names."""
+    """Return the findings with the new full names of their objects; ``renamed`` maps old to new full names."""
 
     return [finding.about(renamed_name(finding.full_name, renamed)) for finding in findings]
 

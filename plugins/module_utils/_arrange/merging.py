@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""All databases as schemas of one."""
+"""Merging all databases into one, as its schemas."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PLACED = frozenset(
         "comment",
     )
 )
-"""What of a database has a place in the merged one."""
+"""The parts of a database that the merged database keeps."""
 _PUBLIC = "public"
 _CONNECT = "CONNECT"
 
@@ -76,7 +76,7 @@ def merge(catalog: Catalog, name: str) -> Catalog:
 
 
 def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
-    """Return what becomes of each database, and what of it is left out."""
+    """Return the findings about each merged database, with the parts of it that are omitted."""
     found = []
     for database in catalog.databases:
         found.append(
@@ -116,7 +116,8 @@ def _first_settings(catalog: Catalog) -> list[str]:
 
 
 def _add(database: Database, merged: Database, renamed: dict[str, str]) -> None:
-    """Move what a database holds; the public schemas of old releases, which share an id, get that of their database."""
+    """Move the objects of a database; the public schemas of old releases, which share an id, get that of their
+    database."""
     ids = {}
     renamed[database.name] = merged.name
     for schema in database.schemas:
@@ -139,8 +140,8 @@ def _add(database: Database, merged: Database, renamed: dict[str, str]) -> None:
 
 
 def _add_owner_and_grants(catalog: Catalog, merged: Database) -> None:
-    """Keep the owner that all have, and who may connect to any; other grants would reach further than before, and are
-    left out with a finding."""
+    """Keep the owner if all databases have the same, and CONNECT of the roles that have it on any of them; other grants
+    would apply to more objects than before and are omitted with a finding."""
     owners = {database.owner for database in catalog.databases}
     merged.owner = owners.pop() if len(owners) == 1 else ""
     roles: set[str] = set()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""New names for databases, schemas and what is in them."""
+"""New names for databases, schemas and the objects in them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Renamable(NamedTuple):
 
 
 def _renamable_objects(catalog: Catalog) -> dict[str, _Renamable]:
-    """Return all that can be renamed by its full name, what holds something before what is in it."""
+    """Return all objects that can be renamed by their full names, each container before its content."""
     found = []
     for database in catalog.databases:
         names = full_names(database)

@@ -29,7 +29,7 @@ class Selection:
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """A pattern also stands for everything inside what it names."""
+    """Whether a pattern matches the name; a pattern also matches everything inside the object that it names."""
     return any(fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, pattern + ".*") for pattern in patterns)
 
 
@@ -38,11 +38,12 @@ def _chosen(name: str, selection: Selection) -> bool:
 
 
 def select(catalog: Catalog, selection: Selection) -> Catalog:
-    """Return the part of ``catalog`` that ``selection`` names, with a finding for each thing that loses its partner.
+    """Return the part of ``catalog`` that ``selection`` names, with a finding for each object that loses one that it
+    depends on.
 
-    CockroachDB's own databases are part of it only when they hold something. Types and sequences stay with their
-    database, for tables may use them. Raises ConfigurationError when a pattern names nothing or when nothing is left,
-    UnsupportedError when something chosen is unreadable.
+    CockroachDB's own databases are included only if they are not empty. Types and sequences stay with their database,
+    as tables may use them. Raises ConfigurationError if a pattern matches nothing or if nothing is left,
+    UnsupportedError if a chosen object is unreadable.
     """
     catalog.databases = [
         database
@@ -70,7 +71,7 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
 
 
 def _restrict(database: Database, selection: Selection) -> bool:
-    """Keep the tables and views that were chosen; return whether the database is."""
+    """Restrict a database to the chosen tables and views; return whether the database is chosen."""
     tables = [table for table in database.tables if _chosen(str(_full_name(database, table)), selection)]
     views = [view for view in database.views if _chosen(str(_full_name(database, view)), selection)]
     chosen = bool(tables or views) or _chosen(database.name, selection)
@@ -102,8 +103,8 @@ def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
 
 
 def _leave_out_views(databases: list[Database], kept: set[int], findings: list[Finding]) -> None:
-    """Leave out the views that read something that was not chosen, and those that read them; old releases read other
-    databases, too."""
+    """Omit the views that read an object that was not chosen, and the views that read those; in old releases a view may
+    read another database."""
     chosen = {view.id for database in databases for view in database.views}
     while True:
         lost = [

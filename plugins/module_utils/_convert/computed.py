@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Computed columns that PostgreSQL cannot compute: their stored values travel as data."""
+"""Computed columns that PostgreSQL cannot compute: their stored values are loaded as data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .context import Context
 from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
 
 _EXACT_SCALE = 12
-"""Digits after the point that both sides agree on where a column's declared type rounds to them."""
+"""Largest scale to which both databases round alike if the column's declared type rounds the result."""
 _CODES = (
     FindingCode.VIRTUAL_COLUMN_LEFT_OUT,
     FindingCode.COMPUTED_COLUMN_AS_DATA,
@@ -28,12 +28,13 @@ _CODES = (
 
 
 def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = DEFAULT_POLICIES) -> None:
-    """Turn stored computed columns without a counterpart into plain columns, with a finding each; drop virtual ones.
+    """Turn stored computed columns without a counterpart into plain columns, with a finding for each; omit virtual
+    ones.
 
-    A stored column is a plain one, too, when PostgreSQL would compute its last digits or its text a little otherwise.
-    To be called before the columns that travel as data are chosen, that is before a decoder is built. Whether an
-    expression has a counterpart does not depend on the server, save for extensions: stored columns that need one which
-    may be missing keep their values as data, too; virtual ones, which have no data, stay until the server is known (see
+    A stored column also becomes a plain one if PostgreSQL would compute its last digits or its text differently. This
+    is done before the columns that are loaded are chosen, that is before a decoder is built. Whether an expression has
+    a counterpart does not depend on the server, except for extensions: stored columns that need one which may be
+    missing are loaded as data, too; virtual ones have no data and are kept until the server is known (see
     ``fit_to_server``).
     """
     options = ConvertOptions(policies=policies)
@@ -54,7 +55,7 @@ def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = 
 
 
 def columns_read(column: Column) -> set[str]:
-    """Return the names of the columns that a computed column's expression reads."""
+    """Return the names of the columns in a computed column's expression."""
     return expressions.column_names(column.computed, f"the computed column {column.name}")
 
 
@@ -100,7 +101,7 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
 
 
 def _impossible(table: Table, context: Context) -> dict[int, str]:
-    """Return the virtual columns without a counterpart, by id, and why."""
+    """Return the virtual columns without a counterpart, by id, with the reason."""
     found = {}
     for column in _computed(table, virtual=True):
         try:
@@ -129,8 +130,8 @@ def _omit_virtual(table: Table, impossible: dict[int, str], context: Context) ->
 
 
 def _omit_users(table: Table, gone: set[int], context: Context) -> None:
-    """Omit the indexes and constraints of columns that are omitted, each with a finding; expressions and predicates
-    name theirs."""
+    """Omit the indexes and constraints that use an omitted column, with a finding for each; expressions and predicates
+    use it by name."""
     where, names = context.full_name(table), {column.name for column in table.columns}
 
     def named(text: str) -> bool:

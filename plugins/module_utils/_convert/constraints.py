@@ -52,7 +52,7 @@ def _report_validity(validated: bool, where: FullName, context: Context) -> None
 
 
 def create_foreign_keys(table: Table, context: Context) -> None:
-    """Add the foreign keys; the keys and unique indexes of all tables have to be known."""
+    """Add the foreign keys. The keys and unique indexes of all tables must have been added before."""
     for key in table.foreign_keys:
         where = context.full_name(table).part("constraint", key.name)
         referenced = context.tables.get(key.referenced_table_id)

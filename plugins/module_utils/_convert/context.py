@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What every part of one database's conversion shares: names by id, extensions, collations, findings."""
+"""State shared by the conversion of one database: names by id, extensions, collations, findings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Relation = Union[Table, View, Sequence]
 
 @dataclass
 class Context:
-    """Made once for each database. ``conversion`` collects the result."""
+    """The state of the conversion of one database; ``conversion`` collects the result."""
 
     database: Database
     features: ServerFeatures
@@ -39,8 +39,8 @@ class Context:
     row_id_sequences: list[tuple[Table, Column, str]] = field(default_factory=list)
     """Sequences made for unique_rowid(): table, column, bare name."""
     called_row_ids: set[tuple[int, str]] = field(default_factory=set)
-    """Those of them that a default or a trigger calls by name (table id, bare name): who writes rows needs a right to
-    them."""
+    """The sequences of row_id_sequences that a default or a trigger calls by name (table id, bare name): roles that
+    write rows need privileges on them."""
     row_id_functions: dict[str, str] = field(default_factory=dict)
     """The functions that stand for unique_rowid() and unordered_unique_rowid(): CockroachDB's name to the quoted
     one."""
@@ -52,9 +52,9 @@ class Context:
     """(table id, column ids) of every key or index that a foreign key can refer to."""
     missing_views: set[int] = field(default_factory=set)
     missing_functions: set[int] = field(default_factory=set)
-    """User-defined functions that are left out."""
+    """Ids of the omitted user-defined functions."""
     late_functions: set[int] = field(default_factory=set)
-    """User-defined functions that are made after the tables and views that they need."""
+    """Ids of the user-defined functions that are created after the tables and views that they need."""
     _extensions: set[str] = field(default_factory=set)
     _collations: dict[str, str] = field(default_factory=dict)
 
@@ -81,7 +81,7 @@ class Context:
         self.conversion.find(code, about, message, advice, severity)
 
     def report_cut(self, name: str, where: FullName) -> None:
-        """Report a name that PostgreSQL does not take as it is; ``where`` is the full name."""
+        """Add a finding if a name is shortened or changed; ``where`` is the full name."""
         if clip(name) != name:
             reason = (
                 "shortened to 63 bytes"
@@ -132,14 +132,14 @@ class Context:
         return None
 
     def named(self, relations: Iterable[Relation], schema: str, name: str) -> Optional[Relation]:
-        """Return the one of this name, for a name without a schema the one in public, else the only one; None when
-        there is none."""
+        """Return the item of this name: for a name without a schema the one in public, else the only one; None if there
+        is none."""
         found = [item for item in relations if item.name == name and (not schema or self.schema(item) == clip(schema))]
         found = [item for item in found if self.schema(item) == "public"] or found
         return found[0] if len(found) == 1 else None
 
     def use_extension(self, name: str) -> bool:
-        """Have the extension created when the server has it; False when it does not."""
+        """Add the command that creates the extension, if the server has it; return whether it has."""
         if name not in self.features.extensions:
             return False
         if name not in self._extensions:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Convert one database: catalog in, PostgreSQL commands and findings out."""
+"""Conversion of one database: from its catalog to PostgreSQL commands and findings."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ _TYPE_ORDER = {"domain": 1, "composite": 2}
 def convert_database(
     database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions
 ) -> Conversion:
-    """Return the commands that make ``database`` in an empty PostgreSQL database, in load order, with findings.
+    """Return the commands that create ``database`` in an empty PostgreSQL database, in load order, with findings.
 
-    What cannot be kept is left out with a finding; a column type without any counterpart raises UnsupportedError.
+    Objects without a counterpart are omitted with a finding. Raises UnsupportedError for a column type without a
+    counterpart.
     """
     database, findings = fit_to_server(database, features, options)
     database, fitted = fit_sequences(database)
@@ -87,7 +88,8 @@ def convert_database(
 
 
 def _claim_names(context: Context) -> None:
-    """Tables, views, sequences and types keep their names; indexes and helpers take what is left."""
+    """Reserve the names of tables, views, sequences and types first, so that only indexes and helper objects are
+    renamed."""
     items: list[Any] = [
         *context.database.tables,
         *context.database.views,

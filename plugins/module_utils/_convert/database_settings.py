@@ -63,7 +63,8 @@ def create_settings(context: Context) -> None:
 
 
 def _value(name: str, value: str) -> str:
-    """Return the value as SQL, '' when PostgreSQL does not know the setting or would read the value otherwise."""
+    """Return the value as SQL; empty if PostgreSQL does not have the setting or would interpret the value
+    differently."""
     if name not in _KNOWN:
         return ""
     if name == _SEARCH_PATH:

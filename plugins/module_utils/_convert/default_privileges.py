@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""ALTER DEFAULT PRIVILEGES: what the objects that a role makes later are granted."""
+"""ALTER DEFAULT PRIVILEGES: the privileges on objects that a role creates later."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ from .statements import Subject
 from .types import column_type
 
 _VALUE = "value"
-"""What both call the value in a check: PostgreSQL takes a column of this name for its keyword VALUE."""
+"""The name of the value in a check of either database: PostgreSQL reads a column of this name as its keyword VALUE."""
 
 
 def create_domain(item: UserType, context: Context) -> None:
-    """Add a domain before the tables, and its checks: those that CockroachDB has not validated come when the rows are
-    there, and are NOT VALID, too."""
+    """Add a domain before the tables, and its checks: those that CockroachDB has not validated are added after the
+    rows, as NOT VALID."""
     where, schema, name = context.full_name(item), context.schema(item), clip(item.name)
     base = base_type(item)
     made = DomainDefinition(

@@ -91,7 +91,7 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
 
 
 def _belongs_to_owner_of_database(schema: Schema, context: Context) -> bool:
-    """Since PostgreSQL 15 the schema public of a new database belongs to whoever owns the database."""
+    """Whether the schema belongs to the owner of the database anyway: public does since PostgreSQL 15."""
     return (
         schema.name == _EVERYBODY
         and schema.owner == context.database.owner
@@ -111,7 +111,7 @@ def _as_in_grant(holder: _Holder) -> _Holder:
 
 
 def _sequences(context: Context, missing: dict[str, list[str]]) -> None:
-    """A sequence that belongs to a column has the owner of its table and takes no other."""
+    """Add owners and privileges of sequences; a sequence owned by a column has the owner of its table."""
     of_columns = context.owned_sequence_ids | context.identity_sequence_ids
     for sequence in context.database.sequences:
         if sequence.id in of_columns:
@@ -122,7 +122,7 @@ def _sequences(context: Context, missing: dict[str, list[str]]) -> None:
 
 
 def _sequences_of_row_ids(context: Context, missing: dict[str, list[str]]) -> None:
-    """Who may write a table may use the sequence that its row ids come from."""
+    """Grant USAGE on the sequences behind row ids to the roles that may write the table."""
     for table_id, name in sorted(context.called_row_ids):
         table = context.tables[table_id]
         writers = [Grant(grant.role, ["USAGE"]) for grant in table.grants if _WRITES & set(grant.privileges)]
@@ -131,7 +131,8 @@ def _sequences_of_row_ids(context: Context, missing: dict[str, list[str]]) -> No
 
 
 def _routine(routine: Routine, context: Context, missing: dict[str, list[str]]) -> None:
-    """Everybody may call a function in both; other grants are EXECUTE."""
+    """Add owner and privileges of a routine. In both databases everybody may call a new function; other grants are
+    EXECUTE."""
     function = routine.function
     schema, name, where = context.schemas[function.schema_id], clip(function.name), context.full_name(function)
     routine_itself = of_calls([function.id], context)

@@ -24,7 +24,7 @@ from .types import element_of, type_name
 
 _OLD_PRIMARY_NAME = "primary"
 _SCALARS = {"gin": "btree_gin", "gist": "btree_gist"}
-"""The extension by which an index of a method also takes numbers, texts and the like."""
+"""The extension that lets an index method also index numbers, texts and other scalar types."""
 _MAX_DIMENSIONS = 2000
 _DISTANCES = {
     "l2": "the Euclidean distance (<->)",
@@ -34,7 +34,7 @@ _DISTANCES = {
 
 
 def create_primary_key(table: Table, context: Context) -> None:
-    """Add the primary key; it is ascending, for PostgreSQL's keys have no direction."""
+    """Add the primary key, in ascending order: keys in PostgreSQL have no direction."""
     index, columns = table.primary_index, context.columns(table)
     kept = written_keys(index, columns)
     where = context.full_name(table).part("index", index.name)
@@ -73,8 +73,8 @@ def _has_interval(parts: list[IndexColumn], columns: dict[int, Column]) -> bool:
 
 
 def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, context: Context, where: FullName) -> None:
-    """Keep intervals apart by their binary form: PostgreSQL holds 1 month, 30 days and 720 hours to be equal,
-    CockroachDB does not."""
+    """Add a unique index on the binary form of intervals instead of a key: in PostgreSQL 1 month, 30 days and 720 hours
+    are equal, in CockroachDB they are not."""
     keys = []
     for part in parts:
         column = context.columns(table)[part.column_id]
@@ -117,7 +117,7 @@ def create_view_indexes(view: View, context: Context) -> None:
 
 
 def create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
-    """Add one index, or report that it is left out."""
+    """Add one index, or a finding that it is omitted."""
     where = context.full_name(table).part("index", index.name)
     try:
         if index.kind == "forward":
@@ -192,7 +192,7 @@ def _is_constraint(index: Index, parts: list[IndexColumn]) -> bool:
 
 
 def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: FullName) -> str:
-    """Return one key with CockroachDB's place of NULLs: first when ascending, last when descending."""
+    """Return one index key with CockroachDB's order of NULLs: first if ascending, last if descending."""
     column = context.columns(table)[part.column_id]
     text = _key_text(column, index, table, context, where)
     if not column.nullable and not column.inaccessible:
@@ -270,7 +270,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: FullName
 def _inverted_key(
     column: Column, index: Index, table: Table, context: Context, where: FullName
 ) -> tuple[str, str, str]:
-    """Return the method, the key and the extension that it needs, '' when it needs none."""
+    """Return the index method, the key and the extension that the key needs, empty if none."""
     text = _key_text(column, index, table, context, where)
     if column.type.family in ("geometry", "geography"):
         if not context.use_extension("postgis"):
@@ -286,5 +286,5 @@ def _inverted_key(
 
 
 def index_of(table: Relation, index: Index, context: Context) -> Optional[tuple[str, str]]:
-    """Return (constraint or index, name in PostgreSQL) of an index that was made."""
+    """Return ("constraint" or "index", name in PostgreSQL) of an index; None if it was omitted."""
     return context.index_names.get((table.id, index.id))

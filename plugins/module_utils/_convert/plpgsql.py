@@ -45,19 +45,19 @@ class _Reader:
         self.position = 0
 
     def word(self, ahead: int = 0) -> str:
-        """Return a coming token in capitals, '' after the end."""
+        """Return a token ahead in upper case; empty after the end."""
         place = self.position + ahead
         return self.tokens[place].text.upper() if place < len(self.tokens) else ""
 
     def accept(self, *words: str) -> bool:
-        """Go past these words if they come next."""
+        """Read these words if they come next; return whether they do."""
         if [self.word(number) for number in range(len(words))] != list(words):
             return False
         self.position += len(words)
         return True
 
     def expect(self, *words: str) -> None:
-        """Go past these words; raises UnsupportedError when something else comes."""
+        """Read these words. Raises UnsupportedError if something else comes next."""
         if not self.accept(*words):
             raise self.unknown()
 
@@ -84,8 +84,8 @@ class _Reader:
         return text
 
     def text_until(self, *ends: str) -> str:
-        """Return the source up to one of these words or symbols outside of parentheses and CASE, which is not gone
-        past."""
+        """Return the source before one of these words or symbols outside of parentheses and CASE; the word itself is
+        not read."""
         begin, depth, cases = self.position, 0, 0
         while self.position < len(self.tokens):
             word = self.word()
@@ -170,7 +170,7 @@ class _Reader:
         return expressions.generate(target), type_family(target)
 
     def statements(self, indent: str, *ends: str) -> list[str]:
-        """Read statements up to one of the ends, which is not gone past."""
+        """Read statements up to one of the end words, which is not read."""
         lines: list[str] = []
         while self.word() not in ends:
             if not self.word():
@@ -299,7 +299,7 @@ class _Reader:
         return self.assignment()
 
     def finished(self, text: str) -> str:
-        """Go past the semicolon."""
+        """Read the semicolon."""
         self.expect(";")
         return text + ";"
 

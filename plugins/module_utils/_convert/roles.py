@@ -17,10 +17,11 @@ _OPTIONS = {"CREATEDB": "CREATEDB", "CREATEROLE": "CREATEROLE"}
 
 
 def convert_roles(roles: list[Role], features: ServerFeatures, options: ConvertOptions) -> Conversion:
-    """Return CREATE ROLE and GRANT role for what the target does not have; nothing unless grants is ``create``.
+    """Return CREATE ROLE and GRANT role for the roles and memberships that the target lacks; nothing unless grants is
+    ``create``.
 
-    A role logs in only with a password that PostgreSQL can check (SCRAM-SHA-256). What a role lacks is a finding of
-    every run, also when it is there already.
+    A role may log in only if PostgreSQL can check its password (SCRAM-SHA-256). What a role cannot keep is a finding in
+    every run, even if the role exists already.
     """
     del features
     conversion = Conversion()

@@ -30,7 +30,7 @@ _RETURNING = ("OUT", "INOUT")
 
 @dataclass
 class Routine:
-    """A converted function or procedure. ``late``: it needs tables or views, and is made after them."""
+    """A converted function or procedure. ``late``: it needs tables or views and is created after them."""
 
     function: Function
     definition: RoutineDefinition
@@ -158,7 +158,7 @@ def _options(function: Function) -> str:
 
 
 def _sql_body(function: Function, context: Context, where: FullName, variables: dict[str, SqlType]) -> tuple[str, bool]:
-    """Return the statements, and whether one of them names a table or view."""
+    """Return the body, and whether one of its statements names a table or view."""
     statements, reads = [], False
     for text in split_statements(function.body, where):
         found = expressions.convert(text, context, where, variables)

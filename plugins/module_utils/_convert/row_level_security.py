@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Row-level security: policies, and the switch of each table."""
+"""Row-level security: policies, and enabling it for each table."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Row-level TTL: PostgreSQL deletes nothing by itself; a finding holds the job that does, and a procedure for it can be
-made."""
+"""Row-level TTL, which PostgreSQL does not have: a finding shows a job that deletes expired rows, and a procedure for
+it can be created."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _DEFAULT_SCHEDULE = "@daily"
 _CRON_FIELDS = 5
 _CRON_CHARACTERS = frozenset("*/,-")
 _BATCH = 100
-"""Rows that CockroachDB deletes in one transaction unless it is told otherwise."""
+"""CockroachDB's default number of rows that are deleted in one transaction."""
 
 
 def convert_ttl(table: Table, context: Context) -> None:
-    """Report a table whose rows expire, with the command for pg_cron where the expression has a counterpart; make the
-    procedure where it is wanted."""
+    """Add the finding for a table whose rows expire, with the command for pg_cron if the expression has a counterpart,
+    and the procedure if the policy asks for it."""
     if not table.ttl:
         return
     where = context.full_name(table)
@@ -71,7 +71,7 @@ def _job_name(table: Table, context: Context) -> str:
 
 
 def _schedule(table: Table, where: FullName) -> str:
-    """Return when the job runs in pg_cron's terms. Raises UnsupportedError for what pg_cron cannot say."""
+    """Return the schedule in pg_cron's syntax. Raises UnsupportedError for one that pg_cron does not support."""
     cron = table.ttl.get("cron", _DEFAULT_SCHEDULE)
     schedule = _SCHEDULES.get(cron, cron)
     fields = schedule.split()
@@ -83,7 +83,8 @@ def _schedule(table: Table, where: FullName) -> str:
 
 
 def _call(procedure: str, table: Table, context: Context, where: FullName) -> str:
-    """pg_cron lives in one database of a server, and calls procedures in all of them."""
+    """Return the command that schedules the call. pg_cron is installed in one database of a server and calls procedures
+    in all of them."""
     try:
         arguments = (
             _job_name(table, context),

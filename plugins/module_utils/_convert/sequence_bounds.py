@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Sequences whose options PostgreSQL's integer types cannot hold.
+"""Sequences whose bounds exceed PostgreSQL's integer types.
 
-CockroachDB's sequences count in 64 bits, whatever they are declared AS and whatever the type of the identity column
-that draws from them. PostgreSQL's have a type, which for an identity column is the column's, and refuse bounds outside
-of it (init_params in sequence.c).
+CockroachDB's sequences count in 64 bits, whatever type they are declared AS and whatever the type of their identity
+column is. In PostgreSQL a sequence has a type, that of the column for an identity column, and bounds outside of the
+type are refused (init_params in sequence.c).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from .._model.findings import Finding
 from .._model.full_name import FullName
 
 _BITS = {21: 16, 23: 32}
-"""By the oid of an integer type; the others have 64."""
+"""Number of bits by the oid of an integer type; other types have 64."""
 _OIDS = {"INT2": 21, "SMALLINT": 21, "INT4": 23}
 _NAMES = {16: "smallint", 32: "integer", 64: "bigint"}
 
 
 def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
-    """Return the database with sequences that PostgreSQL can make, and a finding for each that is not as it was.
+    """Return the database with sequences that PostgreSQL accepts, and a finding for each that was changed.
 
-    An identity column's sequence has the bounds that the column's type has room for; where none are left, or where the
-    column is of a domain, which PostgreSQL gives no identity, the column draws from an ordinary sequence by its
-    default. One that is declared AS a type it does not fit into becomes a bigint one.
+    The sequence of an identity column gets bounds within the column's type; if no value is left, or if the column's
+    type is a domain, which PostgreSQL does not allow for identity columns, the column gets an ordinary sequence as its
+    default. A sequence that does not fit the type it is declared AS becomes bigint.
     """
     sequences = {sequence.id: sequence for sequence in database.sequences}
     names = full_names(database)
@@ -78,7 +78,7 @@ def identity_sequence(column: Column, sequences: dict[int, Sequence]) -> Optiona
 
 
 def _declared(sequence: Sequence) -> Sequence:
-    """Return a sequence of the type that it is declared AS, or a bigint one where that has no room for its bounds."""
+    """Return the sequence with its declared type, or as bigint if its bounds exceed that type."""
     bits = _BITS.get(_OIDS.get(sequence.integer_type.upper(), 0), 64)
     fitted = _fitted(sequence, bits)
     if fitted is not None and (fitted.minimum, fitted.maximum) == (sequence.minimum, sequence.maximum):
@@ -87,10 +87,8 @@ def _declared(sequence: Sequence) -> Sequence:
 
 
 def _fitted(sequence: Sequence, bits: int) -> Optional[Sequence]:
-    """Return the sequence with bounds inside of a type, None when it has no value there.
-
-    PostgreSQL wants two values at least: a lone one gets a neighbour that counting never comes to.
-    """
+    """Return the sequence with bounds within a type; None if no value is left. PostgreSQL requires at least two values:
+    a single one gets a neighbour that is never reached."""
     lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     minimum, maximum = max(sequence.minimum, lowest), min(sequence.maximum, highest)
     if minimum > maximum:
@@ -103,7 +101,7 @@ def _fitted(sequence: Sequence, bits: int) -> Optional[Sequence]:
 
 
 def _changes(sequence: Sequence, fitted: Sequence, name: FullName, column: Column) -> list[Finding]:
-    """Say which bounds of an identity column's sequence are others, and whether that ends it."""
+    """Return the changed bounds of an identity column's sequence in words, and whether the sequence is exhausted."""
     options = (
         ("MINVALUE", sequence.minimum, fitted.minimum),
         ("MAXVALUE", sequence.maximum, fitted.maximum),

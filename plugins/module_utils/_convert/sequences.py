@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Sequences: CREATE SEQUENCE, their owners, and the value that comes next."""
+"""Sequences: CREATE SEQUENCE, owners and next values."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def create_sequence(sequence: Sequence, context: Context) -> None:
 
 
 def next_value(sequence: Sequence) -> SequenceValue:
-    """Return what setval() is given, so that PostgreSQL hands out what CockroachDB would have.
+    """Return the arguments of setval() with which PostgreSQL continues where CockroachDB would have.
 
-    After ALTER SEQUENCE a value may lie outside the bounds: the sequence then is at its end, or begins at the bound
-    that it is coming from.
+    After ALTER SEQUENCE the value may lie outside the bounds: then the sequence is exhausted, or starts at the bound
+    that it counts away from.
     """
     value = sequence.value or 0
     following = value + sequence.increment
@@ -49,7 +49,7 @@ def next_value(sequence: Sequence) -> SequenceValue:
 
 
 def set_value(sequence: Sequence, context: Context) -> None:
-    """Add SELECT setval(…); a sequence whose value the backup does not tell begins at its start."""
+    """Add SELECT setval(…); a sequence whose value the backup does not have begins at its start value."""
     schema, name = context.schema(sequence), clip(sequence.name)
     regclass = literal(quote(schema, name))
     if sequence.virtual:
@@ -63,7 +63,8 @@ def set_value(sequence: Sequence, context: Context) -> None:
 
 
 def _set_virtual_value(sequence: Sequence, context: Context) -> None:
-    """A virtual sequence gives unique_rowid values: go on after the highest one in the columns that draw from it."""
+    """Set the value of a virtual sequence, which returns unique_rowid() values: continue after the highest value in the
+    columns that use it."""
     used = [
         (table, column)
         for table in context.tables.values()
@@ -80,7 +81,7 @@ def _set_virtual_value(sequence: Sequence, context: Context) -> None:
 
 
 def continue_after_data(schema: str, name: str, table: Table, column: Column, context: Context) -> None:
-    """Add a setval() from the loaded data: the highest value is the last one handed out."""
+    """Add a setval() that continues after the highest loaded value."""
     highest = f"max({quote(clip(column.name))})"
     if column.type.family != "int":
         return
@@ -96,7 +97,7 @@ def continue_after_data(schema: str, name: str, table: Table, column: Column, co
 
 
 def own_sequence(sequence: Sequence, context: Context) -> None:
-    """Add OWNED BY, so that the sequence goes with its column; PostgreSQL wants both in one schema."""
+    """Add OWNED BY, so that the sequence is dropped with its column; PostgreSQL requires both to be in one schema."""
     table = context.tables.get(sequence.owner_table_id)
     if table is None or sequence.id in context.identity_sequence_ids:
         return

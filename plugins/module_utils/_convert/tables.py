@@ -29,17 +29,17 @@ from .types import column_type, operand_type, type_name
 _ROW_IDS = ("unique_rowid()", "unordered_unique_rowid()")
 _VIRTUAL_COLUMNS_FROM = 18
 _BY_ROW = "REGIONAL BY ROW"
-"""This locality partitions every index; it has a finding of its own."""
+"""This locality partitions every index and has its own finding."""
 
 
 def kept_columns(table: Table) -> list[Column]:
-    """Return the columns that PostgreSQL gets: all but those that only serve CockroachDB's indexes."""
+    """Return the columns that PostgreSQL's table has: all except those that only serve CockroachDB's indexes."""
     shards = shard_columns(table)
     return [column for column in table.columns if not column.inaccessible and column.name not in shards]
 
 
 def create_table(table: Table, context: Context) -> None:
-    """Add CREATE TABLE, and what its columns need before it."""
+    """Add CREATE TABLE, and the objects that its columns need before it."""
     schema, name = context.schema(table), clip(table.name)
     calls: set[int] = set()
     made = TableDefinition(tuple(_column(column, table, context, calls) for column in kept_columns(table)))
@@ -85,8 +85,8 @@ def _generated(
 
 
 def _indexed(table: Table, where: FullName) -> set[str]:
-    """Return the names of the columns that an index or key has to do with, also by an expression or a predicate: none
-    of them can be virtual."""
+    """Return the names of the columns that an index or key uses, also in an expression or predicate: these cannot be
+    virtual in PostgreSQL."""
     indexes = [table.primary_index, *table.indexes]
     keys: list[Any] = [*table.unique_without_index, *table.foreign_keys]
     conditions: list[Any] = [*indexes, *table.unique_without_index]
@@ -145,11 +145,8 @@ def _default(column: Column, table: Table, context: Context, where: FullName) ->
 
 
 def row_id_call(column: Column, table: Table, context: Context, where: FullName) -> expressions.RowId:
-    """Return what gives, for the name of the function, the call that stands for unique_rowid() or
-    unordered_unique_rowid() in a column.
-
-    All calls for one column draw from one sequence.
-    """
+    """Return a function that returns, for the name unique_rowid or unordered_unique_rowid, the replacement of the call
+    in a column. All calls in one column use one sequence."""
 
     def call(name: str) -> Any:
         if context.options.policies.unique_rowid == FUNCTION:

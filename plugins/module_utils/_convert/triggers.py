@@ -20,7 +20,7 @@ _SUFFIX = "_on_update"
 
 
 def create_on_update(table: Table, context: Context) -> None:
-    """Add one trigger a column: an UPDATE that does not set the column itself computes it anew, as in CockroachDB."""
+    """Add one trigger for each column: an UPDATE that does not set the column computes it, as in CockroachDB."""
     for column in kept_columns(table):
         if column.on_update:
             _create(column, table, context)
@@ -56,6 +56,5 @@ def _create(column: Column, table: Table, context: Context) -> None:
     context.find(
         FindingCode.ON_UPDATE,
         where,
-        f"ON UPDATE becomes the trigger {name}: it sets the column when an UPDATE leaves its value as it was.",
-        "An UPDATE that sets the very same value counts as leaving it.",
+        f"ON UPDATE becomes the trigger {name}, which sets the column when an UPDATE leaves its value as it was.",
     )

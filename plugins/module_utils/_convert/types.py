@@ -199,9 +199,9 @@ def column_type(kind: SqlType, context: Context, where: FullName) -> str:
 
 
 def operand_type(kind: SqlType, context: Context, where: FullName) -> str:
-    """Return the type to which PostgreSQL's operators want a value cast, empty where they take it as it is.
+    """Return the type to which a value must be cast for PostgreSQL's operators; empty if no cast is needed.
 
-    They take a domain for its base type, but neither a domain over an enum nor an array of a domain.
+    They accept a domain as its base type, except a domain over an enum and arrays of a domain.
     """
     inner = element_of(kind)
     if not inner.domain_id or kind is inner and kind.family != "enum":
@@ -211,7 +211,7 @@ def operand_type(kind: SqlType, context: Context, where: FullName) -> str:
 
 
 def extension_of(kind: SqlType) -> str:
-    """Return the extension whose type PostgreSQL has for this one, '' where it needs none; without it the type becomes
+    """Return the extension that provides the type; empty if none is needed. Without the extension the column becomes
     text."""
     if kind.family in _GEOMETRIES:
         return "postgis"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Triggers that users wrote."""
+"""User-defined triggers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
 
 def create_triggers(table: Table, context: Context) -> None:
-    """Add CREATE TRIGGER for every trigger whose function is there; they fire in the order of their names on both
-    sides."""
+    """Add CREATE TRIGGER for every trigger whose function exists; triggers fire in the order of their names in both
+    databases."""
     for trigger in table.triggers:
         where = context.full_name(table).part("trigger", trigger.name)
         try:

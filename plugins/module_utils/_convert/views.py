@@ -21,9 +21,9 @@ from .statements import Need, Subject
 
 
 def create_views(context: Context, routines: dict[int, Routine]) -> None:
-    """Add every view, and the functions that read tables or views, each after what it needs.
+    """Add every view, and the functions that read tables or views, in the order of their dependencies.
 
-    A view that cannot be converted is left out together with those that read it, each with a finding.
+    A view that cannot be converted is omitted together with the views that read it, with a finding for each.
     """
     for item in ordered(context.database, routines):
         if isinstance(item, View):

@@ -498,8 +498,8 @@ class FindingCode(str, Enum):
         "info",
         _REPEAT,
         "The connection to the target is encrypted, but the server's certificate is not verified.",
-        "Set postgres_sslmode: verify-full and postgres_sslrootcert, the certificate of the authority that signed the "
-        "server's.",
+        "Set postgres_sslmode: verify-full, and postgres_sslrootcert to the file of the authority that signed the "
+        "server's certificate, or to system for the authorities that the host trusts.",
     )
     COLLATION_LEFT_OFF = (
         "collation_left_off",
@@ -514,8 +514,8 @@ class FindingCode(str, Enum):
         "warning",
         _REPEAT,
         "The rows travel to the target without encryption.",
-        "Set postgres_sslmode: verify-full and postgres_sslrootcert, the certificate of the authority that signed the "
-        "server's.",
+        "Set postgres_sslmode: verify-full, and postgres_sslrootcert to the file of the authority that signed the "
+        "server's certificate, or to system for the authorities that the host trusts.",
     )
     FEATURE_CAME_LATE = (
         "feature_came_late",

@@ -14,8 +14,8 @@ from .catalog import Database, Table, UserType
 from .full_name import FullName
 
 ObjectNames = Mapping[int, Mapping[int, str]]
-"""Of each object identifier type that becomes text, by its oid: the names of the numbers. Without a type its numbers
-stay numbers."""
+"""Names by number for each object identifier type that becomes text, by the type's oid. Numbers of other types stay
+numbers."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Objects whose descriptors say something that is not known: they are refused when they are chosen, and concern nobody
-else."""
+"""Objects whose descriptors have fields or values that are not known: they are refused only if they are chosen."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ _ADVICE = "exclude it (databases: exclude) and migrate it by hand, or use a rele
 
 
 def unreadable_finding(item: UnreadableObject) -> Finding:
-    """Return what is to be said of an object before anything is chosen."""
+    """Return the finding for an unreadable object before anything is chosen."""
     return Finding.of(
         FindingCode.UNKNOWN_DESCRIPTOR,
         item.name,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from itertools import groupby
 
 from ..._model.finding_codes import SEVERITIES, Action
+from ..._model.findings import Finding
+from .report import Report
 
 _RULE = "=" * 100
 _PHASE_NAMES = {
@@ -20,9 +22,9 @@ _PHASE_NAMES = {
 }
 
 
-def render_text(report: dict) -> str:
+def render_text(report: Report) -> str:
     """Return the text of validation_report.txt."""
-    lines = ["Migration from CockroachDB to PostgreSQL", _RULE, report["verdict"], _RULE, ""]
+    lines = ["Migration from CockroachDB to PostgreSQL", _RULE, report.verdict, _RULE, ""]
     lines += _source(report)
     lines += _differences(report)
     lines += _tables(report)
@@ -31,8 +33,8 @@ def render_text(report: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _source(report: dict) -> list[str]:
-    source = report["source"]
+def _source(report: Report) -> list[str]:
+    source = report.source
     names = ("kind", "locations", "cluster_id", "cluster_version", "coverage", "end_time", "files_proved")
     lines = ["Source"]
     for name in names:
@@ -41,60 +43,58 @@ def _source(report: dict) -> list[str]:
             lines.append(
                 f"  {name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
             )
-    return [*lines, f"  dump: {report['dump_id'] or 'none'}", f"Target: {report['target']}", ""]
+    return [*lines, f"  dump: {report.dump_id or 'none'}", f"Target: {report.target}", ""]
 
 
-def _differences(report: dict) -> list[str]:
+def _differences(report: Report) -> list[str]:
     lines = []
-    for where, verification in report["verifications"].items():
-        if verification["failure"]:
-            lines += [f"The last verification of the {where} could not look: {verification['failure']}", ""]
-        elif not verification["ok"]:
-            lines += [f"What differs in the {where}", *(f"  {line}" for line in verification["differences"]), ""]
+    for where, verification in report.verifications.items():
+        if verification.failure:
+            lines += [f"The last verification of the {where} could not look: {verification.failure}", ""]
+        elif not verification.ok:
+            lines += [f"What differs in the {where}", *(f"  {line}" for line in verification.differences), ""]
     return lines
 
 
-def _tables(report: dict) -> list[str]:
+def _tables(report: Report) -> list[str]:
     lines = []
-    for database in report["databases"]:
-        names = [table["name"] for table in database["tables"]]
+    for database in report.databases:
+        names = [table.name for table in database.tables]
         width = max([len(name) for name in names] + [5])
         lines += [
-            f"Database {database['name']}",
+            f"Database {database.name}",
             f"  {'table':<{width}}  {'rows':>14}  {'checksum':>24}  {'seconds':>8}  rehearsal  target",
         ]
-        for table in database["tables"]:
-            seconds = "" if table["import_seconds"] is None else f"{table['import_seconds']:.2f}"
-            numbers = f"{table['rows']:>14,}  {table['checksum']:>24}  {seconds:>8}"
-            aside = f"  ({table['rejected']:,} rows rejected)" if table["rejected"] else ""
-            lines.append(f"  {table['name']:<{width}}  {numbers}  {table['rehearsal']:<9}  {table['target']}{aside}")
-        checked = database["objects_checked"]
-        lines.append(
-            f"  objects found in PostgreSQL's catalog: {checked - len(database['objects_missing'])} of {checked}"
-        )
-        lines += [f"    {line}" for line in database["objects_missing"]]
+        for table in database.tables:
+            seconds = "" if table.import_seconds is None else f"{table.import_seconds:.2f}"
+            numbers = f"{table.rows:>14,}  {table.checksum:>24}  {seconds:>8}"
+            aside = f"  ({table.rejected:,} rows rejected)" if table.rejected else ""
+            lines.append(f"  {table.name:<{width}}  {numbers}  {table.rehearsal:<9}  {table.target}{aside}")
+        checked = database.objects_checked
+        lines.append(f"  objects found in PostgreSQL's catalog: {checked - len(database.objects_missing)} of {checked}")
+        lines += [f"    {line}" for line in database.objects_missing]
         lines.append("")
     return lines
 
 
-def _phases(report: dict) -> list[str]:
-    lines = [f"  {_PHASE_NAMES[phase]}: {times['seconds']:.1f} s" for phase, times in report["phases"].items()]
+def _phases(report: Report) -> list[str]:
+    lines = [f"  {_PHASE_NAMES[phase]}: {times.seconds:.1f} s" for phase, times in report.phases.items()]
     lines += [
-        f"  last verification of the {where}: {verification['finished_at']}"
-        + (f", run {verification['run']}" if verification["run"] else "")
-        for where, verification in report["verifications"].items()
+        f"  last verification of the {where}: {verification.finished_at}"
+        + (f", run {verification.run}" if verification.run else "")
+        for where, verification in report.verifications.items()
     ]
     return ["Times", *lines, ""] if lines else []
 
 
-def _findings(report: dict) -> list[str]:
+def _findings(report: Report) -> list[str]:
     """Group the findings by what they ask for, and in there by the table or other object that they are about."""
-    if not report["findings"]:
+    if not report.findings:
         return ["Findings: none. Nothing was changed, weakened or omitted."]
     severities = "; ".join(f"{severity}: {meaning}" for severity, meaning in SEVERITIES.items())
-    lines = [f"Findings: {len(report['findings'])} ({severities})"]
+    lines = [f"Findings: {len(report.findings)} ({severities})"]
     for action in Action:
-        asking = [finding for finding in report["findings"] if finding["action"] == action.name.lower()]
+        asking = [finding for finding in report.findings if finding.code.action is action]
         if asking:
             lines += ["", f"{action.value} ({len(asking)})"]
         for place, findings in groupby(sorted(asking, key=_place), _place):
@@ -104,15 +104,15 @@ def _findings(report: dict) -> list[str]:
     return lines
 
 
-def _place(finding: dict) -> str:
-    """Return the full name of the table, view or other object of a schema that a finding is about; of what lies in no
-    schema its own name."""
-    if not finding.get("schema"):
-        return finding["object"]
-    parts = (finding["database"], finding["schema"], finding.get("table") or finding.get("name", ""))
+def _place(finding: Finding) -> str:
+    """Return the full name of the table, view or other object of a schema that a finding is about or belongs to; of
+    what lies in no schema its own name."""
+    if not finding.schema:
+        return finding.object
+    parts = (finding.database, finding.schema, finding.table or finding.name)
     return ".".join(part for part in parts if part)
 
 
-def _finding(finding: dict) -> list[str]:
-    lines = [f"    [{finding['severity']}] {finding['object']} ({finding['code']})", f"      {finding['message']}"]
-    return [*lines, f"      What to do: {finding['advice']}"] if finding["advice"] else lines
+def _finding(finding: Finding) -> list[str]:
+    lines = [f"    [{finding.severity}] {finding.object} ({finding.code})", f"      {finding.message}"]
+    return [*lines, f"      What to do: {finding.advice}"] if finding.advice else lines

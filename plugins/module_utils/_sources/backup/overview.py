@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a backup holds, for people and playbooks."""
+"""Overview of the content of a backup."""
 
 from __future__ import annotations
 

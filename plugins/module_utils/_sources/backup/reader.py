@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""A backup as one thing: descriptors and live key-values at the chosen time, whatever layers and formats it has."""
+"""Reading a backup: descriptors and live key-values at the chosen time, from all layers and formats."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .storage import Storage
 from .stored_file import open_file
 
 CACHE_BYTES = 48 << 20
-"""Of stored files kept open by one process."""
+"""Bytes of memory for the stored files that one process keeps open."""
 HASH_WINDOW = 4 << 20
 
 
@@ -54,18 +54,18 @@ class FileRef:
 
 @dataclass(frozen=True)
 class _Source:
-    """A file entry with what reading it needs."""
+    """A file entry with everything needed to read it."""
 
     ref: FileRef
     entry: ManifestFile
     storage: Storage
     path: str
     prefix: bytes
-    """What is missing from the file's own keys."""
+    """The prefix that the file's own keys do not have."""
     cut: bytes
-    """What the file's own keys begin with too much: a virtual cluster's prefix."""
+    """The prefix of the file's own keys that has to be removed: a virtual cluster's."""
     uncounted: int
-    """By how many bytes a key of the backup was longer in its cluster, where the manifest counted it."""
+    """Number of bytes by which a key was longer in its cluster, if the manifest counts them."""
     spans: tuple[Span, ...]
     """All spans that the manifest names for this file."""
 
@@ -106,7 +106,8 @@ def open_backup(request: BackupRequest) -> Backup:
 
 
 class Backup:
-    """What a backup holds at ``end_time``. Survives a fork; files are opened when they are needed."""
+    """The content of a backup at ``end_time``. Can be inherited by fork; each process opens files when it needs
+    them."""
 
     def __init__(self, layers: list[Layer], end_time: timestamps.Timestamp, verify: bool = True) -> None:
         self.end_time = end_time
@@ -167,7 +168,7 @@ class Backup:
                 yield keys, values
 
     def count(self, start: bytes, end: bytes, tally: dict[int, int]) -> None:
-        """Read [start, end) only to add up its bytes as ``scan`` does."""
+        """Count the bytes of [start, end) as ``scan`` does, without decoding."""
         for number in range(len(self.layers)):
             for source in self._select(number, start, end):
                 for _batch in self._blocks(source, start, end, False, tally):
@@ -259,7 +260,7 @@ class Backup:
     def _blocks(
         self, source: _Source, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
     ) -> Iterator[tuple]:
-        """Yield what one file entry has in [start, end), block by block, and count it."""
+        """Yield the blocks of one file entry in [start, end), and count their bytes."""
         low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
         number = source.ref.id
         table = self._table(source)
@@ -316,7 +317,7 @@ class Backup:
         return table
 
     def _weights(self, sources: list[_Source], start: bytes, end: bytes, target: int) -> Iterator[tuple[bytes, float]]:
-        """Yield keys with about how many bytes lie between each and the one before."""
+        """Yield keys with the approximate number of bytes between each and the one before."""
         for source in sources:
             span = source.ref.span
             if source.ref.data_size is not None and source.ref.data_size <= target:
@@ -366,7 +367,7 @@ class Backup:
 
 
 def range_tombstone_finding(layer: str) -> Finding:
-    """Return what is to be said of a layer with range tombstones."""
+    """Return the finding for a layer with range tombstones."""
     return Finding.of(
         FindingCode.BACKUP_RANGE_TOMBSTONES,
         FullName("backup", name=layer),
@@ -411,7 +412,8 @@ def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
 
 
 def _require_inside(keys: list[bytes], source: _Source, name: str) -> None:
-    """The neighbours of a range must belong to another span of the same file, or the keys were misread."""
+    """Raise CorruptBackupError unless the keys next to a range belong to another span of the same file: otherwise the
+    keys were misread."""
     starts = [span[0] for span in source.spans]
     for key in keys:
         place = bisect_right(starts, key) - 1
@@ -433,7 +435,7 @@ def _check_sha512(file, expected: bytes) -> None:
 
 
 def _row_limit(end: bytes) -> bytes:
-    """Return a key before which the rest of any row lies that begins before ``end``."""
+    """Return a key that is greater than all keys of a row that begins before ``end``."""
     length = index_prefix_length(end)
     return end[:length] + b"\xff" * 2 if len(end) > length else end
 

@@ -54,7 +54,7 @@ _IN_SCHEMA: dict[int, tuple[Kind, int, int, int]] = {
     _TYPE: ("type", 3, 1, 2),
     _FUNCTION: ("function", 1, 3, 4),
 }
-"""What a kind of descriptor is called, and the fields of its name, its database and its schema."""
+"""The name of a kind of descriptor, and the numbers of the fields of its name, its database and its schema."""
 
 InSchema = TypeVar("InSchema", bound=Union[Table, View, Sequence, UserType, Function])
 
@@ -62,12 +62,10 @@ InSchema = TypeVar("InSchema", bound=Union[Table, View, Sequence, UserType, Func
 def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -> Catalog:
     """Return the user databases that these descriptors (id to serialised Descriptor) describe.
 
-    ``before_imports``: the source can give the rows that a table had before an IMPORT INTO that is under way; else it
-    is left out with a finding.
-
-    Dropped objects are left out silently, temporary, offline and unfinished ones with a finding. Roles are those
-    that owners and grants name; a cluster backup's system tables say more about them. What a descriptor says that is
-    not known concerns that object alone: it is among ``unreadable``, and refused when it is chosen.
+    ``before_imports``: the source can read the rows that a table had before an IMPORT INTO that is running; if not,
+    such a table is omitted with a finding. Dropped objects are omitted silently, temporary, offline and unfinished ones
+    with a finding. Roles are those named by owners and grants; a cluster backup's system tables add the rest. An object
+    whose descriptor is not understood is added to ``unreadable``, and refused if it is chosen.
     """
     catalog = Catalog()
     parsed = _open_all(descriptors, catalog.findings)
@@ -94,8 +92,8 @@ def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -
 
 
 def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findings: list[Finding]) -> dict[str, Table]:
-    """Return the ``wanted`` tables of the system database by name; empty unless the backup is of the whole cluster. One
-    that is not understood is a finding."""
+    """Return the ``wanted`` tables of the system database by name; empty unless the backup is of the whole cluster. A
+    table that is not understood is a finding."""
     tables = {}
     for kind, message in _open_all(descriptors, []).values():
         in_system = (
@@ -118,8 +116,8 @@ def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findin
 
 
 def _open_all(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[int, tuple[int, protobuf.Message]]:
-    """Return kind and content by id. Those of an unknown kind have no name that could be known: an error finding
-    each."""
+    """Return kind and content by id. A descriptor of an unknown kind has no name that could be read and is a finding
+    with severity error."""
     parsed = {}
     for number, data in descriptors.items():
         wrapper = protobuf.parse(data)
@@ -213,7 +211,7 @@ def _schemas(
 
 
 def _place(item: InSchema, database: Database, schemas: dict[int, Schema]) -> InSchema:
-    """Give objects of old releases, whose public schema has no descriptor, a schema of their database."""
+    """Assign a schema of their database to objects of old releases, whose public schema has no descriptor."""
     if item.schema_id in (0, _PUBLIC_SCHEMA_ID):
         item.schema_id = _PUBLIC_SCHEMA_ID
         if not any(schema.id == _PUBLIC_SCHEMA_ID for schema in database.schemas):
@@ -277,8 +275,8 @@ def _add_table(
 
 
 def _unfinished_import(message: protobuf.Message, where: FullName) -> Optional[UnfinishedImport]:
-    """Return the IMPORT INTO for which a table is offline (54 import_start_wall_time, 59 import_epoch, 60 import_type
-    of TableDescriptor)."""
+    """Return the IMPORT INTO because of which a table is offline (54 import_start_wall_time, 59 import_epoch, 60
+    import_type of TableDescriptor)."""
     start = protobuf.integer(message, 54)
     if protobuf.integer(message, 19) != _OFFLINE or not start:
         return None
@@ -303,6 +301,7 @@ def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], cat
                         names[table.id].part("constraint", protobuf.text(reference, 3)),
                         f"The foreign key is omitted, because {unreadable[protobuf.integer(reference, 1)]}, to which "
                         "it refers, cannot be migrated.",
+                        "Add it by hand when that table is in PostgreSQL.",
                     )
                 )
                 continue

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a cluster has beside its databases and PostgreSQL has no place for, a finding each: zones, schedules,
+"""Objects of a cluster outside of its databases that PostgreSQL does not have, a finding for each: zones, schedules,
 changefeeds, settings …"""
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..._values.value_policies import REPLACE, ValuePolicies
 from .cluster_tables import Row
 
 LEFTOVER_TABLES = ("zones", "scheduled_jobs", "jobs", "settings", "external_connections", "privileges")
-"""The system tables that are read; the later ones are there since v22.2."""
+"""The system tables that are read; the last ones exist since v22.2."""
 
 ANY_TEXT = ValuePolicies({"zero_character": REPLACE, "invalid_utf8": REPLACE})
-"""How the system tables are read: a setting's value may be bytes."""
+"""The policies with which system tables are read: a setting's value may contain any bytes."""
 
 STATISTICS = Finding.of(FindingCode.STATISTICS, ALL_DATABASES)
 
@@ -32,9 +32,9 @@ _OWN_SCHEDULES = (
     "scheduled-schema-telemetry-executor",
     "scheduled-row-level-ttl-executor",
 )
-"""What CockroachDB schedules by itself, and row-level TTL, which is a finding of its table."""
+"""Schedules that CockroachDB creates itself, and row-level TTL, which has a finding for its table."""
 _OWN_SETTINGS = frozenset(("version", "cluster.secret", "diagnostics.reporting.enabled"))
-"""Every cluster has these."""
+"""Settings that every cluster has."""
 _ENDED = ("succeeded", "failed", "canceled", "revert-failed")
 _CHANGEFEED = 14
 """The field of a job's payload that holds the details of a changefeed."""
@@ -43,7 +43,8 @@ _CHANGEFEED = 14
 def add_leftovers(
     catalog: Catalog, read: Mapping[str, Callable[[], list[Row]]], ignored_settings: frozenset[str] = frozenset()
 ) -> None:
-    """Add the findings of what is left behind; ``read`` gives the rows of those of LEFTOVER_TABLES that the source has.
+    """Add the findings of objects that are not migrated; ``read`` returns the rows of those LEFTOVER_TABLES that the
+    source has.
 
     Nothing that is migrated depends on them: a table that cannot be read is a finding, too.
     """
@@ -66,12 +67,11 @@ def add_leftovers(
 def leftover_findings(
     catalog: Catalog, rows: dict[str, list[Row]], ignored_settings: frozenset[str] = frozenset()
 ) -> list[Finding]:
-    """Return what is left behind. ``rows`` maps the names of LEFTOVER_TABLES to their rows, each column name to COPY
-    text or None.
+    """Return the findings of objects that are not migrated.
 
-    ``ignored_settings`` are not the source's, but those of a temporary CockroachDB that it was restored into.
-    Neither values nor targets are told, only names: they may hold secrets. Source: system_schema.go and jobs.proto of
-    v22.1.
+    ``rows`` maps the names of LEFTOVER_TABLES to their rows, each a dict of column name to COPY text or None.
+    ``ignored_settings`` are those of a temporary CockroachDB into which the backup was restored. Findings show names
+    only, as values and targets may contain secrets. Source: system_schema.go and jobs.proto of v22.1.
     """
     return [
         *_zones(catalog, rows.get("zones", [])),
@@ -112,7 +112,8 @@ def _changefeeds(rows: list[Row]) -> Iterator[Finding]:
 
 
 def _is_changefeed(row: Row) -> bool:
-    """Later releases name the kind of a job in a column of its own, and keep the payload elsewhere."""
+    """Whether a job is a changefeed. Later releases store the kind of a job in a column of its own, and the payload
+    elsewhere."""
     if row.get("job_type"):
         return row["job_type"] == "CHANGEFEED"
     return _CHANGEFEED in protobuf.parse(_bytes(row.get("payload")))

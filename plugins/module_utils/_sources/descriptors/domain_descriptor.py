@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a type descriptor says of a domain (v26.3 and later)."""
+"""Domains in type descriptors (v26.3 and later)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .sql_types import read_type
 
 _VALIDATED, _DROPPING = 0, 3
 _VALIDITIES = frozenset((_VALIDATED, 1, 2, _DROPPING))
-"""Of a check: validated, not validated, being validated, being dropped."""
+"""States of a check: validated, not validated, being validated, being dropped."""
 _DEDUCED = (
     "Where its descriptor keeps the name of a NOT NULL and the validity of a check was deduced from CockroachDB's "
     "source: no real one was at hand."

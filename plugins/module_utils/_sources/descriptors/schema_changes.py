@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Schema changes that were under way at the moment of the data: what they add is not there yet, what they drop is gone
-already."""
+"""Schema changes that were running at the moment of the data: what they add does not exist yet, what they drop does not
+exist any more."""
 
 from __future__ import annotations
 

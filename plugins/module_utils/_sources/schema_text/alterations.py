@@ -58,7 +58,7 @@ def _is_zone_of_index(cursor: Cursor) -> bool:
 
 
 def report_zone(cursor: Cursor, builder: Builder, about: Optional[FullName] = None) -> None:
-    """Zone configurations place replicas: they have no counterpart."""
+    """Add the finding for a zone configuration, which places replicas and has no counterpart."""
     words = cursor.statement.words
     cursor.rest()
     end = next((word.start for word in words if word.keyword == "CONFIGURE"), words[-1].end)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Schema text to catalog: the statements, one after the other."""
+"""Reading schema text into a catalog, statement by statement."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ from .views import create_view
 
 _FIRST_DATABASE = "defaultdb"
 _PHASES = _DATABASES, _ENUMS, _DOMAINS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(8)
-"""Statements are read in this order, those of a phase as they stand: nothing has to stand before what needs it."""
+"""The order in which statements are read, so that dependencies need no order in the text; statements of one phase keep
+theirs."""
 _TEMPORARY = ("TEMPORARY", "TEMP")
 _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
-"""What a policy may say in place of a role."""
+"""Words that a policy may have instead of a role."""
 _SESSION = frozenset(("BEGIN", "COMMIT", "START", "END"))
 _CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experimental_serial_normalization"))
 
@@ -90,7 +91,7 @@ def split(pieces: list[Piece]) -> list[Statement]:
 
 
 def _set_databases(statements: list[Statement], default_database: str) -> None:
-    """Tell every statement its current database."""
+    """Set the current database of every statement."""
     current = default_database or _only_database(statements)
     for statement in statements:
         cursor = Cursor(statement)
@@ -133,7 +134,7 @@ def _databases_in_names(statement: Statement) -> list[str]:
 
 
 def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
-    """Return when and how a statement is read; None for one that says nothing of the schema."""
+    """Return the phase and the reader of a statement; None if it does not describe the schema."""
     cursor = Cursor(statement)
     if cursor.accept("CREATE"):
         return _creation(cursor)
@@ -253,7 +254,7 @@ def _finish_later(builder: Builder) -> None:
 
 
 def _name_roles(builder: Builder) -> None:
-    """Add the roles that owners and grants name, as the descriptors' reader does."""
+    """Add the roles named by owners and grants, as the descriptors' reader does."""
     known = {role.name for role in builder.catalog.roles}
     named: set[str] = set()
     for database in builder.catalog.databases:

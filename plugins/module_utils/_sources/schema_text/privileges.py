@@ -112,7 +112,7 @@ def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
 
 
 def _report_on_cluster(privileges: list[str], what: str, cursor: Cursor, builder: Builder) -> None:
-    """Report privileges on what a PostgreSQL server does not have."""
+    """Add the finding for privileges on objects that PostgreSQL does not have."""
     cursor.expect("TO")
     for role in _names(cursor):
         role_named(role, builder)
@@ -140,8 +140,8 @@ def _privileges(cursor: Cursor, end: str = "ON") -> list[str]:
 
 
 def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
-    """Read what follows ALTER DEFAULT PRIVILEGES. Without FOR it is about whoever says it, whom the text does not
-    name."""
+    """Read the part after ALTER DEFAULT PRIVILEGES. Without FOR it is about the role that runs it, which the text does
+    not name."""
     owners = []
     if cursor.accept("FOR", "ALL", "ROLES"):
         owners = [""]
@@ -212,7 +212,7 @@ def _all_in_schemas(lists: tuple[str, ...], cursor: Cursor, builder: Builder) ->
 
 
 def object_of(kind: str, cursor: Cursor, builder: Builder) -> list[Any]:
-    """Read the name of an object of this kind and return it; functions may be several."""
+    """Read the name of an object of this kind and return it, as a list: a name may stand for several functions."""
     if kind in ("FUNCTION", "PROCEDURE"):
         return list(read_functions(cursor, builder))
     path, statement = cursor.path(), cursor.statement

@@ -66,8 +66,8 @@ def _parameter(cursor: Cursor, builder: Builder) -> dict[str, Any]:
 
 
 def read_functions(cursor: Cursor, builder: Builder) -> list[Function]:
-    """Read the name of functions that are there; with parameters, the one that takes these types. Raises
-    UnsupportedError for none."""
+    """Read the name of existing functions; with parameter types, of the one that takes them. Raises UnsupportedError if
+    there is none."""
     path = cursor.path()
     found = builder.functions(path, cursor.statement)
     if cursor.at("("):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The hidden columns of hash-sharded indexes that a text prints like any other column.
+"""The hidden columns of hash-sharded indexes if a text prints them like any other column.
 
-They are known by what they compute, ``mod(fnv32(…), buckets)``, and hold nothing that somebody wrote.
+They are recognized by their expression, ``mod(fnv32(…), buckets)``, and hold no data of the user.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ _PREFIX = "crdb_internal_"
 
 
 def settle_shards(table: Table, where: FullName, builder: Builder) -> None:
-    """Give each index that names such a column in its key its shards, and leave out the columns that no index is
-    sharded by.
+    """Mark each index whose key has such a column as sharded, and omit the columns by which no index is sharded.
 
-    A column's renaming and an index' removal leave such columns behind, and some releases print the key with its shard
+    Renaming a column and dropping an index leave such columns behind, and some releases print the key with its shard
     column.
     """
     buckets = {column.id: _buckets(column, builder) for column in table.columns}
@@ -60,7 +59,7 @@ def _omit_idle(table: Table, shards: dict[int, Column], where: FullName, builder
 
 
 def _buckets(column: Column, builder: Builder) -> int:
-    """Return how many shards a column tells apart, 0 for any other column."""
+    """Return the number of shards that a column distinguishes, 0 for any other column."""
     if not column.computed or not column.name.startswith(_PREFIX) or column.inaccessible:
         return 0
     call = builder.tree(column.computed, column.name)
@@ -77,7 +76,7 @@ def _calls(node: Any, function: str) -> bool:
 
 
 def _is_needed(column: Column, table: Table) -> bool:
-    """Tell whether a key or constraint other than the shards' own check names a column."""
+    """Return whether a key or constraint other than the shards' own check uses a column."""
     keys: list[Any] = [*table.foreign_keys, *table.unique_without_index]
     indexes = [table.primary_index, *table.indexes]
     return (

@@ -24,7 +24,7 @@ _ROW_ID = "rowid"
 
 
 def create_view(cursor: Cursor, builder: Builder, materialized: bool) -> None:
-    """Read a view from its name on. The text does not tell the types of its columns: they are left unknown."""
+    """Read a view from its name on. The types of its columns stay unknown, as the text does not show them."""
     cursor.accept("IF", "NOT", "EXISTS")
     database, schema, name = builder.place(cursor)
     names = cursor.names() if cursor.at("(") else []
@@ -63,7 +63,7 @@ def _outputs(tree: Any) -> list[str]:
 
 
 def _recognize_materialized(view: View, outputs: list[str], place: TablePlace) -> None:
-    """v20.2–v22.1 print a materialized view like any other, but with the hidden column that its rows have."""
+    """Recognize a materialized view, which v20.2–v22.1 print like any other, by the hidden column of its rows."""
     if len(view.columns) == len(outputs) + 1 and view.columns[-1].name.startswith(_ROW_ID):
         hidden = view.columns[-1]
         hidden.hidden, hidden.nullable, hidden.default, hidden.type = (
@@ -78,7 +78,7 @@ def _recognize_materialized(view: View, outputs: list[str], place: TablePlace) -
 
 
 def _find_sources(view: View, tree: Any, cursor: Cursor, builder: Builder) -> None:
-    """Fill what the view reads; names that a WITH gives are not tables."""
+    """Set the relations that the view reads; names defined by WITH are not relations."""
     if tree is None:
         return
     local = {item.alias for item in tree.find_all(exp.CTE)}
