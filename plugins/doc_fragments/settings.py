@@ -296,7 +296,8 @@ options:
     type: str
     default: ''
   kms_uris:
-    description: The URIs of the keys in a key management service, for a backup that was encrypted with such keys.
+    description: The URIs of the keys in a key management service, for a backup that was encrypted with such keys. Secrets
+      in their parameters are never shown.
     type: list
     elements: str
     default: []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What the modules backup_export and cockroach_export share: options, log and facts of the one export."""
+"""What the modules backup_export and cockroach_export share: options and log of the one export."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from ._arrange.arrangement import Arrangement
 from ._arrange.selection import Selection
 from ._export.run import ExportOptions, ExportPlan, ExportResult, export
 from ._model.conversion_policies import conversion_policies
-from ._model.results import facts
 from ._sources.source import Source
 from ._system.migration_log import MigrationLog
 from ._values.value_policies import value_policies
 
 
-def export_facts(module: AnsibleModule, log: MigrationLog, source: Source[Any]) -> dict:
-    """Export the source into C(dump_dir) and log it; return the facts. Raises MigrationError."""
+def export_source(module: AnsibleModule, log: MigrationLog, source: Source[Any]) -> Union[ExportResult, ExportPlan]:
+    """Export the source into C(dump_dir) and log it. Raises MigrationError."""
     result = export(source, module.params["dump_dir"], _options(module), log.progress, module.check_mode)
     if isinstance(result, ExportResult) and result.changed:
         log.write(f"{result.rows} rows of {result.tables} tables in {result.seconds} s into {result.dump_dir}")
-    return _known(result)
+    return result
 
 
 def _options(module: AnsibleModule) -> ExportOptions:
@@ -41,8 +40,3 @@ def _options(module: AnsibleModule) -> ExportOptions:
         policies=value_policies(given["value_policies"]),
         conversion=conversion_policies(given["conversion_policies"]),
     )
-
-
-def _known(result: Union[ExportResult, ExportPlan]) -> dict:
-    """Return the facts without those that there are none of for this source."""
-    return {name: value for name, value in facts(result).items() if value is not None}

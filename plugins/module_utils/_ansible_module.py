@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -14,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ._dump.manifest import read_manifest
 from ._errors import MigrationError
 from ._migration.result_file import PhaseRecord, utc_now, write_record
-from ._model.results import Result
+from ._model.results import Result, facts
 from ._postgres.connect.connect_params import secrets_in
 from ._postgres.connect.connection_parameters import ConnectionParameters
 from ._sources.backup.backup_request import BackupRequest, StorageOptions
@@ -157,41 +158,64 @@ def target_of(module: AnsibleModule) -> str:
     return f"{given['login_host']}:{given['login_port']}" if "login_host" in given else ""
 
 
-def keep_phase(module: AnsibleModule, result: Optional[Result], failure: str = "") -> dict:
-    """Keep how a phase has ended in C(result_file), unless in check mode; return the facts that name dump and
-    target."""
+@dataclass(frozen=True)
+class PhasePlace:
+    """What a phase worked on."""
+
+    dump_id: str
+    target: str
+    """``host:port``, or empty."""
+
+
+def keep_phase(module: AnsibleModule, result: Optional[Result], failure: str = "") -> PhasePlace:
+    """Keep how a phase has ended in C(result_file), unless in check mode; return what it worked on."""
     given = module.params
-    named = {"dump_id": read_manifest(given["dump_dir"]).dump_id, "target": target_of(module)}
+    place = PhasePlace(read_manifest(given["dump_dir"]).dump_id, target_of(module))
     if given["result_file"] and not module.check_mode:
         write_record(
             given["result_file"],
-            PhaseRecord(**named, run=given["run"], finished_at=utc_now(), failure=failure, result=result),
+            PhaseRecord(place.dump_id, place.target, given["run"], utc_now(), failure=failure, result=result),
         )
-    return named
+    return place
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a module ends: with the facts of a result (a dataclass), and as a failure if there is a message for one."""
+
+    result: Any
+    """Its field ``warnings`` is shown; without a field ``changed`` nothing has changed."""
+    also: Any = None
+    """Another dataclass whose facts are returned too."""
+    failure: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the module returns, ``failed`` and ``msg`` too."""
+        failed = {"failed": True, "msg": self.failure} if self.failure else {}
+        return {"changed": False, **facts(self.result), **(facts(self.also) or {}), **failed}
 
 
 def run(
-    module: AnsibleModule, needs: Iterable[str], function: Callable[[], dict], log: Optional[MigrationLog] = None
+    module: AnsibleModule, needs: Iterable[str], function: Callable[[], Outcome], log: Optional[MigrationLog] = None
 ) -> None:
-    """Call ``function`` and end the module with the facts it returns.
+    """Call ``function`` and end the module with the facts of its outcome.
 
-    The only place where a MigrationError becomes ``fail_json``; it is logged too. Facts with ``failed`` and ``msg``
-    fail as well; ``warnings`` are shown.
+    The only place where a MigrationError becomes ``fail_json``; a failure is logged, too.
     """
     hide_secrets_in_urls(module)
     show_public_parameters(module)
     try:
         libraries.require(needs)
-        facts = function()
+        found = function().facts()
     except MigrationError as error:
-        facts = {"failed": True, "msg": str(error)}
-    for warning in facts.pop("warnings", ()):
+        found = {"failed": True, "msg": str(error)}
+    for warning in found.pop("warnings", ()):
         module.warn(warning)
-    if facts.pop("failed", False):
+    if found.pop("failed", False):
         if log:
-            log.write(f"failed: {facts['msg']}")
-        module.fail_json(**facts)
-    module.exit_json(**facts)
+            log.write(f"failed: {found['msg']}")
+        module.fail_json(**found)
+    module.exit_json(**found)
 
 
 def hide_secrets_in_urls(module: AnsibleModule) -> None:

@@ -77,7 +77,8 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_source
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.backup_source import BackupSource
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
@@ -97,7 +98,10 @@ def main() -> None:
     needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
     log = _ansible_module.migration_log(module, "backup_export")
     _ansible_module.run(
-        module, needs, lambda: export_facts(module, log, BackupSource(_ansible_module.backup_request(module))), log
+        module,
+        needs,
+        lambda: Outcome(export_source(module, log, BackupSource(_ansible_module.backup_request(module)))),
+        log,
     )
 
 

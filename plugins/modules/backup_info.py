@@ -69,22 +69,26 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.overview import overview
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.overview import (
+    BackupOverview,
+    overview,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
-def look(module: AnsibleModule) -> dict:
+def look(module: AnsibleModule) -> BackupOverview:
     """Call the overview."""
     given = module.params
     selection, arrangement = (
         Selection(tuple(given["include"]), tuple(given["exclude"])),
         Arrangement(tuple(given["rename"].items()), given["merged_database"]),
     )
-    return dict(overview(_ansible_module.backup_request(module), selection, arrangement), changed=False)
+    return overview(_ansible_module.backup_request(module), selection, arrangement)
 
 
 def main() -> None:
@@ -98,7 +102,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
-    _ansible_module.run(module, needs, lambda: look(module))
+    _ansible_module.run(module, needs, lambda: Outcome(look(module)))
 
 
 if __name__ == "__main__":

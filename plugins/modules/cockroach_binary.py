@@ -75,6 +75,7 @@ source:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_binary import (
     BinaryRequest,
@@ -98,17 +99,19 @@ def main() -> None:
     _ansible_module.run(
         module,
         (),
-        lambda: provide_binary(
-            BinaryRequest(
-                cache_dir=given["cache_dir"],
-                version=given["version"],
-                mirror_url=given["mirror_url"],
-                archive=given["archive"] or "",
-                binary=given["binary"] or "",
-                sha256=given["sha256"],
-                download=given["download"],
-            ),
-            check=module.check_mode,
+        lambda: Outcome(
+            provide_binary(
+                BinaryRequest(
+                    cache_dir=given["cache_dir"],
+                    version=given["version"],
+                    mirror_url=given["mirror_url"],
+                    archive=given["archive"] or "",
+                    binary=given["binary"] or "",
+                    sha256=given["sha256"],
+                    download=given["download"],
+                ),
+                check=module.check_mode,
+            )
         ),
     )
 

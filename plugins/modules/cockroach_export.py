@@ -132,7 +132,9 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_facts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_source
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json
@@ -163,14 +165,19 @@ def cluster_source(module: AnsibleModule) -> ClusterSource:
     return ClusterSource(_ansible_module.cockroach_parameters(module), request)
 
 
-def export(module: AnsibleModule, log: MigrationLog) -> dict:
+def export(module: AnsibleModule, log: MigrationLog) -> Outcome:
     """Export the cluster; warn when a dump of an earlier moment is used again."""
-    result = export_facts(module, log, cluster_source(module))
-    if not result["changed"] and module.params["kind"] == CLUSTER and not module.params["as_of"]:
+    result = export_source(module, log, cluster_source(module))
+    if (
+        isinstance(result, ExportResult)
+        and not result.changed
+        and module.params["kind"] == CLUSTER
+        and not module.params["as_of"]
+    ):
         module.warn(
-            f"The dump in {result['dump_dir']} is used again. It holds the data of {result['end_time']}: remove it, or set as_of, for newer data."
+            f"The dump in {result.dump_dir} is used again. It holds the data of {result.end_time}: remove it, or set as_of, for newer data."
         )
-    return result
+    return Outcome(result)
 
 
 def main() -> None:

@@ -157,6 +157,7 @@ object_numbers:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.backup_request import (
@@ -202,7 +203,9 @@ def main() -> None:
     _ansible_module.run(
         module,
         sorted(needs),
-        lambda: restore_backup(_ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode),
+        lambda: Outcome(
+            restore_backup(_ansible_module.cockroach_parameters(module), request, log.progress, module.check_mode)
+        ),
         log,
     )
 

@@ -115,10 +115,12 @@ version:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
     NEEDS,
     NodeOptions,
+    StartedNode,
     ensure_node,
 )
 
@@ -162,14 +164,12 @@ def main() -> None:
     )
     log = _ansible_module.migration_log(module, "cockroach_server")
 
-    def work() -> dict:
-        facts = ensure_node(given["state"], options, module.check_mode)
-        if facts["changed"]:
-            log.write(
-                f"{given['state']}: {options.directory}"
-                + (f", CockroachDB {facts['version']} on port {facts['port']}" if "port" in facts else "")
-            )
-        return facts
+    def work() -> Outcome:
+        node = ensure_node(given["state"], options, module.check_mode)
+        if node.changed:
+            runs = f", CockroachDB {node.version} on port {node.port}" if isinstance(node, StartedNode) else ""
+            log.write(f"{given['state']}: {options.directory}{runs}")
+        return Outcome(node)
 
     _ansible_module.run(module, NEEDS, work, log)
 

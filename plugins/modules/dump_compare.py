@@ -72,22 +72,21 @@ not_compared:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 SHOWN = 5
 
 
-def compare(first: str, second: str) -> dict:
+def compare(first: str, second: str) -> Outcome:
     """Compare; a difference is a failure."""
-    result = dict(compare_dumps(first, second), changed=False)
-    if not result["equal"]:
-        more = len(result["differences"]) - SHOWN
-        result["failed"] = True
-        result["msg"] = (
-            f"the dumps {first} and {second} differ: {'; '.join(result['differences'][:SHOWN])}{f'; and {more} more' if more > 0 else ''}"
-        )
-    return result
+    result = compare_dumps(first, second)
+    if result.equal:
+        return Outcome(result)
+    more = len(result.differences) - SHOWN
+    shown = "; ".join(result.differences[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    return Outcome(result, failure=f"the dumps {first} and {second} differ: {shown}")
 
 
 def main() -> None:

@@ -66,6 +66,7 @@ kept:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.removed_rows import remove_rows
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import verified_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
@@ -85,8 +86,12 @@ def main() -> None:
     _ansible_module.run(
         module,
         libraries.WRITE_DUMP,
-        lambda: remove_rows(
-            given["dump_dir"], verified_dump(given["dump_dir"], given["state_dir"], given["targets"]), module.check_mode
+        lambda: Outcome(
+            remove_rows(
+                given["dump_dir"],
+                verified_dump(given["dump_dir"], given["state_dir"], given["targets"]),
+                module.check_mode,
+            )
         ),
     )
 

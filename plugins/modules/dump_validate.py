@@ -49,32 +49,58 @@ rejected:
   description: How many rejected rows the dump has.
   returned: success
   type: int
+problems:
+  description: The files that differ from the manifest, one line each. The module returns this also if it fails because of them.
+  returned: unless the manifest cannot be read
+  type: list
+  elements: str
+ok:
+  description: Whether every file is what the manifest says.
+  returned: unless the manifest cannot be read
+  type: bool
+tables:
+  description: How many tables the dump has.
+  returned: unless the manifest cannot be read
+  type: int
+bytes:
+  description: The size of the chunks in bytes.
+  returned: unless the manifest cannot be read
+  type: int
+seconds:
+  description: The seconds that the validation took.
+  returned: unless the manifest cannot be read
+  type: float
+dump_id:
+  description: The id of the dump's content.
+  returned: unless the manifest cannot be read
+  type: str
+target:
+  description: Empty, because a dump is validated without a target.
+  returned: unless the manifest cannot be read
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 
-def validate(module: AnsibleModule, log: MigrationLog) -> dict:
+def validate(module: AnsibleModule, log: MigrationLog) -> Outcome:
     """Call the validation, log it and keep how it ended."""
     result = validate_dump(
         module.params["dump_dir"], _ansible_module.processes(module.params["parallelism"]), log.progress
     )
-    found = dict(facts(result), changed=False, **_ansible_module.keep_phase(module, result))
+    place = _ansible_module.keep_phase(module, result)
     if not result.succeeded:
-        return dict(
-            found,
-            failed=True,
-            msg=f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result.problems[:5])}; make it again",
-        )
+        damage = f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result.problems[:5])}; make it again"
+        return Outcome(result, place, damage)
     log.write(f"{result.chunks} chunks with {result.rows} rows are as the manifest says")
-    return found
+    return Outcome(result, place)
 
 
 def main() -> None:

@@ -48,6 +48,7 @@ free_bytes:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.host import check_host
 
@@ -61,7 +62,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    _ansible_module.run(module, libraries.PACKAGES, lambda: check_host(**module.params))
+    _ansible_module.run(module, libraries.PACKAGES, lambda: Outcome(check_host(**module.params)))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,11 @@ report:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import write_report
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import (
+    ReportRequest,
+    write_report,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
@@ -103,7 +107,7 @@ def main() -> None:
     _ansible_module.run(
         module,
         libraries.WRITE_DUMP,
-        lambda: write_report(**module.params, check=module.check_mode, diff=module._diff),
+        lambda: Outcome(write_report(ReportRequest(**module.params), check=module.check_mode, diff=module._diff)),
     )
 
 

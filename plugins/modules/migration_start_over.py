@@ -60,6 +60,7 @@ kept:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import start_over
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
@@ -73,7 +74,9 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: start_over(**module.params, check=module.check_mode))
+    _ansible_module.run(
+        module, libraries.WRITE_DUMP, lambda: Outcome(start_over(**module.params, check=module.check_mode))
+    )
 
 
 if __name__ == "__main__":

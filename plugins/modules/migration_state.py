@@ -85,6 +85,7 @@ done:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import read_state
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
@@ -99,7 +100,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: read_state(**module.params))
+    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: Outcome(read_state(**module.params)))
 
 
 if __name__ == "__main__":

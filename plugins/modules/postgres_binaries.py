@@ -123,6 +123,7 @@ missing:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_binaries import (
     MIRROR,
     Wanted,
@@ -168,7 +169,7 @@ def main() -> None:
     _ansible_module.run(
         module,
         needs,
-        lambda: with_requirements(provide(wanted, module.check_mode), given["requires"], given["on_missing"]),
+        lambda: Outcome(with_requirements(provide(wanted, module.check_mode), given["requires"], given["on_missing"])),
     )
 
 

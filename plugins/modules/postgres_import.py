@@ -64,13 +64,29 @@ seconds:
   description: The seconds that the import took.
   returned: success
   type: float
+ok:
+  description: V(true), because an import that ends has loaded everything but what its findings name.
+  returned: success, except in check mode
+  type: bool
+content:
+  description: What was imported, the value of O(content).
+  returned: success
+  type: str
+dump_id:
+  description: The id of the dump's content.
+  returned: success, except in check mode
+  type: str
+target:
+  description: The host and port of the target, joined by a colon.
+  returned: success, except in check mode
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
     ImportOptions,
     plan_import,
@@ -82,7 +98,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.m
 BEGUN = "the import was begun and has not ended"
 
 
-def load(module: AnsibleModule, log: MigrationLog) -> dict:
+def load(module: AnsibleModule, log: MigrationLog) -> Outcome:
     """Call the import, log it and keep how it ended; in check mode only look."""
     given = module.params
     options = ImportOptions(
@@ -93,7 +109,7 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
     )
     parameters = _ansible_module.connection_parameters(module)
     if module.check_mode:
-        return facts(plan_import(given["dump_dir"], parameters, options))
+        return Outcome(plan_import(given["dump_dir"], parameters, options))
     result = import_dump(
         given["dump_dir"],
         parameters,
@@ -101,10 +117,10 @@ def load(module: AnsibleModule, log: MigrationLog) -> dict:
         log.progress,
         begin=lambda: _ansible_module.keep_phase(module, None, BEGUN),
     )
-    named = _ansible_module.keep_phase(module, result)
+    place = _ansible_module.keep_phase(module, result)
     if result.changed:
-        log.write(f"imported {given['dump_dir']} into {named['target']} in {result.seconds} s")
-    return dict(facts(result), **named)
+        log.write(f"imported {given['dump_dir']} into {place.target} in {result.seconds} s")
+    return Outcome(result, place)
 
 
 def main() -> None:

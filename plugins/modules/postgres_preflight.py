@@ -75,9 +75,11 @@ server:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.expected_database import expected_from
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.expected_database import ExpectedDatabase
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.preflight import (
     PreflightOptions,
     look_at_target,
@@ -85,20 +87,18 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
-def look(module: AnsibleModule) -> dict:
+def look(module: AnsibleModule) -> Outcome:
     """Call the preflight; with problems the module fails unless it is to report them."""
     given = module.params
     try:
-        expected = tuple(expected_from(item) for item in given["expected"])
-    except TypeError as error:
+        expected = tuple(from_json(list[ExpectedDatabase], given["expected"]))
+    except ValueError as error:
         raise ConfigurationError(f"expected is not what backup_info returns: {error}") from error
     options = PreflightOptions(
         given["dump_dir"] or "", tuple(given["databases"]), expected, given["grants"], given["content"]
     )
-    result = dict(look_at_target(_ansible_module.connection_parameters(module), options), changed=False)
-    if result["problems"] and given["on_problem"] == "fail":
-        return dict(result, failed=True, msg="; ".join(result["problems"]))
-    return result
+    result = look_at_target(_ansible_module.connection_parameters(module), options)
+    return Outcome(result, failure="; ".join(result.problems) if given["on_problem"] == "fail" else "")
 
 
 def main() -> None:

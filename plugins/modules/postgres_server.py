@@ -69,6 +69,7 @@ options:
     type: str
     default: ""
 requirements:
+  - cattrs (for O(like))
   - psutil
   - psycopg2-binary (or psycopg2)
 """
@@ -106,6 +107,7 @@ port:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import NEEDS
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import (
     WantedServer,
@@ -130,7 +132,10 @@ def main() -> None:
         required_if=[("state", "started", ("bin_dir", "password"))],
         supports_check_mode=True,
     )
-    _ansible_module.run(module, NEEDS, lambda: ensure_server(WantedServer(**module.params), check=module.check_mode))
+    needs = (*NEEDS, "cattrs") if module.params["like"] else NEEDS
+    _ansible_module.run(
+        module, needs, lambda: Outcome(ensure_server(WantedServer(**module.params), check=module.check_mode))
+    )
 
 
 if __name__ == "__main__":

@@ -63,18 +63,32 @@ seconds:
   description: The seconds that the verification took.
   returned: unless the comparison itself failed
   type: float
+content:
+  description: What was compared, the value of O(content).
+  returned: unless the comparison itself failed
+  type: str
+dump_id:
+  description: The id of the dump's content.
+  returned: unless the comparison itself failed
+  type: str
+target:
+  description: The host and port of the target, joined by a colon.
+  returned: unless the comparison itself failed
+  type: str
 """
+
+from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.differences import (
     differences,
     say_different,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -83,7 +97,14 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 
-def verify(module: AnsibleModule, log: MigrationLog) -> dict:
+@dataclass(frozen=True)
+class Compared(_ansible_module.PhasePlace):
+    """What was compared, and one line for each difference."""
+
+    differences: list[str]
+
+
+def verify(module: AnsibleModule, log: MigrationLog) -> Outcome:
     """Call the verification, log it and keep how it ended."""
     given = module.params
     options = VerifyOptions(
@@ -97,12 +118,12 @@ def verify(module: AnsibleModule, log: MigrationLog) -> dict:
     except MigrationError as error:
         _ansible_module.keep_phase(module, None, str(error))
         raise
-    named = _ansible_module.keep_phase(module, result)
-    found = dict(facts(result), changed=False, differences=differences(result), **named)
+    place = _ansible_module.keep_phase(module, result)
+    compared = Compared(place.dump_id, place.target, differences(result))
     if not result.succeeded:
-        return dict(found, failed=True, msg=say_different(named["target"], result))
-    log.write(f"verified {given['dump_dir']} in {named['target']} in {result.seconds} s: nothing differs")
-    return found
+        return Outcome(result, compared, say_different(place.target, result))
+    log.write(f"verified {given['dump_dir']} in {place.target} in {result.seconds} s: nothing differs")
+    return Outcome(result, compared)
 
 
 def main() -> None:

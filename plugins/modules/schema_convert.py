@@ -108,10 +108,13 @@ findings:
 """
 
 import os
+from dataclasses import dataclass, field
+from typing import Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
@@ -125,25 +128,35 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import IF_KNOWN
 
 NEEDS = ("cattrs", "sqlglot")
 
 
-def convert(given: dict, check_mode: bool, diff: bool = False) -> dict:
-    """Convert, write what is not there, and return the facts; with ``diff`` also the differences of the files."""
+@dataclass(frozen=True)
+class ConvertedSchema:
+    """The files that were written, or in check mode would be."""
+
+    changed: bool
+    files: list[str]
+    """Their paths."""
+    objects: dict[str, int]
+    """How many of each kind the text describes."""
+    findings: list[Finding]
+    diff: Optional[list[dict[str, str]]] = field(default=None, metadata=IF_KNOWN)
+    """Of the files, where it is asked for, as Ansible shows it."""
+
+
+def convert(given: dict, check_mode: bool, diff: bool = False) -> ConvertedSchema:
+    """Convert and write what is not there; with ``diff`` return the differences of the files, too."""
     text = read_source(given["src"]) if given["src"] else given["text"]
     features = ServerFeatures(given["postgres_version"], given["icu"], frozenset(given["extensions"]))
     options = ConvertOptions(grants=given["grants"], policies=conversion_policies(given["conversion_policies"]))
     result = convert_text(text, given["database"], features, options)
     differences = write_files(given["dest"], result.files, check_mode)
-    return {
-        "changed": bool(differences),
-        **({"diff": differences} if diff else {}),
-        "files": [os.path.join(given["dest"], name) for name in result.files],
-        "objects": result.objects,
-        "findings": to_json(result.findings),
-    }
+    files = [os.path.join(given["dest"], name) for name in result.files]
+    return ConvertedSchema(bool(differences), files, result.objects, result.findings, differences if diff else None)
 
 
 def main() -> None:
@@ -163,7 +176,7 @@ def main() -> None:
         mutually_exclusive=[("src", "text")],
         supports_check_mode=True,
     )
-    _ansible_module.run(module, NEEDS, lambda: convert(module.params, module.check_mode, module._diff))
+    _ansible_module.run(module, NEEDS, lambda: Outcome(convert(module.params, module.check_mode, module._diff)))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def node(
     facts = ensure_node("started", options, check=False)
     try:
         with contextlib.ExitStack() as stack:
-            port = facts["port"]
+            port = facts.port
             if RECORD:
                 recorded.parent.mkdir(exist_ok=True)
                 port = stack.enter_context(recorder.recording(port, recorded))

@@ -112,9 +112,9 @@ def test_rows_that_were_put_aside_are_known_everywhere(location, tmp_path, empty
     results = {"target_import": imported, "target_verify": verified}
     records = {phase: PhaseRecord(manifest.dump_id, "db:5432", "this", utc_now(), result=result) for phase, result in results.items()}
     report = build_report(manifest, records, "db:5432", "", "this")
-    assert report["verdict"].startswith("VERIFIED") and "12 rows were put aside" in report["verdict"]
+    assert report.verdict.startswith("VERIFIED") and "12 rows were put aside" in report.verdict
     text = render_text(report)
-    assert "[error] awkward.public.texts (rows_rejected)" in text and "4 rows were put aside, they are not in the table" in text
+    assert "[error] awkward.public.texts (rows_rejected)" in text and "4 rows were rejected; they are not in the table" in text
 
     query(empty_postgres, "DELETE FROM cockroach_migrator.rejects WHERE table_name = 'texts' AND key = '(code = long)'")
     assert not verify_dump(str(dump), empty_postgres, VerifyOptions()).succeeded
@@ -174,4 +174,4 @@ def test_both_sources_agree_under_each_policy(kind, location, tmp_path, fixtures
                 policies=value_policies(policies),
             )
             result = compare_dumps(str(tmp_path / f"{choice}_backup"), str(tmp_path / f"{choice}_restore"))
-            assert result["differences"] == [], choice
+            assert result.differences == [], choice

@@ -127,7 +127,7 @@ def test_an_export_over_sql_gives_the_same_dump_under_new_names(kind, tmp_path, 
         exported = export_cluster(parameters, **wanted)
         assert exported.databases == ["everything"] and not export_cluster(parameters, **wanted).changed
     result = compare_dumps(str(tmp_path / "backup"), str(tmp_path / "restore"))
-    assert result["differences"] == [] and result["rows"] == exported.rows > 40000
+    assert result.differences == [] and result.rows == exported.rows > 40000
 
 
 @pytest.mark.parametrize("names, merged, words", [

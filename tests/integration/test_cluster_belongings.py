@@ -23,10 +23,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 
 BACKUP = "belongings"
 FOUND = [
-    ("cluster_settings", "the cluster", "Cluster settings are left out: cluster.organization, kv.rangefeed.enabled."),
-    ("schedule", "nightly", "The schedule (backup, @daily) is left out."),
-    ("zone_configuration", "depot", "The zone configuration has no counterpart and is left out."),
-    ("zone_configuration", "depot.public.parts", "The zone configuration has no counterpart and is left out."),
+    ("cluster_settings", "the cluster", "Cluster settings are omitted: cluster.organization, kv.rangefeed.enabled."),
+    ("schedule", "nightly", "The schedule (backup, @daily) is omitted."),
+    ("zone_configuration", "depot", "The zone configuration has no counterpart and is omitted."),
+    ("zone_configuration", "depot.public.parts", "The zone configuration has no counterpart and is omitted."),
 ]
 
 
@@ -47,7 +47,7 @@ def test_over_sql(kind, fixtures_dir, tmp_path):
     backups = fixtures_dir / "backups"
     with node(kind, tmp_path, backups, BACKUP) as parameters:
         request = RestoreRequest((f"file://{backups}/{BACKUP}",), str(tmp_path / "restore.json"), io_dir=str(backups), poll_interval=1)
-        assert restore_backup(parameters, request, lambda state: None)["coverage"] == "cluster"
+        assert restore_backup(parameters, request, lambda state: None).coverage == "cluster"
         export_cluster(parameters, tmp_path / "dump", kind="restore", source_id=BACKUP)
     assert found(tmp_path / "dump") == FOUND
 
@@ -66,7 +66,7 @@ def test_changefeeds_that_run():
     ]
     new = [{"id": "5", "status": "running", "job_type": "CHANGEFEED"}, {"id": "4", "status": "running", "job_type": "BACKUP"}]
     (finding,) = leftover_findings(Catalog(), {"jobs": old + new})
-    assert (finding.code, finding.severity, finding.message) == ("changefeed", "warning", "Changefeeds are left out: the jobs 5, 8, 9.")
+    assert (finding.code, finding.severity, finding.message) == ("changefeed", "warning", "Changefeeds are omitted: the jobs 5, 8, 9.")
 
 
 def test_external_connections_and_system_privileges():
@@ -76,8 +76,8 @@ def test_external_connections_and_system_privileges():
         "privileges": [{"username": "fred", "path": "/global/", "privileges": "{MODIFYCLUSTERSETTING,VIEWACTIVITY}", "grant_options": "{}"}],
     }
     assert [(item.code, item.object, item.message) for item in leftover_findings(Catalog(), rows)] == [
-        ("external_connection", "nightly", "The external connection has no counterpart and is left out."),
-        ("system_privileges", "fred", "The privileges on /global/ are left out: MODIFYCLUSTERSETTING, VIEWACTIVITY."),
+        ("external_connection", "nightly", "The external connection has no counterpart and is omitted."),
+        ("system_privileges", "fred", "The privileges on /global/ are omitted: MODIFYCLUSTERSETTING, VIEWACTIVITY."),
     ]
 
 

@@ -18,6 +18,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
     ConfigurationError,
     MigrationError,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
@@ -48,7 +49,7 @@ class Node:
     def start(self):
         options = NodeOptions(str(self.directory), BINARY, port=0, http_port=0, external_io_dir=str(self.backups), cache="64MiB", max_sql_memory="128MiB")
         facts = ensure_node("started", options, check=False)
-        self.parameters, self.pid = root_parameters(facts), facts["pid"]
+        self.parameters, self.pid = root_parameters(facts), facts.pid
 
     def remove(self):
         ensure_node("absent", NodeOptions(str(self.directory)), check=False)
@@ -66,7 +67,7 @@ class Node:
         """Restore the backups of these names; a name with a scheme is a location itself."""
         locations = tuple(name if "://" in name else f"file://{self.backups}/{name}" for name in names)
         options = {"io_dir": str(self.backups), "poll_interval": 0.1, **options}
-        return restore_backup(self.parameters, RestoreRequest(locations, str(state_file), **options), progress or (lambda state: None), check)
+        return facts(restore_backup(self.parameters, RestoreRequest(locations, str(state_file), **options), progress or (lambda state: None), check))
 
 
 @pytest.fixture(scope="module", name="backups")

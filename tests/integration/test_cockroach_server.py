@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -26,10 +27,13 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
     NodeOptions,
+    StoppedNode,
     ensure_node,
-    failure_reason,
     root_parameters,
     store_path,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.failure_reason import (
+    failure_reason,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.node_certificates import (
     make_certificates,
@@ -104,37 +108,37 @@ def listening_addresses(pid):
 
 def test_life_of_a_node(options, directory):
     planned = ensure_node("started", options, True)
-    assert planned["changed"] and not os.path.exists(directory)
+    assert planned.changed and not os.path.exists(directory)
     first = ensure_node("started", options, False)
-    assert first["changed"] and first["version"].startswith("v") and first["insecure"] and first["certs_dir"] == ""
-    assert listening_addresses(first["pid"]) == {"0100007F"}
-    assert os.getsid(first["pid"]) == first["pid"]  # it outlives the session that started it
+    assert first.changed and first.version.startswith("v") and first.insecure and first.certs_dir == ""
+    assert listening_addresses(first.pid) == {"0100007F"}
+    assert os.getsid(first.pid) == first.pid  # it outlives the session that started it
     settings = {row[0]: row[1] for row in query(first, "SHOW ALL CLUSTER SETTINGS")}
     assert settings["diagnostics.reporting.enabled"] == settings["sql.stats.automatic_collection.enabled"] == "false"
 
     again = ensure_node("started", options, False)
-    assert again == {**first, "changed": False} == ensure_node("started", options, True)
-    assert ensure_node("stopped", options, True) == {"changed": True} and find_node(store_path(directory)).pid == first["pid"]
-    assert ensure_node("stopped", options, False) == {"changed": True}
-    assert ensure_node("stopped", options, False) == {"changed": False}
-    assert not is_running(first["pid"]) and os.path.isdir(first["log_dir"])
-    assert "server drained and shutdown completed" in (pathlib.Path(first["log_dir"]) / "output.log").read_text()
+    assert again == dataclasses.replace(first, changed=False) == ensure_node("started", options, True)
+    assert ensure_node("stopped", options, True) == StoppedNode(True) and find_node(store_path(directory)).pid == first.pid
+    assert ensure_node("stopped", options, False) == StoppedNode(True)
+    assert ensure_node("stopped", options, False) == StoppedNode(False)
+    assert not is_running(first.pid) and os.path.isdir(first.log_dir)
+    assert "server drained and shutdown completed" in (pathlib.Path(first.log_dir) / "output.log").read_text()
 
     second = ensure_node("started", options, False)
-    assert second["changed"] and ensure_node("absent", options, True) == {"changed": True} and os.path.isdir(directory)
-    assert ensure_node("absent", NodeOptions(directory), False) == {"changed": True}
-    assert not os.path.exists(directory) and not is_running(second["pid"])
-    assert ensure_node("absent", NodeOptions(directory), False) == {"changed": False}
+    assert second.changed and ensure_node("absent", options, True) == StoppedNode(True) and os.path.isdir(directory)
+    assert ensure_node("absent", NodeOptions(directory), False) == StoppedNode(True)
+    assert not os.path.exists(directory) and not is_running(second.pid)
+    assert ensure_node("absent", NodeOptions(directory), False) == StoppedNode(False)
 
 
 def test_data_stay_when_the_node_is_killed(options, binary):
     first = ensure_node("started", options, False)
     if binary != STAND_IN:
         query(first, "CREATE DATABASE kept")
-    os.kill(first["pid"], signal.SIGKILL)
-    os.waitpid(first["pid"], 0)
+    os.kill(first.pid, signal.SIGKILL)
+    os.waitpid(first.pid, 0)
     second = ensure_node("started", options, False)
-    assert second["changed"] and second["pid"] != first["pid"]
+    assert second.changed and second.pid != first.pid
     if binary != STAND_IN:
         assert ("kept",) in query(second, "SELECT datname FROM pg_catalog.pg_database")
     ensure_node("absent", options, False)
@@ -142,10 +146,10 @@ def test_data_stay_when_the_node_is_killed(options, binary):
 
 def test_other_options_start_it_anew_on_its_ports(options):
     first = ensure_node("started", options, False)
-    other = changed(options, cache="65MiB", port=first["port"] + 1)
-    assert ensure_node("started", other, True)["changed"]
+    other = changed(options, cache="65MiB", port=first.port + 1)
+    assert ensure_node("started", other, True).changed
     second = ensure_node("started", other, False)
-    assert second["changed"] and second["pid"] != first["pid"] and (second["port"], second["http_port"]) == (first["port"], first["http_port"])
+    assert second.changed and second.pid != first.pid and (second.port, second.http_port) == (first.port, first.http_port)
     ensure_node("absent", options, False)
 
 
@@ -153,7 +157,7 @@ def test_taken_ports_are_replaced(options):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         facts = ensure_node("started", changed(options, port=port, http_port=port), False)
-        assert len({port, facts["port"], facts["http_port"]}) == 3
+        assert len({port, facts.port, facts.http_port}) == 3
         assert query(facts, "SELECT version()")
         ensure_node("absent", options, False)
 
@@ -174,15 +178,15 @@ def test_secure_node(options, directory, tmp_path, given):
     if given:
         make_certificates(options.binary, certs_dir, os.environ)
     facts = ensure_node("started", changed(options, insecure=False, certs_dir=certs_dir), False)
-    assert facts["host"] == "localhost" and facts["certs_dir"] == (certs_dir or os.path.join(directory, "certs"))
+    assert facts.host == "localhost" and facts.certs_dir == (certs_dir or os.path.join(directory, "certs"))
     parameters = root_parameters(facts)
     assert parameters.sslmode == "verify-full"
     assert query(facts, "SELECT version()")
     with pytest.raises(CockroachError, match="secure mode"):
-        connect(CockroachParameters(host="127.0.0.1", port=facts["port"], sslmode="disable"))
+        connect(CockroachParameters(host="127.0.0.1", port=facts.port, sslmode="disable"))
     with pytest.raises(CockroachError):
-        connect(CockroachParameters(host="localhost", port=facts["port"], sslmode="verify-full", sslrootcert=parameters.sslrootcert))
-    assert not ensure_node("started", changed(options, insecure=False, certs_dir=certs_dir), False)["changed"]
+        connect(CockroachParameters(host="localhost", port=facts.port, sslmode="verify-full", sslrootcert=parameters.sslrootcert))
+    assert not ensure_node("started", changed(options, insecure=False, certs_dir=certs_dir), False).changed
     ensure_node("stopped", options, False)
     before = pathlib.Path(parameters.sslcert).read_bytes()
     assert query(ensure_node("started", changed(options, insecure=False, certs_dir=certs_dir), False), "SELECT version()")
@@ -204,8 +208,8 @@ def test_number_of_another_process(options, directory):
     ensure_node("stopped", options, False)
     with subprocess.Popen(["sleep", "60"]) as innocent:
         (pathlib.Path(directory) / "cockroach.pid").write_text(f"{innocent.pid}\n")
-        assert ensure_node("stopped", options, False) == {"changed": False}
-        assert ensure_node("started", options, False)["pid"] not in (innocent.pid, facts["pid"])
+        assert ensure_node("stopped", options, False) == StoppedNode(False)
+        assert ensure_node("started", options, False).pid not in (innocent.pid, facts.pid)
         ensure_node("absent", options, False)
         assert innocent.poll() is None
         innocent.terminate()
@@ -240,8 +244,8 @@ def test_found_again_without_its_files(options, directory):
     """As after a start that was broken off before the process number was written."""
     facts = ensure_node("started", options, False)
     (pathlib.Path(directory) / "cockroach.pid").unlink()
-    assert ensure_node("absent", options, False) == {"changed": True}
-    assert not is_running(facts["pid"])
+    assert ensure_node("absent", options, False) == StoppedNode(True)
+    assert not is_running(facts.pid)
 
 
 def test_directory_of_somebody_else(options, directory):
@@ -259,9 +263,9 @@ def test_nothing_of_the_starter_stays_open(options):
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     facts = ensure_node("started", options, False)
-    held = {int(path.name): os.readlink(path) for path in pathlib.Path(f"/proc/{facts['pid']}/fd").iterdir()}
+    held = {int(path.name): os.readlink(path) for path in pathlib.Path(f"/proc/{facts.pid}/fd").iterdir()}
     # A real CockroachDB gives its errors a log file of its own.
-    assert held[0] == "/dev/null" and all(os.path.dirname(held[number]) == facts["log_dir"] for number in (1, 2))
+    assert held[0] == "/dev/null" and all(os.path.dirname(held[number]) == facts.log_dir for number in (1, 2))
     assert os.readlink(f"/proc/self/fd/{writing}") not in held.values()
     os.close(reading)
     os.close(writing)
@@ -272,7 +276,7 @@ def test_environment(options, monkeypatch):
     monkeypatch.setenv("COCKROACH_SOCKET_DIR", "/nowhere")
 
     def environment(facts):
-        return pathlib.Path(f"/proc/{facts['pid']}/environ").read_text().split("\0")
+        return pathlib.Path(f"/proc/{facts.pid}/environ").read_text().split("\0")
     facts = ensure_node("started", options, False)
     assert "COCKROACH_SKIP_ENABLING_DIAGNOSTIC_REPORTING=true" in environment(facts)
     assert not [entry for entry in environment(facts) if entry.startswith("AWS_") or entry.startswith("COCKROACH_SOCKET")]
@@ -280,7 +284,7 @@ def test_environment(options, monkeypatch):
     facts = ensure_node("started", changed(options, environment={"AWS_SECRET_ACCESS_KEY": SECRET}), False)
     assert f"AWS_SECRET_ACCESS_KEY={SECRET}" in environment(facts)
     assert SECRET not in repr(facts) + repr(changed(options, environment={"AWS_SECRET_ACCESS_KEY": SECRET}))
-    assert SECRET.encode() not in pathlib.Path(f"/proc/{facts['pid']}/cmdline").read_bytes()
+    assert SECRET.encode() not in pathlib.Path(f"/proc/{facts.pid}/cmdline").read_bytes()
     ensure_node("absent", options, False)
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == SECRET
 
@@ -294,7 +298,7 @@ def test_flag_that_is_refused(options, directory):
 def test_programs_that_cannot_be_run(options, directory, tmp_path):
     with pytest.raises(ConfigurationError, match="there is no CockroachDB program /nowhere/cockroach"):
         ensure_node("started", changed(options, binary="/nowhere/cockroach"), False)
-    assert ensure_node("started", changed(options, binary="/nowhere/cockroach"), True)["changed"]  # a real run may download it first
+    assert ensure_node("started", changed(options, binary="/nowhere/cockroach"), True).changed  # a real run may download it first
     program = tmp_path / "cockroach"
     program.write_bytes(b"\x7fELF, but of another machine")
     with pytest.raises(ConfigurationError, match="is not executable for this user: chmod"):
@@ -356,7 +360,7 @@ def test_node_that_does_not_stop_on_the_stand_in(directory, monkeypatch):
     monkeypatch.setattr(cockroach_server, "STOP_SECONDS", 1)
     ensure_node("started", faulty(directory, "ignores_sigterm"), False)
     facts = ensure_node("absent", NodeOptions(directory), False)
-    assert facts["changed"] and "did not stop within 1 seconds and was killed" in facts["warnings"][0]
+    assert facts.changed and "did not stop within 1 seconds and was killed" in facts.warnings[0]
     assert not os.path.exists(directory)
 
 

@@ -63,7 +63,7 @@ def _restored(request, tmp_path, fixtures_dir):
 def over_sql(dump_dir, restoration, **parts):
     """The arguments of an export of the restored backup."""
     return dict(
-        dump_dir=dump_dir, chunk_rows=20, parallelism=2, kind="restore", source_id="tricky", grants_restored=restoration["coverage"] == "cluster",
+        dump_dir=dump_dir, chunk_rows=20, parallelism=2, kind="restore", source_id="tricky", grants_restored=restoration.coverage == "cluster",
         conversion=conversion_policies({"object_identifiers": "text"}), **parts,
     )
 
@@ -74,11 +74,11 @@ def test_both_sources_give_object_identifiers_the_same_names(restored, arrangeme
     """RESTORE has given new numbers to everything; the values have the old ones."""
     parameters, restoration = restored
     export("tricky", tmp_path / "backup", arrangement, object_identifiers="text")
-    numbers = read_records(json.loads(json.dumps(restoration["object_numbers"])))
+    numbers = read_records(json.loads(json.dumps(restoration.object_numbers)))
     wanted = over_sql(tmp_path / "restore", restoration, object_numbers=numbers, arrangement=arrangement)
     assert export_cluster(parameters, **wanted).changed and not export_cluster(parameters, **wanted).changed
     result = compare_dumps(str(tmp_path / "backup"), str(tmp_path / "restore"))
-    assert result["differences"] == [] and result["rows"] > 8000
+    assert result.differences == [] and result.rows > 8000
     load_and_verify(empty_postgres, tmp_path / "restore")
     database, schema = ("everything", "tricky") if arrangement.merged_database else ("tricky", "public")
     renamed, kind = ('tricky."Ja oder nein"', "tricky.heikel") if arrangement.merged_database else ("public.v_bool", "public.awkward")

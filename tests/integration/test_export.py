@@ -17,7 +17,10 @@ from journey import export
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import is_complete, read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.paths import MANIFEST
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.removed_rows import remove_rows
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.removed_rows import (
+    RowsRemoval,
+    remove_rows,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
@@ -78,7 +81,7 @@ def test_a_second_export_changes_nothing(location, tmp_path):
 
 def test_rows_that_were_removed_come_back_when_they_are_needed(location, tmp_path):
     dump = tmp_path / "dump"
-    assert remove_rows(str(dump), "", check=False) == {"changed": False, "kept": ""}
+    assert remove_rows(str(dump), "", check=False) == RowsRemoval(False)
     export([location], dump)
     with limited_files(0), pytest.raises(ConfigurationError, match="cannot write .*rows_removed"):
         remove_rows(str(dump), read_manifest(str(dump)).dump_id, check=False)

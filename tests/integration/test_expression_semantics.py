@@ -25,8 +25,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.types import type_name
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Database, Schema, SqlType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.probe_features import probe
+
+HERE = FullName("object", name="here")
 
 RECORDED = json.loads((pathlib.Path(__file__).parent / "cockroach_expressions.json").read_text(encoding="utf-8"))
 INT, INT4, TEXT = SqlType("int", 20, 64), SqlType("int", 23, 32), SqlType("string", 25)
@@ -56,7 +59,7 @@ def _server(module_postgres):
     context = new_context(features)
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS sample_rows")
-        columns = ", ".join(f"{name} {type_name(TYPES[name], context, name)}" for name in RECORDED["columns"])
+        columns = ", ".join(f"{name} {type_name(TYPES[name], context, HERE)}" for name in RECORDED["columns"])
         for statement in context.conversion.statements:
             cursor.execute(statement.sql)
         cursor.execute(f"CREATE TABLE sample_rows ({columns})")
@@ -73,7 +76,7 @@ def test_results_are_those_of_cockroachdb(server):
     for item in RECORDED["expressions"]:
         context = new_context(features)
         try:
-            converted = convert(item["text"], context, "here", TYPES).sql
+            converted = convert(item["text"], context, HERE, TYPES).sql
         except UnsupportedError as error:
             assert "does not have" in str(error) or "without the extension" in str(error)
             continue
@@ -110,4 +113,4 @@ def test_immutable_functions_are_so_to_the_server(server):
 @pytest.mark.parametrize("text", RECORDED["refused"])
 def test_what_means_something_else_is_refused(text):
     with pytest.raises(UnsupportedError, match="here: "):
-        convert(text, new_context(), "here", TYPES)
+        convert(text, new_context(), HERE, TYPES)

@@ -123,7 +123,7 @@ def test_failure_keeps_the_export_and_is_reported(work, target):
     run = Run("migrate.yml", argument)
     assert run.code != 0 and run.error.replace("\\", "").count('too many connections for role "single"') == 1
     # The verdict would say it again; what comes last is how to go on.
-    assert "FAILED: " not in run.output and "run the same command again: it goes on where this run has stopped" in run.error.rpartition("too many")[2]
+    assert "FAILED: " not in run.output and "run the same command again: it resumes where this run stopped" in run.error.rpartition("too many")[2]
     assert next(work.glob("*/report/validation_report.txt")).read_text(encoding="utf-8").splitlines()[2].startswith("FAILED: ")
     cleaned = Run("playbooks/cleanup.yml", argument)
     assert cleaned.code == 0 and "is kept" in cleaned.output and list(work.glob("*/dump/**/*.zst"))
@@ -136,7 +136,7 @@ def test_rehearsal_without_a_target(work):
     values = {"postgres_host": "127.0.0.1", "postgres_port": 1}
     for arguments in (("playbooks/rehearse.yml",), ("migrate.yml", "--check")):
         run = Run(*arguments[:1], variables(work, **values), *arguments[1:])
-        assert run.code != 0 and "127.0.0.1:1 cannot be reached" in run.error and "nothing was made there" in run.error
+        assert run.code != 0 and "127.0.0.1:1 cannot be reached" in run.error and "nothing was created there" in run.error
         assert not list(work.glob("*/dump/*"))
     assert "target_available: false rehearses without a target" in Run("playbooks/rehearse.yml", variables(work, **values)).error
     run = Run("migrate.yml", variables(work, **values, target_available=False))
@@ -159,7 +159,7 @@ def test_values_that_postgresql_cannot_hold(work):
     run = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies={**policies, "zero_character": "reject"}))
     assert run.code == 0 and "REHEARSED" in run.output and "7 rows were put aside" in run.output, run.output
     report = next(work.glob("*/report/validation_report.txt")).read_text(encoding="utf-8")
-    assert "4 rows were put aside" not in report and "2 rows were put aside, they are not in the table. column code: 2 for zero_character" in report
+    assert "4 rows were rejected" not in report and "2 rows were rejected; they are not in the table. column code: 2 for zero_character" in report
 
 
 def test_a_sample_is_written_where_the_user_stands(work):
@@ -168,7 +168,7 @@ def test_a_sample_is_written_where_the_user_stands(work):
     run = Run("playbooks/create_config.yml", directory=work)
     assert f"{work}/migration_vars.yml is written" in run.output
     assert sorted(path.name for path in work.iterdir()) == ["migration_vars.yml", "mine.yml"]
-    assert "was left as it is" in Run("playbooks/create_config.yml", directory=work).output
+    assert "was not changed" in Run("playbooks/create_config.yml", directory=work).output
 
 
 @pytest.mark.slow

@@ -15,6 +15,8 @@ from postgres_servers import bin_dir, open_directory
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.expected_database import ExpectedDatabase
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
     connect,
@@ -33,6 +35,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     WantedServer,
     ensure_server,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.server_facts import ServerFacts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -77,7 +80,7 @@ def _login(postgres):
 
 def look(parameters, dump="", **options) -> dict:
     """Look at a target, which changes nothing there."""
-    return look_at_target(parameters, PreflightOptions(dump, **options))
+    return facts(look_at_target(parameters, PreflightOptions(dump, **options)))
 
 
 EMPTY_SHOP = "CREATE DATABASE shop OWNER mover TEMPLATE template0 ENCODING 'UTF8'"
@@ -164,7 +167,7 @@ def rehearsal_like(server: dict):
     try:
         wanted = WantedServer(str(directory / "server"), bin_dir=bin_dir(server["major"]), password=PASSWORD, database="migration_test", like=[server])
         started = ensure_server(wanted, check=False)
-        yield ConnectionParameters(port=started["port"], user=started["user"], password=PASSWORD, database="migration_test")
+        yield ConnectionParameters(port=started.port, user=started.user, password=PASSWORD, database="migration_test")
     finally:
         stop_server(str(directory / "server"), "", remove=True)
         shutil.rmtree(directory)
@@ -178,7 +181,7 @@ def test_the_rehearsal_is_like_the_target(postgres, login, dump):
     server = look(parameters, dump)["server"]
     assert server["user"] == {"name": "mover", "superuser": False, "createdb": True, "createrole": False, "may_become": ["analysts"]}
     assert server["roles"] == ["analysts", "app"] and server["databases"]["shop"]["owned"]
-    both = likeness_of([server, {**server, "user": {**server["user"], "createdb": False, "may_become": []}}])
+    both = likeness_of(from_json(list[ServerFacts], [server, {**server, "user": {**server["user"], "createdb": False, "may_become": []}}]))
     assert (both.createdb, both.may_become, both.superuser) == (False, (), False)
     with rehearsal_like(server) as rehearsal:
         assert rehearsal.user == "mover"
@@ -206,7 +209,7 @@ def test_the_playbook_looks_first(empty_postgres, work):
         assert refused.code != 0 and not list(work.glob("*/dump/*")), refused.output
         first, second = f"{empty_postgres.place}: the user may not create schemas in the database shop", "PostgreSQL at 127.0.0.1:1 cannot be reached"
         assert first in refused.error and second in refused.error and 'GRANT CREATE ON DATABASE' in refused.error
-        assert f"127.0.0.1:1: {second}" not in refused.error and "; the target was only looked at" in refused.error
+        assert f"127.0.0.1:1: {second}" not in refused.error and "; the target was only checked" in refused.error
     run(empty_postgres, "ALTER DATABASE shop RENAME TO other")
     done = Run("migrate.yml", variables(work, s3_backup_path=SHOP, **target))
     assert done.code == 0 and "VERIFIED" in done.output and PASSWORD not in done.output, done.output

@@ -90,7 +90,7 @@ def _work():
     shutil.rmtree(path)
 
 
-def provide(cache, url="", **values) -> dict:
+def provide(cache, url="", **values) -> cockroach_binary.CockroachBinary:
     """Call the function behind the module."""
     check = values.pop("check", False)
     return cockroach_binary.provide_binary(cockroach_binary.BinaryRequest(str(cache), **{"version": VERSION, "mirror_url": url, **values}), check=check)
@@ -161,7 +161,7 @@ def test_the_checksum_that_was_given_counts(mirror, work):
     digest = mirror.publish(PATH, release(), checksum=False)
     with pytest.raises(ConfigurationError, match=r"\.tgz\.sha256sum does not exist \(HTTP 404\).*give the SHA-256 yourself"):
         provide(work / "cache", mirror.url)
-    assert provide(work / "cache", mirror.url, sha256=digest.upper())["source"] == "download"
+    assert provide(work / "cache", mirror.url, sha256=digest.upper()).source == "download"
     with pytest.raises(ConfigurationError, match="'abc' is no SHA-256"):
         provide(work / "cache", mirror.url, sha256="abc")
 
@@ -186,7 +186,7 @@ def test_checksum_file_of_another_archive(mirror, work):
 def test_refused_for_a_while(mirror, work):
     mirror.publish(PATH, release())
     mirror.failures[PATH] = [503, 429]
-    assert provide(work / "cache", mirror.url)["version"] == VERSION
+    assert provide(work / "cache", mirror.url).version == VERSION
     assert mirror.asked(PATH) == 3
 
 
@@ -203,7 +203,7 @@ def test_refused_for_ever(mirror, work):
 def test_broken_off_in_the_middle(mirror, work):
     mirror.publish(PATH, release())
     mirror.cut[PATH] = 1
-    assert provide(work / "cache", mirror.url)["version"] == VERSION
+    assert provide(work / "cache", mirror.url).version == VERSION
     shutil.rmtree(work / "cache")
     mirror.cut[PATH] = 50
     with pytest.raises(ConfigurationError, match=rf"{NAME}\.tgz was broken off"):
@@ -215,7 +215,7 @@ def test_redirect(mirror, work):
     mirror.publish("/elsewhere", release())
     mirror.files[f"{PATH}.sha256sum"] = mirror.files["/elsewhere.sha256sum"].replace(b"elsewhere", f"{NAME}.tgz".encode())
     mirror.redirects[PATH] = "/elsewhere"
-    assert provide(work / "cache", mirror.url)["version"] == VERSION
+    assert provide(work / "cache", mirror.url).version == VERSION
     mirror.redirects["/elsewhere"] = PATH
     shutil.rmtree(work / "cache")
     with pytest.raises(ConfigurationError, match="redirects in circles"):
@@ -225,14 +225,14 @@ def test_redirect(mirror, work):
 def test_proxy_of_the_environment(mirror, work, monkeypatch):
     mirror.publish(PATH, release())
     monkeypatch.setenv("http_proxy", mirror.url.replace("://", f"://robot:{PASSWORD}@"))
-    assert provide(work / "cache", "http://archives.invalid")["version"] == VERSION
+    assert provide(work / "cache", "http://archives.invalid").version == VERSION
     assert all("Proxy-Authorization" in headers for _path, headers in mirror.seen)
     monkeypatch.setenv("http_proxy", f"http://robot:{PASSWORD}@127.0.0.1:{closed_port()}")
     with pytest.raises(ConfigurationError, match=r"the proxy for http://archives\.invalid/\S+ refuses or cannot be reached: .*refused.*check https_proxy") as error:
         provide(work / "other", "http://archives.invalid")
     assert PASSWORD not in str(error.value)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    assert provide(work / "other", mirror.url)["version"] == VERSION
+    assert provide(work / "other", mirror.url).version == VERSION
 
 
 def test_unreachable_or_no_url(work):
@@ -251,7 +251,7 @@ def test_tls(work, monkeypatch):
         with pytest.raises(ConfigurationError, match=r"the TLS certificate of https://\S+ is not accepted: .*self.signed.*REQUESTS_CA_BUNDLE"):
             provide(work / "cache", mirror.url)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
-        assert provide(work / "cache", mirror.url)["version"] == VERSION
+        assert provide(work / "cache", mirror.url).version == VERSION
 
 
 @pytest.mark.parametrize(("program", "reason"), [
@@ -347,18 +347,18 @@ def test_links_that_stay_are_kept(work, monkeypatch):
 
 def test_a_broken_copy_in_the_cache_is_replaced(mirror, work):
     mirror.publish(PATH, release())
-    program = pathlib.Path(provide(work / "cache", mirror.url)["binary"])
+    program = pathlib.Path(provide(work / "cache", mirror.url).binary)
     # The last one still runs.
     for damage in (b"", b"\x7fELF", STAND_IN.format(version="v22.1.0").encode(), STAND_IN.format(version=VERSION).encode()[:-1]):
         program.write_bytes(damage)
         with pytest.raises(ConfigurationError, match="no CockroachDB v24.3.5 that runs in"):
             provide(work / "cache", download=False)
         again = provide(work / "cache", mirror.url)
-        assert again["source"] == "download" and again["changed"]
+        assert again.source == "download" and again.changed
     asked = len(mirror.seen)
-    assert provide(work / "cache", mirror.url)["source"] == "cache" and len(mirror.seen) == asked
+    assert provide(work / "cache", mirror.url).source == "cache" and len(mirror.seen) == asked
     other = mirror.publish(PATH, release(program=STAND_IN.format(version=VERSION).encode() + b"# another build\n"))
-    assert provide(work / "cache", mirror.url, sha256=other)["source"] == "download"
+    assert provide(work / "cache", mirror.url, sha256=other).source == "download"
     assert program.read_bytes().endswith(b"another build\n")
     assert left_in(work / "cache") == [".lock", NAME]
 
@@ -367,7 +367,7 @@ def test_runs_at_once_do_not_disturb_each_other(mirror, work):
     mirror.publish(PATH, release())
     with concurrent.futures.ProcessPoolExecutor(6) as pool:
         results = list(pool.map(provide, [work / "cache"] * 6, [mirror.url] * 6))
-    assert {result["version"] for result in results} == {VERSION}
+    assert {result.version for result in results} == {VERSION}
     assert left_in(work / "cache") == [".lock", NAME]
 
 
@@ -375,14 +375,14 @@ def test_a_local_archive(work):
     archive = work / "cockroach.tgz"
     archive.write_bytes(release())
     given = {"archive": str(archive), "download": False}
-    assert provide(work / "cache", **given, check=True) == {"changed": True, "binary": "", "version": VERSION, "library_dir": "", "source": "archive"}
-    assert provide(work / "cache", **given)["source"] == "archive"
-    assert provide(work / "cache", **given)["source"] == "cache"
+    assert provide(work / "cache", **given, check=True) == cockroach_binary.CockroachBinary(True, "", VERSION, "", "archive")
+    assert provide(work / "cache", **given).source == "archive"
+    assert provide(work / "cache", **given).source == "cache"
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     (work / "cockroach.tgz.sha256sum").write_text(f"{'2' * 64}  cockroach.tgz\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=f"cockroach.tgz has the SHA-256 {digest}, expected {'2' * 64}"):
         provide(work / "cache", **given)
-    assert provide(work / "cache", **given, sha256=digest)["source"] == "cache"
+    assert provide(work / "cache", **given, sha256=digest).source == "cache"
     with pytest.raises(ConfigurationError, match=r"nowhere\.tgz cannot be read: No such file"):
         provide(work / "cache", archive=str(work / "nowhere.tgz"))
 
@@ -393,7 +393,7 @@ def test_a_given_program(work):
     with pytest.raises(ConfigurationError, match=f"it is not executable: chmod .x {program}"):
         provide(work / "cache", binary=str(program))
     program.chmod(0o755)
-    expected = {"changed": False, "binary": str(program), "version": "v22.1.0-alpha.1", "library_dir": "", "source": "given"}
+    expected = cockroach_binary.CockroachBinary(False, str(program), "v22.1.0-alpha.1", "", "given")
     assert provide(work / "cache", binary=str(program)) == expected
     assert not (work / "cache").exists()
 
@@ -435,7 +435,7 @@ def test_the_real_program(mirror, work):
     mirror.publish(f"/{name}.tgz", release(program=pathlib.Path(program).read_bytes(), name=name))
     variables = {"cockroach_binary_version": version, "cockroach_binary_mirror_url": mirror.url, "cockroach_binary_cache_dir": str(work / "cache")}
     result = found(run_role(work, "cockroach_binary", variables))
-    assert result["source"] == "download" and cockroach_binary.binary_version(result["binary"]) == version
+    assert result.source == "download" and cockroach_binary.binary_version(result.binary) == version
 
 
 @pytest.fixture(name="postgres_archive", scope="module")
@@ -488,8 +488,8 @@ def test_postgresql_archives_that_are_refused(mirror, work, postgres_archive):
     local = work / "local.tar.gz"
     local.write_bytes(content)
     result = postgres_binaries.provide(postgres_binaries.Wanted(**wanted, archive=str(local), sha256=digest, download=False), check=False)
-    assert result["source"] == "archive" and os.path.exists(os.path.join(result["bin_dir"], "initdb"))
-    assert postgres_binaries.provide(postgres_binaries.Wanted(**wanted, archive=str(local), sha256=digest), check=False)["source"] == "cache"
+    assert result.source == "archive" and os.path.exists(os.path.join(result.bin_dir, "initdb"))
+    assert postgres_binaries.provide(postgres_binaries.Wanted(**wanted, archive=str(local), sha256=digest), check=False).source == "cache"
 
 
 def test_postgresql_programs_that_do_not_run(work):
@@ -515,8 +515,8 @@ def test_providers_that_contradict(work):
         with pytest.raises(ConfigurationError, match=reason):
             postgres_binaries.provide(wanted, check=False)
     programs = bin_dir(17)
-    assert postgres_binaries.provide(postgres_binaries.Wanted("17", cache, bin_dir=programs, provider="directory"), check=False)["source"] == "given"
-    assert postgres_binaries.provide(postgres_binaries.Wanted("17", cache, provider="package", download=False), check=False)["source"] == "package"
+    assert postgres_binaries.provide(postgres_binaries.Wanted("17", cache, bin_dir=programs, provider="directory"), check=False).source == "given"
+    assert postgres_binaries.provide(postgres_binaries.Wanted("17", cache, provider="package", download=False), check=False).source == "package"
 
 
 @pytest.mark.parametrize("major", VERSIONS)
@@ -526,7 +526,7 @@ def test_what_the_programs_at_hand_lack(major):
     programs = bin_dir(major)
     built = subprocess.run([f"{programs}/pg_config", "--configure"], check=True, capture_output=True, text=True).stdout
     has_icu = "--with-icu" in built or major >= 16 and "--without-icu" not in built
-    missing = [item["name"] for item in requirements.missing_for(programs, ["pg_trgm", "no_such_extension", "icu"])]
+    missing = [part.name for part in requirements.missing_for(programs, ["pg_trgm", "no_such_extension", "icu"])]
     assert missing == (["no_such_extension"] if has_icu else ["icu", "no_such_extension"])
     assert requirements.missing_for(programs, []) == []
 

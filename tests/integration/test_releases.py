@@ -91,13 +91,13 @@ def test_restore_and_cluster_give_what_the_backup_holds(version, fixtures_dir, t
         restoration = restore_backup(
             parameters, RestoreRequest((f"file://{io_dir}/{BACKUP}",), str(tmp_path / "restore.json"), io_dir=str(io_dir), poll_interval=1), lambda state: None,
         )
-        assert restoration["databases"] == [BACKUP]
+        assert restoration.databases == [BACKUP]
         for kind, same in (("restore", from_files), ("cluster", str(tmp_path / "restore"))):
             exported = export_cluster(parameters, **request(tmp_path, kind, grants_restored=kind == "cluster"))
-            assert exported.rows == 105 and compare_dumps(same, exported.dump_dir)["differences"] == []
+            assert exported.rows == 105 and compare_dumps(same, exported.dump_dir).differences == []
     later = version.startswith("v26.4")
     assert ("release_not_known" in codes(str(tmp_path / "cluster"))) == later
-    assert ("release_not_known" in {finding["code"] for finding in restoration["findings"]}) == later
+    assert ("release_not_known" in {finding.code for finding in restoration.findings}) == later
 
 
 @contextlib.contextmanager
@@ -124,7 +124,7 @@ def test_pages_where_copy_is_refused(code, fixtures_dir, tmp_path, from_files):
     with cluster(tmp_path, fixtures_dir, "v24.3.5", fault=f"refuses:{code}:COPY (") as parameters:
         exported = export_cluster(parameters, **request(tmp_path, "cluster"))
     assert exported.rows == 105
-    assert not [line for line in compare_dumps(from_files, exported.dump_dir)["differences"] if "GRANT" not in line]
+    assert not [line for line in compare_dumps(from_files, exported.dump_dir).differences if "GRANT" not in line]
 
 
 def test_another_error_of_copy_is_not_hidden(fixtures_dir, tmp_path):
@@ -194,7 +194,7 @@ def test_closed_system_tables_are_read_by_show(fixtures_dir, tmp_path, from_file
         exported = export_cluster(parameters, **request(tmp_path, "cluster"))
     dump = exported.dump_dir
     assert exported.rows == 105 and {"schema_from_text"} <= codes(dump)
-    assert not [line for line in compare_dumps(from_files, dump)["differences"] if "GRANT" not in line]
+    assert not [line for line in compare_dumps(from_files, dump).differences if "GRANT" not in line]
     manifest = read_manifest(dump)
     catalog = read_catalog(dump, next(database for database in manifest.databases if database.name == BACKUP))
     assert (catalog.owner, catalog.tables[0].owner, catalog.schemas[0].owner) == ("root", "clerk", "admin")
@@ -277,7 +277,7 @@ def test_telemetry_is_off_from_the_start_and_after_a_whole_cluster_came_back(fix
     with node("stand-in", tmp_path, backups, "belongings") as parameters:
         assert reporting(parameters) == "false"
         wanted = RestoreRequest((f"file://{backups}/belongings",), str(tmp_path / "restore.json"), io_dir=str(backups), poll_interval=1)
-        assert restore_backup(parameters, wanted, lambda state: None)["coverage"] == "cluster"
+        assert restore_backup(parameters, wanted, lambda state: None).coverage == "cluster"
         assert reporting(parameters) == "false"
 
 

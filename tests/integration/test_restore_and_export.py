@@ -52,7 +52,7 @@ def restored(request, backup, fixtures_dir, tmp_path_factory):
         again = restore_backup(parameters, request_, lambda state: None)
         wanted = {
             "dump_dir": directory / "restore", "chunk_rows": CHUNK_ROWS.get(backup, 3000), "parallelism": 2, "kind": "restore", "source_id": backup,
-            "grants_restored": restoration["coverage"] == "cluster",
+            "grants_restored": restoration.coverage == "cluster",
         }
         exported = export_cluster(parameters, **wanted)
         unchanged = export_cluster(parameters, **wanted)
@@ -68,24 +68,24 @@ def restored(request, backup, fixtures_dir, tmp_path_factory):
 def test_both_ways_give_the_same_dump(backup, restored):
     directory, restoration, _again, exported, _unchanged = restored
     result = compare_dumps(str(directory / "backup"), str(directory / "restore"))
-    assert result["differences"] == []
+    assert result.differences == []
     rows, tables = LEAST.get(backup, (8000, 10))
-    assert result["rows"] == exported.rows >= rows and result["tables"] == exported.tables >= tables
+    assert result.rows == exported.rows >= rows and result.tables == exported.tables >= tables
     whole = backup == "cluster"
-    assert restoration["coverage"] == ("cluster" if whole else "database")
-    assert bool(result["not_compared"]) != whole
+    assert restoration.coverage == ("cluster" if whole else "database")
+    assert bool(result.not_compared) != whole
     codes = {finding.code for finding in read_manifest(str(directory / "restore")).findings}
     assert ("grants_not_restored" in codes) != whole
     if backup == PAGED:
-        assert compare_dumps(str(directory / "restore"), str(directory / "paged"))["differences"] == []
+        assert compare_dumps(str(directory / "restore"), str(directory / "paged")).differences == []
     if backup == RUNNING:
-        assert compare_dumps(str(directory / "restore"), str(directory / "cluster"))["rows"] == exported.rows
+        assert compare_dumps(str(directory / "restore"), str(directory / "cluster")).rows == exported.rows
 
 
 def test_second_run_changes_nothing(restored):
     _directory, restoration, again, exported, unchanged = restored
-    assert restoration["changed"] and exported.changed
-    assert not again["changed"] and not unchanged.changed
+    assert restoration.changed and exported.changed
+    assert not again.changed and not unchanged.changed
     assert unchanged.as_of == exported.as_of
 
 

@@ -39,7 +39,7 @@ def test_restored_backup(directories, truths, shared_fixtures, s3_server, empty_
     export(locations, tmp_path / "backup", storage=storage)
     with node("real", tmp_path, tmp_path, "") as parameters:
         restoration = restore_backup(parameters, RestoreRequest(tuple(locations), str(tmp_path / "restore.json"), storage=storage, poll_interval=1), print)
-        cluster = restoration["coverage"] == "cluster"
+        cluster = restoration.coverage == "cluster"
         dumps = {}
         for kind in ("restore", "cluster"):
             dumps[kind] = str(tmp_path / kind)
@@ -47,7 +47,7 @@ def test_restored_backup(directories, truths, shared_fixtures, s3_server, empty_
     # CockroachDB may go on with schema changes that were under way: a finding of the backup's dump names what they add.
     pending = {finding.object.split(".")[-1] for finding in read_manifest(str(tmp_path / "backup")).findings if finding.code == "schema_change_under_way"}
     for dump in dumps.values():
-        differences = compare_dumps(str(tmp_path / "backup"), dump)["differences"]
+        differences = compare_dumps(str(tmp_path / "backup"), dump).differences
         assert [line for line in differences if not any(f'only the second dump has: CREATE INDEX "{name}"' in line for name in pending)] == []
     grants = "create" if cluster else "existing"
     imported = import_dump(dumps["restore"], empty_postgres, ImportOptions(parallelism=2, grants=grants))

@@ -86,11 +86,12 @@ def test_restore_is_the_default_and_leaves_nothing_of_cockroachdb(kind, work, em
 
 @pytest.mark.slow
 def test_a_dump_with_other_policies_is_refused_before_anything_is_restored(kind, work):
-    """Rows that an earlier policy has changed are not taken for those of another one."""
-    values = {**restore_variables(kind), "postgres_import_enabled": False, "do_cleanup": False}
+    """Rows that an earlier policy has changed are not taken for those of another one. (The temporary node has certificates here.)"""
+    values = {**restore_variables(kind), "insecure_mode": False, "postgres_import_enabled": False, "do_cleanup": False}
     first = Run("migrate.yml", variables(work, **values))
     assert first.code == 0 and first.changed, first.output
     assert Run("migrate.yml", variables(work, **values)).changed == 0
+    assert sorted(path.name for path in work.rglob("*.key")) == ["client.root.key", "node.key"]
     other = Run("migrate.yml", variables(work, **values, value_policies={"length": "reject"}))
     assert other.code != 0 and "other names or policies" in other.error and nodes_below(work) == [], other.output
     assert "Provide CockroachDB" not in other.output

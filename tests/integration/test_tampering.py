@@ -54,7 +54,7 @@ def test_what_is_broken_after_a_good_migration_is_noticed_and_named(work, empty_
         report = report_of(work)
         assert broken.code != 0 and report[2].startswith(f"DIFFERENT: {empty_postgres.place} does not hold what the dump holds: "), broken.output
         assert "VERIFIED" not in broken.output and "VERIFIED" not in "\n".join(report)
-        assert broken.error.count("DIFFERENT: ") == 1 and "put that right in the target" in broken.error and "run the same command again" in broken.output
+        assert broken.error.count("DIFFERENT: ") == 1 and "correct that in the target" in broken.error and "run the same command again" in broken.output
         different = report[report.index("What differs in the target"):]
         for tampering in group:
             assert any(all(word in line for word in tampering.words) for line in different), (tampering.name, different)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The full names of a catalog's objects, and what else has to follow when they change."""
+"""The full names of a catalog's objects, and the texts that change with them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import Any
 from .._convert.references import Name, References
 from .._errors import ConfigurationError, UnsupportedError
 from .._model.catalog import Catalog, Database, Function, Table, UserType, View
+from .._model.catalog_names import full_names
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 from .._model.names import MAX_BYTES, clip
 
 _RESERVED_SCHEMAS = frozenset(("information_schema", "cockroach_migrator"))
-_ADVICE = "Write it by hand with the new names, or leave the names as they are."
 
 
 def objects(database: Database) -> list[Any]:
-    """Return all that lies in the schemas of a database."""
+    """Return all objects in the schemas of a database."""
     return [*database.tables, *database.views, *database.sequences, *database.types, *database.functions]
 
 
@@ -35,7 +36,7 @@ def names_by_id(catalog: Catalog) -> dict[int, Name]:
 
 
 def check_names(catalog: Catalog, variable: str) -> None:
-    """Refuse names that PostgreSQL cannot have, or that it would take for one. Raises ConfigurationError naming the
+    """Refuse names that PostgreSQL does not allow or shortens to an equal name. Raises ConfigurationError naming the
     variable."""
     _refuse_clashes([(database.name, database.name) for database in catalog.databases], "databases", variable)
     for database in catalog.databases:
@@ -70,11 +71,11 @@ def _refuse_clashes(names: list[tuple[str, str]], kind: str, variable: str) -> N
 
 
 def follow_names(catalog: Catalog, before: Mapping[int, Name], homes: Mapping[int, str]) -> None:
-    """Bring every SQL text of the catalog to the names that its objects have now.
+    """Change every SQL text of the catalog to the objects' current names.
 
-    ``before`` are the names by id from before the change, ``homes`` the database that each object was in. Views and
-    functions whose text cannot follow are left out with a finding. Raises ConfigurationError for any other text that
-    cannot.
+    ``before`` are the names by id before the change, ``homes`` the database that each object was in. Views and
+    functions whose text cannot be changed are omitted with a finding. Raises ConfigurationError for any other such
+    text.
     """
     after = names_by_id(catalog)
     references = References(
@@ -82,29 +83,30 @@ def follow_names(catalog: Catalog, before: Mapping[int, Name], homes: Mapping[in
     )
     if not references.changed:
         return
+    places = {number: name for database in catalog.databases for number, name in full_names(database).items()}
     for database in catalog.databases:
         for item in database.types:
-            _follow_in_type(item, references, homes[item.id], ".".join(after[item.id]))
+            _follow_in_type(item, references, homes[item.id], places[item.id])
         for table in database.tables:
-            _follow_in_table(table, references, homes[table.id], ".".join(after[table.id]))
-        _follow_in_functions(database, references, homes, after, catalog.findings)
-        _follow_in_views(database, references, homes, after, catalog.findings)
+            _follow_in_table(table, references, homes[table.id], places[table.id])
+        _follow_in_functions(database, references, homes, places, catalog.findings)
+        _follow_in_views(database, references, homes, places, catalog.findings)
 
 
-def _followed(text: str, references: References, home: str, where: str) -> str:
+def _followed(text: str, references: References, home: str, where: object) -> str:
     try:
         return references.follow(text, home, where) if text else text
     except UnsupportedError as error:
         raise ConfigurationError(f"rename: an SQL text cannot follow the new names: {error}") from error
 
 
-def _follow_in_type(item: UserType, references: References, home: str, where: str) -> None:
+def _follow_in_type(item: UserType, references: References, home: str, where: FullName) -> None:
     item.default = _followed(item.default, references, home, where)
     for check in item.checks:
-        check.expression = _followed(check.expression, references, home, f"{where}.{check.name}")
+        check.expression = _followed(check.expression, references, home, where.part("constraint", check.name))
 
 
-def _follow_in_table(table: Table, references: References, home: str, where: str) -> None:
+def _follow_in_table(table: Table, references: References, home: str, where: FullName) -> None:
     def followed(text: str, part: str) -> str:
         return _followed(text, references, home, f"{where}.{part}")
 
@@ -129,13 +131,13 @@ def _follow_in_functions(
     database: Database,
     references: References,
     homes: Mapping[int, str],
-    after: Mapping[int, Name],
+    places: Mapping[int, FullName],
     findings: list[Finding],
 ) -> None:
     kept = []
     for function in database.functions:
-        where = ".".join(after[function.id])
-        follow: Callable[[str, str, str], str] = (
+        where = places[function.id]
+        follow: Callable[[str, str, object], str] = (
             references.follow if function.language == "SQL" else references.follow_procedural
         )
         try:
@@ -144,16 +146,14 @@ def _follow_in_functions(
                 if parameter.get("default"):
                     parameter["default"] = references.follow(str(parameter["default"]), homes[function.id], where)
         except UnsupportedError as error:
-            findings.append(_left_out(where, "function", error))
+            findings.append(_omitted(where, error))
             continue
         kept.append(function)
     gone = {function.id for function in database.functions} - {function.id for function in kept}
     for table in database.tables:
         for trigger in table.triggers:
             if trigger.function_id in gone:
-                findings.append(
-                    _left_out(f"{'.'.join(after[table.id])}.{trigger.name}", "trigger", "Its function is left out.")
-                )
+                findings.append(_omitted(places[table.id].part("trigger", trigger.name), "Its function is omitted."))
         table.triggers = [trigger for trigger in table.triggers if trigger.function_id not in gone]
     database.functions = kept
 
@@ -162,41 +162,48 @@ def _follow_in_views(
     database: Database,
     references: References,
     homes: Mapping[int, str],
-    after: Mapping[int, Name],
+    places: Mapping[int, FullName],
     findings: list[Finding],
 ) -> None:
     gone: set[int] = set()
     for view in database.views:
         try:
-            view.query = references.follow(view.query, homes[view.id], ".".join(after[view.id]))
+            view.query = references.follow(view.query, homes[view.id], places[view.id])
         except UnsupportedError as error:
             gone.add(view.id)
-            findings.append(_left_out(".".join(after[view.id]), "view", error))
+            findings.append(_omitted(places[view.id], error))
     while True:
         lost: list[View] = [view for view in database.views if view.id not in gone and gone & set(view.depends_on)]
         if not lost:
             break
         for view in lost:
             gone.add(view.id)
-            findings.append(_left_out(".".join(after[view.id]), "view", "It reads a view that is left out."))
+            findings.append(_omitted(places[view.id], "It reads a view that is omitted."))
     database.views = [view for view in database.views if view.id not in gone]
 
 
-def _left_out(where: str, kind: str, reason: object) -> Finding:
+def _omitted(where: FullName, reason: object) -> Finding:
     return Finding.of(
         FindingCode.RENAME_NOT_FOLLOWED,
         where,
-        f"The {kind} is left out: its text cannot follow the new names. {reason}",
-        _ADVICE,
+        f"The {where.kind} is omitted, because its SQL text cannot be brought to the new names. {reason}",
     )
 
 
 def rename_findings(findings: list[Finding], renamed: Mapping[str, str]) -> list[Finding]:
-    """Return findings with the new full names of what they are about; ``renamed`` maps old to new full names."""
+    """Return the findings with the new full names of their objects; ``renamed`` maps old to new full names."""
 
-    def current(name: str) -> str:
-        parts = [old for old in renamed if name == old or name.startswith(old + ".")]
-        longest = max(parts, key=len, default="")
-        return renamed[longest] + name[len(longest) :] if longest else name
+    return [finding.about(renamed_name(finding.full_name, renamed)) for finding in findings]
 
-    return [dataclasses.replace(finding, object=current(finding.object)) for finding in findings]
+
+def renamed_name(name: FullName, renamed: Mapping[str, str]) -> FullName:
+    """Return the full name that an object has now; ``renamed`` maps old to new full names."""
+    parts: dict[str, Any] = {}
+    old = new = ""
+    for part in ("database", "schema", "table" if name.table else "name"):
+        if not getattr(name, part) or part == "name" and not name.schema:
+            break
+        old = f"{old}.{getattr(name, part)}" if old else getattr(name, part)
+        place, new = new, renamed.get(old, f"{new}.{getattr(name, part)}" if new else getattr(name, part))
+        parts[part] = new[len(place) + 1 :] if place else new
+    return dataclasses.replace(name, **parts)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""All databases as schemas of one."""
+"""Merging all databases into one, as its schemas."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .._errors import ConfigurationError
 from .._model.catalog import Catalog, Database, Grant, Schema
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 from .._model.names import MAX_BYTES
 from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
 
@@ -33,7 +34,7 @@ _PLACED = frozenset(
         "comment",
     )
 )
-"""What of a database has a place in the merged one."""
+"""The parts of a database that the merged database keeps."""
 _PUBLIC = "public"
 _CONNECT = "CONNECT"
 
@@ -75,13 +76,13 @@ def merge(catalog: Catalog, name: str) -> Catalog:
 
 
 def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
-    """Return what becomes of each database, and what of it is left out."""
+    """Return the findings about each merged database, with the parts of it that are omitted."""
     found = []
     for database in catalog.databases:
         found.append(
             Finding.of(
                 FindingCode.DATABASE_AS_SCHEMAS,
-                merged.name,
+                FullName("database", merged.name),
                 f"The database {database.name} becomes schemas of {merged.name}.",
             )
         )
@@ -90,8 +91,8 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
             found.append(
                 Finding.of(
                     FindingCode.DATABASE_SETTINGS,
-                    f"{merged.name}.{database.name}",
-                    f"Session defaults of the database are not carried over: {', '.join(lost)}.",
+                    FullName("schema", merged.name, database.name),
+                    f"Session defaults of the database are omitted: {', '.join(lost)}.",
                     "Set those that PostgreSQL knows with ALTER ROLE … SET.",
                 )
             )
@@ -101,8 +102,9 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
                 found.append(
                     Finding.of(
                         FindingCode.DATABASE_PART_LEFT_OUT,
-                        database.name,
-                        f"The {what} of the database are left out: they would reach all schemas.",
+                        FullName("database", database.name),
+                        f"The {what} of the database are omitted, because they would apply to the schemas of other "
+                        "databases, too.",
                         "Set them for the schemas by hand.",
                     )
                 )
@@ -114,7 +116,8 @@ def _first_settings(catalog: Catalog) -> list[str]:
 
 
 def _add(database: Database, merged: Database, renamed: dict[str, str]) -> None:
-    """Move what a database holds; the public schemas of old releases, which share an id, get that of their database."""
+    """Move the objects of a database; the public schemas of old releases, which share an id, get that of their
+    database."""
     ids = {}
     renamed[database.name] = merged.name
     for schema in database.schemas:
@@ -137,8 +140,8 @@ def _add(database: Database, merged: Database, renamed: dict[str, str]) -> None:
 
 
 def _add_owner_and_grants(catalog: Catalog, merged: Database) -> None:
-    """Keep the owner that all have, and who may connect to any; other grants would reach further than before, and are
-    left out with a finding."""
+    """Keep the owner if all databases have the same, and CONNECT of the roles that have it on any of them; other grants
+    would apply to more objects than before and are omitted with a finding."""
     owners = {database.owner for database in catalog.databases}
     merged.owner = owners.pop() if len(owners) == 1 else ""
     roles: set[str] = set()
@@ -151,9 +154,9 @@ def _add_owner_and_grants(catalog: Catalog, merged: Database) -> None:
                 catalog.findings.append(
                     Finding.of(
                         FindingCode.DATABASE_GRANT_LEFT_OUT,
-                        database.name,
-                        f"{', '.join(lost)} on the database for {grant.role} is left out: it would reach all schemas.",
-                        "Grant what the role needs on the schemas.",
+                        FullName("database", database.name),
+                        f"{', '.join(lost)} on the database for {grant.role} is omitted, because it would apply to the "
+                        "schemas of other databases, too.",
                     )
                 )
     merged.grants = [Grant(role, [_CONNECT]) for role in sorted(roles)]

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""New names for databases, schemas and what is in them."""
+"""New names for databases, schemas and the objects in them."""
 
 from __future__ import annotations
 
 import copy
 import difflib
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._errors import ConfigurationError
 from .._model.catalog import Catalog, Function
+from .._model.catalog_names import full_names
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 from .._model.names import MAX_BYTES
-from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
+from .full_names import check_names, follow_names, names_by_id, objects, rename_findings, renamed_name
 
 _CLOSE = 0.5
 
@@ -33,34 +35,46 @@ def rename(catalog: Catalog, mapping: Mapping[str, str]) -> Catalog:
     catalog = copy.deepcopy(catalog)
     before = names_by_id(catalog)
     homes = {number: name[0] for number, name in before.items()}
-    known = _objects_by_name(catalog)
+    known = _renamable_objects(catalog)
     _check_mapping(mapping, known)
     renamed: dict[str, str] = {}
-    for old, (parent, item) in known.items():
-        item.name = _new_name(old, mapping[old], renamed[parent] if parent else "") if old in mapping else item.name
-        renamed[old] = f"{renamed[parent]}.{item.name}" if parent else item.name
+    for old, (_name, holder, item) in known.items():
+        if old in mapping:
+            item.name = _new_name(old, mapping[old], renamed[holder] if holder else "")
+        renamed[old] = f"{renamed[holder]}.{item.name}" if holder else item.name
     check_names(catalog, "rename")
     catalog.findings = rename_findings(catalog.findings, renamed)
     follow_names(catalog, before, homes)
     catalog.findings += [
-        Finding.of(FindingCode.RENAMED, renamed[old], f"It is {old} in CockroachDB.")
+        Finding.of(FindingCode.RENAMED, renamed_name(known[old].name, renamed), f"Its name in CockroachDB is {old}.")
         for old in mapping
         if renamed[old] != old
     ]
     return catalog
 
 
-def _objects_by_name(catalog: Catalog) -> dict[str, tuple[str, Any]]:
-    """Return the full names of all that can be renamed, what holds it before what is in it, to (the full name of what
-    holds it, the object)."""
-    known: dict[str, tuple[str, Any]] = {}
+class _Renamable(NamedTuple):
+    """``holder`` is the full name of the schema or database that holds the object."""
+
+    name: FullName
+    holder: str
+    item: Any
+
+
+def _renamable_objects(catalog: Catalog) -> dict[str, _Renamable]:
+    """Return all objects that can be renamed by their full names, each container before its content."""
+    found = []
     for database in catalog.databases:
-        known[database.name] = ("", database)
-        schemas = {schema.id: f"{database.name}.{schema.name}" for schema in database.schemas}
-        known.update({schemas[schema.id]: (database.name, schema) for schema in database.schemas})
-        named = [item for item in objects(database) if not isinstance(item, Function)]
-        known.update({f"{schemas[item.schema_id]}.{item.name}": (schemas[item.schema_id], item) for item in named})
-    return known
+        names = full_names(database)
+        schemas = {schema.id: FullName("schema", database.name, schema.name) for schema in database.schemas}
+        found.append(_Renamable(FullName("database", database.name), "", database))
+        found += [_Renamable(schemas[schema.id], database.name, schema) for schema in database.schemas]
+        found += [
+            _Renamable(names[item.id], str(schemas[item.schema_id]), item)
+            for item in objects(database)
+            if not isinstance(item, Function)
+        ]
+    return {str(item.name): item for item in found}
 
 
 def _check_mapping(mapping: Mapping[str, str], known: Collection[str]) -> None:

@@ -11,8 +11,10 @@ from typing import Union
 
 from .._errors import ConfigurationError
 from .._model.catalog import Catalog, Database, Sequence, Table, View
+from .._model.catalog_names import full_name
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 from .._model.unreadable import refuse_chosen
 
 BUILT_IN_DATABASES = ("defaultdb", "postgres")
@@ -27,7 +29,7 @@ class Selection:
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """A pattern also stands for everything inside what it names."""
+    """Whether a pattern matches the name; a pattern also matches everything inside the object that it names."""
     return any(fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, pattern + ".*") for pattern in patterns)
 
 
@@ -36,11 +38,12 @@ def _chosen(name: str, selection: Selection) -> bool:
 
 
 def select(catalog: Catalog, selection: Selection) -> Catalog:
-    """Return the part of ``catalog`` that ``selection`` names, with a finding for each thing that loses its partner.
+    """Return the part of ``catalog`` that ``selection`` names, with a finding for each object that loses one that it
+    depends on.
 
-    CockroachDB's own databases are part of it only when they hold something. Types and sequences stay with their
-    database, for tables may use them. Raises ConfigurationError when a pattern names nothing or when nothing is left,
-    UnsupportedError when something chosen is unreadable.
+    CockroachDB's own databases are included only if they are not empty. Types and sequences stay with their database,
+    as tables may use them. Raises ConfigurationError if a pattern matches nothing or if nothing is left,
+    UnsupportedError if a chosen object is unreadable.
     """
     catalog.databases = [
         database
@@ -68,9 +71,9 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
 
 
 def _restrict(database: Database, selection: Selection) -> bool:
-    """Keep the tables and views that were chosen; return whether the database is."""
-    tables = [table for table in database.tables if _chosen(_full_name(database, table), selection)]
-    views = [view for view in database.views if _chosen(_full_name(database, view), selection)]
+    """Restrict a database to the chosen tables and views; return whether the database is chosen."""
+    tables = [table for table in database.tables if _chosen(str(_full_name(database, table)), selection)]
+    views = [view for view in database.views if _chosen(str(_full_name(database, view)), selection)]
     chosen = bool(tables or views) or _chosen(database.name, selection)
     if chosen:
         database.tables, database.views = tables, views
@@ -81,16 +84,16 @@ def _holds_something(database: Database) -> bool:
     return bool(database.tables or database.views or database.sequences or database.types or database.functions)
 
 
-def _full_name(database: Database, item: Union[Table, View]) -> str:
+def _full_name(database: Database, item: Union[Table, View]) -> FullName:
     schema = next((schema.name for schema in database.schemas if schema.id == item.schema_id), "public")
-    return f"{database.name}.{schema}.{item.name}"
+    return full_name(item, database.name, schema)
 
 
 def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
     names = [database.name for database in catalog.databases]
     for database in catalog.databases:
         items: list[Union[Table, View]] = [*database.tables, *database.views]
-        names += [_full_name(database, item) for item in items]
+        names += [str(_full_name(database, item)) for item in items]
     names += [item.full_name for item in catalog.unreadable]
     for pattern in selection.include + selection.exclude:
         if not any(_matches(name, (pattern,)) for name in names):
@@ -100,8 +103,8 @@ def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
 
 
 def _leave_out_views(databases: list[Database], kept: set[int], findings: list[Finding]) -> None:
-    """Leave out the views that read something that was not chosen, and those that read them; old releases read other
-    databases, too."""
+    """Omit the views that read an object that was not chosen, and the views that read those; in old releases a view may
+    read another database."""
     chosen = {view.id for database in databases for view in database.views}
     while True:
         lost = [
@@ -113,14 +116,7 @@ def _leave_out_views(databases: list[Database], kept: set[int], findings: list[F
         if not lost:
             break
         for database, view in lost:
-            findings.append(
-                Finding.of(
-                    FindingCode.VIEW_WITHOUT_SOURCE,
-                    _full_name(database, view),
-                    "The view is left out: it reads a table that was not chosen.",
-                    "Choose the table too, or exclude the view.",
-                )
-            )
+            findings.append(Finding.of(FindingCode.VIEW_WITHOUT_SOURCE, _full_name(database, view)))
         chosen -= {view.id for _database, view in lost}
     for database in databases:
         database.views = [view for view in database.views if view.id in chosen]
@@ -132,9 +128,8 @@ def _drop_dangling_keys(database: Database, table: Table, kept: set[int], findin
             findings.append(
                 Finding.of(
                     FindingCode.FOREIGN_KEY_WITHOUT_TARGET,
-                    f"{_full_name(database, table)}.{key.name}",
-                    "The foreign key is left out: the table it refers to was not chosen.",
-                    "Choose that table too.",
+                    _full_name(database, table).part("constraint", key.name),
+                    "The foreign key is omitted, because the table that it refers to was not chosen.",
                 )
             )
     table.foreign_keys = [key for key in table.foreign_keys if key.referenced_table_id in kept]

@@ -39,7 +39,7 @@ _CASTS = {
     ("time", "int"): "trunc(date_part('epoch', _0))",
     **{(family, "json"): "st_asgeojson(_0, 17, 0)" for family in _GEOMETRIES},
 }
-"""(from, to) to what is cast to the target in the value's place."""
+"""(source family, target family) to the expression that is cast instead of the value."""
 _REFUSED = {
     ("int", "interval"): "the cast of a number to an interval",
     ("float", "interval"): "the cast of a number to an interval",
@@ -62,10 +62,10 @@ _TEXTS = {
     "timestamptz[]": "timestamps with time zone are written in the session's zone",
 }
 _DIFFERENT = {
-    **{(family, "json"): "M is left out, and some numbers are written otherwise" for family in _GEOMETRIES},
+    **{(family, "json"): "M is omitted, and some numbers are written otherwise" for family in _GEOMETRIES},
     ("int", "oid"): "a number that is no oid is an error, and is cut off in CockroachDB",
 }
-"""(from, to) to what PostgreSQL does otherwise."""
+"""(source family, target family) to how the result differs in PostgreSQL."""
 _OIDS = 2**32
 _TIMESTAMPS = ("timestamp", "timestamptz")
 _NUMBERS = ("int", "float", "decimal", "string")
@@ -93,9 +93,9 @@ def built_in_type(name: str) -> Optional[str]:
 
 
 def converted_value(node: Any, converter: Any) -> Any:
-    """Return what is to be cast, converted: the value itself, or another of the same meaning that PostgreSQL can cast.
+    """Return the converted operand of a cast: the value itself, or an equivalent expression that PostgreSQL can cast.
 
-    ``converter`` is the one of expressions.py; it refuses, and collects differences.
+    ``converter`` is the one of expressions.py; it raises refusals and collects differences.
     """
     source, target = converter.family(node.this), type_family(node.args["to"])
     value = converter.convert(node.this)
@@ -113,7 +113,7 @@ def converted_value(node: Any, converter: Any) -> Any:
 
 
 def _differences(node: Any, source: str, target: str) -> Iterator[str]:
-    """Yield what the cast from one family to another does otherwise in PostgreSQL."""
+    """Yield how the result of a cast between two families differs in PostgreSQL."""
     modifiers = node.args["to"].expressions
     if target == "string" and source in _TEXTS:
         yield _TEXTS[source]
@@ -126,6 +126,6 @@ def _differences(node: Any, source: str, target: str) -> Iterator[str]:
 
 
 def _is_oid(node: Any) -> bool:
-    """Whether the part is a constant that is an oid for certain."""
+    """Whether the operand is a constant in the range of an oid."""
     number = node.unnest()
     return isinstance(number, trees.exp.Literal) and bool(number.is_int) and int(number.name) < _OIDS

@@ -21,7 +21,7 @@ from .unique_without_index import index_instead
 
 
 def create_comments(context: Context, routines: dict[int, Routine]) -> None:
-    """Add all comments; one on a view that is left out goes with it."""
+    """Add all comments; the comment on an omitted view is omitted, too."""
     database = context.database
     if database.comment:
         text = literal(database.comment).replace("%", "%%")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Computed columns that PostgreSQL cannot compute: their stored values travel as data."""
+"""Computed columns that PostgreSQL cannot compute: their stored values are loaded as data."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from .._model.catalog import Catalog, Column, Database, Table
 from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 from .._model.stored_columns import shard_columns
 from . import expressions
 from .context import Context
 from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
 
 _EXACT_SCALE = 12
-"""Digits after the point that both sides agree on where a column's declared type rounds to them."""
+"""Largest scale to which both databases round alike if the column's declared type rounds the result."""
 _CODES = (
     FindingCode.VIRTUAL_COLUMN_LEFT_OUT,
     FindingCode.COMPUTED_COLUMN_AS_DATA,
@@ -27,12 +28,13 @@ _CODES = (
 
 
 def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = DEFAULT_POLICIES) -> None:
-    """Turn stored computed columns without a counterpart into plain columns, with a finding each; drop virtual ones.
+    """Turn stored computed columns without a counterpart into plain columns, with a finding for each; omit virtual
+    ones.
 
-    A stored column is a plain one, too, when PostgreSQL would compute its last digits or its text a little otherwise.
-    To be called before the columns that travel as data are chosen, that is before a decoder is built. Whether an
-    expression has a counterpart does not depend on the server, save for extensions: stored columns that need one which
-    may be missing keep their values as data, too; virtual ones, which have no data, stay until the server is known (see
+    A stored column also becomes a plain one if PostgreSQL would compute its last digits or its text differently. This
+    is done before the columns that are loaded are chosen, that is before a decoder is built. Whether an expression has
+    a counterpart does not depend on the server, except for extensions: stored columns that need one which may be
+    missing are loaded as data, too; virtual ones have no data and are kept until the server is known (see
     ``fit_to_server``).
     """
     options = ConvertOptions(policies=policies)
@@ -43,7 +45,7 @@ def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = 
         )
         for table in database.tables:
             _keep_stored_as_data(table, plain)
-            _leave_out_virtual(table, _impossible(table, extended), extended)
+            _omit_virtual(table, _impossible(table, extended), extended)
         catalog.findings += [
             finding
             for context in (plain, extended)
@@ -53,7 +55,7 @@ def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = 
 
 
 def columns_read(column: Column) -> set[str]:
-    """Return the names of the columns that a computed column's expression reads."""
+    """Return the names of the columns in a computed column's expression."""
     return expressions.column_names(column.computed, f"the computed column {column.name}")
 
 
@@ -68,7 +70,7 @@ def fit_to_server(
         return database, []
     fitted = copy.deepcopy(database)
     for table in fitted.tables:
-        _leave_out_virtual(table, impossible[table.id], context)
+        _omit_virtual(table, impossible[table.id], context)
     return fitted, [finding for finding in context.conversion.findings if finding.code in _CODES]
 
 
@@ -83,7 +85,7 @@ def _computed(table: Table, virtual: bool) -> list[Column]:
 
 def _keep_stored_as_data(table: Table, context: Context) -> None:
     for column in _computed(table, virtual=False):
-        where = context.full_name(table, column.name)
+        where = context.full_name(table).column_named(column.name)
         rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
         try:
             expressions.convert(
@@ -93,55 +95,52 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
             context.find(
                 FindingCode.COMPUTED_COLUMN_AS_DATA,
                 where,
-                f"The computed column becomes a plain one that keeps its values. {error}",
-                "Write a trigger if new rows need the value computed.",
+                f"The computed column becomes a plain column that keeps its values. {error}",
             )
             column.computed = ""
 
 
 def _impossible(table: Table, context: Context) -> dict[int, str]:
-    """Return the virtual columns without a counterpart, by id, and why."""
+    """Return the virtual columns without a counterpart, by id, with the reason."""
     found = {}
     for column in _computed(table, virtual=True):
         try:
             expressions.convert(
-                column.computed, context, context.full_name(table, column.name), expressions.column_types(table.columns)
+                column.computed,
+                context,
+                context.full_name(table).column_named(column.name),
+                expressions.column_types(table.columns),
             )
         except UnsupportedError as error:
             found[column.id] = str(error)
     return found
 
 
-def _leave_out_virtual(table: Table, impossible: dict[int, str], context: Context) -> None:
+def _omit_virtual(table: Table, impossible: dict[int, str], context: Context) -> None:
     for column in table.columns:
         if column.id in impossible:
             context.find(
                 FindingCode.VIRTUAL_COLUMN_LEFT_OUT,
-                context.full_name(table, column.name),
-                f"The virtual computed column is left out. {impossible[column.id]}",
-                "Add it by hand; it holds no data of its own.",
+                context.full_name(table).column_named(column.name),
+                f"The virtual computed column is omitted. {impossible[column.id]}",
             )
     if impossible:
         table.columns = [column for column in table.columns if column.id not in impossible]
-        _leave_out_users(table, set(impossible), context)
+        _omit_users(table, set(impossible), context)
 
 
-def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:
-    """Leave out the indexes and constraints of columns that are gone, each with a finding; expressions and predicates
-    name theirs."""
-    names = {column.name for column in table.columns}
+def _omit_users(table: Table, gone: set[int], context: Context) -> None:
+    """Omit the indexes and constraints that use an omitted column, with a finding for each; expressions and predicates
+    use it by name."""
+    where, names = context.full_name(table), {column.name for column in table.columns}
 
     def named(text: str) -> bool:
-        return bool(text) and not expressions.column_names(text, context.full_name(table)) <= names
+        return bool(text) and not expressions.column_names(text, where) <= names
 
-    def kept(name: str, column_ids: set[int], *texts: str) -> bool:
+    def kept(about: FullName, column_ids: set[int], *texts: str) -> bool:
         uses = bool(gone & column_ids) or any(map(named, texts))
         if uses:
-            context.find(
-                FindingCode.NEEDS_LEFT_OUT_COLUMN,
-                context.full_name(table, name),
-                "The index or constraint is left out with the virtual column that it uses.",
-            )
+            context.find(FindingCode.NEEDS_LEFT_OUT_COLUMN, about)
         return not uses
 
     computed = {column.id: column.computed for column in table.columns if column.inaccessible}
@@ -149,14 +148,20 @@ def _leave_out_users(table: Table, gone: set[int], context: Context) -> None:
         index
         for index in table.indexes
         if kept(
-            index.name,
+            where.part("index", index.name),
             {part.column_id for part in index.columns} | set(index.stored_column_ids),
             index.predicate,
             *(computed.get(part.column_id, "") for part in index.columns),
         )
     ]
-    table.checks = [check for check in table.checks if kept(check.name, set(check.column_ids))]
-    table.foreign_keys = [key for key in table.foreign_keys if kept(key.name, set(key.column_ids))]
+    table.checks = [
+        check for check in table.checks if kept(where.part("constraint", check.name), set(check.column_ids))
+    ]
+    table.foreign_keys = [
+        key for key in table.foreign_keys if kept(where.part("constraint", key.name), set(key.column_ids))
+    ]
     table.unique_without_index = [
-        item for item in table.unique_without_index if kept(item.name, set(item.column_ids), item.predicate)
+        item
+        for item in table.unique_without_index
+        if kept(where.part("constraint", item.name), set(item.column_ids), item.predicate)
     ]

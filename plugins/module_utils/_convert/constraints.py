@@ -9,6 +9,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import ForeignKey, Table
 from .._model.conversion_policies import TEXT
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .._model.stored_columns import shard_columns
@@ -29,16 +30,11 @@ def create_checks(table: Table, context: Context) -> None:
         if shards & set(check.column_ids):
             # It goes with the column that only serves a hash-sharded index.
             continue
-        where = context.full_name(table, check.name)
+        where = context.full_name(table).part("constraint", check.name)
         try:
             found = expressions.convert(check.expression, context, where, columns)
         except UnsupportedError as error:
-            context.find(
-                FindingCode.CHECK_LEFT_OUT,
-                where,
-                f"The check constraint is left out. {error}",
-                "Add it by hand with ALTER TABLE.",
-            )
+            context.find(FindingCode.CHECK_LEFT_OUT, where, f"The check constraint is omitted. {error}")
             continue
         context.report_cut(check.name, where)
         step, name = "late" if found.calls & context.late_functions else "check", clip(check.name)
@@ -50,26 +46,21 @@ def create_checks(table: Table, context: Context) -> None:
         )
 
 
-def _report_validity(validated: bool, where: str, context: Context) -> None:
+def _report_validity(validated: bool, where: FullName, context: Context) -> None:
     if not validated:
-        context.find(
-            FindingCode.NOT_VALID,
-            where,
-            "The constraint is NOT VALID, as in CockroachDB: rows from before it may break it.",
-            "Run ALTER TABLE … VALIDATE CONSTRAINT when they are cleaned.",
-        )
+        context.find(FindingCode.NOT_VALID, where)
 
 
 def create_foreign_keys(table: Table, context: Context) -> None:
-    """Add the foreign keys; the keys and unique indexes of all tables have to be known."""
+    """Add the foreign keys. The keys and unique indexes of all tables must have been added before."""
     for key in table.foreign_keys:
-        where = context.full_name(table, key.name)
+        where = context.full_name(table).part("constraint", key.name)
         referenced = context.tables.get(key.referenced_table_id)
         if referenced is None:
             context.find(
                 FindingCode.FOREIGN_KEY_LEFT_OUT,
                 where,
-                "The foreign key is left out: the table it refers to is in another database or not in the backup.",
+                "The foreign key is omitted: the table that it refers to is in another database or not in the backup.",
                 "PostgreSQL has no foreign keys between databases.",
             )
             continue
@@ -77,15 +68,15 @@ def create_foreign_keys(table: Table, context: Context) -> None:
             context.find(
                 FindingCode.FOREIGN_KEY_LEFT_OUT,
                 where,
-                f"The foreign key is left out: {context.full_name(referenced)} has no key or unique index on the "
-                "columns it refers to that PostgreSQL takes.",
-                "Make one, then add the foreign key by hand.",
+                f"The foreign key is omitted: {context.full_name(referenced)} has no key or unique index on the "
+                "columns that it refers to, or none that PostgreSQL accepts.",
+                "Create one, then add the foreign key by hand.",
             )
             continue
         _create_foreign_key(key, table, referenced, context, where)
 
 
-def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: str) -> None:
+def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: FullName) -> None:
     own, other = context.columns(table), context.columns(referenced)
     pairs = [
         (own[left].type.oid, other[right].type.oid) for left, right in zip(key.column_ids, key.referenced_column_ids)
@@ -96,7 +87,7 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
         context.find(
             FindingCode.FOREIGN_KEY_LEFT_OUT,
             where,
-            "The foreign key is left out: it joins object identifiers, which become text, with plain numbers.",
+            "The foreign key is omitted: it compares object identifiers, which become text, with plain numbers.",
             "Keep the numbers (object_identifiers: oid) to have the foreign key.",
         )
         return
@@ -105,18 +96,10 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
         on_delete = "NO ACTION" if on_delete in ("SET NULL", "SET DEFAULT") else on_delete
         on_update = "NO ACTION" if on_update in _WRITING_ACTIONS else on_update
         if (on_delete, on_update) != (key.on_delete, key.on_update):
-            context.find(
-                FindingCode.FOREIGN_KEY_ACTION,
-                where,
-                "The action becomes NO ACTION: PostgreSQL does not write into a computed column.",
-            )
+            context.find(FindingCode.FOREIGN_KEY_ACTION, where)
     context.report_cut(key.name, where)
     if key.match == "PARTIAL":
-        context.find(
-            FindingCode.FOREIGN_KEY_MATCH,
-            where,
-            "MATCH PARTIAL becomes MATCH SIMPLE: PostgreSQL has no partial match.",
-        )
+        context.find(FindingCode.FOREIGN_KEY_MATCH, where)
     _report_validity(key.validated, where, context)
     made = ForeignKeyDefinition(
         tuple(clip(own[column_id].name) for column_id in key.column_ids),

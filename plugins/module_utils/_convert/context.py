@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What every part of one database's conversion shares: names by id, extensions, collations, findings."""
+"""State shared by the conversion of one database: names by id, extensions, collations, findings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import USER_TYPE_OID_BASE, Column, Database, Function, Sequence, Table, UserType, View
+from .._model.catalog_names import SchemaObject, full_name
 from .._model.finding_codes import FindingCode, Severity
 from .._model.full_name import FullName
 from .._model.names import MAX_BYTES, Scope, clip, literal, quote
@@ -23,7 +24,7 @@ Relation = Union[Table, View, Sequence]
 
 @dataclass
 class Context:
-    """Made once for each database. ``conversion`` collects the result."""
+    """The state of the conversion of one database; ``conversion`` collects the result."""
 
     database: Database
     features: ServerFeatures
@@ -38,8 +39,8 @@ class Context:
     row_id_sequences: list[tuple[Table, Column, str]] = field(default_factory=list)
     """Sequences made for unique_rowid(): table, column, bare name."""
     called_row_ids: set[tuple[int, str]] = field(default_factory=set)
-    """Those of them that a default or a trigger calls by name (table id, bare name): who writes rows needs a right to
-    them."""
+    """The sequences of row_id_sequences that a default or a trigger calls by name (table id, bare name): roles that
+    write rows need privileges on them."""
     row_id_functions: dict[str, str] = field(default_factory=dict)
     """The functions that stand for unique_rowid() and unordered_unique_rowid(): CockroachDB's name to the quoted
     one."""
@@ -51,9 +52,9 @@ class Context:
     """(table id, column ids) of every key or index that a foreign key can refer to."""
     missing_views: set[int] = field(default_factory=set)
     missing_functions: set[int] = field(default_factory=set)
-    """User-defined functions that are left out."""
+    """Ids of the omitted user-defined functions."""
     late_functions: set[int] = field(default_factory=set)
-    """User-defined functions that are made after the tables and views that they need."""
+    """Ids of the user-defined functions that are created after the tables and views that they need."""
     _extensions: set[str] = field(default_factory=set)
     _collations: dict[str, str] = field(default_factory=dict)
 
@@ -71,7 +72,7 @@ class Context:
     def find(
         self,
         code: FindingCode,
-        about: Union[FullName, str],
+        about: FullName,
         message: str = "",
         advice: str = "",
         severity: Optional[Severity] = None,
@@ -79,42 +80,42 @@ class Context:
         """Report something about the object with this full name (see Finding.of)."""
         self.conversion.find(code, about, message, advice, severity)
 
-    def report_cut(self, name: str, where: str) -> None:
-        """Report a name that PostgreSQL does not take as it is; ``where`` is the full name."""
+    def report_cut(self, name: str, where: FullName) -> None:
+        """Add a finding if a name is shortened or changed; ``where`` is the full name."""
         if clip(name) != name:
             reason = (
                 "shortened to 63 bytes"
                 if len(name.encode("utf-8")) > MAX_BYTES
                 else "changed, for PostgreSQL's tables have a column of this name"
             )
-            self.find(FindingCode.NAME_CUT, where, f"The name is {reason}: {clip(name)}.", "Use the new name.")
+            self.find(FindingCode.NAME_CUT, where, f"The name is {reason}: {clip(name)}.")
 
     def schema(self, item: Union[Relation, UserType]) -> str:
         """Return the bare name of the schema of an object."""
         return self.schemas[item.schema_id]
 
-    def full_name(self, item: Union[Relation, UserType], part: str = "") -> str:
-        """Return ``database.schema.object[.part]`` as findings show it."""
-        return ".".join(name for name in (self.database.name, self.schema(item), item.name, part) if name)
+    def full_name(self, item: SchemaObject) -> FullName:
+        """Return the full name by which findings and errors call an object."""
+        return full_name(item, self.database.name, self.schemas[item.schema_id])
 
     def qualified(self, item: Union[Relation, UserType]) -> str:
         """Return ``"schema"."object"``."""
         return quote(self.schema(item), clip(item.name))
 
-    def user_type(self, type_id: int, where: str) -> str:
+    def user_type(self, type_id: int, where: FullName) -> str:
         """Return the quoted name of an enum, composite type or domain; raises UnsupportedError when it is not there."""
         if type_id not in self.types:
             raise UnsupportedError(f"{where}: the type with the id {type_id} is not in the backup")
         return self.qualified(self.types[type_id])
 
-    def user_type_of_oid(self, oid: int, where: str) -> UserType:
+    def user_type_of_oid(self, oid: int, where: FullName) -> UserType:
         """Return the type that an expression names by ``@oid``."""
         number = oid - USER_TYPE_OID_BASE
         if number not in self.types:
             raise UnsupportedError(f"{where}: the type with the oid {oid} is not in the backup")
         return self.types[number]
 
-    def function_of_oid(self, oid: int, where: str) -> Function:
+    def function_of_oid(self, oid: int, where: FullName) -> Function:
         """Return the user-defined function that a text names by [FUNCTION oid]."""
         for function in self.database.functions:
             if function.id == oid - USER_TYPE_OID_BASE:
@@ -131,14 +132,14 @@ class Context:
         return None
 
     def named(self, relations: Iterable[Relation], schema: str, name: str) -> Optional[Relation]:
-        """Return the one of this name, for a name without a schema the one in public, else the only one; None when
-        there is none."""
+        """Return the item of this name: for a name without a schema the one in public, else the only one; None if there
+        is none."""
         found = [item for item in relations if item.name == name and (not schema or self.schema(item) == clip(schema))]
         found = [item for item in found if self.schema(item) == "public"] or found
         return found[0] if len(found) == 1 else None
 
     def use_extension(self, name: str) -> bool:
-        """Have the extension created when the server has it; False when it does not."""
+        """Add the command that creates the extension, if the server has it; return whether it has."""
         if name not in self.features.extensions:
             return False
         if name not in self._extensions:
@@ -151,14 +152,14 @@ class Context:
             )
         return True
 
-    def collation(self, locale: str, where: str) -> str:
+    def collation(self, locale: str, where: FullName) -> str:
         """Return the quoted name of an ICU collation for CockroachDB's locale, '' when the server has no ICU."""
         if not self.features.icu:
             self.find(
                 FindingCode.COLLATION_LEFT_OFF,
                 where,
-                f"The collation {locale} is left off: the server was built without ICU.",
-                "Sorting follows the database's collation. Use a server with ICU to keep it.",
+                f"The collation {locale} is omitted, because the server was built without ICU: the database's "
+                "collation sorts the column.",
             )
             return ""
         if locale not in self._collations:

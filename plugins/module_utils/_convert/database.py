@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Convert one database: catalog in, PostgreSQL commands and findings out."""
+"""Conversion of one database: from its catalog to PostgreSQL commands and findings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Union
 from .._errors import UnsupportedError
 from .._model.catalog import Database, Role, UserType
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import MAX_BYTES, clip, quote
 from .comments import create_comments
 from .computed import fit_to_server
@@ -21,7 +22,7 @@ from .definitions import CompositeDefinition, EnumDefinition, Existence
 from .domains import create_domain
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
-from .routines import add_routine, convert_routines, full_name
+from .routines import add_routine, convert_routines
 from .row_level_security import create_policies
 from .sequence_bounds import fit_sequences, identity_sequence
 from .sequences import continue_after_data, create_sequence, own_sequence, set_value
@@ -40,9 +41,10 @@ _TYPE_ORDER = {"domain": 1, "composite": 2}
 def convert_database(
     database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions
 ) -> Conversion:
-    """Return the commands that make ``database`` in an empty PostgreSQL database, in load order, with findings.
+    """Return the commands that create ``database`` in an empty PostgreSQL database, in load order, with findings.
 
-    What cannot be kept is left out with a finding; a column type without any counterpart raises UnsupportedError.
+    Objects without a counterpart are omitted with a finding. Raises UnsupportedError for a column type without a
+    counterpart.
     """
     database, findings = fit_to_server(database, features, options)
     database, fitted = fit_sequences(database)
@@ -86,7 +88,8 @@ def convert_database(
 
 
 def _claim_names(context: Context) -> None:
-    """Tables, views, sequences and types keep their names; indexes and helpers take what is left."""
+    """Reserve the names of tables, views, sequences and types first, so that only indexes and helper objects are
+    renamed."""
     items: list[Any] = [
         *context.database.tables,
         *context.database.views,
@@ -97,10 +100,10 @@ def _claim_names(context: Context) -> None:
         context.scope.claim(context.schema(item), item.name)
         context.report_cut(item.name, context.full_name(item))
     for schema in context.database.schemas:
-        context.report_cut(schema.name, f"{context.database.name}.{schema.name}")
+        context.report_cut(schema.name, FullName("schema", context.database.name, schema.name))
     for function in context.database.functions:
         context.scope.reserve(context.schemas[function.schema_id], function.name)
-        context.report_cut(function.name, full_name(function, context))
+        context.report_cut(function.name, context.full_name(function))
 
 
 def _create_type(user_type: UserType, context: Context) -> None:
@@ -111,7 +114,7 @@ def _create_type(user_type: UserType, context: Context) -> None:
     if user_type.kind == "composite":
         where = context.full_name(user_type)
         for field in user_type.field_names:
-            context.report_cut(field, context.full_name(user_type, field))
+            context.report_cut(field, where.column_named(field))
         made: Union[EnumDefinition, CompositeDefinition] = CompositeDefinition(
             tuple(
                 (clip(field), type_name(kind, context, where))
@@ -155,6 +158,6 @@ def _report_the_rest(context: Context) -> None:
     if database.regions:
         context.find(
             FindingCode.REGIONS,
-            database.name,
-            f"The database's regions ({', '.join(database.regions)}) have no counterpart.",
+            FullName("database", database.name),
+            f"The database's regions ({', '.join(database.regions)}) have no counterpart and are omitted.",
         )

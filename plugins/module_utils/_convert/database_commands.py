@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Commands on the database itself, which is not called the same on every server (a rehearsal has its own name)."""
+"""Commands on the database itself, whose name differs between servers (a rehearsal has its own)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def on_database(
     expects: Optional[Definition] = None,
     needs: Iterable[Need] = (),
 ) -> None:
-    """Add a command on the database that it runs in; %I in the template stands for its name (see PostgreSQL's
+    """Add a command on the database in which it is run; %I in the template stands for its name (see PostgreSQL's
     format())."""
     body = f"BEGIN EXECUTE format({literal(template)}, current_database()); END"
     context.conversion.add(step, subject, f"DO {dollar_quote(body)}", expects, needs)

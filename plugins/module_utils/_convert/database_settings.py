@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, literal, quote
 from .context import Context
 from .database_commands import on_database
@@ -55,14 +56,15 @@ def create_settings(context: Context) -> None:
     if lost:
         context.find(
             FindingCode.DATABASE_SETTINGS,
-            context.database.name,
-            f"Session defaults of the database are not carried over: {', '.join(lost)}.",
+            FullName("database", context.database.name),
+            f"Session defaults of the database are omitted: {', '.join(lost)}.",
             "Set those that have a counterpart with ALTER DATABASE … SET.",
         )
 
 
 def _value(name: str, value: str) -> str:
-    """Return the value as SQL, '' when PostgreSQL does not know the setting or would read the value otherwise."""
+    """Return the value as SQL; empty if PostgreSQL does not have the setting or would interpret the value
+    differently."""
     if name not in _KNOWN:
         return ""
     if name == _SEARCH_PATH:

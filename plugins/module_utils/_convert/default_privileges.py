@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""ALTER DEFAULT PRIVILEGES: what the objects that a role makes later are granted."""
+"""ALTER DEFAULT PRIVILEGES: the privileges on objects that a role creates later."""
 
 from __future__ import annotations
 
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import DefaultPrivileges, Grant
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import quote
 from .context import Context
 from .definitions import EVERYBODY, DefaultPrivilege
@@ -22,13 +23,13 @@ def create_default_privileges(context: Context) -> None:
     if context.options.grants == "skip":
         return
     for item in context.database.default_privileges:
-        _create(item, "", context.database.name, context)
+        _create(item, "", FullName("database", context.database.name), context)
     for schema in context.database.schemas:
         for item in schema.default_privileges:
-            _create(item, context.schemas[schema.id], f"{context.database.name}.{schema.name}", context)
+            _create(item, context.schemas[schema.id], FullName("schema", context.database.name, schema.name), context)
 
 
-def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) -> None:
+def _create(item: DefaultPrivileges, schema: str, where: FullName, context: Context) -> None:
     if not item.role or item.role in BUILT_IN_ROLES:
         _leave_out(item, where, f"they are for {item.role or 'ALL ROLES'}, whom PostgreSQL does not know", context)
         return
@@ -44,7 +45,7 @@ def _create(item: DefaultPrivileges, schema: str, where: str, context: Context) 
             _grant(grant, item, schema, where, context)
 
 
-def _grant(grant: Grant, item: DefaultPrivileges, schema: str, where: str, context: Context) -> None:
+def _grant(grant: Grant, item: DefaultPrivileges, schema: str, where: FullName, context: Context) -> None:
     """Add the commands for one grantee; ``schema`` is "" for the privileges in every schema."""
     known: tuple[str, ...]
     if schema and item.kind == "SCHEMAS":
@@ -72,7 +73,7 @@ def _grant(grant: Grant, item: DefaultPrivileges, schema: str, where: str, conte
             )
 
 
-def _leave_out(item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:
+def _leave_out(item: DefaultPrivileges, where: FullName, reason: str, context: Context) -> None:
     _report(
         [grant for grant in item.grants if grant.role not in BUILT_IN_ROLES or grant.role == _EVERYBODY],
         item,
@@ -82,12 +83,11 @@ def _leave_out(item: DefaultPrivileges, where: str, reason: str, context: Contex
     )
 
 
-def _report(told: list[Grant], item: DefaultPrivileges, where: str, reason: str, context: Context) -> None:
+def _report(told: list[Grant], item: DefaultPrivileges, where: FullName, reason: str, context: Context) -> None:
     granted = "; ".join(f"{', '.join(grant.privileges)} to {grant.role}" for grant in told)
     if granted:
         context.find(
             FindingCode.DEFAULT_PRIVILEGES,
             where,
-            f"Default privileges on {item.kind.lower()} are left out ({granted}): {reason}.",
-            "Run ALTER DEFAULT PRIVILEGES in PostgreSQL for the roles that create objects.",
+            f"Default privileges on {item.kind.lower()} are omitted ({granted}): {reason}.",
         )

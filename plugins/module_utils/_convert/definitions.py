@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What PostgreSQL's catalog has to show of each object, and the command that makes it under any name.
+"""Definitions of objects: the facts that PostgreSQL's catalog must show, and the command that creates the object under
+any name.
 
-The import makes an object under its own name, the verification makes it once more in a scratch place and compares what
-PostgreSQL says of both. Fields hold SQL as it is written, names are bare unless they are called quoted.
+The import creates an object under its own name; the verification creates it again under a temporary name and compares
+the catalog's facts of both. Fields hold SQL as it is written; names are bare unless they are called quoted.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class TableDefinition:
 
 @dataclass(frozen=True)
 class DefaultDefinition:
-    """A default that is set after the table was made."""
+    """A default that is set after the table was created."""
 
     expression: str
 
@@ -157,7 +158,7 @@ class RoutineDefinition:
     kind: str
     parameters: str
     characteristics: str
-    """Everything between the parameters and the body: what it returns, language, volatility …"""
+    """Everything between the parameters and the body: result type, language, volatility and so on."""
     body: str
     """``AS`` and the quoted body, or ``RETURN`` and an expression."""
 
@@ -198,14 +199,14 @@ class CompositeDefinition:
 
 @dataclass(frozen=True)
 class DomainDefinition:
-    """Without its checks, which are objects of their own."""
+    """A domain without its checks, which are separate objects."""
 
     type: str
     """With its collation."""
     default: str = ""
     not_null: bool = False
     not_null_name: str = ""
-    """Bare; servers before version 17 do not keep it."""
+    """The bare name of the NOT NULL constraint, which servers before version 17 do not store."""
 
     def create(self, name: str) -> str:
         """Return CREATE DOMAIN for a quoted name."""
@@ -237,9 +238,9 @@ class CollationDefinition:
 @dataclass(frozen=True)
 class TriggerDefinition:
     events: str
-    """With the time: BEFORE UPDATE OF …"""
+    """Time and events, such as BEFORE UPDATE OF …"""
     action: str
-    """``FOR EACH ROW EXECUTE FUNCTION …`` with all that may stand before and in it."""
+    """Everything after the table: ``FOR EACH ROW … EXECUTE FUNCTION …``."""
     constraint: bool = False
 
     def create(self, name: str, table: str) -> str:
@@ -250,7 +251,7 @@ class TriggerDefinition:
 @dataclass(frozen=True)
 class PolicyDefinition:
     rule: str
-    """Everything behind the table: AS, FOR, TO, USING, WITH CHECK."""
+    """Everything after the table: AS, FOR, TO, USING, WITH CHECK."""
 
     def create(self, name: str, table: str) -> str:
         """Return CREATE POLICY for a quoted name and table."""
@@ -259,7 +260,7 @@ class PolicyDefinition:
 
 @dataclass(frozen=True)
 class SequenceValue:
-    """What a sequence hands out next: ``last_value`` and ``is_called``, or what follows on the highest value of a
+    """The next value of a sequence: ``last_value`` and ``is_called``, or the value that follows the highest one of a
     column."""
 
     last_value: int = 0
@@ -282,7 +283,7 @@ class Comment:
     kind: str
     text: str
     routine: Optional[RoutineDefinition] = None
-    """Which of the routines of this name, for functions and procedures."""
+    """The routine, for comments on functions and procedures."""
 
 
 @dataclass(frozen=True)
@@ -301,15 +302,15 @@ class Privileges:
     kind: str
     role: str
     names: tuple[str, ...]
-    """In PostgreSQL's words; ALL for all that the kind of object has."""
+    """PostgreSQL's names; ALL for every privilege on the kind of object."""
     grantable: bool = False
     routine: Optional[RoutineDefinition] = None
 
 
 @dataclass(frozen=True)
 class DefaultPrivilege:
-    """Privileges on objects of a kind (TABLES, SEQUENCES …) that a role makes later, in one schema or, when that is
-    empty, in all."""
+    """Privileges on objects of a kind (TABLES, SEQUENCES …) that a role creates later, in one schema or, if ``schema``
+    is empty, in all."""
 
     creator: str
     schema: str
@@ -328,7 +329,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Existence:
-    """Nothing but that it is there: an extension, a schema, the switch of row-level security."""
+    """Only the existence is checked: of an extension, of a schema, of row-level security being enabled."""
 
 
 OnTable = Union[

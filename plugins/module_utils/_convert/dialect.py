@@ -22,7 +22,7 @@ except ImportError:  # named by libraries.missing()
 
 _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 UPSERT = "upsert"
-"""Key of a tree's meta data: the statement was UPSERT, and reads as INSERT."""
+"""Key of a tree's metadata: the statement was an UPSERT and is parsed as an INSERT."""
 _HEX_LENGTHS = {"x": 2, "u": 4, "U": 8}
 
 if Postgres is not None:
@@ -104,11 +104,9 @@ if Postgres is not None:
                 return exp.Anonymous(this="extract", expressions=self._parse_csv(self._parse_assignment))
 
 
-def parse(text: str, where: str) -> Any:
-    """Return the sqlglot tree of an expression or query; index hints of tables are left out.
-
-    Raises UnsupportedError naming ``where`` when the text is not understood.
-    """
+def parse(text: str, where: object) -> Any:
+    """Return the sqlglot tree of an expression or query; index hints of tables are dropped. Raises UnsupportedError,
+    naming ``where``, if the text is not understood."""
     if sqlglot is None:
         raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
     try:
@@ -125,8 +123,8 @@ def parse(text: str, where: str) -> Any:
 
 
 def name_parts(text: str) -> tuple[str, ...]:
-    """Return the parts of a name that a string holds, as CockroachDB keeps them: small letters unless in quotes; none
-    when it is no name."""
+    """Return the parts of the name in a string, in lower case unless quoted, as CockroachDB stores them; empty if the
+    string is not a name."""
     try:
         parts = exp.to_table(text, dialect=Postgres).parts
     except SqlglotError:
@@ -134,7 +132,7 @@ def name_parts(text: str) -> tuple[str, ...]:
     return tuple(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
 
 
-def tokenize(text: str, where: str) -> list[Any]:
+def tokenize(text: str, where: object) -> list[Any]:
     """Return the tokens of a text. Raises UnsupportedError naming ``where``."""
     if sqlglot is None:
         raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
@@ -150,7 +148,7 @@ def generate(tree: Any) -> str:
 
 
 def _without_hints(tokens: list[Token]) -> list[Token]:
-    """Drop ``@index``, ``@[number]`` and ``@{…}`` that follow a table's name at once."""
+    """Drop ``@index``, ``@[number]`` and ``@{…}`` that directly follow a table's name."""
     ends = {TokenType.L_BRACE: TokenType.R_BRACE, TokenType.L_BRACKET: TokenType.R_BRACKET}
     kept: list[Token] = []
     position = 0

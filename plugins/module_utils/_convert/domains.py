@@ -9,6 +9,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import Check, SqlType, UserType
 from .._model.domains import base_type
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
@@ -17,24 +18,24 @@ from .statements import Subject
 from .types import column_type
 
 _VALUE = "value"
-"""What both call the value in a check: PostgreSQL takes a column of this name for its keyword VALUE."""
+"""The name of the value in a check of either database: PostgreSQL reads a column of this name as its keyword VALUE."""
 
 
 def create_domain(item: UserType, context: Context) -> None:
-    """Add a domain before the tables, and its checks: those that CockroachDB has not validated come when the rows are
-    there, and are NOT VALID, too."""
+    """Add a domain before the tables, and its checks: those that CockroachDB has not validated are added after the
+    rows, as NOT VALID."""
     where, schema, name = context.full_name(item), context.schema(item), clip(item.name)
     base = base_type(item)
     made = DomainDefinition(
         column_type(base, context, where), _default(item, context, where), item.not_null, clip(item.not_null_name)
     )
-    context.report_cut(item.not_null_name, f"{where}.{item.not_null_name}")
+    context.report_cut(item.not_null_name, where.part("constraint", item.not_null_name))
     context.conversion.add("type", Subject("domain", name, schema), made.create(quote(schema, name)), expects=made)
     for check in item.checks:
         _create_check(check, item, base, context)
 
 
-def _default(item: UserType, context: Context, where: str) -> str:
+def _default(item: UserType, context: Context, where: FullName) -> str:
     if not item.default:
         return ""
     try:
@@ -43,7 +44,7 @@ def _default(item: UserType, context: Context, where: str) -> str:
         context.find(
             FindingCode.DEFAULT_LEFT_OUT,
             where,
-            f"The default {item.default} is left out. {error}",
+            f"The default {item.default} is omitted. {error}",
             "Set a default by hand with ALTER DOMAIN.",
         )
         return ""
@@ -51,7 +52,7 @@ def _default(item: UserType, context: Context, where: str) -> str:
 
 def _create_check(check: Check, item: UserType, base: SqlType, context: Context) -> None:
     where, schema, domain, name = (
-        context.full_name(item, check.name),
+        context.full_name(item).part("constraint", check.name),
         context.schema(item),
         clip(item.name),
         clip(check.name),
@@ -62,17 +63,14 @@ def _create_check(check: Check, item: UserType, base: SqlType, context: Context)
         context.find(
             FindingCode.CHECK_LEFT_OUT,
             where,
-            f"The domain's check is left out. {error}",
+            f"The domain's check constraint is omitted. {error}",
             "Add it by hand with ALTER DOMAIN.",
         )
         return
     context.report_cut(check.name, where)
     if not check.validated:
         context.find(
-            FindingCode.NOT_VALID,
-            where,
-            "The domain's check is NOT VALID, as in CockroachDB: rows from before it may break it.",
-            "Run ALTER DOMAIN … VALIDATE CONSTRAINT when they are cleaned.",
+            FindingCode.NOT_VALID, where, advice="Correct these rows, then run ALTER DOMAIN … VALIDATE CONSTRAINT."
         )
     made = DomainCheckDefinition(expression.sql, check.validated)
     step = "type" if check.validated else "check"

@@ -14,6 +14,7 @@ from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, Table, UserT
 from .._model.conversion_policies import TEXT
 from .._model.domains import domain_type
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .._model.stored_columns import written_keys
@@ -35,14 +36,14 @@ _REGION_FUNCTIONS = frozenset(("default_to_database_primary_region", "gateway_re
 _SYSTEM_SCHEMAS = frozenset(("crdb_internal", "pg_extension"))
 _POSTGRES_SCHEMAS = frozenset(("pg_catalog", "information_schema"))
 _TAKE_CONSTANTS = frozenset(("json", "bytes", "bit"))
-"""Families that || reads an untyped constant as."""
+"""Families to which || converts an untyped constant."""
 _ORDERED_OTHERWISE = {
     "inet": "networks are ordered by their address, in CockroachDB by their mask first",
     "geometry": "geometries have another order",
     "geography": "geographies have another order",
 }
 _FRACTIONS = ({"interval", "float"}, {"interval", "decimal"})
-"""Families of the operands of a product that is rounded part by part."""
+"""Families of the operands of a product whose parts are rounded separately."""
 _TIME_WORDS = frozenset(
     "hour hours min mins minute minutes sec secs second seconds millisecond milliseconds microsecond "
     "microseconds".split()
@@ -64,13 +65,14 @@ TableAlias TableSample Trim Tuple Union Unnest Update Values Var Where Window Wi
 Parameter
 """.split()
 )
-"""What the parser may make of CockroachDB's text without a change of meaning."""
+"""Node types that sqlglot's parser creates from CockroachDB's text without changing its meaning."""
 
 
 RowId = Callable[[str], Any]
 
 _EXTENSIONS_OF_TYPES = {"geometry": "postgis", "geography": "postgis", "vector": "vector", "ltree": "ltree"}
-"""Without them the columns are text, which their operators and functions do not take."""
+"""Types of extensions; without the extension the column becomes text, which the type's operators and functions do not
+accept."""
 _OPERATIONS = (
     ()
     if exp is None
@@ -90,7 +92,7 @@ _OPERATIONS = (
     )
 )
 ADDED_TYPE = "added_type"
-"""Marks a type that users have made."""
+"""Marks a user-defined type."""
 TO_BASE = "to_base"
 """Marks the cast of a domain to its base type, which converts nothing."""
 _TAKE_TEXT = () if exp is None else (exp.EQ, exp.NEQ, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In)
@@ -109,15 +111,15 @@ class Expression:
 @dataclass
 class _Converter:
     context: Context
-    where: str
+    where: FullName
     scope: Scope = field(default_factory=Scope)
     row_id: Optional[RowId] = None
-    """Gives the call that stands for unique_rowid() or unordered_unique_rowid()."""
+    """Returns the replacement of a call of unique_rowid() or unordered_unique_rowid()."""
     is_query: bool = False
     differences: list[str] = field(default_factory=list)
     calls: set[int] = field(default_factory=set)
     derived_tables: int = 0
-    """How many queries in FROM were given an alias."""
+    """Number of queries in FROM that were given an alias."""
 
     def convert(self, node: Any) -> Any:
         """Return a converted copy of a part."""
@@ -137,7 +139,7 @@ class _Converter:
         return UnsupportedError(f"{self.where}: {reason}")
 
     def node(self, node: Any) -> Any:
-        """Convert one part; what replaces it is not visited again."""
+        """Convert one node; its replacement is not visited again."""
         if type(node).__name__ not in _KNOWN_NODES:
             raise self.refusal(f"{type(node).__name__} has no known counterpart in PostgreSQL: {node.sql('postgres')}")
         handler = _HANDLERS.get(type(node))
@@ -164,7 +166,7 @@ class _Converter:
         return _to_base(node, base)
 
     def _require_number(self, node: Any) -> None:
-        """What is computed from an object identifier has another meaning where it becomes text."""
+        """Refuse calculations with an object identifier that becomes text."""
         kind = self.scope.find(node) if self.context.options.policies.object_identifiers == TEXT else None
         if (
             kind is not None
@@ -178,7 +180,7 @@ class _Converter:
         return node
 
     def _identifier(self, node: Any) -> Any:
-        """Names without quotes are in small letters to CockroachDB."""
+        """Fold unquoted names to lower case, as CockroachDB does."""
         node.set("this", clip(node.name if node.args.get("quoted") else node.name.lower()))
         return node
 
@@ -191,7 +193,7 @@ class _Converter:
         return node
 
     def _grouped(self, node: Any) -> Any:
-        """CockroachDB's tuples may have labels."""
+        """Refuse labels of tuples, which only CockroachDB has."""
         if any(isinstance(part, exp.Alias) for part in (node.this, *node.expressions)):
             raise self.refusal(f"a tuple with labels has no counterpart in PostgreSQL: {node.sql('postgres')}")
         return node
@@ -341,8 +343,8 @@ class _Converter:
         return self._routine(node.expression, *self._routines_by_name(schema, node.expression))
 
     def _routines_by_name(self, schema: str, call: Any) -> list[Function]:
-        """Return the functions of the first schema with this name that may be meant: those that take as many arguments,
-        if there are any."""
+        """Return the functions of this name in the first schema that has one, restricted to those with as many
+        parameters if there are any."""
         found = [
             function
             for function in self.context.database.functions
@@ -358,10 +360,10 @@ class _Converter:
         return [function for function in overloads if len(function.parameters) == len(call.expressions)] or overloads
 
     def _routine(self, node: Any, function: Function, *others: Function) -> Any:
-        """Call a function; ``others`` are overloads of it that may be meant as well."""
+        """Return the call of a function; ``others`` are overloads of it that may be meant as well."""
         for item in (function, *others):
             if item.id in self.context.missing_functions:
-                raise self.refusal(f"it calls the function {item.name}, which is left out")
+                raise self.refusal(f"it calls the function {item.name}, which is omitted")
             self.calls.add(item.id)
         name = quote(self.context.schemas[function.schema_id], clip(function.name))
         return exp.Anonymous(this=name, expressions=[self.convert(argument) for argument in node.expressions])
@@ -401,8 +403,8 @@ class _Converter:
         return self._named(value, self.context.database.sequences, "sequence")
 
     def _relation(self, value: Any) -> str:
-        """Return the quoted name of what a REGCLASS names. Only a query may name a table: it is made after all of
-        them."""
+        """Return the quoted name of the relation that a REGCLASS names. Only queries may name tables, as they are
+        created after all tables."""
         database = self.context.database
         if not self.is_query:
             return self._named(value, database.sequences, "sequence")
@@ -451,14 +453,14 @@ class _Converter:
         return exp.Anonymous(this=renamed, expressions=arguments)
 
     def _time_of_precision(self, node: Any, name: str) -> Any:
-        """The number of digits is a constant of PostgreSQL's syntax."""
+        """Return CURRENT_TIMESTAMP(n) and the like, whose number of digits has to be a constant in PostgreSQL."""
         digits = _as_integer(node.expressions[0])
         if not isinstance(digits, exp.Literal):
             raise self.refusal(f"{name}() with a computed number of digits has no counterpart in PostgreSQL")
         return exp.Var(this=f"{functions.KEYWORDS[name]}({digits.name})")
 
     def _region(self, name: str) -> Any:
-        """The node that takes a statement has a region in CockroachDB; PostgreSQL has one place, the primary region."""
+        """Replace the region of the gateway node by the primary region: PostgreSQL has only one place."""
         region = self.context.database.primary_region
         if not region:
             raise self.refusal(f"{name}() needs the database's primary region, which is not known")
@@ -472,8 +474,8 @@ class _Converter:
         return [position for position in functions.INTEGER_ARGUMENTS.get(name, ()) if position < len(arguments)]
 
     def _sequence_function(self, node: Any, name: str) -> Any:
-        """The sequence is named by a literal, with a type or without; a converted one already is a text cast to
-        regclass."""
+        """Return nextval() and the like with the sequence's name as a regclass constant; the argument may be a typed or
+        untyped literal, or converted already."""
         value = node.expressions[0]
         while isinstance(value, (exp.Cast, exp.Paren)) and not _is_regclass(value):
             value = value.this
@@ -525,7 +527,7 @@ class _Converter:
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
 
     def need(self, extension: str, what: str) -> None:
-        """Have an extension created; raises UnsupportedError when the server does not have it."""
+        """Require an extension. Raises UnsupportedError if the server does not have it."""
         if not self.context.use_extension(extension):
             raise self.refusal(f"it needs {what}, and the server does not have the extension {extension}")
 
@@ -568,8 +570,7 @@ class _Converter:
             )
 
     def _table_function(self, node: Any) -> Any:
-        """Convert a function that is read like a table; it is another node, so that its arguments are not converted
-        twice."""
+        """Convert a function in FROM; it becomes another node, so that its arguments are not converted twice."""
         self._check_database(node)
         parts = {key: value for key, value in node.args.items() if key not in ("this", "db", "catalog")}
         made = {
@@ -599,17 +600,11 @@ class _Converter:
             if left == "int" or not isinstance(node.this.unnest(), (exp.Column, exp.Cast)):
                 node.set("this", exp.Cast(this=exp.Paren(this=node.this), to=exp.DataType.build("decimal")))
         elif not left and not right or {left, right} == {"int", ""}:
-            self.context.find(
-                FindingCode.DIVISION,
-                self.where,
-                "A division: of two integers it gives a decimal in CockroachDB, but is cut to an integer in "
-                "PostgreSQL.",
-                "Check the expression's operands; cast one to numeric where they are integers.",
-            )
+            self.context.find(FindingCode.DIVISION, self.where)
         return node
 
     def _conflict(self, node: Any) -> Any:
-        """The keys of ON CONFLICT have no order."""
+        """Drop the order of the keys of ON CONFLICT."""
         for item in node.args.get("conflict_keys") or []:
             if isinstance(item, exp.Ordered):
                 item.replace(item.this)
@@ -668,7 +663,7 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = (
 def convert(
     text: str,
     context: Context,
-    where: str,
+    where: FullName,
     columns: Optional[dict[str, SqlType]] = None,
     row_id: Optional[RowId] = None,
     exact: bool = False,
@@ -691,8 +686,7 @@ def convert(
         context.find(
             FindingCode.EXPRESSION_DIFFERS,
             where,
-            f"PostgreSQL's result is not quite the same: {'; '.join(converter.differences)}.",
-            "Check whether it matters where the result is used.",
+            f"PostgreSQL's result of the expression is not always the same: {'; '.join(converter.differences)}.",
         )
     return Expression(generate(tree), tree, frozenset(converter.calls))
 
@@ -722,7 +716,7 @@ def _scope(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
 
 
 def _add_conflict(tree: Any, converter: _Converter) -> None:
-    """UPSERT replaces the row with the same primary key."""
+    """Add ON CONFLICT … DO UPDATE for an UPSERT, which replaces the row with the same primary key."""
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     table = converter.context.relation_named(target.db, target.name)
     if not isinstance(table, Table):
@@ -762,7 +756,7 @@ def _type_oid(node: Any) -> int:
 
 
 def _as_integer(node: Any) -> Any:
-    """A constant goes without its INT8, anything else is cast."""
+    """Return the value as a 32-bit integer: a constant without its cast to INT8, anything else cast."""
     inner = node.unnest()
     if isinstance(inner, exp.Cast) and isinstance(inner.this, exp.Literal) and not inner.this.is_string:
         return inner.this
@@ -772,7 +766,7 @@ def _as_integer(node: Any) -> Any:
 
 
 def _is_time_of_day(node: Any) -> bool:
-    """Whether the part is a constant interval of hours, minutes and seconds alone; 1-2 is a year and two months."""
+    """Whether the node is a constant interval of hours, minutes and seconds only (1-2 is a year and two months)."""
     text = trees.constant_text(node)
     if text is None or "-" in text.lstrip("+-"):
         return False
@@ -782,7 +776,7 @@ def _is_time_of_day(node: Any) -> bool:
 
 
 def _added_type(name: str) -> Any:
-    """Return a type that users have made, marked as such."""
+    """Return a user-defined type, marked as such."""
     made = _named_type(name)
     made.meta[ADDED_TYPE] = True
     return made
@@ -810,7 +804,8 @@ def _bytes(digits: str) -> Any:
 
 
 def _is_operand(node: Any) -> bool:
-    """Whether an operator, a comparison or a function takes the part; a column that UPDATE assigns to is none."""
+    """Whether the node is an operand of an operator, comparison or function; a column to which UPDATE assigns is
+    not."""
     parent = node.parent
     assigned = (
         isinstance(parent, exp.EQ)
@@ -826,7 +821,7 @@ def _to_base(value: Any, base: str) -> Any:
     return made
 
 
-def _label(user_type: UserType, physical: str, context: Context, where: str) -> str:
+def _label(user_type: UserType, physical: str, context: Context, where: FullName) -> str:
     if user_type.base is not None and user_type.base.user_type_id in context.types:
         user_type = context.types[user_type.base.user_type_id]
     for member in user_type.members:
@@ -835,7 +830,7 @@ def _label(user_type: UserType, physical: str, context: Context, where: str) -> 
     raise UnsupportedError(f"{where}: the enum {user_type.name} has no value x'{physical}'")
 
 
-def column_names(text: str, where: str) -> set[str]:
+def column_names(text: str, where: object) -> set[str]:
     """Return the names of the columns in an unconverted expression, as CockroachDB keeps them."""
     columns = [node for node in parse(text, where).find_all(exp.Column) if isinstance(node.this, exp.Identifier)]
     return {node.name if node.this.args.get("quoted") else node.name.lower() for node in columns}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What CockroachDB takes the type of an expression's part to be, as far as its text tells."""
+"""Type inference: the family of the type that CockroachDB gives to a part of an expression."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _NAMED_TYPES = {
     "tsquery": "tsquery",
     "interval": "interval",
 }
-"""Types of converted parts that go by PostgreSQL's own name."""
+"""Types by PostgreSQL's own names."""
 _NUMBERS = ("float", "decimal", "int")
 _IN_ANOTHER_ZONE = {"timestamp": "timestamptz", "timestamptz": "timestamp"}
 _TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
@@ -89,7 +89,7 @@ _TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
 
 @dataclass
 class Scope:
-    """Columns by name, and by (alias, name) in a query. A name that means several types is left out."""
+    """Columns by name, and by (alias, name) in a query. Names that have several types are omitted."""
 
     columns: dict[str, SqlType] = field(default_factory=dict)
     qualified: dict[tuple[str, str], SqlType] = field(default_factory=dict)
@@ -164,7 +164,7 @@ def type_family(data_type: Any) -> str:
 
 
 def family_of(node: Any, scope: Scope) -> str:
-    """Return the family (see catalog.model.SqlType) of an unconverted part, '' when the text does not tell."""
+    """Return the family (see catalog.SqlType) of an unconverted node; empty if it cannot be inferred."""
     node = node.unnest() if isinstance(node, exp.Paren) else node
     if isinstance(node, exp.Cast):
         return type_family(node.args["to"])
@@ -293,7 +293,7 @@ _BY_ARGUMENTS: dict[str, Callable[[list[str]], str]] = {
     "date_trunc": _truncated_time,
     "timezone": _time_in_zone,
 }
-"""Functions whose families follow from those of their arguments, of which there is at least one."""
+"""Functions whose result family follows from the families of their arguments, of which there is at least one."""
 
 
 def _arithmetic(node: Any, left: str, right: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Calls of CockroachDB's functions that PostgreSQL has under another name, with other arguments or not at all."""
+"""Calls of functions that PostgreSQL has under another name, with other arguments or not at all."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _REFUSED = frozenset(
 _SINGLE = frozenset(("concat_ws",))
 """Functions that PostgreSQL does not call with one argument."""
 _ONE_ARGUMENT = frozenset(("md5", "sha1", *_HASHES))
-"""CockroachDB takes several and hashes them as one."""
+"""CockroachDB accepts several arguments and hashes them as one."""
 _ESCAPES = {
     "like_escape": ("LIKE", ""),
     "not_like_escape": ("LIKE", "NOT "),
@@ -81,7 +81,7 @@ _TEXT_ONLY = frozenset(
     ("left", "right", "lpad", "rpad", "reverse", "upper", "lower", "initcap", "strpos", "split_part")
 )
 _NOT_EMPTY = {"replace": 1, "split_part": 1}
-"""Arguments of which CockroachDB takes the empty string for what is between two characters."""
+"""Arguments for which CockroachDB treats the empty string as the boundary between two characters."""
 _MOST_ARGUMENTS = {
     **dict.fromkeys(("parse_date", "parse_time", "parse_timetz", "parse_timestamp", "parse_interval"), 1),
     **spatial_functions.MOST_ARGUMENTS,
@@ -112,7 +112,7 @@ _EXTENSIONS = {
     **dict.fromkeys("cosine_distance inner_product l1_distance l2_distance vector_dims vector_norm".split(), "vector"),
     **dict.fromkeys("index lca ltree2text nlevel subltree subpath text2ltree".split(), "ltree"),
 }
-"""Function to the extension that has it under the same name; '' where its results are others."""
+"""Function to the extension that provides it under the same name; empty if its results differ."""
 _EXTENSION_INTEGERS = {
     "levenshtein": (2, 3, 4),
     "metaphone": (1,),
@@ -120,12 +120,12 @@ _EXTENSION_INTEGERS = {
     "subpath": (1, 2),
     "index": (2,),
 }
-"""Arguments (from 0) that these want as a 32-bit integer."""
+"""Positions (from 0) of the arguments that the extension's functions declare as 32-bit integers."""
 
 
 def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
-    """Return the PostgreSQL tree of a call that keeps no counterpart of the same name and arguments; None for all
-    others.
+    """Return the PostgreSQL tree of a call for which no function of the same name and arguments exists; None for all
+    other calls.
 
     ``converter`` is the one of expressions.py. Raises UnsupportedError for arguments that have no counterpart.
     """
@@ -151,7 +151,7 @@ def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
 
 
 def check_pattern(node: Any, converter: Any) -> None:
-    """Note what PostgreSQL does otherwise with a regular expression."""
+    """Record how PostgreSQL interprets a regular expression differently."""
     pattern = trees.constant_text(node)
     reason = (
         "a regular expression that is computed may mean something else"
@@ -163,7 +163,7 @@ def check_pattern(node: Any, converter: Any) -> None:
 
 
 def _check_arguments(name: str, arguments: list[Any], converter: Any) -> None:
-    """Note or refuse what depends on single arguments."""
+    """Record or refuse differences that depend on single arguments."""
     if spatial_functions.is_spatial(name):
         converter.need("postgis", f"the function {name}")
     if len(arguments) > _MOST_ARGUMENTS.get(name, len(arguments)):
@@ -177,7 +177,8 @@ def _check_arguments(name: str, arguments: list[Any], converter: Any) -> None:
 
 
 def _refuse_types(name: str, arguments: list[Any], family: str, converter: Any) -> None:
-    """Refuse what PostgreSQL does not have for arguments of these types; ``family`` is that of the first."""
+    """Refuse calls with argument types that PostgreSQL's function does not accept; ``family`` is that of the first
+    argument."""
     of_type = f"{name}() of {family or 'an unknown type'}"
     if name in _TEXT_ONLY and family == "bytes" or (name, family) in _REFUSED:
         raise converter.refusal(f"{of_type} has no counterpart in PostgreSQL")
@@ -247,7 +248,7 @@ def _string_to_array(node: Any, name: str, family: str, converter: Any) -> None:
 
 
 def _date_trunc(node: Any, name: str, family: str, converter: Any) -> Optional[Any]:
-    """The end of the day, 24:00, is the beginning of one to CockroachDB."""
+    """Truncate a time of day; 24:00, the end of the day, counts as 00:00, as in CockroachDB."""
     if converter.family(node.expressions[1]) != "time":
         return None
     return trees.filled(
@@ -387,7 +388,7 @@ def _to_char(node: Any, name: str, family: str, converter: Any) -> None:
 
 
 _ALWAYS_REWRITTEN = frozenset((*_HASHES, "isnan", "sum_int", "xor_agg", "st_dwithinexclusive", "_st_dwithinexclusive"))
-"""Functions that are not in PostgreSQL under the same name, or mean another thing there."""
+"""Functions that PostgreSQL does not have under the same name, or that have another meaning there."""
 
 _HANDLERS: dict[str, Callable[[Any, str, str, Any], Any]] = {
     "age": _age,
@@ -414,7 +415,7 @@ _HANDLERS: dict[str, Callable[[Any, str, str, Any], Any]] = {
 
 
 def is_immutable(name: str) -> bool:
-    """Whether every form of PostgreSQL's function is IMMUTABLE."""
+    """Whether every overload of PostgreSQL's function is IMMUTABLE."""
     return name in functions.IMMUTABLE or name in spatial_functions.SAME and name not in spatial_functions.NOT_IMMUTABLE
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What PostgreSQL's function of the same name does a little otherwise."""
+"""Small differences between functions of the same name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OF_ONE_COLUMN = frozenset("sqrdiff stddev stddev_samp stddev_pop variance var_s
 _OF_TWO_COLUMNS = frozenset(
     "corr covar_pop covar_samp regr_avgx regr_avgy regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy".split()
 )
-"""They compute with floats whatever their arguments are."""
+"""These functions calculate in floating point whatever their argument types are."""
 _OWN_OBJECTS = "it describes PostgreSQL's own objects and settings"
 _SESSION_FORMS = "PostgreSQL reads other forms of dates and times too, by the session's DateStyle and IntervalStyle"
 _BY_NAME = {
@@ -77,7 +77,7 @@ _BY_FAMILY = {
         for family in ("decimal", "int")
     },
 }
-"""(function, family of the first argument; '' where it is not known) to what PostgreSQL does otherwise."""
+"""(function, family of the first argument, or '' if unknown) to the difference in PostgreSQL."""
 _SETTINGS = frozenset(("current_setting", "set_config"))
 _JSON_CHANGES = frozenset(("json_set", "jsonb_set", "jsonb_insert"))
 _JSON_BUILDERS = frozenset(
@@ -88,7 +88,7 @@ _TIMES_WITH_ZONE = frozenset(("timestamptz", "timestamptz[]", "timetz", "timetz[
 
 
 def differences(name: str, arguments: list[Any], families: list[str]) -> Iterator[str]:
-    """Give what PostgreSQL does otherwise in a function, by CockroachDB's name, the arguments and their families."""
+    """Yield how PostgreSQL's function differs, given CockroachDB's name, the arguments and their families."""
     first = families[0] if families else ""
     for difference in (_BY_NAME.get(name), _BY_FAMILY.get((name, first)), spatial_functions.difference(name, first)):
         if difference:

@@ -22,8 +22,8 @@ sha512 sign sin sind sinh split_part sqrt starts_with string_to_array strpos sub
 to_hex to_tsquery to_tsvector translate trim trunc ts_rank upper width_bucket
 """.split()
 )
-"""Every form of these is IMMUTABLE in pg_proc, but for TEXT_SEARCH, or they are syntax (coalesce, greatest, least,
-nullif, trim)."""
+"""Functions of which every overload is IMMUTABLE in pg_proc, except those in TEXT_SEARCH, or that are syntax (coalesce,
+greatest, least, nullif, trim)."""
 
 TEXT_SEARCH = frozenset(("to_tsvector", "to_tsquery", "plainto_tsquery", "phraseto_tsquery"))
 """Functions that are immutable only with the name of a text search configuration."""
@@ -100,7 +100,7 @@ KEYWORDS = {
 """Functions that CockroachDB prints with empty parentheses and PostgreSQL takes without."""
 
 WITH_PRECISION = frozenset(("current_timestamp", "localtimestamp", "current_time", "localtime"))
-"""Those of them that take a number of digits."""
+"""The functions of KEYWORDS that accept a number of digits."""
 
 INTEGER_ARGUMENTS = {
     "array_length": (1,),
@@ -135,4 +135,4 @@ INTEGER_ARGUMENTS = {
     "format_type": (1,),
     "pg_get_indexdef": (1,),
 }
-"""Arguments (from 0) that PostgreSQL wants as a 32-bit integer, where CockroachDB has INT8."""
+"""Positions (from 0) of the arguments that PostgreSQL declares as 32-bit integers and CockroachDB as INT8."""

@@ -11,12 +11,13 @@ from typing import Any
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Grant, Role, Schema
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .context import Context
 from .database_commands import on_database
 from .definitions import EVERYBODY, Definition, Owner, Privileges
 from .needs import of_calls, of_object
-from .routines import Routine, full_name
+from .routines import Routine
 from .statements import Need, Subject
 
 _ALLOWED = {
@@ -45,7 +46,7 @@ class _Holder:
     and schema in PostgreSQL."""
 
     kind: str
-    full_name: str
+    full_name: FullName
     name: str
     schema: str = ""
 
@@ -61,11 +62,11 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
         return
     missing: dict[str, list[str]] = {}
     database = context.database
-    holder = _Holder("DATABASE", database.name, database.name)
+    holder = _Holder("DATABASE", FullName("database", database.name), database.name)
     _privileges(holder, database.grants, context, missing)
     _owner(holder, database.owner, context, missing)
     for schema in database.schemas:
-        holder = _Holder("SCHEMA", f"{database.name}.{schema.name}", context.schemas[schema.id])
+        holder = _Holder("SCHEMA", FullName("schema", database.name, schema.name), context.schemas[schema.id])
         _privileges(holder, schema.grants, context, missing)
         if not _belongs_to_owner_of_database(schema, context):
             _owner(holder, schema.owner, context, missing)
@@ -84,14 +85,13 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
         shown = ", ".join(sorted(set(objects))[:10]) + (" …" if len(set(objects)) > 10 else "")
         context.find(
             FindingCode.ROLE_MISSING,
-            role,
-            f"The target has no role {role}: its privileges or ownership are left out for {shown}.",
-            "Create the role, or set grants to create, and run again.",
+            FullName("role", name=role),
+            f"The target has no role {role}: its privileges or ownership are omitted for {shown}.",
         )
 
 
 def _belongs_to_owner_of_database(schema: Schema, context: Context) -> bool:
-    """Since PostgreSQL 15 the schema public of a new database belongs to whoever owns the database."""
+    """Whether the schema belongs to the owner of the database anyway: public does since PostgreSQL 15."""
     return (
         schema.name == _EVERYBODY
         and schema.owner == context.database.owner
@@ -111,7 +111,7 @@ def _as_in_grant(holder: _Holder) -> _Holder:
 
 
 def _sequences(context: Context, missing: dict[str, list[str]]) -> None:
-    """A sequence that belongs to a column has the owner of its table and takes no other."""
+    """Add owners and privileges of sequences; a sequence owned by a column has the owner of its table."""
     of_columns = context.owned_sequence_ids | context.identity_sequence_ids
     for sequence in context.database.sequences:
         if sequence.id in of_columns:
@@ -122,7 +122,7 @@ def _sequences(context: Context, missing: dict[str, list[str]]) -> None:
 
 
 def _sequences_of_row_ids(context: Context, missing: dict[str, list[str]]) -> None:
-    """Who may write a table may use the sequence that its row ids come from."""
+    """Grant USAGE on the sequences behind row ids to the roles that may write the table."""
     for table_id, name in sorted(context.called_row_ids):
         table = context.tables[table_id]
         writers = [Grant(grant.role, ["USAGE"]) for grant in table.grants if _WRITES & set(grant.privileges)]
@@ -131,9 +131,10 @@ def _sequences_of_row_ids(context: Context, missing: dict[str, list[str]]) -> No
 
 
 def _routine(routine: Routine, context: Context, missing: dict[str, list[str]]) -> None:
-    """Everybody may call a function in both; other grants are EXECUTE."""
+    """Add owner and privileges of a routine. In both databases everybody may call a new function; other grants are
+    EXECUTE."""
     function = routine.function
-    schema, name, where = context.schemas[function.schema_id], clip(function.name), full_name(function, context)
+    schema, name, where = context.schemas[function.schema_id], clip(function.name), context.full_name(function)
     routine_itself = of_calls([function.id], context)
     if function.owner and function.owner not in BUILT_IN_ROLES and _has_role(function.owner, where, context, missing):
         expects: Definition = Owner(routine.definition.kind, function.owner, routine.definition)
@@ -147,10 +148,7 @@ def _routine(routine: Routine, context: Context, missing: dict[str, list[str]]) 
         )
     if function.grants and not any(grant.role == _EVERYBODY for grant in function.grants):
         context.find(
-            FindingCode.FUNCTION_FOR_EVERYBODY,
-            where,
-            "PostgreSQL lets everybody call a new function; in CockroachDB this right was revoked.",
-            f"REVOKE EXECUTE ON {routine.signature} FROM PUBLIC.",
+            FindingCode.FUNCTION_FOR_EVERYBODY, where, advice=f"REVOKE EXECUTE ON {routine.signature} FROM PUBLIC."
         )
     for grant in function.grants:
         if (
@@ -171,10 +169,10 @@ def _routine(routine: Routine, context: Context, missing: dict[str, list[str]]) 
         )
 
 
-def _has_role(role: str, full_name: str, context: Context, missing: dict[str, list[str]]) -> bool:
+def _has_role(role: str, where: FullName, context: Context, missing: dict[str, list[str]]) -> bool:
     if role in context.available_roles:
         return True
-    missing.setdefault(role, []).append(full_name)
+    missing.setdefault(role, []).append(str(where))
     return False
 
 
@@ -244,12 +242,11 @@ def split_privileges(grant: Grant, privileges: tuple[str, ...]) -> tuple[list[st
     return [name for name in names if name not in grantable], grantable
 
 
-def _report_dropped(kind: str, grant: Grant, full_name: str, context: Context) -> None:
+def _report_dropped(kind: str, grant: Grant, where: FullName, context: Context) -> None:
     dropped = [name for name in grant.privileges if name != "ALL" and name not in allowed(kind, context)]
     if dropped:
         context.find(
             FindingCode.PRIVILEGE_WITHOUT_COUNTERPART,
-            full_name,
-            f"{', '.join(dropped)} of {grant.role} has no counterpart on a {kind.lower()} of PostgreSQL and is left "
-            "out.",
+            where,
+            f"{', '.join(dropped)} of {grant.role} is omitted: PostgreSQL has no such privilege on a {kind.lower()}.",
         )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Expressions where PostgreSQL takes only immutable ones: computed columns, expression indexes, predicates."""
+"""Expressions that PostgreSQL requires to be immutable: computed columns, expression indexes, predicates."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Callable
 from .._errors import UnsupportedError
 from .._model.catalog import Column, SqlType
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, quote
 from . import function_calls, functions
 from .context import Context
@@ -29,7 +30,7 @@ _NUMBERS = frozenset(("int", "float", "decimal"))
 _TEXT_SAFE = frozenset(("int", "decimal", "string", "uuid", "json", "bool"))
 """Families whose text does not depend on settings."""
 _FROM_TEXT = frozenset((*_TEXT_SAFE, "inet", "bytes", "float"))
-"""Families that a text becomes whatever the settings are."""
+"""Families to which text is converted independently of settings."""
 _BETWEEN_TYPES = frozenset((("timestamp", "date"), ("date", "timestamp"), ("bool", "int")))
 _JOINED = frozenset(("string", "json", "bytes", "bit"))
 _ZONED = frozenset(("timestamptz", "timetz"))
@@ -46,7 +47,7 @@ _ALIKE = frozenset(("coalesce", "greatest", "least", "nullif"))
 
 
 def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
-    """Whether PostgreSQL surely sees the expression as immutable; False also when that is only not known."""
+    """Whether PostgreSQL is known to consider the expression immutable."""
     plain = (
         exp.Column,
         exp.Identifier,
@@ -138,7 +139,8 @@ def _is_safe_function(node: Any, scope: Scope) -> bool:
 
 
 def _is_safe_cast(node: Any, scope: Scope) -> bool:
-    """Constants are converted once, when the command is read; numbers and strings convert without settings."""
+    """Whether a cast does not depend on settings: constants are converted once, when the command is parsed; numbers and
+    strings never depend on settings."""
     source = node.this.unnest()
     if node.meta.get(TO_BASE):
         return True
@@ -169,7 +171,7 @@ def _is_safe_zone(node: Any, scope: Scope) -> bool:
 
 
 def _is_safe_arithmetic(node: Any, scope: Scope) -> bool:
-    """A day of a timestamp with time zone depends on the zone; everything else is the same everywhere."""
+    """Whether arithmetic does not depend on settings: only adding days to a timestamptz depends on the time zone."""
     left, right = family_of(node.this, scope), family_of(node.expression, scope)
     if "interval" in (left, right):
         return bool(left and right) and not {left, right} & _ZONED
@@ -177,7 +179,8 @@ def _is_safe_arithmetic(node: Any, scope: Scope) -> bool:
 
 
 def _alike(nodes: Iterable[Any], scope: Scope) -> bool:
-    """Comparing a date or timestamp with a timestamptz depends on the time zone."""
+    """Whether operands can be compared independently of settings; comparing a date or timestamp with a timestamptz
+    depends on the time zone."""
     compared = [node.unnest() for node in nodes]
     tuples = [node.expressions for node in compared if isinstance(node, exp.Tuple)]
     if tuples:
@@ -194,8 +197,8 @@ def _compared_family(node: Any, scope: Scope) -> str:
 
 
 def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:
-    """Whether an expression has to do with a type that a user or an extension has made, which virtual columns of
-    PostgreSQL may not."""
+    """Whether an expression uses a type of a user or an extension, which PostgreSQL does not allow in virtual
+    columns."""
     used = {node.name for node in tree.find_all(exp.Column)}
     kinds = [element_of(kind) for kind in (result, *(column.type for column in columns if clip(column.name) in used))]
     added = any(kind.user_type_id or kind.domain_id or kind.family in _ADDED for kind in kinds)
@@ -206,7 +209,7 @@ def immutable_sql(
     expression: Expression,
     context: Context,
     wanted: tuple[str, str],
-    where: str,
+    where: FullName,
     result: str,
     columns: list[Column],
 ) -> str:
@@ -229,7 +232,7 @@ def immutable_sql(
     ]
     arguments = ", ".join(f"{quote(clip(column.name))} {type_name(column.type, context, where)}" for column in used)
     schema = wanted[0]
-    function = context.scope.unique_function(*wanted, where)
+    function = context.scope.unique_function(*wanted, str(where))
     made = RoutineDefinition(
         "FUNCTION",
         arguments,
@@ -243,7 +246,7 @@ def immutable_sql(
     context.find(
         FindingCode.EXPRESSION_FUNCTION,
         where,
-        f"The expression is wrapped in the function {schema}.{function}, marked immutable with the time zone UTC.",
-        "Nothing to do; PostgreSQL itself counts a part of the expression as depending on settings.",
+        f"The expression is wrapped in the function {schema}.{function}, which is marked immutable with the time zone "
+        "UTC, because PostgreSQL takes a part of the expression to depend on settings.",
     )
     return f"{quote(schema, function)}({', '.join(quote(clip(column.name)) for column in used)})"

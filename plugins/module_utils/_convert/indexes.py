@@ -10,7 +10,8 @@ from typing import Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import Check, Column, ForeignKey, Index, IndexColumn, Table, View
-from .._model.finding_codes import FindingCode, Severity
+from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, digest, quote, shorten
 from .._model.stored_columns import written_keys
 from . import expressions
@@ -23,7 +24,7 @@ from .types import element_of, type_name
 
 _OLD_PRIMARY_NAME = "primary"
 _SCALARS = {"gin": "btree_gin", "gist": "btree_gist"}
-"""The extension by which an index of a method also takes numbers, texts and the like."""
+"""The extension that lets an index method also index numbers, texts and other scalar types."""
 _MAX_DIMENSIONS = 2000
 _DISTANCES = {
     "l2": "the Euclidean distance (<->)",
@@ -33,17 +34,13 @@ _DISTANCES = {
 
 
 def create_primary_key(table: Table, context: Context) -> None:
-    """Add the primary key; it is ascending, for PostgreSQL's keys have no direction."""
+    """Add the primary key, in ascending order: keys in PostgreSQL have no direction."""
     index, columns = table.primary_index, context.columns(table)
     kept = written_keys(index, columns)
-    where = context.full_name(table, index.name)
+    where = context.full_name(table).part("index", index.name)
     name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):
-        context.find(
-            FindingCode.DESCENDING_PRIMARY_KEY,
-            where,
-            "The primary key is made ascending: a key of PostgreSQL has no direction, and is read both ways.",
-        )
+        context.find(FindingCode.DESCENDING_PRIMARY_KEY, where)
     if index.shard_column:
         _report_hash(where, context)
     if _has_interval(kept, columns):
@@ -75,21 +72,15 @@ def _has_interval(parts: list[IndexColumn], columns: dict[int, Column]) -> bool:
     return any(columns[part.column_id].type.family == "interval" for part in parts)
 
 
-def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, context: Context, where: str) -> None:
-    """Keep intervals apart by their binary form: PostgreSQL holds 1 month, 30 days and 720 hours to be equal,
-    CockroachDB does not."""
+def _create_interval_key(name: str, parts: list[IndexColumn], table: Table, context: Context, where: FullName) -> None:
+    """Add a unique index on the binary form of intervals instead of a key: in PostgreSQL 1 month, 30 days and 720 hours
+    are equal, in CockroachDB they are not."""
     keys = []
     for part in parts:
         column = context.columns(table)[part.column_id]
         text = quote(clip(column.name))
         keys.append(f"(pg_catalog.interval_send({text}))" if column.type.family == "interval" else text)
-    context.find(
-        FindingCode.INTERVAL_KEY,
-        where,
-        "A unique index on the binary form of the intervals stands in for the key: to PostgreSQL 30 days equal 720 "
-        "hours, to CockroachDB not.",
-        "Make it a plain key if no two intervals are equal in PostgreSQL; a foreign key to it needs that.",
-    )
+    context.find(FindingCode.INTERVAL_KEY, where)
     _add("primary_key", IndexDefinition(tuple(keys), unique=True), name, table, context)
 
 
@@ -126,8 +117,8 @@ def create_view_indexes(view: View, context: Context) -> None:
 
 
 def create_index(index: Index, table: Table, context: Context, step: str = "index") -> None:
-    """Add one index, or report that it is left out."""
-    where = context.full_name(table, index.name)
+    """Add one index, or a finding that it is omitted."""
+    where = context.full_name(table).part("index", index.name)
     try:
         if index.kind == "forward":
             _create_forward(index, table, context, where, step)
@@ -138,22 +129,15 @@ def create_index(index: Index, table: Table, context: Context, step: str = "inde
         else:
             raise UnsupportedError(f"{where}: an index of the kind {index.kind} is not converted")
     except UnsupportedError as error:
-        severity: Severity = "error" if index.unique else "warning"
         context.find(
             FindingCode.INDEX_LEFT_OUT,
             where,
-            f"The index is left out. {error}",
-            "Create one by hand where queries need it.",
-            severity=severity,
+            f"The index is omitted. {error}",
+            severity="error" if index.unique else "warning",
         )
         return
     if index.not_visible:
-        context.find(
-            FindingCode.INDEX_NOT_VISIBLE,
-            where,
-            "The index is NOT VISIBLE in CockroachDB, or to a part of the queries only; PostgreSQL's planner always "
-            "uses it.",
-        )
+        context.find(FindingCode.INDEX_NOT_VISIBLE, where)
 
 
 def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
@@ -161,9 +145,9 @@ def _claim(index: Index, wanted: str, table: Relation, context: Context) -> str:
     if name != index.name:
         context.find(
             FindingCode.INDEX_RENAMED,
-            context.full_name(table, index.name),
-            f"The index is called {name} in PostgreSQL, where the indexes of a schema share one space of names (of at "
-            "most 63 bytes) with its tables.",
+            context.full_name(table).part("index", index.name),
+            f"The index is called {name} in PostgreSQL, where the indexes of a schema share one namespace (of names of "
+            "at most 63 bytes) with its tables.",
         )
     return name
 
@@ -172,15 +156,11 @@ def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> tuple[str, .
     return tuple(clip(columns[part.column_id].name) for part in parts)
 
 
-def _report_hash(where: str, context: Context) -> None:
-    context.find(
-        FindingCode.HASH_SHARDED,
-        where,
-        "The hash-sharded index becomes a plain one: its shards spread load over nodes.",
-    )
+def _report_hash(where: FullName, context: Context) -> None:
+    context.find(FindingCode.HASH_SHARDED, where)
 
 
-def _create_forward(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+def _create_forward(index: Index, table: Table, context: Context, where: FullName, step: str) -> None:
     columns = context.columns(table)
     parts = written_keys(index, columns)
     keys = tuple(_key(part, index, table, context, where) for part in parts)
@@ -211,8 +191,8 @@ def _is_constraint(index: Index, parts: list[IndexColumn]) -> bool:
     return not index.created_explicitly and not any(part.descending for part in parts)
 
 
-def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: str) -> str:
-    """Return one key with CockroachDB's place of NULLs: first when ascending, last when descending."""
+def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: FullName) -> str:
+    """Return one index key with CockroachDB's order of NULLs: first if ascending, last if descending."""
     column = context.columns(table)[part.column_id]
     text = _key_text(column, index, table, context, where)
     if not column.nullable and not column.inaccessible:
@@ -220,11 +200,11 @@ def _key(part: IndexColumn, index: Index, table: Table, context: Context, where:
     return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
 
 
-def _key_text(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+def _key_text(column: Column, index: Index, table: Table, context: Context, where: FullName) -> str:
     return _expression(column, index, table, context, where) if column.inaccessible else quote(clip(column.name))
 
 
-def _expression(column: Column, index: Index, table: Table, context: Context, where: str) -> str:
+def _expression(column: Column, index: Index, table: Table, context: Context, where: FullName) -> str:
     columns = kept_columns(table)
     expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
     result = type_name(column.type, context, where)
@@ -233,7 +213,7 @@ def _expression(column: Column, index: Index, table: Table, context: Context, wh
     return f"({call})"
 
 
-def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
+def _predicate(index: Index, table: Table, context: Context, where: FullName) -> str:
     if not index.predicate:
         return ""
     columns = kept_columns(table)
@@ -242,7 +222,7 @@ def _predicate(index: Index, table: Table, context: Context, where: str) -> str:
     return immutable_sql(expression, context, function, where, "boolean", columns)
 
 
-def _create_inverted(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+def _create_inverted(index: Index, table: Table, context: Context, where: FullName, step: str) -> None:
     columns = context.columns(table)
     *leading, last = written_keys(index, columns)
     method, key, extension = _inverted_key(columns[last.column_id], index, table, context, where)
@@ -264,7 +244,7 @@ def _create_inverted(index: Index, table: Table, context: Context, where: str, s
     context.index_names[table.id, index.id] = ("index", name)
 
 
-def _create_vector(index: Index, table: Table, context: Context, where: str, step: str) -> None:
+def _create_vector(index: Index, table: Table, context: Context, where: FullName, step: str) -> None:
     """Add an index of pgvector for the same distance; its operator classes have CockroachDB's names."""
     column = context.columns(table)[index.columns[-1].column_id]
     if not context.use_extension("vector"):
@@ -274,11 +254,7 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
             f"{where}: a vector index needs a column with a declared number of dimensions, of at most {_MAX_DIMENSIONS}"
         )
     if len(written_keys(index, context.columns(table))) > 1:
-        context.find(
-            FindingCode.VECTOR_PREFIX,
-            where,
-            "The index holds only its last column: PostgreSQL's vector indexes take no others.",
-        )
+        context.find(FindingCode.VECTOR_PREFIX, where)
     predicate = _predicate(index, table, context, where)
     name = _claim(index, index.name, table, context)
     made = IndexDefinition(
@@ -287,15 +263,14 @@ def _create_vector(index: Index, table: Table, context: Context, where: str, ste
     _add(step, made, name, table, context, ["vector"])
     context.index_names[table.id, index.id] = ("index", name)
     context.find(
-        FindingCode.VECTOR_INDEX,
-        where,
-        f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}.",
-        "Its parameters are pgvector's defaults; hnsw.ef_search says how thoroughly a query looks.",
+        FindingCode.VECTOR_INDEX, where, f"The vector index becomes an hnsw index for {_DISTANCES[index.distance]}."
     )
 
 
-def _inverted_key(column: Column, index: Index, table: Table, context: Context, where: str) -> tuple[str, str, str]:
-    """Return the method, the key and the extension that it needs, '' when it needs none."""
+def _inverted_key(
+    column: Column, index: Index, table: Table, context: Context, where: FullName
+) -> tuple[str, str, str]:
+    """Return the index method, the key and the extension that the key needs, empty if none."""
     text = _key_text(column, index, table, context, where)
     if column.type.family in ("geometry", "geography"):
         if not context.use_extension("postgis"):
@@ -311,5 +286,5 @@ def _inverted_key(column: Column, index: Index, table: Table, context: Context, 
 
 
 def index_of(table: Relation, index: Index, context: Context) -> Optional[tuple[str, str]]:
-    """Return (constraint or index, name in PostgreSQL) of an index that was made."""
+    """Return ("constraint" or "index", name in PostgreSQL) of an index; None if it was omitted."""
     return context.index_names.get((table.id, index.id))

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from .._errors import UnsupportedError
 from .._model.catalog import SqlType
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
@@ -23,7 +24,7 @@ _OPEN, _CLOSE = "([{", ")]}"
 _INDENT = "    "
 
 
-def convert_body(body: str, context: Context, where: str, variables: dict[str, SqlType]) -> str:
+def convert_body(body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> str:
     """Return PostgreSQL's text of a body; ``variables`` are the parameters.
 
     Raises UnsupportedError, naming ``where``, for a statement or an expression without a counterpart.
@@ -38,25 +39,25 @@ def convert_body(body: str, context: Context, where: str, variables: dict[str, S
 class _Reader:
     """Goes through the tokens of a body once."""
 
-    def __init__(self, body: str, context: Context, where: str, variables: dict[str, SqlType]) -> None:
+    def __init__(self, body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> None:
         self.body, self.context, self.where, self.variables = body, context, where, variables
         self.tokens = tokenize(body, where)
         self.position = 0
 
     def word(self, ahead: int = 0) -> str:
-        """Return a coming token in capitals, '' after the end."""
+        """Return a token ahead in upper case; empty after the end."""
         place = self.position + ahead
         return self.tokens[place].text.upper() if place < len(self.tokens) else ""
 
     def accept(self, *words: str) -> bool:
-        """Go past these words if they come next."""
+        """Read these words if they come next; return whether they do."""
         if [self.word(number) for number in range(len(words))] != list(words):
             return False
         self.position += len(words)
         return True
 
     def expect(self, *words: str) -> None:
-        """Go past these words; raises UnsupportedError when something else comes."""
+        """Read these words. Raises UnsupportedError if something else comes next."""
         if not self.accept(*words):
             raise self.unknown()
 
@@ -83,8 +84,8 @@ class _Reader:
         return text
 
     def text_until(self, *ends: str) -> str:
-        """Return the source up to one of these words or symbols outside of parentheses and CASE, which is not gone
-        past."""
+        """Return the source before one of these words or symbols outside of parentheses and CASE; the word itself is
+        not read."""
         begin, depth, cases = self.position, 0, 0
         while self.position < len(self.tokens):
             word = self.word()
@@ -169,7 +170,7 @@ class _Reader:
         return expressions.generate(target), type_family(target)
 
     def statements(self, indent: str, *ends: str) -> list[str]:
-        """Read statements up to one of the ends, which is not gone past."""
+        """Read statements up to one of the end words, which is not read."""
         lines: list[str] = []
         while self.word() not in ends:
             if not self.word():
@@ -262,7 +263,6 @@ class _Reader:
             FindingCode.LOOP_VARIABLE,
             self.where,
             f"The variable {name} of a FOR loop has 32 bits in PostgreSQL: greater numbers are an error.",
-            "Write a WHILE loop where they occur.",
         )
         return text + (f" BY {self.expression('LOOP')}" if self.accept("BY") else "")
 
@@ -299,7 +299,7 @@ class _Reader:
         return self.assignment()
 
     def finished(self, text: str) -> str:
-        """Go past the semicolon."""
+        """Read the semicolon."""
         self.expect(";")
         return text + ";"
 
@@ -378,7 +378,7 @@ class _Reader:
         return self.finished(f"{'.'.join(target)} := {self.expression(';')}")
 
 
-def split_statements(body: str, where: str) -> list[str]:
+def split_statements(body: str, where: object) -> list[str]:
     """Return the statements of a SQL function's body, without their semicolons."""
     tokens = tokenize(body, where)
     statements: list[str] = []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""CockroachDB's SQL texts after names have changed: the names in a text are replaced in their places, all else stays as
-it is."""
+"""Renaming of objects inside CockroachDB's SQL texts: names are replaced in place, the rest of the text stays
+unchanged."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class _Chain:
 
 @dataclass
 class References:
-    """``changed``: the old names to the new ones of all objects whose full name changes."""
+    """``changed`` maps the old full names of renamed objects to the new ones."""
 
     changed: Mapping[Name, Name]
 
     def __post_init__(self) -> None:
         self._bare = {name for _database, _schema, name in self.changed}
 
-    def follow(self, text: str, database: str, where: str) -> str:
+    def follow(self, text: str, database: str, where: object) -> str:
         """Return an expression, a query or several statements with the new names; ``database`` is where names without
         one belong.
 
@@ -74,7 +74,7 @@ class References:
             start = end + 1
         return _edited(text, edits)
 
-    def follow_procedural(self, text: str, database: str, where: str) -> str:
+    def follow_procedural(self, text: str, database: str, where: object) -> str:
         """Return a text in PL/pgSQL with the new names. Raises UnsupportedError where only knowing the statements would
         tell what a name means."""
         tokens = _tokenize(text, where)
@@ -94,7 +94,7 @@ class References:
         return _edited(text, edits)
 
     def _found(self, names: tuple[str, ...], database: str) -> Optional[Name]:
-        """Return the new name of what ``names`` mean, None when it keeps its name."""
+        """Return the new name of the object that ``names`` refers to; None if it is not renamed."""
         for name in _meanings(names, database):
             if name in self.changed:
                 return self.changed[name]
@@ -106,7 +106,8 @@ class References:
         )
 
     def _sequences(self, tokens: list[Any], text: str, database: str) -> list[_Edit]:
-        """Sequences are named by strings: the argument of nextval() and its like, or a string cast to REGCLASS."""
+        """Return the replacements of sequence names, which are strings: arguments of nextval() and the like, or strings
+        cast to REGCLASS."""
         edits = []
         for position, token in enumerate(tokens):
             if token.token_type != TokenType.STRING or text[token.start] != "'":
@@ -120,7 +121,7 @@ class References:
                     edits.append(_Edit(token.start, token.end + 1, literal(quote(*new))))
         return edits
 
-    def _statement(self, text: str, database: str, where: str) -> list[_Edit]:
+    def _statement(self, text: str, database: str, where: object) -> list[_Edit]:
         tree = dialect.parse(text, where)
         names_of_query = {item.alias for item in tree.find_all(exp.CTE)}
         edits: list[_Edit] = []
@@ -151,8 +152,8 @@ class References:
             )
         return edits + self._other_names(text, database, handled, where)
 
-    def _other_names(self, text: str, database: str, handled: set[int], where: str) -> list[_Edit]:
-        """Functions and types that are named with their schema."""
+    def _other_names(self, text: str, database: str, handled: set[int], where: object) -> list[_Edit]:
+        """Return the replacements of functions and types that are named with their schema."""
         edits = []
         for chain in _chains(_tokenize(text, where), text):
             if chain.spans[0][0] in handled:
@@ -176,8 +177,8 @@ def _replacement(node: Any, old: str, new: Name) -> str:
 
 
 def _meanings(names: tuple[str, ...], database: str) -> list[Name]:
-    """Return what a name of one to three parts may mean, the likeliest first; old releases name a table by database and
-    table."""
+    """Return the full names that a name of one to three parts may stand for, the likeliest first; old releases name a
+    table by database and table."""
     if len(names) == 1:
         return [(database, _PUBLIC, names[0])]
     if len(names) == _FULL - 1:
@@ -185,7 +186,7 @@ def _meanings(names: tuple[str, ...], database: str) -> list[Name]:
     return [(names[0], names[1], names[2])] if len(names) == _FULL else []
 
 
-def _tokenize(text: str, where: str) -> list[Any]:
+def _tokenize(text: str, where: object) -> list[Any]:
     if exp is None:
         raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
     try:
@@ -203,7 +204,7 @@ def _identifier(token: Any, text: str) -> str:
 
 
 def _chains(tokens: list[Any], text: str) -> Iterator[_Chain]:
-    """Yield the names with dots in them."""
+    """Yield the dotted names."""
     position = 0
     while position < len(tokens):
         parts = []
@@ -219,8 +220,9 @@ def _chains(tokens: list[Any], text: str) -> Iterator[_Chain]:
             )
 
 
-def _span(identifier: Any, text: str, where: str) -> tuple[int, int]:
-    """Return where an identifier begins and ends. Raises UnsupportedError when the parser has not kept its place."""
+def _span(identifier: Any, text: str, where: object) -> tuple[int, int]:
+    """Return the start and end of an identifier in the text. Raises UnsupportedError if the parser has not recorded
+    them."""
     start, last = identifier.meta.get("start"), identifier.meta.get("end")
     if start is None or last is None or text[start : last + 1].strip('"').replace('""', '"') != identifier.name:
         raise UnsupportedError(f"{where}: the place of {identifier.name} in the SQL text is not known")

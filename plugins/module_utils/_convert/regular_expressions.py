@@ -9,7 +9,7 @@ _SAME_ESCAPES = frozenset("dDwWsSnrtfv.*+?()[]{}|^$\\/-_@#%&=:;,!<>~\"' ")
 
 
 def difference(pattern: str) -> str:
-    """Return what PostgreSQL does otherwise with a pattern, '' when it takes it the same."""
+    """Return how PostgreSQL interprets a pattern differently; empty if it does not."""
     position, bracket = 0, False
     while position < len(pattern):
         character, following = pattern[position], pattern[position + 1 : position + 2]

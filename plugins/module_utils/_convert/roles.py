@@ -8,6 +8,7 @@ from __future__ import annotations
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Role
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import literal, quote
 from .server_features import ConvertOptions, ServerFeatures
 from .statements import Conversion, Subject
@@ -16,10 +17,11 @@ _OPTIONS = {"CREATEDB": "CREATEDB", "CREATEROLE": "CREATEROLE"}
 
 
 def convert_roles(roles: list[Role], features: ServerFeatures, options: ConvertOptions) -> Conversion:
-    """Return CREATE ROLE and GRANT role for what the target does not have; nothing unless grants is ``create``.
+    """Return CREATE ROLE and GRANT role for the roles and memberships that the target lacks; nothing unless grants is
+    ``create``.
 
-    A role logs in only with a password that PostgreSQL can check (SCRAM-SHA-256). What a role lacks is a finding of
-    every run, also when it is there already.
+    A role may log in only if PostgreSQL can check its password (SCRAM-SHA-256). What a role cannot keep is a finding in
+    every run, even if the role exists already.
     """
     del features
     conversion = Conversion()
@@ -71,22 +73,20 @@ def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion)
         )
         conversion.find(
             FindingCode.ROLE_WITHOUT_LOGIN,
-            role.name,
-            f"The role is made without login: {reason}.",
-            "ALTER ROLE … LOGIN PASSWORD … gives it a new one.",
+            FullName("role", name=role.name),
+            f"The role is created without LOGIN: {reason}.",
         )
     left_out = [option for option in role.options if option not in _OPTIONS]
     if left_out:
         conversion.find(
             FindingCode.ROLE_OPTION,
-            role.name,
-            f"Role options without a counterpart are left out: {', '.join(left_out)}.",
+            FullName("role", name=role.name),
+            f"Role options without a counterpart are omitted: {', '.join(left_out)}.",
         )
     for group in role.member_of:
         if group in BUILT_IN_ROLES:
             conversion.find(
                 FindingCode.ADMIN_MEMBERSHIP,
-                role.name,
-                f"The membership in CockroachDB's built-in role {group} is not carried over.",
-                "Grant what the role needs in PostgreSQL.",
+                FullName("role", name=role.name),
+                f"The membership in CockroachDB's built-in role {group} is omitted.",
             )

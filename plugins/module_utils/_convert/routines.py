@@ -12,6 +12,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType
 from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.json_form import from_json
 from .._model.names import clip, dollar_quote, quote
 from . import expressions
@@ -29,7 +30,7 @@ _RETURNING = ("OUT", "INOUT")
 
 @dataclass
 class Routine:
-    """A converted function or procedure. ``late``: it needs tables or views, and is made after them."""
+    """A converted function or procedure. ``late``: it needs tables or views and is created after them."""
 
     function: Function
     definition: RoutineDefinition
@@ -60,13 +61,8 @@ def add_routine(routine: Routine, step: str, context: Context) -> None:
     )
 
 
-def full_name(function: Function, context: Context) -> str:
-    """Return ``database.schema.function``."""
-    return ".".join((context.database.name, context.schemas[function.schema_id], function.name))
-
-
 def _convert(function: Function, context: Context) -> Optional[Routine]:
-    where = full_name(function, context)
+    where = context.full_name(function)
     try:
         return _routine(function, context, where)
     except UnsupportedError as error:
@@ -75,13 +71,13 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
         context.find(
             FindingCode.FUNCTION_LEFT_OUT,
             where,
-            f"The {kind} ({function.language}) is left out. {error}",
+            f"The {kind} ({function.language}) is omitted. {error}",
             f"Write it by hand. CockroachDB's text: {function.body}",
         )
         return None
 
 
-def _routine(function: Function, context: Context, where: str) -> Routine:
+def _routine(function: Function, context: Context, where: FullName) -> Routine:
     if function.language not in _LANGUAGES:
         raise UnsupportedError(f"{where}: it is written in {function.language}")
     command = "PROCEDURE" if function.procedure else "FUNCTION"
@@ -99,12 +95,7 @@ def _routine(function: Function, context: Context, where: str) -> Routine:
     late = late or any(_row_type(kind, context) for kind in types)
     characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
     if function.leakproof:
-        context.find(
-            FindingCode.LEAKPROOF,
-            where,
-            "LEAKPROOF is left off, which only a superuser may say.",
-            "ALTER FUNCTION … LEAKPROOF sets it.",
-        )
+        context.find(FindingCode.LEAKPROOF, where)
     signature = ", ".join(
         parameter.signature for parameter in parameters if function.procedure or parameter.mode != "OUT"
     )
@@ -119,11 +110,11 @@ def _routine(function: Function, context: Context, where: str) -> Routine:
 class _Parameter:
     """One parameter: mode, name, SqlType and its text."""
 
-    def __init__(self, item: dict[str, Any], context: Context, where: str) -> None:
+    def __init__(self, item: dict[str, Any], context: Context, where: FullName) -> None:
         self.mode, self.name = item["mode"], item["name"]
         self.type: SqlType = item["type"] if isinstance(item["type"], SqlType) else from_json(SqlType, item["type"])
         kind = _type(self.type, context, where)
-        context.report_cut(self.name, f"{where}.{self.name}")
+        context.report_cut(self.name, where.part("parameter", self.name))
         name = quote(clip(self.name)) if self.name else ""
         default = f" DEFAULT {expressions.convert(item['default'], context, where).sql}" if item.get("default") else ""
         self.sql = " ".join(part for part in (self.mode if self.mode != "IN" else "", name, kind) if part) + default
@@ -135,7 +126,7 @@ def _row_type(kind: SqlType, context: Context) -> bool:
     return inner.family == _RECORD and inner.oid - USER_TYPE_OID_BASE in context.relations
 
 
-def _type(kind: SqlType, context: Context, where: str) -> str:
+def _type(kind: SqlType, context: Context, where: FullName) -> str:
     if _row_type(kind, context):
         inner = kind.element if kind.element else kind
         return context.qualified(context.relations[inner.oid - USER_TYPE_OID_BASE]) + ("[]" if kind.element else "")
@@ -146,7 +137,7 @@ def _type(kind: SqlType, context: Context, where: str) -> str:
     return type_name(kind, context, where)
 
 
-def _returns(function: Function, parameters: list[_Parameter], context: Context, where: str) -> str:
+def _returns(function: Function, parameters: list[_Parameter], context: Context, where: FullName) -> str:
     out = [parameter for parameter in parameters if parameter.mode in _RETURNING]
     if function.procedure or out and not function.returns_set:
         return ""
@@ -166,8 +157,8 @@ def _options(function: Function) -> str:
     return " ".join(parts)
 
 
-def _sql_body(function: Function, context: Context, where: str, variables: dict[str, SqlType]) -> tuple[str, bool]:
-    """Return the statements, and whether one of them names a table or view."""
+def _sql_body(function: Function, context: Context, where: FullName, variables: dict[str, SqlType]) -> tuple[str, bool]:
+    """Return the body, and whether one of its statements names a table or view."""
     statements, reads = [], False
     for text in split_statements(function.body, where):
         found = expressions.convert(text, context, where, variables)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Functions that give the same kind of numbers as CockroachDB's unique_rowid() and unordered_unique_rowid()."""
+"""Replacements of CockroachDB's unique_rowid() and unordered_unique_rowid() that return numbers of the same form."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ _UNORDERED = "unordered_unique_rowid"
 _EPOCH = 1420070400
 """2015-01-01 in seconds of Unix time."""
 _UNITS = 100000
-"""A second has so many units of ten microseconds."""
+"""Units of ten microseconds in a second."""
 _TIME_BITS, _NUMBER_BITS = 48, 15
 
 
 def row_id_function(name: str, context: Context) -> str:
-    """Return the quoted name of the function in PostgreSQL that stands for one of CockroachDB; it is made when it is
-    asked for first.
+    """Return the quoted name of the replacement in PostgreSQL; the function is created on first use.
 
-    A number is the time in its upper 48 bits and, in the lower 15, what CockroachDB fills with the node's id: here the
-    next number of a sequence that begins anew, which tells the numbers of one moment apart. Of unordered_unique_rowid()
-    the bits of the time are in reverse order.
+    The upper 48 bits of a number are the time. CockroachDB fills the lower 15 with the node's id; here they are the
+    next number of a cycling sequence, which keeps numbers of the same moment apart. For unordered_unique_rowid() the
+    bits of the time are reversed.
     """
     if name not in context.row_id_functions:
         units = f"CAST(floor((EXTRACT(epoch FROM pg_catalog.clock_timestamp()) - {_EPOCH}) * {_UNITS}) AS bigint)"

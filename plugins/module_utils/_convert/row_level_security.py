@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Row-level security: policies, and the switch of each table."""
+"""Row-level security: policies, and enabling it for each table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .._errors import UnsupportedError
 from .._model.built_in_roles import BUILT_IN_ROLES
 from .._model.catalog import Table
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from . import expressions
 from .context import Context
@@ -28,16 +29,11 @@ def create_policies(table: Table, context: Context) -> None:
     """
     schema, name = context.schema(table), clip(table.name)
     for policy in table.policies:
-        where = context.full_name(table, policy["name"])
+        where = context.full_name(table).part("policy", policy["name"])
         try:
             rule = _rule(policy, table, context, where)
         except UnsupportedError as error:
-            context.find(
-                FindingCode.POLICY_LEFT_OUT,
-                where,
-                f"The row-level security policy is left out. {error}",
-                "Write it again with CREATE POLICY.",
-            )
+            context.find(FindingCode.POLICY_LEFT_OUT, where, f"The row-level security policy is omitted. {error}")
             continue
         context.report_cut(policy["name"], where)
         made = PolicyDefinition(rule)
@@ -57,12 +53,11 @@ def create_policies(table: Table, context: Context) -> None:
         context.find(
             FindingCode.ROW_LEVEL_SECURITY_FORCED,
             context.full_name(table),
-            "FORCE ROW LEVEL SECURITY is left off: the table's owner sees all rows.",
-            f"After the verification: ALTER TABLE {context.qualified(table)} FORCE ROW LEVEL SECURITY.",
+            advice=f"Run ALTER TABLE {context.qualified(table)} FORCE ROW LEVEL SECURITY after the verification.",
         )
 
 
-def _rule(policy: dict[str, Any], table: Table, context: Context, where: str) -> str:
+def _rule(policy: dict[str, Any], table: Table, context: Context, where: FullName) -> str:
     columns = expressions.column_types(table.columns)
     wanted = [role for role in policy.get("roles") or ["public"] if role not in BUILT_IN_ROLES or role == "public"]
     roles = [role for role in wanted if role in _KEYWORDS or role in context.available_roles]
@@ -71,7 +66,7 @@ def _rule(policy: dict[str, Any], table: Table, context: Context, where: str) ->
         context.find(
             FindingCode.ROLE_MISSING,
             where,
-            f"The target has no role {', '.join(missing)}: the policy is made for the others.",
+            f"The target has no role {', '.join(missing)}: the policy is created for the others.",
             "Create the role, and name it with ALTER POLICY … TO.",
         )
     if not roles:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Row-level TTL: PostgreSQL deletes nothing by itself; a finding holds the job that does, and a procedure for it can be
-made."""
+"""Row-level TTL, which PostgreSQL does not have: a finding shows a job that deletes expired rows, and a procedure for
+it can be created."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import Table
 from .._model.conversion_policies import JOB
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, literal, quote
 from . import expressions
 from .context import Context
@@ -35,12 +36,12 @@ _DEFAULT_SCHEDULE = "@daily"
 _CRON_FIELDS = 5
 _CRON_CHARACTERS = frozenset("*/,-")
 _BATCH = 100
-"""Rows that CockroachDB deletes in one transaction unless it is told otherwise."""
+"""CockroachDB's default number of rows that are deleted in one transaction."""
 
 
 def convert_ttl(table: Table, context: Context) -> None:
-    """Report a table whose rows expire, with the command for pg_cron where the expression has a counterpart; make the
-    procedure where it is wanted."""
+    """Add the finding for a table whose rows expire, with the command for pg_cron if the expression has a counterpart,
+    and the procedure if the policy asks for it."""
     if not table.ttl:
         return
     where = context.full_name(table)
@@ -61,7 +62,7 @@ def convert_ttl(table: Table, context: Context) -> None:
     except UnsupportedError as error:
         advice = f"Schedule a DELETE by hand, for example with pg_cron. {error}"
     if table.ttl.get("paused"):
-        advice = f"Nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
+        advice = f"Do nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
     context.find(FindingCode.ROW_TTL, where, message, advice)
 
 
@@ -69,8 +70,8 @@ def _job_name(table: Table, context: Context) -> str:
     return literal(f"ttl {context.schema(table)}.{table.name}")
 
 
-def _schedule(table: Table, where: str) -> str:
-    """Return when the job runs in pg_cron's terms. Raises UnsupportedError for what pg_cron cannot say."""
+def _schedule(table: Table, where: FullName) -> str:
+    """Return the schedule in pg_cron's syntax. Raises UnsupportedError for one that pg_cron does not support."""
     cron = table.ttl.get("cron", _DEFAULT_SCHEDULE)
     schedule = _SCHEDULES.get(cron, cron)
     fields = schedule.split()
@@ -81,8 +82,9 @@ def _schedule(table: Table, where: str) -> str:
     return schedule
 
 
-def _call(procedure: str, table: Table, context: Context, where: str) -> str:
-    """pg_cron lives in one database of a server, and calls procedures in all of them."""
+def _call(procedure: str, table: Table, context: Context, where: FullName) -> str:
+    """Return the command that schedules the call. pg_cron is installed in one database of a server and calls procedures
+    in all of them."""
     try:
         arguments = (
             _job_name(table, context),
@@ -92,17 +94,17 @@ def _call(procedure: str, table: Table, context: Context, where: str) -> str:
         )
         return f"In pg_cron's database: SELECT cron.schedule_in_database({', '.join(arguments)})"
     except UnsupportedError as error:
-        return f"Have it called as often as it should, for example by pg_cron. {error}"
+        return f"Have the procedure called as often as needed, for example by pg_cron. {error}"
 
 
-def _create_procedure(expires: str, table: Table, context: Context, where: str) -> str:
+def _create_procedure(expires: str, table: Table, context: Context, where: FullName) -> str:
     """Add the procedure and return its quoted name. It commits after each batch; rows that somebody else has locked are
     left to the next call.
 
     A column can have the name of a variable, the name of a block is hidden by none of the two aliases.
     """
     schema, target = context.schema(table), context.qualified(table)
-    name = context.scope.unique_function(schema, f"{table.name}_delete_expired", where)
+    name = context.scope.unique_function(schema, f"{table.name}_delete_expired", str(where))
     batch = int(table.ttl.get("delete_batch_size") or _BATCH)
     body = f"""
 #variable_conflict use_column
@@ -128,7 +130,7 @@ END
     return quote(schema, name)
 
 
-def _expires(table: Table, context: Context, where: str) -> str:
+def _expires(table: Table, context: Context, where: FullName) -> str:
     if any(column.name == _EXPIRATION for column in table.columns) and not table.ttl.get("expiration"):
         return quote(_EXPIRATION)
     if not table.ttl.get("expiration"):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Sequences whose options PostgreSQL's integer types cannot hold.
+"""Sequences whose bounds exceed PostgreSQL's integer types.
 
-CockroachDB's sequences count in 64 bits, whatever they are declared AS and whatever the type of the identity column
-that draws from them. PostgreSQL's have a type, which for an identity column is the column's, and refuse bounds outside
-of it (init_params in sequence.c).
+CockroachDB's sequences count in 64 bits, whatever type they are declared AS and whatever the type of their identity
+column is. In PostgreSQL a sequence has a type, that of the column for an identity column, and bounds outside of the
+type are refused (init_params in sequence.c).
 """
 
 from __future__ import annotations
@@ -14,24 +14,26 @@ from dataclasses import replace
 from typing import Optional
 
 from .._model.catalog import Column, Database, Sequence
+from .._model.catalog_names import full_names
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
+from .._model.full_name import FullName
 
 _BITS = {21: 16, 23: 32}
-"""By the oid of an integer type; the others have 64."""
+"""Number of bits by the oid of an integer type; other types have 64."""
 _OIDS = {"INT2": 21, "SMALLINT": 21, "INT4": 23}
 _NAMES = {16: "smallint", 32: "integer", 64: "bigint"}
 
 
 def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
-    """Return the database with sequences that PostgreSQL can make, and a finding for each that is not as it was.
+    """Return the database with sequences that PostgreSQL accepts, and a finding for each that was changed.
 
-    An identity column's sequence has the bounds that the column's type has room for; where none are left, or where the
-    column is of a domain, which PostgreSQL gives no identity, the column draws from an ordinary sequence by its
-    default. One that is declared AS a type it does not fit into becomes a bigint one.
+    The sequence of an identity column gets bounds within the column's type; if no value is left, or if the column's
+    type is a domain, which PostgreSQL does not allow for identity columns, the column gets an ordinary sequence as its
+    default. A sequence that does not fit the type it is declared AS becomes bigint.
     """
     sequences = {sequence.id: sequence for sequence in database.sequences}
-    schemas = {schema.id: schema.name for schema in database.schemas}
+    names = full_names(database)
     findings: list[Finding] = []
     columns: dict[int, list[Column]] = {}
     identities: set[int] = set()
@@ -44,25 +46,20 @@ def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
             fitted = _fitted(sequence, _BITS.get(column.type.oid, 64))
             if fitted is None or column.type.domain_id:
                 columns[table.id][position] = replace(column, identity="")
-                findings.append(
-                    _left_out(f"{database.name}.{schemas[table.schema_id]}.{table.name}.{column.name}", column)
-                )
+                findings.append(_omitted(names[table.id].column_named(column.name), column))
                 continue
             identities.add(sequence.id)
             sequences[sequence.id] = fitted
-            findings += _changes(
-                sequence, fitted, f"{database.name}.{schemas[sequence.schema_id]}.{sequence.name}", column
-            )
+            findings += _changes(sequence, fitted, names[sequence.id], column)
     for sequence in database.sequences:
         if sequence.id not in identities:
             sequences[sequence.id] = made = _declared(sequence)
             if made.integer_type != sequence.integer_type:
-                name = f"{database.name}.{schemas[sequence.schema_id]}.{sequence.name}"
                 findings.append(
                     Finding.of(
                         FindingCode.SEQUENCE_TYPE,
-                        name,
-                        f"It becomes a bigint sequence: its bounds go beyond its type {sequence.integer_type}.",
+                        names[sequence.id],
+                        f"The sequence becomes a bigint one: its bounds go beyond its type {sequence.integer_type}.",
                     )
                 )
     tables = [
@@ -81,7 +78,7 @@ def identity_sequence(column: Column, sequences: dict[int, Sequence]) -> Optiona
 
 
 def _declared(sequence: Sequence) -> Sequence:
-    """Return a sequence of the type that it is declared AS, or a bigint one where that has no room for its bounds."""
+    """Return the sequence with its declared type, or as bigint if its bounds exceed that type."""
     bits = _BITS.get(_OIDS.get(sequence.integer_type.upper(), 0), 64)
     fitted = _fitted(sequence, bits)
     if fitted is not None and (fitted.minimum, fitted.maximum) == (sequence.minimum, sequence.maximum):
@@ -90,10 +87,8 @@ def _declared(sequence: Sequence) -> Sequence:
 
 
 def _fitted(sequence: Sequence, bits: int) -> Optional[Sequence]:
-    """Return the sequence with bounds inside of a type, None when it has no value there.
-
-    PostgreSQL wants two values at least: a lone one gets a neighbour that counting never comes to.
-    """
+    """Return the sequence with bounds within a type; None if no value is left. PostgreSQL requires at least two values:
+    a single one gets a neighbour that is never reached."""
     lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     minimum, maximum = max(sequence.minimum, lowest), min(sequence.maximum, highest)
     if minimum > maximum:
@@ -105,8 +100,8 @@ def _fitted(sequence: Sequence, bits: int) -> Optional[Sequence]:
     return replace(sequence, minimum=minimum, maximum=maximum, start=start)
 
 
-def _changes(sequence: Sequence, fitted: Sequence, name: str, column: Column) -> list[Finding]:
-    """Say which bounds of an identity column's sequence are others, and whether that ends it."""
+def _changes(sequence: Sequence, fitted: Sequence, name: FullName, column: Column) -> list[Finding]:
+    """Return the changed bounds of an identity column's sequence in words, and whether the sequence is exhausted."""
     options = (
         ("MINVALUE", sequence.minimum, fitted.minimum),
         ("MAXVALUE", sequence.maximum, fitted.maximum),
@@ -122,13 +117,15 @@ def _changes(sequence: Sequence, fitted: Sequence, name: str, column: Column) ->
         and not fitted.minimum <= following <= fitted.maximum
     )
     bits = _BITS.get(column.type.oid, 64)
-    message = f"Its bounds are those of the column {column.name}, which is {_NAMES[bits]}: {', '.join(changed)}."
+    message = (
+        f"The sequence's bounds are those of the column {column.name}, which is {_NAMES[bits]}: {', '.join(changed)}."
+    )
     if ended:
         message += (
             f" Its next value {following} lies outside: the sequence is at its end, "
             "as no such value fits into the column in CockroachDB either."
         )
-    advice = "Make the column bigint, in CockroachDB or later, if it is to have more values." if ended else ""
+    advice = "Make the column bigint, in CockroachDB or later, if it needs more values." if ended else ""
     return [
         Finding.of(
             FindingCode.SEQUENCE_BOUNDS,
@@ -140,7 +137,7 @@ def _changes(sequence: Sequence, fitted: Sequence, name: str, column: Column) ->
     ]
 
 
-def _left_out(name: str, column: Column) -> Finding:
+def _omitted(name: FullName, column: Column) -> Finding:
     reason = (
         "PostgreSQL gives none to columns of a domain"
         if column.type.domain_id
@@ -150,5 +147,4 @@ def _left_out(name: str, column: Column) -> Finding:
         FindingCode.IDENTITY_LEFT_OUT,
         name,
         f"GENERATED {column.identity} AS IDENTITY becomes a default that draws from the sequence: {reason}.",
-        "An INSERT may give the column any value." if column.identity == "ALWAYS" else "",
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Sequences: CREATE SEQUENCE, their owners, and the value that comes next."""
+"""Sequences: CREATE SEQUENCE, owners and next values."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def create_sequence(sequence: Sequence, context: Context) -> None:
 
 
 def next_value(sequence: Sequence) -> SequenceValue:
-    """Return what setval() is given, so that PostgreSQL hands out what CockroachDB would have.
+    """Return the arguments of setval() with which PostgreSQL continues where CockroachDB would have.
 
-    After ALTER SEQUENCE a value may lie outside the bounds: the sequence then is at its end, or begins at the bound
-    that it is coming from.
+    After ALTER SEQUENCE the value may lie outside the bounds: then the sequence is exhausted, or starts at the bound
+    that it counts away from.
     """
     value = sequence.value or 0
     following = value + sequence.increment
@@ -49,18 +49,13 @@ def next_value(sequence: Sequence) -> SequenceValue:
 
 
 def set_value(sequence: Sequence, context: Context) -> None:
-    """Add SELECT setval(…); a sequence whose value the backup does not tell begins at its start."""
+    """Add SELECT setval(…); a sequence whose value the backup does not have begins at its start value."""
     schema, name = context.schema(sequence), clip(sequence.name)
     regclass = literal(quote(schema, name))
     if sequence.virtual:
         _set_virtual_value(sequence, context)
     elif sequence.value is None:
-        context.find(
-            FindingCode.SEQUENCE_VALUE_UNKNOWN,
-            context.full_name(sequence),
-            "The backup does not hold the sequence's value; it begins at its start.",
-            "Set it with setval() if the sequence was in use.",
-        )
+        context.find(FindingCode.SEQUENCE_VALUE_UNKNOWN, context.full_name(sequence))
     else:
         value = next_value(sequence)
         sql = f"SELECT pg_catalog.setval({regclass}, {value.last_value}, {str(value.is_called).lower()})"
@@ -68,7 +63,8 @@ def set_value(sequence: Sequence, context: Context) -> None:
 
 
 def _set_virtual_value(sequence: Sequence, context: Context) -> None:
-    """A virtual sequence gives unique_rowid values: go on after the highest one in the columns that draw from it."""
+    """Set the value of a virtual sequence, which returns unique_rowid() values: continue after the highest value in the
+    columns that use it."""
     used = [
         (table, column)
         for table in context.tables.values()
@@ -80,13 +76,12 @@ def _set_virtual_value(sequence: Sequence, context: Context) -> None:
     context.find(
         FindingCode.VIRTUAL_SEQUENCE,
         context.full_name(sequence),
-        "The virtual sequence becomes an ordinary one that goes on after the highest value.",
-        "It stays a sequence whatever becomes of unique_rowid(), for applications may call nextval() by its name.",
+        advice="It stays a sequence whatever becomes of unique_rowid(): applications may call nextval() by its name.",
     )
 
 
 def continue_after_data(schema: str, name: str, table: Table, column: Column, context: Context) -> None:
-    """Add a setval() from the loaded data: the highest value is the last one handed out."""
+    """Add a setval() that continues after the highest loaded value."""
     highest = f"max({quote(clip(column.name))})"
     if column.type.family != "int":
         return
@@ -102,7 +97,7 @@ def continue_after_data(schema: str, name: str, table: Table, column: Column, co
 
 
 def own_sequence(sequence: Sequence, context: Context) -> None:
-    """Add OWNED BY, so that the sequence goes with its column; PostgreSQL wants both in one schema."""
+    """Add OWNED BY, so that the sequence is dropped with its column; PostgreSQL requires both to be in one schema."""
     table = context.tables.get(sequence.owner_table_id)
     if table is None or sequence.id in context.identity_sequence_ids:
         return
@@ -110,11 +105,7 @@ def own_sequence(sequence: Sequence, context: Context) -> None:
     if column is None:
         return
     if table.schema_id != sequence.schema_id:
-        context.find(
-            FindingCode.SEQUENCE_OWNER,
-            context.full_name(sequence),
-            "OWNED BY is left off: PostgreSQL wants the sequence and the table in one schema.",
-        )
+        context.find(FindingCode.SEQUENCE_OWNER, context.full_name(sequence))
         return
     add_owner(clip(sequence.name), table, column, context)
     context.owned_sequence_ids.add(sequence.id)

@@ -24,7 +24,7 @@ EXTENSIONS = frozenset(
         "vector",
     )
 )
-"""All that the conversion asks for."""
+"""All extensions that the conversion can use."""
 
 
 @dataclass(frozen=True)
@@ -45,4 +45,4 @@ class ConvertOptions:
     existing_roles: frozenset[str] = frozenset()
     policies: ConversionPolicies = DEFAULT_POLICIES
     roles_without_login: frozenset[str] = frozenset()
-    """Those of the existing roles that may not log in."""
+    """The existing roles that may not log in."""

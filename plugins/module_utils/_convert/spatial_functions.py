@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""CockroachDB's spatial functions: they follow PostGIS, so that most have the same name and meaning there."""
+"""CockroachDB's spatial functions, which follow PostGIS: most have the same name and meaning there."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ st_voronoilines st_voronoipolygons st_within st_wkbtosql st_wkttosql st_x st_y s
 )
 """Functions of PostGIS."""
 NOT_IMMUTABLE = frozenset(("st_generatepoints", "st_asgeojson"))
-"""Of these one form is not IMMUTABLE in pg_proc: points without a seed, and the text of a row. Every form of the others
-is."""
+"""Functions with an overload that is not IMMUTABLE in pg_proc: points without a seed, and the text of a row. All others
+are IMMUTABLE."""
 RENAMED = {
     **{
         f"_st_{name}": f"st_{name}"
@@ -80,7 +80,7 @@ MOST_ARGUMENTS = {
     "st_dwithinexclusive": 3,
     "_st_dwithinexclusive": 3,
 }
-"""PostGIS has no form with more."""
+"""Largest number of arguments that PostGIS accepts."""
 
 _GEOS = "the points that GEOS computes may have other last digits and another order"
 _DIGITS = "the last digits may be others"
@@ -131,7 +131,7 @@ DIFFERENT = {
     **dict.fromkeys(
         ("st_forcepolygonccw", "st_forcepolygoncw"), "lines and rings that cross themselves are turned otherwise"
     ),
-    "st_asgeojson": "M is left out, and some numbers are written otherwise",
+    "st_asgeojson": "M is omitted, and some numbers are written otherwise",
     "st_asencodedpolyline": "CockroachDB takes M for a place",
     "st_collectionextract": "CockroachDB returns nothing for a geometry that is no collection but of the type",
     "st_generatepoints": "the points are others",
@@ -145,7 +145,7 @@ DIFFERENT = {
     "st_swapordinates": "CockroachDB v22.1 exchanges others where there is a Z or M",
     "st_reverse": "the rings of a polygon are in another order",
 }
-"""What PostGIS does otherwise, by CockroachDB's name."""
+"""Differences in PostGIS, by CockroachDB's name."""
 GEOGRAPHY_DIFFERENT = dict.fromkeys(
     "st_area st_azimuth st_buffer st_centroid st_distance st_intersection st_length st_perimeter st_project "
     "st_segmentize".split(),
@@ -199,5 +199,5 @@ def is_spatial(name: str) -> bool:
 
 
 def difference(name: str, family: str) -> str:
-    """Return what PostGIS does otherwise in a function of a first argument of this family, '' for nothing."""
+    """Return how PostGIS's function differs for a first argument of this family; empty if it does not."""
     return (GEOGRAPHY_DIFFERENT.get(name) if family == "geography" else None) or DIFFERENT.get(name, "")

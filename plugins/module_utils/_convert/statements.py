@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple, Optional
 
 from .._model.finding_codes import FindingCode, Severity
 from .._model.findings import Finding
@@ -37,9 +37,9 @@ functions which read tables. Who is to own something has to be allowed to create
 before ``owner``."""
 
 RIGHTS_STEPS = ("role", "schema_grant", "owner", "grant")
-"""Who owns what and may do what."""
+"""Steps that set owners, privileges and roles."""
 PARALLEL_STEPS = frozenset(("primary_key", "index"))
-"""Statements of these steps do not need each other."""
+"""Steps whose statements do not depend on each other."""
 
 
 class Need(NamedTuple):
@@ -75,14 +75,14 @@ class Statement:
     secret: bool = False
     """The command holds a password verifier: it must not be printed."""
     expects: Optional[Definition] = None
-    """What the catalog has to show of it afterwards; None only for what is of the whole server, such as roles."""
+    """The object's expected definition in the catalog; None only for objects of the whole server, such as roles."""
     needs: frozenset[Need] = frozenset()
-    """What has to be there before it. Its schema and its table are always among them."""
+    """The objects that must exist before it; its schema and its table are always among them."""
 
 
 @dataclass
 class Conversion:
-    """The commands in load order (see STEPS) and everything that is worth knowing about them."""
+    """The commands in load order (see STEPS), and the findings."""
 
     statements: list[Statement] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -108,7 +108,7 @@ class Conversion:
     def find(
         self,
         code: FindingCode,
-        about: Union[FullName, str],
+        about: FullName,
         message: str = "",
         advice: str = "",
         severity: Optional[Severity] = None,
@@ -117,17 +117,17 @@ class Conversion:
         self.findings.append(Finding.of(code, about, message, advice, severity))
 
     def sort(self) -> None:
-        """Bring the commands into load order; inside a step they stay as they were added."""
+        """Sort the commands into load order; within a step they keep their order."""
         self.statements.sort(key=lambda statement: STEPS.index(statement.step))
 
 
 def render(conversion: Conversion) -> tuple[str, str]:
-    """Return the text of pre-data.sql and post-data.sql, for people with psql."""
+    """Return the text of pre-data.sql and post-data.sql, for use with psql."""
     texts = {"pre-data": [], "post-data": []}  # type: dict[str, list[str]]
     for statement in conversion.statements:
         if statement.secret:
             texts[statement.section].append(
-                f"-- {statement.kind} {statement.name}: left out of this file, for it holds a password"
+                f"-- {statement.kind} {statement.name}: omitted from this file, since it holds a password"
             )
         else:
             texts[statement.section].append(statement.sql + ";")

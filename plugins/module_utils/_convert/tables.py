@@ -12,6 +12,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import Column, Table
 from .._model.conversion_policies import FUNCTION, IDENTITY
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.stored_columns import shard_columns
 from . import expressions, needs, trees
@@ -28,17 +29,17 @@ from .types import column_type, operand_type, type_name
 _ROW_IDS = ("unique_rowid()", "unordered_unique_rowid()")
 _VIRTUAL_COLUMNS_FROM = 18
 _BY_ROW = "REGIONAL BY ROW"
-"""This locality partitions every index; it has a finding of its own."""
+"""This locality partitions every index and has its own finding."""
 
 
 def kept_columns(table: Table) -> list[Column]:
-    """Return the columns that PostgreSQL gets: all but those that only serve CockroachDB's indexes."""
+    """Return the columns that PostgreSQL's table has: all except those that only serve CockroachDB's indexes."""
     shards = shard_columns(table)
     return [column for column in table.columns if not column.inaccessible and column.name not in shards]
 
 
 def create_table(table: Table, context: Context) -> None:
-    """Add CREATE TABLE, and what its columns need before it."""
+    """Add CREATE TABLE, and the objects that its columns need before it."""
     schema, name = context.schema(table), clip(table.name)
     calls: set[int] = set()
     made = TableDefinition(tuple(_column(column, table, context, calls) for column in kept_columns(table)))
@@ -51,31 +52,19 @@ def create_table(table: Table, context: Context) -> None:
 
 def _column(column: Column, table: Table, context: Context, calls: set[int]) -> ColumnDefinition:
     """Return a column's definition, and add to ``calls`` the users' functions that it calls."""
-    where = context.full_name(table, column.name)
+    where = context.full_name(table).column_named(column.name)
     context.report_cut(column.name, where)
     made = ColumnDefinition(clip(column.name), column_type(column.type, context, where), not column.nullable)
     made = (_generated if column.computed else _identity_or_default)(made, column, table, context, where, calls)
     if operand_type(column.type, context, where):
-        context.find(
-            FindingCode.DOMAIN_OPERATORS,
-            where,
-            "PostgreSQL's operators take neither a domain over an enum nor an array of a domain for its base type, as "
-            "CockroachDB's do.",
-            "Have queries cast the column to its base type, also those in PL/pgSQL; the views, checks, indexes and "
-            "SQL functions that are migrated do.",
-        )
+        context.find(FindingCode.DOMAIN_OPERATORS, where)
     if column.hidden:
-        context.find(
-            FindingCode.HIDDEN_COLUMN,
-            where,
-            "The column is NOT VISIBLE in CockroachDB; in PostgreSQL SELECT * shows it.",
-            "Name the columns in queries.",
-        )
+        context.find(FindingCode.HIDDEN_COLUMN, where)
     return made
 
 
 def _generated(
-    made: ColumnDefinition, column: Column, table: Table, context: Context, where: str, calls: set[int]
+    made: ColumnDefinition, column: Column, table: Table, context: Context, where: FullName, calls: set[int]
 ) -> ColumnDefinition:
     columns = kept_columns(table)
     expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
@@ -87,12 +76,7 @@ def _generated(
         and column.name not in _indexed(table, where)
     )
     if column.virtual and not on_the_fly:
-        context.find(
-            FindingCode.VIRTUAL_COLUMN,
-            where,
-            "The virtual computed column becomes a stored one.",
-            "It takes room in the table; queries are the same.",
-        )
+        context.find(FindingCode.VIRTUAL_COLUMN, where)
     calls |= expression.calls
     result = type_name(column.type, context, where)
     function = (context.schema(table), f"{table.name}_{column.name}")
@@ -100,9 +84,9 @@ def _generated(
     return replace(made, generated=sql, storage="VIRTUAL" if on_the_fly else "STORED")
 
 
-def _indexed(table: Table, where: str) -> set[str]:
-    """Return the names of the columns that an index or key has to do with, also by an expression or a predicate: none
-    of them can be virtual."""
+def _indexed(table: Table, where: FullName) -> set[str]:
+    """Return the names of the columns that an index or key uses, also in an expression or predicate: these cannot be
+    virtual in PostgreSQL."""
     indexes = [table.primary_index, *table.indexes]
     keys: list[Any] = [*table.unique_without_index, *table.foreign_keys]
     conditions: list[Any] = [*indexes, *table.unique_without_index]
@@ -117,7 +101,7 @@ def _indexed(table: Table, where: str) -> set[str]:
 
 
 def _identity_or_default(
-    made: ColumnDefinition, column: Column, table: Table, context: Context, where: str, calls: set[int]
+    made: ColumnDefinition, column: Column, table: Table, context: Context, where: FullName, calls: set[int]
 ) -> ColumnDefinition:
     if column.identity:
         sequence = identity_sequence(column, context.sequences)
@@ -139,12 +123,7 @@ def _identity_or_default(
     try:
         default = _default(column, table, context, where)
     except UnsupportedError as error:
-        context.find(
-            FindingCode.DEFAULT_LEFT_OUT,
-            where,
-            f"The default {column.default} is left out. {error}",
-            "Set a default by hand with ALTER TABLE.",
-        )
+        context.find(FindingCode.DEFAULT_LEFT_OUT, where, f"The default {column.default} is omitted. {error}")
         return made
     if not default.calls & context.late_functions:
         calls |= default.calls
@@ -161,16 +140,13 @@ def _identity_or_default(
     return made
 
 
-def _default(column: Column, table: Table, context: Context, where: str) -> expressions.Expression:
+def _default(column: Column, table: Table, context: Context, where: FullName) -> expressions.Expression:
     return expressions.convert(column.default, context, where, row_id=row_id_call(column, table, context, where))
 
 
-def row_id_call(column: Column, table: Table, context: Context, where: str) -> expressions.RowId:
-    """Return what gives, for the name of the function, the call that stands for unique_rowid() or
-    unordered_unique_rowid() in a column.
-
-    All calls for one column draw from one sequence.
-    """
+def row_id_call(column: Column, table: Table, context: Context, where: FullName) -> expressions.RowId:
+    """Return a function that returns, for the name unique_rowid or unordered_unique_rowid, the replacement of the call
+    in a column. All calls in one column use one sequence."""
 
     def call(name: str) -> Any:
         if context.options.policies.unique_rowid == FUNCTION:
@@ -203,7 +179,7 @@ def _row_id_sequence(column: Column, table: Table, context: Context) -> str:
     return name
 
 
-def _report_row_id(column: Column, where: str, context: Context) -> None:
+def _report_row_id(column: Column, where: FullName, context: Context) -> None:
     goes_on = (
         "goes on after the highest value"
         if column.type.family == "int"
@@ -213,16 +189,17 @@ def _report_row_id(column: Column, where: str, context: Context) -> None:
         FindingCode.UNIQUE_ROWID,
         where,
         f"unique_rowid() (or unordered_unique_rowid()) becomes a sequence that {goes_on}.",
-        "New values are small steps apart, not spread by time and node.",
+        "Note that new values are small steps apart, not spread by time and node.",
     )
 
 
-def _report_row_id_function(name: str, function: str, where: str, context: Context) -> None:
+def _report_row_id_function(name: str, function: str, where: FullName, context: Context) -> None:
     context.find(
         FindingCode.UNIQUE_ROWID,
         where,
         f"The default {name}() becomes a call of the function {function}, whose numbers are of the same kind.",
-        "They hold the time; their lowest bits are of a sequence, where CockroachDB has the node's id.",
+        "Note that the numbers hold the time; their lowest bits come from a sequence, where CockroachDB has the node's "
+        "id.",
     )
 
 
@@ -230,32 +207,16 @@ def _report(table: Table, context: Context) -> None:
     where = context.full_name(table)
     convert_ttl(table, context)
     if table.locality and table.locality != "REGIONAL BY TABLE":
-        context.find(FindingCode.LOCALITY, where, f"The locality {table.locality} has no counterpart and is left out.")
+        context.find(FindingCode.LOCALITY, where, f"The locality {table.locality} has no counterpart and is omitted.")
     if len([family for family in table.families if family.column_ids]) > 1:
-        context.find(
-            FindingCode.COLUMN_FAMILIES, where, "The column families are left out: PostgreSQL stores a row as a whole."
-        )
+        context.find(FindingCode.COLUMN_FAMILIES, where)
     for index in [table.primary_index, *table.indexes]:
         if index.interleave_ancestors:
-            name = where if index is table.primary_index else f"{where}.{index.name}"
-            context.find(
-                FindingCode.INTERLEAVED,
-                name,
-                "INTERLEAVE IN PARENT places rows beside those of another table; it has no counterpart and is left "
-                "out.",
-            )
+            name = where if index is table.primary_index else where.part("index", index.name)
+            context.find(FindingCode.INTERLEAVED, name)
     if any(index.partitioned for index in [table.primary_index, *table.indexes]) and not table.locality.startswith(
         _BY_ROW
     ):
-        context.find(
-            FindingCode.PARTITIONING,
-            where,
-            "CockroachDB's partitioning places ranges on nodes; the table is made without partitions.",
-        )
+        context.find(FindingCode.PARTITIONING, where)
     if table.data_excluded:
-        context.find(
-            FindingCode.DATA_EXCLUDED,
-            where,
-            "The table has exclude_data_from_backup: it is made, but the backup holds no rows of it.",
-            "Copy its rows from the cluster.",
-        )
+        context.find(FindingCode.DATA_EXCLUDED, where)

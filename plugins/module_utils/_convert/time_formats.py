@@ -28,7 +28,7 @@ _PATTERNS = {
 
 
 def to_char_format(format_text: str) -> str:
-    """Return PostgreSQL's format, '' when a part of the format has no counterpart."""
+    """Return PostgreSQL's format; empty if a part of the format has no counterpart."""
     result, position, plain = "", 0, ""
 
     def text() -> str:

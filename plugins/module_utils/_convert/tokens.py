@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""CockroachDB's forms that no SQL parser knows, replaced in the list of tokens by forms that it does."""
+"""CockroachDB's own syntax, replaced in the list of tokens by syntax that sqlglot parses."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ except ImportError:  # named by libraries.missing()
     Token = TokenType = None
 
 FUNCTION_PREFIX = "cockroach_function_"
-"""``[FUNCTION 100108](a)`` reads as a call of the function cockroach_function_100108."""
+"""``[FUNCTION 100108](a)`` is parsed as a call of the function cockroach_function_100108."""
 TABLE_PREFIX = "cockroach_table_"
-"""``[104 AS t]`` reads as the table cockroach_table_104."""
+"""``[104 AS t]`` is parsed as the table cockroach_table_104."""
 
 _JOIN_METHODS = frozenset(("HASH", "LOOKUP", "MERGE", "INVERTED", "STRAIGHT"))
 _BEFORE_METHOD = frozenset(("INNER", "LEFT", "RIGHT", "FULL", "OUTER"))
 _STATEMENTS = frozenset(("SHOW", "EXPLAIN", "INSERT", "UPSERT", "UPDATE", "DELETE", "SELECT", "EXECUTE"))
 
 
-def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
+def without_extensions(tokens: list[Any], where: object) -> tuple[list[Any], bool]:
     """Return the tokens with references by id as names and without join methods, and whether the statement is an
     UPSERT.
 
@@ -48,7 +48,7 @@ def without_extensions(tokens: list[Any], where: str) -> tuple[list[Any], bool]:
     return kept, upsert
 
 
-def _refuse(words: list[str], where: str) -> None:
+def _refuse(words: list[str], where: object) -> None:
     """Raise UnsupportedError if a form without a counterpart begins with these words."""
     if words == ["AS", "OF", "SYSTEM", "TIME"]:
         raise UnsupportedError(f"{where}: AS OF SYSTEM TIME reads the past, which PostgreSQL cannot")

@@ -33,8 +33,8 @@ def call(name: str, *arguments: Any) -> Any:
 
 
 def filled(template: str, *values: Any) -> Any:
-    """Return the tree of a template in which the columns _0, _1 … stand for ``values``, in parentheses where they could
-    come apart."""
+    """Return the tree of a template in which the columns _0, _1 … are replaced by ``values``, in parentheses where
+    precedence requires it."""
     tree = parse(template, "template")
     for column in list(tree.find_all(exp.Column)):
         if column.name in _PLACES:
@@ -53,7 +53,7 @@ def bracketed(value: Any) -> Any:
 
 
 def constant_text(node: Any) -> Any:
-    """Return the text of a string constant, with a type or without; None for anything else."""
+    """Return the text of a string constant, with or without a cast; None for anything else."""
     node = node.unnest()
     while isinstance(node, exp.Cast):
         node = node.this.unnest()
@@ -61,7 +61,7 @@ def constant_text(node: Any) -> Any:
 
 
 def is_null(node: Any) -> bool:
-    """Whether the part is NULL, with a type or without."""
+    """Whether the node is NULL, with or without a cast."""
     node = node.unnest()
     while isinstance(node, exp.Cast):
         node = node.this.unnest()
@@ -69,7 +69,7 @@ def is_null(node: Any) -> bool:
 
 
 def has_one_element(node: Any) -> bool:
-    """Whether the part is written as an array of one element, with a type or without."""
+    """Whether the node is an array constructor with one element, with or without a cast."""
     node = node.unnest()
     while isinstance(node, exp.Cast):
         node = node.this.unnest()
@@ -77,7 +77,7 @@ def has_one_element(node: Any) -> bool:
 
 
 def is_constant(node: Any) -> bool:
-    """Whether the part is a constant, with a sign or a type or without."""
+    """Whether the node is a constant, possibly with a sign or a cast."""
     node = node.unnest()
     if isinstance(node, (exp.Cast, exp.Neg)):
         return is_constant(node.this)

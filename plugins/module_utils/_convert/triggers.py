@@ -20,28 +20,23 @@ _SUFFIX = "_on_update"
 
 
 def create_on_update(table: Table, context: Context) -> None:
-    """Add one trigger a column: an UPDATE that does not set the column itself computes it anew, as in CockroachDB."""
+    """Add one trigger for each column: an UPDATE that does not set the column computes it, as in CockroachDB."""
     for column in kept_columns(table):
         if column.on_update:
             _create(column, table, context)
 
 
 def _create(column: Column, table: Table, context: Context) -> None:
-    where, schema = context.full_name(table, column.name), context.schema(table)
+    where, schema = context.full_name(table).column_named(column.name), context.schema(table)
     try:
         value = expressions.convert(
             column.on_update, context, where, row_id=row_id_call(column, table, context, where)
         ).sql
     except UnsupportedError as error:
-        context.find(
-            FindingCode.ON_UPDATE_LEFT_OUT,
-            where,
-            f"ON UPDATE {column.on_update} is left out. {error}",
-            "Write a trigger by hand.",
-        )
+        context.find(FindingCode.ON_UPDATE_LEFT_OUT, where, f"ON UPDATE {column.on_update} is omitted. {error}")
         return
     target = quote(clip(column.name))
-    function = context.scope.unique_function(schema, f"{table.name}_{column.name}{_SUFFIX}", where)
+    function = context.scope.unique_function(schema, f"{table.name}_{column.name}{_SUFFIX}", str(where))
     base = operand_type(column.type, context, where)
     new, old = (f"CAST({row}.{target} AS {base})" if base else f"{row}.{target}" for row in ("NEW", "OLD"))
     body = (

@@ -11,6 +11,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import SqlType
 from .._model.conversion_policies import TEXT
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .context import Context
 
@@ -64,7 +65,7 @@ _COCKROACH_OIDS = range(90000, 100000)
 _FLOAT4, _CHAR = 700, 18
 
 
-def type_name(kind: SqlType, context: Context, where: str) -> str:
+def type_name(kind: SqlType, context: Context, where: FullName) -> str:
     """Return the type's SQL text without a collation. ``where`` is the full name of the column, for findings and
     messages."""
     if kind.family == "array":
@@ -96,59 +97,46 @@ def type_name(kind: SqlType, context: Context, where: str) -> str:
             f"{where}: the type {kind.family} (oid {kind.oid}) has no known counterpart in PostgreSQL"
         )
     if kind.oid == _FLOAT4:
-        context.find(
-            FindingCode.FLOAT4_ROUNDED,
-            where,
-            "Some releases of CockroachDB keep the digits of FLOAT8 in FLOAT4 columns; PostgreSQL's real rounds them.",
-            "Where these digits matter, make the column FLOAT8 in CockroachDB first.",
-        )
+        context.find(FindingCode.FLOAT4_ROUNDED, where)
     return _plain(kind)
 
 
-def _collated_type_without_collation(kind: SqlType, context: Context, where: str) -> str:
+def _collated_type_without_collation(kind: SqlType, context: Context, where: FullName) -> str:
     if kind.oid in _COCKROACH_OIDS:
         return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
     context.find(
         FindingCode.TYPE_AS_TEXT,
         where,
-        'The "char" column with a collation becomes text: PostgreSQL\'s "char" has none.',
+        'The "char" column with a collation becomes text: PostgreSQL\'s "char" has no collation.',
+        "Nothing has to be done.",
         severity="info",
     )
     return "text"
 
 
-def _extension_type(kind: SqlType, context: Context, where: str) -> str:
+def _extension_type(kind: SqlType, context: Context, where: FullName) -> str:
     if not context.use_extension(_EXTENSION_TYPES[kind.family]):
         return _text_instead(kind.family, _EXTENSION_TYPES[kind.family], context, where)
     if kind.family == "ltree" and context.features.major < _LONG_LABELS_FROM:
-        context.find(
-            FindingCode.LTREE_LABELS,
-            where,
-            "Labels with hyphens or of more than 255 characters are an error: PostgreSQL has them from version 16 on.",
-            "Take a newer server if the column holds such labels.",
-        )
+        context.find(FindingCode.LTREE_LABELS, where)
     return kind.family + (f"({kind.width})" if kind.family == "vector" and kind.width else "")
 
 
-def _object_identifier(kind: SqlType, context: Context, where: str) -> str:
+def _object_identifier(kind: SqlType, context: Context, where: FullName) -> str:
     name = _BY_OID[kind.oid]
     if context.options.policies.object_identifiers == TEXT:
         context.find(
             FindingCode.OBJECT_IDENTIFIER,
             where,
-            f"The {name} values become the names of what they mean, as text that does not follow when something gets "
-            "another name; those that mean nothing "
-            "that is migrated keep their numbers.",
-            "The numbers are those that consist of digits only (~ '^[0-9]+$'): look up their meaning in CockroachDB "
-            "before it is switched off.",
+            f"The {name} values become the names of the objects that they mean, as text that does not follow when an "
+            "object is renamed; those that mean no migrated object keep their numbers.",
+            "Look up the values that consist of digits only (~ '^[0-9]+$') in CockroachDB before it is switched off.",
         )
         return "text"
     context.find(
         FindingCode.OBJECT_IDENTIFIER,
         where,
         f"The {name} values become plain oid numbers: they name CockroachDB's own objects.",
-        "Look up the numbers' meaning in CockroachDB before it is switched off, or have names written with "
-        "conversion_policies (object_identifiers: text).",
     )
     return "oid"
 
@@ -178,7 +166,7 @@ def _interval_of_fields(kind: SqlType) -> str:
     return f"interval {kind.interval_fields}" + (f"({kind.precision})" if has_precision else "")
 
 
-def _geometry(kind: SqlType, context: Context, where: str) -> str:
+def _geometry(kind: SqlType, context: Context, where: FullName) -> str:
     if not context.use_extension("postgis"):
         return _text_instead(kind.family, "postgis", context, where)
     shape = kind.geo_shape or "Geometry"
@@ -188,7 +176,7 @@ def _geometry(kind: SqlType, context: Context, where: str) -> str:
     return f"{kind.family}({shape},{kind.srid})" if kind.srid else f"{kind.family}({shape})"
 
 
-def _text_instead(family: str, extension: str, context: Context, where: str) -> str:
+def _text_instead(family: str, extension: str, context: Context, where: FullName) -> str:
     form = " (hexadecimal EWKB)" if family in _GEOMETRIES else ""
     context.find(
         FindingCode.TYPE_AS_TEXT,
@@ -199,7 +187,7 @@ def _text_instead(family: str, extension: str, context: Context, where: str) -> 
     return "text"
 
 
-def column_type(kind: SqlType, context: Context, where: str) -> str:
+def column_type(kind: SqlType, context: Context, where: FullName) -> str:
     """Return the type's SQL text with its collation."""
     base = type_name(kind, context, where)
     innermost = kind.element if kind.family == "array" and kind.element else kind
@@ -210,10 +198,10 @@ def column_type(kind: SqlType, context: Context, where: str) -> str:
     return f"{base} COLLATE {collation}" if collation else base
 
 
-def operand_type(kind: SqlType, context: Context, where: str) -> str:
-    """Return the type to which PostgreSQL's operators want a value cast, empty where they take it as it is.
+def operand_type(kind: SqlType, context: Context, where: FullName) -> str:
+    """Return the type to which a value must be cast for PostgreSQL's operators; empty if no cast is needed.
 
-    They take a domain for its base type, but neither a domain over an enum nor an array of a domain.
+    They accept a domain as its base type, except a domain over an enum and arrays of a domain.
     """
     inner = element_of(kind)
     if not inner.domain_id or kind is inner and kind.family != "enum":
@@ -223,7 +211,7 @@ def operand_type(kind: SqlType, context: Context, where: str) -> str:
 
 
 def extension_of(kind: SqlType) -> str:
-    """Return the extension whose type PostgreSQL has for this one, '' where it needs none; without it the type becomes
+    """Return the extension that provides the type; empty if none is needed. Without the extension the column becomes
     text."""
     if kind.family in _GEOMETRIES:
         return "postgis"

@@ -12,6 +12,7 @@ from .._errors import UnsupportedError
 from .._model.catalog import Column, Index, IndexColumn, Table, UniqueWithoutIndex
 from .._model.conversion_policies import TRIGGER
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, literal, quote
 from . import expressions
 from .context import Context
@@ -27,8 +28,8 @@ except ImportError:  # named by libraries.missing()
     exp = None
 
 _LOCKS = 1024
-"""A transaction holds at most so many locks for a constraint, however many rows it writes: PostgreSQL has room for a
-few thousand in all."""
+"""Maximum number of locks that a transaction holds for one constraint, however many rows it writes: PostgreSQL has room
+for a few thousand in all."""
 _HASHED = frozenset(
     (
         "bool",
@@ -54,50 +55,50 @@ _HASHED = frozenset(
         "geography",
     )
 )
-"""Types whose values PostgreSQL can hash so that equal ones have one hash. Of the others equal values have one text."""
+"""Types that PostgreSQL can hash so that equal values have equal hashes. Equal values of other types have equal
+texts."""
 _OF_EXTENSIONS = frozenset(("ltree", "geometry", "geography", "vector", "box2d"))
 _COCKROACH_OIDS = range(90000, 100000)
-"""Among them citext."""
+"""Oids that CockroachDB assigned to its own types, such as citext."""
 
 
 def create_unique_without_index(table: Table, context: Context) -> None:
-    """Add what keeps the columns of each constraint unique."""
+    """Add an index or a trigger that enforces each constraint."""
     for constraint in table.unique_without_index:
-        where = context.full_name(table, constraint.name)
+        where = context.full_name(table).part("constraint", constraint.name)
         if context.options.policies.unique_without_index != TRIGGER:
             _create_as_index(constraint, table, context, where)
         elif _is_referenced(constraint, table, context):
             context.find(
-                FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED,
-                where,
-                "The constraint becomes a unique index all the same: a foreign key refers to it.",
+                FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED, where, "UNIQUE WITHOUT INDEX becomes a unique index."
             )
             _create_as_index(constraint, table, context, where)
         else:
             _create_as_trigger(constraint, table, context, where)
 
 
-def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
     context.find(
         FindingCode.UNIQUE_WITHOUT_INDEX,
         where,
-        "UNIQUE WITHOUT INDEX becomes a unique index.",
-        "conversion_policies can have a trigger instead.",
+        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The rows are loaded without the check"
+        + (
+            ", since CockroachDB has validated them."
+            if constraint.validated
+            else ", and CockroachDB has not validated them either: some may be duplicates."
+        ),
+        "Note that ON CONFLICT does not know the constraint, and that transactions in REPEATABLE READ may not write "
+        "these columns; in READ COMMITTED and SERIALIZABLE the constraint holds.",
+        severity="info" if constraint.validated else "warning",
     )
     if not constraint.validated:
-        context.find(
-            FindingCode.UNIQUE_NOT_VALIDATED,
-            where,
-            "CockroachDB has not validated the constraint, so rows may break it: it becomes an index that is not "
-            "unique.",
-            "Remove the rows that are there twice, then make a unique index.",
-        )
+        context.find(FindingCode.UNIQUE_NOT_VALIDATED, where)
     create_index(index_instead(constraint, table), table, context)
 
 
 def index_instead(constraint: UniqueWithoutIndex, table: Table) -> Index:
-    """Return the index that stands for a constraint and has its comment; its id is below zero, where no index of
-    CockroachDB has its own."""
+    """Return the index that replaces a constraint and gets its comment; its id is negative, unlike ids of CockroachDB's
+    indexes."""
     return Index(
         -1 - table.unique_without_index.index(constraint),
         constraint.name,
@@ -109,7 +110,7 @@ def index_instead(constraint: UniqueWithoutIndex, table: Table) -> Index:
 
 
 def _is_referenced(constraint: UniqueWithoutIndex, table: Table, context: Context) -> bool:
-    """Whether a foreign key has nothing but this constraint to refer to."""
+    """Whether a foreign key needs this constraint as its target."""
     wanted = set(constraint.column_ids)
     indexes = [index for index in [table.primary_index, *table.indexes] if index.unique and not index.predicate]
     if any({part.column_id for part in index.columns} == wanted for index in indexes):
@@ -120,21 +121,16 @@ def _is_referenced(constraint: UniqueWithoutIndex, table: Table, context: Contex
     return any(set(key.referenced_column_ids) == wanted for key in keys)
 
 
-def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
     columns = [context.columns(table)[column_id] for column_id in constraint.column_ids]
     try:
         condition = _Condition(constraint, table, context, where)
     except UnsupportedError as error:
-        context.find(
-            FindingCode.UNIQUE_LEFT_OUT,
-            where,
-            f"The constraint is left out. {error}",
-            "Write a trigger or make a unique index by hand.",
-        )
+        context.find(FindingCode.UNIQUE_LEFT_OUT, where, f"The constraint is omitted. {error}")
         return
     create_index(replace(index_instead(constraint, table), unique=False, predicate=""), table, context)
     schema, name = context.schema(table), clip(constraint.name)
-    function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", where)
+    function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", str(where))
     # The function sees all rows, whoever writes one. What extensions bring lies in the schema public.
     path = (
         "pg_catalog, public, pg_temp"
@@ -180,9 +176,10 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
 
 
 class _Condition:
-    """The predicate of a partial constraint: on a new row, and on the table's; both empty when there is none."""
+    """The predicate of a partial constraint, written for the new row and for the rows of the table; empty if there is
+    none."""
 
-    def __init__(self, constraint: UniqueWithoutIndex, table: Table, context: Context, where: str) -> None:
+    def __init__(self, constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
         self.new = self.other = ""
         self.columns: list[Column] = []
         if not constraint.predicate:
@@ -202,27 +199,29 @@ def _qualified(tree: Any, alias: str) -> str:
 
 
 def _of(columns: list[Column], table: Table) -> str:
-    """Name the columns whose change matters; other triggers may change columns that an UPDATE does not name."""
+    """Return the columns for UPDATE OF; empty if other triggers change columns that an UPDATE does not name."""
     if table.triggers or any(column.on_update for column in table.columns):
         return ""
     return f" OF {', '.join(dict.fromkeys(quote(clip(column.name)) for column in columns))}"
 
 
 def _when(columns: list[Column], condition: _Condition) -> str:
-    """NULLs are distinct, and rows outside of the predicate do not matter."""
+    """Return the WHEN condition: NULLs are distinct, and rows outside of the predicate are not checked."""
     terms = [f"NEW.{quote(clip(column.name))} IS NOT NULL" for column in columns if column.nullable]
     terms += [condition.new] if condition.new else []
     return f" WHEN ({' AND '.join(terms)})" if terms else ""
 
 
 def _body(columns: list[Column], condition: _Condition, table: Table, context: Context) -> str:
-    """Look for a second row, after a lock that a transaction with the same values waits for.
+    """Return the trigger function's body: it takes a lock on the values and looks for a second row.
 
-    A transaction that is REPEATABLE READ would not see the row of the one that it has waited for; one that is
-    SERIALIZABLE neither, but fails.
+    A REPEATABLE READ transaction would not see the row of the transaction that it has waited for and is refused; a
+    SERIALIZABLE one does not see it either, but fails when it commits.
     """
     names = [quote(clip(column.name)) for column in columns]
-    casts = [operand_type(column.type, context, context.full_name(table, column.name)) for column in columns]
+    casts = [
+        operand_type(column.type, context, context.full_name(table).column_named(column.name)) for column in columns
+    ]
     same = [
         f"CAST(other.{name} AS {kind}) = CAST(NEW.{name} AS {kind})" if kind else f"other.{name} = NEW.{name}"
         for name, kind in zip(names, casts)

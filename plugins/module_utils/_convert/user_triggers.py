@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Triggers that users wrote."""
+"""User-defined triggers."""
 
 from __future__ import annotations
 
 from .._errors import UnsupportedError
 from .._model.catalog import Function, Table, Trigger
 from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, literal, quote
 from . import expressions
 from .context import Context
@@ -18,19 +19,14 @@ _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
 
 def create_triggers(table: Table, context: Context) -> None:
-    """Add CREATE TRIGGER for every trigger whose function is there; they fire in the order of their names on both
-    sides."""
+    """Add CREATE TRIGGER for every trigger whose function exists; triggers fire in the order of their names in both
+    databases."""
     for trigger in table.triggers:
-        where = context.full_name(table, trigger.name)
+        where = context.full_name(table).part("trigger", trigger.name)
         try:
             made, function = _definition(trigger, table, context, where)
         except UnsupportedError as error:
-            context.find(
-                FindingCode.TRIGGER_LEFT_OUT,
-                where,
-                f"The trigger is left out. {error}",
-                "Write it again with CREATE TRIGGER.",
-            )
+            context.find(FindingCode.TRIGGER_LEFT_OUT, where, f"The trigger is omitted. {error}")
             continue
         context.report_cut(trigger.name, where)
         sql = made.create(quote(clip(trigger.name)), context.qualified(table))
@@ -44,11 +40,13 @@ def create_triggers(table: Table, context: Context) -> None:
         )
 
 
-def _definition(trigger: Trigger, table: Table, context: Context, where: str) -> tuple[TriggerDefinition, Function]:
+def _definition(
+    trigger: Trigger, table: Table, context: Context, where: FullName
+) -> tuple[TriggerDefinition, Function]:
     function = next((item for item in context.database.functions if item.id == trigger.function_id), None)
     if function is None or function.id in context.missing_functions:
         raise UnsupportedError(
-            f"{where}: its function {function.name if function else trigger.function_id} is left out or not in the "
+            f"{where}: its function {function.name if function else trigger.function_id} is omitted or not in the "
             "backup"
         )
     if not trigger.enabled:
@@ -66,7 +64,7 @@ def _definition(trigger: Trigger, table: Table, context: Context, where: str) ->
     return TriggerDefinition(f"{trigger.action_time} {events}", action), function
 
 
-def _events(trigger: Trigger, where: str) -> str:
+def _events(trigger: Trigger, where: FullName) -> str:
     unknown = [event for event in trigger.events if event not in _EVENTS]
     if unknown:
         raise UnsupportedError(f"{where}: PostgreSQL has no trigger on {unknown[0]}")

@@ -21,9 +21,9 @@ from .statements import Need, Subject
 
 
 def create_views(context: Context, routines: dict[int, Routine]) -> None:
-    """Add every view, and the functions that read tables or views, each after what it needs.
+    """Add every view, and the functions that read tables or views, in the order of their dependencies.
 
-    A view that cannot be converted is left out together with those that read it, each with a finding.
+    A view that cannot be converted is omitted together with the views that read it, with a finding for each.
     """
     for item in ordered(context.database, routines):
         if isinstance(item, View):
@@ -53,30 +53,26 @@ def _create_view(view: View, context: Context) -> None:
     try:
         missing = sorted(set(view.depends_on) & context.missing_views)
         if missing:
-            raise UnsupportedError(f"{where}: it reads {context.relations[missing[0]].name}, which is left out")
+            raise UnsupportedError(f"{where}: it reads {context.relations[missing[0]].name}, which is omitted")
         query = expressions.convert(view.query, context, where).sql
     except UnsupportedError as error:
         context.missing_views.add(view.id)
         context.find(
             FindingCode.VIEW_LEFT_OUT,
             where,
-            f"The view is left out. {error}",
+            f"The view is omitted. {error}",
             f"Write it by hand. CockroachDB's text: {view.query}",
         )
         return
     schema, name = context.schema(view), clip(view.name)
     shown = [column.name for column in view.columns if not column.hidden and not column.inaccessible]
     for column in shown:
-        context.report_cut(column, context.full_name(view, column))
+        context.report_cut(column, where.column_named(column))
     made = ViewDefinition(tuple(clip(column) for column in shown), query, view.materialized)
     kind = "materialized_view" if view.materialized else "view"
     context.conversion.add(
         "view", Subject(kind, name, schema), made.create(quote(schema, name)), expects=made, needs=_needs(view, context)
     )
     if view.materialized:
-        context.find(
-            FindingCode.MATERIALIZED_VIEW,
-            where,
-            "The materialized view is computed anew from the migrated rows, not copied as it was at its last REFRESH.",
-        )
+        context.find(FindingCode.MATERIALIZED_VIEW, where)
         create_view_indexes(view, context)

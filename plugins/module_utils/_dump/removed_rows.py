@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 
 from .._system.text_file import write_text
 from .manifest import is_complete, read_manifest
@@ -20,22 +21,30 @@ def rows_removed(dump_dir: str) -> bool:
     return os.path.exists(os.path.join(dump_dir, REMOVED))
 
 
-def remove_rows(dump_dir: str, verified_id: str, check: bool) -> dict:
+@dataclass(frozen=True)
+class RowsRemoval:
+    """What became of the rows of a dump."""
+
+    changed: bool
+    kept: str = ""
+    """The reason why the rows are kept. Empty if they are removed or there never were any."""
+
+
+def remove_rows(dump_dir: str, verified_id: str, check: bool) -> RowsRemoval:
     """Remove all chunks if the dump is the one that was verified (``verified_id`` is its id); return ``changed`` and
     ``kept`` (why not).
 
     With ``check`` nothing is removed. Raises ConfigurationError.
     """
     if not is_complete(dump_dir):
-        return {"changed": False, "kept": "it is not complete" if os.path.exists(dump_dir) else ""}
+        return RowsRemoval(False, "it is not complete" if os.path.exists(dump_dir) else "")
     manifest = read_manifest(dump_dir)
     if manifest.dump_id != verified_id:
-        return {
-            "changed": False,
-            "kept": "the last verification of the target has not found all of the dump there, or there was none",
-        }
+        return RowsRemoval(
+            False, "the last verification of the target has not found all of the dump there, or there was none"
+        )
     if rows_removed(dump_dir):
-        return {"changed": False, "kept": ""}
+        return RowsRemoval(False)
     if not check:
         write_text(
             os.path.join(dump_dir, REMOVED),
@@ -45,4 +54,4 @@ def remove_rows(dump_dir: str, verified_id: str, check: bool) -> dict:
         for entry in manifest.databases:
             for directory in ("data", "rejects"):
                 shutil.rmtree(os.path.join(dump_dir, entry.directory, directory), ignore_errors=True)
-    return {"changed": True, "kept": ""}
+    return RowsRemoval(True)

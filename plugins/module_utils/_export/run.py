@@ -20,6 +20,7 @@ from .._dump.removed_rows import rows_removed
 from .._model.catalog import Catalog
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from .._model.object_names import object_names
+from .._model.results import IF_KNOWN
 from .._model.table_source import TableSource, table_sources
 from .._sources.descriptors.cluster_leftovers import STATISTICS
 from .._sources.source import FinishedTask, MomentGoneError, ReadRequest, Source
@@ -38,9 +39,9 @@ _AS_OF = "as_of"
 class ExportOptions:
     """What to export of a source, and how. All but ``parallelism`` and ``rows_needed`` make another dump."""
 
-    selection: Selection = field(default_factory=Selection)
-    chunk_rows: int = 100000
+    chunk_rows: int
     """About how many rows a chunk holds."""
+    selection: Selection = field(default_factory=Selection)
     parallelism: int = 1
     """The number of processes."""
     keep_passwords: bool = False
@@ -79,9 +80,9 @@ class ExportResult:
     rows: int
     chunks: int
     seconds: float
-    as_of: Optional[str]
+    as_of: Optional[str] = field(metadata=IF_KNOWN)
     """The moment that the source chose, as its decimal timestamp; None for a source that has one moment only."""
-    end_time: Optional[str]
+    end_time: Optional[str] = field(metadata=IF_KNOWN)
     """The same moment in UTC, ISO 8601."""
     warnings: list[str] = field(default_factory=list)
 
@@ -92,9 +93,9 @@ class ExportPlan:
 
     dump_dir: str
     tables: int
-    chunks: Optional[int]
+    chunks: Optional[int] = field(metadata=IF_KNOWN)
     """None: the source would have to count its rows to know that."""
-    as_of: Optional[str]
+    as_of: Optional[str] = field(metadata=IF_KNOWN)
     """See ExportResult."""
     changed: bool = True
 

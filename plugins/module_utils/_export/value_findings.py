@@ -42,13 +42,12 @@ def value_findings(source: TableSource, results: Iterable[TaskResult]) -> list[F
 
 def _changed(source: TableSource, change: Change) -> Finding:
     kind = KINDS[change.kind]
-    became = f"it was replaced by {kind.replaced_by}" if change.policy == REPLACE else "the value became NULL"
+    became = f"it was replaced by {kind.replaced_by}" if change.policy == REPLACE else "the value was set to NULL"
     keys = ", ".join(change.keys) + (", …" if change.rows > len(change.keys) else "")
     return Finding.of(
         FindingCode.VALUES_REPLACED if change.policy == REPLACE else FindingCode.VALUES_SET_NULL,
-        f"{source.name}.{change.column}",
+        source.full_name.column_named(change.column),
         f"{change.rows} rows had {kind.meaning} ({change.kind}); {became}. Keys: {keys}.",
-        "Look at these rows; value_policies has the other choices.",
     )
 
 
@@ -59,9 +58,8 @@ def _rejected(source: TableSource, reasons: Counter[tuple[str, str]]) -> Finding
     )
     return Finding.of(
         FindingCode.ROWS_REJECTED,
-        source.name,
-        f"{sum(reasons.values())} rows were put aside, they are not in the table. {why}.",
-        "They are in the table cockroach_migrator.rejects of the migrated database: repair and insert them by hand.",
+        source.full_name,
+        f"{sum(reasons.values())} rows were rejected; they are not in the table. {why}.",
     )
 
 
@@ -85,10 +83,9 @@ def mark_foreign_keys_not_valid(database: Database, results: Results) -> list[Fi
                 findings.append(
                     Finding.of(
                         FindingCode.FOREIGN_KEY_NOT_VALIDATED,
-                        f"{source.name}.{key.name}",
-                        f"The foreign key becomes NOT VALID: {referenced.name} lacks rows that were put aside, or "
+                        source.full_name.part("constraint", key.name),
+                        f"The foreign key is created NOT VALID, because rows of {referenced.name} were rejected or "
                         "values of the key were changed.",
-                        "Repair the rows, then run ALTER TABLE … VALIDATE CONSTRAINT.",
                     )
                 )
     return findings

@@ -35,9 +35,11 @@ _DECIMAL_OPPOSITES = {"NaN": "NaN", "Infinity": "-Infinity", "-Infinity": "Infin
 
 
 class ValueProblem(MigrationError):
-    """Why one value cannot be read or cannot be held by PostgreSQL; the row decoder adds table, column and key.
+    """Raised for a value that cannot be read, or that PostgreSQL cannot hold; the row decoder adds table, column and
+    key.
 
-    ``kind`` is one of ``dump.value_policies.KINDS``; empty: no policy applies, the value always stops the export.
+    ``kind`` is one of ``value_policies.KINDS``; if it is empty, no policy applies and the value always stops the
+    export.
     """
 
     def __init__(self, message: str, kind: str = "") -> None:
@@ -54,7 +56,7 @@ _ACCEPTS: ContextVar[Optional[Callable[[str], bool]]] = ContextVar("accepts", de
 
 @contextmanager
 def replacing(accepts: Callable[[str], bool]) -> Iterator[None]:
-    """Inside the block values of the kinds that ``accepts`` tells of are replaced instead of refused."""
+    """Context manager: values of the kinds for which ``accepts`` returns True are replaced instead of refused."""
     token = _ACCEPTS.set(accepts)
     try:
         yield
@@ -63,8 +65,8 @@ def replacing(accepts: Callable[[str], bool]) -> Iterator[None]:
 
 
 def replacement(value: Value, message: str, kind: str) -> Value:
-    """Return ``value``, which replaces one that PostgreSQL cannot hold, where that is wanted; else raise
-    ValueProblem."""
+    """Return ``value``, the replacement of a value that PostgreSQL cannot hold, if replacing is allowed here. Raises
+    ValueProblem otherwise."""
     accepts = _ACCEPTS.get()
     if accepts is None or not accepts(kind):
         raise ValueProblem(message, kind)
@@ -72,7 +74,7 @@ def replacement(value: Value, message: str, kind: str) -> Value:
 
 
 def leb(data: bytes, position: int) -> tuple[int, int]:
-    """Unsigned, seven bits a byte, least significant group first."""
+    """Read an unsigned number: seven bits in each byte, the least significant group first."""
     result = shift = 0
     while True:
         byte = data[position]
@@ -84,13 +86,14 @@ def leb(data: bytes, position: int) -> tuple[int, int]:
 
 
 def zigzag(data: bytes, position: int) -> tuple[int, int]:
-    """Signed, as ``leb`` with the sign in the lowest bit."""
+    """Read a signed number: like ``leb``, with the sign in the lowest bit."""
     number, position = leb(data, position)
     return (number >> 1) ^ -(number & 1), position
 
 
 def msb(data: bytes, position: int) -> tuple[int, int]:
-    """Unsigned, seven bits a byte, most significant group first: tags and lengths."""
+    """Read an unsigned number: seven bits in each byte, the most significant group first. Tags and lengths have this
+    form."""
     result = 0
     while True:
         byte = data[position]
@@ -101,7 +104,7 @@ def msb(data: bytes, position: int) -> tuple[int, int]:
 
 
 def sized(data: bytes, position: int) -> tuple[bytes, int]:
-    """Bytes behind their ``msb`` length."""
+    """Read bytes that follow their ``msb`` length."""
     length, position = msb(data, position)
     end = position + length
     if end > len(data):

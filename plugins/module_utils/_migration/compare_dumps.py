@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from .._convert.database import convert_database
 from .._convert.server_features import ConvertOptions, ServerFeatures
@@ -19,9 +20,23 @@ from .._model.catalog import Database, Role
 from .._model.conversion_policies import ConversionPolicies
 
 
-def compare_dumps(first: str, second: str) -> dict:
-    """Return ``equal``, ``tables`` and ``rows`` (that were compared), ``differences`` and ``not_compared``, one line
-    each.
+@dataclass(frozen=True)
+class DumpComparison:
+    """What two dumps have in common."""
+
+    equal: bool
+    tables: int
+    """How many were compared."""
+    rows: int
+    """Of these tables in the first dump."""
+    differences: list[str]
+    """One line each."""
+    not_compared: list[str]
+    """One line each."""
+
+
+def compare_dumps(first: str, second: str) -> DumpComparison:
+    """Compare two dumps.
 
     Owners and grants are compared unless one of the dumps comes from a restore that lost them. Raises MigrationError
     for unusable dumps.
@@ -43,13 +58,7 @@ def compare_dumps(first: str, second: str) -> dict:
     not_compared = (
         ["owners and grants: a restore of databases or tables does not bring them back"] if without_grants else []
     )
-    return {
-        "equal": not differences,
-        "tables": tables,
-        "rows": rows,
-        "differences": differences,
-        "not_compared": not_compared,
-    }
+    return DumpComparison(not differences, tables, rows, differences, not_compared)
 
 
 def _sets(what: str, left: Iterable[str], right: Iterable[str]) -> list[str]:

@@ -425,7 +425,7 @@ _REHEARSAL = (
         "str",
         "postgres",
         "The superuser of the throw-away PostgreSQL. If a target was checked, the rehearsal logs in as a role with the "
-        "target role's name and rights instead.",
+        "rights of the target's role instead.",
         roles=("rehearsal",),
         option="user",
     ),
@@ -548,7 +548,8 @@ _RESTORE = (
         "kms_uris",
         "list",
         [],
-        "The URIs of the keys in a key management service, for a backup that was encrypted with such keys.",
+        "The URIs of the keys in a key management service, for a backup that was encrypted with such keys. Secrets in "
+        "their parameters are never shown.",
         elements="str",
         since="1.1.0",
         roles=("cockroach_restore",),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 
 from .._dump.journal import FILE_NAME, other_files
 from .._dump.manifest import is_complete
@@ -14,9 +15,17 @@ from .._dump.removed_rows import rows_removed
 from .._errors import ConfigurationError
 
 
-def start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> dict:
-    """Remove the dump and the results of the phases; return ``changed`` and ``kept``, where a dump with rows is now
-    (empty: there was none).
+@dataclass(frozen=True)
+class StartedOver:
+    """What became of the dump before."""
+
+    changed: bool
+    kept: str
+    """Where it is now; empty if there was none, or it was removed."""
+
+
+def start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> StartedOver:
+    """Remove the dump and the results of the phases.
 
     A complete dump that has its rows is put aside, beside its place with the ``moment`` in its name: nobody knows
     whether they are anywhere else. Raises ConfigurationError for a directory that holds something else.
@@ -45,4 +54,4 @@ def start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> dict:
             raise ConfigurationError(
                 f"start_over: {error.filename} cannot be moved or removed: {error.strerror}"
             ) from error
-    return {"changed": changed, "kept": kept}
+    return StartedOver(changed, kept)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from .._dump.loaded_size import loaded_bytes
@@ -86,11 +87,27 @@ def verified_dump(dump_dir: str, state_dir: str, targets: list[str]) -> str:
     return manifest.dump_id if manifest and proved else ""
 
 
-def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requirements: bool) -> dict:
-    """Return ``complete`` (there is a dump), ``dump_id``, ``source_id``, ``requires`` (of PostgreSQL: ``icu``,
-    extensions; it converts the schema, so only ``with_requirements``), ``loaded_bytes`` (about what the rows take
-    there; likewise), ``rows_removed`` and ``done`` (phase to whether it succeeded with this dump the last time; the
-    phases of targets: in every one of ``targets``, and there is one).
+@dataclass(frozen=True)
+class MigrationState:
+    """How far a migration has come."""
+
+    complete: bool
+    """Whether there is a complete dump."""
+    dump_id: str
+    source_id: str
+    requires: list[str]
+    """What the schema uses of PostgreSQL: ``icu`` and names of extensions."""
+    loaded_bytes: int
+    """About what the rows take in PostgreSQL."""
+    rows_removed: bool
+    done: dict[str, bool]
+    """For each phase, whether it succeeded with this dump the last time; the phases of targets: in every one of them,
+    and there is one."""
+
+
+def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requirements: bool) -> MigrationState:
+    """Return how far a migration has come. Only ``with_requirements`` it has ``requires`` and ``loaded_bytes``, for
+    which the schema is converted.
 
     Raises MigrationError.
     """
@@ -98,13 +115,12 @@ def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requireme
     source_id = manifest.source.get("identity", {}).get("source_id", "") if manifest else ""
     found = [current_records(state_dir, manifest, target) for target in targets or [""]]
     done = {phase: all(phase in records and records[phase].succeeded for records in found) for phase in PHASES}
-    return {
-        "changed": False,
-        "complete": manifest is not None,
-        "dump_id": manifest.dump_id if manifest else "",
-        "source_id": source_id,
-        "requires": schema_needs(dump_dir) if manifest and with_requirements else [],
-        "loaded_bytes": loaded_bytes(dump_dir) if manifest and with_requirements else 0,
-        "rows_removed": rows_removed(dump_dir),
-        "done": done,
-    }
+    return MigrationState(
+        complete=manifest is not None,
+        dump_id=manifest.dump_id if manifest else "",
+        source_id=source_id,
+        requires=schema_needs(dump_dir) if manifest and with_requirements else [],
+        loaded_bytes=loaded_bytes(dump_dir) if manifest and with_requirements else 0,
+        rows_removed=rows_removed(dump_dir),
+        done=done,
+    )

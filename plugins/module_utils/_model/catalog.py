@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .findings import Finding
+from .full_name import FullName
 
 USER_TYPE_OID_BASE = 100000
 
@@ -45,8 +46,7 @@ class SqlType:
     """Such as ``PointZ``; empty when any shape is allowed."""
     srid: int = 0
     domain_id: int = 0
-    """Descriptor id of the domain that the type goes by, 0 otherwise; all else is of the type that the domain is based
-    on."""
+    """Descriptor id of the domain of the column, 0 otherwise. All other fields describe the domain's base type."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Column:
     on_update: str = ""
     hidden: bool = False
     inaccessible: bool = False
-    """A column that CockroachDB made for an expression index."""
+    """The column was created by CockroachDB for an expression index."""
     identity: str = ""
     """``ALWAYS``, ``BY DEFAULT`` or empty."""
     identity_options: str = ""
@@ -104,14 +104,14 @@ class Index:
     interleave_ancestors: list[tuple[int, int, int]] = field(default_factory=list)
     """(table id, index id, number of key columns shared) of each ancestor (up to v21.1)."""
     not_visible: bool = False
-    """Also where VISIBILITY hides it from a part of the queries only."""
+    """Also true if VISIBILITY hides the index from some of the queries only."""
     distance: str = "l2"
     """What a vector index measures: ``l2``, ``ip`` (inner product) or ``cosine``."""
     created_explicitly: bool = False
     partitioned: bool = False
     implicit_columns: int = 0
-    """How many columns CockroachDB has put in front for its partitions, such as the region of REGIONAL BY ROW; nobody
-    wrote them."""
+    """Number of leading columns that CockroachDB added for partitioning, such as the region of REGIONAL BY ROW; they
+    were not declared by the user."""
     comment: str = ""
 
 
@@ -200,7 +200,7 @@ class Table:
     locality: str = ""
     """``GLOBAL``, ``REGIONAL BY TABLE [IN region]`` or ``REGIONAL BY ROW [AS column]``."""
     data_excluded: bool = False
-    """``exclude_data_from_backup``: the table is there, its rows are not."""
+    """``exclude_data_from_backup``: a backup has the table without its rows."""
     format_version: int = 3
     owner: str = ""
     grants: list[Grant] = field(default_factory=list)
@@ -266,9 +266,9 @@ class UserType:
     default: str = ""
     not_null: bool = False
     not_null_name: str = ""
-    """The name of the NOT NULL; empty when the source does not tell one."""
+    """The name of the NOT NULL constraint; empty if the source does not have it."""
     checks: list[Check] = field(default_factory=list)
-    """Their expressions call the value ``value``."""
+    """The checks' expressions refer to the value as ``value``."""
     array_type_id: int = 0
     """Descriptor id of the type of arrays of this one."""
     owner: str = ""
@@ -304,7 +304,7 @@ class DefaultPrivileges:
     """ALTER DEFAULT PRIVILEGES of one role for one kind of objects."""
 
     role: str
-    """Whose new objects; empty means FOR ALL ROLES."""
+    """The role whose new objects get the privileges; empty means FOR ALL ROLES."""
     kind: str
     """TABLES, SEQUENCES, TYPES, SCHEMAS or FUNCTIONS."""
     grants: list[Grant] = field(default_factory=list)
@@ -345,7 +345,7 @@ class Role:
     name: str
     login: bool = True
     options: list[str] = field(default_factory=list)
-    """CREATEDB, CREATEROLE, ``VALID UNTIL`` … as CockroachDB names them, NOLOGIN left out."""
+    """Options by CockroachDB's names, such as CREATEDB, CREATEROLE and ``VALID UNTIL`` …, without NOLOGIN."""
     valid_until: str = ""
     password_hash: str = field(default="", repr=False)
     """A SCRAM-SHA-256 verifier that PostgreSQL accepts, or empty; never written to catalog.json."""
@@ -353,15 +353,16 @@ class Role:
     """``scram``, ``bcrypt`` or empty when there is no password."""
     member_of: list[str] = field(default_factory=list)
     admin_of: list[str] = field(default_factory=list)
-    """The part of member_of that was granted WITH ADMIN OPTION."""
+    """The roles of member_of that were granted WITH ADMIN OPTION."""
 
 
 @dataclass(frozen=True)
 class UnfinishedImport:
-    """An IMPORT INTO that was under way: what it wrote is no part of its table, which is as it was before.
+    """An IMPORT INTO that was running when the backup was made. The rows that it wrote are ignored: the table is read
+    as it was before.
 
-    It wrote from the time ``start`` on (nanoseconds since 1970); where ``epoch`` is not 0 its values have that number
-    in their headers.
+    The import started at the time ``start`` (nanoseconds since 1970). If ``epoch`` is not 0, the headers of the values
+    that it wrote hold that number.
     """
 
     table: str
@@ -372,13 +373,20 @@ class UnfinishedImport:
 
 @dataclass
 class UnreadableObject:
-    """Something whose descriptor says what is not known. ``reason`` names that."""
+    """An object whose descriptor has a field or value that is not known; ``reason`` names it."""
 
     id: int
-    kind: str
-    """``table`` (also views and sequences), ``database``, ``type``, ``schema`` or ``function``."""
-    full_name: str
+    name: FullName
+    """A view or sequence is called a table."""
     reason: str
+
+    @property
+    def kind(self) -> str:
+        return self.name.kind
+
+    @property
+    def full_name(self) -> str:
+        return str(self.name)
 
 
 @dataclass
@@ -386,8 +394,9 @@ class Catalog:
     databases: list[Database] = field(default_factory=list)
     roles: list[Role] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    """What the source itself found while it read the catalog."""
+    """Findings of the source itself."""
     unreadable: list[UnreadableObject] = field(default_factory=list)
-    """What is in no database here; a database or schema itself is there by its name."""
+    """Objects that could not be read and are therefore in no database; for an unreadable database or schema, only its
+    name is known."""
     unfinished_imports: dict[int, UnfinishedImport] = field(default_factory=dict)
-    """By table id: what is no part of the table."""
+    """Unfinished imports by table id."""

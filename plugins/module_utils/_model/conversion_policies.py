@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What the user can decide about the conversion: the questions that have two honest answers, and a choice for each."""
+"""The choices that the user has in the conversion: each question has several possible answers and a default."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Question:
 
     @property
     def default(self) -> str:
-        """The choice of those who choose nothing."""
+        """The choice that applies if none is given."""
         return next(iter(self.choices))
 
 

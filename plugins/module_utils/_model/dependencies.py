@@ -15,9 +15,10 @@ _T = TypeVar("_T", bound=Hashable)
 
 
 def in_order(needs: Mapping[int, Iterable[int]]) -> list[int]:
-    """Return the keys of ``needs``, each after the keys that it needs; the lowest comes first where there is a choice.
+    """Return the keys of ``needs`` sorted so that each comes after the keys that it needs; among several possible ones
+    the lowest comes first.
 
-    In a circle (routines may call each other) the need for its lowest number does not count.
+    In a circle (routines may call each other) the dependency on its lowest number is ignored.
     """
     graph = {number: {other for other in others if other in needs} for number, others in sorted(needs.items())}
     sorter = _sorter_without_circles(graph)
@@ -32,8 +33,8 @@ def in_order(needs: Mapping[int, Iterable[int]]) -> list[int]:
 
 
 def in_groups(needs: Mapping[_T, Iterable[_T]]) -> list[set[_T]]:
-    """Return the keys of ``needs`` in groups, each of which needs earlier groups only; what is in a circle, or waits
-    for one, is in none. All that is needed has to be a key."""
+    """Return the keys of ``needs`` in groups, each of which needs earlier groups only. Keys in a circle, and keys that
+    need one of those, are in no group. Everything that is needed must be a key."""
     sorter = TopologicalSorter(needs)
     with contextlib.suppress(CycleError):  # the sorter gives what does not wait for it
         sorter.prepare()

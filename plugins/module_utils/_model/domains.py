@@ -18,7 +18,7 @@ from .json_form import from_json
 
 
 def base_type(domain: UserType) -> SqlType:
-    """Return the type that a domain is based on. Raises CorruptBackupError when it does not tell one."""
+    """Return the base type of a domain. Raises CorruptBackupError if the domain has none."""
     if domain.base is None:
         raise CorruptBackupError(f"the domain {domain.name} has no base type")
     return domain.base

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a target is expected to take of one database: names only, known from a backup's table of contents before
-anything is exported."""
+"""The objects that a target is expected to receive for one database: names only, taken from the backup's table of
+contents before anything is exported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,13 @@ class ExpectedDatabase:
     relations: tuple[tuple[str, str], ...] = ()
     types: tuple[tuple[str, str], ...] = ()
     owners: tuple[str, ...] = ()
-    """Roles that are to own something."""
+    """Roles that will own an object."""
     grantees: tuple[str, ...] = ()
-    """Roles that are granted something."""
+    """Roles that will be granted a privilege."""
 
 
 def expected_of(database: Database) -> ExpectedDatabase:
-    """Return what becomes of a database."""
+    """Return the names that the objects of a database will have in PostgreSQL."""
     schemas = {schema.id: clip(schema.name) for schema in database.schemas}
     owned = list(_owned(database))
     return ExpectedDatabase(
@@ -58,11 +58,3 @@ def _owned(database: Database) -> Iterator[Any]:
         database.functions,
     ):
         yield from items
-
-
-def expected_from(value: Mapping[str, Any]) -> ExpectedDatabase:
-    """Return what ``dataclasses.asdict`` made a mapping of, lists for tuples allowed. Raises TypeError for keys that
-    are not known."""
-    given: dict[str, Any] = {key: item if key == "name" else tuple(item) for key, item in value.items()}
-    given.update({key: tuple((schema, name) for schema, name in given.get(key, ())) for key in ("relations", "types")})
-    return ExpectedDatabase(**given)

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional, Union
+from typing import Optional, cast
 
 from .finding_codes import FindingCode, Severity
-from .full_name import FullName
+from .full_name import FullName, Kind
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Finding:
     def of(
         cls,
         code: FindingCode,
-        about: Union[FullName, str],
+        about: FullName,
         message: str = "",
         advice: str = "",
         severity: Optional[Severity] = None,
@@ -48,8 +48,14 @@ class Finding:
         severity = severity or code.severities[0]
         if severity not in code.severities:
             raise ValueError(f"the finding {code} has no severity {severity}")
-        parts = vars(about) if isinstance(about, FullName) else {}
-        return cls(code, severity, str(about), message or code.meaning, advice or code.what_to_do, **parts)
+        return cls(code, severity, str(about), message or code.meaning, advice or code.what_to_do, **vars(about))
+
+    @property
+    def full_name(self) -> FullName:
+        """The name part by part; one of an earlier release is not known by its parts."""
+        if not self.kind:
+            return FullName("object", name=self.object)
+        return FullName(cast(Kind, self.kind), self.database, self.schema, self.table, self.column, self.name)
 
     def about(self, name: FullName) -> Finding:
         """Return the same finding about an object of another name."""

@@ -22,37 +22,44 @@ Kind = Literal[
     "domain",
     "function",
     "column",
+    "parameter",
     "index",
     "constraint",
     "trigger",
     "policy",
     "object",
 ]
-"""What a name is of. ``constraint``: also a check, a foreign key and a key without an index; ``function``: also a
-procedure; ``type``: an enum or composite type; ``object``: what the source does not tell more of."""
+"""What a name is of. ``type``: an enum or composite type; ``function``: also a procedure; ``constraint``: a check, a
+foreign key, a key without an index; ``object``: the source does not tell."""
 
 
 @dataclass(frozen=True)
 class FullName:
-    """What a message is about. Its text is the parts that there are, joined by dots: ``shop.public.customers.nick``."""
+    """What a message is about. As text it is its parts joined by dots: ``shop.public.customers.nick``."""
 
     kind: Kind
     database: str = ""
     schema: str = ""
     table: str = ""
-    """The table, view or domain that it is, or belongs to."""
+    """The table or view that it is; the table, view, type or function that it belongs to."""
     column: str = ""
+    """Also of a composite type."""
     name: str = ""
-    """Of anything but a database, schema, table, view, domain or column."""
+    """Of anything but a database, schema, table, view or column."""
 
     def __str__(self) -> str:
         parts = (self.database, self.schema, self.table, self.column, self.name)
         return ".".join(part for part in parts if part)
 
     def column_named(self, name: str) -> FullName:
-        """Return the name of a column of this table or view."""
-        return replace(self, kind="column", column=name)
+        """Return the name of a column of this table, view or type."""
+        return replace(self, kind="column", table=self.table or self.name, column=name, name="")
 
     def part(self, kind: Kind, name: str) -> FullName:
-        """Return the name of an index, constraint, trigger or policy of this table, view or domain."""
-        return replace(self, kind=kind, name=name)
+        """Return the name of a constraint, index, trigger, policy or parameter of this table, view, type or "
+        "function."""
+        return replace(self, kind=kind, table=self.table or self.name, name=name)
+
+
+CLUSTER = FullName("cluster", name="the cluster")
+ALL_DATABASES = FullName("cluster", name="all databases")

@@ -14,6 +14,8 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Callable, TypeVar
 
+from .finding_codes import FindingCode
+
 try:
     import cattrs
     from cattrs.cols import is_mapping, is_sequence, list_structure_factory, mapping_structure_factory
@@ -21,7 +23,6 @@ try:
 except ImportError:  # named by libraries.missing()
     cattrs = None  # type: ignore[assignment]
 
-from .finding_codes import FindingCode
 
 Kind = TypeVar("Kind")
 
@@ -60,10 +61,10 @@ def _converter() -> Any:
 
 
 def _only(kinds: tuple[type, ...], read: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Let cattrs ``read`` values of these very types: it would make a number of a text, a list of its characters."""
+    """Let cattrs ``read`` values of these types only: it would make a number of a text, a list of its characters."""
 
     def checked(value: Any, kind: Any) -> Any:
-        if type(value) not in kinds:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise TypeError(type(value).__name__)
         return read(value, kind)
 

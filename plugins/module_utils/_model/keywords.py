@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The key words that PostgreSQL puts into double quotes when they are names."""
+"""The key words that PostgreSQL quotes when they are used as names."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ when where window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xm
 xmlserialize xmltable
 """.split()
 )
-"""All of PostgreSQL 17 but the unreserved ones. Earlier releases know some of them not, and read them in quotes as
-well."""
+"""All key words of PostgreSQL 17 except the unreserved ones. Earlier releases do not know some of them, but accept them
+in quotes."""

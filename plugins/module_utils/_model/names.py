@@ -18,7 +18,7 @@ from .keywords import QUOTED
 
 MAX_BYTES = 63
 _SYSTEM_COLUMNS = frozenset(("cmax", "cmin", "ctid", "xmax", "xmin"))
-"""Columns that every table of PostgreSQL has, and CockroachDB's have not; tableoid is one of both."""
+"""System columns of PostgreSQL that CockroachDB's tables do not have; tableoid exists in both."""
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")
 
 
@@ -55,11 +55,9 @@ def dollar_quote(body: str) -> str:
 
 
 def clip(name: str) -> str:
-    """Return the name in PostgreSQL, of at most 63 bytes: a longer one is cut and ends in a hash of the whole name, as
-    does that of a system column.
-
-    Two long names stay apart, and one name is the same wherever it stands and in every run.
-    """
+    """Return the name in PostgreSQL, of at most 63 bytes. A longer name, and the name of a system column, is shortened
+    and ends in a hash of the whole name, so that different names stay different and a name is the same everywhere and
+    in every run."""
     return (
         shorten(name, "_" + digest(name)) if len(name.encode("utf-8")) > MAX_BYTES or name in _SYSTEM_COLUMNS else name
     )
@@ -84,7 +82,7 @@ class Scope:
         self._functions: set[tuple[str, str]] = set()
 
     def claim(self, schema: str, name: str) -> str:
-        """Take the name of a table, view, sequence or type; raises UnsupportedError when it is taken already."""
+        """Reserve the name of a table, view, sequence or type. Raises UnsupportedError if it is taken already."""
         short = clip(name)
         if (schema, short) in self._taken:
             raise UnsupportedError(
@@ -95,16 +93,17 @@ class Scope:
         return short
 
     def reserve(self, schema: str, name: str) -> None:
-        """Keep a name for a user's function, which may share it with other functions."""
+        """Reserve a name for a user's function; several functions may have it."""
         self._functions.add((schema, clip(name)))
 
     def unique(self, schema: str, name: str, *context: str) -> str:
-        """Take ``name``, or a name made from it and a stable hash of ``context`` when it is taken or too long."""
+        """Reserve and return ``name``, or, if it is taken or too long, a name derived from it with a stable hash of
+        ``context``."""
         return self.claim(schema, _free(self._taken, schema, name, context))
 
     def unique_function(self, schema: str, name: str, *context: str) -> str:
-        """Take the name of a function that the conversion makes, chosen like that of ``unique``; it leaves the name to
-        indexes that come later."""
+        """Reserve and return a name for a function that the conversion creates, chosen like that of ``unique``; an
+        index may still get the same name."""
         free = _free(self._functions | self._taken, schema, name, context)
         self._functions.add((schema, free))
         return free

@@ -145,7 +145,7 @@ def object_names(before: Catalog, after: Catalog, numbers: ObjectNumbers) -> dic
 
 
 class _Home:
-    """One database in PostgreSQL, and the names of what came into it."""
+    """One database in PostgreSQL, and the names of the objects that were moved into it."""
 
     def __init__(self, database: Database) -> None:
         self._schemas = {schema.id: clip(schema.name) for schema in database.schemas}
@@ -163,7 +163,7 @@ class _Home:
         self.names[REGTYPE].update(BUILT_IN_TYPES)
 
     def add(self, source: Database, numbers: ObjectNumbers) -> None:
-        """Add the names of what a database in CockroachDB holds."""
+        """Add the names of the objects of one database in CockroachDB."""
         self.names[REGROLE].update({role_number(role): written(clip(role)) for role in numbers.roles})
         database_id = numbers.ids.get((DATABASE, source.name))
         for key, item_id in keys(source):

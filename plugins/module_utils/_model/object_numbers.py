@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The numbers that CockroachDB's object identifiers (REGCLASS and its like) hold, and what they were given to.
+"""The numbers in values of object identifier types (REGCLASS and the like), and the objects that they identify.
 
-Values keep the numbers of the cluster that wrote them. A restored database has new ones, so that a list of the old
-ones, by kind and full name, has to go with it.
+Values keep the numbers of the cluster that wrote them. A restored database has new ones, so the old numbers, by kind
+and full name, are stored with it.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _NAMESPACE_TAG, _USER_TAG = b"\x01", b"\x09"
 _FNV_OFFSET, _FNV_PRIME, _WORD = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
 
 Key = tuple[str, ...]
-"""A kind, and the full name in CockroachDB, a part each; a routine's ends in the types of its parameters."""
+"""A kind and the parts of the full name in CockroachDB; for a routine, the types of its parameters follow."""
 
 
 @dataclass(frozen=True)
 class ObjectNumbers:
-    """The descriptors' ids by what they were given to, and the names of the roles."""
+    """The ids of descriptors by the objects' keys, and the names of the roles."""
 
     ids: Mapping[Key, int] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def keys(database: Database) -> Iterator[tuple[Key, int]]:
 
 
 def input_types(function: Function) -> list[SqlType]:
-    """Return the types by which a routine is told from others of its name."""
+    """Return the parameter types that distinguish a routine from others of its name."""
     return [_sql_type(parameter["type"]) for parameter in function.parameters if parameter["mode"] != "OUT"]
 
 

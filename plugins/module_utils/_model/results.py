@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What the phases of a migration found, as values with names.
+"""Results of the phases of a migration.
 
-Whether something succeeded is the property ``succeeded`` and nothing else, of a whole phase and of each of its parts.
+The property ``succeeded`` alone says whether a phase, or a part of it, succeeded.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class TableVerification:
     """Sum over the rows, decimal."""
     checksum_found: Optional[str]
     rejected: int
-    """Rows that were put aside."""
+    """Number of rejected rows."""
     rejected_found: int
     seconds: float
     missing_columns: list[str] = field(default_factory=list)
-    """All of them when there is no table."""
+    """Every column of the table if the table is missing."""
 
     @property
     def succeeded(self) -> bool:
@@ -60,12 +60,12 @@ class DatabaseVerification:
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """A verification of a dump's databases, by their names in PostgreSQL."""
+    """The verification of a dump's databases, by their names in PostgreSQL."""
 
     databases: dict[str, DatabaseVerification]
     seconds: float
     content: str
-    """What was looked at: ``all``, ``schema`` or ``data``."""
+    """What was verified: ``all``, ``schema`` or ``data``."""
 
     @property
     def succeeded(self) -> bool:
@@ -97,7 +97,7 @@ class DatabaseImport:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """An import that ended; one that did not raises an error."""
+    """A completed import; an import that fails raises an error instead."""
 
     changed: bool
     databases: dict[str, DatabaseImport]
@@ -107,7 +107,7 @@ class ImportResult:
 
     @property
     def succeeded(self) -> bool:
-        """Always: an import that ends has loaded everything but what its findings name."""
+        """Always True: a completed import has loaded everything except what its findings name."""
         return True
 
 
@@ -151,18 +151,24 @@ class ValidateResult:
         return not self.problems
 
 
+_OMITTED = "omitted"
+IF_KNOWN = {_OMITTED: None}
+"""Metadata of a field that ``facts`` omits where it is None: what only some ends of a module know."""
+
+
 Result = Union[ImportResult, ValidateResult, VerifyResult]
 
 
 def facts(value: Any) -> Any:
-    """Return a result as a module returns it: JSON values with every field, and ``ok`` wherever something can
-    succeed."""
+    """Return a result in the form that a module returns: JSON values with every field, and ``ok`` for everything that
+    can succeed or fail."""
     if isinstance(value, Finding):
         return to_json(value)
     if dataclasses.is_dataclass(value):
-        result = {spec.name: facts(getattr(value, spec.name)) for spec in dataclasses.fields(value)}
+        fields = ((spec, getattr(value, spec.name)) for spec in dataclasses.fields(value))
+        result = {spec.name: facts(item) for spec, item in fields if item is not None or _OMITTED not in spec.metadata}
         return {**result, "ok": value.succeeded} if hasattr(value, "succeeded") else result
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [facts(item) for item in value]
     if isinstance(value, dict):
         return {key: facts(item) for key, item in value.items()}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Which columns of a table travel as data."""
+"""Which columns of a table are stored, and which of them are loaded."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ def shard_columns(table: Table) -> set[str]:
 
 
 def written_keys(index: Index, columns: dict[int, Column]) -> list[IndexColumn]:
-    """Return the keys of an index that somebody wrote: without those that CockroachDB puts in front for regions and
-    shards."""
+    """Return the key columns that the user declared, without those that CockroachDB adds for regions and shards."""
     return [
         part for part in index.columns[index.implicit_columns :] if columns[part.column_id].name != index.shard_column
     ]
@@ -24,8 +23,8 @@ def written_keys(index: Index, columns: dict[int, Column]) -> list[IndexColumn]:
 def stored_columns(table: Table) -> list[Column]:
     """Return the columns whose values the source stores and PostgreSQL keeps, in table order.
 
-    Left out: virtual columns, columns of expression indexes, shard columns. Stored computed columns
-    are in: PostgreSQL computes them again, and the stored value proves that it computes the same.
+    Virtual columns, columns of expression indexes and shard columns are omitted. Stored computed columns are included:
+    PostgreSQL computes them again, and the stored value proves that the result is the same.
     """
     shards = shard_columns(table)
     return [
@@ -36,7 +35,7 @@ def stored_columns(table: Table) -> list[Column]:
 
 
 def loaded_columns(table: Table) -> list[Column]:
-    """Return the stored columns that are written into PostgreSQL: those that it does not compute."""
+    """Return the stored columns that are loaded into PostgreSQL: all that PostgreSQL does not compute."""
     return [column for column in stored_columns(table) if not column.computed]
 
 

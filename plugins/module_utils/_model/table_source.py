@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
+from . import catalog_names
 from .catalog import Database, Table, UserType
+from .full_name import FullName
 
 ObjectNames = Mapping[int, Mapping[int, str]]
-"""Of each object identifier type that becomes text, by its oid: the names of the numbers. Without a type its numbers
-stay numbers."""
+"""Names by number for each object identifier type that becomes text, by the type's oid. Numbers of other types stay
+numbers."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,13 @@ class TableSource:
     object_names: ObjectNames = field(default_factory=dict, repr=False)
 
     @property
+    def full_name(self) -> FullName:
+        return catalog_names.full_name(self.table, self.database, self.schema)
+
+    @property
     def name(self) -> str:
         """The full name, for messages."""
-        return f"{self.database}.{self.schema}.{self.table.name}"
+        return str(self.full_name)
 
 
 def table_sources(database: Database, object_names: Optional[ObjectNames] = None) -> list[TableSource]:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Objects whose descriptors say something that is not known: they are refused when they are chosen, and concern nobody
-else."""
+"""Objects whose descriptors have fields or values that are not known: they are refused only if they are chosen."""
 
 from __future__ import annotations
 
@@ -10,19 +9,18 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .._errors import UnsupportedError
 from .catalog import USER_TYPE_OID_BASE, Database, SqlType, Table, UnreadableObject
+from .catalog_names import full_names
 from .finding_codes import FindingCode
 from .findings import Finding
 
-_ADVICE = (
-    "exclude it (databases: exclude) and bring it over by hand, or take a release of this collection that knows it"
-)
+_ADVICE = "exclude it (databases: exclude) and migrate it by hand, or use a release of this collection that knows it"
 
 
 def unreadable_finding(item: UnreadableObject) -> Finding:
-    """Return what is to be said of an object before anything is chosen."""
+    """Return the finding for an unreadable object before anything is chosen."""
     return Finding.of(
         FindingCode.UNKNOWN_DESCRIPTOR,
-        item.full_name,
+        item.name,
         f"The {item.kind} cannot be migrated: {item.reason}.",
         f"To migrate the rest, {_ADVICE}.",
         severity="info",
@@ -60,11 +58,10 @@ def _holders(database: Database) -> Iterator[str]:
 
 def _used(database: Database) -> Iterator[tuple[int, str]]:
     """Yield (descriptor id, table's full name) of what the chosen tables use."""
-    schemas = {schema.id: schema.name for schema in database.schemas}
+    names = full_names(database)
     for table in database.tables:
-        name = f"{database.name}.{schemas[table.schema_id]}.{table.name}"
         for number in _used_by(table):
-            yield number, name
+            yield number, str(names[table.id])
 
 
 def _used_by(table: Table) -> Iterator[int]:

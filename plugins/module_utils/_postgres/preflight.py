@@ -7,8 +7,8 @@ and our role there are like."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional, Union
 
 try:
     import psycopg2
@@ -27,6 +27,7 @@ from .target import content as contents
 from .target import existing_tables, server_facts
 from .target.omitted_objects import NO_PRIVILEGE
 from .target.probe_features import existing_roles, probe
+from .target.server_facts import ServerFacts, Unknown
 from .target.target_database import TargetState, look_at
 from .target.target_privileges import RoleRights, role_rights
 
@@ -60,24 +61,30 @@ class _Target:
     """Extensions that the schema needs and the role may create."""
 
 
-def look_at_target(parameters: ConnectionParameters, options: PreflightOptions) -> dict:
-    """Contact the target and change nothing.
+@dataclass(frozen=True)
+class PreflightResult:
+    """What was seen at a target."""
 
-    Returns ``problems`` (an import would be refused or end: lines that name the thing and what to do), ``notes`` (what
-    the import would leave out or do otherwise) and ``server`` (see server_facts, with ``creatable``: extensions; empty
-    when the target cannot be reached). Raises MigrationError for a dump that cannot be read.
-    """
+    problems: list[str]
+    """What an import would be refused for or would end: lines that name the object and what to do."""
+    notes: list[str]
+    """What the import would omit or do differently."""
+    server: Union[ServerFacts, Unknown]
+
+
+def look_at_target(parameters: ConnectionParameters, options: PreflightOptions) -> PreflightResult:
+    """Contact the target and change nothing. Raises MigrationError for a dump that cannot be read."""
     manifest = read_manifest(options.dump_dir) if options.dump_dir and is_complete(options.dump_dir) else None
     try:
         admin = connect(parameters)
     except MigrationError as error:
-        return {"problems": [str(error)], "notes": [], "server": {}}
+        return PreflightResult([str(error)], [], Unknown())
     try:
         target = _Target(admin, parameters, options, role_rights(admin))
         target.notes += [f"{finding.message} {finding.advice}" for finding in connection_findings(admin, parameters)]
         expected = _look_at_dump(target, manifest) if manifest else _look_at_names(target)
         roles = {role for item in expected for role in (*item.owners, *item.grantees)}
-        server = dict(
+        server = replace(
             server_facts.read(admin, target.rights, [item.name for item in expected], roles),
             creatable=sorted(target.creatable),
         )
@@ -85,11 +92,7 @@ def look_at_target(parameters: ConnectionParameters, options: PreflightOptions) 
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
     finally:
         admin.close()
-    return {
-        "problems": list(dict.fromkeys(target.problems)),
-        "notes": list(dict.fromkeys(target.notes)),
-        "server": server,
-    }
+    return PreflightResult(list(dict.fromkeys(target.problems)), list(dict.fromkeys(target.notes)), server)
 
 
 def _look_at_names(target: _Target) -> list[ExpectedDatabase]:
@@ -176,7 +179,7 @@ def _look_at_extensions(target: _Target, state: TargetState, needs: Iterable[str
                 )
             else:
                 allowed = name in installed or target.rights.superuser
-                refusal = "" if allowed else _refusal_of_extension(connection, name, available[name]["trusted"])
+                refusal = "" if allowed else _refusal_of_extension(connection, name, available[name].trusted)
                 if not refusal:
                     target.creatable.add(name)
                 else:

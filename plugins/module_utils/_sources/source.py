@@ -9,6 +9,7 @@ knows nothing of the dump that they become.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Generic, Optional, Protocol, TypeVar
@@ -132,20 +133,22 @@ class Source(Protocol[TaskType]):
     planned. Every method raises MigrationError, in one line that names the object and what to do.
     """
 
-    kind: str
-    """What the manifest calls the source: ``backup``, ``cluster`` or ``restore``."""
     counts_to_plan: bool
     """Whether planning has the server count the tables' rows, which check mode spares it."""
 
+    @abstractmethod
     def __enter__(self) -> Any:
         """Open the source for its catalog."""
 
+    @abstractmethod
     def __exit__(self, *error: object) -> None:
         """Close what ``__enter__`` opened."""
 
+    @abstractmethod
     def identity(self) -> dict[str, Any]:
         """Return JSON values that tell the content from any other, but for a moment that ``choose_moment`` chooses."""
 
+    @abstractmethod
     def choose_moment(self, begun: str) -> str:
         """Fix the moment that is read, and return it as a decimal timestamp; empty when the identity implies it.
 
@@ -153,35 +156,45 @@ class Source(Protocol[TaskType]):
         one.
         """
 
+    @abstractmethod
     def catalog(self) -> Catalog:
         """Return everything that the source holds at the moment."""
 
+    @abstractmethod
     def read_chosen(self, chosen: Catalog, parallelism: int) -> None:
         """Fill in what is read of the chosen objects only: the values of sequences. Refuses tables whose rows cannot
         all be read by so many processes."""
 
+    @abstractmethod
     def object_numbers(self, chosen: Catalog) -> tuple[ObjectNumbers, list[Finding]]:
         """Return the numbers that object identifiers in rows hold, and what has to be said of them."""
 
+    @abstractmethod
     def plan(self, request: ReadRequest) -> Plan[TaskType]:
         """Cut the chosen tables into tasks."""
 
+    @abstractmethod
     def columns(self, table_id: int) -> OutputColumns:
         """Return the columns of a planned table's rows."""
 
+    @abstractmethod
     def retrying(self, task: TaskType, action: Callable[[], Result]) -> Result:
         """Return what ``action`` returns, which reads a task; it is called again after an error that passes."""
 
+    @abstractmethod
     def read(self, task: TaskType, write: WriteRows) -> TaskReading:
         """Give the rows of a task to ``write``, batch by batch in the order of the primary key. A task without a chunk
         gives none."""
 
+    @abstractmethod
     def prove(self, finished: Iterable[FinishedTask]) -> list[Finding]:
         """Raise MigrationError unless all rows have been read, as far as the source can tell; return what cannot be
         told, and what the source lacks."""
 
+    @abstractmethod
     def findings(self) -> list[Finding]:
         """Return what was found in the source itself, not in its catalog."""
 
+    @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return what the manifest says of the source, as JSON values without secrets."""

@@ -8,12 +8,21 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from dataclasses import dataclass
 
 from .._errors import ConfigurationError
 
 
-def check_host(directory: str, needed_bytes: int, purpose: str = "the dump") -> dict:
-    """Return ``free_bytes`` of the directory's file system and ``changed``. ``purpose`` says what the room is for.
+@dataclass(frozen=True)
+class HostCheck:
+    """A directory that a migration can use."""
+
+    free_bytes: int
+    """Of its file system."""
+
+
+def check_host(directory: str, needed_bytes: int, purpose: str = "the dump") -> HostCheck:
+    """Check a directory that is there or will be. ``purpose`` says what the room is for.
 
     Raises ConfigurationError when the directory is somebody else's, others may write to it, or there is not enough
     room.
@@ -21,7 +30,7 @@ def check_host(directory: str, needed_bytes: int, purpose: str = "the dump") -> 
     directory = os.path.abspath(directory)
     if os.path.lexists(directory):
         _require_own(directory)
-    return {"changed": False, "free_bytes": require_room(directory, needed_bytes, purpose)}
+    return HostCheck(require_room(directory, needed_bytes, purpose))
 
 
 def require_room(directory: str, needed_bytes: int, purpose: str, reusable_bytes: int = 0) -> int:

@@ -20,7 +20,8 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Undo ``escape``. Raises ValueError for an escape that ``escape`` never writes."""
+    """Return the text that ``escape`` has escaped. Raises ValueError for an escape sequence that ``escape`` never
+    writes."""
     if "\\" not in text:
         return text
     return _ESCAPED.sub(_plain, text)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Rows with values that PostgreSQL cannot hold, under the user's policies: what is replaced, set NULL, or put aside.
+"""Rows with values that PostgreSQL cannot hold: under the user's policies a value is replaced or set to NULL, or the
+row is rejected.
 
 Rows without such values never come here.
 """
@@ -22,12 +23,12 @@ from .value_policies import REJECT, REPLACE, STOP, ValuePolicies
 Result = TypeVar("Result")
 
 SAMPLE_KEYS = 3
-"""Keys of changed rows that a finding shows."""
+"""Number of changed rows whose keys a finding lists."""
 
 
 @dataclass
 class Change:
-    """How often values of a column were changed, with the keys of the first rows."""
+    """Number of changed values of a column, and the keys of the first rows."""
 
     column: str
     kind: str
@@ -37,7 +38,7 @@ class Change:
 
 
 class ProblemRows:
-    """What happened to a table's rows with problems since the last ``take``."""
+    """The changed and rejected rows of a table since the last call of ``take``."""
 
     def __init__(self, table: Table, policies: ValuePolicies, columns_read: Callable[[Column], set[str]]) -> None:
         """``columns_read`` tells which columns a computed one reads."""
@@ -61,11 +62,12 @@ class ProblemRows:
         }
 
     def handles(self, error: Exception) -> bool:
-        """Tell whether a policy other than to stop applies to an error."""
+        """Return whether a policy other than ``stop`` applies to an error."""
         return isinstance(error, ValueProblem) and self.policies.of(error.kind) != STOP
 
     def finish(self, row: RowRepair, key: str, originals: Callable[[], dict]) -> bool:
-        """Note what a row needed; ``originals`` makes its columns' values. Return whether the row is kept."""
+        """Record how a row was repaired; ``originals`` returns the original values of its columns. Return whether the
+        row is loaded: False if it is rejected."""
         if row.rejection is not None:
             column, kind, reason = row.rejection
             self._rejects.append({"key": key, "column": column, "kind": kind, "reason": reason, "row": originals()})
@@ -78,7 +80,7 @@ class ProblemRows:
         return True
 
     def take(self) -> tuple[list[Change], list[dict]]:
-        """Return the changes and the rows that were put aside, and forget them."""
+        """Return the changes and the rejected rows, and forget them."""
         changes, rejects = list(self._changes.values()), self._rejects
         self._changes, self._rejects = {}, []
         return changes, rejects
@@ -97,11 +99,8 @@ class RowRepair:
         """The ids of the columns with problems."""
 
     def convert(self, column: Column, write: Callable[[], Result]) -> Optional[Result]:
-        """Return what ``write`` does, with values replaced where that is the policy; None: the column becomes NULL, or
-        ``rejection`` is set.
-
-        Raises ValueProblem for what has to stop the export.
-        """
+        """Return the result of ``write``, with values replaced if that is the policy. None: the column becomes NULL, or
+        ``rejection`` is set. Raises ValueProblem for a value that stops the export."""
         policies = self._problems.policies
         kinds: dict[str, None] = {}
 
@@ -145,8 +144,8 @@ class RowRepair:
 
 
 def require_distinct_names(copy_text: str) -> None:
-    """Raise ValueProblem when two names of a JSON object have become one by replacing characters; jsonb would lose a
-    value."""
+    """Raise ValueProblem if replacing characters has made two keys of a JSON object equal: jsonb would drop one of the
+    values."""
     json.loads(unescape(copy_text), object_pairs_hook=_distinct)
 
 

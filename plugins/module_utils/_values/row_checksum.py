@@ -53,12 +53,12 @@ class SqlColumn:
 
     name: str
     escaped: bool = True
-    """False: the text form never holds backslash, tab, newline or carriage return."""
+    """False: the text never contains a backslash, tab, newline or carriage return."""
     nullable: bool = True
     boolean: bool = False
     """The dump has COPY's t and f, where the cast to text gives true and false."""
     plain: bool = False
-    """A type that prints itself as its cast to text does (char(n) and inet do not): saves the cast."""
+    """The type's COPY text is the same as its cast to text, so no function is needed (not so for char(n) and inet)."""
 
 
 def sql_row_checksum(columns: Iterable[SqlColumn], computed: Iterable[SqlColumn] = ()) -> sql.Composable:
@@ -78,7 +78,8 @@ def sql_row_checksum(columns: Iterable[SqlColumn], computed: Iterable[SqlColumn]
 
 
 def _joined(parts: list[sql.Composable]) -> sql.Composable:
-    """Join by tabs; a function of PostgreSQL takes at most 100 arguments."""
+    """Return the SQL that joins the texts by tabs; several calls, as a function of PostgreSQL takes at most 100
+    arguments."""
     if len(parts) > _MOST_ARGUMENTS:
         parts = [_joined(parts[start : start + _MOST_ARGUMENTS]) for start in range(0, len(parts), _MOST_ARGUMENTS)]
     return sql.SQL("concat_ws(E'\\t', {})").format(sql.SQL(", ").join(parts))

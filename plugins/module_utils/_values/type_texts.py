@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""For each type, the writer that turns a value as ``values`` reads it into PostgreSQL's text."""
+"""Writers that turn a value as ``values`` reads it into PostgreSQL's text, one for each type."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Writer = Callable[[Any], str]
 BPCHAR_OID = 1042
 _CHAR_OID, _NAME_OID = 18, 19
 _SHORT_STRINGS = {_CHAR_OID: (1, '"char"'), _NAME_OID: (63, "name")}
-"""Most bytes that a value of these types has in PostgreSQL, which silently cuts off the rest."""
+"""Maximum length in bytes of a value of these types in PostgreSQL, which truncates longer ones silently."""
 SHORT_STRING_OIDS = frozenset(_SHORT_STRINGS)
 _FLOAT4_OID, _BIT_OID = 700, 1560
 _NEVER_ESCAPED = frozenset(
@@ -95,7 +95,7 @@ def resolve_type(
 
 
 def is_escaped(kind: SqlType, user_types: Mapping[int, UserType]) -> bool:
-    """Tell whether the text of a value may hold backslash, tab, newline or carriage return."""
+    """Return whether the text of a value may contain a backslash, tab, newline or carriage return."""
     if isinstance(kind, NamedIdentifier):
         return True
     if kind.family == "enum":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What an export does with values that PostgreSQL cannot hold: the kinds of such values, and a policy for each."""
+"""Policies for values that PostgreSQL cannot hold: the kinds of such values, and the policy for each kind."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ POLICIES = (STOP, REPLACE, NULL, REJECT)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value. ``replaced_by`` says what the policy ``replace`` puts there; empty: nothing sensible, so that it
-    is not offered."""
+    """A kind of value. ``replaced_by`` says what the policy ``replace`` writes instead; if it is empty, no replacement
+    makes sense and ``replace`` is not offered."""
 
     meaning: str
     replaced_by: str = ""
@@ -62,7 +62,7 @@ class ValuePolicies:
 
     @property
     def active(self) -> bool:
-        """Whether any value may be changed or put aside."""
+        """Whether a value may be changed or a row rejected."""
         return bool(self.chosen)
 
     def identity(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ STOP_ALL = ValuePolicies()
 
 
 def advice(kind: str) -> str:
-    """Return what a user can do about a value of a kind, to be put behind the reason; empty when there is no kind."""
+    """Return what the user can do about a value of a kind, to be appended to the reason; empty if there is no kind."""
     if not kind:
         return ""
     *others, last = KINDS[kind].policies[1:]
@@ -108,7 +108,8 @@ def policy_problems(value: Any) -> list[str]:
 
 
 def _named(value: Mapping[str, Any]) -> dict[str, Any]:
-    """YAML reads an unquoted ``null`` as nothing; here it is the policy of that name."""
+    """Return the policy by its name; YAML reads an unquoted ``null`` as nothing, which here is the policy of that
+    name."""
     return {kind: NULL if policy is None else policy for kind, policy in value.items()}
 
 

@@ -42,8 +42,8 @@ def test_each_key_of_a_real_backup_is_read(fixtures_dir, name, entries):
     assert_complete(backup, tally)
     assert rows == sorted(set(rows))
     assert backup.findings == []
-    assert backup.info["coverage"] == ("cluster" if name == "cluster" else "requested")
-    assert backup.info["layers"][0]["format"] == "rocksdb v2"
+    assert backup.info.coverage == ("cluster" if name == "cluster" else "requested")
+    assert backup.info.layers[0].format == "rocksdb v2"
 
 
 @pytest.mark.parametrize(("name", "original", "table_format"), [
@@ -54,8 +54,8 @@ def test_modern_forms_give_the_same_as_the_original(fixtures_dir, name, original
     assert rows == expected_rows
     assert backup.descriptors == expected.descriptors
     assert_complete(backup, tally, sizes_known=False)
-    assert backup.info["layers"][0]["format"] == table_format
-    assert backup.info["encrypted"] is name.endswith("encrypted")
+    assert backup.info.layers[0].format == table_format
+    assert backup.info.encrypted is name.endswith("encrypted")
     assert table_format in backup.findings[0].message
 
 
@@ -102,13 +102,13 @@ def test_a_chain_of_real_layers(shared_fixtures, layers, live):
     backup, rows, tally = read(*[chain / str(number) for number in reversed(range(layers))])
     assert_complete(backup, tally)
     assert len(rows) == live
-    assert [layer["path"].rpartition("/")[2] for layer in backup.info["layers"]] == [str(number) for number in range(layers)]
+    assert [layer.path.rpartition("/")[2] for layer in backup.info.layers] == [str(number) for number in range(layers)]
 
 
 def test_as_of_a_real_chain_reads_fewer_layers(shared_fixtures):
     chain = shared_fixtures / "backups" / "upstream" / "chain-v20.2.7"
     folders = [chain / str(number) for number in range(9)]
-    end = open_backup(BackupRequest(tuple(map(str, folders[:5])))).info["end_time_decimal"]
+    end = open_backup(BackupRequest(tuple(map(str, folders[:5])))).info.end_time_decimal
     assert read(*folders, as_of=end)[1] == read(*folders[:5])[1]
 
 
@@ -132,10 +132,10 @@ def test_a_cluster_backup_from_inside_a_virtual_cluster(fixtures_dir):
     """Its system tables are read, too; v22.1 wrote the first row of the settings with a value that is not of its column's type."""
     backup, rows, tally = read(fixtures_dir / "backups" / "tenant")
     assert_complete(backup, tally)
-    assert (backup.info["virtual_cluster"], backup.info["coverage"]) == (10, "cluster")
+    assert (backup.info.virtual_cluster, backup.info.coverage) == (10, "cluster")
     assert all(key[:1] != b"\xfe" for key, _value in rows)
     catalog = source_catalog(backup)
     find_leftovers(backup, catalog)
     assert [role.name for role in catalog.roles] == ["reader"]
     assert {table.name: table.comment for database in catalog.databases for table in database.tables}["items"] == "things"
-    assert [finding.message for finding in catalog.findings] == ["Cluster settings are left out: sql.defaults.distsql."]
+    assert [finding.message for finding in catalog.findings] == ["Cluster settings are omitted: sql.defaults.distsql."]

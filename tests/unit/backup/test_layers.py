@@ -155,7 +155,7 @@ def test_a_compacted_layer_replaces_the_others(tmp_path):
     layer(tmp_path / "b", 20, 30, [(1, 25, "uno")])
     layer(tmp_path / "c", 10, 30, [(1, 25, "compacted"), (2, 15, "two")], (29, 1))
     backup = open_backup(BackupRequest(tuple(str(tmp_path / name) for name in ("full", "a", "b", "c"))))
-    assert [entry["path"][-1] for entry in backup.info["layers"]] == ["l", "c"]
+    assert [entry.path[-1] for entry in backup.info.layers] == ["l", "c"]
     assert [finding.code for finding in backup.findings] == ["backup_compacted"]
 
 
@@ -193,7 +193,7 @@ def test_a_backup_from_inside_a_virtual_cluster_is_read(tmp_path):
     write_layer(tmp_path, None, at(10), [("1.sst", (b"\xfe\x8a", b"\xfe\x8b"), points, {}, ())])
     assert read(tmp_path) == {1: "x"}
     info = open_backup(BackupRequest((str(tmp_path),))).info
-    assert info["virtual_cluster"] == 2
+    assert info.virtual_cluster == 2
 
 
 def test_keys_of_several_virtual_clusters_are_refused(tmp_path):

@@ -83,7 +83,7 @@ def test_a_bucket_gives_the_same_as_a_directory(bucket, options, fixtures_dir, n
     expected, expected_rows = read(str(fixtures_dir / "backups" / name), StorageOptions())
     assert rows == expected_rows
     assert backup.descriptors == expected.descriptors
-    assert backup.info["locations"] == [f"{bucket}/{name}"]
+    assert backup.info.locations == [f"{bucket}/{name}"]
 
 
 def test_ranges(bucket, options, client):
@@ -163,7 +163,7 @@ def test_every_character_of_a_prefix_counts(options, client, bucket, fixtures_di
             client.upload_file(str(path), "backups", f"{prefix}/{path.relative_to(root)}")
     backup, rows = read(f"s3://backups/{prefix}", options)
     assert rows == read(str(root), StorageOptions())[1]
-    assert backup.info["locations"] == [f"s3://backups/{prefix}"]
+    assert backup.info.locations == [f"s3://backups/{prefix}"]
 
 
 def test_no_credentials(options, monkeypatch, tmp_path):

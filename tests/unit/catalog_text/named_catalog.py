@@ -14,6 +14,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
     ServerFeatures,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
+
+HERE = FullName("object", name="here")
 
 EXTENSIONS = frozenset(("postgis", "pg_trgm", "vector", "citext", "ltree"))
 
@@ -105,12 +108,12 @@ class _Naming:
         if not text:
             return ""
         try:
-            return expressions.convert(text, self.context, "here").sql
+            return expressions.convert(text, self.context, HERE).sql
         except UnsupportedError:
             return text
 
     def query(self, text: str) -> str:
-        tree = expressions.convert(text, self.context, "here").tree
+        tree = expressions.convert(text, self.context, HERE).tree
         return tree.transform(lambda node: node.this if isinstance(node, exp.Paren) and isinstance(node.parent, (exp.Connector, exp.Where)) else node).sql("postgres")
 
     def column(self, column) -> dict:

@@ -256,7 +256,7 @@ def test_an_object_of_an_unknown_kind_is_a_finding():
 
 
 @pytest.mark.parametrize(("state", "fields", "found"), [
-    (3, {54: 7, 59: 2, 60: 1}, UnfinishedImport("dp.t", 7, 2)), (3, {54: 7, 59: 2}, UnfinishedImport("dp.t", 7)), (3, {59: 2, 60: 1}, None),
+    (3, {54: 7, 59: 2, 60: 1}, UnfinishedImport("dp.public.t", 7, 2)), (3, {54: 7, 59: 2}, UnfinishedImport("dp.public.t", 7)), (3, {59: 2, 60: 1}, None),
     (0, {54: 7, 59: 2, 60: 1}, None), (3, {}, None),
 ], ids=["by epoch", "by time", "before it began", "over", "offline for something else"])
 def test_a_table_under_import_into(state, fields, found):

@@ -69,14 +69,14 @@ def test_descriptors(descriptors_of):
     assert columns["status"] == dataclasses.replace(types["state"].base, domain_id=types["state"].id)
     assert from_json(Database, to_json(database)) == database
     assert {finding.object for finding in catalog.findings if finding.code == "domain_deduced"} == {
-        f"shop.{domain.name}" for domain in domain_backup.DOMAINS if domain.checks or domain.not_null_name}
+        f"shop.{domain.schema}.{domain.name}" for domain in domain_backup.DOMAINS if domain.checks or domain.not_null_name}
 
 
 @pytest.mark.parametrize("domain, message", [
-    (domain_backup.Domain("public", "odd", ("products.price",), more=((9, 1),)), "domain shop.odd: the descriptor has the unknown field 9"),
-    (domain_backup.Domain("public", "odd", ("products.price",), (("c", "value > 0", 9),)), "check shop.odd.c: the descriptor's fields 3 and 4 are not"),
+    (domain_backup.Domain("public", "odd", ("products.price",), more=((9, 1),)), "domain shop.public.odd: the descriptor has the unknown field 9"),
+    (domain_backup.Domain("public", "odd", ("products.price",), (("c", "value > 0", 9),)), "check shop.public.odd.c: the descriptor's fields 3 and 4 are not"),
     (domain_backup.Domain("public", "odd", ("products.price",), more=((4, domain_backup.message((1, b"c"), (2, b"true"), (3, 0), (4, 1))),)), "fields 3 and 4"),
-    (domain_backup.Domain("public", "odd", ("products.price",), more=((4, domain_backup.message((1, b"c"), (5, 1))),)), "check shop.odd.c: .* unknown field 5"),
+    (domain_backup.Domain("public", "odd", ("products.price",), more=((4, domain_backup.message((1, b"c"), (5, 1))),)), "check shop.public.odd.c: .* unknown field 5"),
     (domain_backup.Domain("public", "odd", ("products.price",), more=((1, domain_backup.message((1, 15), (11, domain_backup.message((1, 1), (10, 20))))),)), "an array"),
 ])
 def test_what_is_not_known_is_refused_by_name(descriptors_of, domain, message):

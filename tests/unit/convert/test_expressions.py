@@ -14,6 +14,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import SqlType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
+
+HERE = FullName("object", name="here")
 
 EXPRESSIONS = {
     "x'20':::@100362": "CAST('new' AS \"public\".\"order_status\")",
@@ -70,7 +73,7 @@ def context(shop):
 
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_expression(context, text):
-    found = convert(text, context, "here", {"d": SqlType("date", 1082), "n": SqlType("int", 20, 64), "small": SqlType("int", 23, 32)}).sql
+    found = convert(text, context, HERE, {"d": SqlType("date", 1082), "n": SqlType("int", 20, 64), "small": SqlType("int", 23, 32)}).sql
     assert found == EXPRESSIONS[text]
     pglast.parse_sql(found if found.split()[0] in ("SELECT", "INSERT", "UPDATE") else "SELECT " + found)
 
@@ -86,4 +89,4 @@ def test_expression(context, text):
 ])
 def test_what_has_no_counterpart_is_refused_by_name(context, text, word):
     with pytest.raises(UnsupportedError, match=word):
-        convert(text, context, "here")
+        convert(text, context, HERE)

@@ -19,6 +19,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Database, Schema, SqlType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
+
+HERE = FullName("object", name="here")
 
 GEOMETRY, GEOGRAPHY = SqlType("geometry", 90000), SqlType("geography", 90002)
 COLUMNS = {
@@ -83,7 +86,7 @@ def _noted(context):
 
 @pytest.mark.parametrize("text", CONVERTED)
 def test_call(context, text):
-    found = convert(text, context, "here", COLUMNS).sql
+    found = convert(text, context, HERE, COLUMNS).sql
     assert found == CONVERTED[text]
     pglast.parse_sql("SELECT " + found)
 
@@ -91,18 +94,18 @@ def test_call(context, text):
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_means_something_else_is_refused(context, text):
     with pytest.raises(UnsupportedError, match=f"here: .*{REFUSED[text]}"):
-        convert(text, context, "here", COLUMNS)
+        convert(text, context, HERE, COLUMNS)
 
 
 @pytest.mark.parametrize("text", NOTED)
 def test_what_is_a_little_different_is_found(context, text):
-    convert(text, context, "here", COLUMNS)
+    convert(text, context, HERE, COLUMNS)
     assert NOTED[text] in _noted(context)
 
 
 @pytest.mark.parametrize("text", EQUAL)
 def test_what_is_the_same_is_not_found(context, text):
-    convert(text, context, "here", COLUMNS)
+    convert(text, context, HERE, COLUMNS)
     assert not _noted(context)
 
 
@@ -110,11 +113,11 @@ def test_what_is_the_same_is_not_found(context, text):
 def test_what_needs_an_extension_is_refused_without_it(text):
     bare = Context(Database(1, "sample", [Schema(2, "public")]), ServerFeatures(), ConvertOptions())
     with pytest.raises(UnsupportedError, match="here: .* the extension"):
-        convert(text, bare, "here", COLUMNS)
+        convert(text, bare, HERE, COLUMNS)
 
 
 def test_a_spatial_call_has_the_extension_made(context):
-    convert("st_point(1.0:::FLOAT8, 2.0:::FLOAT8)", context, "here")
+    convert("st_point(1.0:::FLOAT8, 2.0:::FLOAT8)", context, HERE)
     assert [statement.sql for statement in context.conversion.statements] == ['CREATE EXTENSION IF NOT EXISTS "postgis"']
 
 

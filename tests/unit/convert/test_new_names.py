@@ -21,6 +21,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model import catalog as model
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.finding_codes import FindingCode
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
 
 ORDERS = {("shop", "public", "orders"): ("store", "sales", "Bestellungen")}
 MOVED = {("shop", "public", "orders"): ("all", "shop", "orders"), ("shop", "public", "f"): ("all", "shop", "f")}
@@ -90,7 +91,7 @@ def two_databases():
     crm.tables = [model.Table(72, "customers", 29, [column, model.Column(2, "order_id", INT)], key, foreign_keys=[model.ForeignKey("to_order", [2], 70, [1])])]
     crm.views = [model.View(83, "buyers", 29, "SELECT c.id, o.n FROM crm.public.customers AS c JOIN shop.public.orders AS o ON o.id = c.order_id",
                             [column, model.Column(2, "n", INT)], depends_on=[70, 72])]
-    return model.Catalog([shop, crm], findings=[Finding.of(FindingCode.HIDDEN_COLUMN, "shop.public.orders.n")])
+    return model.Catalog([shop, crm], findings=[Finding.of(FindingCode.HIDDEN_COLUMN, FullName("column", "shop", "public", "orders", "n"))])
 
 
 def test_what_cannot_follow_a_new_name_is_left_out_with_a_finding():

@@ -25,6 +25,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.finding_codes import FindingCode
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json, to_json
 
 
@@ -57,7 +58,7 @@ def test_there_and_back():
 
 
 def test_codes_of_findings_are_texts():
-    finding = Finding.of(FindingCode.STATISTICS, "all databases")
+    finding = Finding.of(FindingCode.STATISTICS, FullName("table", "shop", "public", "orders"))
     value = to_json(finding)
     assert type(value["code"]) is str and from_json(Finding, value) == finding
     with pytest.raises(ValueError, match=r"expected FindingCode @ \$\.code"):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -81,16 +82,18 @@ def test_a_file_of_a_role_that_was_edited_is_found(copy):
     assert stale.returncode == 1 and "roles/report/defaults/main.yml" in stale.stderr
 
 
-def test_roles_pass_settings_to_the_options_that_take_them(monkeypatch):
+@pytest.mark.parametrize("role", sorted(path.name for path in (CHECKOUT / "roles").iterdir()))
+def test_tasks_of_a_role_use_its_variables(role, monkeypatch):
+    """And a setting reaches the option that takes it."""
     monkeypatch.syspath_prepend(str(CHECKOUT / "tools"))
     import role_files
+    tasks = " ".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "roles" / role / "tasks").glob("*.yml"))
+    variables = read(CHECKOUT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert not [name for name in variables if not re.search(rf"\b{name}\b", tasks)]
     for setting in SETTINGS:
-        for role in setting.roles:
-            variable = setting.role_variable(role)
-            tasks = " ".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "roles" / role / "tasks").glob("*.yml"))
-            assert variable in tasks, f"the tasks of {role} do not use {variable}"
-            options = {option for name, module, option in role_files.passed(role) if (name, module) == (variable, role)}
-            assert options <= {setting.module_option(role)}, variable
+        if role in setting.roles:
+            options = {option for name, module, option in role_files.passed(role) if (name, module) == (setting.role_variable(role), role)}
+            assert options <= {setting.module_option(role)}, setting.name
 
 
 def test_playbooks_give_roles_the_variables_that_they_have():

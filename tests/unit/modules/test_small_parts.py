@@ -18,13 +18,21 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.jou
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import result_file, state
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import write_report
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import (
+    ReportRequest,
+    WrittenReport,
+    write_report,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_facts import (
     build_report,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import start_over
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import (
+    StartedOver,
+    start_over,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.finding_codes import FindingCode
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import (
     DatabaseVerification,
     ImportResult,
@@ -90,7 +98,7 @@ def test_host_without_room(tmp_path):
     with pytest.raises(ConfigurationError, match="no room for the dump"):
         check_host(str(tmp_path / "new" / "deep"), 1 << 60)
     assert not (tmp_path / "new").exists()
-    assert check_host(str(tmp_path), 1)["free_bytes"] > 1
+    assert check_host(str(tmp_path), 1).free_bytes > 1
 
 
 def test_host_with_a_directory_that_others_may_write_to(tmp_path):
@@ -178,12 +186,12 @@ def test_what_was_missing_at_the_rehearsal_is_no_finding_of_the_loaded_target(ke
     directory, _proved = kept
 
     def imported(*roles: str) -> ImportResult:
-        return ImportResult(True, {}, [Finding.of(FindingCode.ROLE_MISSING, role) for role in roles], 0.1, "all")
+        return ImportResult(True, {}, [Finding.of(FindingCode.ROLE_MISSING, FullName("role", name=role)) for role in roles], 0.1, "all")
 
     def found() -> list[str]:
         manifest = read_manifest(str(directory / "dump"))
         records = {phase: result_file.read_record(state.result_path(str(directory), phase, "t:5432"), ImportResult) for phase in ("rehearsal_import", "target_import")}
-        return [finding["object"] for finding in build_report(manifest, {phase: record for phase, record in records.items() if record}, "t:5432", "", "")["findings"]]
+        return [finding.object for finding in build_report(manifest, {phase: record for phase, record in records.items() if record}, "t:5432", "", "").findings]
 
     keep(directory, "rehearsal_import", imported("app", "reader"))
     assert found() == ["app", "reader"]
@@ -206,7 +214,7 @@ def test_results_of_another_release_are_not_believed(kept):
     for value in (dict(good, form=1), dict(good, form=99), {key: good[key] for key in good if key != "form"}, old, dict(old, ok=False), dict(old, form=result_file.FORM), dict(old, form=99), [], {"form": result_file.FORM, "result": {"nonsense": 1}}):
         write_json(path, value)
         assert not proved()
-        assert not state.read_state(str(directory / "dump"), str(directory), ["t:5432"], False)["done"]["target_verify"]
+        assert not state.read_state(str(directory / "dump"), str(directory), ["t:5432"], False).done["target_verify"]
 
 
 def test_a_report_says_who_has_verified_and_what_differs(kept):
@@ -214,7 +222,7 @@ def test_a_report_says_who_has_verified_and_what_differs(kept):
     manifest = read_manifest(str(directory / "dump"))
 
     def verdict(run: str, failure: str = "") -> str:
-        return build_report(manifest, state.current_records(str(directory), manifest, "t:5432"), "t:5432", failure, run)["verdict"]
+        return build_report(manifest, state.current_records(str(directory), manifest, "t:5432"), "t:5432", failure, run).verdict
 
     assert verdict("now").startswith("EXPORTED")
     keep(directory, "target_verify", verification(directory), run="now", finished_at="2026-01-02T03:04:05.000Z")
@@ -234,7 +242,8 @@ def test_a_report_that_would_say_the_same_is_not_written_again(kept):
     directory, _proved = kept
 
     def write(run: str) -> bool:
-        return write_report(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", "", run, check=False)["changed"]
+        request = ReportRequest(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", run=run)
+        return write_report(request, check=False).changed
 
     keep(directory, "rehearsal_verify", verification(directory), run="first", target="")
     keep(directory, "target_verify", verification(directory), run="first")
@@ -248,17 +257,18 @@ def test_a_report_that_would_say_the_same_is_not_written_again(kept):
 def test_the_difference_of_a_report_is_that_of_its_text(kept):
     directory, _proved = kept
 
-    def write(run: str, check: bool) -> dict:
-        return write_report(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", "", run, check, diff=True)
+    def write(run: str, check: bool) -> WrittenReport:
+        request = ReportRequest(str(directory / "dump"), str(directory), str(directory / "report"), "t:5432", run=run)
+        return write_report(request, check=check, diff=True)
 
     keep(directory, "target_verify", verification(directory), run="first")
-    (planned,), made = write("first", check=True)["diff"], write("first", check=False)
+    (planned,), made = write("first", check=True).diff, write("first", check=False)
     text = (directory / "report" / "validation_report.txt").read_text(encoding="utf-8")
     assert (planned["before"], planned["after"].splitlines()[0]) == ("", text.splitlines()[0])
-    assert [(item["before"], item["after"], item["after_header"]) for item in made["diff"]] == [("", text, made["report"])]
-    assert write("first", check=False)["diff"] == []
+    assert [(item["before"], item["after"], item["after_header"]) for item in made.diff] == [("", text, made.report)]
+    assert write("first", check=False).diff == []
     keep(directory, "target_verify", verification(directory, orders=599), run="first")
-    (differs,) = write("first", check=False)["diff"]
+    (differs,) = write("first", check=False).diff
     assert differs["before"] == text and "DIFFERENT" in differs["after"]
 
 
@@ -268,13 +278,13 @@ def test_starting_over(kept):
     dump, results = directory / "dump", directory / "state"
     whole = sorted(path.name for path in dump.iterdir())
     results.mkdir()
-    assert start_over(str(dump), str(results), "m", check=True) == {"changed": True, "kept": f"{dump}-m"} and dump.exists() and results.exists()
-    assert start_over(str(dump), str(results), "m", check=False) == {"changed": True, "kept": f"{dump}-m"} and not dump.exists() and not results.exists()
+    assert start_over(str(dump), str(results), "m", check=True) == StartedOver(True, f"{dump}-m") and dump.exists() and results.exists()
+    assert start_over(str(dump), str(results), "m", check=False) == StartedOver(True, f"{dump}-m") and not dump.exists() and not results.exists()
     assert sorted(path.name for path in (directory / "dump-m").iterdir()) == whole
-    assert start_over(str(dump), str(results), "n", check=False) == {"changed": False, "kept": ""}
+    assert start_over(str(dump), str(results), "n", check=False) == StartedOver(False, "")
     synthetic_dump.write(str(dump), "shop")
     (dump / "rows_removed").touch()
-    assert start_over(str(dump), str(results), "n", check=False) == {"changed": True, "kept": ""} and not dump.exists()
+    assert start_over(str(dump), str(results), "n", check=False) == StartedOver(True, "") and not dump.exists()
     dump.mkdir()
     (dump / "precious").touch()
     with pytest.raises(ConfigurationError, match="holds other files"):
@@ -283,12 +293,12 @@ def test_starting_over(kept):
     with pytest.raises(ConfigurationError, match="holds other files"):
         start_over(str(dump), str(results), "n", check=False)
     (dump / "precious").unlink()
-    assert start_over(str(dump), str(results), "n", check=False)["kept"] == "" and not dump.exists()
+    assert start_over(str(dump), str(results), "n", check=False).kept == "" and not dump.exists()
     synthetic_dump.write(str(dump), "shop")
     (dump / "manifest.json").write_text("damaged", encoding="utf-8")
     with pytest.raises(MigrationError, match="start_over: true"):
         read_manifest(str(dump))
-    assert start_over(str(dump), str(results), "d", check=False)["kept"] == f"{dump}-d" and not dump.exists()
+    assert start_over(str(dump), str(results), "d", check=False).kept == f"{dump}-d" and not dump.exists()
 
 
 def test_times_of_attempts_add_up():
@@ -332,9 +342,9 @@ def test_programs_of_a_version_that_cannot_be_had(tmp_path):
 
 def test_programs_in_check_mode_download_nothing(tmp_path):
     result = postgres_binaries.provide_binaries("16.1", "", str(tmp_path / "cache"), True, True)
-    assert (result["changed"], result["bin_dir"]) == (True, "") and not (tmp_path / "cache").exists()
+    assert (result.changed, result.bin_dir) == (True, "") and not (tmp_path / "cache").exists()
 
 
 def test_programs_of_the_installed_package(tmp_path):
     result = postgres_binaries.provide_binaries("17.0", "", str(tmp_path / "cache"), False, False)
-    assert result["version"].startswith("17.") and os.path.exists(os.path.join(result["bin_dir"], "initdb"))
+    assert result.version.startswith("17.") and os.path.exists(os.path.join(result.bin_dir, "initdb"))

@@ -301,7 +301,7 @@ def test_what_postgresql_refuses_is_left_out_and_named(any_postgres, tmp_path, n
     dump = synthetic_dump.write(str(tmp_path / "dump"), name, change=with_refused_objects)
     first = import_dump(dump, any_postgres, ImportOptions())
     found = [item for item in first.findings if item.code == "refused_by_postgresql"]
-    words = {(item.object.removeprefix(f"{name}.public."), item.message.split(" is left out")[0], item.severity) for item in found}
+    words = {(item.object.removeprefix(f"{name}.public."), item.message.split(" is omitted")[0], item.severity) for item in found}
     assert words == {
         ("broken", "The function", "error"), ("broken_late", "The function", "error"), ("empty.n", "The column default", "error"),
         ("by_zero", "The materialized view", "error"), ("on_refused", "The view", "error"), ("refused", "The comment", "error"),

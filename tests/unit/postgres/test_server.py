@@ -47,8 +47,8 @@ def test_life_of_a_server(directory, major):
     options = ServerOptions(directory, bin_dir(major), password=SECRET)
     first = start_server(options)
     try:
-        assert first["changed"] and first["created"]
-        connection = connect(first["parameters"])
+        assert first.changed and first.created
+        connection = connect(first.parameters)
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('listen_addresses'), current_setting('fsync'), current_setting('unix_socket_directories'), upper('ñ')")
             addresses, fsync, sockets, letter = cursor.fetchone()
@@ -58,13 +58,13 @@ def test_life_of_a_server(directory, major):
         assert (addresses, fsync, letter) == ("127.0.0.1", "off", "Ñ")
         assert stat.S_IMODE(os.stat(sockets).st_mode) == 0o700 and len(sockets) < 90
         again = start_server(options)
-        assert not again["changed"] and again["port"] == first["port"]
+        assert not again.changed and again.port == first.port
         with pytest.raises(TargetError, match="wrong or missing password") as error:
-            connect(ConnectionParameters(port=first["port"], password=SECRET + "x"))
+            connect(ConnectionParameters(port=first.port, password=SECRET + "x"))
         assert SECRET not in str(error.value)
         assert stop_server(directory, bin_dir(major)) and not stop_server(directory, bin_dir(major))
         other = start_server(ServerOptions(directory, bin_dir(major), password="another", durable=True))
-        assert other["changed"] and not other["created"]
+        assert other.changed and not other.created
         for _path, _directories, files in os.walk(directory):
             assert not [name for name in files if "pwfile" in name]
     finally:
@@ -80,10 +80,10 @@ def test_taken_port_and_kept_password(directory):
         port = taken.getsockname()[1]
         try:
             started = start_server(ServerOptions(directory, bin_dir(17), port=port))
-            assert started["port"] != port
+            assert started.port != port
             assert stat.S_IMODE(os.stat(os.path.join(directory, "password")).st_mode) == 0o600
             stop_server(directory, "")
-            assert start_server(ServerOptions(directory, bin_dir(17)))["parameters"].password == started["parameters"].password
+            assert start_server(ServerOptions(directory, bin_dir(17))).parameters.password == started.parameters.password
         finally:
             stop_server(directory, "", remove=True)
 
@@ -116,7 +116,7 @@ def test_an_initdb_that_was_killed_is_begun_again(directory, tmp_path):
     assert list(pathlib.Path(directory).glob("data*/PG_VERSION"))
     try:
         again = start_server(ServerOptions(directory, programs))
-        assert again["created"] and again["port"]
+        assert again.created and again.port
         assert sorted(path.name for path in pathlib.Path(directory).glob("data*")) == ["data"]
     finally:
         stop_server(directory, "", remove=True)
@@ -132,7 +132,7 @@ def test_a_pid_file_without_a_number_is_no_obstacle(directory, content):
         pid_file = pathlib.Path(directory) / "data" / "postmaster.pid"
         pid_file.write_bytes(content)
         assert running_port(directory) == 0 and not stop_server(directory, "")
-        assert start_server(options)["changed"] and running_port(directory)
+        assert start_server(options).changed and running_port(directory)
     finally:
         stop_server(directory, "", remove=True)
 

@@ -288,7 +288,7 @@ def test_extensions_that_come_later(postgres17, names, tmp_path, monkeypatch):
     later = import_dump(dump, postgres17, ImportOptions())
     assert later.changed and query(postgres17, names.database, indexes) == [(1,)], later.findings
     assert [finding.message for finding in findings(later, "feature_came_late")] == [
-        "The server has the extension ltree now, but what was made without it stays as it is."]
+        "The server has the extension ltree now, but what was created without it stays as it is."]
     verified = verify_dump(dump, postgres17, VerifyOptions())
     assert verified.succeeded, verified
     assert not import_dump(dump, postgres17, ImportOptions()).changed

@@ -42,8 +42,8 @@ def test_a_descriptor_that_is_not_known_stops_nothing_but_its_own_object(fixture
     """The backup holds a type of an unknown kind in a second database: backup_info tells of it, the first database is exported."""
     future = (message((2, message((1, b"future"), (2, 9000)))), message((3, message((1, 9000), (2, 29), (3, b"thing"), (4, 9001), (5, 77)))))
     request = BackupRequest(tuple(str(layer) for layer in rewrite(fixtures_dir / "backups" / "types", tmp_path / "backup", Form(descriptors=future))))
-    [finding] = [finding for finding in overview(request, Selection(), AS_IN_SOURCE)["findings"] if finding["code"] == "unknown_descriptor"]
-    assert (finding["object"], finding["severity"]) == ("future.public.thing", "info")
+    [finding] = [finding for finding in overview(request, Selection(), AS_IN_SOURCE).findings if finding.code == "unknown_descriptor"]
+    assert (finding.object, finding.severity) == ("future.public.thing", "info")
     with pytest.raises(UnsupportedError, match=r"type future\.public\.thing: .*unknown kind 77.*exclude it"):
         export_backup(request, tmp_path / "dump", chunk_rows=100000, parallelism=1)
     for number, selection in enumerate((Selection(("types.public.t_bool",)), Selection(("types.public.t_bool", "future"), ("future.public.thing",)))):

@@ -115,7 +115,7 @@ class ColumnarBlock:
 
 
 def _repeat(bundle: list[bytes], prefix: bytes) -> None:
-    """An empty suffix stands for the key of the row before."""
+    """Replace each row that is nothing but the bundle's prefix by the row before it, in place."""
     for row in range(1, len(bundle)):
         if bundle[row] == prefix:
             bundle[row] = bundle[row - 1]
@@ -129,7 +129,7 @@ def points(data: bytes) -> tuple[list[bytes], list[bytes], list[bool]]:
 
 
 def versioned_points(data: bytes) -> tuple[list[bytes], list[bytes], list[bytes], list[bool]]:
-    """Like ``points``, with each version's timestamp after the keys."""
+    """Return what ``points`` returns, with each version's timestamp after the keys."""
     block = _data_block(data)
     external = block.bools(7)
     versions = [

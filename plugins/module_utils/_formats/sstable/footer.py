@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The last bytes of an SST: which table format it has and where its index lies."""
+"""The footer of an SST: its table format and the place of its index."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Footer:
 
     @property
     def name(self) -> str:
-        """Such as ``pebble v7``."""
+        """The name of the format, such as ``pebble v7``."""
         return self.family if self.family == LEVELDB else f"{self.family} v{self.version}"
 
 
@@ -103,7 +103,7 @@ def _handles(body: bytes, position: int) -> tuple[Handle, Handle]:
 
 
 def encode_varint(value: int) -> bytes:
-    """The shortest base-128 form of a number, the inverse of ``protobuf.varint``."""
+    """Return the shortest base-128 form of a number, the inverse of ``protobuf.varint``."""
     result = bytearray()
     while value > 127:
         result.append(value & 127 | 128)

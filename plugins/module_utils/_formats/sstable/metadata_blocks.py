@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Index, metaindex, properties and value index: small blocks that say where and what the others are."""
+"""The metadata blocks of an SST: index, metaindex, properties and value index."""
 
 from __future__ import annotations
 

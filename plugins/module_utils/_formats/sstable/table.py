@@ -31,7 +31,8 @@ KEY_SCHEMA, CRDB_SCHEMA = b"pebble.colblk.schema", b"crdb1"
 
 @contextlib.contextmanager
 def named(name: str) -> Iterator[None]:
-    """Put the file's name in front of errors of the parts, and make one of what damaged bytes do to them."""
+    """Context manager: puts the file's name before the message of an error, and turns errors caused by damaged bytes
+    into CorruptBackupError."""
     try:
         yield
     except (CorruptBackupError, UnsupportedError) as error:
@@ -69,8 +70,8 @@ class Table:
         return read_block(self.file, handle, self.footer.checksum, self.verify)
 
     def _read_structure(self) -> None:
-        """Find all blocks, check those that no scan reads, and that the blocks fill the file from its start to the
-        footer."""
+        """Find all blocks, verify the checksums of those that no scan reads, and check that the blocks fill the file
+        from its start to the footer."""
         footer = self.footer
         if footer.attributes & BLOB_VALUES:
             raise UnsupportedError("it keeps values in blob files, which no backup does")
@@ -135,7 +136,7 @@ class Table:
         return bisect_left(self.bounds, key)
 
     def compression_ratio(self) -> float:
-        """Return bytes of keys and values by stored byte, as one block in the middle has it."""
+        """Return how many bytes of keys and values one stored byte holds, measured on a block in the middle."""
         if not self.handles:
             return 0.0
         middle = len(self.handles) // 2
@@ -185,7 +186,7 @@ class Table:
         )
 
     def _value(self, stored: bytes) -> bytes:
-        """Follow a value's prefix: in place, or a handle into a value block."""
+        """Return the value that a prefix points to: the bytes after it, or the bytes of a value block."""
         kind = stored[0] >> 6
         if kind == 0:
             return stored[1:]
@@ -203,7 +204,7 @@ class Table:
 
 
 def _bound(separator: bytes) -> bytes:
-    """The roach key of an engine key; a separator that is none bounds its block as it is."""
+    """Return the roach key of an engine key. A separator that is not an engine key is returned as it is."""
     length = separator[-1] if separator else 0
     return separator[: -1 - length] if length in VERSION_LENGTHS and length < len(separator) else separator
 

@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 
 _LOCAL, _ELSEWHERE = "prefer", "require"
 _VERIFYING = ("verify-ca", "verify-full")
@@ -108,14 +109,11 @@ def protection_finding(parameters: ConnectionParameters, sslmode: str, encrypted
     if not encrypted:
         return Finding.of(
             FindingCode.CONNECTION_NOT_ENCRYPTED,
-            parameters.place,
+            FullName("server", name=parameters.place),
             f"The rows travel to the target without encryption (sslmode {sslmode}).",
-            _HOW_TO_VERIFY,
         )
     return Finding.of(
         FindingCode.CERTIFICATE_NOT_VERIFIED,
-        parameters.place,
-        "The connection to the target is encrypted, but nothing says that its certificate is the right one (sslmode "
-        f"{sslmode}).",
-        _HOW_TO_VERIFY,
+        FullName("server", name=parameters.place),
+        f"The connection to the target is encrypted, but the server's certificate is not verified (sslmode {sslmode}).",
     )

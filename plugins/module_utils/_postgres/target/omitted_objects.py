@@ -17,6 +17,7 @@ from ..._convert.definitions import DefaultPrivilege, Owner
 from ..._convert.statements import Statement
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName, Kind
 from .target_privileges import RoleRights
 
 Key = tuple[str, str]
@@ -31,29 +32,28 @@ COMMENT ON TABLE cockroach_migrator.left_out IS
 'Commands of the import that PostgreSQL refused, to be written anew by hand.'
 """
 
-_KINDS = frozenset(
-    (
-        "view",
-        "materialized_view",
-        "function",
-        "procedure",
-        "trigger",
-        "constraint_trigger",
-        "policy",
-        "check",
-        "domain_check",
-        "column_default",
-        "index",
-        "unique_index",
-        "comment",
-        "owner",
-        "grant",
-        "routine_comment",
-        "routine_owner",
-        "routine_grant",
-    )
-)
-"""Rows, types and keys need none of these. What hangs on one that is left out is refused, too."""
+_KINDS: dict[str, Kind] = {
+    "view": "view",
+    "materialized_view": "view",
+    "function": "function",
+    "procedure": "function",
+    "trigger": "trigger",
+    "constraint_trigger": "trigger",
+    "policy": "policy",
+    "check": "constraint",
+    "domain_check": "constraint",
+    "column_default": "column",
+    "index": "index",
+    "unique_index": "index",
+    "comment": "object",
+    "owner": "object",
+    "grant": "object",
+    "routine_comment": "object",
+    "routine_owner": "object",
+    "routine_grant": "object",
+}
+"""What a finding calls the objects of such commands. Rows, types and keys need none of them; what depends on an omitted
+one is rejected, too."""
 _CLASSES = ("0A", "22", "42")
 """SQLSTATE: feature not supported, data exception, syntax error or access rule violation."""
 _CLASSES_OF_ROWS = ("21", "23", "2F", "38", "39", "55", "P0")
@@ -149,11 +149,12 @@ def findings(
     found = []
     wanted: dict[str, list[str]] = {}
     for key, item in items.items():
+        about = _full_name(database, item, statements.get(key))
         role = _role_to_become(statements.get(key), rights) if item.sqlstate == NO_PRIVILEGE else ""
         if role:
-            wanted.setdefault(role, []).append(f"{database}.{item.name}")
+            wanted.setdefault(role, []).append(str(about))
         else:
-            found.append(_finding(database, item, rights))
+            found.append(_finding(about, item, rights))
     return found + [_ownership(role, objects, rights) for role, objects in sorted(wanted.items())]
 
 
@@ -167,37 +168,51 @@ def _role_to_become(statement: Optional[Statement], rights: RoleRights) -> str:
     return role if role and rights.grant_to_own(role) else ""
 
 
-def _finding(database: str, item: LeftOut, rights: RoleRights) -> Finding:
+def _finding(about: FullName, item: LeftOut, rights: RoleRights) -> Finding:
     if item.sqlstate in _TAKEN:
-        return _by_hand(database, item)
-    return _right(database, item, rights) if item.sqlstate == NO_PRIVILEGE else _refused(database, item)
+        return _by_hand(about, item)
+    return _right(about, item, rights) if item.sqlstate == NO_PRIVILEGE else _refused(about, item)
 
 
-def _by_hand(database: str, item: LeftOut) -> Finding:
+def _full_name(database: str, item: LeftOut, statement: Optional[Statement]) -> FullName:
+    """Return the name of what a command is about; without the command the parts of the name are not known."""
+    if statement is None:
+        return FullName("object", database, name=item.name)
+    kind = _KINDS.get(statement.kind, "object")
+    if kind == "view":
+        return FullName(kind, database, statement.schema, table=statement.name)
+    if kind == "column":
+        return FullName(kind, database, statement.schema, statement.table, statement.name)
+    return FullName(kind, database, statement.schema, statement.table, name=statement.name)
+
+
+def _by_hand(about: FullName, item: LeftOut) -> Finding:
     return Finding.of(
         FindingCode.WRITTEN_BY_HAND,
-        f"{database}.{item.name}",
-        f"The {item.kind.replace('_', ' ')} was left out by the import and is there now: it was written by hand, and "
-        "is not compared.",
+        about,
+        f"The {item.kind.replace('_', ' ')} was omitted by the import and is there now: it was written by hand, and is "
+        "not compared.",
     )
 
 
-def _refused(database: str, item: LeftOut) -> Finding:
+def _refused(about: FullName, item: LeftOut) -> Finding:
     return Finding.of(
         FindingCode.REFUSED_BY_POSTGRESQL,
-        f"{database}.{item.name}",
-        f"The {item.kind.replace('_', ' ')} is left out: PostgreSQL refuses it: {item.reason.rstrip('.')}.",
-        f"Write it by hand, or remove the cause and run again, which tries it anew. The command was: {item.command}",
+        about,
+        f"The {item.kind.replace('_', ' ')} is omitted, because PostgreSQL rejected its command: "
+        f"{item.reason.rstrip('.')}.",
+        f"Write it by hand, or remove the cause and run again, which tries the command once more: {item.command}",
     )
 
 
-def _right(database: str, item: LeftOut, rights: RoleRights) -> Finding:
+def _right(about: FullName, item: LeftOut, rights: RoleRights) -> Finding:
     return Finding.of(
         FindingCode.RIGHT_NOT_SET,
-        f"{database}.{item.name}",
-        f"The {item.kind.replace('_', ' ')} is not set, for {rights.name} may not set it: {item.reason.rstrip('.')}.",
-        f"Have somebody run it who may, or give {rights.name} the right and run again, which tries it anew: "
-        f"{item.command}",
+        about,
+        f"The {item.kind.replace('_', ' ')} is omitted, because {rights.name} is not allowed to set it: "
+        f"{item.reason.rstrip('.')}.",
+        f"Have a role run it that is allowed to, or give {rights.name} the right and run again, which tries the "
+        f"command once more: {item.command}",
     )
 
 
@@ -205,7 +220,8 @@ def _ownership(role: str, objects: list[str], rights: RoleRights) -> Finding:
     shown = ", ".join(sorted(objects)[:_NAMES_SHOWN]) + (" …" if len(objects) > _NAMES_SHOWN else "")
     return Finding.of(
         FindingCode.RIGHT_NOT_SET,
-        role,
-        f"{rights.name} may not make {role} the owner of its objects, nor set its default privileges: {shown}.",
+        FullName("role", name=role),
+        f"{rights.name} is not allowed to make {role} the owner of its objects, nor to set its default privileges: "
+        f"{shown}.",
         f"{rights.grant_to_own(role)}; then run again, which sets them.",
     )

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Union
 
 from .probe_features import existing_roles
 from .target_privileges import RoleRights
@@ -31,42 +32,92 @@ _PROVIDER_FROM = 150000
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 
-def read(admin: Any, rights: RoleRights, databases: Iterable[str], roles: Iterable[str]) -> dict:
-    """Return what the server is like.
+@dataclass(frozen=True)
+class ServerUser:
+    """Our role on a server."""
 
-    ``version``, ``major``, ``user`` (``name``, ``superuser``, ``createdb``, ``createrole``, ``may_become``: roles),
-    ``roles`` (those of ``roles`` that are there), ``settings`` (those that are not the defaults), ``extensions`` (name
-    to ``version``, ``trusted``) and ``databases`` (of those that are there: ``collate``, ``ctype``, ``provider``,
-    ``locale``, and whether it is ``owned`` by our role; nothing of those that are not).
-    """
-    return {
-        "version": admin.info.parameter_status("server_version"),
-        "major": admin.server_version // 10000,
-        "user": {
-            "name": rights.name,
-            "superuser": rights.superuser,
-            "createdb": rights.createdb,
-            "createrole": rights.createrole,
-            "may_become": []
-            if rights.superuser
-            else sorted(role for role in rights.may_become - {rights.name} if not role.startswith(_PREDEFINED)),
-        },
-        "roles": sorted(existing_roles(admin) & set(roles)),
-        "settings": _settings(admin),
-        "extensions": extensions(admin),
-        "databases": _databases(admin, list(databases)),
-    }
+    name: str
+    superuser: bool
+    createdb: bool
+    createrole: bool
+    may_become: list[str]
+    """The roles whose rights it may use."""
 
 
-def extensions(connection: Any) -> dict[str, dict]:
-    """Return the extensions that the server has, by name with the ``version`` that is made by default and whether it is
-    ``trusted``."""
+@dataclass(frozen=True)
+class AvailableExtension:
+    """An extension that a server has."""
+
+    version: str
+    """The one that is made by default."""
+    trusted: bool
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """A database that is there."""
+
+    collate: str
+    ctype: str
+    provider: str
+    """``libc``, ``icu`` or ``builtin``."""
+    locale: str
+    """Empty for libc."""
+    owned: bool
+    """Whether our role has the rights of its owner."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Nothing: a server that cannot be reached, a database that is not there."""
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What a server and our role on it are like."""
+
+    version: str
+    major: int
+    user: ServerUser
+    roles: list[str]
+    """Those that were asked for and are there."""
+    settings: dict[str, str]
+    """Those that are not the defaults."""
+    extensions: dict[str, AvailableExtension]
+    databases: dict[str, Union[DatabaseFacts, Unknown]]
+    """Those that were asked for."""
+    creatable: list[str] = field(default_factory=list)
+    """Extensions that a schema needs and our role may create."""
+
+
+def read(admin: Any, rights: RoleRights, databases: Iterable[str], roles: Iterable[str]) -> ServerFacts:
+    """Return what the server is like, with those of ``databases`` and ``roles`` that are there."""
+    become = () if rights.superuser else rights.may_become - {rights.name}
+    return ServerFacts(
+        version=admin.info.parameter_status("server_version"),
+        major=admin.server_version // 10000,
+        user=ServerUser(
+            rights.name,
+            rights.superuser,
+            rights.createdb,
+            rights.createrole,
+            sorted(role for role in become if not role.startswith(_PREDEFINED)),
+        ),
+        roles=sorted(existing_roles(admin) & set(roles)),
+        settings=_settings(admin),
+        extensions=extensions(admin),
+        databases=_databases(admin, list(databases)),
+    )
+
+
+def extensions(connection: Any) -> dict[str, AvailableExtension]:
+    """Return the extensions that the server has, by name."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT e.name, v.version, v.trusted OR NOT v.superuser FROM pg_catalog.pg_available_extensions e "
             "JOIN pg_catalog.pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version"
         )
-        return {name: {"version": version, "trusted": trusted} for name, version, trusted in cursor.fetchall()}
+        return {name: AvailableExtension(version, trusted) for name, version, trusted in cursor.fetchall()}
 
 
 def installed_extensions(connection: Any) -> frozenset[str]:
@@ -86,7 +137,7 @@ def _settings(connection: Any) -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
-def _databases(connection: Any, names: list[str]) -> dict[str, dict]:
+def _databases(connection: Any, names: list[str]) -> dict[str, Union[DatabaseFacts, Unknown]]:
     locale = next((column for version, column in _LOCALE_COLUMN if connection.server_version >= version), "NULL")
     provider = "datlocprovider" if connection.server_version >= _PROVIDER_FROM else "'c'"
     with connection.cursor() as cursor:
@@ -96,13 +147,7 @@ def _databases(connection: Any, names: list[str]) -> dict[str, dict]:
             (names,),
         )
         there = {
-            name: {
-                "collate": collate,
-                "ctype": ctype,
-                "provider": _PROVIDERS.get(provider, provider),
-                "locale": locale or "",
-                "owned": owned,
-            }
+            name: DatabaseFacts(collate, ctype, _PROVIDERS.get(provider, provider), locale or "", owned)
             for name, collate, ctype, provider, locale, owned in cursor.fetchall()
         }
-    return {name: there.get(name, {}) for name in names}
+    return {name: there.get(name, Unknown()) for name in names}

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 
 try:
     import psycopg2
@@ -221,10 +222,5 @@ def letter_case(admin: Any, name: str) -> list[Finding]:
     if not row or not row[0]:
         return []
     return [
-        Finding.of(
-            FindingCode.ASCII_LETTER_CASE,
-            name,
-            "upper() and lower() change ASCII letters only: the server's host has no UTF-8 locale.",
-            "Install a UTF-8 locale such as C.UTF-8 on the server's host, drop the database and run again.",
-        ),
+        Finding.of(FindingCode.ASCII_LETTER_CASE, FullName("database", name)),
     ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""A layer's manifest: which files it has, for which keys and times, and the descriptors."""
+"""The manifest of a layer: its files with their keys and times, and the descriptors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ManifestFile:
 
 @dataclass
 class Manifest:
-    """What one layer says of itself. ``changes`` are (time, id, descriptor or None when it was deleted); spans are
+    """The content of one layer's manifest. ``changes`` are (time, id, descriptor or None if it was deleted); spans are
     without the prefix ``tenant``."""
 
     start_time: Timestamp
@@ -75,7 +75,7 @@ class Manifest:
     compacted: bool
     slim: bool
     tenant: bytes = b""
-    """What all keys begin with in a backup that was made inside a virtual cluster."""
+    """The prefix of all keys in a backup that was made inside a virtual cluster."""
     formats: set[str] = field(default_factory=set)
 
 
@@ -116,7 +116,7 @@ def open_container(storage: Storage, path: str, stored: bytes, key: Optional[byt
 
 
 def checksum_holds(storage: Storage, path: str, stored: bytes) -> Optional[bool]:
-    """Compare a file with its checksum file; None when there is none."""
+    """Return whether a file has the checksum of its checksum file; None if there is no such file."""
     if not storage.exists(path + CHECKSUM):
         return None
     return storage.read(path + CHECKSUM) == hashlib.sha256(stored).digest()[:4]
@@ -224,7 +224,8 @@ def _refuse_tenants(message: protobuf.Message) -> None:
 
 
 def _take_tenant_off(manifest: Manifest) -> None:
-    """Take the virtual cluster's prefix off all spans. Raises UnsupportedError when there are several of them."""
+    """Remove the virtual cluster's prefix from all spans. Raises UnsupportedError if there are several virtual
+    clusters."""
     tenants = sorted(
         {
             tenant_prefix(start)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Which backup to read, and how to reach it. It imports no reader: every module of Ansible loads this file."""
+"""The backup to read and the access to it. This file imports no reader, as every module of the collection loads it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class StorageOptions:
-    """How to reach S3. Empty fields leave the choice to boto3: environment, profile, instance role. Calls that are
-    repeated are lines of ``log_file``."""
+    """Access to S3. Empty fields leave the choice to boto3: environment, profile, instance role. Repeated calls are
+    logged to ``log_file``."""
 
     access_key_id: str = ""
     secret_access_key: str = field(default="", repr=False)
@@ -24,7 +24,7 @@ class StorageOptions:
 
 @dataclass(frozen=True)
 class BackupRequest:
-    """Which backup to read. ``as_of`` is a time (see ``timestamps.parse``), empty for the newest that there is."""
+    """The backup to read. ``as_of`` is a time (see ``timestamps.parse``), empty for the latest one."""
 
     locations: tuple[str, ...]
     subdirectory: str = "LATEST"

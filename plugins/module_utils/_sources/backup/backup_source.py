@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Callable, Optional
 
 from ..._model.catalog import Catalog, UnfinishedImport
 from ..._model.findings import Finding
 from ..._model.object_numbers import ObjectNumbers, object_numbers
 from ..._model.table_source import TableSource
-from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, TaskReading, WriteRows
+from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, Source, TaskReading, WriteRows
 from .backup_request import BackupRequest
 from .coverage import files_of, prove, unread_ranges
 from .key_ranges import KeyRange, row_range, sequence_range
@@ -47,7 +47,7 @@ class BackupTask:
         return f"{self.table_id}/{self.chunk}/{self.start.hex()}-{self.end.hex()}"
 
 
-class BackupSource:
+class BackupSource(Source[BackupTask]):
     """A backup, see source.Source. ``with`` finds its layers and reads their manifests."""
 
     kind = "backup"
@@ -72,7 +72,7 @@ class BackupSource:
 
     def identity(self) -> dict[str, Any]:
         """A backup has one content at each end time."""
-        return {"cluster_id": self._backup.info["cluster_id"], "end_time": list(self._backup.end_time)}
+        return {"cluster_id": self._backup.info.cluster_id, "end_time": list(self._backup.end_time)}
 
     def choose_moment(self, begun: str) -> str:
         """The end time, which the identity has."""
@@ -149,7 +149,7 @@ class BackupSource:
 
     def describe(self) -> dict[str, Any]:
         """Return locations, layers, releases and times of the backup."""
-        return {**self._backup.info, "kind": self.kind}
+        return {**asdict(self._backup.info), "kind": self.kind}
 
     def _table_tasks(self, table: TableSource) -> list[BackupTask]:
         start, end = row_range(table.table)

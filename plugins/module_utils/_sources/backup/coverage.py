@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from ..._errors import CorruptBackupError
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 from .key_ranges import KeyRange, merge, subtract
 from .reader import range_tombstone_finding
 
@@ -62,11 +63,9 @@ def _uncounted(files: list) -> list[Finding]:
     return [
         Finding.of(
             FindingCode.RANGE_TOMBSTONES_UNCOUNTED,
-            files[0].path,
-            f"The backup's manifest counts the range tombstones of {len(files)} files together with their rows, and "
-            "in other pieces than they are stored in, "
-            "so that only their checksums prove that all of their rows were read.",
-            "Compare the tables' row counts with the source.",
+            FullName("backup", name=files[0].path),
+            f"The backup's manifest counts the range tombstones of {len(files)} files together with their rows, and in "
+            "other pieces than they are stored in: only the files' checksums prove that all of their rows were read.",
         )
     ]
 
@@ -78,9 +77,8 @@ def _silent(files: Iterable) -> list[Finding]:
     return [
         Finding.of(
             FindingCode.COMPLETENESS_UNPROVED,
-            "backup",
-            f"The backup's manifest does not say how much {silent} of {len(list(files))} files hold, so that only "
-            "their checksums prove that all of it was read.",
-            "Compare the tables' row counts with the source.",
+            FullName("backup", name="backup"),
+            f"The backup's manifest does not say how much {silent} of {len(list(files))} files hold: only their "
+            "checksums prove that all of it was read.",
         )
     ]

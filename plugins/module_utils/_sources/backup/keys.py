@@ -27,7 +27,7 @@ from .json_values import json_key
 from .values import spatial_ewkb
 
 KeyReader = Callable[[bytes, int], tuple[Any, int]]
-"""Takes a key and a position, returns the value (in the form that ``values`` uses too) and the position behind it."""
+"""Reads a key at a position; returns the value (in the form that ``values`` uses, too) and the position after it."""
 
 _TIME, _DURATION, _TIMETZ = 0x14, 0x16, 0x3C
 _BITS, _BITS_DESC = 0x3A, 0x3B

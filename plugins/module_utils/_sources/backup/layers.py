@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Which layers a backup has (full and incremental), where they lie, and which of them make the chosen time."""
+"""The layers of a backup (full and incremental), their places, and the chain that leads to the chosen time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """For messages."""
         return self.storage.describe(self.folder)
 
     def place(self, file: ManifestFile) -> tuple[Storage, str]:
@@ -84,7 +83,8 @@ def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageO
 
 
 def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[str, ...], str]:
-    """Understand a location that is a full backup's folder in a collection, whose increments may lie beside it."""
+    """Split a location that is a full backup's folder in a collection into collection and sub-directory, as its
+    incremental layers may be beside it."""
     match = re.fullmatch(f"(.*)/({_FULL.pattern})/?", locations[0])
     if len(locations) == 1 and match and subdirectory in ("", LATEST):
         return (match[1],), match[2]
@@ -305,7 +305,7 @@ def _other_places(layers: list[Layer], target: Timestamp) -> str:
 
 
 def _path(last: Layer, layers: list[Layer]) -> list[Layer]:
-    """Walk back from a layer to a full one, over as few layers as possible. Raises CorruptBackupError at a gap."""
+    """Return the shortest chain of layers from a full one to ``last``. Raises CorruptBackupError if one is missing."""
     steps: dict[Timestamp, Optional[list[Layer]]] = {ZERO: []}
     for layer in layers:
         start, end = layer.manifest.start_time, layer.manifest.end_time

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""From versions to what is live: extended values, tombstones, and the merge of layers. The newest version wins."""
+"""MVCC versions to live rows: extended values, tombstones, and the merge of layers. The newest version wins."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ FAMILY_ZERO = 0x88
 
 
 def without_import(batches: Iterable[VersionedBatch], unfinished: UnfinishedImport) -> Iterator[VersionedBatch]:
-    """Leave out the keys whose newest version is of an unfinished import, as RESTORE does.
+    """Drop the keys whose newest version was written by an unfinished import, as RESTORE does.
 
-    An earlier layer may have an older version of such a key: it was deleted before the import, which writes only new
-    keys. Source: checkAndRewriteTableKey in CockroachDB's pkg/backup/key_rewriter.go, epochBasedInProgressImport in
-    restore_job.go.
+    An earlier layer may have an older version of such a key, which was deleted before the import: imports write new
+    keys only. Source: checkAndRewriteTableKey in CockroachDB's pkg/backup/key_rewriter.go, epochBasedInProgressImport
+    in restore_job.go.
     """
     for batch in batches:
         kept = [row for row in zip(*batch) if not _is_of(unfinished, row[1], row[2])]
@@ -42,7 +42,7 @@ def without_import(batches: Iterable[VersionedBatch], unfinished: UnfinishedImpo
 
 
 def _is_of(unfinished: UnfinishedImport, version: bytes, value: bytes) -> bool:
-    """Tell whether a version is the import's. Raises UnsupportedError when that cannot be told."""
+    """Return whether a version was written by the import. Raises UnsupportedError if that cannot be determined."""
     late = int.from_bytes(version[:8], "big") >= unfinished.start
     if not unfinished.epoch:
         return late
@@ -59,7 +59,7 @@ def _is_of(unfinished: UnfinishedImport, version: bytes, value: bytes) -> bool:
 
 
 def live(keys: list[bytes], values: list[bytes]) -> Batch:
-    """Drop deleted keys and take the headers off extended values."""
+    """Drop deleted keys and remove the headers of extended values."""
     if b"" in values:
         keys, values = _without_empty(keys, values)
     try:
@@ -77,7 +77,7 @@ def _without_empty(keys: list[bytes], values: list[bytes]) -> Batch:
 
 
 def _plain(value: bytes) -> bytes:
-    """Take off an extended value's header: its length (4 bytes), the mark, a protobuf message that is not needed."""
+    """Remove an extended value's header: its length (4 bytes), the mark, and a protobuf message that is not needed."""
     if value[4] != EXTENDED:
         return value
     return value[_header_end(value) :]
@@ -103,8 +103,7 @@ def row_prefix(key: bytes) -> bytes:
 
 
 def whole_rows(batches: Iterable[Batch], start: bytes, end: bytes) -> Iterator[Batch]:
-    """Keep the keys whose row prefix is in [start, end), though some keys of a row may lie on the other side of a
-    bound."""
+    """Keep the keys whose row prefix is in [start, end), even if other keys of the row are outside."""
     leading = True
     for keys, values in batches:
         first = 0
@@ -125,10 +124,8 @@ def whole_rows(batches: Iterable[Batch], start: bytes, end: bytes) -> Iterator[B
 def newest(
     batches: Iterable[VersionedBatch], until: bytes, tombstones: list[RangeTombstone]
 ) -> Iterator[VersionedBatch]:
-    """Of each key keep the newest version not after ``until``; versions of a key come newest first.
-
-    A version that a range tombstone covers becomes a deletion.
-    """
+    """Keep the newest version of each key that is not after ``until``; versions of a key come newest first. A version
+    covered by a range tombstone becomes a deletion."""
     previous: Optional[bytes] = None
     for keys, versions, values in batches:
         kept_keys: list[bytes] = []
@@ -153,7 +150,8 @@ def _covered(key: bytes, version: bytes, tombstones: list[RangeTombstone]) -> bo
 
 
 class _Cursor:
-    """A place in one stream of batches. Lists are keys, values, and in versioned streams versions between them."""
+    """Cursor over one sorted stream of batches. Its columns are keys and values, with the versions between them in
+    streams that have versions."""
 
     def __init__(self, batches: Iterator[tuple]) -> None:
         self.batches = batches
@@ -162,7 +160,7 @@ class _Cursor:
         self.position = 0
 
     def fill(self) -> bool:
-        """Go to the next batch when this one is used up; return whether there is a key."""
+        """Go to the next batch if this one is exhausted; return whether there is a key."""
         while self.position >= len(self.keys):
             batch = next(self.batches, None)
             if batch is None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""A backup as one thing: descriptors and live key-values at the chosen time, whatever layers and formats it has."""
+"""Reading a backup: descriptors and live key-values at the chosen time, from all layers and formats."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from ..._formats.sstable.table import Table, named
 from ..._model.catalog import UnfinishedImport
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 from . import mvcc
+from .backup_info import BackupInfo, LayerInfo
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
 from .backup_request import BackupRequest
 from .descriptors import live_descriptors
@@ -31,7 +33,7 @@ from .storage import Storage
 from .stored_file import open_file
 
 CACHE_BYTES = 48 << 20
-"""Of stored files kept open by one process."""
+"""Bytes of memory for the stored files that one process keeps open."""
 HASH_WINDOW = 4 << 20
 
 
@@ -52,18 +54,18 @@ class FileRef:
 
 @dataclass(frozen=True)
 class _Source:
-    """A file entry with what reading it needs."""
+    """A file entry with everything needed to read it."""
 
     ref: FileRef
     entry: ManifestFile
     storage: Storage
     path: str
     prefix: bytes
-    """What is missing from the file's own keys."""
+    """The prefix that the file's own keys do not have."""
     cut: bytes
-    """What the file's own keys begin with too much: a virtual cluster's prefix."""
+    """The prefix of the file's own keys that has to be removed: a virtual cluster's."""
     uncounted: int
-    """By how many bytes a key of the backup was longer in its cluster, where the manifest counted it."""
+    """Number of bytes by which a key was longer in its cluster, if the manifest counts them."""
     spans: tuple[Span, ...]
     """All spans that the manifest names for this file."""
 
@@ -104,7 +106,8 @@ def open_backup(request: BackupRequest) -> Backup:
 
 
 class Backup:
-    """What a backup holds at ``end_time``. Survives a fork; files are opened when they are needed."""
+    """The content of a backup at ``end_time``. Can be inherited by fork; each process opens files when it needs
+    them."""
 
     def __init__(self, layers: list[Layer], end_time: timestamps.Timestamp, verify: bool = True) -> None:
         self.end_time = end_time
@@ -165,10 +168,10 @@ class Backup:
                 yield keys, values
 
     def count(self, start: bytes, end: bytes, tally: dict[int, int]) -> None:
-        """Read [start, end) only to add up its bytes as ``scan`` does."""
+        """Count the bytes of [start, end) as ``scan`` does, without decoding."""
         for number in range(len(self.layers)):
             for source in self._select(number, start, end):
-                for _batch in self._blocks(number, source, start, end, False, tally):
+                for _batch in self._blocks(source, start, end, False, tally):
                     pass
 
     def range_tombstones(self, file: FileRef) -> int:
@@ -181,7 +184,7 @@ class Backup:
         low, high = file.span
         return sum(
             len(max(low, item.start)) + len(min(high, item.end)) + 2 * source.uncounted + item.value_size
-            for item in source.tombstones(self._table(file.layer, source))
+            for item in source.tombstones(self._table(source))
             if item.start < high and item.end > low
         )
 
@@ -201,14 +204,14 @@ class Backup:
             and not any(self.layers[number].manifest.all_revisions or self._overlapping[number] for number in used)
         )
         if simple and len(used) == 1:
-            yield from self._chain(used[0], selected[used[0]], start, end, False, tally, checked=True)
+            yield from self._chain(selected[used[0]], start, end, False, tally)
             return
         streams: list[Iterator[tuple]] = []
         for number in reversed(used):
             for sources in (
                 [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]
             ):
-                stream = self._chain(number, sources, start, end, not simple, tally, checked=simple)
+                stream = self._chain(sources, start, end, not simple, tally)
                 streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
         merged = mvcc.merge(streams)
         for batch in mvcc.without_import(merged, unfinished) if unfinished else merged:
@@ -229,45 +232,39 @@ class Backup:
             for source in self._select(number, start, end):
                 if source.ref.span[0] >= found:
                     break
-                for batch in self._blocks(number, source, start, found, False, {}):
+                for batch in self._blocks(source, start, found, False, {}):
                     found = batch[0][0]
                     break
         return found if found != end else b""
 
     def _chain(
-        self,
-        layer: int,
-        sources: list[_Source],
-        start: bytes,
-        end: bytes,
-        versioned: bool,
-        tally: dict[int, int],
-        checked: bool,
+        self, sources: list[_Source], start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
     ) -> Iterator[tuple]:
-        """Yield the batches of a layer's files, which follow each other in key order."""
+        """Yield the batches of files of one layer, which follow each other in key order; without versions every key
+        is there once."""
         hidden = [
             span
-            for later in self.layers[layer + 1 :]
+            for later in self.layers[sources[0].ref.layer + 1 :]
             for span in later.manifest.introduced
             if span[0] < end and span[1] > start
         ]
         last = b""
         for source in sources:
-            for batch in self._blocks(layer, source, start, end, versioned, tally):
-                if checked:
+            for batch in self._blocks(source, start, end, versioned, tally):
+                if not versioned:
                     with named(source.ref.path):
                         mvcc.require_ascending([last, *batch[0]] if last else batch[0])
                     last = batch[0][-1]
                 yield _without_hidden(batch, hidden) if hidden else batch
 
     def _blocks(
-        self, layer: int, source: _Source, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
+        self, source: _Source, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
     ) -> Iterator[tuple]:
-        """Yield what one file entry has in [start, end), block by block, and count it."""
+        """Yield the blocks of one file entry in [start, end), and count their bytes."""
         low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
         number = source.ref.id
-        table = self._table(layer, source)
-        if table.tombstones and not source.entry.has_range_keys and not self._may_have_tombstones(layer):
+        table = self._table(source)
+        if table.tombstones and not source.entry.has_range_keys and not self._may_have_tombstones(source.ref.layer):
             raise UnsupportedError(f"{table.name} has range tombstones, where the manifest says there are none")
         for block in range(table.find(source.place(low)), len(table.handles)):
             batch: tuple = table.versioned_points(block) if versioned else table.points(block)
@@ -301,16 +298,16 @@ class Backup:
                 if source.entry.has_range_keys or self._may_have_tombstones(layer):
                     result += [
                         tombstone
-                        for tombstone in source.tombstones(self._table(layer, source))
+                        for tombstone in source.tombstones(self._table(source))
                         if tombstone.version <= self._until
                     ]
         return result
 
-    def _table(self, layer: int, source: _Source) -> Table:
+    def _table(self, source: _Source) -> Table:
         name = source.ref.path
         table = self._tables.get(name)
         if table is None:
-            file = open_file(source.storage, source.path, self.layers[layer].key)
+            file = open_file(source.storage, source.path, self.layers[source.ref.layer].key)
             if source.entry.sha512 and self._verify:
                 _check_sha512(file, source.entry.sha512)
             table = self._tables[name] = Table(file, self._verify)
@@ -320,13 +317,13 @@ class Backup:
         return table
 
     def _weights(self, sources: list[_Source], start: bytes, end: bytes, target: int) -> Iterator[tuple[bytes, float]]:
-        """Yield keys with about how many bytes lie between each and the one before."""
+        """Yield keys with the approximate number of bytes between each and the one before."""
         for source in sources:
             span = source.ref.span
             if source.ref.data_size is not None and source.ref.data_size <= target:
                 yield span[1], float(source.ref.data_size)
                 continue
-            table = self._table(source.ref.layer, source)
+            table = self._table(source)
             low, high = max(start, span[0]), min(end, span[1])
             first = table.find(source.place(span[0]))
             last = table.find(source.place(span[1])) if span[1].startswith(source.prefix) else len(table.bounds)
@@ -345,7 +342,7 @@ class Backup:
     def _format(self, layer: int) -> str:
         """Return the table format of a layer's first data file."""
         sources = self._sources[layer]
-        return self._table(layer, min(sources, key=lambda source: source.ref.stored_size)).format if sources else ""
+        return self._table(min(sources, key=lambda source: source.ref.stored_size)).format if sources else ""
 
     def _find_findings(self, formats: list[str]) -> None:
         for number, (layer, table_format) in enumerate(zip(self.layers, formats)):
@@ -358,31 +355,23 @@ class Backup:
                 self.findings.append(
                     Finding.of(
                         FindingCode.BACKUP_FORMAT_UNPROVED,
-                        layer.name,
-                        f"written by {manifest.build_tag or 'an unknown release'}; read by specification, not yet "
-                        "proved on a backup of such a release: " + ", ".join(unseen),
-                        "Compare samples of the migrated rows with the source.",
+                        FullName("backup", name=layer.name),
+                        f"The layer was written by {manifest.build_tag or 'an unknown release'} and read by "
+                        f"specification, which is not yet proved on a backup of such a release: {', '.join(unseen)}.",
                     )
                 )
             if manifest.compacted:
-                self.findings.append(
-                    Finding.of(
-                        FindingCode.BACKUP_COMPACTED,
-                        layer.name,
-                        "a compacted layer, which stands for several incremental ones",
-                    )
-                )
+                self.findings.append(Finding.of(FindingCode.BACKUP_COMPACTED, FullName("backup", name=layer.name)))
             if any(source.entry.has_range_keys for source in self._sources[number]):
                 self.findings.append(range_tombstone_finding(layer.name))
 
 
 def range_tombstone_finding(layer: str) -> Finding:
-    """Return what is to be said of a layer with range tombstones."""
+    """Return the finding for a layer with range tombstones."""
     return Finding.of(
         FindingCode.BACKUP_RANGE_TOMBSTONES,
-        layer,
-        "has range tombstones; they are applied as the specification says",
-        "Compare the row counts of tables from which large ranges were deleted.",
+        FullName("backup", name=layer),
+        "The layer has range tombstones, which are applied as the specification says.",
     )
 
 
@@ -423,7 +412,8 @@ def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
 
 
 def _require_inside(keys: list[bytes], source: _Source, name: str) -> None:
-    """The neighbours of a range must belong to another span of the same file, or the keys were misread."""
+    """Raise CorruptBackupError unless the keys next to a range belong to another span of the same file: otherwise the
+    keys were misread."""
     starts = [span[0] for span in source.spans]
     for key in keys:
         place = bisect_right(starts, key) - 1
@@ -445,45 +435,37 @@ def _check_sha512(file, expected: bytes) -> None:
 
 
 def _row_limit(end: bytes) -> bytes:
-    """Return a key before which the rest of any row lies that begins before ``end``."""
+    """Return a key that is greater than all keys of a row that begins before ``end``."""
     length = index_prefix_length(end)
     return end[:length] + b"\xff" * 2 if len(end) > length else end
 
 
 def _info(
     layers: list[Layer], end_time: timestamps.Timestamp, sources: list[list[_Source]], formats: list[str]
-) -> dict:
+) -> BackupInfo:
     last = layers[-1].manifest
-    return {
-        "locations": list(
-            dict.fromkeys(
-                [
-                    layers[0].storage.location,
-                    *(storage.location for layer in layers for storage in [layer.storage, *layer.partitions.values()]),
-                ]
+    locations = [storage.location for layer in layers for storage in (layer.storage, *layer.partitions.values())]
+    return BackupInfo(
+        locations=list(dict.fromkeys(locations)),
+        layers=[
+            LayerInfo(
+                path=layer.name,
+                start=timestamps.iso(layer.manifest.start_time) if layer.manifest.start_time != timestamps.ZERO else "",
+                end=timestamps.iso(layer.manifest.end_time),
+                version=layer.manifest.build_tag,
+                files=len({source.entry.path for source in sources[number]}),
+                bytes=sum(source.ref.data_size or 0 for source in sources[number]),
+                format=formats[number],
             )
-        ),
-        "layers": [
-            {
-                "path": layer.name,
-                "start": timestamps.iso(layer.manifest.start_time)
-                if layer.manifest.start_time != timestamps.ZERO
-                else "",
-                "end": timestamps.iso(layer.manifest.end_time),
-                "version": layer.manifest.build_tag,
-                "files": len({source.entry.path for source in sources[number]}),
-                "bytes": sum(source.ref.data_size or 0 for source in sources[number]),
-                "format": formats[number],
-            }
             for number, layer in enumerate(layers)
         ],
-        "cluster_id": str(uuid.UUID(bytes=last.cluster_id)) if last.cluster_id else "",
-        "end_time": timestamps.iso(end_time),
-        "end_time_decimal": timestamps.decimal(end_time),
-        "cluster_version": last.cluster_version,
-        "coverage": "cluster" if last.cluster_coverage else "requested",
-        "encrypted": any(layer.key for layer in layers),
-        "revision_history": any(layer.manifest.all_revisions for layer in layers),
-        "complete_databases": last.complete_databases,
-        "virtual_cluster": tenant_number(last.tenant) if last.tenant else 0,
-    }
+        cluster_id=str(uuid.UUID(bytes=last.cluster_id)) if last.cluster_id else "",
+        end_time=timestamps.iso(end_time),
+        end_time_decimal=timestamps.decimal(end_time),
+        cluster_version=last.cluster_version,
+        coverage="cluster" if last.cluster_coverage else "requested",
+        encrypted=any(layer.key for layer in layers),
+        revision_history=any(layer.manifest.all_revisions for layer in layers),
+        complete_databases=last.complete_databases,
+        virtual_cluster=tenant_number(last.tenant) if last.tenant else 0,
+    )

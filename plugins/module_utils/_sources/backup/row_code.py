@@ -77,8 +77,8 @@ def _write_single(source: Source, layout: RowLayout) -> None:
 
 
 def _write_families(source: Source, layout: RowLayout, keeps: bool) -> None:
-    """A row that fails is decoded again when all its families have come; they are kept only when a policy may ask for
-    that."""
+    """Write the function for a table with several column families: a row with an error is decoded again when all its
+    families have been read; they are kept only if a policy may need them."""
     extra = bool(layout.computed)
     source.add(0, "def rows(batches):")
     source.add(1, "row = key = value = failed = None", "lines = []", "computed = []", "kept = []")
@@ -152,7 +152,7 @@ def _unsigned(number: int) -> bytes:
 
 
 def _write_key(source: Source, indent: int, layout: RowLayout) -> None:
-    """Read the key columns from ``key`` and leave the position behind them in ``p``."""
+    """Write the reading of the key columns from ``key``, with the position after them in ``p``."""
     table, index = layout.table, layout.table.primary_index
     levels = [*index.interleave_ancestors, (table.id, index.id, len(index.columns))]
     done = 0
@@ -198,7 +198,7 @@ def _write_key_column(source: Source, indent: int, layout: RowLayout, number: in
 
 
 def _value_columns(layout: RowLayout, family: Family) -> list[ColumnForms]:
-    """The columns that a family's value may hold, in the order of their ids."""
+    """Return the columns that a family's value may hold, sorted by id."""
     index = layout.table.primary_index
     absent = set(_key_ids(layout)) - set(index.composite_column_ids)
     absent |= {column.id for column in layout.table.columns if column.virtual}
@@ -237,7 +237,8 @@ def _write_value(source: Source, indent: int, layout: RowLayout, family: Family)
 
 
 def _write_general(source: Source, indent: int, layout: RowLayout, columns: list[ColumnForms], call: str) -> None:
-    """Take the columns from the general decoding; what is in the key stays unless the value has it too."""
+    """Write the use of the general decoder: a column of the key keeps its value unless the decoded value has it,
+    too."""
     if not columns:
         source.add(indent, call)
         return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""From (key, value) pairs of a table to PostgreSQL COPY lines."""
+"""Decoding (key, value) pairs of a table into COPY lines."""
 
 from __future__ import annotations
 

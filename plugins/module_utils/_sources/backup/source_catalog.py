@@ -24,7 +24,7 @@ _ZONES, _SETTINGS = "zones", "settings"
 
 
 def source_catalog(backup: Backup) -> Catalog:
-    """Return the catalog; comments, roles and settings are in it where the backup has the system tables (full-cluster
+    """Return the catalog, with comments, roles and settings if the backup has the system tables (full-cluster
     backups)."""
     catalog = build_catalog(backup.descriptors, before_imports=True)
     tables = system_tables(backup.descriptors, CLUSTER_TABLES, catalog.findings)
@@ -33,7 +33,7 @@ def source_catalog(backup: Backup) -> Catalog:
 
 
 def find_leftovers(backup: Backup, catalog: Catalog) -> None:
-    """Add the findings of what the backup's cluster has beside its databases."""
+    """Add the findings of the backup's cluster that are about objects outside of its databases."""
     tables = system_tables(backup.descriptors, LEFTOVER_TABLES, catalog.findings)
     add_leftovers(catalog, {name: partial(_leftover_rows, backup, tables[name], name) for name in tables})
 

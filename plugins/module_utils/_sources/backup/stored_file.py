@@ -14,7 +14,7 @@ from .storage import Storage
 WHOLE = 8 << 20
 """Files up to this size are held whole."""
 TAIL = 512 << 10
-"""Read first: an SST's footer, properties and most indexes, and all of a small file."""
+"""Bytes at the end that are read first: an SST's footer, properties and most indexes, or all of a small file."""
 WINDOW = 4 << 20
 
 

@@ -76,14 +76,15 @@ def _int_text(value: bytes, position: int) -> tuple[str, int]:
 
 
 class _Texts(dict):
-    """Texts by the bytes of numbers that are ``size`` bytes long; those of other sizes are read every time."""
+    """A cache of texts by the bytes of numbers that are ``size`` bytes long; numbers of other sizes are read every
+    time."""
 
     def __init__(self, size: int, read: TextReader) -> None:
         super().__init__()
         self.size, self.read = size, read
 
     def read_text(self, value: bytes, position: int) -> tuple[str, int]:
-        """Read a value and keep its text."""
+        """Read a value and cache its text."""
         text, end = self.read(value, position)
         if end - position == self.size:
             if len(self) >= _CACHE_SIZE:
@@ -93,7 +94,7 @@ class _Texts(dict):
 
 
 class _Labels(dict):
-    """An enum's labels by their stored bytes, filled when they are met."""
+    """A cache of an enum's labels by their stored bytes."""
 
     def __init__(self, form: ColumnForms) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class _Labels(dict):
 
 
 def _second_text(value: bytes, position: int) -> tuple[str, int]:
-    """The text of a timestamp's whole second; empty for a year before 1 AD, whose text has an end."""
+    """Return the text of a timestamp's whole second; empty for a year BC, whose text has a suffix."""
     seconds, position = zigzag(value, position)
     text = _WRITE_SECOND((seconds, 0))
     return ("" if text.endswith("BC") else text), position
@@ -119,13 +120,13 @@ def _fraction_text(value: bytes, position: int) -> tuple[str, int]:
 
 
 def write_next(source: Source, indent: int, base: int) -> None:
-    """Read the next tag into ``code``; ``base`` is the last column's id times 16."""
+    """Write the reading of the next tag into ``code``; ``base`` is the last column's id times 16."""
     source.add(indent, "x = v[i]", "if x < 128:", f"    code = x + {base}" if base else "    code = x", "    i += 1")
     source.add(indent, "else:", f"    code, i = next_tag(v, i, {base})")
 
 
 def write_entry(source: Source, indent: int, form: ColumnForms) -> None:
-    """Read the column when it is the next entry, and the tag that follows it."""
+    """Write the reading of a column, if it is the next entry, and of the tag that follows it."""
     column_id, name, family = form.column.id, f"c{form.column.id}", form.kind.family
     base = column_id << 4
     inner = indent + 1
@@ -151,7 +152,7 @@ def write_entry(source: Source, indent: int, form: ColumnForms) -> None:
 
 
 def _write_length(source: Source, indent: int, read: str = "msb") -> None:
-    """Leave the length in ``x``, the start in ``i`` and the end in ``j``."""
+    """Write the reading of a length: the length is in ``x``, the start in ``i`` and the end in ``j``."""
     source.add(indent, "x = v[i]", "if x < 128:", "    i += 1", "else:", f"    x, i = {read}(v, i)", "j = i + x")
 
 
@@ -240,7 +241,7 @@ def _write_date(source: Source, indent: int, form: ColumnForms, name: str) -> No
 
 
 def _write_timestamp(source: Source, indent: int, form: ColumnForms, name: str) -> None:
-    """Join the kept text of the whole second, the fraction and the zone."""
+    """Write the joining of the cached text of the second, the fraction and the zone."""
     zone = "+00" if form.kind.family == "timestamptz" else ""
     reader = f"read_{form.column.id}"
     source.names[reader] = form.read_text

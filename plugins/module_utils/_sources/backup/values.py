@@ -39,7 +39,7 @@ LegacyReader = Callable[[bytes], Any]
 TAG_UNKNOWN, TAG_INT, TAG_FLOAT, TAG_BYTES, TAG_TIME, TAG_DECIMAL, TAG_DURATION = range(7)
 TAG_TUPLE, TAG_BITS, TAG_TIMETZ, TAG_GEO, TAG_BOX2D = 10, 11, 12, 13, 14
 HEADER = 5
-"""Bytes before a value's data: four of checksum, one tag."""
+"""Number of bytes before a value's data: four of checksum, one tag."""
 
 NULL, NOT_NULL, INT, FLOAT, DECIMAL, BYTES, BYTES_DESC, TIME, DURATION, TRUE, FALSE = range(1, 12)
 UUID, ARRAY, INET, JSON, TUPLE, BITS = range(12, 18)
@@ -148,8 +148,7 @@ def spatial_ewkb(data: bytes) -> bytes:
 
 
 def skip_value(data: bytes, position: int, kind: int) -> int:
-    """Return the position behind a value of a column that is gone. Raises UnsupportedError for an unknown type
-    number."""
+    """Return the position after a value of a dropped column. Raises UnsupportedError for an unknown type number."""
     try:
         return _SKIPPERS[kind](data, position)
     except KeyError:
@@ -206,7 +205,7 @@ def _bits(data: bytes, position: int) -> tuple[tuple[int, list[int]], int]:
 
 
 def _boolean(data: bytes, position: int) -> tuple[bool, int]:
-    """An array's element."""
+    """Read a boolean element of an array."""
     if data[position] not in (TRUE, FALSE):
         raise MalformedValue(f"{data[position]} is not a boolean")
     return data[position] == TRUE, position + 1

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 try:
@@ -20,21 +21,30 @@ from .sql_connection import CockroachParameters, are_internals_closed, cockroach
 _NANOSECONDS = 1e9
 
 
-def identify(connection: Any, parameters: CockroachParameters) -> dict:
-    """Return ``cluster_id`` and ``cluster_version``. Where nobody may ask for the id, the place stands for it. Raises
-    CockroachError, psycopg2.Error."""
+@dataclass(frozen=True)
+class ClusterIdentity:
+    """A cluster and its release."""
+
+    cluster_id: str
+    """A UUID. Where nobody may ask for it, the place where the cluster answers."""
+    cluster_version: str
+    """Such as ``v24.3.5``."""
+
+
+def identify(connection: Any, parameters: CockroachParameters) -> ClusterIdentity:
+    """Return which cluster answers. Raises CockroachError, psycopg2.Error."""
     version = server_version(connection)
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT crdb_internal.cluster_id()")
-            return {"cluster_id": cursor.fetchone()[0], "cluster_version": version}
+            return ClusterIdentity(cursor.fetchone()[0], version)
     except psycopg2.errors.InsufficientPrivilege as error:
         if not are_internals_closed(error):
             raise CockroachError(
                 f"the user {parameters.user} may not ask CockroachDB at {parameters.place} which cluster it is: "
                 f"{cockroach_message(error)}"
             ) from None
-        return {"cluster_id": f"at {parameters.place}", "cluster_version": version}
+        return ClusterIdentity(f"at {parameters.place}", version)
 
 
 def moment(connection: Any, asked: str) -> str:

@@ -7,10 +7,14 @@ proof are the numbers of rows. A cluster that a backup was restored into is such
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
+
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import ALL_DATABASES
 
 try:
     import psycopg2
@@ -20,12 +24,11 @@ except ImportError:  # named by libraries.missing()
 from ..._errors import CockroachError
 from ..._formats import timestamps
 from ..._model.catalog import Catalog
-from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.object_numbers import ObjectNumbers, object_numbers
 from ..._model.table_source import TableSource, table_sources
-from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, TaskReading, WriteRows
-from .cluster_identity import Age, identify, moment
+from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, Source, TaskReading, WriteRows
+from .cluster_identity import Age, ClusterIdentity, identify, moment
 from .kept_moment import (
     TableName,
     Zone,
@@ -48,25 +51,19 @@ from .sql_connection import CockroachParameters, connect
 CLUSTER, RESTORE = "cluster", "restore"
 _NUMBERS_NOT_KNOWN = Finding.of(
     FindingCode.OBJECT_NUMBERS_NOT_KNOWN,
-    "all databases",
-    "Object identifiers of tables, types, schemas and functions keep their numbers: CockroachDB gives new ones when "
-    "it restores, and the backup's manifest, "
-    "which knows the old ones, could not be read.",
-    "Export the running cluster, or the backup's own files, to have names.",
+    ALL_DATABASES,
+    "Object identifiers of tables, types, schemas and functions keep their numbers instead of becoming names: "
+    "CockroachDB gives new ones when it restores, and the backup's manifest, which has the old ones, could not be "
+    "read.",
 )
 _NUMBERS_OF_TEXT = Finding.of(
     FindingCode.OBJECT_NUMBERS_NOT_KNOWN,
-    "all databases",
-    "Object identifiers of tables, types, schemas and functions keep their numbers: the schema's text, from which "
-    "this was read, does not tell them.",
+    ALL_DATABASES,
+    "Object identifiers of tables, types, schemas and functions keep their numbers instead of becoming names: the "
+    "schema was read from SHOW CREATE, which does not tell them.",
     "Migrate a backup of this cluster to have names.",
 )
-_LOST_GRANTS = Finding.of(
-    FindingCode.GRANTS_NOT_RESTORED,
-    "all databases",
-    "Owners and grants are not those of the source: CockroachDB brings them back with a whole cluster only.",
-    "Use migration_source: backup, which reads them from the backup's files, or grant by hand.",
-)
+_LOST_GRANTS = Finding.of(FindingCode.GRANTS_NOT_RESTORED, ALL_DATABASES)
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class ClusterRequest:
     itself wrote them."""
 
 
-class ClusterSource:
+class ClusterSource(Source[RangeTask]):
     """A cluster, see source.Source. ``with`` keeps a connection for its schema; rows have connections of their own."""
 
     counts_to_plan = True
@@ -102,7 +99,7 @@ class ClusterSource:
         self._request = request or ClusterRequest()
         self.kind = self._request.kind
         self._connection: Any
-        self._cluster: dict[str, str] = {}
+        self._cluster: ClusterIdentity
         self._as_of = ""
         self._from_text = False
         """Whether the schema was read from SHOW CREATE, so that ids in the catalog are not CockroachDB's."""
@@ -127,7 +124,7 @@ class ClusterSource:
         self._cluster = identify(self._connection, self._parameters)
         return {
             "kind": self.kind,
-            "source_id": self._request.source_id or self._cluster["cluster_id"],
+            "source_id": self._request.source_id or self._cluster.cluster_id,
             "asked_as_of": self._request.as_of,
         }
 
@@ -175,7 +172,7 @@ class ClusterSource:
 
     def plan(self, request: ReadRequest) -> Plan[RangeTask]:
         """Count the rows of the tables and cut them into ranges; refuse what will be gone too early."""
-        moment_read = Moment(self._cluster["cluster_id"], self._as_of)
+        moment_read = Moment(self._cluster.cluster_id, self._as_of)
         self._reader = RangeReader(self._parameters, moment_read, request, self._originals)
         tasks, sizes = self._reader.plan()
         self._rows = {number: size.rows for number, size in sizes.items()}
@@ -212,13 +209,13 @@ class ClusterSource:
 
     def findings(self) -> list[Finding]:
         """Return what was found before and while the schema was read, and what there is to say of the release."""
-        own = release_findings(self._cluster["cluster_version"]) if self.kind != RESTORE else []
+        own = release_findings(self._cluster.cluster_version) if self.kind != RESTORE else []
         return [*self._request.findings, *self._found, *own]
 
     def describe(self) -> dict[str, Any]:
         """Return the cluster, its release and the moment."""
         return {
-            **self._cluster,
+            **dataclasses.asdict(self._cluster),
             "kind": self.kind,
             "locations": list(self._request.locations),
             "end_time": timestamps.iso(timestamps.parse(self._as_of)),

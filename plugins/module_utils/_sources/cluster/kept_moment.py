@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import ALL_DATABASES
 
 try:
     import psycopg2
@@ -168,7 +169,6 @@ def not_known(error: Any) -> Finding:
     """Return the finding that the zone configurations could not be read."""
     return Finding.of(
         FindingCode.GC_NOT_KNOWN,
-        "all databases",
-        f"For how long CockroachDB keeps the rows of the moment could not be read: {cockroach_message(error)}.",
-        "An export that lasts longer than gc.ttlseconds fails at its end.",
+        ALL_DATABASES,
+        f"How long CockroachDB keeps the rows of the export's moment could not be read: {cockroach_message(error)}.",
     )

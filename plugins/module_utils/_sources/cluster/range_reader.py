@@ -150,7 +150,7 @@ class RangeReader:
         """Return a connection to the cluster of the moment. Raises CockroachError when another one answers by now."""
         connection = connect(self._parameters)
         receive_texts(connection)
-        if identify(connection, self._parameters)["cluster_id"] != self._moment.cluster_id:
+        if identify(connection, self._parameters).cluster_id != self._moment.cluster_id:
             connection.close()
             raise CockroachError(
                 f"another CockroachDB answers at {self._parameters.place} than the one whose export was begun: start a "

@@ -11,6 +11,7 @@ import re
 from ..._errors import ConfigurationError
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 
 Release = tuple[int, int]
 """Year and number, such as (24, 3)."""
@@ -87,9 +88,8 @@ def release_findings(server_version: str) -> list[Finding]:
     return [
         Finding.of(
             FindingCode.RELEASE_NOT_KNOWN,
-            f"CockroachDB {server_version}",
-            f"The release is later than {shown(NEWEST_KNOWN)}, the last one that this collection knows; it was used "
+            FullName("cluster", name=f"CockroachDB {server_version}"),
+            f"The release is later than {shown(NEWEST_KNOWN)}, the last one that this collection knows; it was treated "
             "as the next one after it.",
-            "Look whether there is a newer version of this collection.",
         )
     ]

@@ -12,6 +12,7 @@ from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Database, Grant, Role
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 from ..descriptors.cluster_tables import Row, text_array
 
 _TRUE = ("t", "true")
@@ -45,9 +46,11 @@ def apply_grants(database: Database, rows: Iterable[Row]) -> list[Finding]:
             findings.append(
                 Finding.of(
                     FindingCode.GRANT_NOT_KNOWN,
-                    f"{database.name}.{row.get('schema_name')}.{row.get('object_name')}",
-                    f"{privilege} of {role} is left out: several functions have this name.",
-                    "Grant it by hand.",
+                    FullName(
+                        "function", database.name, row.get("schema_name") or "", name=row.get("object_name") or ""
+                    ),
+                    f"{privilege} of {role} is omitted: several functions have this name, and SHOW GRANTS does not "
+                    "tell which one it is of.",
                 )
             )
             continue

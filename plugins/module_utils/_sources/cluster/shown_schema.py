@@ -12,6 +12,7 @@ from typing import Any
 
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import ALL_DATABASES
 
 try:
     from psycopg2 import sql
@@ -28,22 +29,8 @@ from .sql_connection import CockroachParameters, connect, server_version
 
 _SYSTEM = "system"
 _SCHEMA, _ROUTINES = ("SCHEMAS", "TYPES", "TABLES"), ("ROUTINES", "TRIGGERS")
-FROM_TEXT = Finding.of(
-    FindingCode.SCHEMA_FROM_TEXT,
-    "all databases",
-    "The system tables of this CockroachDB are closed, so that the schema was read from SHOW CREATE, owners and "
-    "grants from SHOW. That does not tell: "
-    "passwords of roles, default privileges, owners of functions, settings of databases and roles, comments on "
-    "databases, zone configurations, schedules, "
-    "changefeeds, cluster settings, system privileges.",
-    "Look at these by hand, or migrate a backup of this cluster, which has them.",
-)
-_NO_ROUTINES = Finding.of(
-    FindingCode.ROUTINES_NOT_KNOWN,
-    "all databases",
-    "Functions, procedures and triggers are left out: this release has no SHOW CREATE ALL ROUTINES (v25.3 and later).",
-    "Make them by hand.",
-)
+FROM_TEXT = Finding.of(FindingCode.SCHEMA_FROM_TEXT, ALL_DATABASES)
+_NO_ROUTINES = Finding.of(FindingCode.ROUTINES_NOT_KNOWN, ALL_DATABASES)
 
 
 def read_shown_catalog(connection: Any, parameters: CockroachParameters, as_of: str) -> Catalog:

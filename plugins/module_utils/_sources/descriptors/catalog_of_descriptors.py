@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Optional, TypeVar, Union
 
 from ..._errors import CorruptBackupError, UnsupportedError
@@ -26,9 +26,11 @@ from ..._model.catalog import (
     UserType,
     View,
 )
+from ..._model.catalog_names import full_names
 from ..._model.domains import resolve_domains
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName, Kind
 from . import descriptor_fields as fields
 from .domain_descriptor import read_domain
 from .privilege_bits import read_default_privileges, read_privileges
@@ -47,8 +49,12 @@ _VOLATILITIES = {1: "VOLATILE", 2: "IMMUTABLE", 3: "STABLE"}
 _PARAMETER_MODES = {0: "IN", 1: "IN", 2: "OUT", 3: "INOUT", 4: "VARIADIC"}
 _DEFINER = 1
 _LANGUAGES = {1: "SQL", 2: "PLPGSQL"}
-_IN_SCHEMA = {_TABLE: ("table", 1, 4, 40), _TYPE: ("type", 3, 1, 2), _FUNCTION: ("function", 1, 3, 4)}
-"""What a kind of descriptor is called, and the fields of its name, its database and its schema."""
+_IN_SCHEMA: dict[int, tuple[Kind, int, int, int]] = {
+    _TABLE: ("table", 1, 4, 40),
+    _TYPE: ("type", 3, 1, 2),
+    _FUNCTION: ("function", 1, 3, 4),
+}
+"""The name of a kind of descriptor, and the numbers of the fields of its name, its database and its schema."""
 
 InSchema = TypeVar("InSchema", bound=Union[Table, View, Sequence, UserType, Function])
 
@@ -56,12 +62,10 @@ InSchema = TypeVar("InSchema", bound=Union[Table, View, Sequence, UserType, Func
 def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -> Catalog:
     """Return the user databases that these descriptors (id to serialised Descriptor) describe.
 
-    ``before_imports``: the source can give the rows that a table had before an IMPORT INTO that is under way; else it
-    is left out with a finding.
-
-    Dropped objects are left out silently, temporary, offline and unfinished ones with a finding. Roles are those
-    that owners and grants name; a cluster backup's system tables say more about them. What a descriptor says that is
-    not known concerns that object alone: it is among ``unreadable``, and refused when it is chosen.
+    ``before_imports``: the source can read the rows that a table had before an IMPORT INTO that is running; if not,
+    such a table is omitted with a finding. Dropped objects are omitted silently, temporary, offline and unfinished ones
+    with a finding. Roles are those named by owners and grants; a cluster backup's system tables add the rest. An object
+    whose descriptor is not understood is added to ``unreadable``, and refused if it is chosen.
     """
     catalog = Catalog()
     parsed = _open_all(descriptors, catalog.findings)
@@ -88,8 +92,8 @@ def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -
 
 
 def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findings: list[Finding]) -> dict[str, Table]:
-    """Return the ``wanted`` tables of the system database by name; empty unless the backup is of the whole cluster. One
-    that is not understood is a finding."""
+    """Return the ``wanted`` tables of the system database by name; empty unless the backup is of the whole cluster. A
+    table that is not understood is a finding."""
     tables = {}
     for kind, message in _open_all(descriptors, []).values():
         in_system = (
@@ -103,17 +107,17 @@ def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findin
                 findings.append(
                     Finding.of(
                         FindingCode.SYSTEM_TABLE_UNKNOWN,
-                        f"system.{name}",
-                        f"What the cluster's table says is left out: {error}.",
-                        f"Look into system.{name} in CockroachDB before it is switched off.",
+                        FullName("table", "system", table=name),
+                        f"What the cluster's table says is omitted: {error}.",
+                        f"Read system.{name} in CockroachDB before it is switched off.",
                     )
                 )
     return tables
 
 
 def _open_all(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[int, tuple[int, protobuf.Message]]:
-    """Return kind and content by id. Those of an unknown kind have no name that could be known: an error finding
-    each."""
+    """Return kind and content by id. A descriptor of an unknown kind has no name that could be read and is a finding
+    with severity error."""
     parsed = {}
     for number, data in descriptors.items():
         wrapper = protobuf.parse(data)
@@ -124,11 +128,9 @@ def _open_all(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[in
             findings.append(
                 Finding.of(
                     FindingCode.UNKNOWN_DESCRIPTOR,
-                    f"descriptor {number}" if number > 0 else "a descriptor",
-                    f"An object of an unknown kind (field {', '.join(map(str, sorted(wrapper)))} of its descriptor) "
-                    "is left out.",
-                    "Look with SHOW CREATE in CockroachDB for what is not in PostgreSQL, or take a release of this "
-                    "collection that knows it.",
+                    FullName("object", name=f"descriptor {number}" if number > 0 else "a descriptor"),
+                    f"An object of an unknown kind (field {', '.join(map(str, sorted(wrapper)))} of its descriptor) is "
+                    "omitted.",
                 )
             )
     return parsed
@@ -142,10 +144,17 @@ def _unreadable(
     schemas: dict[int, Schema],
     error: UnsupportedError,
 ) -> UnreadableObject:
-    what, name, database, schema = _IN_SCHEMA[kind]
+    database = databases[protobuf.integer(message, _IN_SCHEMA[kind][2])]
+    return UnreadableObject(number, _full_name(kind, message, database, schemas), str(error))
+
+
+def _full_name(kind: int, message: protobuf.Message, database: Database, schemas: dict[int, Schema]) -> FullName:
+    """Return the full name that a descriptor gives; views and sequences are called tables."""
+    what, name, _database, schema = _IN_SCHEMA[kind]
     in_schema = schemas.get(protobuf.integer(message, schema))
-    place = f"{databases[protobuf.integer(message, database)].name}.{in_schema.name if in_schema else 'public'}"
-    return UnreadableObject(number, what, f"{place}.{protobuf.text(message, name)}", str(error))
+    place = FullName(what, database.name, in_schema.name if in_schema else "public")
+    bare = protobuf.text(message, name)
+    return replace(place, table=bare) if kind == _TABLE else replace(place, name=bare)
 
 
 def _is_left_out(message: protobuf.Message, state_field: int) -> bool:
@@ -161,7 +170,7 @@ def _databases(parsed: dict[int, tuple[int, protobuf.Message]], catalog: Catalog
         try:
             fields.refuse_unknown(message, fields.DATABASE, f"database {name}")
             if _is_left_out(message, 8):
-                _report_state(name, "database", protobuf.integer(message, 8), catalog.findings)
+                _report_state(FullName("database", name), protobuf.integer(message, 8), catalog.findings)
                 continue
             owner, grants = read_privileges(protobuf.blob(message, 3), name)
             databases[number] = Database(
@@ -174,7 +183,7 @@ def _databases(parsed: dict[int, tuple[int, protobuf.Message]], catalog: Catalog
             )
         except UnsupportedError as error:
             databases[number] = Database(number, name)
-            catalog.unreadable.append(UnreadableObject(number, "database", name, str(error)))
+            catalog.unreadable.append(UnreadableObject(number, FullName("database", name), str(error)))
     return databases
 
 
@@ -195,14 +204,14 @@ def _schemas(
             schema.owner, schema.grants = read_privileges(protobuf.blob(message, 4), f"{database.name}.{name}")
             schema.default_privileges = read_default_privileges(protobuf.blob(message, 10), f"{database.name}.{name}")
         except UnsupportedError as error:
-            catalog.unreadable.append(UnreadableObject(number, "schema", f"{database.name}.{name}", str(error)))
+            catalog.unreadable.append(UnreadableObject(number, FullName("schema", database.name, name), str(error)))
         schemas[number] = schema
         database.schemas.append(schema)
     return schemas
 
 
 def _place(item: InSchema, database: Database, schemas: dict[int, Schema]) -> InSchema:
-    """Give objects of old releases, whose public schema has no descriptor, a schema of their database."""
+    """Assign a schema of their database to objects of old releases, whose public schema has no descriptor."""
     if item.schema_id in (0, _PUBLIC_SCHEMA_ID):
         item.schema_id = _PUBLIC_SCHEMA_ID
         if not any(schema.id == _PUBLIC_SCHEMA_ID for schema in database.schemas):
@@ -215,16 +224,15 @@ def _place(item: InSchema, database: Database, schemas: dict[int, Schema]) -> In
     return item
 
 
-def _report_state(name: str, kind: str, state: int, findings: list[Finding]) -> None:
+def _report_state(name: FullName, state: int, findings: list[Finding]) -> None:
     if state not in _STATES:
-        raise UnsupportedError(f"{kind} {name} is in the unknown state {state}")
+        raise UnsupportedError(f"{name.kind} {name} is in the unknown state {state}")
     if _STATES[state] != "dropped":
         findings.append(
             Finding.of(
                 FindingCode.NOT_PUBLIC,
                 name,
-                f"The {kind} is left out: it was {_STATES[state]} when the backup was taken.",
-                "Take the backup again after the import, restore or schema change is done.",
+                f"The {name.kind} is omitted: it was {_STATES[state]} when the backup was taken.",
             )
         )
 
@@ -241,65 +249,48 @@ def _add_table(
     if database is None:
         return
     fields.refuse_unknown(message, fields.TABLE, f"table {name}")
-    full_name = f"{database.name}.{name}"
-    unfinished = _unfinished_import(message, full_name) if before_imports else None
+    where = _full_name(_TABLE, message, database, schemas)
+    unfinished = _unfinished_import(message, where) if before_imports else None
     if _is_left_out(message, 19) and not unfinished:
-        _report_state(full_name, "table", protobuf.integer(message, 19), findings)
+        _report_state(where, protobuf.integer(message, 19), findings)
     elif protobuf.integer(message, 39):
         findings.append(
-            Finding.of(
-                FindingCode.TEMPORARY_TABLE, full_name, "The temporary table is left out: it belongs to a session."
-            )
+            Finding.of(FindingCode.TEMPORARY_TABLE, where, "The temporary table is omitted: it belongs to a session.")
         )
     elif 61 in message:
-        raise UnsupportedError(f"{full_name} is an external table: its rows are in another cluster, not in this backup")
+        raise UnsupportedError(f"{where} is an external table: its rows are in another cluster, not in this backup")
     elif 28 in message:
         database.sequences.append(_place(read_sequence(message, database.name), database, schemas))
     elif protobuf.text(message, 24):
         if 64 in message:
-            findings.append(
-                Finding.of(
-                    FindingCode.TRIGGER_LEFT_OUT,
-                    full_name,
-                    "The triggers of the view are left out.",
-                    "Write them again with CREATE TRIGGER.",
-                )
-            )
+            findings.append(Finding.of(FindingCode.TRIGGER_LEFT_OUT, where, "The triggers of the view are omitted."))
         database.views.append(_place(read_view(message, database.name), database, schemas))
     else:
         table = _place(read_table(message, database.name), database, schemas)
         database.tables.append(table)
-        findings += unfinished_changes(message, full_name)
+        findings += unfinished_changes(message, where)
         if unfinished:
             catalog.unfinished_imports[table.id] = unfinished
-            findings.append(
-                Finding.of(
-                    FindingCode.IMPORT_UNDER_WAY,
-                    full_name,
-                    "The table is as it was before the IMPORT INTO that was under way when the backup was taken: what "
-                    "that had written is left out, as "
-                    "RESTORE leaves it out.",
-                    "Import the same data again, or take the backup again after the import is done.",
-                )
-            )
+            findings.append(Finding.of(FindingCode.IMPORT_UNDER_WAY, where))
 
 
-def _unfinished_import(message: protobuf.Message, full_name: str) -> Optional[UnfinishedImport]:
-    """Return the IMPORT INTO for which a table is offline (54 import_start_wall_time, 59 import_epoch, 60 import_type
-    of TableDescriptor)."""
+def _unfinished_import(message: protobuf.Message, where: FullName) -> Optional[UnfinishedImport]:
+    """Return the IMPORT INTO because of which a table is offline (54 import_start_wall_time, 59 import_epoch, 60
+    import_type of TableDescriptor)."""
     start = protobuf.integer(message, 54)
     if protobuf.integer(message, 19) != _OFFLINE or not start:
         return None
     kind = protobuf.integer(message, 60)
     if kind not in _IMPORT_TYPES:
-        raise UnsupportedError(f"table {full_name}: the import type {kind} is not known")
-    return UnfinishedImport(full_name, start, protobuf.integer(message, 59) if kind == _BY_EPOCH else 0)
+        raise UnsupportedError(f"table {where}: the import type {kind} is not known")
+    return UnfinishedImport(str(where), start, protobuf.integer(message, 59) if kind == _BY_EPOCH else 0)
 
 
 def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], catalog: Catalog) -> None:
     """Add the foreign keys that releases up to v19.1 keep in the referring index."""
     tables = {table.id: table for database in catalog.databases for table in database.tables}
     unreadable = {item.id: item.full_name for item in catalog.unreadable}
+    names = {number: name for database in catalog.databases for number, name in full_names(database).items()}
     for table in tables.values():
         for column_ids, reference in read_index_foreign_keys(parsed[table.id][1]):
             referenced = tables.get(protobuf.integer(reference, 1))
@@ -307,9 +298,9 @@ def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], cat
                 catalog.findings.append(
                     Finding.of(
                         FindingCode.FOREIGN_KEY_WITHOUT_TARGET,
-                        f"{table.name}.{protobuf.text(reference, 3)}",
-                        f"The foreign key is left out: {unreadable[protobuf.integer(reference, 1)]}, to which it "
-                        "refers, cannot be migrated.",
+                        names[table.id].part("constraint", protobuf.text(reference, 3)),
+                        f"The foreign key is omitted, because {unreadable[protobuf.integer(reference, 1)]}, to which "
+                        "it refers, cannot be migrated.",
                     )
                 )
                 continue
@@ -353,7 +344,8 @@ def _add_type(
             item.fields.append(read_type(protobuf.blob(part, 1), f"{database.name}.{name}"))
             item.field_names.append(protobuf.text(part, 2))
     elif kind == _DOMAIN:
-        findings += read_domain(protobuf.parse(protobuf.blob(message, 21)), item, f"{database.name}.{name}")
+        where = replace(_full_name(_TYPE, message, database, schemas), kind="domain")
+        findings += read_domain(protobuf.parse(protobuf.blob(message, 21)), item, where)
     else:
         item.kind = "multi-region enum" if kind == _MULTI_REGION else "enum"
         for data in protobuf.blobs(message, 6):

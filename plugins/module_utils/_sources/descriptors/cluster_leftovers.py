@@ -1,52 +1,50 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a cluster has beside its databases and PostgreSQL has no place for, a finding each: zones, schedules,
+"""Objects of a cluster outside of its databases that PostgreSQL does not have, a finding for each: zones, schedules,
 changefeeds, settings …"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from ..._errors import MigrationError
 from ..._formats import protobuf
 from ..._model.catalog import Catalog
+from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import ALL_DATABASES, CLUSTER, FullName
 from ..._values.value_policies import REPLACE, ValuePolicies
 from .cluster_tables import Row
 
 LEFTOVER_TABLES = ("zones", "scheduled_jobs", "jobs", "settings", "external_connections", "privileges")
-"""The system tables that are read; the later ones are there since v22.2."""
+"""The system tables that are read; the last ones exist since v22.2."""
 
 ANY_TEXT = ValuePolicies({"zero_character": REPLACE, "invalid_utf8": REPLACE})
-"""How the system tables are read: a setting's value may be bytes."""
+"""The policies with which system tables are read: a setting's value may contain any bytes."""
 
-STATISTICS = Finding.of(
-    FindingCode.STATISTICS,
-    "all databases",
-    "CockroachDB's table statistics are left out: the import gathers PostgreSQL's own (ANALYZE).",
-)
+STATISTICS = Finding.of(FindingCode.STATISTICS, ALL_DATABASES)
 
 _OWN_SCHEDULES = (
     "scheduled-sql-stats-compaction-executor",
     "scheduled-schema-telemetry-executor",
     "scheduled-row-level-ttl-executor",
 )
-"""What CockroachDB schedules by itself, and row-level TTL, which is a finding of its table."""
+"""Schedules that CockroachDB creates itself, and row-level TTL, which has a finding for its table."""
 _OWN_SETTINGS = frozenset(("version", "cluster.secret", "diagnostics.reporting.enabled"))
-"""Every cluster has these."""
+"""Settings that every cluster has."""
 _ENDED = ("succeeded", "failed", "canceled", "revert-failed")
 _CHANGEFEED = 14
 """The field of a job's payload that holds the details of a changefeed."""
-_CLUSTER = "the cluster"
 
 
 def add_leftovers(
     catalog: Catalog, read: Mapping[str, Callable[[], list[Row]]], ignored_settings: frozenset[str] = frozenset()
 ) -> None:
-    """Add the findings of what is left behind; ``read`` gives the rows of those of LEFTOVER_TABLES that the source has.
+    """Add the findings of objects that are not migrated; ``read`` returns the rows of those LEFTOVER_TABLES that the
+    source has.
 
     Nothing that is migrated depends on them: a table that cannot be read is a finding, too.
     """
@@ -58,9 +56,9 @@ def add_leftovers(
             catalog.findings.append(
                 Finding.of(
                     FindingCode.LEFTOVERS_NOT_READ,
-                    _CLUSTER,
-                    f"What system.{name} says of things that are left behind could not be read: {error}.",
-                    f"Look into system.{name} in CockroachDB before it is switched off.",
+                    CLUSTER,
+                    f"What system.{name} says of things that are not migrated could not be read: {error}.",
+                    f"Read system.{name} in CockroachDB before it is switched off.",
                 )
             )
     catalog.findings += leftover_findings(catalog, rows, ignored_settings)
@@ -69,12 +67,11 @@ def add_leftovers(
 def leftover_findings(
     catalog: Catalog, rows: dict[str, list[Row]], ignored_settings: frozenset[str] = frozenset()
 ) -> list[Finding]:
-    """Return what is left behind. ``rows`` maps the names of LEFTOVER_TABLES to their rows, each column name to COPY
-    text or None.
+    """Return the findings of objects that are not migrated.
 
-    ``ignored_settings`` are not the source's, but those of a temporary CockroachDB that it was restored into.
-    Neither values nor targets are told, only names: they may hold secrets. Source: system_schema.go and jobs.proto of
-    v22.1.
+    ``rows`` maps the names of LEFTOVER_TABLES to their rows, each a dict of column name to COPY text or None.
+    ``ignored_settings`` are those of a temporary CockroachDB into which the backup was restored. Findings show names
+    only, as values and targets may contain secrets. Source: system_schema.go and jobs.proto of v22.1.
     """
     return [
         *_zones(catalog, rows.get("zones", [])),
@@ -87,21 +84,11 @@ def leftover_findings(
 
 
 def _zones(catalog: Catalog, rows: list[Row]) -> Iterator[Finding]:
-    names = _full_names(catalog)
-    for name in sorted(names[int(row["id"] or 0)] for row in rows if int(row["id"] or 0) in names):
-        yield Finding.of(
-            FindingCode.ZONE_CONFIGURATION, name, "The zone configuration has no counterpart and is left out."
-        )
-
-
-def _full_names(catalog: Catalog) -> dict[int, str]:
-    names = {}
+    names = {database.id: FullName("database", database.name) for database in catalog.databases}
     for database in catalog.databases:
-        names[database.id] = database.name
-        schemas = {schema.id: schema.name for schema in database.schemas}
-        items: list[Any] = [*database.tables, *database.views]
-        names.update((item.id, f"{database.name}.{schemas[item.schema_id]}.{item.name}") for item in items)
-    return names
+        names.update(full_names(database))
+    for name in sorted((names[int(row["id"] or 0)] for row in rows if int(row["id"] or 0) in names), key=str):
+        yield Finding.of(FindingCode.ZONE_CONFIGURATION, name)
 
 
 def _schedules(rows: list[Row]) -> Iterator[Finding]:
@@ -111,9 +98,8 @@ def _schedules(rows: list[Row]) -> Iterator[Finding]:
             kind = executor.removeprefix("scheduled-").removesuffix("-executor")
             yield Finding.of(
                 FindingCode.SCHEDULE,
-                row.get("schedule_name") or _CLUSTER,
-                f"The schedule ({kind}, {row.get('schedule_expr') or 'paused'}) is left out.",
-                "Set up what it did with PostgreSQL's own tools, such as pg_basebackup for backups.",
+                FullName("cluster", name=row.get("schedule_name") or "the cluster"),
+                f"The schedule ({kind}, {row.get('schedule_expr') or 'paused'}) is omitted.",
             )
 
 
@@ -122,16 +108,12 @@ def _changefeeds(rows: list[Row]) -> Iterator[Finding]:
         (row["id"] or "" for row in rows if row.get("status") not in _ENDED and _is_changefeed(row)), key=int
     )
     if running:
-        yield Finding.of(
-            FindingCode.CHANGEFEED,
-            _CLUSTER,
-            f"Changefeeds are left out: the jobs {', '.join(running)}.",
-            "Set up logical replication for those who read them; SHOW CHANGEFEED JOBS names their targets.",
-        )
+        yield Finding.of(FindingCode.CHANGEFEED, CLUSTER, f"Changefeeds are omitted: the jobs {', '.join(running)}.")
 
 
 def _is_changefeed(row: Row) -> bool:
-    """Later releases name the kind of a job in a column of its own, and keep the payload elsewhere."""
+    """Whether a job is a changefeed. Later releases store the kind of a job in a column of its own, and the payload
+    elsewhere."""
     if row.get("job_type"):
         return row["job_type"] == "CHANGEFEED"
     return _CHANGEFEED in protobuf.parse(_bytes(row.get("payload")))
@@ -144,29 +126,19 @@ def _bytes(text: Optional[str]) -> bytes:
 def _settings(rows: list[Row], ignored: frozenset[str]) -> Iterator[Finding]:
     names = sorted(row["name"] or "" for row in rows if row["name"] not in ignored)
     if names:
-        yield Finding.of(
-            FindingCode.CLUSTER_SETTINGS,
-            _CLUSTER,
-            f"Cluster settings are left out: {', '.join(names)}.",
-            "Look whether postgresql.conf needs their like.",
-        )
+        yield Finding.of(FindingCode.CLUSTER_SETTINGS, CLUSTER, f"Cluster settings are omitted: {', '.join(names)}.")
 
 
 def _external_connections(rows: list[Row]) -> Iterator[Finding]:
     for row in rows:
-        yield Finding.of(
-            FindingCode.EXTERNAL_CONNECTION,
-            row.get("connection_name") or "",
-            "The external connection has no counterpart and is left out.",
-        )
+        yield Finding.of(FindingCode.EXTERNAL_CONNECTION, FullName("cluster", name=row.get("connection_name") or ""))
 
 
 def _privileges(rows: list[Row]) -> Iterator[Finding]:
     for row in rows:
         yield Finding.of(
             FindingCode.SYSTEM_PRIVILEGES,
-            row.get("username") or "",
-            f"The privileges on {row.get('path') or ''} are left out: "
+            FullName("role", name=row.get("username") or ""),
+            f"The privileges on {row.get('path') or ''} are omitted: "
             f"{(row.get('privileges') or '')[1:-1].replace(',', ', ')}.",
-            "Look which of PostgreSQL's predefined roles, such as pg_monitor, this role needs.",
         )

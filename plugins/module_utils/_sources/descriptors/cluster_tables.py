@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What only the system tables of a cluster backup say: comments, roles, settings of databases and roles."""
+"""Data that only the system tables of a cluster backup have: comments, roles, settings of databases and roles."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Database, Role, Table, View
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 
 CLUSTER_TABLES = ("comments", "users", "role_members", "role_options", "database_role_settings")
 """The system tables that are read."""
@@ -23,11 +24,10 @@ _SCRAM = "SCRAM-SHA-256$"
 
 
 def apply_cluster_tables(catalog: Catalog, rows: dict[str, list[Row]]) -> None:
-    """Fill comments, roles and database settings.
+    """Add comments, roles and database settings to the catalog.
 
-    ``rows`` maps the names of system tables (comments, users, role_options, role_members,
-    database_role_settings) to their rows, each a dict of column name to text or None.
-    Comments on things that are not in the catalog are passed over.
+    ``rows`` maps the names of system tables (comments, users, role_options, role_members, database_role_settings) to
+    their rows, each a dict of column name to text or None. Comments on objects that are not in the catalog are ignored.
     """
     for row in rows.get("comments", []):
         _apply_comment(catalog, row)
@@ -50,7 +50,7 @@ def _apply_comment(catalog: Catalog, row: Row) -> None:
 
 
 def _commented(database: Database, kind: str, object_id: int, sub_id: int) -> list[Any]:
-    """Return what the comment is about; a list, for it may be in another database or left out."""
+    """Return the commented object as a list, which is empty if the object is in no chosen database."""
     if kind == _DATABASE:
         return [database] if database.id == object_id else []
     lists: dict[str, list[Any]] = {
@@ -78,7 +78,7 @@ def _parts(table: Any, kind: str, sub_id: int) -> list[Any]:
 
 
 def _apply_users(catalog: Catalog, rows: dict[str, list[Row]]) -> None:
-    """Replace what the descriptors' grants told of the roles by what the cluster knows."""
+    """Replace the roles known from the descriptors' grants by those of the cluster."""
     roles = {}
     for row in rows["users"]:
         name = row["username"] or ""
@@ -99,7 +99,7 @@ def _apply_users(catalog: Catalog, rows: dict[str, list[Row]]) -> None:
 
 
 def _apply_password(role: Role, stored: Optional[str]) -> None:
-    """The column holds bytes; as COPY text they are ``\\\\x`` and hexadecimal digits."""
+    r"""Set the role's password. The column holds bytes; as COPY text they are ``\\x`` and hexadecimal digits."""
     if not stored or stored == "\\x":
         return
     text = bytes.fromhex(stored[2:]).decode("ascii", "replace") if stored.startswith("\\x") else stored
@@ -124,9 +124,8 @@ def _apply_settings(catalog: Catalog, row: Row) -> None:
         catalog.findings.append(
             Finding.of(
                 FindingCode.ROLE_SETTINGS,
-                role or "all roles",
-                f"Session settings are not carried over: {', '.join(settings)}.",
-                "Set those that PostgreSQL knows with ALTER ROLE … SET.",
+                FullName("role", name=role or "all roles"),
+                f"Session settings are omitted: {', '.join(settings)}.",
             )
         )
         return

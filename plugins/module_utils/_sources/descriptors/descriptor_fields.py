@@ -84,7 +84,8 @@ TABLE = frozenset(
         71,
     )
 )
-"""12 (the next index id) is in every real backup, 15, 16, 23, 27 and 30 in some; they are counters and bookkeeping."""
+"""Field 12 (the next index id) is in every real backup, 15, 16, 23, 27 and 30 in some; they are counters and
+bookkeeping."""
 COLUMN = frozenset((1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21))
 INDEX = frozenset(range(1, 32))
 FOREIGN_KEY = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 14))
@@ -97,8 +98,8 @@ POLICY = frozenset(range(1, 13))
 DATABASE = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14))
 SCHEMA = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14))
 TYPE = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21))
-"""9, 10 and 12 (version, modification time, who refers to it) are in every real backup and say nothing about the
-type."""
+"""Fields 9, 10 and 12 (version, modification time, referencing descriptors) are in every real backup and do not
+describe the type."""
 ENUM_MEMBER = frozenset((1, 2, 3, 4))
 DOMAIN = frozenset(range(1, 9))
 """1 to 4 (base type, NOT NULL, default, checks) came with cockroachdb/cockroach#165187. ALTER DOMAIN added the id of

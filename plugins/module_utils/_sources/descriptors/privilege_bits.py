@@ -42,7 +42,7 @@ def read_privileges(data: bytes, name: str) -> tuple[str, list[Grant]]:
 
 
 def _grants(message: protobuf.Message, name: str, old: bool) -> list[Grant]:
-    """``old``: from a release without owners, which had ZONECONFIG in the place of USAGE."""
+    """Return the grants. ``old``: the descriptor is of a release without owners, where USAGE's bit means ZONECONFIG."""
     _refuse_unknown(message, _KNOWN, name)
     grants = []
     for item in protobuf.blobs(message, 1):
@@ -57,7 +57,7 @@ def _grants(message: protobuf.Message, name: str, old: bool) -> list[Grant]:
 
 
 def read_default_privileges(data: bytes, name: str) -> list[DefaultPrivileges]:
-    """Return what ALTER DEFAULT PRIVILEGES has set; the message itself is in every database."""
+    """Return the default privileges; every database has the message, also without any."""
     found = []
     for item in protobuf.blobs(protobuf.parse(data), 1):
         message = protobuf.parse(item)

@@ -39,7 +39,7 @@ _POLICY_COMMANDS = {1: "ALL", 2: "SELECT", 3: "INSERT", 4: "UPDATE", 5: "DELETE"
 
 
 def read_table(message: protobuf.Message, database: str) -> Table:
-    """Return the public part of a table; schema changes under way are ignored."""
+    """Return the public part of a table; running schema changes are ignored."""
     name = protobuf.text(message, 1)
     full_name = f"{database}.{name}"
     owner, grants = read_privileges(protobuf.blob(message, 13), full_name)
@@ -69,7 +69,7 @@ def read_table(message: protobuf.Message, database: str) -> Table:
 
 
 def read_view(message: protobuf.Message, database: str) -> View:
-    """Return a view; a materialized one keeps its indexes, its rows are computed again."""
+    """Return a view; a materialized view keeps its indexes, and its rows are computed again."""
     name = protobuf.text(message, 1)
     full_name = f"{database}.{name}"
     owner, grants = read_privileges(protobuf.blob(message, 13), full_name)
@@ -199,7 +199,7 @@ def _family(data: bytes, full_name: str) -> Family:
 
 
 def _checks(message: protobuf.Message, full_name: str) -> list[Check]:
-    """Return the checks that a user wrote: not those of hash-sharded indexes and of a NOT NULL being added."""
+    """Return the user-defined checks: not those of hash-sharded indexes and not a NOT NULL that is being added."""
     checks = []
     for data in protobuf.blobs(message, 20):
         item = protobuf.parse(data)

@@ -53,8 +53,22 @@ class BinaryRequest:
     platform: str = ""
 
 
-def provide_binary(request: BinaryRequest, *, check: bool) -> dict:
-    """Return ``binary``, ``version``, ``library_dir`` (of the spatial libraries, or empty), ``source`` and ``changed``.
+@dataclass(frozen=True)
+class CockroachBinary:
+    """The program ``cockroach``."""
+
+    changed: bool
+    binary: str
+    """Its path; empty where it would be unpacked or downloaded."""
+    version: str
+    library_dir: str
+    """The directory of the spatial libraries of the release; empty if there are none."""
+    source: str
+    """``given``, ``cache``, ``archive`` or ``download``."""
+
+
+def provide_binary(request: BinaryRequest, *, check: bool) -> CockroachBinary:
+    """Find the program or provide it.
 
     In this order: ``binary`` (source given; whatever its version is), the cache, ``archive`` (a local file; source
     archive), ``mirror_url`` (source download). An empty ``platform`` is this host's. ``sha256`` is the archive's;
@@ -62,7 +76,7 @@ def provide_binary(request: BinaryRequest, *, check: bool) -> dict:
     have. With ``check`` nothing is written, and ``binary`` is empty when it would be. Raises ConfigurationError.
     """
     if request.binary:
-        return _facts(request.binary, binary_version(request.binary), "given", changed=False)
+        return _found(request.binary, binary_version(request.binary), "given", changed=False)
     version = normal_version(request.version)
     name = f"cockroach-{version}.{request.platform or host_platform(host.system(), host.machine())}"
     target = os.path.join(os.path.abspath(request.cache_dir), name)
@@ -73,7 +87,7 @@ def provide_binary(request: BinaryRequest, *, check: bool) -> dict:
     else:
         expected = checked_sha256(request.sha256) if request.sha256 else ""
     if _is_good(target, version, expected):
-        return _facts(program, version, "cache", changed=False)
+        return _found(program, version, "cache", changed=False)
     if not archive and not request.download:
         raise ConfigurationError(
             f"no CockroachDB {version} that runs in {request.cache_dir}, and the download is not allowed: give a "
@@ -81,7 +95,7 @@ def provide_binary(request: BinaryRequest, *, check: bool) -> dict:
         )
     source = "archive" if archive else "download"
     if check:
-        return {"changed": True, "binary": "", "version": version, "library_dir": "", "source": source}
+        return CockroachBinary(changed=True, binary="", version=version, library_dir="", source=source)
     with work_directory(os.path.dirname(target)) as directory:
         if not archive:
             url = archive_url(request.mirror_url, f"{name}.tgz")
@@ -92,7 +106,7 @@ def provide_binary(request: BinaryRequest, *, check: bool) -> dict:
         with open(os.path.join(tree, _ORIGIN), "w", encoding="utf-8") as file:
             json.dump({"archive_sha256": expected, "program_bytes": os.path.getsize(os.path.join(tree, PROGRAM))}, file)
         put_in_place(tree, target, lambda: _is_good(target, version, expected))
-    return _facts(program, version, source, changed=True)
+    return _found(program, version, source, changed=True)
 
 
 def normal_version(text: str) -> str:
@@ -180,7 +194,7 @@ def _is_good(target: str, version: str, sha256: str) -> bool:
         return False  # a copy that was broken off is replaced
 
 
-def _facts(binary: str, version: str, source: str, changed: bool) -> dict:
+def _found(binary: str, version: str, source: str, changed: bool) -> CockroachBinary:
     path = os.path.abspath(binary)
     libraries = os.path.join(os.path.dirname(path), "lib")
     spatial = [
@@ -188,10 +202,4 @@ def _facts(binary: str, version: str, source: str, changed: bool) -> dict:
         for suffix in ("so", "dylib")
         for name in glob.glob(os.path.join(glob.escape(libraries), f"libgeos*.{suffix}"))
     ]
-    return {
-        "changed": changed,
-        "binary": path,
-        "version": version,
-        "library_dir": libraries if spatial else "",
-        "source": source,
-    }
+    return CockroachBinary(changed, path, version, libraries if spatial else "", source)

@@ -13,14 +13,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 try:
     import psycopg2
@@ -32,6 +31,7 @@ except ImportError:  # named by libraries.missing()
 from ..._errors import CockroachError, ConfigurationError
 from ..cluster.sql_connection import CockroachParameters, cockroach_message, connect, server_version
 from ..cluster.temporary_settings import NODE_SETTINGS
+from .failure_reason import failure_reason
 from .given_certificates import check_certificates
 from .node_certificates import make_certificates
 from .processes import STOP_SECONDS, NodeProcess, find_node, stop_node
@@ -42,7 +42,6 @@ _OUTPUT = "output.log"
 """What the process prints; CockroachDB's own log files are beside it."""
 _START_SECONDS = 180
 _POLL_SECONDS = 0.2
-_LONGEST_REASON = 800
 _LAST_PORT = 65535
 _EXIT_DISK_FULL = 10
 
@@ -69,18 +68,6 @@ _ENVIRONMENT = {
     "COCKROACH_UPDATE_CHECK_URL": "",
     "COCKROACH_USAGE_REPORT_URL": "",
 }
-
-_ADVICE = (
-    ("address already in use", "another process has just taken the port: run it again"),
-    ("out of disk space", "free room there, or choose another directory"),
-    ("no space left on device", "free room there, or choose another directory"),
-    ("is too old for running version", "use an older release of CockroachDB, or remove the directory"),
-    ("is incompatible with data in store", "use a newer release of CockroachDB, or remove the directory"),
-    ("error while loading shared libraries", "install that library, or use a release made for this system"),
-    ("version `GLIBC", "use a release made for this system"),
-    ("open file descriptor limit", "raise the limit of open files (ulimit -n)"),
-    ("clock synchronization", "correct this host's clock"),
-)
 
 
 @dataclass(frozen=True)
@@ -112,13 +99,39 @@ class _NodeEndedError(Exception):
     """The process ended before it answered."""
 
 
-def ensure_node(state: str, options: NodeOptions, check: bool) -> dict:
-    """Bring the node to the state ``started``, ``stopped`` or ``absent`` (its directory removed); with ``check`` only
-    tell.
+@dataclass(frozen=True)
+class StartedNode:
+    """A node that runs, or in check mode would run."""
 
-    Returns ``changed``; for ``started`` also ``host``, ``port``, ``http_port``, ``pid``, ``insecure``, ``certs_dir``,
-    ``log_dir`` and ``version`` (0 and empty where check mode cannot know); ``warnings`` when a node had to be killed. A
-    node that runs with other options is started anew. Raises ConfigurationError, or CockroachError with CockroachDB's
+    changed: bool
+    host: str
+    """What to connect to; a name of the certificate where there is one."""
+    port: int
+    http_port: int
+    insecure: bool
+    certs_dir: str
+    """Empty for an insecure node."""
+    log_dir: str
+    pid: int = 0
+    """0 where check mode cannot know it."""
+    version: str = ""
+    """The release that runs; empty where check mode cannot know it."""
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StoppedNode:
+    """A node that does not run, or in check mode would be stopped."""
+
+    changed: bool
+    warnings: list[str] = field(default_factory=list)
+
+
+def ensure_node(state: str, options: NodeOptions, check: bool) -> Union[StartedNode, StoppedNode]:
+    """Bring the node to the state ``started``, ``stopped`` or ``absent`` (its directory removed); with ``check`` only
+    tell. There are warnings when a node had to be killed.
+
+    A node that runs with other options is started anew. Raises ConfigurationError, or CockroachError with CockroachDB's
     own reason; then nothing of a new node is left but its log.
     """
     options = dataclasses.replace(options, directory=os.path.realpath(options.directory))
@@ -142,16 +155,16 @@ def store_path(directory: str) -> str:
     return os.path.join(directory, "data")
 
 
-def root_parameters(facts: Mapping[str, Any]) -> CockroachParameters:
-    """Return how root connects to a node, from the facts of ``ensure_node``."""
-    if facts["insecure"]:
-        return CockroachParameters(host=facts["host"], port=facts["port"], database="system")
+def root_parameters(node: StartedNode) -> CockroachParameters:
+    """Return how root connects to a node."""
+    if node.insecure:
+        return CockroachParameters(host=node.host, port=node.port, database="system")
     root_certificate, certificate, key = (
-        os.path.join(facts["certs_dir"], name) for name in ("ca.crt", "client.root.crt", "client.root.key")
+        os.path.join(node.certs_dir, name) for name in ("ca.crt", "client.root.crt", "client.root.key")
     )
     return CockroachParameters(
-        host=facts["host"],
-        port=facts["port"],
+        host=node.host,
+        port=node.port,
         database="system",
         sslmode="verify-full",
         sslrootcert=root_certificate,
@@ -198,74 +211,55 @@ def node_command(options: NodeOptions, host: str, port: int, http_port: int) -> 
     ]
 
 
-def failure_reason(output: str) -> str:
-    """Return in one line why CockroachDB says, in what it printed, that it does not start, and what to do; empty when
-    it says nothing."""
-    blocks = re.split(r"^ERROR: ", output, flags=re.MULTILINE)
-    fatal = re.search(r"^(?:F\d{6} [^\n]*?\d  +|panic: |fatal error: )(.+)", output, flags=re.MULTILINE)
-    if len(blocks) > 1:
-        text = blocks[-1].split("\nFailed running")[0]
-        text = text.rpartition("cockroach server exited with error: ")[2]
-    elif fatal:
-        text = fatal.group(1)
-    else:
-        text = "\n".join([line for line in output.splitlines() if line.strip(" *")][-3:])
-    reason = " ".join(text.split())[:_LONGEST_REASON]
-    advice = [what for sign, what in _ADVICE if sign in reason]
-    return "; ".join([reason, *advice[:1]]) if reason else ""
-
-
-def _ensure_started(options: NodeOptions, node: Optional[NodeProcess], check: bool) -> dict:
+def _ensure_started(options: NodeOptions, node: Optional[NodeProcess], check: bool) -> StartedNode:
     options = _checked(options, check)
     host = _host(options)
     port, http_port = (node.port, node.http_port) if node else _free_ports(options.port, options.http_port)
     command = node_command(options, host, port, http_port)
-    facts: dict[str, Any] = {
-        "changed": True,
-        "host": host,
-        "port": port,
-        "http_port": http_port,
-        "pid": 0,
-        "insecure": options.insecure,
-        "certs_dir": _certs_dir(options),
-        "log_dir": _log_dir(options.directory),
-        "version": "",
-    }
+    started = StartedNode(
+        changed=True,
+        host=host,
+        port=port,
+        http_port=http_port,
+        insecure=options.insecure,
+        certs_dir=_certs_dir(options),
+        log_dir=_log_dir(options.directory),
+    )
     if node and list(node.command[-len(command) :]) == command:  # an interpreter may stand before it
-        facts.update(changed=False, pid=node.pid)
         with _ready(
             options.directory,
-            root_parameters(facts),
+            root_parameters(started),
             node.pid,
             lambda: "" if find_node(node.store) else "it has just ended",
         ) as connection:
-            facts["version"] = server_version(connection)
-    elif not check:
-        facts.update(_stop(node))
-        facts.update(_start(options, command, root_parameters(facts)))
-    return facts
+            version = server_version(connection)
+        return dataclasses.replace(started, changed=False, pid=node.pid, version=version)
+    if check:
+        return started
+    warnings = _stop(node)
+    pid, version = _start(options, command, root_parameters(started))
+    return dataclasses.replace(started, pid=pid, version=version, warnings=warnings)
 
 
-def _ensure_stopped(directory: str, node: Optional[NodeProcess], remove: bool, check: bool) -> dict:
+def _ensure_stopped(directory: str, node: Optional[NodeProcess], remove: bool, check: bool) -> StoppedNode:
     remove = remove and os.path.isdir(directory)
-    facts: dict[str, Any] = {"changed": node is not None or remove}
+    warnings: list[str] = []
     if not check:
-        facts.update(_stop(node))
+        warnings = _stop(node)
         if remove:
             shutil.rmtree(directory)
-    return facts
+    return StoppedNode(node is not None or remove, warnings)
 
 
-def _stop(node: Optional[NodeProcess]) -> dict:
+def _stop(node: Optional[NodeProcess]) -> list[str]:
+    """Stop the node, if there is one; return what is to be said about it."""
     if node and stop_node(node):
-        return {
-            "warnings": [f"the CockroachDB on {node.store} did not stop within {STOP_SECONDS} seconds and was killed"]
-        }
-    return {}
+        return [f"the CockroachDB on {node.store} did not stop within {STOP_SECONDS} seconds and was killed"]
+    return []
 
 
-def _start(options: NodeOptions, command: list[str], parameters: CockroachParameters) -> dict:
-    """Start the process; return its ``pid`` and ``version`` when it answers. When it does not get so far, nothing is
+def _start(options: NodeOptions, command: list[str], parameters: CockroachParameters) -> tuple[int, str]:
+    """Start the process; return its process id and release when it answers. When it does not get so far, nothing is
     left but the log."""
     store = store_path(options.directory)
     with contextlib.ExitStack() as undo:
@@ -285,7 +279,7 @@ def _start(options: NodeOptions, command: list[str], parameters: CockroachParame
             apply_settings(connection)
             version = server_version(connection)
         undo.pop_all()
-    return {"pid": process.pid, "version": version}
+    return process.pid, version
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
+from ..._model.full_name import FullName
 
 try:
     from psycopg2 import sql
@@ -23,9 +24,7 @@ except ImportError:  # named by libraries.missing()
 from ..._arrange.selection import BUILT_IN_DATABASES, Selection, select
 from ..._errors import CockroachError, ConfigurationError
 from ..._formats import timestamps
-from ..._model.json_form import to_json
 from ..._model.object_numbers import object_numbers
-from ..._system.json_file import read_json, write_json
 from ..backup.backup_request import StorageOptions
 from ..backup.layers import LATEST
 from ..backup.reader import Backup, BackupRequest, open_backup
@@ -50,6 +49,7 @@ from .restore_job import (
     running_restores,
     watch,
 )
+from .restore_state import RestoreIdentity, read_state, write_state
 from .restore_statement import (
     SKIPS,
     BackupAddress,
@@ -73,6 +73,10 @@ from .uri_secrets import secret_forms, secrets_of
 _DATABASE = "system"
 """The only database that stays while RESTORE replaces a whole cluster."""
 _LOCALITY = "COCKROACH_LOCALITY"
+_VIRTUAL_CLUSTER = (
+    "CockroachDB restores the whole of a virtual cluster into that one only: use migration_source: backup if roles are "
+    "to be migrated."
+)
 
 
 @dataclass(frozen=True)
@@ -118,14 +122,32 @@ class RestoreRequest:
         return found
 
 
+@dataclass(frozen=True)
+class RestoreResult:
+    """What was restored, or in check mode would be."""
+
+    changed: bool
+    job_id: str
+    """Of the last job; empty where there was none."""
+    coverage: str
+    """``cluster``, ``database`` or ``table``."""
+    databases: list[str]
+    rows: int
+    """As CockroachDB counts them over all layers, without system tables."""
+    bytes: int
+    """Likewise."""
+    findings: list[Finding]
+    object_numbers: list[list[Any]]
+    """What RESTORE has given new numbers to, with the old ones, which object identifiers in rows still have."""
+    seconds: float = 0
+
+
 def restore_backup(
     parameters: CockroachParameters, request: RestoreRequest, progress: Progress, check: bool = False
-) -> dict:
+) -> RestoreResult:
     """Restore a backup unless this CockroachDB has it from an earlier run; go on with a RESTORE that still runs.
 
-    Returns ``changed``, ``job_id`` (of the last job, as text), ``coverage`` (cluster, database, table), ``databases``,
-    ``rows`` and ``bytes`` (as CockroachDB counts them over all layers, without system tables), ``seconds`` and
-    ``findings``. With ``check`` nothing is changed. Raises MigrationError; a job that was started is then cancelled,
+    With ``check`` nothing is changed. Raises MigrationError; a job that was started is then cancelled,
     unless CockroachDB itself is gone.
     """
     started = time.monotonic()
@@ -140,10 +162,10 @@ def restore_backup(
             # What the export would refuse to read is refused before it is restored.
             select(build_catalog(backup.descriptors, before_imports=True), request.selection)
         restore = _Restore(session, request, version, backup, progress)
-        facts = restore.look() if check else restore.run()
+        result = restore.look() if check else restore.run()
     finally:
         connection.close()
-    return dict(facts, seconds=round(time.monotonic() - started, 1))
+    return dataclasses.replace(result, seconds=round(time.monotonic() - started, 1))
 
 
 def _require_sense(request: RestoreRequest) -> None:
@@ -231,54 +253,48 @@ class _Restore:
         self.unlocking = Unlocking(request.passphrase, request.kms_uris)
         self.contents = self._contents()
         self.identity = self._identity()
-        known = read_json(request.state_file) or {}
-        self.state = known if known.get("identity") == self.identity else {"identity": self.identity, "jobs": {}}
+        self.state = read_state(request.state_file, self.identity)
         self.plan = self._plan()
 
-    def look(self) -> dict:
+    def look(self) -> RestoreResult:
         """Tell what would be done."""
-        return self._facts(changed=not self._is_done())
+        return self._result(changed=not self._is_done())
 
-    def run(self) -> dict:
+    def run(self) -> RestoreResult:
         """Start what has not been started, wait for all of it."""
         if self._is_done():
-            return self._facts(changed=False)
+            return self._result(changed=False)
         with interruption() as caught:
             for name, statement in self._statements():
                 self._run_job(name, statement, caught)
         cancelled = self._calm_down() if self.plan.coverage == CLUSTER else []
         self._keep(done=True)
-        return self._facts(changed=True, cancelled=cancelled)
+        return self._result(changed=True, cancelled=cancelled)
 
     def _contents(self) -> Contents:
         columns, rows = self.session.run(show_backup(self.address, self.unlocking, self.release))
         return read_contents(columns, rows, self.request.as_of)
 
-    def _identity(self) -> dict:
+    def _identity(self) -> RestoreIdentity:
         request = self.request
-        return {
-            "node": str(self.session.rows("SELECT crdb_internal.cluster_id()")[0][0]),
-            "cluster_id": self.backup.info["cluster_id"] if self.backup else "",
-            "locations": [public_uri(uri) for uri in self.address.uris + self.address.incremental],
-            "subdirectory": self.address.subdirectory,
-            "end_time": self.contents.end_time,
-            "as_of": request.as_of,
-            "include": list(request.selection.include),
-            "exclude": list(request.selection.exclude),
-            "options": sorted(request.options),
-        }
+        return RestoreIdentity(
+            node=str(self.session.rows("SELECT crdb_internal.cluster_id()")[0][0]),
+            cluster_id=self.backup.info.cluster_id if self.backup else "",
+            locations=[public_uri(uri) for uri in self.address.uris + self.address.incremental],
+            subdirectory=self.address.subdirectory,
+            end_time=self.contents.end_time,
+            as_of=request.as_of,
+            include=list(request.selection.include),
+            exclude=list(request.selection.exclude),
+            options=sorted(request.options),
+        )
 
     def _plan(self) -> Plan:
-        if "plan" in self.state:
-            kept = self.state["plan"]
-            return Plan(
-                kept["coverage"],
-                tuple(kept["databases"]),
-                tuple((database, schema, table) for database, schema, table in kept["tables"]),
-            )
+        if self.state.plan:
+            return self.state.plan
         is_empty = not self._databases() - set(BUILT_IN_DATABASES) and not self._filled(BUILT_IN_DATABASES)
         # CockroachDB restores a virtual cluster's databases anywhere, the whole of it only into the same one.
-        takes_cluster = is_empty and not (self.backup and self.backup.info["virtual_cluster"])
+        takes_cluster = is_empty and not (self.backup and self.backup.info.virtual_cluster)
         plan = choose(self.contents, self.request.selection, takes_cluster, self._complete_databases())
         if plan.tables:
             plan = dataclasses.replace(plan, tables=plan.tables + tuple(self._missing_sequences(plan)))
@@ -287,7 +303,7 @@ class _Restore:
     def _complete_databases(self) -> Optional[frozenset[str]]:
         if self.backup is None:
             return None
-        numbers = set(self.backup.info["complete_databases"])
+        numbers = set(self.backup.info.complete_databases)
         return frozenset(
             database.name for database in build_catalog(self.backup.descriptors).databases if database.id in numbers
         )
@@ -324,19 +340,19 @@ class _Restore:
         ]
 
     def _is_done(self) -> bool:
-        return bool(self.state.get("done")) and set(self.plan.names) <= self._databases()
+        return self.state.done and set(self.plan.names) <= self._databases()
 
     def _run_job(self, name: str, statement: Any, caught: Interruption) -> None:
-        job = int(self.state["jobs"].get(name, 0))
+        job = int(self.state.jobs.get(name, 0))
         status = job_state(self.session, job).status if job else GONE
-        if status == SUCCEEDED and not self.state.get("done"):
+        if status == SUCCEEDED and not self.state.done:
             return
         if status == PAUSED:
             resume(self.session, job)
         if status not in ALIVE:
             self._prepare(name)
             job = int(self.session.rows(statement)[0][0])
-            self.state["jobs"][name] = str(job)
+            self.state.jobs[name] = str(job)
             self._keep(done=False)
         watch(self.session, job, self.request.time_limit, self.request.poll_interval, self.progress, caught)
 
@@ -386,56 +402,34 @@ class _Restore:
         return cancelled
 
     def _keep(self, done: bool) -> None:
-        self.state = {
-            "identity": self.identity,
-            "plan": dataclasses.asdict(self.plan),
-            "jobs": self.state["jobs"],
-            "done": done,
-        }
-        write_json(self.request.state_file, self.state)
+        self.state = dataclasses.replace(self.state, plan=self.plan, done=done)
+        write_state(self.request.state_file, self.state)
 
-    def _facts(self, changed: bool, cancelled: Iterable[str] = ()) -> dict:
+    def _result(self, changed: bool, cancelled: Iterable[str] = ()) -> RestoreResult:
         names = self.plan.names
-        jobs = self.state["jobs"]
-        return {
-            "changed": changed,
-            "job_id": list(jobs.values())[-1] if jobs else "",
-            "coverage": self.plan.coverage,
-            "databases": list(names),
-            "rows": sum(self.contents.rows.get(name, 0) for name in names),
-            "bytes": sum(self.contents.size.get(name, 0) for name in names),
-            "findings": to_json(self._findings(cancelled)),
-            "object_numbers": self._object_numbers(),
-        }
-
-    def _object_numbers(self) -> list[list[Any]]:
-        """Return what RESTORE has given new numbers to, with the old ones, which object identifiers in rows still
-        have."""
-        return object_numbers(source_catalog(self.backup)).records() if self.backup else []
+        jobs = self.state.jobs
+        return RestoreResult(
+            changed=changed,
+            job_id=list(jobs.values())[-1] if jobs else "",
+            coverage=self.plan.coverage,
+            databases=list(names),
+            rows=sum(self.contents.rows.get(name, 0) for name in names),
+            bytes=sum(self.contents.size.get(name, 0) for name in names),
+            findings=self._findings(cancelled),
+            object_numbers=object_numbers(source_catalog(self.backup)).records() if self.backup else [],
+        )
 
     def _findings(self, cancelled: Iterable[str]) -> list[Finding]:
         found = release_findings(self.version)
-        where = public_uri(self.address.uris[0])
+        where = FullName("backup", name=public_uri(self.address.uris[0]))
         if self.backup is None:
-            found.append(
-                Finding.of(
-                    FindingCode.BACKUP_VERSION_UNCHECKED,
-                    where,
-                    "its manifest cannot be read here, so that CockroachDB alone judged whether it can restore this "
-                    "backup",
-                )
-            )
+            found.append(Finding.of(FindingCode.BACKUP_VERSION_UNCHECKED, where))
         if self.contents.whole_cluster and self.plan.coverage != CLUSTER:
             found.append(
                 Finding.of(
                     FindingCode.CLUSTER_NOT_RESTORED,
                     where,
-                    "of this backup of a whole cluster only databases were restored, without users, roles, settings "
-                    "and comments",
-                    "CockroachDB restores the whole of a virtual cluster into that one only: migrate with "
-                    "migration_source: backup when roles are to be migrated."
-                    if self.backup and self.backup.info["virtual_cluster"]
-                    else "Restore everything into an empty CockroachDB when roles are to be migrated.",
+                    advice=_VIRTUAL_CLUSTER if self.backup and self.backup.info.virtual_cluster else "",
                 )
             )
         if self.plan.coverage == TABLES and self.request.options:
@@ -443,7 +437,8 @@ class _Restore:
                 Finding.of(
                     FindingCode.RESTORED_WITHOUT_PARTNERS,
                     where,
-                    f"restored with {', '.join(sorted(self.request.options))}: links to what was not chosen are gone",
+                    f"The backup was restored with {', '.join(sorted(self.request.options))}: references to what was "
+                    "not chosen are dropped.",
                 )
             )
         for job in cancelled:
@@ -451,7 +446,7 @@ class _Restore:
                 Finding.of(
                     FindingCode.RESTORED_JOB_CANCELLED,
                     where,
-                    f"the job {job} came back with the cluster and was cancelled here",
+                    f"The job {job}, which was restored with the cluster, was cancelled in the temporary CockroachDB.",
                 )
             )
         return found

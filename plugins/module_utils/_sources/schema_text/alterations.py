@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from ..._model.catalog import Sequence
 from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
 from .columns import read_column
 from .comments import named_index
 from .constraints import read_constraint, validate
@@ -40,7 +43,7 @@ def alter(cursor: Cursor, builder: Builder) -> None:
         if cursor.accept("OWNER", "TO"):
             database.owner = cursor.name()
         elif cursor.at("CONFIGURE", "ZONE"):
-            report_zone(cursor, builder, database.name)
+            report_zone(cursor, builder, FullName("database", database.name))
         else:
             alter_database(cursor, database)
     else:
@@ -54,15 +57,14 @@ def _is_zone_of_index(cursor: Cursor) -> bool:
     )
 
 
-def report_zone(cursor: Cursor, builder: Builder, name: str = "") -> None:
-    """Zone configurations place replicas: they have no counterpart."""
+def report_zone(cursor: Cursor, builder: Builder, about: Optional[FullName] = None) -> None:
+    """Add the finding for a zone configuration, which places replicas and has no counterpart."""
     words = cursor.statement.words
     cursor.rest()
     end = next((word.start for word in words if word.keyword == "CONFIGURE"), words[-1].end)
     builder.find(
         FindingCode.ZONE_CONFIGURATION,
-        name or cursor.statement.source[words[1].start : end].strip(),
-        "The zone configuration has no counterpart and is left out.",
+        about or FullName("object", name=cursor.statement.source[words[1].start : end].strip()),
     )
 
 
@@ -75,7 +77,7 @@ def _alter_index(cursor: Cursor, builder: Builder) -> None:
         index.partitioned = skip_partition(cursor)
     elif cursor.at("SPLIT") or cursor.at("SCATTER") or cursor.at("UNSPLIT"):
         cursor.rest()
-        builder.find(FindingCode.SPLIT, index.name, "Splits of ranges have no counterpart and are left out.")
+        builder.find(FindingCode.SPLIT, FullName("index", name=index.name))
     else:
         cursor.expect("VISIBLE")
     cursor.end()
@@ -113,7 +115,7 @@ def _alter_table(cursor: Cursor, place: TablePlace) -> None:
         place.builder.find(
             FindingCode.STATEMENT_LEFT_OUT,
             place.full_name,
-            f"ALTER TABLE … {cursor.peek().keyword} has no counterpart and is left out.",
+            f"ALTER TABLE … {cursor.peek().keyword} has no counterpart and is omitted.",
             severity="info",
         )
         cursor.rest()

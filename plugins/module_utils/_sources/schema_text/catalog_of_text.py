@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Schema text to catalog: the statements, one after the other."""
+"""Reading schema text into a catalog, statement by statement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Optional
 from ..._errors import ConfigurationError
 from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import Catalog, Role
+from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
+from ..._model.full_name import CLUSTER, FullName
 from . import parsing
 from .alterations import alter
 from .comments import read_comment
@@ -30,10 +32,11 @@ from .views import create_view
 
 _FIRST_DATABASE = "defaultdb"
 _PHASES = _DATABASES, _ENUMS, _DOMAINS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(8)
-"""Statements are read in this order, those of a phase as they stand: nothing has to stand before what needs it."""
+"""The order in which statements are read, so that dependencies need no order in the text; statements of one phase keep
+theirs."""
 _TEMPORARY = ("TEMPORARY", "TEMP")
 _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
-"""What a policy may say in place of a role."""
+"""Words that a policy may have instead of a role."""
 _SESSION = frozenset(("BEGIN", "COMMIT", "START", "END"))
 _CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experimental_serial_normalization"))
 
@@ -66,9 +69,9 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
         if phase >= _VIEWS:
             _finish_later(builder)
     for database in builder.catalog.databases:
-        schemas = {schema.id: schema.name for schema in database.schemas}
+        names = full_names(database)
         for table in database.tables:
-            settle_shards(table, f"{database.name}.{schemas[table.schema_id]}.{table.name}", builder)
+            settle_shards(table, names[table.id], builder)
     _name_roles(builder)
     return builder.catalog
 
@@ -88,7 +91,7 @@ def split(pieces: list[Piece]) -> list[Statement]:
 
 
 def _set_databases(statements: list[Statement], default_database: str) -> None:
-    """Tell every statement its current database."""
+    """Set the current database of every statement."""
     current = default_database or _only_database(statements)
     for statement in statements:
         cursor = Cursor(statement)
@@ -131,7 +134,7 @@ def _databases_in_names(statement: Statement) -> list[str]:
 
 
 def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
-    """Return when and how a statement is read; None for one that says nothing of the schema."""
+    """Return the phase and the reader of a statement; None if it does not describe the schema."""
     cursor = Cursor(statement)
     if cursor.accept("CREATE"):
         return _creation(cursor)
@@ -198,45 +201,34 @@ def _temporary(cursor: Cursor, builder: Builder) -> None:
     cursor.take()
     name = ".".join(word.text for word in cursor.path())
     cursor.rest()
-    builder.find(
-        FindingCode.TEMPORARY_TABLE,
-        f"{cursor.statement.database}.{name}",
-        "The temporary object is left out: it belongs to a session.",
-    )
+    builder.find(FindingCode.TEMPORARY_TABLE, FullName("object", cursor.statement.database, name=name))
 
 
 def _left_out(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
     builder.find(
         FindingCode.STATEMENT_LEFT_OUT,
-        cursor.statement.database,
-        f"A statement is left out: {cursor.statement.beginning}",
+        FullName("database", cursor.statement.database),
+        f"A statement is omitted: {cursor.statement.beginning}",
     )
 
 
 def _rows(cursor: Cursor, builder: Builder) -> None:
     cursor.accept("INTO")
-    name = ".".join(word.text for word in cursor.path())
+    database, schema, table = (["", "", ""] + [word.text for word in cursor.path()])[-3:]
+    about = FullName("table", database, schema, table)
     cursor.rest()
-    if not any(item.code == "rows_left_out" and item.object == name for item in builder.catalog.findings):
-        builder.find(
-            FindingCode.ROWS_LEFT_OUT,
-            name,
-            "The text holds rows, and they are left out: only the schema is read.",
-            "Use a backup or a running cluster.",
-        )
+    if not any(
+        item.code is FindingCode.ROWS_LEFT_OUT and item.object == str(about) for item in builder.catalog.findings
+    ):
+        builder.find(FindingCode.ROWS_LEFT_OUT, about)
 
 
 def _session_setting(cursor: Cursor, builder: Builder) -> None:
     if cursor.accept("CLUSTER", "SETTING"):
         name = ".".join(word.text for word in cursor.path())
         cursor.rest()
-        builder.find(
-            FindingCode.CLUSTER_SETTINGS,
-            "the cluster",
-            f"The cluster setting {name} is left out.",
-            "Look whether postgresql.conf needs its like.",
-        )
+        builder.find(FindingCode.CLUSTER_SETTINGS, CLUSTER, f"The cluster setting {name} is omitted.")
         return
     cursor.accept_one("SESSION", "LOCAL")
     name = cursor.take().text.lower()
@@ -248,7 +240,9 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
     if name != "database":
         builder.find(
-            FindingCode.SESSION_SETTING, cursor.statement.database, f"The session's setting {name} is left out."
+            FindingCode.SESSION_SETTING,
+            FullName("database", cursor.statement.database),
+            f"The session's setting {name} is omitted.",
         )
 
 
@@ -260,7 +254,7 @@ def _finish_later(builder: Builder) -> None:
 
 
 def _name_roles(builder: Builder) -> None:
-    """Add the roles that owners and grants name, as the descriptors' reader does."""
+    """Add the roles named by owners and grants, as the descriptors' reader does."""
     known = {role.name for role in builder.catalog.roles}
     named: set[str] = set()
     for database in builder.catalog.databases:

@@ -39,7 +39,7 @@ _ROW_ID = "unique_rowid()"
 
 
 def read_column(cursor: Cursor, place: TablePlace) -> None:
-    """Read a column and add it to the table; what its constraints need comes later."""
+    """Read a column and add it to the table; its constraints are completed later."""
     builder, table = place.builder, place.table
     name = cursor.name()
     if any(column.name == name for column in table.columns):
@@ -80,7 +80,7 @@ def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
 
 
 def _expression(cursor: Cursor, place: TablePlace, column: Column) -> str:
-    """A COLLATE at the end belongs to a column that has none yet."""
+    """Read an expression; a COLLATE at its end is the column's if that has no collation yet."""
     stops = _STOPS if column.type.locale else _STOPS | {"COLLATE"}
     return place.builder.expression(cursor.statement, cursor.expression(stops))
 
@@ -111,7 +111,7 @@ def _read_generated(cursor: Cursor, column: Column, place: TablePlace) -> None:
 
 
 def _add_identity_sequence(column: Column, options: Optional[Cursor], place: TablePlace) -> None:
-    """Find the column's sequence among those that were read, by the name that CockroachDB gives it, else make it."""
+    """Find the column's sequence by the name that CockroachDB gives it, or create it."""
     table, builder = place.table, place.builder
     name = wanted = f"{table.name}_{column.name}_seq"
     sequence, number = None, 0

@@ -80,7 +80,7 @@ def _index_of_any_table(name: str, cursor: Cursor, builder: Builder) -> Any:
 
 
 def _constraints(name: str, cursor: Cursor, builder: Builder) -> list[Any]:
-    """A constraint may be an index, too."""
+    """Return the constraints of this name; a constraint may also be an index."""
     place = place_of(cursor, builder)
     table = place.own_table
     items: list[Any] = [*table.checks, *table.foreign_keys, *table.unique_without_index, *place.indexes()]

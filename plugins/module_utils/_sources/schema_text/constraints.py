@@ -37,7 +37,7 @@ def read_constraint(cursor: Cursor, place: TablePlace, name: str) -> None:
 
 
 def _bare_names(cursor: Cursor, place: TablePlace) -> list[str]:
-    """Read columns that CockroachDB prints without the quotes which they need."""
+    """Read column names that CockroachDB prints without the quotes that they need."""
     names = []
     for item in cursor.parenthesis().items():
         word = item.name_word()
@@ -72,7 +72,7 @@ def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = Tr
 
 
 def add_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[str]) -> None:
-    """Read REFERENCES … and add the foreign key; what it refers to is looked up when every table is there."""
+    """Read REFERENCES … and add the foreign key; the referenced table is looked up when every table has been read."""
     cursor.expect("REFERENCES")
     path = cursor.path()
     referenced = cursor.names() if cursor.at("(") else []

@@ -41,7 +41,7 @@ _OPERATORS = frozenset(
         "WHEN",
     )
 )
-"""Words of an expression that something has to follow."""
+"""Words of an expression that must be followed by an operand."""
 
 Span = tuple[int, int]
 """The numbers of the first word and of the one after the last."""
@@ -64,7 +64,7 @@ class Statement:
 
     @property
     def beginning(self) -> str:
-        """The beginning of the statement, for messages; passwords and URLs, which may hold some, are not shown."""
+        """Return the beginning of the statement for messages, without passwords and URLs."""
         shown, secret = [], False
         for word in self.words[:_SHOWN]:
             secret = secret or word.keyword == "PASSWORD"
@@ -85,7 +85,8 @@ class Statement:
 
 
 class Cursor:
-    """A place in a statement. What is asked for and not there raises UnsupportedError naming the statement."""
+    """Cursor over the words of a statement. Raises UnsupportedError, naming the statement, if a required word is
+    missing."""
 
     def __init__(self, statement: Statement, span: Optional[Span] = None) -> None:
         self.statement = statement
@@ -97,7 +98,7 @@ class Cursor:
         return self.index >= self.last
 
     def peek(self, ahead: int = 0) -> Word:
-        """Return a word that comes without reading it; a symbol without text after the end."""
+        """Return a word ahead without reading it; after the end, a symbol without text."""
         position = self.index + ahead
         return self.statement.words[position] if position < self.last else _END
 
@@ -141,7 +142,7 @@ class Cursor:
             self.fail(f"expected {' '.join(keywords)}, found {self.peek().text or 'the end'!r}")
 
     def end(self) -> None:
-        """Make sure that all is read."""
+        """Raise UnsupportedError unless all words have been read."""
         if not self.at_end:
             self.fail(f"{self.peek().text!r} is not expected here")
 
@@ -156,14 +157,14 @@ class Cursor:
         return self.name_word().identifier
 
     def path(self) -> list[Word]:
-        """Read a name with what it is in: ``database.schema.name``."""
+        """Read a qualified name: ``database.schema.name``."""
         parts = [self.name_word()]
         while self.accept("."):
             parts.append(self.name_word())
         return parts
 
     def path_here(self) -> list[Word]:
-        """Read a name as far as it goes, in text of any kind."""
+        """Read a qualified name in any text, as far as it goes."""
         parts = [self.take()]
         while self.at(".") and self.peek(1).kind in (WORD, NAME):
             self.take()
@@ -222,7 +223,7 @@ class Cursor:
         return result
 
     def rest(self) -> Span:
-        """Read all that is left."""
+        """Read the remaining words."""
         span = (self.index, self.last)
         self.index = self.last
         return span

@@ -34,7 +34,7 @@ def create_domain(cursor: Cursor, builder: Builder) -> None:
 
 
 def alter_domain(cursor: Cursor, item: UserType, builder: Builder) -> None:
-    """Read what follows the name in ALTER DOMAIN, but for OWNER TO."""
+    """Read the part of ALTER DOMAIN after the name, except OWNER TO."""
     if item.kind != "domain":
         cursor.fail(f"{item.name} is not a domain")
     if cursor.accept("SET", "DEFAULT"):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The type of an expression, for the columns that CockroachDB makes for expression indexes: the text does not tell
-it."""
+"""Types of expressions, for the columns that CockroachDB creates for expression indexes: the text does not show
+them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ except ImportError:  # named by libraries.missing()
     exp = None
 
 UNKNOWN = SqlType("unknown")
-"""Not known: the conversion leaves the index out with a finding."""
+"""The type is not known: the conversion omits the index with a finding."""
 _BOOL, _INT, _FLOAT, _DECIMAL = (
     SqlType("bool", 16),
     SqlType("int", 20, 64),
@@ -175,7 +175,7 @@ _PLAIN = {
     "tsquery": SqlType("tsquery", 3615),
     "ltree": SqlType("ltree", 90010),
 }
-"""The families that the conversion of expressions tells apart, as far as one type stands for them."""
+"""The families that the conversion distinguishes, if one type represents them."""
 
 
 def expression_type(text: str, columns: list[Column], builder: Builder, statement: Statement) -> SqlType:

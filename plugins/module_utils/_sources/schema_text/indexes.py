@@ -15,7 +15,7 @@ from .parsing import NAME, NUMBER, WORD
 from .table_place import TablePlace
 
 DEFAULT_BUCKETS = 16
-"""Of a hash-sharded index that does not say."""
+"""The number of buckets of a hash-sharded index that does not specify one."""
 _KINDS = {
     "GIN": "inverted",
     "GIST": "inverted",
@@ -51,14 +51,14 @@ def make_primary_key(place: TablePlace, name: str, parts: list[KeyPart], buckets
 
 
 def add_unique_index(place: TablePlace, name: str, column: str) -> None:
-    """Add the index of a UNIQUE in a column."""
+    """Add the unique index of a column declared UNIQUE."""
     index = Index(place.next_index_id(), name or place.free_name(f"{place.table.name}_{column}_key"), True)
     _set_key(index, [KeyPart(column)], place, Cursor(place.statement), 0)
     place.table.indexes.append(index)
 
 
 def read_primary_key(cursor: Cursor, place: TablePlace, name: str) -> None:
-    """Read what follows PRIMARY KEY in a table's constraint."""
+    """Read the part after PRIMARY KEY in a table constraint."""
     index = Index(1, name or f"{place.table.name}_pkey", True)
     _read_key_and_options(cursor, index, place)
     for part in index.columns:
@@ -191,7 +191,7 @@ def _read_visibility(cursor: Cursor, index: Index, place: TablePlace) -> None:
 def _report_parameters(parameters: dict[str, str], index: Index, place: TablePlace) -> None:
     place.builder.find(
         FindingCode.STORAGE_PARAMETERS,
-        f"{place.full_name}.{index.name}",
+        place.full_name.part("index", index.name),
         f"The index's storage parameters have no counterpart: {', '.join(parameters)}.",
     )
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The catalog while it grows: numbers, names, and what refers to what."""
+"""The catalog that is being read: ids, names and references."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _SEQUENCE_FUNCTIONS = ("NEXTVAL", "CURRVAL", "SETVAL")
 
 @dataclass
 class Builder:
-    """Everything that was read so far. Ids count up from 101 in the order in which things are read."""
+    """The state of reading. Ids count up from 101 in the order of reading."""
 
     catalog: Catalog = field(default_factory=Catalog)
     later: list[Callable[[], None]] = field(default_factory=list)
-    """What can only be done when every table and view is there."""
+    """Actions that have to wait until every table and view has been read."""
     _last_id: int = _FIRST_ID - 1
     _databases: dict[str, Database] = field(default_factory=dict)
     _relations: dict[tuple[str, str, str], Relation] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Builder:
     def find(
         self,
         code: FindingCode,
-        about: Union[FullName, str],
+        about: FullName,
         message: str = "",
         advice: str = "",
         severity: Optional[Severity] = None,
@@ -92,7 +92,7 @@ class Builder:
         return names[-3], names[-2], names[-1]
 
     def place(self, cursor: Cursor) -> tuple[Database, Schema, str]:
-        """Read the name of something new, and return where it goes."""
+        """Read the name of a new object; return its database, schema and name."""
         path = cursor.path()
         if len(path) > 3:
             cursor.fail("a name has at most three parts")
@@ -110,11 +110,11 @@ class Builder:
         lists[type(item)].append(item)
 
     def relation(self, path: list[Word], statement: Statement) -> Optional[Relation]:
-        """Return what a name means, None when it is not there."""
+        """Return the relation of this name; None if there is none."""
         return self._relations.get(self.split(path, statement))
 
     def relation_of(self, names: list[str], statement: Statement) -> Optional[Relation]:
-        """Return what a name in parts means, None when it is not there."""
+        """Return the relation of this qualified name; None if there is none."""
         return self._relations.get(self._split(names, statement))
 
     def taken(self, database: str, schema: str, name: str) -> bool:
@@ -142,7 +142,7 @@ class Builder:
         return next((item for item in self._types.values() if item.id == number), None)
 
     def add_function(self, database: Database, schema: Schema, item: Function) -> None:
-        """Register a function; one name may stand for several."""
+        """Register a function; several functions may have one name."""
         self._functions.setdefault((database.name, schema.name, item.name), []).append(item)
         database.functions.append(item)
 
@@ -239,7 +239,7 @@ class Builder:
             found += [item.id for item in items if item is not None and item.id not in (function.id, *found)]
         return found
 
-    def column_names(self, text: str, where: str) -> set[str]:
+    def column_names(self, text: str, where: object) -> set[str]:
         """Return the names of the columns in an expression; none when the dialect does not know it: the conversion will
         say so."""
         try:

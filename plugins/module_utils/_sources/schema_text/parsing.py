@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The words of CockroachDB's SQL text: sqlglot's tokens, with their places in the text."""
+"""The words of SQL text: sqlglot's tokens with their positions in the text."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ RESERVED = frozenset(
         "WITH",
     )
 )
-"""Words that are never names unless in quotes."""
+"""Reserved words, which are names only in quotes."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..._model.catalog import DefaultPrivileges, Function, Grant, Role
 from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
 from .cursor import Cursor
 from .model_builder import Builder
 from .routines import read_functions
@@ -111,15 +112,14 @@ def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
 
 
 def _report_on_cluster(privileges: list[str], what: str, cursor: Cursor, builder: Builder) -> None:
-    """Report privileges on what a PostgreSQL server does not have."""
+    """Add the finding for privileges on objects that PostgreSQL does not have."""
     cursor.expect("TO")
     for role in _names(cursor):
         role_named(role, builder)
         builder.find(
             FindingCode.SYSTEM_PRIVILEGES,
-            role,
-            f"The privileges on {what} are left out: {', '.join(privileges)}.",
-            "Look which of PostgreSQL's predefined roles, such as pg_monitor, this role needs.",
+            FullName("role", name=role),
+            f"The privileges on {what} are omitted: {', '.join(privileges)}.",
         )
     cursor.accept("WITH", "GRANT", "OPTION")
 
@@ -140,8 +140,8 @@ def _privileges(cursor: Cursor, end: str = "ON") -> list[str]:
 
 
 def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
-    """Read what follows ALTER DEFAULT PRIVILEGES. Without FOR it is about whoever says it, whom the text does not
-    name."""
+    """Read the part after ALTER DEFAULT PRIVILEGES. Without FOR it is about the role that runs it, which the text does
+    not name."""
     owners = []
     if cursor.accept("FOR", "ALL", "ROLES"):
         owners = [""]
@@ -155,7 +155,9 @@ def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
     if not owners or not cursor.accept("GRANT"):
         cursor.rest()
         builder.find(
-            FindingCode.STATEMENT_LEFT_OUT, database.name, f"A statement is left out: {cursor.statement.beginning}"
+            FindingCode.STATEMENT_LEFT_OUT,
+            FullName("database", database.name),
+            f"A statement is omitted: {cursor.statement.beginning}",
         )
         return
     privileges = _privileges(cursor)
@@ -210,7 +212,7 @@ def _all_in_schemas(lists: tuple[str, ...], cursor: Cursor, builder: Builder) ->
 
 
 def object_of(kind: str, cursor: Cursor, builder: Builder) -> list[Any]:
-    """Read the name of an object of this kind and return it; functions may be several."""
+    """Read the name of an object of this kind and return it, as a list: a name may stand for several functions."""
     if kind in ("FUNCTION", "PROCEDURE"):
         return list(read_functions(cursor, builder))
     path, statement = cursor.path(), cursor.statement
@@ -238,9 +240,8 @@ def alter_role(cursor: Cursor, builder: Builder) -> None:
     elif cursor.accept_one("SET", "RESET"):
         builder.find(
             FindingCode.ROLE_SETTINGS,
-            name,
-            f"Session settings are not carried over: {cursor.statement.text(cursor.rest())}.",
-            "Set those that PostgreSQL knows with ALTER ROLE … SET.",
+            FullName("role", name=name),
+            f"Session settings are omitted: {cursor.statement.text(cursor.rest())}.",
         )
     else:
         cursor.fail("expected SET or RESET")
@@ -255,12 +256,7 @@ def create_role(cursor: Cursor, builder: Builder, login: bool) -> None:
     while not cursor.at_end:
         if cursor.accept("PASSWORD"):
             cursor.take()
-            builder.find(
-                FindingCode.PASSWORD_LEFT_OUT,
-                role.name,
-                "The role's password is left out.",
-                "Set one with ALTER ROLE … PASSWORD.",
-            )
+            builder.find(FindingCode.PASSWORD_LEFT_OUT, FullName("role", name=role.name))
         elif cursor.accept("VALID", "UNTIL"):
             role.valid_until = "" if cursor.accept("NULL") else cursor.string()
         elif cursor.accept("LOGIN"):

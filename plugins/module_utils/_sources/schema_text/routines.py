@@ -66,8 +66,8 @@ def _parameter(cursor: Cursor, builder: Builder) -> dict[str, Any]:
 
 
 def read_functions(cursor: Cursor, builder: Builder) -> list[Function]:
-    """Read the name of functions that are there; with parameters, the one that takes these types. Raises
-    UnsupportedError for none."""
+    """Read the name of existing functions; with parameter types, of the one that takes them. Raises UnsupportedError if
+    there is none."""
     path = cursor.path()
     found = builder.functions(path, cursor.statement)
     if cursor.at("("):
@@ -139,7 +139,7 @@ def create_trigger(cursor: Cursor, builder: Builder) -> None:
     _read_events(cursor, trigger)
     cursor.expect("ON")
     place = place_of(cursor, builder)
-    full_name = f"{place.full_name}.{name}"
+    where = place.full_name.part("trigger", name)
     if cursor.accept("REFERENCING"):
         _read_aliases(cursor, trigger)
     if cursor.accept("FOR"):
@@ -157,21 +157,15 @@ def create_trigger(cursor: Cursor, builder: Builder) -> None:
         argument.end()
     cursor.end()
     if isinstance(place.table, View):
-        builder.find(
-            FindingCode.TRIGGER_LEFT_OUT,
-            full_name,
-            "The trigger of the view is left out.",
-            "Write it again with CREATE TRIGGER.",
-        )
+        builder.find(FindingCode.TRIGGER_LEFT_OUT, where, "The trigger of the view is omitted.")
         return
     functions = builder.functions(path, cursor.statement)
     trigger.function_id = functions[0].id if functions else 0
     if not functions:
         builder.find(
             FindingCode.TRIGGER_FUNCTION_MISSING,
-            full_name,
+            where,
             f"The trigger's function {'.'.join(word.text for word in path)} is not in the text.",
-            "Give the output of SHOW CREATE ALL ROUTINES, too.",
         )
     place.own_table.triggers.append(trigger)
 

@@ -60,7 +60,7 @@ class _Numbers:
 
 
 def read_options(cursor: Cursor, sequence: Sequence, builder: Builder, given: Optional[_Numbers] = None) -> None:
-    """Read options to the end of the cursor. What is not given has CockroachDB's default, which depends on type and
+    """Read options up to the end. Options that are not given have CockroachDB's defaults, which depend on type and
     direction."""
     given = given or _Numbers()
     restarts, restart = False, None

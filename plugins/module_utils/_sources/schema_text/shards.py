@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The hidden columns of hash-sharded indexes that a text prints like any other column.
+"""The hidden columns of hash-sharded indexes if a text prints them like any other column.
 
-They are known by what they compute, ``mod(fnv32(…), buckets)``, and hold nothing that somebody wrote.
+They are recognized by their expression, ``mod(fnv32(…), buckets)``, and hold no data of the user.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from ..._model.catalog import Column, Table
 from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
 from .model_builder import Builder
 
 try:
@@ -22,18 +23,17 @@ except ImportError:  # named by libraries.missing()
 _PREFIX = "crdb_internal_"
 
 
-def settle_shards(table: Table, full_name: str, builder: Builder) -> None:
-    """Give each index that names such a column in its key its shards, and leave out the columns that no index is
-    sharded by.
+def settle_shards(table: Table, where: FullName, builder: Builder) -> None:
+    """Mark each index whose key has such a column as sharded, and omit the columns by which no index is sharded.
 
-    A column's renaming and an index' removal leave such columns behind, and some releases print the key with its shard
+    Renaming a column and dropping an index leave such columns behind, and some releases print the key with its shard
     column.
     """
     buckets = {column.id: _buckets(column, builder) for column in table.columns}
     shards = {column.id: column for column in table.columns if buckets[column.id]}
     if shards:
         _settle_indexes(table, shards, buckets)
-        _omit_idle(table, shards, full_name, builder)
+        _omit_idle(table, shards, where, builder)
 
 
 def _settle_indexes(table: Table, shards: dict[int, Column], buckets: dict[int, int]) -> None:
@@ -43,7 +43,7 @@ def _settle_indexes(table: Table, shards: dict[int, Column], buckets: dict[int, 
             index.shard_column, index.shard_buckets = shards[column_id].name, buckets[column_id]
 
 
-def _omit_idle(table: Table, shards: dict[int, Column], full_name: str, builder: Builder) -> None:
+def _omit_idle(table: Table, shards: dict[int, Column], where: FullName, builder: Builder) -> None:
     indexes = [table.primary_index, *table.indexes]
     used = {index.shard_column for index in indexes} | {
         column.name for column in table.columns if _is_needed(column, table)
@@ -55,15 +55,11 @@ def _omit_idle(table: Table, shards: dict[int, Column], full_name: str, builder:
     for family in table.families:
         family.column_ids = [number for number in family.column_ids if number not in idle]
     for column in idle.values():
-        builder.find(
-            FindingCode.SHARD_COLUMN,
-            f"{full_name}.{column.name}",
-            "The hidden column of a hash-sharded index is left out: no index is sharded by it any more.",
-        )
+        builder.find(FindingCode.SHARD_COLUMN, where.column_named(column.name))
 
 
 def _buckets(column: Column, builder: Builder) -> int:
-    """Return how many shards a column tells apart, 0 for any other column."""
+    """Return the number of shards that a column distinguishes, 0 for any other column."""
     if not column.computed or not column.name.startswith(_PREFIX) or column.inaccessible:
         return 0
     call = builder.tree(column.computed, column.name)
@@ -80,7 +76,7 @@ def _calls(node: Any, function: str) -> bool:
 
 
 def _is_needed(column: Column, table: Table) -> bool:
-    """Tell whether a key or constraint other than the shards' own check names a column."""
+    """Return whether a key or constraint other than the shards' own check uses a column."""
     keys: list[Any] = [*table.foreign_keys, *table.unique_without_index]
     indexes = [table.primary_index, *table.indexes]
     return (

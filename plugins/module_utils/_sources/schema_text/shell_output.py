@@ -50,7 +50,7 @@ _RAW_COLUMNS, _RAW_ROW, _RAW_SIZE = (
 )
 _ROW_COUNT = re.compile(r"\(\d+ rows?\)\s*")
 _NAMED_ROW = re.compile(r"[^\s'(][^']*?\|(?=CREATE [A-Z]+ )")
-"""psql -A: the first line of a row, up to its statement."""
+"""Matches the first line of a row of psql -A, up to its statement."""
 _SEPARATORS, _NO_SEPARATOR = ",\t", "\x1f"
 _SQL_HEADER = "CREATE TABLE results ("
 _BORDER = "-+"
@@ -58,7 +58,7 @@ _BORDER = "-+"
 
 @dataclass(frozen=True)
 class Piece:
-    """SQL text, and the number of the line where it begins in what was given."""
+    """A piece of SQL text, and the number of its first line in the input."""
 
     text: str
     line: int
@@ -91,7 +91,7 @@ def read_pieces(text: str) -> list[Piece]:
 
 
 def _separator(lines: list[str]) -> str:
-    """Where there is only one column, all that matters is the quotes."""
+    """Return the separator; with only one column, only the quotes matter."""
     return next(
         (
             separator
@@ -127,8 +127,8 @@ def _refuse_errors(lines: list[str], offset: int = 0) -> None:
 
 
 def _aligned(lines: list[str]) -> Iterator[Piece]:
-    """Rows begin where the first column is not empty; with one column alone each line that is not marked as continued
-    ends one."""
+    """Yield the pieces of an aligned table: a row begins where the first column is not empty; with one column, each
+    line without a continuation mark ends a row."""
     number = 0
     while number < len(lines):
         header = lines[number]
@@ -147,7 +147,7 @@ def _aligned(lines: list[str]) -> Iterator[Piece]:
 
 
 def _refuse_rest(line: str, number: int) -> None:
-    """What stands between tables is empty or a status, else something is lost."""
+    """Raise UnsupportedError unless the lines between tables are empty or a status: otherwise SQL would be lost."""
     _refuse_errors([line], number)
     if line.strip() and not _STATUS.fullmatch(line):
         raise UnsupportedError(
@@ -157,8 +157,8 @@ def _refuse_rest(line: str, number: int) -> None:
 
 
 def _aligned_rows(lines: list[str], begin: int, end: int, start: int) -> Iterator[Piece]:
-    """``start`` is where the last column begins, 0 when it is the only one; the cockroach shell indents rows by two,
-    psql by one."""
+    """Yield the rows. ``start`` is the position of the last column, 0 if it is the only one; the cockroach shell
+    indents rows by two, psql by one."""
     is_cockroach = lines[begin].startswith("  ")
     cell: list[str] = []
     first = begin
@@ -180,14 +180,14 @@ def _aligned_rows(lines: list[str], begin: int, end: int, start: int) -> Iterato
 
 
 def _without_mark(text: str, is_cockroach: bool) -> tuple[str, bool]:
-    """psql ends each line of a cell that goes on with a plus in the last place."""
+    """Remove psql's continuation mark, a plus at the end of each line of a cell that continues."""
     if is_cockroach or not text.endswith("+"):
         return text.rstrip(" "), False
     return text[:-1].rstrip(" "), True
 
 
 def _records(lines: list[str]) -> Iterator[Piece]:
-    """Both shells: ``column | value``, lines that go on are marked with a plus."""
+    """Yield the pieces of both shells' records: ``column | value``, continued lines are marked with a plus."""
     number = 0
     while number < len(lines):
         line = lines[number]
@@ -222,7 +222,7 @@ def _check_record_line(line: str, name: str, number: int) -> None:
 
 
 def _raw(text: str) -> Iterator[Piece]:
-    """Every value comes after its length in bytes; the last column is the statement."""
+    """Yield the pieces of raw output: every value follows its length in bytes; the last column is the statement."""
     data = text.encode("utf-8")
     position, line, columns, seen = 0, 1, 0, 0
     while position < len(data):
@@ -250,7 +250,7 @@ def _raw(text: str) -> Iterator[Piece]:
 
 
 def _separated(text: str, separator: str) -> Iterator[Piece]:
-    """CSV, and the shell's tab-separated form, which quotes in the same way."""
+    """Yield the pieces of CSV, and of the shell's tab-separated form, which quotes in the same way."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     column, line = -1, 1
@@ -271,7 +271,7 @@ def _separated(text: str, separator: str) -> Iterator[Piece]:
 
 
 def _inserts(text: str) -> Iterator[Piece]:
-    """``cockroach sql --format=sql``: INSERT INTO results with the statement as the last value."""
+    """Yield the pieces of ``cockroach sql --format=sql``: INSERT INTO results with the statement as the last value."""
     words = parsing.words(text, "what the shell printed")
     begin = 0
     for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", len(text), len(text))]):
@@ -292,8 +292,8 @@ def _inserts(text: str) -> Iterator[Piece]:
 
 
 def _unaligned(lines: list[str]) -> Iterator[Piece]:
-    """psql -A: line breaks as they are. SHOW CREATE ALL … has one column, and each of its statements ends with a
-    semicolon."""
+    """Yield the pieces of psql -A, which prints line breaks as they are. SHOW CREATE ALL … has one column, and each of
+    its statements ends with a semicolon."""
     begin, named = 0, False
     for number, line in enumerate(lines):
         if _is_header(line.split("|")):
@@ -312,7 +312,7 @@ def _unaligned(lines: list[str]) -> Iterator[Piece]:
 
 
 def _rows_with_name(lines: list[str], offset: int = 0) -> Iterator[Piece]:
-    """Rows of ``name|CREATE …``; what is before the first is SQL as it is."""
+    """Yield the pieces of rows ``name|CREATE …``; the text before the first row is SQL."""
     cell: list[str] = []
     first = offset
     for number, line in enumerate(lines, offset):

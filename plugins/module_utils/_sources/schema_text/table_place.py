@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""A table (or materialized view) that is being read, and what its parts need to know."""
+"""The table (or materialized view) that is being read, and the state that its parts share."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Union
 
+from ..._model import catalog_names
 from ..._model.catalog import Column, Database, Index, Schema, Table, View
+from ..._model.full_name import FullName
 from .cursor import Cursor, Statement
 from .model_builder import Builder
 
 
 @dataclass
 class TablePlace:
-    """Where the parts of one table go."""
+    """The context of one table's parts."""
 
     builder: Builder
     statement: Statement
@@ -26,9 +28,9 @@ class TablePlace:
     _steps: list[Callable[[], None]] = field(default_factory=list)
 
     @property
-    def full_name(self) -> str:
-        """For findings."""
-        return f"{self.database.name}.{self.schema.name}.{self.table.name}"
+    def full_name(self) -> FullName:
+        """For findings and errors."""
+        return catalog_names.full_name(self.table, self.database.name, self.schema.name)
 
     @property
     def own_table(self) -> Table:
@@ -38,11 +40,11 @@ class TablePlace:
         return self.table
 
     def then(self, step: Callable[[], None]) -> None:
-        """Do this when all columns are read."""
+        """Do something when all columns have been read."""
         self._steps.append(step)
 
     def finish(self) -> None:
-        """Do what waited for the columns."""
+        """Do what waited for the columns to be read."""
         for step in self._steps:
             step()
         self._steps.clear()
@@ -67,11 +69,11 @@ class TablePlace:
         return any(column.name == name for column in self.table.columns)
 
     def free_column_name(self, wanted: str) -> str:
-        """Return the name, with a number when it is taken."""
+        """Return the name, with a number appended if it is taken."""
         return _free(wanted, {column.name for column in self.table.columns})
 
     def free_name(self, wanted: str) -> str:
-        """Return the name of an index or constraint, with a number when it is taken."""
+        """Return the name of an index or constraint, with a number appended if it is taken."""
         items: list = [*self.table.indexes]
         if isinstance(self.table, Table):
             items += [*self.table.checks, *self.table.foreign_keys, *self.table.unique_without_index]

@@ -52,7 +52,7 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
 
 
 def place_of(cursor: Cursor, builder: Builder) -> TablePlace:
-    """Read the name of a table or view that is there."""
+    """Read the name of an existing table or view."""
     begin = cursor.index
     path = cursor.path()
     found = builder.relation(path, cursor.statement)
@@ -63,7 +63,7 @@ def place_of(cursor: Cursor, builder: Builder) -> TablePlace:
 
 
 def place_for(found: Union[Table, View], path: list, cursor: Cursor, builder: Builder) -> TablePlace:
-    """Return the place of a table or view that a name means."""
+    """Return the context of the table or view of this name."""
     database_name, schema_name, _name = builder.split(path, cursor.statement)
     database = builder.database(database_name)
     return TablePlace(builder, cursor.statement, database, builder.schema(database, schema_name), found)
@@ -114,7 +114,7 @@ def _read_part(cursor: Cursor, place: TablePlace) -> None:
 
 
 def _is_unseen_shard(column: str, place: TablePlace) -> bool:
-    """Releases up to v21.2 name the hidden columns only in families."""
+    """Whether a family's column is a hidden shard column: releases up to v21.2 print those in families only."""
     hidden = column.startswith("crdb_internal_") or column == "rowid" or column.startswith("rowid_")
     return hidden and not place.has_column(column)
 
@@ -147,7 +147,7 @@ def read_locality(cursor: Cursor, table: Table) -> None:
 
 
 def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
-    """Set what the model knows of a table's storage parameters; the others are a finding."""
+    """Set the table's storage parameters that the model has; the others are a finding."""
     table = place.own_table
     others = []
     for name, value in parameters.items():
@@ -174,7 +174,7 @@ def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
 
 
 def _plain(value: str, place: TablePlace) -> str:
-    """Return the text that a string literal means; anything else as it is written."""
+    """Return the text of a string literal; any other value as it is written."""
     words = Cursor(place.statement).statement.words
     return next(
         (

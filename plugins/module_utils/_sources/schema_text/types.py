@@ -14,7 +14,7 @@ from .cursor import Cursor
 from .parsing import NUMBER, WORD, Word
 
 FindType = Callable[[list[Word]], Optional[UserType]]
-"""Finds the enum, composite type or domain that a name means."""
+"""Returns the enum, composite type or domain of a name."""
 
 _INTEGERS = {
     "INT2": (21, 16),
@@ -168,7 +168,7 @@ def read_type(cursor: Cursor, find: FindType) -> SqlType:
 
 
 def array_of(element: SqlType, oid: int) -> SqlType:
-    """Return the type of arrays."""
+    """Return the array type."""
     return SqlType("array", oid, element=element)
 
 
@@ -180,7 +180,7 @@ def user_type(item: UserType) -> SqlType:
 
 
 def _read_scalar(cursor: Cursor, find: FindType) -> tuple[SqlType, int]:
-    """Return the type and the oid of its arrays, 0 where it has none."""
+    """Return the type and the oid of its array type, 0 if it has none."""
     first = cursor.peek()
     if first.kind == WORD and cursor.accept("PG_CATALOG", "."):
         first = cursor.peek()

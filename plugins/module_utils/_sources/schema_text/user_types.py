@@ -73,6 +73,7 @@ def _add_member(item: UserType, name: str) -> None:
 
 
 def _number(item: UserType) -> None:
-    """The text does not tell the bytes that rows hold: the values are counted."""
+    """Return the physical representation of a value: its position, as the text does not show the bytes that rows
+    hold."""
     for position, member in enumerate(item.members, 1):
         member.physical = f"{position:04x}"

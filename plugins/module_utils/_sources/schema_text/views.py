@@ -9,6 +9,7 @@ from typing import Any
 
 from ..._model.catalog import Column, SqlType, View
 from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
 from .cursor import Cursor
 from .model_builder import Builder
 from .parsing import NAME, WORD, Word
@@ -23,16 +24,14 @@ _ROW_ID = "rowid"
 
 
 def create_view(cursor: Cursor, builder: Builder, materialized: bool) -> None:
-    """Read a view from its name on. The text does not tell the types of its columns: they are left unknown."""
+    """Read a view from its name on. The types of its columns stay unknown, as the text does not show them."""
     cursor.accept("IF", "NOT", "EXISTS")
     database, schema, name = builder.place(cursor)
     names = cursor.names() if cursor.at("(") else []
     if cursor.accept("WITH", "("):
         cursor.index -= 1
         cursor.parenthesis()
-        builder.find(
-            FindingCode.VIEW_OPTIONS, f"{database.name}.{schema.name}.{name}", "The view's options are left out."
-        )
+        builder.find(FindingCode.VIEW_OPTIONS, FullName("view", database.name, schema.name, table=name))
     cursor.expect("AS")
     begin, last = cursor.rest()
     words = cursor.statement.words
@@ -64,7 +63,7 @@ def _outputs(tree: Any) -> list[str]:
 
 
 def _recognize_materialized(view: View, outputs: list[str], place: TablePlace) -> None:
-    """v20.2–v22.1 print a materialized view like any other, but with the hidden column that its rows have."""
+    """Recognize a materialized view, which v20.2–v22.1 print like any other, by the hidden column of its rows."""
     if len(view.columns) == len(outputs) + 1 and view.columns[-1].name.startswith(_ROW_ID):
         hidden = view.columns[-1]
         hidden.hidden, hidden.nullable, hidden.default, hidden.type = (
@@ -75,15 +74,11 @@ def _recognize_materialized(view: View, outputs: list[str], place: TablePlace) -
         )
         if not view.materialized:
             view.materialized = True
-            place.builder.find(
-                FindingCode.MATERIALIZED_VIEW_RECOGNIZED,
-                place.full_name,
-                "This release prints materialized views as views; its hidden column rowid shows that this is one.",
-            )
+            place.builder.find(FindingCode.MATERIALIZED_VIEW_RECOGNIZED, place.full_name)
 
 
 def _find_sources(view: View, tree: Any, cursor: Cursor, builder: Builder) -> None:
-    """Fill what the view reads; names that a WITH gives are not tables."""
+    """Set the relations that the view reads; names defined by WITH are not relations."""
     if tree is None:
         return
     local = {item.alias for item in tree.find_all(exp.CTE)}

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""The export asks a source for what the protocol says and nothing else: here of one in memory, which is neither a backup nor a cluster."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+import synthetic_dump
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import open_chunk
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import is_complete, read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportOptions, export
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Catalog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import ObjectNumbers
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.stored_columns import (
+    computed_columns,
+    loaded_columns,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.source import (
+    MomentGoneError,
+    OutputColumn,
+    OutputColumns,
+    Plan,
+    Source,
+    TaskReading,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.problem_rows import Change
+
+ORDERS = 600
+
+
+class PassingError(Exception):
+    """What a second attempt does not meet."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Some lines of a table."""
+
+    table_id: int
+    chunk: int
+    weight: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.table_id}:{self.chunk}"
+
+
+@dataclass
+class Memory(Source[Lines]):
+    """Rows in memory; ``as_of`` is its present. The other fields make it fail, or lose and change rows."""
+
+    counts_to_plan = False
+    as_of: str = "1"
+    fails: dict[str, Exception] = field(default_factory=dict)
+    lost: int = 0
+    problems: dict[str, TaskReading] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    open: bool = False
+
+    def __enter__(self):
+        self.open = True
+        return self
+
+    def __exit__(self, *error):
+        self.open = False
+
+    def identity(self):
+        return {"memory": "of an elephant"}
+
+    def choose_moment(self, begun):
+        self.asked.append(begun)
+        return begun or self.as_of
+
+    def catalog(self):
+        assert self.open
+        return Catalog([synthetic_dump.database("shop")])
+
+    def read_chosen(self, chosen, parallelism):
+        assert self.open
+
+    def object_numbers(self, chosen):
+        return ObjectNumbers(), []
+
+    def plan(self, request):
+        assert not self.open
+        self.tables, self.rows, self.size = request.tables, synthetic_dump.rows(ORDERS), request.chunk_rows
+        return Plan([Lines(number, start // self.size + 1) for number in self.tables for start in range(0, len(self.rows[number][0]), self.size)])
+
+    def columns(self, table_id):
+        table = self.tables[table_id].table
+        loaded, computed = (tuple(OutputColumn(column.name, column.type.family == "string") for column in columns(table)) for columns in (loaded_columns, computed_columns))
+        return OutputColumns(loaded, computed)
+
+    def retrying(self, task, action):
+        try:
+            return action()
+        except PassingError:
+            return action()
+
+    def read(self, task, write):
+        part = slice((task.chunk - 1) * self.size, task.chunk * self.size)
+        lines, computed = self.rows[task.table_id]
+        write(lines[part], computed and computed[part])
+        if task.key in self.fails:
+            raise self.fails.pop(task.key)
+        return self.problems.get(task.key, TaskReading())
+
+    def prove(self, finished):
+        rows = sum(task.rows for task in finished)
+        if rows != sum(len(lines) for lines, _computed in self.rows.values()) + self.lost:
+            raise MigrationError(f"only {rows} rows")
+        return []
+
+    def findings(self):
+        return []
+
+    def describe(self):
+        return {"kind": "memory", "end_time": f"at {self.as_of}"}
+
+
+@pytest.fixture(name="dump")
+def _dump(tmp_path):
+    return str(tmp_path / "dump")
+
+
+def run(source, dump, parallelism=2, **mode):
+    return export(source, dump, ExportOptions(chunk_rows=100, parallelism=parallelism), **mode)
+
+
+def table_of(dump, name):
+    return next(table for table in read_manifest(dump).databases[0].tables if table.name == name)
+
+
+def test_the_rows_arrive_and_a_second_export_changes_nothing(dump):
+    result = run(Memory(), dump)
+    assert result.changed and result.rows == sum(len(lines) for lines, _computed in synthetic_dump.rows(ORDERS).values())
+    assert (result.as_of, result.end_time, result.databases) == ("1", "at 1", ["shop"])
+    assert validate_dump(dump).succeeded
+    orders = table_of(dump, "orders")
+    text = b"".join(open_chunk(f"{dump}/{orders.directory}/{chunk.file}").read() for chunk in orders.chunks).decode()
+    assert len(orders.chunks) == 6 and text.splitlines() == synthetic_dump.rows(ORDERS)[orders.id][0]
+    again = Memory(as_of="2")
+    result = run(again, dump)
+    assert not result.changed and result.as_of == "1" and again.asked == []
+
+
+def test_a_broken_off_export_goes_on_at_its_moment(dump):
+    with pytest.raises(KeyError):
+        run(Memory(fails={"101:4": KeyError("broken off")}), dump, parallelism=1)
+    assert not is_complete(dump)
+    finished = {f"101:{chunk}" for chunk in (1, 2, 3)}
+    later = Memory(as_of="2", fails={key: KeyError("read again") for key in finished})
+    result = run(later, dump)
+    assert later.asked == ["1"] and result.as_of == "1" and validate_dump(dump).succeeded
+
+
+def test_an_error_that_passes_leaves_nothing_twice(dump):
+    run(Memory(fails={"101:2": PassingError()}), dump)
+    assert validate_dump(dump).succeeded and table_of(dump, "orders").rows == ORDERS
+
+
+def test_what_is_not_proved_is_no_dump(dump):
+    with pytest.raises(MigrationError, match="only [0-9]+ rows"):
+        run(Memory(lost=1), dump)
+    assert not is_complete(dump)
+
+
+def test_a_moment_that_is_gone_names_the_dump(dump):
+    with pytest.raises(MomentGoneError, match=rf"^the rows are gone\. If it ends with the same words they have: remove {dump} and start"):
+        run(Memory(fails={"101:2": MomentGoneError("the rows are gone")}), dump)
+
+
+def test_check_mode_plans_only_what_is_known(dump):
+    source = Memory()
+    plan = run(source, dump, check=True)
+    assert plan.changed and plan.chunks >= 6 and plan.as_of == "1"
+    source.counts_to_plan = True
+    assert run(source, dump, check=True).chunks is None
+
+
+def test_rejected_rows_and_changed_values_are_told(dump):
+    reject = {"key": "(id = 1)", "column": "note", "kind": "zero_character", "reason": "it holds U+0000", "row": {"id": "1", "note": {"bytes": "00"}}}
+    problems = {"101:1": TaskReading([Change("note", "zero_character", "replace", 2, ["(id = 2)", "(id = 3)"])], [reject])}
+    run(Memory(problems=problems, lost=1), dump)
+    orders = table_of(dump, "orders")
+    assert orders.rejected == 1 and validate_dump(dump).succeeded
+    codes = {finding.code for finding in read_manifest(dump).findings}
+    assert codes >= {"rows_rejected", "values_replaced"}
+
+
+def test_a_journal_with_a_task_that_cannot_be_read_is_named(dump):
+    with pytest.raises(KeyError):
+        run(Memory(fails={"101:4": KeyError("broken off")}), dump, parallelism=1)
+    with open(f"{dump}/export.journal", "a", encoding="utf-8") as journal:
+        journal.write(json.dumps({"key": "101:4", "table_id": 101, "chunk": "00004.copy.zst"}) + "\n")
+    with pytest.raises(MigrationError, match=r"export\.journal is damaged .*make the dump again"):
+        run(Memory(), dump)
