@@ -49,6 +49,35 @@ rejected:
   description: How many rejected rows the dump has.
   returned: success
   type: int
+problems:
+  description: The files that differ from the manifest, one line each. The module returns this also if it fails because of them.
+  returned: unless the manifest cannot be read
+  type: list
+  elements: str
+ok:
+  description: Whether every file is what the manifest says.
+  returned: unless the manifest cannot be read
+  type: bool
+tables:
+  description: How many tables the dump has.
+  returned: unless the manifest cannot be read
+  type: int
+bytes:
+  description: The size of the chunks in bytes.
+  returned: unless the manifest cannot be read
+  type: int
+seconds:
+  description: The seconds that the validation took.
+  returned: unless the manifest cannot be read
+  type: float
+dump_id:
+  description: The id of the dump's content.
+  returned: unless the manifest cannot be read
+  type: str
+target:
+  description: Empty, because a dump is validated without a target.
+  returned: unless the manifest cannot be read
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -64,6 +64,22 @@ seconds:
   description: The seconds that the import took.
   returned: success
   type: float
+ok:
+  description: V(true), because an import that ends has loaded everything but what its findings name.
+  returned: success, except in check mode
+  type: bool
+content:
+  description: What was imported, the value of O(content).
+  returned: success
+  type: str
+dump_id:
+  description: The id of the dump's content.
+  returned: success, except in check mode
+  type: str
+target:
+  description: The host and port of the target, joined by a colon.
+  returned: success, except in check mode
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -63,6 +63,18 @@ seconds:
   description: The seconds that the verification took.
   returned: unless the comparison itself failed
   type: float
+content:
+  description: What was compared, the value of O(content).
+  returned: unless the comparison itself failed
+  type: str
+dump_id:
+  description: The id of the dump's content.
+  returned: unless the comparison itself failed
+  type: str
+target:
+  description: The host and port of the target, joined by a colon.
+  returned: unless the comparison itself failed
+  type: str
 """
 
 from dataclasses import dataclass

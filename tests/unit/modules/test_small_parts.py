@@ -191,7 +191,7 @@ def test_what_was_missing_at_the_rehearsal_is_no_finding_of_the_loaded_target(ke
     def found() -> list[str]:
         manifest = read_manifest(str(directory / "dump"))
         records = {phase: result_file.read_record(state.result_path(str(directory), phase, "t:5432"), ImportResult) for phase in ("rehearsal_import", "target_import")}
-        return [finding["object"] for finding in build_report(manifest, {phase: record for phase, record in records.items() if record}, "t:5432", "", "")["findings"]]
+        return [finding.object for finding in build_report(manifest, {phase: record for phase, record in records.items() if record}, "t:5432", "", "").findings]
 
     keep(directory, "rehearsal_import", imported("app", "reader"))
     assert found() == ["app", "reader"]
@@ -222,7 +222,7 @@ def test_a_report_says_who_has_verified_and_what_differs(kept):
     manifest = read_manifest(str(directory / "dump"))
 
     def verdict(run: str, failure: str = "") -> str:
-        return build_report(manifest, state.current_records(str(directory), manifest, "t:5432"), "t:5432", failure, run)["verdict"]
+        return build_report(manifest, state.current_records(str(directory), manifest, "t:5432"), "t:5432", failure, run).verdict
 
     assert verdict("now").startswith("EXPORTED")
     keep(directory, "target_verify", verification(directory), run="now", finished_at="2026-01-02T03:04:05.000Z")

@@ -15,6 +15,7 @@ from ..._system.json_file import read_json, write_json
 from ..._system.text_file import difference, write_text
 from ..result_file import without_times
 from ..state import current_records
+from .report import report_json
 from .report_facts import build_report
 from .report_text import render_text
 
@@ -56,12 +57,13 @@ def write_report(request: ReportRequest, *, check: bool, diff: bool = False) -> 
     manifest = read_manifest(request.dump_dir) if is_complete(request.dump_dir) else None
     records = current_records(request.state_dir, manifest, request.target)
     report = build_report(manifest, records, request.target, request.failure, request.run)
+    content = report_json(report)
     path = os.path.join(request.report_dir, JSON)
     text_path = os.path.join(request.report_dir, TEXT)
-    changed = not os.path.exists(text_path) or without_times(read_json(path)) != without_times(report)
+    changed = not os.path.exists(text_path) or without_times(read_json(path)) != without_times(content)
     text = render_text(report)
     shown = ([difference(text_path, text)] if changed else []) if diff else None
     if changed and not check:
         write_text(text_path, text)
-        write_json(path, report)
-    return WrittenReport(changed, report["verdict"], report["verified"], text_path, shown)
+        write_json(path, content)
+    return WrittenReport(changed, report.verdict, report.verified, text_path, shown)

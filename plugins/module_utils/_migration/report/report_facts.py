@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Optional
 
 from ..._dump.manifest import DatabaseEntry, Manifest, TableEntry
 from ..._model.findings import Finding
-from ..._model.json_form import to_json
 from ..._model.names import clip
 from ..._model.results import DatabaseVerification, ImportResult, TableImport, VerifyResult
 from ..result_file import PhaseRecord
 from ..state import is_proved
 from .differences import differences, different_message
+from .report import PhaseTime, Report, ReportedDatabase, ReportedTable, ReportedVerification
 
 SEVERITIES = ("error", "warning", "info")
 _EXPORT_SECONDS = "export_seconds"
@@ -23,44 +24,44 @@ _VERIFICATIONS = {"rehearsal": "rehearsal_verify", "target": "target_verify"}
 
 def build_report(
     manifest: Optional[Manifest], records: dict[str, PhaseRecord], target: str, failure: str, run: str
-) -> dict:
-    """Return the report as JSON values: ``verdict``, ``verified``, ``source``, ``target``, ``databases``,
-    ``verifications``, ``phases``, ``findings``.
+) -> Report:
+    """Return the report.
 
     ``records`` are those of the phases (see state.current_records); ``manifest`` is None when there is no complete
     dump. ``run`` names the run that the report is of.
     """
     databases = [_database(entry, records) for entry in manifest.databases] if manifest else []
-    report = {
-        "verified": is_proved(records) and not failure,
-        "rehearsed": "rehearsal_verify" in records and records["rehearsal_verify"].succeeded,
-        "failure": failure,
-        "source": {key: value for key, value in manifest.source.items() if key not in ("identity", _EXPORT_SECONDS)}
-        if manifest
-        else {},
-        "dump_id": manifest.dump_id if manifest else "",
-        "target": target,
-        "content": _content(records),
-        "tables": sum(len(database["tables"]) for database in databases),
-        "rows": sum(table["rows"] for database in databases for table in database["tables"]),
-        "rejected": sum(table["rejected"] for database in databases for table in database["tables"]),
-        "databases": databases,
-        "verifications": {
+    tables = [table for database in databases for table in database.tables]
+    source = manifest.source if manifest else {}
+    report = Report(
+        verdict="",
+        verified=is_proved(records) and not failure,
+        rehearsed="rehearsal_verify" in records and records["rehearsal_verify"].succeeded,
+        failure=failure,
+        source={key: value for key, value in source.items() if key not in ("identity", _EXPORT_SECONDS)},
+        dump_id=manifest.dump_id if manifest else "",
+        target=target,
+        content=_content(records),
+        tables=len(tables),
+        rows=sum(table.rows for table in tables),
+        rejected=sum(table.rejected for table in tables),
+        databases=databases,
+        verifications={
             where: _verification(records[phase], run) for where, phase in _VERIFICATIONS.items() if phase in records
         },
-        "phases": {
-            **_export_time(manifest),
-            **{phase: {"seconds": record.result.seconds} for phase, record in records.items() if record.result},
-        },
-        "findings": _findings(manifest, records),
+        phases=_phases(source.get(_EXPORT_SECONDS), records),
+        findings=_findings(manifest, records),
+    )
+    return replace(report, verdict=_verdict(report, records))
+
+
+def _phases(export_seconds: Optional[float], records: dict[str, PhaseRecord]) -> dict[str, PhaseTime]:
+    """Return how long the phases took; that of the export is None for a dump of an earlier release."""
+    export = {} if export_seconds is None else {"export": PhaseTime(export_seconds)}
+    return {
+        **export,
+        **{phase: PhaseTime(record.result.seconds) for phase, record in records.items() if record.result},
     }
-    return {"verdict": _verdict(report, records), **report}
-
-
-def _export_time(manifest: Optional[Manifest]) -> dict[str, dict]:
-    """Return how long the export took, nothing for a dump of an earlier release."""
-    seconds = manifest.source.get(_EXPORT_SECONDS) if manifest else None
-    return {} if seconds is None else {"export": {"seconds": seconds}}
 
 
 def _verified(records: dict[str, PhaseRecord], phase: str) -> Optional[VerifyResult]:
@@ -73,80 +74,79 @@ def _content(records: dict[str, PhaseRecord]) -> str:
     return verified.content if verified else "all"
 
 
-def _verification(record: PhaseRecord, run: str) -> dict:
-    """Return what the last verification of a server said; ``this_run`` is whether it was in the run of the report."""
+def _verification(record: PhaseRecord, run: str) -> ReportedVerification:
     result = record.result
-    return {
-        "ok": record.succeeded,
-        "failure": record.failure,
-        "differences": differences(result) if isinstance(result, VerifyResult) else [],
-        "this_run": bool(run) and record.run == run,
-        "finished_at": record.finished_at,
-        "run": record.run,
-    }
+    return ReportedVerification(
+        ok=record.succeeded,
+        failure=record.failure,
+        differences=differences(result) if isinstance(result, VerifyResult) else [],
+        this_run=bool(run) and record.run == run,
+        finished_at=record.finished_at,
+        run=record.run,
+    )
 
 
-def _verdict(report: dict, records: dict[str, PhaseRecord]) -> str:
+def _verdict(report: Report, records: dict[str, PhaseRecord]) -> str:
     """Say in one line where the migration stands."""
     rehearsed, verified = _verified(records, "rehearsal_verify"), _verified(records, "target_verify")
-    content = f"{report['tables']} tables with {report['rows']:,} rows"
-    attention = sum(finding["severity"] == "error" for finding in report["findings"])
-    rejected = f"; {report['rejected']:,} rows were put aside and are not in it" if report["rejected"] else ""
+    content = f"{report.tables} tables with {report.rows:,} rows"
+    attention = sum(finding.severity == "error" for finding in report.findings)
+    rejected = f"; {report.rejected:,} rows were put aside and are not in it" if report.rejected else ""
     omitted = f"{rejected}; {attention} things were left out: read the findings" if attention else ""
-    if verified and not verified.succeeded and (not report["failure"] or _is_of_this_run(report, "target")):
-        return f"{different_message(report['target'], verified)}{_by_another_run(report, 'target')}"
-    failed_rehearsal = rehearsed is not None and not rehearsed.succeeded and not report["verified"]
-    if rehearsed and failed_rehearsal and (not report["failure"] or _is_of_this_run(report, "rehearsal")):
-        untouched = "" if "target_import" in records else f"; the target {report['target']} was not touched"
+    if verified and not verified.succeeded and (not report.failure or _is_of_this_run(report, "target")):
+        return f"{different_message(report.target, verified)}{_by_another_run(report, 'target')}"
+    failed_rehearsal = rehearsed is not None and not rehearsed.succeeded and not report.verified
+    if rehearsed and failed_rehearsal and (not report.failure or _is_of_this_run(report, "rehearsal")):
+        untouched = "" if "target_import" in records else f"; the target {report.target} was not touched"
         different = different_message("the throw-away PostgreSQL of the rehearsal", rehearsed)
         return f"{different}{_by_another_run(report, 'rehearsal')}{untouched}"
-    if report["failure"]:
-        return f"FAILED: {report['failure']}"
-    if report["verified"]:
+    if report.failure:
+        return f"FAILED: {report.failure}"
+    if report.verified:
         by = _by_another_run(report, "target")
-        return f"VERIFIED{by}: {report['target']} holds {_proved(report, content)}{omitted}"
-    if report["rehearsed"]:
+        return f"VERIFIED{by}: {report.target} holds {_proved(report, content)}{omitted}"
+    if report.rehearsed:
         by = _by_another_run(report, "rehearsal")
         return (
             f"REHEARSED{by}: a throw-away PostgreSQL held all of {content}; "
-            f"the target {report['target']} has not been loaded{omitted}"
+            f"the target {report.target} has not been loaded{omitted}"
         )
-    if report["dump_id"]:
+    if report.dump_id:
         return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{omitted}"
     return "NOTHING DONE: there is no dump"
 
 
-def _proved(report: dict, content: str) -> str:
+def _proved(report: Report, content: str) -> str:
     """Return what the target was proved to hold; ``content`` are the dump's tables and rows in words."""
-    if report["content"] == "schema":
-        return f"the schema of {report['tables']} tables, every object was looked up; no rows were loaded"
-    if report["content"] == "data":
+    if report.content == "schema":
+        return f"the schema of {report.tables} tables, every object was looked up; no rows were loaded"
+    if report.content == "data":
         return f"the rows of {content}, proved by row checksums; the schema is its own"
     return f"all of {content}, proved by row checksums and objects"
 
 
-def _is_of_this_run(report: dict, where: str) -> bool:
-    return where in report["verifications"] and report["verifications"][where]["this_run"]
+def _is_of_this_run(report: Report, where: str) -> bool:
+    return where in report.verifications and report.verifications[where].this_run
 
 
-def _by_another_run(report: dict, where: str) -> str:
+def _by_another_run(report: Report, where: str) -> str:
     """Say when and by which run a server was verified, nothing when it was in the run of the report."""
     if _is_of_this_run(report, where):
         return ""
-    found = report["verifications"][where]
-    run = f"the run {found['run']}" if found["run"] else "a run without a name"
-    return f" (at {found['finished_at']}, by {run}, not by this one)"
+    found = report.verifications[where]
+    run = f"the run {found.run}" if found.run else "a run without a name"
+    return f" (at {found.finished_at}, by {run}, not by this one)"
 
 
-def _database(entry: DatabaseEntry, records: dict[str, PhaseRecord]) -> dict:
+def _database(entry: DatabaseEntry, records: dict[str, PhaseRecord]) -> ReportedDatabase:
     parts = {where: _part(records, phase, entry) for where, phase in _VERIFICATIONS.items()}
     last = parts["target"] or parts["rehearsal"]
-    return {
-        "name": entry.name,
-        "tables": [_table(entry, table, parts, records) for table in entry.tables],
-        "objects_checked": last.objects_checked if last else 0,
-        "objects_missing": last.objects_missing if last else [],
-    }
+    return ReportedDatabase(
+        name=entry.name,
+        tables=[_table(entry, table, parts, records) for table in entry.tables],
+        objects_checked=last.objects_checked if last else 0,
+        objects_missing=last.objects_missing if last else [],
+    )
 
 
 def _table(
@@ -154,18 +154,19 @@ def _table(
     table: TableEntry,
     parts: dict[str, Optional[DatabaseVerification]],
     records: dict[str, PhaseRecord],
-) -> dict:
+) -> ReportedTable:
     imported = _imported(records, "target_import", entry, table) or _imported(records, "rehearsal_import", entry, table)
-    return {
-        "name": table.full_name,
-        "rows": table.rows,
-        "rejected": table.rejected,
-        "checksum": table.checksum,
-        "bytes": table.text_bytes,
-        "chunks": len(table.chunks),
-        **{where: _word(part, table) for where, part in parts.items()},
-        "import_seconds": imported.seconds if imported else None,
-    }
+    return ReportedTable(
+        name=table.full_name,
+        rows=table.rows,
+        rejected=table.rejected,
+        checksum=table.checksum,
+        bytes=table.text_bytes,
+        chunks=len(table.chunks),
+        rehearsal=_word(parts["rehearsal"], table),
+        target=_word(parts["target"], table),
+        import_seconds=imported.seconds if imported else None,
+    )
 
 
 def _part(records: dict[str, PhaseRecord], phase: str, entry: DatabaseEntry) -> Optional[DatabaseVerification]:
@@ -188,7 +189,7 @@ def _word(part: Optional[DatabaseVerification], table: TableEntry) -> str:
     return "identical" if found.succeeded else "DIFFERENT"
 
 
-def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> list[dict]:
+def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> list[Finding]:
     """Join the findings of the export and of the import, each once, the grave ones first.
 
     What the throw-away server lacked counts until the target is loaded: its own import knows what is so now.
@@ -196,9 +197,7 @@ def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> 
     found: list[Finding] = list(manifest.findings) if manifest else []
     imports = [records[phase].result for phase in ("target_import", "rehearsal_import") if phase in records]
     found += next((result.findings for result in imports if isinstance(result, ImportResult)), [])
-    seen: dict[tuple, dict] = {}
+    seen: dict[tuple[str, str, str], Finding] = {}
     for finding in found:
-        seen.setdefault((finding.code, finding.object, finding.message), {**to_json(finding), "advice": finding.advice})
-    return sorted(
-        seen.values(), key=lambda finding: (SEVERITIES.index(finding["severity"]), finding["code"], finding["object"])
-    )
+        seen.setdefault((finding.code, finding.object, finding.message), finding)
+    return sorted(seen.values(), key=lambda item: (SEVERITIES.index(item.severity), item.code.value, item.object))

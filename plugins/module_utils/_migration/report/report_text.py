@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .report import Report
+
 _RULE = "=" * 100
 _PHASE_NAMES = {
     "export": "export",
@@ -16,9 +18,9 @@ _PHASE_NAMES = {
 }
 
 
-def render_text(report: dict) -> str:
+def render_text(report: Report) -> str:
     """Return the text of validation_report.txt."""
-    lines = ["Migration from CockroachDB to PostgreSQL", _RULE, report["verdict"], _RULE, ""]
+    lines = ["Migration from CockroachDB to PostgreSQL", _RULE, report.verdict, _RULE, ""]
     lines += _source(report)
     lines += _differences(report)
     lines += _tables(report)
@@ -27,8 +29,8 @@ def render_text(report: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _source(report: dict) -> list[str]:
-    source = report["source"]
+def _source(report: Report) -> list[str]:
+    source = report.source
     names = ("kind", "locations", "cluster_id", "cluster_version", "coverage", "end_time", "files_proved")
     lines = ["Source"]
     for name in names:
@@ -37,61 +39,59 @@ def _source(report: dict) -> list[str]:
             lines.append(
                 f"  {name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
             )
-    return [*lines, f"  dump: {report['dump_id'] or 'none'}", f"Target: {report['target']}", ""]
+    return [*lines, f"  dump: {report.dump_id or 'none'}", f"Target: {report.target}", ""]
 
 
-def _differences(report: dict) -> list[str]:
+def _differences(report: Report) -> list[str]:
     lines = []
-    for where, verification in report["verifications"].items():
-        if verification["failure"]:
-            lines += [f"The last verification of the {where} could not look: {verification['failure']}", ""]
-        elif not verification["ok"]:
-            lines += [f"What differs in the {where}", *(f"  {line}" for line in verification["differences"]), ""]
+    for where, verification in report.verifications.items():
+        if verification.failure:
+            lines += [f"The last verification of the {where} could not look: {verification.failure}", ""]
+        elif not verification.ok:
+            lines += [f"What differs in the {where}", *(f"  {line}" for line in verification.differences), ""]
     return lines
 
 
-def _tables(report: dict) -> list[str]:
+def _tables(report: Report) -> list[str]:
     lines = []
-    for database in report["databases"]:
-        names = [table["name"] for table in database["tables"]]
+    for database in report.databases:
+        names = [table.name for table in database.tables]
         width = max([len(name) for name in names] + [5])
         lines += [
-            f"Database {database['name']}",
+            f"Database {database.name}",
             f"  {'table':<{width}}  {'rows':>14}  {'checksum':>24}  {'seconds':>8}  rehearsal  target",
         ]
-        for table in database["tables"]:
-            seconds = "" if table["import_seconds"] is None else f"{table['import_seconds']:.2f}"
-            numbers = f"{table['rows']:>14,}  {table['checksum']:>24}  {seconds:>8}"
-            aside = f"  ({table['rejected']:,} rows put aside)" if table["rejected"] else ""
-            lines.append(f"  {table['name']:<{width}}  {numbers}  {table['rehearsal']:<9}  {table['target']}{aside}")
-        checked = database["objects_checked"]
-        lines.append(
-            f"  objects found in PostgreSQL's catalog: {checked - len(database['objects_missing'])} of {checked}"
-        )
-        lines += [f"    {line}" for line in database["objects_missing"]]
+        for table in database.tables:
+            seconds = "" if table.import_seconds is None else f"{table.import_seconds:.2f}"
+            numbers = f"{table.rows:>14,}  {table.checksum:>24}  {seconds:>8}"
+            aside = f"  ({table.rejected:,} rows put aside)" if table.rejected else ""
+            lines.append(f"  {table.name:<{width}}  {numbers}  {table.rehearsal:<9}  {table.target}{aside}")
+        checked = database.objects_checked
+        lines.append(f"  objects found in PostgreSQL's catalog: {checked - len(database.objects_missing)} of {checked}")
+        lines += [f"    {line}" for line in database.objects_missing]
         lines.append("")
     return lines
 
 
-def _phases(report: dict) -> list[str]:
-    lines = [f"  {_PHASE_NAMES[phase]}: {times['seconds']:.1f} s" for phase, times in report["phases"].items()]
+def _phases(report: Report) -> list[str]:
+    lines = [f"  {_PHASE_NAMES[phase]}: {times.seconds:.1f} s" for phase, times in report.phases.items()]
     lines += [
-        f"  last verification of the {where}: {verification['finished_at']}"
-        + (f", run {verification['run']}" if verification["run"] else "")
-        for where, verification in report["verifications"].items()
+        f"  last verification of the {where}: {verification.finished_at}"
+        + (f", run {verification.run}" if verification.run else "")
+        for where, verification in report.verifications.items()
     ]
     return ["Times", *lines, ""] if lines else []
 
 
-def _findings(report: dict) -> list[str]:
-    if not report["findings"]:
+def _findings(report: Report) -> list[str]:
+    if not report.findings:
         return ["Findings: none. Nothing was changed, weakened or left out."]
     lines = [
-        f"Findings: {len(report['findings'])} (error: something is missing; warning: something differs; info: nothing "
+        f"Findings: {len(report.findings)} (error: something is missing; warning: something differs; info: nothing "
         "is lost)"
     ]
-    for finding in report["findings"]:
-        lines += ["", f"  [{finding['severity']}] {finding['object']} ({finding['code']})", f"    {finding['message']}"]
-        if finding["advice"]:
-            lines.append(f"    What to do: {finding['advice']}")
+    for finding in report.findings:
+        lines += ["", f"  [{finding.severity}] {finding.object} ({finding.code.value})", f"    {finding.message}"]
+        if finding.advice:
+            lines.append(f"    What to do: {finding.advice}")
     return lines
