@@ -67,7 +67,7 @@ def load(server, database, chosen):
     for statement in conversion.statements:
         cursor.execute(statement.sql)
     connection.autocommit = False
-    assert check_catalog(connection, database, conversion.statements, rights_are_ours=False)[1] == []
+    assert check_catalog(connection, database, conversion.statements, rights_migrated=False)[1] == []
     connection.rollback()
     connection.autocommit = True
     return conversion, cursor

@@ -22,7 +22,7 @@ def differences(verification: VerifyResult) -> list[str]:
     return lines
 
 
-def say_different(place: str, verification: VerifyResult) -> str:
+def different_message(place: str, verification: VerifyResult) -> str:
     """Return one sentence that names the first things that differ in ``place``."""
     lines = differences(verification)
     more = f"; and {len(lines) - MOST_LINES} more" if len(lines) > MOST_LINES else ""

@@ -15,7 +15,7 @@ from ..._model.names import clip
 from ..._model.results import DatabaseVerification, ImportResult, TableImport, VerifyResult
 from ..result_file import PhaseRecord
 from ..state import is_proved
-from .differences import differences, say_different
+from .differences import differences, different_message
 from .report import PhaseTime, Report, ReportedDatabase, ReportedTable, ReportedVerification
 
 _EXPORT_SECONDS = "export_seconds"
@@ -92,27 +92,27 @@ def _verdict(report: Report, records: dict[str, PhaseRecord]) -> str:
     content = f"{report.tables} tables with {report.rows:,} rows"
     attention = sum(finding.severity == "error" for finding in report.findings)
     rejected = f"; {report.rejected:,} rows were rejected and are not in it" if report.rejected else ""
-    missing = f"{rejected}; {attention} findings say that something is missing: read them" if attention else ""
+    omitted = f"{rejected}; {attention} findings say that something is missing: read them" if attention else ""
     if verified and not verified.succeeded and (not report.failure or _is_of_this_run(report, "target")):
-        return f"{say_different(report.target, verified)}{_by_another_run(report, 'target')}"
+        return f"{different_message(report.target, verified)}{_by_another_run(report, 'target')}"
     failed_rehearsal = rehearsed is not None and not rehearsed.succeeded and not report.verified
     if rehearsed and failed_rehearsal and (not report.failure or _is_of_this_run(report, "rehearsal")):
         untouched = "" if "target_import" in records else f"; the target {report.target} was not touched"
-        different = say_different("the throw-away PostgreSQL of the rehearsal", rehearsed)
+        different = different_message("the throw-away PostgreSQL of the rehearsal", rehearsed)
         return f"{different}{_by_another_run(report, 'rehearsal')}{untouched}"
     if report.failure:
         return f"FAILED: {report.failure}"
     if report.verified:
         by = _by_another_run(report, "target")
-        return f"VERIFIED{by}: {report.target} holds {_proved(report, content)}{missing}"
+        return f"VERIFIED{by}: {report.target} holds {_proved(report, content)}{omitted}"
     if report.rehearsed:
         by = _by_another_run(report, "rehearsal")
         return (
             f"REHEARSED{by}: a throw-away PostgreSQL held all of {content}; "
-            f"the target {report.target} has not been loaded{missing}"
+            f"the target {report.target} has not been loaded{omitted}"
         )
     if report.dump_id:
-        return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{missing}"
+        return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{omitted}"
     return "NOTHING DONE: there is no dump"
 
 

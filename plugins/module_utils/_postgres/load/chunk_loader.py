@@ -67,10 +67,10 @@ def load_chunk(connection: Any, task: ChunkTask) -> ChunkTask:
                 ledger.record(cursor, task.dump_id, task.key, rows, time.monotonic() - started)
             connection.commit()
         except psycopg2.Error as error:
-            _give_up(connection)
+            _rollback(connection)
             raise reader.damage or TargetError(_refusal(error, name, task.path)) from None
         except MigrationError:
-            _give_up(connection)
+            _rollback(connection)
             raise
     return task
 
@@ -96,7 +96,7 @@ def _insert_command(table: TableEntry) -> sql.Composable:
     )
 
 
-def _give_up(connection: Any) -> None:
+def _rollback(connection: Any) -> None:
     if not connection.closed:
         connection.rollback()
 

@@ -143,7 +143,7 @@ def plan_import(dump_dir: str, parameters: ConnectionParameters, options: Import
     refused = [
         finding
         for job in plan.jobs
-        for finding in omitted_objects.findings(job.entry.name, job.state.left_out, job.statements, plan.rights)
+        for finding in omitted_objects.findings(job.entry.name, job.state.omitted, job.statements, plan.rights)
     ]
     return ImportPlan(
         not plan.finished, todo, plan.findings + refused, round(time.monotonic() - started, 3), options.content
@@ -250,8 +250,8 @@ def _plan_database(dump: _Dump, entry: DatabaseEntry, target: _Target, options: 
     job = Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, features, content=content)
     if content == contents.DATA:
         return _plan_data(job, target.parameters)
-    skipped = [_skipped(state.name)] if options.grants == "skip" else []
-    job.findings = [*skipped, *conversion.findings, *(_came_late(state.name, what) for what in late)]
+    skipped = [_grants_skipped_finding(state.name)] if options.grants == "skip" else []
+    job.findings = [*skipped, *conversion.findings, *(_late_feature_finding(state.name, what) for what in late)]
     return job
 
 
@@ -265,11 +265,11 @@ def _chunk_tasks(dump: _Dump, entry: DatabaseEntry) -> list[ChunkTask]:
     ]
 
 
-def _skipped(database: str) -> Finding:
+def _grants_skipped_finding(database: str) -> Finding:
     return Finding.of(FindingCode.GRANTS_SKIPPED, FullName("database", database))
 
 
-def _came_late(database: str, what: str) -> Finding:
+def _late_feature_finding(database: str, what: str) -> Finding:
     return Finding.of(
         FindingCode.FEATURE_CAME_LATE,
         FullName("database", database),

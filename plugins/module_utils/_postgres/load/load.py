@@ -58,7 +58,7 @@ def import_dump(
         for job in plan.jobs:
             results[job.state.name] = _load(job, plan.dump_id, admin, parameters, options, progress)
             findings += letter_case(admin, job.state.name) if options.content != contents.DATA else []
-            findings += omitted_objects.findings(job.entry.name, job.state.left_out, job.statements, plan.rights)
+            findings += omitted_objects.findings(job.entry.name, job.state.omitted, job.statements, plan.rights)
             changed = changed or results[job.state.name].changed
     except psycopg2.Error as error:
         raise TargetError(
@@ -122,7 +122,7 @@ def _load(
             _run_post_data(job, dump_id, control, pool, progress)
             for _table in pool.map(lambda connection, table: _analyze(connection, dump_id, table), job.missing_analyze):
                 pass
-        job.state.left_out = omitted_objects.read(control)
+        job.state.omitted = omitted_objects.read(control)
         _complete(control, job, dump_id, time.monotonic() - started)
         job.state.done = ledger.read(control)
     finally:
@@ -132,14 +132,14 @@ def _load(
 
 def _retry(job: Job, dump_id: str, parameters: ConnectionParameters) -> int:
     """Try again what a finished import has left out; return how many commands PostgreSQL takes now."""
-    if not set(job.state.left_out) & set(job.statements):
+    if not set(job.state.omitted) & set(job.statements):
         return 0
     control = connect(parameters, job.state.name)
     try:
         ledger.lock(control, job.state.name)
         run_together(control, job.state.name, dump_id, {})
         taken = _run_again(job, control)
-        job.state.left_out = omitted_objects.read(control)
+        job.state.omitted = omitted_objects.read(control)
     finally:
         control.close()
     return taken
@@ -149,7 +149,7 @@ def _run_again(job: Job, control: Any) -> int:
     return sum(
         run_again(control, job.state.name, (key, statement))
         for key, statement in job.statements.items()
-        if key in job.state.left_out
+        if key in job.state.omitted
     )
 
 

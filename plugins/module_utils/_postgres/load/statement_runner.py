@@ -43,11 +43,11 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
         raise _refused(database, statement, error) from None
 
 
-def run_or_leave_out(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
+def run_or_omit(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
     """Execute a statement and note it in the ledger; one that PostgreSQL refuses and no row depends on is noted as left
     out. Raises TargetError."""
     started = time.monotonic()
-    _execute_or_note(cursor, database, keyed, omitted_objects.may_be_left_out)
+    _execute_or_record_omission(cursor, database, keyed, omitted_objects.may_be_omitted)
     ledger.record(cursor, dump_id, keyed[0], 0, time.monotonic() - started)
 
 
@@ -55,14 +55,14 @@ def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
     """Execute a statement that was left out, in its own transaction; return whether PostgreSQL takes it now. Raises
     TargetError."""
     with connection.cursor() as cursor:
-        taken = _execute_or_note(cursor, database, keyed, omitted_objects.may_stay_left_out)
+        taken = _execute_or_record_omission(cursor, database, keyed, omitted_objects.may_stay_omitted)
         if taken:
             omitted_objects.forget(cursor, keyed[0])
     connection.commit()
     return taken
 
 
-def _execute_or_note(
+def _execute_or_record_omission(
     cursor: Any, database: str, keyed: Keyed, may_do_without: Callable[[Statement, str], bool]
 ) -> bool:
     key, statement = keyed
@@ -107,7 +107,7 @@ def run_together(
             for key in marks:
                 ledger.record(cursor, dump_id, key, 0, 0)
             for keyed in statements.items():
-                run_or_leave_out(cursor, database, dump_id, keyed)
+                run_or_omit(cursor, database, dump_id, keyed)
         connection.commit()
     except TargetError:
         connection.rollback()
@@ -118,7 +118,7 @@ def run_one(connection: Any, database: str, dump_id: str, keyed: Keyed) -> tuple
     """Run one statement in its own transaction with its ledger row; return its key."""
     try:
         with connection.cursor() as cursor:
-            run_or_leave_out(cursor, database, dump_id, keyed)
+            run_or_omit(cursor, database, dump_id, keyed)
         connection.commit()
     except TargetError:
         if not connection.closed:

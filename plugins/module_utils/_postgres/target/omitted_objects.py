@@ -82,7 +82,7 @@ _NAMES_SHOWN = 10
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class OmittedObject:
     """A command that was refused: what it makes, PostgreSQL's words, and its text."""
 
     kind: str
@@ -92,7 +92,7 @@ class LeftOut:
     sqlstate: str = ""
 
 
-def may_be_left_out(statement: Statement, sqlstate: str) -> bool:
+def may_be_omitted(statement: Statement, sqlstate: str) -> bool:
     """Whether an import goes on without a command that PostgreSQL refuses with this SQLSTATE.
 
     Rows of a materialized view, which is computed anew, may break its unique indexes; those of a table may not.
@@ -105,10 +105,10 @@ def may_be_left_out(statement: Statement, sqlstate: str) -> bool:
     return statement.kind in _KINDS and sqlstate[:2] in classes and sqlstate not in _STOPPING
 
 
-def may_stay_left_out(statement: Statement, sqlstate: str) -> bool:
+def may_stay_omitted(statement: Statement, sqlstate: str) -> bool:
     """Whether a later run goes on without a command that is left out already: rights may have gone, or somebody has
     written the object by hand."""
-    return sqlstate in _STOPPING or may_be_left_out(statement, sqlstate)
+    return sqlstate in _STOPPING or may_be_omitted(statement, sqlstate)
 
 
 def note(cursor: Any, key: Key, statement: Statement, reason: str, sqlstate: str) -> None:
@@ -128,7 +128,7 @@ def forget(cursor: Any, key: Key) -> None:
     cursor.execute("DELETE FROM cockroach_migrator.left_out WHERE (step, object) = (%s, %s)", key)
 
 
-def read(connection: Any) -> dict[Key, LeftOut]:
+def read(connection: Any) -> dict[Key, OmittedObject]:
     """Return what was left out, by its key in the ledger; empty when there is no such table."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('cockroach_migrator.left_out') IS NOT NULL")
@@ -139,11 +139,11 @@ def read(connection: Any) -> dict[Key, LeftOut]:
             "SELECT step, object, kind, name, reason, command, coalesce(to_jsonb(l)->>'sqlstate', '') FROM "
             "cockroach_migrator.left_out l ORDER BY 1, 2",
         )
-        return {(step, name): LeftOut(*rest) for step, name, *rest in cursor.fetchall()}
+        return {(step, name): OmittedObject(*rest) for step, name, *rest in cursor.fetchall()}
 
 
 def findings(
-    database: str, items: Mapping[Key, LeftOut], statements: Mapping[Key, Statement], rights: RoleRights
+    database: str, items: Mapping[Key, OmittedObject], statements: Mapping[Key, Statement], rights: RoleRights
 ) -> list[Finding]:
     """Return a finding for each, of ownership one for each role; ``rights`` are those of the importing role."""
     found = []
@@ -168,13 +168,13 @@ def _role_to_become(statement: Optional[Statement], rights: RoleRights) -> str:
     return role if role and rights.grant_to_own(role) else ""
 
 
-def _finding(about: FullName, item: LeftOut, rights: RoleRights) -> Finding:
+def _finding(about: FullName, item: OmittedObject, rights: RoleRights) -> Finding:
     if item.sqlstate in _TAKEN:
         return _by_hand(about, item)
     return _right(about, item, rights) if item.sqlstate == NO_PRIVILEGE else _refused(about, item)
 
 
-def _full_name(database: str, item: LeftOut, statement: Optional[Statement]) -> FullName:
+def _full_name(database: str, item: OmittedObject, statement: Optional[Statement]) -> FullName:
     """Return the name of what a command is about; without the command the parts of the name are not known."""
     if statement is None:
         return FullName("object", database, name=item.name)
@@ -186,7 +186,7 @@ def _full_name(database: str, item: LeftOut, statement: Optional[Statement]) -> 
     return FullName(kind, database, statement.schema, statement.table, name=statement.name)
 
 
-def _by_hand(about: FullName, item: LeftOut) -> Finding:
+def _by_hand(about: FullName, item: OmittedObject) -> Finding:
     return Finding.of(
         FindingCode.WRITTEN_BY_HAND,
         about,
@@ -195,7 +195,7 @@ def _by_hand(about: FullName, item: LeftOut) -> Finding:
     )
 
 
-def _refused(about: FullName, item: LeftOut) -> Finding:
+def _refused(about: FullName, item: OmittedObject) -> Finding:
     return Finding.of(
         FindingCode.REFUSED_BY_POSTGRESQL,
         about,
@@ -205,7 +205,7 @@ def _refused(about: FullName, item: LeftOut) -> Finding:
     )
 
 
-def _right(about: FullName, item: LeftOut, rights: RoleRights) -> Finding:
+def _right(about: FullName, item: OmittedObject, rights: RoleRights) -> Finding:
     return Finding.of(
         FindingCode.RIGHT_NOT_SET,
         about,

@@ -26,7 +26,7 @@ from ..._model.names import quote
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from . import content as contents
 from . import ledger, omitted_objects
-from .omitted_objects import LeftOut
+from .omitted_objects import OmittedObject
 
 _NAMES_SHOWN = 20
 _CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8")
@@ -41,20 +41,20 @@ class TargetState:
     exists: bool
     done: dict[ledger.Key, ledger.Entry]
     """The ledger."""
-    left_out: dict[ledger.Key, LeftOut] = field(default_factory=dict)
+    omitted: dict[ledger.Key, OmittedObject] = field(default_factory=dict)
 
 
 def inspect(
     admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str, content: str = contents.ALL
 ) -> TargetState:
     """Look at one database without changing anything. Raises TargetError when the import may not use it."""
-    state, problems = look_at(admin, parameters, expected_of(database), dump_id, content)
+    state, problems = state_and_problems(admin, parameters, expected_of(database), dump_id, content)
     if problems:
         raise TargetError("; ".join(problems))
     return state
 
 
-def look_at(
+def state_and_problems(
     admin: Any,
     parameters: ConnectionParameters,
     expected: ExpectedDatabase,

@@ -64,7 +64,7 @@ def _is_older(holder: Holder) -> bool:
 
 def _held(check: Check) -> Iterator[tuple[str, Holder, HolderState]]:
     """Yield what has an owner and privileges of ours: what it is called, the object and its state."""
-    if not check.rights_are_ours:
+    if not check.rights_migrated:
         return
     yield "the database", DATABASE, check.rights.holders[DATABASE]
     words = {
@@ -98,7 +98,7 @@ def privileges(check: Check) -> Iterator[str]:
             if not closed and _KINDS_OF_NEW[state.kind] not in check.rights.changed_defaults:
                 yield from _lacking(label, free, found, state.owner)
     ours = (
-        {(statement.schema, statement.name) for statement, _table in check.tables()} if check.rights_are_ours else set()
+        {(statement.schema, statement.name) for statement, _table in check.tables()} if check.rights_migrated else set()
     )
     for holder, granted in sorted(check.rights.granted.items()):
         if holder[0] == "COLUMN" and holder[1:3] in ours:
@@ -165,7 +165,7 @@ def default_privileges(check: Check) -> Iterator[str]:
         made = expectation(statement, DefaultPrivilege)
         names = check.rights.everything[_DEFAULT_KINDS[made.kind]] if made.names == ("ALL",) else made.names
         _add(wanted.setdefault((made.creator, made.schema, made.kind, made.role), {}), names, made.grantable)
-    if not check.rights_are_ours:
+    if not check.rights_migrated:
         return
     # Those of the importers are the target's own.
     found_places = {place for place in check.rights.default_privileges if place[0] not in check.rights.importers}

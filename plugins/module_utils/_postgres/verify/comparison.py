@@ -47,7 +47,7 @@ class Check:
     """The tables of CockroachDB, by schema and name in PostgreSQL."""
     closed_functions: frozenset[tuple[str, str]]
     """Functions that not everybody could call in CockroachDB."""
-    rights_are_ours: bool
+    rights_migrated: bool
     """Whether owners and privileges were migrated."""
 
     def of(self, *kinds: str) -> Iterator[Statement]:
