@@ -114,7 +114,7 @@ def may_stay_omitted(statement: Statement, sqlstate: str) -> bool:
 def note(cursor: Any, key: Key, statement: Statement, reason: str, sqlstate: str) -> None:
     """Note a command that was refused, in the transaction of ``cursor``; one that was refused before has PostgreSQL's
     words of now."""
-    name = ".".join(part for part in (statement.schema, statement.table, statement.name) if part)
+    name = str(statement.full_name)
     cursor.execute(
         "INSERT INTO cockroach_migrator.left_out (step, object, kind, name, reason, command, sqlstate) VALUES (%s, "
         "%s, %s, %s, %s, %s, %s) "
