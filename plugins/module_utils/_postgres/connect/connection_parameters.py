@@ -18,11 +18,6 @@ from ..._model.full_name import FullName
 _LOCAL, _ELSEWHERE = "prefer", "require"
 _VERIFYING = ("verify-ca", "verify-full")
 SYSTEM_AUTHORITIES = "system"
-_HOW_TO_VERIFY = (
-    "Set postgres_sslmode: verify-full, and postgres_sslrootcert to the file of the authority that signed the "
-    "server's certificate, or to system for "
-    "those that the host trusts."
-)
 
 
 @dataclass(frozen=True)

@@ -301,6 +301,7 @@ def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], cat
                         names[table.id].part("constraint", protobuf.text(reference, 3)),
                         f"The foreign key is omitted, because {unreadable[protobuf.integer(reference, 1)]}, to which "
                         "it refers, cannot be migrated.",
+                        "Add it by hand when that table is in PostgreSQL.",
                     )
                 )
                 continue
