@@ -14,6 +14,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Callable, TypeVar
 
+from .catalog import Parameter, Policy
 from .finding_codes import FindingCode
 
 try:
@@ -55,6 +56,8 @@ def _converter() -> Any:
     converter.register_structure_hook_factory(is_mapping, _dict_reader)
     converter.register_structure_hook_factory(dataclasses.is_dataclass, _dataclass_reader)
     converter.register_unstructure_hook_factory(dataclasses.is_dataclass, _dataclass_writer)
+    for whole in (Parameter, Policy):  # with all fields, as every release wrote them: the id of a dump depends on it
+        converter.register_unstructure_hook(whole, dataclasses.asdict)
     # Being a str too, it would stay as it is.
     converter.register_unstructure_hook(FindingCode, attrgetter("value"))
     return converter

@@ -16,6 +16,7 @@ from ..._model.catalog import (
     ForeignKey,
     Index,
     IndexColumn,
+    Policy,
     Sequence,
     Table,
     Trigger,
@@ -330,18 +331,18 @@ def _named(names: dict[int, str], message: protobuf.Message, field: int, what: s
     return names[number]
 
 
-def _policy(data: bytes, full_name: str) -> dict[str, Any]:
+def _policy(data: bytes, full_name: str) -> Policy:
     message = protobuf.parse(data)
     name = protobuf.text(message, 2)
     fields.refuse_unknown(message, fields.POLICY, f"policy {full_name}.{name}")
-    return {
-        "name": name,
-        "type": _named(_POLICY_TYPES, message, 3, f"policy {full_name}.{name}"),
-        "command": _named(_POLICY_COMMANDS, message, 4, f"policy {full_name}.{name}"),
-        "roles": [item.decode("utf-8") for item in protobuf.blobs(message, 5)],
-        "using": protobuf.text(message, 6),
-        "with_check": protobuf.text(message, 7),
-    }
+    return Policy(
+        name=name,
+        type=_named(_POLICY_TYPES, message, 3, f"policy {full_name}.{name}"),
+        command=_named(_POLICY_COMMANDS, message, 4, f"policy {full_name}.{name}"),
+        roles=[item.decode("utf-8") for item in protobuf.blobs(message, 5)],
+        using=protobuf.text(message, 6),
+        with_check=protobuf.text(message, 7),
+    )
 
 
 def _ttl(message: protobuf.Message) -> dict[str, Any]:
