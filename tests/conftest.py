@@ -13,7 +13,7 @@ sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
 
 SERVERS = {
-    "_reused_postgres", "_reused_server", "any_postgres", "empty_postgres", "major", "migrated", "postgres", "postgres17", "server_of", "target", "tls",
+    "_reused_server", "any_postgres", "empty_postgres", "major", "migrated", "postgres", "postgres17", "server_of", "servers", "target", "tls",
 }
 """The fixtures that give a PostgreSQL server."""
 

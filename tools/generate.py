@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Writes what is generated: the tables of docs/, and what is made of the settings (settings_files.py, role_files.py).
+"""Writes what is generated: the tables of docs/, docs/findings.md (findings_page.py), and what is made of the settings
+(settings_files.py, role_files.py).
 
 usage: generate.py [--check]
 
@@ -17,6 +18,7 @@ sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests")]
 
 import settings_files
 from corpus import schemas
+from findings_page import findings_page
 from role_files import role_files
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import QUESTIONS
@@ -93,6 +95,7 @@ def page(path: pathlib.Path) -> str:
 def from_settings() -> dict[pathlib.Path, str]:
     """Return the files that come from the project's Python alone, with their texts."""
     files = {path: page(path) for path in (CHECKOUT / "docs" / name for name in TABLES)}
+    files[CHECKOUT / "docs" / "findings.md"] = findings_page()
     files[CHECKOUT / "plugins" / "doc_fragments" / "settings.py"] = settings_files.doc_fragment()
     files[CHECKOUT / "playbooks" / "vars" / "migration.yml"] = settings_files.playbook_variables()
     files[CHECKOUT / "playbooks" / "files" / "migration_vars.yml"] = settings_files.sample()

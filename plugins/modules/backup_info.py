@@ -60,7 +60,10 @@ stored_bytes:
   returned: success
   type: int
 findings:
-  description: What is worth knowing about the backup.
+  description:
+    - What is worth knowing about the backup. docs/findings.md of the collection describes the codes.
+    - Each has C(code), C(severity) (error, warning or info), C(object), C(message), and where there are such C(advice) and the parts of the object's
+      name (C(kind), C(database), C(schema), C(table), C(column), C(name)).
   returned: success
   type: list
   elements: dict

@@ -136,8 +136,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import read_findings
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import read_records
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.cluster_source import (
     CLUSTER,
@@ -157,7 +156,7 @@ def cluster_source(module: AnsibleModule) -> ClusterSource:
         kind=given["kind"],
         source_id=given["source_id"],
         locations=tuple(given["locations"]),
-        findings=tuple(from_json(Finding, finding) for finding in given["findings"]),
+        findings=read_findings(given["findings"]),
         grants_restored=given["grants_restored"],
         gc_check=given["gc_check"],
         object_numbers=read_records(given["object_numbers"]) if given["object_numbers"] else None,

@@ -139,7 +139,10 @@ seconds:
   returned: success
   type: float
 findings:
-  description: The findings about the restore.
+  description:
+    - The findings about the restore. docs/findings.md of the collection describes the codes.
+    - Each has C(code), C(severity) (error, warning or info), C(object), C(message), and where there are such C(advice) and the parts of the object's
+      name (C(kind), C(database), C(schema), C(table), C(column), C(name)).
   returned: success
   type: list
   elements: dict

@@ -56,7 +56,10 @@ databases:
   returned: success
   type: dict
 findings:
-  description: What the conversion for this server changed, weakened or omitted.
+  description:
+    - What the conversion for this server changed, weakened or omitted. docs/findings.md of the collection describes the codes.
+    - Each has C(code), C(severity) (error, warning or info), C(object), C(message), and where there are such C(advice) and the parts of the object's
+      name (C(kind), C(database), C(schema), C(table), C(column), C(name)).
   returned: success
   type: list
   elements: dict

@@ -82,7 +82,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ex
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.preflight import (
     PreflightOptions,
-    look_at_target,
+    check_target,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
@@ -97,7 +97,7 @@ def look(module: AnsibleModule) -> Outcome:
     options = PreflightOptions(
         given["dump_dir"] or "", tuple(given["databases"]), expected, given["grants"], given["content"]
     )
-    result = look_at_target(_ansible_module.connection_parameters(module), options)
+    result = check_target(_ansible_module.connection_parameters(module), options)
     return Outcome(result, failure="; ".join(result.problems) if given["on_problem"] == "fail" else "")
 
 

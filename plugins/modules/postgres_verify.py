@@ -86,7 +86,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.differences import (
     differences,
-    say_different,
+    different_message,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
@@ -121,7 +121,7 @@ def verify(module: AnsibleModule, log: MigrationLog) -> Outcome:
     place = _ansible_module.keep_phase(module, result)
     compared = Compared(place.dump_id, place.target, differences(result))
     if not result.succeeded:
-        return Outcome(result, compared, say_different(place.target, result))
+        return Outcome(result, compared, different_message(place.target, result))
     log.write(f"verified {given['dump_dir']} in {place.target} in {result.seconds} s: nothing differs")
     return Outcome(result, compared)
 

@@ -101,7 +101,10 @@ objects:
   type: dict
   sample: {databases: 1, schemas: 2, types: 1, sequences: 2, tables: 10, views: 3, functions: 0}
 findings:
-  description: What is changed, weakened or omitted, with C(code), C(severity) (info, warning, error), C(object), C(message) and C(advice).
+  description:
+    - What is changed, weakened or omitted. docs/findings.md of the collection describes the codes.
+    - Each has C(code), C(severity) (error, warning or info), C(object), C(message), and where there are such C(advice) and the parts of the object's
+      name (C(kind), C(database), C(schema), C(table), C(column), C(name)).
   returned: success
   type: list
   elements: dict

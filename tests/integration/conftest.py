@@ -50,19 +50,34 @@ def _module_postgres(major):
         yield parameters
 
 
-@pytest.fixture(scope="module", name="_reused_postgres")
-def _reused(major):
-    with running_postgres(major) as parameters:
-        yield parameters
+@pytest.fixture(scope="session", name="servers")
+def _servers():
+    """Give the session's server of a version, which each test that changes it leaves as it was when it was new."""
+    started = {}
+    with contextlib.ExitStack() as stack:
+
+        def server(major: int):
+            if major not in started:
+                started[major] = stack.enter_context(running_postgres(major))
+            return started[major]
+
+        yield server
+
+
+@contextlib.contextmanager
+def emptied(parameters):
+    """Remove afterwards what was made on a server."""
+    yield parameters
+    with contextlib.closing(connect(parameters)) as connection:
+        connection.autocommit = True
+        empty(connection)
 
 
 @pytest.fixture(name="postgres")
-def _postgres(_reused_postgres):
-    """A server as it is when it is new: what an earlier test made is removed."""
-    yield _reused_postgres
-    with contextlib.closing(connect(_reused_postgres)) as connection:
-        connection.autocommit = True
-        empty(connection)
+def _postgres(servers, major):
+    """A server of each version as it is when it is new."""
+    with emptied(servers(major)) as parameters:
+        yield parameters
 
 
 @pytest.fixture(name="work")
@@ -75,9 +90,9 @@ def _work():
 
 
 @pytest.fixture(name="empty_postgres")
-def _empty_postgres():
-    """A server that nothing was imported into."""
-    with running_postgres(VERSIONS[-1]) as parameters:
+def _empty_postgres(servers):
+    """A server of the newest version that nothing was imported into."""
+    with emptied(servers(VERSIONS[-1])) as parameters:
         yield parameters
 
 

@@ -112,7 +112,7 @@ def test_rows_that_were_put_aside_are_known_everywhere(location, tmp_path, empty
     results = {"target_import": imported, "target_verify": verified}
     records = {phase: PhaseRecord(manifest.dump_id, "db:5432", "this", utc_now(), result=result) for phase, result in results.items()}
     report = build_report(manifest, records, "db:5432", "", "this")
-    assert report.verdict.startswith("VERIFIED") and "12 rows were put aside" in report.verdict
+    assert report.verdict.startswith("VERIFIED") and "12 rows were rejected" in report.verdict
     text = render_text(report)
     assert "[error] awkward.public.texts (rows_rejected)" in text and "4 rows were rejected; they are not in the table" in text
 

@@ -82,7 +82,7 @@ def test_the_catalog_holds_what_was_written_down(postgres, schema):
                 cursor.execute(statement.sql)
         connection.commit()
         found = describe_database(connection)
-        problems = check_catalog(connection, database, conversion.statements, rights_are_ours=True)[1]
+        problems = check_catalog(connection, database, conversion.statements, rights_migrated=True)[1]
     assert not problems
     found |= {f"finding {item.severity} {item.code} {item.object}" for item in (*catalog.findings, *roles.findings, *conversion.findings)}
     expected = set().union(*(construct.expected(features) for construct in schema.constructs()))

@@ -157,7 +157,7 @@ def _look(migrated):
                 cursor.execute("SET LOCAL search_path = public; " + command)
                 cursor.execute("SET LOCAL search_path = DEFAULT")
             try:
-                return catalog_check.check_catalog(connection, database, statements, rights_are_ours=True)[1]
+                return catalog_check.check_catalog(connection, database, statements, rights_migrated=True)[1]
             finally:
                 connection.rollback()
 
@@ -190,7 +190,7 @@ def test_without_the_right_to_it_the_catalog_is_compared_all_the_same(migrated):
     migrated.run(PATH, "ALTER TABLE extras ALTER size SET DEFAULT 6", database="shop")
     with contextlib.closing(connect(reader, "shop")) as connection:
         statements = convert_database(database, [], probe(connection), ConvertOptions("existing", existing_roles(connection))).statements
-        assert catalog_check.check_catalog(connection, database, statements, rights_are_ours=True)[1] == [
+        assert catalog_check.check_catalog(connection, database, statements, rights_migrated=True)[1] == [
             "column public.extras.size: default is 6, not (5)::bigint",
         ]
 

@@ -157,7 +157,7 @@ def test_values_that_postgresql_cannot_hold(work):
     stopped = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies=policies))
     assert stopped.code != 0 and "the text holds U+0000, which PostgreSQL cannot hold (value_policies can have replace, null or reject for zero_character)" in stopped.error
     run = Run("playbooks/rehearse.yml", variables(work, **awkward, value_policies={**policies, "zero_character": "reject"}))
-    assert run.code == 0 and "REHEARSED" in run.output and "7 rows were put aside" in run.output, run.output
+    assert run.code == 0 and "REHEARSED" in run.output and "7 rows were rejected" in run.output, run.output
     report = next(work.glob("*/report/validation_report.txt")).read_text(encoding="utf-8")
     assert "4 rows were rejected" not in report and "2 rows were rejected; they are not in the table. column code: 2 for zero_character" in report
 

@@ -25,7 +25,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.preflight import (
     PreflightOptions,
-    look_at_target,
+    check_target,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.likeness import likeness_of
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
@@ -80,7 +80,7 @@ def _login(postgres):
 
 def look(parameters, dump="", **options) -> dict:
     """Look at a target, which changes nothing there."""
-    return facts(look_at_target(parameters, PreflightOptions(dump, **options)))
+    return facts(check_target(parameters, PreflightOptions(dump, **options)))
 
 
 EMPTY_SHOP = "CREATE DATABASE shop OWNER mover TEMPLATE template0 ENCODING 'UTF8'"

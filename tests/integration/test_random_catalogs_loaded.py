@@ -39,6 +39,6 @@ def test_every_database_loads_and_comes_back_the_same(postgres):
                     for statement in conversion.statements:
                         cursor.execute(statement.sql)
                 connection.commit()
-                assert not check_catalog(connection, database, conversion.statements, rights_are_ours=False)[1]
+                assert not check_catalog(connection, database, conversion.statements, rights_migrated=False)[1]
 
         load()

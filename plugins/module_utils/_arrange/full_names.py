@@ -171,10 +171,10 @@ def _follow_in_views(
             gone.add(view.id)
             findings.append(_omitted(places[view.id], error))
     while True:
-        lost: list[View] = [view for view in database.views if view.id not in gone and gone & set(view.depends_on)]
-        if not lost:
+        omitted: list[View] = [view for view in database.views if view.id not in gone and gone & set(view.depends_on)]
+        if not omitted:
             break
-        for view in lost:
+        for view in omitted:
             gone.add(view.id)
             findings.append(_omitted(places[view.id], "It reads a view that is omitted."))
     database.views = [view for view in database.views if view.id not in gone]

@@ -86,13 +86,13 @@ def _findings(catalog: Catalog, merged: Database) -> list[Finding]:
                 f"The database {database.name} becomes schemas of {merged.name}.",
             )
         )
-        lost = [setting for setting in database.settings if setting not in merged.settings]
-        if lost:
+        omitted = [setting for setting in database.settings if setting not in merged.settings]
+        if omitted:
             found.append(
                 Finding.of(
                     FindingCode.DATABASE_SETTINGS,
                     FullName("schema", merged.name, database.name),
-                    f"Session defaults of the database are omitted: {', '.join(lost)}.",
+                    f"Session defaults of the database are omitted: {', '.join(omitted)}.",
                     "Set those that PostgreSQL knows with ALTER ROLE … SET.",
                 )
             )
@@ -149,14 +149,14 @@ def _add_owner_and_grants(catalog: Catalog, merged: Database) -> None:
         for grant in database.grants:
             if _CONNECT in grant.privileges or "ALL" in grant.privileges:
                 roles.add(grant.role)
-            lost = [privilege for privilege in grant.privileges if privilege != _CONNECT]
-            if lost and grant.role not in ("admin", "root", "public"):
+            omitted = [privilege for privilege in grant.privileges if privilege != _CONNECT]
+            if omitted and grant.role not in ("admin", "root", "public"):
                 catalog.findings.append(
                     Finding.of(
                         FindingCode.DATABASE_GRANT_LEFT_OUT,
                         FullName("database", database.name),
-                        f"{', '.join(lost)} on the database for {grant.role} is omitted, because it would apply to the "
-                        "schemas of other databases, too.",
+                        f"{', '.join(omitted)} on the database for {grant.role} is omitted, because it would apply to "
+                        "the schemas of other databases, too.",
                     )
                 )
     merged.grants = [Grant(role, [_CONNECT]) for role in sorted(roles)]

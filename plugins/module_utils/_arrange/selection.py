@@ -53,18 +53,18 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
     if not selection.include and not selection.exclude:
         refuse_chosen(catalog.unreadable, catalog.databases, lambda name: True)
         return catalog
-    _refuse_idle_patterns(catalog, selection)
+    _refuse_unmatched_patterns(catalog, selection)
     findings = list(catalog.findings)
     databases = [database for database in catalog.databases if _restrict(database, selection)]
     refuse_chosen(catalog.unreadable, databases, lambda name: _chosen(name, selection))
     kept = {table.id for database in databases for table in database.tables} | {
         sequence.id for database in databases for sequence in database.sequences
     }
-    _leave_out_views(databases, kept, findings)
+    _omit_views(databases, kept, findings)
     for database in databases:
         for table in database.tables:
             _drop_dangling_keys(database, table, kept, findings)
-        database.sequences = [_disown(sequence, kept) for sequence in database.sequences]
+        database.sequences = [_without_omitted_owner(sequence, kept) for sequence in database.sequences]
     if not databases:
         raise ConfigurationError("databases: the include and exclude patterns leave nothing of this backup")
     return Catalog(databases, catalog.roles, findings)
@@ -89,7 +89,7 @@ def _full_name(database: Database, item: Union[Table, View]) -> FullName:
     return full_name(item, database.name, schema)
 
 
-def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
+def _refuse_unmatched_patterns(catalog: Catalog, selection: Selection) -> None:
     names = [database.name for database in catalog.databases]
     for database in catalog.databases:
         items: list[Union[Table, View]] = [*database.tables, *database.views]
@@ -102,22 +102,22 @@ def _refuse_idle_patterns(catalog: Catalog, selection: Selection) -> None:
             )
 
 
-def _leave_out_views(databases: list[Database], kept: set[int], findings: list[Finding]) -> None:
+def _omit_views(databases: list[Database], kept: set[int], findings: list[Finding]) -> None:
     """Omit the views that read an object that was not chosen, and the views that read those; in old releases a view may
     read another database."""
     chosen = {view.id for database in databases for view in database.views}
     while True:
-        lost = [
+        omitted = [
             (database, view)
             for database in databases
             for view in database.views
             if view.id in chosen and not set(view.depends_on) <= kept | chosen
         ]
-        if not lost:
+        if not omitted:
             break
-        for database, view in lost:
+        for database, view in omitted:
             findings.append(Finding.of(FindingCode.VIEW_WITHOUT_SOURCE, _full_name(database, view)))
-        chosen -= {view.id for _database, view in lost}
+        chosen -= {view.id for _database, view in omitted}
     for database in databases:
         database.views = [view for view in database.views if view.id in chosen]
 
@@ -135,7 +135,7 @@ def _drop_dangling_keys(database: Database, table: Table, kept: set[int], findin
     table.foreign_keys = [key for key in table.foreign_keys if key.referenced_table_id in kept]
 
 
-def _disown(sequence: Sequence, kept: set[int]) -> Sequence:
+def _without_omitted_owner(sequence: Sequence, kept: set[int]) -> Sequence:
     if sequence.owner_table_id and sequence.owner_table_id not in kept:
         sequence.owner_table_id = sequence.owner_column_id = 0
     return sequence

@@ -78,7 +78,7 @@ def convert_database(
         create_foreign_keys(table, context)
     _set_sequences(context)
     create_views(context, {number: routine for number, routine in routines.items() if routine.late})
-    _report_the_rest(context)
+    _report_regions(context)
     create_comments(context, routines)
     create_grants(context, routines)
     create_default_privileges(context)
@@ -153,7 +153,7 @@ def _set_sequences(context: Context) -> None:
         continue_after_data(context.schema(table), name, table, column, context)
 
 
-def _report_the_rest(context: Context) -> None:
+def _report_regions(context: Context) -> None:
     database = context.database
     if database.regions:
         context.find(

@@ -38,12 +38,12 @@ _UNITS = ("us", "ms", "s", "min", "h", "d", "")
 
 def create_settings(context: Context) -> None:
     """Add the settings that mean the same in PostgreSQL; the others are named in one finding."""
-    lost = []
+    omitted = []
     for setting in context.database.settings:
         name, _equals, value = setting.partition("=")
         text = _value(name, value)
         if not text:
-            lost.append(setting)
+            omitted.append(setting)
             continue
         template = f"ALTER DATABASE %I SET {quote(name)} TO {text}".replace("%", "%%").replace("%%I", "%I", 1)
         on_database(
@@ -53,11 +53,11 @@ def create_settings(context: Context) -> None:
             context,
             expects=Setting(text if name == _SEARCH_PATH else value),
         )
-    if lost:
+    if omitted:
         context.find(
             FindingCode.DATABASE_SETTINGS,
             FullName("database", context.database.name),
-            f"Session defaults of the database are omitted: {', '.join(lost)}.",
+            f"Session defaults of the database are omitted: {', '.join(omitted)}.",
             "Set those that have a counterpart with ALTER DATABASE … SET.",
         )
 

@@ -31,7 +31,7 @@ def create_default_privileges(context: Context) -> None:
 
 def _create(item: DefaultPrivileges, schema: str, where: FullName, context: Context) -> None:
     if not item.role or item.role in BUILT_IN_ROLES:
-        _leave_out(item, where, f"they are for {item.role or 'ALL ROLES'}, whom PostgreSQL does not know", context)
+        _omit(item, where, f"they are for {item.role or 'ALL ROLES'}, whom PostgreSQL does not know", context)
         return
     for grant in item.grants:
         if grant.role in BUILT_IN_ROLES and grant.role != _EVERYBODY or grant.role == item.role:
@@ -40,7 +40,7 @@ def _create(item: DefaultPrivileges, schema: str, where: FullName, context: Cont
             role for role in (item.role, grant.role) if role not in context.available_roles and role != _EVERYBODY
         ]
         if missing:
-            _leave_out(item, where, f"the target has no role {', '.join(missing)}", context)
+            _omit(item, where, f"the target has no role {', '.join(missing)}", context)
         else:
             _grant(grant, item, schema, where, context)
 
@@ -73,7 +73,7 @@ def _grant(grant: Grant, item: DefaultPrivileges, schema: str, where: FullName, 
             )
 
 
-def _leave_out(item: DefaultPrivileges, where: FullName, reason: str, context: Context) -> None:
+def _omit(item: DefaultPrivileges, where: FullName, reason: str, context: Context) -> None:
     _report(
         [grant for grant in item.grants if grant.role not in BUILT_IN_ROLES or grant.role == _EVERYBODY],
         item,
@@ -83,8 +83,8 @@ def _leave_out(item: DefaultPrivileges, where: FullName, reason: str, context: C
     )
 
 
-def _report(told: list[Grant], item: DefaultPrivileges, where: FullName, reason: str, context: Context) -> None:
-    granted = "; ".join(f"{', '.join(grant.privileges)} to {grant.role}" for grant in told)
+def _report(omitted: list[Grant], item: DefaultPrivileges, where: FullName, reason: str, context: Context) -> None:
+    granted = "; ".join(f"{', '.join(grant.privileges)} to {grant.role}" for grant in omitted)
     if granted:
         context.find(
             FindingCode.DEFAULT_PRIVILEGES,

@@ -111,17 +111,17 @@ def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
         ((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv, exp.Pow), _is_safe_arithmetic),
         (
             (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ),
-            lambda node, known: _alike((node.this, node.expression), known),
+            lambda node, known: _comparable((node.this, node.expression), known),
         ),
-        (exp.In, lambda node, known: not node.args.get("query") and _alike((node.this, *node.expressions), known)),
-        (exp.Between, lambda node, known: _alike((node.this, node.args["low"], node.args["high"]), known)),
+        (exp.In, lambda node, known: not node.args.get("query") and _comparable((node.this, *node.expressions), known)),
+        (exp.Between, lambda node, known: _comparable((node.this, node.args["low"], node.args["high"]), known)),
         (
             exp.Case,
             lambda node, known: (
-                node.this is None or _alike((node.this, *(branch.this for branch in node.args["ifs"])), known)
+                node.this is None or _comparable((node.this, *(branch.this for branch in node.args["ifs"])), known)
             ),
         ),
-        (exp.Coalesce, lambda node, known: _alike((node.this, *node.expressions), known)),
+        (exp.Coalesce, lambda node, known: _comparable((node.this, *node.expressions), known)),
     )
     return all(
         next((rule(node, scope) for kinds, rule in rules if isinstance(node, kinds)), isinstance(node, plain))
@@ -135,7 +135,7 @@ def _is_safe_function(node: Any, scope: Scope) -> bool:
         return len(arguments) == 2 and family_of(arguments[1], scope) in _OF_TIMES[name]
     if name in functions.TEXT_SEARCH and len(arguments) == 1:
         return False
-    return function_calls.is_immutable(name) and (name not in _ALIKE or _alike(arguments, scope))
+    return function_calls.is_immutable(name) and (name not in _ALIKE or _comparable(arguments, scope))
 
 
 def _is_safe_cast(node: Any, scope: Scope) -> bool:
@@ -178,13 +178,13 @@ def _is_safe_arithmetic(node: Any, scope: Scope) -> bool:
     return bool(left and right) and (left == right or not {left, right} & _ZONED)
 
 
-def _alike(nodes: Iterable[Any], scope: Scope) -> bool:
+def _comparable(nodes: Iterable[Any], scope: Scope) -> bool:
     """Whether operands can be compared independently of settings; comparing a date or timestamp with a timestamptz
     depends on the time zone."""
     compared = [node.unnest() for node in nodes]
     tuples = [node.expressions for node in compared if isinstance(node, exp.Tuple)]
     if tuples:
-        return all(_alike(parts, scope) for parts in zip(*tuples))
+        return all(_comparable(parts, scope) for parts in zip(*tuples))
     found = {_compared_family(node, scope) for node in compared if not isinstance(node, exp.Null)}
     return not found & _TIMES or len(found) == 1
 

@@ -35,7 +35,7 @@ def convert_roles(roles: list[Role], features: ServerFeatures, options: ConvertO
     for role in made:
         _join(role, known, conversion)
     for role in own:
-        _find_what_it_lacks(role, role in made or role.name in options.roles_without_login, conversion)
+        _report_omitted_attributes(role, role in made or role.name in options.roles_without_login, conversion)
     return conversion
 
 
@@ -64,7 +64,7 @@ def _join(role: Role, known: set[str], conversion: Conversion) -> None:
             )
 
 
-def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion) -> None:
+def _report_omitted_attributes(role: Role, without_login: bool, conversion: Conversion) -> None:
     if without_login and role.login and not _logs_in(role):
         reason = (
             "its password is kept as bcrypt, which PostgreSQL cannot check"
@@ -76,12 +76,12 @@ def _find_what_it_lacks(role: Role, without_login: bool, conversion: Conversion)
             FullName("role", name=role.name),
             f"The role is created without LOGIN: {reason}.",
         )
-    left_out = [option for option in role.options if option not in _OPTIONS]
-    if left_out:
+    omitted = [option for option in role.options if option not in _OPTIONS]
+    if omitted:
         conversion.find(
             FindingCode.ROLE_OPTION,
             FullName("role", name=role.name),
-            f"Role options without a counterpart are omitted: {', '.join(left_out)}.",
+            f"Role options without a counterpart are omitted: {', '.join(omitted)}.",
         )
     for group in role.member_of:
         if group in BUILT_IN_ROLES:

@@ -56,6 +56,5 @@ def _create(column: Column, table: Table, context: Context) -> None:
     context.find(
         FindingCode.ON_UPDATE,
         where,
-        f"ON UPDATE becomes the trigger {name}: it sets the column when an UPDATE leaves its value as it was.",
-        "An UPDATE that sets the very same value counts as leaving it.",
+        f"ON UPDATE becomes the trigger {name}, which sets the column when an UPDATE leaves its value as it was.",
     )

@@ -69,28 +69,14 @@ def create_unique_without_index(table: Table, context: Context) -> None:
         if context.options.policies.unique_without_index != TRIGGER:
             _create_as_index(constraint, table, context, where)
         elif _is_referenced(constraint, table, context):
-            context.find(
-                FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED, where, "UNIQUE WITHOUT INDEX becomes a unique index."
-            )
+            context.find(FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED, where)
             _create_as_index(constraint, table, context, where)
         else:
             _create_as_trigger(constraint, table, context, where)
 
 
 def _create_as_index(constraint: UniqueWithoutIndex, table: Table, context: Context, where: FullName) -> None:
-    context.find(
-        FindingCode.UNIQUE_WITHOUT_INDEX,
-        where,
-        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The rows are loaded without the check"
-        + (
-            ", since CockroachDB has validated them."
-            if constraint.validated
-            else ", and CockroachDB has not validated them either: some may be duplicates."
-        ),
-        "Note that ON CONFLICT does not know the constraint, and that transactions in REPEATABLE READ may not write "
-        "these columns; in READ COMMITTED and SERIALIZABLE the constraint holds.",
-        severity="info" if constraint.validated else "warning",
-    )
+    context.find(FindingCode.UNIQUE_WITHOUT_INDEX, where, "UNIQUE WITHOUT INDEX becomes a unique index.")
     if not constraint.validated:
         context.find(FindingCode.UNIQUE_NOT_VALIDATED, where)
     create_index(index_instead(constraint, table), table, context)
@@ -161,16 +147,14 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     context.find(
         FindingCode.UNIQUE_WITHOUT_INDEX,
         where,
-        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The rows that are loaded are not "
-        "checked"
+        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The loaded rows are not checked"
         + (
-            ", as CockroachDB has done that."
+            ", since CockroachDB has validated them."
             if constraint.validated
-            else ", and CockroachDB has not done that either: some may be there twice."
+            else ", and CockroachDB has not validated them either: some may be duplicates."
         ),
-        "ON CONFLICT does not know the constraint, and transactions that are REPEATABLE READ may not write these "
-        "columns; in READ COMMITTED and SERIALIZABLE "
-        "it holds.",
+        "Note that ON CONFLICT does not know the constraint, and that transactions in REPEATABLE READ may not write "
+        "these columns; in READ COMMITTED and SERIALIZABLE the constraint holds.",
         severity="info" if constraint.validated else "warning",
     )
 

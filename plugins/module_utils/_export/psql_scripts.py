@@ -21,7 +21,7 @@ Every file below <database>/data is PostgreSQL COPY text compressed with zstd:
 
 manifest.json lists the rows, the SHA-256 and the row checksum of each of them; catalog.json is the schema as
 CockroachDB had it; manifest.json also lists the findings: what was changed or left out for PostgreSQL.
-Rows that were put aside, because PostgreSQL cannot hold them, are JSON lines below <database>/rejects.
+Rejected rows, which PostgreSQL cannot hold, are JSON lines below <database>/rejects.
 """
 
 _COMMANDS = """\

@@ -93,7 +93,7 @@ def _table_differences(left: TableEntry, right: TableEntry) -> list[str]:
     elif left.checksum != right.checksum:
         result.append(f"the checksums of the {left.rows} rows differ")
     if left.rejected != right.rejected:
-        result.append(f"{left.rejected} rows and {right.rejected} rows were put aside")
+        result.append(f"{left.rejected} rows and {right.rejected} rows were rejected")
     return result
 
 

@@ -347,12 +347,6 @@ class FindingCode(str, Enum):
         "Default privileges are omitted.",
         "Run ALTER DEFAULT PRIVILEGES in PostgreSQL for the roles that create objects.",
     )
-    EXTERNAL_CONNECTION = (
-        "external_connection",
-        "info",
-        _NOTHING,
-        "The external connection has no counterpart and is omitted.",
-    )
     FUNCTION_FOR_EVERYBODY = (
         "function_for_everybody",
         "warning",
@@ -428,6 +422,7 @@ class FindingCode(str, Enum):
         "warning",
         _GRANT,
         "Role options without a counterpart are omitted.",
+        "Check which of them the role needs in PostgreSQL.",
     )
     ROLE_SETTINGS = (
         "role_settings",
@@ -503,8 +498,8 @@ class FindingCode(str, Enum):
         "info",
         _REPEAT,
         "The connection to the target is encrypted, but the server's certificate is not verified.",
-        "Set postgres_sslmode: verify-full and postgres_sslrootcert, the certificate of the authority that signed the "
-        "server's.",
+        "Set postgres_sslmode: verify-full, and postgres_sslrootcert to the file of the authority that signed the "
+        "server's certificate, or to system for the authorities that the host trusts.",
     )
     COLLATION_LEFT_OFF = (
         "collation_left_off",
@@ -519,8 +514,8 @@ class FindingCode(str, Enum):
         "warning",
         _REPEAT,
         "The rows travel to the target without encryption.",
-        "Set postgres_sslmode: verify-full and postgres_sslrootcert, the certificate of the authority that signed the "
-        "server's.",
+        "Set postgres_sslmode: verify-full, and postgres_sslrootcert to the file of the authority that signed the "
+        "server's certificate, or to system for the authorities that the host trusts.",
     )
     FEATURE_CAME_LATE = (
         "feature_came_late",
@@ -775,6 +770,7 @@ class FindingCode(str, Enum):
         _CHECK,
         "The sequence of an identity column has other bounds, which are those of the column's type (warning: it starts "
         "elsewhere, or is at its end).",
+        "Check whether the column needs other values than its type has; if so, make it bigint.",
     )
     UNIQUE_ROWID = (
         "unique_rowid",
@@ -852,6 +848,12 @@ class FindingCode(str, Enum):
         _NOTHING,
         "The expression is wrapped in a function that is marked immutable with the time zone UTC, because PostgreSQL "
         "takes a part of the expression to depend on settings.",
+    )
+    EXTERNAL_CONNECTION = (
+        "external_connection",
+        "info",
+        _NOTHING,
+        "The external connection has no counterpart and is omitted.",
     )
     HASH_SHARDED = (
         "hash_sharded",

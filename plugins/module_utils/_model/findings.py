@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Optional, cast
+from typing import Any, Optional, cast
 
+from .._errors import ConfigurationError
 from .finding_codes import FindingCode, Severity
 from .full_name import FullName, Kind
+from .json_form import from_json
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class Finding:
     table: str = ""
     column: str = ""
     name: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.code, FindingCode):
+            raise TypeError(f"{self.code!r} is not a registered finding code")
 
     @classmethod
     def of(
@@ -60,3 +67,11 @@ class Finding:
     def about(self, name: FullName) -> Finding:
         """Return the same finding about an object of another name."""
         return replace(self, object=str(name), **vars(name))
+
+
+def read_findings(values: Iterable[Any]) -> tuple[Finding, ...]:
+    """Return findings from the JSON form that a module has returned. Raises ConfigurationError for anything else."""
+    try:
+        return tuple(from_json(Finding, value) for value in values)
+    except ValueError as error:
+        raise ConfigurationError(f"findings: they are not those of cockroach_restore: {error}") from error

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Looking at a target before anything is read, exported or made: everything that stands in the way, and what its server
-and our role there are like."""
+"""Checking a target before anything is read, exported or created: everything that would prevent an import, and the
+properties of its server and of our role."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .target import existing_tables, server_facts
 from .target.omitted_objects import NO_PRIVILEGE
 from .target.probe_features import existing_roles, probe
 from .target.server_facts import ServerFacts, Unknown
-from .target.target_database import TargetState, look_at
+from .target.target_database import TargetState, state_and_problems
 from .target.target_privileges import RoleRights, role_rights
 
 _CREATE = "create"
@@ -37,8 +37,8 @@ _SKIP = "skip"
 
 @dataclass(frozen=True)
 class PreflightOptions:
-    """``dump_dir``: of a dump that may not be there yet. ``expected``: what is known without one. The rest is as for
-    the import."""
+    """``dump_dir``: of a dump that may not exist yet. ``expected``: the objects known without one. The other options
+    are those of the import."""
 
     dump_dir: str = ""
     databases: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class PreflightOptions:
 
 @dataclass
 class _Target:
-    """A target that lets us in, and what was seen there."""
+    """A target that accepts our connection, and what was found there."""
 
     admin: Any
     parameters: ConnectionParameters
@@ -72,7 +72,7 @@ class PreflightResult:
     server: Union[ServerFacts, Unknown]
 
 
-def look_at_target(parameters: ConnectionParameters, options: PreflightOptions) -> PreflightResult:
+def check_target(parameters: ConnectionParameters, options: PreflightOptions) -> PreflightResult:
     """Contact the target and change nothing. Raises MigrationError for a dump that cannot be read."""
     manifest = read_manifest(options.dump_dir) if options.dump_dir and is_complete(options.dump_dir) else None
     try:
@@ -82,7 +82,7 @@ def look_at_target(parameters: ConnectionParameters, options: PreflightOptions) 
     try:
         target = _Target(admin, parameters, options, role_rights(admin))
         target.notes += [f"{finding.message} {finding.advice}" for finding in connection_findings(admin, parameters)]
-        expected = _look_at_dump(target, manifest) if manifest else _look_at_names(target)
+        expected = _check_dump(target, manifest) if manifest else _check_expected(target)
         roles = {role for item in expected for role in (*item.owners, *item.grantees)}
         server = replace(
             server_facts.read(admin, target.rights, [item.name for item in expected], roles),
@@ -95,16 +95,16 @@ def look_at_target(parameters: ConnectionParameters, options: PreflightOptions) 
     return PreflightResult(list(dict.fromkeys(target.problems)), list(dict.fromkeys(target.notes)), server)
 
 
-def _look_at_names(target: _Target) -> list[ExpectedDatabase]:
-    """Look at what is known before there is a dump, and return it."""
+def _check_expected(target: _Target) -> list[ExpectedDatabase]:
+    """Check the expected objects before there is a dump, and return them."""
     for expected in target.options.expected:
-        state = _look_at_database(target, expected, "")
+        state = _check_database(target, expected, "")
         if target.options.content == contents.DATA and state and not state.exists:
             target.problems.append(
                 f"content: data needs tables that are there, but the target has no database {expected.name}: make it "
                 "with its tables first"
             )
-    _look_at_roles(target, target.options.expected, None)
+    _check_roles(target, target.options.expected, None)
     if not target.options.expected and not target.rights.createdb:
         target.notes.append(
             f"The user {target.rights.name} may not create databases: ALTER ROLE {quote(target.rights.name)} "
@@ -114,30 +114,30 @@ def _look_at_names(target: _Target) -> list[ExpectedDatabase]:
     return list(target.options.expected)
 
 
-def _look_at_dump(target: _Target, manifest: Manifest) -> list[ExpectedDatabase]:
-    """Look at everything that the import of the dump meets; return its databases."""
+def _check_dump(target: _Target, manifest: Manifest) -> list[ExpectedDatabase]:
+    """Check everything that the import of the dump will meet; return the dump's databases."""
     dump_dir, content = target.options.dump_dir, target.options.content
     found, missing = [], []
     for entry in chosen(manifest, target.options.databases):
         database = read_catalog(dump_dir, entry)
         expected = expected_of(database)
         found.append(expected)
-        state = _look_at_database(target, expected, manifest.dump_id)
+        state = _check_database(target, expected, manifest.dump_id)
         if state is None or contents.complete_key(content) in state.done:
             continue
         missing.append(expected)
         if content == contents.DATA:
-            _look_at_tables(target, entry, state)
+            _check_tables(target, entry, state)
         else:
-            _look_at_extensions(target, state, database_needs(database, manifest.policies))
-    _look_at_roles(target, missing, {role.name for role in read_roles(dump_dir)})
+            _check_extensions(target, state, database_needs(database, manifest.policies))
+    _check_roles(target, missing, {role.name for role in read_roles(dump_dir)})
     return found
 
 
-def _look_at_database(target: _Target, expected: ExpectedDatabase, dump_id: str) -> Optional[TargetState]:
-    """Note what is in the way in a database; return its state, None when it does not let us in."""
+def _check_database(target: _Target, expected: ExpectedDatabase, dump_id: str) -> Optional[TargetState]:
+    """Add the problems of a database; return its state, None if it refuses the connection."""
     try:
-        state, problems = look_at(target.admin, target.parameters, expected, dump_id, target.options.content)
+        state, problems = state_and_problems(target.admin, target.parameters, expected, dump_id, target.options.content)
     except TargetError as error:
         target.problems.append(str(error))
         return None
@@ -145,8 +145,8 @@ def _look_at_database(target: _Target, expected: ExpectedDatabase, dump_id: str)
     return state
 
 
-def _look_at_tables(target: _Target, entry: DatabaseEntry, state: TargetState) -> None:
-    """With content: data the rows have to fit into tables that are there."""
+def _check_tables(target: _Target, entry: DatabaseEntry, state: TargetState) -> None:
+    """Check that with content: data the rows fit into the existing tables."""
     if not state.exists:
         target.problems.append(
             f"content: data needs tables that are there, but the target has no database {state.name}: make it with "
@@ -162,8 +162,8 @@ def _look_at_tables(target: _Target, entry: DatabaseEntry, state: TargetState) -
         connection.close()
 
 
-def _look_at_extensions(target: _Target, state: TargetState, needs: Iterable[str]) -> None:
-    """Note extensions that the server lacks, and those that the role may not create."""
+def _check_extensions(target: _Target, state: TargetState, needs: Iterable[str]) -> None:
+    """Add the extensions that the server lacks, and those that the role may not create."""
     available = server_facts.extensions(target.admin)
     connection = connect(target.parameters, state.name if state.exists else "")
     try:
@@ -196,8 +196,8 @@ def _look_at_extensions(target: _Target, state: TargetState, needs: Iterable[str
 
 
 def _refusal_of_extension(connection: Any, name: str, trusted: bool) -> str:
-    """Return why the role may not create an extension, empty if it may. Managed services let roles do it that are no
-    superusers: the server is asked."""
+    """Return why the role may not create an extension, empty if it may. The server is asked, as managed services allow
+    it to roles that are not superusers."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
         if not cursor.fetchone()[0]:
@@ -211,9 +211,9 @@ def _refusal_of_extension(connection: Any, name: str, trusted: bool) -> str:
     return ""
 
 
-def _look_at_roles(target: _Target, databases: Iterable[ExpectedDatabase], made: Optional[set[str]]) -> None:
-    """Note roles that are missing, and owners that the role may not set; ``made`` are those that grants: create makes,
-    None if not known yet."""
+def _check_roles(target: _Target, databases: Iterable[ExpectedDatabase], made: Optional[set[str]]) -> None:
+    """Add missing roles, and owners that the role may not set; ``made`` are the roles that grants: create creates, None
+    if they are not known yet."""
     grants, rights = target.options.grants, target.rights
     if grants == _SKIP or target.options.content == contents.DATA:
         return

@@ -154,7 +154,7 @@ class Trial:
     def differences(self) -> list[str]:
         """Return what the verification finds wrong."""
         self.cursor.execute("SAVEPOINT verified")
-        found = check_catalog(self.connection, self.database, self.conversion.statements, rights_are_ours=False)[1]
+        found = check_catalog(self.connection, self.database, self.conversion.statements, rights_migrated=False)[1]
         self.cursor.execute("ROLLBACK TO SAVEPOINT verified")
         return found
 

@@ -67,7 +67,7 @@ def load(server, database, chosen):
     for statement in conversion.statements:
         cursor.execute(statement.sql)
     connection.autocommit = False
-    assert check_catalog(connection, database, conversion.statements, rights_are_ours=False)[1] == []
+    assert check_catalog(connection, database, conversion.statements, rights_migrated=False)[1] == []
     connection.rollback()
     connection.autocommit = True
     return conversion, cursor
@@ -228,7 +228,7 @@ def test_rows_from_before_may_be_there_twice_and_the_predicate_holds_on_both_row
             cursor.execute("INSERT INTO t VALUES (1, 7, true), (2, 7, true), (3, 8, false), (4, 8, false)")
         cursor.execute(statement.sql)
     [finding] = found(conversion, "unique_without_index")
-    assert finding.severity == "warning" and "twice" in finding.message
+    assert finding.severity == "warning" and "becomes a trigger" in finding.message and "duplicates" in finding.message
     refused(cursor, "INSERT INTO t VALUES (5, 7, true)")
     cursor.execute("INSERT INTO t VALUES (6, 7, false), (7, 7, NULL), (8, 8, true)")
     refused(cursor, "UPDATE t SET active = true WHERE id = 3")
@@ -341,6 +341,7 @@ def test_a_constraint_that_a_foreign_key_refers_to_stays_an_index(server):
     other = make_table(2, "other", Column(2, "a", INT), foreign_keys=[ForeignKey("fk", [2], 1, [2])])
     conversion, cursor = load(server, make_database(table, other), TRIGGER)
     assert [finding.object for finding in found(conversion, "unique_without_index_referenced")] == ["db.public.t.t_unique"]
+    assert [finding.message for finding in found(conversion, "unique_without_index")] == ["UNIQUE WITHOUT INDEX becomes a unique index."]
     cursor.execute("INSERT INTO t VALUES (1, 5); INSERT INTO other VALUES (1, 5)")
 
 

@@ -22,7 +22,7 @@ def differences(verification: VerifyResult) -> list[str]:
     return lines
 
 
-def say_different(place: str, verification: VerifyResult) -> str:
+def different_message(place: str, verification: VerifyResult) -> str:
     """Return one sentence that names the first things that differ in ``place``."""
     lines = differences(verification)
     more = f"; and {len(lines) - MOST_LINES} more" if len(lines) > MOST_LINES else ""
@@ -35,5 +35,5 @@ def _difference(table: TableVerification) -> str:
     if table.rows != table.rows_found:
         return f"has {table.rows_found:,} rows instead of {table.rows:,}"
     if table.rejected != table.rejected_found:
-        return f"has {table.rejected_found:,} rows put aside instead of {table.rejected:,}"
+        return f"has {table.rejected_found:,} rejected rows instead of {table.rejected:,}"
     return f"has other values (row checksum {table.checksum_found} instead of {table.checksum})"

@@ -90,5 +90,8 @@ class Report:
 
 
 def report_json(report: Report) -> dict[str, Any]:
-    """Return what report.json holds; findings have an advice there, even an empty one."""
-    return {**facts(report), "findings": [{**to_json(item), "advice": item.advice} for item in report.findings]}
+    """Return what report.json holds; findings have an advice there, even an empty one, and what they ask for."""
+    findings = [
+        {**to_json(item), "advice": item.advice, "action": item.code.action.name.lower()} for item in report.findings
+    ]
+    return {**facts(report), "findings": findings}

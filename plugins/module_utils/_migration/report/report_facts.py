@@ -9,15 +9,15 @@ from dataclasses import replace
 from typing import Optional
 
 from ..._dump.manifest import DatabaseEntry, Manifest, TableEntry
+from ..._model.finding_codes import SEVERITIES
 from ..._model.findings import Finding
 from ..._model.names import clip
 from ..._model.results import DatabaseVerification, ImportResult, TableImport, VerifyResult
 from ..result_file import PhaseRecord
 from ..state import is_proved
-from .differences import differences, say_different
+from .differences import differences, different_message
 from .report import PhaseTime, Report, ReportedDatabase, ReportedTable, ReportedVerification
 
-SEVERITIES = ("error", "warning", "info")
 _EXPORT_SECONDS = "export_seconds"
 _VERIFICATIONS = {"rehearsal": "rehearsal_verify", "target": "target_verify"}
 
@@ -91,28 +91,28 @@ def _verdict(report: Report, records: dict[str, PhaseRecord]) -> str:
     rehearsed, verified = _verified(records, "rehearsal_verify"), _verified(records, "target_verify")
     content = f"{report.tables} tables with {report.rows:,} rows"
     attention = sum(finding.severity == "error" for finding in report.findings)
-    rejected = f"; {report.rejected:,} rows were put aside and are not in it" if report.rejected else ""
-    left_out = f"{rejected}; {attention} things were left out: read the findings" if attention else ""
+    rejected = f"; {report.rejected:,} rows were rejected and are not in it" if report.rejected else ""
+    omitted = f"{rejected}; {attention} findings say that something is missing: read them" if attention else ""
     if verified and not verified.succeeded and (not report.failure or _is_of_this_run(report, "target")):
-        return f"{say_different(report.target, verified)}{_by_another_run(report, 'target')}"
+        return f"{different_message(report.target, verified)}{_by_another_run(report, 'target')}"
     failed_rehearsal = rehearsed is not None and not rehearsed.succeeded and not report.verified
     if rehearsed and failed_rehearsal and (not report.failure or _is_of_this_run(report, "rehearsal")):
         untouched = "" if "target_import" in records else f"; the target {report.target} was not touched"
-        different = say_different("the throw-away PostgreSQL of the rehearsal", rehearsed)
+        different = different_message("the throw-away PostgreSQL of the rehearsal", rehearsed)
         return f"{different}{_by_another_run(report, 'rehearsal')}{untouched}"
     if report.failure:
         return f"FAILED: {report.failure}"
     if report.verified:
         by = _by_another_run(report, "target")
-        return f"VERIFIED{by}: {report.target} holds {_proved(report, content)}{left_out}"
+        return f"VERIFIED{by}: {report.target} holds {_proved(report, content)}{omitted}"
     if report.rehearsed:
         by = _by_another_run(report, "rehearsal")
         return (
             f"REHEARSED{by}: a throw-away PostgreSQL held all of {content}; "
-            f"the target {report.target} has not been loaded{left_out}"
+            f"the target {report.target} has not been loaded{omitted}"
         )
     if report.dump_id:
-        return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{left_out}"
+        return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{omitted}"
     return "NOTHING DONE: there is no dump"
 
 
@@ -190,7 +190,7 @@ def _word(part: Optional[DatabaseVerification], table: TableEntry) -> str:
 
 
 def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> list[Finding]:
-    """Join the findings of the export and of the import, each once, the grave ones first.
+    """Join the findings of the export and of the import, each once, the gravest first.
 
     What the throw-away server lacked counts until the target is loaded: its own import knows what is so now.
     """
@@ -200,4 +200,5 @@ def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> 
     seen: dict[tuple[str, str, str], Finding] = {}
     for finding in found:
         seen.setdefault((finding.code, finding.object, finding.message), finding)
-    return sorted(seen.values(), key=lambda item: (SEVERITIES.index(item.severity), item.code.value, item.object))
+    severities: list[str] = list(SEVERITIES)
+    return sorted(seen.values(), key=lambda item: (severities.index(item.severity), item.code.value, item.object))

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
+from ..._model.finding_codes import SEVERITIES, Action
+from ..._model.findings import Finding
 from .report import Report
 
 _RULE = "=" * 100
@@ -64,7 +68,7 @@ def _tables(report: Report) -> list[str]:
         for table in database.tables:
             seconds = "" if table.import_seconds is None else f"{table.import_seconds:.2f}"
             numbers = f"{table.rows:>14,}  {table.checksum:>24}  {seconds:>8}"
-            aside = f"  ({table.rejected:,} rows put aside)" if table.rejected else ""
+            aside = f"  ({table.rejected:,} rows rejected)" if table.rejected else ""
             lines.append(f"  {table.name:<{width}}  {numbers}  {table.rehearsal:<9}  {table.target}{aside}")
         checked = database.objects_checked
         lines.append(f"  objects found in PostgreSQL's catalog: {checked - len(database.objects_missing)} of {checked}")
@@ -84,14 +88,31 @@ def _phases(report: Report) -> list[str]:
 
 
 def _findings(report: Report) -> list[str]:
+    """Group the findings by what they ask for, and in there by the table or other object that they are about."""
     if not report.findings:
-        return ["Findings: none. Nothing was changed, weakened or left out."]
-    lines = [
-        f"Findings: {len(report.findings)} (error: something is missing; warning: something differs; info: nothing "
-        "is lost)"
-    ]
-    for finding in report.findings:
-        lines += ["", f"  [{finding.severity}] {finding.object} ({finding.code.value})", f"    {finding.message}"]
-        if finding.advice:
-            lines.append(f"    What to do: {finding.advice}")
+        return ["Findings: none. Nothing was changed, weakened or omitted."]
+    severities = "; ".join(f"{severity}: {meaning}" for severity, meaning in SEVERITIES.items())
+    lines = [f"Findings: {len(report.findings)} ({severities})"]
+    for action in Action:
+        asking = [finding for finding in report.findings if finding.code.action is action]
+        if asking:
+            lines += ["", f"{action.value} ({len(asking)})"]
+        for place, findings in groupby(sorted(asking, key=_place), _place):
+            lines += ["", f"  {place}"]
+            for finding in findings:
+                lines += _finding(finding)
     return lines
+
+
+def _place(finding: Finding) -> str:
+    """Return the full name of the table, view or other object of a schema that a finding is about or belongs to; of
+    what lies in no schema its own name."""
+    if not finding.schema:
+        return finding.object
+    parts = (finding.database, finding.schema, finding.table or finding.name)
+    return ".".join(part for part in parts if part)
+
+
+def _finding(finding: Finding) -> list[str]:
+    lines = [f"    [{finding.severity}] {finding.object} ({finding.code})", f"      {finding.message}"]
+    return [*lines, f"      What to do: {finding.advice}"] if finding.advice else lines

@@ -58,7 +58,7 @@ def import_dump(
         for job in plan.jobs:
             results[job.state.name] = _load(job, plan.dump_id, admin, parameters, options, progress)
             findings += letter_case(admin, job.state.name) if options.content != contents.DATA else []
-            findings += omitted_objects.findings(job.entry.name, job.state.left_out, job.statements, plan.rights)
+            findings += omitted_objects.findings(job.entry.name, job.state.omitted, job.statements, plan.rights)
             changed = changed or results[job.state.name].changed
     except psycopg2.Error as error:
         raise TargetError(
@@ -72,7 +72,7 @@ def import_dump(
 
 
 def _run_roles(admin: Any, statements: list[Statement]) -> bool:
-    """Make the roles that the server lacks, all or none."""
+    """Create the roles that the server lacks, all or none."""
     try:
         with admin.cursor() as cursor:
             for statement in statements:
@@ -122,7 +122,7 @@ def _load(
             _run_post_data(job, dump_id, control, pool, progress)
             for _table in pool.map(lambda connection, table: _analyze(connection, dump_id, table), job.missing_analyze):
                 pass
-        job.state.left_out = omitted_objects.read(control)
+        job.state.omitted = omitted_objects.read(control)
         _complete(control, job, dump_id, time.monotonic() - started)
         job.state.done = ledger.read(control)
     finally:
@@ -131,15 +131,15 @@ def _load(
 
 
 def _retry(job: Job, dump_id: str, parameters: ConnectionParameters) -> int:
-    """Try again what a finished import has left out; return how many commands PostgreSQL takes now."""
-    if not set(job.state.left_out) & set(job.statements):
+    """Run the omitted commands of a finished import again; return how many PostgreSQL accepts now."""
+    if not set(job.state.omitted) & set(job.statements):
         return 0
     control = connect(parameters, job.state.name)
     try:
         ledger.lock(control, job.state.name)
         run_together(control, job.state.name, dump_id, {})
         taken = _run_again(job, control)
-        job.state.left_out = omitted_objects.read(control)
+        job.state.omitted = omitted_objects.read(control)
     finally:
         control.close()
     return taken
@@ -149,7 +149,7 @@ def _run_again(job: Job, control: Any) -> int:
     return sum(
         run_again(control, job.state.name, (key, statement))
         for key, statement in job.statements.items()
-        if key in job.state.left_out
+        if key in job.state.omitted
     )
 
 
@@ -194,7 +194,7 @@ def _run_post_data(job: Job, dump_id: str, control: Any, pool: ConnectionPool, p
 
 
 def _analyze(connection: Any, dump_id: str, table: TableEntry) -> None:
-    """Gather statistics, without which the first queries are slow."""
+    """Run ANALYZE on a table: without statistics the first queries are slow."""
     started = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(clip(table.schema), clip(table.name))))
@@ -203,7 +203,7 @@ def _analyze(connection: Any, dump_id: str, table: TableEntry) -> None:
 
 
 def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
-    """Note the end; the commit waits until everything is on disk."""
+    """Record the completion in the ledger; this commit waits until everything is on disk."""
     with control.cursor() as cursor:
         key = contents.complete_key(job.content)
         if key not in job.state.done:
@@ -213,7 +213,7 @@ def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
 
 
 def _result(job: Job, loaded: dict[str, int], *, changed: bool, created: bool, statements: int) -> DatabaseImport:
-    """Tell what is in the database; the times are the ledger's, of all attempts."""
+    """Return the result of a database; the times are the ledger's, summed over all attempts."""
     tables = {}
     entries = job.entry.tables if job.content != contents.SCHEMA else []
     done = job.state.done

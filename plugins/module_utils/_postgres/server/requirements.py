@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a schema needs of PostgreSQL's programs and these lack: ICU, extensions."""
+"""Requirements of a schema that PostgreSQL's programs do not meet: ICU, extensions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def missing_for(bin_dir: str, needs: Iterable[str]) -> list[MissingPart]:
     return [MissingPart(name, _install(name, features.major)) for name in lacking]
 
 
-def say_missing(bin_dir: str, missing: list[MissingPart]) -> str:
+def missing_message(bin_dir: str, missing: list[MissingPart]) -> str:
     """Return one line that names what is missing and what to install."""
     parts = "; ".join(f"{part.name} ({part.install})" for part in missing)
     return f"the PostgreSQL in {bin_dir} lacks {parts}"
@@ -74,8 +74,8 @@ def with_requirements(binaries: PostgresBinaries, requires: list[str], on_missin
     """
     missing = missing_for(binaries.bin_dir, requires) if binaries.bin_dir else []
     if missing and on_missing == "fail":
-        raise ConfigurationError(say_missing(binaries.bin_dir, missing))
-    warnings = [say_missing(binaries.bin_dir, missing)] if missing else []
+        raise ConfigurationError(missing_message(binaries.bin_dir, missing))
+    warnings = [missing_message(binaries.bin_dir, missing)] if missing else []
     return replace(binaries, missing=missing, warnings=warnings)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Comparing PostgreSQL's catalog with what the conversion's statements expect of it: one comparer for each kind of
-thing that a person could change."""
+"""Comparing PostgreSQL's catalog with the definitions that the conversion's statements expect: one comparer for each
+property that somebody could change."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from .twins import make_twins
 
 
 def check_catalog(
-    connection: Any, database: Database, statements: Iterable[Statement], rights_are_ours: bool
+    connection: Any, database: Database, statements: Iterable[Statement], rights_migrated: bool
 ) -> tuple[int, list[str]]:
-    """Look for what the statements have made; return how many things were compared, and a line for each that is
-    missing, different or too many.
+    """Compare the objects that the statements have created; return the number of compared objects, and a line for each
+    that is missing, different or unexpected.
 
-    ``rights_are_ours`` says that owners and privileges were migrated. Nothing stays changed: the caller rolls the
-    transaction back. Raises UnsupportedError for a kind of statement that cannot be checked, TargetError when the user
-    may make no temporary objects.
+    ``rights_migrated``: owners and privileges were migrated. Nothing stays changed: the caller rolls the transaction
+    back. Raises UnsupportedError for a kind of statement that cannot be checked, TargetError if the user may not create
+    temporary objects.
     """
     wanted = list(statements)
     for statement in wanted:
@@ -50,7 +50,7 @@ def check_catalog(
                 f"verification does not know the kind of object {statement.kind!r} ({describe(statement)})"
             )
     with connection.cursor() as cursor:
-        check = _look(cursor, database, wanted, rights_are_ours)
+        check = _read_catalog(cursor, database, wanted, rights_migrated)
         differences = [line for compare in COMPARERS.values() for line in compare(check)]
     columns = sum(
         len(statement.expects.columns) for statement in wanted if isinstance(statement.expects, TableDefinition)
@@ -58,7 +58,7 @@ def check_catalog(
     return len(wanted) + columns, differences
 
 
-def _look(cursor: Any, database: Database, statements: list[Statement], rights_are_ours: bool) -> Check:
+def _read_catalog(cursor: Any, database: Database, statements: list[Statement], rights_migrated: bool) -> Check:
     twins = make_twins(cursor, statements)
     names = {statement.schema for statement in statements if statement.schema} | {
         statement.name for statement in statements if statement.kind == "schema"
@@ -77,7 +77,7 @@ def _look(cursor: Any, database: Database, statements: list[Statement], rights_a
         if function.grants and all(grant.role != PUBLIC_SCHEMA for grant in function.grants)
     )
     sources = {(places[table.schema_id], clip(table.name)): table for table in database.tables}
-    return Check(cursor, statements, twins, found, rights, extensions, sources, closed, rights_are_ours)
+    return Check(cursor, statements, twins, found, rights, extensions, sources, closed, rights_migrated)
 
 
 COMPARERS: dict[str, Comparer] = {
@@ -117,8 +117,8 @@ COMPARERS: dict[str, Comparer] = {
     "default privilege": compare_rights.default_privileges,
     "database setting": compare_objects.settings,
 }
-"""What is compared, each by one comparer, in the order in which differences are told. The tests switch off one after
-the other."""
+"""The comparers by the property that they compare, in the order in which differences are reported. The tests remove one
+after the other."""
 _CHECKED = frozenset(
     (
         "extension",

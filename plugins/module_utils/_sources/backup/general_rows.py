@@ -154,7 +154,7 @@ class GeneralRows:
         self.only_in_key = {part.column_id for part in index.columns} - set(index.composite_column_ids)
         self.defaults = {family.id: family.default_column_id for family in layout.families}
 
-    def tuple_texts(self, value: bytes, work: Optional[_RowWork] = None) -> dict[int, str]:
+    def tuple_texts(self, value: bytes, work: Optional[_RowRepair] = None) -> dict[int, str]:
         """Return the COPY texts by column id of a TUPLE value; columns that are gone are skipped. With ``work`` under
         its policies."""
         texts: dict[int, str] = {}
@@ -187,7 +187,7 @@ class GeneralRows:
             raise MalformedValue("the value does not end with its last column")
         return texts
 
-    def family_texts(self, value: bytes, family: int, work: Optional[_RowWork] = None) -> dict[int, str]:
+    def family_texts(self, value: bytes, family: int, work: Optional[_RowRepair] = None) -> dict[int, str]:
         """Return the COPY texts by column id of a family's value, whatever its tag; a family that is gone has none."""
         tag = value[4]
         if tag == values.TAG_TUPLE:
@@ -209,7 +209,7 @@ class GeneralRows:
         except DECODING_ERRORS as error:
             raise _ColumnProblem(form.column.name, error) from error
 
-    def is_child(self, key: bytes, position: int) -> bool:
+    def is_interleaved_child(self, key: bytes, position: int) -> bool:
         """Tell that a key which goes on behind the key columns is that of an interleaved table's row, or raise
         MalformedValue."""
         if position < len(key) and key[position] == _INTERLEAVED:
@@ -232,7 +232,7 @@ class GeneralRows:
         """
         key, value = pairs[-1]
         self.require_policy(error, key, value)
-        work = _RowWork(self)
+        work = _RowRepair(self)
         try:
             key, value = pairs[0]
             texts = work.key_texts(key)
@@ -265,7 +265,7 @@ class GeneralRows:
 
     def _search(self, key: bytes, value: bytes) -> Optional[_ColumnProblem]:
         """Decode the row again, column by column, to see which one fails and has to stop the export."""
-        work = _RowWork(self)
+        work = _RowRepair(self)
         try:
             work.key_texts(key)
             self.family_texts(value, split_family(key)[1], work)
@@ -304,7 +304,7 @@ class GeneralRows:
         return "(" + ", ".join([f"{name} = {text}" for name, text in texts])[:_SHOWN_KEY] + ")"
 
 
-class _RowWork:
+class _RowRepair:
     """One row that is read again under the policies, with the stored forms of its values."""
 
     def __init__(self, general: GeneralRows) -> None:
@@ -338,7 +338,7 @@ class _RowWork:
                 except DECODING_ERRORS as error:
                     raise _ColumnProblem(form.column.name, error) from error
                 done += 1
-        if position != len(split_family(key)[0]) and general.is_child(key, position):
+        if position != len(split_family(key)[0]) and general.is_interleaved_child(key, position):
             return None
         return texts
 

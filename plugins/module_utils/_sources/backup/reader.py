@@ -139,7 +139,7 @@ class Backup:
         biggest = max(layers, key=lambda sources: sum(source.ref.data_size or 0 for source in sources), default=[])
         result: list[bytes] = []
         weight = 0.0
-        for key, size in self._weights(biggest, start, end, target_bytes):
+        for key, size in self._key_distances(biggest, start, end, target_bytes):
             weight += size
             if weight >= target_bytes and max(start, result[-1] if result else start) < key < end:
                 result.append(key)
@@ -316,7 +316,9 @@ class Backup:
         self._tables.move_to_end(name)
         return table
 
-    def _weights(self, sources: list[_Source], start: bytes, end: bytes, target: int) -> Iterator[tuple[bytes, float]]:
+    def _key_distances(
+        self, sources: list[_Source], start: bytes, end: bytes, target: int
+    ) -> Iterator[tuple[bytes, float]]:
         """Yield keys with the approximate number of bytes between each and the one before."""
         for source in sources:
             span = source.ref.span

@@ -43,7 +43,7 @@ def write_source(layout: RowLayout, general: GeneralRows) -> Source:
         repair=general.repair,
         tuple_texts=general.tuple_texts,
         family_texts=general.family_texts,
-        is_child=general.is_child,
+        is_interleaved_child=general.is_interleaved_child,
     )
     if [family.id for family in layout.families] == [0]:
         _write_single(source, layout)
@@ -63,7 +63,7 @@ def _write_single(source: Source, layout: RowLayout) -> None:
     source.add(3, "try:")
     source.add(4, "for key, value in pairs:")
     _write_key(source, 5, layout)
-    source.add(5, "if key[p:] != b'\\x88' and is_child(key, p):", "    continue")
+    source.add(5, "if key[p:] != b'\\x88' and is_interleaved_child(key, p):", "    continue")
     _write_nulls(source, 5, layout)
     _write_value(source, 5, layout, layout.families[0])
     _write_lines(source, 5, layout)
@@ -96,7 +96,7 @@ def _write_families(source: Source, layout: RowLayout, keeps: bool) -> None:
     if keeps:
         source.add(6, "kept = [(full_key, value)]")
     _write_key(source, 6, layout)
-    source.add(6, "if p != len(key) and is_child(key, p):", "    continue")
+    source.add(6, "if p != len(key) and is_interleaved_child(key, p):", "    continue")
     source.add(6, "if family:", "    raise MalformedValue('the row lacks its first column family')")
     source.add(6, "row = key")
     _write_nulls(source, 6, layout)

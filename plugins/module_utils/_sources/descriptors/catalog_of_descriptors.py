@@ -69,7 +69,7 @@ def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -
     whose descriptor is not understood is added to ``unreadable``, and refused if it is chosen.
     """
     catalog = Catalog()
-    parsed = _open_all(descriptors, catalog.findings)
+    parsed = _opened(descriptors, catalog.findings)
     databases = _databases(parsed, catalog)
     schemas = _schemas(parsed, databases, catalog)
     catalog.databases = list(databases.values())
@@ -96,9 +96,9 @@ def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findin
     """Return the ``wanted`` tables of the system database by name; empty unless the backup is of the whole cluster. A
     table that is not understood is a finding."""
     tables = {}
-    for kind, message in _open_all(descriptors, []).values():
+    for kind, message in _opened(descriptors, []).values():
         in_system = (
-            kind == _TABLE and protobuf.integer(message, 4) == SYSTEM_DATABASE_ID and not _is_left_out(message, 19)
+            kind == _TABLE and protobuf.integer(message, 4) == SYSTEM_DATABASE_ID and not _is_omitted(message, 19)
         )
         name = protobuf.text(message, 1) if in_system else ""
         if name in wanted and 28 not in message and not protobuf.text(message, 24):
@@ -116,7 +116,7 @@ def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findin
     return tables
 
 
-def _open_all(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[int, tuple[int, protobuf.Message]]:
+def _opened(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[int, tuple[int, protobuf.Message]]:
     """Return kind and content by id. A descriptor of an unknown kind has no name that could be read and is a finding
     with severity error."""
     parsed = {}
@@ -158,7 +158,7 @@ def _full_name(kind: int, message: protobuf.Message, database: Database, schemas
     return replace(place, table=bare) if kind == _TABLE else replace(place, name=bare)
 
 
-def _is_left_out(message: protobuf.Message, state_field: int) -> bool:
+def _is_omitted(message: protobuf.Message, state_field: int) -> bool:
     return protobuf.integer(message, state_field) != 0
 
 
@@ -170,7 +170,7 @@ def _databases(parsed: dict[int, tuple[int, protobuf.Message]], catalog: Catalog
         name = protobuf.text(message, 1)
         try:
             fields.refuse_unknown(message, fields.DATABASE, f"database {name}")
-            if _is_left_out(message, 8):
+            if _is_omitted(message, 8):
                 _report_state(FullName("database", name), protobuf.integer(message, 8), catalog.findings)
                 continue
             owner, grants = read_privileges(protobuf.blob(message, 3), name)
@@ -197,7 +197,7 @@ def _schemas(
             continue
         name = protobuf.text(message, 2)
         database = databases.get(protobuf.integer(message, 1))
-        if database is None or _is_left_out(message, 8):
+        if database is None or _is_omitted(message, 8):
             continue
         schema = Schema(number, name)
         try:
@@ -252,7 +252,7 @@ def _add_table(
     fields.refuse_unknown(message, fields.TABLE, f"table {name}")
     where = _full_name(_TABLE, message, database, schemas)
     unfinished = _unfinished_import(message, where) if before_imports else None
-    if _is_left_out(message, 19) and not unfinished:
+    if _is_omitted(message, 19) and not unfinished:
         _report_state(where, protobuf.integer(message, 19), findings)
     elif protobuf.integer(message, 39):
         findings.append(
@@ -302,6 +302,7 @@ def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], cat
                         names[table.id].part("constraint", protobuf.text(reference, 3)),
                         f"The foreign key is omitted, because {unreadable[protobuf.integer(reference, 1)]}, to which "
                         "it refers, cannot be migrated.",
+                        "Add it by hand when that table is in PostgreSQL.",
                     )
                 )
                 continue
@@ -324,7 +325,7 @@ def _add_type(
 ) -> None:
     name, database = protobuf.text(message, 3), databases.get(protobuf.integer(message, 1))
     kind = protobuf.integer(message, 5)
-    if database is None or _is_left_out(message, 13) or kind in (_ALIAS, _RECORD):
+    if database is None or _is_omitted(message, 13) or kind in (_ALIAS, _RECORD):
         return
     fields.refuse_unknown(message, fields.TYPE, f"type {name}")
     if kind not in (0, _MULTI_REGION, _COMPOSITE, _DOMAIN):
@@ -362,7 +363,7 @@ def _add_function(
     number: int, message: protobuf.Message, databases: dict[int, Database], schemas: dict[int, Schema]
 ) -> None:
     name, database = protobuf.text(message, 1), databases.get(protobuf.integer(message, 3))
-    if database is None or _is_left_out(message, 16):
+    if database is None or _is_omitted(message, 16):
         return
     fields.refuse_unknown(message, fields.FUNCTION, f"function {name}")
     full_name = f"{database.name}.{name}"

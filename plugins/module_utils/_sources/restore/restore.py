@@ -151,7 +151,7 @@ def restore_backup(
     unless CockroachDB itself is gone.
     """
     started = time.monotonic()
-    _require_sense(request)
+    _check_request(request)
     connection = connect(parameters, _DATABASE)
     try:
         version = server_version(connection)
@@ -168,7 +168,7 @@ def restore_backup(
     return dataclasses.replace(result, seconds=round(time.monotonic() - started, 1))
 
 
-def _require_sense(request: RestoreRequest) -> None:
+def _check_request(request: RestoreRequest) -> None:
     unknown = sorted(set(request.options) - set(SKIPS))
     if unknown:
         raise ConfigurationError(f"options: {', '.join(unknown)} is not known; there are {', '.join(SKIPS)}")
@@ -267,7 +267,7 @@ class _Restore:
         with interruption() as caught:
             for name, statement in self._statements():
                 self._run_job(name, statement, caught)
-        cancelled = self._calm_down() if self.plan.coverage == CLUSTER else []
+        cancelled = self._stop_background_jobs() if self.plan.coverage == CLUSTER else []
         self._keep(done=True)
         return self._result(changed=True, cancelled=cancelled)
 
@@ -387,7 +387,7 @@ class _Restore:
         for database in sorted(set(self.plan.databases) & present):
             self.session.run(sql.SQL("DROP DATABASE {} RESTRICT").format(sql.Identifier(database)))
 
-    def _calm_down(self) -> list[str]:
+    def _stop_background_jobs(self) -> list[str]:
         """Stop what came back with the whole cluster and would act on the world outside; return the cancelled jobs."""
         apply_settings(self.session.connection)
         self.session.run("SET CLUSTER SETTING jobs.scheduler.enabled = false")

@@ -141,7 +141,7 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     handlers: dict[str, Handler] = {
         "ALTER": alter,
         "GRANT": read_grant,
-        "REVOKE": _left_out,
+        "REVOKE": _omitted,
         "INSERT": _rows,
         "UPSERT": _rows,
     }
@@ -187,8 +187,8 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
         (("POLICY",), _OTHERS, create_policy),
         (("ROLE",), _DATABASES, lambda at, builder: create_role(at, builder, False)),
         (("USER",), _DATABASES, lambda at, builder: create_role(at, builder, True)),
-        (("EXTENSION",), _DATABASES, _left_out),
-        (("STATISTICS",), _OTHERS, _left_out),
+        (("EXTENSION",), _DATABASES, _omitted),
+        (("STATISTICS",), _OTHERS, _omitted),
     )
     for words, phase, handler in choices:
         if cursor.accept(*words):
@@ -204,7 +204,7 @@ def _temporary(cursor: Cursor, builder: Builder) -> None:
     builder.find(FindingCode.TEMPORARY_TABLE, FullName("object", cursor.statement.database, name=name))
 
 
-def _left_out(cursor: Cursor, builder: Builder) -> None:
+def _omitted(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
     builder.find(
         FindingCode.STATEMENT_LEFT_OUT,

@@ -33,7 +33,7 @@ def settle_shards(table: Table, where: FullName, builder: Builder) -> None:
     shards = {column.id: column for column in table.columns if buckets[column.id]}
     if shards:
         _settle_indexes(table, shards, buckets)
-        _omit_idle(table, shards, where, builder)
+        _omit_unused(table, shards, where, builder)
 
 
 def _settle_indexes(table: Table, shards: dict[int, Column], buckets: dict[int, int]) -> None:
@@ -43,18 +43,18 @@ def _settle_indexes(table: Table, shards: dict[int, Column], buckets: dict[int, 
             index.shard_column, index.shard_buckets = shards[column_id].name, buckets[column_id]
 
 
-def _omit_idle(table: Table, shards: dict[int, Column], where: FullName, builder: Builder) -> None:
+def _omit_unused(table: Table, shards: dict[int, Column], where: FullName, builder: Builder) -> None:
     indexes = [table.primary_index, *table.indexes]
     used = {index.shard_column for index in indexes} | {
         column.name for column in table.columns if _is_needed(column, table)
     }
-    idle = {number: column for number, column in shards.items() if column.name not in used}
+    unused = {number: column for number, column in shards.items() if column.name not in used}
     # CockroachDB writes their checks, too: that a shard is one of the buckets.
     table.checks = [check for check in table.checks if not check.column_ids or not set(check.column_ids) <= set(shards)]
-    table.columns = [column for column in table.columns if column.id not in idle]
+    table.columns = [column for column in table.columns if column.id not in unused]
     for family in table.families:
-        family.column_ids = [number for number in family.column_ids if number not in idle]
-    for column in idle.values():
+        family.column_ids = [number for number in family.column_ids if number not in unused]
+    for column in unused.values():
         builder.find(FindingCode.SHARD_COLUMN, where.column_named(column.name))
 
 

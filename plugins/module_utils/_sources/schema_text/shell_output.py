@@ -133,7 +133,7 @@ def _aligned(lines: list[str]) -> Iterator[Piece]:
     while number < len(lines):
         header = lines[number]
         if not (number + 1 < len(lines) and _is_border(lines[number + 1]) and _is_header(_cells(header, "|"))):
-            _refuse_rest(header, number)
+            _require_status(header, number)
             number += 1
             continue
         border = lines[number + 1]
@@ -146,7 +146,7 @@ def _aligned(lines: list[str]) -> Iterator[Piece]:
         number = end + 1
 
 
-def _refuse_rest(line: str, number: int) -> None:
+def _require_status(line: str, number: int) -> None:
     """Raise UnsupportedError unless the lines between tables are empty or a status: otherwise SQL would be lost."""
     _refuse_errors([line], number)
     if line.strip() and not _STATUS.fullmatch(line):
@@ -245,7 +245,7 @@ def _raw(text: str) -> Iterator[Piece]:
         elif _RAW_ROW.fullmatch(current):
             seen = 0
         else:
-            _refuse_rest(current, line - 1)
+            _require_status(current, line - 1)
         position, line = end + 1, line + 1
 
 
@@ -262,7 +262,7 @@ def _separated(text: str, separator: str) -> Iterator[Piece]:
                 _refuse_errors(row[:1], line - 1)
                 yield Piece(row[column], line)
             else:
-                _refuse_rest(separator.join(row), line - 1)
+                _require_status(separator.join(row), line - 1)
             line = reader.line_num + 1
     except csv.Error as error:
         raise UnsupportedError(
@@ -298,7 +298,7 @@ def _unaligned(lines: list[str]) -> Iterator[Piece]:
     for number, line in enumerate(lines):
         if _is_header(line.split("|")):
             for between in range(begin, number):
-                _refuse_rest(lines[between], between)
+                _require_status(lines[between], between)
             begin, named = number + 1, "|" in line
         elif _ROW_COUNT.fullmatch(line):
             if named:
@@ -308,7 +308,7 @@ def _unaligned(lines: list[str]) -> Iterator[Piece]:
                 yield Piece("\n".join(lines[begin:number]), begin + 1)
             begin = number + 1
     for after in range(begin, len(lines)):
-        _refuse_rest(lines[after], after)
+        _require_status(lines[after], after)
 
 
 def _rows_with_name(lines: list[str], offset: int = 0) -> Iterator[Piece]:

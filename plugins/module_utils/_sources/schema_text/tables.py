@@ -97,7 +97,7 @@ def _read_part(cursor: Cursor, place: TablePlace) -> None:
         read_constraint(cursor, place, cursor.name())
     elif cursor.accept("FAMILY"):
         name = "" if cursor.at("(") else cursor.name()
-        columns = [place.column(column, cursor).id for column in cursor.names() if not _is_unseen_shard(column, place)]
+        columns = [place.column(column, cursor).id for column in cursor.names() if not _is_hidden_shard(column, place)]
         table.families.append(Family(len(table.families), name or f"fam_{len(table.families)}", columns))
         cursor.end()
     elif cursor.at("UNIQUE", "INVERTED"):
@@ -113,7 +113,7 @@ def _read_part(cursor: Cursor, place: TablePlace) -> None:
         read_index(cursor, place, False, kind, name)
 
 
-def _is_unseen_shard(column: str, place: TablePlace) -> bool:
+def _is_hidden_shard(column: str, place: TablePlace) -> bool:
     """Whether a family's column is a hidden shard column: releases up to v21.2 print those in families only."""
     hidden = column.startswith("crdb_internal_") or column == "rowid" or column.startswith("rowid_")
     return hidden and not place.has_column(column)
