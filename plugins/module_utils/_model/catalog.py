@@ -11,7 +11,7 @@ conversion reads it, and ``catalog.json`` in a dump is its JSON form.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 from .findings import Finding
 from .full_name import FullName
@@ -178,6 +178,8 @@ class Trigger:
 class Policy:
     """A row-level security policy."""
 
+    WRITTEN_WHOLE: ClassVar[bool] = True
+    """As every release wrote them: the id of a dump depends on it."""
     name: str
     type: str = "PERMISSIVE"
     """Or RESTRICTIVE."""
@@ -292,6 +294,8 @@ class UserType:
 class Parameter:
     """A parameter of a function or procedure."""
 
+    WRITTEN_WHOLE: ClassVar[bool] = True
+    """See Policy."""
     mode: str
     """IN, OUT, INOUT or VARIADIC."""
     name: str

@@ -3,7 +3,8 @@
 # Private to this collection: it may change in any release.
 """Dataclasses as JSON values and back: the form of everything that a dump and the result files hold.
 
-A field with its default is not written, nor is a secret (``field(repr=False)``). What is read has to have each type
+A field with its default is not written (but for classes with ``WRITTEN_WHOLE``), nor is a secret
+(``field(repr=False)``). What is read has to have each type
 that the dataclass names, and no other fields: nothing is converted or ignored.
 """
 
@@ -14,7 +15,6 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Callable, TypeVar
 
-from .catalog import Parameter, Policy
 from .finding_codes import FindingCode
 
 try:
@@ -56,8 +56,6 @@ def _converter() -> Any:
     converter.register_structure_hook_factory(is_mapping, _dict_reader)
     converter.register_structure_hook_factory(dataclasses.is_dataclass, _dataclass_reader)
     converter.register_unstructure_hook_factory(dataclasses.is_dataclass, _dataclass_writer)
-    for whole in (Parameter, Policy):  # with all fields, as every release wrote them: the id of a dump depends on it
-        converter.register_unstructure_hook(whole, dataclasses.asdict)
     # Being a str too, it would stay as it is.
     converter.register_unstructure_hook(FindingCode, attrgetter("value"))
     return converter
@@ -92,5 +90,7 @@ def _dataclass_reader(kind: Any, converter: Any) -> Callable[[Any, Any], Any]:
 
 
 def _dataclass_writer(kind: Any, converter: Any) -> Callable[[Any], dict[str, Any]]:
+    if getattr(kind, "WRITTEN_WHOLE", False):
+        return dataclasses.asdict
     secret = {spec.name: override(omit=True) for spec in dataclasses.fields(kind) if not spec.repr}
     return make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, **secret)
