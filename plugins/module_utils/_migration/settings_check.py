@@ -195,6 +195,11 @@ _CHECKS = {
 
 
 def _check_together(values: Mapping[str, Any]) -> list[str]:
+    """Return the problems of settings that depend on each other."""
+    return [*_check_source(values), *_check_pairs(values), *_check_paths(values)]
+
+
+def _check_source(values: Mapping[str, Any]) -> list[str]:
     problems = []
     source = values.get("migration_source") or BY_NAME["migration_source"].default
     locations = values.get("s3_backup_path") or []
@@ -221,6 +226,11 @@ def _check_together(values: Mapping[str, Any]) -> list[str]:
             "password and rows then go over the "
             "network in clear text"
         )
+    return problems
+
+
+def _check_pairs(values: Mapping[str, Any]) -> list[str]:
+    problems = []
     merges = (values.get("database_layout") or BY_NAME["database_layout"].default) == "schemas"
     if merges != bool(values.get("merged_database")):
         problems.append(
@@ -231,6 +241,11 @@ def _check_together(values: Mapping[str, Any]) -> list[str]:
         problems.append("aws_access_key_id and aws_secret_access_key belong together: only one of them is set")
     if values.get("aws_keys_file") and values.get("aws_access_key_id"):
         problems.append("aws_keys_file and aws_access_key_id are both set: use one of them")
+    return problems
+
+
+def _check_paths(values: Mapping[str, Any]) -> list[str]:
+    problems = []
     for name in ("temp_dir", "dump_dir"):
         if values.get(name) and not str(values[name]).startswith("/"):
             problems.append(f"{name} has to be an absolute path")
