@@ -122,8 +122,7 @@ def _check_locations(setting: Setting, value: Any) -> list[str]:
                 names = ", ".join(part.split("=")[0] for part in location.split("?", 1)[1].split("&"))
                 problems.append(
                     f"{setting.name} has URL parameters ({names}): use aws_access_key_id, aws_secret_access_key, "
-                    "aws_region, s3_endpoint_url instead; "
-                    "a prefix with a question mark in it cannot be named"
+                    "aws_region, s3_endpoint_url instead; a prefix with a question mark in it cannot be named"
                 )
             elif location.startswith("/"):
                 problems.append(f"{setting.name} is {location}: write file://{location}")
@@ -220,11 +219,9 @@ def _check_source(values: Mapping[str, Any]) -> list[str]:
         and not values.get("certs_dir")
     ):
         problems.append(
-            f"certs_dir is empty: with cockroach_sslmode: {sslmode} a running CockroachDB's certificate is verified "
-            "by the ca.crt in it (or give "
-            "cockroach_url). cockroach_sslmode: require does not verify it, disable is for a CockroachDB without TLS: "
-            "password and rows then go over the "
-            "network in clear text"
+            f"certs_dir is empty: with cockroach_sslmode: {sslmode} a running CockroachDB's certificate is verified by "
+            "the ca.crt in it (or give cockroach_url). cockroach_sslmode: require does not verify it, disable is for a "
+            "CockroachDB without TLS: password and rows then go over the network in clear text"
         )
     return problems
 

@@ -155,8 +155,7 @@ def _latest(storage: Storage) -> str:
             ):
                 raise CorruptBackupError(
                     f"{storage.describe(path)} names {target!r}, where there is no backup (looked for "
-                    f"{', '.join(manifests.NAMES)}): "
-                    f"set backup_subdirectory to one of: {_listed(storage)}"
+                    f"{', '.join(manifests.NAMES)}): set backup_subdirectory to one of: {_listed(storage)}"
                 )
             return target
     return max(full_backups(storage), default="")
@@ -200,9 +199,8 @@ def _no_backup(storage: Storage, folder: str) -> MigrationError:
     partial = [name for name in storage.list() if name.startswith("BACKUP-CHECKPOINT") or name == "data/"]
     hint = "; what is there belongs to a backup that did not finish" if partial else ""
     return ConfigurationError(
-        f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. "
-        "Check the location: "
-        "it is what BACKUP INTO or BACKUP TO was given"
+        f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. Check "
+        "the location: it is what BACKUP INTO or BACKUP TO was given"
     )
 
 
