@@ -56,7 +56,19 @@ def create_policies(table: Table, context: Context) -> None:
 
 
 def _rule(policy: Policy, table: Table, context: Context, where: FullName) -> str:
+    parts = [
+        f"AS {policy.type} FOR {policy.command}",
+        "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in _roles(policy, context, where)),
+    ]
     columns = expressions.column_types(table.columns)
+    for keyword, condition in (("USING", policy.using), ("WITH CHECK", policy.with_check)):
+        if condition:
+            parts.append(f"{keyword} ({expressions.convert(condition, context, where, columns).sql})")
+    return " ".join(parts)
+
+
+def _roles(policy: Policy, context: Context, where: FullName) -> list[str]:
+    """Return the policy's roles that the target has. Raises UnsupportedError if it has none of them."""
     wanted = [role for role in policy.roles or ["public"] if role not in BUILT_IN_ROLES or role == "public"]
     roles = [role for role in wanted if role in _KEYWORDS or role in context.available_roles]
     missing = [role for role in wanted if role not in roles]
@@ -69,11 +81,4 @@ def _rule(policy: Policy, table: Table, context: Context, where: FullName) -> st
         )
     if not roles:
         raise UnsupportedError(f"{where}: the target has none of its roles {', '.join(policy.roles)}")
-    parts = [
-        f"AS {policy.type} FOR {policy.command}",
-        "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in roles),
-    ]
-    for keyword, condition in (("USING", policy.using), ("WITH CHECK", policy.with_check)):
-        if condition:
-            parts.append(f"{keyword} ({expressions.convert(condition, context, where, columns).sql})")
-    return " ".join(parts)
+    return roles
