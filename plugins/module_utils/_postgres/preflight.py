@@ -171,7 +171,7 @@ def _check_extensions(target: _Target, state: TargetState, needs: Iterable[str])
         for name in needs:
             if name == ICU:
                 if not probe(target.admin).icu:
-                    target.notes.append("The server has no ICU: collations are left off.")
+                    target.notes.append("The server has no ICU: collations are omitted.")
             elif name not in available:
                 target.notes.append(
                     f"The server has no extension {name}: what needs it becomes something else, with a finding. "
@@ -235,8 +235,8 @@ def _check_roles(target: _Target, databases: Iterable[ExpectedDatabase], made: O
         )
     elif missing and grants != _CREATE:
         target.notes.append(
-            f"The target has no role {', '.join(missing)}: what they own or may do is left out. Make them first, or "
-            "set grants to create."
+            f"The target has no role {', '.join(missing)}: their ownership and privileges are omitted. Create "
+            "them first, or set grants to create."
         )
     # A role that CREATEROLE makes is not one that its maker may hand objects to.
     commands = [

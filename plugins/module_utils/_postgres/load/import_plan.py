@@ -91,7 +91,7 @@ class Job:
 
     @property
     def missing_rejects(self) -> list[RejectTask]:
-        """The files of rows that were put aside which are not loaded yet."""
+        """The files of rejected rows that are not loaded yet."""
         return [task for task in self.rejects if task.key not in self.state.done]
 
     @property

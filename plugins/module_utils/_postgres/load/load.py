@@ -131,7 +131,7 @@ def _load(
 
 
 def _retry(job: Job, dump_id: str, parameters: ConnectionParameters) -> int:
-    """Try again what a finished import has left out; return how many commands PostgreSQL takes now."""
+    """Try again what a finished import has omitted; return how many commands PostgreSQL takes now."""
     if not set(job.state.omitted) & set(job.statements):
         return 0
     control = connect(parameters, job.state.name)

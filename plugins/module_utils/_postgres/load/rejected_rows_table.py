@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The table of rows that were put aside, in each migrated database that has some."""
+"""The table of rejected rows, in each migrated database that has some."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS cockroach_migrator.rejects (
     kind text NOT NULL, reason text NOT NULL, row_values jsonb NOT NULL
 );
 COMMENT ON TABLE cockroach_migrator.rejects IS
-'Rows of CockroachDB that PostgreSQL cannot hold, put aside as value_policies wanted. '
+'Rows of CockroachDB that PostgreSQL cannot hold, rejected as value_policies says. '
 'row_values has the columns by name; a value with a problem is an object with its original: '
 'bytes (of a text, hexadecimal), stored (CockroachDB''s stored form, hexadecimal) or text (as CockroachDB sent it).'
 """
@@ -34,7 +34,7 @@ _COPY = (
 
 @dataclass(frozen=True)
 class RejectTask:
-    """A file of rows that were put aside; ``path`` is where it is."""
+    """A file of rejected rows; ``path`` is where it is."""
 
     dump_id: str
     table: TableEntry

@@ -52,7 +52,7 @@ def run_or_omit(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
 
 
 def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
-    """Execute a statement that was left out, in its own transaction; return whether PostgreSQL takes it now. Raises
+    """Execute a statement that was omitted, in its own transaction; return whether PostgreSQL takes it now. Raises
     TargetError."""
     with connection.cursor() as cursor:
         taken = _execute_or_record_omission(cursor, database, keyed, omitted_objects.may_stay_omitted)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Commands that PostgreSQL refuses and no row depends on: they are left out, noted beside the ledger, and each is a
+"""Commands that PostgreSQL rejects and no row depends on: they are omitted, noted beside the ledger, and each is a
 finding.
 
 Every later run tries them again: the role may have been given the right, or the object that was wanting may be there.
@@ -106,7 +106,7 @@ def may_be_omitted(statement: Statement, sqlstate: str) -> bool:
 
 
 def may_stay_omitted(statement: Statement, sqlstate: str) -> bool:
-    """Whether a later run goes on without a command that is left out already: rights may have gone, or somebody has
+    """Whether a later run continues without a command that is omitted already: rights may have gone, or somebody has
     written the object by hand."""
     return sqlstate in _STOPPING or may_be_omitted(statement, sqlstate)
 
@@ -129,7 +129,7 @@ def forget(cursor: Any, key: Key) -> None:
 
 
 def read(connection: Any) -> dict[Key, OmittedObject]:
-    """Return what was left out, by its key in the ledger; empty when there is no such table."""
+    """Return what was omitted, by its key in the ledger; empty when there is no such table."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('cockroach_migrator.left_out') IS NOT NULL")
         if not cursor.fetchone()[0]:

@@ -175,7 +175,7 @@ def comparer_of_columns(*names: str) -> Comparer:
 def more_than_wanted(
     check: Check, found: Iterable[Part], what: str, known: Callable[[Table], Iterable[str]], wanted: Iterable[Part]
 ) -> Iterator[str]:
-    """Name what our tables have and neither the statements nor CockroachDB; what was left out may have been made by
+    """Name what our tables have and neither the statements nor CockroachDB; what was omitted may have been made by
     hand."""
     ours = {(statement.schema, statement.name) for statement, _table in check.tables()}
     expected = set(wanted)

@@ -134,7 +134,7 @@ def _compare(table: TableEntry, missing: list[str], found: list[PieceResult], re
 
 
 def _check_objects(database: Database, dump: _Dump, control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
-    """Return how many objects were looked up, and what is missing or different; what the import left out is in its
+    """Return how many objects were looked up, and what is missing or different; what the import omitted is in its
     findings."""
     done = ledger.read(control)
     features = server_features.noted(done) or server_features.probe(control)
