@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Looking at a target before anything is read, exported or made: everything that stands in the way, and what its server
-and our role there are like."""
+"""Checking a target before anything is read, exported or created: everything that would prevent an import, and the
+properties of its server and of our role."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _SKIP = "skip"
 
 @dataclass(frozen=True)
 class PreflightOptions:
-    """``dump_dir``: of a dump that may not be there yet. ``expected``: what is known without one. The rest is as for
-    the import."""
+    """``dump_dir``: of a dump that may not exist yet. ``expected``: the objects known without one. The other options
+    are those of the import."""
 
     dump_dir: str = ""
     databases: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class PreflightOptions:
 
 @dataclass
 class _Target:
-    """A target that lets us in, and what was seen there."""
+    """A target that accepts our connection, and what was found there."""
 
     admin: Any
     parameters: ConnectionParameters
@@ -96,7 +96,7 @@ def check_target(parameters: ConnectionParameters, options: PreflightOptions) ->
 
 
 def _check_expected(target: _Target) -> list[ExpectedDatabase]:
-    """Look at what is known before there is a dump, and return it."""
+    """Check the expected objects before there is a dump, and return them."""
     for expected in target.options.expected:
         state = _check_database(target, expected, "")
         if target.options.content == contents.DATA and state and not state.exists:
@@ -115,7 +115,7 @@ def _check_expected(target: _Target) -> list[ExpectedDatabase]:
 
 
 def _check_dump(target: _Target, manifest: Manifest) -> list[ExpectedDatabase]:
-    """Look at everything that the import of the dump meets; return its databases."""
+    """Check everything that the import of the dump will meet; return the dump's databases."""
     dump_dir, content = target.options.dump_dir, target.options.content
     found, missing = [], []
     for entry in chosen(manifest, target.options.databases):
@@ -135,7 +135,7 @@ def _check_dump(target: _Target, manifest: Manifest) -> list[ExpectedDatabase]:
 
 
 def _check_database(target: _Target, expected: ExpectedDatabase, dump_id: str) -> Optional[TargetState]:
-    """Note what is in the way in a database; return its state, None when it does not let us in."""
+    """Add the problems of a database; return its state, None if it refuses the connection."""
     try:
         state, problems = state_and_problems(target.admin, target.parameters, expected, dump_id, target.options.content)
     except TargetError as error:
@@ -146,7 +146,7 @@ def _check_database(target: _Target, expected: ExpectedDatabase, dump_id: str) -
 
 
 def _check_tables(target: _Target, entry: DatabaseEntry, state: TargetState) -> None:
-    """With content: data the rows have to fit into tables that are there."""
+    """Check that with content: data the rows fit into the existing tables."""
     if not state.exists:
         target.problems.append(
             f"content: data needs tables that are there, but the target has no database {state.name}: make it with "
@@ -163,7 +163,7 @@ def _check_tables(target: _Target, entry: DatabaseEntry, state: TargetState) -> 
 
 
 def _check_extensions(target: _Target, state: TargetState, needs: Iterable[str]) -> None:
-    """Note extensions that the server lacks, and those that the role may not create."""
+    """Add the extensions that the server lacks, and those that the role may not create."""
     available = server_facts.extensions(target.admin)
     connection = connect(target.parameters, state.name if state.exists else "")
     try:
@@ -196,8 +196,8 @@ def _check_extensions(target: _Target, state: TargetState, needs: Iterable[str])
 
 
 def _refusal_of_extension(connection: Any, name: str, trusted: bool) -> str:
-    """Return why the role may not create an extension, empty if it may. Managed services let roles do it that are no
-    superusers: the server is asked."""
+    """Return why the role may not create an extension, empty if it may. The server is asked, as managed services allow
+    it to roles that are not superusers."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
         if not cursor.fetchone()[0]:
@@ -212,8 +212,8 @@ def _refusal_of_extension(connection: Any, name: str, trusted: bool) -> str:
 
 
 def _check_roles(target: _Target, databases: Iterable[ExpectedDatabase], made: Optional[set[str]]) -> None:
-    """Note roles that are missing, and owners that the role may not set; ``made`` are those that grants: create makes,
-    None if not known yet."""
+    """Add missing roles, and owners that the role may not set; ``made`` are the roles that grants: create creates, None
+    if they are not known yet."""
     grants, rights = target.options.grants, target.rights
     if grants == _SKIP or target.options.content == contents.DATA:
         return
@@ -235,8 +235,8 @@ def _check_roles(target: _Target, databases: Iterable[ExpectedDatabase], made: O
         )
     elif missing and grants != _CREATE:
         target.notes.append(
-            f"The target has no role {', '.join(missing)}: their ownership and privileges are omitted. Create "
-            "them first, or set grants to create."
+            f"The target has no role {', '.join(missing)}: their ownership and privileges are omitted. "
+            "Create them first, or set grants to create."
         )
     # A role that CREATEROLE makes is not one that its maker may hand objects to.
     commands = [

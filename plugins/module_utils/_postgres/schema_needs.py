@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a dump's schema needs of a PostgreSQL server besides its core: ICU and extensions."""
+"""Requirements of a dump's schema on a PostgreSQL server besides its core: ICU and extensions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def schema_needs(dump_dir: str) -> list[str]:
 
 
 def database_needs(database: Database, policies: ConversionPolicies) -> set[str]:
-    """Return the same of one database."""
+    """Return the requirements of one database."""
     options = ConvertOptions(grants="skip", policies=policies)
     statements = convert_database(database, [], ServerFeatures(extensions=EXTENSIONS), options).statements
     return {ICU for statement in statements if statement.kind == "collation"} | {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The further libpq parameters that a user may give: which are refused, and which hold secrets."""
+"""Further libpq parameters of the user: which of them are refused, and which contain secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OWN_VARIABLES = {
     "sslcert": "postgres_sslcert",
     "sslkey": "postgres_sslkey",
 }
-"""Parameters that have a variable of their own."""
+"""Parameters that have their own variable."""
 
 _REFUSED = {
     "client_encoding": "it is always UTF8",
@@ -70,8 +70,8 @@ _NAMES = (
     "target_session_attrs",
     "tcp_user_timeout",
 )
-"""PQconninfoOptions of PostgreSQL 18's src/interfaces/libpq/fe-connect.c, to name the nearest; whether one exists says
-the libpq that is there."""
+"""Names from PQconninfoOptions of PostgreSQL 18's src/interfaces/libpq/fe-connect.c, used to suggest the nearest one;
+the installed libpq decides whether a parameter exists."""
 
 
 def connect_params_problems(value: Any) -> list[str]:
@@ -90,7 +90,7 @@ def connect_params_problems(value: Any) -> list[str]:
 
 
 def unknown_parameter(name: str) -> str:
-    """Return the line about a parameter that the libpq here does not know."""
+    """Return the message about a parameter that the installed libpq does not know."""
     nearest = [] if name in _NAMES else difflib.get_close_matches(name, _NAMES, 1)
     return f"libpq here knows no parameter {name}" + (f", did you mean {nearest[0]}?" if nearest else "")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Connecting to PostgreSQL: one way to say where, one way to say why not."""
+"""Connecting to PostgreSQL, with one error for each reason why it fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ SET extra_float_digits = 3; SET bytea_output = 'hex';
 SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;
 SET default_transaction_read_only = off; SET row_security = off
 """
-"""Values print the same everywhere, and nothing that the server or the role sets breaks off long work."""
+"""Session settings: values are printed the same everywhere, and no timeout of the server or the role ends long
+commands."""
 
 
 def connect(parameters: ConnectionParameters, database: str = "") -> Any:
@@ -67,7 +68,7 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
 
 
 def connection_findings(connection: Any, parameters: ConnectionParameters) -> list[Finding]:
-    """Return what is worth knowing about how this connection is protected."""
+    """Return the findings about how this connection is protected."""
     finding = protection_finding(
         parameters, connection.info.dsn_parameters.get("sslmode", ""), connection.info.ssl_in_use
     )
@@ -75,8 +76,8 @@ def connection_findings(connection: Any, parameters: ConnectionParameters) -> li
 
 
 def _require_usable(wanted: ConnectionParameters) -> None:
-    """Find unknown parameters, and files that are not there: libpq does without a client certificate that it does not
-    find."""
+    """Raise ConfigurationError for unknown parameters and missing files: libpq connects without a client certificate
+    that it does not find."""
     problems = connect_params_problems(wanted.connect_params)
     for name in wanted.connect_params:
         try:
@@ -94,7 +95,8 @@ def _require_usable(wanted: ConnectionParameters) -> None:
 
 
 def _require_encryption(connection: Any, wanted: ConnectionParameters) -> None:
-    """A service that leaves the mode open may have led to a connection without TLS, where the default is to insist."""
+    """Raise TargetError for a connection without TLS that a service file without sslmode has led to, where the default
+    is to require TLS."""
     mode = connection.info.dsn_parameters.get("sslmode", "")
     if (
         wanted.names_service

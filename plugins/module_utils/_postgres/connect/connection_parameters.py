@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Where PostgreSQL is and how the way there is protected."""
+"""The address of PostgreSQL and the protection of the connection."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class ConnectionParameters:
 
     @property
     def is_local(self) -> bool:
-        """Whether the way there stays on this host: a Unix socket or loopback."""
+        """Whether the connection stays on this host: a Unix socket or loopback."""
         return all(_is_local(host.strip()) for host in self.host.split(","))
 
     def arguments(self) -> dict[str, Any]:
-        """Return what libpq is given. What is empty is left to its environment: PGSSLMODE and the like, a service file,
-        .pgpass."""
+        """Return the parameters for libpq. Empty ones are left to its environment: PGSSLMODE and the like, a service
+        file, .pgpass."""
         own = {
             "host": self.host,
             "port": self.port,
@@ -70,8 +70,8 @@ class ConnectionParameters:
         return {**defaults, **self.connect_params, **{name: value for name, value in own.items() if value != ""}}
 
     def _sslmode(self) -> str:
-        """Return the mode that was given, or a default unless libpq finds one itself; with the host's own authorities
-        that is verify-full."""
+        """Return the given sslmode, or a default unless libpq finds one itself; with the host's own authorities that is
+        verify-full."""
         if (
             self.sslmode
             or os.environ.get("PGSSLMODE")
@@ -83,7 +83,7 @@ class ConnectionParameters:
 
     @property
     def names_service(self) -> bool:
-        """Whether a service file counts."""
+        """Whether a service file is used."""
         return bool(os.environ.get("PGSERVICE") or self.connect_params.get("service"))
 
 
@@ -97,8 +97,8 @@ def _is_local(host: str) -> bool:
 
 
 def protection_finding(parameters: ConnectionParameters, sslmode: str, encrypted: bool) -> Optional[Finding]:
-    """Return what is worth knowing about a connection that was made with this mode; nothing where the certificate was
-    verified or the way is local."""
+    """Return the finding about a connection with this mode; None if the certificate was verified or the connection is
+    local."""
     if parameters.is_local or sslmode in _VERIFYING:
         return None
     if not encrypted:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Work spread over several connections to one database."""
+"""Distributing work over several connections to one database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class ConnectionPool:
-    """Threads with a connection each; context manager. Psycopg2 lets other threads run while PostgreSQL works."""
+    """Context manager: threads with one connection each. psycopg2 lets other threads run while PostgreSQL works."""
 
     def __init__(self, open_connection: Callable[[], Any], size: int) -> None:
         self._open = open_connection
@@ -32,7 +32,8 @@ class ConnectionPool:
             connection.close()
 
     def map(self, work: Callable[[Any, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield ``work(connection, item)`` of every item as it ends. The first error stops what has not begun."""
+        """Yield ``work(connection, item)`` for every item as it completes. After the first error no further item is
+        started."""
         pending = {self._threads.submit(self._call, work, item) for item in items}
         try:
             while pending:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Why a connection to PostgreSQL failed, in one line that names what to change."""
+"""The reason why a connection to PostgreSQL failed, in one line that names what to change."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ _REASONS = (
     (("weak sslmode",), f"{_AUTHORITIES}: system needs {_MODE}: verify-full"),
     (("invalid sslmode",), f"{_MODE} has to be disable, allow, prefer, require, verify-ca or verify-full"),
 )
-"""What libpq and the server say (fe-connect.c, fe-secure-openssl.c, auth.c), and what it means here. The first that
-fits counts."""
+"""Messages of libpq and the server (fe-connect.c, fe-secure-openssl.c, auth.c) and their meaning here. The first match
+counts."""
 
 
 def explain(message: str, wanted: ConnectionParameters, *, chosen: bool) -> str:
-    """Return the line for libpq's message, which never holds the password. ``chosen`` says that the user named the
+    """Return the line for libpq's message, which never contains the password. ``chosen``: the user has named the
     database to connect to."""
     reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
     if f'database "{wanted.database}" does not exist' in message:

@@ -38,7 +38,7 @@ class ChunkTask:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What the ledger calls it."""
+        """The key in the ledger."""
         return chunk_key(self.table, self.chunk)
 
 
@@ -90,7 +90,7 @@ def _copy_command(table: TableEntry) -> sql.Composable:
 
 
 def _insert_command(table: TableEntry) -> sql.Composable:
-    """PostgreSQL computes every column of this table: COPY has nothing to copy."""
+    """Return the INSERT for a table all of whose columns PostgreSQL computes: COPY has nothing to copy."""
     return sql.SQL("INSERT INTO {} SELECT FROM generate_series(1, %s)").format(
         sql.Identifier(clip(table.schema), clip(table.name))
     )
@@ -102,7 +102,7 @@ def _rollback(connection: Any) -> None:
 
 
 def _refusal(error: Any, name: str, path: str) -> str:
-    """Say where COPY stopped, without the whole row that its context may show."""
+    """Return the message of where COPY stopped, without the whole row that PostgreSQL's context may contain."""
     where = _WHERE.match(error.diag.context or "")
     place = where.group(0) if where else "COPY"
     return f"{name}: {postgres_message(error)} ({place} of {path}); nothing of this chunk was loaded"

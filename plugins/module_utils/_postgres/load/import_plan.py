@@ -57,7 +57,7 @@ class ImportOptions:
 
 @dataclass
 class Job:
-    """One database of the dump with what there is to do for it."""
+    """One database of the dump and the work that is left for it."""
 
     entry: DatabaseEntry
     database: Database
@@ -69,7 +69,7 @@ class Job:
     findings: list[Finding] = field(default_factory=list)
     content: str = contents.ALL
     groups: list[list[TableEntry]] = field(default_factory=list)
-    """Tables that are loaded one group after the other; empty: all at once."""
+    """Groups of tables that are loaded one after the other; empty if all are loaded at once."""
 
     def missing(self, *steps: str) -> dict[Key, Statement]:
         """Return the statements of these steps (none: of pre-data) that are not in the ledger, in load order."""
@@ -115,7 +115,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do for a whole dump, and what is worth knowing about it already."""
+    """The work that is left for a whole dump, and the findings known before the import."""
 
     dump_id: str
     jobs: list[Job]
@@ -130,7 +130,7 @@ class Plan:
 
 
 def plan_import(dump_dir: str, parameters: ConnectionParameters, options: ImportOptions) -> ImportPlan:
-    """Return what import_dump() would do; nothing is changed. Raises MigrationError."""
+    """Return the plan of import_dump(); nothing is changed. Raises MigrationError."""
     started = time.monotonic()
     admin = connect(parameters)
     try:
@@ -151,8 +151,8 @@ def plan_import(dump_dir: str, parameters: ConnectionParameters, options: Import
 
 
 def plan_dump(dump_dir: str, admin: Any, parameters: ConnectionParameters, options: ImportOptions) -> Plan:
-    """Return what there is to do for the databases of a dump; ``admin`` is a connection to any database of the
-    server. Raises MigrationError for a dump or a target that the import cannot work with."""
+    """Return the plan for the databases of a dump; ``admin`` is a connection to any database of the server. Raises
+    MigrationError for a dump or a target that the import cannot work with."""
     manifest = read_manifest(dump_dir)
     entries = chosen(manifest, options.databases)
     roles = read_roles(dump_dir)
@@ -177,8 +177,8 @@ def plan_dump(dump_dir: str, admin: Any, parameters: ConnectionParameters, optio
 
 
 def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
-    """Return the databases of these names, all when there are none. Raises ConfigurationError for a name that the dump
-    lacks."""
+    """Return the databases with these names, or all if no name is given. Raises ConfigurationError for a name that the
+    dump does not have."""
     known = [entry.name for entry in manifest.databases]
     for name in names:
         if name not in known:
@@ -187,10 +187,10 @@ def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
 
 
 def _require_files(dump_dir: str, job: Job) -> None:
-    """Find missing and cut-off files of what is not loaded yet, before anything is changed; their content is checked
-    while they are loaded.
+    """Check, before anything is changed, that the files of what is not loaded yet exist and are complete; their content
+    is verified while they are loaded.
 
-    Raises ConfigurationError when the rows were removed from the dump, MigrationError for a damaged one.
+    Raises ConfigurationError if the rows were removed from the dump, MigrationError for a damaged dump.
     """
     left = [(task.path, task.chunk.bytes) for task in job.missing_chunks] + [
         (task.path, task.file.bytes) for task in job.missing_rejects
@@ -278,7 +278,7 @@ def _late_feature_finding(database: str, what: str) -> Finding:
 
 
 def _plan_data(job: Job, parameters: ConnectionParameters) -> Job:
-    """Look at the tables that are there: do the rows fit, in which order, and which sequences are there."""
+    """Check the existing tables: whether the rows fit, in which order they can be loaded, and which sequences exist."""
     if not job.state.exists:
         raise TargetError(
             f"content: data needs tables that are there, but the target has no database {job.state.name}: make it "

@@ -72,7 +72,7 @@ def import_dump(
 
 
 def _run_roles(admin: Any, statements: list[Statement]) -> bool:
-    """Make the roles that the server lacks, all or none."""
+    """Create the roles that the server lacks, all or none."""
     try:
         with admin.cursor() as cursor:
             for statement in statements:
@@ -131,7 +131,7 @@ def _load(
 
 
 def _retry(job: Job, dump_id: str, parameters: ConnectionParameters) -> int:
-    """Try again what a finished import has omitted; return how many commands PostgreSQL takes now."""
+    """Run the omitted commands of a finished import again; return how many PostgreSQL accepts now."""
     if not set(job.state.omitted) & set(job.statements):
         return 0
     control = connect(parameters, job.state.name)
@@ -194,7 +194,7 @@ def _run_post_data(job: Job, dump_id: str, control: Any, pool: ConnectionPool, p
 
 
 def _analyze(connection: Any, dump_id: str, table: TableEntry) -> None:
-    """Gather statistics, without which the first queries are slow."""
+    """Run ANALYZE on a table: without statistics the first queries are slow."""
     started = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(clip(table.schema), clip(table.name))))
@@ -203,7 +203,7 @@ def _analyze(connection: Any, dump_id: str, table: TableEntry) -> None:
 
 
 def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
-    """Note the end; the commit waits until everything is on disk."""
+    """Record the completion in the ledger; this commit waits until everything is on disk."""
     with control.cursor() as cursor:
         key = contents.complete_key(job.content)
         if key not in job.state.done:
@@ -213,7 +213,7 @@ def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
 
 
 def _result(job: Job, loaded: dict[str, int], *, changed: bool, created: bool, statements: int) -> DatabaseImport:
-    """Tell what is in the database; the times are the ledger's, of all attempts."""
+    """Return the result of a database; the times are the ledger's, summed over all attempts."""
     tables = {}
     entries = job.entry.tables if job.content != contents.SCHEMA else []
     done = job.state.done

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The table of rejected rows, in each migrated database that has some."""
+"""The table of rejected rows in each migrated database that has some."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COPY = (
 
 @dataclass(frozen=True)
 class RejectTask:
-    """A file of rejected rows; ``path`` is where it is."""
+    """A file of rejected rows; ``path`` is its place."""
 
     dump_id: str
     table: TableEntry
@@ -43,12 +43,12 @@ class RejectTask:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What the ledger calls it."""
+        """The key in the ledger."""
         return "rejects", f"{self.table.rejects_directory}/{self.file.file}"
 
 
 def reject_tasks(dump_dir: str, dump_id: str, tables: list[TableEntry]) -> list[RejectTask]:
-    """Return the files of all tables."""
+    """Return the tasks for the files of all tables."""
     return [
         RejectTask(dump_id, table, file, os.path.join(dump_dir, table.rejects_directory, file.file))
         for table in tables

@@ -24,7 +24,7 @@ Keyed = tuple[tuple[str, str], Statement]
 
 
 def describe(statement: Statement) -> str:
-    """Return what the statement makes, for messages."""
+    """Return the object that the statement creates or changes, for messages."""
     kind = statement.kind.replace("_", " ")
     name = ".".join(part for part in (statement.schema, statement.name) if part)
     holder = "domain" if statement.kind == "domain_check" else "table"
@@ -44,15 +44,15 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
 
 
 def run_or_omit(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
-    """Execute a statement and note it in the ledger; one that PostgreSQL refuses and no row depends on is noted as left
-    out. Raises TargetError."""
+    """Execute a statement and record it in the ledger. If PostgreSQL rejects it and no row depends on it, it is
+    recorded as omitted. Raises TargetError."""
     started = time.monotonic()
     _execute_or_record_omission(cursor, database, keyed, omitted_objects.may_be_omitted)
     ledger.record(cursor, dump_id, keyed[0], 0, time.monotonic() - started)
 
 
 def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
-    """Execute a statement that was omitted, in its own transaction; return whether PostgreSQL takes it now. Raises
+    """Execute an omitted statement in its own transaction; return whether PostgreSQL accepts it now. Raises
     TargetError."""
     with connection.cursor() as cursor:
         taken = _execute_or_record_omission(cursor, database, keyed, omitted_objects.may_stay_omitted)
@@ -100,7 +100,8 @@ def run_together(
     statements: Mapping[tuple[str, str], Statement],
     marks: Iterable[tuple[str, str]] = (),
 ) -> None:
-    """Run all statements and write the ledger, with ``marks``, in one transaction; on error nothing has happened."""
+    """Run all statements and write the ledger, with ``marks``, in one transaction; after an error nothing has
+    changed."""
     try:
         with connection.cursor() as cursor:
             ledger.create(cursor)

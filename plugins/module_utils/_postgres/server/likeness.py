@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Making a throw-away server like the targets, so that it refuses what they will refuse."""
+"""Making the rehearsal's server similar to the targets, so that it rejects what they will reject."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _BAD_LOCALE = ("22023", "42809", "42704")
 
 @dataclass(frozen=True)
 class Likeness:
-    """What is the same in all targets: what no target lets the role do, the throw-away server does not either."""
+    """The common properties of all targets: what one target does not allow the role, the rehearsal's server does not
+    allow either."""
 
     user: str
     superuser: bool
@@ -45,7 +46,7 @@ class Likeness:
 
     @property
     def login(self) -> str:
-        """The role's name; the throw-away server's own superuser cannot be one of fewer rights."""
+        """The role's name. The superuser of the rehearsal's server cannot be a role with fewer rights."""
         return self.user if self.superuser or self.user != SUPERUSER else _OTHER_USER
 
     def settings_for(self, major: int) -> tuple[tuple[str, str], ...]:
@@ -58,7 +59,8 @@ class Likeness:
 
 
 def likeness_of(servers: Sequence[ServerFacts]) -> Likeness:
-    """Return what the targets have in common; the first one gives the rest."""
+    """Return the common properties of the targets; ``servers`` are as server_facts.read returns them, with
+    ``creatable``. All other properties are those of the first one."""
     first = servers[0]
     users = [server.user for server in servers]
     weak = [set(user.may_become) for user in users if not user.superuser]
@@ -82,10 +84,7 @@ def _in_all(collections: Iterable[Iterable[str]]) -> list[str]:
 
 
 def make_like(parameters: ConnectionParameters, likeness: Likeness, password: str) -> None:
-    """Make the role, the roles it knows and the databases that are there on the targets.
-
-    ``parameters`` are those of the throw-away server's superuser. Raises TargetError.
-    """
+    """Create the role, the roles that it needs and the databases that exist on the targets."""
     user = likeness.login
     admin = connect(parameters)
     admin.autocommit = True
@@ -125,8 +124,8 @@ def _make_roles(cursor: Any, user: str, likeness: Likeness, password: str) -> No
 
 
 def _needs_superuser(admin: Any, likeness: Likeness) -> bool:
-    """Managed services let roles create extensions that want a superuser elsewhere: then databases are made here, with
-    them in it."""
+    """Whether extensions require a superuser here although the target lets the role create them, as managed services
+    do: then the databases are created with them."""
     known = extensions(admin)
     return not likeness.superuser and any(
         name in known and not known[name].trusted for name, _version in likeness.creatable
@@ -134,8 +133,8 @@ def _needs_superuser(admin: Any, likeness: Likeness) -> bool:
 
 
 def _make_database(admin: Any, parameters: ConnectionParameters, user: str, name: str, likeness: Likeness) -> None:
-    """Make an empty database with the target's locale, where the throw-away server knows it, and with the extensions
-    that the role may create there."""
+    """Create an empty database with the target's locale, if this server has it, and with the extensions that the role
+    may create there."""
     found = likeness.databases[name]
     like = found if isinstance(found, DatabaseFacts) else None
     if not like or not _created_with_locale(admin, name, like):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""A PostgreSQL server of our own in one directory: for a rehearsal (fast, not durable) or a demo (durable).
+"""A temporary PostgreSQL server in one directory: for a rehearsal (fast, not durable) or a demo (durable).
 
-The directory holds ``data``, ``socket``, ``server.log`` and, when no password was given, ``password`` (mode 0600).
-The server listens on loopback only and asks for a SCRAM password everywhere. PostgreSQL refuses to run as root,
-so root hands it to an unprivileged user.
+The directory holds ``data``, ``socket``, ``server.log`` and, if no password was given, ``password`` (mode 0600). The
+server listens on loopback only and requires a SCRAM password everywhere. PostgreSQL refuses to run as root, so root
+runs it as an unprivileged user.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _START_SECONDS = 60
 _LOG_LINES = 12
 _CONFIGURATION = "cockroach_migrator.conf"
 _NUMBER = re.compile(rb"\d{1,9}")
-"""Of a process or port: Linux has numbers up to 2**22."""
+"""Matches the number of a process or port: process numbers on Linux go up to 2**22."""
 _BIN_DIRS = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
@@ -75,7 +75,7 @@ _NOT_DURABLE = {
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """``port`` 0, or one that is taken, means any free port. ``os_user`` matters to root only."""
+    """``port`` 0, or one that is in use, means any free port. ``os_user`` is used by root only."""
 
     directory: str
     bin_dir: str
@@ -84,12 +84,12 @@ class ServerOptions:
     password: str = field(default="", repr=False)
     durable: bool = False
     settings: tuple[tuple[str, str], ...] = ()
-    """More settings of postgresql.conf."""
+    """Additional settings of postgresql.conf."""
 
 
 @dataclass(frozen=True)
 class _Account:
-    """Who runs the server; None means the user who runs this."""
+    """The operating-system user who runs the server; None means the current one."""
 
     uid: int
     gid: int
@@ -217,7 +217,7 @@ def _pid_file(directory: str) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def temporary_server(options: ServerOptions) -> Iterator[ConnectionParameters]:
-    """Run a server for the length of a block; afterwards nothing of it is left."""
+    """Context manager: a server that is removed at the end of the block."""
     try:
         yield start_server(options).parameters
     finally:
@@ -358,7 +358,7 @@ def _locale(bin_dir: str) -> list[str]:
 
 
 def _require_reachable(directory: str, account: _Account) -> None:
-    """Name the first parent directory that the server's user may not pass through."""
+    """Raise ConfigurationError naming the first parent directory that the server's user may not enter."""
     if os.geteuid() != 0:
         return
     path = directory

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a schema needs of PostgreSQL's programs and these lack: ICU, extensions."""
+"""Requirements of a schema that PostgreSQL's programs do not meet: ICU, extensions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The wanted state of a PostgreSQL server of our own, and its superuser and database."""
+"""Ensuring the state of a temporary PostgreSQL server, its superuser and database."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _servers(like: Sequence[Mapping[str, Any]]) -> list[ServerFacts]:
 
 
 def _ensure_login(parameters: ConnectionParameters, user: str, database: str) -> bool:
-    """Make a superuser and a database of these names; return whether one was missing."""
+    """Create a superuser and a database with these names; return whether one was missing."""
     connection = connect(parameters)
     connection.autocommit = True
     changed = False

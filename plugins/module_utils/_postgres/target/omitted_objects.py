@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Commands that PostgreSQL rejects and no row depends on: they are omitted, noted beside the ledger, and each is a
+"""Commands that PostgreSQL rejects and no row depends on: they are omitted, recorded beside the ledger, and each is a
 finding.
 
-Every later run tries them again: the role may have been given the right, or the object that was wanting may be there.
+Every later run tries them again: the role may have got the right, or the missing object may have been created.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ one is rejected, too."""
 _CLASSES = ("0A", "22", "42")
 """SQLSTATE: feature not supported, data exception, syntax error or access rule violation."""
 _CLASSES_OF_ROWS = ("21", "23", "2F", "38", "39", "55", "P0")
-"""What the query of a materialized view, which runs at once, can meet besides."""
+"""Further classes that the query of a materialized view, which runs at once, can end with."""
 _RIGHTS = frozenset(
     (
         "owner",
@@ -70,20 +70,20 @@ _RIGHTS = frozenset(
         "database_setting",
     )
 )
-"""What the importing role may not be allowed to say, of a database or schema that was there: a finding that says what
-helps."""
+"""Kinds of commands that the importing role may lack the right for on a database or schema that existed before: the
+finding names the command that grants it."""
 GRANTS = frozenset(("grant", "routine_grant", "default_privilege"))
 NO_PRIVILEGE = "42501"
 _TAKEN = frozenset(("42P04", "42P06", "42P07", "42710", "42723"))
 _STOPPING = _TAKEN | {NO_PRIVILEGE}
-"""Privileges that are missing and names that are taken are for the user to mend."""
+"""Missing privileges and names that are taken end the import: the user has to act."""
 _UNIQUE_VIOLATION = "23505"
 _NAMES_SHOWN = 10
 
 
 @dataclass(frozen=True)
 class OmittedObject:
-    """A command that was refused: what it makes, PostgreSQL's words, and its text."""
+    """A rejected command: the object that it creates, PostgreSQL's message, and its text."""
 
     kind: str
     name: str
@@ -93,10 +93,8 @@ class OmittedObject:
 
 
 def may_be_omitted(statement: Statement, sqlstate: str) -> bool:
-    """Whether an import goes on without a command that PostgreSQL refuses with this SQLSTATE.
-
-    Rows of a materialized view, which is computed anew, may break its unique indexes; those of a table may not.
-    """
+    """Whether an import continues without a command that PostgreSQL rejects with this SQLSTATE. Rows of a materialized
+    view, which is computed again, may violate its unique indexes; those of a table may not."""
     if sqlstate == NO_PRIVILEGE:
         return statement.kind in _RIGHTS
     if sqlstate == _UNIQUE_VIOLATION:
@@ -106,15 +104,15 @@ def may_be_omitted(statement: Statement, sqlstate: str) -> bool:
 
 
 def may_stay_omitted(statement: Statement, sqlstate: str) -> bool:
-    """Whether a later run continues without a command that is omitted already: rights may have gone, or somebody has
-    written the object by hand."""
+    """Whether a later run continues without a command that is already omitted: the right may have been revoked, or the
+    object may have been created by hand."""
     return sqlstate in _STOPPING or may_be_omitted(statement, sqlstate)
 
 
 def note(cursor: Any, key: Key, statement: Statement, reason: str, sqlstate: str) -> None:
-    """Note a command that was refused, in the transaction of ``cursor``; one that was refused before has PostgreSQL's
-    words of now."""
-    name = ".".join(part for part in (statement.schema, statement.table, statement.name) if part)
+    """Record a rejected command in the transaction of ``cursor``; if it is recorded already, PostgreSQL's latest
+    message replaces the earlier one."""
+    name = str(statement.full_name)
     cursor.execute(
         "INSERT INTO cockroach_migrator.left_out (step, object, kind, name, reason, command, sqlstate) VALUES (%s, "
         "%s, %s, %s, %s, %s, %s) "
@@ -124,12 +122,12 @@ def note(cursor: Any, key: Key, statement: Statement, reason: str, sqlstate: str
 
 
 def forget(cursor: Any, key: Key) -> None:
-    """Note that a command was not refused any more, in the transaction of ``cursor``."""
+    """Remove the record of a command that was accepted, in the transaction of ``cursor``."""
     cursor.execute("DELETE FROM cockroach_migrator.left_out WHERE (step, object) = (%s, %s)", key)
 
 
 def read(connection: Any) -> dict[Key, OmittedObject]:
-    """Return what was omitted, by its key in the ledger; empty when there is no such table."""
+    """Return the omitted commands by their keys in the ledger; empty if there is no such table."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('cockroach_migrator.left_out') IS NOT NULL")
         if not cursor.fetchone()[0]:
@@ -145,7 +143,8 @@ def read(connection: Any) -> dict[Key, OmittedObject]:
 def findings(
     database: str, items: Mapping[Key, OmittedObject], statements: Mapping[Key, Statement], rights: RoleRights
 ) -> list[Finding]:
-    """Return a finding for each, of ownership one for each role; ``rights`` are those of the importing role."""
+    """Return a finding for each omitted command, but one for each role for ownership; ``rights`` are those of the
+    importing role."""
     found = []
     wanted: dict[str, list[str]] = {}
     for key, item in items.items():
@@ -159,8 +158,7 @@ def findings(
 
 
 def _role_to_become(statement: Optional[Statement], rights: RoleRights) -> str:
-    """Return the role that the importing role would have to be a member of for a statement, empty when it is not about
-    that."""
+    """Return the role that the importing role must be a member of for a statement; empty if that is not the reason."""
     expects = statement.expects if statement else None
     role = (
         expects.role if isinstance(expects, Owner) else expects.creator if isinstance(expects, DefaultPrivilege) else ""

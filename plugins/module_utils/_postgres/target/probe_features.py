@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a PostgreSQL server can do, for the conversion; and what of it an import that has begun goes by."""
+"""Features of a PostgreSQL server, for the conversion, and those that an import which has begun keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 from ..._convert.server_features import EXTENSIONS, ServerFeatures
 
 _STEP = "features"
-"""Of the ledger, where the name says which they were."""
+"""The step in the ledger whose names record the features."""
 
 Key = tuple[str, str]
 
@@ -42,13 +42,13 @@ def roles_without_login(connection: Any) -> frozenset[str]:
 
 
 def mark(features: ServerFeatures) -> Key:
-    """Return what the ledger notes of the features that an import goes by."""
+    """Return the ledger's record of the features that an import uses."""
     known = {"major": features.major, "icu": features.icu, "extensions": sorted(features.extensions & EXTENSIONS)}
     return _STEP, json.dumps(known)
 
 
 def noted(done: Iterable[Key]) -> Optional[ServerFeatures]:
-    """Return the features in a ledger, None when it has none. Those that were noted later are never fewer."""
+    """Return the features recorded in a ledger, None if it has none. Later records never have fewer features."""
     found = [json.loads(name) for step, name in done if step == _STEP]
     if not found:
         return None
@@ -62,10 +62,10 @@ def usable(
     done: Collection[Key],
     keys_with: Callable[[ServerFeatures], Collection[Key]],
 ) -> tuple[ServerFeatures, list[str]]:
-    """Return the features that an import goes by, and what the server has now that does not count any more.
+    """Return the features that an import uses, and those that the server has now but that are not used any more.
 
-    An import that has begun keeps those of ``before``, and takes each new one with which everything that is ``done``
-    would be made as it was. ``keys_with`` converts and returns the keys in the ledger.
+    An import that has begun keeps those of ``before``, and adds each new one with which everything that is ``done``
+    would have been created as it was. ``keys_with`` converts and returns the keys in the ledger.
     """
     if before is None:
         return now, []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a server and our role on it are like, so that the rehearsal's server can be made like it."""
+"""Properties of a server and of our role on it, so that the rehearsal's server can be made similar."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SETTINGS = (
     "xmlbinary",
     "xmloption",
 )
-"""Those that decide whether a command of an import is taken, and depend on nothing of the server's host."""
+"""Settings that decide whether a command of an import is accepted, and do not depend on the server's host."""
 _PREDEFINED = "pg_"
 _LOCALE_COLUMN = ((170000, "datlocale"), (150000, "daticulocale"))
 _PROVIDER_FROM = 150000

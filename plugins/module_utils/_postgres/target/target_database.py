@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The databases on the target: are they there, may we use them, and making those that are missing."""
+"""The databases on the target: whether they exist, whether we may use them, and creating the missing ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _BAD_LOCALE = ("42809", "22023")
 
 @dataclass
 class TargetState:
-    """What the target has of one database."""
+    """The state of one database on the target."""
 
     name: str
     exists: bool
@@ -47,7 +47,7 @@ class TargetState:
 def inspect(
     admin: Any, parameters: ConnectionParameters, database: Database, dump_id: str, content: str = contents.ALL
 ) -> TargetState:
-    """Look at one database without changing anything. Raises TargetError when the import may not use it."""
+    """Return the state of one database without changing anything. Raises TargetError if the import may not use it."""
     state, problems = state_and_problems(admin, parameters, expected_of(database), dump_id, content)
     if problems:
         raise TargetError("; ".join(problems))
@@ -61,11 +61,11 @@ def state_and_problems(
     dump_id: str,
     content: str = contents.ALL,
 ) -> tuple[TargetState, list[str]]:
-    """Look at one database without changing anything; return what the target has of it, and everything that keeps the
-    import from using it.
+    """Return the state of one database, and everything that prevents the import from using it, without changing
+    anything.
 
-    An empty ``dump_id`` is that of a dump which is not made yet. Raises TargetError when the database does not let us
-    in.
+    An empty ``dump_id`` stands for a dump that does not exist yet. Raises TargetError if the database refuses the
+    connection.
     """
     name = expected.name
     with admin.cursor() as cursor:
@@ -105,7 +105,8 @@ def state_and_problems(
 
 
 def require_usable(connection: Any, database: Database, dump_id: str, content: str = contents.ALL) -> None:
-    """Raise TargetError when another dump was imported here, something is in the way, or privileges are missing."""
+    """Raise TargetError if another dump was imported here, an object has a name that is needed, or privileges are
+    missing."""
     problems = _usage_problems(connection, expected_of(database), dump_id, content)
     if problems:
         raise TargetError("; ".join(problems))
@@ -138,7 +139,7 @@ def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, c
 
 
 def _missing_privileges(connection: Any, expected: ExpectedDatabase, content: str) -> list[str]:
-    """Return what the user may not do in the database, with the command that helps."""
+    """Return the missing privileges of the user in the database, with the command that grants them."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user, has_database_privilege(current_database(), 'CREATE')")
         user, may_create = cursor.fetchone()
@@ -166,7 +167,7 @@ def _missing_privileges(connection: Any, expected: ExpectedDatabase, content: st
 
 
 def _taken_names(connection: Any, expected: ExpectedDatabase) -> list[str]:
-    """Return the tables, views, sequences and types of ours that the database has already, by name."""
+    """Return the tables, views, sequences and types of the dump whose names the database already has."""
     found = set()
     with connection.cursor() as cursor:
         for names, query in (
@@ -179,11 +180,8 @@ def _taken_names(connection: Any, expected: ExpectedDatabase) -> list[str]:
 
 
 def create_database(admin: Any, name: str) -> None:
-    """Create a UTF8 database that sorts by code point and knows the case of all letters, of ASCII only where the server
-    has no such locale.
-
-    Raises TargetError.
-    """
+    """Create a UTF8 database that sorts by code point and knows the case of all letters, or of ASCII only if the server
+    has no such locale. Raises TargetError."""
     builtin = admin.server_version >= 170000
     provider = sql.SQL(" LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'") if builtin else sql.SQL("")
     admin.autocommit = True

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What the role that we are logged in as may do on the server."""
+"""Rights of the connected role on the server."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from ..._model.names import quote
 
 _SET_OPTION_FROM = 160000
-"""Since PostgreSQL 16 a membership says whether its member may SET ROLE (GRANT … WITH SET), which giving an object away
-asks for."""
+"""Since PostgreSQL 16 a membership says whether the member may SET ROLE (GRANT … WITH SET), which transferring
+ownership requires."""
 
 
 @dataclass(frozen=True)
 class RoleRights:
-    """``may_become``: the roles that it may hand objects to, itself among them."""
+    """``may_become``: the roles to which it may transfer ownership, itself included."""
 
     name: str
     superuser: bool
@@ -26,7 +26,8 @@ class RoleRights:
     may_become: frozenset[str]
 
     def grant_to_own(self, owner: str) -> str:
-        """Return the command that lets this role make ``owner`` the owner of its objects; empty when it may already."""
+        """Return the command that allows this role to make ``owner`` the owner of its objects; empty if it may
+        already."""
         return "" if self.superuser or owner in self.may_become else f"GRANT {quote(owner)} TO {quote(self.name)}"
 
 

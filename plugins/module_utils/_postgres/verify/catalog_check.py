@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Comparing PostgreSQL's catalog with what the conversion's statements expect of it: one comparer for each kind of
-thing that a person could change."""
+"""Comparing PostgreSQL's catalog with the definitions that the conversion's statements expect: one comparer for each
+property that somebody could change."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from .twins import make_twins
 def check_catalog(
     connection: Any, database: Database, statements: Iterable[Statement], rights_migrated: bool
 ) -> tuple[int, list[str]]:
-    """Look for what the statements have made; return how many things were compared, and a line for each that is
-    missing, different or too many.
+    """Compare the objects that the statements have created; return the number of compared objects, and a line for each
+    that is missing, different or unexpected.
 
-    ``rights_migrated`` says that owners and privileges were migrated. Nothing stays changed: the caller rolls the
-    transaction back. Raises UnsupportedError for a kind of statement that cannot be checked, TargetError when the user
-    may make no temporary objects.
+    ``rights_migrated``: owners and privileges were migrated. Nothing stays changed: the caller rolls the transaction
+    back. Raises UnsupportedError for a kind of statement that cannot be checked, TargetError if the user may not create
+    temporary objects.
     """
     wanted = list(statements)
     for statement in wanted:
@@ -117,8 +117,8 @@ COMPARERS: dict[str, Comparer] = {
     "default privilege": compare_rights.default_privileges,
     "database setting": compare_objects.settings,
 }
-"""What is compared, each by one comparer, in the order in which differences are told. The tests switch off one after
-the other."""
+"""The comparers by the property that they compare, in the order in which differences are reported. The tests remove one
+after the other."""
 _CHECKED = frozenset(
     (
         "extension",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What PostgreSQL's catalog says about objects, as facts that two objects of different names can share: one query for
-each kind of object."""
+"""Facts about objects in PostgreSQL's catalog that two objects of different names can share: one query for each kind of
+object."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LEFT JOIN pg_sequence s ON s.seqrelid = i.objid
 WHERE c.relkind IN ('r', 'p') AND c.relnamespace {_HERE}
 """
 _ENFORCED = "coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)"
-"""Whether a constraint is enforced, which can be switched off since PostgreSQL 18."""
+"""Whether a constraint is enforced; since PostgreSQL 18 it may not be."""
 _CHECKS = f"""
 SELECT c.relnamespace, c.relname, k.conname, pg_get_expr(k.conbin, k.conrelid) AS expression,
        k.convalidated AS validated, {_ENFORCED} AS enforced

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Who owns an object, who has which privileges on it, and its comment: what PostgreSQL's catalog says, of all kinds of
-objects in one form."""
+"""Owners, privileges and comments in PostgreSQL's catalog, for all kinds of objects in one form."""
 
 from __future__ import annotations
 
@@ -30,7 +29,8 @@ HOLDER_CLASSES = {
     "COLUMN": "COLUMN",
     "CONSTRAINT": "CONSTRAINT",
 }
-"""The words of COMMENT ON, GRANT … ON and ALTER … OWNER TO: objects that share one space of names are of one class."""
+"""The words of COMMENT ON, GRANT … ON and ALTER … OWNER TO by class: kinds of objects that share one space of names are
+one class."""
 DATABASE: Holder = ("DATABASE", "", "", "")
 
 # The letters are those of acldefault().
@@ -89,7 +89,7 @@ WHERE defaclnamespace = 0 AND pg_get_userbyid(defaclrole) = ANY(%s)
 _IMPORTERS = "SELECT current_user UNION SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %s"
 
 Granted = dict[str, dict[str, bool]]
-"""Role to privilege to whether it may be passed on."""
+"""Role to privilege to whether it has the grant option."""
 
 
 @dataclass(frozen=True)
@@ -108,20 +108,20 @@ class Rights:
     # Everybody is EVERYBODY of convert.definitions.
     granted: dict[Holder, Granted] = field(default_factory=dict)
     everything: dict[str, frozenset[str]] = field(default_factory=dict)
-    """All privileges that there are on a kind of object, by the letter of acldefault()."""
+    """All privileges that exist for a kind of object, by the letter of acldefault()."""
     of_everybody: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Those that everybody has on a new object."""
+    """Privileges of PUBLIC on a new object, by the same letter."""
     default_privileges: dict[tuple[str, str, str, str], dict[str, bool]] = field(default_factory=dict)
     """Of (role that creates, schema or "", kind, role)."""
     changed_defaults: frozenset[str] = frozenset()
-    """Kinds of objects (TABLES …) of which the importers' new ones do not get what PostgreSQL gives everybody, but what
-    ALTER DEFAULT PRIVILEGES says."""
+    """Kinds of objects (TABLES …) whose default privileges the importing roles have changed with ALTER DEFAULT
+    PRIVILEGES."""
     importers: frozenset[str] = frozenset()
-    """The roles that the import runs under: the owner of its ledger, and who is looking now."""
+    """The roles of the import: the owner of its ledger, and the connected one."""
 
 
 def read_rights(cursor: Any, schemas: Iterable[str], routines: Iterable[str]) -> Rights:
-    """Read what is in these schemas, of routines those of these names only."""
+    """Read the rights in these schemas; for routines only those with these names."""
     parameters = {"schemas": list(schemas), "routines": list(routines)}
     rights = Rights()
     cursor.execute(_STATES, parameters)
@@ -143,5 +143,5 @@ def read_rights(cursor: Any, schemas: Iterable[str], routines: Iterable[str]) ->
 
 
 def _note(privileges: dict[str, bool], name: str, grantable: bool) -> None:
-    """Two roles may have granted the same."""
+    """Add a privilege; two roles may have granted the same."""
     privileges[name] = privileges.get(name, False) or grantable

@@ -140,7 +140,7 @@ def _highest_values(check: Check, parts: list[Part]) -> dict[Part, int]:
 
 
 def _union(cursor: Any, queries: list[Any], most: int = 200) -> list[tuple]:
-    """Return the one row of each query."""
+    """Return the single row of each query."""
     rows: list[tuple] = []
     for start in range(0, len(queries), most):
         part = [
@@ -167,7 +167,7 @@ def sequence_owners(check: Check) -> Iterator[str]:
 
 
 def settings(check: Check) -> Iterator[str]:
-    """A session is given both values, and says how it takes them."""
+    """Compare database settings by setting both values in a session, which shows whether they mean the same."""
     check.cursor.execute(_DATABASE_SETTINGS)
     found = dict(check.cursor.fetchall())
     for statement in check.of("database_setting"):

@@ -20,7 +20,7 @@ from .catalog_rights import DATABASE, Granted, Holder, HolderState
 from .comparison import MORE, PUBLIC_SCHEMA, RELATIONS, ROUTINES, Check, expectation
 
 _MADE = ("schema", "type", "domain", *RELATIONS, *ROUTINES)
-"""Kinds of statements that make something which has an owner and privileges."""
+"""Kinds of statements that create an object with an owner and privileges."""
 _DEFAULT_KINDS = {"TABLES": "r", "SEQUENCES": "s", "FUNCTIONS": "f", "TYPES": "T", "SCHEMAS": "n"}
 _KINDS_OF_NEW = {letter: kind for kind, letter in _DEFAULT_KINDS.items()}
 
@@ -35,8 +35,8 @@ def comments(check: Check) -> Iterator[str]:
 
 
 def owners(check: Check) -> Iterator[str]:
-    """What has no owner in the statements belongs to whoever made it; a sequence of a column has the owner of its
-    table."""
+    """Compare owners. Objects without an owner in the statements belong to the role that created them; a sequence of a
+    column has the owner of its table."""
     stated: dict[Holder, str] = {}
     for statement in check.of("owner", "routine_owner"):
         if isinstance(statement.expects, Owner):
@@ -58,12 +58,12 @@ def owners(check: Check) -> Iterator[str]:
 
 
 def _is_older(holder: Holder) -> bool:
-    """Whether an object is there before an import."""
+    """Whether an object exists before an import."""
     return holder in (DATABASE, ("SCHEMA", "", "", PUBLIC_SCHEMA))
 
 
 def _held(check: Check) -> Iterator[tuple[str, Holder, HolderState]]:
-    """Yield what has an owner and privileges of ours: what it is called, the object and its state."""
+    """Yield the migrated objects that have an owner and privileges: label, object and state."""
     if not check.rights_migrated:
         return
     yield "the database", DATABASE, check.rights.holders[DATABASE]
@@ -106,8 +106,8 @@ def privileges(check: Check) -> Iterator[str]:
 
 
 def _given_to_new_ones(check: Check, holder: Holder, state: HolderState, free: Granted) -> Granted:
-    """Return what anybody may hold of a new object of the importers: what PostgreSQL gives everybody, and what their
-    own default privileges give."""
+    """Return the privileges that roles may have on a new object of the importing roles: those that PostgreSQL grants to
+    PUBLIC, and those of their own default privileges."""
     result = {role: dict(privileges) for role, privileges in free.items()}
     for (creator, schema, kind, role), privileges in check.rights.default_privileges.items():
         if creator in check.rights.importers and kind == _KINDS_OF_NEW[state.kind] and schema in ("", holder[1]):
@@ -133,7 +133,7 @@ def _add(privileges: dict[str, bool], names: Iterable[str], grantable: bool) -> 
 
 
 def _lacking(label: str, wanted: Granted, found: Granted, owner: str) -> Iterator[str]:
-    """The owner has everything."""
+    """Yield the expected privileges that are missing; the owner's are not listed in the statements."""
     for role, privileges in sorted(wanted.items()):
         held = found.get(role, {})
         if role == owner:

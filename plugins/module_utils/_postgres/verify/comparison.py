@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What the comparers of PostgreSQL's catalog share: what they look at, and how facts are compared and told."""
+"""The comparers' common parts: the state that they look at, and how facts are compared and reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRIGGERS = ("trigger", "constraint_trigger")
 RELATIONS = {"table": "r", "view": "v", "materialized_view": "m", "sequence": "S"}
 PUBLIC_SCHEMA = "public"
 _LONGEST = 120
-"""Characters of a value that is shown in a difference."""
+"""Maximum number of characters of a value that is shown in a difference."""
 MORE = "more than there should be"
 _WORDS = {("validated", True): "is validated, which it was not in CockroachDB"}
 Expected = TypeVar("Expected")
@@ -35,7 +35,8 @@ Expected = TypeVar("Expected")
 
 @dataclass
 class Check:
-    """What the comparers look at: the statements, what PostgreSQL makes of them, and what it has."""
+    """The state that comparers look at: the statements, the twins that PostgreSQL creates from them, and the
+    catalog."""
 
     cursor: Any
     statements: list[Statement]
@@ -46,15 +47,15 @@ class Check:
     sources: dict[tuple[str, str], Table]
     """The tables of CockroachDB, by schema and name in PostgreSQL."""
     closed_functions: frozenset[tuple[str, str]]
-    """Functions that not everybody could call in CockroachDB."""
+    """Functions that PUBLIC could not call in CockroachDB."""
     rights_migrated: bool
     """Whether owners and privileges were migrated."""
 
     def of(self, *kinds: str) -> Iterator[Statement]:
-        """Yield the statements of these kinds; not those whose table, function or the like is missing, which is a
+        """Yield the statements of these kinds, except those whose table, function or the like is missing, which is a
         difference of its own.
 
-        A table is looked at all the same: it may have lost a column with the type of it.
+        Tables are included in any case: one may have lost a column together with the column's type.
         """
         for statement in self.statements:
             needs = [need for need in statement.needs if statement.kind != "table" or need.kind == "schema"]
@@ -62,8 +63,7 @@ class Check:
                 yield statement
 
     def has(self, need: Need) -> bool:
-        """Whether something that others depend on is there; roles have been asked for before the statements were
-        made."""
+        """Whether an object that others depend on exists; roles were checked before the statements were created."""
         if need.kind == "relation":
             return (need.schema, "", need.name) in self.found["relations"]
         if need.kind == "routine":
@@ -77,7 +77,7 @@ class Check:
         return need.kind != "schema" or ("SCHEMA", "", "", need.name) in self.rights.holders
 
     def tables(self) -> Iterator[tuple[Statement, TableDefinition]]:
-        """Yield the tables that are there."""
+        """Yield the tables that exist."""
         for statement in self.of("table"):
             if (
                 isinstance(statement.expects, TableDefinition)
@@ -86,15 +86,14 @@ class Check:
                 yield statement, statement.expects
 
     def columns(self) -> Iterator[tuple[str, Part, ColumnDefinition]]:
-        """Yield what a column is called, its name and its definition."""
+        """Yield the label of each column, its name and its definition."""
         for statement, table in self.tables():
             for column in table.columns:
                 part = (statement.schema, statement.name, column.name)
                 yield f"column {'.'.join(part)}", part, column
 
     def routine(self, schema: str, name: str, made: Optional[RoutineDefinition]) -> Optional[Part]:
-        """Return the name of a routine with its argument types; None where PostgreSQL does not take its definition any
-        more."""
+        """Return the name of a routine with its argument types; None if PostgreSQL rejects its definition now."""
         return self.twins.routines.get((schema, name, made)) if made else None
 
     def holder(self, kind: str, statement: Statement, routine: Optional[RoutineDefinition]) -> Optional[Holder]:
@@ -109,7 +108,7 @@ class Check:
 
 
 def expectation(statement: Statement, kind: type[Expected]) -> Expected:
-    """Return what a statement expects, which is of this kind."""
+    """Return the statement's expected definition, which is of this kind."""
     if not isinstance(statement.expects, kind):
         raise TypeError(f"{describe(statement)} expects a {type(statement.expects).__name__}, not a {kind.__name__}")
     return statement.expects
@@ -121,7 +120,7 @@ Comparer = Callable[[Check], Iterator[str]]
 def compare_facts(
     label: str, found: Optional[dict], wanted: Optional[dict], names: Iterable[str], failure: str = ""
 ) -> Iterator[str]:
-    """Compare the facts of one object; ``failure`` is why PostgreSQL does not make it again."""
+    """Yield the differences of the facts of one object; ``failure`` is why PostgreSQL rejects its definition now."""
     if found is None:
         yield f"{label}: missing"
     elif wanted is None:
@@ -148,7 +147,7 @@ def _shown(value: Any) -> str:
 
 
 def comparer_with_twin(source: str, kinds: tuple[str, ...], *names: str, existence: bool = True) -> Comparer:
-    """Compare facts of one source with those of the twins."""
+    """Return the comparer of facts of one source with those of the twins."""
 
     def compare(check: Check) -> Iterator[str]:
         for statement in check.of(*kinds):
@@ -161,7 +160,7 @@ def comparer_with_twin(source: str, kinds: tuple[str, ...], *names: str, existen
 
 
 def comparer_of_columns(*names: str) -> Comparer:
-    """Compare facts of the columns that are there."""
+    """Return the comparer of facts of the columns that exist."""
 
     def compare(check: Check) -> Iterator[str]:
         for label, part, _column in check.columns():
@@ -175,8 +174,8 @@ def comparer_of_columns(*names: str) -> Comparer:
 def more_than_wanted(
     check: Check, found: Iterable[Part], what: str, known: Callable[[Table], Iterable[str]], wanted: Iterable[Part]
 ) -> Iterator[str]:
-    """Name what our tables have and neither the statements nor CockroachDB; what was omitted may have been made by
-    hand."""
+    """Yield what migrated tables have, but neither the statements nor CockroachDB; omitted objects may have been
+    created by hand."""
     ours = {(statement.schema, statement.name) for statement, _table in check.tables()}
     expected = set(wanted)
     for part in sorted(found):
@@ -190,8 +189,8 @@ def more_than_wanted(
 
 
 def more_than_wanted_on_views(check: Check, found: Iterable[Part], what: str) -> Iterator[str]:
-    """Name what our views have and the statements do not: it decides what a write through the view does. CockroachDB's
-    views take no writes."""
+    """Yield what migrated views have, but not the statements: it decides what a write through the view does.
+    CockroachDB's views take no writes."""
     ours = {(statement.schema, statement.name) for statement in check.of("view")}
     expected = set(parts_of(check, *TRIGGERS))
     return (
@@ -202,7 +201,7 @@ def more_than_wanted_on_views(check: Check, found: Iterable[Part], what: str) ->
 
 
 def parts_of(check: Check, *kinds: str) -> Iterator[Part]:
-    """Yield what the statements of these kinds make."""
+    """Yield the names of the objects that the statements of these kinds create."""
     return (
         (statement.schema, statement.table, statement.name) for statement in check.statements if statement.kind in kinds
     )
@@ -221,7 +220,7 @@ def comparer_of_relations(kind: str) -> Comparer:
 
 
 def comparer_of_existence(kind: str, found: Callable[[Check, str], bool]) -> Comparer:
-    """Compare what has nothing but a name."""
+    """Return the comparer of objects that are compared by name only."""
 
     def compare(check: Check) -> Iterator[str]:
         return (f"{describe(statement)}: missing" for statement in check.of(kind) if not found(check, statement.name))

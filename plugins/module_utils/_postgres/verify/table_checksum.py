@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Rows and checksums of tables as PostgreSQL has them, large tables in pieces."""
+"""Numbers of rows and checksums of tables in PostgreSQL, large tables in pieces."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class PieceResult:
-    """What one query found; ``checksum`` is the sum over the piece."""
+    """The result of one query; ``checksum`` is the sum over the piece."""
 
     table: TableEntry
     rows: int
@@ -52,7 +52,7 @@ def missing_columns(connection: Any, table: TableEntry) -> list[str]:
 
 
 def pieces(connection: Any, table: TableEntry) -> list[Piece]:
-    """Cut a table into parts that several connections read at once."""
+    """Split a table into pieces that several connections read at once."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int",

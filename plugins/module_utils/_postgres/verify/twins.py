@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What PostgreSQL itself makes of our definitions: each is made once more as a temporary object, its facts are read,
-and it is rolled back.
+"""Twins: objects that PostgreSQL creates again from our definitions, as temporary objects whose facts are read before
+they are rolled back.
 
-A twin stands in the schema of temporary objects under the name of its original where that name can be printed (in
-policies and views), and refers to the real types, functions, tables and sequences. It needs the right to make temporary
-objects, and locks nobody out.
+A twin has the name of its original where that name can be printed (in policies and views), and refers to the real
+types, functions, tables and sequences. The right to create temporary objects is needed; no lock blocks other sessions.
 """
 
 from __future__ import annotations
@@ -46,16 +45,17 @@ from .catalog_facts import SOURCES, Facts, Part, read_facts
 _TEMPORARY = "pg_temp"
 _ALIAS = "cockroach_migrator_{}"
 _BATCH = 100
-"""Tables and other objects that are made before they are rolled back together: each holds a few locks of the server."""
+"""Number of tables and other objects that are created before they are rolled back together: each holds a few locks of
+the server."""
 _ON_TABLE = (DefaultDefinition, KeyDefinition, CheckDefinition, IndexDefinition, TriggerDefinition, PolicyDefinition)
 _BY_NAME = (EnumDefinition, CompositeDefinition, DomainDefinition, CollationDefinition, SequenceDefinition)
 _SOURCES = [source for source in SOURCES if source not in ("relations", "foreign keys", "rules")]
-"""What is read of twins; the rest needs none."""
+"""The sources of facts that are read from twins."""
 
 
 @dataclass(frozen=True)
 class _Command:
-    """One command, the object that cannot be compared without it, and what is tried instead of it."""
+    """A command, the object that cannot be compared without it, and the command that is tried instead of it."""
 
     sql: str
     part: Part
@@ -64,7 +64,7 @@ class _Command:
 
 @dataclass
 class _Group:
-    """A table with everything on it, or another object, and the real names behind aliases of theirs."""
+    """A table with everything on it, or another object, and the original names behind their aliases."""
 
     schema: str
     commands: list[_Command]
@@ -78,17 +78,14 @@ class Twins:
 
     facts: dict[str, Facts] = field(default_factory=lambda: {source: {} for source in _SOURCES})
     failed: dict[Part, str] = field(default_factory=dict)
-    """Why PostgreSQL refuses to make something (again)."""
+    """Why PostgreSQL rejects a definition now."""
     routines: dict[tuple[str, str, RoutineDefinition], Part] = field(default_factory=dict)
-    """Under which name, with its argument types, a routine is found."""
+    """The name of a routine with its argument types."""
 
 
 def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
-    """Make twins of what the statements make, a batch after the other, and return their facts. The transaction is the
-    caller's to roll back.
-
-    Raises TargetError when the user may make no temporary objects, or nobody may.
-    """
+    """Create twins of the statements' objects in batches, and return their facts. The caller rolls the transaction
+    back. Raises TargetError if the user, or every user, may not create temporary objects."""
     twins = Twins()
     _require_temporary(cursor)
     # Names without a schema are looked up as they were at the import, and never among the twins.
@@ -122,7 +119,7 @@ def _require_temporary(cursor: Any) -> None:
 
 
 def _batches(groups: list[_Group]) -> Iterator[list[_Group]]:
-    """Only objects of one schema are made together: their names are unique."""
+    """Yield batches of objects of one schema, whose names are unique."""
     batch: list[_Group] = []
     for group in sorted(groups, key=lambda item: item.schema):
         if batch and (batch[0].schema != group.schema or len(batch) == _BATCH):
@@ -170,7 +167,7 @@ def _scratch(name: str) -> str:
 
 
 def _table(schema: str, name: str, made: TableDefinition) -> _Group:
-    """A table one of whose columns cannot be made is made without it."""
+    """Return the commands for a table; if one of its columns cannot be created, the table is created without it."""
     columns = [
         (column.name, replace(column, sequence=(_TEMPORARY, column.sequence[1])).sql()) for column in made.columns
     ]
@@ -183,19 +180,20 @@ def _table(schema: str, name: str, made: TableDefinition) -> _Group:
 
 
 def _view(schema: str, name: str, made: ViewDefinition) -> _Group:
-    """A plain view has the same query as a materialized one, of which there are no temporary ones."""
+    """Return the command for a view; a materialized view becomes a plain one with the same query, as there are no
+    temporary materialized views."""
     return _Group(schema, [_Command(replace(made, materialized=False).create(_scratch(name)), (schema, "", name))])
 
 
 def _rows_of_view(view: _Group, alias: str, part: Part) -> _Group:
-    """Add to a materialized view's twin an empty table that holds its indexes."""
+    """Add an empty table to the twin of a materialized view, for its indexes."""
     view.commands.append(_Command(f"CREATE TABLE {_scratch(alias)} AS TABLE {_scratch(part[2])} WITH NO DATA", part))
     view.aliases[alias] = part
     return view
 
 
 def _run(cursor: Any, commands: list[_Command], twins: Twins) -> None:
-    """Run all at once, or one by one when one of them is refused."""
+    """Run all commands at once, or one by one if one of them is rejected."""
     cursor.execute("SAVEPOINT command")
     try:
         cursor.execute(";\n".join(command.sql for command in commands))

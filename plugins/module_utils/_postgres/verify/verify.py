@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Proving an import: every row by checksum, every object by PostgreSQL's catalog."""
+"""Verifying an import: every row by checksum, every object by PostgreSQL's catalog."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Progress = Callable[[dict], None]
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """The same ``grants``, ``databases`` and ``content`` as of the import."""
+    """``grants``, ``databases`` and ``content`` are those of the import."""
 
     parallelism: int = 2
     grants: str = "existing"
@@ -50,8 +50,8 @@ def verify_dump(
 ) -> VerifyResult:
     """Compare PostgreSQL with a dump; nothing is changed.
 
-    With ``content`` ``schema`` rows are not looked at, with ``data`` objects are not, but for the values of the
-    sequences that are there. Raises MigrationError when it cannot look.
+    With ``content`` ``schema`` rows are not compared, with ``data`` objects are not, except the values of existing
+    sequences. Raises MigrationError if the comparison is not possible.
     """
     started = time.monotonic()
     manifest = read_manifest(dump_dir)
@@ -134,8 +134,8 @@ def _compare(table: TableEntry, missing: list[str], found: list[PieceResult], re
 
 
 def _check_objects(database: Database, dump: _Dump, control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
-    """Return how many objects were looked up, and what is missing or different; what the import omitted is in its
-    findings."""
+    """Return the number of compared objects, and a line for each that is missing or different; objects that the import
+    has omitted are in its findings."""
     done = ledger.read(control)
     features = server_features.noted(done) or server_features.probe(control)
     convert_options = ConvertOptions(options.grants, server_features.existing_roles(control), dump.policies)
