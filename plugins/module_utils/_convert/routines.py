@@ -83,14 +83,7 @@ def _routine(function: Function, context: Context, where: FullName) -> Routine:
     command = "PROCEDURE" if function.procedure else "FUNCTION"
     name = quote(context.schemas[function.schema_id], clip(function.name))
     parameters = [_Parameter(item, context, where) for item in function.parameters]
-    variables = {parameter.name: parameter.type for parameter in parameters if parameter.name}
-    if function.language == "SQL":
-        body, late = _sql_body(function, context, where, variables)
-        routines_needed = {item.id for item in context.database.functions if item.id in function.depends_on}
-        late = late or bool(routines_needed & context.late_functions)
-    else:
-        # PL/pgSQL looks up tables when it runs, not when it is made.
-        body, late = convert_body(function.body, context, where, variables), False
+    body, late = _body(function, parameters, context, where)
     types = [*(parameter.type for parameter in parameters), *filter(None, [function.return_type])]
     late = late or any(_row_type(kind, context) for kind in types)
     characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
@@ -105,6 +98,17 @@ def _routine(function: Function, context: Context, where: FullName) -> Routine:
         command, ", ".join(parameter.sql for parameter in parameters), characteristics, f"AS {dollar_quote(body)}"
     )
     return Routine(function, made, f"{command} {name}({signature})", late)
+
+
+def _body(function: Function, parameters: list[_Parameter], context: Context, where: FullName) -> tuple[str, bool]:
+    """Return the body, and whether it can only be created after tables and views."""
+    variables = {parameter.name: parameter.type for parameter in parameters if parameter.name}
+    if function.language != "SQL":
+        # PL/pgSQL looks up tables when it runs, not when it is made.
+        return convert_body(function.body, context, where, variables), False
+    body, reads_tables = _sql_body(function, context, where, variables)
+    needed = {item.id for item in context.database.functions if item.id in function.depends_on}
+    return body, reads_tables or bool(needed & context.late_functions)
 
 
 class _Parameter:

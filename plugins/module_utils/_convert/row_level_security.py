@@ -58,7 +58,19 @@ def create_policies(table: Table, context: Context) -> None:
 
 
 def _rule(policy: dict[str, Any], table: Table, context: Context, where: FullName) -> str:
+    parts = [
+        f"AS {policy.get('type', 'PERMISSIVE')} FOR {policy.get('command', 'ALL')}",
+        "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in _roles(policy, context, where)),
+    ]
     columns = expressions.column_types(table.columns)
+    for keyword, key in (("USING", "using"), ("WITH CHECK", "with_check")):
+        if policy.get(key):
+            parts.append(f"{keyword} ({expressions.convert(policy[key], context, where, columns).sql})")
+    return " ".join(parts)
+
+
+def _roles(policy: dict[str, Any], context: Context, where: FullName) -> list[str]:
+    """Return the policy's roles that the target has. Raises UnsupportedError if it has none of them."""
     wanted = [role for role in policy.get("roles") or ["public"] if role not in BUILT_IN_ROLES or role == "public"]
     roles = [role for role in wanted if role in _KEYWORDS or role in context.available_roles]
     missing = [role for role in wanted if role not in roles]
@@ -71,11 +83,4 @@ def _rule(policy: dict[str, Any], table: Table, context: Context, where: FullNam
         )
     if not roles:
         raise UnsupportedError(f"{where}: the target has none of its roles {', '.join(policy.get('roles', []))}")
-    parts = [
-        f"AS {policy.get('type', 'PERMISSIVE')} FOR {policy.get('command', 'ALL')}",
-        "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in roles),
-    ]
-    for keyword, key in (("USING", "using"), ("WITH CHECK", "with_check")):
-        if policy.get(key):
-            parts.append(f"{keyword} ({expressions.convert(policy[key], context, where, columns).sql})")
-    return " ".join(parts)
+    return roles
