@@ -107,9 +107,8 @@ def _check_expected(target: _Target) -> list[ExpectedDatabase]:
     _check_roles(target, target.options.expected, None)
     if not target.options.expected and not target.rights.createdb:
         target.notes.append(
-            f"The user {target.rights.name} may not create databases: ALTER ROLE {quote(target.rights.name)} "
-            "CREATEDB, or have each database that is migrated "
-            "made empty for it."
+            f"The user {target.rights.name} may not create databases: ALTER ROLE {quote(target.rights.name)} CREATEDB, "
+            "or have each database that is migrated made empty for it."
         )
     return list(target.options.expected)
 
@@ -230,8 +229,7 @@ def _check_roles(target: _Target, databases: Iterable[ExpectedDatabase], made: O
     if missing and grants == _CREATE and not rights.createrole:
         target.problems.append(
             f"the user {rights.name} may not make the roles {', '.join(missing)}: ALTER ROLE {quote(rights.name)} "
-            "CREATEROLE, have them made, "
-            "or set grants to existing"
+            "CREATEROLE, have them made, or set grants to existing"
         )
     elif missing and grants != _CREATE:
         target.notes.append(
