@@ -40,10 +40,9 @@ def check_names(catalog: Catalog, variable: str) -> None:
     variable."""
     _refuse_clashes([(database.name, database.name) for database in catalog.databases], "databases", variable)
     for database in catalog.databases:
-        schemas = {schema.id: schema.name for schema in database.schemas}
-        _refuse_clashes(
-            [(schema.name, f"{database.name}.{schema.name}") for schema in database.schemas], "schemas", variable
-        )
+        names = full_names(database)
+        schemas = [(schema.name, str(FullName("schema", database.name, schema.name))) for schema in database.schemas]
+        _refuse_clashes(schemas, "schemas", variable)
         for schema in database.schemas:
             if schema.name.startswith("pg_") or schema.name in _RESERVED_SCHEMAS:
                 raise ConfigurationError(
@@ -52,11 +51,7 @@ def check_names(catalog: Catalog, variable: str) -> None:
             named = [
                 item for item in objects(database) if item.schema_id == schema.id and not isinstance(item, Function)
             ]
-            _refuse_clashes(
-                [(item.name, f"{database.name}.{schemas[item.schema_id]}.{item.name}") for item in named],
-                "objects",
-                variable,
-            )
+            _refuse_clashes([(item.name, str(names[item.id])) for item in named], "objects", variable)
 
 
 def _refuse_clashes(names: list[tuple[str, str]], kind: str, variable: str) -> None:
@@ -122,9 +117,7 @@ def _follow_in_table(table: Table, references: References, home: str, where: Ful
     for trigger in table.triggers:
         trigger.when = followed(trigger.when, trigger.name)
     for policy in table.policies:
-        policy.update(
-            {key: followed(policy[key], str(policy.get("name"))) for key in ("using", "with_check") if policy.get(key)}
-        )
+        policy.using, policy.with_check = followed(policy.using, policy.name), followed(policy.with_check, policy.name)
 
 
 def _follow_in_functions(
@@ -143,8 +136,8 @@ def _follow_in_functions(
         try:
             function.body = follow(function.body, homes[function.id], where)
             for parameter in function.parameters:
-                if parameter.get("default"):
-                    parameter["default"] = references.follow(str(parameter["default"]), homes[function.id], where)
+                if parameter.default:
+                    parameter.default = references.follow(parameter.default, homes[function.id], where)
         except UnsupportedError as error:
             findings.append(_omitted(where, error))
             continue

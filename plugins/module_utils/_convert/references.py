@@ -128,10 +128,7 @@ class References:
         meanings: dict[str, set[tuple[str, ...]]] = {}
         renamed = set()
         handled = set()
-        for node in tree.find_all(exp.Table, exp.Column):
-            qualifier = node.parts if isinstance(node, exp.Table) else node.parts[:-1]
-            if not all(isinstance(part, exp.Identifier) for part in qualifier):
-                continue
+        for node, qualifier in _qualified_nodes(tree):
             names = tuple(part.name for part in qualifier)
             handled.add(node.parts[0].meta.get("start"))
             if not names or (len(names) == 1 and (isinstance(node, exp.Column) or names[0] in names_of_query)):
@@ -164,6 +161,15 @@ class References:
                     edits.append(_Edit(chain.spans[0][0], chain.spans[length - 1][1], quote(*new)))
                     break
         return edits
+
+
+def _qualified_nodes(tree: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """Yield the tables and columns with the identifiers that name the table, of which an unqualified column has
+    none."""
+    for node in tree.find_all(exp.Table, exp.Column):
+        qualifier = node.parts if isinstance(node, exp.Table) else node.parts[:-1]
+        if all(isinstance(part, exp.Identifier) for part in qualifier):
+            yield node, qualifier
 
 
 def _replacement(node: Any, old: str, new: Name) -> str:

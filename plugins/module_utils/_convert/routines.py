@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType
+from .._model.catalog import USER_TYPE_OID_BASE, Function, Parameter, SqlType
 from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
-from .._model.json_form import from_json
 from .._model.names import clip, dollar_quote, quote
 from . import expressions
 from .context import Context
@@ -83,14 +82,7 @@ def _routine(function: Function, context: Context, where: FullName) -> Routine:
     command = "PROCEDURE" if function.procedure else "FUNCTION"
     name = quote(context.schemas[function.schema_id], clip(function.name))
     parameters = [_Parameter(item, context, where) for item in function.parameters]
-    variables = {parameter.name: parameter.type for parameter in parameters if parameter.name}
-    if function.language == "SQL":
-        body, late = _sql_body(function, context, where, variables)
-        routines_needed = {item.id for item in context.database.functions if item.id in function.depends_on}
-        late = late or bool(routines_needed & context.late_functions)
-    else:
-        # PL/pgSQL looks up tables when it runs, not when it is made.
-        body, late = convert_body(function.body, context, where, variables), False
+    body, late = _body(function, parameters, context, where)
     types = [*(parameter.type for parameter in parameters), *filter(None, [function.return_type])]
     late = late or any(_row_type(kind, context) for kind in types)
     characteristics = f"{_returns(function, parameters, context, where)}{_options(function)}"
@@ -107,16 +99,26 @@ def _routine(function: Function, context: Context, where: FullName) -> Routine:
     return Routine(function, made, f"{command} {name}({signature})", late)
 
 
-class _Parameter:
-    """One parameter: mode, name, SqlType and its text."""
+def _body(function: Function, parameters: list[_Parameter], context: Context, where: FullName) -> tuple[str, bool]:
+    """Return the body, and whether it can only be created after tables and views."""
+    variables = {parameter.name: parameter.type for parameter in parameters if parameter.name}
+    if function.language != "SQL":
+        # PL/pgSQL looks up tables when it runs, not when it is made.
+        return convert_body(function.body, context, where, variables), False
+    body, reads_tables = _sql_body(function, context, where, variables)
+    needed = {item.id for item in context.database.functions if item.id in function.depends_on}
+    return body, reads_tables or bool(needed & context.late_functions)
 
-    def __init__(self, item: dict[str, Any], context: Context, where: FullName) -> None:
-        self.mode, self.name = item["mode"], item["name"]
-        self.type: SqlType = item["type"] if isinstance(item["type"], SqlType) else from_json(SqlType, item["type"])
+
+class _Parameter:
+    """A parameter with its text."""
+
+    def __init__(self, item: Parameter, context: Context, where: FullName) -> None:
+        self.mode, self.name, self.type = item.mode, item.name, item.type
         kind = _type(self.type, context, where)
         context.report_cut(self.name, where.part("parameter", self.name))
         name = quote(clip(self.name)) if self.name else ""
-        default = f" DEFAULT {expressions.convert(item['default'], context, where).sql}" if item.get("default") else ""
+        default = f" DEFAULT {expressions.convert(item.default, context, where).sql}" if item.default else ""
         self.sql = " ".join(part for part in (self.mode if self.mode != "IN" else "", name, kind) if part) + default
         self.signature = " ".join(part for part in (self.mode if self.mode != "IN" else "", kind) if part)
 

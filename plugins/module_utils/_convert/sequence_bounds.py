@@ -122,8 +122,8 @@ def _changes(sequence: Sequence, fitted: Sequence, name: FullName, column: Colum
     )
     if ended:
         message += (
-            f" Its next value {following} lies outside: the sequence is at its end, "
-            "as no such value fits into the column in CockroachDB either."
+            f" Its next value {following} lies outside: the sequence is at its end, as no such value fits into the "
+            "column in CockroachDB either."
         )
     advice = "Make the column bigint, in CockroachDB or later, if it needs more values." if ended else ""
     return [

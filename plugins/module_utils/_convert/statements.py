@@ -79,6 +79,11 @@ class Statement:
     needs: frozenset[Need] = frozenset()
     """The objects that must exist before it; its schema and its table are always among them."""
 
+    @property
+    def full_name(self) -> FullName:
+        """Its object's name in any database, table included."""
+        return FullName("object", "", self.schema, self.table, name=self.name)
+
 
 @dataclass
 class Conversion:

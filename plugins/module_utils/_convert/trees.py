@@ -82,3 +82,23 @@ def is_constant(node: Any) -> bool:
     if isinstance(node, (exp.Cast, exp.Neg)):
         return is_constant(node.this)
     return isinstance(node, (exp.Literal, exp.HexString, exp.Null, exp.Boolean, exp.BitString))
+
+
+def as_integer(node: Any) -> Any:
+    """Return the value as a 32-bit integer: a constant without its cast to INT8, anything else cast."""
+    inner = node.unnest()
+    if isinstance(inner, exp.Cast) and isinstance(inner.this, exp.Literal) and not inner.this.is_string:
+        return inner.this
+    if isinstance(inner, exp.Literal):
+        return inner
+    return cast(node.copy(), "integer")
+
+
+def regclass(name: str) -> Any:
+    """Return a relation's name, quoted as in SQL, as a constant of the type regclass."""
+    return cast(exp.Literal.string(name), "regclass")
+
+
+def is_regclass(node: Any) -> bool:
+    """Whether the node is a cast to regclass."""
+    return isinstance(node, exp.Cast) and node.args["to"].name.upper() == "REGCLASS"

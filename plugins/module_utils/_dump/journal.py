@@ -140,8 +140,8 @@ def _refuse_other_files(dump_dir: str) -> None:
     if others and not is_complete(dump_dir):
         raise ConfigurationError(
             f"{os.path.join(dump_dir, FILE_NAME)} is empty or damaged, and beside it is what no export writes "
-            f"({', '.join(others[:5])}): "
-            f"remove {dump_dir} if nothing in it is needed, or name another directory in dump_dir"
+            f"({', '.join(others[:5])}): remove {dump_dir} if nothing in it is needed, or name another directory in "
+            "dump_dir"
         )
 
 

@@ -122,8 +122,7 @@ def _check_locations(setting: Setting, value: Any) -> list[str]:
                 names = ", ".join(part.split("=")[0] for part in location.split("?", 1)[1].split("&"))
                 problems.append(
                     f"{setting.name} has URL parameters ({names}): use aws_access_key_id, aws_secret_access_key, "
-                    "aws_region, s3_endpoint_url instead; "
-                    "a prefix with a question mark in it cannot be named"
+                    "aws_region, s3_endpoint_url instead; a prefix with a question mark in it cannot be named"
                 )
             elif location.startswith("/"):
                 problems.append(f"{setting.name} is {location}: write file://{location}")
@@ -195,6 +194,11 @@ _CHECKS = {
 
 
 def _check_together(values: Mapping[str, Any]) -> list[str]:
+    """Return the problems of settings that depend on each other."""
+    return [*_check_source(values), *_check_pairs(values), *_check_paths(values)]
+
+
+def _check_source(values: Mapping[str, Any]) -> list[str]:
     problems = []
     source = values.get("migration_source") or BY_NAME["migration_source"].default
     locations = values.get("s3_backup_path") or []
@@ -215,12 +219,15 @@ def _check_together(values: Mapping[str, Any]) -> list[str]:
         and not values.get("certs_dir")
     ):
         problems.append(
-            f"certs_dir is empty: with cockroach_sslmode: {sslmode} a running CockroachDB's certificate is verified "
-            "by the ca.crt in it (or give "
-            "cockroach_url). cockroach_sslmode: require does not verify it, disable is for a CockroachDB without TLS: "
-            "password and rows then go over the "
-            "network in clear text"
+            f"certs_dir is empty: with cockroach_sslmode: {sslmode} a running CockroachDB's certificate is verified by "
+            "the ca.crt in it (or give cockroach_url). cockroach_sslmode: require does not verify it, disable is for a "
+            "CockroachDB without TLS: password and rows then go over the network in clear text"
         )
+    return problems
+
+
+def _check_pairs(values: Mapping[str, Any]) -> list[str]:
+    problems = []
     merges = (values.get("database_layout") or BY_NAME["database_layout"].default) == "schemas"
     if merges != bool(values.get("merged_database")):
         problems.append(
@@ -231,6 +238,11 @@ def _check_together(values: Mapping[str, Any]) -> list[str]:
         problems.append("aws_access_key_id and aws_secret_access_key belong together: only one of them is set")
     if values.get("aws_keys_file") and values.get("aws_access_key_id"):
         problems.append("aws_keys_file and aws_access_key_id are both set: use one of them")
+    return problems
+
+
+def _check_paths(values: Mapping[str, Any]) -> list[str]:
+    problems = []
     for name in ("temp_dir", "dump_dir"):
         if values.get(name) and not str(values[name]).startswith("/"):
             problems.append(f"{name} has to be an absolute path")

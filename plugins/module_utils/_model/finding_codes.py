@@ -745,8 +745,8 @@ class FindingCode(str, Enum):
         "name_cut",
         "warning",
         _CHECK,
-        "The name is changed, because PostgreSQL cannot have it: "
-        "it is longer than 63 bytes or that of a system column.",
+        "The name is changed, because PostgreSQL cannot have it: it is longer than 63 bytes or that of a system "
+        "column.",
         "Use the new name.",
     )
     OBJECT_IDENTIFIER = (

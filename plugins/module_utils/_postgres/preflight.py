@@ -107,9 +107,8 @@ def _check_expected(target: _Target) -> list[ExpectedDatabase]:
     _check_roles(target, target.options.expected, None)
     if not target.options.expected and not target.rights.createdb:
         target.notes.append(
-            f"The user {target.rights.name} may not create databases: ALTER ROLE {quote(target.rights.name)} "
-            "CREATEDB, or have each database that is migrated "
-            "made empty for it."
+            f"The user {target.rights.name} may not create databases: ALTER ROLE {quote(target.rights.name)} CREATEDB, "
+            "or have each database that is migrated made empty for it."
         )
     return list(target.options.expected)
 
@@ -171,7 +170,7 @@ def _check_extensions(target: _Target, state: TargetState, needs: Iterable[str])
         for name in needs:
             if name == ICU:
                 if not probe(target.admin).icu:
-                    target.notes.append("The server has no ICU: collations are left off.")
+                    target.notes.append("The server has no ICU: collations are omitted.")
             elif name not in available:
                 target.notes.append(
                     f"The server has no extension {name}: what needs it becomes something else, with a finding. "
@@ -230,13 +229,12 @@ def _check_roles(target: _Target, databases: Iterable[ExpectedDatabase], made: O
     if missing and grants == _CREATE and not rights.createrole:
         target.problems.append(
             f"the user {rights.name} may not make the roles {', '.join(missing)}: ALTER ROLE {quote(rights.name)} "
-            "CREATEROLE, have them made, "
-            "or set grants to existing"
+            "CREATEROLE, have them made, or set grants to existing"
         )
     elif missing and grants != _CREATE:
         target.notes.append(
-            f"The target has no role {', '.join(missing)}: what they own or may do is left out. Make them first, or "
-            "set grants to create."
+            f"The target has no role {', '.join(missing)}: their ownership and privileges are omitted. "
+            "Create them first, or set grants to create."
         )
     # A role that CREATEROLE makes is not one that its maker may hand objects to.
     commands = [

@@ -61,8 +61,8 @@ def loader_complaint(text: str) -> str:
         match = pattern.search(text)
         if match:
             return (
-                f"it needs the shared library {match.group(1)}, which this host lacks: "
-                "install the package that brings it"
+                f"it needs the shared library {match.group(1)}, which this host lacks: install the package that brings "
+                "it"
             )
     match = _NEWER_LIBRARY.search(text)
     return (

@@ -46,8 +46,8 @@ def require_room(directory: str, needed_bytes: int, purpose: str, reusable_bytes
     if free + reusable_bytes < needed_bytes:
         raise ConfigurationError(
             f"no room for {purpose}: {directory} has {free >> 20} MiB free, about "
-            f"{(needed_bytes - reusable_bytes >> 20) + 1} MiB are needed; "
-            "set temp_dir or dump_dir to a larger file system"
+            f"{(needed_bytes - reusable_bytes >> 20) + 1} MiB are needed; set temp_dir or dump_dir to a larger file "
+            "system"
         )
     return free
 

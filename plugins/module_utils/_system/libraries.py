@@ -54,9 +54,8 @@ def require(names: Iterable[str]) -> None:
     if packages:
         raise ConfigurationError(
             f"Python packages are missing on {platform.node()}, which runs the modules with {sys.executable}: "
-            f"{', '.join(packages)}; install the collection's "
-            f"requirements.txt there ({sys.executable} -m pip install {shlex.join(packages)}), or set "
-            "ansible_python_interpreter to a Python that has it"
+            f"{', '.join(packages)}; install the collection's requirements.txt there ({sys.executable} -m pip install "
+            f"{shlex.join(packages)}), or set ansible_python_interpreter to a Python that has it"
         )
     if "sqlglot" in names:
         _require_tested_sqlglot()

@@ -108,8 +108,8 @@ def _verdict(report: Report, records: dict[str, PhaseRecord]) -> str:
     if report.rehearsed:
         by = _by_another_run(report, "rehearsal")
         return (
-            f"REHEARSED{by}: a throw-away PostgreSQL held all of {content}; "
-            f"the target {report.target} has not been loaded{omitted}"
+            f"REHEARSED{by}: a throw-away PostgreSQL held all of {content}; the target {report.target} has not been "
+            f"loaded{omitted}"
         )
     if report.dump_id:
         return f"EXPORTED: the dump holds {content}; nothing has been imported or proved{omitted}"

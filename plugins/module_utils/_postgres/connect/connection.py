@@ -106,8 +106,7 @@ def _require_encryption(connection: Any, wanted: ConnectionParameters) -> None:
     ):
         raise TargetError(
             f"PostgreSQL at {wanted.place} speaks no TLS, and the service says no sslmode: set it there or in "
-            "postgres_sslmode (ssl_mode); "
-            "disable lets rows and password travel in the clear"
+            "postgres_sslmode (ssl_mode); disable lets rows and password travel in the clear"
         )
 
 

@@ -35,8 +35,7 @@ _REASONS = (
     (
         ("does not match host name", "hostname of the server certificate"),
         "its certificate is for another name: connect to that name with postgres_host (login_host) and, where it does "
-        "not resolve, hostaddr in "
-        f"postgres_connect_params (connect_params); {_MODE}: verify-ca does without the name",
+        f"not resolve, hostaddr in postgres_connect_params (connect_params); {_MODE}: verify-ca does without the name",
     ),
     (
         ("certificate verify failed",),

@@ -198,8 +198,8 @@ def _require_files(dump_dir: str, job: Job) -> None:
     if left and rows_removed(dump_dir):
         raise ConfigurationError(
             f"the database {job.state.name} on the target does not hold the rows that were verified there, and "
-            f"{dump_dir} does not have them any more: "
-            "run once with start_over: true, or remove that directory and run again, and they are exported anew"
+            f"{dump_dir} does not have them any more: run once with start_over: true, or remove that directory and run "
+            "again, and they are exported anew"
         )
     for path, size in left:
         _require_file(path, size)

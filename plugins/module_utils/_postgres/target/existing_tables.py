@@ -137,9 +137,8 @@ def load_order(connection: Any, entry: DatabaseEntry) -> list[list[TableEntry]]:
     ]
     if impossible:
         raise TargetError(
-            f"content: data: in the database {entry.name} on the target no order of loading satisfies the foreign "
-            f"keys {', '.join(impossible)}: "
-            "drop them, and add them again after the import"
+            f"content: data: in the database {entry.name} on the target no order of loading satisfies the foreign keys "
+            f"{', '.join(impossible)}: drop them, and add them again after the import"
         )
     return [[table for place, table in tables.items() if place in group] for group in groups]
 

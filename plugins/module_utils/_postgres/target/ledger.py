@@ -124,7 +124,7 @@ def statement_keys(statements: Iterable[Statement]) -> dict[Key, Statement]:
     """Return the statements by the key they have in the ledger: step, and what people read with a digest of the SQL."""
     keys: dict[Key, Statement] = {}
     for statement in statements:
-        name = ".".join(part for part in (statement.schema, statement.table, statement.name) if part)
+        name = str(statement.full_name)
         digest = hashlib.sha256(statement.sql.encode()).hexdigest()[:16]
         keys[statement.step, f"{statement.kind} {name} {digest}"] = statement
     return keys

@@ -112,7 +112,7 @@ def may_stay_omitted(statement: Statement, sqlstate: str) -> bool:
 def note(cursor: Any, key: Key, statement: Statement, reason: str, sqlstate: str) -> None:
     """Record a rejected command in the transaction of ``cursor``; if it is recorded already, PostgreSQL's latest
     message replaces the earlier one."""
-    name = ".".join(part for part in (statement.schema, statement.table, statement.name) if part)
+    name = str(statement.full_name)
     cursor.execute(
         "INSERT INTO cockroach_migrator.left_out (step, object, kind, name, reason, command, sqlstate) VALUES (%s, "
         "%s, %s, %s, %s, %s, %s) "

@@ -118,8 +118,7 @@ def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, c
     if ids and dump_id and ids != [dump_id]:
         return [
             f"the database {name} on the target holds the import of another dump "
-            f"({', '.join(sorted(set(ids) - {dump_id}))}): "
-            "drop the database, or import into another server"
+            f"({', '.join(sorted(set(ids) - {dump_id}))}): drop the database, or import into another server"
         ]
     if ids:
         try:
@@ -153,15 +152,13 @@ def _missing_privileges(connection: Any, expected: ExpectedDatabase, content: st
     if not may_create:
         problems.append(
             f"the user may not create schemas in the database {expected.name} on the target: GRANT CREATE ON DATABASE "
-            f"{quote(expected.name)} TO {quote(user)}, "
-            "or make the user its owner"
+            f"{quote(expected.name)} TO {quote(user)}, or make the user its owner"
         )
     if closed:
         problems.append(
             f"the user may not create anything in the schema {', '.join(closed)} of the database {expected.name} on "
-            "the target: "
-            f"GRANT CREATE ON SCHEMA {', '.join(map(quote, closed))} TO {quote(user)} there, or make the user the "
-            "database's owner"
+            f"the target: GRANT CREATE ON SCHEMA {', '.join(map(quote, closed))} TO {quote(user)} there, or make the "
+            "user the database's owner"
         )
     return problems
 

@@ -106,15 +106,13 @@ def _require_temporary(cursor: Any) -> None:
     allowed, database, user, read_only = cursor.fetchone()
     if read_only:
         raise TargetError(
-            f"the server is read-only, like a standby: it makes no temporary objects in the database {database}, "
-            "which the verification compares with; "
-            "verify on the primary"
+            f"the server is read-only, like a standby: it makes no temporary objects in the database {database}, which "
+            "the verification compares with; verify on the primary"
         )
     if not allowed:
         raise TargetError(
             f"the user {user} may not make temporary objects in the database {database}, which the verification "
-            "compares with: "
-            f"GRANT TEMPORARY ON DATABASE {quote(database)} TO {quote(user)}"
+            f"compares with: GRANT TEMPORARY ON DATABASE {quote(database)} TO {quote(user)}"
         )
 
 

@@ -218,8 +218,8 @@ def _refuse_tenants(message: protobuf.Message) -> None:
     if tenants:
         raise UnsupportedError(
             f"it is a backup of the host of whole virtual clusters (tenants {', '.join(tenants)}), which is not "
-            "supported. A backup that was made inside one "
-            "is: connect to each of them (options=-ccluster=NAME) and take a BACKUP there"
+            "supported. A backup that was made inside one is: connect to each of them (options=-ccluster=NAME) and "
+            "take a BACKUP there"
         )
 
 

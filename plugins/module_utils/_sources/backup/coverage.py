@@ -47,8 +47,7 @@ def prove(backup, read: list[KeyRange], tally: dict[int, int]) -> list[Finding]:
         if not tombstones:
             raise CorruptBackupError(
                 f"{entry.path}: {found} bytes of keys and values were read, the backup's manifest says "
-                f"{entry.data_size}: "
-                "the backup is damaged or of an unknown form; nothing was migrated"
+                f"{entry.data_size}: the backup is damaged or of an unknown form; nothing was migrated"
             )
         deleted.add(entry.layer)
         if found + tombstones != entry.data_size:

@@ -155,8 +155,7 @@ def _latest(storage: Storage) -> str:
             ):
                 raise CorruptBackupError(
                     f"{storage.describe(path)} names {target!r}, where there is no backup (looked for "
-                    f"{', '.join(manifests.NAMES)}): "
-                    f"set backup_subdirectory to one of: {_listed(storage)}"
+                    f"{', '.join(manifests.NAMES)}): set backup_subdirectory to one of: {_listed(storage)}"
                 )
             return target
     return max(full_backups(storage), default="")
@@ -200,9 +199,8 @@ def _no_backup(storage: Storage, folder: str) -> MigrationError:
     partial = [name for name in storage.list() if name.startswith("BACKUP-CHECKPOINT") or name == "data/"]
     hint = "; what is there belongs to a backup that did not finish" if partial else ""
     return ConfigurationError(
-        f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. "
-        "Check the location: "
-        "it is what BACKUP INTO or BACKUP TO was given"
+        f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. Check "
+        "the location: it is what BACKUP INTO or BACKUP TO was given"
     )
 
 
@@ -265,10 +263,7 @@ def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestam
     Raises ConfigurationError when that time cannot be had, CorruptBackupError when a layer is missing.
     """
     target = timestamps.parse(as_of) if as_of else layers[-1].manifest.end_time
-    ends = [layer for layer in layers if layer.manifest.start_time < target <= layer.manifest.end_time]
-    exact = [layer for layer in ends if layer.manifest.end_time == target]
-    inside = [layer for layer in ends if layer.manifest.all_revisions and target > layer.manifest.revision_start]
-    last = min(exact or inside, key=lambda layer: layer.manifest.start_time, default=None)
+    last = _last_layer(layers, target)
     if last is None:
         raise ConfigurationError(
             f"as_of {as_of} cannot be had from this backup; it can give {_possible_times(layers)}"
@@ -286,6 +281,14 @@ def choose_chain(layers: list[Layer], as_of: str) -> tuple[list[Layer], Timestam
             f"{last.name} and the layers before it write their keys in different ways: they are not one backup"
         )
     return chain, target
+
+
+def _last_layer(layers: list[Layer], target: Timestamp) -> Optional[Layer]:
+    """Return the layer that ends at the time, or has all revisions around it; None if there is none."""
+    ends = [layer for layer in layers if layer.manifest.start_time < target <= layer.manifest.end_time]
+    exact = [layer for layer in ends if layer.manifest.end_time == target]
+    inside = [layer for layer in ends if layer.manifest.all_revisions and target > layer.manifest.revision_start]
+    return min(exact or inside, key=lambda layer: layer.manifest.start_time, default=None)
 
 
 def _other_places(layers: list[Layer], target: Timestamp) -> str:

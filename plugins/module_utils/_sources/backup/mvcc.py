@@ -52,8 +52,8 @@ def _is_of(unfinished: UnfinishedImport, version: bytes, value: bytes) -> bool:
     if late and not deleted and epoch != unfinished.epoch:
         raise UnsupportedError(
             f"{unfinished.table}: rows were written since an IMPORT INTO began that had not ended, but do not say "
-            "whether they are the import's: exclude "
-            "the table (databases: exclude), or take the backup again after the import is done"
+            "whether they are the import's: exclude the table (databases: exclude), or take the backup again after the "
+            "import is done"
         )
     return epoch == unfinished.epoch
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Optional
 
@@ -24,77 +23,17 @@ from ..._model.findings import Finding
 from ..._model.full_name import FullName
 from . import mvcc
 from .backup_info import BackupInfo, LayerInfo
-from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span, tenant_number
+from .backup_manifest import ELIDE_TABLE, Span, tenant_number
 from .backup_request import BackupRequest
 from .descriptors import live_descriptors
-from .key_ranges import index_prefix_length, prefix_end, unsigned_end, without_prefix
+from .file_spans import FileRef, FileSpan, overlap, require_inside, spans_of_layers
+from .key_ranges import index_prefix_length, prefix_end
 from .layers import Layer, choose_chain, find_layers
-from .storage import Storage
 from .stored_file import open_file
 
 CACHE_BYTES = 48 << 20
 """Bytes of memory for the stored files that one process keeps open."""
 HASH_WINDOW = 4 << 20
-
-
-@dataclass(frozen=True)
-class FileRef:
-    """One span of one data file. ``data_size`` is the manifest's sum of the lengths of keys and values in bytes, exact
-    as ``coverage`` says; None where it says nothing of them. ``path`` is for messages.
-    """
-
-    id: int
-    layer: int
-    path: str
-    span: Span
-    data_size: Optional[int]
-    rows: int
-    stored_size: int
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A file entry with everything needed to read it."""
-
-    ref: FileRef
-    entry: ManifestFile
-    storage: Storage
-    path: str
-    prefix: bytes
-    """The prefix that the file's own keys do not have."""
-    cut: bytes
-    """The prefix of the file's own keys that has to be removed: a virtual cluster's."""
-    uncounted: int
-    """Number of bytes by which a key was longer in its cluster, if the manifest counts them."""
-    spans: tuple[Span, ...]
-    """All spans that the manifest names for this file."""
-
-    def place(self, key: bytes) -> bytes:
-        """Return a key as the file has it; the lowest one when none of the file's keys is before ``key``."""
-        if self.cut:
-            return self.cut + key
-        return key[len(self.prefix) :] if key.startswith(self.prefix) else b""
-
-    def keys(self, stored: list[bytes]) -> list[bytes]:
-        """Return sorted keys of the file as the backup has them. Raises CorruptBackupError for those of another virtual
-        cluster."""
-        if self.prefix:
-            return [self.prefix + key for key in stored]
-        if not self.cut or not stored:
-            return stored
-        without_prefix(stored[0], self.cut)
-        without_prefix(stored[-1], self.cut)
-        size = len(self.cut)
-        return [key[size:] for key in stored]
-
-    def tombstones(self, table: Table) -> list[RangeTombstone]:
-        """Return the file's range tombstones with their bounds as the backup has them."""
-        if self.cut:
-            return [
-                replace(item, start=without_prefix(item.start, self.cut), end=without_prefix(item.end, self.cut))
-                for item in table.tombstones
-            ]
-        return [replace(item, start=self.prefix + item.start, end=self.prefix + item.end) for item in table.tombstones]
 
 
 def open_backup(request: BackupRequest) -> Backup:
@@ -117,8 +56,8 @@ class Backup:
         self._verify = verify
         self._until = timestamps.version(end_time)
         self._tables: OrderedDict[str, Table] = OrderedDict()
-        self._sources = _sources(layers)
-        self._overlapping = [_overlap(sources) for sources in self._sources]
+        self._sources = spans_of_layers(layers)
+        self._overlapping = [overlap(sources) for sources in self._sources]
         formats = [self._format(number) for number in range(len(layers))]
         self.info = _info(layers, end_time, self._sources, formats)
         self._find_findings(formats)
@@ -188,7 +127,7 @@ class Backup:
             if item.start < high and item.end > low
         )
 
-    def _select(self, layer: int, start: bytes, end: bytes) -> list[_Source]:
+    def _select(self, layer: int, start: bytes, end: bytes) -> list[FileSpan]:
         return [source for source in self._sources[layer] if source.ref.span[0] < end and source.ref.span[1] > start]
 
     def _merged(
@@ -238,7 +177,7 @@ class Backup:
         return found if found != end else b""
 
     def _chain(
-        self, sources: list[_Source], start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
+        self, sources: list[FileSpan], start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
     ) -> Iterator[tuple]:
         """Yield the batches of files of one layer, which follow each other in key order; without versions every key
         is there once."""
@@ -258,7 +197,7 @@ class Backup:
                 yield _without_hidden(batch, hidden) if hidden else batch
 
     def _blocks(
-        self, source: _Source, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
+        self, source: FileSpan, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
     ) -> Iterator[tuple]:
         """Yield the blocks of one file entry in [start, end), and count their bytes."""
         low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
@@ -274,7 +213,7 @@ class Backup:
                 continue
             if keys[0] < low or keys[-1] >= high:
                 first, last = bisect_left(keys, low), bisect_left(keys, high)
-                _require_inside(keys[:first] + keys[last:], source, table.name)
+                require_inside(keys[:first] + keys[last:], source, table.name)
                 beyond = last < len(keys)
                 keys, batch = keys[first:last], tuple(column[first:last] for column in batch)
             else:
@@ -291,7 +230,7 @@ class Backup:
         manifest = self.layers[layer].manifest
         return manifest.all_revisions or manifest.start_time != timestamps.ZERO
 
-    def _tombstones(self, selected: list[list[_Source]]) -> list[RangeTombstone]:
+    def _tombstones(self, selected: list[list[FileSpan]]) -> list[RangeTombstone]:
         result = []
         for layer, sources in enumerate(selected):
             for source in sources:
@@ -303,7 +242,7 @@ class Backup:
                     ]
         return result
 
-    def _table(self, source: _Source) -> Table:
+    def _table(self, source: FileSpan) -> Table:
         name = source.ref.path
         table = self._tables.get(name)
         if table is None:
@@ -317,7 +256,7 @@ class Backup:
         return table
 
     def _key_distances(
-        self, sources: list[_Source], start: bytes, end: bytes, target: int
+        self, sources: list[FileSpan], start: bytes, end: bytes, target: int
     ) -> Iterator[tuple[bytes, float]]:
         """Yield keys with the approximate number of bytes between each and the one before."""
         for source in sources:
@@ -377,52 +316,10 @@ def range_tombstone_finding(layer: str) -> Finding:
     )
 
 
-def _sources(layers: list[Layer]) -> list[list[_Source]]:
-    """Return each layer's file entries, sorted by span, numbered through all layers."""
-    result: list[list[_Source]] = []
-    number = 0
-    for position, layer in enumerate(layers):
-        spans: dict[str, list[Span]] = {}
-        for entry in layer.manifest.files:
-            spans.setdefault(entry.path, []).append(entry.span)
-        found = []
-        for entry in layer.manifest.files:
-            prefix = entry.span[0][: unsigned_end(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
-            cut = layer.manifest.tenant if layer.manifest.elided == ELIDE_NOTHING else b""
-            storage, path = layer.place(entry)
-            ref = FileRef(
-                number, position, storage.describe(path), entry.span, entry.data_size, entry.rows, entry.stored_size
-            )
-            found.append(
-                _Source(
-                    ref, entry, storage, path, prefix, cut, len(layer.manifest.tenant), tuple(sorted(spans[entry.path]))
-                )
-            )
-            number += 1
-        result.append(sorted(found, key=lambda source: (source.ref.span, source.entry.start_time)))
-    return result
-
-
-def _overlap(sources: list[_Source]) -> bool:
-    return any(first.ref.span[1] > second.ref.span[0] for first, second in zip(sources, sources[1:]))
-
-
 def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
     """Drop keys of spans that a later layer holds completely."""
     kept = [row for row, key in enumerate(batch[0]) if not any(start <= key < end for start, end in hidden)]
     return tuple([column[row] for row in kept] for column in batch)
-
-
-def _require_inside(keys: list[bytes], source: _Source, name: str) -> None:
-    """Raise CorruptBackupError unless the keys next to a range belong to another span of the same file: otherwise the
-    keys were misread."""
-    starts = [span[0] for span in source.spans]
-    for key in keys:
-        place = bisect_right(starts, key) - 1
-        if place < 0 or not any(start <= key < end for start, end in source.spans[: place + 1]):
-            raise CorruptBackupError(
-                f"{name}: key {key.hex()} lies outside the spans that the manifest names for this file"
-            )
 
 
 def _check_sha512(file, expected: bytes) -> None:
@@ -443,7 +340,7 @@ def _row_limit(end: bytes) -> bytes:
 
 
 def _info(
-    layers: list[Layer], end_time: timestamps.Timestamp, sources: list[list[_Source]], formats: list[str]
+    layers: list[Layer], end_time: timestamps.Timestamp, sources: list[list[FileSpan]], formats: list[str]
 ) -> BackupInfo:
     last = layers[-1].manifest
     locations = [storage.location for layer in layers for storage in (layer.storage, *layer.partitions.values())]

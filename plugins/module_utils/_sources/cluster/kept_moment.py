@@ -142,10 +142,9 @@ def require_kept(zones: Mapping[TableName, Zone], age: float, seconds: float) ->
     first = min(short.values(), key=lambda zone: zone.seconds or 0)
     raise CockroachError(
         f"the export will last about {_time(seconds)} (estimated with {ROWS_A_SECOND} rows a second and connection), "
-        "and CockroachDB keeps the rows of its "
-        f"moment for {_time((first.seconds or 0) - age)} more only: run {_commands(short, age + seconds)}; or choose "
-        "fewer tables, "
-        "or set cockroach_gc_check: false (of the module: gc_check)"
+        f"and CockroachDB keeps the rows of its moment for {_time((first.seconds or 0) - age)} more only: run "
+        f"{_commands(short, age + seconds)}; or choose fewer tables, or set cockroach_gc_check: false (of the module: "
+        "gc_check)"
     )
 
 

@@ -82,8 +82,8 @@ def _descriptors(connection: Any, as_of: str) -> dict[int, bytes]:
         if are_internals_closed(error):
             raise CockroachError(
                 "the system tables are closed, although allow_unsafe_internals was asked for "
-                f"({cockroach_message(error)}), and the user {user} is no member "
-                f"of the role admin, so that SHOW CREATE need not show it every table: GRANT admin TO {name}"
+                f"({cockroach_message(error)}), and the user {user} is no member of the role admin, so that SHOW "
+                f"CREATE need not show it every table: GRANT admin TO {name}"
             ) from None
         raise CockroachError(
             f"the user {user} may not read system.descriptor ({cockroach_message(error)}): GRANT admin TO {name}, or "

@@ -223,10 +223,9 @@ def _refusal(message: str, parameters: CockroachParameters) -> CockroachError:
         return CockroachError(f"{who}: wrong or missing password ({reason})")
     if _NO_TLS in message:
         return CockroachError(
-            f"CockroachDB at {parameters.place} speaks no TLS, but sslmode {parameters.sslmode} asks for it: start "
-            "its nodes with certificates. Where "
-            "passwords and rows may go over this network for everybody to read and to change, set cockroach_sslmode: "
-            "disable (of the module: ssl_mode)"
+            f"CockroachDB at {parameters.place} speaks no TLS, but sslmode {parameters.sslmode} asks for it: start its "
+            "nodes with certificates. Where passwords and rows may go over this network for everybody to read and to "
+            "change, set cockroach_sslmode: disable (of the module: ssl_mode)"
         )
     if "node is running secure mode" in message or "SSL" in message or "certificate" in message:
         return CockroachError(f"{who}: {reason}; check the mode of TLS and the certificates")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Optional, TypeVar, Union
 
 from ..._errors import CorruptBackupError, UnsupportedError
@@ -17,6 +17,7 @@ from ..._model.catalog import (
     EnumMember,
     Function,
     Grant,
+    Parameter,
     Role,
     Schema,
     Sequence,
@@ -102,7 +103,7 @@ def system_tables(descriptors: dict[int, bytes], wanted: tuple[str, ...], findin
         name = protobuf.text(message, 1) if in_system else ""
         if name in wanted and 28 not in message and not protobuf.text(message, 24):
             try:
-                tables[name] = read_table(message, "system")
+                tables[name] = read_table(message, FullName("table", "system", table=name))
             except UnsupportedError as error:
                 findings.append(
                     Finding.of(
@@ -198,13 +199,13 @@ def _schemas(
         database = databases.get(protobuf.integer(message, 1))
         if database is None or _is_omitted(message, 8):
             continue
-        schema = Schema(number, name)
+        schema, where = Schema(number, name), FullName("schema", database.name, name)
         try:
             fields.refuse_unknown(message, fields.SCHEMA, f"schema {name}")
-            schema.owner, schema.grants = read_privileges(protobuf.blob(message, 4), f"{database.name}.{name}")
-            schema.default_privileges = read_default_privileges(protobuf.blob(message, 10), f"{database.name}.{name}")
+            schema.owner, schema.grants = read_privileges(protobuf.blob(message, 4), str(where))
+            schema.default_privileges = read_default_privileges(protobuf.blob(message, 10), str(where))
         except UnsupportedError as error:
-            catalog.unreadable.append(UnreadableObject(number, FullName("schema", database.name, name), str(error)))
+            catalog.unreadable.append(UnreadableObject(number, where, str(error)))
         schemas[number] = schema
         database.schemas.append(schema)
     return schemas
@@ -218,9 +219,8 @@ def _place(item: InSchema, database: Database, schemas: dict[int, Schema]) -> In
             # There everybody may use it; later releases say so in a descriptor.
             database.schemas.append(Schema(_PUBLIC_SCHEMA_ID, "public", grants=[Grant("public", ["CREATE", "USAGE"])]))
     elif item.schema_id not in schemas:
-        raise CorruptBackupError(
-            f"{database.name}.{item.name} is in the schema {item.schema_id}, which the backup does not describe"
-        )
+        name = FullName("object", database.name, name=item.name)
+        raise CorruptBackupError(f"{name} is in the schema {item.schema_id}, which the backup does not describe")
     return item
 
 
@@ -260,13 +260,13 @@ def _add_table(
     elif 61 in message:
         raise UnsupportedError(f"{where} is an external table: its rows are in another cluster, not in this backup")
     elif 28 in message:
-        database.sequences.append(_place(read_sequence(message, database.name), database, schemas))
+        database.sequences.append(_place(read_sequence(message, where), database, schemas))
     elif protobuf.text(message, 24):
         if 64 in message:
             findings.append(Finding.of(FindingCode.TRIGGER_LEFT_OUT, where, "The triggers of the view are omitted."))
-        database.views.append(_place(read_view(message, database.name), database, schemas))
+        database.views.append(_place(read_view(message, where), database, schemas))
     else:
-        table = _place(read_table(message, database.name), database, schemas)
+        table = _place(read_table(message, where), database, schemas)
         database.tables.append(table)
         findings += unfinished_changes(message, where)
         if unfinished:
@@ -327,9 +327,10 @@ def _add_type(
     if database is None or _is_omitted(message, 13) or kind in (_ALIAS, _RECORD):
         return
     fields.refuse_unknown(message, fields.TYPE, f"type {name}")
+    where = _full_name(_TYPE, message, database, schemas)
     if kind not in (0, _MULTI_REGION, _COMPOSITE, _DOMAIN):
-        raise UnsupportedError(f"type {database.name}.{name} is of the unknown kind {kind}")
-    owner, grants = read_privileges(protobuf.blob(message, 14), f"{database.name}.{name}")
+        raise UnsupportedError(f"type {where} is of the unknown kind {kind}")
+    owner, grants = read_privileges(protobuf.blob(message, 14), str(where))
     item = UserType(
         number,
         name,
@@ -342,11 +343,11 @@ def _add_type(
         item.kind = "composite"
         for element in protobuf.blobs(protobuf.parse(protobuf.blob(message, 18)), 1):
             part = protobuf.parse(element)
-            item.fields.append(read_type(protobuf.blob(part, 1), f"{database.name}.{name}"))
+            item.fields.append(read_type(protobuf.blob(part, 1), str(where)))
             item.field_names.append(protobuf.text(part, 2))
     elif kind == _DOMAIN:
-        where = replace(_full_name(_TYPE, message, database, schemas), kind="domain")
-        findings += read_domain(protobuf.parse(protobuf.blob(message, 21)), item, where)
+        domain = protobuf.parse(protobuf.blob(message, 21))
+        findings += read_domain(domain, item, replace(where, kind="domain"))
     else:
         item.kind = "multi-region enum" if kind == _MULTI_REGION else "enum"
         for data in protobuf.blobs(message, 6):
@@ -365,7 +366,7 @@ def _add_function(
     if database is None or _is_omitted(message, 16):
         return
     fields.refuse_unknown(message, fields.FUNCTION, f"function {name}")
-    full_name = f"{database.name}.{name}"
+    full_name = str(_full_name(_FUNCTION, message, database, schemas))
     owner, grants = read_privileges(protobuf.blob(message, 12), full_name)
     returned = protobuf.parse(protobuf.blob(message, 6))
     language = protobuf.integer(message, 7)
@@ -394,13 +395,13 @@ def _add_function(
     database.functions.append(_place(item, database, schemas))
 
 
-def _parameter(message: protobuf.Message, name: str) -> dict[str, object]:
-    return {
-        "mode": _PARAMETER_MODES[protobuf.integer(message, 1)],
-        "name": protobuf.text(message, 2),
-        "type": asdict(read_type(protobuf.blob(message, 3), name)),
-        "default": protobuf.text(message, 4),
-    }
+def _parameter(message: protobuf.Message, name: str) -> Parameter:
+    return Parameter(
+        mode=_PARAMETER_MODES[protobuf.integer(message, 1)],
+        name=protobuf.text(message, 2),
+        type=read_type(protobuf.blob(message, 3), name),
+        default=protobuf.text(message, 4),
+    )
 
 
 def _named_roles(databases: list[Database]) -> set[str]:
@@ -419,7 +420,7 @@ def _named_roles(databases: list[Database]) -> set[str]:
             grants: list[Grant] = item.grants
             owner: Optional[str] = item.owner
             names |= {grant.role for grant in grants} | ({owner} if owner else set())
-        names |= {role for table in database.tables for policy in table.policies for role in policy["roles"]}
+        names |= {role for table in database.tables for policy in table.policies for role in policy.roles}
         for given in [
             *database.default_privileges,
             *(given for schema in database.schemas for given in schema.default_privileges),

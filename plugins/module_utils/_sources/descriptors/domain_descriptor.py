@@ -49,13 +49,13 @@ def read_domain(message: protobuf.Message, item: UserType, where: FullName) -> l
     for data in protobuf.blobs(message, 4):
         check = protobuf.parse(data)
         name = protobuf.text(check, 1)
-        fields.refuse_unknown(check, fields.DOMAIN_CHECK, f"check {where}.{name}")
+        fields.refuse_unknown(check, fields.DOMAIN_CHECK, f"check {where.part('constraint', name)}")
         validity = protobuf.integer(check, 4)
         deduced = deduced or 4 in check
         if 3 in check and not protobuf.integer(check, 3) or validity not in _VALIDITIES:
             raise UnsupportedError(
-                f"check {where}.{name}: the descriptor's fields 3 and 4 are not the id and the validity that they "
-                "are taken for"
+                f"check {where.part('constraint', name)}: the descriptor's fields 3 and 4 are not the id and the "
+                "validity that they are taken for"
             )
         if validity != _DROPPING:
             item.checks.append(

@@ -16,12 +16,14 @@ from ..._model.catalog import (
     ForeignKey,
     Index,
     IndexColumn,
+    Policy,
     Sequence,
     Table,
     Trigger,
     UniqueWithoutIndex,
     View,
 )
+from ..._model.full_name import FullName
 from . import descriptor_fields as fields
 from .privilege_bits import read_privileges
 from .sql_types import read_type
@@ -38,24 +40,23 @@ _POLICY_TYPES = {1: "PERMISSIVE", 2: "RESTRICTIVE"}
 _POLICY_COMMANDS = {1: "ALL", 2: "SELECT", 3: "INSERT", 4: "UPDATE", 5: "DELETE"}
 
 
-def read_table(message: protobuf.Message, database: str) -> Table:
+def read_table(message: protobuf.Message, where: FullName) -> Table:
     """Return the public part of a table; running schema changes are ignored."""
     name = protobuf.text(message, 1)
-    full_name = f"{database}.{name}"
-    owner, grants = read_privileges(protobuf.blob(message, 13), full_name)
+    owner, grants = read_privileges(protobuf.blob(message, 13), str(where))
     table = Table(
         protobuf.integer(message, 3),
         name,
         protobuf.integer(message, 40),
-        columns=read_columns(message, full_name),
-        primary_index=read_index(protobuf.blob(message, 10), full_name),
-        indexes=[read_index(data, full_name) for data in protobuf.blobs(message, 11)],
-        families=[_family(data, full_name) for data in protobuf.blobs(message, 22)],
-        checks=_checks(message, full_name),
-        foreign_keys=_foreign_keys(message, full_name),
-        unique_without_index=_unique_without_index(message, full_name),
-        triggers=[_trigger(data, full_name) for data in protobuf.blobs(message, 64)],
-        policies=[_policy(data, full_name) for data in protobuf.blobs(message, 66)],
+        columns=read_columns(message, where),
+        primary_index=read_index(protobuf.blob(message, 10), where),
+        indexes=[read_index(data, where) for data in protobuf.blobs(message, 11)],
+        families=[_family(data, where) for data in protobuf.blobs(message, 22)],
+        checks=_checks(message, where),
+        foreign_keys=_foreign_keys(message, where),
+        unique_without_index=_unique_without_index(message, where),
+        triggers=[_trigger(data, where) for data in protobuf.blobs(message, 64)],
+        policies=[_policy(data, where) for data in protobuf.blobs(message, 66)],
         row_level_security=bool(protobuf.integer(message, 68)),
         row_level_security_forced=bool(protobuf.integer(message, 69)),
         ttl=_ttl(message),
@@ -68,33 +69,31 @@ def read_table(message: protobuf.Message, database: str) -> Table:
     return table
 
 
-def read_view(message: protobuf.Message, database: str) -> View:
+def read_view(message: protobuf.Message, where: FullName) -> View:
     """Return a view; a materialized view keeps its indexes, and its rows are computed again."""
     name = protobuf.text(message, 1)
-    full_name = f"{database}.{name}"
-    owner, grants = read_privileges(protobuf.blob(message, 13), full_name)
+    owner, grants = read_privileges(protobuf.blob(message, 13), str(where))
     materialized = bool(protobuf.integer(message, 41))
     return View(
         protobuf.integer(message, 3),
         name,
         protobuf.integer(message, 40),
         protobuf.text(message, 24),
-        read_columns(message, full_name),
+        read_columns(message, where),
         materialized,
-        [read_index(data, full_name) for data in protobuf.blobs(message, 11)] if materialized else [],
+        [read_index(data, where) for data in protobuf.blobs(message, 11)] if materialized else [],
         [*protobuf.integers(message, 25), *protobuf.integers(message, 55)],
         owner,
         grants,
     )
 
 
-def read_sequence(message: protobuf.Message, database: str) -> Sequence:
+def read_sequence(message: protobuf.Message, where: FullName) -> Sequence:
     """Return a sequence; its value is in the data, not in the descriptor."""
     name = protobuf.text(message, 1)
-    full_name = f"{database}.{name}"
-    owner, grants = read_privileges(protobuf.blob(message, 13), full_name)
+    owner, grants = read_privileges(protobuf.blob(message, 13), str(where))
     options = protobuf.parse(protobuf.blob(message, 28))
-    fields.refuse_unknown(options, fields.SEQUENCE_OPTIONS, f"sequence {full_name}")
+    fields.refuse_unknown(options, fields.SEQUENCE_OPTIONS, f"sequence {where}")
     owned_by = protobuf.parse(protobuf.blob(options, 6))
     return Sequence(
         protobuf.integer(message, 3),
@@ -114,23 +113,23 @@ def read_sequence(message: protobuf.Message, database: str) -> Sequence:
     )
 
 
-def read_columns(message: protobuf.Message, full_name: str) -> list[Column]:
+def read_columns(message: protobuf.Message, where: FullName) -> list[Column]:
     """Return the columns in the order in which CockroachDB prints them (pg_attribute_num, else the column id)."""
     columns = []
     for data in protobuf.blobs(message, 8):
         item = protobuf.parse(data)
         name = protobuf.text(item, 1)
-        fields.refuse_unknown(item, fields.COLUMN, f"column {full_name}.{name}")
+        fields.refuse_unknown(item, fields.COLUMN, f"column {where.column_named(name)}")
         if protobuf.integer(item, 15):
             continue
         identity = protobuf.integer(item, 19)
         if identity not in _IDENTITIES:
-            raise UnsupportedError(f"column {full_name}.{name}: the identity kind {identity} is not known")
+            raise UnsupportedError(f"column {where.column_named(name)}: the identity kind {identity} is not known")
         columns.append(
             Column(
                 protobuf.integer(item, 2),
                 name,
-                read_type(protobuf.blob(item, 3), f"column {full_name}.{name}"),
+                read_type(protobuf.blob(item, 3), f"column {where.column_named(name)}"),
                 bool(protobuf.integer(item, 4)),
                 protobuf.text(item, 5),
                 protobuf.text(item, 11),
@@ -148,14 +147,14 @@ def read_columns(message: protobuf.Message, full_name: str) -> list[Column]:
     return sorted(columns, key=lambda column: column.ordinal or column.id)
 
 
-def read_index(data: bytes, full_name: str) -> Index:
+def read_index(data: bytes, where: FullName) -> Index:
     """Return one index; raises UnsupportedError for an index kind that is not known."""
     message = protobuf.parse(data)
     name = protobuf.text(message, 1)
-    fields.refuse_unknown(message, fields.INDEX, f"index {full_name}@{name}")
+    fields.refuse_unknown(message, fields.INDEX, f"index {where}@{name}")
     kind = protobuf.integer(message, 16)
     if kind not in _INDEX_KINDS:
-        raise UnsupportedError(f"index {full_name}@{name} is of the unknown kind {kind}")
+        raise UnsupportedError(f"index {where}@{name} is of the unknown kind {kind}")
     directions = protobuf.integers(message, 8)
     columns = [
         IndexColumn(column_id, position < len(directions) and directions[position] == 1)
@@ -180,16 +179,16 @@ def read_index(data: bytes, full_name: str) -> Index:
         protobuf.integers(message, 13),
         [(protobuf.integer(item, 1), protobuf.integer(item, 2), protobuf.integer(item, 3)) for item in ancestors],
         bool(protobuf.integer(message, 28)),
-        _named(_DISTANCES, protobuf.parse(protobuf.blob(message, 30)), 8, f"index {full_name}@{name}"),
+        _named(_DISTANCES, protobuf.parse(protobuf.blob(message, 30)), 8, f"index {where}@{name}"),
         bool(protobuf.integer(message, 17)),
         bool(protobuf.integer(partitioning, 1)),
         protobuf.integer(partitioning, 4),
     )
 
 
-def _family(data: bytes, full_name: str) -> Family:
+def _family(data: bytes, where: FullName) -> Family:
     message = protobuf.parse(data)
-    fields.refuse_unknown(message, fields.FAMILY, f"family of {full_name}")
+    fields.refuse_unknown(message, fields.FAMILY, f"family of {where}")
     return Family(
         protobuf.integer(message, 2),
         protobuf.text(message, 1),
@@ -198,13 +197,13 @@ def _family(data: bytes, full_name: str) -> Family:
     )
 
 
-def _checks(message: protobuf.Message, full_name: str) -> list[Check]:
+def _checks(message: protobuf.Message, where: FullName) -> list[Check]:
     """Return the user-defined checks: not those of hash-sharded indexes and not a NOT NULL that is being added."""
     checks = []
     for data in protobuf.blobs(message, 20):
         item = protobuf.parse(data)
         name = protobuf.text(item, 2)
-        fields.refuse_unknown(item, fields.CHECK, f"check {full_name}.{name}")
+        fields.refuse_unknown(item, fields.CHECK, f"check {where.part('constraint', name)}")
         validity = protobuf.integer(item, 3)
         if validity == _DROPPING or protobuf.integer(item, 6) or protobuf.integer(item, 7):
             continue
@@ -220,18 +219,18 @@ def _checks(message: protobuf.Message, full_name: str) -> list[Check]:
     return checks
 
 
-def _action(number: int, full_name: str) -> str:
+def _action(number: int, where: object) -> str:
     if number not in _ACTIONS:
-        raise UnsupportedError(f"foreign key {full_name}: the action {number} is not known")
+        raise UnsupportedError(f"foreign key {where}: the action {number} is not known")
     return _ACTIONS[number]
 
 
-def _foreign_keys(message: protobuf.Message, full_name: str) -> list[ForeignKey]:
+def _foreign_keys(message: protobuf.Message, where: FullName) -> list[ForeignKey]:
     keys = []
     for data in protobuf.blobs(message, 36):
         item = protobuf.parse(data)
         name = protobuf.text(item, 5)
-        fields.refuse_unknown(item, fields.FOREIGN_KEY, f"foreign key {full_name}.{name}")
+        fields.refuse_unknown(item, fields.FOREIGN_KEY, f"foreign key {where.part('constraint', name)}")
         validity = protobuf.integer(item, 6)
         if validity == _DROPPING:
             continue
@@ -241,8 +240,8 @@ def _foreign_keys(message: protobuf.Message, full_name: str) -> list[ForeignKey]
                 protobuf.integers(item, 2),
                 protobuf.integer(item, 4),
                 protobuf.integers(item, 3),
-                _action(protobuf.integer(item, 7), f"{full_name}.{name}"),
-                _action(protobuf.integer(item, 8), f"{full_name}.{name}"),
+                _action(protobuf.integer(item, 7), where.part("constraint", name)),
+                _action(protobuf.integer(item, 8), where.part("constraint", name)),
                 _MATCHES[protobuf.integer(item, 9)],
                 validity == _VALIDATED,
                 protobuf.integer(item, 14),
@@ -283,12 +282,12 @@ def old_foreign_key(column_ids: list[int], reference: protobuf.Message, referenc
     )
 
 
-def _unique_without_index(message: protobuf.Message, full_name: str) -> list[UniqueWithoutIndex]:
+def _unique_without_index(message: protobuf.Message, where: FullName) -> list[UniqueWithoutIndex]:
     constraints = []
     for data in protobuf.blobs(message, 43):
         item = protobuf.parse(data)
         name = protobuf.text(item, 3)
-        fields.refuse_unknown(item, fields.UNIQUE_WITHOUT_INDEX, f"constraint {full_name}.{name}")
+        fields.refuse_unknown(item, fields.UNIQUE_WITHOUT_INDEX, f"constraint {where.part('constraint', name)}")
         validity = protobuf.integer(item, 4)
         if validity != _DROPPING:
             constraints.append(
@@ -303,15 +302,15 @@ def _unique_without_index(message: protobuf.Message, full_name: str) -> list[Uni
     return constraints
 
 
-def _trigger(data: bytes, full_name: str) -> Trigger:
+def _trigger(data: bytes, where: FullName) -> Trigger:
     message = protobuf.parse(data)
     name = protobuf.text(message, 2)
-    fields.refuse_unknown(message, fields.TRIGGER, f"trigger {full_name}.{name}")
+    fields.refuse_unknown(message, fields.TRIGGER, f"trigger {where.part('trigger', name)}")
     events = [protobuf.parse(event) for event in protobuf.blobs(message, 4)]
     return Trigger(
         name,
-        _named(_TRIGGER_TIMES, message, 3, f"trigger {full_name}.{name}"),
-        [_named(_TRIGGER_EVENTS, event, 1, f"trigger {full_name}.{name}") for event in events],
+        _named(_TRIGGER_TIMES, message, 3, f"trigger {where.part('trigger', name)}"),
+        [_named(_TRIGGER_EVENTS, event, 1, f"trigger {where.part('trigger', name)}") for event in events],
         bool(protobuf.integer(message, 7)),
         protobuf.text(message, 8),
         protobuf.integer(message, 9),
@@ -330,18 +329,19 @@ def _named(names: dict[int, str], message: protobuf.Message, field: int, what: s
     return names[number]
 
 
-def _policy(data: bytes, full_name: str) -> dict[str, Any]:
+def _policy(data: bytes, where: FullName) -> Policy:
     message = protobuf.parse(data)
     name = protobuf.text(message, 2)
-    fields.refuse_unknown(message, fields.POLICY, f"policy {full_name}.{name}")
-    return {
-        "name": name,
-        "type": _named(_POLICY_TYPES, message, 3, f"policy {full_name}.{name}"),
-        "command": _named(_POLICY_COMMANDS, message, 4, f"policy {full_name}.{name}"),
-        "roles": [item.decode("utf-8") for item in protobuf.blobs(message, 5)],
-        "using": protobuf.text(message, 6),
-        "with_check": protobuf.text(message, 7),
-    }
+    what = f"policy {where.part('policy', name)}"
+    fields.refuse_unknown(message, fields.POLICY, what)
+    return Policy(
+        name=name,
+        type=_named(_POLICY_TYPES, message, 3, what),
+        command=_named(_POLICY_COMMANDS, message, 4, what),
+        roles=[item.decode("utf-8") for item in protobuf.blobs(message, 5)],
+        using=protobuf.text(message, 6),
+        with_check=protobuf.text(message, 7),
+    )
 
 
 def _ttl(message: protobuf.Message) -> dict[str, Any]:

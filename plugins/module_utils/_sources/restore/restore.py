@@ -379,8 +379,7 @@ class _Restore:
         if taken:
             raise CockroachError(
                 f"CockroachDB at {self.session.place} holds {', '.join(taken)} already, not restored by this: start a "
-                "new, empty CockroachDB, "
-                "or remove them by hand"
+                "new, empty CockroachDB, or remove them by hand"
             )
         # RESTORE makes the databases itself. A new CockroachDB has two empty ones; a failed attempt may have left
         # others.

@@ -76,8 +76,7 @@ class Session:
         reason = restore_error(str(error), self.secrets)
         return (
             f"CockroachDB at {self.place} does not answer any more ({reason}): look into its log, start it and run "
-            "this again; "
-            "a RESTORE that ran goes on by itself"
+            "this again; a RESTORE that ran goes on by itself"
         )
 
 
@@ -167,8 +166,7 @@ def watch(session: Session, job: int, limit: float, interval: float, progress: P
             _cancel(session, job, interval)
             raise CockroachError(
                 f"the RESTORE job {job} was cancelled at {state.fraction:.0%}, for it took longer than the time limit "
-                f"of {limit:g} seconds: "
-                f"set a longer one{_left(session)}"
+                f"of {limit:g} seconds: set a longer one{_left(session)}"
             )
         return False
 

@@ -82,10 +82,9 @@ def require_grammar(address: BackupAddress, server: Release) -> None:
     if address.incremental and server >= until:
         raise ConfigurationError(
             f"{name} knows no incremental_location (removed in {shown(until)}): set cockroach_version to a release of "
-            "v25.4 or v26.1 where that can restore "
-            "the backup, or copy the incremental backups below incrementals/ of the collection and leave "
-            "incremental_location out; migration_source: backup "
-            "reads them where they are, as further locations of s3_backup_path"
+            "v25.4 or v26.1 where that can restore the backup, or copy the incremental backups below incrementals/ of "
+            "the collection and leave incremental_location out; migration_source: backup reads them where they are, as "
+            "further locations of s3_backup_path"
         )
     if not address.subdirectory and len(address.uris) > 1 and server >= COLLECTIONS_ONLY_SINCE:
         raise ConfigurationError(

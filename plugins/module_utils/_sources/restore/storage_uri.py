@@ -150,8 +150,7 @@ def _nodelocal_uri(path: str, io_dir: str) -> str:
         place = root or "no directory"
         raise ConfigurationError(
             f"file://{path}: CockroachDB's node reads files below {place} only: start it with "
-            f"--external-io-dir={os.path.dirname(path)}, "
-            "and give that directory here"
+            f"--external-io-dir={os.path.dirname(path)}, and give that directory here"
         )
     return f"nodelocal://{LOCAL_NODE}/{urllib.parse.quote(os.path.relpath(path, root))}"
 

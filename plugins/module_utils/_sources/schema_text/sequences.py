@@ -74,6 +74,13 @@ def read_options(cursor: Cursor, sequence: Sequence, builder: Builder, given: Op
             )
         elif not _read_number(cursor, given) and not _read_flag(cursor, sequence, builder):
             cursor.fail(f"the sequence option {cursor.peek().text!r} is not known")
+    _set_numbers(sequence, given)
+    if restarts:
+        # The value is the last one that was handed out.
+        sequence.value = (sequence.start if restart is None else restart) - sequence.increment
+
+
+def _set_numbers(sequence: Sequence, given: _Numbers) -> None:
     sequence.increment = 1 if given.increment is None else given.increment
     bits = _BITS.get(sequence.integer_type, 64)
     lowest, highest = (1, 2 ** (bits - 1) - 1) if sequence.increment > 0 else (-(2 ** (bits - 1)), -1)
@@ -81,9 +88,6 @@ def read_options(cursor: Cursor, sequence: Sequence, builder: Builder, given: Op
     sequence.maximum = highest if given.maximum is None else given.maximum
     first = sequence.minimum if sequence.increment > 0 else sequence.maximum
     sequence.start = first if given.start is None else given.start
-    if restarts:
-        # The value is the last one that was handed out.
-        sequence.value = (sequence.start if restart is None else restart) - sequence.increment
 
 
 def _read_number(cursor: Cursor, given: _Numbers) -> bool:

@@ -175,8 +175,8 @@ def _fit(coefficient: int, exponent: int, precision: int, scale: int) -> tuple[i
         fitted, rest = divmod(coefficient, 10 ** (-scale - exponent))
         if rest:
             message = (
-                f"the decimal has more than {scale} digits behind its point, "
-                f"which numeric({precision},{scale}) would round"
+                f"the decimal has more than {scale} digits behind its point, which numeric({precision},{scale}) would "
+                "round"
             )
             fitted = replacement(_rounded(coefficient, exponent, scale)[0], message, "decimal_scale")
     if fitted >= 10**precision:
