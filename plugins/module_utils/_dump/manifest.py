@@ -51,7 +51,7 @@ class ColumnEntry:
 
 @dataclass
 class RejectFile:
-    """One file of rows that were put aside while a chunk was exported: JSON lines."""
+    """One file of the rows that were rejected while a chunk was exported: JSON lines."""
 
     file: str
     """Its name inside the table's directory of rejects."""
@@ -62,7 +62,7 @@ class RejectFile:
 
 @dataclass
 class TableEntry:
-    """A table: the COPY column list, the columns PostgreSQL computes, the chunks, and the rows that were put aside."""
+    """A table: the COPY column list, the columns PostgreSQL computes, the chunks, and the rejected rows."""
 
     id: int
     schema: str
@@ -77,7 +77,7 @@ class TableEntry:
 
     @property
     def rejected(self) -> int:
-        """How many rows were put aside and are not in the chunks."""
+        """Number of rejected rows, which are not in the chunks."""
         return sum(file.rows for file in self.rejects)
 
     @property

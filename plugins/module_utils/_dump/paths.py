@@ -40,10 +40,10 @@ def chunk_path(dump_dir: str, database: str, schema: str, table: str, number: in
 
 
 def rejects_directory(database: str, schema: str, table: str) -> str:
-    """Return the directory of a table's rows that were put aside, inside the dump."""
+    """Return the directory of a table's rejected rows, inside the dump."""
     return f"{path_name(database)}/rejects/{path_name(schema)}.{path_name(table)}"
 
 
 def rejects_path(dump_dir: str, database: str, schema: str, table: str, number: int) -> str:
-    """Return the path of the rows that were put aside from a table's chunk."""
+    """Return the path of the rejected rows of a table's chunk."""
     return os.path.join(dump_dir, rejects_directory(database, schema, table), f"{number:05}.jsonl.zst")
