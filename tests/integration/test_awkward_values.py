@@ -100,7 +100,7 @@ def test_rows_that_were_put_aside_are_known_everywhere(location, tmp_path, empty
     assert rows[0] == ("(id = 2)", "name", "zero_character", "7a0065726f", "note")
     assert [row[:3] for row in rows[1:]] == [("(id = 3)", "note", "zero_character"), ("(id = 8)", "doc", "json_depth")]
     assert query(empty_postgres, "SELECT count(*) FROM texts WHERE code LIKE 'k%'") == [(0,)]
-    # The child of a row that was put aside is there.
+    # The child of a rejected row is there.
     assert query(empty_postgres, "SELECT id, parent FROM children WHERE parent = 3") == [(3, 3)]
     assert query(empty_postgres, "SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f'") == [("children_parent_fkey", False)]
     assert findings_of(dump, "foreign_key_not_validated")["children.children_parent_fkey"].severity == "warning"

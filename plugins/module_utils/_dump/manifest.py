@@ -51,7 +51,7 @@ class ColumnEntry:
 
 @dataclass
 class RejectFile:
-    """One file of the rows that were rejected while a chunk was exported: JSON lines."""
+    """One file of rows that were rejected while a chunk was exported: JSON lines."""
 
     file: str
     """Its name inside the table's directory of rejects."""
@@ -77,7 +77,7 @@ class TableEntry:
 
     @property
     def rejected(self) -> int:
-        """Number of rejected rows, which are not in the chunks."""
+        """How many rows were rejected and are not in the chunks."""
         return sum(file.rows for file in self.rejects)
 
     @property

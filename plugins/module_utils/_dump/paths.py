@@ -45,5 +45,5 @@ def rejects_directory(database: str, schema: str, table: str) -> str:
 
 
 def rejects_path(dump_dir: str, database: str, schema: str, table: str, number: int) -> str:
-    """Return the path of the rejected rows of a table's chunk."""
+    """Return the path of the rows that were rejected from a table's chunk."""
     return os.path.join(dump_dir, rejects_directory(database, schema, table), f"{number:05}.jsonl.zst")

@@ -3,9 +3,9 @@
 # Private to this collection: it may change in any release.
 """Rejected rows: zstd-compressed JSON lines.
 
-Each has ``key`` (for people), ``column``, ``kind`` and ``reason`` of the value because of which the row was rejected,
-and ``row``: the columns by name, as PostgreSQL's text, null, or an object for values with problems: ``bytes`` (the
-bytes of a text, hexadecimal), ``stored`` (the form in the backup, hexadecimal) or ``text`` (what CockroachDB sent).
+Each has ``key`` (for people), ``column``, ``kind`` and ``reason`` of the value for which the row was rejected, and
+``row``: the columns by name, as PostgreSQL's text, null, or an object for values with problems: ``bytes`` (the bytes of
+a text, hexadecimal), ``stored`` (the form in the backup, hexadecimal) or ``text`` (what CockroachDB sent).
 """
 
 from __future__ import annotations

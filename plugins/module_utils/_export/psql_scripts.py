@@ -20,7 +20,7 @@ Every file below <database>/data is PostgreSQL COPY text compressed with zstd:
   zstd -dc <file> | less
 
 manifest.json lists the rows, the SHA-256 and the row checksum of each of them; catalog.json is the schema as
-CockroachDB had it; manifest.json also lists the findings: what was changed or left out for PostgreSQL.
+CockroachDB had it; manifest.json also lists the findings: what was changed or omitted for PostgreSQL.
 Rejected rows, which PostgreSQL cannot hold, are JSON lines below <database>/rejects.
 """
 

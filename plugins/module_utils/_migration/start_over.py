@@ -27,7 +27,7 @@ class StartedOver:
 def start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> StartedOver:
     """Remove the dump and the results of the phases.
 
-    A complete dump that has its rows is put aside, beside its place with the ``moment`` in its name: nobody knows
+    A complete dump that has its rows is renamed, with the ``moment`` in its new name: nobody knows
     whether they are anywhere else. Raises ConfigurationError for a directory that holds something else.
     """
     there = os.path.isdir(dump_dir) and bool(os.listdir(dump_dir))

@@ -94,7 +94,7 @@ class RowRepair:
         self.changes: dict[tuple[str, str, str], None] = {}
         """(column, kind, policy), in order."""
         self.rejection: Optional[tuple[str, str, str]] = None
-        """(column, kind, reason) of the first value because of which the row is rejected."""
+        """(column, kind, reason) of the first value for which the row has to be rejected."""
         self.columns: set[int] = set()
         """The ids of the columns with problems."""
 

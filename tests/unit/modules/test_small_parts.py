@@ -273,7 +273,7 @@ def test_the_difference_of_a_report_is_that_of_its_text(kept):
 
 
 def test_starting_over(kept):
-    """A dump that has its rows is put aside; one whose rows were removed, or that was never whole, is removed; anything else is refused."""
+    """A dump that has its rows is renamed; one whose rows were removed, or that was never whole, is removed; anything else is refused."""
     directory, _proved = kept
     dump, results = directory / "dump", directory / "state"
     whole = sorted(path.name for path in dump.iterdir())

@@ -243,7 +243,7 @@ def test_a_kind_that_stops_wins_over_one_that_rejects():
     rejecting = build_row_decoder(table, {}, "t", value_policies({"zero_character": "replace", "length": "reject"}))
     assert decode(rejecting, pairs) == []
     changes, rejects = rejecting.problems.take()
-    assert not changes, "what was replaced in a row that is put aside is not counted"
+    assert not changes, "what was replaced in a rejected row is not counted"
     assert rejects[0]["row"]["before"] == {"bytes": "00"} and rejects[0]["row"]["bad"] == {"bytes": b"abcd".hex()}
 
 

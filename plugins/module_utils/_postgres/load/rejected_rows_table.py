@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS cockroach_migrator.rejects (
     kind text NOT NULL, reason text NOT NULL, row_values jsonb NOT NULL
 );
 COMMENT ON TABLE cockroach_migrator.rejects IS
-'Rows of CockroachDB that PostgreSQL cannot hold, put aside as value_policies wanted. '
+'Rows of CockroachDB that PostgreSQL cannot hold, rejected as value_policies says. '
 'row_values has the columns by name; a value with a problem is an object with its original: '
 'bytes (of a text, hexadecimal), stored (CockroachDB''s stored form, hexadecimal) or text (as CockroachDB sent it).'
 """

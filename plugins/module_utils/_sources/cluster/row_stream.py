@@ -135,7 +135,7 @@ class TableReader:
         )
 
     def _columns(self, names: list[str]) -> Any:
-        # A table may have no columns except omitted ones.
+        # A table may have no columns but those that are not exported.
         return sql.SQL(", ").join(self._shown[name] for name in names) if names else sql.SQL("NULL")
 
 

@@ -86,7 +86,7 @@ class RowTexts:
         return lines, computed if self.computed else None
 
     def _repaired(self, row: Row) -> Optional[list[str]]:
-        """Convert a row that failed under the policies; None if it is rejected. Raises MigrationError for a value
+        """Convert a row that failed under the policies; None when it is rejected. Raises MigrationError for a value
         that has to stop the export."""
         repair = RowRepair(self.problems)
         texts = []
