@@ -54,8 +54,8 @@ def read_domain(message: protobuf.Message, item: UserType, where: FullName) -> l
         deduced = deduced or 4 in check
         if 3 in check and not protobuf.integer(check, 3) or validity not in _VALIDITIES:
             raise UnsupportedError(
-                f"check {where.part('constraint', name)}: the descriptor's fields 3 and 4 are not the id and the validity "
-                "that they are taken for"
+                f"check {where.part('constraint', name)}: the descriptor's fields 3 and 4 are not the id and the "
+                "validity that they are taken for"
             )
         if validity != _DROPPING:
             item.checks.append(
