@@ -16,6 +16,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     Function,
     Index,
     IndexColumn,
+    Parameter,
+    Policy,
     Schema,
     Sequence,
     SqlType,
@@ -93,11 +95,11 @@ def databases(draw, types=(*ORDERED, *OTHERS, *ARRAYS)) -> Database:
     database.views = [View(60, next(names), draw(schema), query, [Column(column.id, column.name, column.type) for column in shown], draw(st.booleans()), depends_on=[first.id], comment=draw(TEXTS))]
     body = "BEGIN RETURN NEW; END"
     database.functions = [
-        Function(70, next(names), draw(schema), [{"mode": "IN", "name": next(names), "type": draw(kinds), "default": ""}], INT, body="SELECT 1:::INT8", comment=draw(TEXTS)),
+        Function(70, next(names), draw(schema), [Parameter("IN", next(names), draw(kinds), "")], INT, body="SELECT 1:::INT8", comment=draw(TEXTS)),
         Function(71, next(names), draw(schema), [], SqlType("trigger", 2279), language="PLPGSQL", body=body),
     ]
     first.triggers = [Trigger(next(names), "BEFORE", ["INSERT", "UPDATE"], True, "", 71, [draw(TEXTS)])]
-    first.policies = [{"name": next(names), "type": "PERMISSIVE", "command": "ALL", "roles": ["public"], "using": "id > 0:::INT8", "with_check": ""}]
+    first.policies = [Policy(next(names), "PERMISSIVE", "ALL", ["public"], "id > 0:::INT8", "")]
     return database
 
 

@@ -22,6 +22,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     Grant,
     Index,
     IndexColumn,
+    Parameter,
+    Policy,
     Sequence,
     SqlType,
     Table,
@@ -80,7 +82,7 @@ def complete(database: Database) -> None:
     tables["customers"].owner = "app"
     tables["customers"].grants = [Grant("analysts", ["SELECT", "UPDATE"], ["SELECT"]), Grant("reader", ["SELECT"])]
     database.functions = [
-        Function(420, "with_tax", 359, [{"mode": "IN", "name": "amount", "type": INT, "default": ""}], INT, body="SELECT amount + 19:::INT8", volatility="IMMUTABLE",
+        Function(420, "with_tax", 359, [Parameter("IN", "amount", INT, "")], INT, body="SELECT amount + 19:::INT8", volatility="IMMUTABLE",
                  owner="app", grants=[Grant("public", ["EXECUTE"]), Grant("reader", ["EXECUTE"])], comment="adds"),
         Function(421, "note_change", 359, [], SqlType("trigger", 2279), language="PLPGSQL", body=TRIGGER_BODY),
         Function(422, "rest", 359, [], SqlType("void", 2278), language="PLPGSQL", body="BEGIN SELECT 1; END", procedure=True),
@@ -90,8 +92,8 @@ def complete(database: Database) -> None:
         Trigger("changed", "BEFORE", ["UPDATE"], True, "(new).note IS NOT NULL", 421, ["a"]), Trigger("added", "BEFORE", ["INSERT"], True, "", 421, []),
     ]
     orders.policies = [
-        {"name": "own", "type": "PERMISSIVE", "command": "SELECT", "roles": ["reader"], "using": "total > 10:::DECIMAL", "with_check": ""},
-        {"name": "cheap", "type": "RESTRICTIVE", "command": "INSERT", "roles": ["public"], "using": "", "with_check": "total < 100:::DECIMAL"},
+        Policy("own", "PERMISSIVE", "SELECT", ["reader"], "total > 10:::DECIMAL", ""),
+        Policy("cheap", "RESTRICTIVE", "INSERT", ["public"], "", "total < 100:::DECIMAL"),
     ]
     orders.row_level_security = True
     views = {view.name: view for view in database.views}

@@ -117,9 +117,7 @@ def _follow_in_table(table: Table, references: References, home: str, where: Ful
     for trigger in table.triggers:
         trigger.when = followed(trigger.when, trigger.name)
     for policy in table.policies:
-        policy.update(
-            {key: followed(policy[key], str(policy.get("name"))) for key in ("using", "with_check") if policy.get(key)}
-        )
+        policy.using, policy.with_check = followed(policy.using, policy.name), followed(policy.with_check, policy.name)
 
 
 def _follow_in_functions(
@@ -138,8 +136,8 @@ def _follow_in_functions(
         try:
             function.body = follow(function.body, homes[function.id], where)
             for parameter in function.parameters:
-                if parameter.get("default"):
-                    parameter["default"] = references.follow(str(parameter["default"]), homes[function.id], where)
+                if parameter.default:
+                    parameter.default = references.follow(parameter.default, homes[function.id], where)
         except UnsupportedError as error:
             findings.append(_omitted(where, error))
             continue

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType
+from .._model.catalog import USER_TYPE_OID_BASE, Function, Parameter, SqlType
 from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
-from .._model.json_form import from_json
 from .._model.names import clip, dollar_quote, quote
 from . import expressions
 from .context import Context
@@ -112,15 +111,14 @@ def _body(function: Function, parameters: list[_Parameter], context: Context, wh
 
 
 class _Parameter:
-    """One parameter: mode, name, SqlType and its text."""
+    """A parameter with its text."""
 
-    def __init__(self, item: dict[str, Any], context: Context, where: FullName) -> None:
-        self.mode, self.name = item["mode"], item["name"]
-        self.type: SqlType = item["type"] if isinstance(item["type"], SqlType) else from_json(SqlType, item["type"])
+    def __init__(self, item: Parameter, context: Context, where: FullName) -> None:
+        self.mode, self.name, self.type = item.mode, item.name, item.type
         kind = _type(self.type, context, where)
         context.report_cut(self.name, where.part("parameter", self.name))
         name = quote(clip(self.name)) if self.name else ""
-        default = f" DEFAULT {expressions.convert(item['default'], context, where).sql}" if item.get("default") else ""
+        default = f" DEFAULT {expressions.convert(item.default, context, where).sql}" if item.default else ""
         self.sql = " ".join(part for part in (self.mode if self.mode != "IN" else "", name, kind) if part) + default
         self.signature = " ".join(part for part in (self.mode if self.mode != "IN" else "", kind) if part)
 

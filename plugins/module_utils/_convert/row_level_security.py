@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._errors import UnsupportedError
 from .._model.built_in_roles import BUILT_IN_ROLES
-from .._model.catalog import Table
+from .._model.catalog import Policy, Table
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
@@ -29,18 +27,18 @@ def create_policies(table: Table, context: Context) -> None:
     """
     schema, name = context.schema(table), clip(table.name)
     for policy in table.policies:
-        where = context.full_name(table).part("policy", policy["name"])
+        where = context.full_name(table).part("policy", policy.name)
         try:
             rule = _rule(policy, table, context, where)
         except UnsupportedError as error:
             context.find(FindingCode.POLICY_LEFT_OUT, where, f"The row-level security policy is omitted. {error}")
             continue
-        context.report_cut(policy["name"], where)
+        context.report_cut(policy.name, where)
         made = PolicyDefinition(rule)
-        sql = made.create(quote(clip(policy["name"])), context.qualified(table))
-        named = [Need("role", role) for role in policy.get("roles") or [] if role in context.available_roles]
+        sql = made.create(quote(clip(policy.name)), context.qualified(table))
+        named = [Need("role", role) for role in policy.roles if role in context.available_roles]
         context.conversion.add(
-            "policy", Subject("policy", clip(policy["name"]), schema, name), sql, expects=made, needs=named
+            "policy", Subject("policy", clip(policy.name), schema, name), sql, expects=made, needs=named
         )
     if table.row_level_security:
         context.conversion.add(
@@ -57,21 +55,21 @@ def create_policies(table: Table, context: Context) -> None:
         )
 
 
-def _rule(policy: dict[str, Any], table: Table, context: Context, where: FullName) -> str:
+def _rule(policy: Policy, table: Table, context: Context, where: FullName) -> str:
     parts = [
-        f"AS {policy.get('type', 'PERMISSIVE')} FOR {policy.get('command', 'ALL')}",
+        f"AS {policy.type} FOR {policy.command}",
         "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in _roles(policy, context, where)),
     ]
     columns = expressions.column_types(table.columns)
-    for keyword, key in (("USING", "using"), ("WITH CHECK", "with_check")):
-        if policy.get(key):
-            parts.append(f"{keyword} ({expressions.convert(policy[key], context, where, columns).sql})")
+    for keyword, condition in (("USING", policy.using), ("WITH CHECK", policy.with_check)):
+        if condition:
+            parts.append(f"{keyword} ({expressions.convert(condition, context, where, columns).sql})")
     return " ".join(parts)
 
 
-def _roles(policy: dict[str, Any], context: Context, where: FullName) -> list[str]:
+def _roles(policy: Policy, context: Context, where: FullName) -> list[str]:
     """Return the policy's roles that the target has. Raises UnsupportedError if it has none of them."""
-    wanted = [role for role in policy.get("roles") or ["public"] if role not in BUILT_IN_ROLES or role == "public"]
+    wanted = [role for role in policy.roles or ["public"] if role not in BUILT_IN_ROLES or role == "public"]
     roles = [role for role in wanted if role in _KEYWORDS or role in context.available_roles]
     missing = [role for role in wanted if role not in roles]
     if missing and roles:
@@ -82,5 +80,5 @@ def _roles(policy: dict[str, Any], context: Context, where: FullName) -> list[st
             "Create the role, and name it with ALTER POLICY … TO.",
         )
     if not roles:
-        raise UnsupportedError(f"{where}: the target has none of its roles {', '.join(policy.get('roles', []))}")
+        raise UnsupportedError(f"{where}: the target has none of its roles {', '.join(policy.roles)}")
     return roles

@@ -11,7 +11,7 @@ conversion reads it, and ``catalog.json`` in a dump is its JSON form.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 from .findings import Finding
 from .full_name import FullName
@@ -175,6 +175,22 @@ class Trigger:
 
 
 @dataclass
+class Policy:
+    """A row-level security policy."""
+
+    WRITTEN_WHOLE: ClassVar[bool] = True
+    """As every release wrote them: the id of a dump depends on it."""
+    name: str
+    type: str = "PERMISSIVE"
+    """Or RESTRICTIVE."""
+    command: str = "ALL"
+    """Or SELECT, INSERT, UPDATE, DELETE."""
+    roles: list[str] = field(default_factory=lambda: ["public"])
+    using: str = ""
+    with_check: str = ""
+
+
+@dataclass
 class Table:
     """A table or a materialized view's rows."""
 
@@ -190,9 +206,7 @@ class Table:
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     unique_without_index: list[UniqueWithoutIndex] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
-    policies: list[dict[str, Any]] = field(default_factory=list)
-    """Row-level security policies: name, type (PERMISSIVE, RESTRICTIVE), command (ALL, SELECT ...), roles, using,
-    with_check."""
+    policies: list[Policy] = field(default_factory=list)
     row_level_security: bool = False
     row_level_security_forced: bool = False
     ttl: dict[str, Any] = field(default_factory=dict)
@@ -277,12 +291,25 @@ class UserType:
 
 
 @dataclass
+class Parameter:
+    """A parameter of a function or procedure."""
+
+    WRITTEN_WHOLE: ClassVar[bool] = True
+    """See Policy."""
+    mode: str
+    """IN, OUT, INOUT or VARIADIC."""
+    name: str
+    """Empty when it has none."""
+    type: SqlType
+    default: str = ""
+
+
+@dataclass
 class Function:
     id: int
     name: str
     schema_id: int
-    parameters: list[dict[str, Any]] = field(default_factory=list)
-    """Each: mode (IN, OUT, INOUT, VARIADIC), name, type (SqlType as dict), default."""
+    parameters: list[Parameter] = field(default_factory=list)
     return_type: Optional[SqlType] = None
     returns_set: bool = False
     language: str = "SQL"

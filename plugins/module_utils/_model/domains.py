@@ -10,11 +10,10 @@ that reads and writes them sees the base type, and ``domain_id`` keeps the name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from .._errors import CorruptBackupError
 from .catalog import USER_TYPE_OID_BASE, Database, SqlType, UserType
-from .json_form import from_json
 
 
 def base_type(domain: UserType) -> SqlType:
@@ -56,7 +55,7 @@ def resolve_domains(database: Database) -> None:
         item.fields = [_resolved(kind, types) for kind in item.fields]
     for function in database.functions:
         for parameter in function.parameters:
-            parameter["type"] = asdict(_resolved(from_json(SqlType, parameter["type"]), types))
+            parameter.type = _resolved(parameter.type, types)
         function.return_type = _resolved(function.return_type, types) if function.return_type else None
 
 

@@ -230,13 +230,6 @@ class FindingCode(str, Enum):
         "continues the change after a restore.",
         "Add it by hand.",
     )
-    STATEMENT_LEFT_OUT = (
-        "statement_left_out",
-        ("warning", "info"),
-        _CREATE,
-        "The statement is omitted (info: it has no counterpart in PostgreSQL).",
-        "Check whether PostgreSQL needs its like.",
-    )
     SYSTEM_TABLE_UNKNOWN = (
         "system_table_unknown",
         "error",
@@ -771,6 +764,13 @@ class FindingCode(str, Enum):
         "The sequence of an identity column has other bounds, which are those of the column's type (warning: it starts "
         "elsewhere, or is at its end).",
         "Check whether the column needs other values than its type has; if so, make it bigint.",
+    )
+    STATEMENT_LEFT_OUT = (
+        "statement_left_out",
+        ("warning", "info"),
+        _CHECK,
+        "The statement is omitted (info: it has no counterpart in PostgreSQL).",
+        "Check whether PostgreSQL needs its like.",
     )
     UNIQUE_ROWID = (
         "unique_rowid",

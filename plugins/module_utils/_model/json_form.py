@@ -3,7 +3,8 @@
 # Private to this collection: it may change in any release.
 """Dataclasses as JSON values and back: the form of everything that a dump and the result files hold.
 
-A field with its default is not written, nor is a secret (``field(repr=False)``). What is read has to have each type
+A field with its default is not written (but for classes with ``WRITTEN_WHOLE``), nor is a secret
+(``field(repr=False)``). What is read has to have each type
 that the dataclass names, and no other fields: nothing is converted or ignored.
 """
 
@@ -89,5 +90,7 @@ def _dataclass_reader(kind: Any, converter: Any) -> Callable[[Any, Any], Any]:
 
 
 def _dataclass_writer(kind: Any, converter: Any) -> Callable[[Any], dict[str, Any]]:
+    if getattr(kind, "WRITTEN_WHOLE", False):
+        return dataclasses.asdict
     secret = {spec.name: override(omit=True) for spec in dataclasses.fields(kind) if not spec.repr}
     return make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, **secret)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .catalog import USER_TYPE_OID_BASE, Catalog, Database, Function, SqlType
-from .json_form import from_json
 
 REGPROC, REGPROCEDURE, REGCLASS, REGTYPE, REGNAMESPACE, REGROLE = 24, 2202, 2205, 2206, 4089, 4096
 OBJECT_IDENTIFIERS = frozenset((REGPROC, REGPROCEDURE, REGCLASS, REGTYPE, REGNAMESPACE, REGROLE))
@@ -88,11 +87,7 @@ def keys(database: Database) -> Iterator[tuple[Key, int]]:
 
 def input_types(function: Function) -> list[SqlType]:
     """Return the parameter types that distinguish a routine from others of its name."""
-    return [_sql_type(parameter["type"]) for parameter in function.parameters if parameter["mode"] != "OUT"]
-
-
-def _sql_type(value: Any) -> SqlType:
-    return value if isinstance(value, SqlType) else from_json(SqlType, value)
+    return [parameter.type for parameter in function.parameters if parameter.mode != "OUT"]
 
 
 def _type_key(kind: SqlType, types: Mapping[int, str]) -> str:

@@ -12,6 +12,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     DefaultPrivileges,
     Grant,
+    Policy,
     SqlType,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
@@ -198,17 +199,17 @@ CREATE FUNCTION public.record() RETURNS RECORD LANGUAGE SQL AS $$ SELECT 1, 'a' 
     one = by_name["add_one"]
     assert (one.volatility, one.leakproof, one.strict, one.language, one.procedure, one.return_type) == ("IMMUTABLE", True, True, "SQL", False, SqlType("int", 20, 64))
     assert one.body == "\n\tSELECT x + 1; -- not the end\n"
-    assert [(item["mode"], item["name"], item["type"]["family"], item["default"]) for item in one.parameters] == [
+    assert [(item.mode, item.name, item.type.family, item.default) for item in one.parameters] == [
         ("IN", "x", "int", ""), ("IN", "y", "enum", f"'a':::@{100000 + database.types[0].id}")]
     double = by_name["double"]
     assert (double.procedure, double.language, double.return_type) == (True, "PLPGSQL", None)
     assert double.body == "\n\tBEGIN\n\tdouble := double * 2; $$x$$;\n\tEND;\n"
-    assert [(item["mode"], item["name"], item["type"]["family"]) for item in double.parameters] == [("INOUT", "double", "int"), ("OUT", "triple", "int"), ("VARIADIC", "more", "array")]
+    assert [(item.mode, item.name, item.type.family) for item in double.parameters] == [("INOUT", "double", "int"), ("OUT", "triple", "int"), ("VARIADIC", "more", "array")]
     assert (by_name["none"].body, by_name["none"].return_type.family, by_name["none"].strict) == ("SELECT 'x'", "void", False)
     some = by_name["some"]
-    assert ([item["name"] for item in some.parameters], [item["type"]["family"] for item in some.parameters]) == (["", ""], ["int", "float"])
+    assert ([item.name for item in some.parameters], [item.type.family for item in some.parameters]) == (["", ""], ["int", "float"])
     assert (some.returns_set, some.strict, some.volatility) == (True, True, "STABLE")
-    assert [(item["mode"], item["name"]) for item in by_name["rows"].parameters] == [("OUT", "a"), ("OUT", "b")]
+    assert [(item.mode, item.name) for item in by_name["rows"].parameters] == [("OUT", "a"), ("OUT", "b")]
 
 
 def test_what_functions_need_and_whose_rights_they_have(read):
@@ -269,9 +270,9 @@ CREATE POLICY p3 ON t;
 """)
     assert (table.row_level_security, table.row_level_security_forced) == (True, True)
     assert table.policies == [
-        {"name": "p", "type": "PERMISSIVE", "command": "ALL", "roles": ["public"], "using": "id > 3", "with_check": "b = current_user()"},
-        {"name": "P 2", "type": "RESTRICTIVE", "command": "SELECT", "roles": ["fred", "Weird User"], "using": "true", "with_check": ""},
-        {"name": "p3", "type": "PERMISSIVE", "command": "ALL", "roles": ["public"], "using": "", "with_check": ""},
+        Policy("p", "PERMISSIVE", "ALL", ["public"], "id > 3", "b = current_user()"),
+        Policy("P 2", "RESTRICTIVE", "SELECT", ["fred", "Weird User"], "true", ""),
+        Policy("p3", "PERMISSIVE", "ALL", ["public"], "", ""),
     ]
 
 
@@ -413,7 +414,7 @@ GRANT system TO watcher;
         ("cluster_settings", "the cluster"), ("trigger_left_out", "d.public.v.tr"), ("system_privileges", "watcher"), ("system_privileges", "watcher")]
     assert catalog.findings[-1].message == "The privileges on external connection My Bucket are omitted: USAGE."
     assert sorted(role.name for role in catalog.roles) == ["reader", "watcher"] and catalog.roles[0].member_of == ["system"]
-    assert [parameter["type"]["oid"] for parameter in catalog.databases[0].functions[0].parameters] == [2283, 2277]
+    assert [parameter.type.oid for parameter in catalog.databases[0].functions[0].parameters] == [2283, 2277]
 
 
 @pytest.mark.parametrize(("text", "message"), [

@@ -3,6 +3,7 @@
 """The module schema_convert: files, check mode, idempotence."""
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
     convert_text,
     read_source,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.modules import schema_convert
 
 NAMES = ["pre-data.sql", "post-data.sql", "findings.json"]
@@ -36,28 +38,28 @@ def given(fixtures_dir, tmp_path):
 
 def test_it_writes_what_is_missing_and_nothing_twice(given):
     before = schema_convert.convert(given, check_mode=True)
-    assert before["changed"] and not os.path.exists(given["dest"])
+    assert before.changed and not os.path.exists(given["dest"])
     made = schema_convert.convert(given, check_mode=False)
     assert made == before
-    assert made["files"] == [os.path.join(given["dest"], name) for name in NAMES] and sorted(os.listdir(given["dest"])) == sorted(NAMES)
-    assert {os.stat(path).st_mode & 0o777 for path in made["files"]} == {0o600}
-    assert made["objects"] == {"databases": 1, "schemas": 2, "types": 2, "sequences": 5, "tables": 9, "views": 3, "functions": 0}
+    assert made.files == [os.path.join(given["dest"], name) for name in NAMES] and sorted(os.listdir(given["dest"])) == sorted(NAMES)
+    assert {os.stat(path).st_mode & 0o777 for path in made.files} == {0o600}
+    assert made.objects == {"databases": 1, "schemas": 2, "types": 2, "sequences": 5, "tables": 9, "views": 3, "functions": 0}
     with open(os.path.join(given["dest"], "findings.json"), encoding="utf-8") as file:
-        assert json.load(file) == made["findings"]
-    times = [os.stat(path).st_mtime_ns for path in made["files"]]
+        assert json.load(file) == to_json(made.findings)
+    times = [os.stat(path).st_mtime_ns for path in made.files]
     for check_mode in (True, False):
-        assert schema_convert.convert(given, check_mode) == dict(made, changed=False)
-    assert [os.stat(path).st_mtime_ns for path in made["files"]] == times
-    with open(made["files"][0], "a", encoding="utf-8") as file:
+        assert schema_convert.convert(given, check_mode) == dataclasses.replace(made, changed=False)
+    assert [os.stat(path).st_mtime_ns for path in made.files] == times
+    with open(made.files[0], "a", encoding="utf-8") as file:
         file.write("-- changed\n")
-    assert schema_convert.convert(given, check_mode=False)["changed"]
+    assert schema_convert.convert(given, check_mode=False).changed
 
 
 def test_the_sql_is_postgresqls(given, fixtures_dir):
     given.update(extensions=["postgis", "btree_gin", "pg_trgm"], src=str(fixtures_dir / "truth" / "shop" / "show_create.sql"))
     made = schema_convert.convert(given, check_mode=False)
     kinds = []
-    for path in made["files"][:2]:
+    for path in made.files[:2]:
         with open(path, encoding="utf-8") as file:
             kinds += [type(statement.stmt).__name__ for statement in pglast.parse_sql(file.read())]
     assert {"CreateStmt", "CreateEnumStmt", "CreateSeqStmt", "IndexStmt", "AlterTableStmt", "ViewStmt", "CreateTableAsStmt", "CommentStmt"} <= set(kinds)
@@ -68,9 +70,9 @@ def test_text_instead_of_a_file_and_several_databases(given):
     text = "CREATE DATABASE a; USE a; CREATE TABLE t (x INT8 PRIMARY KEY); CREATE DATABASE \"B/b\"; USE \"B/b\"; CREATE TABLE u (x INT8 PRIMARY KEY);"
     given.update(src=None, text=text)
     made = schema_convert.convert(given, check_mode=False)
-    assert [os.path.relpath(path, given["dest"]) for path in made["files"]] == [
+    assert [os.path.relpath(path, given["dest"]) for path in made.files] == [
         "a/pre-data.sql", "a/post-data.sql", "B%2Fb/pre-data.sql", "B%2Fb/post-data.sql", "findings.json"]
-    assert made["objects"]["databases"] == 2
+    assert made.objects["databases"] == 2
 
 
 def test_owners_and_grants():

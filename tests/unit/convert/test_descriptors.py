@@ -19,6 +19,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     DefaultPrivileges,
     Grant,
+    Policy,
     Trigger,
     UnfinishedImport,
 )
@@ -106,7 +107,7 @@ def test_row_level_ttl():
 
 def test_functions(catalog):
     one, two, fire = catalog.databases[0].functions
-    assert [parameter["name"] for parameter in one.parameters] == ["a", "b"] and one.parameters[1]["default"] == "5:::INT8"
+    assert [parameter.name for parameter in one.parameters] == ["a", "b"] and one.parameters[1].default == "5:::INT8"
     assert (one.volatility, one.strict, one.security_definer, one.depends_on, one.owner) == ("IMMUTABLE", True, True, [1002], "boss")
     assert (two.returns_set, two.depends_on) == (True, [1100])
     assert (fire.language, fire.return_type.family) == ("PLPGSQL", "trigger")
@@ -115,7 +116,7 @@ def test_functions(catalog):
 def test_triggers_and_policies(catalog):
     item = catalog.databases[0].tables[0]
     assert item.triggers == [Trigger("tr", "BEFORE", ["INSERT", "UPDATE"], True, "(new).id > 1:::INT8", 1003, ["x"], True, ["id"])]
-    assert item.policies == [{"name": "mine", "type": "RESTRICTIVE", "command": "SELECT", "roles": ["public"], "using": "id > 1:::INT8", "with_check": ""}]
+    assert item.policies == [Policy("mine", "RESTRICTIVE", "SELECT", ["public"], "id > 1:::INT8", "")]
     assert item.row_level_security and item.row_level_security_forced
 
 

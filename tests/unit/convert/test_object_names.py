@@ -18,6 +18,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     Function,
     Index,
     IndexColumn,
+    Parameter,
     Role,
     Schema,
     Sequence,
@@ -45,7 +46,7 @@ NAMES = ["plain", "_x1", "Mixed", "with space", 'quo"te', "select", "value", "us
 
 
 def parameter(name, kind, mode="IN"):
-    return {"mode": mode, "name": name, "type": kind, "default": ""}
+    return Parameter(mode, name, kind, "")
 
 
 def shop() -> Database:
@@ -146,7 +147,7 @@ def test_restored_objects_are_known_by_the_numbers_that_they_had():
     restored.types[0].array_type_id += 1
     for function in restored.functions:
         for given in function.parameters:
-            kind = given["type"].element or given["type"]
+            kind = given.type.element or given.type
             if kind.user_type_id:
                 kind.oid, kind.user_type_id = 100113, 113
     restored.id = 55

@@ -20,6 +20,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     Grant,
     Index,
     IndexColumn,
+    Parameter,
+    Policy,
     Schema,
     SqlType,
     Table,
@@ -79,7 +81,7 @@ END;
 
 
 def parameter(name, kind, mode="IN", default=""):
-    return {"mode": mode, "name": name, "type": kind, "default": default}
+    return Parameter(mode, name, kind, default)
 
 
 def make_database(**parts) -> Database:
@@ -153,8 +155,8 @@ def test_policies_hide_rows(server):
     table = database.tables[0]
     table.row_level_security = table.row_level_security_forced = True
     table.policies = [
-        {"name": "own", "type": "PERMISSIVE", "command": "ALL", "roles": ["app"], "using": "name = current_user()", "with_check": "id > 0:::INT8"},
-        {"name": "no role", "type": "RESTRICTIVE", "command": "SELECT", "roles": ["nobody there"], "using": "true", "with_check": ""},
+        Policy("own", "PERMISSIVE", "ALL", ["app"], "name = current_user()", "id > 0:::INT8"),
+        Policy("no role", "RESTRICTIVE", "SELECT", ["nobody there"], "true", ""),
     ]
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_roles WHERE rolname = 'app'")

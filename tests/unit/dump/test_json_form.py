@@ -19,7 +19,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.write_dump import DumpContent, write_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
+    Function,
     Index,
+    Parameter,
+    Policy,
     Role,
     SqlType,
 )
@@ -95,3 +98,16 @@ def test_a_damaged_file_of_a_dump_is_refused(tmp_path, name, damage, expected):
     with pytest.raises(MigrationError, match=expected):
         read_manifest(str(dump))
         read_roles(str(dump))
+
+
+def test_parameters_and_policies_are_written_as_every_release_wrote_them():
+    """With all their fields: the id of a dump depends on it."""
+    kind = {
+        "family": "int", "oid": 20, "width": 64, "precision": None, "locale": "", "element": None, "user_type_id": 0, "fields": [], "field_names": [],
+        "interval_fields": "", "geo_shape": "", "srid": 0, "domain_id": 0,
+    }
+    parameter = {"mode": "IN", "name": "n", "type": kind, "default": ""}
+    policy = {"name": "own", "type": "PERMISSIVE", "command": "ALL", "roles": ["public"], "using": "", "with_check": ""}
+    for form, value, made in ((Parameter, parameter, Parameter("IN", "n", SqlType("int", 20, 64))), (Policy, policy, Policy("own"))):
+        assert list(to_json(made).items()) == list(value.items()) and from_json(form, value) == made
+    assert to_json(Function(1, "f", 2, [Parameter("IN", "n", SqlType("int", 20, 64))]))["parameters"] == [parameter]

@@ -162,7 +162,7 @@ def policies(check: Check) -> Iterator[str]:
         check,
         check.found["policies"],
         "policy",
-        lambda table: [item["name"] for item in table.policies],
+        lambda table: [item.name for item in table.policies],
         parts_of(check, "policy"),
     )
 

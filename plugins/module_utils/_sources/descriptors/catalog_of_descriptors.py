@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Optional, TypeVar, Union
 
 from ..._errors import CorruptBackupError, UnsupportedError
@@ -17,6 +17,7 @@ from ..._model.catalog import (
     EnumMember,
     Function,
     Grant,
+    Parameter,
     Role,
     Schema,
     Sequence,
@@ -394,13 +395,13 @@ def _add_function(
     database.functions.append(_place(item, database, schemas))
 
 
-def _parameter(message: protobuf.Message, name: str) -> dict[str, object]:
-    return {
-        "mode": _PARAMETER_MODES[protobuf.integer(message, 1)],
-        "name": protobuf.text(message, 2),
-        "type": asdict(read_type(protobuf.blob(message, 3), name)),
-        "default": protobuf.text(message, 4),
-    }
+def _parameter(message: protobuf.Message, name: str) -> Parameter:
+    return Parameter(
+        mode=_PARAMETER_MODES[protobuf.integer(message, 1)],
+        name=protobuf.text(message, 2),
+        type=read_type(protobuf.blob(message, 3), name),
+        default=protobuf.text(message, 4),
+    )
 
 
 def _named_roles(databases: list[Database]) -> set[str]:
@@ -419,7 +420,7 @@ def _named_roles(databases: list[Database]) -> set[str]:
             grants: list[Grant] = item.grants
             owner: Optional[str] = item.owner
             names |= {grant.role for grant in grants} | ({owner} if owner else set())
-        names |= {role for table in database.tables for policy in table.policies for role in policy["roles"]}
+        names |= {role for table in database.tables for policy in table.policies for role in policy.roles}
         for given in [
             *database.default_privileges,
             *(given for schema in database.schemas for given in schema.default_privileges),

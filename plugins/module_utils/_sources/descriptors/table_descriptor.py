@@ -16,6 +16,7 @@ from ..._model.catalog import (
     ForeignKey,
     Index,
     IndexColumn,
+    Policy,
     Sequence,
     Table,
     Trigger,
@@ -328,18 +329,19 @@ def _named(names: dict[int, str], message: protobuf.Message, field: int, what: s
     return names[number]
 
 
-def _policy(data: bytes, where: FullName) -> dict[str, Any]:
+def _policy(data: bytes, where: FullName) -> Policy:
     message = protobuf.parse(data)
     name = protobuf.text(message, 2)
-    fields.refuse_unknown(message, fields.POLICY, f"policy {where.part('policy', name)}")
-    return {
-        "name": name,
-        "type": _named(_POLICY_TYPES, message, 3, f"policy {where.part('policy', name)}"),
-        "command": _named(_POLICY_COMMANDS, message, 4, f"policy {where.part('policy', name)}"),
-        "roles": [item.decode("utf-8") for item in protobuf.blobs(message, 5)],
-        "using": protobuf.text(message, 6),
-        "with_check": protobuf.text(message, 7),
-    }
+    what = f"policy {where.part('policy', name)}"
+    fields.refuse_unknown(message, fields.POLICY, what)
+    return Policy(
+        name=name,
+        type=_named(_POLICY_TYPES, message, 3, what),
+        command=_named(_POLICY_COMMANDS, message, 4, what),
+        roles=[item.decode("utf-8") for item in protobuf.blobs(message, 5)],
+        using=protobuf.text(message, 6),
+        with_check=protobuf.text(message, 7),
+    )
 
 
 def _ttl(message: protobuf.Message) -> dict[str, Any]:

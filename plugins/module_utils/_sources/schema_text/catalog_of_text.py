@@ -270,7 +270,7 @@ def _name_roles(builder: Builder) -> None:
         for item in items:
             named |= {grant.role for grant in item.grants} | ({item.owner} if item.owner else set())
         named |= {
-            role for table in database.tables for policy in table.policies for role in policy["roles"]
+            role for table in database.tables for policy in table.policies for role in policy.roles
         } - _CURRENT_ROLES
         for given in [
             *database.default_privileges,

@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
-from ..._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, Table, Trigger, View
+from ..._model.catalog import USER_TYPE_OID_BASE, Function, Parameter, Policy, SqlType, Table, Trigger, View
 from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .model_builder import Builder
@@ -48,7 +45,7 @@ def create_routine(cursor: Cursor, builder: Builder, procedure: bool) -> None:
     builder.later.append(lambda: item.depends_on.extend(builder.used_by(item, cursor.statement)))
 
 
-def _parameter(cursor: Cursor, builder: Builder) -> dict[str, Any]:
+def _parameter(cursor: Cursor, builder: Builder) -> Parameter:
     mode = "INOUT" if cursor.accept("IN", "OUT") else _MODES.get(cursor.accept_one(*_MODES), "IN")
     first, second = cursor.peek(), cursor.peek(1)
     unnamed = (
@@ -62,7 +59,7 @@ def _parameter(cursor: Cursor, builder: Builder) -> dict[str, Any]:
     if cursor.accept("DEFAULT") or cursor.accept("=") or cursor.accept(":="):
         default = builder.expression(cursor.statement, cursor.rest())
     cursor.end()
-    return {"mode": mode, "name": name, "type": asdict(kind), "default": default}
+    return Parameter(mode, name, kind, default)
 
 
 def read_functions(cursor: Cursor, builder: Builder) -> list[Function]:
@@ -76,8 +73,8 @@ def read_functions(cursor: Cursor, builder: Builder) -> list[Function]:
     return found or cursor.fail(f"the function {'.'.join(word.text for word in path)} is not there")
 
 
-def _taken(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [item["type"] for item in parameters if item["mode"] != "OUT"]
+def _taken(parameters: list[Parameter]) -> list[SqlType]:
+    return [item.type for item in parameters if item.mode != "OUT"]
 
 
 def _type(cursor: Cursor, builder: Builder) -> SqlType:
@@ -93,9 +90,7 @@ def _read_option(cursor: Cursor, item: Function, builder: Builder) -> None:
     elif cursor.accept("RETURNS", "TABLE"):
         item.returns_set = True
         for part in cursor.parenthesis().items():
-            item.parameters.append(
-                {"mode": "OUT", "name": part.name(), "type": asdict(_type(part, builder)), "default": ""}
-            )
+            item.parameters.append(Parameter("OUT", part.name(), _type(part, builder)))
             part.end()
         item.return_type = SqlType("tuple", 2249)
     elif cursor.accept("RETURNS"):
@@ -195,14 +190,14 @@ def _read_aliases(cursor: Cursor, trigger: Trigger) -> None:
 def create_policy(cursor: Cursor, builder: Builder) -> None:
     """Read a row-level security policy from its name on."""
     cursor.accept("IF", "NOT", "EXISTS")
-    policy: dict[str, Any] = {"name": cursor.name()}
+    policy = Policy(cursor.name())
     cursor.expect("ON")
     table = place_of(cursor, builder).own_table
-    policy["type"] = (cursor.accept_one("PERMISSIVE", "RESTRICTIVE") if cursor.accept("AS") else "") or "PERMISSIVE"
-    policy["command"] = (cursor.accept_one(*_COMMANDS) if cursor.accept("FOR") else "") or "ALL"
-    policy["roles"] = _roles(cursor) if cursor.accept("TO") else ["public"]
-    policy["using"] = _condition(cursor, builder) if cursor.accept("USING") else ""
-    policy["with_check"] = _condition(cursor, builder) if cursor.accept("WITH", "CHECK") else ""
+    policy.type = (cursor.accept_one("PERMISSIVE", "RESTRICTIVE") if cursor.accept("AS") else "") or "PERMISSIVE"
+    policy.command = (cursor.accept_one(*_COMMANDS) if cursor.accept("FOR") else "") or "ALL"
+    policy.roles = _roles(cursor) if cursor.accept("TO") else ["public"]
+    policy.using = _condition(cursor, builder) if cursor.accept("USING") else ""
+    policy.with_check = _condition(cursor, builder) if cursor.accept("WITH", "CHECK") else ""
     cursor.end()
     table.policies.append(policy)
 
