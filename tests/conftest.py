@@ -18,16 +18,21 @@ SERVERS = {
 """The fixtures that give a PostgreSQL server."""
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config, items):
-    """Mark what asks for the large fixtures or a server. A test that does so in its own body carries the mark itself."""
+    """Mark what asks for the large fixtures or a server, before ``-m`` selects by marks; deal the tests once they are shuffled.
+
+    A test that asks for them in its own body carries the mark itself.
+    """
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
         if "shared_fixtures" in names:
             item.add_marker("shared")
         if names & SERVERS:
             item.add_marker("needs_postgres")
+    result = yield
     items[:] = dealt(items, getattr(config, "workerinput", {}).get("workercount", 1))
+    return result
 
 
 def dealt(items: list, workers: int) -> list:

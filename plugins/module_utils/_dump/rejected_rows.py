@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Rejected rows: zstd-compressed JSON lines.
-
-Each has ``key`` (for people), ``column``, ``kind`` and ``reason`` of the value for which the row was rejected, and
-``row``: the columns by name, as PostgreSQL's text, null, or an object for values with problems: ``bytes`` (the bytes of
-a text, hexadecimal), ``stored`` (the form in the backup, hexadecimal) or ``text`` (what CockroachDB sent).
-"""
+"""Files of rejected rows: zstd-compressed JSON lines, each a RejectedRow."""
 
 from __future__ import annotations
 
@@ -14,7 +9,6 @@ import errno
 import hashlib
 import json
 import os
-from typing import Any
 
 try:
     import zstandard
@@ -22,14 +16,16 @@ except ImportError:  # named by libraries.missing()
     zstandard = None  # type: ignore[assignment]
 
 from .._errors import ConfigurationError, MigrationError
+from .._model.json_form import from_json, to_json
+from .._values.problem_rows import RejectedRow
 from .manifest import MAKE_AGAIN, RejectFile
 
 
-def write_rejects(path: str, rows: list[dict[str, Any]]) -> RejectFile:
+def write_rejects(path: str, rows: list[RejectedRow]) -> RejectFile:
     """Write the rows and return the file's description. Raises ConfigurationError when there is no room,
     MigrationError."""
     data = zstandard.ZstdCompressor(write_checksum=True).compress(
-        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        "".join(json.dumps(to_json(row), ensure_ascii=False) + "\n" for row in rows).encode()
     )
     partial = path + ".part"
     try:
@@ -50,7 +46,7 @@ def write_rejects(path: str, rows: list[dict[str, Any]]) -> RejectFile:
     return RejectFile(os.path.basename(path), len(rows), len(data), hashlib.sha256(data).hexdigest())
 
 
-def read_rejects(path: str, described: RejectFile) -> list[dict[str, Any]]:
+def read_rejects(path: str, described: RejectFile) -> list[RejectedRow]:
     """Read the rows of a file. Raises MigrationError unless it is the one that the manifest describes."""
     try:
         with open(path, "rb") as file:
@@ -62,7 +58,7 @@ def read_rejects(path: str, described: RejectFile) -> list[dict[str, Any]]:
             f"the dump's file {path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}"
         )
     with zstandard.ZstdDecompressor().stream_reader(data) as stream:
-        rows = [json.loads(line) for line in stream.read().splitlines()]
+        rows = [from_json(RejectedRow, json.loads(line)) for line in stream.read().splitlines()]
     if len(rows) != described.rows:
         raise MigrationError(
             f"the dump's file {path} has {len(rows)} rows, the manifest says {described.rows}: {MAKE_AGAIN}"

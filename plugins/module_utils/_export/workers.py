@@ -116,7 +116,7 @@ def _write_rows(job: ExportJob, task: Task) -> TaskResult:
     place = (job.dump_dir, table.database, table.schema, table.table.name, task.chunk)
     with write_chunk(chunk_path(*place), table.name) as writer:
         reading = job.source.read(task, writer.write)
-    reasons = Counter((row["column"], row["kind"]) for row in reading.rejects)
+    reasons = Counter((row.column, row.kind) for row in reading.rejects)
     return TaskResult(
         task.key,
         task.table_id,

@@ -19,7 +19,7 @@ from .._model.catalog import Catalog
 from .._model.findings import Finding
 from .._model.object_numbers import ObjectNumbers
 from .._model.table_source import TableSource
-from .._values.problem_rows import Change
+from .._values.problem_rows import Change, RejectedRow
 from .._values.value_policies import ValuePolicies
 
 Lines = tuple[list[str], Optional[list[str]]]
@@ -108,7 +108,7 @@ class TaskReading:
 
     changes: list[Change] = field(default_factory=list)
     """The values that a policy changed."""
-    rejects: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[RejectedRow] = field(default_factory=list)
     """The rejected rows, as ``ProblemRows.take`` returns them."""
     tally: Optional[dict[str, int]] = None
     """What the source has counted for its proof; None for a source that counts nothing."""

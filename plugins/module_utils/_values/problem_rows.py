@@ -22,6 +22,9 @@ from .value_policies import REJECT, REPLACE, STOP, ValuePolicies
 
 Result = TypeVar("Result")
 
+Originals = dict[str, Any]
+"""The columns of a row by name: PostgreSQL's text, None, or an object for a value with a problem: ``bytes`` (the bytes
+of a text, hexadecimal), ``stored`` (the form in the backup, hexadecimal) or ``text`` (what CockroachDB sent)."""
 SAMPLE_KEYS = 3
 """Number of changed rows whose keys a finding lists."""
 
@@ -37,6 +40,19 @@ class Change:
     keys: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that PostgreSQL cannot hold, and the first value for which it was rejected."""
+
+    key: str
+    """For people."""
+    column: str
+    """Of the value."""
+    kind: str
+    reason: str
+    row: Originals
+
+
 class ProblemRows:
     """The changed and rejected rows of a table since the last call of ``take``."""
 
@@ -48,7 +64,7 @@ class ProblemRows:
         self.never_null = {column.id for column in table.columns if not column.nullable} | primary
         self._table = table
         self._changes: dict[tuple[str, str, str], Change] = {}
-        self._rejects: list[dict] = []
+        self._rejects: list[RejectedRow] = []
 
     @cached_property
     def proved_by(self) -> dict[int, str]:
@@ -65,12 +81,12 @@ class ProblemRows:
         """Return whether a policy other than ``stop`` applies to an error."""
         return isinstance(error, ValueProblem) and self.policies.of(error.kind) != STOP
 
-    def finish(self, row: RowRepair, key: str, originals: Callable[[], dict]) -> bool:
+    def finish(self, row: RowRepair, key: str, originals: Callable[[], Originals]) -> bool:
         """Record how a row was repaired; ``originals`` returns the original values of its columns. Return whether the
         row is loaded: False if it is rejected."""
         if row.rejection is not None:
             column, kind, reason = row.rejection
-            self._rejects.append({"key": key, "column": column, "kind": kind, "reason": reason, "row": originals()})
+            self._rejects.append(RejectedRow(key, column, kind, reason, originals()))
             return False
         for changed in row.changes:
             change = self._changes.setdefault(changed, Change(*changed))
@@ -79,7 +95,7 @@ class ProblemRows:
                 change.keys.append(key)
         return True
 
-    def take(self) -> tuple[list[Change], list[dict]]:
+    def take(self) -> tuple[list[Change], list[RejectedRow]]:
         """Return the changes and the rejected rows, and forget them."""
         changes, rejects = list(self._changes.values()), self._rejects
         self._changes, self._rejects = {}, []

@@ -28,7 +28,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     Source,
     TaskReading,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.problem_rows import Change
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.problem_rows import Change, RejectedRow
 
 ORDERS = 600
 
@@ -184,7 +184,7 @@ def test_check_mode_plans_only_what_is_known(dump):
 
 
 def test_rejected_rows_and_changed_values_are_told(dump):
-    reject = {"key": "(id = 1)", "column": "note", "kind": "zero_character", "reason": "it holds U+0000", "row": {"id": "1", "note": {"bytes": "00"}}}
+    reject = RejectedRow("(id = 1)", "note", "zero_character", "it holds U+0000", {"id": "1", "note": {"bytes": "00"}})
     problems = {"101:1": TaskReading([Change("note", "zero_character", "replace", 2, ["(id = 2)", "(id = 3)"])], [reject])}
     run(Memory(problems=problems, lost=1), dump)
     orders = table_of(dump, "orders")

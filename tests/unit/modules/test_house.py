@@ -62,3 +62,10 @@ def test_a_module_loads_no_library_that_it_does_not_use(module):
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, check=True, capture_output=True, text=True)
     assert set(result.stdout.split()) <= ({"zstandard"} if module == "dump_validate" else set())
+
+
+@pytest.mark.parametrize(("mark", "path"), [("shared", "tests/unit/rows/test_values_of_real_backups.py"), ("needs_postgres", "tests/unit/dump/test_dump.py")])
+def test_tests_are_selected_by_the_marks_of_their_fixtures(mark, path):
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", mark, path]
+    result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert re.search(r"[1-9]\d*/\d+ tests collected", result.stdout), result.stdout

@@ -155,8 +155,8 @@ def test_stored_values_under_every_policy(kind, type_, wire_type, body, sent, re
     assert decode(rejected, pairs, size) == [lines("")[0], lines("")[2]]
     changes, rejects = rejected.problems.take()
     assert not changes and len(rejects) == 1
-    assert (rejects[0]["key"], rejects[0]["column"], rejects[0]["kind"]) == ("(id = 2)", "bad", kind) and rejects[0]["reason"]
-    row = rejects[0]["row"]
+    assert (rejects[0].key, rejects[0].column, rejects[0].kind) == ("(id = 2)", "bad", kind) and rejects[0].reason
+    row = rejects[0].row
     assert (row["id"], row["before"], row["after"]) == ("2", "b", "a")
     assert next(iter(row["bad"].values())) in body.hex()
     if replaced is None:
@@ -178,7 +178,7 @@ def test_sent_values_under_every_policy(kind, type_, wire_type, body, sent, repl
     assert [(change.column, change.kind, change.policy, change.rows) for change in nulled.problems.take()[0]] == [("bad", kind, "null", 1)]
     rejected = RowTexts(source, value_policies({kind: "reject"}))
     assert rejected.lines(wire_rows(sent))[0] == [lines("")[0], lines("")[2]]
-    row = rejected.problems.take()[1][0]["row"]
+    row = rejected.problems.take()[1][0].row
     original = row["bad"]
     assert (row["id"], row["before"], row["after"]) == ("2", "b", "a")
     assert bytes.fromhex(original["bytes"]).decode() == sent if "bytes" in original else original == {"text": sent}
@@ -206,7 +206,7 @@ def test_keys():
     rejected = build_row_decoder(table, {}, "t", value_policies({"zero_character": "reject"}))
     assert decode(rejected, pairs) == ["a\t3\t\\N", "c\t5\t\\N"]
     reject = rejected.problems.take()[1][0]
-    assert reject["key"] == "(k = a\ufffdb, n = 4)" and reject["row"] == {"k": {"stored": "126100ff620001"}, "n": "4", "v": "v"}
+    assert reject.key == "(k = a\ufffdb, n = 4)" and reject.row == {"k": {"stored": "126100ff620001"}, "n": "4", "v": "v"}
     with pytest.raises(MigrationError, match="cannot become NULL"):
         decode(build_row_decoder(table, {}, "t", value_policies({"zero_character": "null"})), pairs)
 
@@ -217,7 +217,7 @@ def test_a_column_that_is_alone_in_its_family():
     for policy, bad in (("replace", "x\ufffd"), ("null", "\\N")):
         assert decode(build_row_decoder(table, {}, "t", value_policies({"zero_character": policy})), pairs, 1) == [f"2\tb\t{bad}\ta"]
     rejecting = build_row_decoder(table, {}, "t", value_policies({"zero_character": "reject"}))
-    assert decode(rejecting, pairs, 1) == [] and rejecting.problems.take()[1][0]["row"]["bad"] == {"bytes": "7800"}
+    assert decode(rejecting, pairs, 1) == [] and rejecting.problems.take()[1][0].row["bad"] == {"bytes": "7800"}
 
 
 def test_rows_of_tables_interleaved_in_a_row_that_is_put_aside_are_not_this_tables():
@@ -244,7 +244,7 @@ def test_a_kind_that_stops_wins_over_one_that_rejects():
     assert decode(rejecting, pairs) == []
     changes, rejects = rejecting.problems.take()
     assert not changes, "what was replaced in a rejected row is not counted"
-    assert rejects[0]["row"]["before"] == {"bytes": "00"} and rejects[0]["row"]["bad"] == {"bytes": b"abcd".hex()}
+    assert rejects[0].row["before"] == {"bytes": "00"} and rejects[0].row["bad"] == {"bytes": b"abcd".hex()}
 
 
 def test_only_rejecting_is_possible_where_a_computed_column_proves_the_value():

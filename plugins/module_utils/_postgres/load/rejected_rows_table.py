@@ -65,11 +65,11 @@ def load_rejects(connection: Any, task: RejectTask) -> None:
             [
                 task.table.schema,
                 task.table.name,
-                row["key"],
-                row["column"],
-                row["kind"],
-                row["reason"],
-                json.dumps(row["row"], ensure_ascii=False),
+                row.key,
+                row.column,
+                row.kind,
+                row.reason,
+                json.dumps(row.row, ensure_ascii=False),
             ]
         )
         + "\n"

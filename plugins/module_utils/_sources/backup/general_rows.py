@@ -19,7 +19,7 @@ from ..._formats.encoding import MalformedValue, ValueProblem, ordered_int, repl
 from ..._model.catalog import Column, Family, SqlType, Table, UserType
 from ..._model.table_source import ObjectNames
 from ..._values.copy_text import unescape
-from ..._values.problem_rows import ProblemRows, RowRepair, require_distinct_names
+from ..._values.problem_rows import Originals, ProblemRows, RowRepair, require_distinct_names
 from ..._values.text.scalars import string_text
 from ..._values.type_texts import is_escaped, resolve_type, text_writer
 from ..._values.value_policies import advice
@@ -375,7 +375,7 @@ class _RowRepair:
             text = form.kind.family in _TEXTS
             self._stored[form.column.id] = {"bytes": read().hex()} if text else {"stored": stored.hex()}
 
-    def originals(self, texts: Mapping[int, str]) -> dict[str, Any]:
+    def originals(self, texts: Mapping[int, str]) -> Originals:
         """Return the row's columns by name: their text, None for NULL, and the original of those with a problem."""
         general = self.general
         row: dict[str, Any] = {}

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from ..._convert.computed import columns_read
 from ..._errors import MigrationError, UnsupportedError
@@ -18,7 +18,7 @@ from ..._model.catalog import Column, SqlType
 from ..._model.stored_columns import computed_columns, loaded_columns
 from ..._model.table_source import TableSource
 from ..._values.copy_text import NULL, escape, unescape
-from ..._values.problem_rows import ProblemRows, RowRepair, require_distinct_names
+from ..._values.problem_rows import Originals, ProblemRows, RowRepair, require_distinct_names
 from ..._values.text.scalars import string_text
 from ..._values.type_texts import BPCHAR_OID, SHORT_STRING_OIDS, is_escaped, resolve_type, text_writer
 from ..._values.value_policies import STOP_ALL, ValuePolicies, advice
@@ -103,9 +103,9 @@ class RowTexts:
         )
         return texts if kept else None
 
-    def _originals(self, row: Row, texts: list[str], repair: RowRepair) -> dict[str, Any]:
+    def _originals(self, row: Row, texts: list[str], repair: RowRepair) -> Originals:
         """Return the row's columns by name: their text, None for NULL, and the original of those with a problem."""
-        originals: dict[str, Any] = {}
+        originals: Originals = {}
         for item, value, text in zip(self._columns, row, texts):
             if value is not None and item.column.id in repair.columns:
                 originals[item.column.name] = (
