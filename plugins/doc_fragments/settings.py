@@ -69,7 +69,7 @@ options:
     version_added: 1.1.0
     default: {}
   conversion_policies:
-    description: 'What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as V({unique_rowid:
+    description: 'How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as V({unique_rowid:
       function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid)
       or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job). The first choice
       is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records its choices,
@@ -192,7 +192,7 @@ options:
     type: dict
     default: {}
   conversion_policies:
-    description: 'What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as V({unique_rowid:
+    description: 'How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as V({unique_rowid:
       function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid)
       or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job). The first choice
       is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records its choices,
@@ -653,7 +653,7 @@ options:
     SCHEMA_CONVERT = r"""
 options:
   conversion_policies:
-    description: 'What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as V({unique_rowid:
+    description: 'How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as V({unique_rowid:
       function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid)
       or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job). The first choice
       is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records its choices,

@@ -53,7 +53,7 @@ class ExportOptions:
     policies: ValuePolicies = STOP_ALL
     """For values that PostgreSQL cannot hold."""
     conversion: ConversionPolicies = DEFAULT_POLICIES
-    """For what PostgreSQL has two counterparts of."""
+    """How constructs with two possible conversions are converted."""
 
     def identity(self) -> dict[str, Any]:
         """Return JSON values that tell a dump with these options from another one of the same source."""

@@ -470,7 +470,7 @@ _CONVERSION = (
         "conversion_policies",
         "dict",
         {},
-        "What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as "
+        "How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as "
         f"V({{unique_rowid: function, object_identifiers: text}}). {_conversion_choices()}. The first choice is the "
         "default. The collection's page C(docs/conversion.md) explains each choice. A dump records its choices, which "
         "its import and verification follow. Other choices need another dump.",

@@ -21,7 +21,7 @@ from .releases import ROW_LEVEL_SECURITY_SINCE, UNSAFE_INTERNALS_SINCE, release_
 
 
 class UnreachableError(CockroachError):
-    """Nobody answers, or the connection was lost: it may be another time."""
+    """The server does not answer, or the connection was lost: another attempt may succeed."""
 
 
 _SESSION = (
@@ -32,7 +32,7 @@ _SESSION = (
 )
 """Values print the same everywhere."""
 _LATER_SESSION = (
-    # An error where a policy would omit rows, instead of fewer rows.
+    # An error where a policy would hide rows, instead of fewer rows.
     (ROW_LEVEL_SECURITY_SINCE, "SET row_security = off"),
     # The schema is read from system.descriptor. CockroachDB audits what is read so.
     (UNSAFE_INTERNALS_SINCE, "SET allow_unsafe_internals = on"),
