@@ -210,7 +210,7 @@ def is_lost(error: Any) -> bool:
 
 
 def are_internals_closed(error: Any) -> bool:
-    """Tell whether a psycopg2 error says that the system tables are closed for everybody, whatever the user may do
+    """Tell whether a psycopg2 error says that the system tables are closed for every user, whatever the user may do
     else."""
     return error.pgcode == _NOT_ALLOWED and CLOSED_INTERNALS in (error.diag.message_primary or "")
 
