@@ -32,7 +32,7 @@ _SESSION = (
 )
 """Values print the same everywhere."""
 _LATER_SESSION = (
-    # An error where a policy would leave out rows, instead of fewer rows.
+    # An error where a policy would omit rows, instead of fewer rows.
     (ROW_LEVEL_SECURITY_SINCE, "SET row_security = off"),
     # The schema is read from system.descriptor. CockroachDB audits what is read so.
     (UNSAFE_INTERNALS_SINCE, "SET allow_unsafe_internals = on"),
