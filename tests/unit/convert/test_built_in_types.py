@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from postgres_servers import postgres17  # noqa: F401 (fixture)
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.built_in_types import (
     BUILT_IN_TYPES,
