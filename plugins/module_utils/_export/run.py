@@ -24,11 +24,12 @@ from .._model.results import IF_KNOWN
 from .._model.table_source import TableSource, table_sources
 from .._sources.descriptors.cluster_leftovers import STATISTICS
 from .._sources.source import FinishedTask, MomentGoneError, ReadRequest, Source
+from .._system.progress import ReportProgress
 from .._values.value_policies import STOP_ALL, ValuePolicies
 from .room import require_room_for_dump
 from .task_result import TaskResult
 from .value_findings import Results, mark_foreign_keys_not_valid, value_findings
-from .workers import ExportJob, Progress, run_tasks
+from .workers import ExportJob, run_tasks
 from .write_dump import DumpContent, write_dump
 
 _AS_OF = "as_of"
@@ -104,7 +105,7 @@ def export(
     source: Source[Any],
     dump_dir: str,
     options: ExportOptions,
-    progress: Optional[Progress] = None,
+    progress: Optional[ReportProgress] = None,
     check: bool = False,
 ) -> Union[ExportResult, ExportPlan]:
     """Write the dump of a source.
