@@ -111,7 +111,7 @@ def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requireme
     Raises MigrationError.
     """
     manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
-    source_id = manifest.source.get("identity", {}).get("source_id", "") if manifest else ""
+    source_id = manifest.identity.get("source_id", "") if manifest else ""
     found = [current_records(state_dir, manifest, target) for target in targets or [""]]
     done = {phase: all(phase in records and records[phase].succeeded for records in found) for phase in PHASES}
     return MigrationState(
