@@ -16,7 +16,7 @@ HEAD = """\
 <!-- Written by tools/findings_page.py from plugins/module_utils/_model/finding_codes.py. -->
 
 Whatever a migration changes, weakens or omits is a *finding*. The findings are the last part of the report; the dump's
-`manifest.json`, the report's `report.json` and the results of the modules hold them as
+`manifest.json` (those of reading and exporting), the report's `report.json` and the results of the modules hold them as
 
 | key | meaning |
 |---|---|

@@ -172,7 +172,7 @@ def test_rows_into_tables_that_the_user_has_made(postgres, dump, name):
         import_dump(str(dump), postgres, ImportOptions())
 
     def stop(state):
-        if state["phase"] == "load" and state["done"] > 2:
+        if state.phase == "load" and state.done > 2:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):

@@ -30,6 +30,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     RestoreRequest,
     restore_backup,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.progress import RestoreProgress
 
 BINARY = os.environ.get("COCKROACH_BINARY", "")
 pytestmark = pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY does not name a real CockroachDB")
@@ -115,10 +116,10 @@ def test_database_backup_is_restored_once(clean_node, tmp_path):
     assert (expected["changed"], expected["coverage"], expected["databases"]) == (True, "database", ["shop"])
     assert clean_node.rows("SELECT 1 FROM [SHOW DATABASES] WHERE database_name = 'shop'") == []
     seen = []
-    first = clean_node.restore(tmp_path / "state.json", "shop", progress=lambda state: seen.append(dict(state)))
+    first = clean_node.restore(tmp_path / "state.json", "shop", progress=seen.append)
     assert (first["changed"], first["rows"]) == (True, 44273)
     assert clean_node.rows("SELECT count(*) FROM shop.public.orders") == [(6000,)]
-    assert seen[-1] == {"restore job": int(first["job_id"]), "percent": 100}
+    assert seen[-1] == RestoreProgress(int(first["job_id"]), 100)
     second = clean_node.restore(tmp_path / "state.json", "shop")
     assert {**second, "seconds": 0} == {**first, "changed": False, "seconds": 0}
     clean_node.rows("DROP DATABASE shop CASCADE")
@@ -279,7 +280,7 @@ def test_a_killed_node_is_named_and_the_job_goes_on(new_node, tmp_path):
     def kill(state):
         if not started:
             os.kill(new_node.pid, signal.SIGKILL)
-        started.append(state["restore job"])
+        started.append(state.job)
 
     with pytest.raises(CockroachError, match="does not answer any more"):
         new_node.restore(tmp_path / "state.json", "shop", progress=kill)
@@ -295,8 +296,8 @@ def test_a_paused_job_is_named_and_resumed(clean_node, tmp_path):
 
     def pause(state):
         if not jobs:
-            clean_node.rows(f"PAUSE JOB {state['restore job']}")
-        jobs.append(state["restore job"])
+            clean_node.rows(f"PAUSE JOB {state.job}")
+        jobs.append(state.job)
 
     with pytest.raises(CockroachError, match=r"is paused.*run this again"):
         clean_node.restore(tmp_path / "state.json", "shop", progress=pause)

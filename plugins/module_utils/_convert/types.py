@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._errors import UnsupportedError
+from .._model.built_in_types import BPCHAR, BUILT_IN_TYPES, CHAR, FLOAT4, VARCHAR
 from .._model.catalog import SqlType
 from .._model.conversion_policies import TEXT
 from .._model.finding_codes import FindingCode
@@ -15,54 +16,12 @@ from .._model.full_name import FullName
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .context import Context
 
-_BY_OID = {
-    16: "boolean",
-    17: "bytea",
-    18: '"char"',
-    19: "name",
-    20: "bigint",
-    21: "smallint",
-    23: "integer",
-    24: "regproc",
-    25: "text",
-    26: "oid",
-    114: "jsonb",
-    700: "real",
-    701: "double precision",
-    869: "inet",
-    1042: "character",
-    1043: "character varying",
-    1082: "date",
-    1083: "time",
-    1114: "timestamp",
-    1184: "timestamptz",
-    1186: "interval",
-    1266: "timetz",
-    1560: "bit",
-    1562: "bit varying",
-    1700: "numeric",
-    1790: "refcursor",
-    2202: "regprocedure",
-    2205: "regclass",
-    2206: "regtype",
-    2950: "uuid",
-    3220: "pg_lsn",
-    3614: "tsvector",
-    3615: "tsquery",
-    3802: "jsonb",
-    4072: "jsonpath",
-    4089: "regnamespace",
-    4096: "regrole",
-}
-_BARE_CHARACTER, _BARE_VARYING = 1042, 1043
-_BITS = frozenset((1560, 1562))
-_TIMES = frozenset((1083, 1114, 1184, 1186, 1266))
+_TIMES = frozenset(("time", "timetz", "timestamp", "timestamptz", "interval"))
 _GEOMETRIES = ("geometry", "geography")
 _EXTENSION_TYPES = {"vector": "vector", "ltree": "ltree"}
 _LONG_LABELS_FROM = 16
 _STRING_FAMILIES = ("string", "collated")
 _COCKROACH_OIDS = range(90000, 100000)
-_FLOAT4, _CHAR = 700, 18
 
 
 def type_name(kind: SqlType, context: Context, where: FullName) -> str:
@@ -88,15 +47,15 @@ def type_name(kind: SqlType, context: Context, where: FullName) -> str:
         return "text"
     if kind.family in _EXTENSION_TYPES:
         return _extension_type(kind, context, where)
-    if kind.family == "collated" and (kind.oid in _COCKROACH_OIDS or kind.oid == _CHAR):
+    if kind.family == "collated" and (kind.oid in _COCKROACH_OIDS or kind.oid == CHAR):
         return _collated_type_without_collation(kind, context, where)
     if kind.oid in OBJECT_IDENTIFIERS:
         return _object_identifier(kind, context, where)
-    if kind.oid not in _BY_OID:
+    if not _name(kind):
         raise UnsupportedError(
             f"{where}: the type {kind.family} (oid {kind.oid}) has no known counterpart in PostgreSQL"
         )
-    if kind.oid == _FLOAT4:
+    if kind.oid == FLOAT4:
         context.find(FindingCode.FLOAT4_ROUNDED, where)
     return _plain(kind)
 
@@ -123,7 +82,7 @@ def _extension_type(kind: SqlType, context: Context, where: FullName) -> str:
 
 
 def _object_identifier(kind: SqlType, context: Context, where: FullName) -> str:
-    name = _BY_OID[kind.oid]
+    name = _name(kind)
     if context.options.policies.object_identifiers == TEXT:
         context.find(
             FindingCode.OBJECT_IDENTIFIER,
@@ -141,22 +100,27 @@ def _object_identifier(kind: SqlType, context: Context, where: FullName) -> str:
     return "oid"
 
 
+def _name(kind: SqlType) -> str:
+    """Return the name of a type of PostgreSQL's own, empty for one that is not known here."""
+    return BUILT_IN_TYPES[kind.oid].postgres if kind.oid in BUILT_IN_TYPES else ""
+
+
 def _plain(kind: SqlType) -> str:
     """Return a type of PostgreSQL's own with its modifiers."""
-    name = _BY_OID[kind.oid]
-    if kind.family in _STRING_FAMILIES and kind.width and kind.oid != _CHAR:
-        return f"{'character' if kind.oid == _BARE_CHARACTER else 'character varying'}({kind.width})"
-    if kind.oid == _BARE_CHARACTER:
+    name = _name(kind)
+    if kind.family in _STRING_FAMILIES and kind.width and kind.oid != CHAR:
+        return f"{'character' if kind.oid == BPCHAR else 'character varying'}({kind.width})"
+    if kind.oid == BPCHAR:
         return "bpchar"
-    if kind.oid == _BARE_VARYING:
+    if kind.oid == VARCHAR:
         return "character varying"
-    if kind.oid in _BITS and kind.width:
+    if kind.family == "bit" and kind.width:
         return f"{name}({kind.width})"
     if kind.family == "decimal" and kind.precision:
         return f"numeric({kind.precision},{kind.width})"
     if kind.family == "interval" and kind.interval_fields:
         return _interval_of_fields(kind)
-    if kind.oid in _TIMES and kind.precision is not None:
+    if kind.family in _TIMES and kind.precision is not None:
         return f"{name}({kind.precision})"
     return name
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 from .._errors import ConfigurationError, MigrationError
 from .._model.catalog import Database, Role
@@ -24,6 +25,8 @@ from .paths import CATALOG, MANIFEST, PASSWORDS, ROLES
 FORMAT_VERSION = 1
 MAKE_AGAIN = "make the dump again (start_over: true, or remove its directory)"
 """What to do about one that is damaged: running again would find it as it is."""
+
+_IDENTITY, _EXPORT_SECONDS = "identity", "export_seconds"
 
 
 @dataclass
@@ -113,15 +116,48 @@ class Manifest:
     dump_id: str
     """A digest of the schema, all rows and how they are converted: the same content has the same id."""
     source: dict[str, Any]
+    """What the source says of itself: JSON values under names that each kind of source chooses; with them ``identity``
+    and ``export_seconds``, see the properties."""
     databases: list[DatabaseEntry]
     findings: list[Finding] = field(default_factory=list)
     conversion_policies: dict[str, str] = field(default_factory=dict)
     """The choices that are not the defaults."""
 
     @property
+    def identity(self) -> Mapping[str, Any]:
+        """What tells the dump from others: name and JSON value of each fact of the source and of each option; empty in
+        a dump that no export made."""
+        return self.source.get(_IDENTITY, {})
+
+    @property
+    def end_time(self) -> str:
+        """The time of the rows in UTC, ISO 8601."""
+        return self.source["end_time"]
+
+    @property
+    def export_seconds(self) -> Optional[float]:
+        """How long the export took; None for a dump of an earlier release."""
+        return self.source.get(_EXPORT_SECONDS)
+
+    @property
+    def without_grants(self) -> bool:
+        """Whether the source is a restored cluster that has no grants."""
+        return self.source.get("grants_restored") is False
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the source says of itself, for a report."""
+        return {name: value for name, value in self.source.items() if name not in (_IDENTITY, _EXPORT_SECONDS)}
+
+    @property
     def policies(self) -> ConversionPolicies:
         """How the dump is to be converted. Raises ConfigurationError for choices that this release does not know."""
         return conversion_policies(self.conversion_policies)
+
+
+def source_facts(description: Mapping[str, Any], identity: Mapping[str, Any], export_seconds: float) -> dict[str, Any]:
+    """Return the manifest's ``source``."""
+    return {**description, _IDENTITY: dict(identity), _EXPORT_SECONDS: export_seconds}
 
 
 def is_complete(dump_dir: str) -> bool:

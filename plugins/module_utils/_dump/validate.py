@@ -8,20 +8,19 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Optional
+from typing import Optional
 
 from .._errors import MigrationError
 from .._model.results import ValidateResult
+from .._system.progress import Progress, ReportProgress
 from .._values.row_checksum import encoded_checksums
 from .chunk_files import READ_BYTES, ChunkReader, open_chunk
 from .manifest import Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
 from .paths import CATALOG
 from .rejected_rows import read_rejects
 
-Progress = Callable[[dict], None]
 
-
-def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Progress] = None) -> ValidateResult:
+def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[ReportProgress] = None) -> ValidateResult:
     """Read every file of a dump and compare it with the manifest.
 
     Each chunk's SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is
@@ -44,7 +43,7 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Progre
             if text:
                 problems.append(text)
             if progress:
-                progress({"phase": "validate", "done": done, "total": len(work), "rows": rows})
+                progress(Progress(done, len(work), rows, "validate"))
     tables = [table for database in manifest.databases for table in database.tables]
     return ValidateResult(
         problems=problems,

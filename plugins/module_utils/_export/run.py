@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
@@ -15,7 +15,7 @@ from .._arrange.arrangement import AS_IN_SOURCE, Arrangement, arrange
 from .._arrange.selection import Selection, select
 from .._convert.computed import keep_unconvertible_as_data
 from .._dump.journal import ExportJournal, unfinished_identity
-from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest
+from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest, source_facts
 from .._dump.removed_rows import rows_removed
 from .._model.catalog import Catalog
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
@@ -24,11 +24,12 @@ from .._model.results import IF_KNOWN
 from .._model.table_source import TableSource, table_sources
 from .._sources.descriptors.cluster_leftovers import STATISTICS
 from .._sources.source import FinishedTask, MomentGoneError, ReadRequest, Source
+from .._system.progress import ReportProgress
 from .._values.value_policies import STOP_ALL, ValuePolicies
 from .room import require_room_for_dump
 from .task_result import TaskResult
 from .value_findings import Results, mark_foreign_keys_not_valid, value_findings
-from .workers import ExportJob, Progress, run_tasks
+from .workers import ExportJob, run_tasks
 from .write_dump import DumpContent, write_dump
 
 _AS_OF = "as_of"
@@ -104,7 +105,7 @@ def export(
     source: Source[Any],
     dump_dir: str,
     options: ExportOptions,
-    progress: Optional[Progress] = None,
+    progress: Optional[ReportProgress] = None,
     check: bool = False,
 ) -> Union[ExportResult, ExportPlan]:
     """Write the dump of a source.
@@ -151,10 +152,10 @@ def _is_there(dump_dir: str, wanted: dict[str, Any], rows_needed: bool) -> bool:
     """Tell whether the directory holds the complete dump that is wanted."""
     if not is_complete(dump_dir) or (rows_needed and rows_removed(dump_dir)):
         return False
-    return _is_same(read_manifest(dump_dir).source.get("identity", {}), wanted)
+    return _is_same(read_manifest(dump_dir).identity, wanted)
 
 
-def _is_same(identity: dict[str, Any], wanted: dict[str, Any]) -> bool:
+def _is_same(identity: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return {name: value for name, value in identity.items() if name != _AS_OF} == wanted
 
 
@@ -199,8 +200,8 @@ def _content(
         for table in tables:
             findings += value_findings(table, by_table.get(table.table.id, []))
         findings += mark_foreign_keys_not_valid(database, by_table)
-    described = {**source.describe(), "identity": journal.identity, "export_seconds": journal.seconds}
-    return DumpContent(described, databases, catalog.roles, findings, conversion)
+    facts = source_facts(source.describe(), journal.identity, journal.seconds)
+    return DumpContent(facts, databases, catalog.roles, findings, conversion)
 
 
 def _entry(source: Source[Any], table: TableSource, results: list[TaskResult]) -> TableEntry:
@@ -219,7 +220,7 @@ def _entry(source: Source[Any], table: TableSource, results: list[TaskResult]) -
 def _result(dump_dir: str, changed: bool, started: float, warnings: Optional[list[str]] = None) -> ExportResult:
     manifest = read_manifest(dump_dir)
     tables = [table for database in manifest.databases for table in database.tables]
-    as_of = manifest.source["identity"].get(_AS_OF)
+    as_of = manifest.identity.get(_AS_OF)
     return ExportResult(
         changed,
         dump_dir,
@@ -229,6 +230,6 @@ def _result(dump_dir: str, changed: bool, started: float, warnings: Optional[lis
         chunks=sum(len(table.chunks) for table in tables),
         seconds=round(time.monotonic() - started, 3),
         as_of=as_of,
-        end_time=manifest.source["end_time"] if as_of else None,
+        end_time=manifest.end_time if as_of else None,
         warnings=warnings or [],
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 from .._dump.chunk_files import write_chunk
 from .._dump.journal import ExportJournal
@@ -22,9 +22,8 @@ from .._errors import MigrationError
 from .._model.json_form import from_json, to_json
 from .._model.table_source import TableSource
 from .._sources.source import Source, Task
+from .._system.progress import Progress, ReportProgress
 from .task_result import TaskResult
-
-Progress = Callable[[dict], None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class _Inherited:
 
 
 def run_tasks(
-    job: ExportJob, tasks: Sequence[Task], journal: ExportJournal, parallelism: int, progress: Progress
+    job: ExportJob, tasks: Sequence[Task], journal: ExportJournal, parallelism: int, progress: ReportProgress
 ) -> dict[str, TaskResult]:
     """Run every task that the journal does not hold yet; return the results of all by task key.
 
@@ -73,7 +72,7 @@ def run_tasks(
                 for future in done:
                     future.result()
                 rows = sum(result.rows or 0 for result in results.values())
-                progress({"done": len(results), "total": len(tasks), "rows": rows})
+                progress(Progress(len(results), len(tasks), rows))
         except BrokenProcessPool as error:
             raise MigrationError(
                 "a process of the export was killed from outside, perhaps because memory ran out: "

@@ -30,7 +30,7 @@ class DumpContent:
     """What a dump holds beside its chunks."""
 
     source: dict[str, Any]
-    """What the manifest says of the source, as JSON values."""
+    """See Manifest.source."""
     databases: list[tuple[Database, list[TableEntry]]]
     """Each database with the entries of its tables."""
     roles: list[Role]

@@ -43,7 +43,7 @@ def compare_dumps(first: str, second: str) -> DumpComparison:
     """
     manifests = read_manifest(first), read_manifest(second)
     left, right = ({entry.name: entry for entry in manifest.databases} for manifest in manifests)
-    without_grants = any(manifest.source.get("grants_restored") is False for manifest in manifests)
+    without_grants = any(manifest.without_grants for manifest in manifests)
     without = RIGHTS_STEPS if without_grants else ()
     differences = _sets("database", left, right)
     tables = rows = 0

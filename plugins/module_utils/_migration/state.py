@@ -15,7 +15,6 @@ from .._dump.manifest import Manifest, is_complete, read_manifest
 from .._dump.removed_rows import rows_removed
 from .._model.names import clip
 from .._model.results import ImportResult, ValidateResult, VerifyResult
-from .._postgres.schema_needs import schema_needs
 from .result_file import PhaseRecord, read_record
 
 PHASES: Mapping[str, type] = {
@@ -112,15 +111,22 @@ def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requireme
     Raises MigrationError.
     """
     manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
-    source_id = manifest.source.get("identity", {}).get("source_id", "") if manifest else ""
+    source_id = manifest.identity.get("source_id", "") if manifest else ""
     found = [current_records(state_dir, manifest, target) for target in targets or [""]]
     done = {phase: all(phase in records and records[phase].succeeded for records in found) for phase in PHASES}
     return MigrationState(
         complete=manifest is not None,
         dump_id=manifest.dump_id if manifest else "",
         source_id=source_id,
-        requires=schema_needs(dump_dir) if manifest and with_requirements else [],
+        requires=_requirements(dump_dir) if manifest and with_requirements else [],
         loaded_bytes=loaded_bytes(dump_dir) if manifest and with_requirements else 0,
         rows_removed=rows_removed(dump_dir),
         done=done,
     )
+
+
+def _requirements(dump_dir: str) -> list[str]:
+    # Imported here, as it loads the SQL converter and sqlglot, which no other reader of a migration's state needs.
+    from .._postgres.schema_needs import schema_needs
+
+    return schema_needs(dump_dir)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .built_in_types import BUILT_IN_TYPES
 from .catalog import USER_TYPE_OID_BASE, Catalog, Database, SqlType
 from .names import clip, written
 from .object_numbers import (
@@ -37,97 +38,31 @@ from .table_source import ObjectNames
 _PUBLIC = "public"
 _VIRTUAL_SCHEMAS = ("pg_catalog", "information_schema", "crdb_internal", "pg_extension")
 _SCALARS = {
-    16: "boolean",
-    17: "bytea",
-    18: '"char"',
-    19: "name",
-    20: "bigint",
-    21: "smallint",
+    **{kind.oid: kind.postgres for kind in BUILT_IN_TYPES.values() if kind.postgres},
     22: "int2vector",
-    23: "integer",
-    24: "regproc",
-    25: "text",
-    26: "oid",
     30: "oidvector",
     114: "json",
-    700: "real",
-    701: "double precision",
     705: "unknown",
-    869: "inet",
-    1042: "character",
-    1043: "character varying",
-    1082: "date",
     1083: "time without time zone",
     1114: "timestamp without time zone",
     1184: "timestamp with time zone",
-    1186: "interval",
     1266: "time with time zone",
-    1560: "bit",
-    1562: "bit varying",
-    1700: "numeric",
-    1790: "refcursor",
-    2202: "regprocedure",
-    2205: "regclass",
-    2206: "regtype",
     2249: "record",
     2276: '"any"',
     2277: "anyarray",
     2278: "void",
     2279: "trigger",
     2283: "anyelement",
-    2950: "uuid",
-    3220: "pg_lsn",
-    3614: "tsvector",
-    3615: "tsquery",
-    3802: "jsonb",
-    4072: "jsonpath",
-    4089: "regnamespace",
-    4096: "regrole",
 }
 _ARRAYS = {
-    1000: 16,
-    1001: 17,
-    1002: 18,
-    1003: 19,
-    1016: 20,
-    1005: 21,
-    1006: 22,
-    1007: 23,
-    1008: 24,
-    1009: 25,
-    1028: 26,
-    1013: 30,
+    **{kind.array_oid: kind.oid for kind in BUILT_IN_TYPES.values() if kind.postgres and kind.array_oid},
     199: 114,
-    1021: 700,
-    1022: 701,
-    1041: 869,
-    1014: 1042,
-    1015: 1043,
-    1182: 1082,
-    1183: 1083,
-    1115: 1114,
-    1185: 1184,
-    1187: 1186,
-    1270: 1266,
-    1561: 1560,
-    1563: 1562,
-    1231: 1700,
-    2201: 1790,
-    2207: 2202,
-    2210: 2205,
-    2211: 2206,
+    1006: 22,
+    1013: 30,
     2287: 2249,
-    2951: 2950,
-    3221: 3220,
-    3643: 3614,
-    3645: 3615,
-    3807: 3802,
-    4073: 4072,
-    4090: 4089,
-    4097: 4096,
 }
-BUILT_IN_TYPES = {**_SCALARS, **{number: _SCALARS[element] + "[]" for number, element in _ARRAYS.items()}}
-"""The types that CockroachDB shares with PostgreSQL, by their oid."""
+TYPE_NAMES = {**_SCALARS, **{number: _SCALARS[element] + "[]" for number, element in _ARRAYS.items()}}
+"""The types that CockroachDB shares with PostgreSQL, by their oid, as regtype prints them."""
 
 
 def object_names(before: Catalog, after: Catalog, numbers: ObjectNumbers) -> dict[int, ObjectNames]:
@@ -160,7 +95,7 @@ class _Home:
         self._functions = {function.id: function for function in database.functions}
         self._arrays = {item.array_type_id: item.id for item in database.types}
         self.names: dict[int, dict[int, str]] = {oid: {} for oid in OBJECT_IDENTIFIERS}
-        self.names[REGTYPE].update(BUILT_IN_TYPES)
+        self.names[REGTYPE].update(TYPE_NAMES)
 
     def add(self, source: Database, numbers: ObjectNumbers) -> None:
         """Add the names of the objects of one database in CockroachDB."""
@@ -211,4 +146,4 @@ class _Home:
             return self._written[kind.domain_id]
         if kind.oid in OBJECT_IDENTIFIERS:
             return "text"
-        return self._written.get(kind.oid - USER_TYPE_OID_BASE) or BUILT_IN_TYPES.get(kind.oid, kind.family)
+        return self._written.get(kind.oid - USER_TYPE_OID_BASE) or TYPE_NAMES.get(kind.oid, kind.family)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Union
 
 from .._errors import ConfigurationError
+from .progress import Progress, RestoreProgress
 
 SECONDS_BETWEEN_PROGRESS = 5.0
 
@@ -33,9 +35,9 @@ class MigrationLog:
         except OSError as error:
             raise ConfigurationError(f"cannot write the log file {self._path}: {error.strerror}") from error
 
-    def progress(self, state: dict) -> None:
+    def progress(self, state: Union[Progress, RestoreProgress]) -> None:
         """Append how far a phase is, at most every few seconds."""
         now = time.monotonic()
         if now >= self._next_progress:
             self._next_progress = now + SECONDS_BETWEEN_PROGRESS
-            self.write(", ".join(f"{name} {value}" for name, value in state.items()))
+            self.write(str(state))

@@ -12,6 +12,7 @@ from typing import Any, Callable, Optional
 
 from .._errors import UnsupportedError
 from .._formats.encoding import MalformedValue, replacement
+from .._model.built_in_types import BIT, BPCHAR, CHAR, FLOAT4, NAME
 from .._model.catalog import SqlType, UserType
 from .._model.table_source import ObjectNames
 from .text.composites import array_text, plain_array_text, record_text
@@ -31,12 +32,9 @@ from .text.times import date_text, interval_text, rounded, time_text, timestamp_
 
 Writer = Callable[[Any], str]
 
-BPCHAR_OID = 1042
-_CHAR_OID, _NAME_OID = 18, 19
-_SHORT_STRINGS = {_CHAR_OID: (1, '"char"'), _NAME_OID: (63, "name")}
+_SHORT_STRINGS = {CHAR: (1, '"char"'), NAME: (63, "name")}
 """Maximum length in bytes of a value of these types in PostgreSQL, which truncates longer ones silently."""
 SHORT_STRING_OIDS = frozenset(_SHORT_STRINGS)
-_FLOAT4_OID, _BIT_OID = 700, 1560
 _NEVER_ESCAPED = frozenset(
     (
         "bool",
@@ -138,7 +136,7 @@ def text_writer(kind: SqlType, user_types: Mapping[int, UserType], inside: bool 
     if family == "timetz":
         return lambda value: timetz_text(rounded(value[0], kind.precision), value[1])
     if family == "float":
-        return single_text if kind.oid == _FLOAT4_OID else double_text
+        return single_text if kind.oid == FLOAT4 else double_text
     if family == "bit":
         return _bits_writer(kind)
     try:
@@ -176,7 +174,7 @@ def _name_writer(names: Mapping[int, str]) -> Writer:
 
 
 def _string_writer(kind: SqlType, inside: bool) -> Writer:
-    width, blank_padded = kind.width, kind.oid == BPCHAR_OID
+    width, blank_padded = kind.width, kind.oid == BPCHAR
     longest, short_name = _SHORT_STRINGS.get(kind.oid, (0, ""))
 
     def write(value: bytes) -> str:
@@ -196,7 +194,7 @@ def _string_writer(kind: SqlType, inside: bool) -> Writer:
 
 
 def _bits_writer(kind: SqlType) -> Writer:
-    width, fixed = kind.width, kind.oid == _BIT_OID
+    width, fixed = kind.width, kind.oid == BIT
 
     def write(value: tuple[int, list[int]]) -> str:
         text = bits_text(*value)

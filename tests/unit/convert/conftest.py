@@ -14,7 +14,7 @@ import tempfile
 
 import psycopg2
 import pytest
-from postgres_servers import bin_dir, empty
+from postgres_servers import bin_dir, empty, postgres17  # noqa: F401 (fixture)
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (

@@ -29,7 +29,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.names import written
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_names import (
-    BUILT_IN_TYPES,
+    TYPE_NAMES,
     object_names,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import (
@@ -88,8 +88,8 @@ def test_names_are_quoted_as_postgresql_quotes_them(server, name):
 
 def test_built_in_types_are_postgresqls(server):
     with server.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT oid::int8, oid::regtype::text FROM pg_type WHERE oid = ANY (%s)", (list(BUILT_IN_TYPES),))
-        assert dict(cursor.fetchall()) == BUILT_IN_TYPES
+        cursor.execute("SELECT oid::int8, oid::regtype::text FROM pg_type WHERE oid = ANY (%s)", (list(TYPE_NAMES),))
+        assert dict(cursor.fetchall()) == TYPE_NAMES
 
 
 @pytest.mark.parametrize("arrangement", [
@@ -161,4 +161,4 @@ def test_restored_objects_are_known_by_the_numbers_that_they_had():
 
 def test_without_numbers_nothing_is_guessed():
     _after, names = names_of(Catalog([shop()], ROLES), numbers=ObjectNumbers(roles=("root",)))
-    assert {oid: len(found) for oid, found in names["shop"].items()} == {24: 0, 2202: 0, 2205: 0, 2206: len(BUILT_IN_TYPES), 4089: 0, 4096: 1}
+    assert {oid: len(found) for oid, found in names["shop"].items()} == {24: 0, 2202: 0, 2205: 0, 2206: len(TYPE_NAMES), 4089: 0, 4096: 1}

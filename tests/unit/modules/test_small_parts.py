@@ -46,6 +46,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.host import check_host
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.json_file import read_json, write_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.progress import Progress, RestoreProgress
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 
@@ -86,12 +87,25 @@ def test_log_lines(tmp_path):
     path = tmp_path / "migration.log"
     log = MigrationLog(str(path), "phase")
     log.write("one\nline")
-    log.progress({"rows": 1})
-    log.progress({"rows": 2})
+    log.progress(Progress(1, 2))
+    log.progress(Progress(2, 2))
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert [line.split(" ", 1)[1] for line in lines] == ["phase: one line", "phase: rows 1"]
+    assert [line.split(" ", 1)[1] for line in lines] == ["phase: one line", "phase: done 1, total 2"]
     assert path.stat().st_mode & 0o777 == 0o600
     MigrationLog("", "phase").write("nothing")
+
+
+@pytest.mark.parametrize("progress, line", [
+    (Progress(1, 4, 0), "done 1, total 4, rows 0"),
+    (Progress(0, 4, 12, "validate"), "phase validate, done 0, total 4, rows 12"),
+    (Progress(3, 4, 12, "load", "shop"), "phase load, database shop, done 3, total 4, rows 12"),
+    (Progress(4, 4, phase="index", database="shop"), "phase index, database shop, done 4, total 4"),
+    (RestoreProgress(7, 0), "restore job 7, percent 0"),
+])
+def test_progress_in_the_log(tmp_path, progress, line):
+    path = tmp_path / "migration.log"
+    MigrationLog(str(path), "import").progress(progress)
+    assert path.read_text(encoding="utf-8").split(" ", 1)[1] == f"import: {line}\n"
 
 
 def test_host_without_room(tmp_path):

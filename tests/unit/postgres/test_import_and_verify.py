@@ -89,7 +89,7 @@ def test_a_killed_run_goes_on(any_postgres, dump, name, tmp_path, phase, number)
         "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions\n"
         "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import ConnectionParameters\n"
         "def progress(state):\n"
-        "    if state['phase'] == sys.argv[3] and state['done'] >= int(sys.argv[4]): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if state.phase == sys.argv[3] and state.done >= int(sys.argv[4]): os.kill(os.getpid(), signal.SIGKILL)\n"
         "import_dump(sys.argv[2], ConnectionParameters(**json.load(sys.stdin)), ImportOptions(), progress)\n"
     )
     killed = subprocess.run(

@@ -18,7 +18,6 @@ from ..state import is_proved
 from .differences import differences, different_message
 from .report import PhaseTime, Report, ReportedDatabase, ReportedTable, ReportedVerification
 
-_EXPORT_SECONDS = "export_seconds"
 _VERIFICATIONS = {"rehearsal": "rehearsal_verify", "target": "target_verify"}
 
 
@@ -32,13 +31,12 @@ def build_report(
     """
     databases = [_database(entry, records) for entry in manifest.databases] if manifest else []
     tables = [table for database in databases for table in database.tables]
-    source = manifest.source if manifest else {}
     report = Report(
         verdict="",
         verified=is_proved(records) and not failure,
         rehearsed="rehearsal_verify" in records and records["rehearsal_verify"].succeeded,
         failure=failure,
-        source={key: value for key, value in source.items() if key not in ("identity", _EXPORT_SECONDS)},
+        source=manifest.description if manifest else {},
         dump_id=manifest.dump_id if manifest else "",
         target=target,
         content=_content(records),
@@ -49,7 +47,7 @@ def build_report(
         verifications={
             where: _verification(records[phase], run) for where, phase in _VERIFICATIONS.items() if phase in records
         },
-        phases=_phases(source.get(_EXPORT_SECONDS), records),
+        phases=_phases(manifest.export_seconds if manifest else None, records),
         findings=_findings(manifest, records),
     )
     return replace(report, verdict=_verdict(report, records))

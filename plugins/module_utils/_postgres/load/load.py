@@ -21,6 +21,7 @@ from ..._dump.manifest import TableEntry
 from ..._errors import TargetError
 from ..._model.names import clip
 from ..._model.results import DatabaseImport, ImportResult, TableImport
+from ..._system.progress import Progress, ReportProgress
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..connect.pool import ConnectionPool
 from ..target import content as contents
@@ -32,14 +33,12 @@ from .import_plan import ImportOptions, Job, Key, analyze_key, plan_dump
 from .rejected_rows_table import load_rejects
 from .statement_runner import execute, run_again, run_one, run_together
 
-Progress = Callable[[dict], None]
-
 
 def import_dump(
     dump_dir: str,
     parameters: ConnectionParameters,
     options: ImportOptions,
-    progress: Progress = lambda state: None,
+    progress: ReportProgress = lambda state: None,
     begin: Callable[[], None] = lambda: None,
 ) -> ImportResult:
     """Load a dump into databases of the same names.
@@ -90,7 +89,7 @@ def _load(
     admin: Any,
     parameters: ConnectionParameters,
     options: ImportOptions,
-    progress: Progress,
+    progress: ReportProgress,
 ) -> DatabaseImport:
     started = time.monotonic()
     if job.finished:
@@ -164,7 +163,7 @@ def _open_worker(parameters: ConnectionParameters, database: str, options: Impor
     return connection
 
 
-def _load_chunks(job: Job, pool: ConnectionPool, progress: Progress) -> dict[str, int]:
+def _load_chunks(job: Job, pool: ConnectionPool, progress: ReportProgress) -> dict[str, int]:
     """Load what is missing; return for each table the number of chunks loaded now."""
     loaded: dict[str, int] = {}
     rows = sum(task.chunk.rows for task in job.chunks if task.key in job.state.done)
@@ -174,11 +173,11 @@ def _load_chunks(job: Job, pool: ConnectionPool, progress: Progress) -> dict[str
         loaded[task.table.full_name] = loaded.get(task.table.full_name, 0) + 1
         rows += task.chunk.rows
         done += 1
-        progress({"phase": "load", "database": job.state.name, "done": done, "total": len(job.chunks), "rows": rows})
+        progress(Progress(done, len(job.chunks), rows, "load", job.state.name))
     return loaded
 
 
-def _run_post_data(job: Job, dump_id: str, control: Any, pool: ConnectionPool, progress: Progress) -> None:
+def _run_post_data(job: Job, dump_id: str, control: Any, pool: ConnectionPool, progress: ReportProgress) -> None:
     sizes = {(clip(table.schema), clip(table.name)): table.text_bytes for table in job.entry.tables}
     for step in POST_DATA_STEPS:
         missing = list(job.missing(step).items())
@@ -190,7 +189,7 @@ def _run_post_data(job: Job, dump_id: str, control: Any, pool: ConnectionPool, p
         else:
             ended = (run_one(control, job.state.name, dump_id, keyed) for keyed in missing)
         for number, _key in enumerate(ended, 1):
-            progress({"phase": step, "database": job.state.name, "done": number, "total": len(missing)})
+            progress(Progress(number, len(missing), phase=step, database=job.state.name))
 
 
 def _analyze(connection: Any, dump_id: str, table: TableEntry) -> None:

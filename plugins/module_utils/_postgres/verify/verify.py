@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 try:
     import psycopg2
@@ -22,6 +22,7 @@ from ..._model.catalog import Database, Role
 from ..._model.conversion_policies import ConversionPolicies
 from ..._model.names import clip
 from ..._model.results import DatabaseVerification, TableVerification, VerifyResult
+from ..._system.progress import Progress, ReportProgress
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..connect.pool import ConnectionPool
 from ..load.import_plan import chosen
@@ -31,8 +32,6 @@ from ..target import existing_tables, ledger, omitted_objects
 from ..target import probe_features as server_features
 from .catalog_check import check_catalog
 from .table_checksum import PieceResult, checksum_piece, missing_columns, pieces
-
-Progress = Callable[[dict], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class VerifyOptions:
 
 
 def verify_dump(
-    dump_dir: str, parameters: ConnectionParameters, options: VerifyOptions, progress: Optional[Progress] = None
+    dump_dir: str, parameters: ConnectionParameters, options: VerifyOptions, progress: Optional[ReportProgress] = None
 ) -> VerifyResult:
     """Compare PostgreSQL with a dump; nothing is changed.
 
@@ -79,7 +78,7 @@ def _verify_database(
     entry: DatabaseEntry,
     parameters: ConnectionParameters,
     options: VerifyOptions,
-    progress: Progress,
+    progress: ReportProgress,
 ) -> DatabaseVerification:
     name = clip(entry.name)
     database = read_catalog(dump.directory, entry)
@@ -99,7 +98,7 @@ def _verify_tables(
     control: Any,
     parameters: ConnectionParameters,
     options: VerifyOptions,
-    progress: Progress,
+    progress: ReportProgress,
 ) -> dict[str, TableVerification]:
     rejects = count_rejects(control)
     missing = {table.full_name: missing_columns(control, table) for table in entry.tables}
@@ -111,7 +110,7 @@ def _verify_tables(
     with ConnectionPool(lambda: connect(parameters, clip(entry.name)), options.parallelism) as pool:
         for number, piece in enumerate(pool.map(checksum_piece, work), 1):
             found[piece.table.full_name].append(piece)
-            progress({"phase": "verify", "database": entry.name, "done": number, "total": len(work)})
+            progress(Progress(number, len(work), phase="verify", database=entry.name))
     return {
         table.full_name: _compare(
             table, missing[table.full_name], found[table.full_name], rejects.get((table.schema, table.name), 0)

@@ -12,21 +12,21 @@ from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
 from .key_ranges import KeyRange, merge, subtract
-from .reader import range_tombstone_finding
+from .reader import Backup, FileRef, range_tombstone_finding
 
 
-def files_of(backup, ranges: list[KeyRange]) -> dict:
+def files_of(backup: Backup, ranges: list[KeyRange]) -> dict[int, FileRef]:
     """Return the file entries that hold anything of ``ranges``, by id."""
     return {entry.id: entry for start, end in merge(ranges) for entry in backup.files(start, end)}
 
 
-def unread_ranges(backup, read: list[KeyRange]) -> list[KeyRange]:
+def unread_ranges(backup: Backup, read: list[KeyRange]) -> list[KeyRange]:
     """Return what else the files behind ``read`` hold: secondary indexes and neighbours that nobody decodes."""
     spans = [entry.span for entry in files_of(backup, read).values()]
     return subtract(spans, read)
 
 
-def prove(backup, read: list[KeyRange], tally: dict[int, int]) -> list[Finding]:
+def prove(backup: Backup, read: list[KeyRange], tally: dict[int, int]) -> list[Finding]:
     """Compare the bytes read with the manifest's ``data_size`` of each file.
 
     From v22.2 on the manifest counts range tombstones, too: in a file that has some the bytes read and theirs are the

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..._formats.encoding import MalformedValue, decimal, leb, msb, zigzag
+from ..._model.built_in_types import BPCHAR
 from ..._values.text.numbers import numeric_text
 from ..._values.text.scalars import check_length
 from ..._values.text.times import fraction_text, timestamp_writer
-from ..._values.type_texts import BPCHAR_OID, SHORT_STRING_OIDS, NamedIdentifier
+from ..._values.type_texts import SHORT_STRING_OIDS, NamedIdentifier
 from . import values
 from .general_rows import DECODING_ERRORS, ESCAPES, NULL, ColumnForms, TextReader, latin1_copy_text, split_family
 from .json_values import json_text
@@ -165,7 +166,7 @@ def _write_int(source: Source, indent: int, form: ColumnForms, name: str) -> Non
 def _write_string(source: Source, indent: int, form: ColumnForms, name: str) -> None:
     _write_length(source, indent)
     source.add(indent, f"{name} = t[i:j]")
-    if form.kind.oid == BPCHAR_OID:
+    if form.kind.oid == BPCHAR:
         source.add(indent, "if v[j - 1] == 32:", f"    {name} = {name}.rstrip(' ')", f"    x = len({name})")
     if form.kind.width > 0:
         source.add(indent, f"if x > {form.kind.width}:", f"    check_length(v[i:i + x], {form.kind.width})")

@@ -18,9 +18,9 @@ except ImportError:  # named by libraries.missing()
 
 from ..._errors import MigrationError
 from ..._formats.encoding import ValueProblem
+from ..._model.built_in_types import BPCHAR
 from ..._model.catalog import Column
 from ..._model.table_source import TableSource
-from ..._values.type_texts import BPCHAR_OID
 from .row_texts import literal_text
 
 Bound = tuple[str, ...]
@@ -47,8 +47,7 @@ class PrimaryKey:
         CockroachDB pads CHAR(n) with blanks when it sends it, but neither stores nor compares them.
         """
         return [
-            _stored(column) if column.type.oid == BPCHAR_OID else part
-            for column, part in zip(self.columns, self.shown())
+            _stored(column) if column.type.oid == BPCHAR else part for column, part in zip(self.columns, self.shown())
         ]
 
     def order(self) -> Any:

@@ -14,13 +14,14 @@ from typing import Callable, Optional
 from ..._convert.computed import columns_read
 from ..._errors import MigrationError, UnsupportedError
 from ..._formats.encoding import ValueProblem
+from ..._model.built_in_types import BPCHAR
 from ..._model.catalog import Column, SqlType
 from ..._model.stored_columns import computed_columns, loaded_columns
 from ..._model.table_source import TableSource
 from ..._values.copy_text import NULL, escape, unescape
 from ..._values.problem_rows import Originals, ProblemRows, RowRepair, require_distinct_names
 from ..._values.text.scalars import string_text
-from ..._values.type_texts import BPCHAR_OID, SHORT_STRING_OIDS, is_escaped, resolve_type, text_writer
+from ..._values.type_texts import SHORT_STRING_OIDS, is_escaped, resolve_type, text_writer
 from ..._values.value_policies import STOP_ALL, ValuePolicies, advice
 from ..source import Lines, OutputColumn
 from .wire_values import value_parser
@@ -146,7 +147,7 @@ def _converter(kind: SqlType, escaped: bool, source: TableSource) -> Converter:
         return _same
     if kind.family == "bytes":
         return _hexadecimal
-    if kind.family == "string" and not kind.width and kind.oid not in SHORT_STRING_OIDS and kind.oid != BPCHAR_OID:
+    if kind.family == "string" and not kind.width and kind.oid not in SHORT_STRING_OIDS and kind.oid != BPCHAR:
         return _plain_string
     if kind.family == "decimal" and not kind.precision:
         return lambda text: text if _PLAIN_DECIMAL.fullmatch(text) else write(parse(text))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..._errors import UnsupportedError
 from ..._formats import protobuf
+from ..._model.built_in_types import BPCHAR, CHAR, NAME, TEXT, VARCHAR, usual_oid
 from ..._model.catalog import USER_TYPE_OID_BASE, SqlType
 
 _KNOWN = frozenset(range(1, 16))
@@ -51,27 +52,30 @@ _FAMILIES = {
     200: "array",
     201: "array",
 }
-_PLAIN_OIDS = {
-    "bool": 16,
-    "bytes": 17,
-    "date": 1082,
-    "timestamp": 1114,
-    "timestamptz": 1184,
-    "interval": 1186,
-    "decimal": 1700,
-    "uuid": 2950,
-    "inet": 869,
-    "time": 1083,
-    "timetz": 1266,
-    "json": 3802,
-    "oid": 26,
-    "geometry": 90000,
-    "geography": 90002,
-    "box2d": 90004,
-}
+_WITHOUT_OID = frozenset(
+    (
+        "bool",
+        "bytes",
+        "date",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "decimal",
+        "uuid",
+        "inet",
+        "time",
+        "timetz",
+        "json",
+        "oid",
+        "geometry",
+        "geography",
+        "box2d",
+    )
+)
+"""Families of which old descriptors had the usual type only."""
 _VISIBLE_INTEGERS = {1: 23, 2: 21, 3: 20}
-_VISIBLE_STRINGS = {7: 1043, 8: 1042, 9: 18}
-_NAME_FAMILY, _NAME_OID, _TEXT_OID = 11, 19, 25
+_VISIBLE_STRINGS = {7: VARCHAR, 8: BPCHAR, 9: CHAR}
+_NAME_FAMILY = 11
 _VARBIT = 10
 _BARE_INTEGER_WIDTHS = {16: 21, 32: 23}
 _DURATIONS = {1: "YEAR", 2: "MONTH", 3: "DAY", 4: "HOUR", 5: "MINUTE", 6: "SECOND"}
@@ -106,7 +110,7 @@ def read_type(data: bytes, owner: str) -> SqlType:
     )
     if number == _NAME_FAMILY:
         result.family = "collated" if result.locale else "string"
-        result.oid = result.oid or _NAME_OID
+        result.oid = result.oid or NAME
     precision = protobuf.integer(message, 3)
     if result.family == "decimal":
         result.precision = precision or None
@@ -154,12 +158,12 @@ def _derived_oid(kind: SqlType, message: protobuf.Message, owner: str) -> int:
             return 700 if kind.width == 32 else 701
         return 700 if kind.precision and kind.precision <= 24 else 701
     if kind.family in ("string", "collated"):
-        return _VISIBLE_STRINGS.get(visible, _TEXT_OID)
+        return _VISIBLE_STRINGS.get(visible, TEXT)
     if kind.family == "bit":
         return 1562 if visible == _VARBIT else 1560
-    if kind.family not in _PLAIN_OIDS:
+    if kind.family not in _WITHOUT_OID:
         raise UnsupportedError(f"{owner}: a column of the type family {kind.family} has no type oid")
-    return _PLAIN_OIDS[kind.family]
+    return usual_oid(kind.family)
 
 
 def _read_interval_fields(kind: SqlType, message: protobuf.Message) -> None:

@@ -25,6 +25,7 @@ from ..._arrange.selection import BUILT_IN_DATABASES, Selection, select
 from ..._errors import CockroachError, ConfigurationError
 from ..._formats import timestamps
 from ..._model.object_numbers import object_numbers
+from ..._system.progress import ReportRestoreProgress
 from ..backup.backup_request import StorageOptions
 from ..backup.layers import LATEST
 from ..backup.reader import Backup, BackupRequest, open_backup
@@ -41,7 +42,6 @@ from .restore_job import (
     PAUSED,
     SUCCEEDED,
     Interruption,
-    Progress,
     Session,
     interruption,
     job_state,
@@ -143,7 +143,7 @@ class RestoreResult:
 
 
 def restore_backup(
-    parameters: CockroachParameters, request: RestoreRequest, progress: Progress, check: bool = False
+    parameters: CockroachParameters, request: RestoreRequest, progress: ReportRestoreProgress, check: bool = False
 ) -> RestoreResult:
     """Restore a backup unless this CockroachDB has it from an earlier run; go on with a RESTORE that still runs.
 
@@ -239,7 +239,12 @@ class _Restore:
     """One backup and one CockroachDB."""
 
     def __init__(
-        self, session: Session, request: RestoreRequest, version: str, backup: Optional[Backup], progress: Progress
+        self,
+        session: Session,
+        request: RestoreRequest,
+        version: str,
+        backup: Optional[Backup],
+        progress: ReportRestoreProgress,
     ) -> None:
         self.session = session
         self.request = request

@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 try:
     import psycopg2
@@ -21,6 +21,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = sql = tenacity = None
 
 from ..._errors import CockroachError
+from ..._system.progress import ReportRestoreProgress, RestoreProgress
 from ..cluster.sql_connection import cockroach_message
 from .restore_errors import restore_error
 
@@ -33,8 +34,6 @@ _FAILED = frozenset(("failed", "canceled", "revert-failed", GONE))
 _CANCEL_SECONDS = 120
 _ADOPTION = "jobs.registry.interval.adopt"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-Progress = Callable[[dict], None]
 
 
 @dataclass
@@ -135,7 +134,9 @@ def running_restores(session: Session) -> list[int]:
     return [int(job) for job, status in jobs if status in ALIVE]
 
 
-def watch(session: Session, job: int, limit: float, interval: float, progress: Progress, caught: Interruption) -> None:
+def watch(
+    session: Session, job: int, limit: float, interval: float, progress: ReportRestoreProgress, caught: Interruption
+) -> None:
     """Wait until a job has succeeded.
 
     After ``limit`` seconds (0: none) and at a signal it is cancelled. Raises CockroachError for every other end, with
@@ -145,7 +146,7 @@ def watch(session: Session, job: int, limit: float, interval: float, progress: P
 
     def succeeded() -> bool:
         state = job_state(session, job)
-        progress({"restore job": job, "percent": int(state.fraction * 100)})
+        progress(RestoreProgress(job, int(state.fraction * 100)))
         if state.status == SUCCEEDED:
             return True
         if state.status in _FAILED:

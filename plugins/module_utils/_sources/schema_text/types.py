@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
+from ..._model.built_in_types import BUILT_IN_TYPES, CHAR
 from ..._model.catalog import USER_TYPE_OID_BASE, SqlType, UserType
 from ..._model.domains import domain_type
 from .cursor import Cursor
@@ -28,47 +29,47 @@ _INTEGERS = {
 }
 _FLOATS = {"FLOAT4": (700, 32), "REAL": (700, 32), "FLOAT8": (701, 64), "DOUBLE": (701, 64), "FLOAT": (701, 64)}
 _PLAIN = {
-    "BOOL": ("bool", 16),
-    "BOOLEAN": ("bool", 16),
-    "BYTES": ("bytes", 17),
-    "BYTEA": ("bytes", 17),
-    "BLOB": ("bytes", 17),
-    "DATE": ("date", 1082),
-    "UUID": ("uuid", 2950),
-    "INET": ("inet", 869),
-    "JSON": ("json", 3802),
-    "JSONB": ("json", 3802),
-    "OID": ("oid", 26),
-    "REGCLASS": ("oid", 2205),
-    "REGPROC": ("oid", 24),
-    "REGPROCEDURE": ("oid", 2202),
-    "REGTYPE": ("oid", 2206),
-    "REGNAMESPACE": ("oid", 4089),
-    "REGROLE": ("oid", 4096),
-    "BOX2D": ("box2d", 90004),
-    "TSVECTOR": ("tsvector", 3614),
-    "TSQUERY": ("tsquery", 3615),
-    "PG_LSN": ("pg_lsn", 3220),
-    "REFCURSOR": ("refcursor", 1790),
-    "VOID": ("void", 2278),
-    "JSONPATH": ("jsonpath", 4072),
-    "LTREE": ("ltree", 90010),
-    "NAME": ("string", 19),
-    "CITEXT": ("collated", 90008),
-    "TRIGGER": ("trigger", 2279),
-    "RECORD": ("tuple", 2249),
-    "ANYELEMENT": ("any", 2283),
+    "BOOL": 16,
+    "BOOLEAN": 16,
+    "BYTES": 17,
+    "BYTEA": 17,
+    "BLOB": 17,
+    "DATE": 1082,
+    "UUID": 2950,
+    "INET": 869,
+    "JSON": 3802,
+    "JSONB": 3802,
+    "OID": 26,
+    "REGCLASS": 2205,
+    "REGPROC": 24,
+    "REGPROCEDURE": 2202,
+    "REGTYPE": 2206,
+    "REGNAMESPACE": 4089,
+    "REGROLE": 4096,
+    "BOX2D": 90004,
+    "TSVECTOR": 3614,
+    "TSQUERY": 3615,
+    "PG_LSN": 3220,
+    "REFCURSOR": 1790,
+    "VOID": 2278,
+    "JSONPATH": 4072,
+    "LTREE": 90010,
+    "NAME": 19,
+    "CITEXT": 90008,
+    "TRIGGER": 2279,
+    "RECORD": 2249,
+    "ANYELEMENT": 2283,
 }
 _STRINGS = {"STRING": 25, "TEXT": 25, "VARCHAR": 1043, "CHAR": 1042, "CHARACTER": 1042, "BPCHAR": 1042}
 _DECIMALS = ("DECIMAL", "NUMERIC", "DEC")
 _TIMES = {
-    "TIME": ("time", 1083),
-    "TIMETZ": ("timetz", 1266),
-    "TIMESTAMP": ("timestamp", 1114),
-    "TIMESTAMPTZ": ("timestamptz", 1184),
+    "TIME": 1083,
+    "TIMETZ": 1266,
+    "TIMESTAMP": 1114,
+    "TIMESTAMPTZ": 1184,
 }
-_WITH_ZONE = {"time": ("timetz", 1266), "timestamp": ("timestamptz", 1184)}
-_GEOMETRIES = {"GEOMETRY": ("geometry", 90000), "GEOGRAPHY": ("geography", 90002)}
+_WITH_ZONE = {1083: 1266, 1114: 1184}
+_GEOMETRIES = {"GEOMETRY": 90000, "GEOGRAPHY": 90002}
 _SHAPES = {
     shape.upper(): shape
     for shape in (
@@ -85,51 +86,6 @@ _SHAPES = {
 _VECTORS = {"INT2VECTOR": (22, "INT2"), "OIDVECTOR": (30, "OID")}
 _ANY_ARRAY = "ANYARRAY"
 _DURATIONS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
-_ARRAYS = {
-    16: 1000,
-    17: 1001,
-    18: 1002,
-    19: 1003,
-    20: 1016,
-    21: 1005,
-    23: 1007,
-    24: 1008,
-    25: 1009,
-    26: 1028,
-    700: 1021,
-    701: 1022,
-    869: 1041,
-    1042: 1014,
-    1043: 1015,
-    1082: 1182,
-    1083: 1183,
-    1114: 1115,
-    1184: 1185,
-    1186: 1187,
-    1266: 1270,
-    1560: 1561,
-    1562: 1563,
-    1700: 1231,
-    1790: 2201,
-    2202: 2207,
-    2205: 2210,
-    2206: 2211,
-    2283: 2277,
-    2950: 2951,
-    3220: 3221,
-    3614: 3643,
-    3615: 3645,
-    3802: 3807,
-    4072: 4073,
-    4089: 4090,
-    4096: 4097,
-    90000: 90001,
-    90002: 90003,
-    90004: 90005,
-    90006: 90007,
-    90008: 90009,
-    90010: 90011,
-}
 SERIALS = ("SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "SMALLSERIAL", "BIGSERIAL")
 _OTHER_STARTS = ("BIT", "VARBIT", "INTERVAL", "VECTOR")
 BUILT_IN = frozenset(
@@ -187,7 +143,7 @@ def _read_scalar(cursor: Cursor, find: FindType) -> tuple[SqlType, int]:
     is_path = cursor.peek(1).is_symbol(".")
     if not is_path and first.text == "char" and first.keyword == "":
         cursor.take()
-        return SqlType("string", 18, 1), _ARRAYS[18]
+        return SqlType("string", CHAR, 1), BUILT_IN_TYPES[CHAR].array_oid
     if is_path or first.keyword not in BUILT_IN:
         begin = cursor.index
         path = cursor.path()
@@ -201,7 +157,7 @@ def _read_scalar(cursor: Cursor, find: FindType) -> tuple[SqlType, int]:
             )
         return user_type(found), USER_TYPE_OID_BASE + found.array_type_id
     result = _read_built_in(cursor, cursor.take().keyword)
-    return result, _ARRAYS.get(result.oid, 0)
+    return result, BUILT_IN_TYPES[result.oid].array_oid if result.oid in BUILT_IN_TYPES else 0
 
 
 def _read_built_in(cursor: Cursor, word: str) -> SqlType:
@@ -212,7 +168,7 @@ def _read_built_in(cursor: Cursor, word: str) -> SqlType:
     if word in _FLOATS:
         return _read_float(cursor, word)
     if word in _PLAIN:
-        return SqlType(*_PLAIN[word])
+        return SqlType(BUILT_IN_TYPES[_PLAIN[word]].family, _PLAIN[word])
     if word in _STRINGS:
         return _read_string(cursor, word)
     if word in _DECIMALS:
@@ -264,13 +220,13 @@ def _read_string(cursor: Cursor, word: str) -> SqlType:
 
 
 def _read_time(cursor: Cursor, word: str) -> SqlType:
-    family, oid = _TIMES[word]
+    oid = _TIMES[word]
     digits = _numbers(cursor)
     if cursor.accept("WITH", "TIME", "ZONE"):
-        family, oid = _WITH_ZONE[family]
+        oid = _WITH_ZONE[oid]
     else:
         cursor.accept("WITHOUT", "TIME", "ZONE")
-    return SqlType(family, oid, precision=digits[0] if digits else None)
+    return SqlType(BUILT_IN_TYPES[oid].family, oid, precision=digits[0] if digits else None)
 
 
 def _read_interval(cursor: Cursor) -> SqlType:
@@ -282,8 +238,8 @@ def _read_interval(cursor: Cursor) -> SqlType:
 
 
 def _read_geometry(cursor: Cursor, word: str) -> SqlType:
-    family, oid = _GEOMETRIES[word]
-    result = SqlType(family, oid)
+    oid = _GEOMETRIES[word]
+    result = SqlType(BUILT_IN_TYPES[oid].family, oid)
     if cursor.at("("):
         inside = cursor.parenthesis()
         name = inside.take().text.upper()
