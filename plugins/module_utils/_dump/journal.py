@@ -9,12 +9,16 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from .._errors import ConfigurationError
+from .._errors import ConfigurationError, MigrationError
+from .._model.json_form import from_json, to_json
 from .._system.text_file import write_text
-from .manifest import is_complete
+from .manifest import MAKE_AGAIN, is_complete
 from .removed_rows import rows_removed
+from .task_result import TaskResult
 
 FILE_NAME = "export.journal"
 _PARTS_OF_DATABASES = frozenset(("data", "rejects", "catalog.json", "pre-data.sql", "data.sql", "post-data.sql"))
@@ -29,8 +33,9 @@ _SECONDS = "seconds_so_far"
 class _Found:
     """What a journal says: the export's identity and its finished tasks."""
 
-    identity: dict = field(default_factory=dict)
-    results: tuple[dict, ...] = ()
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    results: tuple[dict[str, Any], ...] = ()
+    """JSON values of TaskResult, each with the seconds so far."""
     exists: bool = False
     whole: bool = True
     """False: a line that is not the last one cannot be read."""
@@ -44,7 +49,7 @@ def _read(path: str) -> _Found:
     with open(path, encoding="utf-8", errors="replace") as journal:
         # What follows the last newline is a line that was cut off.
         lines = journal.read().split("\n")[:-1]
-    read: list[dict] = []
+    read: list[dict[str, Any]] = []
     for line in lines:
         try:
             value = json.loads(line)
@@ -56,8 +61,9 @@ def _read(path: str) -> _Found:
     return _Found(read[0] if read else {}, tuple(read[1:]), True, bool(read) and len(read) == len(lines))
 
 
-def unfinished_identity(dump_dir: str) -> dict:
-    """Return the identity of the export that was broken off in the directory; empty if there is none."""
+def unfinished_identity(dump_dir: str) -> Mapping[str, Any]:
+    """Return the identity (see Manifest.identity) of the export that was broken off in the directory; empty if there is
+    none."""
     return _read(os.path.join(dump_dir, FILE_NAME)).identity
 
 
@@ -67,10 +73,10 @@ class ExportJournal:
     The journal of another unfinished export (another backup, time or selection) is discarded with its chunks, as is one
     that cannot be read any more; of a journal that is damaged further on, what stands before counts. A directory that
     holds a complete dump or anything else is refused with ConfigurationError, which a full disk raises, too: then the
-    journal is as it was.
+    journal is as it was. MigrationError is raised for a line that is no result of a task.
     """
 
-    def __init__(self, dump_dir: str, identity: dict) -> None:
+    def __init__(self, dump_dir: str, identity: Mapping[str, Any]) -> None:
         self.path = os.path.join(dump_dir, FILE_NAME)
         self.identity = identity
         self.warnings: list[str] = []
@@ -89,11 +95,9 @@ class ExportJournal:
                 f"{self.path} is damaged: {len(found.results)} finished chunks count, what it said after them is "
                 "exported again"
             )
+        self.done = self._read_results(found)
+        """The finished tasks by their keys."""
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in (identity, *found.results)))
-        self.done: dict[str, dict] = {
-            result["key"]: {name: value for name, value in result.items() if name != _SECONDS}
-            for result in found.results
-        }
         self._started = time.monotonic()
         self._seconds_before = max((result.get(_SECONDS, 0.0) for result in found.results), default=0.0)
 
@@ -103,11 +107,18 @@ class ExportJournal:
         finished."""
         return round(self._seconds_before + time.monotonic() - self._started, 3)
 
-    def add(self, result: dict) -> None:
+    def _read_results(self, found: _Found) -> dict[str, TaskResult]:
+        values = ({name: value for name, value in result.items() if name != _SECONDS} for result in found.results)
+        try:
+            return {result.key: result for result in (from_json(TaskResult, value) for value in values)}
+        except ValueError as error:
+            raise MigrationError(f"{self.path} is damaged ({error}): {MAKE_AGAIN}") from error
+
+    def add(self, result: TaskResult) -> None:
         """Record a finished task; its chunk is already on disk. Raises ConfigurationError."""
         try:
             with open(self.path, "a", encoding="utf-8") as journal:
-                journal.write(json.dumps({**result, _SECONDS: self.seconds}) + "\n")
+                journal.write(json.dumps({**to_json(result), _SECONDS: self.seconds}) + "\n")
         except OSError as error:
             raise ConfigurationError(
                 f"cannot write {self.path}: {error.strerror}; finished chunks are kept, run again when that is mended"

@@ -17,6 +17,7 @@ from .._convert.computed import keep_unconvertible_as_data
 from .._dump.journal import ExportJournal, unfinished_identity
 from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest, source_facts
 from .._dump.removed_rows import rows_removed
+from .._dump.task_result import TaskResult
 from .._model.catalog import Catalog
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from .._model.object_names import object_names
@@ -27,7 +28,6 @@ from .._sources.source import FinishedTask, MomentGoneError, ReadRequest, Source
 from .._system.progress import ReportProgress
 from .._values.value_policies import STOP_ALL, ValuePolicies
 from .room import require_room_for_dump
-from .task_result import TaskResult
 from .value_findings import Results, mark_foreign_keys_not_valid, value_findings
 from .workers import ExportJob, run_tasks
 from .write_dump import DumpContent, write_dump

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from .._dump.task_result import TaskResult
 from .._model.catalog import Database, ForeignKey, Table
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
 from .._model.table_source import TableSource, table_sources
 from .._values.problem_rows import SAMPLE_KEYS, Change
 from .._values.value_policies import KINDS, REPLACE
-from .task_result import TaskResult
 
 Results = dict[int, list[TaskResult]]
 """The tasks' results by table id."""

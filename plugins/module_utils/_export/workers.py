@@ -15,15 +15,13 @@ from typing import Any, Optional
 
 from .._dump.chunk_files import write_chunk
 from .._dump.journal import ExportJournal
-from .._dump.manifest import MAKE_AGAIN
 from .._dump.paths import chunk_path, rejects_path
 from .._dump.rejected_rows import write_rejects
+from .._dump.task_result import TaskResult
 from .._errors import MigrationError
-from .._model.json_form import from_json, to_json
 from .._model.table_source import TableSource
 from .._sources.source import Source, Task
 from .._system.progress import Progress, ReportProgress
-from .task_result import TaskResult
 
 
 @dataclass(frozen=True)
@@ -48,17 +46,17 @@ def run_tasks(
 ) -> dict[str, TaskResult]:
     """Run every task that the journal does not hold yet; return the results of all by task key.
 
-    Raises what a task raises, and MigrationError when a process is killed or the journal is damaged; what the other
+    Raises what a task raises, and MigrationError when a process is killed; what the other
     tasks have finished by then is in the journal.
     """
-    results = _finished(tasks, journal)
+    results = {task.key: journal.done[task.key] for task in tasks if task.key in journal.done}
     missing = sorted((task for task in tasks if task.key not in results), key=lambda task: -task.weight)
 
     def keep(futures: Iterable[Future[TaskResult]]) -> None:
         for future in futures:
             if future.done() and not future.cancelled() and future.exception() is None:
                 result = future.result()
-                journal.add(to_json(result))
+                journal.add(result)
                 results[result.key] = result
 
     with ProcessPoolExecutor(
@@ -82,13 +80,6 @@ def run_tasks(
             pool.shutdown(wait=True, cancel_futures=True)
             keep(pending)
     return results
-
-
-def _finished(tasks: Sequence[Task], journal: ExportJournal) -> dict[str, TaskResult]:
-    try:
-        return {task.key: from_json(TaskResult, journal.done[task.key]) for task in tasks if task.key in journal.done}
-    except ValueError as error:
-        raise MigrationError(f"{journal.path} is damaged ({error}): {MAKE_AGAIN}") from error
 
 
 def _inherit(job: ExportJob) -> None:

@@ -11,10 +11,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.jou
     ExportJournal,
     unfinished_identity,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.task_result import TaskResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
 
 IDENTITY = {"cluster_id": "a", "end_time": [1, 0]}
-TASKS = [{"key": f"task {number}", "rows": number} for number in range(40)]
+TASKS = [TaskResult(f"task {number}", 101, rows=number) for number in range(40)]
 
 
 @pytest.fixture(name="dump")
@@ -49,7 +50,7 @@ def test_a_disk_that_fills_up_while_tasks_end_loses_the_last_one_only(tmp_path):
     with small_file_system(tmp_path / "small") as small:
         dump = broken_off(small / "dump")
         journal = ExportJournal(str(dump), IDENTITY)
-        long = {"key": "long", "checksum": "9" * 8192}
+        long = TaskResult("long", 101, reasons=[("9" * 8192, "length", 1)])
         with filled(small), pytest.raises(ConfigurationError, match="No space left on device; finished chunks are kept"):
             journal.add(long)
         again = ExportJournal(str(dump), IDENTITY)

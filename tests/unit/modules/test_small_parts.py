@@ -16,6 +16,7 @@ import synthetic_dump
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.journal import ExportJournal
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.task_result import TaskResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration import result_file, state
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import (
@@ -332,7 +333,7 @@ def test_the_time_of_an_export_goes_on_where_it_was_broken_off(tmp_path):
     directory = tmp_path / "dump"
     directory.mkdir()
     journal = ExportJournal(str(directory), {"of": "this"})
-    journal.add({"key": "one"})
+    journal.add(TaskResult("one", 101))
     lines = (directory / "export.journal").read_text(encoding="utf-8").splitlines()
     slow = {**json.loads(lines[1]), "seconds_so_far": 100.0}
     (directory / "export.journal").write_text("\n".join([lines[0], json.dumps(slow), ""]), encoding="utf-8")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
-from .._dump.manifest import Chunk, RejectFile
 from .._values.problem_rows import Change
+from .manifest import Chunk, RejectFile
 
 
 @dataclass(frozen=True)
