@@ -53,7 +53,7 @@ class ChunkWriter:
     """
 
     chunk: Chunk
-    """The description of the file, once the block has ended well."""
+    """The description of the file, once the block has ended without an error."""
 
     def __init__(self, path: str) -> None:
         self.path = path

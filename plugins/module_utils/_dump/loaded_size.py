@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""About how much room the rows of a dump take in PostgreSQL, before they are there."""
+"""About how much room the rows of a dump take in PostgreSQL, before they are loaded."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from .paths import CATALOG, MANIFEST, PASSWORDS, ROLES
 
 FORMAT_VERSION = 1
 MAKE_AGAIN = "make the dump again (start_over: true, or remove its directory)"
-"""What to do about one that is damaged: running again would find it as it is."""
+"""What to do about a damaged dump: another run would find it unchanged."""
 
 _IDENTITY, _EXPORT_SECONDS = "identity", "export_seconds"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Checking a dump by itself: every file there, whole, and with the rows the manifest says."""
+"""Checking a dump by itself: whether every file exists, is whole and has the rows that the manifest says."""
 
 from __future__ import annotations
 

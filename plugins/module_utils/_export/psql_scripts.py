@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What a dump holds for people who load it with psql and zstd: a read-me and a script of ``\\copy`` lines."""
+"""Files of a dump for people who load it with psql and zstd: a read-me and a script of ``\\copy`` lines."""
 
 from __future__ import annotations
 

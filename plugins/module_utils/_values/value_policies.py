@@ -66,7 +66,7 @@ class ValuePolicies:
         return bool(self.chosen)
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells exports under these policies from others, as a part of an export's identity."""
+        """Return what distinguishes exports under these policies from others, as a part of an export's identity."""
         return {"value_policies": dict(sorted(self.chosen.items()))} if self.active else {}
 
 

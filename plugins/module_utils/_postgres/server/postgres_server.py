@@ -204,7 +204,7 @@ def _serves(command: Sequence[str], directory: str) -> bool:
 
 
 def _pid_file(directory: str) -> tuple[int, int]:
-    """Return the process number and the port that postmaster.pid tells, 0 for what it does not: a server that is killed
+    """Return the process number and the port that postmaster.pid names, 0 for what it does not: a server that is killed
     early leaves it empty."""
     try:
         with open(os.path.join(directory, "data", "postmaster.pid"), "rb") as file:

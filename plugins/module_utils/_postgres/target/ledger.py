@@ -131,7 +131,7 @@ def statement_keys(statements: Iterable[Statement]) -> dict[Key, Statement]:
 
 
 def lock(connection: Any, database: str) -> None:
-    """Keep other imports out of the database as long as the connection lasts, and end what a killed run left at work.
+    """Keep other imports out of the database as long as the connection lasts, and end the sessions of a killed run.
 
     Raises TargetError when another import is running.
     """

@@ -69,7 +69,7 @@ class DatabaseFacts:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Nothing: a server that cannot be reached, a database that is not there."""
+    """Nothing is known: the server cannot be reached, or the database does not exist."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class BackupInfo:
     locations: list[str]
     layers: list[LayerInfo]
     cluster_id: str
-    """Empty where the manifest does not tell."""
+    """Empty where the manifest does not say."""
     end_time: str
     """The time of the data in UTC, ISO 8601."""
     end_time_decimal: str

@@ -121,7 +121,7 @@ class BackupSource(Source[BackupTask]):
         return OutputColumns(decoder.columns, decoder.computed)
 
     def retrying(self, task: BackupTask, action: Callable[[], Result]) -> Result:
-        """Reading a file is repeated where it is read (storage.py), no whole task is."""
+        """storage.py repeats the reading of a file; no whole task is repeated."""
         return action()
 
     def read(self, task: BackupTask, write: WriteRows) -> TaskReading:

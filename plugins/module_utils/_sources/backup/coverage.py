@@ -30,8 +30,8 @@ def prove(backup: Backup, read: list[KeyRange], tally: dict[int, int]) -> list[F
     """Compare the bytes read with the manifest's ``data_size`` of each file.
 
     From v22.2 on the manifest counts range tombstones, too: in a file that has some the bytes read and theirs are the
-    manifest's number. A cluster may have counted them in other pieces than it stored; then the bytes read must not be
-    more than that number.
+    manifest's number. A cluster may have counted them in other pieces than it stored; then the bytes read must not
+    exceed that number.
 
     Raises CorruptBackupError for the first file that gave more or less than the manifest says. Returns findings
     where the manifest says nothing of its files, or where range tombstones leave a part unproved.

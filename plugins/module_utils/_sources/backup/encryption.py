@@ -27,7 +27,7 @@ INFO = "ENCRYPTION-INFO"
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Tell by a file's first bytes."""
+    """Tell encrypted files by their first bytes."""
     return data[: len(MAGIC)] == MAGIC
 
 

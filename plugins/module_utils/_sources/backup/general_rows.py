@@ -4,7 +4,7 @@
 """How a table's columns are read and written, and the general way to decode a row.
 
 The generated functions of ``row_code`` decode the usual rows; what does not fit there (columns that are gone, other
-forms of a value) and the search for the words of an error come here.
+forms of a value) and the search for the text of an error come here.
 """
 
 from __future__ import annotations

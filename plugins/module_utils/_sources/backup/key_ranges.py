@@ -3,7 +3,7 @@
 # Private to this collection: it may change in any release.
 """Where a table's rows lie in the key space. A range is (start, end): start <= key < end.
 
-The keys of a virtual cluster begin with a prefix (0xfe, its number) that all of them share. It is taken off where a
+The keys of a virtual cluster begin with a prefix (0xfe, its number) that all of them share. It is removed where a
 backup is read, so that everywhere else they are those of any cluster.
 """
 

@@ -62,7 +62,7 @@ def _rows(backup: Backup, table: Table, name: str, policies: ValuePolicies = STO
 
 def _zones(backup: Backup, table: Table) -> list[Row]:
     """Return the numbers of what has a zone. Up to v20.2 CockroachDB writes these rows without the family that others
-    begin with: the keys tell enough."""
+    begin with: the keys say enough."""
     start, end = row_range(table)
     numbers = {ordered_int(key, len(start))[0] for keys, _values in backup.scan(start, end, {}) for key in keys}
     return [{"id": str(number)} for number in sorted(numbers)]

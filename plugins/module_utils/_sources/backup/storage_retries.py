@@ -20,13 +20,13 @@ except ImportError:
 from ..._system.migration_log import MigrationLog
 
 ATTEMPTS = 8
-"""With the waits below a server may refuse for half a minute, up to a minute by chance."""
+"""With the waits below a server may refuse for half a minute, up to a minute with jitter."""
 ATTEMPTS_AT_FIRST = 3
 """Of connections, until a server has answered once: a wrong address should be reported quickly."""
 _SHORTEST_WAIT = 0.25
 _FIRST_WAIT = 0.5
-"""Seconds. The longest that the first wait may be; each later one may be twice as long as the one before, and all are
-of chance from the shortest on."""
+"""Seconds. The maximum of the first wait, which doubles with each further one. Waits are random between the shortest
+and their maximum."""
 _LONGEST_WAIT = 30.0
 _LONGEST_ASKED_WAIT = 300.0
 """Seconds. What Retry-After may ask for; it is cut off there, for some servers ask for hours."""
@@ -55,7 +55,7 @@ _PASSING_CODES = frozenset(
 def repeated(call: Callable[[], Any], name: str, log: MigrationLog, answered: bool) -> Any:
     """Return what ``call`` returns, repeated while S3 refuses for a while, cannot be reached or breaks the connection.
 
-    Waits longer each time, by chance a little more or less, and as long as the server asks. Each repetition becomes a
+    Waits longer each time, with jitter, and as long as the server asks. Each repetition becomes a
     line of the log with ``name``. ``answered`` tells whether the server has answered before. Raises the last error.
     """
     stop = _Stop(answered)
@@ -123,7 +123,7 @@ class _Wait:
 
 
 class _Stop:
-    """A server that answers is asked longer than one that never did."""
+    """A server that has answered is asked for longer than one that never did."""
 
     def __init__(self, answered: bool) -> None:
         self._answered = answered

@@ -23,7 +23,7 @@ from .general_rows import DECODING_ERRORS, ESCAPES, NULL, ColumnForms, TextReade
 from .json_values import json_text
 
 _PADDING = b"\0\0"
-"""Behind a value: its zero, read as a tag, matches no column."""
+"""After a value: its zero, read as a tag, matches no column."""
 _CACHE_SIZE = 65536
 _SMALL_KEYS = [str(byte - 0x88) for byte in range(256)]
 _BYTE_TEXTS = [str(byte) for byte in range(256)]

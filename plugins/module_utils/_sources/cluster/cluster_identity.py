@@ -48,7 +48,7 @@ def identify(connection: Any, parameters: CockroachParameters) -> ClusterIdentit
 
 
 def moment(connection: Any, asked: str) -> str:
-    """Return the moment as the decimal timestamp of the cluster's clock; the present one when none is asked for. Raises
+    """Return the moment as the decimal timestamp of the cluster's clock; the present one when none is requested. Raises
     CockroachError."""
     with connection.cursor() as cursor:
         if not asked:

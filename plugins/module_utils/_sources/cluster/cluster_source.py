@@ -81,7 +81,7 @@ class ClusterRequest:
     findings: tuple[Finding, ...] = ()
     """What was found before, while the cluster was made."""
     grants_restored: bool = True
-    """False: the cluster is a restored backup of databases or tables, which loses owners and grants."""
+    """False: the cluster is a restored backup of databases or tables, which has no owners and grants."""
     gc_check: bool = True
     """Whether to refuse an export that would last longer than the cluster keeps the rows of its moment."""
     object_numbers: Optional[ObjectNumbers] = None
@@ -134,7 +134,7 @@ class ClusterSource(Source[RangeTask]):
         return self._as_of
 
     def catalog(self) -> Catalog:
-        """Read the descriptors and the system tables; where they are closed, what SHOW CREATE tells a member of
+        """Read the descriptors and the system tables; where they are closed, what SHOW CREATE shows a member of
         admin."""
         request = self._request
         with self._reading_schema():
@@ -145,8 +145,8 @@ class ClusterSource(Source[RangeTask]):
                 return read_shown_catalog(self._connection, self._parameters, self._as_of)
 
     def read_chosen(self, chosen: Catalog, parallelism: int) -> None:
-        """Read the values of the sequences; refuse tables with hidden rows, and rows that will be gone too early as far
-        as that can be estimated by now."""
+        """Read the values of the sequences; refuse tables with hidden rows, and rows that will be removed too early as
+        far as that can be estimated by now."""
         with self._reading_schema():
             for database in chosen.databases:
                 read_sequence_values(self._connection, database, self._as_of)
@@ -171,7 +171,7 @@ class ClusterSource(Source[RangeTask]):
         return ObjectNumbers(given.ids, tuple(dict.fromkeys(given.roles + own.roles))), findings
 
     def plan(self, request: ReadRequest) -> Plan[RangeTask]:
-        """Count the rows of the tables and cut them into ranges; refuse what will be gone too early."""
+        """Count the rows of the tables and cut them into ranges; refuse rows that will be removed too early."""
         moment_read = Moment(self._cluster.cluster_id, self._as_of)
         self._reader = RangeReader(self._parameters, moment_read, request, self._originals)
         tasks, sizes = self._reader.plan()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What goes wrong while a CockroachDB is read, in one line with what to do; and which errors pass by themselves."""
+"""Errors of reading a CockroachDB, in one line with what to do, and which of them pass by themselves."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def release_of(version: str) -> Release:
 
 
 def names_release(version: str) -> bool:
-    """Tell whether a build tag names a release: the oldest releases wrote none, and builds of one's own write
+    """Tell whether a build tag names a release: the oldest releases wrote none, and custom builds write
     anything."""
     return _RELEASE.match(version) is not None
 

@@ -34,7 +34,7 @@ _NO_ROUTINES = Finding.of(FindingCode.ROUTINES_NOT_KNOWN, ALL_DATABASES)
 
 
 def read_shown_catalog(connection: Any, parameters: CockroachParameters, as_of: str) -> Catalog:
-    """Return what the cluster held at ``as_of``, as far as SHOW tells it to a member of the role admin. Raises
+    """Return what the cluster held at ``as_of``, as far as SHOW shows it to a member of the role admin. Raises
     psycopg2.Error, MigrationError."""
     with _at(connection, as_of):
         databases = [row for row in _rows(connection, sql.SQL("SHOW DATABASES")) if row["database_name"] != _SYSTEM]
@@ -67,7 +67,7 @@ def read_shown_catalog(connection: Any, parameters: CockroachParameters, as_of: 
 
 @contextlib.contextmanager
 def _at(connection: Any, as_of: str) -> Iterator[None]:
-    """Let SHOW, which takes no moment itself, tell of a moment. The connection is of no use after an error."""
+    """Let SHOW, which takes no moment itself, describe a moment. The connection is of no use after an error."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("BEGIN AS OF SYSTEM TIME {}").format(sql.Literal(as_of)))
         yield

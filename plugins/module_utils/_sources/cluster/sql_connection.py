@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Connecting to a CockroachDB: one way to say where, one way to say why not."""
+"""Connecting to a CockroachDB: its parameters, and one error for each reason why it fails."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SESSION = (
     "SET bytea_output = 'hex'",
     "SET statement_timeout = 0",
 )
-"""Values print the same everywhere."""
+"""They make values print the same everywhere."""
 _LATER_SESSION = (
     # An error where a policy would hide rows, instead of fewer rows.
     (ROW_LEVEL_SECURITY_SINCE, "SET row_security = off"),

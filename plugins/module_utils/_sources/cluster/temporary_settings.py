@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Cluster settings of a temporary node, which are none of the source's."""
+"""Cluster settings of a temporary node, which are not the source's."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ _ENVIRONMENT = {
 class NodeOptions:
     """How to run the node.
 
-    Ports are wishes: 0, or one that is taken, means any free port. Memory and sizes are CockroachDB's own (``25%``,
+    A port that is 0 or taken means any free port. Memory and sizes are CockroachDB's own (``25%``,
     ``2GiB``; empty
     ``store_size``: no limit). ``certs_dir`` matters to a secure node, which makes its own certificates without. Without
     ``external_io_dir`` nodelocal:// is off. ``environment`` comes on top of the few variables that are passed on; that
@@ -252,7 +252,7 @@ def _ensure_stopped(directory: str, node: Optional[NodeProcess], remove: bool, c
 
 
 def _stop(node: Optional[NodeProcess]) -> list[str]:
-    """Stop the node, if there is one; return what is to be said about it."""
+    """Stop the node, if there is one; return the warnings about it."""
     if node and stop_node(node):
         return [f"the CockroachDB on {node.store} did not stop within {STOP_SECONDS} seconds and was killed"]
     return []
@@ -356,7 +356,7 @@ def _connect(directory: str, parameters: CockroachParameters, pid: int, ending: 
 
 
 def _ending(process: subprocess.Popen) -> str:
-    """Say how our own process ended; empty while it runs."""
+    """Return how our own process ended; empty while it runs."""
     code = process.poll()
     if code is None:
         return ""
@@ -422,7 +422,7 @@ def _pid_file(directory: str) -> str:
 
 
 def _require_own_directory(directory: str) -> None:
-    """Refuse a directory that holds what a node of ours has not made."""
+    """Refuse a directory with files that no node of this collection has made."""
     try:
         others = sorted(set(os.listdir(directory)) - _OWN_FILES)
     except FileNotFoundError:

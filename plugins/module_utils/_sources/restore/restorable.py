@@ -47,7 +47,7 @@ def require_restorable(backup_versions: Iterable[str], server_version: str) -> N
     """Raise ConfigurationError when a node of ``server_version`` cannot restore a backup whose layers have these
     versions (build tags).
 
-    A tag that names no release says nothing: the oldest releases wrote none, and builds of one's own write anything. A
+    A tag that names no release is ignored: the oldest releases wrote none, and custom builds write anything. A
     server of a release that is later than all known ones is taken for the next one, where nothing known comes between
     it and the backup; CockroachDB has the last word.
     """

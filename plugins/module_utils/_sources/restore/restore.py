@@ -266,7 +266,7 @@ class _Restore:
         return self._result(changed=not self._is_done())
 
     def run(self) -> RestoreResult:
-        """Start what has not been started, wait for all of it."""
+        """Start the jobs that have not been started, and wait for all of them."""
         if self._is_done():
             return self._result(changed=False)
         with interruption() as caught:
@@ -392,7 +392,8 @@ class _Restore:
             self.session.run(sql.SQL("DROP DATABASE {} RESTRICT").format(sql.Identifier(database)))
 
     def _stop_background_jobs(self) -> list[str]:
-        """Stop what came back with the whole cluster and would act on the world outside; return the cancelled jobs."""
+        """Stop the restored schedules and jobs of a whole cluster, which would act on other systems; return the
+        cancelled jobs."""
         apply_settings(self.session.connection)
         self.session.run("SET CLUSTER SETTING jobs.scheduler.enabled = false")
         query = (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""What CockroachDB says when it cannot restore, in one line with what to do and without secrets."""
+"""CockroachDB's messages when it cannot restore, in one line with what to do and without secrets."""
 
 from __future__ import annotations
 

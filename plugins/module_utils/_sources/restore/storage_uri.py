@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""CockroachDB's own storage URIs: made from the collection's locations and keys, and kept out of what people read."""
+"""CockroachDB's own storage URIs: made from the collection's locations and keys, and kept out of messages."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def _aligned(lines: list[str]) -> Iterator[Piece]:
 
 
 def _require_status(line: str, number: int) -> None:
-    """Raise UnsupportedError unless the lines between tables are empty or a status: otherwise SQL would be lost."""
+    """Raise UnsupportedError unless the lines between tables are empty or a status: otherwise SQL would be skipped."""
     _refuse_errors([line], number)
     if line.strip() and not _STATUS.fullmatch(line):
         raise UnsupportedError(
