@@ -268,7 +268,7 @@ def test_time_limit_cancels_the_job(clean_node, tmp_path):
 
 
 def test_a_cancelled_play_cancels_the_job(clean_node, tmp_path):
-    with pytest.raises(CockroachError, match="told to end \\(SIGTERM\\)"):
+    with pytest.raises(CockroachError, match="asked to end \\(SIGTERM\\)"):
         clean_node.restore(tmp_path / "state.json", "shop", progress=lambda state: os.kill(os.getpid(), signal.SIGTERM))
     assert restore_jobs(clean_node)[0][1] == "canceled"
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -146,7 +146,7 @@ def _empty(dump_dir: str, ours: bool) -> None:
 
 
 def _refuse_other_files(dump_dir: str) -> None:
-    """Refuse to clear a directory whose journal does not tell what it is of, if anything in it is not an export's."""
+    """Refuse to clear a directory whose journal does not say what it is of, if anything in it is not an export's."""
     others = other_files(dump_dir)
     if others and not is_complete(dump_dir):
         raise ConfigurationError(

@@ -351,7 +351,7 @@ class FindingCode(str, Enum):
         "grant_not_known",
         "warning",
         _GRANT,
-        "A privilege is omitted: several functions have this name, and SHOW GRANTS does not tell which one it is of.",
+        "A privilege is omitted: several functions have this name, and SHOW GRANTS does not say which one it is of.",
         "Grant it by hand.",
     )
     GRANTS_NOT_RESTORED = (
@@ -450,7 +450,7 @@ class FindingCode(str, Enum):
         "warning",
         _GRANT,
         "The system tables of this CockroachDB are closed, so that the schema was read from SHOW CREATE, and owners "
-        "and grants from SHOW. These do not tell: passwords of roles, default privileges, owners of functions, "
+        "and grants from SHOW. These do not show: passwords of roles, default privileges, owners of functions, "
         "settings of databases and roles, comments on databases, zone configurations, schedules, changefeeds, cluster "
         "settings, system privileges.",
         "Look at these by hand, or migrate a backup of this cluster, which has them.",
@@ -565,7 +565,7 @@ class FindingCode(str, Enum):
         "warning",
         _REPEAT,
         "Object identifiers of tables, types, schemas and functions keep their numbers instead of becoming names, "
-        "because the source does not tell which object has which number.",
+        "because the source does not say which object has which number.",
         "Export the running cluster, or the backup's own files, to have names.",
     )
     RESTORED_WITHOUT_PARTNERS = (

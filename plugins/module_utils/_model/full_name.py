@@ -30,7 +30,7 @@ Kind = Literal[
     "object",
 ]
 """What a name is of. ``type``: an enum or composite type; ``function``: also a procedure; ``constraint``: a check, a
-foreign key, a key without an index; ``object``: the source does not tell."""
+foreign key, a key without an index; ``object``: the source does not say."""
 
 
 @dataclass(frozen=True)

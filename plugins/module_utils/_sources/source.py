@@ -146,7 +146,8 @@ class Source(Protocol[TaskType]):
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """Return JSON values that tell the content from any other, but for a moment that ``choose_moment`` chooses."""
+        """Return JSON values that distinguish the content from any other, but for a moment that ``choose_moment``
+        chooses."""
 
     @abstractmethod
     def choose_moment(self, begun: str) -> str:
@@ -188,8 +189,8 @@ class Source(Protocol[TaskType]):
 
     @abstractmethod
     def prove(self, finished: Iterable[FinishedTask]) -> list[Finding]:
-        """Raise MigrationError unless all rows have been read, as far as the source can tell; return what cannot be
-        told, and what the source lacks."""
+        """Raise MigrationError unless all rows have been read, as far as the source can prove it; return what
+        cannot be proved, and what the source lacks."""
 
     @abstractmethod
     def findings(self) -> list[Finding]:

@@ -57,7 +57,7 @@ class ProblemRows:
     """The changed and rejected rows of a table since the last call of ``take``."""
 
     def __init__(self, table: Table, policies: ValuePolicies, columns_read: Callable[[Column], set[str]]) -> None:
-        """``columns_read`` tells which columns a computed one reads."""
+        """``columns_read`` says which columns a computed one reads."""
         self.policies = policies
         self._columns_read = columns_read
         primary = {part.column_id for part in table.primary_index.columns}

@@ -60,7 +60,7 @@ _NUMBERS_OF_TEXT = Finding.of(
     FindingCode.OBJECT_NUMBERS_NOT_KNOWN,
     ALL_DATABASES,
     "Object identifiers of tables, types, schemas and functions keep their numbers instead of becoming names: the "
-    "schema was read from SHOW CREATE, which does not tell them.",
+    "schema was read from SHOW CREATE, which does not show them.",
     "Migrate a backup of this cluster to have names.",
 )
 _LOST_GRANTS = Finding.of(FindingCode.GRANTS_NOT_RESTORED, ALL_DATABASES)

@@ -61,7 +61,7 @@ def _bypasses(connection: Any) -> bool:
         if found is not None and str(found[0]) in _YES:
             return True
         try:
-            # pg_roles tells it of some releases only; not everybody may list the roles.
+            # pg_roles shows it in some releases only; not every user may list the roles.
             cursor.execute("SELECT options FROM [SHOW ROLES] WHERE username = current_user")
         except psycopg2.errors.InsufficientPrivilege:
             return False

@@ -50,7 +50,7 @@ def apply_grants(database: Database, rows: Iterable[Row]) -> list[Finding]:
                         "function", database.name, row.get("schema_name") or "", name=row.get("object_name") or ""
                     ),
                     f"{privilege} of {role} is omitted: several functions have this name, and SHOW GRANTS does not "
-                    "tell which one it is of.",
+                    "say which one it is of.",
                 )
             )
             continue
@@ -72,7 +72,7 @@ def _granted(database: Database, row: Row) -> list[Any]:
     if kind in ("routine", "function", "procedure"):
         return [item for item in database.functions if item.schema_id in inside and item.name == name.split("(")[0]]
     relations: list[Any] = [*database.tables, *database.views, *database.sequences]
-    # v22.1 does not tell the kinds.
+    # v22.1 does not show the kinds.
     kept: list[Any] = [*relations, *database.types] if not kind else [*database.types] if kind == "type" else relations
     return [item for item in kept if item.schema_id in inside and item.name == name]
 

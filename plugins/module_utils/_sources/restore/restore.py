@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Restores a backup into a CockroachDB of its own: looked into, judged, started as a detached job, watched, and found
-again by a second run."""
+"""Restores a backup into a CockroachDB of its own: inspects and checks it, starts a detached job, watches it, and finds
+it again in a second run."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def watch(
         if caught.signal is not None:
             _cancel(session, job, interval)
             raise CockroachError(
-                f"the RESTORE job {job} was cancelled, because this was told to end "
+                f"the RESTORE job {job} was cancelled, because this process was asked to end "
                 f"({signal.Signals(caught.signal).name}){_left(session)}"
             )
         if limit and time.monotonic() - started > limit:
