@@ -54,10 +54,15 @@ def chosen_arguments() -> dict:
     }
 
 
+def dump_arguments() -> dict:
+    """The argument of the doc fragment C(dump)."""
+    return {"dump_dir": {"type": "path", "required": True}}
+
+
 def export_arguments() -> dict:
     """The arguments of the doc fragment C(export)."""
     return {
-        "dump_dir": {"type": "path", "required": True},
+        **dump_arguments(),
         **chosen_arguments(),
         "role_passwords": {"type": "bool", "default": False, "no_log": False},
         "rows_needed": {"type": "bool", "default": True},

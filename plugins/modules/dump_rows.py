@@ -15,6 +15,7 @@ description:
   - The chunks of a dump that has not been verified in all its targets are kept.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.dump
 attributes:
   check_mode:
     support: full
@@ -27,10 +28,6 @@ requirements:
   - sqlglot
   - zstandard
 options:
-  dump_dir:
-    description: The directory of the dump.
-    type: path
-    required: true
   state_dir:
     description: The directory of the phases' result files.
     type: path
@@ -75,7 +72,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            dump_dir=dict(type="path", required=True),
+            **_ansible_module.dump_arguments(),
             state_dir=dict(type="path", required=True),
             targets=dict(type="list", elements="str", required=True),
             state=dict(type="str", choices=["absent"], default="absent"),

@@ -19,11 +19,7 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.settings.dump_validate
   - nomos.cockroach_migrator.log
   - nomos.cockroach_migrator.phase
-options:
-  dump_dir:
-    description: The directory of the dump.
-    type: path
-    required: true
+  - nomos.cockroach_migrator.dump
 requirements:
   - cattrs
   - zstandard
@@ -109,7 +105,7 @@ def main() -> None:
             **module_arguments("dump_validate"),
             **_ansible_module.log_arguments(),
             **_ansible_module.phase_arguments(),
-            dump_dir=dict(type="path", required=True),
+            **_ansible_module.dump_arguments(),
         ),
         supports_check_mode=True,
     )

@@ -95,7 +95,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            dump_dir=dict(type="path", required=True),
+            **_ansible_module.dump_arguments(),
             report_dir=dict(type="path", required=True),
             state_dir=dict(type="path", required=True),
             failure=dict(type="str", default=""),

@@ -16,6 +16,7 @@ description:
   - No target is touched. If a target database holds the import of an earlier dump, it has to be dropped by hand before the next import.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.dump
 attributes:
   check_mode:
     support: full
@@ -28,10 +29,6 @@ requirements:
   - sqlglot
   - zstandard
 options:
-  dump_dir:
-    description: The directory of the dump.
-    type: path
-    required: true
   state_dir:
     description: The directory of the phases' result files.
     type: path
@@ -68,7 +65,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            dump_dir=dict(type="path", required=True),
+            **_ansible_module.dump_arguments(),
             state_dir=dict(type="path", required=True),
             moment=dict(type="str", required=True),
         ),

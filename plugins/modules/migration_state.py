@@ -15,15 +15,12 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.dump
 requirements:
   - cattrs
   - sqlglot
   - zstandard
 options:
-  dump_dir:
-    description: The directory of the dump.
-    type: path
-    required: true
   state_dir:
     description: The directory of the phases' result files.
     type: path
@@ -93,7 +90,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system i
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            dump_dir=dict(type="path", required=True),
+            **_ansible_module.dump_arguments(),
             state_dir=dict(type="path", required=True),
             targets=dict(type="list", elements="str", default=[]),
             with_requirements=dict(type="bool", default=False),

@@ -11,7 +11,7 @@ short_description: Import a dump into PostgreSQL
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Creates the dump's databases beside O(login_db), and loads schema, rows, indexes, constraints and everything else.
+  - Creates the dump's databases next to O(login_db), and loads schema, rows, indexes, constraints and everything else.
   - Each chunk is loaded in one transaction together with its row in a ledger in the target. An interrupted import resumes where it stopped, and no
     row is loaded twice.
   - If tables exist that this dump did not create, the import is refused before anything is changed.
@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.connection
   - nomos.cockroach_migrator.log
   - nomos.cockroach_migrator.phase
+  - nomos.cockroach_migrator.dump
 attributes:
   check_mode:
     support: full
@@ -29,10 +30,6 @@ attributes:
   idempotent:
     support: full
 options:
-  dump_dir:
-    description: The directory of the dump.
-    type: path
-    required: true
   databases:
     description: Names of the databases of the dump to import. Empty means all.
     type: list
@@ -132,7 +129,7 @@ def main() -> None:
             **module_arguments("postgres_import"),
             **_ansible_module.log_arguments(),
             **_ansible_module.phase_arguments(),
-            dump_dir=dict(type="path", required=True),
+            **_ansible_module.dump_arguments(),
             databases=dict(type="list", elements="str", default=[]),
         ),
         supports_check_mode=True,

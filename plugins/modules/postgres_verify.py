@@ -132,7 +132,7 @@ def main() -> None:
             **module_arguments("postgres_verify"),
             **_ansible_module.log_arguments(),
             **_ansible_module.phase_arguments(),
-            dump_dir=dict(type="path", required=True),
+            **_ansible_module.dump_arguments(),
             databases=dict(type="list", elements="str", default=[]),
         ),
         supports_check_mode=True,
