@@ -42,22 +42,22 @@ def corpus_table() -> str:
     lines = ["| text of | tables | constructs | of these only a finding |", "|---|---|---|---|"]
     tables: dict[str, int] = {}
     kept: dict[str, set[str]] = {}
-    lost: dict[str, set[str]] = {}
+    only_findings: dict[str, set[str]] = {}
     for schema in schemas():
         tables[schema.release] = tables.get(schema.release, 0) + len(
             read_schema_text(schema.text, "d").databases[0].tables
         )
         for construct in schema.constructs():
-            (lost if construct.only_a_finding else kept).setdefault(schema.release, set()).add(construct.name)
+            (only_findings if construct.only_a_finding else kept).setdefault(schema.release, set()).add(construct.name)
     for release, number in sorted(
         tables.items(), key=lambda item: [int(part) for part in item[0].removeprefix("v").split(".")]
     ):
-        only = lost.get(release, set())
+        only = only_findings.get(release, set())
         lines.append(
             f"| {release} | {number} | {len(kept.get(release, set()) | only)} | {', '.join(sorted(only)) or '–'} |"
         )
-    constructs = set().union(*kept.values(), *lost.values())
-    only = set().union(*lost.values()) - set().union(*kept.values())
+    constructs = set().union(*kept.values(), *only_findings.values())
+    only = set().union(*only_findings.values()) - set().union(*kept.values())
     lines.append(f"| **all** | **{sum(tables.values())}** | **{len(constructs)}** | **{len(only)}** |")
     return "\n".join(lines) + "\n"
 

@@ -69,7 +69,7 @@ options:
     version_added: 1.1.0
     default: {}
   conversion_policies:
-    description: 'What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as V({unique_rowid:
+    description: 'How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as V({unique_rowid:
       function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid)
       or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job). The first choice
       is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records its choices,
@@ -155,13 +155,13 @@ options:
     default: https://binaries.cockroachdb.com
   archive:
     description: A release archive on the migration host, which is used instead of a download. The C(.sha256sum) file
-      beside it is used if it exists.
+      next to it is used if it exists.
     type: path
   binary:
     description: The program C(cockroach) on the migration host. It is used whatever its version is, and nothing is downloaded.
     type: path
   sha256:
-    description: The SHA-256 of the archive. If empty, the checksum file beside the archive is used. It has no effect
+    description: The SHA-256 of the archive. If empty, the checksum file next to the archive is used. It has no effect
       with O(binary).
     type: str
     default: ''
@@ -192,7 +192,7 @@ options:
     type: dict
     default: {}
   conversion_policies:
-    description: 'What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as V({unique_rowid:
+    description: 'How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as V({unique_rowid:
       function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid)
       or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job). The first choice
       is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records its choices,
@@ -412,7 +412,7 @@ options:
     type: int
     default: 5432
   login_db:
-    description: The database to connect to first. Each migrated database is created beside it, under its own name.
+    description: The database to connect to first. Each migrated database is created next to it, under its own name.
     type: str
     default: postgres
   login_user:
@@ -501,7 +501,7 @@ options:
     type: int
     default: 5432
   login_db:
-    description: The database to connect to first. Each migrated database is created beside it, under its own name.
+    description: The database to connect to first. Each migrated database is created next to it, under its own name.
     type: str
     default: postgres
   login_user:
@@ -583,7 +583,7 @@ options:
     type: int
     default: 5432
   login_db:
-    description: The database to connect to first. Each migrated database is created beside it, under its own name.
+    description: The database to connect to first. Each migrated database is created next to it, under its own name.
     type: str
     default: postgres
   login_user:
@@ -653,7 +653,7 @@ options:
     SCHEMA_CONVERT = r"""
 options:
   conversion_policies:
-    description: 'What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as V({unique_rowid:
+    description: 'How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as V({unique_rowid:
       function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(object_identifiers) is V(oid)
       or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl) is V(finding) or V(job). The first choice
       is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records its choices,

@@ -12,7 +12,7 @@ author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.1.0
 description:
   - Creates, starts, stops and removes a temporary single-node CockroachDB, on loopback only, to restore a backup into.
-  - The node is found again by its process and its store, so that a second run uses or removes whatever an interrupted run left behind.
+  - The node is found again by its process and its store, so that a second run uses or removes whatever an interrupted run left there.
   - Diagnostics reporting, update checks and crash reports are off.
   - With V(0) as O(port) or O(http_port) the node takes any free port.
 extends_documentation_fragment:

@@ -14,7 +14,7 @@ description:
   - Compares the dumps that two sources made of the same data. Schemas are compared by the SQL commands that they become, tables by their number of
     rows and row checksum.
   - The chunks may differ. The rows themselves are not read again; see M(nomos.cockroach_migrator.dump_validate).
-  - Owners and grants are not compared if one of the dumps comes from a restore that lost them. RV(not_compared) says so.
+  - Owners and grants are not compared if one of the dumps comes from a restore that did not restore them. RV(not_compared) says so.
   - Fails when the dumps differ.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only

@@ -11,7 +11,7 @@ short_description: Import a dump into PostgreSQL
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Creates the dump's databases beside O(login_db), and loads schema, rows, indexes, constraints and everything else.
+  - Creates the dump's databases next to O(login_db), and loads schema, rows, indexes, constraints and everything else.
   - Each chunk is loaded in one transaction together with its row in a ledger in the target. An interrupted import resumes where it stopped, and no
     row is loaded twice.
   - If tables exist that this dump did not create, the import is refused before anything is changed.

@@ -84,7 +84,7 @@ RENAMED = {
     "json_to_record": "jsonb_to_record",
     "json_to_recordset": "jsonb_to_recordset",
 }
-"""CockroachDB has one JSON type, jsonb, behind both families of names."""
+"""CockroachDB has one JSON type, jsonb, for both families of names."""
 
 KEYWORDS = {
     "current_date": "CURRENT_DATE",

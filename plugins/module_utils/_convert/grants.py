@@ -122,7 +122,7 @@ def _sequences(context: Context, missing: dict[str, list[str]]) -> None:
 
 
 def _sequences_of_row_ids(context: Context, missing: dict[str, list[str]]) -> None:
-    """Grant USAGE on the sequences behind row ids to the roles that may write the table."""
+    """Grant USAGE on the sequences of row ids to the roles that may write the table."""
     for table_id, name in sorted(context.called_row_ids):
         table = context.tables[table_id]
         writers = [Grant(grant.role, ["USAGE"]) for grant in table.grants if _WRITES & set(grant.privileges)]

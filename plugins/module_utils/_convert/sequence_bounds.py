@@ -70,7 +70,7 @@ def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
 
 
 def identity_sequence(column: Column, sequences: dict[int, Sequence]) -> Optional[Sequence]:
-    """Return the sequence behind an identity column."""
+    """Return the sequence of an identity column."""
     for sequence_id in [*column.owns_sequence_ids, *column.uses_sequence_ids]:
         if sequence_id in sequences:
             return sequences[sequence_id]

@@ -180,15 +180,15 @@ def _row_id_sequence(column: Column, table: Table, context: Context) -> str:
 
 
 def _report_row_id(column: Column, where: FullName, context: Context) -> None:
-    goes_on = (
-        "goes on after the highest value"
+    numbering = (
+        "continues after the highest value"
         if column.type.family == "int"
         else "begins at 1, for the column's values are no numbers"
     )
     context.find(
         FindingCode.UNIQUE_ROWID,
         where,
-        f"unique_rowid() (or unordered_unique_rowid()) becomes a sequence that {goes_on}.",
+        f"unique_rowid() (or unordered_unique_rowid()) becomes a sequence that {numbering}.",
         "Note that new values are small steps apart, not spread by time and node.",
     )
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Which chunks of an unfinished export are whole, so that a second run goes on."""
+"""Which chunks of an unfinished export are whole, so that a second run resumes after them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILE_NAME = "export.journal"
 _PARTS_OF_DATABASES = frozenset(("data", "rejects", "catalog.json", "pre-data.sql", "data.sql", "post-data.sql"))
 """What an unfinished export may have in a database's directory."""
 _FILES = frozenset((FILE_NAME, "roles.json", "roles.secret.json", "README.txt"))
-"""What it may have beside those directories."""
+"""What it may have besides those directories."""
 _UNFINISHED = ".part"
 _SECONDS = "seconds_so_far"
 
@@ -53,7 +53,7 @@ def _read(path: str) -> _Found:
     for line in lines:
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         if not isinstance(value, dict) or read and "key" not in value:
             break
@@ -62,13 +62,13 @@ def _read(path: str) -> _Found:
 
 
 def unfinished_identity(dump_dir: str) -> Mapping[str, Any]:
-    """Return the identity (see Manifest.identity) of the export that was broken off in the directory; empty if there is
+    """Return the identity (see Manifest.identity) of the interrupted export in the directory, empty if there is
     none."""
     return _read(os.path.join(dump_dir, FILE_NAME)).identity
 
 
 class ExportJournal:
-    """A file of JSON lines beside the chunks: first the export's identity, then one result a task.
+    """A file of JSON lines next to the chunks: first the export's identity, then one result a task.
 
     The journal of another unfinished export (another backup, time or selection) is discarded with its chunks, as is one
     that cannot be read any more; of a journal that is damaged further on, what stands before counts. A directory that
@@ -80,7 +80,7 @@ class ExportJournal:
         self.path = os.path.join(dump_dir, FILE_NAME)
         self.identity = identity
         self.warnings: list[str] = []
-        """What was found amiss, for the user."""
+        """Problems found in the journal, for the user."""
         found = _read(self.path)
         if found.identity != identity:
             if found.exists and not found.identity:
@@ -103,7 +103,7 @@ class ExportJournal:
 
     @property
     def seconds(self) -> float:
-        """How long the export has lasted, with all attempts that were broken off, each until the last task that it
+        """How long the export has lasted, with all interrupted attempts, each until the last task that it
         finished."""
         return round(self._seconds_before + time.monotonic() - self._started, 3)
 
@@ -121,7 +121,7 @@ class ExportJournal:
                 journal.write(json.dumps({**to_json(result), _SECONDS: self.seconds}) + "\n")
         except OSError as error:
             raise ConfigurationError(
-                f"cannot write {self.path}: {error.strerror}; finished chunks are kept, run again when that is mended"
+                f"cannot write {self.path}: {error.strerror}; finished chunks are kept, correct this and run again"
             ) from error
 
     def remove(self) -> None:
@@ -150,7 +150,7 @@ def _refuse_other_files(dump_dir: str) -> None:
     others = other_files(dump_dir)
     if others and not is_complete(dump_dir):
         raise ConfigurationError(
-            f"{os.path.join(dump_dir, FILE_NAME)} is empty or damaged, and beside it is what no export writes "
+            f"{os.path.join(dump_dir, FILE_NAME)} is empty or damaged, and next to it is what no export writes "
             f"({', '.join(others[:5])}): remove {dump_dir} if nothing in it is needed, or name another directory in "
             "dump_dir"
         )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The manifest of a dump, and how it is read with the catalogs and roles beside it.
+"""The manifest of a dump, and how it is read with the catalogs and roles next to it.
 
 ``manifest.json`` is written last; where it is, the dump is complete.
 """
@@ -170,7 +170,7 @@ def read_manifest(dump_dir: str) -> Manifest:
     path = os.path.join(dump_dir, MANIFEST)
     if not is_complete(dump_dir):
         raise ConfigurationError(
-            f"{dump_dir} holds no complete dump ({MANIFEST} is missing): run the export first, it goes on where it "
+            f"{dump_dir} holds no complete dump ({MANIFEST} is missing): run the export first, it resumes where it "
             "stopped"
         )
     value = _parse(path, _read_bytes(path))
@@ -217,7 +217,7 @@ def _read_bytes(path: str) -> bytes:
 def _parse(path: str, data: bytes) -> Any:
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error
 
 

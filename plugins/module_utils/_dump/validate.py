@@ -67,7 +67,7 @@ def _catalog_problems(dump_dir: str, manifest: Manifest) -> list[str]:
 
 
 def _file_problems(dump_dir: str, manifest: Manifest) -> list[str]:
-    """Name files beside the chunks that the manifest does not know; missing chunks are named when they are read."""
+    """Name files next to the chunks that the manifest does not know; missing chunks are named when they are read."""
     problems = []
     for entry in manifest.databases:
         wanted = _wanted_files(entry)

@@ -19,7 +19,7 @@ COMPRESSION = 3
 def require_room_for_dump(dump_dir: str, plan: Plan) -> None:
     """Raise ConfigurationError unless there is room for the planned dump in ``dump_dir``, which need not be there.
 
-    What an export that was broken off has written there counts as room: it is used again, or removed.
+    What an interrupted export has written there counts as room: it is used again, or removed.
     """
     needed = plan.stored_bytes + plan.text_bytes // COMPRESSION
     require_room(dump_dir, needed, "the dump", sum(_sizes(dump_dir)) if unfinished_identity(dump_dir) else 0)

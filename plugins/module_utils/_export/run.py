@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""From any source to a dump directory: the one export, which goes on where it was broken off."""
+"""From any source to a dump directory: the one export, which resumes where it was interrupted."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class ExportOptions:
     policies: ValuePolicies = STOP_ALL
     """For values that PostgreSQL cannot hold."""
     conversion: ConversionPolicies = DEFAULT_POLICIES
-    """For what PostgreSQL has two counterparts of."""
+    """How constructs with two possible conversions are converted."""
 
     def identity(self) -> dict[str, Any]:
-        """Return JSON values that tell a dump with these options from another one of the same source."""
+        """Return JSON values that distinguish a dump with these options from another one of the same source."""
         return {
             "chunk_rows": self.chunk_rows,
             "include": list(self.selection.include),
@@ -110,7 +110,7 @@ def export(
 ) -> Union[ExportResult, ExportPlan]:
     """Write the dump of a source.
 
-    A complete dump of the same source and options is left as it is; one that was broken off goes on where it stopped,
+    A complete dump of the same source and options is left as it is; an interrupted one resumes where it stopped,
     at the same moment. With ``check`` nothing is written. Raises MigrationError.
     """
     started = time.monotonic()
@@ -184,7 +184,7 @@ def _content(
     journal: ExportJournal,
     conversion: ConversionPolicies,
 ) -> DumpContent:
-    """Return what the dump holds beside its chunks. Raises MigrationError when the source proves that rows are
+    """Return what the dump holds besides its chunks. Raises MigrationError when the source proves that rows are
     missing."""
     source = job.source
     finished = (FinishedTask(result.table_id, result.rows_read, result.tally or {}) for result in results)

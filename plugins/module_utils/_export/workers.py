@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Runs the tasks of an export in processes; finished ones are journalled, so that a broken run goes on."""
+"""Runs the tasks of an export in processes; finished ones are journalled, and an interrupted run resumes after them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from .psql_scripts import data_script, readme
 
 @dataclass(frozen=True)
 class DumpContent:
-    """What a dump holds beside its chunks."""
+    """What a dump holds besides its chunks."""
 
     source: dict[str, Any]
     """See Manifest.source."""

@@ -3,7 +3,7 @@
 # Private to this collection: it may change in any release.
 """The number and byte-string forms that keys and values share.
 
-Every reader takes the bytes and a position and returns what it read and the position behind it.
+Every reader takes the bytes and a position and returns what it read and the position after it.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def double(data: bytes, position: int) -> tuple[float, int]:
 
 
 def ordered_bytes(data: bytes, position: int) -> tuple[bytes, int]:
-    """A byte string of a key: behind a marker, with 0x00 escaped, up to its terminator."""
+    """A byte string of a key: after a marker, with 0x00 escaped, up to its terminator."""
     if data[position] != _BYTES:
         raise MalformedValue(f"0x{data[position]:02x} does not begin a byte string")
     return ordered_bytes_body(data, position + 1)

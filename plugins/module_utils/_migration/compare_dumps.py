@@ -38,8 +38,8 @@ class DumpComparison:
 def compare_dumps(first: str, second: str) -> DumpComparison:
     """Compare two dumps.
 
-    Owners and grants are compared unless one of the dumps comes from a restore that lost them. Raises MigrationError
-    for unusable dumps.
+    Owners and grants are compared unless one of the dumps comes from a restore that did not restore them. Raises
+    MigrationError for unusable dumps.
     """
     manifests = read_manifest(first), read_manifest(second)
     left, right = ({entry.name: entry for entry in manifest.databases} for manifest in manifests)

@@ -28,7 +28,7 @@ class Setting:
     ``per_target`` is read from the variables of each target's host. ``deprecated_names`` still work, with a warning.
 
     The variables of ``roles`` are ``<role>_<option>``, with the setting's own name if ``option`` is empty. ``modules``
-    take it as ``option``, or as named behind a dot (``module.option``). ``since`` is the collection's version that
+    take it as ``option``, or as named after a dot (``module.option``). ``since`` is the collection's version that
     brought it, ``option_since`` the one that brought the modules' option where that is older.
     """
 
@@ -265,7 +265,7 @@ _POSTGRESQL = (
         "postgres_database",
         "str",
         "postgres",
-        "The database to connect to first. Each migrated database is created beside it, under its own name.",
+        "The database to connect to first. Each migrated database is created next to it, under its own name.",
         per_target=True,
         roles=_TARGET,
         option="database",
@@ -470,7 +470,7 @@ _CONVERSION = (
         "conversion_policies",
         "dict",
         {},
-        "What is used where PostgreSQL has two counterparts of a construct. The value is a mapping such as "
+        "How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as "
         f"V({{unique_rowid: function, object_identifiers: text}}). {_conversion_choices()}. The first choice is the "
         "default. The collection's page C(docs/conversion.md) explains each choice. A dump records its choices, which "
         "its import and verification follow. Other choices need another dump.",
@@ -627,7 +627,7 @@ _RESTORE = (
         "cockroach_archive",
         "path",
         "",
-        "A release archive on the migration host, which is used instead of a download. The C(.sha256sum) file beside "
+        "A release archive on the migration host, which is used instead of a download. The C(.sha256sum) file next to "
         "it is used if it exists.",
         since="1.1.0",
         roles=("cockroach_binary",),
@@ -649,7 +649,7 @@ _RESTORE = (
         "cockroach_sha256",
         "str",
         "",
-        "The SHA-256 of the archive. If empty, the checksum file beside the archive is used. It has no effect with "
+        "The SHA-256 of the archive. If empty, the checksum file next to the archive is used. It has no effect with "
         "O(cockroach_binary).",
         since="1.1.0",
         roles=("cockroach_binary",),

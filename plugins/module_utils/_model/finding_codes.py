@@ -87,7 +87,7 @@ class FindingCode(str, Enum):
         "not_valid",
         "info",
         _REPAIR,
-        "The constraint is NOT VALID, as in CockroachDB: rows that were there before it may violate it.",
+        "The constraint is NOT VALID, as in CockroachDB: rows older than the constraint may violate it.",
         "Correct these rows, then run ALTER TABLE … VALIDATE CONSTRAINT.",
     )
     ROWS_LEFT_OUT = (
@@ -310,7 +310,7 @@ class FindingCode(str, Enum):
         "info",
         _GRANT,
         "Cluster settings are omitted.",
-        "Check whether postgresql.conf needs their like.",
+        "Check whether PostgreSQL needs an equivalent setting.",
     )
     DATABASE_GRANT_LEFT_OUT = (
         "database_grant_left_out",
@@ -483,7 +483,7 @@ class FindingCode(str, Enum):
         "ascii_letter_case",
         "warning",
         _REPEAT,
-        "upper() and lower() change ASCII letters only: the server's host has no UTF-8 locale.",
+        "upper() and lower() change only ASCII letters, because the server's host has no UTF-8 locale.",
         "Install a UTF-8 locale such as C.UTF-8 on the server's host, drop the database and run again.",
     )
     CERTIFICATE_NOT_VERIFIED = (
@@ -596,7 +596,8 @@ class FindingCode(str, Enum):
         "backup_format_unproved",
         "info",
         _COMPARE,
-        "The backup was written by a release whose backups were read by specification, not yet proved on a real one.",
+        "The backup was written by a release whose format was read by its specification and not yet tested on a real "
+        "backup.",
         "Compare samples of the migrated rows with the source.",
     )
     BACKUP_RANGE_TOMBSTONES = (
@@ -625,7 +626,7 @@ class FindingCode(str, Enum):
         "domain_deduced",
         "info",
         _COMPARE,
-        "The domain was read by a published format of descriptors, not yet proved on a real one.",
+        "The domain was read according to the published descriptor format, which was not yet tested on a real backup.",
         "Compare NOT NULL and NOT VALID with SHOW CREATE ALL TYPES.",
     )
     RANGE_TOMBSTONES_UNCOUNTED = (
@@ -770,7 +771,7 @@ class FindingCode(str, Enum):
         ("warning", "info"),
         _CHECK,
         "The statement is omitted (info: it has no counterpart in PostgreSQL).",
-        "Check whether PostgreSQL needs its like.",
+        "Check whether PostgreSQL needs an equivalent statement.",
     )
     UNIQUE_ROWID = (
         "unique_rowid",
@@ -879,7 +880,7 @@ class FindingCode(str, Enum):
         "interleaved",
         "info",
         _NOTHING,
-        "INTERLEAVE IN PARENT has no counterpart and is omitted: it stores rows beside those of another table.",
+        "INTERLEAVE IN PARENT has no counterpart and is omitted: it stores rows next to those of another table.",
     )
     LOCALITY = (
         "locality",

@@ -49,7 +49,7 @@ def libraries_for(locations: Iterable[str]) -> tuple[str, ...]:
 
 
 def has_parameters(text: str) -> bool:
-    """Tell whether a location has parameters behind a question mark. A plain path has none."""
+    """Tell whether a location has parameters after a question mark. A plain path has none."""
     return not text.startswith("/") and "?" in text
 
 

@@ -104,7 +104,7 @@ class Plan(Generic[TaskType]):
 
 @dataclass(frozen=True)
 class TaskReading:
-    """What a task told beside its rows."""
+    """What a task reported besides its rows."""
 
     changes: list[Change] = field(default_factory=list)
     """The values that a policy changed."""
@@ -152,7 +152,7 @@ class Source(Protocol[TaskType]):
     def choose_moment(self, begun: str) -> str:
         """Fix the moment that is read, and return it as a decimal timestamp; empty when the identity implies it.
 
-        ``begun`` is the moment of an export of the same identity that was broken off, which goes on; empty for a new
+        ``begun`` is the moment of an interrupted export of the same identity, which is resumed; empty for a new
         one.
         """
 

@@ -52,7 +52,7 @@ def _refuse_unsafe(members: list[tarfile.TarInfo], archive: str) -> None:
 def _unsafe(member: tarfile.TarInfo, links: set[_Parts]) -> str:
     """Say why an entry must not be unpacked; ``links`` are all symbolic links of the archive.
 
-    No entry lies behind a link, and every link by itself stays inside, so that no chain of links leads out.
+    No entry lies below a link, and every link by itself stays inside, so that no chain of links leads out.
     """
     parts = _parts(member.name)
     if member.name.startswith("/") or ".." in parts:
@@ -60,9 +60,9 @@ def _unsafe(member: tarfile.TarInfo, links: set[_Parts]) -> str:
     if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
         return "is neither file, directory nor link"
     if links.intersection(itertools.accumulate((part,) for part in parts[:-1])):
-        return "lies behind a symbolic link"
+        return "lies below a symbolic link"
     if parts in links and not member.issym():
-        return "lies behind a symbolic link"
+        return "lies below a symbolic link"
     if member.issym() and not _stays(len(parts) - 1, member.linkname):
         return f"links to {member.linkname}, outside the directory"
     if member.islnk() and (not _stays(0, member.linkname) or _parts(member.linkname) in links):
@@ -73,7 +73,7 @@ def _unsafe(member: tarfile.TarInfo, links: set[_Parts]) -> str:
 def _stays(depth: int, target: str) -> bool:
     """Tell whether the target of a link that lies ``depth`` directories deep stays inside.
 
-    ``..`` may stand at its beginning only: behind a name it would go up from wherever that name links to.
+    ``..`` may stand at its beginning only: after a name it would go up from wherever that name links to.
     """
     parts = _parts(target)
     up = len(list(itertools.takewhile(lambda part: part == "..", parts)))

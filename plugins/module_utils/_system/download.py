@@ -71,7 +71,7 @@ def fetch_file(url: str, target: str, sha256: str) -> None:
 
 
 def checksum_beside(url: str, suffix: str = ".sha256sum") -> str:
-    """Return the SHA-256 that the publisher's checksum file beside the archive ``url`` gives. Raises
+    """Return the SHA-256 that the publisher's checksum file next to the archive ``url`` gives. Raises
     ConfigurationError."""
     path = urlsplit(url).path
     address = at_path(url, path + suffix)
@@ -125,7 +125,7 @@ def _receive(url: str, part: str) -> str:
             received += len(piece)
     if length is not None and received != int(length):
         raise _PassingError(
-            f"{public_url(url)} was broken off after {received} of {length} bytes; check the network, then run again"
+            f"{public_url(url)} was interrupted after {received} of {length} bytes; check the network, then run again"
         )
     return digest.hexdigest()
 
@@ -168,7 +168,7 @@ def _answer(url: str, advice: str) -> Iterator[Any]:
             yield response
         except urllib3.exceptions.HTTPError as error:
             raise _PassingError(
-                f"{shown} was broken off: {_reason(error)}; check the network, then run again"
+                f"{shown} was interrupted: {_reason(error)}; check the network, then run again"
             ) from None
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""SHA-256 of files, and the checksum files that publishers put beside their archives."""
+"""SHA-256 of files, and the checksum files that publishers put next to their archives."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check_file(path: str, sha256: str) -> str:
 
 
 def checksum_file_beside(path: str, suffix: str = ".sha256sum") -> str:
-    """Return the SHA-256 from the checksum file beside a local archive, or nothing when there is no such file. Raises
+    """Return the SHA-256 from the checksum file next to a local archive, or nothing when there is no such file. Raises
     ConfigurationError."""
     try:
         with open(path + suffix, encoding="utf-8", errors="replace") as file:

@@ -31,7 +31,7 @@ def difference(path: str, text: str) -> dict[str, str]:
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a file of mode 0600 under a temporary name beside it, and give it its name when it is on disk; what was
+    """Write a file of mode 0600 under a temporary name next to it, and give it its name when it is on disk; what was
     there before stays until then.
 
     The directory is made where it is missing. Raises ConfigurationError.

@@ -4,7 +4,7 @@
 """The checksum of rows that a dump's writer and PostgreSQL compute alike.
 
 A row's checksum is the first eight bytes of the MD5 of its COPY line (when the table has stored computed
-columns: with a tab and their text behind it), read as a signed big-endian integer. A chunk's or table's
+columns: with a tab and their text after it), read as a signed big-endian integer. A chunk's or table's
 checksum is the plain sum, so that the order of rows does not matter. It is kept as decimal text.
 """
 

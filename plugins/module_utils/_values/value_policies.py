@@ -35,10 +35,10 @@ KINDS = {
     "invalid_utf8": Kind("text that is not UTF-8", "U+FFFD for each wrong byte"),
     "length": Kind(
         'text or bits longer than declared (after ALTER), than NAME (63 bytes) or "char" (1 byte)',
-        "the value, cut off behind a whole character; bits of another length are cut off or filled with zeros",
+        "the value, cut off after a whole character; bits of another length are cut off or filled with zeros",
     ),
     "decimal_scale": Kind(
-        "more digits behind the point than declared, or than the 16,383 of any numeric",
+        "more digits after the point than declared, or than the 16,383 of any numeric",
         "the decimal rounded half away from zero",
     ),
     "decimal_range": Kind("decimals too large for their declared precision or any numeric, infinities in numeric(p,s)"),

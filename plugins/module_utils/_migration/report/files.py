@@ -50,7 +50,7 @@ class ReportRequest:
 
 
 def write_report(request: ReportRequest, *, check: bool, diff: bool = False) -> WrittenReport:
-    """Write both files where they would say something else, times aside; ``diff`` asks for the difference.
+    """Write both files where they would say something else, apart from times; ``diff`` asks for the difference.
 
     With ``check`` nothing is written. Raises MigrationError.
     """

@@ -68,8 +68,8 @@ def _tables(report: Report) -> list[str]:
         for table in database.tables:
             seconds = "" if table.import_seconds is None else f"{table.import_seconds:.2f}"
             numbers = f"{table.rows:>14,}  {table.checksum:>24}  {seconds:>8}"
-            aside = f"  ({table.rejected:,} rows rejected)" if table.rejected else ""
-            lines.append(f"  {table.name:<{width}}  {numbers}  {table.rehearsal:<9}  {table.target}{aside}")
+            rejected = f"  ({table.rejected:,} rows rejected)" if table.rejected else ""
+            lines.append(f"  {table.name:<{width}}  {numbers}  {table.rehearsal:<9}  {table.target}{rejected}")
         checked = database.objects_checked
         lines.append(f"  objects found in PostgreSQL's catalog: {checked - len(database.objects_missing)} of {checked}")
         lines += [f"    {line}" for line in database.objects_missing]

@@ -50,8 +50,8 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     try:
         _require_encryption(connection, wanted)
         _require_postgresql(connection, wanted)
-        # Not by SET, of which psycopg2 does not learn: it would go on in the encoding of PGCLIENTENCODING, the role or
-        # the database.
+        # Not by SET, of which psycopg2 does not learn: it would continue in the encoding of PGCLIENTENCODING, the role
+        # or the database.
         connection.set_client_encoding("UTF8")
         with connection.cursor() as cursor:
             cursor.execute(_SESSION)

@@ -43,8 +43,8 @@ def import_dump(
 ) -> ImportResult:
     """Load a dump into databases of the same names.
 
-    ``begin`` is called before the first change, and not at all when there is nothing to do. A run that was broken off
-    goes on where it stopped. Raises MigrationError; until all checks of all databases have passed nothing is changed.
+    ``begin`` is called before the first change, and not at all when there is nothing to do. An interrupted run
+    resumes where it stopped. Raises MigrationError; until all checks of all databases have passed nothing is changed.
     """
     admin = connect(parameters)
     try:
@@ -61,7 +61,7 @@ def import_dump(
             changed = changed or results[job.state.name].changed
     except psycopg2.Error as error:
         raise TargetError(
-            f"PostgreSQL at {parameters.place}: {postgres_message(error)}; run the import again, it goes on where it "
+            f"PostgreSQL at {parameters.place}: {postgres_message(error)}; run the import again, it resumes where it "
             "stopped"
         ) from error
     finally:

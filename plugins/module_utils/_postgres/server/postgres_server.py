@@ -281,7 +281,7 @@ def _password(directory: str, options: ServerOptions, created: bool) -> str:
             return file.read()
     if not created:
         raise ConfigurationError(
-            f"the server in {directory} was made with a password of yours: give it again, or remove the directory"
+            f"the server in {directory} was created with a password that you set: set it again, or remove the directory"
         )
     return secrets.token_urlsafe(24)
 

@@ -43,7 +43,7 @@ def require_compatible(content: str, done: Iterable[ledger.Key], name: str) -> N
     if content == DATA and earlier == {SCHEMA}:
         if complete_key(SCHEMA) not in done:
             raise TargetError(
-                f"the import of the schema into the database {name} was broken off: end it with content: schema "
+                f"the import of the schema into the database {name} was interrupted: end it with content: schema "
                 "before the rows are loaded"
             )
         return

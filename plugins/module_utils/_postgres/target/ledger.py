@@ -3,7 +3,7 @@
 # Private to this collection: it may change in any release.
 """The ledger: a table in each migrated database that says what an import has done there.
 
-Every piece of work commits together with its row, so that a run that was killed goes on where it stopped.
+Every piece of work commits together with its row, so that a run that was killed resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ COMMENT ON SCHEMA cockroach_migrator IS
 'Bookkeeping of the import by nomos.cockroach_migrator. Drop it once the migration is accepted.';
 COMMENT ON TABLE cockroach_migrator.ledger IS
 'What the import of a CockroachDB dump has done in this database: one row for each chunk of rows and each command, '
-'committed together with it. An import that was broken off goes on from here, and no row is loaded twice. '
+'committed together with it. An interrupted import resumes from here, and no row is loaded twice. '
 'Drop the schema once the migration is accepted.'
 """
 

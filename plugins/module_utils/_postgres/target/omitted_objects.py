@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Commands that PostgreSQL rejects and no row depends on: they are omitted, recorded beside the ledger, and each is a
+"""Commands that PostgreSQL rejects and no row depends on: they are omitted, recorded next to the ledger, and each is a
 finding.
 
 Every later run tries them again: the role may have got the right, or the missing object may have been created.

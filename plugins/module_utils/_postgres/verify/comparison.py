@@ -55,7 +55,7 @@ class Check:
         """Yield the statements of these kinds, except those whose table, function or the like is missing, which is a
         difference of its own.
 
-        Tables are included in any case: one may have lost a column together with the column's type.
+        Tables are included in any case: one may lack a column together with the column's type.
         """
         for statement in self.statements:
             needs = [need for need in statement.needs if statement.kind != "table" or need.kind == "schema"]

@@ -64,7 +64,7 @@ class _Command:
 
 @dataclass
 class _Group:
-    """A table with everything on it, or another object, and the original names behind their aliases."""
+    """A table with everything on it, or another object, and the original names of their aliases."""
 
     schema: str
     commands: list[_Command]

@@ -80,7 +80,7 @@ class Manifest:
 
 
 def read_manifest(storage: Storage, folder: str, name: str, key: Optional[bytes]) -> Manifest:
-    """Read a manifest and, when it is slim, the lists beside it. Raises MigrationError naming the file."""
+    """Read a manifest and, when it is slim, the lists next to it. Raises MigrationError naming the file."""
     path = f"{folder}/{name}" if folder else name
     stored = storage.read(path)
     with named(storage.describe(path)):
@@ -106,7 +106,7 @@ def open_container(storage: Storage, path: str, stored: bytes, key: Optional[byt
         return _gunzip(data, name)
     if is_encrypted(data):
         raise CorruptBackupError(
-            f"{name} is encrypted, but no {INFO} file is beside the full backup: copy that one too"
+            f"{name} is encrypted, but no {INFO} file is next to the full backup: copy that one too"
         )
     if compressed:
         raise CorruptBackupError(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The source that reads a backup's own files: its tasks are ranges of keys, its proof are the bytes of every file."""
+"""The source that reads a backup's own files: its tasks are ranges of keys, and byte counts prove that it
+was read completely."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ class BackupSource(Source[BackupTask]):
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Files are opened when they are needed, by every process its own."""
+        """Files are opened when they are needed; each process opens its own."""
 
     def identity(self) -> dict[str, Any]:
         """A backup has one content at each end time."""

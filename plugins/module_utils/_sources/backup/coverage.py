@@ -21,7 +21,7 @@ def files_of(backup: Backup, ranges: list[KeyRange]) -> dict[int, FileRef]:
 
 
 def unread_ranges(backup: Backup, read: list[KeyRange]) -> list[KeyRange]:
-    """Return what else the files behind ``read`` hold: secondary indexes and neighbours that nobody decodes."""
+    """Return what else the files of ``read`` hold: secondary indexes and neighbours that are not decoded."""
     spans = [entry.span for entry in files_of(backup, read).values()]
     return subtract(spans, read)
 

@@ -18,10 +18,11 @@ _TABLE_DROPPED, _DROPPED = 2, 1
 
 
 def live_descriptors(manifest: Manifest, time: Timestamp) -> dict[int, bytes]:
-    """Return the descriptors at ``time`` by id, without dropped ones; offline ones are there, to be reported.
+    """Return the descriptors at ``time`` by id, without dropped ones, including offline ones, which are
+    reported.
 
-    ``manifest`` is the layer that covers ``time``. Descriptors of an unknown kind have negative ids, for nobody knows
-    where theirs are.
+    ``manifest`` is the layer that covers ``time``. Descriptors of an unknown kind have negative ids, for it is not
+    known where theirs are.
     """
     if manifest.changes and (time != manifest.end_time or manifest.cluster_coverage):
         found = _at(manifest.changes, time)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Encrypted backups: the data key behind a passphrase, and files sealed with AES-256-GCM."""
+"""Encrypted backups: the data key that a passphrase unlocks, and files sealed with AES-256-GCM."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from . import values
 from .keys import key_reader
 
 TextReader = Callable[[bytes, int], tuple[str, int]]
-"""Takes bytes and a position, returns COPY text and the position behind the value."""
+"""Takes bytes and a position, returns COPY text and the position after the value."""
 
 NULL = "\\N"
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -140,7 +140,7 @@ class RowLayout:
 
 
 class GeneralRows:
-    """Decodes any row of one table, slowly, explains errors, and puts right what the policies of ``problems`` want."""
+    """Decodes any row of one table, slowly, explains errors, and applies the policies of ``problems``."""
 
     def __init__(self, layout: RowLayout, problems: ProblemRows) -> None:
         self.name, self.table, self.forms, self.key_readers = (
@@ -210,7 +210,7 @@ class GeneralRows:
             raise _ColumnProblem(form.column.name, error) from error
 
     def is_interleaved_child(self, key: bytes, position: int) -> bool:
-        """Tell that a key which goes on behind the key columns is that of an interleaved table's row, or raise
+        """Tell that a key which continues after the key columns is that of an interleaved table's row, or raise
         MalformedValue."""
         if position < len(key) and key[position] == _INTERLEAVED:
             return True
@@ -226,7 +226,7 @@ class GeneralRows:
         self, error: Exception, pairs: list[tuple[bytes, bytes]], lines: list[str], computed: Optional[list[str]]
     ) -> None:
         """Decode a row (all its keys and values) that failed with ``error`` under the policies; add it to ``lines``, or
-        put it aside.
+        reject it.
 
         Raises as ``explain`` does when no policy applies.
         """

@@ -104,7 +104,7 @@ def _value(kind: int, data: bytes, depth: int) -> str:
 
 
 def json_key(data: bytes, position: int, descending: bool = False) -> tuple[str, int]:
-    """Return a document of a key as jsonb prints it, and the position behind it."""
+    """Return a document of a key as jsonb prints it, and the position after it."""
     marker = _DESCENDING_SUM - data[position] if descending else data[position]
     position += 1
     if marker == _KEY_EMPTY_ARRAY:

@@ -52,7 +52,7 @@ def without_prefix(bound: bytes, prefix: bytes) -> bytes:
 
 
 def prefix_end(prefix: bytes) -> bytes:
-    """Return the first key behind all keys that begin with ``prefix``."""
+    """Return the first key after all keys that begin with ``prefix``."""
     trimmed = prefix.rstrip(b"\xff")
     return trimmed[:-1] + bytes((trimmed[-1] + 1,))
 

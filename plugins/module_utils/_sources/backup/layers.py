@@ -84,7 +84,7 @@ def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageO
 
 def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[str, ...], str]:
     """Split a location that is a full backup's folder in a collection into collection and sub-directory, as its
-    incremental layers may be beside it."""
+    incremental layers may be next to it."""
     match = re.fullmatch(f"(.*)/({_FULL.pattern})/?", locations[0])
     if len(locations) == 1 and match and subdirectory in ("", LATEST):
         return (match[1],), match[2]

@@ -298,7 +298,8 @@ class Backup:
                         FindingCode.BACKUP_FORMAT_UNPROVED,
                         FullName("backup", name=layer.name),
                         f"The layer was written by {manifest.build_tag or 'an unknown release'} and read by "
-                        f"specification, which is not yet proved on a backup of such a release: {', '.join(unseen)}.",
+                        "specification, which was not yet tested on a real backup of such a release: "
+                        f"{', '.join(unseen)}.",
                     )
                 )
             if manifest.compacted:

@@ -8,7 +8,7 @@ entries in the order of column ids: ``code`` is the next entry's column id times
 comparison decides whether a column is there. Short numbers are looked up in tables, strings are slices of the value's
 Latin-1 view (made right for all of a row at once if any needs it), everything else is read by the column's reader.
 When the last entry does not end exactly with the value, the row is decoded again by ``GeneralRows``. So are rows that
-hold what PostgreSQL cannot hold: the loop over a batch goes on behind them.
+hold what PostgreSQL cannot hold: the loop over a batch continues after them.
 """
 
 from __future__ import annotations

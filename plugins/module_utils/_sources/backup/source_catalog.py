@@ -42,8 +42,8 @@ def _leftover_rows(backup: Backup, table: Table, name: str) -> list[Row]:
     if name == _ZONES:
         return _zones(backup, table)
     if name == _SETTINGS:
-        # Their names are the key. What is beside them is not told, and in a virtual cluster's first row not even of its
-        # column's type.
+        # Their names are the key. Values are not reported, and in a virtual cluster's first row the value is not even
+        # of its column's type.
         key = {part.column_id for part in table.primary_index.columns}
         table = replace(table, columns=[column for column in table.columns if column.id in key])
     return _rows(backup, table, name, ANY_TEXT)

@@ -85,7 +85,7 @@ class Storage:
 
 
 def open_storage(location: str, options: StorageOptions) -> Storage:
-    """Return the storage behind ``s3://bucket/prefix``, ``file:///directory`` or a directory's path."""
+    """Return the storage at ``s3://bucket/prefix``, ``file:///directory`` or a directory's path."""
     scheme = scheme_of(location)
     if scheme in ("nodelocal", "userfile"):
         raise UnsupportedError(
@@ -243,11 +243,11 @@ class S3Storage(Storage):
         return result
 
     def _get(self, path: str, **arguments: str) -> bytes:
-        """Return an object's bytes; none when the range asked for lies behind its end."""
+        """Return an object's bytes; none when the range asked for lies after its end."""
 
         def fetch() -> bytes:
             try:
-                # The body is read here, so that one that breaks off is asked for again.
+                # The body is read here, so that an interrupted one is requested again.
                 return self.client.get_object(Bucket=self.bucket, Key=self._key(path), **arguments)["Body"].read()
             except botocore.exceptions.ClientError as error:
                 if _code(error) in _BEHIND_THE_END:
@@ -270,7 +270,7 @@ class S3Storage(Storage):
         return self._call(path, ask)
 
     def _pages(self, prefix: str, **arguments: str) -> Iterator[dict]:
-        """Yield the pages of a listing. (boto3's paginator cannot go on behind a page that failed.)"""
+        """Yield the pages of a listing. (boto3's paginator cannot continue after a page that failed.)"""
         while True:
             page = self._call(prefix, lambda: self.client.list_objects_v2(Bucket=self.bucket, **arguments))
             yield page

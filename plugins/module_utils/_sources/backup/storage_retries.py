@@ -22,7 +22,7 @@ from ..._system.migration_log import MigrationLog
 ATTEMPTS = 8
 """With the waits below a server may refuse for half a minute, up to a minute by chance."""
 ATTEMPTS_AT_FIRST = 3
-"""Of connections, until a server has answered once: an address that is wrong should be told soon."""
+"""Of connections, until a server has answered once: a wrong address should be reported quickly."""
 _SHORTEST_WAIT = 0.25
 _FIRST_WAIT = 0.5
 """Seconds. The longest that the first wait may be; each later one may be twice as long as the one before, and all are
@@ -53,7 +53,7 @@ _PASSING_CODES = frozenset(
 
 
 def repeated(call: Callable[[], Any], name: str, log: MigrationLog, answered: bool) -> Any:
-    """Return what ``call`` returns, made again while S3 refuses for a while, cannot be reached or breaks off.
+    """Return what ``call`` returns, repeated while S3 refuses for a while, cannot be reached or breaks the connection.
 
     Waits longer each time, by chance a little more or less, and as long as the server asks. Each repetition becomes a
     line of the log with ``name``. ``answered`` tells whether the server has answered before. Raises the last error.
@@ -151,4 +151,4 @@ def _status(error: botocore.exceptions.ClientError) -> int:
 def _reason(error: Optional[BaseException]) -> str:
     if isinstance(error, botocore.exceptions.ClientError):
         return f"S3 answers {_status(error)} {error.response.get('Error', {}).get('Code', '')}"
-    return f"S3 cannot be reached or breaks off ({type(error).__name__})"
+    return f"S3 cannot be reached or broke the connection ({type(error).__name__})"

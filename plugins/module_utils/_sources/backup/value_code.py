@@ -3,7 +3,7 @@
 # Private to this collection: it may change in any release.
 """Writes the Python source that reads one column's entry of a value: a part of the function of row_code.py.
 
-The names that the source uses: ``v`` is the value with two bytes behind it, ``t`` its Latin-1 view, ``i`` the position,
+The names that the source uses: ``v`` is the value with two bytes after it, ``t`` its Latin-1 view, ``i`` the position,
 ``code`` the next entry's column id times 16 plus its type; ``x``, ``j`` and ``s`` are for the moment.
 """
 

@@ -86,7 +86,7 @@ WIRE_TYPES = {
 
 
 def read_tag(data: bytes, position: int) -> tuple[int, int, int]:
-    """Return a TUPLE entry's column delta, its type and the position behind the tag."""
+    """Return a TUPLE entry's column delta, its type and the position after the tag."""
     number, position = msb(data, position)
     kind = number & 15
     if kind == _ESCAPE:
@@ -117,7 +117,7 @@ def value_reader(kind: SqlType) -> ValueReader:
 
 
 def legacy_reader(kind: SqlType) -> tuple[int, LegacyReader]:
-    """Return the tag and the reader of a type's form as the only value of its family; the reader takes the data behind
+    """Return the tag and the reader of a type's form as the only value of its family; the reader takes the data after
     the tag."""
     if kind.family == "array" and kind.element is not None:
         return TAG_BYTES, _array_body_reader(kind.element)

@@ -26,7 +26,7 @@ class ClusterIdentity:
     """A cluster and its release."""
 
     cluster_id: str
-    """A UUID. Where nobody may ask for it, the place where the cluster answers."""
+    """A UUID. If reading it is not allowed, the cluster's address."""
     cluster_version: str
     """Such as ``v24.3.5``."""
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""The source that reads a running CockroachDB over SQL, at one moment: its tasks are ranges of the primary keys, its
-proof are the numbers of rows. A cluster that a backup was restored into is such a source, too."""
+"""The source that reads a running CockroachDB over SQL, at one moment: its tasks are ranges of the primary keys, and
+row counts prove that it was read completely. A cluster that a backup was restored into is such a source, too."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ClusterSource(Source[RangeTask]):
         }
 
     def choose_moment(self, begun: str) -> str:
-        """Return the moment of an export that goes on, else the asked one, else the cluster's present."""
+        """Return the moment of an export that is resumed, else the asked one, else the cluster's present."""
         self._as_of = begun or moment(self._connection, self._request.as_of)
         return self._as_of
 

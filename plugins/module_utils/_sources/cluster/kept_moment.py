@@ -28,7 +28,7 @@ from .sql_connection import cockroach_message
 ROWS_A_SECOND = 10_000
 """What one connection reads at least, cautiously: real ones read several times as many."""
 _MARGIN = 2
-"""The time to keep that is advised, as a multiple of the estimate."""
+"""The advised time to keep rows, as a multiple of the estimate."""
 _HOUR = 3600
 _SHOWN = 5
 _PARTS = ("INDEX", "PARTITION")
@@ -62,8 +62,8 @@ def _zone(target: str, config: str) -> Zone:
     words = parsing.words(target, target)
     # TABLE shop.public.orders, INDEX shop.public.orders@orders_pkey, PARTITION p OF INDEX
     # shop.public.orders@orders_pkey
-    behind = next((number + 2 for number, word in enumerate(words) if word.keyword == "OF"), 1)
-    return Zone(target, words[0].keyword, _path(words[behind:]), _seconds(config))
+    first = next((number + 2 for number, word in enumerate(words) if word.keyword == "OF"), 1)
+    return Zone(target, words[0].keyword, _path(words[first:]), _seconds(config))
 
 
 def _path(words: list[parsing.Word]) -> tuple[str, ...]:

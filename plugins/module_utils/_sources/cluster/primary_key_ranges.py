@@ -68,7 +68,7 @@ class PrimaryKey:
             ) from error
 
     def between(self, start: Optional[Bound], end: Optional[Bound], after_start: bool = False) -> Any:
-        """Return the condition of WHERE for the keys from ``start`` (or behind it) up to but without ``end``; None is
+        """Return the condition of WHERE for the keys from ``start`` (or after it) up to but without ``end``; None is
         open."""
         conditions = []
         if start is not None:
@@ -78,7 +78,7 @@ class PrimaryKey:
         return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
 
     def _beyond(self, bound: Bound, inclusive: bool) -> Any:
-        """Return the condition that a key lies behind ``bound``, or at it."""
+        """Return the condition that a key lies after ``bound``, or at it."""
         names = self.shown()
         values = [_literal(column, text) for column, text in zip(self.columns, bound)]
         equal = "=" if inclusive else ""
@@ -104,8 +104,8 @@ def _stored(column: Column) -> Any:
 
 
 def _ordered(column: Column) -> Any:
-    """CockroachDB stores 30 days beside 1 mon but calls them equal; their texts differ. Only such keys lose their index
-    by it."""
+    """CockroachDB stores both 30 days and 1 mon but calls them equal; their texts differ. Only such keys lose their
+    index by it."""
     name = sql.Identifier(column.name)
     return sql.SQL("{}::STRING").format(name) if column.type.family == "interval" else name
 

@@ -68,7 +68,8 @@ class Moment:
 
 class RangeReader:
     """Reads tables at one moment. Survives a fork: every process makes a connection of its own with its first task,
-    and again after that is lost."""
+    and
+    again after that connection is lost."""
 
     def __init__(
         self,

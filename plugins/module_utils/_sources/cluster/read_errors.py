@@ -27,7 +27,7 @@ _LONG_ENOUGH = 90000
 
 
 def passes(error: BaseException) -> bool:
-    """Tell whether it is worth to try again: transactions that have to be retried, connections that were lost."""
+    """Return whether another attempt may succeed: transactions that have to be retried, lost connections."""
     if isinstance(error, psycopg2.Error):
         return error.pgcode == _SERIALIZATION_FAILURE or is_lost(error)
     return isinstance(error, UnreachableError)
@@ -44,7 +44,7 @@ def read_error(name: str, parameters: CockroachParameters, error: Any, table: tu
         )
     if _TOO_OLD in message:
         return MomentGoneError(
-            f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): {_way_on(table)}"
+            f"{name}: CockroachDB no longer keeps the rows of that moment ({message}): {_next_step(table)}"
         )
     if _NO_SCHEMA in message:
         return CockroachError(
@@ -54,10 +54,10 @@ def read_error(name: str, parameters: CockroachParameters, error: Any, table: tu
     return CockroachError(f"{name}: CockroachDB refuses to be read: {message}")
 
 
-def _way_on(table: tuple[str, ...]) -> str:
-    """Say what to do, so that finished chunks are not lost for nothing; those of two moments are never put together.
+def _next_step(table: tuple[str, ...]) -> str:
+    """Return what the user should do to keep the finished chunks; those of two moments are never put together.
 
-    CockroachDB refuses moments behind gc.ttlseconds even while their rows are there
+    CockroachDB refuses moments older than gc.ttlseconds even while their rows are there
     (kv.gc_ttl.strict_enforcement.enabled, pkg/kv/kvserver/replica.go).
     """
     setting = f"CONFIGURE ZONE USING gc.ttlseconds = {_LONG_ENOUGH}"
@@ -67,6 +67,6 @@ def _way_on(table: tuple[str, ...]) -> str:
         else f"ALTER RANGE default {setting}"
     )
     return (
-        f"finished chunks of that moment are kept. Run {command} at once, then this again: it goes on where it "
+        f"finished chunks of that moment are kept. Run {command} at once, then this again: it resumes where it "
         "stopped if the rows have not been removed yet"
     )

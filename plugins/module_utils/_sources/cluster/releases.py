@@ -23,7 +23,7 @@ within: pkg/sql/conn_executor.go (execCopyOut), pkg/sql/copy_to.go (runCopyTo), 
 (handleAOST)."""
 
 ROW_LEVEL_SECURITY_SINCE: Release = (25, 2)
-"""Row-level security, which omits rows. ``row_security = off`` makes that an error from v26.1 on, and does nothing
+"""Row-level security, which hides rows. ``row_security = off`` makes that an error from v26.1 on, and does nothing
 before: docs v25.2 and v26.1 row-level-security.md, release notes of v26.1.0-alpha.1 (#155110)."""
 
 UNSAFE_INTERNALS_SINCE: Release = (25, 4)

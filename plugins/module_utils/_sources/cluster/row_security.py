@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Whether row-level security would omit rows of the tables that are read: silently, and from count(*) as well."""
+"""Whether row-level security would hide rows of the tables that are read: silently, and from count(*) as well."""
 
 from __future__ import annotations
 

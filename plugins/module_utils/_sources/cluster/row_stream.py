@@ -66,7 +66,7 @@ class TableReader:
         return int(_fetch(connection, sql.SQL("SELECT count(*) {}").format(self._from))[0][0] or 0)
 
     def next_bound(self, connection: Any, start: Optional[Bound], rows: int) -> Optional[Bound]:
-        """Return the bound that lies ``rows`` rows behind ``start``, None when there are fewer."""
+        """Return the bound that lies ``rows`` rows after ``start``, None when there are fewer."""
         query = sql.SQL("SELECT {} {} WHERE {} ORDER BY {} LIMIT 1 OFFSET {}").format(
             self._key_columns(),
             self._from,

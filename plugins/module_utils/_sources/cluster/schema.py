@@ -36,7 +36,7 @@ class ClosedSystemTablesError(CockroachError):
 def read_catalog(connection: Any, as_of: str, whole_cluster: bool, restored: bool) -> Catalog:
     """Return everything that the cluster held at ``as_of``; the connection returns texts.
 
-    ``restored``: the cluster is a temporary one that a backup was restored into. ``whole_cluster``: what it has beside
+    ``restored``: the cluster is a temporary one that a backup was restored into. ``whole_cluster``: what it has besides
     its databases is the source's. Raises ClosedSystemTablesError, CockroachError, UnsupportedError.
     """
     descriptors = _descriptors(connection, as_of)

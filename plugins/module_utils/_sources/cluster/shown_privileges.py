@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Owners, grants and roles as SHOW statements tell them: for a cluster whose system tables are closed."""
+"""Owners, grants and roles as SHOW statements list them: for a cluster whose system tables are closed."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _add(item: Any, role: str, privilege: str, grantable: bool) -> None:
 
 
 def apply_roles(catalog: Catalog, roles: Iterable[Row], members: Iterable[Row]) -> None:
-    """Replace the roles that owners and grants name by those of SHOW ROLES and SHOW GRANTS ON ROLE, which tell no
+    """Replace the roles that owners and grants name by those of SHOW ROLES and SHOW GRANTS ON ROLE, which show no
     passwords."""
     found = {row["username"] or "": _role(row) for row in roles if row["username"] not in BUILT_IN_ROLES}
     for row in members:

@@ -21,7 +21,7 @@ from .releases import ROW_LEVEL_SECURITY_SINCE, UNSAFE_INTERNALS_SINCE, release_
 
 
 class UnreachableError(CockroachError):
-    """Nobody answers, or the connection was lost: it may be another time."""
+    """The server does not answer, or the connection was lost: another attempt may succeed."""
 
 
 _SESSION = (
@@ -32,7 +32,7 @@ _SESSION = (
 )
 """Values print the same everywhere."""
 _LATER_SESSION = (
-    # An error where a policy would omit rows, instead of fewer rows.
+    # An error where a policy would hide rows, instead of fewer rows.
     (ROW_LEVEL_SECURITY_SINCE, "SET row_security = off"),
     # The schema is read from system.descriptor. CockroachDB audits what is read so.
     (UNSAFE_INTERNALS_SINCE, "SET allow_unsafe_internals = on"),
@@ -210,7 +210,7 @@ def is_lost(error: Any) -> bool:
 
 
 def are_internals_closed(error: Any) -> bool:
-    """Tell whether a psycopg2 error says that the system tables are closed for everybody, whatever the user may do
+    """Tell whether a psycopg2 error says that the system tables are closed for every user, whatever the user may do
     else."""
     return error.pgcode == _NOT_ALLOWED and CLOSED_INTERNALS in (error.diag.message_primary or "")
 

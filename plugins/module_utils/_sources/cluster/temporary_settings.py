@@ -7,7 +7,7 @@ from __future__ import annotations
 
 NODE_SETTINGS = {
     "diagnostics.reporting.enabled": "false",
-    # A moment stays readable behind gc.ttlseconds: nobody writes here, so that nothing is collected. Source:
+    # A moment stays readable after gc.ttlseconds: nobody writes here, so that nothing is collected. Source:
     # pkg/kv/kvserver/replica.go.
     "kv.gc_ttl.strict_enforcement.enabled": "false",
     "sql.stats.automatic_collection.enabled": "false",

@@ -104,7 +104,7 @@ def _days(year: int, month: int, day: int) -> int:
 
 
 def _calendar_day(text: str) -> tuple[int, int]:
-    """Return the days of the date that ``text`` begins with, and the position behind it."""
+    """Return the days of the date that ``text`` begins with, and the position after it."""
     match = _match(_DATE, text, "a date")
     year = int(match.group(1))
     if text.endswith(" BC"):
@@ -120,7 +120,7 @@ def parse_date(text: str) -> int:
 
 
 def _clock(text: str) -> tuple[int, int]:
-    """Return the microseconds of the time of day that ``text`` begins with, and the position behind it."""
+    """Return the microseconds of the time of day that ``text`` begins with, and the position after it."""
     match = _match(_TIME, text, "a time")
     hours, minutes, seconds, fraction = match.groups()
     return ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * _MICROSECONDS + _fraction(fraction), match.end()

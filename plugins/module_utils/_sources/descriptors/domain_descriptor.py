@@ -26,7 +26,7 @@ _NOT_NULL_FIELDS = fields.DOMAIN - {1, 2, 3, 4}
 
 
 def read_domain(message: protobuf.Message, item: UserType, where: FullName) -> list[Finding]:
-    """Read what a domain has beside its name; a constraint that is being dropped does not count, one that is being
+    """Read what a domain has besides its name; a constraint that is being dropped does not count, one that is being
     added is not validated yet.
 
     Return a finding where something was read whose place in the descriptor is only deduced (see descriptor_fields).

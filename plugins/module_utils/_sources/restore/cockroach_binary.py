@@ -72,8 +72,8 @@ def provide_binary(request: BinaryRequest, *, check: bool) -> CockroachBinary:
 
     In this order: ``binary`` (source given; whatever its version is), the cache, ``archive`` (a local file; source
     archive), ``mirror_url`` (source download). An empty ``platform`` is this host's. ``sha256`` is the archive's;
-    without it the file ``.sha256sum`` beside the archive is asked, which a download has to have and a local archive may
-    have. With ``check`` nothing is written, and ``binary`` is empty when it would be. Raises ConfigurationError.
+    without it the file ``.sha256sum`` next to the archive is read, which a download has to have and a local archive
+    may have. With ``check`` nothing is written, and ``binary`` is empty when it would be. Raises ConfigurationError.
     """
     if request.binary:
         return _found(request.binary, binary_version(request.binary), "given", changed=False)
@@ -191,7 +191,7 @@ def _is_good(target: str, version: str, sha256: str) -> bool:
         )
         return whole and binary_version(program) == version
     except (OSError, ValueError, KeyError, TypeError, ConfigurationError):
-        return False  # a copy that was broken off is replaced
+        return False  # an interrupted copy is replaced
 
 
 def _found(binary: str, version: str, source: str, changed: bool) -> CockroachBinary:

@@ -39,7 +39,7 @@ from .processes import STOP_SECONDS, NodeProcess, find_node, stop_node
 NEEDS = ("psutil", "psycopg2", "tenacity")
 _OWN_FILES = frozenset(("certs", "cockroach.pid", "data", "listening.url", "logs"))
 _OUTPUT = "output.log"
-"""What the process prints; CockroachDB's own log files are beside it."""
+"""What the process prints; CockroachDB's own log files are next to it."""
 _START_SECONDS = 180
 _POLL_SECONDS = 0.2
 _LAST_PORT = 65535
@@ -362,7 +362,7 @@ def _ending(process: subprocess.Popen) -> str:
         return ""
     if code < 0:
         return f"it was ended by {signal.Signals(-code).name}" + (
-            ", perhaps for want of memory" if -code == signal.SIGKILL else ""
+            ", perhaps because memory ran out" if -code == signal.SIGKILL else ""
         )
     if code == _EXIT_DISK_FULL:  # its words may not have found room either
         return "out of disk space; free room there, or choose another directory"

@@ -3,7 +3,7 @@
 # Private to this collection: it may change in any release.
 """Finding and stopping the CockroachDB process that runs on a store, by its command line and owner, on Linux and macOS.
 
-A number in a file would not do: process numbers are reused, and a start that was broken off may not have written one.
+A number in a file would not do: process numbers are reused, and an interrupted start may not have written one.
 """
 
 from __future__ import annotations

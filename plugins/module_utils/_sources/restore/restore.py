@@ -145,7 +145,7 @@ class RestoreResult:
 def restore_backup(
     parameters: CockroachParameters, request: RestoreRequest, progress: ReportRestoreProgress, check: bool = False
 ) -> RestoreResult:
-    """Restore a backup unless this CockroachDB has it from an earlier run; go on with a RESTORE that still runs.
+    """Restore a backup unless this CockroachDB has it from an earlier run; wait for a RESTORE that still runs.
 
     With ``check`` nothing is changed. Raises MigrationError; a job that was started is then cancelled,
     unless CockroachDB itself is gone.
@@ -314,7 +314,7 @@ class _Restore:
         )
 
     def _missing_sequences(self, plan: Plan) -> list[tuple[str, str, str]]:
-        """Return the sequences beside the chosen tables, whose defaults may need them."""
+        """Return the sequences besides the chosen tables, whose defaults may need them."""
         columns, rows = self.session.run(show_schemas(self.address, self.unlocking, self.release))
         found = []
         for row in rows:

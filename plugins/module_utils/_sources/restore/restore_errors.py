@@ -53,7 +53,7 @@ _ADVICE = (
     ("backup of individual tables", "name its tables in include, such as shop.public.orders"),
     (
         "full cluster restore can only be run on a cluster with no tables or databases",
-        "what an earlier attempt left behind is in the way: remove the temporary CockroachDB's directory and start it "
+        "what an earlier attempt left there is in the way: remove the temporary CockroachDB's directory and start it "
         "anew",
     ),
     ("interleaved", "use CockroachDB v21.1, the last one with interleaved tables, or migration_source: backup"),

@@ -28,7 +28,7 @@ from .restore_errors import restore_error
 SUCCEEDED = "succeeded"
 PAUSED = "paused"
 GONE = ""
-"""The status of a job that this CockroachDB knows nothing of."""
+"""The status of a job unknown to this CockroachDB."""
 ALIVE = frozenset(("pending", "running", PAUSED, "pause-requested", "reverting", "cancel-requested"))
 _FAILED = frozenset(("failed", "canceled", "revert-failed", GONE))
 _CANCEL_SECONDS = 120
@@ -75,7 +75,7 @@ class Session:
         reason = restore_error(str(error), self.secrets)
         return (
             f"CockroachDB at {self.place} does not answer any more ({reason}): look into its log, start it and run "
-            "this again; a RESTORE that ran goes on by itself"
+            "this again; a RESTORE that ran continues by itself"
         )
 
 
@@ -186,7 +186,7 @@ def _ending(state: JobState) -> str:
 
 
 def resume(session: Session, job: int) -> None:
-    """Let a paused job go on."""
+    """Resume a paused job."""
     session.run(sql.SQL("RESUME JOB {}").format(sql.Literal(job)))
 
 
@@ -197,7 +197,7 @@ def _cancel(session: Session, job: int, interval: float) -> None:
         retry=tenacity.retry_if_result(lambda state: state.status not in _FAILED),
         stop=tenacity.stop_after_delay(_CANCEL_SECONDS),
         wait=tenacity.wait_fixed(interval),
-        retry_error_callback=lambda _state: None,  # what is left is told by the caller
+        retry_error_callback=lambda _state: None,  # the caller reports what is left
     )
     attempts(job_state, session, job)
 

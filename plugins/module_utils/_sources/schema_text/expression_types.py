@@ -179,7 +179,7 @@ _PLAIN = {
 
 
 def expression_type(text: str, columns: list[Column], builder: Builder, statement: Statement) -> SqlType:
-    """Return the type of an expression over these columns; the type UNKNOWN when it cannot be told."""
+    """Return the type of an expression over these columns; the type UNKNOWN when it cannot be determined."""
     tree = builder.tree(text, "an index")
     if tree is None:
         return UNKNOWN

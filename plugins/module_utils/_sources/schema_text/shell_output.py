@@ -65,7 +65,7 @@ class Piece:
 
 
 def read_pieces(text: str) -> list[Piece]:
-    """Return the SQL inside. Raises UnsupportedError for an error that the shell printed, or output that breaks off."""
+    """Return the SQL inside. Raises UnsupportedError for an error that the shell printed, or output that is cut off."""
     text = text.lstrip("\ufeff").replace("\r\n", "\n")
     lines = text.split("\n")
     start = next(
@@ -140,7 +140,7 @@ def _aligned(lines: list[str]) -> Iterator[Piece]:
         end = next((at for at in range(number + 2, len(lines)) if _ROW_COUNT.fullmatch(lines[at])), None)
         if end is None:
             raise UnsupportedError(
-                f"the table that begins in line {number + 1} of the schema text breaks off: its row count is missing"
+                f"the table that begins in line {number + 1} of the schema text is cut off: its row count is missing"
             )
         yield from _aligned_rows(lines, number + 2, end, border.rfind("+") + 1)
         number = end + 1
@@ -235,7 +235,7 @@ def _raw(text: str) -> Iterator[Piece]:
             seen += 1
             value = data[end + 1 : end + 1 + int(size.group(1))]
             if len(value) < int(size.group(1)):
-                raise UnsupportedError(f"the value after line {line} of the schema text breaks off")
+                raise UnsupportedError(f"the value after line {line} of the schema text is cut off")
             if seen == columns:
                 yield Piece(value.decode("utf-8"), line + 1)
             line += value.count(b"\n") + 1

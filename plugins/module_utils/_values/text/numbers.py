@@ -135,7 +135,7 @@ def _scientific(text: str, limit: int) -> str:
 def numeric_text(number: Decimal, precision: Optional[int] = None, scale: int = 0) -> str:
     """A numeric, plainly expanded; with a declared precision padded to ``scale``.
 
-    A number with more digits behind its point than numeric(precision, scale), or any numeric, holds is replaced by the
+    A number with more digits after its point than numeric(precision, scale), or any numeric, holds is replaced by the
     rounded one, or ValueProblem is raised; it is also raised for a number that is too large.
     """
     if isinstance(number, str):
@@ -154,7 +154,7 @@ def numeric_text(number: Decimal, precision: Optional[int] = None, scale: int = 
         coefficient, exponent = _fit(coefficient, exponent, precision, scale)
     elif -exponent > _MAX_SCALE:
         message = (
-            f"the decimal has more than the {_MAX_SCALE} digits behind its point that PostgreSQL's numeric can hold"
+            f"the decimal has more than the {_MAX_SCALE} digits after its point that PostgreSQL's numeric can hold"
         )
         coefficient, exponent = replacement(_rounded(coefficient, exponent, _MAX_SCALE), message, "decimal_scale")
     text = digits(coefficient)
@@ -175,7 +175,7 @@ def _fit(coefficient: int, exponent: int, precision: int, scale: int) -> tuple[i
         fitted, rest = divmod(coefficient, 10 ** (-scale - exponent))
         if rest:
             message = (
-                f"the decimal has more than {scale} digits behind its point, which numeric({precision},{scale}) would "
+                f"the decimal has more than {scale} digits after its point, which numeric({precision},{scale}) would "
                 "round"
             )
             fitted = replacement(_rounded(coefficient, exponent, scale)[0], message, "decimal_scale")
@@ -185,7 +185,7 @@ def _fit(coefficient: int, exponent: int, precision: int, scale: int) -> tuple[i
 
 
 def _rounded(coefficient: int, exponent: int, scale: int) -> tuple[int, int]:
-    """Round half away from zero to ``scale`` digits behind the point, as PostgreSQL does."""
+    """Round half away from zero to ``scale`` digits after the point, as PostgreSQL does."""
     dropped = -scale - exponent
     if dropped > len(digits(coefficient)):
         return 0, -scale

@@ -53,7 +53,7 @@ def tsquery_text(data: bytes, binary: bool = False) -> str:
 
 
 def _query_node(data: bytes, position: int, binary: bool) -> tuple[tuple, int]:
-    """Return (operand's text,) or (operator, distance, operands) and the position behind it."""
+    """Return (operand's text,) or (operator, distance, operands) and the position after it."""
     kind, detail = data[position], data[position + 1]
     if kind == _OPERAND:
         prefix = data[position + 2]

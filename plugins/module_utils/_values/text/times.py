@@ -55,7 +55,7 @@ def _clock(seconds: int) -> str:
 
 
 def fraction_text(microseconds: int) -> str:
-    """The part behind the seconds, with its point; empty when there is none."""
+    """The part after the seconds, with its point; empty when there is none."""
     return f".{microseconds:06d}".rstrip("0") if microseconds else ""
 
 
