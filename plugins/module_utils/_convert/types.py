@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._errors import UnsupportedError
-from .._model.built_in_types import BPCHAR, BUILT_IN_TYPES, CHAR, FLOAT4, VARCHAR
+from .._model.built_in_types import BPCHAR, BUILT_IN_TYPES, CHAR, COCKROACH_OIDS, FLOAT4, VARCHAR
 from .._model.catalog import SqlType
 from .._model.conversion_policies import TEXT
 from .._model.finding_codes import FindingCode
@@ -21,7 +21,6 @@ _GEOMETRIES = ("geometry", "geography")
 _EXTENSION_TYPES = {"vector": "vector", "ltree": "ltree"}
 _LONG_LABELS_FROM = 16
 _STRING_FAMILIES = ("string", "collated")
-_COCKROACH_OIDS = range(90000, 100000)
 
 
 def type_name(kind: SqlType, context: Context, where: FullName) -> str:
@@ -47,7 +46,7 @@ def type_name(kind: SqlType, context: Context, where: FullName) -> str:
         return "text"
     if kind.family in _EXTENSION_TYPES:
         return _extension_type(kind, context, where)
-    if kind.family == "collated" and (kind.oid in _COCKROACH_OIDS or kind.oid == CHAR):
+    if kind.family == "collated" and (kind.oid in COCKROACH_OIDS or kind.oid == CHAR):
         return _collated_type_without_collation(kind, context, where)
     if kind.oid in OBJECT_IDENTIFIERS:
         return _object_identifier(kind, context, where)
@@ -61,7 +60,7 @@ def type_name(kind: SqlType, context: Context, where: FullName) -> str:
 
 
 def _collated_type_without_collation(kind: SqlType, context: Context, where: FullName) -> str:
-    if kind.oid in _COCKROACH_OIDS:
+    if kind.oid in COCKROACH_OIDS:
         return "citext" if context.use_extension("citext") else _text_instead("citext", "citext", context, where)
     context.find(
         FindingCode.TYPE_AS_TEXT,
@@ -156,7 +155,7 @@ def column_type(kind: SqlType, context: Context, where: FullName) -> str:
     base = type_name(kind, context, where)
     innermost = kind.element if kind.family == "array" and kind.element else kind
     # The collation of a domain is the domain's.
-    if innermost.family != "collated" or innermost.oid in _COCKROACH_OIDS or innermost.domain_id:
+    if innermost.family != "collated" or innermost.oid in COCKROACH_OIDS or innermost.domain_id:
         return base
     collation = context.collation(innermost.locale, where)
     return f"{base} COLLATE {collation}" if collation else base
@@ -179,7 +178,7 @@ def extension_of(kind: SqlType) -> str:
     text."""
     if kind.family in _GEOMETRIES:
         return "postgis"
-    if kind.family == "collated" and kind.oid in _COCKROACH_OIDS:
+    if kind.family == "collated" and kind.oid in COCKROACH_OIDS:
         return "citext"
     return _EXTENSION_TYPES.get(kind.family, "")
 

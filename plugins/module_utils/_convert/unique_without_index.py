@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._errors import UnsupportedError
+from .._model.built_in_types import COCKROACH_OIDS
 from .._model.catalog import Column, Index, IndexColumn, Table, UniqueWithoutIndex
 from .._model.conversion_policies import TRIGGER
 from .._model.finding_codes import FindingCode
@@ -58,8 +59,6 @@ _HASHED = frozenset(
 """Types that PostgreSQL can hash so that equal values have equal hashes. Equal values of other types have equal
 texts."""
 _OF_EXTENSIONS = frozenset(("ltree", "geometry", "geography", "vector", "box2d"))
-_COCKROACH_OIDS = range(90000, 100000)
-"""Oids that CockroachDB assigned to its own types, such as citext."""
 
 
 def create_unique_without_index(table: Table, context: Context) -> None:
@@ -251,4 +250,4 @@ def _is_hashed(column: Column) -> bool:
 
 def _needs_extension(column: Column) -> bool:
     kind = element_of(column.type)
-    return kind.family in _OF_EXTENSIONS or kind.oid in _COCKROACH_OIDS
+    return kind.family in _OF_EXTENSIONS or kind.oid in COCKROACH_OIDS

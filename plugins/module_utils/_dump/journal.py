@@ -53,7 +53,7 @@ def _read(path: str) -> _Found:
     for line in lines:
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         if not isinstance(value, dict) or read and "key" not in value:
             break

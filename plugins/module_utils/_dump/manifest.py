@@ -217,7 +217,7 @@ def _read_bytes(path: str) -> bytes:
 def _parse(path: str, data: bytes) -> Any:
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 CHAR, NAME, TEXT, BPCHAR, VARCHAR = 18, 19, 25, 1042, 1043
 FLOAT4, BIT, VARBIT = 700, 1560, 1562
+COCKROACH_OIDS = range(90000, 100000)
+"""Oids that CockroachDB assigned to its own types, such as citext."""
 
 
 @dataclass(frozen=True)

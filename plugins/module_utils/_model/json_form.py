@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 from operator import attrgetter
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, TypeVar, Union, get_args, get_origin
 
 from .finding_codes import FindingCode
 
@@ -21,6 +21,7 @@ try:
     import cattrs
     from cattrs.cols import is_mapping, is_sequence, list_structure_factory, mapping_structure_factory
     from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+    from cattrs.v import format_exception
 except ImportError:  # named by libraries.missing()
     cattrs = None  # type: ignore[assignment]
 
@@ -43,7 +44,14 @@ def from_json(kind: type[Kind], value: Any) -> Kind:
     try:
         return _converter().structure(value, kind)
     except (cattrs.BaseValidationError, TypeError) as error:
-        raise ValueError("; ".join(cattrs.transform_error(error)[:_MOST_ERRORS])) from error
+        found = cattrs.transform_error(error, format_exception=_explain)
+        raise ValueError("; ".join(found[:_MOST_ERRORS])) from error
+
+
+def _explain(error: BaseException, kind: Any) -> str:
+    """Name the type that is expected, also where None is allowed instead."""
+    inner = [part for part in get_args(kind) if part is not type(None)]
+    return format_exception(error, inner[0] if get_origin(kind) is Union and len(inner) == 1 else kind)
 
 
 @cache

@@ -16,11 +16,14 @@ def read_json(path: str) -> Optional[dict]:
     """Return the object in the file, None where there is no file. Raises MigrationError when it cannot be read."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            value = json.load(file)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MigrationError(f"cannot read the result file {path} ({error}): remove it and run again") from error
+    if not isinstance(value, dict):
+        raise MigrationError(f"cannot read the result file {path} (it holds no JSON object): remove it and run again")
+    return value
 
 
 def write_json(path: str, value: Any) -> None:

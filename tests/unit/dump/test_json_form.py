@@ -14,6 +14,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.man
     read_manifest,
     read_roles,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.task_result import TaskResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.write_dump import DumpContent, write_dump
@@ -30,6 +31,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.fi
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json, to_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.json_file import read_json
 
 
 @pytest.mark.parametrize("kind, value, expected", [
@@ -44,6 +46,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.js
     (Column, [], "list"),
     (list[Role], {"name": "a"}, "dict"),
     (dict[str, str], ["a"], "list"),
+    (TaskResult, {"key": "1/1/a-b", "chunk": 7}, r"expected Chunk @ \$\.chunk"),
 ])
 def test_what_does_not_fit_is_named_with_its_place(kind, value, expected):
     with pytest.raises(ValueError, match=expected):
@@ -98,6 +101,22 @@ def test_a_damaged_file_of_a_dump_is_refused(tmp_path, name, damage, expected):
     with pytest.raises(MigrationError, match=expected):
         read_manifest(str(dump))
         read_roles(str(dump))
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "roles.json"])
+def test_a_file_nested_too_deep_is_refused(tmp_path, name):
+    dump = pathlib.Path(synthetic_dump.write(str(tmp_path / "dump")))
+    (dump / name).write_text("[" * 200_000, encoding="utf-8")
+    with pytest.raises(MigrationError, match=f"{name} is damaged .*make the dump again"):
+        read_manifest(str(dump))
+        read_roles(str(dump))
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "[]", "null", "{", "\udcff"])
+def test_a_result_file_that_holds_no_object_is_refused(tmp_path, text):
+    (tmp_path / "result.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(MigrationError, match="cannot read the result file .*: remove it and run again"):
+        read_json(str(tmp_path / "result.json"))
 
 
 def test_parameters_and_policies_are_written_as_every_release_wrote_them():
