@@ -206,6 +206,7 @@ _SELECTION = (
         roles=_EXPORT,
         modules=("backup_info", *_EXPORT),
     ),
+    # The modules have one option for these two: merged_database, empty where each database stays one.
     Setting(
         "database_layout",
         "str",
@@ -555,6 +556,7 @@ _RESTORE = (
         roles=("cockroach_restore",),
         modules=("cockroach_restore",),
     ),
+    # The option of the module is a list, as RESTORE takes it.
     Setting(
         "incremental_location",
         "str",
@@ -573,6 +575,7 @@ _RESTORE = (
         roles=("cockroach_restore",),
         modules=("cockroach_restore",),
     ),
+    # The option of the module is a list: roles can be assumed one after the other.
     Setting(
         "aws_assume_role",
         "str",
