@@ -6,24 +6,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Optional
+from typing import Any
 
 from .._errors import MigrationError
 from .text_file import write_text
 
 
-def read_json(path: str) -> Optional[dict]:
-    """Return the object in the file, None where there is no file. Raises MigrationError when it cannot be read."""
+def read_json(path: str) -> Any:
+    """Return the value in the file, None where there is no file. Raises MigrationError when it cannot be read."""
     try:
         with open(path, encoding="utf-8") as file:
-            value = json.load(file)
+            return json.load(file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise MigrationError(f"cannot read the result file {path} ({error}): remove it and run again") from error
-    if not isinstance(value, dict):
-        raise MigrationError(f"cannot read the result file {path} (it holds no JSON object): remove it and run again")
-    return value
 
 
 def write_json(path: str, value: Any) -> None:

@@ -112,8 +112,8 @@ def test_a_file_nested_too_deep_is_refused(tmp_path, name):
         read_roles(str(dump))
 
 
-@pytest.mark.parametrize("text", ["[" * 200_000, "[]", "null", "{", "\udcff"])
-def test_a_result_file_that_holds_no_object_is_refused(tmp_path, text):
+@pytest.mark.parametrize("text", ["[" * 200_000, "{", "\udcff"])
+def test_a_damaged_result_file_is_refused(tmp_path, text):
     (tmp_path / "result.json").write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(MigrationError, match="cannot read the result file .*: remove it and run again"):
         read_json(str(tmp_path / "result.json"))

@@ -49,7 +49,7 @@ def read_state(path: str, identity: RestoreIdentity) -> RestoreState:
     Raises MigrationError for a damaged file.
     """
     known = read_json(path)
-    if known is None or known.get("identity") != asdict(identity):
+    if known is None or (isinstance(known, dict) and known.get("identity") != asdict(identity)):
         return RestoreState(identity)
     try:
         return from_json(RestoreState, known)
