@@ -158,9 +158,10 @@ def _literal(value: Any) -> str:
 def sample() -> str:
     """Return the commented sample of the variables."""
     lines = [
-        f"# {generated_from('the settings of nomos.cockroach_migrator')}",
+        # No word of the generator: create_config gives this file to users, who edit it.
         "---",
-        "# The variables of a migration. Use: ansible-playbook nomos.cockroach_migrator.migrate -e @THIS_FILE",
+        "# The variables of a migration, to be edited: a line in a comment shows the default.",
+        "# Use: ansible-playbook nomos.cockroach_migrator.migrate -e @THIS_FILE",
         "# Keep secrets in ansible-vault.",
     ]
     for heading, settings in GROUPS.items():

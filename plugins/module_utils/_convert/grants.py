@@ -82,11 +82,11 @@ def create_grants(context: Context, routines: dict[int, Routine]) -> None:
     for routine in routines.values():
         _routine(routine, context, missing)
     for role, objects in sorted(missing.items()):
-        shown = ", ".join(sorted(set(objects))[:10]) + (" …" if len(set(objects)) > 10 else "")
         context.find(
             FindingCode.ROLE_MISSING,
             FullName("role", name=role),
-            f"The target has no role {role}: its privileges or ownership are omitted for {shown}.",
+            f"The target has no role {role}: its privileges or ownership are omitted for "
+            f"{', '.join(sorted(set(objects)))}.",
         )
 
 
