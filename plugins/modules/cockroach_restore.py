@@ -163,9 +163,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _a
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.backup_request import (
-    StorageOptions,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import libraries_for
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
@@ -216,21 +213,12 @@ def main() -> None:
 def restore_request(module: AnsibleModule) -> RestoreRequest:
     """Build the request from the module's arguments."""
     given = module.params
-    storage = StorageOptions(
-        access_key_id=given["aws_access_key_id"],
-        secret_access_key=given["aws_secret_access_key"],
-        session_token=given["aws_session_token"],
-        region=given["aws_region"],
-        profile=given["aws_profile"],
-        endpoint_url=given["s3_endpoint_url"],
-        log_file=_ansible_module.log_path(module),
-    )
     return RestoreRequest(
         locations=tuple(given["locations"]),
         state_file=given["state_file"],
         subdirectory=given["subdirectory"],
         as_of=given["as_of"],
-        storage=storage,
+        storage=_ansible_module.storage_options(module),
         incremental_location=_filled(given["incremental_location"]),
         auth=given["aws_auth"],
         assume_role=_filled(given["aws_assume_role"]),

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import os
@@ -18,9 +17,10 @@ try:
 except ImportError:  # named by libraries.missing()
     zstandard = None
 
-from .._errors import ConfigurationError, MigrationError
+from .._errors import MigrationError
 from .._values.row_checksum import line_checksums
 from .manifest import MAKE_AGAIN, Chunk
+from .write_errors import write_error
 
 COMPRESSION_LEVEL = 1
 READ_BYTES = 1 << 18
@@ -111,12 +111,7 @@ def write_chunk(path: str, table: str) -> Iterator[ChunkWriter]:
         with ChunkWriter(path) as writer:
             yield writer
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise ConfigurationError(
-                f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system "
-                "and run again"
-            ) from error
-        raise MigrationError(f"{table}: cannot write {path}: {error.strerror}") from error
+        raise write_error(path, error, table) from error
 
 
 class ChunkReader(io.RawIOBase):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -15,10 +14,11 @@ try:
 except ImportError:  # named by libraries.missing()
     zstandard = None  # type: ignore[assignment]
 
-from .._errors import ConfigurationError, MigrationError
+from .._errors import MigrationError
 from .._model.json_form import from_json, to_json
 from .._values.problem_rows import RejectedRow
 from .manifest import MAKE_AGAIN, RejectFile
+from .write_errors import write_error
 
 
 def write_rejects(path: str, rows: list[RejectedRow]) -> RejectFile:
@@ -37,12 +37,7 @@ def write_rejects(path: str, rows: list[RejectedRow]) -> RejectFile:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise ConfigurationError(
-                f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system "
-                "and run again"
-            ) from error
-        raise MigrationError(f"cannot write {path}: {error.strerror}") from error
+        raise write_error(path, error) from error
     return RejectFile(os.path.basename(path), len(rows), len(data), hashlib.sha256(data).hexdigest())
 
 

@@ -350,16 +350,16 @@ def test_damaged_result(tmp_path):
 
 def test_programs_of_a_version_that_cannot_be_had(tmp_path):
     with pytest.raises(ConfigurationError, match="no PostgreSQL 9 on this host"):
-        postgres_binaries.provide_binaries("9.6", "", str(tmp_path), True, False)
+        postgres_binaries.provide(postgres_binaries.Wanted("9.6", str(tmp_path), download=True), False)
     with pytest.raises(ConfigurationError, match="allow the download"):
-        postgres_binaries.provide_binaries("16", "", str(tmp_path), False, False)
+        postgres_binaries.provide(postgres_binaries.Wanted("16", str(tmp_path), download=False), False)
 
 
 def test_programs_in_check_mode_download_nothing(tmp_path):
-    result = postgres_binaries.provide_binaries("16.1", "", str(tmp_path / "cache"), True, True)
+    result = postgres_binaries.provide(postgres_binaries.Wanted("16.1", str(tmp_path / "cache"), download=True), True)
     assert (result.changed, result.bin_dir) == (True, "") and not (tmp_path / "cache").exists()
 
 
 def test_programs_of_the_installed_package(tmp_path):
-    result = postgres_binaries.provide_binaries("17.0", "", str(tmp_path / "cache"), False, False)
+    result = postgres_binaries.provide(postgres_binaries.Wanted("17.0", str(tmp_path / "cache"), download=False), False)
     assert result.version.startswith("17.") and os.path.exists(os.path.join(result.bin_dir, "initdb"))

@@ -77,11 +77,6 @@ class PostgresBinaries:
     warnings: list[str] = field(default_factory=list)
 
 
-def provide_binaries(version: str, bin_dir: str, cache_dir: str, download: bool, check: bool) -> PostgresBinaries:
-    """Provide the programs of provider ``auto``; see provide()."""
-    return provide(Wanted(version, cache_dir, bin_dir, download), check)
-
-
 def provide(wanted: Wanted, check: bool) -> PostgresBinaries:
     """Find the programs or provide them.
 

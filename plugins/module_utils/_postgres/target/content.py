@@ -11,7 +11,7 @@ from ..._convert.statements import Statement
 from ..._errors import TargetError
 from . import ledger
 
-ALL, SCHEMA, DATA = CHOICES = ("all", "schema", "data")
+ALL, SCHEMA, DATA = ("all", "schema", "data")
 
 _SEQUENCE_VALUE = "sequence_value"
 _HELD = {ALL: "schema and rows", SCHEMA: "the schema", DATA: "the rows"}
