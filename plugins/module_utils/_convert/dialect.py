@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from .._errors import MigrationError, UnsupportedError
+from .bare_names import quote_names
 from .tokens import without_extensions
 
 try:
@@ -111,7 +112,8 @@ def parse(text: str, where: object) -> Any:
         raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
     try:
         dialect = Cockroach()
-        tokens, upsert = without_extensions(_without_hints(dialect.tokenize(text)), where)
+        tokens = _without_hints(quote_names(dialect.tokenize(text), text))
+        tokens, upsert = without_extensions(tokens, where)
         trees = dialect.parser().parse(tokens, text)
     except SqlglotError as error:
         raise UnsupportedError(f"{where}: the SQL text is not understood: {text}") from error
