@@ -21,11 +21,12 @@ from .cursor import Cursor, Statement
 from .databases import create_database, create_schema
 from .domains import create_domain
 from .model_builder import Builder
+from .pieces import Piece
 from .privileges import create_role, read_grant
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
-from .shell_output import Piece, read_pieces
+from .shell_output import read_pieces
 from .tables import create_index, create_table
 from .user_types import add_regions, create_type
 from .views import create_view
@@ -52,7 +53,9 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
     databases and does not say which one is current.
     """
     builder = Builder()
-    statements = split(read_pieces(text))
+    pieces = read_pieces(text)
+    builder.catalog.findings += [finding for piece in pieces for finding in piece.findings]
+    statements = split(pieces)
     _set_databases(statements, default_database)
     for statement in statements:
         if statement.words[0].keyword == "CREATE":
@@ -92,7 +95,7 @@ def split(pieces: list[Piece]) -> list[Statement]:
         for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
             if word.is_symbol(";"):
                 if position > begin:
-                    statements.append(Statement(words[begin:position], piece.text, piece.line))
+                    statements.append(Statement(words[begin:position], piece.text, piece.line, piece.database))
                 begin = position + 1
     return statements
 
@@ -105,7 +108,7 @@ def _set_databases(statements: list[Statement], default_database: str) -> None:
         if cursor.accept("USE") or cursor.accept("SET", "DATABASE", "=") or cursor.accept("SET", "DATABASE", "TO"):
             word = cursor.take()
             current = word.text if word.kind == parsing.STRING else word.identifier
-        statement.database = current
+        statement.database = statement.database or current
 
 
 def _only_database(statements: list[Statement]) -> str:
@@ -119,7 +122,8 @@ def _only_database(statements: list[Statement]) -> str:
         if cursor.accept("ALTER", "DATABASE"):
             cursor.accept("IF", "EXISTS")
             named.append(cursor.name())
-        named += _databases_in_names(statement)
+        if not statement.database:
+            named += _databases_in_names(statement)
     found = created or sorted(set(named))
     uses = any(statement.words[0].keyword in ("USE", "SET") for statement in statements)
     if len(found) > 1 and not uses:
