@@ -743,6 +743,15 @@ class FindingCode(str, Enum):
         "column.",
         "Use the new name.",
     )
+    NULL_ORDER = (
+        "null_order",
+        "warning",
+        _CHECK,
+        "ORDER BY puts NULLs last in PostgreSQL and first in CockroachDB, with DESC first instead of last. Migrated "
+        "views and functions keep CockroachDB's order; an application's own queries return rows in another one.",
+        "Write ORDER BY … NULLS FIRST (DESC NULLS LAST) where an application relies on CockroachDB's order. Such "
+        "queries can use the indexes that conversion_policies (null_order: cockroach) makes.",
+    )
     OBJECT_IDENTIFIER = (
         "object_identifier",
         "warning",
