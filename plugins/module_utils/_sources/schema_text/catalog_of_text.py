@@ -10,7 +10,7 @@ from typing import Optional
 
 from ..._errors import ConfigurationError
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import Catalog, Role
+from ..._model.catalog import REGION_TYPE, Catalog, Role
 from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import CLUSTER, FullName
@@ -65,7 +65,7 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
                 cursor.end()
         if phase == _ENUMS:
             for database in builder.catalog.databases:
-                add_regions(database, builder)
+                add_regions(database, database.name in _with_region_type(statements), builder)
         if phase >= _VIEWS:
             _finish_later(builder)
     for database in builder.catalog.databases:
@@ -74,6 +74,13 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
             settle_shards(table, names[table.id], builder)
     _name_roles(builder)
     return builder.catalog
+
+
+def _with_region_type(statements: list[Statement]) -> set[str]:
+    """Return the databases whose statements use the type of regions."""
+    return {
+        statement.database for statement in statements for word in statement.words if word.identifier == REGION_TYPE
+    }
 
 
 def split(pieces: list[Piece]) -> list[Statement]:
@@ -108,6 +115,10 @@ def _only_database(statements: list[Statement]) -> str:
         if cursor.accept("CREATE", "DATABASE"):
             cursor.accept("IF", "NOT", "EXISTS")
             created.append(cursor.name())
+        cursor.index = 0
+        if cursor.accept("ALTER", "DATABASE"):
+            cursor.accept("IF", "EXISTS")
+            named.append(cursor.name())
         named += _databases_in_names(statement)
     found = created or sorted(set(named))
     uses = any(statement.words[0].keyword in ("USE", "SET") for statement in statements)
@@ -138,6 +149,10 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     cursor = Cursor(statement)
     if cursor.accept("CREATE"):
         return _creation(cursor)
+    if cursor.at("ALTER", "DATABASE"):
+        # Its regions are the values of a type.
+        cursor.take()
+        return _DATABASES, alter, cursor
     handlers: dict[str, Handler] = {
         "ALTER": alter,
         "GRANT": read_grant,
