@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, UserType
+from .._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, UserType
 from .._model.conversion_policies import TEXT
 from .._model.domains import domain_type
 from .._model.finding_codes import FindingCode
@@ -368,6 +368,9 @@ class _Converter:
         for item in self.context.database.types:
             if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
                 return _added_type(self.context.qualified(item))
+        if names[-1] == REGION_TYPE:
+            # A text that does not name the database's regions: its columns of this type are text, too.
+            return named_type("text")
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
 
     def need(self, extension: str, what: str) -> None:

@@ -17,6 +17,8 @@ from .findings import Finding
 from .full_name import FullName
 
 USER_TYPE_OID_BASE = 100000
+REGION_TYPE = "crdb_internal_region"
+"""The name of the enum of a database's regions, in the schema public."""
 
 
 @dataclass

@@ -575,6 +575,14 @@ class FindingCode(str, Enum):
         "The backup was restored with options that drop references to what was not chosen.",
         "Choose the referenced objects, too, to have them.",
     )
+    REGIONS_NOT_KNOWN = (
+        "regions_not_known",
+        "warning",
+        _REPEAT,
+        "The text does not name the database's regions: columns, casts and parameters of the type of regions become "
+        "text.",
+        "Add what SHOW CREATE DATABASE or SHOW REGIONS FROM DATABASE prints to the text, and convert it again.",
+    )
     TYPE_AS_TEXT = (
         "type_as_text",
         ("warning", "info"),

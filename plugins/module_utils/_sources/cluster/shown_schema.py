@@ -75,13 +75,12 @@ def _at(connection: Any, as_of: str) -> Iterator[None]:
 
 
 def _text(connection: Any, database: str, kinds: Iterable[str]) -> str:
-    name = sql.Identifier(database).as_string(connection)
-    statements = [f"CREATE DATABASE {name}", f"USE {name}"]
-    for kind in kinds:
-        statements += [
-            row["create_statement"] or ""
-            for row in _rows(connection, sql.SQL("SHOW CREATE ALL {}").format(sql.SQL(kind)))
-        ]
+    name = sql.Identifier(database)
+    # SHOW CREATE ALL TYPES does not print the type of the database's regions; SHOW CREATE DATABASE names them.
+    shown = [_rows(connection, sql.SQL("SHOW CREATE DATABASE {}").format(name))]
+    shown += [_rows(connection, sql.SQL("SHOW CREATE ALL {}").format(sql.SQL(kind))) for kind in kinds]
+    statements = [row["create_statement"] or "" for rows in shown for row in rows]
+    statements.insert(1, f"USE {name.as_string(connection)}")
     return "\n".join(statement.rstrip().rstrip(";") + ";" for statement in statements)
 
 

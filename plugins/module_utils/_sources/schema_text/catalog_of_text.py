@@ -11,7 +11,7 @@ from typing import Optional
 
 from ..._errors import ConfigurationError, UnsupportedError
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import Catalog, Role, UnreadableObject
+from ..._model.catalog import REGION_TYPE, Catalog, Role, UnreadableObject
 from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import CLUSTER, FullName
@@ -70,7 +70,7 @@ def read_understood_text(text: str, default_database: str = "") -> Catalog:
     builder = _understood(statements, default_database)
     if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
         builder = _understood(split(pieces, apart=True), default_database)
-    builder.catalog.unreadable = [item for _number, item in sorted(builder.refused.items())]
+    builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
     return builder.catalog
 
 
@@ -101,7 +101,7 @@ def _read(statements: list[Statement], builder: Builder) -> None:
                 builder.attempt(cursor.statement, partial(_handle, handler, cursor, builder))
         if phase == _ENUMS:
             for database in builder.catalog.databases:
-                add_regions(database, builder)
+                add_regions(database, database.name in _with_region_type(statements), builder)
         if phase >= _VIEWS:
             builder.do_deferred()
     for database in builder.catalog.databases:
@@ -120,6 +120,13 @@ def _add_step(statement: Statement, steps: list[tuple[int, Handler, Cursor]]) ->
 def _handle(handler: Handler, cursor: Cursor, builder: Builder) -> None:
     handler(cursor, builder)
     cursor.end()
+
+
+def _with_region_type(statements: list[Statement]) -> set[str]:
+    """Return the databases whose statements use the type of regions."""
+    return {
+        statement.database for statement in statements for word in statement.words if word.identifier == REGION_TYPE
+    }
 
 
 def split(pieces: list[Piece], apart: bool = False) -> list[Statement]:
@@ -182,12 +189,17 @@ def _set_databases(statements: list[Statement], default_database: str) -> None:
 
 
 def _only_database(statements: list[Statement]) -> str:
-    created, named = [], []
+    created: list[str] = []
+    named: list[str] = []
     for statement in statements:
         cursor = Cursor(statement)
         if cursor.accept("CREATE", "DATABASE"):
             cursor.accept("IF", "NOT", "EXISTS")
-            created += [word.identifier for word in [cursor.peek()] if word.kind in (parsing.WORD, parsing.NAME)]
+            created += _names_here(cursor)
+        cursor.index = 0
+        if cursor.accept("ALTER", "DATABASE"):
+            cursor.accept("IF", "EXISTS")
+            named += _names_here(cursor)
         named += _databases_in_names(statement)
     found = created or sorted(set(named))
     uses = any(statement.words[0].keyword in ("USE", "SET") for statement in statements)
@@ -196,6 +208,10 @@ def _only_database(statements: list[Statement]) -> str:
             f"the schema text names several databases ({', '.join(found[:5])}): say which one the others belong to"
         )
     return found[0] if found else _FIRST_DATABASE
+
+
+def _names_here(cursor: Cursor) -> list[str]:
+    return [word.identifier for word in [cursor.peek()] if word.kind in (parsing.WORD, parsing.NAME)]
 
 
 def _databases_in_names(statement: Statement) -> list[str]:
@@ -220,6 +236,10 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     cursor = Cursor(statement)
     if cursor.accept("CREATE"):
         return _creation(cursor)
+    if cursor.at("ALTER", "DATABASE"):
+        # Its regions are the values of a type.
+        cursor.take()
+        return _DATABASES, alter, cursor
     handlers: dict[str, Handler] = {
         "ALTER": alter,
         "GRANT": read_grant,

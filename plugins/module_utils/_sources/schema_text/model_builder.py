@@ -12,6 +12,7 @@ from ..._convert.dialect import parse
 from ..._convert.expressions import column_names
 from ..._errors import UnsupportedError
 from ..._model.catalog import (
+    REGION_TYPE,
     USER_TYPE_OID_BASE,
     Catalog,
     Database,
@@ -30,7 +31,7 @@ from . import parsing
 from .cursor import Cursor, Span, Statement, StatementError
 from .parsing import Word
 from .statement_subject import subject_of
-from .types import BUILT_IN
+from .types import BUILT_IN, REGION_TEXT
 
 Relation = Union[Table, View, Sequence]
 _PUBLIC = "public"
@@ -284,7 +285,10 @@ class Builder:
         built_in = first.keyword in BUILT_IN or first.text == "char" or first.is_symbol("@")
         if cursor.at("PG_CATALOG", ".") or (built_in and not cursor.peek(1).is_symbol(".")):
             return ""
-        found = self.user_type(cursor.path(), cursor.statement)
+        path = cursor.path()
+        found = self.user_type(path, cursor.statement)
+        if found is None and path[-1].identifier == REGION_TYPE:
+            return REGION_TEXT
         if found is None:
             cursor.index -= 1
             cursor.fail(f"the type {first.text} is not known; give the output of SHOW CREATE ALL TYPES, too")

@@ -10,7 +10,7 @@ from typing import Union
 from ..._errors import UnsupportedError
 from ..._model.catalog import Check, Family, Table, View
 from ..._model.finding_codes import FindingCode
-from .columns import add_row_id, read_column
+from .columns import REGION_COLUMN, add_region_column, add_row_id, read_column
 from .constraints import read_constraint
 from .cursor import Cursor
 from .indexes import KeyPart, is_shard, make_primary_key, read_index, read_interleave, read_parameters, skip_partition
@@ -129,19 +129,23 @@ def _read_options(cursor: Cursor, place: TablePlace) -> None:
         elif cursor.accept("WITH"):
             set_parameters(read_parameters(cursor), place)
         elif cursor.accept("LOCALITY"):
-            read_locality(cursor, table)
+            read_locality(cursor, place)
         elif not read_interleave(cursor, table.primary_index, place):
             cursor.fail(f"{cursor.peek().text!r} is not known after a table's columns")
 
 
-def read_locality(cursor: Cursor, table: Table) -> None:
+def read_locality(cursor: Cursor, place: TablePlace) -> None:
     """Read what follows LOCALITY."""
+    table = place.own_table
     if cursor.accept("GLOBAL"):
         table.locality = "GLOBAL"
         return
     cursor.expect("REGIONAL")
     if cursor.accept("BY", "ROW"):
-        table.locality = "REGIONAL BY ROW" + (f" AS {cursor.name()}" if cursor.accept("AS") else "")
+        column = cursor.name() if cursor.accept("AS") else ""
+        table.locality = "REGIONAL BY ROW" + (f" AS {column}" if column else "")
+        if not column and not place.has_column(REGION_COLUMN):
+            add_region_column(place)
         return
     cursor.accept("BY", "TABLE")
     in_region = cursor.accept("IN") and not cursor.accept("PRIMARY", "REGION")
