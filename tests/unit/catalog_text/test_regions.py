@@ -70,6 +70,12 @@ def test_line_numbers_stay_behind_a_table_of_regions():
         read_schema_text(text)
 
 
+@pytest.mark.parametrize("before", ["", "-[ RECORD 1 ]---\ncreate_statement | "])
+def test_long_lines_are_no_tables_of_regions(before):
+    text = before + "CREATE TABLE t (" + ", ".join(f"region_{number} INT8 CHECK (region_{number} | 1 > 0)" for number in range(400)) + ")"
+    assert len(read_schema_text(text).databases[0].tables[0].columns) == 401
+
+
 def converted(text: str) -> tuple[str, list[str]]:
     result = convert_text(text, "d", ServerFeatures(17, True, frozenset()), ConvertOptions("create", frozenset()))
     return "".join(text for name, text in result.files.items() if name.endswith(".sql")), [f"{item.code} {item.object}" for item in result.findings]

@@ -93,8 +93,10 @@ def _end_of_rows(lines: list[str], begin: int, separator: str, columns: int) -> 
 
 def _end_of_record(lines: list[str], begin: int) -> int:
     """Return where the record that begins in this line ends; ``begin`` if it is none of a region."""
-    names = tuple(_cells(line, "|")[0] for line in lines[begin + 1 : begin + 4] if "|" in line)
-    if not _RECORD.fullmatch(lines[begin]) or names not in (_OF_DATABASE, _OF_ALL_DATABASES, _OF_REGIONS[:3]):
+    if not _RECORD.fullmatch(lines[begin]):
+        return begin
+    names = tuple("".join(_cells(line, "|")[:1]) for line in lines[begin + 1 : begin + 4])
+    if names not in (_OF_DATABASE, _OF_ALL_DATABASES, _OF_REGIONS[:3]):
         return begin
     end = begin + 1
     while end < len(lines) and len(_cells(lines[end], "|")) == 2:
