@@ -568,13 +568,6 @@ class FindingCode(str, Enum):
         "because the source does not say which object has which number.",
         "Export the running cluster, or the backup's own files, to have names.",
     )
-    RESTORED_WITHOUT_PARTNERS = (
-        "restored_without_partners",
-        "warning",
-        _REPEAT,
-        "The backup was restored with options that drop references to what was not chosen.",
-        "Choose the referenced objects, too, to have them.",
-    )
     REGIONS_NOT_KNOWN = (
         "regions_not_known",
         "warning",
@@ -582,6 +575,13 @@ class FindingCode(str, Enum):
         "The text does not name the database's regions: columns, casts and parameters of the type of regions become "
         "text.",
         "Add what SHOW CREATE DATABASE or SHOW REGIONS FROM DATABASE prints to the text, and convert it again.",
+    )
+    RESTORED_WITHOUT_PARTNERS = (
+        "restored_without_partners",
+        "warning",
+        _REPEAT,
+        "The backup was restored with options that drop references to what was not chosen.",
+        "Choose the referenced objects, too, to have them.",
     )
     TYPE_AS_TEXT = (
         "type_as_text",
