@@ -14,7 +14,7 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, digest, quote, shorten
 from .._model.stored_columns import written_keys
-from . import expressions
+from . import expressions, null_order
 from .context import Context, Relation
 from .definitions import IndexDefinition, KeyDefinition
 from .immutable import immutable_sql
@@ -178,13 +178,15 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
     texts = [
         (_key_text(columns[part.column_id], index, table, context, where), columns[part.column_id]) for part in parts
     ]
-    keys = tuple(_ordered(text, part, column) for (text, column), part in zip(texts, parts))
+    keys = tuple(text + null_order.key_direction(part, column, context) for (text, column), part in zip(texts, parts))
     predicate = _predicate(index, table, context, where)
     stored = [columns[column_id] for column_id in index.stored_column_ids]
     included = tuple(clip(column.name) for column in stored if column.name != index.shard_column)
     name = _claim(index, index.name, table, context)
     if index.shard_column:
         _report_hash(where, context)
+    if any(null_order.can_be_null(columns[part.column_id]) for part in parts):
+        context.indexes_with_nulls.append(where)
     of_columns = not index.predicate and not any(columns[part.column_id].inaccessible for part in parts)
     if index.unique and of_columns and not included and _has_interval(parts, columns):
         _create_interval_key(name, parts, table, context, where)
@@ -206,13 +208,6 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
 def _is_constraint(index: Index, parts: list[IndexColumn]) -> bool:
     """Whether a unique index over columns can be a constraint, which has no direction."""
     return not index.created_explicitly and not any(part.descending for part in parts)
-
-
-def _ordered(text: str, part: IndexColumn, column: Column) -> str:
-    """Return one index key with CockroachDB's order of NULLs: first if ascending, last if descending."""
-    if not column.nullable and not column.inaccessible:
-        return text + (" DESC" if part.descending else "")
-    return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
 
 
 def _key_text(column: Column, index: Index, table: Table, context: Context, where: FullName) -> str:

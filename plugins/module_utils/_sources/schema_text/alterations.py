@@ -39,10 +39,11 @@ def alter(cursor: Cursor, builder: Builder) -> None:
     elif cursor.accept_one("ROLE", "USER"):
         alter_role(cursor, builder)
     elif cursor.accept("DATABASE"):
+        cursor.accept("IF", "EXISTS")
         database = builder.database(cursor.name())
         if cursor.accept("OWNER", "TO"):
             database.owner = cursor.name()
-        elif cursor.at("CONFIGURE", "ZONE"):
+        elif cursor.at("CONFIGURE", "ZONE") or cursor.at("ALTER", "LOCALITY"):
             report_zone(cursor, builder, FullName("database", database.name))
         else:
             alter_database(cursor, database)
@@ -140,7 +141,7 @@ def _alter_part(cursor: Cursor, place: TablePlace) -> None:
     elif cursor.accept("VALIDATE", "CONSTRAINT"):
         validate(place, cursor.name(), cursor)
     elif cursor.accept("SET", "LOCALITY"):
-        read_locality(cursor, place.own_table)
+        read_locality(cursor, place)
     elif cursor.accept("SET"):
         set_parameters(read_parameters(cursor), place)
     elif cursor.at("PARTITION"):
