@@ -17,7 +17,7 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
-from . import casts, function_calls, functions, operators, query_tables, spatial_functions, trees
+from . import casts, function_calls, functions, null_order, operators, query_tables, spatial_functions, trees
 from .context import Context, Relation
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
@@ -424,6 +424,7 @@ def convert(
     converter = _Converter(context, where, scope_of(tree, context, columns or {}), row_id, isinstance(tree, exp.Query))
     if tree.meta.get(UPSERT):
         add_conflict(tree, converter)
+    null_order.drop_needless_places(tree, context)
     tree = tree.transform(converter.node)
     if converter.differences and exact:
         raise converter.refusal("; ".join(converter.differences))

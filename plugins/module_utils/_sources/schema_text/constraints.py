@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..._model.catalog import Check, ForeignKey, Table, UniqueWithoutIndex
+from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .indexes import read_index, read_primary_key
 from .table_place import TablePlace
@@ -82,6 +83,18 @@ def add_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[
 
     def find_columns() -> None:
         key.column_ids = [place.column(column, cursor).id for column in columns]
+        refused = place.builder.refused_relation(path, place.statement)
+        if refused:
+            table = place.own_table
+            table.foreign_keys = [item for item in table.foreign_keys if item is not key]
+            place.builder.find(
+                FindingCode.FOREIGN_KEY_WITHOUT_TARGET,
+                place.full_name.part("constraint", key.name),
+                f"The foreign key is omitted, because {refused.kind} {refused.full_name}, to which it refers, was "
+                "refused.",
+                "Add it by hand when that table is in PostgreSQL.",
+            )
+            return
         other = place.builder.relation(path, place.statement)
         if not isinstance(other, Table):
             return
@@ -90,7 +103,7 @@ def add_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[
         visible = [part.column_id for part in other.primary_index.columns]
         key.referenced_column_ids = [there.column(column, cursor).id for column in referenced] or visible
 
-    place.builder.later.append(find_columns)
+    place.builder.defer(find_columns)
 
 
 def _read_actions(cursor: Cursor, key: ForeignKey) -> None:

@@ -117,10 +117,10 @@ def read_interleave(cursor: Cursor, index: Index, place: TablePlace) -> bool:
     shared = len(cursor.names())
 
     def find_parent() -> None:
-        parent = place.builder.relation(path, place.statement)
+        parent = place.builder.known_relation(path, place.statement)
         index.interleave_ancestors = [(parent.id if parent is not None else 0, 1, shared)]
 
-    place.builder.later.append(find_parent)
+    place.builder.defer(find_parent)
     return True
 
 

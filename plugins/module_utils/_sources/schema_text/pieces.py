@@ -25,6 +25,8 @@ class Piece:
     line: int
     database: str = ""
     """The database that the piece belongs to, where what surrounds it says so."""
+    broken: str = ""
+    """Why the piece cannot be read."""
     findings: tuple[Finding, ...] = ()
 
 

@@ -16,7 +16,7 @@ from .copied_rows import begins_copy, read_copy
 from .pieces import Piece, is_ended, is_error, is_whole, refuse_error
 from .postgres_dump import postgres_texts
 from .region_tables import take_region_tables
-from .statement_rows import refuse_redacted
+from .statement_rows import marked_if_redacted
 from .terminal_text import plain_text
 from .transcript import asks, begins_statement, is_prompt, is_status, is_tag, only_asks, read_command, shows_statements
 
@@ -25,8 +25,8 @@ Reader = Callable[[list[str], int], Found]
 
 
 def read_pieces(text: str) -> list[Piece]:
-    """Return the SQL inside. Raises UnsupportedError for an error that the shell printed, for output that is cut off,
-    wrapped or redacted, and for pg_dump's text of a PostgreSQL."""
+    """Return the SQL inside. Raises UnsupportedError for an error that the shell printed, for output that is cut off or
+    wrapped, and for pg_dump's text of a PostgreSQL."""
     text, regions = take_region_tables(plain_text(text))
     lines = text.split("\n")
     postgres = postgres_texts(lines)
@@ -42,9 +42,7 @@ def read_pieces(text: str) -> list[Piece]:
         pieces += found
         begin = number
     pieces += _sql(lines, begin, len(lines))
-    for piece in pieces:
-        refuse_redacted(piece)
-    return [postgres.translated(piece) for piece in pieces]
+    return [marked_if_redacted(postgres.translated(piece)) for piece in pieces]
 
 
 def _sql(lines: list[str], begin: int, end: int) -> list[Piece]:

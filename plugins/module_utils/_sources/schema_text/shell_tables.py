@@ -123,8 +123,8 @@ class _Rows:
         self.count = 0
 
     def _has_no_marks(self) -> bool:
-        """Tell whether the cockroach shell drew the table: it does not mark the lines of a cell that goes on, and indents
-        a single column by two."""
+        """Tell whether the cockroach shell drew the table: it does not mark the lines of a cell that goes on, and
+        indents a single column by two."""
         if len(self.starts) == 1:
             return self.begin < len(self.lines) and self.lines[self.begin].startswith("  ")
         for number in range(self.begin + 1, self.end):
@@ -208,7 +208,7 @@ def read_records(lines: list[str], number: int) -> Found:
         goes_on = " " * len(label) + "|"
         if holds_statement(name):
             line = number + 1
-        cell = []
+        cell: list[str] = []
         while value.endswith("+") and number + 1 < len(lines) and lines[number + 1].startswith(goes_on):
             cell.append(value[1:-1].rstrip(" "))
             number += 1
@@ -264,7 +264,8 @@ def read_unaligned(lines: list[str], number: int) -> Found:
 
 def rows_with_name(lines: list[str], offset: int) -> list[Piece]:
     """Return the pieces of rows ``name|CREATE …``; the text before the first row is SQL."""
-    pieces, cell = [], []
+    pieces: list[Piece] = []
+    cell: list[str] = []
     first = offset
     for number, line in enumerate(lines, offset):
         named = NAMED_ROW.match(line)

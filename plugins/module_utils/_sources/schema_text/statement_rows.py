@@ -11,13 +11,13 @@ pkg/cli/zip_table_registry.go: without the object's name, and with _ for each co
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ..._errors import UnsupportedError
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
 from . import parsing
-from .cursor import Statement
 from .pieces import Piece
 
 COLUMN = "create_statement"
@@ -70,6 +70,7 @@ _OWN_SCHEMAS = frozenset(("crdb_internal", "information_schema", "pg_catalog", "
 _OWN_DATABASE = "system"
 _TRUE = ("t", "true")
 _REDACTED = "‹×›"
+_WITHOUT_CONSTANTS = "a constant is missing, since the archive is redacted; make it without --redact"
 _HIDDEN = "_"
 """What crdb_internal.hide_sql_constants() writes for a constant."""
 
@@ -99,7 +100,7 @@ def holds_statement(name: str) -> bool:
 def pieces_of_row(row: dict[str, str], line: int) -> Iterator[Piece]:
     """Yield what a row holds: nothing of CockroachDB's own tables, a finding of an object that was not public.
 
-    Raises UnsupportedError for a statement that is redacted or missing.
+    Raises UnsupportedError for a statement that is missing.
     """
     text = next(value for name, value in row.items() if holds_statement(name))
     if not _ARCHIVED_COLUMNS & set(row):
@@ -112,25 +113,19 @@ def pieces_of_row(row: dict[str, str], line: int) -> Iterator[Piece]:
     if _value(row, "state") not in ("", "PUBLIC"):
         name = next(filter(None, (_value(row, column) for column in _NAMES)), "")
         about = FullName("object", database, _value(row, "schema_name"), name=name)
-        yield Piece("", line, database, (Finding.of(FindingCode.NOT_PUBLIC, about),))
+        yield Piece("", line, database, findings=(Finding.of(FindingCode.NOT_PUBLIC, about),))
         return
     if not text.strip():
         raise UnsupportedError(f"the row in line {line} of the schema text holds no statement")
-    if "descriptor_id" in row and not any(name in row for name in _NAMES[:-1]) and "state" in row:
-        _refuse_hidden_constants(text, line)
-    yield Piece(text, line, database)
+    is_redacted = "state" in row and "descriptor_name" not in row and _hides_constants(text, line)
+    yield Piece(text, line, database, _WITHOUT_CONSTANTS if is_redacted else "")
 
 
-def refuse_redacted(piece: Piece) -> None:
-    """Raise UnsupportedError, naming the statement, if a part of it was redacted."""
-    position = piece.text.find(_REDACTED)
-    if position >= 0:
-        line = piece.line + piece.text.count("\n", 0, position)
-        beginning = " ".join(piece.text.split())[:80]
-        raise UnsupportedError(
-            f"line {line} of the schema text is redacted ({_REDACTED}), in the statement: {beginning}; "
-            "give the text without redaction"
-        )
+def marked_if_redacted(piece: Piece) -> Piece:
+    """Return the piece, which cannot be read if a part of it was redacted."""
+    if _REDACTED not in piece.text:
+        return piece
+    return replace(piece, broken=f"it is redacted ({_REDACTED}); give the text without redaction")
 
 
 def _value(row: dict[str, str], name: str) -> str:
@@ -145,10 +140,6 @@ def _is_public_schema(row: dict[str, str]) -> bool:
     )
 
 
-def _refuse_hidden_constants(text: str, line: int) -> None:
-    statement = Statement(parsing.words(text, f"line {line} or later"), text, line)
-    for word in statement.words:
-        if word.text == _HIDDEN and word.kind in (parsing.WORD, parsing.STRING):
-            raise UnsupportedError(
-                f"the archive is redacted: a constant is missing, at {statement.where(word)}; make it without --redact"
-            )
+def _hides_constants(text: str, line: int) -> bool:
+    words = parsing.words(text, f"line {line} or later")
+    return any(word.text == _HIDDEN and word.kind in (parsing.WORD, parsing.STRING) for word in words)

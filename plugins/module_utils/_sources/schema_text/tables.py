@@ -34,7 +34,7 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     database, schema, name = builder.place(cursor)
     table = Table(builder.new_id(), name, schema.id)
     place = TablePlace(builder, cursor.statement, database, schema, table)
-    builder.add_relation(database, schema, table, cursor)
+    builder.require_free(database, schema, name, cursor)
     if not cursor.at("("):
         cursor.fail("expected the columns in parentheses")
     inside = cursor.parenthesis()
@@ -49,6 +49,8 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     if not table.primary_index.columns:
         make_primary_key(place, "", [KeyPart(add_row_id(place).name)])
     _finish(place)
+    # Only a table that is understood can be referred to.
+    builder.add_relation(database, schema, table, cursor)
 
 
 def place_of(cursor: Cursor, builder: Builder) -> TablePlace:
