@@ -20,7 +20,10 @@ from .comments import read_comment
 from .cursor import Cursor, Statement
 from .databases import create_database, create_schema
 from .domains import create_domain
+from .drops import drop
+from .history import steps
 from .model_builder import Builder
+from .omitted_statements import is_omitted, omit
 from .privileges import create_role, read_grant
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
@@ -32,12 +35,11 @@ from .views import create_view
 
 _FIRST_DATABASE = "defaultdb"
 _PHASES = _DATABASES, _ENUMS, _DOMAINS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(8)
-"""The order in which statements are read, so that dependencies need no order in the text; statements of one phase keep
-theirs."""
+"""The order in which the statements of one step are read (see history.py), so that dependencies need no order in the
+text; statements of one phase keep theirs."""
 _TEMPORARY = ("TEMPORARY", "TEMP")
 _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
 """Words that a policy may have instead of a role."""
-_SESSION = frozenset(("BEGIN", "COMMIT", "START", "END"))
 _CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experimental_serial_normalization"))
 
 Handler = Callable[[Cursor, Builder], None]
@@ -57,9 +59,24 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
     for statement in statements:
         if statement.words[0].keyword == "CREATE":
             builder.database(statement.database)
-    steps = [step for step in map(_step, statements) if step is not None]
+    for step in steps(statements):
+        _read_step(step, builder)
+    for last in builder.at_end:
+        last()
+    builder.catalog.findings += builder.omitted.findings()
+    for database in builder.catalog.databases:
+        names = full_names(database)
+        for table in database.tables:
+            settle_shards(table, names[table.id], builder)
+    _name_roles(builder)
+    return builder.catalog
+
+
+def _read_step(statements: list[Statement], builder: Builder) -> None:
+    """Read statements of which none needs to stand before another."""
+    found = [step for step in map(_step, statements) if step is not None]
     for phase in _PHASES:
-        for its_phase, handler, cursor in steps:
+        for its_phase, handler, cursor in found:
             if its_phase == phase:
                 handler(cursor, builder)
                 cursor.end()
@@ -68,12 +85,6 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
                 add_regions(database, builder)
         if phase >= _VIEWS:
             _finish_later(builder)
-    for database in builder.catalog.databases:
-        names = full_names(database)
-        for table in database.tables:
-            settle_shards(table, names[table.id], builder)
-    _name_roles(builder)
-    return builder.catalog
 
 
 def split(pieces: list[Piece]) -> list[Statement]:
@@ -136,26 +147,22 @@ def _databases_in_names(statement: Statement) -> list[str]:
 def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     """Return the phase and the reader of a statement; None if it does not describe the schema."""
     cursor = Cursor(statement)
-    if cursor.accept("CREATE"):
-        return _creation(cursor)
-    handlers: dict[str, Handler] = {
-        "ALTER": alter,
-        "GRANT": read_grant,
-        "REVOKE": _omitted,
-        "INSERT": _rows,
-        "UPSERT": _rows,
-    }
-    if cursor.accept("COMMENT", "ON"):
-        return _OTHERS, read_comment, cursor
-    if cursor.peek().keyword in _SESSION or cursor.at("USE"):
-        return None
-    if cursor.accept("SET"):
-        return _DATABASES, _session_setting, cursor
     if cursor.accept("SELECT", "SETVAL"):
         return _OTHERS, set_value, cursor
-    word = cursor.accept_one(*handlers)
     if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
         cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")
+    if cursor.at("USE"):
+        return None
+    if is_omitted(cursor):
+        return _OTHERS, _omit, cursor
+    if cursor.accept("CREATE"):
+        return _creation(cursor)
+    if cursor.accept("COMMENT", "ON"):
+        return _OTHERS, read_comment, cursor
+    if cursor.accept("SET"):
+        return _DATABASES, _session_setting, cursor
+    handlers: dict[str, Handler] = {"ALTER": alter, "DROP": drop, "GRANT": read_grant, "REVOKE": _omit_revoke}
+    word = cursor.accept_one(*handlers)
     if not word:
         cursor.fail("the statement is not one of a schema")
     return _OTHERS, handlers[word], cursor
@@ -187,8 +194,6 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
         (("POLICY",), _OTHERS, create_policy),
         (("ROLE",), _DATABASES, lambda at, builder: create_role(at, builder, False)),
         (("USER",), _DATABASES, lambda at, builder: create_role(at, builder, True)),
-        (("EXTENSION",), _DATABASES, _omitted),
-        (("STATISTICS",), _OTHERS, _omitted),
     )
     for words, phase, handler in choices:
         if cursor.accept(*words):
@@ -204,24 +209,13 @@ def _temporary(cursor: Cursor, builder: Builder) -> None:
     builder.find(FindingCode.TEMPORARY_TABLE, FullName("object", cursor.statement.database, name=name))
 
 
-def _omitted(cursor: Cursor, builder: Builder) -> None:
-    cursor.rest()
-    builder.find(
-        FindingCode.STATEMENT_LEFT_OUT,
-        FullName("database", cursor.statement.database),
-        f"A statement is omitted: {cursor.statement.beginning}",
-    )
+def _omit(cursor: Cursor, builder: Builder) -> None:
+    omit(cursor, builder.omitted)
 
 
-def _rows(cursor: Cursor, builder: Builder) -> None:
-    cursor.accept("INTO")
-    database, schema, table = (["", "", ""] + [word.text for word in cursor.path()])[-3:]
-    about = FullName("table", database, schema, table)
+def _omit_revoke(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
-    if not any(
-        item.code is FindingCode.ROWS_LEFT_OUT and item.object == str(about) for item in builder.catalog.findings
-    ):
-        builder.find(FindingCode.ROWS_LEFT_OUT, about)
+    builder.omitted.add("REVOKE", cursor.statement)
 
 
 def _session_setting(cursor: Cursor, builder: Builder) -> None:
@@ -239,11 +233,7 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
         )
     cursor.rest()
     if name != "database":
-        builder.find(
-            FindingCode.SESSION_SETTING,
-            FullName("database", cursor.statement.database),
-            f"The session's setting {name} is omitted.",
-        )
+        builder.omitted.add(f"SET {name}", cursor.statement, FindingCode.SESSION_SETTING)
 
 
 def _finish_later(builder: Builder) -> None:

@@ -64,11 +64,9 @@ def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
     elif cursor.accept("NOT", "VISIBLE"):
         column.hidden = True
     elif cursor.accept("DEFAULT"):
-        column.default = _expression(cursor, place, column)
-        column.default = "" if column.default.upper() == "NULL" else column.default
-        column.uses_sequence_ids = place.builder.sequences_used(column.default, cursor.statement)
+        set_default(cursor, column, place)
     elif cursor.accept("ON", "UPDATE"):
-        column.on_update = _expression(cursor, place, column)
+        column.on_update = read_column_expression(cursor, place, column)
     elif cursor.accept("AS"):
         _read_computed(cursor, column, place)
     elif cursor.accept("GENERATED"):
@@ -79,7 +77,14 @@ def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
         _read_constraint(cursor, column, place, constraint)
 
 
-def _expression(cursor: Cursor, place: TablePlace, column: Column) -> str:
+def set_default(cursor: Cursor, column: Column, place: TablePlace) -> None:
+    """Read a column's default."""
+    column.default = read_column_expression(cursor, place, column)
+    column.default = "" if column.default.upper() == "NULL" else column.default
+    column.uses_sequence_ids = place.builder.sequences_used(column.default, cursor.statement)
+
+
+def read_column_expression(cursor: Cursor, place: TablePlace, column: Column) -> str:
     """Read an expression; a COLLATE at its end is the column's if that has no collation yet."""
     stops = _STOPS if column.type.locale else _STOPS | {"COLLATE"}
     return place.builder.expression(cursor.statement, cursor.expression(stops))
@@ -98,6 +103,11 @@ def _read_generated(cursor: Cursor, column: Column, place: TablePlace) -> None:
         cursor.index -= 1
         _read_computed(cursor, column, place)
         return
+    add_identity(cursor, column, place)
+
+
+def add_identity(cursor: Cursor, column: Column, place: TablePlace) -> None:
+    """Read ``ALWAYS | BY DEFAULT AS IDENTITY [(options)]``."""
     column.identity = "ALWAYS" if cursor.accept("ALWAYS") else "BY DEFAULT"
     if column.identity == "BY DEFAULT":
         cursor.expect("BY", "DEFAULT")

@@ -63,6 +63,11 @@ class Statement:
         return self.source[self.words[first].start : self.words[last - 1].end] if last > first else ""
 
     @property
+    def first_line(self) -> int:
+        """The number of its first line in what was given."""
+        return self.line + self.source.count("\n", 0, self.words[0].start)
+
+    @property
     def beginning(self) -> str:
         """Return the beginning of the statement for messages, without passwords and URLs."""
         shown, secret = [], False

@@ -17,6 +17,7 @@ from ..._model.findings import Finding
 from ..._model.full_name import FullName
 from . import parsing
 from .cursor import Cursor, Span, Statement
+from .omitted_statements import OmittedStatements
 from .parsing import Word
 from .types import BUILT_IN
 
@@ -34,6 +35,9 @@ class Builder:
     catalog: Catalog = field(default_factory=Catalog)
     later: list[Callable[[], None]] = field(default_factory=list)
     """Actions that have to wait until every table and view has been read."""
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """Actions that have to wait until the whole text has been read."""
+    omitted: OmittedStatements = field(default_factory=OmittedStatements)
     _last_id: int = _FIRST_ID - 1
     _databases: dict[str, Database] = field(default_factory=dict)
     _relations: dict[tuple[str, str, str], Relation] = field(default_factory=dict)
@@ -63,6 +67,37 @@ class Builder:
             self.catalog.databases.append(self._databases[name])
             self.schema(self._databases[name], _PUBLIC)
         return self._databases[name]
+
+    def known_database(self, name: str) -> Optional[Database]:
+        """Return the database, None when there is none."""
+        return self._databases.get(name)
+
+    def tables(self) -> list[Table]:
+        """Return the tables of all databases."""
+        return [table for database in self.catalog.databases for table in database.tables]
+
+    def home(self, item: Any) -> Database:
+        """Return the database of an object that is in a schema."""
+        return next(
+            database
+            for database in self.catalog.databases
+            if any(schema.id == item.schema_id for schema in database.schemas)
+        )
+
+    def refresh_names(self) -> None:
+        """Find objects by the names that the catalog has now, after some were dropped or renamed."""
+        self._databases = {database.name: database for database in self.catalog.databases}
+        self._relations, self._types, self._functions = {}, {}, {}
+        for database in self.catalog.databases:
+            schemas = {schema.id: schema.name for schema in database.schemas}
+            relations: list[Relation] = [*database.tables, *database.views, *database.sequences]
+            for item in relations:
+                self._relations[database.name, schemas[item.schema_id], item.name] = item
+            for kind in database.types:
+                self._types[database.name, schemas[kind.schema_id], kind.name] = kind
+            for function in database.functions:
+                key = (database.name, schemas[function.schema_id], function.name)
+                self._functions.setdefault(key, []).append(function)
 
     def find_schema(self, database: Database, name: str) -> Optional[Schema]:
         """Return the schema, None when there is none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any, Union
 
 from ..._model import catalog_names
 from ..._model.catalog import Column, Database, Index, Schema, Table, View
@@ -68,16 +68,22 @@ class TablePlace:
         """Tell whether there is a column with this name."""
         return any(column.name == name for column in self.table.columns)
 
+    def has_constraint(self, name: str) -> bool:
+        """Tell whether there is an index or constraint with this name."""
+        return any(item.name == name for item in [*self.indexes(), *self._constraints()])
+
     def free_column_name(self, wanted: str) -> str:
         """Return the name, with a number appended if it is taken."""
         return _free(wanted, {column.name for column in self.table.columns})
 
     def free_name(self, wanted: str) -> str:
         """Return the name of an index or constraint, with a number appended if it is taken."""
-        items: list = [*self.table.indexes]
-        if isinstance(self.table, Table):
-            items += [*self.table.checks, *self.table.foreign_keys, *self.table.unique_without_index]
-        return _free(wanted, {item.name for item in items}, "")
+        return _free(wanted, {item.name for item in [*self.table.indexes, *self._constraints()]}, "")
+
+    def _constraints(self) -> list[Any]:
+        if isinstance(self.table, View):
+            return []
+        return [*self.table.checks, *self.table.foreign_keys, *self.table.unique_without_index]
 
     def indexes(self) -> list[Index]:
         """Return all indexes, the primary one first."""
