@@ -14,7 +14,7 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, digest, quote, shorten
 from .._model.stored_columns import written_keys
-from . import expressions
+from . import expressions, null_order
 from .context import Context, Relation
 from .definitions import IndexDefinition, KeyDefinition
 from .immutable import immutable_sql
@@ -170,6 +170,8 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
     name = _claim(index, index.name, table, context)
     if index.shard_column:
         _report_hash(where, context)
+    if any(null_order.can_be_null(columns[part.column_id]) for part in parts):
+        context.indexes_with_nulls.append(where)
     of_columns = not index.predicate and not any(columns[part.column_id].inaccessible for part in parts)
     if index.unique and of_columns and not included and _has_interval(parts, columns):
         _create_interval_key(name, parts, table, context, where)
@@ -192,12 +194,8 @@ def _is_constraint(index: Index, parts: list[IndexColumn]) -> bool:
 
 
 def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: FullName) -> str:
-    """Return one index key with CockroachDB's order of NULLs: first if ascending, last if descending."""
     column = context.columns(table)[part.column_id]
-    text = _key_text(column, index, table, context, where)
-    if not column.nullable and not column.inaccessible:
-        return text + (" DESC" if part.descending else "")
-    return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
+    return _key_text(column, index, table, context, where) + null_order.key_direction(part, column, context)
 
 
 def _key_text(column: Column, index: Index, table: Table, context: Context, where: FullName) -> str:

@@ -568,6 +568,14 @@ class FindingCode(str, Enum):
         "because the source does not say which object has which number.",
         "Export the running cluster, or the backup's own files, to have names.",
     )
+    REGIONS_NOT_KNOWN = (
+        "regions_not_known",
+        "warning",
+        _REPEAT,
+        "The text does not name the database's regions: columns, casts and parameters of the type of regions become "
+        "text.",
+        "Add what SHOW CREATE DATABASE or SHOW REGIONS FROM DATABASE prints to the text, and convert it again.",
+    )
     RESTORED_WITHOUT_PARTNERS = (
         "restored_without_partners",
         "warning",
@@ -742,6 +750,15 @@ class FindingCode(str, Enum):
         "The name is changed, because PostgreSQL cannot have it: it is longer than 63 bytes or that of a system "
         "column.",
         "Use the new name.",
+    )
+    NULL_ORDER = (
+        "null_order",
+        "warning",
+        _CHECK,
+        "ORDER BY puts NULLs last in PostgreSQL and first in CockroachDB, with DESC first instead of last. Migrated "
+        "views and functions keep CockroachDB's order; an application's own queries return rows in another one.",
+        "Write ORDER BY … NULLS FIRST (DESC NULLS LAST) where an application relies on CockroachDB's order. Such "
+        "queries can use the indexes that conversion_policies (null_order: cockroach) makes.",
     )
     OBJECT_IDENTIFIER = (
         "object_identifier",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
-from ..._model.catalog import Sequence
+from ..._model.catalog import Sequence, Table
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import FullName
 from .column_changes import alter_column, drop_column, rename_column
@@ -43,12 +43,13 @@ def alter(cursor: Cursor, builder: Builder) -> None:
     elif cursor.accept_one("ROLE", "USER"):
         alter_role(cursor, builder)
     elif cursor.accept("DATABASE"):
+        cursor.accept("IF", "EXISTS")
         database = builder.database(cursor.name())
         if cursor.accept("OWNER", "TO"):
             database.owner = cursor.name()
         elif cursor.accept("RENAME", "TO"):
             rename_database(cursor, database, builder)
-        elif cursor.at("CONFIGURE", "ZONE"):
+        elif cursor.at("CONFIGURE", "ZONE") or cursor.at("ALTER", "LOCALITY"):
             report_zone(cursor, builder, FullName("database", database.name))
         else:
             alter_database(cursor, database)
@@ -168,7 +169,7 @@ def _alter_part(cursor: Cursor, place: TablePlace) -> None:
         (("ALTER", "PRIMARY", "KEY"), alter_primary_key),
         (("ALTER", "COLUMN"), alter_column),
         (("ALTER",), alter_column),
-        (("SET", "LOCALITY"), lambda at, of: read_locality(at, of.own_table)),
+        (("SET", "LOCALITY"), read_locality),
         (("SET",), lambda at, of: set_parameters(read_parameters(at), of)),
         (("RESET",), _reset_parameters),
     )
@@ -202,6 +203,15 @@ def _add(cursor: Cursor, place: TablePlace) -> None:
         return
     read_column(cursor, place)
     place.finish()
+    _join_first_family(place.own_table)
+
+
+def _join_first_family(table: Table) -> None:
+    """Put new columns that name no family into the first one, as CockroachDB does."""
+    in_family = {number for family in table.families for number in family.column_ids}
+    table.families[0].column_ids += [
+        column.id for column in table.columns if column.id not in in_family and not column.virtual
+    ]
 
 
 def _reset_parameters(cursor: Cursor, place: TablePlace) -> None:

@@ -30,7 +30,7 @@ def alter_primary_key(cursor: Cursor, place: TablePlace) -> None:
     kept = copy.deepcopy(old)
     columns = {column.id: column for column in table.columns}
     names = "_".join(columns[part.column_id].name for part in old.columns if not _is_shard(part.column_id, old, place))
-    kept.id, kept.name = place.next_index_id(), place.free_name(f"{table.name}_{names}_key")
+    kept.id, kept.name = place.next_index_id(), place.free_index_name(f"{table.name}_{names}_key")
     kept.stored_column_ids, kept.comment, kept.partitioned = [], "", False
     table.indexes.append(kept)
 
@@ -72,7 +72,7 @@ def drop_constraint(cursor: Cursor, place: TablePlace) -> None:
     index = next((index for index in place.indexes() if index.name == name), None)
     if index is table.primary_index:
         table.primary_index = Index(1, name, True)
-        place.builder.at_end.append(lambda: _require_key(at, place))
+        place.builder.defer_to_end(lambda: _require_key(at, place))
     elif index is not None:
         drop_index(place, index, cascade, at)
     elif not optional:

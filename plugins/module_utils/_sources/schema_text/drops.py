@@ -65,7 +65,7 @@ def refuse(cursor: Cursor, what: object, user: object) -> NoReturn:
 
 def _drop_relations(cursor: Cursor, builder: Builder) -> None:
     names, cascade = _names(cursor)
-    items = [(at, builder.relation(path, cursor.statement)) for at, path in names]
+    items = [(at, builder.known_relation(path, cursor.statement)) for at, path in names]
     together = {item.id for _at, item in items if item is not None}
     for at, item in items:
         if item is not None:
@@ -261,7 +261,7 @@ def _part_of_table(cursor: Cursor, builder: Builder) -> tuple[str, Optional[Rela
     """Read ``name ON table``; return the name, and the table if it is there."""
     name = cursor.name()
     cursor.expect("ON")
-    found = builder.relation(cursor.path(), cursor.statement)
+    found = builder.known_relation(cursor.path(), cursor.statement)
     cursor.accept_one("CASCADE", "RESTRICT")
     return name, found
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ..._errors import UnsupportedError
 from . import parsing
+from .region_tables import take_region_tables
 
 COLUMN = "create_statement"
 """The column that holds the statements, in every release."""
@@ -66,7 +67,11 @@ class Piece:
 
 def read_pieces(text: str) -> list[Piece]:
     """Return the SQL inside. Raises UnsupportedError for an error that the shell printed, or output that is cut off."""
-    text = text.lstrip("\ufeff").replace("\r\n", "\n")
+    text, regions = take_region_tables(text.lstrip("\ufeff").replace("\r\n", "\n"))
+    return [*(Piece(region.statement, region.line) for region in regions), *_pieces(text)]
+
+
+def _pieces(text: str) -> list[Piece]:
     lines = text.split("\n")
     start = next(
         (number for number, line in enumerate(lines) if line.strip() and not _STATUS.fullmatch(line)), len(lines)
