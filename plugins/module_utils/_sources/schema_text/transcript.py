@@ -29,7 +29,7 @@ _PSQL_PROMPT = re.compile(r"[^\s=]+=[*!]?[#>]( |$)")
 _MORE = re.compile(r"\s*-> ?|[^\s=]+[-('\"*$][*!]?[#>]( |$)")
 """Matches the prompt of a command's further lines."""
 _PROGRAM = re.compile(r"(\S*[$#%>] +)(sudo +)?(\S*/)?(cockroach|psql|docker|podman|kubectl)\s")
-_SHOW = re.compile(r"(SHOW|\\[a-z?]+)(\s.*)?", re.IGNORECASE)
+_SHOW = re.compile(r"SHOW CREATE\s.*;\s*|\\[a-z?]+(\s.*)?", re.IGNORECASE)
 _ASKS = ("SHOW", "SELECT", "EXPLAIN", "TABLE", "QUIT", "EXIT", "HELP")
 """What commands begin with that only ask."""
 
@@ -55,8 +55,8 @@ def is_prompt(line: str) -> bool:
 
 
 def asks(line: str) -> bool:
-    """Tell whether the line is a whole command that shows something: SHOW …; or one of the shell itself."""
-    return bool(_SHOW.fullmatch(line)) and (line.startswith("\\") or line.rstrip().endswith(";"))
+    """Tell whether the line is a whole command that asks for the schema, or one of the shell itself."""
+    return bool(_SHOW.fullmatch(line))
 
 
 def read_command(lines: list[str], number: int) -> tuple[str, int]:
