@@ -104,6 +104,11 @@ if Postgres is not None:
                     return self._parse_extract()
                 return exp.Anonymous(this="extract", expressions=self._parse_csv(self._parse_assignment))
 
+        class Generator(Postgres.Generator):
+            """Writes types by CockroachDB's names."""
+
+            TYPE_MAPPING = {**Postgres.Generator.TYPE_MAPPING, exp.DataType.Type.INT: "INT4"}
+
 
 def parse(text: str, where: object) -> Any:
     """Return the sqlglot tree of an expression or query; index hints of tables are dropped. Raises UnsupportedError,

@@ -24,17 +24,18 @@ _RETURNS = {
     unique_rowid unordered_unique_rowid width_bucket sum_int extract_duration levenshtein crc32c crc32ieee fnv32
     fnv32a fnv64 fnv64a num_nulls num_nonnulls bit_count regr_count pg_column_size pg_backend_pid vector_dims
     nlevel index""",
-    "float": """random pi sin cos tan cot asin acos atan atan2 sinh cosh tanh degrees radians cbrt extract
+    "float": """random pi sin cos tan cot asin acos atan atan2 sinh cosh tanh degrees radians extract
     date_part percent_rank cume_dist corr covar_pop covar_samp regr_avgx regr_avgy regr_intercept regr_r2
     regr_slope regr_sxx regr_sxy regr_syy acosd acosh asind asinh atan2d atand atanh cosd cotd sind tand
     similarity cosine_distance inner_product l1_distance l2_distance vector_norm ts_rank""",
-    "string": """lower upper concat concat_ws substr substring left right lpad rpad ltrim rtrim btrim trim
+    "string": """lower upper concat concat_ws lpad rpad ltrim rtrim btrim trim to_english unaccent metaphone
+    dmetaphone dmetaphone_alt soundex difference to_char_with_style from_ip
     initcap repeat replace reverse split_part translate chr md5 sha1 sha224 sha256 sha384 sha512 to_hex encode
-    format quote_ident quote_literal quote_nullable regexp_replace regexp_extract overlay host abbrev text
+    format quote_ident quote_literal quote_nullable regexp_replace regexp_extract host abbrev text
     jsonb_typeof json_typeof json_extract_path_text jsonb_extract_path_text jsonb_pretty to_char strftime
     experimental_strftime string_agg array_to_string current_user session_user current_database current_schema
     version timeofday current_setting from_uuid concat_agg convert_from""",
-    "bytes": "decode uuid_v4 experimental_uuid_v4 to_uuid set_byte convert_to",
+    "bytes": "decode uuid_v4 experimental_uuid_v4 to_uuid to_ip set_byte convert_to datums_to_bytes",
     "bool": """isnan starts_with bool_and bool_or every json_valid isfinite like_escape not_like_escape
     ilike_escape not_ilike_escape similar_to_escape not_similar_to_escape inet_same_family
     inet_contains_or_equals inet_contained_by_or_equals jsonb_exists_any jsonb_path_exists jsonb_path_match""",
@@ -54,6 +55,7 @@ _RETURNS = {
     "tsvector": "to_tsvector",
     "tsquery": "to_tsquery plainto_tsquery phraseto_tsquery",
     "inet": "netmask hostmask broadcast network set_masklen",
+    "string[]": "string_to_array regexp_split_to_array parse_ident",
 }
 _BY_FUNCTION = {
     name: family
@@ -63,13 +65,17 @@ _BY_FUNCTION = {
 }
 _LIKE_ARGUMENT = frozenset(
     """abs ceil ceiling floor round trunc sign mod div pow power greatest least coalesce ifnull nvl nullif max
-min first_value last_value nth_value lag lead any_value sqrt ln log exp""".split()
+min first_value last_value nth_value lag lead any_value sqrt cbrt ln log exp""".split()
 )
 """Functions that return the type of their arguments."""
+_PARTS = frozenset(("left", "overlay", "right", "set_bit", "substr", "substring"))
+"""Functions that return a part, or a changed copy, of a string, bytes or bits."""
 _AVERAGES = frozenset(
     ("avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sqrdiff", "sum")
 )
-_ARRAYS = frozenset(("array_append", "array_cat", "array_remove", "array_replace"))
+OPERAND_TYPE = frozenset(("coalesce", "greatest", "ifnull", "least", "nullif", "nvl"))
+"""Functions that return their argument as it is, with its length and the like."""
+ARRAYS = frozenset(("array_append", "array_cat", "array_remove", "array_replace"))
 """Functions that return an array of the type of their first argument."""
 _NAMED_TYPES = {
     "integer": "int",
@@ -175,6 +181,8 @@ def family_of(node: Any, scope: Scope) -> str:
         return "string" if node.is_string else "int" if node.is_int else "decimal"
     if isinstance(node, exp.Anonymous):
         return _function(node.name.lower(), node.expressions, scope)
+    if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Anonymous):
+        return family_of(node.expression, scope)
     return _of_operands(node, scope)
 
 
@@ -184,8 +192,15 @@ def _of_operands(node: Any, scope: Scope) -> str:
         node, (exp.Neg, exp.BitwiseNot, exp.Collate, exp.Order, exp.Window, exp.Filter, exp.Alias, exp.IgnoreNulls)
     ):
         return family_of(node.this, scope)
-    if isinstance(node, (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift, exp.BitwiseRightShift)):
+    if isinstance(node, (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor)):
         return family_of(node.this, scope)
+    if isinstance(node, (exp.BitwiseLeftShift, exp.BitwiseRightShift)):
+        # Of networks it asks whether one contains the other.
+        return "bool" if family_of(node.this, scope) == "inet" else family_of(node.this, scope)
+    if isinstance(node, (exp.Sqrt, exp.Cbrt)):
+        return family_of(node.this, scope) or "float"
+    if isinstance(node, (exp.Substring, exp.Overlay)):
+        return family_of(node.this, scope) or "string"
     if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow)):
         return _arithmetic(node, family_of(node.this, scope), family_of(node.expression, scope))
     if isinstance(node, exp.DPipe):
@@ -210,7 +225,7 @@ def _of_operands(node: Any, scope: Scope) -> str:
 def _plain(node: Any) -> str:
     for classes, family in (
         (
-            (exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim, exp.Overlay, exp.GroupConcat),
+            (exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Trim, exp.GroupConcat),
             "string",
         ),
         ((exp.JSONExtract, exp.JSONBExtract), "json"),
@@ -230,7 +245,7 @@ def _plain(node: Any) -> str:
             "bool",
         ),
         ((exp.StrPosition,), "int"),
-        ((exp.Extract, exp.Sqrt, exp.Cbrt, exp.Distance, exp.Operator), "float"),
+        ((exp.Extract, exp.Distance, exp.Operator), "float"),
         ((exp.CurrentTimestamp,), "timestamptz"),
         ((exp.CurrentDate,), "date"),
     ):
@@ -284,7 +299,7 @@ def _time_in_zone(families: list[str]) -> str:
 
 
 _BY_ARGUMENTS: dict[str, Callable[[list[str]], str]] = {
-    **dict.fromkeys(spatial_functions.LIKE_ARGUMENT | _ARRAYS, _first_argument),
+    **dict.fromkeys(spatial_functions.LIKE_ARGUMENT | ARRAYS | _PARTS, _first_argument),
     **dict.fromkeys(_LIKE_ARGUMENT, _widest),
     **dict.fromkeys(("ceil", "ceiling", "floor", "round", "trunc"), _rounded),
     **dict.fromkeys(_AVERAGES, _average),
@@ -303,6 +318,8 @@ def _arithmetic(node: Any, left: str, right: str) -> str:
     time = _arithmetic_of_times(node, left, right)
     if time:
         return time
+    if left == "inet" and isinstance(node, (exp.Add, exp.Sub)):
+        return "int" if right == "inet" else "inet"
     if left in ("date", "json") or left in _NUMBERS and not right:
         return left
     return right if right == "float" and not left else ""

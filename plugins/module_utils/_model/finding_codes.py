@@ -165,6 +165,15 @@ class FindingCode(str, Enum):
         "The index is omitted, because it cannot be converted (error: it is a unique one).",
         "Create one by hand where queries need it.",
     )
+    KEY_TOO_LONG = (
+        "key_too_long",
+        ("error", "warning"),
+        _CREATE,
+        "The index or key is omitted, because rows have values that are longer than PostgreSQL's indexes take: about a "
+        "third of a page, 2,704 bytes after compression (warning: found in the dump, and the rehearsal says whether it "
+        "is so).",
+        "Create an index on a hash of the long columns, such as md5(column), or on a part of them.",
+    )
     NEEDS_LEFT_OUT_COLUMN = (
         "needs_left_out_column",
         "error",
@@ -568,6 +577,14 @@ class FindingCode(str, Enum):
         "because the source does not say which object has which number.",
         "Export the running cluster, or the backup's own files, to have names.",
     )
+    REGIONS_NOT_KNOWN = (
+        "regions_not_known",
+        "warning",
+        _REPEAT,
+        "The text does not name the database's regions: columns, casts and parameters of the type of regions become "
+        "text.",
+        "Add what SHOW CREATE DATABASE or SHOW REGIONS FROM DATABASE prints to the text, and convert it again.",
+    )
     RESTORED_WITHOUT_PARTNERS = (
         "restored_without_partners",
         "warning",
@@ -728,6 +745,15 @@ class FindingCode(str, Enum):
         "The index holds only its last column: the server does not have the extension that indexes the others.",
         "Install the extension and run again, or create an index on the other columns.",
     )
+    KEY_REPLACED = (
+        "key_replaced",
+        "warning",
+        _CHECK,
+        "The index or key is made in another form, because rows have values that are longer than PostgreSQL's indexes "
+        "take: without its INCLUDE columns, on hashes of the long columns, or as a hash index.",
+        "Note that ON CONFLICT and foreign keys do not know an index on hashes, and that a hash index finds equal "
+        "values only.",
+    )
     LOOP_VARIABLE = (
         "loop_variable",
         "info",
@@ -742,6 +768,15 @@ class FindingCode(str, Enum):
         "The name is changed, because PostgreSQL cannot have it: it is longer than 63 bytes or that of a system "
         "column.",
         "Use the new name.",
+    )
+    NULL_ORDER = (
+        "null_order",
+        "warning",
+        _CHECK,
+        "ORDER BY puts NULLs last in PostgreSQL and first in CockroachDB, with DESC first instead of last. Migrated "
+        "views and functions keep CockroachDB's order; an application's own queries return rows in another one.",
+        "Write ORDER BY … NULLS FIRST (DESC NULLS LAST) where an application relies on CockroachDB's order. Such "
+        "queries can use the indexes that conversion_policies (null_order: cockroach) makes.",
     )
     OBJECT_IDENTIFIER = (
         "object_identifier",
@@ -772,6 +807,14 @@ class FindingCode(str, Enum):
         _CHECK,
         "The statement is omitted (info: it has no counterpart in PostgreSQL).",
         "Check whether PostgreSQL needs an equivalent statement.",
+    )
+    TEXT_MAY_BE_INCOMPLETE = (
+        "text_may_be_incomplete",
+        "warning",
+        _CHECK,
+        "The schema's text may be incomplete.",
+        "Compare the number of objects with that of the database, or give the output of SHOW CREATE ALL TABLES as "
+        "cockroach sql --format=raw prints it.",
     )
     UNIQUE_ROWID = (
         "unique_rowid",

@@ -42,7 +42,7 @@ def create_routine(cursor: Cursor, builder: Builder, procedure: bool) -> None:
     if item.language == "SQL":
         item.body = builder.text(item.body, cursor.statement)
     builder.add_function(database, schema, item)
-    builder.later.append(lambda: item.depends_on.extend(builder.used_by(item, cursor.statement)))
+    builder.defer(lambda: item.depends_on.extend(builder.used_by(item, cursor.statement)))
 
 
 def _parameter(cursor: Cursor, builder: Builder) -> Parameter:

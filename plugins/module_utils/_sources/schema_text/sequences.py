@@ -114,7 +114,7 @@ def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:
     elif cursor.accept("OWNED", "BY"):
         if not cursor.accept("NONE"):
             path = cursor.path()
-            builder.later.append(lambda: _own(path, sequence, builder, cursor))
+            builder.defer(lambda: _own(path, sequence, builder, cursor))
     elif not any(cursor.accept(*words) for words in (("NO", "MINVALUE"), ("NO", "MAXVALUE"), ("NO", "CYCLE"))):
         return False
     return True

@@ -10,7 +10,7 @@ from typing import Union
 from ..._errors import UnsupportedError
 from ..._model.catalog import Check, Family, Table, View
 from ..._model.finding_codes import FindingCode
-from .columns import add_row_id, read_column
+from .columns import REGION_COLUMN, add_region_column, add_row_id, read_column
 from .constraints import read_constraint
 from .cursor import Cursor
 from .indexes import KeyPart, is_shard, make_primary_key, read_index, read_interleave, read_parameters, skip_partition
@@ -34,7 +34,7 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     database, schema, name = builder.place(cursor)
     table = Table(builder.new_id(), name, schema.id)
     place = TablePlace(builder, cursor.statement, database, schema, table)
-    builder.add_relation(database, schema, table, cursor)
+    builder.require_free(database, schema, name, cursor)
     if not cursor.at("("):
         cursor.fail("expected the columns in parentheses")
     inside = cursor.parenthesis()
@@ -42,6 +42,7 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     inside.accept(",")
     parts = inside.items()
     others = [part for part in parts if not _read_if_column(part, place)]
+    place.finish_columns()
     for part in others:
         _read_part(part, place)
     place.finish()
@@ -49,6 +50,8 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     if not table.primary_index.columns:
         make_primary_key(place, "", [KeyPart(add_row_id(place).name)])
     _finish(place)
+    # Only a table that is understood can be referred to.
+    builder.add_relation(database, schema, table, cursor)
 
 
 def place_of(cursor: Cursor, builder: Builder) -> TablePlace:
@@ -127,19 +130,23 @@ def _read_options(cursor: Cursor, place: TablePlace) -> None:
         elif cursor.accept("WITH"):
             set_parameters(read_parameters(cursor), place)
         elif cursor.accept("LOCALITY"):
-            read_locality(cursor, table)
+            read_locality(cursor, place)
         elif not read_interleave(cursor, table.primary_index, place):
             cursor.fail(f"{cursor.peek().text!r} is not known after a table's columns")
 
 
-def read_locality(cursor: Cursor, table: Table) -> None:
+def read_locality(cursor: Cursor, place: TablePlace) -> None:
     """Read what follows LOCALITY."""
+    table = place.own_table
     if cursor.accept("GLOBAL"):
         table.locality = "GLOBAL"
         return
     cursor.expect("REGIONAL")
     if cursor.accept("BY", "ROW"):
-        table.locality = "REGIONAL BY ROW" + (f" AS {cursor.name()}" if cursor.accept("AS") else "")
+        column = cursor.name() if cursor.accept("AS") else ""
+        table.locality = "REGIONAL BY ROW" + (f" AS {column}" if column else "")
+        if not column and not place.has_column(REGION_COLUMN):
+            add_region_column(place)
         return
     cursor.accept("BY", "TABLE")
     in_region = cursor.accept("IN") and not cursor.accept("PRIMARY", "REGION")

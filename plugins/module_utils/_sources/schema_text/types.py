@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from ..._model.built_in_types import BUILT_IN_TYPES, CHAR
-from ..._model.catalog import USER_TYPE_OID_BASE, SqlType, UserType
+from ..._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, SqlType, UserType
 from ..._model.domains import domain_type
 from .cursor import Cursor
 from .parsing import NUMBER, WORD, Word
@@ -105,6 +105,8 @@ BUILT_IN = frozenset(
     )
 )
 """The first words of the types that every CockroachDB has."""
+REGION_TEXT = "STRING"
+"""What stands for the type of regions where the text names none."""
 
 
 def read_type(cursor: Cursor, find: FindType) -> SqlType:
@@ -117,7 +119,11 @@ def read_type(cursor: Cursor, find: FindType) -> SqlType:
             cursor.take()
         cursor.expect("]")
         brackets = True
-    brackets = cursor.accept("ARRAY") or brackets
+    if cursor.accept("ARRAY"):
+        brackets = True
+        if cursor.at("[") and cursor.peek(1).kind == NUMBER:
+            cursor.index += 2
+            cursor.expect("]")
     if cursor.accept("COLLATE"):
         result.family, result.locale = "collated", cursor.name_word().text
     return array_of(result, array_oid) if brackets else result
@@ -148,6 +154,8 @@ def _read_scalar(cursor: Cursor, find: FindType) -> tuple[SqlType, int]:
         begin = cursor.index
         path = cursor.path()
         found = find(path)
+        if found is None and path[-1].identifier == REGION_TYPE:
+            return _read_built_in(cursor, REGION_TEXT), BUILT_IN_TYPES[_STRINGS[REGION_TEXT]].array_oid
         if found is None:
             cursor.index = begin
             name = ".".join(word.text for word in path)

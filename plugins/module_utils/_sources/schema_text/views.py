@@ -51,7 +51,7 @@ def create_view(cursor: Cursor, builder: Builder, materialized: bool) -> None:
     view.columns = [Column(number, column, SqlType("unknown")) for number, column in enumerate(names, 1)]
     _recognize_materialized(view, outputs, TablePlace(builder, cursor.statement, database, schema, view))
     builder.add_relation(database, schema, view, cursor)
-    builder.later.append(lambda: _find_sources(view, tree, cursor, builder))
+    builder.defer(lambda: _find_sources(view, tree, cursor, builder))
 
 
 def _outputs(tree: Any) -> list[str]:
