@@ -96,7 +96,7 @@ class _Reader:
     def read(self) -> list[Any]:
         """Return the new tokens."""
         for position, token in enumerate(self.tokens):
-            if _is_bare(token, self.text):
+            if is_word(token, self.text):
                 self._word(position, token)
             else:
                 self._other(position, token)
@@ -138,7 +138,7 @@ class _Reader:
         if position + ahead >= len(self.tokens):
             return ""
         token = self.tokens[position + ahead]
-        if _is_bare(token, self.text):
+        if is_word(token, self.text):
             return str(token.text.upper().split()[0])
         return token.text if _is_symbol(token, self.text) else ""
 
@@ -152,7 +152,7 @@ class _Reader:
         if not self.expects_operand or word in _RESERVED or " " in self.tokens[position].text:
             return False
         if self._names_table():
-            return not (word == "ROWS" and self._next(position) == "FROM" and self._next(position, 2) == "(")
+            return word != "RECURSIVE" or self.previous != "WITH" or self._next(position) in ("AS", "(")
         return word not in _FUNCTIONS_ONLY and not self._is_keyword(position, word)
 
     def _is_type(self, position: int) -> bool:
@@ -194,7 +194,7 @@ class _Reader:
             return False
         token = self.tokens[position + 1]
         return not (
-            token.token_type == TokenType.IDENTIFIER or _is_bare(token, self.text) or _is_symbol(token, self.text)
+            token.token_type == TokenType.IDENTIFIER or is_word(token, self.text) or _is_symbol(token, self.text)
         )
 
     def _is_zone(self, position: int) -> bool:
@@ -207,8 +207,14 @@ class _Reader:
             return False
         if word == "DELETE":
             return following == "FROM"
+        names = position + 1 < len(self.tokens) and not _is_symbol(self.tokens[position + 1], self.text)
         after = self._next(position, 2)
-        return word == "UPDATE" and (after in ("SET", "AS", ".", "@") or self._next(position, 3) == "SET")
+        return (
+            word == "UPDATE"
+            and names
+            and following not in (*_RESERVED, *_FUNCTIONS_ONLY, "BETWEEN")
+            and (after in ("SET", "AS", ".", "@") or self._next(position, 3) == "SET")
+        )
 
     def _belongs_to_previous(self, position: int, word: str, following: str) -> bool:
         """Whether a reserved word before it makes the word a key word: FOR UPDATE, ON CONFLICT, IS UNKNOWN …."""
@@ -216,9 +222,9 @@ class _Reader:
             return word in _LOCKS and not (self.owners and self.owners[-1])
         if self.previous == "ON":
             return word == "CONFLICT" and following in ("DO", "ON", "WHERE")
-        if self.previous == "WITH":
-            return not self.with_begins or (word == "RECURSIVE" and following != "AS")
-        return False
+        if self.previous in ("FROM", "JOIN", "LATERAL"):
+            return word == "ROWS" and following == "FROM" and self._next(position, 2) == "("
+        return self.previous == "WITH"
 
     def _names_query(self, position: int) -> bool:
         """Whether a name before a parenthesis is that of a query in WITH: name (column, …) AS (query)."""
@@ -251,14 +257,14 @@ class _Reader:
         if position == 0 or self.previous in _RESERVED - {"CAST"}:
             return ""
         token = self.tokens[position - 1]
-        if _is_bare(token, self.text):
+        if is_word(token, self.text):
             word = str(token.text.upper())
             return "" if word in ("MATERIALIZED", "OVER", "FILTER", "VALUES") else word
         return token.text.upper() if token.token_type == TokenType.IDENTIFIER else ""
 
 
-def _is_bare(token: Any, text: str) -> bool:
-    """Whether the token is a word without quotes."""
+def is_word(token: Any, text: str) -> bool:
+    """Whether the token is a key word or a name without quotes."""
     source = text[token.start : token.end + 1]
     begins_word = source[:1].isalpha() or source[:1] == "_" or not source[:1].isascii()
     return begins_word and not any(quote in source for quote in "'\"")
@@ -267,10 +273,16 @@ def _is_bare(token: Any, text: str) -> bool:
 def _is_symbol(token: Any, text: str) -> bool:
     """Whether the token is an operator, a parenthesis or the like."""
     source = text[token.start : token.end + 1]
-    return source == token.text and not _is_bare(token, text) and token.token_type != TokenType.NUMBER
+    return source == token.text and not is_word(token, text) and token.token_type != TokenType.NUMBER
+
+
+def as_stored(token: Any) -> str:
+    """Return the name of a token as CockroachDB keeps it: a bare one in small letters and Unicode's form NFC."""
+    if token.token_type == TokenType.IDENTIFIER:
+        return str(token.text)
+    return unicodedata.normalize("NFC", token.text.lower())
 
 
 def _like(token: Any, kind: Any) -> Any:
-    """Return the token as CockroachDB keeps the name, of another kind."""
-    name = unicodedata.normalize("NFC", token.text.lower())
-    return Token(kind, name, token.line, token.col, token.start, token.end)
+    """Return a bare name's token as one of another kind."""
+    return Token(kind, as_stored(token), token.line, token.col, token.start, token.end)
