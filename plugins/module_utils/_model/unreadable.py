@@ -17,6 +17,14 @@ _ADVICE = "exclude it (databases: exclude) and migrate it by hand, or use a rele
 _CHOSEN_ALONE = ("table", "view")
 
 
+class RefusedObjectsError(UnsupportedError):
+    """Objects that cannot be converted, all of them."""
+
+    def __init__(self, objects: list[UnreadableObject]) -> None:
+        super().__init__("\n".join(item.reason for item in objects))
+        self.objects = objects
+
+
 def unreadable_finding(item: UnreadableObject) -> Finding:
     """Return the finding for an unreadable object before anything is chosen."""
     return Finding.of(
