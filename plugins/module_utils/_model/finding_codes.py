@@ -165,6 +165,15 @@ class FindingCode(str, Enum):
         "The index is omitted, because it cannot be converted (error: it is a unique one).",
         "Create one by hand where queries need it.",
     )
+    KEY_TOO_LONG = (
+        "key_too_long",
+        ("error", "warning"),
+        _CREATE,
+        "The index or key is omitted, because rows have values that are longer than PostgreSQL's indexes take: about a "
+        "third of a page, 2,704 bytes after compression (warning: found in the dump, and the rehearsal says whether it "
+        "is so).",
+        "Create an index on a hash of the long columns, such as md5(column), or on a part of them.",
+    )
     NEEDS_LEFT_OUT_COLUMN = (
         "needs_left_out_column",
         "error",
@@ -735,6 +744,15 @@ class FindingCode(str, Enum):
         _CHECK,
         "The index holds only its last column: the server does not have the extension that indexes the others.",
         "Install the extension and run again, or create an index on the other columns.",
+    )
+    KEY_REPLACED = (
+        "key_replaced",
+        "warning",
+        _CHECK,
+        "The index or key is made in another form, because rows have values that are longer than PostgreSQL's indexes "
+        "take: without its INCLUDE columns, on hashes of the long columns, or as a hash index.",
+        "Note that ON CONFLICT and foreign keys do not know an index on hashes, and that a hash index finds equal "
+        "values only.",
     )
     LOOP_VARIABLE = (
         "loop_variable",
