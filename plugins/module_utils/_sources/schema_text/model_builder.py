@@ -27,6 +27,7 @@ from ..._model.catalog import (
 from ..._model.finding_codes import FindingCode, Severity
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
+from ..._model.unreadable import refusal_of_user
 from . import parsing
 from .cursor import Cursor, Span, Statement, StatementError
 from .parsing import Word
@@ -39,6 +40,20 @@ _FIRST_ID = 101
 _CASTS = ("CAST", "ANNOTATE_TYPE")
 _SEQUENCE_FUNCTIONS = ("NEXTVAL", "CURRVAL", "SETVAL")
 _BEFORE_TABLES = ("FROM", "JOIN", "INTO", "UPDATE")
+_OMITTING = frozenset(
+    (
+        FindingCode.CLUSTER_SETTINGS,
+        FindingCode.ROLE_SETTINGS,
+        FindingCode.ROWS_LEFT_OUT,
+        FindingCode.SESSION_SETTING,
+        FindingCode.SPLIT,
+        FindingCode.STATEMENT_LEFT_OUT,
+        FindingCode.SYSTEM_PRIVILEGES,
+        FindingCode.TEMPORARY_TABLE,
+        FindingCode.ZONE_CONFIGURATION,
+    )
+)
+"""What is found about a statement that is omitted as a whole."""
 _RELATIONS, _TYPES, _FUNCTIONS = (("table", "view", "sequence"), ("type", "domain"), ("function",))
 
 
@@ -48,6 +63,8 @@ class Builder:
 
     refused: dict[int, UnreadableObject] = field(default_factory=dict)
     """The statements that are not understood, by their numbers."""
+    omitted: set[int] = field(default_factory=set)
+    """The numbers of the statements that have no counterpart."""
     catalog: Catalog = field(default_factory=Catalog)
     _deferred: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
     _current: Optional[Statement] = None
@@ -68,9 +85,11 @@ class Builder:
         left in the catalog is of no use."""
         if statement.number in self.refused:
             return
-        self._current = statement
+        self._current, before = statement, len(self.catalog.findings)
         try:
             step()
+            if any(finding.code in _OMITTING for finding in self.catalog.findings[before:]):
+                self.omitted.add(statement.number)
         except UnsupportedError as error:
             reason, because = f"{error}, at line {statement.first_line}", None
             if isinstance(error, StatementError):
@@ -118,10 +137,7 @@ class Builder:
         """Raise StatementError if an object of this name was refused."""
         refused = self._refused(kinds, self.split(path, statement))
         if refused:
-            reason = f"refused because {refused.kind} {refused.full_name} was refused"
-            root = refused.because or refused.name
-            if root != refused.name:
-                reason += f", which needs {root.kind} {root}"
+            reason, root = refusal_of_user(refused)
             raise StatementError(reason, statement, root)
 
     def find(
