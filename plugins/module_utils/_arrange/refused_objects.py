@@ -62,7 +62,20 @@ def _refuse_users(
                 gone[item.id] = UnreadableObject(item.id, names[item.id], reason, because=root)
                 found.append(gone[item.id])
         if len(found) == before:
-            return found
+            return [*found, *_refuse_identities(database, names, gone)]
+
+
+def _refuse_identities(
+    database: Database, names: dict[int, FullName], gone: dict[int, UnreadableObject]
+) -> Iterator[UnreadableObject]:
+    """Add to ``gone`` the sequences of the identity columns of refused tables, and yield them."""
+    for table in database.tables:
+        for column in table.columns if table.id in gone else ():
+            for number in column.owns_sequence_ids if column.identity else ():
+                if number in names and number not in gone:
+                    reason, root = refusal_of_user(gone[table.id])
+                    gone[number] = UnreadableObject(number, names[number], reason, because=root)
+                    yield gone[number]
 
 
 def _needs(item: _User) -> Iterator[int]:

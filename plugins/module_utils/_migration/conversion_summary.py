@@ -228,5 +228,7 @@ def summary_text(summary: ConversionSummary, refused: list[RefusedStatement]) ->
     if refused:
         lines += ["", f"Refused statements ({len(refused)}):", *map(str, refused)]
     lines += ["", "All statements, in the order of the text:"]
-    lines += [f"line {item.line:<6} {item.outcome:<11} {item.command} {item.name}" for item in summary.statements]
+    for item in summary.statements:
+        named = "" if item.kind == "database" and not item.command.endswith("DATABASE") else item.name
+        lines.append(f"line {item.line:<6} {item.outcome:<11} {item.command} {named}".rstrip())
     return "\n".join(lines) + "\n"

@@ -81,7 +81,9 @@ def convert_text(text: str, database: str, features: ServerFeatures, options: Co
         if _count(kept):
             result.findings += conversion.findings
             converted.append((kept, conversion))
-    refused = sorted((_placed(item, read.statements) for item in refused), key=lambda item: item.line)
+    placed = [_placed(item, read.statements) for item in refused]
+    # The sequence of an identity column has a statement of its own only in the output of SHOW CREATE.
+    refused = sorted((item for item in placed if item.command), key=lambda item: item.line)
     kept_databases = [database for database, _conversion in converted]
     result.summary = summarize(read.statements, kept_databases, result.findings, refused)
     result.refused = [refused_statement(item) for item in refused]
@@ -139,7 +141,8 @@ def _placed(item: UnreadableObject, statements: list[ReadStatement]) -> Unreadab
 def refusal_message(result: SchemaFiles, dest: str) -> str:
     """Return the message of a failure for refused statements, each of which has a line."""
     refused, count = result.refused, len(result.summary.statements)
-    lines = [f"{len(refused)} of the {count} statements of the schema text are refused."]
+    verb = "is" if len(refused) == 1 else "are"
+    lines = [f"{len(refused)} of {count} statements of the schema text {verb} refused."]
     if result.files:
         lines[0] += f" {dest} has what could be converted, and {SUMMARY} there what became of each statement."
         lines[0] += " Correct or remove the refused ones, or set allow_partial to true to do without them."

@@ -126,7 +126,7 @@ def test_the_module_itself(given):
     code, answer = run_module(text="CREATE TABLE t (a INT8,\n b FROB)", dest=given["dest"])
     assert (code, answer["failed"]) == (1, True)
     assert answer["msg"] == (
-        "1 of the 1 statements of the schema text are refused. Nothing is left that could be converted.\n"
+        "1 of 1 statements of the schema text is refused. Nothing is left that could be converted.\n"
         "line 1: CREATE TABLE defaultdb.public.t: the type FROB is not known; if it is the database's own, give the output of SHOW CREATE ALL TYPES, too, "
         "at line 2, column 4")
     assert not os.path.exists(given["dest"])
