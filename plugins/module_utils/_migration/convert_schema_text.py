@@ -22,7 +22,7 @@ from .._model.catalog import Catalog, Database, UnreadableObject
 from .._model.findings import Finding
 from .._model.json_form import to_json
 from .._model.unreadable import RefusedObjectsError
-from .._sources.schema_text.catalog_of_text import ReadStatement, read_understood_text
+from .._sources.schema_text.catalog_of_text import ReadStatement, read_statements
 from .._system.text_file import difference, write_text
 from .conversion_summary import ConversionSummary, RefusedStatement, refused_statement, summarize, summary_text
 
@@ -66,7 +66,7 @@ def convert_text(text: str, database: str, features: ServerFeatures, options: Co
     is refused, together with what needs it. Raises MigrationError for the output of a shell that is not complete,
     ConfigurationError for a text without any object.
     """
-    read = read_understood_text(text, database)
+    read = read_statements(text, database)
     catalog, refused = read.catalog, list(read.catalog.unreadable)
     if not refused and not any(map(_count, catalog.databases)):
         raise ConfigurationError(

@@ -31,7 +31,7 @@ CREATE VIEW fine AS SELECT x FROM b;
 
 def read(text):
     """Return (kind, name, line, reason) of what is refused, and the names of what is not."""
-    catalog = read_understood_text(text, "d").catalog
+    catalog = read_understood_text(text, "d")
     refused = [(item.kind, item.full_name, item.line, item.reason) for item in catalog.unreadable]
     (database,) = catalog.databases
     kept = [item.name for name in ("types", "sequences", "tables", "views", "functions") for item in getattr(database, name)]
@@ -164,10 +164,10 @@ def test_all_errors_are_listed_where_the_whole_text_is_needed():
 def test_a_cluster_without_the_odd_table():
     """Read from text as a backup is: what was not chosen stops nothing."""
     with pytest.raises(UnsupportedError, match="table d.public.odd: the type FROB.*view d.public.v: refused because.*exclude it"):
-        select(read_understood_text(ODD, "d").catalog, Selection())
-    chosen = select(read_understood_text(ODD, "d").catalog, Selection(exclude=("d.public.odd",)))
+        select(read_understood_text(ODD, "d"), Selection())
+    chosen = select(read_understood_text(ODD, "d"), Selection(exclude=("d.public.odd",)))
     assert [table.name for table in chosen.databases[0].tables] == ["a", "b"]
     assert [(item.code, item.object) for item in chosen.findings] == [
         ("foreign_key_without_target", "d.public.b.b_o_fkey"), ("unknown_descriptor", "d.public.v"), ("unknown_descriptor", "d.public.w")]
     with pytest.raises(UnsupportedError, match="table d.public.t: refused because type d.public.e was refused"):
-        select(read_understood_text("CREATE TYPE e AS RANGE (x); CREATE TABLE t (a e); CREATE TABLE u (a INT8)", "d").catalog, Selection(include=("d.public.t",)))
+        select(read_understood_text("CREATE TYPE e AS RANGE (x); CREATE TABLE t (a e); CREATE TABLE u (a INT8)", "d"), Selection(include=("d.public.t",)))

@@ -53,7 +53,7 @@ def read_shown_catalog(connection: Any, parameters: CockroachParameters, as_of: 
                     for query in ("SHOW SCHEMAS", "SHOW TABLES", "SHOW TYPES", "SHOW GRANTS")
                 ]
                 shown[name][-1] += _rows(inside, sql.SQL("SHOW GRANTS ON DATABASE {}").format(sql.Identifier(name)))
-    catalog = read_understood_text("\n".join(texts)).catalog
+    catalog = read_understood_text("\n".join(texts))
     owners = {row["database_name"]: row.get("owner") for row in databases}
     for database in catalog.databases:
         schemas, tables, types, grants = shown[database.name]
