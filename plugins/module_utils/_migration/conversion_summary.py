@@ -20,6 +20,7 @@ from .._model.finding_codes import Action, FindingCode
 from .._model.findings import Finding
 from .._model.full_name import FullName
 from .._sources.schema_text.catalog_of_text import ReadStatement
+from .._sources.schema_text.omitted_statements import OMITTED_STATEMENTS
 
 CONVERTED, CHANGED, OMITTED, REFUSED, SUPERSEDED = "converted", "changed", "omitted", "refused", "superseded"
 _KINDS = {
@@ -126,7 +127,7 @@ def summarize(
     omissions = [finding for finding in findings if _omits(finding)]
     outcomes = _Outcomes(
         {_key(finding.full_name) for finding in omissions},
-        {_owner(finding.full_name) for finding in findings if finding.code.action in _OF_DEFINITIONS},
+        {_owner(finding.full_name) for finding in findings if _changes(finding)},
     )
     objects: list[tuple[Key, str]] = [(_key(name), name.kind) for database in databases for name in _names(database)]
     there = {key for key, _kind in objects}
@@ -175,6 +176,11 @@ def _outcome(item: ReadStatement, known: set[Key], made: set[Key], outcomes: _Ou
     if outcomes.of(key) == CONVERTED and any(part[:4] == key[:4] and part not in made for part in differing):
         return CHANGED if not key[4] else CONVERTED
     return outcomes.of(key)
+
+
+def _changes(finding: Finding) -> bool:
+    """Tell whether a finding is about the definition of what it names, and not about a statement of its own."""
+    return finding.code.action in _OF_DEFINITIONS and finding.code not in OMITTED_STATEMENTS
 
 
 def _omits(finding: Finding) -> bool:

@@ -6,11 +6,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
-import sys
 
 import pglast
 import pytest
+from schema_converting import run_module
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
@@ -42,6 +41,7 @@ def test_it_writes_what_is_missing_and_nothing_twice(given):
     made = schema_convert.convert(given, check_mode=False).result
     assert made == before
     assert made.files == [os.path.join(given["dest"], name) for name in NAMES] and sorted(os.listdir(given["dest"])) == sorted(NAMES)
+    assert (made.partial, made.refused) == (False, [])
     assert {os.stat(path).st_mode & 0o777 for path in made.files} == {0o600}
     assert made.objects == {"databases": 1, "schemas": 2, "types": 2, "sequences": 5, "tables": 9, "views": 3, "functions": 0}
     with open(os.path.join(given["dest"], "findings.json"), encoding="utf-8") as file:
@@ -110,15 +110,6 @@ def test_a_text_without_a_schema():
     for text in ("", "-- nothing\n", "create_statement\n"):
         with pytest.raises(ConfigurationError, match="holds no CREATE statement"):
             convert_text(text, "d", ServerFeatures(), ConvertOptions())
-
-
-def run_module(**arguments) -> tuple[int, dict]:
-    """Run the module as Ansible does; return its exit code and its answer."""
-    result = subprocess.run(
-        [sys.executable, schema_convert.__file__], input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), capture_output=True, text=True, check=False,
-        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
-    )
-    return result.returncode, json.loads(result.stdout)
 
 
 def test_the_module_itself(given):

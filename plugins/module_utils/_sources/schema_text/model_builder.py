@@ -30,7 +30,7 @@ from ..._model.full_name import FullName
 from ..._model.unreadable import refusal_of_user
 from . import parsing
 from .cursor import Cursor, Span, Statement, StatementError
-from .omitted_statements import OmittedStatements
+from .omitted_statements import OMITTED_STATEMENTS, OmittedStatements
 from .parsing import Word
 from .statement_subject import subject_of
 from .types import BUILT_IN, REGION_TEXT
@@ -41,20 +41,6 @@ _FIRST_ID = 101
 _CASTS = ("CAST", "ANNOTATE_TYPE")
 _SEQUENCE_FUNCTIONS = ("NEXTVAL", "CURRVAL", "SETVAL")
 _BEFORE_TABLES = ("FROM", "JOIN", "INTO", "UPDATE")
-_OMITTING = frozenset(
-    (
-        FindingCode.CLUSTER_SETTINGS,
-        FindingCode.ROLE_SETTINGS,
-        FindingCode.ROWS_LEFT_OUT,
-        FindingCode.SESSION_SETTING,
-        FindingCode.SPLIT,
-        FindingCode.STATEMENT_LEFT_OUT,
-        FindingCode.SYSTEM_PRIVILEGES,
-        FindingCode.TEMPORARY_TABLE,
-        FindingCode.ZONE_CONFIGURATION,
-    )
-)
-"""What is found about a statement that is omitted as a whole."""
 _RELATIONS, _TYPES, _FUNCTIONS = (("table", "view", "sequence"), ("type", "domain"), ("function",))
 
 
@@ -89,7 +75,7 @@ class Builder:
         self._current, before = statement, len(self.catalog.findings)
         try:
             step()
-            if any(finding.code in _OMITTING for finding in self.catalog.findings[before:]):
+            if any(finding.code in OMITTED_STATEMENTS for finding in self.catalog.findings[before:]):
                 self.omitted.numbers.add(statement.number)
         except UnsupportedError as error:
             reason, because = f"{error}, at line {statement.first_line}", None

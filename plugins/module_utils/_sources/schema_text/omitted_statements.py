@@ -43,6 +43,21 @@ UNRELATED_OBJECTS = (
 )
 """Kinds of objects, after CREATE, ALTER or DROP, that are no part of a schema."""
 
+OMITTED_STATEMENTS = frozenset(
+    (
+        FindingCode.CLUSTER_SETTINGS,
+        FindingCode.ROLE_SETTINGS,
+        FindingCode.ROWS_LEFT_OUT,
+        FindingCode.SESSION_SETTING,
+        FindingCode.SPLIT,
+        FindingCode.STATEMENT_LEFT_OUT,
+        FindingCode.SYSTEM_PRIVILEGES,
+        FindingCode.TEMPORARY_TABLE,
+        FindingCode.ZONE_CONFIGURATION,
+    )
+)
+"""What is found about a statement that is omitted as a whole."""
+
 
 @dataclass
 class _Omitted:
