@@ -16,6 +16,7 @@ from . import expressions, needs
 from .context import Context
 from .definitions import ViewDefinition
 from .indexes import create_view_indexes
+from .postgres_limits import MAX_TABLE_COLUMNS
 from .routines import Routine, add_routine
 from .statements import Need, Subject
 
@@ -54,6 +55,10 @@ def _create_view(view: View, context: Context) -> None:
         missing = sorted(set(view.depends_on) & context.missing_views)
         if missing:
             raise UnsupportedError(f"{where}: it reads {context.relations[missing[0]].name}, which is omitted")
+        if len(view.columns) > MAX_TABLE_COLUMNS:
+            raise UnsupportedError(
+                f"{where}: it has {len(view.columns)} columns, and views of PostgreSQL at most {MAX_TABLE_COLUMNS}"
+            )
         query = expressions.convert(view.query, context, where).sql
     except UnsupportedError as error:
         context.missing_views.add(view.id)

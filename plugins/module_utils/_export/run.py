@@ -14,6 +14,8 @@ from typing import Any, Optional, Union
 from .._arrange.arrangement import AS_IN_SOURCE, Arrangement, arrange
 from .._arrange.selection import Selection, select
 from .._convert.computed import keep_unconvertible_as_data
+from .._convert.database import convert_database
+from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._dump.journal import ExportJournal, unfinished_identity
 from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest, source_facts
 from .._dump.removed_rows import rows_removed
@@ -165,6 +167,7 @@ def _chosen(source: Source[Any], options: ExportOptions) -> tuple[Catalog, dict[
     source.read_chosen(chosen, options.parallelism)
     catalog = arrange(chosen, options.arrangement)
     keep_unconvertible_as_data(catalog, options.conversion)
+    _require_convertible(catalog, options.conversion)
     names = {}
     if options.conversion.object_identifiers == TEXT:
         numbers, findings = source.object_numbers(chosen)
@@ -175,6 +178,12 @@ def _chosen(source: Source[Any], options: ExportOptions) -> tuple[Catalog, dict[
         for database in catalog.databases
         for table in table_sources(database, names.get(database.id))
     }
+
+
+def _require_convertible(catalog: Catalog, policies: ConversionPolicies) -> None:
+    """Raise UnsupportedError for what PostgreSQL cannot have, before any row is read."""
+    for database in catalog.databases:
+        convert_database(database, catalog.roles, ServerFeatures(), ConvertOptions(policies=policies))
 
 
 def _content(
