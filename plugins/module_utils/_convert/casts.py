@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 from .._model.catalog import SqlType
+from .._model.postgres_limits import exceeds_modifier
 from . import trees
 from .families import type_family
-from .postgres_limits import exceeds_modifier
 
 _GEOMETRIES = ("geometry", "geography")
 _CASTS = {

@@ -13,10 +13,10 @@ from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
 from .._model.full_name import FullName
+from .._model.postgres_limits import exceeds_modifier
 from .._model.stored_columns import shard_columns
 from . import expressions
 from .context import Context
-from .postgres_limits import exceeds_modifier
 from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
 
 _EXACT_SCALE = 12

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .._model.catalog import Column, SqlType
-from .postgres_limits import can_exceed_key
+from .._model.postgres_limits import can_exceed_key
 
 _HASH_METHOD = frozenset(("string", "bytes", "json", "array"))
 

@@ -14,11 +14,11 @@ from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, quote
+from .._model.postgres_limits import MAX_ARGUMENTS
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
 from .plpgsql import convert_body, split_statements
-from .postgres_limits import MAX_ARGUMENTS
 from .statements import Subject
 from .types import type_name
 

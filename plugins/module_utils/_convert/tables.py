@@ -14,12 +14,12 @@ from .._model.conversion_policies import FUNCTION, IDENTITY
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
+from .._model.postgres_limits import MAX_ROW_BYTES, MAX_TABLE_COLUMNS
 from .._model.stored_columns import shard_columns
 from . import expressions, needs, trees
 from .context import Context
 from .definitions import ColumnDefinition, DefaultDefinition, SequenceDefinition, TableDefinition
 from .immutable import immutable_sql, is_immutable, uses_added_types
-from .postgres_limits import MAX_ROW_BYTES, MAX_TABLE_COLUMNS
 from .row_ids import row_id_function
 from .row_ttl import convert_ttl
 from .row_width import full_bytes, least_bytes

@@ -14,8 +14,8 @@ from .._model.conversion_policies import TEXT
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.object_numbers import OBJECT_IDENTIFIERS
+from .._model.postgres_limits import exceeds_modifier
 from .context import Context
-from .postgres_limits import exceeds_modifier
 
 _TIMES = frozenset(("time", "timetz", "timestamp", "timestamptz", "interval"))
 _GEOMETRIES = ("geometry", "geography")

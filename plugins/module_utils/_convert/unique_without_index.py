@@ -15,11 +15,11 @@ from .._model.conversion_policies import TRIGGER
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, literal, quote
+from .._model.postgres_limits import MAX_INDEX_COLUMNS
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition, TriggerDefinition
 from .indexes import create_index
-from .postgres_limits import MAX_INDEX_COLUMNS
 from .statements import Need, Subject
 from .tables import kept_columns
 from .types import element_of, operand_type

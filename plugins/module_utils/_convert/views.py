@@ -12,11 +12,11 @@ from .._model.catalog import Database, View
 from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
+from .._model.postgres_limits import MAX_TABLE_COLUMNS
 from . import expressions, needs
 from .context import Context
 from .definitions import ViewDefinition
 from .indexes import create_view_indexes
-from .postgres_limits import MAX_TABLE_COLUMNS
 from .routines import Routine, add_routine
 from .statements import Need, Subject
 

@@ -13,8 +13,8 @@ from .._model.catalog_names import full_names
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
 from .._model.full_name import FullName
+from .._model.postgres_limits import MAX_INDEX_COLUMNS
 from .._model.stored_columns import shard_columns, written_keys
-from .postgres_limits import MAX_INDEX_COLUMNS
 
 
 def fit_indexes(database: Database) -> tuple[Database, list[Finding]]:

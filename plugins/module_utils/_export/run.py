@@ -22,7 +22,9 @@ from .._dump.removed_rows import rows_removed
 from .._dump.task_result import TaskResult
 from .._model.catalog import Catalog
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
+from .._model.findings import Finding
 from .._model.object_names import object_names
+from .._model.postgres_limits import LIMITS
 from .._model.results import IF_KNOWN
 from .._model.table_source import TableSource, table_sources
 from .._sources.descriptors.cluster_leftovers import STATISTICS
@@ -167,7 +169,7 @@ def _chosen(source: Source[Any], options: ExportOptions) -> tuple[Catalog, dict[
     source.read_chosen(chosen, options.parallelism)
     catalog = arrange(chosen, options.arrangement)
     keep_unconvertible_as_data(catalog, options.conversion)
-    _require_convertible(catalog, options.conversion)
+    catalog.findings += _limits(catalog, options.conversion)
     names = {}
     if options.conversion.object_identifiers == TEXT:
         numbers, findings = source.object_numbers(chosen)
@@ -180,10 +182,14 @@ def _chosen(source: Source[Any], options: ExportOptions) -> tuple[Catalog, dict[
     }
 
 
-def _require_convertible(catalog: Catalog, policies: ConversionPolicies) -> None:
-    """Raise UnsupportedError for what PostgreSQL cannot have, before any row is read."""
-    for database in catalog.databases:
-        convert_database(database, catalog.roles, ServerFeatures(), ConvertOptions(policies=policies))
+def _limits(catalog: Catalog, policies: ConversionPolicies) -> list[Finding]:
+    """Return what the conversion finds because of PostgreSQL's limits, whichever server it is for. Raises
+    UnsupportedError for what PostgreSQL cannot have, before any row is read."""
+    options = ConvertOptions(policies=policies)
+    conversions = [
+        convert_database(database, catalog.roles, ServerFeatures(), options) for database in catalog.databases
+    ]
+    return [item for conversion in conversions for item in conversion.findings if item.code in LIMITS]
 
 
 def _content(

@@ -6,8 +6,9 @@ block size of 8 kB (see Appendix K of PostgreSQL's manual)."""
 
 from __future__ import annotations
 
-from .._model.built_in_types import CHAR, NAME
-from .._model.catalog import SqlType
+from .built_in_types import CHAR, NAME
+from .catalog import SqlType
+from .finding_codes import FindingCode
 
 MAX_TABLE_COLUMNS = 1600
 """MaxHeapAttributeNumber in htup_details.h; views and composite types have the same limit."""
@@ -26,6 +27,18 @@ _MAX_BITS = 8 * _MAX_LENGTH
 _MAX_PRECISION = 1000
 """NUMERIC_MAX_PRECISION in numeric.h: the p of numeric(p,s)."""
 _BYTES_PER_CHARACTER = 4
+
+LIMITS = frozenset(
+    (
+        FindingCode.ENUM_AS_DOMAIN,
+        FindingCode.INDEX_TOO_WIDE,
+        FindingCode.KEY_TOO_LONG,
+        FindingCode.LENGTH_LEFT_OFF,
+        FindingCode.NAME_CUT,
+        FindingCode.WIDE_ROW,
+    )
+)
+"""The findings that depend on limits alone, and so are known for every server before an import."""
 
 
 def exceeds_modifier(kind: SqlType) -> bool:
