@@ -25,11 +25,12 @@ from .drops import drop
 from .history import steps
 from .model_builder import Builder
 from .omitted_statements import is_omitted, omit
+from .pieces import Piece
 from .privileges import create_role, read_grant
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
-from .shell_output import Piece, read_pieces
+from .shell_output import read_pieces
 from .tables import create_index, create_table
 from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type
@@ -72,6 +73,7 @@ def read_understood_text(text: str, default_database: str = "") -> Catalog:
     builder = _understood(statements, default_database)
     if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
         builder = _understood(split(pieces, apart=True), default_database)
+    builder.catalog.findings[:0] = [finding for piece in pieces for finding in piece.findings]
     builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
     return builder.catalog
 
@@ -169,7 +171,9 @@ def _statements(piece: Piece) -> list[Statement]:
     for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
         if word.is_symbol(";"):
             if position > begin:
-                statements.append(Statement(words[begin:position], piece.text, piece.line))
+                statement = Statement(words[begin:position], piece.text, piece.line, piece.database)
+                statement.broken = piece.broken
+                statements.append(statement)
             begin = position + 1
     return statements
 
@@ -196,7 +200,7 @@ def _set_databases(statements: list[Statement], default_database: str) -> None:
         if is_set and not cursor.at_end:
             word = cursor.take()
             current = word.text if word.kind == parsing.STRING else word.identifier
-        statement.database = current
+        statement.database = statement.database or current
 
 
 def _only_database(statements: list[Statement]) -> str:
@@ -211,7 +215,8 @@ def _only_database(statements: list[Statement]) -> str:
         if cursor.accept("ALTER", "DATABASE"):
             cursor.accept("IF", "EXISTS")
             named += _names_here(cursor)
-        named += _databases_in_names(statement)
+        if not statement.database:
+            named += _databases_in_names(statement)
     found = created or sorted(set(named))
     uses = any(statement.words[0].keyword in ("USE", "SET") for statement in statements)
     if len(found) > 1 and not uses:
