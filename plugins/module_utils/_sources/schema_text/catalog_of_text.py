@@ -250,7 +250,7 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     if statement.broken:
         raise StatementError(statement.broken, statement)
     cursor = Cursor(statement)
-    if cursor.accept("SELECT", "SETVAL"):
+    if cursor.accept("SELECT", "SETVAL") or cursor.accept("SELECT", "PG_CATALOG", ".", "SETVAL"):
         return _OTHERS, set_value, cursor
     if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
         cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")

@@ -18,12 +18,19 @@ from ..._errors import UnsupportedError
 from ..._model.names import quote
 from . import parsing
 from .pieces import Piece
+from .tool_scripts import writes_names_of_catalog
 
 _HEAD = re.compile(r"-- PostgreSQL database (cluster )?dump\s*")
 _TAIL = re.compile(r"-- PostgreSQL database dump complete\s*")
 _VERSION = re.compile(r"-- Dumped from database version (\S+).*")
 _COCKROACH_VERSION = re.compile(r"\d+\.0\.0")
 _SET_CONFIG = re.compile(r"SELECT pg_catalog\.set_config\('search_path', '', false\);\s*")
+_SETTING = re.compile(
+    r"SET (statement_timeout|lock_timeout|idle_in_transaction_session_timeout|transaction_timeout|client_encoding|"
+    r"standard_conforming_strings|escape_string_warning|check_function_bodies|xmloption|client_min_messages|"
+    r"row_security|default_tablespace|default_table_access_method) = .*;\s*"
+)
+"""Matches what pg_dump sets for those who load its text: src/bin/pg_dump/pg_backup_archiver.c."""
 _RESTRICT = re.compile(r"\\(un)?restrict\b.*")
 _CONNECT = re.compile(r"\\connect (?:-reuse-previous=on )?(?:\"dbname='(.*)'\"|\"(.*)\"|(\S+))\s*")
 _ONLY_COCKROACH = re.compile(
@@ -31,8 +38,6 @@ _ONLY_COCKROACH = re.compile(
     r"gateway_region|default_to_database_primary_region|rehome_row|mod\(fnv32)\b|\bSTRING\b|\bSTORING\b|:::|"
     r"USING hash WITH \(bucket_count|schema_locked|ttl_expire_after"
 )
-_PGADMIN = re.compile(r"-- (Table|View|Index|Type|SEQUENCE|FUNCTION): \S+\s*")
-_DATAGRIP_OWNER = re.compile(r"    owner to \S+;\s*")
 _PLAIN_INTEGER, _INTEGER = "INTEGER", "INT4   "
 """INTEGER is INT8 in CockroachDB's SQL, and INT4 where PostgreSQL's names are written; both have the same length, so
 that places in the text stay."""
@@ -67,13 +72,14 @@ def postgres_texts(lines: list[str]) -> PostgresTexts:
     if not heads and any(_SET_CONFIG.fullmatch(line) for line in lines):
         heads = [0]
     if not heads:
-        by_tool = any(_PGADMIN.fullmatch(line) or _DATAGRIP_OWNER.fullmatch(line) for line in lines)
+        by_tool = writes_names_of_catalog(lines)
         return PostgresTexts(frozenset(range(1, len(lines) + 1) if by_tool else ()))
     found: set[int] = set()
     for head in heads:
         end = next((at for at in range(head, len(lines)) if _TAIL.fullmatch(lines[at])), len(lines))
         _refuse_postgres(lines, head, end)
-        found.update(range(head + 1, end + 1))
+        # The dash above the head belongs to it.
+        found.update(range(max(head, 1), end + 1))
     for number in range(heads[0], len(lines)):
         lines[number] = _for_reader(lines[number])
     return PostgresTexts(frozenset(found))
@@ -97,7 +103,7 @@ def _refuse_postgres(lines: list[str], head: int, end: int) -> None:
 
 
 def _for_reader(line: str) -> str:
-    if _RESTRICT.fullmatch(line) or _SET_CONFIG.fullmatch(line):
+    if _RESTRICT.fullmatch(line) or _SET_CONFIG.fullmatch(line) or _SETTING.fullmatch(line):
         return ""
     found = _CONNECT.fullmatch(line)
     if found:

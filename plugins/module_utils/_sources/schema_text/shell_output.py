@@ -18,6 +18,7 @@ from .postgres_dump import postgres_texts
 from .region_tables import take_region_tables
 from .statement_rows import marked_if_redacted
 from .terminal_text import plain_text
+from .tool_scripts import end_sequences
 from .transcript import asks, begins_statement, is_prompt, is_status, is_tag, only_asks, read_command, shows_statements
 
 Found = tuple[list[Piece], int]
@@ -30,7 +31,7 @@ def read_pieces(text: str) -> list[Piece]:
     text, regions = take_region_tables(plain_text(text))
     lines = text.split("\n")
     postgres = postgres_texts(lines)
-    pieces = [Piece(region.statement, region.line) for region in regions]
+    pieces = [*(Piece(region.statement, region.line) for region in regions), *end_sequences(lines)]
     begin = number = 0
     while number < len(lines):
         reader = _reader(lines, begin, number)
