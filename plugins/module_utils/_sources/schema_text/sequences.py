@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..._model.catalog import Sequence, Table
+from ..._model.full_name import FullName
 from .cursor import Cursor
 from .model_builder import Builder
 from .parsing import WORD, Word, words
@@ -19,8 +20,11 @@ _TYPES = ("INT2", "SMALLINT", "INT4", "INT8", "BIGINT", "INT", "INTEGER", "INT64
 
 def create_sequence(cursor: Cursor, builder: Builder) -> None:
     """Read a sequence from its name on."""
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     database, schema, name = builder.place(cursor)
+    about = FullName("sequence", database.name, schema.name, name=name)
+    if builder.exists(cursor, about, builder.taken(database.name, schema.name, name), optional):
+        return
     sequence = Sequence(builder.new_id(), name, schema.id)
     read_options(cursor, sequence, builder)
     builder.add_relation(database, schema, sequence, cursor)
