@@ -730,6 +730,13 @@ class FindingCode(str, Enum):
         "GENERATED … AS IDENTITY becomes a default that draws from the sequence.",
         "Note that an INSERT may give the column any value.",
     )
+    INTEGER_READ_AS_INT8 = (
+        "integer_read_as_int8",
+        "info",
+        _CHECK,
+        "The type INTEGER in the text is read as CockroachDB reads it, as INT8.",
+        "If a tool wrote the text from pg_catalog, its integer is INT4: write INT4 instead.",
+    )
     INTERVAL_KEY = (
         "interval_key",
         "warning",

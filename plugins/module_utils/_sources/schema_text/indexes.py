@@ -156,8 +156,8 @@ def _read_key_and_options(cursor: Cursor, index: Index, place: TablePlace) -> No
             index.partitioned = skip_partition(cursor)
         elif cursor.accept("WITH"):
             _report_parameters(read_parameters(cursor), index, place)
-        elif cursor.accept("TABLESPACE"):
-            cursor.name()
+        elif cursor.accept("TABLESPACE", "PG_DEFAULT"):
+            pass
         elif cursor.accept("WHERE"):
             index.predicate = place.builder.expression(cursor.statement, cursor.expression(_STOPS))
         else:
