@@ -41,6 +41,7 @@ def report_copied_rows(cursor: Cursor, builder: Builder) -> None:
     cursor.expect("COPY")
     database, schema, table = builder.split(cursor.path(), cursor.statement)
     cursor.rest()
+    builder.omitted.numbers.add(cursor.statement.number)
     builder.find(
         FindingCode.ROWS_LEFT_OUT,
         FullName("table", database, schema, table),

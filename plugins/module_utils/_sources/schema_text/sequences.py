@@ -98,7 +98,7 @@ def _set_numbers(sequence: Sequence, given: _Numbers) -> None:
 def _read_number(cursor: Cursor, given: _Numbers) -> bool:
     if cursor.accept("INCREMENT"):
         cursor.accept("BY")
-        given.increment = cursor.integer()
+        given.increment = cursor.integer() or cursor.fail("INCREMENT must not be zero")
     elif cursor.accept("MINVALUE"):
         given.minimum = cursor.integer()
     elif cursor.accept("MAXVALUE"):
@@ -116,6 +116,8 @@ def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:
         sequence.virtual = True
     elif cursor.accept("PER", "NODE", "CACHE") or cursor.accept("PER", "SESSION", "CACHE") or cursor.accept("CACHE"):
         sequence.cache = cursor.integer()
+        if sequence.cache < 1:
+            cursor.fail("CACHE must be greater than zero")
     elif cursor.accept("OWNED", "BY"):
         if not cursor.accept("NONE"):
             path = cursor.path()
