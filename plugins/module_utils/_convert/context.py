@@ -57,6 +57,8 @@ class Context:
     """Ids of the omitted user-defined functions."""
     late_functions: set[int] = field(default_factory=set)
     """Ids of the user-defined functions that are created after the tables and views that they need."""
+    row_types: dict[int, str] = field(default_factory=dict)
+    """The composite types that were made for the rows of tables with hidden columns: table id to quoted name."""
     _extensions: set[str] = field(default_factory=set)
     _collations: dict[str, str] = field(default_factory=dict)
 
