@@ -50,6 +50,8 @@ class Builder:
     refused: dict[int, UnreadableObject] = field(default_factory=dict)
     """The statements that are not understood, by their numbers."""
     catalog: Catalog = field(default_factory=Catalog)
+    _definitions: dict[str, Statement] = field(default_factory=dict)
+    """The first statement that makes an object, by its full name."""
     omitted: OmittedStatements = field(default_factory=OmittedStatements)
     _deferred: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
     _last_steps: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
@@ -142,6 +144,23 @@ class Builder:
     ) -> None:
         """Report something about the object with this full name (see Finding.of)."""
         self.catalog.findings.append(Finding.of(code, about, message, advice, severity))
+
+    def exists(self, cursor: Cursor, about: FullName, is_there: bool, optional: bool) -> bool:
+        """Tell whether an object that a statement makes IF NOT EXISTS (``optional``) is there; then read the rest of
+        the statement, and report a definition that differs from the first. Without that clause return False."""
+        first = self._definitions.setdefault(str(about), cursor.statement)
+        if not (is_there and optional):
+            self._definitions[str(about)] = cursor.statement
+            return False
+        if first.definition != cursor.statement.definition:
+            self.find(
+                FindingCode.STATEMENT_LEFT_OUT,
+                about,
+                f"The definition at line {cursor.statement.first_line} is omitted, which differs from the one at line "
+                f"{first.first_line}: IF NOT EXISTS keeps the first.",
+            )
+        cursor.rest()
+        return True
 
     def database(self, name: str) -> Database:
         """Return the database, made when it is new."""
@@ -248,6 +267,10 @@ class Builder:
     def taken(self, database: str, schema: str, name: str) -> bool:
         """Tell whether a table, view or sequence has this name."""
         return (database, schema, name) in self._relations
+
+    def has_type(self, database: Database, schema: Schema, name: str) -> bool:
+        """Tell whether an enum, composite type or domain has this name."""
+        return (database.name, schema.name, name) in self._types
 
     def add_type(self, database: Database, schema: Schema, item: UserType) -> bool:
         """Register an enum, composite type or domain; False when the name is taken."""
