@@ -68,6 +68,8 @@ class Context:
     """Ids of the omitted user-defined functions."""
     late_functions: set[int] = field(default_factory=set)
     """Ids of the user-defined functions that are created after the tables and views that they need."""
+    row_types: dict[int, str] = field(default_factory=dict)
+    """The composite types that were made for the rows of tables with hidden columns: table id to quoted name."""
     refused: dict[int, UnreadableObject] = field(default_factory=dict)
     """The objects that cannot be converted although rows or other objects need them, by id."""
     _extensions: set[str] = field(default_factory=set)
