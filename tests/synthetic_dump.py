@@ -86,8 +86,12 @@ def write(directory: str, name: str = "shop", orders: int = 600, chunk_rows: int
     """Write a dump of one database and return its directory; ``change`` may alter the catalog first."""
     made = database(name)
     change(made)
-    schemas = {schema.id: schema.name for schema in made.schemas}
-    content = rows(orders)
+    return write_database(directory, made, rows(orders), chunk_rows)
+
+
+def write_database(directory: str, made: model.Database, content: dict[int, tuple[list, list | None]], chunk_rows: int = 100) -> str:
+    """Write a dump of any database; ``content`` are COPY lines of each table by its id, as ``rows`` returns them. Return the directory."""
+    name, schemas = made.name, {schema.id: schema.name for schema in made.schemas}
     os.makedirs(directory)
     entries = []
     for item in made.tables:
@@ -107,4 +111,4 @@ def write(directory: str, name: str = "shop", orders: int = 600, chunk_rows: int
 
 
 def _entry(one: model.Column) -> ColumnEntry:
-    return ColumnEntry(one.name, one.type.family == "string")
+    return ColumnEntry(one.name, one.type.family in ("string", "bytes"))

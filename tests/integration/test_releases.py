@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import json
 import pathlib
 from dataclasses import replace
 
@@ -37,6 +38,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.releases import release_of
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_stream import TableReader
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.shown_schema import (
+    read_shown_catalog,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
     CockroachParameters,
     connect,
@@ -202,6 +206,20 @@ def test_closed_system_tables_are_read_by_show(fixtures_dir, tmp_path, from_file
     roles = {role.name: role for role in read_roles(dump)}
     assert set(roles) == {"clerk", "staff"}
     assert (roles["clerk"].login, roles["clerk"].member_of, roles["clerk"].options) == (True, ["staff"], ["CREATEDB"]) and not roles["staff"].login
+
+
+def test_closed_system_tables_of_a_database_with_regions(fixtures_dir, tmp_path):
+    """SHOW CREATE ALL TYPES does not print their type."""
+    answers = json.loads(SHOWN.read_text(encoding="utf-8"))
+    own = answers[BACKUP]
+    own[f'SHOW CREATE DATABASE "{BACKUP}"']["rows"][0][1] = f'CREATE DATABASE {BACKUP} PRIMARY REGION "us" REGIONS = "eu", "us" SURVIVE ZONE FAILURE'
+    own["SHOW CREATE ALL TABLES"]["rows"].append(["CREATE TABLE public.homes (r public.crdb_internal_region NOT NULL, CONSTRAINT k PRIMARY KEY (r ASC)) LOCALITY REGIONAL BY ROW AS r;"])
+    shown = tmp_path / "shown.json"
+    shown.write_text(json.dumps(answers), encoding="utf-8")
+    with cluster(tmp_path, fixtures_dir, "v26.2.5", closed="1", shown=str(shown)) as parameters, contextlib.closing(connect(parameters)) as connection:
+        database = next(item for item in read_shown_catalog(connection, parameters, "'-1s'").databases if item.name == BACKUP)
+    assert (database.primary_region, [member.name for item in database.types for member in item.members if item.kind == "multi-region enum"]) == ("us", ["eu", "us"])
+    assert any(table.name == "homes" and table.columns[0].type.user_type_id for table in database.tables)
 
 
 def test_closed_system_tables_and_no_admin(fixtures_dir, tmp_path):

@@ -51,12 +51,12 @@ def select(catalog: Catalog, selection: Selection) -> Catalog:
         if database.name not in BUILT_IN_DATABASES or _holds_something(database)
     ]
     if not selection.include and not selection.exclude:
-        refuse_chosen(catalog.unreadable, catalog.databases, lambda name: True)
+        catalog.findings += refuse_chosen(catalog.unreadable, catalog.databases, lambda name: True)
         return catalog
     _refuse_unmatched_patterns(catalog, selection)
     findings = list(catalog.findings)
     databases = [database for database in catalog.databases if _restrict(database, selection)]
-    refuse_chosen(catalog.unreadable, databases, lambda name: _chosen(name, selection))
+    findings += refuse_chosen(catalog.unreadable, databases, lambda name: _chosen(name, selection))
     kept = {table.id for database in databases for table in database.tables} | {
         sequence.id for database in databases for sequence in database.sequences
     }

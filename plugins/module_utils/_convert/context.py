@@ -54,6 +54,8 @@ class Context:
     """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
     unique_keys: set[tuple[int, frozenset[int]]] = field(default_factory=set)
     """(table id, column ids) of every key or index that a foreign key can refer to."""
+    indexes_with_nulls: list[FullName] = field(default_factory=list)
+    """The indexes whose keys can be NULL."""
     missing_views: set[int] = field(default_factory=set)
     missing_functions: set[int] = field(default_factory=set)
     """Ids of the omitted user-defined functions."""

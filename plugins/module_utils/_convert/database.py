@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Union
 
-from .._errors import UnsupportedError
 from .._model.catalog import Database, Role, UserType
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
-from .._model.names import MAX_BYTES, clip, quote
+from .._model.names import clip, quote
+from . import null_order
 from .comments import create_comments
 from .computed import fit_to_server
 from .constraints import create_checks, create_foreign_keys
@@ -20,6 +20,7 @@ from .database_settings import create_settings
 from .default_privileges import create_default_privileges
 from .definitions import CompositeDefinition, EnumDefinition, Existence
 from .domains import create_domain
+from .enum_labels import fit_labels
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
 from .routines import add_routine, convert_routines
@@ -34,6 +35,7 @@ from .types import type_name
 from .unique_without_index import create_unique_without_index
 from .user_triggers import create_triggers
 from .views import create_views
+from .wide_indexes import fit_indexes
 
 _TYPE_ORDER = {"domain": 1, "composite": 2}
 
@@ -47,9 +49,11 @@ def convert_database(
     counterpart.
     """
     database, findings = fit_to_server(database, features, options)
-    database, fitted = fit_sequences(database)
+    for fit in (fit_sequences, fit_labels, fit_indexes):
+        database, fitted = fit(database)
+        findings += fitted
     context = Context(database, features, options)
-    context.conversion.findings += [*findings, *fitted]
+    context.conversion.findings += findings
     context.available_roles = available_roles(roles, context)
     _claim_names(context)
     for schema in database.schemas:
@@ -58,7 +62,7 @@ def convert_database(
             "schema", Subject("schema", bare), f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", expects=Existence()
         )
     # Domains are based on enums, and composite types may have fields of both.
-    for user_type in sorted(database.types, key=lambda item: _TYPE_ORDER.get(item.kind, 0)):
+    for user_type in sorted(database.types, key=_type_order):
         _create_type(user_type, context)
     routines = convert_routines(context)
     for routine in routines.values():
@@ -78,6 +82,7 @@ def convert_database(
         create_foreign_keys(table, context)
     _set_sequences(context)
     create_views(context, {number: routine for number, routine in routines.items() if routine.late})
+    null_order.report(context)
     _report_regions(context)
     create_comments(context, routines)
     create_grants(context, routines)
@@ -106,6 +111,11 @@ def _claim_names(context: Context) -> None:
         context.report_cut(function.name, context.full_name(function))
 
 
+def _type_order(item: UserType) -> tuple[int, bool]:
+    """Return a key that sorts each type behind those that it is made of; an enum may have become a domain."""
+    return _TYPE_ORDER.get(item.kind, 0), item.base is not None and bool(item.base.domain_id)
+
+
 def _create_type(user_type: UserType, context: Context) -> None:
     if user_type.kind == "domain":
         create_domain(user_type, context)
@@ -122,12 +132,6 @@ def _create_type(user_type: UserType, context: Context) -> None:
             )
         )
     else:
-        too_long = [member.name for member in user_type.members if len(member.name.encode("utf-8")) > MAX_BYTES]
-        if too_long:
-            raise UnsupportedError(
-                f"{context.full_name(user_type)}: the enum's value {too_long[0]} is longer than {MAX_BYTES} bytes; "
-                "rename it in CockroachDB with ALTER TYPE"
-            )
         made = EnumDefinition(tuple(member.name for member in user_type.members))
     context.conversion.add("type", Subject("type", name, schema), made.create(quote(schema, name)), expects=made)
 

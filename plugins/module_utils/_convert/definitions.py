@@ -10,7 +10,7 @@ the catalog's facts of both. Fields hold SQL as it is written; names are bare un
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Union
 
 from .._model.names import literal, quote
@@ -79,6 +79,13 @@ class KeyDefinition:
     kind: str
     columns: tuple[str, ...]
     include: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    """SQL of index keys that are as unique as the columns, but short; empty if no column can be long."""
+
+    def within_limits(self) -> list[Union[KeyDefinition, IndexDefinition]]:
+        """Return what can stand in where the values are too long for the key, the nearest one first."""
+        found: list[Union[KeyDefinition, IndexDefinition]] = [replace(self, include=())] if self.include else []
+        return found + ([IndexDefinition(self.hashes, unique=True)] if self.hashes else [])
 
     def create(self, name: str, table: str) -> str:
         """Return ADD CONSTRAINT for a quoted name and table."""
@@ -129,6 +136,16 @@ class IndexDefinition:
     """Empty: btree."""
     include: tuple[str, ...] = ()
     predicate: str = ""
+    hashes: tuple[str, ...] = ()
+    """Of a btree: SQL of keys that are as unique, but short, or the key of a hash index if the index is not unique;
+    empty if there are none."""
+
+    def within_limits(self) -> list[IndexDefinition]:
+        """Return what can stand in where the values are too long for the index, the nearest one first."""
+        found = [replace(self, include=())] if self.include else []
+        method = "" if self.unique else "hash"
+        made = replace(self, keys=self.hashes, method=method, include=(), hashes=())
+        return found + ([made] if self.hashes else [])
 
     def create(self, name: str, table: str) -> str:
         """Return CREATE INDEX for a quoted name and table."""

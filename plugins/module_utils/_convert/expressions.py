@@ -10,14 +10,24 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Function, SqlType, UserType
+from .._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, UserType
 from .._model.conversion_policies import TEXT
 from .._model.domains import domain_type
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
-from . import added_functions, casts, function_calls, functions, operators, query_tables, spatial_functions, trees
+from . import (
+    added_functions,
+    casts,
+    function_calls,
+    functions,
+    null_order,
+    operators,
+    query_tables,
+    spatial_functions,
+    trees,
+)
 from .context import Context, Relation
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
@@ -341,6 +351,8 @@ class _Converter:
             return _added_type(self.context.qualified(self.context.user_type_of_oid(oid, self.where)))
         kinds = exp.DataType.Type
         parameters = ", ".join(part.sql() for part in node.expressions)
+        if casts.exceeds_limits(node):
+            raise self.refusal(f"the type {node.sql('postgres')} has a larger length or precision than PostgreSQL's")
         if isinstance(node.args.get("kind"), exp.Var):
             return node
         if node.this == kinds.USERDEFINED:
@@ -370,6 +382,9 @@ class _Converter:
         for item in self.context.database.types:
             if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
                 return _added_type(self.context.qualified(item))
+        if names[-1] == REGION_TYPE:
+            # A text that does not name the database's regions: its columns of this type are text, too.
+            return named_type("text")
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
 
     def need(self, extension: str, what: str) -> None:
@@ -423,6 +438,7 @@ def convert(
     converter = _Converter(context, where, scope_of(tree, context, columns or {}), row_id, isinstance(tree, exp.Query))
     if tree.meta.get(UPSERT):
         add_conflict(tree, converter)
+    null_order.drop_needless_places(tree, context)
     tree = tree.transform(converter.node)
     if converter.differences and exact:
         raise converter.refusal("; ".join(converter.differences))

@@ -14,10 +14,11 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, digest, quote, shorten
 from .._model.stored_columns import written_keys
-from . import expressions
+from . import expressions, null_order
 from .context import Context, Relation
 from .definitions import IndexDefinition, KeyDefinition
 from .immutable import immutable_sql
+from .long_keys import hash_index_key, hashed_keys
 from .statements import Need, Subject
 from .tables import kept_columns
 from .types import element_of, type_name
@@ -37,6 +38,9 @@ def create_primary_key(table: Table, context: Context) -> None:
     """Add the primary key, in ascending order: keys in PostgreSQL have no direction."""
     index, columns = table.primary_index, context.columns(table)
     kept = written_keys(index, columns)
+    if not kept:
+        # It has too many columns for PostgreSQL: see fit_indexes.
+        return
     where = context.full_name(table).part("index", index.name)
     name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):
@@ -47,7 +51,7 @@ def create_primary_key(table: Table, context: Context) -> None:
         _create_interval_key(name, kept, table, context, where)
         context.index_names[table.id, index.id] = ("index", name)
         return
-    made = KeyDefinition("PRIMARY KEY", _names(kept, columns))
+    made = KeyDefinition("PRIMARY KEY", _names(kept, columns), hashes=hashed_keys(_columns_of(kept, columns)))
     _add("primary_key", made, name, table, context)
     context.index_names[table.id, index.id] = ("constraint", name)
     _note_unique(kept, table, context)
@@ -92,15 +96,21 @@ def _add(
     context: Context,
     extensions: Iterable[str] = (),
 ) -> None:
-    if isinstance(made, KeyDefinition):
-        kind = "primary_key" if made.kind == "PRIMARY KEY" else "unique_constraint"
-    else:
-        kind = "unique_index" if made.unique else "index"
     sql = made.create(quote(name), context.qualified(table))
     needs = [Need("extension", extension) for extension in extensions]
     context.conversion.add(
-        step, Subject(kind, name, context.schema(table), clip(table.name)), sql, expects=made, needs=needs
+        step, Subject(_kind(made), name, context.schema(table), clip(table.name)), sql, expects=made, needs=needs
     )
+    for other in made.within_limits():
+        context.conversion.add_alternative(
+            _kind(other), other.create(quote(name), context.qualified(table)), expects=other
+        )
+
+
+def _kind(made: Union[KeyDefinition, IndexDefinition]) -> str:
+    if isinstance(made, KeyDefinition):
+        return "primary_key" if made.kind == "PRIMARY KEY" else "unique_constraint"
+    return "unique_index" if made.unique else "index"
 
 
 def create_indexes(table: Table, context: Context) -> None:
@@ -156,6 +166,11 @@ def _names(parts: list[IndexColumn], columns: dict[int, Column]) -> tuple[str, .
     return tuple(clip(columns[part.column_id].name) for part in parts)
 
 
+def _columns_of(parts: list[IndexColumn], columns: dict[int, Column]) -> list[tuple[str, Column]]:
+    """Return each key as quoted SQL, with its column."""
+    return [(quote(clip(columns[part.column_id].name)), columns[part.column_id]) for part in parts]
+
+
 def _report_hash(where: FullName, context: Context) -> None:
     context.find(FindingCode.HASH_SHARDED, where)
 
@@ -163,13 +178,18 @@ def _report_hash(where: FullName, context: Context) -> None:
 def _create_forward(index: Index, table: Table, context: Context, where: FullName, step: str) -> None:
     columns = context.columns(table)
     parts = written_keys(index, columns)
-    keys = tuple(_key(part, index, table, context, where) for part in parts)
+    texts = [
+        (_key_text(columns[part.column_id], index, table, context, where), columns[part.column_id]) for part in parts
+    ]
+    keys = tuple(text + null_order.key_direction(part, column, context) for (text, column), part in zip(texts, parts))
     predicate = _predicate(index, table, context, where)
     stored = [columns[column_id] for column_id in index.stored_column_ids]
     included = tuple(clip(column.name) for column in stored if column.name != index.shard_column)
     name = _claim(index, index.name, table, context)
     if index.shard_column:
         _report_hash(where, context)
+    if any(null_order.can_be_null(columns[part.column_id]) for part in parts):
+        context.indexes_with_nulls.append(where)
     of_columns = not index.predicate and not any(columns[part.column_id].inaccessible for part in parts)
     if index.unique and of_columns and not included and _has_interval(parts, columns):
         _create_interval_key(name, parts, table, context, where)
@@ -178,10 +198,12 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
     if index.unique and of_columns:
         _note_unique(parts, table, context)
     if index.unique and of_columns and step == "index" and _is_constraint(index, parts):
-        _add(step, KeyDefinition("UNIQUE", _names(parts, columns), included), name, table, context)
+        hashes = hashed_keys(texts)
+        _add(step, KeyDefinition("UNIQUE", _names(parts, columns), included, hashes), name, table, context)
         context.index_names[table.id, index.id] = ("constraint", name)
         return
-    made = IndexDefinition(keys, index.unique, include=included, predicate=predicate)
+    hashes = hashed_keys(texts) if index.unique else hash_index_key(texts)
+    made = IndexDefinition(keys, index.unique, include=included, predicate=predicate, hashes=hashes)
     _add(step, made, name, table, context)
     context.index_names[table.id, index.id] = ("index", name)
 
@@ -189,15 +211,6 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
 def _is_constraint(index: Index, parts: list[IndexColumn]) -> bool:
     """Whether a unique index over columns can be a constraint, which has no direction."""
     return not index.created_explicitly and not any(part.descending for part in parts)
-
-
-def _key(part: IndexColumn, index: Index, table: Table, context: Context, where: FullName) -> str:
-    """Return one index key with CockroachDB's order of NULLs: first if ascending, last if descending."""
-    column = context.columns(table)[part.column_id]
-    text = _key_text(column, index, table, context, where)
-    if not column.nullable and not column.inaccessible:
-        return text + (" DESC" if part.descending else "")
-    return text + (" DESC NULLS LAST" if part.descending else " ASC NULLS FIRST")
 
 
 def _key_text(column: Column, index: Index, table: Table, context: Context, where: FullName) -> str:

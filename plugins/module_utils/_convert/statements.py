@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Optional
 
 from .._model.finding_codes import FindingCode, Severity
@@ -79,6 +79,9 @@ class Statement:
     """The object's expected definition in the catalog; None only for objects of the whole server, such as roles."""
     needs: frozenset[Need] = frozenset()
     """The objects that must exist before it; its schema and its table are always among them."""
+    alternatives: tuple[Statement, ...] = ()
+    """Commands for the same object, of which the first one that PostgreSQL accepts stands in where its limits refuse
+    this one."""
 
     @property
     def full_name(self) -> FullName:
@@ -110,6 +113,12 @@ class Conversion:
         self.statements.append(
             Statement(section, step, kind, schema, name, table, sql, secret, expects, frozenset((*implied, *needs)))
         )
+
+    def add_alternative(self, kind: str, sql: str, expects: Definition) -> None:
+        """Give the last command one more alternative, which makes an object of ``kind`` with the same name."""
+        last = self.statements[-1]
+        other = replace(last, kind=kind, sql=sql, expects=expects, alternatives=())
+        self.statements[-1] = replace(last, alternatives=(*last.alternatives, other))
 
     def find(
         self,

@@ -17,6 +17,8 @@ from .findings import Finding
 from .full_name import FullName
 
 USER_TYPE_OID_BASE = 100000
+REGION_TYPE = "crdb_internal_region"
+"""The name of the enum of a database's regions, in the schema public."""
 
 
 @dataclass
@@ -400,12 +402,21 @@ class UnfinishedImport:
 
 @dataclass
 class UnreadableObject:
-    """An object whose descriptor has a field or value that is not known; ``reason`` names it."""
+    """An object that is not understood: its descriptor has a field or value that is not known, or its text words that
+    are not; ``reason`` names them."""
 
     id: int
     name: FullName
-    """A view or sequence is called a table."""
+    """A view or sequence of a backup is called a table."""
     reason: str
+    line: int = 0
+    """The line where its statement begins; 0 unless the schema was read from text. So it is for what follows."""
+    command: str = ""
+    """Such as CREATE TABLE or GRANT."""
+    statement: str = ""
+    """The statement's beginning, without secrets."""
+    because: Optional[FullName] = None
+    """The object that is not understood itself, where this one only depends on it."""
 
     @property
     def kind(self) -> str:
@@ -414,6 +425,11 @@ class UnreadableObject:
     @property
     def full_name(self) -> str:
         return str(self.name)
+
+    @property
+    def message(self) -> str:
+        """What is wrong with a statement of schema text, in one line."""
+        return f"the schema text is not understood: {self.reason}, in the statement: {self.statement}"
 
 
 @dataclass

@@ -18,6 +18,7 @@ OID, TEXT = "oid", "text"
 INDEX, TRIGGER = "index", "trigger"
 FINDING, JOB = "finding", "job"
 UUID = "uuid"
+POSTGRES, COCKROACH = "postgres", "cockroach"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,14 @@ QUESTIONS = {
             "pg_cron call it",
         },
     ),
+    "null_order": Question(
+        "the place of NULLs in indexes",
+        {
+            POSTGRES: "PostgreSQL's: last, with DESC first, so that indexes serve ORDER BY as applications write it",
+            COCKROACH: "CockroachDB's: first, with DESC last; only ORDER BY … NULLS FIRST (DESC NULLS LAST) can use "
+            "such an index",
+        },
+    ),
 }
 
 
@@ -85,6 +94,7 @@ class ConversionPolicies:
     object_identifiers: str = OID
     unique_without_index: str = INDEX
     row_ttl: str = FINDING
+    null_order: str = POSTGRES
 
     def chosen(self) -> dict[str, str]:
         """Return the choices that are not the defaults."""

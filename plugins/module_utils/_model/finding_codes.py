@@ -165,6 +165,15 @@ class FindingCode(str, Enum):
         "The index is omitted, because it cannot be converted (error: it is a unique one).",
         "Create one by hand where queries need it.",
     )
+    KEY_TOO_LONG = (
+        "key_too_long",
+        ("error", "warning"),
+        _CREATE,
+        "The index or key is omitted, because rows have values that are longer than PostgreSQL's indexes take: about a "
+        "third of a page, 2,704 bytes after compression (warning: found in the dump, and the rehearsal says whether it "
+        "is so).",
+        "Create an index on a hash of the long columns, such as md5(column), or on a part of them.",
+    )
     NEEDS_LEFT_OUT_COLUMN = (
         "needs_left_out_column",
         "error",
@@ -568,6 +577,14 @@ class FindingCode(str, Enum):
         "because the source does not say which object has which number.",
         "Export the running cluster, or the backup's own files, to have names.",
     )
+    REGIONS_NOT_KNOWN = (
+        "regions_not_known",
+        "warning",
+        _REPEAT,
+        "The text does not name the database's regions: columns, casts and parameters of the type of regions become "
+        "text.",
+        "Add what SHOW CREATE DATABASE or SHOW REGIONS FROM DATABASE prints to the text, and convert it again.",
+    )
     RESTORED_WITHOUT_PARTNERS = (
         "restored_without_partners",
         "warning",
@@ -671,6 +688,15 @@ class FindingCode(str, Enum):
         "Have queries cast the column to its base type, also those in PL/pgSQL; the views, checks, indexes and SQL "
         "functions that are migrated do.",
     )
+    ENUM_AS_DOMAIN = (
+        "enum_as_domain",
+        "warning",
+        _CHECK,
+        "The enum becomes a domain over text with a check of its labels, because one of them is longer than 63 bytes, "
+        "which PostgreSQL's enums do not take.",
+        "Note that its values are compared and sorted as text, not in the order of the labels. To have an enum, rename "
+        "the label in CockroachDB with ALTER TYPE … RENAME VALUE.",
+    )
     EXPRESSION_DIFFERS = (
         "expression_differs",
         "warning",
@@ -713,6 +739,13 @@ class FindingCode(str, Enum):
         "GENERATED … AS IDENTITY becomes a default that draws from the sequence.",
         "Note that an INSERT may give the column any value.",
     )
+    INDEX_TOO_WIDE = (
+        "index_too_wide",
+        "warning",
+        _CHECK,
+        "The index has fewer columns: those of PostgreSQL have at most 32, INCLUDE counted.",
+        "Queries need no change; those that read the omitted columns look them up in the table.",
+    )
     INTERVAL_KEY = (
         "interval_key",
         "warning",
@@ -728,6 +761,23 @@ class FindingCode(str, Enum):
         "The index holds only its last column: the server does not have the extension that indexes the others.",
         "Install the extension and run again, or create an index on the other columns.",
     )
+    KEY_REPLACED = (
+        "key_replaced",
+        "warning",
+        _CHECK,
+        "The index or key is made in another form, because rows have values that are longer than PostgreSQL's indexes "
+        "take: without its INCLUDE columns, on hashes of the long columns, or as a hash index.",
+        "Note that ON CONFLICT and foreign keys do not know an index on hashes, and that a hash index finds equal "
+        "values only.",
+    )
+    LENGTH_LEFT_OFF = (
+        "length_left_off",
+        "warning",
+        _CHECK,
+        "The type has no length or precision, because PostgreSQL does not take one as large: varchar and char end at "
+        "10,485,760 characters, bits at 83,886,080, numeric at 1,000 digits.",
+        "Add a check if new values have to be limited.",
+    )
     LOOP_VARIABLE = (
         "loop_variable",
         "info",
@@ -742,6 +792,15 @@ class FindingCode(str, Enum):
         "The name is changed, because PostgreSQL cannot have it: it is longer than 63 bytes or that of a system "
         "column.",
         "Use the new name.",
+    )
+    NULL_ORDER = (
+        "null_order",
+        "warning",
+        _CHECK,
+        "ORDER BY puts NULLs last in PostgreSQL and first in CockroachDB, with DESC first instead of last. Migrated "
+        "views and functions keep CockroachDB's order; an application's own queries return rows in another one.",
+        "Write ORDER BY … NULLS FIRST (DESC NULLS LAST) where an application relies on CockroachDB's order. Such "
+        "queries can use the indexes that conversion_policies (null_order: cockroach) makes.",
     )
     OBJECT_IDENTIFIER = (
         "object_identifier",
@@ -773,6 +832,14 @@ class FindingCode(str, Enum):
         "The statement is omitted (info: it has no counterpart in PostgreSQL).",
         "Check whether PostgreSQL needs an equivalent statement.",
     )
+    TEXT_MAY_BE_INCOMPLETE = (
+        "text_may_be_incomplete",
+        "warning",
+        _CHECK,
+        "The schema's text may be incomplete.",
+        "Compare the number of objects with that of the database, or give the output of SHOW CREATE ALL TABLES as "
+        "cockroach sql --format=raw prints it.",
+    )
     UNIQUE_ROWID = (
         "unique_rowid",
         "info",
@@ -785,7 +852,8 @@ class FindingCode(str, Enum):
         ("info", "warning"),
         _CHECK,
         "UNIQUE WITHOUT INDEX becomes a unique index, or a trigger if conversion_policies says so (warning: neither "
-        "CockroachDB nor the migration has checked the existing rows).",
+        "CockroachDB nor the migration has checked the existing rows). So does a key of more than 32 columns, which no "
+        "index of PostgreSQL holds: it becomes a trigger (warning).",
         "conversion_policies can choose a trigger instead.",
     )
     VECTOR_INDEX = (
@@ -808,6 +876,16 @@ class FindingCode(str, Enum):
         _CHECK,
         "The virtual computed column becomes a stored one.",
         "Note that it needs space in the table; queries stay the same.",
+    )
+
+    WIDE_ROW = (
+        "wide_row",
+        "warning",
+        _CHECK,
+        "The table has so many columns that PostgreSQL cannot store a row with values in all of them: a row has to fit "
+        "into 8,160 bytes, and each long value needs a reference in there.",
+        "Rehearse: the import ends at the first row that does not fit. Then exclude the table, or divide it in "
+        "CockroachDB.",
     )
 
     # Nothing has to be done

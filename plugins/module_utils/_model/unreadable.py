@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Objects whose descriptors have fields or values that are not known: they are refused only if they are chosen."""
+"""Objects that are not understood, in descriptors or in text: they are refused only if they are chosen."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .finding_codes import FindingCode
 from .findings import Finding
 
 _ADVICE = "exclude it (databases: exclude) and migrate it by hand, or use a release of this collection that knows it"
+_CHOSEN_ALONE = ("table", "view")
 
 
 def unreadable_finding(item: UnreadableObject) -> Finding:
@@ -29,22 +30,33 @@ def unreadable_finding(item: UnreadableObject) -> Finding:
 
 def refuse_chosen(
     unreadable: Iterable[UnreadableObject], databases: list[Database], chosen: Callable[[str], bool]
-) -> None:
-    """Raise UnsupportedError that names the unreadable objects among what was chosen.
+) -> list[Finding]:
+    """Raise UnsupportedError that names all unreadable objects among what was chosen.
 
     ``databases`` are the chosen ones with nothing but what was chosen of them, ``chosen`` tells it of a full name. A
     type, sequence or function is also chosen with a table that uses it, a database or schema with whatever is in it.
+    What is chosen and only needs a table or view that is not chosen, such as a view, is omitted: returns its findings.
     """
+    findings = []
     used = {number: name for database in databases for number, name in _used(database)}
     holders = {name for database in databases for name in _holders(database)}
     refused = []
     for item in unreadable:
         if item.id in used:
-            refused.append(f"{used[item.id]} uses the {item.kind} {item.full_name}: {item.reason}")
-        elif item.full_name in holders or chosen(item.full_name):
-            refused.append(f"{item.kind} {item.full_name}: {item.reason}")
+            refused.append(f"{used[item.id]} uses the {item.kind} {item.full_name}: {_problem(item)}")
+        elif not (item.full_name in holders or chosen(item.full_name)):
+            continue
+        elif item.because and item.because.kind in _CHOSEN_ALONE and not chosen(str(item.because)):
+            findings.append(Finding.of(FindingCode.UNKNOWN_DESCRIPTOR, item.name, f"It is omitted: {item.reason}."))
+        else:
+            refused.append(f"{item.kind} {item.full_name}: {_problem(item)}")
     if refused:
         raise UnsupportedError("; ".join(refused) + f". This collection does not know what that means: {_ADVICE}")
+    return findings
+
+
+def _problem(item: UnreadableObject) -> str:
+    return f"{item.reason}, in the statement: {item.statement}" if item.statement else item.reason
 
 
 def _holders(database: Database) -> Iterator[str]:

@@ -87,10 +87,10 @@ SHOP_RELATIONS = {
 }
 SHOP_INDEXES = {
     "customers_name_idx": "(name DESC) INCLUDE (vip, birthday)", "customers_vip_idx": "(created_at) WHERE vip",
-    "customers_lower_email": "(lower((email)::text) NULLS FIRST)", "customers_profile_gin": "gin (profile)", "products_attrs_gin": "gin (attrs)",
-    "products_cat_price": "(category_id NULLS FIRST, price DESC) INCLUDE (title)", "products_price_hash": "btree (price)",
-    "orders_status_idx": "(status, placed_at DESC)", "orders_invoice_key": "(invoice NULLS FIRST) WHERE (invoice IS NOT NULL)",
-    "addresses_pkey": "UNIQUE INDEX", "weird index name": '("with space" NULLS FIRST)',
+    "customers_lower_email": "(lower((email)::text))", "customers_profile_gin": "gin (profile)", "products_attrs_gin": "gin (attrs)",
+    "products_cat_price": "(category_id, price DESC) INCLUDE (title)", "products_price_hash": "btree (price)",
+    "orders_status_idx": "(status, placed_at DESC)", "orders_invoice_key": "(invoice) WHERE (invoice IS NOT NULL)",
+    "addresses_pkey": "UNIQUE INDEX", "weird index name": '("with space")',
 }
 SHOP_CONSTRAINTS = {
     "check_email": "CHECK ((strpos((email)::text, '@'::text) > (1)::bigint))", "sane_weight": "CHECK (((weight_kg IS NULL) OR (weight_kg < (10000.0)::double precision)))",

@@ -12,7 +12,7 @@ from typing import Any
 
 try:
     import psycopg2
-    from psycopg2 import sql
+    from psycopg2 import errorcodes, sql
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
@@ -24,6 +24,11 @@ from ..connect.connection import postgres_message
 from ..target import ledger
 
 _WHERE = re.compile(r"^COPY .+?, line \d+(?:, column [^:]+)?")
+
+_LIMIT_ADVICE = (
+    ". No setting of PostgreSQL changes this limit (docs/conversion.md, PostgreSQL's limits): exclude the table, or "
+    "divide it or change the row in CockroachDB"
+)
 
 
 @dataclass(frozen=True)
@@ -105,4 +110,5 @@ def _refusal(error: Any, name: str, path: str) -> str:
     """Return the message of where COPY stopped, without the whole row that PostgreSQL's context may contain."""
     where = _WHERE.match(error.diag.context or "")
     place = where.group(0) if where else "COPY"
-    return f"{name}: {postgres_message(error)} ({place} of {path}); nothing of this chunk was loaded"
+    advice = _LIMIT_ADVICE if error.pgcode == errorcodes.PROGRAM_LIMIT_EXCEEDED else ""
+    return f"{name}: {postgres_message(error)} ({place} of {path}); nothing of this chunk was loaded{advice}"

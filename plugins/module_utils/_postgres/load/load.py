@@ -148,7 +148,7 @@ def _run_again(job: Job, control: Any) -> int:
     return sum(
         run_again(control, job.state.name, (key, statement))
         for key, statement in job.statements.items()
-        if key in job.state.omitted
+        if key in job.state.omitted and not job.state.omitted[key].instead
     )
 
 

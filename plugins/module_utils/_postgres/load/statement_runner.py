@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 try:
     import psycopg2
@@ -66,6 +66,20 @@ def _execute_or_record_omission(
     cursor: Any, database: str, keyed: Keyed, may_do_without: Callable[[Statement, str], bool]
 ) -> bool:
     key, statement = keyed
+    rejection = _rejection(cursor, database, statement, may_do_without)
+    if rejection is None:
+        return True
+    others = statement.alternatives if rejection.is_of_limits else ()
+    made = next((other for other in others if _rejection(cursor, database, other, may_do_without) is None), None)
+    omitted_objects.note(cursor, key, statement, rejection, made.sql if made else "")
+    return False
+
+
+def _rejection(
+    cursor: Any, database: str, statement: Statement, may_do_without: Callable[[Statement, str], bool]
+) -> Optional[omitted_objects.Rejection]:
+    """Execute a statement; return why PostgreSQL rejects it, in which case nothing of it stays, and None if it does
+    not. Raises TargetError if the import needs the statement."""
     notices = cursor.connection.notices
     del notices[:]
     cursor.execute("SAVEPOINT statement")
@@ -73,20 +87,19 @@ def _execute_or_record_omission(
         cursor.execute(statement.sql)
         # A GRANT of what one may not give away is no error but this warning (aclchk.c: "no privileges were granted",
         # "not all privileges were granted").
-        refusal = (
-            (notices[-1].split(":", 1)[-1].strip(), omitted_objects.NO_PRIVILEGE)
+        rejection = (
+            omitted_objects.Rejection(notices[-1].split(":", 1)[-1].strip(), omitted_objects.NO_PRIVILEGE)
             if notices and statement.kind in omitted_objects.GRANTS
             else None
         )
     except psycopg2.Error as error:
         if not may_do_without(statement, error.pgcode or ""):
             raise _refused(database, statement, error) from None
-        refusal = (postgres_message(error), error.pgcode)
-    if refusal:
+        rejection = omitted_objects.Rejection(postgres_message(error), error.pgcode)
+    if rejection:
         cursor.execute("ROLLBACK TO SAVEPOINT statement")
-        omitted_objects.note(cursor, key, statement, *refusal)
     cursor.execute("RELEASE SAVEPOINT statement")
-    return refusal is None
+    return rejection
 
 
 def _refused(database: str, statement: Statement, error: Any) -> TargetError:

@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS cockroach_migrator.left_out (
     command text NOT NULL, PRIMARY KEY (step, object)
 );
 ALTER TABLE cockroach_migrator.left_out ADD COLUMN IF NOT EXISTS sqlstate text NOT NULL DEFAULT '';
+ALTER TABLE cockroach_migrator.left_out ADD COLUMN IF NOT EXISTS instead text NOT NULL DEFAULT '';
+COMMENT ON COLUMN cockroach_migrator.left_out.instead IS 'The command that was run instead.';
 COMMENT ON TABLE cockroach_migrator.left_out IS
 'Commands of the import that PostgreSQL refused, to be written anew by hand.'
 """
@@ -45,6 +47,10 @@ _KINDS: dict[str, Kind] = {
     "column_default": "column",
     "index": "index",
     "unique_index": "index",
+    "primary_key": "constraint",
+    "unique_constraint": "constraint",
+    "foreign_key": "constraint",
+    "sequence_value": "sequence",
     "comment": "object",
     "owner": "object",
     "grant": "object",
@@ -52,10 +58,16 @@ _KINDS: dict[str, Kind] = {
     "routine_owner": "object",
     "routine_grant": "object",
 }
-"""What a finding calls the objects of such commands. Rows, types and keys need none of them; what depends on an omitted
-one is rejected, too."""
-_CLASSES = ("0A", "22", "42")
-"""SQLSTATE: feature not supported, data exception, syntax error or access rule violation."""
+"""What a finding calls the objects of such commands. Rows and types need none of them; what depends on an omitted one
+is rejected, too."""
+_LIMITS = "54"
+"""The class of SQLSTATE for PostgreSQL's limits: a value too long for an index, too many columns or arguments."""
+_CLASSES = ("0A", "22", "42", _LIMITS)
+"""SQLSTATE: feature not supported, data exception, syntax error or access rule violation, program limit exceeded."""
+_KEYS = frozenset(("primary_key", "unique_constraint", "foreign_key"))
+"""Keys are omitted only for PostgreSQL's limits, and foreign keys where the key that they refer to is omitted."""
+_NO_KEY_REFERRED_TO = "42830"
+_INDEXES = frozenset(("index", "unique_index", "unique_constraint", "primary_key"))
 _CLASSES_OF_ROWS = ("21", "23", "2F", "38", "39", "55", "P0")
 """Further classes that the query of a materialized view, which runs at once, can end with."""
 _RIGHTS = frozenset(
@@ -90,6 +102,12 @@ class OmittedObject:
     reason: str
     command: str
     sqlstate: str = ""
+    instead: str = ""
+    """The alternative (see Statement.alternatives) that was run instead; empty if none was."""
+
+    def made_of(self, statement: Statement) -> Optional[Statement]:
+        """Return the alternative of the rejected statement that was run instead; None if none was."""
+        return next((item for item in statement.alternatives if item.sql == self.instead), None)
 
 
 def may_be_omitted(statement: Statement, sqlstate: str) -> bool:
@@ -97,6 +115,8 @@ def may_be_omitted(statement: Statement, sqlstate: str) -> bool:
     view, which is computed again, may violate its unique indexes; those of a table may not."""
     if sqlstate == NO_PRIVILEGE:
         return statement.kind in _RIGHTS
+    if statement.kind in _KEYS:
+        return sqlstate[:2] == _LIMITS or (statement.kind == "foreign_key" and sqlstate == _NO_KEY_REFERRED_TO)
     if sqlstate == _UNIQUE_VIOLATION:
         return statement.kind == "unique_index" and statement.step == "view"
     classes = _CLASSES + _CLASSES_OF_ROWS if statement.kind == "materialized_view" else _CLASSES
@@ -109,15 +129,28 @@ def may_stay_omitted(statement: Statement, sqlstate: str) -> bool:
     return sqlstate in _STOPPING or may_be_omitted(statement, sqlstate)
 
 
-def note(cursor: Any, key: Key, statement: Statement, reason: str, sqlstate: str) -> None:
-    """Record a rejected command in the transaction of ``cursor``; if it is recorded already, PostgreSQL's latest
-    message replaces the earlier one."""
+@dataclass(frozen=True)
+class Rejection:
+    """Why PostgreSQL rejected a command: its message and SQLSTATE."""
+
+    reason: str
+    sqlstate: str
+
+    @property
+    def is_of_limits(self) -> bool:
+        """Whether one of PostgreSQL's limits is the reason, which an alternative may keep to."""
+        return self.sqlstate[:2] == _LIMITS
+
+
+def note(cursor: Any, key: Key, statement: Statement, rejection: Rejection, instead: str = "") -> None:
+    """Record a rejected command in the transaction of ``cursor``, and the command that was run instead; if it is
+    recorded already, PostgreSQL's latest message replaces the earlier one."""
     name = str(statement.full_name)
     cursor.execute(
-        "INSERT INTO cockroach_migrator.left_out (step, object, kind, name, reason, command, sqlstate) VALUES (%s, "
-        "%s, %s, %s, %s, %s, %s) "
-        "ON CONFLICT (step, object) DO UPDATE SET reason = excluded.reason, sqlstate = excluded.sqlstate",
-        (*key, statement.kind, name, reason, statement.sql, sqlstate),
+        "INSERT INTO cockroach_migrator.left_out (step, object, kind, name, reason, command, sqlstate, instead) VALUES "
+        "(%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (step, object) DO UPDATE SET reason = excluded.reason, "
+        "sqlstate = excluded.sqlstate, instead = excluded.instead",
+        (*key, statement.kind, name, rejection.reason, statement.sql, rejection.sqlstate, instead),
     )
 
 
@@ -132,10 +165,10 @@ def read(connection: Any) -> dict[Key, OmittedObject]:
         cursor.execute("SELECT to_regclass('cockroach_migrator.left_out') IS NOT NULL")
         if not cursor.fetchone()[0]:
             return {}
-        # The table of an earlier release has no column sqlstate.
+        # The table of an earlier release has no columns sqlstate and instead.
         cursor.execute(
-            "SELECT step, object, kind, name, reason, command, coalesce(to_jsonb(l)->>'sqlstate', '') FROM "
-            "cockroach_migrator.left_out l ORDER BY 1, 2",
+            "SELECT step, object, kind, name, reason, command, coalesce(to_jsonb(l)->>'sqlstate', ''), "
+            "coalesce(to_jsonb(l)->>'instead', '') FROM cockroach_migrator.left_out l ORDER BY 1, 2",
         )
         return {(step, name): OmittedObject(*rest) for step, name, *rest in cursor.fetchall()}
 
@@ -169,7 +202,13 @@ def _role_to_become(statement: Optional[Statement], rights: RoleRights) -> str:
 def _finding(about: FullName, item: OmittedObject, rights: RoleRights) -> Finding:
     if item.sqlstate in _TAKEN:
         return _by_hand(about, item)
-    return _right(about, item, rights) if item.sqlstate == NO_PRIVILEGE else _refused(about, item)
+    if item.sqlstate == NO_PRIVILEGE:
+        return _right(about, item, rights)
+    if item.sqlstate[:2] == _LIMITS and item.kind in _INDEXES:
+        return _too_long(about, item)
+    if item.sqlstate == _NO_KEY_REFERRED_TO:
+        return _foreign_key(about, item)
+    return _refused(about, item)
 
 
 def _full_name(database: str, item: OmittedObject, statement: Optional[Statement]) -> FullName:
@@ -190,6 +229,34 @@ def _by_hand(about: FullName, item: OmittedObject) -> Finding:
         about,
         f"The {item.kind.replace('_', ' ')} was omitted by the import and is there now: it was written by hand, and is "
         "not compared.",
+    )
+
+
+def _too_long(about: FullName, item: OmittedObject) -> Finding:
+    kind, reason = item.kind.replace("_", " "), item.reason.rstrip(".")
+    if item.instead:
+        return Finding.of(
+            FindingCode.KEY_REPLACED,
+            about,
+            f"The {kind} is made in another form, because its rows have values that are longer than PostgreSQL's "
+            f"indexes take: {item.instead} ({reason}).",
+        )
+    return Finding.of(
+        FindingCode.KEY_TOO_LONG,
+        about,
+        f"The {kind} is omitted, because its rows have values that are longer than PostgreSQL's indexes take: "
+        f"{reason}.",
+        f"Create an index on a hash of the long columns, such as md5(column), or on a part of them, instead of: "
+        f"{item.command}",
+    )
+
+
+def _foreign_key(about: FullName, item: OmittedObject) -> Finding:
+    return Finding.of(
+        FindingCode.FOREIGN_KEY_LEFT_OUT,
+        about,
+        f"The foreign key is omitted, because the key that it refers to is omitted: {item.reason.rstrip('.')}.",
+        f"Make that key anew, then run again, which tries the command once more: {item.command}",
     )
 
 

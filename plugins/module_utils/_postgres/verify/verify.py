@@ -144,8 +144,12 @@ def _check_objects(database: Database, dump: _Dump, control: Any, options: Verif
     if options.content == contents.DATA:
         there = existing_tables.sequences(control)
         wanted = [statement for statement in wanted if (statement.schema, statement.name) in there]
-    refused = omitted_objects.read(control)
-    wanted = [statement for key, statement in ledger.statement_keys(wanted).items() if key not in refused]
+    omitted = omitted_objects.read(control)
+    made = (
+        omitted[key].made_of(statement) if key in omitted else statement
+        for key, statement in ledger.statement_keys(wanted).items()
+    )
+    wanted = [statement for statement in made if statement is not None]
     result = check_catalog(control, database, wanted, options.grants != "skip")
     control.rollback()
     return result

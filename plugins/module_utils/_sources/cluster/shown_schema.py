@@ -21,7 +21,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._model.catalog import Catalog
 from ..descriptors.cluster_tables import Row
-from ..schema_text.catalog_of_text import read_schema_text
+from ..schema_text.catalog_of_text import read_understood_text
 from .releases import SHOW_CREATE_ROUTINES_SINCE, release_of
 from .row_stream import receive_texts
 from .shown_privileges import apply_grants, apply_owners, apply_roles
@@ -34,8 +34,8 @@ _NO_ROUTINES = Finding.of(FindingCode.ROUTINES_NOT_KNOWN, ALL_DATABASES)
 
 
 def read_shown_catalog(connection: Any, parameters: CockroachParameters, as_of: str) -> Catalog:
-    """Return what the cluster held at ``as_of``, as far as SHOW shows it to a member of the role admin. Raises
-    psycopg2.Error, MigrationError."""
+    """Return what the cluster held at ``as_of``, as far as SHOW shows it to a member of the role admin; what is not
+    understood is in ``unreadable``. Raises psycopg2.Error, MigrationError."""
     with _at(connection, as_of):
         databases = [row for row in _rows(connection, sql.SQL("SHOW DATABASES")) if row["database_name"] != _SYSTEM]
         roles = _rows(connection, sql.SQL("SHOW ROLES"))
@@ -53,7 +53,7 @@ def read_shown_catalog(connection: Any, parameters: CockroachParameters, as_of: 
                     for query in ("SHOW SCHEMAS", "SHOW TABLES", "SHOW TYPES", "SHOW GRANTS")
                 ]
                 shown[name][-1] += _rows(inside, sql.SQL("SHOW GRANTS ON DATABASE {}").format(sql.Identifier(name)))
-    catalog = read_schema_text("\n".join(texts))
+    catalog = read_understood_text("\n".join(texts))
     owners = {row["database_name"]: row.get("owner") for row in databases}
     for database in catalog.databases:
         schemas, tables, types, grants = shown[database.name]
@@ -75,13 +75,12 @@ def _at(connection: Any, as_of: str) -> Iterator[None]:
 
 
 def _text(connection: Any, database: str, kinds: Iterable[str]) -> str:
-    name = sql.Identifier(database).as_string(connection)
-    statements = [f"CREATE DATABASE {name}", f"USE {name}"]
-    for kind in kinds:
-        statements += [
-            row["create_statement"] or ""
-            for row in _rows(connection, sql.SQL("SHOW CREATE ALL {}").format(sql.SQL(kind)))
-        ]
+    name = sql.Identifier(database)
+    # SHOW CREATE ALL TYPES does not print the type of the database's regions; SHOW CREATE DATABASE names them.
+    shown = [_rows(connection, sql.SQL("SHOW CREATE DATABASE {}").format(name))]
+    shown += [_rows(connection, sql.SQL("SHOW CREATE ALL {}").format(sql.SQL(kind))) for kind in kinds]
+    statements = [row["create_statement"] or "" for rows in shown for row in rows]
+    statements.insert(1, f"USE {name.as_string(connection)}")
     return "\n".join(statement.rstrip().rstrip(";") + ";" for statement in statements)
 
 

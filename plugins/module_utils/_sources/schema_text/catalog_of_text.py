@@ -6,38 +6,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Optional
 
-from ..._errors import ConfigurationError
+from ..._errors import ConfigurationError, UnsupportedError
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import Catalog, Role
+from ..._model.catalog import REGION_TYPE, Catalog, Role, UnreadableObject
 from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import CLUSTER, FullName
 from . import parsing
 from .alterations import alter
 from .comments import read_comment
-from .cursor import Cursor, Statement
+from .cursor import Cursor, Statement, StatementError
 from .databases import create_database, create_schema
 from .domains import create_domain
+from .drops import drop
+from .history import steps
 from .model_builder import Builder
+from .omitted_statements import is_omitted, omit
+from .pieces import Piece
 from .privileges import create_role, read_grant
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
-from .shell_output import Piece, read_pieces
+from .shell_output import read_pieces
 from .tables import create_index, create_table
+from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type
 from .views import create_view
 
 _FIRST_DATABASE = "defaultdb"
 _PHASES = _DATABASES, _ENUMS, _DOMAINS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(8)
-"""The order in which statements are read, so that dependencies need no order in the text; statements of one phase keep
-theirs."""
+"""The order in which the statements of one step are read (see history.py), so that dependencies need no order in the
+text; statements of one phase keep theirs."""
 _TEMPORARY = ("TEMPORARY", "TEMP")
 _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
 """Words that a policy may have instead of a role."""
-_SESSION = frozenset(("BEGIN", "COMMIT", "START", "END"))
 _CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experimental_serial_normalization"))
 
 Handler = Callable[[Cursor, Builder], None]
@@ -47,46 +52,142 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
     """Return the catalog that the output of SHOW CREATE … or a file of such statements describes.
 
     ``default_database`` is the database of names that do not say theirs; without it, it is the one that the text
-    creates or names, else ``defaultdb``. Ids are given out in order, from 101 on. Raises UnsupportedError, naming
-    the statement and its place, for what is not understood, and ConfigurationError when the text names several
-    databases and does not say which one is current.
+    creates or names, else ``defaultdb``. Ids are given out in order, from 101 on. Raises UnsupportedError with a line
+    for each statement that is not understood, and what read_understood_text raises.
     """
-    builder = Builder()
-    statements = split(read_pieces(text))
+    catalog = read_understood_text(text, default_database)
+    if catalog.unreadable:
+        raise UnsupportedError("\n".join(item.message for item in catalog.unreadable))
+    return catalog
+
+
+def read_understood_text(text: str, default_database: str = "") -> Catalog:
+    """Return the catalog of the statements that are understood; the others, and those that depend on them, are in
+    ``unreadable``, in the order of the text.
+
+    Raises UnsupportedError for the output of a shell that is not complete, and ConfigurationError when the text names
+    several databases and does not say which one is current.
+    """
+    pieces = read_pieces(text)
+    statements = split(pieces)
+    builder = _understood(statements, default_database)
+    if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
+        builder = _understood(split(pieces, apart=True), default_database)
+    builder.catalog.findings[:0] = [finding for piece in pieces for finding in piece.findings]
+    builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
+    return builder.catalog
+
+
+def _understood(statements: list[Statement], default_database: str) -> Builder:
+    """Return what the statements that are understood say, and the refused ones."""
     _set_databases(statements, default_database)
+    refused: dict[int, UnreadableObject] = {}
+    # A statement may have done a part of its work when it is refused: the others are read again without it.
+    while True:
+        builder = Builder(dict(refused))
+        _read(statements, builder)
+        if builder.refused == refused:
+            return builder
+        refused = builder.refused
+
+
+def _read(statements: list[Statement], builder: Builder) -> None:
+    """Read the statements that are not refused, and refuse those that are not understood."""
     for statement in statements:
         if statement.words[0].keyword == "CREATE":
             builder.database(statement.database)
-    steps = [step for step in map(_step, statements) if step is not None]
-    for phase in _PHASES:
-        for its_phase, handler, cursor in steps:
-            if its_phase == phase:
-                handler(cursor, builder)
-                cursor.end()
-        if phase == _ENUMS:
-            for database in builder.catalog.databases:
-                add_regions(database, builder)
-        if phase >= _VIEWS:
-            _finish_later(builder)
+    with_region_type = _with_region_type(statements)
+    for step in steps(statements):
+        _read_step(step, with_region_type, builder)
+    builder.do_deferred(at_end=True)
+    builder.catalog.findings += builder.omitted.findings()
     for database in builder.catalog.databases:
         names = full_names(database)
         for table in database.tables:
             settle_shards(table, names[table.id], builder)
     _name_roles(builder)
-    return builder.catalog
 
 
-def split(pieces: list[Piece]) -> list[Statement]:
-    """Return the statements of the pieces; a semicolon or the end of its piece ends each."""
-    statements = []
+def _read_step(statements: list[Statement], with_region_type: set[str], builder: Builder) -> None:
+    """Read statements of which none needs to stand before another, apart from those of its phase."""
+    found: list[tuple[int, Handler, Cursor]] = []
+    for statement in statements:
+        builder.attempt(statement, partial(_add_step, statement, found))
+    for phase in _PHASES:
+        for its_phase, handler, cursor in found:
+            if its_phase == phase:
+                builder.attempt(cursor.statement, partial(_handle, handler, cursor, builder))
+        if phase == _ENUMS:
+            for database in builder.catalog.databases:
+                add_regions(database, database.name in with_region_type, builder)
+        if phase >= _VIEWS:
+            builder.do_deferred()
+
+
+def _add_step(statement: Statement, steps: list[tuple[int, Handler, Cursor]]) -> None:
+    step = _step(statement)
+    if step is not None:
+        steps.append(step)
+
+
+def _handle(handler: Handler, cursor: Cursor, builder: Builder) -> None:
+    handler(cursor, builder)
+    cursor.end()
+
+
+def _with_region_type(statements: list[Statement]) -> set[str]:
+    """Return the databases whose statements use the type of regions."""
+    return {
+        statement.database for statement in statements for word in statement.words if word.identifier == REGION_TYPE
+    }
+
+
+def split(pieces: list[Piece], apart: bool = False) -> list[Statement]:
+    """Return the statements of the pieces, numbered; a semicolon or the end of its piece ends each. With ``apart`` a
+    line that begins like a statement ends the one before, too."""
+    statements: list[Statement] = []
     for piece in pieces:
-        words = parsing.words(piece.text, f"line {piece.line} or later")
-        begin = 0
-        for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
-            if word.is_symbol(";"):
-                if position > begin:
-                    statements.append(Statement(words[begin:position], piece.text, piece.line))
-                begin = position + 1
+        statements += _apart(piece) if apart else _whole_or_apart(piece)
+    for number, statement in enumerate(statements):
+        statement.number = number
+    return statements
+
+
+def _whole_or_apart(piece: Piece) -> list[Statement]:
+    try:
+        return _statements(piece)
+    except UnsupportedError:
+        return _apart(piece)
+
+
+def _apart(piece: Piece) -> list[Statement]:
+    return [statement for part in parts_of(piece) for statement in _statements_of_part(part)]
+
+
+def _statements(piece: Piece) -> list[Statement]:
+    statements = []
+    words = parsing.words(piece.text, f"line {piece.line} or later")
+    begin = 0
+    for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
+        if word.is_symbol(";"):
+            if position > begin:
+                statement = Statement(words[begin:position], piece.text, piece.line, piece.database)
+                statement.broken = piece.broken
+                statements.append(statement)
+            begin = position + 1
+    return statements
+
+
+def _statements_of_part(part: Part) -> list[Statement]:
+    """Return the statements of a part of a text; the one that does not end is marked as broken."""
+    statements = _statements(part.piece)
+    if not part.unended:
+        return statements
+    words = parsing.words(part.piece.text, "")
+    if not words or words[-1].is_symbol(";"):
+        end = len(part.piece.text)
+        statements.append(Statement([parsing.Word(parsing.SYMBOL, "", end, end)], part.piece.text, part.piece.line))
+    statements[-1].broken = f"a quote or comment does not end, which begins at {part.unended}"
     return statements
 
 
@@ -95,20 +196,27 @@ def _set_databases(statements: list[Statement], default_database: str) -> None:
     current = default_database or _only_database(statements)
     for statement in statements:
         cursor = Cursor(statement)
-        if cursor.accept("USE") or cursor.accept("SET", "DATABASE", "=") or cursor.accept("SET", "DATABASE", "TO"):
+        is_set = cursor.accept("USE") or cursor.accept("SET", "DATABASE", "=") or cursor.accept("SET", "DATABASE", "TO")
+        if is_set and not cursor.at_end:
             word = cursor.take()
             current = word.text if word.kind == parsing.STRING else word.identifier
-        statement.database = current
+        statement.database = statement.database or current
 
 
 def _only_database(statements: list[Statement]) -> str:
-    created, named = [], []
+    created: list[str] = []
+    named: list[str] = []
     for statement in statements:
         cursor = Cursor(statement)
         if cursor.accept("CREATE", "DATABASE"):
             cursor.accept("IF", "NOT", "EXISTS")
-            created.append(cursor.name())
-        named += _databases_in_names(statement)
+            created += _names_here(cursor)
+        cursor.index = 0
+        if cursor.accept("ALTER", "DATABASE"):
+            cursor.accept("IF", "EXISTS")
+            named += _names_here(cursor)
+        if not statement.database:
+            named += _databases_in_names(statement)
     found = created or sorted(set(named))
     uses = any(statement.words[0].keyword in ("USE", "SET") for statement in statements)
     if len(found) > 1 and not uses:
@@ -116,6 +224,10 @@ def _only_database(statements: list[Statement]) -> str:
             f"the schema text names several databases ({', '.join(found[:5])}): say which one the others belong to"
         )
     return found[0] if found else _FIRST_DATABASE
+
+
+def _names_here(cursor: Cursor) -> list[str]:
+    return [word.identifier for word in [cursor.peek()] if word.kind in (parsing.WORD, parsing.NAME)]
 
 
 def _databases_in_names(statement: Statement) -> list[str]:
@@ -135,27 +247,29 @@ def _databases_in_names(statement: Statement) -> list[str]:
 
 def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     """Return the phase and the reader of a statement; None if it does not describe the schema."""
+    if statement.broken:
+        raise StatementError(statement.broken, statement)
     cursor = Cursor(statement)
-    if cursor.accept("CREATE"):
-        return _creation(cursor)
-    handlers: dict[str, Handler] = {
-        "ALTER": alter,
-        "GRANT": read_grant,
-        "REVOKE": _omitted,
-        "INSERT": _rows,
-        "UPSERT": _rows,
-    }
-    if cursor.accept("COMMENT", "ON"):
-        return _OTHERS, read_comment, cursor
-    if cursor.peek().keyword in _SESSION or cursor.at("USE"):
-        return None
-    if cursor.accept("SET"):
-        return _DATABASES, _session_setting, cursor
     if cursor.accept("SELECT", "SETVAL"):
         return _OTHERS, set_value, cursor
-    word = cursor.accept_one(*handlers)
     if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
         cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")
+    if cursor.at("USE"):
+        return None
+    if is_omitted(cursor):
+        return _OTHERS, _omit, cursor
+    if cursor.accept("CREATE"):
+        return _creation(cursor)
+    if cursor.at("ALTER", "DATABASE"):
+        # Its regions are the values of a type.
+        cursor.take()
+        return _DATABASES, alter, cursor
+    if cursor.accept("COMMENT", "ON"):
+        return _OTHERS, read_comment, cursor
+    if cursor.accept("SET"):
+        return _DATABASES, _session_setting, cursor
+    handlers: dict[str, Handler] = {"ALTER": alter, "DROP": drop, "GRANT": read_grant, "REVOKE": _omit_revoke}
+    word = cursor.accept_one(*handlers)
     if not word:
         cursor.fail("the statement is not one of a schema")
     return _OTHERS, handlers[word], cursor
@@ -187,8 +301,6 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
         (("POLICY",), _OTHERS, create_policy),
         (("ROLE",), _DATABASES, lambda at, builder: create_role(at, builder, False)),
         (("USER",), _DATABASES, lambda at, builder: create_role(at, builder, True)),
-        (("EXTENSION",), _DATABASES, _omitted),
-        (("STATISTICS",), _OTHERS, _omitted),
     )
     for words, phase, handler in choices:
         if cursor.accept(*words):
@@ -204,24 +316,13 @@ def _temporary(cursor: Cursor, builder: Builder) -> None:
     builder.find(FindingCode.TEMPORARY_TABLE, FullName("object", cursor.statement.database, name=name))
 
 
-def _omitted(cursor: Cursor, builder: Builder) -> None:
-    cursor.rest()
-    builder.find(
-        FindingCode.STATEMENT_LEFT_OUT,
-        FullName("database", cursor.statement.database),
-        f"A statement is omitted: {cursor.statement.beginning}",
-    )
+def _omit(cursor: Cursor, builder: Builder) -> None:
+    omit(cursor, builder.omitted)
 
 
-def _rows(cursor: Cursor, builder: Builder) -> None:
-    cursor.accept("INTO")
-    database, schema, table = (["", "", ""] + [word.text for word in cursor.path()])[-3:]
-    about = FullName("table", database, schema, table)
+def _omit_revoke(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
-    if not any(
-        item.code is FindingCode.ROWS_LEFT_OUT and item.object == str(about) for item in builder.catalog.findings
-    ):
-        builder.find(FindingCode.ROWS_LEFT_OUT, about)
+    builder.omitted.add("REVOKE", cursor.statement)
 
 
 def _session_setting(cursor: Cursor, builder: Builder) -> None:
@@ -239,18 +340,7 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
         )
     cursor.rest()
     if name != "database":
-        builder.find(
-            FindingCode.SESSION_SETTING,
-            FullName("database", cursor.statement.database),
-            f"The session's setting {name} is omitted.",
-        )
-
-
-def _finish_later(builder: Builder) -> None:
-    steps = list(builder.later)
-    builder.later.clear()
-    for step in steps:
-        step()
+        builder.omitted.add(f"SET {name}", cursor.statement, FindingCode.SESSION_SETTING)
 
 
 def _name_roles(builder: Builder) -> None:

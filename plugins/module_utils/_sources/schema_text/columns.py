@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..._model.catalog import Column, Family, Sequence, SqlType, Table
-from .constraints import add_check, add_foreign_key, add_unique
-from .cursor import Cursor
+from ..._model.catalog import REGION_TYPE, Column, Family, Sequence, SqlType, Table
+from ..._model.finding_codes import FindingCode
+from . import parsing
+from .constraints import add_check, add_unique, read_foreign_key
+from .cursor import Cursor, Statement
 from .indexes import KeyPart, add_unique_index, make_primary_key, read_hash
 from .sequences import read_options
 from .table_place import TablePlace
@@ -36,6 +38,12 @@ _STOPS = frozenset(
     )
 )
 _ROW_ID = "unique_rowid()"
+REGION_COLUMN = "crdb_region"
+_REGION_COLUMN_TEXT = (
+    f"{REGION_COLUMN} public.{REGION_TYPE} NOT VISIBLE NOT NULL "
+    f"DEFAULT default_to_database_primary_region(gateway_region())::public.{REGION_TYPE}"
+)
+"""As SHOW CREATE prints it: pkg/ccl/logictestccl/testdata/logic_test/regional_by_row."""
 
 
 def read_column(cursor: Cursor, place: TablePlace) -> None:
@@ -64,11 +72,9 @@ def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
     elif cursor.accept("NOT", "VISIBLE"):
         column.hidden = True
     elif cursor.accept("DEFAULT"):
-        column.default = _expression(cursor, place, column)
-        column.default = "" if column.default.upper() == "NULL" else column.default
-        column.uses_sequence_ids = place.builder.sequences_used(column.default, cursor.statement)
+        set_default(cursor, column, place)
     elif cursor.accept("ON", "UPDATE"):
-        column.on_update = _expression(cursor, place, column)
+        column.on_update = read_column_expression(cursor, place, column)
     elif cursor.accept("AS"):
         _read_computed(cursor, column, place)
     elif cursor.accept("GENERATED"):
@@ -79,7 +85,14 @@ def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
         _read_constraint(cursor, column, place, constraint)
 
 
-def _expression(cursor: Cursor, place: TablePlace, column: Column) -> str:
+def set_default(cursor: Cursor, column: Column, place: TablePlace) -> None:
+    """Read a column's default."""
+    column.default = read_column_expression(cursor, place, column)
+    column.default = "" if column.default.upper() == "NULL" else column.default
+    column.uses_sequence_ids = place.builder.sequences_used(column.default, cursor.statement)
+
+
+def read_column_expression(cursor: Cursor, place: TablePlace, column: Column) -> str:
     """Read an expression; a COLLATE at its end is the column's if that has no collation yet."""
     stops = _STOPS if column.type.locale else _STOPS | {"COLLATE"}
     return place.builder.expression(cursor.statement, cursor.expression(stops))
@@ -98,6 +111,11 @@ def _read_generated(cursor: Cursor, column: Column, place: TablePlace) -> None:
         cursor.index -= 1
         _read_computed(cursor, column, place)
         return
+    add_identity(cursor, column, place)
+
+
+def add_identity(cursor: Cursor, column: Column, place: TablePlace) -> None:
+    """Read ``ALWAYS | BY DEFAULT AS IDENTITY [(options)]``."""
     column.identity = "ALWAYS" if cursor.accept("ALWAYS") else "BY DEFAULT"
     if column.identity == "BY DEFAULT":
         cursor.expect("BY", "DEFAULT")
@@ -140,17 +158,16 @@ def _read_constraint(cursor: Cursor, column: Column, place: TablePlace, name: st
         place.then(lambda: add_unique_index(place, name, column.name))
     elif cursor.accept("CHECK"):
         inside = cursor.parenthesis()
-        place.then(lambda: add_check(inside, place, name))
+        place.at_last(lambda: add_check(inside, place, name))
     elif cursor.at("REFERENCES"):
-        add_foreign_key(cursor, place, name, [column.name])
-    elif cursor.accept("CREATE", "FAMILY") or cursor.accept("FAMILY"):
+        place.at_last(read_foreign_key(cursor, place, name, [column.name]))
+    elif any(cursor.accept(*words, "FAMILY") for words in (("CREATE", "IF", "NOT", "EXISTS"), ("CREATE",), ())):
         _read_family(cursor, column, place.own_table)
     else:
         cursor.fail(f"{cursor.peek().text!r} is not known in a column")
 
 
 def _read_family(cursor: Cursor, column: Column, table: Table) -> None:
-    cursor.accept("IF", "NOT", "EXISTS")
     name = "" if cursor.at_end or cursor.peek().keyword in _STOPS else cursor.name()
     family = next((item for item in table.families if item.name == name and name), None)
     if family is None:
@@ -166,3 +183,19 @@ def add_row_id(place: TablePlace) -> Column:
     )
     place.table.columns.append(column)
     return column
+
+
+def add_region_column(place: TablePlace) -> None:
+    """Add the hidden column of a table that is REGIONAL BY ROW, where a text by hand does not show it."""
+    if not place.database.regions:
+        place.builder.find(
+            FindingCode.REGIONS_NOT_KNOWN,
+            place.full_name,
+            f"The text does not name the database's regions: the hidden column {REGION_COLUMN}, which CockroachDB "
+            "adds to the table, is omitted.",
+        )
+        return
+    words = parsing.words(_REGION_COLUMN_TEXT, REGION_COLUMN)
+    read_column(Cursor(Statement(words, _REGION_COLUMN_TEXT, place.statement.line, place.statement.database)), place)
+    if place.own_table.families:
+        place.own_table.families[0].column_ids.append(place.table.columns[-1].id)

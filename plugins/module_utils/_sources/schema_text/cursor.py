@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Optional
 
 from ..._errors import UnsupportedError
+from ..._model.full_name import FullName
 from .parsing import NAME, NUMBER, STRING, SYMBOL, WORD, Word
 
 _SHOWN = 80
@@ -56,11 +57,38 @@ class Statement:
     line: int
     database: str = ""
     """The database that was current."""
+    number: int = 0
+    """Its position among the statements of the text."""
+    broken: str = ""
+    """Why its words are not all that it has; empty if they are."""
 
     def text(self, span: Span) -> str:
         """Return the words of a span as they were written."""
         first, last = span
         return self.source[self.words[first].start : self.words[last - 1].end] if last > first else ""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it is CREATE OR REPLACE."""
+        return Cursor(self).at("CREATE", "OR", "REPLACE")
+
+    @property
+    def definition(self) -> list[str]:
+        """The words, for comparing two statements: without IF NOT EXISTS."""
+        words = [word.identifier for word in self.words]
+        for position in range(len(words) - 2):
+            if words[position : position + 3] == ["if", "not", "exists"]:
+                return words[:position] + words[position + 3 :]
+        return words
+
+    @property
+    def makes_view(self) -> bool:
+        """Whether it is CREATE [OR REPLACE] [MATERIALIZED] VIEW."""
+        cursor = Cursor(self)
+        is_creation = cursor.accept("CREATE")
+        cursor.accept("OR", "REPLACE")
+        cursor.accept("MATERIALIZED")
+        return is_creation and cursor.at("VIEW")
 
     @property
     def beginning(self) -> str:
@@ -77,11 +105,25 @@ class Statement:
         return text[:_SHOWN]
 
     def where(self, word: Word) -> str:
-        """Return the place of a word and the beginning of the statement, for messages."""
+        """Return the place of a word, for messages."""
         before = self.source[: word.start]
         line = self.line + before.count("\n")
         column = word.start - (before.rfind("\n") + 1) + 1
-        return f"line {line}, column {column}, in the statement: {self.beginning}"
+        return f"line {line}, column {column}"
+
+    @property
+    def first_line(self) -> int:
+        """The line of the first word."""
+        return self.line + self.source.count("\n", 0, self.words[0].start)
+
+
+class StatementError(UnsupportedError):
+    """A statement is not understood: ``reason`` is the problem and its place. ``because`` is the object that was
+    refused before and that the statement needs, if that is the problem."""
+
+    def __init__(self, reason: str, statement: Statement, because: Optional[FullName] = None) -> None:
+        super().__init__(f"the schema text is not understood: {reason}, in the statement: {statement.beginning}")
+        self.reason, self.because = reason, because
 
 
 class Cursor:
@@ -113,7 +155,7 @@ class Cursor:
     def fail(self, problem: str) -> NoReturn:
         """Raise UnsupportedError about the next word."""
         word = self.statement.words[min(self.index, len(self.statement.words) - 1)]
-        raise UnsupportedError(f"the schema text is not understood: {problem}, at {self.statement.where(word)}")
+        raise StatementError(f"{problem}, at {self.statement.where(word)}", self.statement)
 
     def at(self, *keywords: str) -> bool:
         """Tell whether these keywords or symbols come next."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..._model.catalog import Database
 from .cursor import Cursor
 from .model_builder import Builder
+from .parsing import STRING
 
 
 def create_database(cursor: Cursor, builder: Builder) -> None:
@@ -33,10 +34,10 @@ def _read_regions(cursor: Cursor, database: Database) -> None:
     primary = cursor.accept("PRIMARY", "REGION")
     if primary or cursor.accept("SECONDARY", "REGION") or cursor.accept_one("REGIONS"):
         cursor.accept("=")
-        if primary:
-            database.primary_region = cursor.peek().text
         while True:
-            _add_region(cursor, database)
+            region = _add_region(cursor, database)
+            if primary:
+                database.primary_region = region
             if not cursor.accept(","):
                 return
     elif cursor.accept("SURVIVE"):
@@ -50,23 +51,44 @@ def _read_regions(cursor: Cursor, database: Database) -> None:
         cursor.fail(f"{cursor.peek().text!r} is not known in a database")
 
 
-def _add_region(cursor: Cursor, database: Database) -> None:
-    region = cursor.take().text
+def _add_region(cursor: Cursor, database: Database) -> str:
+    region = _region(cursor)
     if region not in database.regions:
         database.regions.append(region)
+    return region
+
+
+def _drop_region(cursor: Cursor, database: Database) -> None:
+    cursor.accept("IF", "EXISTS")
+    region = _region(cursor)
+    database.regions = [item for item in database.regions if item != region]
+    if region == database.primary_region:
+        # CockroachDB drops the primary region as the last one.
+        database.primary_region = ""
+
+
+def _region(cursor: Cursor) -> str:
+    """Read the name of a region, which people also write as a string."""
+    return cursor.string() if cursor.peek().kind == STRING else cursor.name()
 
 
 def alter_database(cursor: Cursor, database: Database) -> None:
     """Read SET name = value and the regions."""
     if cursor.accept("SET", "PRIMARY", "REGION"):
-        database.primary_region = cursor.peek().text
-        _add_region(cursor, database)
+        cursor.accept("=")
+        database.primary_region = _add_region(cursor, database)
     elif cursor.accept("SET", "SECONDARY", "REGION"):
+        cursor.accept("=")
         _add_region(cursor, database)
     elif cursor.accept("ADD", "REGION"):
         cursor.accept("IF", "NOT", "EXISTS")
         _add_region(cursor, database)
-    elif cursor.accept("ADD", "SUPER", "REGION"):
+    elif cursor.accept("DROP", "REGION"):
+        _drop_region(cursor, database)
+    elif cursor.accept("DROP", "SECONDARY", "REGION") or any(
+        cursor.accept(verb, "SUPER", "REGION") for verb in ("ADD", "ALTER", "DROP")
+    ):
+        # Where leases and replicas are; the database has the same regions before and after.
         cursor.rest()
     elif cursor.accept("SET"):
         name = cursor.take().text

@@ -11,29 +11,52 @@ from typing import Any, Callable, Optional, Union
 from ..._convert.dialect import parse
 from ..._convert.expressions import column_names
 from ..._errors import UnsupportedError
-from ..._model.catalog import USER_TYPE_OID_BASE, Catalog, Database, Function, Schema, Sequence, Table, UserType, View
+from ..._model.catalog import (
+    REGION_TYPE,
+    USER_TYPE_OID_BASE,
+    Catalog,
+    Database,
+    Function,
+    Schema,
+    Sequence,
+    Table,
+    UnreadableObject,
+    UserType,
+    View,
+)
 from ..._model.finding_codes import FindingCode, Severity
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
 from . import parsing
-from .cursor import Cursor, Span, Statement
+from .cursor import Cursor, Span, Statement, StatementError
+from .omitted_statements import OmittedStatements
 from .parsing import Word
-from .types import BUILT_IN
+from .statement_subject import subject_of
+from .types import BUILT_IN, REGION_TEXT
 
 Relation = Union[Table, View, Sequence]
 _PUBLIC = "public"
 _FIRST_ID = 101
 _CASTS = ("CAST", "ANNOTATE_TYPE")
 _SEQUENCE_FUNCTIONS = ("NEXTVAL", "CURRVAL", "SETVAL")
+_BEFORE_TABLES = ("FROM", "JOIN", "INTO", "UPDATE")
+_RELATIONS, _TYPES, _FUNCTIONS = (("table", "view", "sequence"), ("type", "domain"), ("function",))
 
 
 @dataclass
 class Builder:
     """The state of reading. Ids count up from 101 in the order of reading."""
 
+    refused: dict[int, UnreadableObject] = field(default_factory=dict)
+    """The statements that are not understood, by their numbers."""
     catalog: Catalog = field(default_factory=Catalog)
-    later: list[Callable[[], None]] = field(default_factory=list)
-    """Actions that have to wait until every table and view has been read."""
+    _definitions: dict[str, Statement] = field(default_factory=dict)
+    """The first statement that makes an object, by its full name."""
+    omitted: OmittedStatements = field(default_factory=OmittedStatements)
+    _deferred: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
+    _last_steps: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
+    _current: Optional[Statement] = None
+    """The statement that is being read."""
     _last_id: int = _FIRST_ID - 1
     _databases: dict[str, Database] = field(default_factory=dict)
     _relations: dict[tuple[str, str, str], Relation] = field(default_factory=dict)
@@ -44,6 +67,72 @@ class Builder:
         """Return the next number."""
         self._last_id += 1
         return self._last_id
+
+    def attempt(self, statement: Statement, step: Callable[[], None]) -> None:
+        """Do a part of the reading of a statement. If that is not understood, the statement is refused, and what it has
+        left in the catalog is of no use."""
+        if statement.number in self.refused:
+            return
+        self._current = statement
+        try:
+            step()
+        except UnsupportedError as error:
+            reason, because = f"{error}, at line {statement.first_line}", None
+            if isinstance(error, StatementError):
+                reason, because = error.reason, error.because
+            subject = subject_of(statement, self.split)
+            self.refused[statement.number] = UnreadableObject(
+                self.new_id(),
+                subject.name,
+                reason,
+                statement.first_line,
+                subject.command,
+                statement.beginning,
+                because,
+            )
+
+    def defer(self, step: Callable[[], None]) -> None:
+        """Do something for the current statement when every table and view has been read."""
+        assert self._current is not None
+        self._deferred.append((self._current, step))
+
+    def defer_to_end(self, step: Callable[[], None]) -> None:
+        """Do something for the current statement when the whole text has been read."""
+        assert self._current is not None
+        self._last_steps.append((self._current, step))
+
+    def do_deferred(self, at_end: bool = False) -> None:
+        """Do what waited; ``at_end``, also what waited for that."""
+        steps = [*self._deferred, *(self._last_steps if at_end else [])]
+        self._deferred.clear()
+        for statement, step in steps:
+            self.attempt(statement, step)
+
+    def _refused(self, kinds: tuple[str, ...], names: tuple[str, str, str]) -> Optional[UnreadableObject]:
+        for item in self.refused.values():
+            about = item.name
+            if (
+                item.command.startswith("CREATE ")
+                and about.kind in kinds
+                and (about.database, about.schema, about.table or about.name) == names
+            ):
+                return item
+        return None
+
+    def refused_relation(self, path: list[Word], statement: Statement) -> Optional[UnreadableObject]:
+        """Return the table, view or sequence of this name if its statement was refused and no other one makes it."""
+        names = self.split(path, statement)
+        return None if names in self._relations else self._refused(_RELATIONS, names)
+
+    def _require(self, kinds: tuple[str, ...], path: list[Word], statement: Statement) -> None:
+        """Raise StatementError if an object of this name was refused."""
+        refused = self._refused(kinds, self.split(path, statement))
+        if refused:
+            reason = f"refused because {refused.kind} {refused.full_name} was refused"
+            root = refused.because or refused.name
+            if root != refused.name:
+                reason += f", which needs {root.kind} {root}"
+            raise StatementError(reason, statement, root)
 
     def find(
         self,
@@ -56,6 +145,23 @@ class Builder:
         """Report something about the object with this full name (see Finding.of)."""
         self.catalog.findings.append(Finding.of(code, about, message, advice, severity))
 
+    def exists(self, cursor: Cursor, about: FullName, is_there: bool, optional: bool) -> bool:
+        """Tell whether an object that a statement makes IF NOT EXISTS (``optional``) is there; then read the rest of
+        the statement, and report a definition that differs from the first. Without that clause return False."""
+        first = self._definitions.setdefault(str(about), cursor.statement)
+        if not (is_there and optional):
+            self._definitions[str(about)] = cursor.statement
+            return False
+        if first.definition != cursor.statement.definition:
+            self.find(
+                FindingCode.STATEMENT_LEFT_OUT,
+                about,
+                f"The definition at line {cursor.statement.first_line} is omitted, which differs from the one at line "
+                f"{first.first_line}: IF NOT EXISTS keeps the first.",
+            )
+        cursor.rest()
+        return True
+
     def database(self, name: str) -> Database:
         """Return the database, made when it is new."""
         if name not in self._databases:
@@ -63,6 +169,37 @@ class Builder:
             self.catalog.databases.append(self._databases[name])
             self.schema(self._databases[name], _PUBLIC)
         return self._databases[name]
+
+    def known_database(self, name: str) -> Optional[Database]:
+        """Return the database, None when there is none."""
+        return self._databases.get(name)
+
+    def tables(self) -> list[Table]:
+        """Return the tables of all databases."""
+        return [table for database in self.catalog.databases for table in database.tables]
+
+    def home(self, item: Any) -> Database:
+        """Return the database of an object that is in a schema."""
+        return next(
+            database
+            for database in self.catalog.databases
+            if any(schema.id == item.schema_id for schema in database.schemas)
+        )
+
+    def refresh_names(self) -> None:
+        """Find objects by the names that the catalog has now, after some were dropped or renamed."""
+        self._databases = {database.name: database for database in self.catalog.databases}
+        self._relations, self._types, self._functions = {}, {}, {}
+        for database in self.catalog.databases:
+            schemas = {schema.id: schema.name for schema in database.schemas}
+            relations: list[Relation] = [*database.tables, *database.views, *database.sequences]
+            for item in relations:
+                self._relations[database.name, schemas[item.schema_id], item.name] = item
+            for kind in database.types:
+                self._types[database.name, schemas[kind.schema_id], kind.name] = kind
+            for function in database.functions:
+                key = (database.name, schemas[function.schema_id], function.name)
+                self._functions.setdefault(key, []).append(function)
 
     def find_schema(self, database: Database, name: str) -> Optional[Schema]:
         """Return the schema, None when there is none."""
@@ -102,15 +239,25 @@ class Builder:
 
     def add_relation(self, database: Database, schema: Schema, item: Relation, cursor: Cursor) -> None:
         """Register a table, view or sequence. Raises UnsupportedError when the name is taken."""
-        key = (database.name, schema.name, item.name)
-        if key in self._relations:
-            cursor.fail(f"{'.'.join(key)} is there twice")
-        self._relations[key] = item
+        self.require_free(database, schema, item.name, cursor)
+        self._relations[database.name, schema.name, item.name] = item
         lists: dict[type, list[Any]] = {Table: database.tables, View: database.views, Sequence: database.sequences}
         lists[type(item)].append(item)
 
+    def require_free(self, database: Database, schema: Schema, name: str, cursor: Cursor) -> None:
+        """Raise UnsupportedError if a table, view or sequence has this name."""
+        if self.taken(database.name, schema.name, name):
+            cursor.fail(f"{database.name}.{schema.name}.{name} is there twice")
+
     def relation(self, path: list[Word], statement: Statement) -> Optional[Relation]:
-        """Return the relation of this name; None if there is none."""
+        """Return the relation of this name; None if there is none. Raises StatementError if it was refused."""
+        found = self.known_relation(path, statement)
+        if found is None:
+            self._require(_RELATIONS, path, statement)
+        return found
+
+    def known_relation(self, path: list[Word], statement: Statement) -> Optional[Relation]:
+        """Return the relation of this name; None if there is none, also if it was refused."""
         return self._relations.get(self.split(path, statement))
 
     def relation_of(self, names: list[str], statement: Statement) -> Optional[Relation]:
@@ -120,6 +267,10 @@ class Builder:
     def taken(self, database: str, schema: str, name: str) -> bool:
         """Tell whether a table, view or sequence has this name."""
         return (database, schema, name) in self._relations
+
+    def has_type(self, database: Database, schema: Schema, name: str) -> bool:
+        """Tell whether an enum, composite type or domain has this name."""
+        return (database.name, schema.name, name) in self._types
 
     def add_type(self, database: Database, schema: Schema, item: UserType) -> bool:
         """Register an enum, composite type or domain; False when the name is taken."""
@@ -132,10 +283,13 @@ class Builder:
 
     def user_type(self, path: list[Word], statement: Statement) -> Optional[UserType]:
         """Return the user's type that a name means, None when there is none. Some releases print such names without
-        their quotes."""
-        return self._types.get(self.split(path, statement)) or self._types.get(
+        their quotes. Raises StatementError if it was refused."""
+        found = self._types.get(self.split(path, statement)) or self._types.get(
             self._split([word.text for word in path], statement)
         )
+        if found is None:
+            self._require(_TYPES, path, statement)
+        return found
 
     def user_type_by_id(self, number: int) -> Optional[UserType]:
         """Return the user's type with this id, None when there is none."""
@@ -147,7 +301,13 @@ class Builder:
         database.functions.append(item)
 
     def functions(self, path: list[Word], statement: Statement) -> list[Function]:
-        """Return the functions with this name."""
+        """Return the functions with this name. Raises StatementError if there is none because it was refused."""
+        found = self._known_functions(path, statement)
+        if not found:
+            self._require(_FUNCTIONS, path, statement)
+        return found
+
+    def _known_functions(self, path: list[Word], statement: Statement) -> list[Function]:
         return self._functions.get(self.split(path, statement), [])
 
     def expression(self, statement: Statement, span: Span) -> str:
@@ -187,7 +347,10 @@ class Builder:
         built_in = first.keyword in BUILT_IN or first.text == "char" or first.is_symbol("@")
         if cursor.at("PG_CATALOG", ".") or (built_in and not cursor.peek(1).is_symbol(".")):
             return ""
-        found = self.user_type(cursor.path(), cursor.statement)
+        path = cursor.path()
+        found = self.user_type(path, cursor.statement)
+        if found is None and path[-1].identifier == REGION_TYPE:
+            return REGION_TEXT
         if found is None:
             cursor.index -= 1
             cursor.fail(f"the type {first.text} is not known; give the output of SHOW CREATE ALL TYPES, too")
@@ -223,19 +386,26 @@ class Builder:
         )
 
     def used_by(self, function: Function, statement: Statement) -> list[int]:
-        """Return the ids of the tables, views, sequences and functions that the body of a function names."""
+        """Return the ids of the tables, views, sequences and functions that the body of a function names. Raises
+        StatementError if PostgreSQL would look for one that was refused, which it does in functions in SQL only."""
         words, found = (
             parsing.words(function.body, statement.beginning),
             [] if not function.body else self.sequences_used(function.body, statement),
         )
         inner = Statement(words, function.body, statement.line, statement.database)
         cursor = Cursor(inner)
+        before = ""
         while not cursor.at_end:
             if cursor.peek().kind not in (parsing.WORD, parsing.NAME):
-                cursor.take()
+                before = cursor.take().keyword
                 continue
+            checked, reads = function.language == "SQL", before in _BEFORE_TABLES
+            before = cursor.peek().keyword
             path = cursor.path_here()
-            items = self.functions(path, statement) if cursor.at("(") else [self.relation(path, statement)]
+            if cursor.at("("):
+                items: list[Any] = [*(self.functions if checked else self._known_functions)(path, statement)]
+            else:
+                items = [(self.relation if checked and reads else self.known_relation)(path, statement)]
             found += [item.id for item in items if item is not None and item.id not in (function.id, *found)]
         return found
 

@@ -10,7 +10,8 @@ from typing import Union
 from ..._errors import UnsupportedError
 from ..._model.catalog import Check, Family, Table, View
 from ..._model.finding_codes import FindingCode
-from .columns import add_row_id, read_column
+from ..._model.full_name import FullName
+from .columns import REGION_COLUMN, add_region_column, add_row_id, read_column
 from .constraints import read_constraint
 from .cursor import Cursor
 from .indexes import KeyPart, is_shard, make_primary_key, read_index, read_interleave, read_parameters, skip_partition
@@ -30,11 +31,14 @@ _CHECK_PREFIX = "check_"
 
 def create_table(cursor: Cursor, builder: Builder) -> None:
     """Read a table from its name on."""
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     database, schema, name = builder.place(cursor)
+    about = FullName("table", database.name, schema.name, table=name)
+    if builder.exists(cursor, about, builder.taken(database.name, schema.name, name), optional):
+        return
     table = Table(builder.new_id(), name, schema.id)
     place = TablePlace(builder, cursor.statement, database, schema, table)
-    builder.add_relation(database, schema, table, cursor)
+    builder.require_free(database, schema, name, cursor)
     if not cursor.at("("):
         cursor.fail("expected the columns in parentheses")
     inside = cursor.parenthesis()
@@ -42,6 +46,7 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     inside.accept(",")
     parts = inside.items()
     others = [part for part in parts if not _read_if_column(part, place)]
+    place.finish_columns()
     for part in others:
         _read_part(part, place)
     place.finish()
@@ -49,6 +54,8 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     if not table.primary_index.columns:
         make_primary_key(place, "", [KeyPart(add_row_id(place).name)])
     _finish(place)
+    # Only a table that is understood can be referred to.
+    builder.add_relation(database, schema, table, cursor)
 
 
 def place_of(cursor: Cursor, builder: Builder) -> TablePlace:
@@ -72,10 +79,13 @@ def place_for(found: Union[Table, View], path: list, cursor: Cursor, builder: Bu
 def create_index(cursor: Cursor, builder: Builder, unique: bool, kind: str) -> None:
     """Read CREATE INDEX from the index' name on."""
     cursor.accept("CONCURRENTLY")
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     name = "" if cursor.at("ON") else cursor.name()
     cursor.expect("ON")
     place = place_of(cursor, builder)
+    is_there = any(index.name == name for index in place.indexes())
+    if builder.exists(cursor, place.full_name.part("index", name), is_there, optional):
+        return
     read_index(cursor, place, unique, kind, name, explicit=True)
 
 
@@ -127,19 +137,23 @@ def _read_options(cursor: Cursor, place: TablePlace) -> None:
         elif cursor.accept("WITH"):
             set_parameters(read_parameters(cursor), place)
         elif cursor.accept("LOCALITY"):
-            read_locality(cursor, table)
+            read_locality(cursor, place)
         elif not read_interleave(cursor, table.primary_index, place):
             cursor.fail(f"{cursor.peek().text!r} is not known after a table's columns")
 
 
-def read_locality(cursor: Cursor, table: Table) -> None:
+def read_locality(cursor: Cursor, place: TablePlace) -> None:
     """Read what follows LOCALITY."""
+    table = place.own_table
     if cursor.accept("GLOBAL"):
         table.locality = "GLOBAL"
         return
     cursor.expect("REGIONAL")
     if cursor.accept("BY", "ROW"):
-        table.locality = "REGIONAL BY ROW" + (f" AS {cursor.name()}" if cursor.accept("AS") else "")
+        column = cursor.name() if cursor.accept("AS") else ""
+        table.locality = "REGIONAL BY ROW" + (f" AS {column}" if column else "")
+        if not column and not place.has_column(REGION_COLUMN):
+            add_region_column(place)
         return
     cursor.accept("BY", "TABLE")
     in_region = cursor.accept("IN") and not cursor.accept("PRIMARY", "REGION")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from ..._model.built_in_types import BUILT_IN_TYPES, CHAR
-from ..._model.catalog import USER_TYPE_OID_BASE, SqlType, UserType
+from ..._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, SqlType, UserType
 from ..._model.domains import domain_type
 from .cursor import Cursor
 from .parsing import NUMBER, WORD, Word
@@ -87,6 +87,7 @@ _VECTORS = {"INT2VECTOR": (22, "INT2"), "OIDVECTOR": (30, "OID")}
 _ANY_ARRAY = "ANYARRAY"
 _DURATIONS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 SERIALS = ("SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "SMALLSERIAL", "BIGSERIAL")
+_MAX_FRACTION = 6
 _OTHER_STARTS = ("BIT", "VARBIT", "INTERVAL", "VECTOR")
 BUILT_IN = frozenset(
     (
@@ -105,6 +106,8 @@ BUILT_IN = frozenset(
     )
 )
 """The first words of the types that every CockroachDB has."""
+REGION_TEXT = "STRING"
+"""What stands for the type of regions where the text names none."""
 
 
 def read_type(cursor: Cursor, find: FindType) -> SqlType:
@@ -117,7 +120,11 @@ def read_type(cursor: Cursor, find: FindType) -> SqlType:
             cursor.take()
         cursor.expect("]")
         brackets = True
-    brackets = cursor.accept("ARRAY") or brackets
+    if cursor.accept("ARRAY"):
+        brackets = True
+        if cursor.at("[") and cursor.peek(1).kind == NUMBER:
+            cursor.index += 2
+            cursor.expect("]")
     if cursor.accept("COLLATE"):
         result.family, result.locale = "collated", cursor.name_word().text
     return array_of(result, array_oid) if brackets else result
@@ -148,6 +155,8 @@ def _read_scalar(cursor: Cursor, find: FindType) -> tuple[SqlType, int]:
         begin = cursor.index
         path = cursor.path()
         found = find(path)
+        if found is None and path[-1].identifier == REGION_TYPE:
+            return _read_built_in(cursor, REGION_TEXT), BUILT_IN_TYPES[_STRINGS[REGION_TEXT]].array_oid
         if found is None:
             cursor.index = begin
             name = ".".join(word.text for word in path)
@@ -205,7 +214,17 @@ def _numbers(cursor: Cursor) -> list[int]:
 
 def _length(cursor: Cursor, default: int) -> int:
     numbers = _numbers(cursor)
+    if numbers and numbers[0] < 1:
+        cursor.fail("the length must be at least 1")
     return numbers[0] if numbers else default
+
+
+def _fraction(cursor: Cursor) -> Optional[int]:
+    """Read the number of fractional digits of a second, None if it is not given."""
+    numbers = _numbers(cursor)
+    if numbers and numbers[0] > _MAX_FRACTION:
+        cursor.fail(f"the precision {numbers[0]} is out of range: it is at most {_MAX_FRACTION}")
+    return numbers[0] if numbers else None
 
 
 def _read_float(cursor: Cursor, word: str) -> SqlType:
@@ -221,20 +240,19 @@ def _read_string(cursor: Cursor, word: str) -> SqlType:
 
 def _read_time(cursor: Cursor, word: str) -> SqlType:
     oid = _TIMES[word]
-    digits = _numbers(cursor)
+    digits = _fraction(cursor)
     if cursor.accept("WITH", "TIME", "ZONE"):
         oid = _WITH_ZONE[oid]
     else:
         cursor.accept("WITHOUT", "TIME", "ZONE")
-    return SqlType(BUILT_IN_TYPES[oid].family, oid, precision=digits[0] if digits else None)
+    return SqlType(BUILT_IN_TYPES[oid].family, oid, precision=digits)
 
 
 def _read_interval(cursor: Cursor) -> SqlType:
     fields = cursor.accept_one(*_DURATIONS)
     if fields and cursor.accept("TO"):
         fields += " TO " + cursor.accept_one(*_DURATIONS)
-    digits = _numbers(cursor)
-    return SqlType("interval", 1186, precision=digits[0] if digits else None, interval_fields=fields)
+    return SqlType("interval", 1186, precision=_fraction(cursor), interval_fields=fields)
 
 
 def _read_geometry(cursor: Cursor, word: str) -> SqlType:

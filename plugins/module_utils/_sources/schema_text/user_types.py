@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
-from ..._model.catalog import Database, EnumMember, UserType
+from ..._model.catalog import REGION_TYPE, Database, EnumMember, UserType
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
 from .cursor import Cursor
+from .enum_values import follow_value
 from .model_builder import Builder
 from .types import read_type
-
-REGIONS = "crdb_internal_region"
-"""The enum of a database's regions."""
 
 
 def create_type(cursor: Cursor, builder: Builder) -> None:
     """Read an enum or composite type from its name on."""
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     database, schema, name = builder.place(cursor)
+    about = FullName("type", database.name, schema.name, name=name)
+    if builder.exists(cursor, about, builder.has_type(database, schema, name), optional):
+        return
     item = UserType(builder.new_id(), name, schema.id)
     item.array_type_id = builder.new_id()
     cursor.expect("AS")
@@ -32,39 +35,68 @@ def create_type(cursor: Cursor, builder: Builder) -> None:
             item.fields.append(read_type(part, lambda path: builder.user_type(path, cursor.statement)))
             part.end()
     cursor.end()
-    if name == REGIONS:
+    if name == REGION_TYPE:
         item.kind = "multi-region enum"
         database.regions = [member.name for member in item.members]
     if not builder.add_type(database, schema, item):
         cursor.fail(f"the type {database.name}.{schema.name}.{name} is there twice")
 
 
-def add_regions(database: Database, builder: Builder) -> None:
-    """Add the type of regions, which is printed with the types only, where the database names its regions."""
-    if database.regions and not any(item.name == REGIONS for item in database.types):
+def add_regions(database: Database, named: bool, builder: Builder) -> None:
+    """Add the type of a database's regions, which SHOW CREATE ALL TYPES does not print; ``named``: the text uses it.
+
+    Without the regions, which SHOW CREATE DATABASE and SHOW REGIONS print, it is read as text (read_type).
+    Source: pkg/sql/crdb_internal.go, MULTIREGION_ENUM in crdb_internal.create_type_statements.
+    """
+    if any(item.name == REGION_TYPE for item in database.types):
+        return
+    if database.regions:
         schema = builder.schema(database, "public")
-        item = UserType(builder.new_id(), REGIONS, schema.id, "multi-region enum")
+        item = UserType(builder.new_id(), REGION_TYPE, schema.id, "multi-region enum")
         item.array_type_id = builder.new_id()
         for region in sorted(database.regions):
             _add_member(item, region)
         builder.add_type(database, schema, item)
+    elif named:
+        builder.find(FindingCode.REGIONS_NOT_KNOWN, FullName("type", database.name, "public", name=REGION_TYPE))
 
 
-def alter_type(cursor: Cursor, item: UserType) -> None:
-    """Read ADD VALUE."""
+def alter_type(cursor: Cursor, item: UserType, builder: Builder) -> None:
+    """Read ADD VALUE, RENAME VALUE or DROP VALUE of an enum."""
+    if cursor.accept("RENAME", "VALUE"):
+        old = cursor.string()
+        member = _member(old, item, cursor)
+        cursor.expect("TO")
+        new = cursor.string()
+        if any(other.name == new for other in item.members):
+            cursor.fail(f"the enum has the value {new!r}")
+        member.name = new
+        follow_value(item, old, new, builder)
+    elif cursor.accept("DROP", "VALUE"):
+        item.members.remove(_member(cursor.string(), item, cursor))
+    else:
+        _add_value(cursor, item)
+    _number(item)
+
+
+def _add_value(cursor: Cursor, item: UserType) -> None:
     cursor.expect("ADD", "VALUE")
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     value = cursor.string()
+    names = [member.name for member in item.members]
+    position = len(names)
     if not cursor.at_end:
         before = cursor.accept_one("BEFORE", "AFTER") == "BEFORE"
-        other = cursor.string()
-        names = [member.name for member in item.members]
-        if other not in names:
-            cursor.fail(f"the enum has no value {other!r}")
-        item.members.insert(names.index(other) + (not before), EnumMember(value, ""))
-    else:
-        item.members.append(EnumMember(value, ""))
-    _number(item)
+        position = item.members.index(_member(cursor.string(), item, cursor)) + (not before)
+    if value not in names:
+        item.members.insert(position, EnumMember(value, ""))
+    elif not optional:
+        cursor.fail(f"the enum has the value {value!r}")
+
+
+def _member(name: str, item: UserType, cursor: Cursor) -> EnumMember:
+    found = next((member for member in item.members if member.name == name), None)
+    return found or cursor.fail(f"the enum has no value {name!r}")
 
 
 def _add_member(item: UserType, name: str) -> None:

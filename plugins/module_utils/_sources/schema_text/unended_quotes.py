@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""A text in which a quote or comment does not end: the statements before and after the one where it begins.
+
+To the end of the text everything belongs to the quote. A line that begins like a statement, after a line that ends with
+a semicolon, is taken as the beginning of the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from ..._errors import UnsupportedError
+from . import parsing
+from .cursor import Statement
+from .pieces import Piece
+
+_BEGINNINGS = frozenset(
+    ("ALTER", "COMMENT", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "REVOKE", "SET", "UPDATE", "UPSERT", "USE")
+)
+_MARKS = ("'", '"', "$", "/*", "*/", "`")
+_AFTER_QUOTE = ("", ",", ")", ";", ":", ".", "]")
+_COMMENT, _DOLLAR = "--", "$"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a text: whole statements, or what stands before a quote or comment that begins at ``unended`` (line and
+    column, for messages) and does not end."""
+
+    piece: Piece
+    unended: str = ""
+
+
+def parts_of(piece: Piece) -> list[Part]:
+    """Return the parts of a piece that cannot be read as a whole."""
+    blocks = _blocks(piece)
+    parts, position = [], 0
+    while position < len(blocks):
+        first, end = blocks[position], position + 1
+        if _DOLLAR in first.text:
+            # The body of a function may have lines that begin like statements.
+            end = next((end for end in range(end, len(blocks) + 1) if _ends(_joined(blocks[position:end]))), end)
+        block = replace(first, text=_joined(blocks[position:end]))
+        parts.append(Part(block) if _ends(block.text) else _broken(block))
+        position = end
+    return parts
+
+
+def swallows_statements(statement: Statement, refused: bool) -> bool:
+    """Tell whether one of its quotes was probably meant to end earlier: it holds the beginning of a statement, and
+    either the statement is refused, or its second quotation mark stands where one begins."""
+    source = statement.source
+    return any(
+        len(_blocks(Piece(word.text, 0), frozenset(("CREATE",)))) > 1
+        and (refused or source[word.end : word.end + 1].strip() not in _AFTER_QUOTE)
+        for word in statement.words
+        if word.kind in (parsing.STRING, parsing.NAME) and not source.startswith(_DOLLAR, word.start)
+    )
+
+
+def _joined(blocks: list[Piece]) -> str:
+    return _lines([block.text for block in blocks])
+
+
+def _lines(lines: list[str]) -> str:
+    return "\n".join(lines)
+
+
+def _blocks(piece: Piece, beginnings: frozenset[str] = _BEGINNINGS) -> list[Piece]:
+    lines = piece.text.split("\n")
+    blocks, begin, ended = [], 0, False
+    for number, line in enumerate(lines):
+        word = line.split(None, 1)[0] if line[:1].strip() else ""
+        if ended and word.upper() in beginnings:
+            blocks.append(replace(piece, text=_lines(lines[begin:number]), line=piece.line + begin))
+            begin = number
+        if line.strip() and not line.startswith(_COMMENT):
+            ended = line.rstrip().endswith(";")
+    return [*blocks, replace(piece, text=_lines(lines[begin:]), line=piece.line + begin)]
+
+
+def _ends(text: str) -> bool:
+    """Tell whether every quote and comment ends."""
+    try:
+        parsing.words(text, "the text")
+    except UnsupportedError:
+        return False
+    return True
+
+
+def _broken(block: Piece) -> Part:
+    lines = block.text.split("\n")
+    begin: Optional[int] = None
+    for number, line in enumerate(lines):
+        if begin is None and not _ends(line):
+            begin = number
+        elif begin is not None and any(mark in line for mark in _MARKS) and _ends(_lines(lines[begin : number + 1])):
+            begin = None
+    begin = begin or 0
+    return _cut(block, len("".join(line + "\n" for line in lines[:begin])), lines[begin], block.line + begin)
+
+
+def _cut(block: Piece, start: int, line: str, number: int) -> Part:
+    """Return what stands before the last quote or comment of this line that has no end."""
+    places = [place for place in range(len(line)) if line.startswith(_MARKS, place)]
+    place = max(place for place in places if _ends(block.text[: start + place]))
+    return Part(replace(block, text=block.text[: start + place]), f"line {number}, column {place + 1}")

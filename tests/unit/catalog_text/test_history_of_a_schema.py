@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Statements that drop, rename and change what others created, in the order of the text."""
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
+    read_schema_text,
+)
+
+OMITTED = [
+    ("INSERT INTO t VALUES (1)", "rows_left_out", "error", "INSERT"), ("UPSERT INTO t VALUES (1)", "rows_left_out", "error", "UPSERT"),
+    ("IMPORT INTO t CSV DATA ('x')", "rows_left_out", "error", "IMPORT"), ("UPDATE t SET a = 1", "statement_left_out", "info", "UPDATE"),
+    ("DELETE FROM t", "statement_left_out", "info", "DELETE"), ("TRUNCATE t", "statement_left_out", "info", "TRUNCATE"),
+    ("SELECT 1", "statement_left_out", "info", "SELECT"), ("SHOW TABLES", "statement_left_out", "info", "SHOW"),
+    ("EXPLAIN SELECT 1", "statement_left_out", "info", "EXPLAIN"), ("ANALYZE t", "statement_left_out", "info", "ANALYZE"),
+    ("PREPARE p AS SELECT 1", "statement_left_out", "info", "PREPARE"), ("BACKUP INTO 's3://b'", "statement_left_out", "warning", "BACKUP"),
+    ("ROLLBACK", "statement_left_out", "warning", "ROLLBACK"), ("REVOKE ALL ON t FROM x", "statement_left_out", "warning", "REVOKE"),
+    ("CREATE STATISTICS s FROM t", "statement_left_out", "warning", "CREATE STATISTICS"),
+    ("CREATE CHANGEFEED FOR t INTO 'kafka://x'", "statement_left_out", "warning", "CREATE CHANGEFEED"),
+    ("CREATE SCHEDULE FOR BACKUP INTO 's3://b' RECURRING '@daily'", "statement_left_out", "warning", "CREATE SCHEDULE"),
+    ("DROP SCHEDULES SELECT 1", "statement_left_out", "warning", "DROP SCHEDULES"),
+    ("CREATE EXTENSION IF NOT EXISTS pgcrypto", "statement_left_out", "warning", "CREATE EXTENSION"),
+    ("SET sql_safe_updates = false", "session_setting", "info", "SET sql_safe_updates"),
+]
+
+
+@pytest.mark.parametrize(("statement", "code", "severity", "kind"), OMITTED)
+def test_statements_without_schema_are_counted(statement, code, severity, kind):
+    catalog = read_schema_text(f"CREATE TABLE t (a INT);\n{statement};\n\n{statement};", "d")
+    (finding,) = catalog.findings
+    assert (finding.code, finding.severity, finding.object) == (code, severity, "d")
+    assert finding.message.startswith(f"2 {kind} statements are omitted, the first at line 2")
+
+
+def test_transactions_say_nothing():
+    assert read_schema_text("BEGIN; SAVEPOINT s; CREATE TABLE t (a INT); RELEASE SAVEPOINT s; COMMIT;", "d").findings == []
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("CREATE TABLE t (a INT PRIMARY KEY); CREATE VIEW v AS SELECT a FROM t; DROP TABLE t", "t is needed by v"),
+    ("CREATE TABLE t (a INT PRIMARY KEY); CREATE TABLE u (a INT REFERENCES t); DROP TABLE t", "t is needed by the foreign key u_a_fkey of u"),
+    ("CREATE SEQUENCE s; CREATE TABLE t (a INT DEFAULT nextval('s')); DROP SEQUENCE s", "s is needed by the column t.a"),
+    ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e); DROP TYPE e", "e is needed by the column t.a"),
+    ("CREATE SCHEMA s; CREATE TABLE s.t (a INT); DROP SCHEMA s", "the schema is needed by t"),
+    ("CREATE TABLE t (a INT PRIMARY KEY); ALTER TABLE t DROP COLUMN a", "the column a is part of the primary key"),
+    ("CREATE TABLE t (a INT, b INT AS (a + 1) STORED); ALTER TABLE t DROP COLUMN a", "needed by the computed column or expression index b"),
+    ("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT a FROM t; ALTER TABLE t DROP COLUMN a", "needed by the view v"),
+    ("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT a FROM t; ALTER TABLE t RENAME a TO b", "the view v reads 'a'"),
+    ("CREATE TABLE t (a INT UNIQUE); CREATE TABLE u (a INT REFERENCES t (a)); DROP INDEX t@t_a_key", "t_a_key is needed by the foreign key"),
+    ("CREATE TABLE t (a INT PRIMARY KEY, b INT NOT NULL); ALTER TABLE t DROP CONSTRAINT t_pkey", "is dropped, and no other is added"),
+    ("CREATE TABLE t (a INT PRIMARY KEY, b INT NOT NULL); ALTER TABLE t ADD PRIMARY KEY (b)", "d.public.t has a primary key"),
+    ("CREATE TABLE t (a INT); ALTER TABLE t RENAME a TO a", "has a column 'a'"), ("CREATE TABLE t (a INT); ALTER TABLE t DROP COLUMN b", "has no column 'b'"),
+    ("CREATE TABLE t (a INT); CREATE TABLE u (a INT); ALTER TABLE t RENAME TO u", "u is there twice"),
+    ("CREATE TABLE t (a INT); ALTER TABLE t SET SCHEMA s", "the schema s is not there"),
+    ("CREATE TABLE t (a INT); ALTER TABLE t ALTER a FROB", "ALTER COLUMN … FROB is not known"),
+    ("CREATE TABLE t (a INT); ALTER TABLE t DROP CONSTRAINT c", "has no constraint 'c'"),
+    ("CREATE TYPE e AS ENUM ('x', 'y'); ALTER TYPE e RENAME VALUE 'x' TO 'y'", "the enum has the value 'y'"),
+    ("CREATE TYPE e AS ENUM ('x'); ALTER TYPE e DROP VALUE 'z'", "the enum has no value 'z'"),
+    ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e, s STRING, CHECK (a = 'x' OR s = 'x')); ALTER TYPE e RENAME VALUE 'x' TO 'y'", "cannot be followed"),
+    ("CREATE TABLE t (a INT PRIMARY KEY); ALTER TABLE t ALTER a DROP NOT NULL", "part of the primary key"),
+])
+def test_what_cannot_be_done_is_refused(text, message):
+    with pytest.raises(UnsupportedError, match=message):
+        read_schema_text(text, "d")
+
+
+def test_what_is_dropped_can_be_made_again(read):
+    database = read("""DROP TABLE IF EXISTS t CASCADE;
+CREATE TABLE t (a INT);
+DROP TABLE t;
+DROP TABLE never;
+CREATE TABLE t (b INT);
+DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT b FROM t; DROP VIEW v; DROP INDEX IF EXISTS t@i; DROP TYPE IF EXISTS e; DROP SEQUENCE IF EXISTS s;
+DROP SCHEMA IF EXISTS z CASCADE; DROP FUNCTION IF EXISTS f(INT); DROP USER IF EXISTS u; DROP TRIGGER IF EXISTS g ON t; DROP POLICY IF EXISTS p ON t;
+""")
+    assert ([column.name for column in database.tables[0].columns][:1], len(database.tables), database.views) == (["b"], 1, [])
+
+
+def test_a_database_that_is_dropped_first():
+    (database,) = read_schema_text("DROP DATABASE IF EXISTS shop CASCADE; CREATE DATABASE shop; USE shop; CREATE TABLE t (a INT);").databases
+    assert (database.name, [table.name for table in database.tables]) == ("shop", ["t"])
+
+
+@pytest.mark.parametrize(("first", "second"), [
+    ("TABLE {} t (a INT)", "TABLE {} t (b INT)"), ("VIEW {} v AS SELECT 1 AS a", "VIEW {} v AS SELECT 2 AS a"), ("SEQUENCE {} s", "SEQUENCE {} s INCREMENT 2"),
+    ("TYPE {} e AS ENUM ('a')", "TYPE {} e AS ENUM ('b')"), ("DOMAIN {} q AS INT8", "DOMAIN {} q AS INT4"),
+    ("TABLE t (a INT, b INT); CREATE INDEX {} i ON t (a)", "INDEX {} i ON t (b)"),
+])
+def test_the_first_of_two_definitions_stays(first, second):
+    clause = "IF NOT EXISTS"
+    made = read_schema_text(f"CREATE {first.format('')};", "d")
+    again = read_schema_text(f"CREATE {first.format('')};\nCREATE {second.format(clause)};", "d")
+    assert again.databases[0].tables == made.databases[0].tables and again.databases[0].types == made.databases[0].types
+    assert [view.query for view in again.databases[0].views] == [view.query for view in made.databases[0].views]
+    (finding,) = again.findings
+    assert finding.code == "statement_left_out" and "line 2 is omitted, which differs from the one at line 1" in finding.message
+    last = first.split("; CREATE ")[-1]
+    assert read_schema_text(f"CREATE {first.format('')};\nCREATE {last.format(clause)};", "d").findings == []
+
+
+def test_the_last_replacement_stays(read):
+    database = read("""CREATE TABLE t (a INT, b INT);
+CREATE OR REPLACE VIEW v AS SELECT a FROM t;
+CREATE VIEW w AS SELECT a FROM v;
+CREATE OR REPLACE VIEW v AS SELECT a, b FROM t;
+CREATE FUNCTION f(x INT) RETURNS INT LANGUAGE SQL AS 'SELECT 1';
+CREATE OR REPLACE FUNCTION f(y INT) RETURNS INT LANGUAGE SQL AS 'SELECT 2';
+CREATE OR REPLACE FUNCTION f(y STRING) RETURNS INT LANGUAGE SQL AS 'SELECT 3';
+""")
+    views = {view.name: view for view in database.views}
+    assert [column.name for column in views["v"].columns] == ["a", "b"] and views["w"].depends_on == [views["v"].id]
+    assert [item.body for item in database.functions] == ["SELECT 2", "SELECT 3"]
+    with pytest.raises(UnsupportedError, match="the function f is there twice"):
+        read("CREATE FUNCTION f(x INT) RETURNS INT LANGUAGE SQL AS 'SELECT 1'; CREATE FUNCTION f(y INT) RETURNS INT LANGUAGE SQL AS 'SELECT 2'")
+
+
+TABLES = 'CREATE TABLE t (a INT PRIMARY KEY, b STRING); CREATE TABLE u ("B" INT, c INT); '
+
+
+@pytest.mark.parametrize(("query", "columns", "text"), [
+    ("SELECT * FROM t", ["a", "b"], 'SELECT "a", "b" FROM "public"."t"'), ("SELECT * FROM u", ["B", "c"], 'SELECT "B", "c" FROM "public"."u"'),
+    ("SELECT x.*, b AS z FROM t AS x", ["a", "b", "z"], 'SELECT x."a", "x"."b", b AS z FROM "public"."t" AS x'),
+    ("SELECT * FROM t, public.u", ["a", "b", "B", "c"], 'SELECT "t"."a", "t"."b", "u"."B", "u"."c" FROM "public"."t", public.u'),
+    ("WITH q AS (SELECT * FROM t) SELECT * FROM q", ["a", "b"], 'WITH q AS (SELECT "a", "b" FROM "public"."t") SELECT "a", "b" FROM q'),
+    ("SELECT * FROM (SELECT *, 1 AS one FROM t) z", ["a", "b", "one"], 'SELECT "a", "b", "one" FROM (SELECT "a", "b", 1 AS one FROM "public"."t") z'),
+    ("SELECT * FROM t UNION ALL SELECT * FROM t", ["a", "b"], 'SELECT "a", "b" FROM "public"."t" UNION ALL SELECT "a", "b" FROM "public"."t"'),
+    ("SELECT * FROM (VALUES (1, 2)) AS v (k, l)", ["k", "l"], 'SELECT "k", "l" FROM (VALUES (1, 2)) AS v (k, l)'),
+    ("SELECT count(*) FROM t", ["count"], 'SELECT count(*) FROM "public"."t"'),
+    ("SELECT a FROM t WHERE EXISTS (SELECT * FROM u)", ["a"], 'SELECT a FROM "public"."t" WHERE EXISTS (SELECT * FROM "public"."u")'),
+    ("SELECT a::INT2, lower(b), CASE WHEN true THEN 1 ELSE a END, ARRAY[1, 2], (SELECT max(a) FROM t), b AS \"Q\" FROM t",
+     ["a", "lower", "a", "array", "max", "Q"], None),
+    ("SELECT 1::INT2, 'x'::STRING, 1 + 1, true, coalesce(a, 1), CASE WHEN true THEN a END, extract(year FROM now()), trim(b) FROM t",
+     ["int2", "text", "?column?", "bool", "coalesce", "case", "extract", "btrim"], None),
+])
+def test_columns_of_views_that_name_none(read, query, columns, text):
+    view = read(f"{TABLES}CREATE VIEW v AS {query};").views[0]
+    assert [column.name for column in view.columns] == columns
+    assert text is None or view.query == text
+
+
+@pytest.mark.parametrize(("query", "message"), [
+    ("SELECT * FROM t JOIN u USING (c)", "a join with USING"), ("SELECT * FROM gone", "not known: those of gone"), ("SELECT w.* FROM t", "the table w that"),
+    ("SELECT * FROM unnest(ARRAY[1])", "a part without a name"),
+])
+def test_columns_that_are_not_known(read, query, message):
+    with pytest.raises(UnsupportedError, match=message):
+        read(f"{TABLES}CREATE VIEW v AS {query};")
+
+
+def test_a_star_means_the_columns_of_its_place_in_the_text(read):
+    database = read("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT * FROM t; ALTER TABLE t ADD COLUMN b INT; CREATE VIEW w AS SELECT * FROM t;")
+    assert [[column.name for column in view.columns] for view in database.views] == [["a"], ["a", "b"]]
