@@ -910,6 +910,12 @@ class FindingCode(str, Enum):
         "The backup's manifest cannot be read here, so that CockroachDB alone decided whether it can restore this "
         "backup.",
     )
+    COCKROACH_FUNCTION = (
+        "cockroach_function",
+        "info",
+        _NOTHING,
+        "This function is created for a function of CockroachDB that PostgreSQL lacks; it returns the same.",
+    )
     COLUMN_FAMILIES = (
         "column_families",
         "info",
