@@ -11,6 +11,7 @@ from .._model.catalog import Database, Role, UserType
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
+from .._model.unreadable import RefusedObjectsError
 from . import null_order
 from .comments import create_comments
 from .computed import fit_to_server
@@ -45,8 +46,8 @@ def convert_database(
 ) -> Conversion:
     """Return the commands that create ``database`` in an empty PostgreSQL database, in load order, with findings.
 
-    Objects without a counterpart are omitted with a finding. Raises UnsupportedError for a column type without a
-    counterpart.
+    Objects without a counterpart are omitted with a finding. Raises RefusedObjectsError for all those that rows or
+    other objects need, such as tables with a column type without a counterpart.
     """
     database, findings = fit_to_server(database, features, options)
     for fit in (fit_sequences, fit_labels, fit_indexes):
@@ -62,24 +63,25 @@ def convert_database(
             "schema", Subject("schema", bare), f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", expects=Existence()
         )
     # Domains are based on enums, and composite types may have fields of both.
-    for user_type in sorted(database.types, key=_type_order):
-        _create_type(user_type, context)
+    context.for_each(sorted(database.types, key=_type_order), _create_type)
     routines = convert_routines(context)
     for routine in routines.values():
         if not routine.late:
             add_routine(routine, "function", context)
     _create_tables_and_sequences(context)
-    for table in database.tables:
-        create_primary_key(table, context)
-    for table in database.tables:
-        create_indexes(table, context)
-        create_unique_without_index(table, context)
-        create_checks(table, context)
-        create_on_update(table, context)
-        create_triggers(table, context)
-        create_policies(table, context)
-    for table in database.tables:
-        create_foreign_keys(table, context)
+    context.for_each(database.tables, create_primary_key)
+    context.for_each(
+        database.tables,
+        create_indexes,
+        create_unique_without_index,
+        create_checks,
+        create_on_update,
+        create_triggers,
+        create_policies,
+    )
+    context.for_each(database.tables, create_foreign_keys)
+    if context.refused:
+        raise RefusedObjectsError(list(context.refused.values()))
     _set_sequences(context)
     create_views(context, {number: routine for number, routine in routines.items() if routine.late})
     null_order.report(context)
@@ -95,20 +97,19 @@ def convert_database(
 def _claim_names(context: Context) -> None:
     """Reserve the names of tables, views, sequences and types first, so that only indexes and helper objects are
     renamed."""
-    items: list[Any] = [
-        *context.database.tables,
-        *context.database.views,
-        *context.database.sequences,
-        *context.database.types,
-    ]
-    for item in items:
-        context.scope.claim(context.schema(item), item.name)
-        context.report_cut(item.name, context.full_name(item))
+    database = context.database
+    items: list[Any] = [*database.tables, *database.views, *database.sequences, *database.types]
+    context.for_each(items, _claim_name)
     for schema in context.database.schemas:
         context.report_cut(schema.name, FullName("schema", context.database.name, schema.name))
     for function in context.database.functions:
         context.scope.reserve(context.schemas[function.schema_id], function.name)
         context.report_cut(function.name, context.full_name(function))
+
+
+def _claim_name(item: Any, context: Context) -> None:
+    context.scope.claim(context.schema(item), item.name)
+    context.report_cut(item.name, context.full_name(item))
 
 
 def _type_order(item: UserType) -> tuple[int, bool]:
@@ -142,11 +143,9 @@ def _create_tables_and_sequences(context: Context) -> None:
             sequence = identity_sequence(column, context.sequences) if column.identity else None
             if sequence is not None:
                 context.identity_sequence_ids.add(sequence.id)
-    for sequence in context.database.sequences:
-        if sequence.id not in context.identity_sequence_ids:
-            create_sequence(sequence, context)
-    for table in context.database.tables:
-        create_table(table, context)
+    sequences = [item for item in context.database.sequences if item.id not in context.identity_sequence_ids]
+    context.for_each(sequences, create_sequence)
+    context.for_each(context.database.tables, create_table)
 
 
 def _set_sequences(context: Context) -> None:

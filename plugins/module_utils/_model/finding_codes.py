@@ -1003,6 +1003,13 @@ class FindingCode(str, Enum):
         _NOTHING,
         "A job that was restored with the cluster was cancelled in the temporary CockroachDB.",
     )
+    ROW_TYPE = (
+        "row_type",
+        "info",
+        _NOTHING,
+        "Functions with rows of the table use a composite type of its visible columns: PostgreSQL's rows of the table "
+        "have the hidden ones, too.",
+    )
     SEQUENCE_OWNER = (
         "sequence_owner",
         "info",

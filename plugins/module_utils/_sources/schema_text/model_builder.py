@@ -27,9 +27,10 @@ from ..._model.catalog import (
 from ..._model.finding_codes import FindingCode, Severity
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
+from ..._model.unreadable import refusal_of_user
 from . import parsing
 from .cursor import Cursor, Span, Statement, StatementError
-from .omitted_statements import OmittedStatements
+from .omitted_statements import OMITTED_STATEMENTS, OmittedStatements
 from .parsing import Word
 from .statement_subject import subject_of
 from .types import BUILT_IN, REGION_TEXT
@@ -73,9 +74,11 @@ class Builder:
         left in the catalog is of no use."""
         if statement.number in self.refused:
             return
-        self._current = statement
+        self._current, before = statement, len(self.catalog.findings)
         try:
             step()
+            if any(finding.code in OMITTED_STATEMENTS for finding in self.catalog.findings[before:]):
+                self.omitted.numbers.add(statement.number)
         except UnsupportedError as error:
             reason, because = f"{error}, at line {statement.first_line}", None
             if isinstance(error, StatementError):
@@ -128,10 +131,7 @@ class Builder:
         """Raise StatementError if an object of this name was refused."""
         refused = self._refused(kinds, self.split(path, statement))
         if refused:
-            reason = f"refused because {refused.kind} {refused.full_name} was refused"
-            root = refused.because or refused.name
-            if root != refused.name:
-                reason += f", which needs {root.kind} {root}"
+            reason, root = refusal_of_user(refused)
             raise StatementError(reason, statement, root)
 
     def find(
@@ -349,6 +349,9 @@ class Builder:
             return ""
         path = cursor.path()
         found = self.user_type(path, cursor.statement)
+        rows = self.relation(path, cursor.statement) if found is None else None
+        if isinstance(rows, (Table, View)):
+            return f"@{USER_TYPE_OID_BASE + rows.id}"
         if found is None and path[-1].identifier == REGION_TYPE:
             return REGION_TEXT
         if found is None:
