@@ -57,6 +57,10 @@ class Context:
     one."""
     row_id_sequence: str = ""
     """The quoted name of the sequence that these functions share, once it is made."""
+    added_functions: dict[str, str] = field(default_factory=dict)
+    """CockroachDB's functions that are created: their names to the bare ones in PostgreSQL."""
+    added_forms: set[tuple[str, str]] = field(default_factory=set)
+    """(CockroachDB's name, parameters in SQL) of each of them."""
     index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
     """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
     unique_keys: set[tuple[int, frozenset[int]]] = field(default_factory=set)

@@ -17,7 +17,17 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
-from . import casts, function_calls, functions, null_order, operators, query_tables, spatial_functions, trees
+from . import (
+    added_functions,
+    casts,
+    function_calls,
+    functions,
+    null_order,
+    operators,
+    query_tables,
+    spatial_functions,
+    trees,
+)
 from .context import Context, Relation
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
@@ -185,6 +195,8 @@ class _Converter:
         schema = node.this.parts[-1].name if isinstance(node.this, exp.Dot) else node.this.name
         if schema == "pg_catalog":
             return self._function(node.expression)
+        if schema == "crdb_internal" and node.expression.name == "datums_to_bytes" and node.expression.expressions:
+            return added_functions.encoded_key(node.expression, self)
         if schema in SYSTEM_SCHEMAS:
             raise self.refusal(f"the function {schema}.{node.expression.name} is CockroachDB's own")
         return self._routine(node.expression, *self._routines_by_name(schema, node.expression))

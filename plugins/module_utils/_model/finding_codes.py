@@ -746,6 +746,13 @@ class FindingCode(str, Enum):
         "The index has fewer columns: those of PostgreSQL have at most 32, INCLUDE counted.",
         "Queries need no change; those that read the omitted columns look them up in the table.",
     )
+    INTEGER_READ_AS_INT8 = (
+        "integer_read_as_int8",
+        "info",
+        _CHECK,
+        "The type INTEGER in the text is read as CockroachDB reads it, as INT8.",
+        "If a tool wrote the text from pg_catalog, its integer is INT4: write INT4 instead.",
+    )
     INTERVAL_KEY = (
         "interval_key",
         "warning",
@@ -903,6 +910,12 @@ class FindingCode(str, Enum):
         _NOTHING,
         "The backup's manifest cannot be read here, so that CockroachDB alone decided whether it can restore this "
         "backup.",
+    )
+    COCKROACH_FUNCTION = (
+        "cockroach_function",
+        "info",
+        _NOTHING,
+        "This function is created for a function of CockroachDB that PostgreSQL lacks; it returns the same.",
     )
     COLUMN_FAMILIES = (
         "column_families",
