@@ -160,7 +160,7 @@ refused:
       description: The line where the statement begins.
       type: int
     command:
-      description: The statement's command, such as C(CREATE TABLE) or C(GRANT).
+      description: The statement's command, such as C(CREATE TABLE) or C(GRANT). It is empty if the statement begins with no word.
       type: str
     statement:
       description: The statement's beginning, without passwords and URLs.
