@@ -770,10 +770,11 @@ class FindingCode(str, Enum):
     )
     KEY_REPLACED = (
         "key_replaced",
-        "warning",
+        ("warning", "error"),
         _CHECK,
         "The index or key is made in another form, because rows have values that are longer than PostgreSQL's indexes "
-        "take: without its INCLUDE columns, on hashes of the long columns, or as a hash index.",
+        "take: without its INCLUDE columns, as a hash index, or (error) as a unique index on hashes of the long "
+        "columns in place of a key.",
         "Note that ON CONFLICT and foreign keys do not know an index on hashes, and that a hash index finds equal "
         "values only.",
     )
