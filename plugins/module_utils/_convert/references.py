@@ -163,6 +163,22 @@ class References:
         return edits
 
 
+def rename_column(text: str, old: str, new: str, where: object) -> str:
+    """Return an expression over one table's columns with another name of a column. Raises UnsupportedError, naming
+    ``where``, if the text is not understood or has a query, whose columns may be those of other tables."""
+    if all(_identifier(token, text).lower() != old.lower() for token in _tokenize(text, where)):
+        return text
+    tree = dialect.parse(text, where)
+    if tree.find(exp.Query):
+        raise UnsupportedError(f"{where}: a query in the expression may read other columns with the name {old}")
+    edits = []
+    for column in tree.find_all(exp.Column):
+        name = column.this
+        if isinstance(name, exp.Identifier) and old == (name.name if name.args.get("quoted") else name.name.lower()):
+            edits.append(_Edit(*_span(name, text, where), quote(new)))
+    return _edited(text, edits)
+
+
 def _qualified_nodes(tree: Any) -> Iterator[tuple[Any, list[Any]]]:
     """Yield the tables and columns with the identifiers that name the table, of which an unqualified column has
     none."""

@@ -808,6 +808,14 @@ class FindingCode(str, Enum):
         "The statement is omitted (info: it has no counterpart in PostgreSQL).",
         "Check whether PostgreSQL needs an equivalent statement.",
     )
+    TEXT_MAY_BE_INCOMPLETE = (
+        "text_may_be_incomplete",
+        "warning",
+        _CHECK,
+        "The schema's text may be incomplete.",
+        "Compare the number of objects with that of the database, or give the output of SHOW CREATE ALL TABLES as "
+        "cockroach sql --format=raw prints it.",
+    )
     TEXT_ORDER = (
         "text_order",
         "warning",

@@ -334,7 +334,7 @@ ALTER FUNCTION public.f() OWNER TO fred;
 
 
 @pytest.mark.parametrize("text", [
-    "CREATE USER u WITH PASSWORD 'pencil' FROB", "ALTER ROLE u WITH PASSWORD 'pencil' FROB", "CREATE CHANGEFEED INTO 'kafka://me:pencil@h'",
+    "CREATE USER u WITH PASSWORD 'pencil' FROB", "ALTER ROLE u WITH PASSWORD 'pencil' FROB", "CREATE FROB INTO 'kafka://me:pencil@h'",
     "ALTER USER u PASSWORD e'pencil' VALID UNTIL FROB",
 ])
 def test_passwords_are_not_in_errors(text):
@@ -397,8 +397,9 @@ REVOKE ALL ON public.t FROM fred;
 COMMIT;
 """, "d")
     assert [(item.code, item.object) for item in catalog.findings] == [
-        ("session_setting", "d"), ("statement_left_out", "d"), ("zone_configuration", "d.public.t"), ("zone_configuration", "INDEX d.public.t@i"),
-        ("statement_left_out", "d.public.t"), ("statement_left_out", "d.public.t"), ("statement_left_out", "d"), ("statement_left_out", "d"),
+        ("zone_configuration", "d.public.t"), ("zone_configuration", "INDEX d.public.t@i"),
+        ("statement_left_out", "d.public.t"), ("statement_left_out", "d.public.t"),
+        ("session_setting", "d"), ("statement_left_out", "d"), ("statement_left_out", "d"), ("statement_left_out", "d"),
     ]
     assert catalog.databases[0].tables[0].indexes[0].not_visible
 

@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Optional
 
-from ..._model.catalog import Sequence
+from ..._model.catalog import Sequence, Table
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import FullName
+from .column_changes import alter_column, drop_column, rename_column
 from .columns import read_column
-from .comments import named_index
+from .constraint_changes import alter_primary_key, drop_constraint, rename_constraint, require_replaceable_key
 from .constraints import read_constraint, validate
 from .cursor import Cursor
 from .databases import alter_database
 from .domains import alter_domain
+from .index_changes import find_index, rename_index
 from .indexes import read_parameters, skip_partition
 from .model_builder import Builder
-from .privileges import alter_role, object_of, read_default_privileges
+from .privileges import alter_role, is_there, object_of, read_default_privileges
+from .renames import read_new_place, rename_database, rename_schema
 from .sequences import alter_sequence
 from .table_place import TablePlace
 from .tables import place_of, read_locality, set_parameters
@@ -43,6 +47,8 @@ def alter(cursor: Cursor, builder: Builder) -> None:
         database = builder.database(cursor.name())
         if cursor.accept("OWNER", "TO"):
             database.owner = cursor.name()
+        elif cursor.accept("RENAME", "TO"):
+            rename_database(cursor, database, builder)
         elif cursor.at("CONFIGURE", "ZONE") or cursor.at("ALTER", "LOCALITY"):
             report_zone(cursor, builder, FullName("database", database.name))
         else:
@@ -70,17 +76,30 @@ def report_zone(cursor: Cursor, builder: Builder, about: Optional[FullName] = No
 
 
 def _alter_index(cursor: Cursor, builder: Builder) -> None:
-    cursor.accept("IF", "EXISTS")
-    index = named_index(cursor, builder)
+    optional = cursor.accept("IF", "EXISTS")
+    begin = cursor.index
+    found = find_index(cursor, builder)
+    if found is None:
+        if not optional:
+            cursor.index = begin
+            cursor.fail("the index is not there")
+        cursor.rest()
+        return
+    place, index = found
     if cursor.accept("NOT", "VISIBLE"):
         index.not_visible = True
+    elif cursor.accept("RENAME", "TO"):
+        rename_index(cursor, place, index, cursor.name())
     elif cursor.at("PARTITION"):
         index.partitioned = skip_partition(cursor)
     elif cursor.at("SPLIT") or cursor.at("SCATTER") or cursor.at("UNSPLIT"):
         cursor.rest()
         builder.find(FindingCode.SPLIT, FullName("index", name=index.name))
+    elif cursor.accept("VISIBILITY"):
+        index.not_visible = float(cursor.take().text) < 1
     else:
         cursor.expect("VISIBLE")
+        index.not_visible = False
     cursor.end()
 
 
@@ -89,19 +108,28 @@ def _alter_object(cursor: Cursor, builder: Builder) -> None:
     kind = cursor.accept_one("TABLE", "SCHEMA", "TYPE", "DOMAIN", "SEQUENCE", "FUNCTION", "PROCEDURE", "VIEW")
     if not kind:
         cursor.fail(f"ALTER {cursor.peek().text} is not known")
-    cursor.accept("IF", "EXISTS")
+    optional = cursor.accept("IF", "EXISTS")
+    cursor.accept("ONLY")
     begin = cursor.index
+    if optional and not is_there(kind, cursor, builder):
+        cursor.rest()
+        return
+    cursor.index = begin
     items = object_of("TYPE" if kind == "DOMAIN" else kind, cursor, builder)
     if cursor.accept("OWNER", "TO"):
         owner = cursor.name()
         for item in items:
             item.owner = owner
+    elif kind == "SCHEMA" and cursor.accept("RENAME", "TO"):
+        rename_schema(cursor, items[0], builder)
+    elif kind != "SCHEMA" and read_new_place(cursor, items, builder):
+        pass
     elif kind == "SEQUENCE" and isinstance(items[0], Sequence):
         alter_sequence(cursor, items[0], builder)
     elif kind == "DOMAIN":
         alter_domain(cursor, items[0], builder)
     elif kind == "TYPE":
-        alter_type(cursor, items[0])
+        alter_type(cursor, items[0], builder)
     elif kind == "TABLE":
         cursor.index = begin
         _alter_table(cursor, place_of(cursor, builder))
@@ -127,27 +155,70 @@ def _alter_table(cursor: Cursor, place: TablePlace) -> None:
 
 
 def _alter_part(cursor: Cursor, place: TablePlace) -> None:
-    if cursor.accept("ADD", "CONSTRAINT"):
-        cursor.accept("IF", "NOT", "EXISTS")
-        read_constraint(cursor, place, cursor.name())
-    elif cursor.at("ADD") and cursor.peek(1).keyword in ("UNIQUE", "CHECK", "FOREIGN", "PRIMARY"):
-        cursor.accept("ADD")
-        read_constraint(cursor, place, "")
-    elif cursor.accept("ADD"):
-        cursor.accept("COLUMN")
-        cursor.accept("IF", "NOT", "EXISTS")
-        read_column(cursor, place)
-        place.finish()
-    elif cursor.accept("VALIDATE", "CONSTRAINT"):
-        validate(place, cursor.name(), cursor)
-    elif cursor.accept("SET", "LOCALITY"):
-        read_locality(cursor, place)
-    elif cursor.accept("SET"):
-        set_parameters(read_parameters(cursor), place)
-    elif cursor.at("PARTITION"):
+    if cursor.accept("ADD"):
+        _add(cursor, place)
+        return
+    changes: tuple[tuple[tuple[str, ...], Callable[[Cursor, TablePlace], None]], ...] = (
+        (("VALIDATE", "CONSTRAINT"), lambda at, of: validate(of, at.name(), at)),
+        (("RENAME", "CONSTRAINT"), rename_constraint),
+        (("RENAME", "COLUMN"), rename_column),
+        (("RENAME",), rename_column),
+        (("DROP", "CONSTRAINT"), drop_constraint),
+        (("DROP", "COLUMN"), drop_column),
+        (("DROP",), drop_column),
+        (("ALTER", "PRIMARY", "KEY"), alter_primary_key),
+        (("ALTER", "COLUMN"), alter_column),
+        (("ALTER",), alter_column),
+        (("SET", "LOCALITY"), read_locality),
+        (("SET",), lambda at, of: set_parameters(read_parameters(at), of)),
+        (("RESET",), _reset_parameters),
+    )
+    for words, change in changes:
+        if cursor.accept(*words):
+            change(cursor, place)
+            return
+    if cursor.at("PARTITION"):
         place.own_table.primary_index.partitioned = skip_partition(cursor)
     else:
         _set_row_security(cursor, place)
+
+
+def _add(cursor: Cursor, place: TablePlace) -> None:
+    """Read a new constraint or column."""
+    name = ""
+    if cursor.accept("CONSTRAINT"):
+        optional = cursor.accept("IF", "NOT", "EXISTS")
+        name = cursor.name()
+        if optional and place.has_constraint(name):
+            cursor.rest()
+            return
+    if name or cursor.peek().keyword in ("UNIQUE", "CHECK", "FOREIGN", "PRIMARY"):
+        if cursor.at("PRIMARY"):
+            require_replaceable_key(cursor, place)
+        read_constraint(cursor, place, name)
+        return
+    cursor.accept("COLUMN")
+    if cursor.accept("IF", "NOT", "EXISTS") and place.has_column(cursor.peek().identifier):
+        cursor.rest()
+        return
+    read_column(cursor, place)
+    place.finish()
+    _join_first_family(place.own_table)
+
+
+def _join_first_family(table: Table) -> None:
+    """Put new columns that name no family into the first one, as CockroachDB does."""
+    in_family = {number for family in table.families for number in family.column_ids}
+    table.families[0].column_ids += [
+        column.id for column in table.columns if column.id not in in_family and not column.virtual
+    ]
+
+
+def _reset_parameters(cursor: Cursor, place: TablePlace) -> None:
+    """Remove the row-level TTL when its parameters are reset; no others are kept."""
+    names = read_parameters(cursor)
+    if any(name in ("ttl", "ttl_expire_after", "ttl_expiration_expression") for name in names):
+        place.own_table.ttl = {}
 
 
 def _set_row_security(cursor: Cursor, place: TablePlace) -> None:

@@ -21,12 +21,16 @@ from .comments import read_comment
 from .cursor import Cursor, Statement, StatementError
 from .databases import create_database, create_schema
 from .domains import create_domain
+from .drops import drop
+from .history import steps
 from .model_builder import Builder
+from .omitted_statements import is_omitted, omit
+from .pieces import Piece
 from .privileges import create_role, read_grant
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
-from .shell_output import Piece, read_pieces
+from .shell_output import read_pieces
 from .tables import create_index, create_table
 from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type
@@ -34,12 +38,11 @@ from .views import create_view
 
 _FIRST_DATABASE = "defaultdb"
 _PHASES = _DATABASES, _ENUMS, _DOMAINS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(8)
-"""The order in which statements are read, so that dependencies need no order in the text; statements of one phase keep
-theirs."""
+"""The order in which the statements of one step are read (see history.py), so that dependencies need no order in the
+text; statements of one phase keep theirs."""
 _TEMPORARY = ("TEMPORARY", "TEMP")
 _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
 """Words that a policy may have instead of a role."""
-_SESSION = frozenset(("BEGIN", "COMMIT", "START", "END"))
 _CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experimental_serial_normalization"))
 
 Handler = Callable[[Cursor, Builder], None]
@@ -70,6 +73,7 @@ def read_understood_text(text: str, default_database: str = "") -> Catalog:
     builder = _understood(statements, default_database)
     if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
         builder = _understood(split(pieces, apart=True), default_database)
+    builder.catalog.findings[:0] = [finding for piece in pieces for finding in piece.findings]
     builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
     return builder.catalog
 
@@ -92,23 +96,32 @@ def _read(statements: list[Statement], builder: Builder) -> None:
     for statement in statements:
         if statement.words[0].keyword == "CREATE":
             builder.database(statement.database)
-    steps: list[tuple[int, Handler, Cursor]] = []
-    for statement in statements:
-        builder.attempt(statement, partial(_add_step, statement, steps))
-    for phase in _PHASES:
-        for its_phase, handler, cursor in steps:
-            if its_phase == phase:
-                builder.attempt(cursor.statement, partial(_handle, handler, cursor, builder))
-        if phase == _ENUMS:
-            for database in builder.catalog.databases:
-                add_regions(database, database.name in _with_region_type(statements), builder)
-        if phase >= _VIEWS:
-            builder.do_deferred()
+    with_region_type = _with_region_type(statements)
+    for step in steps(statements):
+        _read_step(step, with_region_type, builder)
+    builder.do_deferred(at_end=True)
+    builder.catalog.findings += builder.omitted.findings()
     for database in builder.catalog.databases:
         names = full_names(database)
         for table in database.tables:
             settle_shards(table, names[table.id], builder)
     _name_roles(builder)
+
+
+def _read_step(statements: list[Statement], with_region_type: set[str], builder: Builder) -> None:
+    """Read statements of which none needs to stand before another, apart from those of its phase."""
+    found: list[tuple[int, Handler, Cursor]] = []
+    for statement in statements:
+        builder.attempt(statement, partial(_add_step, statement, found))
+    for phase in _PHASES:
+        for its_phase, handler, cursor in found:
+            if its_phase == phase:
+                builder.attempt(cursor.statement, partial(_handle, handler, cursor, builder))
+        if phase == _ENUMS:
+            for database in builder.catalog.databases:
+                add_regions(database, database.name in with_region_type, builder)
+        if phase >= _VIEWS:
+            builder.do_deferred()
 
 
 def _add_step(statement: Statement, steps: list[tuple[int, Handler, Cursor]]) -> None:
@@ -158,7 +171,9 @@ def _statements(piece: Piece) -> list[Statement]:
     for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
         if word.is_symbol(";"):
             if position > begin:
-                statements.append(Statement(words[begin:position], piece.text, piece.line))
+                statement = Statement(words[begin:position], piece.text, piece.line, piece.database)
+                statement.broken = piece.broken
+                statements.append(statement)
             begin = position + 1
     return statements
 
@@ -185,7 +200,7 @@ def _set_databases(statements: list[Statement], default_database: str) -> None:
         if is_set and not cursor.at_end:
             word = cursor.take()
             current = word.text if word.kind == parsing.STRING else word.identifier
-        statement.database = current
+        statement.database = statement.database or current
 
 
 def _only_database(statements: list[Statement]) -> str:
@@ -200,7 +215,8 @@ def _only_database(statements: list[Statement]) -> str:
         if cursor.accept("ALTER", "DATABASE"):
             cursor.accept("IF", "EXISTS")
             named += _names_here(cursor)
-        named += _databases_in_names(statement)
+        if not statement.database:
+            named += _databases_in_names(statement)
     found = created or sorted(set(named))
     uses = any(statement.words[0].keyword in ("USE", "SET") for statement in statements)
     if len(found) > 1 and not uses:
@@ -234,30 +250,26 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     if statement.broken:
         raise StatementError(statement.broken, statement)
     cursor = Cursor(statement)
+    if cursor.accept("SELECT", "SETVAL"):
+        return _OTHERS, set_value, cursor
+    if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
+        cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")
+    if cursor.at("USE"):
+        return None
+    if is_omitted(cursor):
+        return _OTHERS, _omit, cursor
     if cursor.accept("CREATE"):
         return _creation(cursor)
     if cursor.at("ALTER", "DATABASE"):
         # Its regions are the values of a type.
         cursor.take()
         return _DATABASES, alter, cursor
-    handlers: dict[str, Handler] = {
-        "ALTER": alter,
-        "GRANT": read_grant,
-        "REVOKE": _omitted,
-        "INSERT": _rows,
-        "UPSERT": _rows,
-    }
     if cursor.accept("COMMENT", "ON"):
         return _OTHERS, read_comment, cursor
-    if cursor.peek().keyword in _SESSION or cursor.at("USE"):
-        return None
     if cursor.accept("SET"):
         return _DATABASES, _session_setting, cursor
-    if cursor.accept("SELECT", "SETVAL"):
-        return _OTHERS, set_value, cursor
+    handlers: dict[str, Handler] = {"ALTER": alter, "DROP": drop, "GRANT": read_grant, "REVOKE": _omit_revoke}
     word = cursor.accept_one(*handlers)
-    if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
-        cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")
     if not word:
         cursor.fail("the statement is not one of a schema")
     return _OTHERS, handlers[word], cursor
@@ -289,8 +301,6 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
         (("POLICY",), _OTHERS, create_policy),
         (("ROLE",), _DATABASES, lambda at, builder: create_role(at, builder, False)),
         (("USER",), _DATABASES, lambda at, builder: create_role(at, builder, True)),
-        (("EXTENSION",), _DATABASES, _omitted),
-        (("STATISTICS",), _OTHERS, _omitted),
     )
     for words, phase, handler in choices:
         if cursor.accept(*words):
@@ -306,24 +316,13 @@ def _temporary(cursor: Cursor, builder: Builder) -> None:
     builder.find(FindingCode.TEMPORARY_TABLE, FullName("object", cursor.statement.database, name=name))
 
 
-def _omitted(cursor: Cursor, builder: Builder) -> None:
-    cursor.rest()
-    builder.find(
-        FindingCode.STATEMENT_LEFT_OUT,
-        FullName("database", cursor.statement.database),
-        f"A statement is omitted: {cursor.statement.beginning}",
-    )
+def _omit(cursor: Cursor, builder: Builder) -> None:
+    omit(cursor, builder.omitted)
 
 
-def _rows(cursor: Cursor, builder: Builder) -> None:
-    cursor.accept("INTO")
-    database, schema, table = (["", "", ""] + [word.text for word in cursor.path()])[-3:]
-    about = FullName("table", database, schema, table)
+def _omit_revoke(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
-    if not any(
-        item.code is FindingCode.ROWS_LEFT_OUT and item.object == str(about) for item in builder.catalog.findings
-    ):
-        builder.find(FindingCode.ROWS_LEFT_OUT, about)
+    builder.omitted.add("REVOKE", cursor.statement)
 
 
 def _session_setting(cursor: Cursor, builder: Builder) -> None:
@@ -341,11 +340,7 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
         )
     cursor.rest()
     if name != "database":
-        builder.find(
-            FindingCode.SESSION_SETTING,
-            FullName("database", cursor.statement.database),
-            f"The session's setting {name} is omitted.",
-        )
+        builder.omitted.add(f"SET {name}", cursor.statement, FindingCode.SESSION_SETTING)
 
 
 def _name_roles(builder: Builder) -> None:

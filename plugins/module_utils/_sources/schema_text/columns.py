@@ -10,7 +10,7 @@ from typing import Optional
 from ..._model.catalog import REGION_TYPE, Column, Family, Sequence, SqlType, Table
 from ..._model.finding_codes import FindingCode
 from . import parsing
-from .constraints import add_check, add_foreign_key, add_unique
+from .constraints import add_check, add_unique, read_foreign_key
 from .cursor import Cursor, Statement
 from .indexes import KeyPart, add_unique_index, make_primary_key, read_hash
 from .sequences import read_options
@@ -72,11 +72,9 @@ def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
     elif cursor.accept("NOT", "VISIBLE"):
         column.hidden = True
     elif cursor.accept("DEFAULT"):
-        column.default = _expression(cursor, place, column)
-        column.default = "" if column.default.upper() == "NULL" else column.default
-        column.uses_sequence_ids = place.builder.sequences_used(column.default, cursor.statement)
+        set_default(cursor, column, place)
     elif cursor.accept("ON", "UPDATE"):
-        column.on_update = _expression(cursor, place, column)
+        column.on_update = read_column_expression(cursor, place, column)
     elif cursor.accept("AS"):
         _read_computed(cursor, column, place)
     elif cursor.accept("GENERATED"):
@@ -87,7 +85,14 @@ def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
         _read_constraint(cursor, column, place, constraint)
 
 
-def _expression(cursor: Cursor, place: TablePlace, column: Column) -> str:
+def set_default(cursor: Cursor, column: Column, place: TablePlace) -> None:
+    """Read a column's default."""
+    column.default = read_column_expression(cursor, place, column)
+    column.default = "" if column.default.upper() == "NULL" else column.default
+    column.uses_sequence_ids = place.builder.sequences_used(column.default, cursor.statement)
+
+
+def read_column_expression(cursor: Cursor, place: TablePlace, column: Column) -> str:
     """Read an expression; a COLLATE at its end is the column's if that has no collation yet."""
     stops = _STOPS if column.type.locale else _STOPS | {"COLLATE"}
     return place.builder.expression(cursor.statement, cursor.expression(stops))
@@ -106,6 +111,11 @@ def _read_generated(cursor: Cursor, column: Column, place: TablePlace) -> None:
         cursor.index -= 1
         _read_computed(cursor, column, place)
         return
+    add_identity(cursor, column, place)
+
+
+def add_identity(cursor: Cursor, column: Column, place: TablePlace) -> None:
+    """Read ``ALWAYS | BY DEFAULT AS IDENTITY [(options)]``."""
     column.identity = "ALWAYS" if cursor.accept("ALWAYS") else "BY DEFAULT"
     if column.identity == "BY DEFAULT":
         cursor.expect("BY", "DEFAULT")
@@ -148,9 +158,9 @@ def _read_constraint(cursor: Cursor, column: Column, place: TablePlace, name: st
         place.then(lambda: add_unique_index(place, name, column.name))
     elif cursor.accept("CHECK"):
         inside = cursor.parenthesis()
-        place.then(lambda: add_check(inside, place, name))
+        place.at_last(lambda: add_check(inside, place, name))
     elif cursor.at("REFERENCES"):
-        add_foreign_key(cursor, place, name, [column.name])
+        place.at_last(read_foreign_key(cursor, place, name, [column.name]))
     elif cursor.accept("CREATE", "FAMILY") or cursor.accept("FAMILY"):
         _read_family(cursor, column, place.own_table)
     else:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Optional
 
 from ..._model.catalog import Check, ForeignKey, Table, UniqueWithoutIndex
 from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .indexes import read_index, read_primary_key
+from .parsing import NAME, WORD, words
 from .table_place import TablePlace
 
 _ACTIONS = (("NO", "ACTION"), ("SET", "NULL"), ("SET", "DEFAULT"), ("CASCADE",), ("RESTRICT",))
@@ -31,7 +34,7 @@ def read_constraint(cursor: Cursor, place: TablePlace, name: str) -> None:
         inside = cursor.parenthesis()
         add_check(inside, place, name, validated=not cursor.accept("NOT", "VALID"))
     elif cursor.accept("FOREIGN", "KEY"):
-        add_foreign_key(cursor, place, name, cursor.names())
+        read_foreign_key(cursor, place, name, cursor.names())()
     else:
         cursor.fail(f"the constraint {cursor.peek().text!r} is not known")
     cursor.end()
@@ -51,7 +54,7 @@ def add_unique(place: TablePlace, name: str, columns: list[str], cursor: Optiona
     """Add a UNIQUE WITHOUT INDEX; the cursor, if any, is after its columns."""
     end = cursor or Cursor(place.statement, (0, 0))
     ids = [place.column(column, end).id for column in columns]
-    constraint = UniqueWithoutIndex(name or place.free_name(f"unique_{'_'.join(columns)}"), ids)
+    constraint = UniqueWithoutIndex(name or place.free_constraint_name(f"unique_{'_'.join(columns)}"), ids)
     if end.accept("WHERE"):
         constraint.predicate = place.builder.expression(end.statement, end.expression(frozenset(("NOT",))))
     constraint.validated = not end.accept("NOT", "VALID")
@@ -64,7 +67,7 @@ def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = Tr
     used = place.builder.column_names(text, place.full_name)
     columns = [column for column in place.table.columns if column.name in used and not column.inaccessible]
     check = Check(
-        name or place.free_name("_".join(["check", *(column.name for column in columns)])),
+        name or place.free_index_name("_".join(["check", *_in_order(text, [item.name for item in columns], place)])),
         text,
         [column.id for column in columns],
         validated,
@@ -72,16 +75,28 @@ def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = Tr
     place.own_table.checks.append(check)
 
 
-def add_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[str]) -> None:
-    """Read REFERENCES … and add the foreign key; the referenced table is looked up when every table has been read."""
+def _in_order(text: str, columns: list[str], place: TablePlace) -> list[str]:
+    """Return the columns in the order in which an expression names them, as the name that CockroachDB makes has
+    them."""
+    written = [word.identifier for word in words(text, str(place.full_name)) if word.kind in (WORD, NAME)]
+    return sorted(columns, key=lambda name: written.index(name) if name in written else len(written))
+
+
+def read_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[str]) -> Callable[[], None]:
+    """Read REFERENCES … and return what adds the foreign key; the referenced table is looked up when every table has
+    been read."""
     cursor.expect("REFERENCES")
     path = cursor.path()
     referenced = cursor.names() if cursor.at("(") else []
-    key = ForeignKey(name or place.free_name(f"{place.table.name}_{'_'.join(columns)}_fkey"), [], 0, [])
+    key = ForeignKey(name, [], 0, [])
     _read_actions(cursor, key)
-    place.own_table.foreign_keys.append(key)
 
-    def find_columns() -> None:
+    def add() -> None:
+        key.name = name or place.free_constraint_name(f"{place.table.name}_{'_'.join(columns)}_fkey")
+        place.own_table.foreign_keys.append(key)
+        place.builder.defer(find_columns)
+
+    def find_columns(at_end: bool = False) -> None:
         key.column_ids = [place.column(column, cursor).id for column in columns]
         refused = place.builder.refused_relation(path, place.statement)
         if refused:
@@ -97,13 +112,15 @@ def add_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[
             return
         other = place.builder.relation(path, place.statement)
         if not isinstance(other, Table):
+            if not at_end:
+                place.builder.defer_to_end(partial(find_columns, True))
             return
         there = TablePlace(place.builder, place.statement, place.database, place.schema, other)
         key.referenced_table_id = other.id
         visible = [part.column_id for part in other.primary_index.columns]
         key.referenced_column_ids = [there.column(column, cursor).id for column in referenced] or visible
 
-    place.builder.defer(find_columns)
+    return add
 
 
 def _read_actions(cursor: Cursor, key: ForeignKey) -> None:
@@ -121,9 +138,9 @@ def _read_actions(cursor: Cursor, key: ForeignKey) -> None:
 
 
 def _action(cursor: Cursor) -> str:
-    for words in _ACTIONS:
-        if cursor.accept(*words):
-            return " ".join(words)
+    for action in _ACTIONS:
+        if cursor.accept(*action):
+            return " ".join(action)
     return cursor.fail("expected an action")
 
 

@@ -68,6 +68,15 @@ class Statement:
         return self.source[self.words[first].start : self.words[last - 1].end] if last > first else ""
 
     @property
+    def makes_view(self) -> bool:
+        """Whether it is CREATE [OR REPLACE] [MATERIALIZED] VIEW."""
+        cursor = Cursor(self)
+        is_creation = cursor.accept("CREATE")
+        cursor.accept("OR", "REPLACE")
+        cursor.accept("MATERIALIZED")
+        return is_creation and cursor.at("VIEW")
+
+    @property
     def beginning(self) -> str:
         """Return the beginning of the statement for messages, without passwords and URLs."""
         shown, secret = [], False

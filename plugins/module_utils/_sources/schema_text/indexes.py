@@ -52,7 +52,7 @@ def make_primary_key(place: TablePlace, name: str, parts: list[KeyPart], buckets
 
 def add_unique_index(place: TablePlace, name: str, column: str) -> None:
     """Add the unique index of a column declared UNIQUE."""
-    index = Index(place.next_index_id(), name or place.free_name(f"{place.table.name}_{column}_key"), True)
+    index = Index(place.next_index_id(), name or place.free_index_name(f"{place.table.name}_{column}_key"), True)
     _set_key(index, [KeyPart(column)], place, Cursor(place.statement), 0)
     place.table.indexes.append(index)
 
@@ -72,8 +72,9 @@ def read_index(cursor: Cursor, place: TablePlace, unique: bool, kind: str, name:
     _read_key_and_options(cursor, index, place)
     if not index.name:
         columns = [column for column in _key_columns(index, place) if column.name != index.shard_column]
-        names = "_".join("expr" if column.inaccessible else column.name for column in columns)
-        index.name = place.free_name(f"{place.table.name}_{names}_{'key' if unique else 'idx'}")
+        expressions = iter(["expr", *(f"expr{number}" for number in range(1, len(columns)))])
+        names = "_".join(next(expressions) if column.inaccessible else column.name for column in columns)
+        index.name = place.free_index_name(f"{place.table.name}_{names}_{'key' if unique else 'idx'}")
     place.table.indexes.append(index)
 
 

@@ -29,6 +29,7 @@ from ..._model.findings import Finding
 from ..._model.full_name import FullName
 from . import parsing
 from .cursor import Cursor, Span, Statement, StatementError
+from .omitted_statements import OmittedStatements
 from .parsing import Word
 from .statement_subject import subject_of
 from .types import BUILT_IN, REGION_TEXT
@@ -49,7 +50,9 @@ class Builder:
     refused: dict[int, UnreadableObject] = field(default_factory=dict)
     """The statements that are not understood, by their numbers."""
     catalog: Catalog = field(default_factory=Catalog)
+    omitted: OmittedStatements = field(default_factory=OmittedStatements)
     _deferred: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
+    _last_steps: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
     _current: Optional[Statement] = None
     """The statement that is being read."""
     _last_id: int = _FIRST_ID - 1
@@ -91,9 +94,14 @@ class Builder:
         assert self._current is not None
         self._deferred.append((self._current, step))
 
-    def do_deferred(self) -> None:
-        """Do what waited."""
-        steps = list(self._deferred)
+    def defer_to_end(self, step: Callable[[], None]) -> None:
+        """Do something for the current statement when the whole text has been read."""
+        assert self._current is not None
+        self._last_steps.append((self._current, step))
+
+    def do_deferred(self, at_end: bool = False) -> None:
+        """Do what waited; ``at_end``, also what waited for that."""
+        steps = [*self._deferred, *(self._last_steps if at_end else [])]
         self._deferred.clear()
         for statement, step in steps:
             self.attempt(statement, step)
@@ -142,6 +150,37 @@ class Builder:
             self.catalog.databases.append(self._databases[name])
             self.schema(self._databases[name], _PUBLIC)
         return self._databases[name]
+
+    def known_database(self, name: str) -> Optional[Database]:
+        """Return the database, None when there is none."""
+        return self._databases.get(name)
+
+    def tables(self) -> list[Table]:
+        """Return the tables of all databases."""
+        return [table for database in self.catalog.databases for table in database.tables]
+
+    def home(self, item: Any) -> Database:
+        """Return the database of an object that is in a schema."""
+        return next(
+            database
+            for database in self.catalog.databases
+            if any(schema.id == item.schema_id for schema in database.schemas)
+        )
+
+    def refresh_names(self) -> None:
+        """Find objects by the names that the catalog has now, after some were dropped or renamed."""
+        self._databases = {database.name: database for database in self.catalog.databases}
+        self._relations, self._types, self._functions = {}, {}, {}
+        for database in self.catalog.databases:
+            schemas = {schema.id: schema.name for schema in database.schemas}
+            relations: list[Relation] = [*database.tables, *database.views, *database.sequences]
+            for item in relations:
+                self._relations[database.name, schemas[item.schema_id], item.name] = item
+            for kind in database.types:
+                self._types[database.name, schemas[kind.schema_id], kind.name] = kind
+            for function in database.functions:
+                key = (database.name, schemas[function.schema_id], function.name)
+                self._functions.setdefault(key, []).append(function)
 
     def find_schema(self, database: Database, name: str) -> Optional[Schema]:
         """Return the schema, None when there is none."""

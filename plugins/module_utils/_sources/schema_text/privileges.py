@@ -227,6 +227,19 @@ def object_of(kind: str, cursor: Cursor, builder: Builder) -> list[Any]:
     return [builder.relation(path, statement) or cursor.fail(f"{name} is not there")]
 
 
+def is_there(kind: str, cursor: Cursor, builder: Builder) -> bool:
+    """Read the name of an object of this kind, and tell whether there is one."""
+    path, statement = cursor.path(), cursor.statement
+    if kind == "SCHEMA":
+        database = builder.known_database(path[0].identifier if len(path) > 1 else statement.database)
+        return database is not None and builder.find_schema(database, path[-1].identifier) is not None
+    if kind in ("FUNCTION", "PROCEDURE"):
+        return bool(builder.functions(path, statement))
+    if kind in ("TYPE", "DOMAIN"):
+        return builder.user_type(path, statement) is not None
+    return builder.relation(path, statement) is not None
+
+
 def alter_role(cursor: Cursor, builder: Builder) -> None:
     """Read a role's changed options, or its session settings, from its name on."""
     every = cursor.accept("ALL")

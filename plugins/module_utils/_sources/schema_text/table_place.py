@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any, Union
 
 from ..._model import catalog_names
 from ..._model.catalog import Column, Database, Index, Schema, Table, View
@@ -25,6 +25,7 @@ class TablePlace:
     database: Database
     schema: Schema
     table: Union[Table, View]
+    _after_columns: list[Callable[[], None]] = field(default_factory=list)
     _steps: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -40,11 +41,23 @@ class TablePlace:
         return self.table
 
     def then(self, step: Callable[[], None]) -> None:
-        """Do something when all columns have been read."""
+        """Do something when all columns have been read, before the constraints and indexes that follow them."""
+        self._after_columns.append(step)
+
+    def at_last(self, step: Callable[[], None]) -> None:
+        """Do something after those: CockroachDB puts the checks and foreign keys of columns behind those of the table
+        (HoistConstraints in pkg/sql/sem/tree/create.go)."""
         self._steps.append(step)
 
-    def finish(self) -> None:
+    def finish_columns(self) -> None:
         """Do what waited for the columns to be read."""
+        for step in self._after_columns:
+            step()
+        self._after_columns.clear()
+
+    def finish(self) -> None:
+        """Do all that waited."""
+        self.finish_columns()
         for step in self._steps:
             step()
         self._steps.clear()
@@ -68,16 +81,26 @@ class TablePlace:
         """Tell whether there is a column with this name."""
         return any(column.name == name for column in self.table.columns)
 
+    def has_constraint(self, name: str) -> bool:
+        """Tell whether there is an index or constraint with this name."""
+        return any(item.name == name for item in [*self.indexes(), *self._constraints()])
+
     def free_column_name(self, wanted: str) -> str:
         """Return the name, with a number appended if it is taken."""
         return _free(wanted, {column.name for column in self.table.columns})
 
-    def free_name(self, wanted: str) -> str:
-        """Return the name of an index or constraint, with a number appended if it is taken."""
-        items: list = [*self.table.indexes]
-        if isinstance(self.table, Table):
-            items += [*self.table.checks, *self.table.foreign_keys, *self.table.unique_without_index]
-        return _free(wanted, {item.name for item in items}, "")
+    def free_index_name(self, wanted: str) -> str:
+        """Return the name of an index or check, with a number appended if it is taken."""
+        return _free(wanted, {item.name for item in [*self.indexes(), *self._constraints()]}, "")
+
+    def free_constraint_name(self, wanted: str) -> str:
+        """Return the name of a foreign key or UNIQUE WITHOUT INDEX, with a number appended if it is taken."""
+        return _free(wanted, {item.name for item in [*self.indexes(), *self._constraints()]})
+
+    def _constraints(self) -> list[Any]:
+        if isinstance(self.table, View):
+            return []
+        return [*self.table.checks, *self.table.foreign_keys, *self.table.unique_without_index]
 
     def indexes(self) -> list[Index]:
         """Return all indexes, the primary one first."""

@@ -42,6 +42,7 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     inside.accept(",")
     parts = inside.items()
     others = [part for part in parts if not _read_if_column(part, place)]
+    place.finish_columns()
     for part in others:
         _read_part(part, place)
     place.finish()

@@ -119,7 +119,11 @@ def read_type(cursor: Cursor, find: FindType) -> SqlType:
             cursor.take()
         cursor.expect("]")
         brackets = True
-    brackets = cursor.accept("ARRAY") or brackets
+    if cursor.accept("ARRAY"):
+        brackets = True
+        if cursor.at("[") and cursor.peek(1).kind == NUMBER:
+            cursor.index += 2
+            cursor.expect("]")
     if cursor.accept("COLLATE"):
         result.family, result.locale = "collated", cursor.name_word().text
     return array_of(result, array_oid) if brackets else result

@@ -9,13 +9,13 @@ a semicolon, is taken as the beginning of the next one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._errors import UnsupportedError
 from . import parsing
 from .cursor import Statement
-from .shell_output import Piece
+from .pieces import Piece
 
 _BEGINNINGS = frozenset(
     ("ALTER", "COMMENT", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "REVOKE", "SET", "UPDATE", "UPSERT", "USE")
@@ -43,7 +43,7 @@ def parts_of(piece: Piece) -> list[Part]:
         if _DOLLAR in first.text:
             # The body of a function may have lines that begin like statements.
             end = next((end for end in range(end, len(blocks) + 1) if _ends(_joined(blocks[position:end]))), end)
-        block = Piece(_joined(blocks[position:end]), first.line)
+        block = replace(first, text=_joined(blocks[position:end]))
         parts.append(Part(block) if _ends(block.text) else _broken(block))
         position = end
     return parts
@@ -75,11 +75,11 @@ def _blocks(piece: Piece, beginnings: frozenset[str] = _BEGINNINGS) -> list[Piec
     for number, line in enumerate(lines):
         word = line.split(None, 1)[0] if line[:1].strip() else ""
         if ended and word.upper() in beginnings:
-            blocks.append(Piece(_lines(lines[begin:number]), piece.line + begin))
+            blocks.append(replace(piece, text=_lines(lines[begin:number]), line=piece.line + begin))
             begin = number
         if line.strip() and not line.startswith(_COMMENT):
             ended = line.rstrip().endswith(";")
-    return [*blocks, Piece(_lines(lines[begin:]), piece.line + begin)]
+    return [*blocks, replace(piece, text=_lines(lines[begin:]), line=piece.line + begin)]
 
 
 def _ends(text: str) -> bool:
@@ -107,4 +107,4 @@ def _cut(block: Piece, start: int, line: str, number: int) -> Part:
     """Return what stands before the last quote or comment of this line that has no end."""
     places = [place for place in range(len(line)) if line.startswith(_MARKS, place)]
     place = max(place for place in places if _ends(block.text[: start + place]))
-    return Part(Piece(block.text[: start + place], block.line), f"line {number}, column {place + 1}")
+    return Part(replace(block, text=block.text[: start + place]), f"line {number}, column {place + 1}")

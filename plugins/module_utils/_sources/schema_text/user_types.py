@@ -9,6 +9,7 @@ from ..._model.catalog import REGION_TYPE, Database, EnumMember, UserType
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import FullName
 from .cursor import Cursor
+from .enum_values import follow_value
 from .model_builder import Builder
 from .types import read_type
 
@@ -57,21 +58,42 @@ def add_regions(database: Database, named: bool, builder: Builder) -> None:
         builder.find(FindingCode.REGIONS_NOT_KNOWN, FullName("type", database.name, "public", name=REGION_TYPE))
 
 
-def alter_type(cursor: Cursor, item: UserType) -> None:
-    """Read ADD VALUE."""
+def alter_type(cursor: Cursor, item: UserType, builder: Builder) -> None:
+    """Read ADD VALUE, RENAME VALUE or DROP VALUE of an enum."""
+    if cursor.accept("RENAME", "VALUE"):
+        old = cursor.string()
+        member = _member(old, item, cursor)
+        cursor.expect("TO")
+        new = cursor.string()
+        if any(other.name == new for other in item.members):
+            cursor.fail(f"the enum has the value {new!r}")
+        member.name = new
+        follow_value(item, old, new, builder)
+    elif cursor.accept("DROP", "VALUE"):
+        item.members.remove(_member(cursor.string(), item, cursor))
+    else:
+        _add_value(cursor, item)
+    _number(item)
+
+
+def _add_value(cursor: Cursor, item: UserType) -> None:
     cursor.expect("ADD", "VALUE")
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     value = cursor.string()
+    names = [member.name for member in item.members]
+    position = len(names)
     if not cursor.at_end:
         before = cursor.accept_one("BEFORE", "AFTER") == "BEFORE"
-        other = cursor.string()
-        names = [member.name for member in item.members]
-        if other not in names:
-            cursor.fail(f"the enum has no value {other!r}")
-        item.members.insert(names.index(other) + (not before), EnumMember(value, ""))
-    else:
-        item.members.append(EnumMember(value, ""))
-    _number(item)
+        position = item.members.index(_member(cursor.string(), item, cursor)) + (not before)
+    if value not in names:
+        item.members.insert(position, EnumMember(value, ""))
+    elif not optional:
+        cursor.fail(f"the enum has the value {value!r}")
+
+
+def _member(name: str, item: UserType, cursor: Cursor) -> EnumMember:
+    found = next((member for member in item.members if member.name == name), None)
+    return found or cursor.fail(f"the enum has no value {name!r}")
 
 
 def _add_member(item: UserType, name: str) -> None:
