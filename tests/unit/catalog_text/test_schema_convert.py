@@ -32,7 +32,7 @@ def given(fixtures_dir, tmp_path):
     """Arguments of the module."""
     return {
         "src": str(fixtures_dir / "schema_text" / "each" / "raw.txt"), "text": None, "database": "", "dest": str(tmp_path / "out"), "postgres_version": 17,
-        "icu": True, "extensions": ["postgis"], "grants": "create", "conversion_policies": {},
+        "icu": True, "sorts_by_bytes": True, "extensions": ["postgis"], "grants": "create", "conversion_policies": {},
     }
 
 
