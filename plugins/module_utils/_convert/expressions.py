@@ -349,6 +349,8 @@ class _Converter:
             return _added_type(self.context.qualified(self.context.user_type_of_oid(oid, self.where)))
         kinds = exp.DataType.Type
         parameters = ", ".join(part.sql() for part in node.expressions)
+        if casts.exceeds_limits(node):
+            raise self.refusal(f"the type {node.sql('postgres')} has a larger length or precision than PostgreSQL's")
         if isinstance(node.args.get("kind"), exp.Var):
             return node
         if node.this == kinds.USERDEFINED:

@@ -39,6 +39,9 @@ def create_primary_key(table: Table, context: Context) -> None:
     """Add the primary key, in ascending order: keys in PostgreSQL have no direction."""
     index, columns = table.primary_index, context.columns(table)
     kept = written_keys(index, columns)
+    if not kept:
+        # It has too many columns for PostgreSQL: see fit_indexes.
+        return
     where = context.full_name(table).part("index", index.name)
     name = _claim(index, _primary_name(table, context), table, context)
     if any(part.descending for part in kept):

@@ -14,6 +14,7 @@ from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, quote
+from .._model.postgres_limits import MAX_ARGUMENTS
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
@@ -80,6 +81,11 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
 def _routine(function: Function, context: Context, where: FullName) -> Routine:
     if function.language not in _LANGUAGES:
         raise UnsupportedError(f"{where}: it is written in {function.language}")
+    if len(function.parameters) > MAX_ARGUMENTS:
+        raise UnsupportedError(
+            f"{where}: it has {len(function.parameters)} parameters, and functions of PostgreSQL have at most "
+            f"{MAX_ARGUMENTS}"
+        )
     command = "PROCEDURE" if function.procedure else "FUNCTION"
     name = quote(context.schemas[function.schema_id], clip(function.name))
     parameters = [_Parameter(item, context, where) for item in function.parameters]

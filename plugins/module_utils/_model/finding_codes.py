@@ -688,6 +688,15 @@ class FindingCode(str, Enum):
         "Have queries cast the column to its base type, also those in PL/pgSQL; the views, checks, indexes and SQL "
         "functions that are migrated do.",
     )
+    ENUM_AS_DOMAIN = (
+        "enum_as_domain",
+        "warning",
+        _CHECK,
+        "The enum becomes a domain over text with a check of its labels, because one of them is longer than 63 bytes, "
+        "which PostgreSQL's enums do not take.",
+        "Note that its values are compared and sorted as text, not in the order of the labels. To have an enum, rename "
+        "the label in CockroachDB with ALTER TYPE … RENAME VALUE.",
+    )
     EXPRESSION_DIFFERS = (
         "expression_differs",
         "warning",
@@ -730,6 +739,13 @@ class FindingCode(str, Enum):
         "GENERATED … AS IDENTITY becomes a default that draws from the sequence.",
         "Note that an INSERT may give the column any value.",
     )
+    INDEX_TOO_WIDE = (
+        "index_too_wide",
+        "warning",
+        _CHECK,
+        "The index has fewer columns: those of PostgreSQL have at most 32, INCLUDE counted.",
+        "Queries need no change; those that read the omitted columns look them up in the table.",
+    )
     INTERVAL_KEY = (
         "interval_key",
         "warning",
@@ -753,6 +769,14 @@ class FindingCode(str, Enum):
         "take: without its INCLUDE columns, on hashes of the long columns, or as a hash index.",
         "Note that ON CONFLICT and foreign keys do not know an index on hashes, and that a hash index finds equal "
         "values only.",
+    )
+    LENGTH_LEFT_OFF = (
+        "length_left_off",
+        "warning",
+        _CHECK,
+        "The type has no length or precision, because PostgreSQL does not take one as large: varchar and char end at "
+        "10,485,760 characters, bits at 83,886,080, numeric at 1,000 digits.",
+        "Add a check if new values have to be limited.",
     )
     LOOP_VARIABLE = (
         "loop_variable",
@@ -846,7 +870,8 @@ class FindingCode(str, Enum):
         ("info", "warning"),
         _CHECK,
         "UNIQUE WITHOUT INDEX becomes a unique index, or a trigger if conversion_policies says so (warning: neither "
-        "CockroachDB nor the migration has checked the existing rows).",
+        "CockroachDB nor the migration has checked the existing rows). So does a key of more than 32 columns, which no "
+        "index of PostgreSQL holds: it becomes a trigger (warning).",
         "conversion_policies can choose a trigger instead.",
     )
     VECTOR_INDEX = (
@@ -869,6 +894,16 @@ class FindingCode(str, Enum):
         _CHECK,
         "The virtual computed column becomes a stored one.",
         "Note that it needs space in the table; queries stay the same.",
+    )
+
+    WIDE_ROW = (
+        "wide_row",
+        "warning",
+        _CHECK,
+        "The table has so many columns that PostgreSQL cannot store a row with values in all of them: a row has to fit "
+        "into 8,160 bytes, and each long value needs a reference in there.",
+        "Rehearse: the import ends at the first row that does not fit. Then exclude the table, or divide it in "
+        "CockroachDB.",
     )
 
     # Nothing has to be done

@@ -82,3 +82,74 @@ DROP SCHEMA IF EXISTS z CASCADE; DROP FUNCTION IF EXISTS f(INT); DROP USER IF EX
 def test_a_database_that_is_dropped_first():
     (database,) = read_schema_text("DROP DATABASE IF EXISTS shop CASCADE; CREATE DATABASE shop; USE shop; CREATE TABLE t (a INT);").databases
     assert (database.name, [table.name for table in database.tables]) == ("shop", ["t"])
+
+
+@pytest.mark.parametrize(("first", "second"), [
+    ("TABLE {} t (a INT)", "TABLE {} t (b INT)"), ("VIEW {} v AS SELECT 1 AS a", "VIEW {} v AS SELECT 2 AS a"), ("SEQUENCE {} s", "SEQUENCE {} s INCREMENT 2"),
+    ("TYPE {} e AS ENUM ('a')", "TYPE {} e AS ENUM ('b')"), ("DOMAIN {} q AS INT8", "DOMAIN {} q AS INT4"),
+    ("TABLE t (a INT, b INT); CREATE INDEX {} i ON t (a)", "INDEX {} i ON t (b)"),
+])
+def test_the_first_of_two_definitions_stays(first, second):
+    clause = "IF NOT EXISTS"
+    made = read_schema_text(f"CREATE {first.format('')};", "d")
+    again = read_schema_text(f"CREATE {first.format('')};\nCREATE {second.format(clause)};", "d")
+    assert again.databases[0].tables == made.databases[0].tables and again.databases[0].types == made.databases[0].types
+    assert [view.query for view in again.databases[0].views] == [view.query for view in made.databases[0].views]
+    (finding,) = again.findings
+    assert finding.code == "statement_left_out" and "line 2 is omitted, which differs from the one at line 1" in finding.message
+    last = first.split("; CREATE ")[-1]
+    assert read_schema_text(f"CREATE {first.format('')};\nCREATE {last.format(clause)};", "d").findings == []
+
+
+def test_the_last_replacement_stays(read):
+    database = read("""CREATE TABLE t (a INT, b INT);
+CREATE OR REPLACE VIEW v AS SELECT a FROM t;
+CREATE VIEW w AS SELECT a FROM v;
+CREATE OR REPLACE VIEW v AS SELECT a, b FROM t;
+CREATE FUNCTION f(x INT) RETURNS INT LANGUAGE SQL AS 'SELECT 1';
+CREATE OR REPLACE FUNCTION f(y INT) RETURNS INT LANGUAGE SQL AS 'SELECT 2';
+CREATE OR REPLACE FUNCTION f(y STRING) RETURNS INT LANGUAGE SQL AS 'SELECT 3';
+""")
+    views = {view.name: view for view in database.views}
+    assert [column.name for column in views["v"].columns] == ["a", "b"] and views["w"].depends_on == [views["v"].id]
+    assert [item.body for item in database.functions] == ["SELECT 2", "SELECT 3"]
+    with pytest.raises(UnsupportedError, match="the function f is there twice"):
+        read("CREATE FUNCTION f(x INT) RETURNS INT LANGUAGE SQL AS 'SELECT 1'; CREATE FUNCTION f(y INT) RETURNS INT LANGUAGE SQL AS 'SELECT 2'")
+
+
+TABLES = 'CREATE TABLE t (a INT PRIMARY KEY, b STRING); CREATE TABLE u ("B" INT, c INT); '
+
+
+@pytest.mark.parametrize(("query", "columns", "text"), [
+    ("SELECT * FROM t", ["a", "b"], 'SELECT "a", "b" FROM "public"."t"'), ("SELECT * FROM u", ["B", "c"], 'SELECT "B", "c" FROM "public"."u"'),
+    ("SELECT x.*, b AS z FROM t AS x", ["a", "b", "z"], 'SELECT x."a", "x"."b", b AS z FROM "public"."t" AS x'),
+    ("SELECT * FROM t, public.u", ["a", "b", "B", "c"], 'SELECT "t"."a", "t"."b", "u"."B", "u"."c" FROM "public"."t", public.u'),
+    ("WITH q AS (SELECT * FROM t) SELECT * FROM q", ["a", "b"], 'WITH q AS (SELECT "a", "b" FROM "public"."t") SELECT "a", "b" FROM q'),
+    ("SELECT * FROM (SELECT *, 1 AS one FROM t) z", ["a", "b", "one"], 'SELECT "a", "b", "one" FROM (SELECT "a", "b", 1 AS one FROM "public"."t") z'),
+    ("SELECT * FROM t UNION ALL SELECT * FROM t", ["a", "b"], 'SELECT "a", "b" FROM "public"."t" UNION ALL SELECT "a", "b" FROM "public"."t"'),
+    ("SELECT * FROM (VALUES (1, 2)) AS v (k, l)", ["k", "l"], 'SELECT "k", "l" FROM (VALUES (1, 2)) AS v (k, l)'),
+    ("SELECT count(*) FROM t", ["count"], 'SELECT count(*) FROM "public"."t"'),
+    ("SELECT a FROM t WHERE EXISTS (SELECT * FROM u)", ["a"], 'SELECT a FROM "public"."t" WHERE EXISTS (SELECT * FROM "public"."u")'),
+    ("SELECT a::INT2, lower(b), CASE WHEN true THEN 1 ELSE a END, ARRAY[1, 2], (SELECT max(a) FROM t), b AS \"Q\" FROM t",
+     ["a", "lower", "a", "array", "max", "Q"], None),
+    ("SELECT 1::INT2, 'x'::STRING, 1 + 1, true, coalesce(a, 1), CASE WHEN true THEN a END, extract(year FROM now()), trim(b) FROM t",
+     ["int2", "text", "?column?", "bool", "coalesce", "case", "extract", "btrim"], None),
+])
+def test_columns_of_views_that_name_none(read, query, columns, text):
+    view = read(f"{TABLES}CREATE VIEW v AS {query};").views[0]
+    assert [column.name for column in view.columns] == columns
+    assert text is None or view.query == text
+
+
+@pytest.mark.parametrize(("query", "message"), [
+    ("SELECT * FROM t JOIN u USING (c)", "a join with USING"), ("SELECT * FROM gone", "not known: those of gone"), ("SELECT w.* FROM t", "the table w that"),
+    ("SELECT * FROM unnest(ARRAY[1])", "a part without a name"),
+])
+def test_columns_that_are_not_known(read, query, message):
+    with pytest.raises(UnsupportedError, match=message):
+        read(f"{TABLES}CREATE VIEW v AS {query};")
+
+
+def test_a_star_means_the_columns_of_its_place_in_the_text(read):
+    database = read("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT * FROM t; ALTER TABLE t ADD COLUMN b INT; CREATE VIEW w AS SELECT * FROM t;")
+    assert [[column.name for column in view.columns] for view in database.views] == [["a"], ["a", "b"]]

@@ -434,7 +434,7 @@ GRANT system TO watcher;
     ("CREATE DOMAIN q AS INT8; ALTER DOMAIN q DROP CONSTRAINT c", "the domain q has no check 'c'"),
     ("SELECT pg_catalog.set_config('search_path', '', false)", "as pg_dump writes it: load it with psql"),
     ("CREATE TABLE t (v VECTOR(3), VECTOR INDEX i (v frob_ops))", "the operator class frob_ops is not known in a vector index"),
-    ("CREATE VIEW v AS SELECT * FROM t", "the names of the view's columns are missing"),
+    ("CREATE VIEW v AS SELECT * FROM t", r"the columns that \* means are not known: those of t"),
     ("CREATE FUNCTION f() RETURNS INT8 WINDOW", "'WINDOW' is not known in a function"),
     ("CREATE TRIGGER t SOMETIME INSERT ON x", "expected BEFORE, AFTER or INSTEAD OF"),
     ("CREATE POLICY p ON gone", "the table gone is not there"),

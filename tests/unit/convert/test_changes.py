@@ -3,8 +3,6 @@
 """What PostgreSQL cannot do as CockroachDB does is changed with a finding, and still loads."""
 from __future__ import annotations
 
-import pytest
-
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.computed import (
     keep_unconvertible_as_data,
 )
@@ -13,13 +11,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Catalog,
     Check,
     Column,
     Database,
-    EnumMember,
     Index,
     IndexColumn,
     Schema,
@@ -27,7 +23,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     SqlType,
     Table,
     UniqueWithoutIndex,
-    UserType,
     View,
 )
 
@@ -187,12 +182,6 @@ def test_a_stored_column_whose_last_digits_differ_keeps_its_values():
     assert [finding.object for finding in catalog.findings if finding.code == "computed_column_as_data"] == ["db.public.t.free", "db.public.t.text"]
     assert [column.name for column in catalog.databases[0].tables[0].columns if column.computed] == ["rounded", "now"]
     assert "expression_differs" in codes(convert_database(catalog.databases[0], [], ServerFeatures(), SKIP))
-
-
-def test_an_enum_value_that_postgresql_cannot_hold_is_named():
-    database = make_database(make_table(1, "t"), types=[UserType(9, "e", 1, members=[EnumMember("ü" * 32, "20")])])
-    with pytest.raises(UnsupportedError, match=r"db\.public\.e: .*longer than 63 bytes"):
-        convert_database(database, [], ServerFeatures(), SKIP)
 
 
 def test_the_check_of_a_shard_column_goes_with_it(server):

@@ -12,6 +12,7 @@ import synthetic_dump
 from postgres_servers import query
 from synthetic_dump import INT, TEXT, column, table
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Database,
@@ -140,3 +141,16 @@ def test_a_row_that_no_page_holds_ends_the_import_and_names_the_table(postgres17
     dump = synthetic_dump.write_database(str(tmp_path / "dump"), made, {101: (["\t".join(["7"] * 1300)], None)})
     with pytest.raises(TargetError, match=r"public\.wide: row is too big: size 10\d+, maximum size 8160.*exclude the table"):
         import_dump(dump, postgres17, ImportOptions())
+
+
+def test_the_validation_names_the_keys_that_may_be_too_long(name, tmp_path):
+    """It compresses nothing: what it does not name has no key that is too long."""
+    dump = synthetic_dump.write_database(str(tmp_path / "dump"), *with_long_keys(name))
+    result = validate_dump(dump, 2)
+    assert result.succeeded and {(item.severity, item.code) for item in result.findings} == {("warning", "key_too_long")}
+    assert {item.object.split(".", 2)[2]: item.message.split(" has ")[1].split(" bytes")[0] for item in result.findings} == {
+        "one_column.one_column_long": "about 4,000", "two_columns.two_columns_long": "about 4,001", "unique_text.unique_text_key": "about 4,001",
+        "partial.partial_key": "about 4,000", "storing.storing_key": "about 4,001", "elements.elements_long": "about 4,004", "text_key.text_key_pkey": "about 4,000",
+        "of_text_key.of_text_key_pkey": "about 4,000", "bytes_key.bytes_key_pkey": "about 4,000", "compressed.compressed_long": "about 100,000",
+        "compressed.compressed_key": "about 100,000",
+    }

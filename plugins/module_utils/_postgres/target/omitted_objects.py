@@ -50,6 +50,7 @@ _KINDS: dict[str, Kind] = {
     "primary_key": "constraint",
     "unique_constraint": "constraint",
     "foreign_key": "constraint",
+    "sequence_value": "sequence",
     "comment": "object",
     "owner": "object",
     "grant": "object",

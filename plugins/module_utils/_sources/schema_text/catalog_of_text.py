@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
@@ -31,6 +32,7 @@ from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
 from .shell_output import read_pieces
+from .statement_subject import subject_of
 from .tables import create_index, create_table
 from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type
@@ -48,12 +50,43 @@ _CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experim
 Handler = Callable[[Cursor, Builder], None]
 
 
+@dataclass(frozen=True)
+class ReadStatement:
+    """What a statement of the text is, and whether it is in the catalog."""
+
+    line: int
+    command: str
+    """Such as CREATE TABLE or GRANT."""
+    name: FullName
+    """What it is about; the current database where its first words name nothing."""
+    beginning: str
+    refused: bool
+    """It is not understood, or needs what is refused."""
+    omitted: bool
+    """It has no counterpart, or does not describe a schema."""
+
+    @property
+    def creates(self) -> bool:
+        """Whether it makes the object that it names."""
+        return self.command.startswith("CREATE ")
+
+
+@dataclass(frozen=True)
+class SchemaText:
+    """What a text says."""
+
+    catalog: Catalog
+    """What is understood; the statements that are not are in ``unreadable``."""
+    statements: list[ReadStatement]
+    """All statements, in the order of the text."""
+
+
 def read_schema_text(text: str, default_database: str = "") -> Catalog:
     """Return the catalog that the output of SHOW CREATE … or a file of such statements describes.
 
     ``default_database`` is the database of names that do not say theirs; without it, it is the one that the text
     creates or names, else ``defaultdb``. Ids are given out in order, from 101 on. Raises UnsupportedError with a line
-    for each statement that is not understood, and what read_understood_text raises.
+    for each statement that is not understood, and what read_statements raises.
     """
     catalog = read_understood_text(text, default_database)
     if catalog.unreadable:
@@ -62,7 +95,12 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
 
 
 def read_understood_text(text: str, default_database: str = "") -> Catalog:
-    """Return the catalog of the statements that are understood; the others, and those that depend on them, are in
+    """Return the catalog of the statements that are understood (see read_statements)."""
+    return read_statements(text, default_database).catalog
+
+
+def read_statements(text: str, default_database: str = "") -> SchemaText:
+    """Return what the statements say that are understood; the others, and those that depend on them, are in
     ``unreadable``, in the order of the text.
 
     Raises UnsupportedError for the output of a shell that is not complete, and ConfigurationError when the text names
@@ -72,10 +110,23 @@ def read_understood_text(text: str, default_database: str = "") -> Catalog:
     statements = split(pieces)
     builder = _understood(statements, default_database)
     if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
-        builder = _understood(split(pieces, apart=True), default_database)
+        statements = split(pieces, apart=True)
+        builder = _understood(statements, default_database)
     builder.catalog.findings[:0] = [finding for piece in pieces for finding in piece.findings]
     builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
-    return builder.catalog
+    return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in statements])
+
+
+def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
+    subject = subject_of(statement, builder.split)
+    return ReadStatement(
+        statement.first_line,
+        subject.command,
+        subject.name,
+        statement.beginning,
+        statement.number in builder.refused,
+        statement.number in builder.omitted.numbers,
+    )
 
 
 def _understood(statements: list[Statement], default_database: str) -> Builder:
@@ -112,7 +163,7 @@ def _read_step(statements: list[Statement], with_region_type: set[str], builder:
     """Read statements of which none needs to stand before another, apart from those of its phase."""
     found: list[tuple[int, Handler, Cursor]] = []
     for statement in statements:
-        builder.attempt(statement, partial(_add_step, statement, found))
+        builder.attempt(statement, partial(_add_step, statement, found, builder))
     for phase in _PHASES:
         for its_phase, handler, cursor in found:
             if its_phase == phase:
@@ -124,10 +175,12 @@ def _read_step(statements: list[Statement], with_region_type: set[str], builder:
             builder.do_deferred()
 
 
-def _add_step(statement: Statement, steps: list[tuple[int, Handler, Cursor]]) -> None:
+def _add_step(statement: Statement, steps: list[tuple[int, Handler, Cursor]], builder: Builder) -> None:
     step = _step(statement)
     if step is not None:
         steps.append(step)
+    else:
+        builder.omitted.numbers.add(statement.number)
 
 
 def _handle(handler: Handler, cursor: Cursor, builder: Builder) -> None:

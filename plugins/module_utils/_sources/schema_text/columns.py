@@ -161,14 +161,13 @@ def _read_constraint(cursor: Cursor, column: Column, place: TablePlace, name: st
         place.at_last(lambda: add_check(inside, place, name))
     elif cursor.at("REFERENCES"):
         place.at_last(read_foreign_key(cursor, place, name, [column.name]))
-    elif cursor.accept("CREATE", "FAMILY") or cursor.accept("FAMILY"):
+    elif any(cursor.accept(*words, "FAMILY") for words in (("CREATE", "IF", "NOT", "EXISTS"), ("CREATE",), ())):
         _read_family(cursor, column, place.own_table)
     else:
         cursor.fail(f"{cursor.peek().text!r} is not known in a column")
 
 
 def _read_family(cursor: Cursor, column: Column, table: Table) -> None:
-    cursor.accept("IF", "NOT", "EXISTS")
     name = "" if cursor.at_end or cursor.peek().keyword in _STOPS else cursor.name()
     family = next((item for item in table.families if item.name == name and name), None)
     if family is None:

@@ -68,6 +68,20 @@ class Statement:
         return self.source[self.words[first].start : self.words[last - 1].end] if last > first else ""
 
     @property
+    def replaces(self) -> bool:
+        """Whether it is CREATE OR REPLACE."""
+        return Cursor(self).at("CREATE", "OR", "REPLACE")
+
+    @property
+    def definition(self) -> list[str]:
+        """The words, for comparing two statements: without IF NOT EXISTS."""
+        words = [word.identifier for word in self.words]
+        for position in range(len(words) - 2):
+            if words[position : position + 3] == ["if", "not", "exists"]:
+                return words[:position] + words[position + 3 :]
+        return words
+
+    @property
     def makes_view(self) -> bool:
         """Whether it is CREATE [OR REPLACE] [MATERIALIZED] VIEW."""
         cursor = Cursor(self)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..._model.catalog import Check, UserType
 from ..._model.domains import base_problem
+from ..._model.full_name import FullName
 from .cursor import Cursor
 from .model_builder import Builder
 from .types import read_type
@@ -16,8 +17,11 @@ _STOPS = frozenset(("NOT", "NULL", "CONSTRAINT", "CHECK", "DEFAULT"))
 
 def create_domain(cursor: Cursor, builder: Builder) -> None:
     """Read a domain from its name on."""
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     database, schema, name = builder.place(cursor)
+    about = FullName("domain", database.name, schema.name, name=name)
+    if builder.exists(cursor, about, builder.has_type(database, schema, name), optional):
+        return
     item = UserType(builder.new_id(), name, schema.id, "domain")
     item.array_type_id = builder.new_id()
     cursor.accept("AS")

@@ -34,7 +34,7 @@ def expression_type(text: str, columns: list[Column], builder: Builder, statemen
     if tree is None:
         return UNKNOWN
     scope = Scope({column.name: _with_fields(column.type, builder) for column in columns})
-    return type_of(tree, scope, lambda target: _named_type(target, builder, statement)) or UNKNOWN
+    return type_of(tree, scope, lambda target: named_type(target, builder, statement)) or UNKNOWN
 
 
 def _with_fields(kind: SqlType, builder: Builder) -> SqlType:
@@ -43,7 +43,7 @@ def _with_fields(kind: SqlType, builder: Builder) -> SqlType:
     return replace(kind, fields=found.fields, field_names=found.field_names) if found else kind
 
 
-def _named_type(target: Any, builder: Builder, statement: Statement) -> Optional[SqlType]:
+def named_type(target: Any, builder: Builder, statement: Statement) -> Optional[SqlType]:
     """Return the type that a cast names, None if it is not known."""
     kind = target.args.get("kind")
     if isinstance(kind, exp.Var) and kind.name.startswith("@"):

@@ -27,9 +27,10 @@ from ..._model.catalog import (
 from ..._model.finding_codes import FindingCode, Severity
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
+from ..._model.unreadable import refusal_of_user
 from . import parsing
 from .cursor import Cursor, Span, Statement, StatementError
-from .omitted_statements import OmittedStatements
+from .omitted_statements import OMITTED_STATEMENTS, OmittedStatements
 from .parsing import Word
 from .statement_subject import subject_of
 from .types import BUILT_IN, REGION_TEXT
@@ -50,6 +51,8 @@ class Builder:
     refused: dict[int, UnreadableObject] = field(default_factory=dict)
     """The statements that are not understood, by their numbers."""
     catalog: Catalog = field(default_factory=Catalog)
+    _definitions: dict[str, Statement] = field(default_factory=dict)
+    """The first statement that makes an object, by its full name."""
     omitted: OmittedStatements = field(default_factory=OmittedStatements)
     _deferred: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
     _last_steps: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
@@ -71,9 +74,11 @@ class Builder:
         left in the catalog is of no use."""
         if statement.number in self.refused:
             return
-        self._current = statement
+        self._current, before = statement, len(self.catalog.findings)
         try:
             step()
+            if any(finding.code in OMITTED_STATEMENTS for finding in self.catalog.findings[before:]):
+                self.omitted.numbers.add(statement.number)
         except UnsupportedError as error:
             reason, because = f"{error}, at line {statement.first_line}", None
             if isinstance(error, StatementError):
@@ -126,10 +131,7 @@ class Builder:
         """Raise StatementError if an object of this name was refused."""
         refused = self._refused(kinds, self.split(path, statement))
         if refused:
-            reason = f"refused because {refused.kind} {refused.full_name} was refused"
-            root = refused.because or refused.name
-            if root != refused.name:
-                reason += f", which needs {root.kind} {root}"
+            reason, root = refusal_of_user(refused)
             raise StatementError(reason, statement, root)
 
     def find(
@@ -142,6 +144,23 @@ class Builder:
     ) -> None:
         """Report something about the object with this full name (see Finding.of)."""
         self.catalog.findings.append(Finding.of(code, about, message, advice, severity))
+
+    def exists(self, cursor: Cursor, about: FullName, is_there: bool, optional: bool) -> bool:
+        """Tell whether an object that a statement makes IF NOT EXISTS (``optional``) is there; then read the rest of
+        the statement, and report a definition that differs from the first. Without that clause return False."""
+        first = self._definitions.setdefault(str(about), cursor.statement)
+        if not (is_there and optional):
+            self._definitions[str(about)] = cursor.statement
+            return False
+        if first.definition != cursor.statement.definition:
+            self.find(
+                FindingCode.STATEMENT_LEFT_OUT,
+                about,
+                f"The definition at line {cursor.statement.first_line} is omitted, which differs from the one at line "
+                f"{first.first_line}: IF NOT EXISTS keeps the first.",
+            )
+        cursor.rest()
+        return True
 
     def database(self, name: str) -> Database:
         """Return the database, made when it is new."""
@@ -248,6 +267,10 @@ class Builder:
     def taken(self, database: str, schema: str, name: str) -> bool:
         """Tell whether a table, view or sequence has this name."""
         return (database, schema, name) in self._relations
+
+    def has_type(self, database: Database, schema: Schema, name: str) -> bool:
+        """Tell whether an enum, composite type or domain has this name."""
+        return (database.name, schema.name, name) in self._types
 
     def add_type(self, database: Database, schema: Schema, item: UserType) -> bool:
         """Register an enum, composite type or domain; False when the name is taken."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._model.catalog import USER_TYPE_OID_BASE, Function, Parameter, Policy, SqlType, Table, Trigger, View
+from ..._model.catalog import USER_TYPE_OID_BASE, Database, Function, Parameter, Policy, SqlType, Table, Trigger, View
 from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .model_builder import Builder
@@ -41,8 +41,26 @@ def create_routine(cursor: Cursor, builder: Builder, procedure: bool) -> None:
         _read_option(cursor, item, builder)
     if item.language == "SQL":
         item.body = builder.text(item.body, cursor.statement)
+    _replace(item, database, cursor, builder)
     builder.add_function(database, schema, item)
     builder.defer(lambda: item.depends_on.extend(builder.used_by(item, cursor.statement)))
+
+
+def _replace(item: Function, database: Database, cursor: Cursor, builder: Builder) -> None:
+    """Remove the routine that CREATE OR REPLACE replaces: that of the same name and types. Its number, owner and grants
+    stay."""
+    same = [
+        other
+        for other in database.functions
+        if (other.name, other.schema_id) == (item.name, item.schema_id)
+        and _taken(other.parameters) == _taken(item.parameters)
+    ]
+    if same and not cursor.statement.replaces:
+        cursor.fail(f"the function {item.name} is there twice")
+    for other in same:
+        item.id, item.owner, item.grants, item.comment = other.id, other.owner, other.grants, other.comment
+        database.functions.remove(other)
+        builder.refresh_names()
 
 
 def _parameter(cursor: Cursor, builder: Builder) -> Parameter:

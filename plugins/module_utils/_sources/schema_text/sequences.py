@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..._model.catalog import Sequence, Table
+from ..._model.full_name import FullName
 from .cursor import Cursor
 from .model_builder import Builder
 from .parsing import WORD, Word, words
@@ -19,8 +20,11 @@ _TYPES = ("INT2", "SMALLINT", "INT4", "INT8", "BIGINT", "INT", "INTEGER", "INT64
 
 def create_sequence(cursor: Cursor, builder: Builder) -> None:
     """Read a sequence from its name on."""
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     database, schema, name = builder.place(cursor)
+    about = FullName("sequence", database.name, schema.name, name=name)
+    if builder.exists(cursor, about, builder.taken(database.name, schema.name, name), optional):
+        return
     sequence = Sequence(builder.new_id(), name, schema.id)
     read_options(cursor, sequence, builder)
     builder.add_relation(database, schema, sequence, cursor)
@@ -93,7 +97,7 @@ def _set_numbers(sequence: Sequence, given: _Numbers) -> None:
 def _read_number(cursor: Cursor, given: _Numbers) -> bool:
     if cursor.accept("INCREMENT"):
         cursor.accept("BY")
-        given.increment = cursor.integer()
+        given.increment = cursor.integer() or cursor.fail("INCREMENT must not be zero")
     elif cursor.accept("MINVALUE"):
         given.minimum = cursor.integer()
     elif cursor.accept("MAXVALUE"):
@@ -111,6 +115,8 @@ def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:
         sequence.virtual = True
     elif cursor.accept("PER", "NODE", "CACHE") or cursor.accept("PER", "SESSION", "CACHE") or cursor.accept("CACHE"):
         sequence.cache = cursor.integer()
+        if sequence.cache < 1:
+            cursor.fail("CACHE must be greater than zero")
     elif cursor.accept("OWNED", "BY"):
         if not cursor.accept("NONE"):
             path = cursor.path()

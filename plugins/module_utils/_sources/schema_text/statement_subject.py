@@ -46,11 +46,6 @@ class Subject:
     command: str
     name: FullName
 
-    @property
-    def creates(self) -> bool:
-        """Whether the statement makes the object that it names."""
-        return self.command.startswith("CREATE ")
-
 
 def subject_of(statement: Statement, split: Split) -> Subject:
     """Return what a statement is about. It may be one that nobody understands."""

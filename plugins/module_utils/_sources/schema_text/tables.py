@@ -10,6 +10,7 @@ from typing import Union
 from ..._errors import UnsupportedError
 from ..._model.catalog import Check, Family, Table, View
 from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
 from .columns import REGION_COLUMN, add_region_column, add_row_id, read_column
 from .constraints import read_constraint
 from .cursor import Cursor
@@ -30,8 +31,11 @@ _CHECK_PREFIX = "check_"
 
 def create_table(cursor: Cursor, builder: Builder) -> None:
     """Read a table from its name on."""
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     database, schema, name = builder.place(cursor)
+    about = FullName("table", database.name, schema.name, table=name)
+    if builder.exists(cursor, about, builder.taken(database.name, schema.name, name), optional):
+        return
     table = Table(builder.new_id(), name, schema.id)
     place = TablePlace(builder, cursor.statement, database, schema, table)
     builder.require_free(database, schema, name, cursor)
@@ -75,10 +79,13 @@ def place_for(found: Union[Table, View], path: list, cursor: Cursor, builder: Bu
 def create_index(cursor: Cursor, builder: Builder, unique: bool, kind: str) -> None:
     """Read CREATE INDEX from the index' name on."""
     cursor.accept("CONCURRENTLY")
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     name = "" if cursor.at("ON") else cursor.name()
     cursor.expect("ON")
     place = place_of(cursor, builder)
+    is_there = any(index.name == name for index in place.indexes())
+    if builder.exists(cursor, place.full_name.part("index", name), is_there, optional):
+        return
     read_index(cursor, place, unique, kind, name, explicit=True)
 
 

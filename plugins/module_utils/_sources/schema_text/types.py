@@ -87,6 +87,7 @@ _VECTORS = {"INT2VECTOR": (22, "INT2"), "OIDVECTOR": (30, "OID")}
 _ANY_ARRAY = "ANYARRAY"
 _DURATIONS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 SERIALS = ("SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "SMALLSERIAL", "BIGSERIAL")
+_MAX_FRACTION = 6
 _OTHER_STARTS = ("BIT", "VARBIT", "INTERVAL", "VECTOR")
 BUILT_IN = frozenset(
     (
@@ -213,7 +214,17 @@ def _numbers(cursor: Cursor) -> list[int]:
 
 def _length(cursor: Cursor, default: int) -> int:
     numbers = _numbers(cursor)
+    if numbers and numbers[0] < 1:
+        cursor.fail("the length must be at least 1")
     return numbers[0] if numbers else default
+
+
+def _fraction(cursor: Cursor) -> Optional[int]:
+    """Read the number of fractional digits of a second, None if it is not given."""
+    numbers = _numbers(cursor)
+    if numbers and numbers[0] > _MAX_FRACTION:
+        cursor.fail(f"the precision {numbers[0]} is out of range: it is at most {_MAX_FRACTION}")
+    return numbers[0] if numbers else None
 
 
 def _read_float(cursor: Cursor, word: str) -> SqlType:
@@ -229,20 +240,19 @@ def _read_string(cursor: Cursor, word: str) -> SqlType:
 
 def _read_time(cursor: Cursor, word: str) -> SqlType:
     oid = _TIMES[word]
-    digits = _numbers(cursor)
+    digits = _fraction(cursor)
     if cursor.accept("WITH", "TIME", "ZONE"):
         oid = _WITH_ZONE[oid]
     else:
         cursor.accept("WITHOUT", "TIME", "ZONE")
-    return SqlType(BUILT_IN_TYPES[oid].family, oid, precision=digits[0] if digits else None)
+    return SqlType(BUILT_IN_TYPES[oid].family, oid, precision=digits)
 
 
 def _read_interval(cursor: Cursor) -> SqlType:
     fields = cursor.accept_one(*_DURATIONS)
     if fields and cursor.accept("TO"):
         fields += " TO " + cursor.accept_one(*_DURATIONS)
-    digits = _numbers(cursor)
-    return SqlType("interval", 1186, precision=digits[0] if digits else None, interval_fields=fields)
+    return SqlType("interval", 1186, precision=_fraction(cursor), interval_fields=fields)
 
 
 def _read_geometry(cursor: Cursor, word: str) -> SqlType:

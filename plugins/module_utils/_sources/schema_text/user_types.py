@@ -16,8 +16,11 @@ from .types import read_type
 
 def create_type(cursor: Cursor, builder: Builder) -> None:
     """Read an enum or composite type from its name on."""
-    cursor.accept("IF", "NOT", "EXISTS")
+    optional = cursor.accept("IF", "NOT", "EXISTS")
     database, schema, name = builder.place(cursor)
+    about = FullName("type", database.name, schema.name, name=name)
+    if builder.exists(cursor, about, builder.has_type(database, schema, name), optional):
+        return
     item = UserType(builder.new_id(), name, schema.id)
     item.array_type_id = builder.new_id()
     cursor.expect("AS")
