@@ -13,8 +13,11 @@ version_added: 1.1.0
 description:
   - Reads the output of C(SHOW CREATE ALL SCHEMAS), C(SHOW CREATE ALL TYPES), C(SHOW CREATE ALL TABLES), C(SHOW CREATE ALL ROUTINES),
     C(SHOW CREATE ALL TRIGGERS), C(SHOW CREATE TABLE) and the like, of CockroachDB v20.1 to v26, and writes PostgreSQL's SQL. No CockroachDB is needed.
-  - The text may be what psql prints (aligned, unaligned, expanded, CSV), what C(cockroach sql) prints (C(--format) table, tsv, csv, raw, records, sql),
-    or a file of SQL. The forms table and aligned lose tabs, and spaces at the ends of lines, inside of string constants. C(--format=raw) is exact.
+  - The text may be what psql prints (aligned, unaligned, expanded, CSV), what C(cockroach sql) prints (C(--format) table, tsv, csv, raw, records, sql,
+    ndjson), a session copied from a terminal or a ticket, JSON or CSV of an IDE with the column C(create_statement), the tables of statements in an
+    archive of C(cockroach debug zip), the text of C(pg_dump) of a CockroachDB v26.3 or later, the DDL of DBeaver, DataGrip, pgAdmin, TablePlus and Navicat,
+    or a file of SQL; several of these may be in one file. docs/conversion.md of the collection has the list. What was cut, wrapped or redacted is refused.
+  - The forms table and aligned lose tabs, and spaces at the ends of lines, inside of string constants. C(--format=raw) is exact.
   - Whatever is changed, weakened or omitted is a finding.
   - A statement that is not understood is refused, together with what needs its object. All other statements are converted and written. The module
     then fails with a list of the refused ones, unless O(allow_partial) is true.
@@ -165,7 +168,7 @@ refused:
       description: The line where the statement begins.
       type: int
     command:
-      description: The statement's command, such as C(CREATE TABLE) or C(GRANT).
+      description: The statement's command, such as C(CREATE TABLE) or C(GRANT). It is empty if the statement begins with no word.
       type: str
     statement:
       description: The statement's beginning, without passwords and URLs.

@@ -57,6 +57,10 @@ class Context:
     one."""
     row_id_sequence: str = ""
     """The quoted name of the sequence that these functions share, once it is made."""
+    added_functions: dict[str, str] = field(default_factory=dict)
+    """CockroachDB's functions that are created: their names to the bare ones in PostgreSQL."""
+    added_forms: set[tuple[str, str]] = field(default_factory=set)
+    """(CockroachDB's name, parameters in SQL) of each of them."""
     index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
     """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
     unique_keys: set[tuple[int, frozenset[int]]] = field(default_factory=set)
@@ -72,6 +76,8 @@ class Context:
     """Ids of the omitted user-defined functions."""
     late_functions: set[int] = field(default_factory=set)
     """Ids of the user-defined functions that are created after the tables and views that they need."""
+    row_types: dict[int, str] = field(default_factory=dict)
+    """The composite types that were made for the rows of tables with hidden columns: table id to quoted name."""
     refused: dict[int, UnreadableObject] = field(default_factory=dict)
     """The objects that cannot be converted although rows or other objects need them, by id."""
     _extensions: set[str] = field(default_factory=set)

@@ -120,7 +120,7 @@ def parse(text: str, where: object) -> Any:
         trees = dialect.parser().parse(tokens, text)
     except SqlglotError as error:
         raise UnsupportedError(f"{where}: the SQL text is not understood: {text}") from error
-    if len(trees) != 1 or trees[0] is None:
+    if len(trees) != 1 or trees[0] is None or isinstance(trees[0], exp.Alias):
         raise UnsupportedError(f"{where}: the SQL text is not one expression: {text}")
     if upsert:
         trees[0].meta[UPSERT] = True

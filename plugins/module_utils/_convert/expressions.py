@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, UserType
+from .._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, Table, UserType, View
 from .._model.conversion_policies import TEXT
 from .._model.domains import domain_type
 from .._model.finding_codes import FindingCode
@@ -18,6 +18,7 @@ from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from . import (
+    added_functions,
     casts,
     function_calls,
     functions,
@@ -36,6 +37,7 @@ from .row_ids import ROW_ID_FUNCTIONS
 from .tokens import FUNCTION_PREFIX
 from .trees import ADDED_COLLATION, as_integer, is_regclass, named_type, regclass, type_oid
 from .types import element_of, operand_type
+from .visible_columns import name_visible_columns, row_type
 
 try:
     from sqlglot import exp
@@ -89,6 +91,8 @@ _OPERATIONS = (
 )
 ADDED_TYPE = "added_type"
 """Marks a user-defined type."""
+ROWS_OF_RELATION = "rows_of_relation"
+"""Marks the type of a table's or view's rows, which has to be there before what uses the type."""
 TO_BASE = "to_base"
 """Marks the cast of a domain to its base type, which converts nothing."""
 _TAKE_TEXT = () if exp is None else (exp.EQ, exp.NEQ, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In)
@@ -192,6 +196,8 @@ class _Converter:
         schema = node.this.parts[-1].name if isinstance(node.this, exp.Dot) else node.this.name
         if schema == "pg_catalog":
             return self._function(node.expression)
+        if schema == "crdb_internal" and node.expression.name == "datums_to_bytes" and node.expression.expressions:
+            return added_functions.encoded_key(node.expression, self)
         if schema in SYSTEM_SCHEMAS:
             raise self.refusal(f"the function {schema}.{node.expression.name} is CockroachDB's own")
         return self._routine(node.expression, *self._routines_by_name(schema, node.expression))
@@ -239,6 +245,9 @@ class _Converter:
             ),
             None,
         )
+        relation = self.context.relations.get(oid - USER_TYPE_OID_BASE)
+        if relation is not None:
+            return exp.Cast(this=self.convert(node.this), to=self._row_type(relation))
         user_type = array or self.context.user_type_of_oid(oid, self.where)
         value = node.this
         if isinstance(value, exp.HexString):
@@ -346,6 +355,9 @@ class _Converter:
     def _type(self, node: Any) -> Any:
         oid = type_oid(node)
         if oid:
+            relation = self.context.relations.get(oid - USER_TYPE_OID_BASE)
+            if relation is not None:
+                return self._row_type(relation)
             return _added_type(self.context.qualified(self.context.user_type_of_oid(oid, self.where)))
         kinds = exp.DataType.Type
         parameters = ", ".join(part.sql() for part in node.expressions)
@@ -380,10 +392,21 @@ class _Converter:
         for item in self.context.database.types:
             if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
                 return _added_type(self.context.qualified(item))
+        relation = self.context.relation_named(names[0] if len(names) > 1 else "", names[-1])
+        if relation is not None:
+            return self._row_type(relation)
         if names[-1] == REGION_TYPE:
             # A text that does not name the database's regions: its columns of this type are text, too.
             return named_type("text")
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
+
+    def _row_type(self, relation: Relation) -> Any:
+        """Return the type of a table's or view's rows."""
+        if not isinstance(relation, (Table, View)):
+            raise self.refusal(f"it uses rows of the sequence {relation.name}")
+        made = _added_type(row_type(relation, self.context))
+        made.meta[ROWS_OF_RELATION] = relation.id not in self.context.row_types
+        return made
 
     def need(self, extension: str, what: str) -> None:
         """Require an extension. Raises UnsupportedError if the server does not have it."""
@@ -433,6 +456,8 @@ def convert(
     ``exact``. Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
     """
     tree = parse(text, where)
+    if isinstance(tree, (exp.Query, exp.DML)):
+        name_visible_columns(tree, context, where)
     converter = _Converter(context, where, scope_of(tree, context, columns or {}), row_id, isinstance(tree, exp.Query))
     if tree.meta.get(UPSERT):
         add_conflict(tree, converter)
@@ -496,8 +521,11 @@ def column_names(text: str, where: object) -> set[str]:
 
 
 def reads_relations(tree: Any) -> bool:
-    """Whether a converted query names a table or view."""
-    return any(not isinstance(table.this, exp.Anonymous) for table in tree.find_all(exp.Table))
+    """Whether a converted expression or query names a table or view, or the type of its rows."""
+    return any(
+        node.meta.get(ROWS_OF_RELATION) if isinstance(node, exp.DataType) else not isinstance(node.this, exp.Anonymous)
+        for node in tree.find_all(exp.Table, exp.DataType)
+    )
 
 
 def row_fields(columns: Any) -> dict[str, SqlType]:

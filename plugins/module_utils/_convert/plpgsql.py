@@ -24,8 +24,9 @@ _OPEN, _CLOSE = "([{", ")]}"
 _INDENT = "    "
 
 
-def convert_body(body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> str:
-    """Return PostgreSQL's text of a body; ``variables`` are the parameters.
+def convert_body(body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> tuple[str, bool]:
+    """Return PostgreSQL's text of a body, and whether it declares variables of the rows of a table or view;
+    ``variables`` are the parameters.
 
     Raises UnsupportedError, naming ``where``, for a statement or an expression without a counterpart.
     """
@@ -33,7 +34,7 @@ def convert_body(body: str, context: Context, where: FullName, variables: dict[s
     lines = reader.block("")
     if reader.position < len(reader.tokens):
         raise reader.unknown()
-    return "\n".join(lines)
+    return "\n".join(lines), reader.declares_rows
 
 
 class _Reader:
@@ -43,6 +44,7 @@ class _Reader:
         self.body, self.context, self.where, self.variables = body, context, where, variables
         self.tokens = tokenize(body, where)
         self.position = 0
+        self.declares_rows = False
 
     def word(self, ahead: int = 0) -> str:
         """Return a token ahead in upper case; empty after the end."""
@@ -163,10 +165,14 @@ class _Reader:
 
     def type_name(self, text: str) -> tuple[str, str]:
         """Return the PostgreSQL type of a declaration and its family."""
-        if "%" in text:
+        relation, _percent, kind = text.rpartition("%")
+        if relation and kind.strip().upper() == "ROWTYPE":
+            text = relation
+        elif "%" in text:
             raise UnsupportedError(f"{self.where}: the declaration by {text} is not converted")
         found = expressions.convert(f"NULL::{text}", self.context, self.where)
         target = found.tree.args["to"]
+        self.declares_rows = self.declares_rows or expressions.reads_relations(found.tree)
         return expressions.generate(target), type_family(target)
 
     def statements(self, indent: str, *ends: str) -> list[str]:

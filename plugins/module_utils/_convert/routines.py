@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Function, Parameter, SqlType
+from .._model.catalog import USER_TYPE_OID_BASE, Function, Parameter, Sequence, SqlType
 from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
@@ -22,6 +22,7 @@ from .families import declared_family
 from .plpgsql import convert_body, split_statements
 from .statements import Subject
 from .types import type_name
+from .visible_columns import row_type
 
 _VOID, _TRIGGER, _RECORD, _ANY = "void", "trigger", "tuple", "any"
 _PLAIN_RETURNS = {_VOID: "void", _TRIGGER: "trigger", _RECORD: "record", _ANY: "anyelement"}
@@ -111,8 +112,8 @@ def _body(function: Function, parameters: list[_Parameter], context: Context, wh
     variables = {parameter.name: parameter.type for parameter in parameters if parameter.name}
     variables.update(_trigger_fields(function, context))
     if function.language != "SQL":
-        # PL/pgSQL looks up tables when it runs, not when it is made.
-        return convert_body(function.body, context, where, variables), False
+        # PL/pgSQL looks up tables when it runs, the types of its variables when it is made.
+        return convert_body(function.body, context, where, variables)
     body, reads_tables = _sql_body(function, context, where, variables)
     needed = {item.id for item in context.database.functions if item.id in function.depends_on}
     return body, reads_tables or bool(needed & context.late_functions)
@@ -151,10 +152,17 @@ def _row_type(kind: SqlType, context: Context) -> bool:
     return inner.family == _RECORD and inner.oid - USER_TYPE_OID_BASE in context.relations
 
 
+def _row_type_name(kind: SqlType, context: Context, where: FullName) -> str:
+    relation = context.relations[kind.oid - USER_TYPE_OID_BASE]
+    if isinstance(relation, Sequence):
+        raise UnsupportedError(f"{where}: it uses rows of the sequence {relation.name}")
+    return row_type(relation, context)
+
+
 def _type(kind: SqlType, context: Context, where: FullName) -> str:
     if _row_type(kind, context):
         inner = kind.element if kind.element else kind
-        return context.qualified(context.relations[inner.oid - USER_TYPE_OID_BASE]) + ("[]" if kind.element else "")
+        return _row_type_name(inner, context, where) + ("[]" if kind.element else "")
     if kind.element is not None and kind.element.family == _ANY:
         return "anyarray"
     if kind.family in _PLAIN_RETURNS and not kind.user_type_id and not kind.domain_id:

@@ -17,6 +17,10 @@ except ImportError:  # named by libraries.missing()
 ADDED_COLLATION = "added_collation"
 """Marks a collation of PostgreSQL's."""
 _PLACES = ("_0", "_1", "_2", "_3")
+RESULT_FAMILY = "result_family"
+"""Marks a call with the family of its result, and a type with its family."""
+IMMUTABLE = "immutable"
+"""Marks a call of an immutable function."""
 
 
 def named_type(name: str) -> Any:
@@ -32,6 +36,13 @@ def cast(value: Any, type_text: str) -> Any:
 def call(name: str, *arguments: Any) -> Any:
     """Return a function call."""
     return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def added_call(quoted_name: str, arguments: list[Any], family: str, is_immutable: bool) -> Any:
+    """Return the call of a function that the conversion creates."""
+    made = call(quoted_name, *arguments)
+    made.meta.update({RESULT_FAMILY: family, IMMUTABLE: is_immutable})
+    return made
 
 
 def filled(template: str, *values: Any) -> Any:

@@ -17,6 +17,7 @@ IDENTITY, FUNCTION = "identity", "function"
 OID, TEXT = "oid", "text"
 INDEX, TRIGGER = "index", "trigger"
 FINDING, JOB = "finding", "job"
+UUID = "uuid"
 POSTGRES, COCKROACH = "postgres", "cockroach"
 BYTES, DATABASE = "bytes", "database"
 
@@ -41,6 +42,14 @@ QUESTIONS = {
             IDENTITY: "an identity column (a sequence, where that cannot be) that continues after the highest value",
             FUNCTION: "a function of the same name, whose numbers are of the same kind: the time, then a number that "
             "tells those of one moment apart",
+        },
+    ),
+    "gen_random_ulid": Question(
+        "the default `gen_random_ulid()`",
+        {
+            FUNCTION: "a function of the same name, whose values are of the same kind: the time in milliseconds, then "
+            "random bits",
+            UUID: "`gen_random_uuid()`, whose values are random throughout",
         },
     ),
     "object_identifiers": Question(
@@ -90,6 +99,7 @@ class ConversionPolicies:
     """A choice for each question."""
 
     unique_rowid: str = IDENTITY
+    gen_random_ulid: str = FUNCTION
     object_identifiers: str = OID
     unique_without_index: str = INDEX
     row_ttl: str = FINDING

@@ -746,6 +746,13 @@ class FindingCode(str, Enum):
         "The index has fewer columns: those of PostgreSQL have at most 32, INCLUDE counted.",
         "Queries need no change; those that read the omitted columns look them up in the table.",
     )
+    INTEGER_READ_AS_INT8 = (
+        "integer_read_as_int8",
+        "info",
+        _CHECK,
+        "The type INTEGER in the text is read as CockroachDB reads it, as INT8.",
+        "If a tool wrote the text from pg_catalog, its integer is INT4: write INT4 instead.",
+    )
     INTERVAL_KEY = (
         "interval_key",
         "warning",
@@ -763,10 +770,11 @@ class FindingCode(str, Enum):
     )
     KEY_REPLACED = (
         "key_replaced",
-        "warning",
+        ("warning", "error"),
         _CHECK,
         "The index or key is made in another form, because rows have values that are longer than PostgreSQL's indexes "
-        "take: without its INCLUDE columns, on hashes of the long columns, or as a hash index.",
+        "take: without its INCLUDE columns, as a hash index, or (error) as a unique index on hashes of the long "
+        "columns in place of a key.",
         "Note that ON CONFLICT and foreign keys do not know an index on hashes, and that a hash index finds equal "
         "values only.",
     )
@@ -921,6 +929,12 @@ class FindingCode(str, Enum):
         "The backup's manifest cannot be read here, so that CockroachDB alone decided whether it can restore this "
         "backup.",
     )
+    COCKROACH_FUNCTION = (
+        "cockroach_function",
+        "info",
+        _NOTHING,
+        "This function is created for a function of CockroachDB that PostgreSQL lacks; it returns the same.",
+    )
     COLUMN_FAMILIES = (
         "column_families",
         "info",
@@ -1019,6 +1033,13 @@ class FindingCode(str, Enum):
         "info",
         _NOTHING,
         "A job that was restored with the cluster was cancelled in the temporary CockroachDB.",
+    )
+    ROW_TYPE = (
+        "row_type",
+        "info",
+        _NOTHING,
+        "Functions with rows of the table use a composite type of its visible columns: PostgreSQL's rows of the table "
+        "have the hidden ones, too.",
     )
     SEQUENCE_OWNER = (
         "sequence_owner",

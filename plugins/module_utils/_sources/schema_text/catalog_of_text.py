@@ -19,6 +19,7 @@ from ..._model.full_name import CLUSTER, FullName
 from . import parsing
 from .alterations import alter
 from .comments import read_comment
+from .copied_rows import report_copied_rows
 from .cursor import Cursor, Statement, StatementError
 from .databases import create_database, create_schema
 from .domains import create_domain
@@ -27,6 +28,7 @@ from .history import steps
 from .model_builder import Builder
 from .omitted_statements import is_omitted, omit
 from .pieces import Piece
+from .postgres_dump import ambiguous_integers, with_int4
 from .privileges import create_role, read_grant
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
@@ -112,7 +114,8 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
     if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
         statements = split(pieces, apart=True)
         builder = _understood(statements, default_database)
-    builder.catalog.findings[:0] = [finding for piece in pieces for finding in piece.findings]
+    of_pieces = [finding for piece in pieces for finding in piece.findings]
+    builder.catalog.findings[:0] = [*of_pieces, *ambiguous_integers(statements)]
     builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
     return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in statements])
 
@@ -219,13 +222,15 @@ def _apart(piece: Piece) -> list[Statement]:
 
 def _statements(piece: Piece) -> list[Statement]:
     statements = []
-    words = parsing.words(piece.text, f"line {piece.line} or later")
+    where = f"line {piece.line} or later"
+    text = with_int4(piece.text, where) if piece.of_catalog else piece.text
+    words = parsing.words(text, where)
     begin = 0
     for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
         if word.is_symbol(";"):
             if position > begin:
-                statement = Statement(words[begin:position], piece.text, piece.line, piece.database)
-                statement.broken = piece.broken
+                statement = Statement(words[begin:position], text, piece.line, piece.database)
+                statement.broken, statement.copied_rows = piece.broken, piece.copied_rows
                 statements.append(statement)
             begin = position + 1
     return statements
@@ -303,12 +308,14 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     if statement.broken:
         raise StatementError(statement.broken, statement)
     cursor = Cursor(statement)
-    if cursor.accept("SELECT", "SETVAL"):
+    if cursor.accept("SELECT", "SETVAL") or cursor.accept("SELECT", "PG_CATALOG", ".", "SETVAL"):
         return _OTHERS, set_value, cursor
     if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
         cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")
     if cursor.at("USE"):
         return None
+    if statement.copied_rows:
+        return _OTHERS, report_copied_rows, cursor
     if is_omitted(cursor):
         return _OTHERS, _omit, cursor
     if cursor.accept("CREATE"):

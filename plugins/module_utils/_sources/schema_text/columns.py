@@ -15,7 +15,7 @@ from .cursor import Cursor, Statement
 from .indexes import KeyPart, add_unique_index, make_primary_key, read_hash
 from .sequences import read_options
 from .table_place import TablePlace
-from .types import SERIALS, read_type
+from .types import SERIALS, read_type, with_collation
 
 _STOPS = frozenset(
     (
@@ -80,7 +80,7 @@ def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
     elif cursor.accept("GENERATED"):
         _read_generated(cursor, column, place)
     elif cursor.accept("COLLATE"):
-        column.type = SqlType("collated", column.type.oid, column.type.width, locale=cursor.name_word().text)
+        column.type = with_collation(cursor, column.type)
     else:
         _read_constraint(cursor, column, place, constraint)
 
@@ -121,17 +121,18 @@ def add_identity(cursor: Cursor, column: Column, place: TablePlace) -> None:
         cursor.expect("BY", "DEFAULT")
     cursor.expect("AS", "IDENTITY")
     column.nullable = False
-    options = None
+    options, name = None, f"{place.table.name}_{column.name}_seq"
     if cursor.at("("):
         options = cursor.parenthesis()
+        if options.accept("SEQUENCE", "NAME"):
+            name = options.path()[-1].identifier
         column.identity_options = cursor.statement.text((options.index, options.last))
-    _add_identity_sequence(column, options, place)
+    _add_identity_sequence(column, name, options, place)
 
 
-def _add_identity_sequence(column: Column, options: Optional[Cursor], place: TablePlace) -> None:
-    """Find the column's sequence by the name that CockroachDB gives it, or create it."""
-    table, builder = place.table, place.builder
-    name = wanted = f"{table.name}_{column.name}_seq"
+def _add_identity_sequence(column: Column, name: str, options: Optional[Cursor], place: TablePlace) -> None:
+    """Find the column's sequence by its name, or create it."""
+    table, builder, wanted = place.table, place.builder, name
     sequence, number = None, 0
     while builder.taken(place.database.name, place.schema.name, name):
         found = builder.relation_of([place.database.name, place.schema.name, name], place.statement)

@@ -349,6 +349,9 @@ class Builder:
             return ""
         path = cursor.path()
         found = self.user_type(path, cursor.statement)
+        rows = self.relation(path, cursor.statement) if found is None else None
+        if isinstance(rows, (Table, View)):
+            return f"@{USER_TYPE_OID_BASE + rows.id}"
         if found is None and path[-1].identifier == REGION_TYPE:
             return REGION_TEXT
         if found is None:

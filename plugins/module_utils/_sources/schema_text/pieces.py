@@ -27,6 +27,10 @@ class Piece:
     """The database that the piece belongs to, where what surrounds it says so."""
     broken: str = ""
     """Why the piece cannot be read."""
+    of_catalog: bool = False
+    """Whether its types have the names that pg_catalog gives them."""
+    copied_rows: int = 0
+    """How many rows followed it, where it is COPY."""
     findings: tuple[Finding, ...] = ()
 
 

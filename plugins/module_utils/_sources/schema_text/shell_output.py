@@ -9,15 +9,17 @@ The form of each part is recognized by its first line. What begins like none of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Optional
 
 from . import shell_tables, value_lists
 from .copied_rows import begins_copy, read_copy
 from .pieces import Piece, is_ended, is_error, is_whole, refuse_error
-from .postgres_dump import postgres_texts
+from .postgres_dump import lines_of_catalog
 from .region_tables import take_region_tables
 from .statement_rows import marked_if_redacted
 from .terminal_text import plain_text
+from .tool_scripts import end_sequences
 from .transcript import asks, begins_statement, is_prompt, is_status, is_tag, only_asks, read_command, shows_statements
 
 Found = tuple[list[Piece], int]
@@ -29,8 +31,8 @@ def read_pieces(text: str) -> list[Piece]:
     wrapped, and for pg_dump's text of a PostgreSQL."""
     text, regions = take_region_tables(plain_text(text))
     lines = text.split("\n")
-    postgres = postgres_texts(lines)
-    pieces = [Piece(region.statement, region.line) for region in regions]
+    of_catalog = lines_of_catalog(lines)
+    pieces = [*(Piece(region.statement, region.line) for region in regions), *end_sequences(lines)]
     begin = number = 0
     while number < len(lines):
         reader = _reader(lines, begin, number)
@@ -42,7 +44,7 @@ def read_pieces(text: str) -> list[Piece]:
         pieces += found
         begin = number
     pieces += _sql(lines, begin, len(lines))
-    return [marked_if_redacted(postgres.translated(piece)) for piece in pieces]
+    return [replace(marked_if_redacted(piece), of_catalog=piece.line in of_catalog) for piece in pieces]
 
 
 def _sql(lines: list[str], begin: int, end: int) -> list[Piece]:

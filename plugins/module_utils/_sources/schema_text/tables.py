@@ -138,6 +138,8 @@ def _read_options(cursor: Cursor, place: TablePlace) -> None:
             set_parameters(read_parameters(cursor), place)
         elif cursor.accept("LOCALITY"):
             read_locality(cursor, place)
+        elif cursor.accept("TABLESPACE", "PG_DEFAULT"):
+            pass
         elif not read_interleave(cursor, table.primary_index, place):
             cursor.fail(f"{cursor.peek().text!r} is not known after a table's columns")
 
