@@ -333,7 +333,10 @@ class Builder:
                 casts.append(words[position - 1].keyword in _CASTS)
             elif word.is_symbol(")") and casts:
                 casts.pop()
-            named = word.is_symbol("::", ":::") or (word.keyword == "AS" and bool(casts) and casts[-1])
+            after_dot = position > 0 and words[position - 1].is_symbol(".")
+            named = word.is_symbol("::", ":::") or (
+                word.keyword == "AS" and not after_dot and bool(casts) and casts[-1]
+            )
             if not named and not (word.is_symbol(",") and casts and casts[-1]):
                 continue
             cursor = Cursor(statement, (position + 1, span[1]))

@@ -99,12 +99,26 @@ def create_index(cursor: Cursor, builder: Builder, unique: bool, kind: str) -> N
 def _read_if_column(cursor: Cursor, place: TablePlace) -> bool:
     if cursor.at_end:
         cursor.fail("a part of the table is missing")
-    if cursor.peek().keyword in (*_CONSTRAINTS, "CONSTRAINT", "INDEX", "FAMILY", "LIKE") or (
-        cursor.peek().keyword in _INDEX_KINDS and cursor.peek(1).keyword == "INDEX"
+    if (
+        cursor.peek().keyword in (*_CONSTRAINTS, "CONSTRAINT", "FAMILY", "LIKE")
+        or (cursor.peek().keyword in _INDEX_KINDS and cursor.peek(1).keyword == "INDEX")
+        or _begins_index(cursor)
     ):
         return False
     read_column(cursor, place)
     return True
+
+
+def _begins_index(cursor: Cursor) -> bool:
+    """Whether an index comes, and not a column called index: its key follows, or its name and then the key (the token
+    INDEX_BEFORE_NAME_THEN_PAREN of CockroachDB's pkg/sql/parser/lexer.go)."""
+    return cursor.at("INDEX") and (
+        cursor.at("INDEX", "(")
+        or cursor.at("INDEX", "USING")
+        or cursor.at("INDEX", "IF")
+        or cursor.peek(2).is_symbol("(")
+        or cursor.peek(2).keyword == "USING"
+    )
 
 
 def _read_part(cursor: Cursor, place: TablePlace) -> None:
