@@ -13,8 +13,11 @@ version_added: 1.1.0
 description:
   - Reads the output of C(SHOW CREATE ALL SCHEMAS), C(SHOW CREATE ALL TYPES), C(SHOW CREATE ALL TABLES), C(SHOW CREATE ALL ROUTINES),
     C(SHOW CREATE ALL TRIGGERS), C(SHOW CREATE TABLE) and the like, of CockroachDB v20.1 to v26, and writes PostgreSQL's SQL. No CockroachDB is needed.
-  - The text may be what psql prints (aligned, unaligned, expanded, CSV), what C(cockroach sql) prints (C(--format) table, tsv, csv, raw, records, sql),
-    or a file of SQL. The forms table and aligned lose tabs, and spaces at the ends of lines, inside of string constants. C(--format=raw) is exact.
+  - The text may be what psql prints (aligned, unaligned, expanded, CSV), what C(cockroach sql) prints (C(--format) table, tsv, csv, raw, records, sql,
+    ndjson), a session copied from a terminal or a ticket, JSON or CSV of an IDE with the column C(create_statement), the tables of statements in an
+    archive of C(cockroach debug zip), the text of C(pg_dump) of a CockroachDB v26.3 or later, the DDL of DBeaver, DataGrip, pgAdmin, TablePlus and Navicat,
+    or a file of SQL; several of these may be in one file. docs/conversion.md of the collection has the list. What was cut, wrapped or redacted is refused.
+  - The forms table and aligned lose tabs, and spaces at the ends of lines, inside of string constants. C(--format=raw) is exact.
   - Whatever is changed, weakened or omitted is a finding.
   - A statement that is not understood is refused, together with what needs its object. All other statements are converted and written. The module
     then fails with a list of the refused ones, unless O(allow_partial) is true.
@@ -67,6 +70,14 @@ options:
     description: Whether that PostgreSQL has ICU collations.
     type: bool
     default: true
+  sorts_by_bytes:
+    description:
+      - Whether the database that the SQL is for sorts text by its bytes, as CockroachDB does. C(SELECT 'a' < 'B') is false in such a database. It has the
+        C library's locale C or C.UTF-8 (C(createdb -T template0 --lc-collate=C --lc-ctype=C.UTF-8)), or the builtin provider of PostgreSQL 17 and later.
+      - In all other databases, the choice for C(text_order) in O(conversion_policies) decides how text is compared.
+    type: bool
+    default: false
+    version_added: 1.5.0
   extensions:
     description: The extensions that can be created there, such as V(postgis), V(pg_trgm), V(btree_gin), V(citext), V(ltree), V(vector).
     type: list
@@ -157,7 +168,7 @@ refused:
       description: The line where the statement begins.
       type: int
     command:
-      description: The statement's command, such as C(CREATE TABLE) or C(GRANT).
+      description: The statement's command, such as C(CREATE TABLE) or C(GRANT). It is empty if the statement begins with no word.
       type: str
     statement:
       description: The statement's beginning, without passwords and URLs.
@@ -248,7 +259,9 @@ def convert(given: dict, check_mode: bool, diff: bool = False) -> Outcome:
     """Convert and write what is not there; with ``diff`` return the differences of the files, too. Refused statements
     are a failure unless they are allowed and something is left."""
     text = read_source(given["src"]) if given["src"] else given["text"]
-    features = ServerFeatures(given["postgres_version"], given["icu"], frozenset(given["extensions"]))
+    features = ServerFeatures(
+        given["postgres_version"], given["icu"], frozenset(given["extensions"]), given["sorts_by_bytes"]
+    )
     options = ConvertOptions(grants=given["grants"], policies=conversion_policies(given["conversion_policies"]))
     result = convert_text(text, given["database"], features, options)
     differences = write_files(given["dest"], result.files, check_mode)
@@ -278,6 +291,7 @@ def main() -> None:
             allow_partial=dict(type="bool", default=False),
             postgres_version=dict(type="int", default=17),
             icu=dict(type="bool", default=True),
+            sorts_by_bytes=dict(type="bool", default=False),
             extensions=dict(type="list", elements="str", default=[]),
             grants=dict(type="str", choices=["create", "skip"], default="create"),
         ),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Union
 
+from .._convert.sequence_bounds import identity_sequence
 from .._model.catalog import (
     USER_TYPE_OID_BASE,
     Database,
@@ -69,13 +70,14 @@ def _refuse_identities(
     database: Database, names: dict[int, FullName], gone: dict[int, UnreadableObject]
 ) -> Iterator[UnreadableObject]:
     """Add to ``gone`` the sequences of the identity columns of refused tables, and yield them."""
+    sequences = {sequence.id: sequence for sequence in database.sequences}
     for table in database.tables:
         for column in table.columns if table.id in gone else ():
-            for number in column.owns_sequence_ids if column.identity else ():
-                if number in names and number not in gone:
-                    reason, root = refusal_of_user(gone[table.id])
-                    gone[number] = UnreadableObject(number, names[number], reason, because=root)
-                    yield gone[number]
+            sequence = identity_sequence(column, sequences) if column.identity else None
+            if sequence is not None and sequence.id not in gone:
+                reason, root = refusal_of_user(gone[table.id])
+                gone[sequence.id] = UnreadableObject(sequence.id, names[sequence.id], reason, because=root)
+                yield gone[sequence.id]
 
 
 def _needs(item: _User) -> Iterator[int]:

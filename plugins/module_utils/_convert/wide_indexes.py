@@ -83,21 +83,19 @@ def _fit(index: Index, columns: dict[int, Column], about: FullName, findings: li
     if len(parts) + len(stored) <= MAX_INDEX_COLUMNS:
         return index
     if len(parts) <= MAX_INDEX_COLUMNS:
-        left = f"the {len(stored)} columns of STORING are omitted"
-        findings.append(_changed(about, f"with its {len(parts) + len(stored)} columns", left))
+        findings.append(_changed(about, f"is made without its {len(stored)} columns of STORING"))
         return replace(index, stored_column_ids=[])
     last = [] if index.kind == "forward" else parts[-1:]
     kept = parts[: MAX_INDEX_COLUMNS - len(last)] + last
-    findings.append(_changed(about, f"of {len(parts)} columns", f"it has {MAX_INDEX_COLUMNS} of them"))
+    findings.append(_changed(about, f"has {MAX_INDEX_COLUMNS} of its {len(parts)} columns"))
     return replace(index, columns=kept, implicit_columns=0, stored_column_ids=[])
 
 
-def _changed(about: FullName, extent: str, left: str) -> Finding:
+def _changed(about: FullName, what: str) -> Finding:
     return Finding.of(
         FindingCode.INDEX_TOO_WIDE,
         about,
-        f"PostgreSQL's indexes have at most {MAX_INDEX_COLUMNS} columns, INCLUDE counted. Of this one, "
-        f"{extent}, {left}.",
+        f"The index {what}: those of PostgreSQL have at most {MAX_INDEX_COLUMNS}, INCLUDE counted.",
     )
 
 

@@ -57,7 +57,7 @@ class RefusedStatement:
     name: str
     line: int
     command: str
-    """Such as CREATE TABLE or GRANT."""
+    """Such as CREATE TABLE or GRANT; empty if the statement begins with no word."""
     statement: str
     """Its beginning."""
     reason: str
@@ -65,7 +65,13 @@ class RefusedStatement:
     """The name of the refused object that it needs; empty if it is not understood itself."""
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.command} {self.name}: {self.reason}"
+        return f"line {self.line}: {_label(self.command, self.kind, self.name)}: {self.reason}"
+
+
+def _label(command: str, kind: str, name: str) -> str:
+    """Return a statement in a few words; where it names nothing, its name is that of the current database."""
+    names_nothing = kind == "database" and not command.endswith("DATABASE")
+    return (command or "a statement") + ("" if names_nothing else f" {name}")
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,7 @@ def summarize(
         for kinds in dict.fromkeys(_KINDS.values())
         if any(kind == kinds for kind, _outcome in counted)
     }
-    names = {item.name for item in refused if _creates(item)}
+    after_reading = {(item.line, item.name) for item in refused if _creates(item)}
     made = {_key(item.name) for item in statements if item.creates}
     known = there | set(gone)
     return ConversionSummary(
@@ -152,7 +158,7 @@ def summarize(
                 item.command,
                 item.name.kind,
                 str(item.name),
-                REFUSED if item.name in names and item.creates else _outcome(item, known, made, outcomes),
+                REFUSED if (item.line, item.name) in after_reading else _outcome(item, known, made, outcomes),
             )
             for item in statements
         ],
@@ -234,7 +240,8 @@ def summary_text(summary: ConversionSummary, refused: list[RefusedStatement]) ->
     if refused:
         lines += ["", f"Refused statements ({len(refused)}):", *map(str, refused)]
     lines += ["", "All statements, in the order of the text:"]
-    for item in summary.statements:
-        named = "" if item.kind == "database" and not item.command.endswith("DATABASE") else item.name
-        lines.append(f"line {item.line:<6} {item.outcome:<11} {item.command} {named}".rstrip())
+    lines += [
+        f"line {item.line:<6} {item.outcome:<11} {_label(item.command, item.kind, item.name)}"
+        for item in summary.statements
+    ]
     return "\n".join(lines) + "\n"

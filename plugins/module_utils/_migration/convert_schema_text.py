@@ -83,7 +83,7 @@ def convert_text(text: str, database: str, features: ServerFeatures, options: Co
             converted.append((kept, conversion))
     placed = [_placed(item, read.statements) for item in refused]
     # The sequence of an identity column has a statement of its own only in the output of SHOW CREATE.
-    refused = sorted((item for item in placed if item.command), key=lambda item: item.line)
+    refused = sorted((item for item in placed if item.line), key=lambda item: item.line)
     kept_databases = [database for database, _conversion in converted]
     result.summary = summarize(read.statements, kept_databases, result.findings, refused)
     result.refused = [refused_statement(item) for item in refused]
@@ -133,7 +133,7 @@ def _convert(
 def _placed(item: UnreadableObject, statements: list[ReadStatement]) -> UnreadableObject:
     """Return a refused object with the statement that makes it, if it was refused after its statement had been read."""
     found = [made for made in statements if made.creates and made.name == item.name and not made.refused]
-    if item.command or not found:
+    if item.line or not found:
         return item
     return replace(item, line=found[0].line, command=found[0].command, statement=found[0].beginning)
 

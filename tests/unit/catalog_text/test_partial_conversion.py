@@ -133,6 +133,22 @@ def test_three_hundred_statements(given):
     assert (len(answer["refused"]), len(lines), lines[-1]) == (300, 22, "and 280 more")
 
 
+@pytest.mark.parametrize(("text", "message"), [
+    ("'hello;\n", "line 1: a statement: a quote or comment does not end, which begins at line 1, column 1"),
+    ("/* hello\n", "line 1: a statement: a quote or comment does not end, which begins at line 1, column 1"),
+    (") FROB;", "line 1: a statement: the statement is not one of a schema, at line 1, column 1"),
+    ("$ FROB;", "line 1: a statement: the statement is not one of a schema, at line 1, column 1"),
+    ("FROB x;", "line 1: FROB: the statement is not one of a schema, at line 1, column 1"),
+    ("CREATE FROB x;", "line 1: CREATE FROB: CREATE FROB is not known, at line 1, column 8"),
+    ("CREATE DATABASE x FROB;", "line 1: CREATE DATABASE x: 'FROB' is not known in a database, at line 1, column 19"),
+])
+def test_what_begins_with_no_word_is_refused_like_any_other(text, message):
+    made = convert_text(text + "CREATE TABLE d.public.t (a INT8 PRIMARY KEY);", "d", ServerFeatures(), ConvertOptions())
+    assert [str(item) for item in made.refused] == [message]
+    assert made.objects["tables"] == ("/*" not in text)
+    assert [item.outcome for item in made.summary.statements].count("refused") == 1
+
+
 @pytest.mark.parametrize(("text", "refused", "kept"), [
     ("CREATE TABLE t (a TRIGGER); CREATE TABLE u (a ANYELEMENT[]); CREATE TABLE v (a INT8 PRIMARY KEY);",
      ["d.public.t: d.public.t.a: the type trigger (oid 2279) has no known counterpart", "d.public.u: d.public.u.a: the type any (oid 2283) has no known counterpart"],
@@ -178,6 +194,12 @@ def test_outcomes_of_statements(text, outcomes):
     made = convert_text(text, "d", ServerFeatures(), ConvertOptions("create"))
     assert [item.outcome for item in made.summary.statements] == outcomes
     assert made.refused == []
+
+
+def test_of_two_statements_for_one_name_the_second_is_refused():
+    made = convert_text("CREATE TABLE t (a INT8 PRIMARY KEY);\nCREATE TABLE t (b INT8 PRIMARY KEY);", "d", ServerFeatures(), ConvertOptions())
+    assert [item.outcome for item in made.summary.statements] == ["converted", "refused"]
+    assert [(item.line, item.reason) for item in made.refused] == [(2, "d.public.t is there twice, at line 2, column 16")]
 
 
 def test_the_summary_counts_what_the_catalog_has(fixtures_dir):

@@ -12,8 +12,16 @@ import synthetic_dump
 from postgres_servers import query
 from synthetic_dump import INT, TEXT, column, table
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_facts import (
+    build_report,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.result_file import (
+    PhaseRecord,
+    utc_now,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Database,
     ForeignKey,
@@ -95,9 +103,10 @@ def test_keys_that_are_too_long_end_no_import(any_postgres, name, tmp_path):
     expected = {
         ("error", "key_too_long", "public.two_columns.two_columns_long"), ("error", "key_too_long", "public.elements.elements_long"),
         ("error", "foreign_key_left_out", "public.of_text_key.of_text_key_fkey"),
-        *(("warning", "key_replaced", f"public.{table_name}.{key}") for table_name, key in (
-            ("one_column", "one_column_long"), ("unique_text", "unique_text_key"), ("partial", "partial_key"), ("storing", "storing_key"),
-            ("text_key", "text_key_pkey"), ("of_text_key", "of_text_key_pkey"), ("bytes_key", "bytes_key_pkey"),
+        ("warning", "key_replaced", "public.one_column.one_column_long"), ("warning", "key_replaced", "public.storing.storing_key"),
+        *(("error", "key_replaced", f"public.{table_name}.{key}") for table_name, key in (
+            ("unique_text", "unique_text_key"), ("partial", "partial_key"), ("text_key", "text_key_pkey"), ("of_text_key", "of_text_key_pkey"),
+            ("bytes_key", "bytes_key_pkey"),
         )),
     }
     codes = ("key_too_long", "key_replaced", "foreign_key_left_out", "refused_by_postgresql")
@@ -114,6 +123,12 @@ def test_keys_that_are_too_long_end_no_import(any_postgres, name, tmp_path):
         with pytest.raises(psycopg2.errors.UniqueViolation):
             query(any_postgres, name, duplicate)
     assert query(any_postgres, name, "SELECT conname FROM pg_constraint WHERE contype = 'f'") == [("of_storing_fkey",)]
+
+    manifest = read_manifest(dump)
+    for phases in (("rehearsal_import", "rehearsal_verify"), ("target_import", "target_verify")):
+        records = {phase: PhaseRecord(manifest.dump_id, "db:5432", "this", utc_now(), result=item) for phase, item in zip(phases, (result, verified))}
+        verdict = build_report(manifest, records, "db:5432", "", "this").verdict
+        assert verdict.startswith(("REHEARSED: ", "VERIFIED: ")) and verdict.endswith("; 8 findings say that something is missing: read them")
 
     again = import_dump(dump, any_postgres, ImportOptions())
     assert not again.changed and found_by_code(again, *codes) == expected == found_by_code(plan_import(dump, any_postgres, ImportOptions()), *codes)

@@ -12,13 +12,14 @@ from typing import Optional
 
 from ..._errors import ConfigurationError, UnsupportedError
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import REGION_TYPE, Catalog, Role, UnreadableObject
+from ..._model.catalog import REGION_TYPE, Catalog, Role
 from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import CLUSTER, FullName
 from . import parsing
 from .alterations import alter
 from .comments import read_comment
+from .copied_rows import report_copied_rows
 from .cursor import Cursor, Statement, StatementError
 from .databases import create_database, create_schema
 from .domains import create_domain
@@ -27,7 +28,9 @@ from .history import steps
 from .model_builder import Builder
 from .omitted_statements import is_omitted, omit
 from .pieces import Piece
+from .postgres_dump import ambiguous_integers, with_int4
 from .privileges import create_role, read_grant
+from .refused_statements import RefusedStatements
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
@@ -109,11 +112,12 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
     pieces = read_pieces(text)
     statements = split(pieces)
     builder = _understood(statements, default_database)
-    if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
+    if any(swallows_statements(statement, statement.number in builder.refused.by_number) for statement in statements):
         statements = split(pieces, apart=True)
         builder = _understood(statements, default_database)
-    builder.catalog.findings[:0] = [finding for piece in pieces for finding in piece.findings]
-    builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
+    of_pieces = [finding for piece in pieces for finding in piece.findings]
+    builder.catalog.findings[:0] = [*of_pieces, *ambiguous_integers(statements)]
+    builder.catalog.unreadable = sorted(builder.refused.by_number.values(), key=lambda item: item.line)
     return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in statements])
 
 
@@ -124,7 +128,7 @@ def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
         subject.command,
         subject.name,
         statement.beginning,
-        statement.number in builder.refused,
+        statement.number in builder.refused.by_number,
         statement.number in builder.omitted.numbers,
     )
 
@@ -132,10 +136,10 @@ def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
 def _understood(statements: list[Statement], default_database: str) -> Builder:
     """Return what the statements that are understood say, and the refused ones."""
     _set_databases(statements, default_database)
-    refused: dict[int, UnreadableObject] = {}
+    refused = RefusedStatements()
     # A statement may have done a part of its work when it is refused: the others are read again without it.
     while True:
-        builder = Builder(dict(refused))
+        builder = Builder(refused.copy())
         _read(statements, builder)
         if builder.refused == refused:
             return builder
@@ -219,13 +223,15 @@ def _apart(piece: Piece) -> list[Statement]:
 
 def _statements(piece: Piece) -> list[Statement]:
     statements = []
-    words = parsing.words(piece.text, f"line {piece.line} or later")
+    where = f"line {piece.line} or later"
+    text = with_int4(piece.text, where) if piece.of_catalog else piece.text
+    words = parsing.words(text, where)
     begin = 0
     for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
         if word.is_symbol(";"):
             if position > begin:
-                statement = Statement(words[begin:position], piece.text, piece.line, piece.database)
-                statement.broken = piece.broken
+                statement = Statement(words[begin:position], text, piece.line, piece.database)
+                statement.broken, statement.copied_rows = piece.broken, piece.copied_rows
                 statements.append(statement)
             begin = position + 1
     return statements
@@ -303,12 +309,14 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     if statement.broken:
         raise StatementError(statement.broken, statement)
     cursor = Cursor(statement)
-    if cursor.accept("SELECT", "SETVAL"):
+    if cursor.accept("SELECT", "SETVAL") or cursor.accept("SELECT", "PG_CATALOG", ".", "SETVAL"):
         return _OTHERS, set_value, cursor
     if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
         cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")
     if cursor.at("USE"):
         return None
+    if statement.copied_rows:
+        return _OTHERS, report_copied_rows, cursor
     if is_omitted(cursor):
         return _OTHERS, _omit, cursor
     if cursor.accept("CREATE"):

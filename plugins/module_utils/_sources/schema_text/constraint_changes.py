@@ -9,8 +9,9 @@ import copy
 from typing import Any
 
 from ..._model.catalog import Index
+from .constraints import read_constraint
 from .cursor import Cursor
-from .index_changes import drop_index
+from .index_changes import drop_index, remove_columns
 from .indexes import read_primary_key
 from .table_place import TablePlace
 
@@ -49,11 +50,18 @@ def _is_row_id(index: Index, place: TablePlace) -> bool:
     return len(index.columns) == 1 and columns[0].hidden and columns[0].name.startswith(_ROW_ID)
 
 
-def require_replaceable_key(cursor: Cursor, place: TablePlace) -> None:
-    """Refuse a second primary key."""
-    key = place.own_table.primary_index
-    if key.columns and not _is_row_id(key, place):
+def add_primary_key(cursor: Cursor, place: TablePlace, name: str) -> None:
+    """Read the part after ADD [CONSTRAINT …]: PRIMARY KEY … of a table that has none. The hidden rowid, which was the
+    key, is dropped (CockroachDB since v22.2: release note of its pull request 86195), unless an index has it."""
+    old = place.own_table.primary_index
+    is_row_id = bool(old.columns) and _is_row_id(old, place)
+    if old.columns and not is_row_id:
         cursor.fail(f"{place.full_name} has a primary key")
+    read_constraint(cursor, place, name)
+    used = {part.column_id for index in place.indexes() for part in index.columns}
+    stored = {column_id for index in place.indexes() for column_id in index.stored_column_ids}
+    if is_row_id and old.columns[0].column_id not in used | stored:
+        remove_columns(place, {old.columns[0].column_id})
 
 
 def drop_constraint(cursor: Cursor, place: TablePlace) -> None:

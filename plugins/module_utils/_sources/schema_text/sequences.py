@@ -37,7 +37,8 @@ def alter_sequence(cursor: Cursor, sequence: Sequence, builder: Builder) -> None
 
 
 def set_value(cursor: Cursor, builder: Builder) -> None:
-    """Read SELECT setval('name', value, called), as `cockroach dump` wrote it, from the parenthesis on."""
+    """Read SELECT setval('name', value, called), as `cockroach dump` and pg_dump write it, from the parenthesis
+    on."""
     arguments = cursor.parenthesis().items()
     if len(arguments) not in (2, 3):
         cursor.fail("setval() takes two or three arguments")
