@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from .._errors import MigrationError, UnsupportedError
+from .nesting import room_for_nesting
 from .tokens import without_extensions
 
 try:
@@ -117,9 +118,12 @@ def parse(text: str, where: object) -> Any:
     try:
         dialect = Cockroach()
         tokens, upsert = without_extensions(_without_hints(dialect.tokenize(text)), where)
-        trees = dialect.parser().parse(tokens, text)
+        with room_for_nesting():
+            trees = dialect.parser().parse(tokens, text)
     except SqlglotError as error:
         raise UnsupportedError(f"{where}: the SQL text is not understood: {text}") from error
+    except RecursionError:
+        raise UnsupportedError(f"{where}: the SQL text is nested too deeply") from None
     if len(trees) != 1 or trees[0] is None or isinstance(trees[0], exp.Alias):
         raise UnsupportedError(f"{where}: the SQL text is not one expression: {text}")
     if upsert:
