@@ -67,6 +67,10 @@ class Context:
     """(table id, column ids) of every key or index that a foreign key can refer to."""
     indexes_with_nulls: list[FullName] = field(default_factory=list)
     """The indexes whose keys can be NULL."""
+    text_indexes: list[FullName] = field(default_factory=list)
+    """The keys and indexes that the database's collation sorts."""
+    depends_on_text_order: dict[FullName, bool] = field(default_factory=dict)
+    """The objects whose meaning depends on the order of text, and whether a part of it is not known to be text."""
     missing_views: set[int] = field(default_factory=set)
     missing_functions: set[int] = field(default_factory=set)
     """Ids of the omitted user-defined functions."""

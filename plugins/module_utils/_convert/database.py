@@ -12,7 +12,7 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.unreadable import RefusedObjectsError
-from . import null_order
+from . import null_order, text_order
 from .comments import create_comments
 from .computed import fit_to_server
 from .constraints import create_checks, create_foreign_keys
@@ -87,6 +87,7 @@ def convert_database(
     _set_sequences(context)
     create_views(context, {number: routine for number, routine in routines.items() if routine.late})
     null_order.report(context)
+    text_order.report(context)
     _report_regions(context)
     create_comments(context, routines)
     create_grants(context, routines)

@@ -27,6 +27,7 @@ from . import (
     operators,
     query_tables,
     spatial_functions,
+    text_order,
     trees,
 )
 from .context import Context, Relation
@@ -35,7 +36,7 @@ from .families import Scope, declared_family, family_of
 from .query_tables import SYSTEM_SCHEMAS, add_conflict, scope_of
 from .row_ids import ROW_ID_FUNCTIONS
 from .tokens import FUNCTION_PREFIX
-from .trees import as_integer, is_regclass, named_type, regclass
+from .trees import ADDED_COLLATION, as_integer, is_regclass, named_type, regclass, type_oid
 from .types import element_of, operand_type
 from .visible_columns import name_visible_columns, row_type
 
@@ -232,8 +233,8 @@ class _Converter:
 
     def _cast(self, node: Any) -> Any:
         target = node.args["to"]
-        if isinstance(target, exp.DataType) and _type_oid(target):
-            return self._user_type_cast(node, _type_oid(target))
+        if isinstance(target, exp.DataType) and type_oid(target):
+            return self._user_type_cast(node, type_oid(target))
         if target.name.upper() == "REGCLASS" and isinstance(node.this, exp.Literal):
             return regclass(self._relation(node.this))
         return exp.Cast(this=casts.converted_value(node, self), to=self.convert(target))
@@ -360,7 +361,7 @@ class _Converter:
         return node
 
     def _type(self, node: Any) -> Any:
-        oid = _type_oid(node)
+        oid = type_oid(node)
         if oid:
             relation = self.context.relations.get(oid - USER_TYPE_OID_BASE)
             if relation is not None:
@@ -421,7 +422,7 @@ class _Converter:
             raise self.refusal(f"it needs {what}, and the server does not have the extension {extension}")
 
     def _collate(self, node: Any) -> Any:
-        if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
+        if node.meta.get(ADDED_COLLATION) or not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
             return node
         collation = self.context.collation(node.expression.name, self.where)
         value = self.convert(node.this)
@@ -469,6 +470,7 @@ def convert(
     if tree.meta.get(UPSERT):
         add_conflict(tree, converter)
     null_order.drop_needless_places(tree, context)
+    tree = text_order.keep_order_of_text(tree, converter.scope, context, where)
     tree = tree.transform(converter.node)
     if converter.differences and exact:
         raise converter.refusal("; ".join(converter.differences))
@@ -479,13 +481,6 @@ def convert(
             f"PostgreSQL's result of the expression is not always the same: {'; '.join(converter.differences)}.",
         )
     return Expression(generate(tree), tree, frozenset(converter.calls))
-
-
-def _type_oid(node: Any) -> int:
-    kind = node.args.get("kind")
-    if isinstance(kind, exp.Var) and kind.name.startswith("@"):
-        return int(kind.name[1:])
-    return 0
 
 
 def _added_type(name: str) -> Any:
@@ -539,6 +534,11 @@ def reads_relations(tree: Any) -> bool:
         node.meta.get(ROWS_OF_RELATION) if isinstance(node, exp.DataType) else not isinstance(node.this, exp.Anonymous)
         for node in tree.find_all(exp.Table, exp.DataType)
     )
+
+
+def row_fields(columns: Any) -> dict[str, SqlType]:
+    """Return the types of the fields of a trigger's rows, by names such as ``new.name``."""
+    return {f"{row}.{name}": kind for row in ("new", "old") for name, kind in column_types(columns).items()}
 
 
 def column_types(columns: Any) -> dict[str, SqlType]:

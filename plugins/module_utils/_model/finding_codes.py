@@ -848,6 +848,24 @@ class FindingCode(str, Enum):
         "Compare the number of objects with that of the database, or give the output of SHOW CREATE ALL TABLES as "
         "cockroach sql --format=raw prints it.",
     )
+    TEXT_ORDER = (
+        "text_order",
+        "warning",
+        _CHECK,
+        "What the object means depends on the order of text, and the database's collation does not sort by bytes, as "
+        "CockroachDB does: rows can be refused, missing or in another place.",
+        "Let the import create the database, or export with conversion_policies (text_order: bytes).",
+    )
+    TEXT_ORDER_OF_QUERIES = (
+        "text_order_of_queries",
+        "warning",
+        _CHECK,
+        "An application's own ORDER BY, comparisons, min() and max() of text follow the database's collation, in "
+        "CockroachDB they follow the bytes. The keys and indexes over text serve the database's order, and neither "
+        "LIKE 'prefix%' nor COLLATE \"C\".",
+        "To have CockroachDB's order in queries, too, let the import create the database, or create it with LC_COLLATE "
+        "'C' LC_CTYPE 'C.UTF-8' (from PostgreSQL 17 on with LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8').",
+    )
     UNIQUE_ROWID = (
         "unique_rowid",
         "info",
@@ -1070,6 +1088,13 @@ class FindingCode(str, Enum):
         "info",
         _NOTHING,
         "The temporary object is omitted: it belongs to a session.",
+    )
+    TEXT_ORDER_KEPT = (
+        "text_order_kept",
+        "info",
+        _NOTHING,
+        'Some objects compare text with COLLATE "C", so that they mean what they mean in CockroachDB whatever the '
+        "database's collation is. A query uses a partial index of this kind if it compares in the same way.",
     )
     UNIQUE_WITHOUT_INDEX_REFERENCED = (
         "unique_without_index_referenced",
