@@ -17,6 +17,7 @@ from .._model.postgres_limits import exceeds_modifier
 from .._model.stored_columns import shard_columns
 from . import expressions
 from .context import Context
+from .nesting import room_for_nesting
 from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
 
 _EXACT_SCALE = 12
@@ -28,6 +29,7 @@ _CODES = (
 )
 
 
+@room_for_nesting()
 def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = DEFAULT_POLICIES) -> None:
     """Turn stored computed columns without a counterpart into plain columns, with a finding for each; omit virtual
     ones.

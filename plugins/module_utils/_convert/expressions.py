@@ -17,6 +17,7 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
+from .._model.postgres_limits import MAX_ARGUMENTS
 from . import (
     added_functions,
     casts,
@@ -45,6 +46,8 @@ try:
 except ImportError:  # named by libraries.missing()
     exp = None
 
+_WITHOUT_LIMIT = frozenset(("coalesce", "greatest", "least"))
+"""PostgreSQL has these as syntax, which takes any number of arguments."""
 _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
 _REGION_FUNCTIONS = frozenset(("default_to_database_primary_region", "gateway_region"))
 _KNOWN_NODES = frozenset(
@@ -306,6 +309,11 @@ class _Converter:
 
     def _function(self, node: Any) -> Any:
         name = node.name.lower()
+        if len(node.expressions) > MAX_ARGUMENTS and name not in _WITHOUT_LIMIT:
+            raise self.refusal(
+                f"{name}() has {len(node.expressions)} arguments, and functions of PostgreSQL have at most "
+                f"{MAX_ARGUMENTS}"
+            )
         if node.name.startswith(FUNCTION_PREFIX):
             return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX) :]), self.where))
         if name in ROW_ID_FUNCTIONS:
