@@ -143,7 +143,8 @@ class _Parameter:
         kind = _type(self.type, context, where)
         context.report_cut(self.name, where.part("parameter", self.name))
         name = quote(clip(self.name)) if self.name else ""
-        default = f" DEFAULT {expressions.convert(item.default, context, where).sql}" if item.default else ""
+        use = expressions.Use(self.type)
+        default = f" DEFAULT {expressions.convert(item.default, context, where, use=use).sql}" if item.default else ""
         self.sql = " ".join(part for part in (self.mode if self.mode != "IN" else "", name, kind) if part) + default
         self.signature = " ".join(part for part in (self.mode if self.mode != "IN" else "", kind) if part)
 
