@@ -34,7 +34,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 
 FIXTURES = pathlib.Path(__file__).parents[2] / "fixtures"
 sys.path.insert(0, str(FIXTURES))
-from write_histories import HEAD, HISTORIES, read_histories  # noqa: E402
+from write_histories import HEAD, HISTORIES, read_histories
 
 FEATURES = ServerFeatures(extensions=frozenset(("postgis", "pg_trgm", "btree_gin")))
 NOT_SHOWN = frozenset(("rows_left_out", "statement_left_out", "session_setting", "zone_configuration", "materialized_view_recognized"))
@@ -66,7 +66,9 @@ def _without_types_of_constants(text):
 
 
 def _plain(command):
-    """Return a command without needless parentheses and casts of constants."""
+    """Return a command without needless parentheses."""
+    if command.startswith(("CREATE FUNCTION", "CREATE TRIGGER")):
+        return command
     try:
         tree = sqlglot.parse_one(command, dialect="postgres")
     except sqlglot.errors.SqlglotError:

@@ -76,7 +76,7 @@ def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = Tr
 
 def _free_name(text: str, columns: list[Column], place: TablePlace) -> str:
     """Return the name that CockroachDB makes: of all column names in the order of the expression, repeated like there
-    (generateMaybeDuplicateNameForCheckConstraint in its pkg/sql/catalog/schemaexpr/check_constraint.go)."""
+    (CheckConstraintBuilder.DefaultName in its pkg/sql/catalog/schemaexpr/check_constraint.go)."""
     known = {column.name for column in columns}
     tree = place.builder.tree(text, str(place.full_name))
     found = [] if tree is None else [node.this for node in tree.find_all(exp.Column)]

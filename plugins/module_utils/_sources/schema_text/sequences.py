@@ -117,7 +117,7 @@ def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:
         sequence.cache = cursor.integer()
     elif cursor.accept("OWNED", "BY"):
         if cursor.accept("NONE"):
-            _disown(sequence, builder)
+            builder.defer(lambda: _disown(sequence, builder))
         else:
             path = cursor.path()
             builder.defer(lambda: _own(path, sequence, builder, cursor))
