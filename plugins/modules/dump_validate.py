@@ -13,6 +13,7 @@ version_added: 1.0.0
 description:
   - Reads every chunk of a dump and compares its SHA-256, rows and row checksum with the dump's manifest. Missing and unexpected files are named.
   - Fails when anything differs.
+  - Names what PostgreSQL's limits change in the schema, and the indexes and keys with values that may be too long for PostgreSQL's indexes.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes
@@ -50,6 +51,14 @@ problems:
   returned: unless the manifest cannot be read
   type: list
   elements: str
+findings:
+  description:
+    - What PostgreSQL's limits change or may refuse in an import of the dump. docs/findings.md of the collection describes the codes.
+    - Each has C(code), C(severity) (error, warning or info), C(object), C(message), and where there are such C(advice) and the parts of the object's
+      name (C(kind), C(database), C(schema), C(table), C(column), C(name)).
+  returned: unless the manifest cannot be read
+  type: list
+  elements: dict
 ok:
   description: Whether every file is what the manifest says.
   returned: unless the manifest cannot be read
@@ -95,6 +104,8 @@ def validate(module: AnsibleModule, log: MigrationLog) -> Outcome:
     if not result.succeeded:
         damage = f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result.problems[:5])}; make it again"
         return Outcome(result, place, damage)
+    for finding in result.findings:
+        log.write(f"{finding.object}: {finding.message}")
     log.write(f"{result.chunks} chunks with {result.rows} rows are as the manifest says")
     return Outcome(result, place)
 

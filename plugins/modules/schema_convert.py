@@ -13,9 +13,14 @@ version_added: 1.1.0
 description:
   - Reads the output of C(SHOW CREATE ALL SCHEMAS), C(SHOW CREATE ALL TYPES), C(SHOW CREATE ALL TABLES), C(SHOW CREATE ALL ROUTINES),
     C(SHOW CREATE ALL TRIGGERS), C(SHOW CREATE TABLE) and the like, of CockroachDB v20.1 to v26, and writes PostgreSQL's SQL. No CockroachDB is needed.
-  - The text may be what psql prints (aligned, unaligned, expanded, CSV), what C(cockroach sql) prints (C(--format) table, tsv, csv, raw, records, sql),
-    or a file of SQL. The forms table and aligned lose tabs, and spaces at the ends of lines, inside of string constants. C(--format=raw) is exact.
-  - Whatever is changed, weakened or omitted is a finding. A statement that is not understood is an error that names the statement and its line.
+  - The text may be what psql prints (aligned, unaligned, expanded, CSV), what C(cockroach sql) prints (C(--format) table, tsv, csv, raw, records, sql,
+    ndjson), a session copied from a terminal or a ticket, JSON or CSV of an IDE with the column C(create_statement), the tables of statements in an
+    archive of C(cockroach debug zip), the text of C(pg_dump) of a CockroachDB v26.3 or later, the DDL of DBeaver, DataGrip, pgAdmin, TablePlus and Navicat,
+    or a file of SQL; several of these may be in one file. docs/conversion.md of the collection has the list. What was cut, wrapped or redacted is refused.
+  - The forms table and aligned lose tabs, and spaces at the ends of lines, inside of string constants. C(--format=raw) is exact.
+  - Whatever is changed, weakened or omitted is a finding.
+  - A statement that is not understood is refused, together with what needs its object. All other statements are converted and written. The module
+    then fails with a list of the refused ones, unless O(allow_partial) is true.
   - The text holds no rows and no values of sequences, and owners and grants only if it has them. Use a backup or a running cluster to move a whole database.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
@@ -45,11 +50,18 @@ options:
     default: ""
   dest:
     description:
-      - The directory for C(pre-data.sql) (types, sequences, tables), C(post-data.sql) (keys, indexes, constraints, views and so on) and C(findings.json).
-        It is created if it is missing.
+      - The directory for C(pre-data.sql) (types, sequences, tables), C(post-data.sql) (keys, indexes, constraints, views and so on), C(findings.json)
+        and C(summary.txt), which says what became of each statement. It is created if it is missing.
       - If the text describes several databases, the SQL of each is written into a subdirectory of its own.
     type: path
     required: true
+  allow_partial:
+    description:
+      - Whether the module succeeds although statements are refused. RV(partial) and RV(refused) tell which ones, and the files are the same.
+      - It fails nevertheless if nothing is left that can be converted.
+    type: bool
+    default: false
+    version_added: 1.5.0
   postgres_version:
     description: The major version of the PostgreSQL that the SQL is for.
     type: int
@@ -58,6 +70,14 @@ options:
     description: Whether that PostgreSQL has ICU collations.
     type: bool
     default: true
+  sorts_by_bytes:
+    description:
+      - Whether the database that the SQL is for sorts text by its bytes, as CockroachDB does. C(SELECT 'a' < 'B') is false in such a database. It has the
+        C library's locale C or C.UTF-8 (C(createdb -T template0 --lc-collate=C --lc-ctype=C.UTF-8)), or the builtin provider of PostgreSQL 17 and later.
+      - In all other databases, the choice for C(text_order) in O(conversion_policies) decides how text is compared.
+    type: bool
+    default: false
+    version_added: 1.5.0
   extensions:
     description: The extensions that can be created there, such as V(postgis), V(pg_trgm), V(btree_gin), V(citext), V(ltree), V(vector).
     type: list
@@ -84,6 +104,18 @@ EXAMPLES = r"""
     extensions: [pg_trgm]
   register: schema
 
+- name: Convert what can be converted of a schema file, and do without the rest
+  nomos.cockroach_migrator.schema_convert:
+    src: /tmp/schema.sql
+    dest: /tmp/converted
+    allow_partial: true
+  register: schema
+
+- name: Show what is missing
+  ansible.builtin.debug:
+    msg: "line {{ item.line }}: {{ item.name }}: {{ item.reason }}"
+  loop: "{{ schema.refused }}"
+
 - name: Show what differs in PostgreSQL
   ansible.builtin.debug:
     var: schema.findings
@@ -91,13 +123,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The paths of the files.
-  returned: success
+  description: The paths of the files. There are none if every statement that makes an object is refused.
+  returned: success, and failure because of refused statements
   type: list
   elements: str
 objects:
-  description: How many objects the text describes, with the keys C(databases), C(schemas), C(types), C(sequences), C(tables), C(views), C(functions).
-  returned: success
+  description: How many objects were converted, with the keys C(databases), C(schemas), C(types), C(sequences), C(tables), C(views), C(functions).
+  returned: success, and failure because of refused statements
   type: dict
   sample: {databases: 1, schemas: 2, types: 1, sequences: 2, tables: 10, views: 3, functions: 0}
 findings:
@@ -105,9 +137,72 @@ findings:
     - What is changed, weakened or omitted. docs/findings.md of the collection describes the codes.
     - Each has C(code), C(severity) (error, warning or info), C(object), C(message), and where there are such C(advice) and the parts of the object's
       name (C(kind), C(database), C(schema), C(table), C(column), C(name)).
-  returned: success
+  returned: success, and failure because of refused statements
   type: list
   elements: dict
+partial:
+  description: Whether statements were refused.
+  returned: success, and failure because of refused statements
+  type: bool
+refused:
+  description: The refused statements, in the order of the text.
+  returned: success, and failure because of refused statements
+  type: list
+  elements: dict
+  sample:
+    - kind: table
+      name: shop.public.orders
+      line: 12
+      command: CREATE TABLE
+      statement: "CREATE TABLE orders (id INT8 PRIMARY KEY, place FROB)"
+      reason: the type FROB is not known, at line 14, column 11
+      because: ""
+  contains:
+    kind:
+      description: The kind of object that the statement is about.
+      type: str
+    name:
+      description: The full name of that object, the name of the database if the statement names none.
+      type: str
+    line:
+      description: The line where the statement begins.
+      type: int
+    command:
+      description: The statement's command, such as C(CREATE TABLE) or C(GRANT). It is empty if the statement begins with no word.
+      type: str
+    statement:
+      description: The statement's beginning, without passwords and URLs.
+      type: str
+    reason:
+      description: What is not understood, and where.
+      type: str
+    because:
+      description: The refused object that the statement needs. It is empty if the statement itself is not understood.
+      type: str
+summary:
+  description:
+    - What became of the text.
+    - C(converted) means without a finding about its definition. C(changed) means with a finding about the object, or one of its columns or parameters,
+      which says that its definition or its meaning differs in PostgreSQL. Findings about rows, owners, privileges and values do not count.
+    - C(omitted) means that a finding says that it is not there. C(refused) means that it is in RV(refused).
+  returned: success, and failure because of refused statements
+  type: dict
+  contains:
+    objects:
+      description:
+        - How many objects of each kind were C(converted), C(changed), C(omitted) and C(refused). The kinds are C(schemas), C(types), C(sequences),
+          C(tables), C(views), C(functions), C(indexes), C(constraints), C(triggers) and C(policies), as far as the text has them.
+        - Primary keys belong to their tables.
+      type: dict
+      sample: {tables: {converted: 7, changed: 2, omitted: 0, refused: 1}}
+    statements:
+      description:
+        - Every statement in the order of the text, with its C(line), C(command), and the C(kind) and C(name) of what it is about.
+        - Its C(outcome) is that of the object that it makes. A C(CREATE TABLE) is also C(changed) if that is so for one of the indexes or constraints in it.
+          It is C(superseded) if a later statement drops or renames its object. Other statements are C(converted), C(omitted) or C(refused).
+      type: list
+      elements: dict
+      sample: [{line: 1, command: CREATE TABLE, kind: table, name: shop.public.items, outcome: converted}]
 """
 
 import os
@@ -122,9 +217,14 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
     ConvertOptions,
     ServerFeatures,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.conversion_summary import (
+    ConversionSummary,
+    RefusedStatement,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.convert_schema_text import (
     convert_text,
     read_source,
+    refusal_message,
     write_files,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
@@ -139,7 +239,7 @@ NEEDS = ("cattrs", "sqlglot")
 
 @dataclass(frozen=True)
 class ConvertedSchema:
-    """The files that were written, or in check mode would be."""
+    """The files that were written, or in check mode would be, and what is in none of them."""
 
     changed: bool
     files: list[str]
@@ -147,19 +247,37 @@ class ConvertedSchema:
     objects: dict[str, int]
     """How many of each kind the text describes."""
     findings: list[Finding]
+    partial: bool
+    """Whether statements were refused."""
+    refused: list[RefusedStatement]
+    summary: ConversionSummary
     diff: Optional[list[dict[str, str]]] = field(default=None, metadata=IF_KNOWN)
     """Of the files, where it is asked for, as Ansible shows it."""
 
 
-def convert(given: dict, check_mode: bool, diff: bool = False) -> ConvertedSchema:
-    """Convert and write what is not there; with ``diff`` return the differences of the files, too."""
+def convert(given: dict, check_mode: bool, diff: bool = False) -> Outcome:
+    """Convert and write what is not there; with ``diff`` return the differences of the files, too. Refused statements
+    are a failure unless they are allowed and something is left."""
     text = read_source(given["src"]) if given["src"] else given["text"]
-    features = ServerFeatures(given["postgres_version"], given["icu"], frozenset(given["extensions"]))
+    features = ServerFeatures(
+        given["postgres_version"], given["icu"], frozenset(given["extensions"]), given["sorts_by_bytes"]
+    )
     options = ConvertOptions(grants=given["grants"], policies=conversion_policies(given["conversion_policies"]))
     result = convert_text(text, given["database"], features, options)
     differences = write_files(given["dest"], result.files, check_mode)
     files = [os.path.join(given["dest"], name) for name in result.files]
-    return ConvertedSchema(bool(differences), files, result.objects, result.findings, differences if diff else None)
+    schema = ConvertedSchema(
+        bool(differences),
+        files,
+        result.objects,
+        result.findings,
+        bool(result.refused),
+        result.refused,
+        result.summary,
+        differences if diff else None,
+    )
+    failed = result.refused and not (given["allow_partial"] and files)
+    return Outcome(schema, failure=refusal_message(result, given["dest"]) if failed else "")
 
 
 def main() -> None:
@@ -170,8 +288,10 @@ def main() -> None:
             text=dict(type="str", no_log=False),
             database=dict(type="str", default=""),
             dest=dict(type="path", required=True),
+            allow_partial=dict(type="bool", default=False),
             postgres_version=dict(type="int", default=17),
             icu=dict(type="bool", default=True),
+            sorts_by_bytes=dict(type="bool", default=False),
             extensions=dict(type="list", elements="str", default=[]),
             grants=dict(type="str", choices=["create", "skip"], default="create"),
         ),
@@ -179,7 +299,7 @@ def main() -> None:
         mutually_exclusive=[("src", "text")],
         supports_check_mode=True,
     )
-    _ansible_module.run(module, NEEDS, lambda: Outcome(convert(module.params, module.check_mode, module._diff)))
+    _ansible_module.run(module, NEEDS, lambda: convert(module.params, module.check_mode, module._diff))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Optional
 
+from .._model.catalog import SqlType
+from .._model.postgres_limits import exceeds_modifier
 from . import trees
 from .families import type_family
 
@@ -123,6 +125,13 @@ def _differences(node: Any, source: str, target: str) -> Iterator[str]:
         yield _DIFFERENT[source, target]
     if target in _GEOMETRIES and len(modifiers) > 1:
         yield "a geometry without SRID takes that of the type, and is an error in CockroachDB"
+
+
+def exceeds_limits(data_type: Any) -> bool:
+    """Whether PostgreSQL takes no length or precision as large as the one of a type in the text."""
+    family = "bit" if data_type.name.upper() == "VARBIT" else type_family(data_type)
+    numbers = [int(part.name) for part in data_type.expressions if part.name.isdigit()]
+    return bool(numbers) and exceeds_modifier(SqlType(family, width=numbers[0], precision=numbers[0]))
 
 
 def _is_oid(node: Any) -> bool:

@@ -13,6 +13,7 @@ from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
 from .._model.full_name import FullName
+from .._model.postgres_limits import exceeds_modifier
 from .._model.stored_columns import shard_columns
 from . import expressions
 from .context import Context
@@ -88,6 +89,7 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
         where = context.full_name(table).column_named(column.name)
         rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
         try:
+            _require_rounding(column, where)
             expressions.convert(
                 column.computed, context, where, expressions.column_types(table.columns), exact=not rounded
             )
@@ -100,11 +102,18 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
             column.computed = ""
 
 
+def _require_rounding(column: Column, where: FullName) -> None:
+    """Raise UnsupportedError if PostgreSQL does not round to the column's type, which it cannot have."""
+    if column.type.family == "decimal" and exceeds_modifier(column.type):
+        raise UnsupportedError(f"{where}: PostgreSQL's numeric has at most 1,000 digits where it has a scale")
+
+
 def _impossible(table: Table, context: Context) -> dict[int, str]:
     """Return the virtual columns without a counterpart, by id, with the reason."""
     found = {}
     for column in _computed(table, virtual=True):
         try:
+            _require_rounding(column, context.full_name(table).column_named(column.name))
             expressions.convert(
                 column.computed,
                 context,

@@ -5,12 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Optional, Union
+from typing import Optional, TypeVar, Union
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Column, Database, Function, Sequence, Table, UserType, View
+from .._model.catalog import (
+    USER_TYPE_OID_BASE,
+    Column,
+    Database,
+    Function,
+    Sequence,
+    Table,
+    UnreadableObject,
+    UserType,
+    View,
+)
 from .._model.catalog_names import SchemaObject, full_name
 from .._model.finding_codes import FindingCode, Severity
 from .._model.full_name import FullName
@@ -20,6 +30,7 @@ from .server_features import ConvertOptions, ServerFeatures
 from .statements import Conversion, Subject
 
 Relation = Union[Table, View, Sequence]
+_T = TypeVar("_T", Table, View, Sequence, UserType, Function)
 
 
 @dataclass
@@ -46,17 +57,29 @@ class Context:
     one."""
     row_id_sequence: str = ""
     """The quoted name of the sequence that these functions share, once it is made."""
+    added_functions: dict[str, str] = field(default_factory=dict)
+    """CockroachDB's functions that are created: their names to the bare ones in PostgreSQL."""
+    added_forms: set[tuple[str, str]] = field(default_factory=set)
+    """(CockroachDB's name, parameters in SQL) of each of them."""
     index_names: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
     """(table id, index id) to (kind, name in PostgreSQL) of every index that was made."""
     unique_keys: set[tuple[int, frozenset[int]]] = field(default_factory=set)
     """(table id, column ids) of every key or index that a foreign key can refer to."""
     indexes_with_nulls: list[FullName] = field(default_factory=list)
     """The indexes whose keys can be NULL."""
+    text_indexes: list[FullName] = field(default_factory=list)
+    """The keys and indexes that the database's collation sorts."""
+    depends_on_text_order: dict[FullName, bool] = field(default_factory=dict)
+    """The objects whose meaning depends on the order of text, and whether a part of it is not known to be text."""
     missing_views: set[int] = field(default_factory=set)
     missing_functions: set[int] = field(default_factory=set)
     """Ids of the omitted user-defined functions."""
     late_functions: set[int] = field(default_factory=set)
     """Ids of the user-defined functions that are created after the tables and views that they need."""
+    row_types: dict[int, str] = field(default_factory=dict)
+    """The composite types that were made for the rows of tables with hidden columns: table id to quoted name."""
+    refused: dict[int, UnreadableObject] = field(default_factory=dict)
+    """The objects that cannot be converted although rows or other objects need them, by id."""
     _extensions: set[str] = field(default_factory=set)
     _collations: dict[str, str] = field(default_factory=dict)
 
@@ -81,6 +104,20 @@ class Context:
     ) -> None:
         """Report something about the object with this full name (see Finding.of)."""
         self.conversion.find(code, about, message, advice, severity)
+
+    def for_each(self, items: Iterable[_T], *steps: Callable[[_T, Context], None]) -> None:
+        """Do the steps for each of the objects; one that cannot be converted is noted as refused, and has no further
+        steps."""
+        for item in items:
+            for step in steps:
+                if item.id not in self.refused:
+                    self._attempt(item, step)
+
+    def _attempt(self, item: _T, step: Callable[[_T, Context], None]) -> None:
+        try:
+            step(item, self)
+        except UnsupportedError as error:
+            self.refused[item.id] = UnreadableObject(item.id, self.full_name(item), str(error))
 
     def report_cut(self, name: str, where: FullName) -> None:
         """Add a finding if a name is shortened or changed; ``where`` is the full name."""

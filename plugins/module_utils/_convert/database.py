@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Union
 
-from .._errors import UnsupportedError
 from .._model.catalog import Database, Role, UserType
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
-from .._model.names import MAX_BYTES, clip, quote
-from . import null_order
+from .._model.names import clip, quote
+from .._model.unreadable import RefusedObjectsError
+from . import null_order, text_order
 from .comments import create_comments
 from .computed import fit_to_server
 from .constraints import create_checks, create_foreign_keys
@@ -21,6 +21,7 @@ from .database_settings import create_settings
 from .default_privileges import create_default_privileges
 from .definitions import CompositeDefinition, EnumDefinition, Existence
 from .domains import create_domain
+from .enum_labels import fit_labels
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
 from .routines import add_routine, convert_routines
@@ -35,6 +36,7 @@ from .types import type_name
 from .unique_without_index import create_unique_without_index
 from .user_triggers import create_triggers
 from .views import create_views
+from .wide_indexes import fit_indexes
 
 _TYPE_ORDER = {"domain": 1, "composite": 2}
 
@@ -44,13 +46,15 @@ def convert_database(
 ) -> Conversion:
     """Return the commands that create ``database`` in an empty PostgreSQL database, in load order, with findings.
 
-    Objects without a counterpart are omitted with a finding. Raises UnsupportedError for a column type without a
-    counterpart.
+    Objects without a counterpart are omitted with a finding. Raises RefusedObjectsError for all those that rows or
+    other objects need, such as tables with a column type without a counterpart.
     """
     database, findings = fit_to_server(database, features, options)
-    database, fitted = fit_sequences(database)
+    for fit in (fit_sequences, fit_labels, fit_indexes):
+        database, fitted = fit(database)
+        findings += fitted
     context = Context(database, features, options)
-    context.conversion.findings += [*findings, *fitted]
+    context.conversion.findings += findings
     context.available_roles = available_roles(roles, context)
     _claim_names(context)
     for schema in database.schemas:
@@ -59,27 +63,29 @@ def convert_database(
             "schema", Subject("schema", bare), f"CREATE SCHEMA IF NOT EXISTS {quote(bare)}", expects=Existence()
         )
     # Domains are based on enums, and composite types may have fields of both.
-    for user_type in sorted(database.types, key=lambda item: _TYPE_ORDER.get(item.kind, 0)):
-        _create_type(user_type, context)
+    context.for_each(sorted(database.types, key=_type_order), _create_type)
     routines = convert_routines(context)
     for routine in routines.values():
         if not routine.late:
             add_routine(routine, "function", context)
     _create_tables_and_sequences(context)
-    for table in database.tables:
-        create_primary_key(table, context)
-    for table in database.tables:
-        create_indexes(table, context)
-        create_unique_without_index(table, context)
-        create_checks(table, context)
-        create_on_update(table, context)
-        create_triggers(table, context)
-        create_policies(table, context)
-    for table in database.tables:
-        create_foreign_keys(table, context)
+    context.for_each(database.tables, create_primary_key)
+    context.for_each(
+        database.tables,
+        create_indexes,
+        create_unique_without_index,
+        create_checks,
+        create_on_update,
+        create_triggers,
+        create_policies,
+    )
+    context.for_each(database.tables, create_foreign_keys)
+    if context.refused:
+        raise RefusedObjectsError(list(context.refused.values()))
     _set_sequences(context)
     create_views(context, {number: routine for number, routine in routines.items() if routine.late})
     null_order.report(context)
+    text_order.report(context)
     _report_regions(context)
     create_comments(context, routines)
     create_grants(context, routines)
@@ -92,20 +98,24 @@ def convert_database(
 def _claim_names(context: Context) -> None:
     """Reserve the names of tables, views, sequences and types first, so that only indexes and helper objects are
     renamed."""
-    items: list[Any] = [
-        *context.database.tables,
-        *context.database.views,
-        *context.database.sequences,
-        *context.database.types,
-    ]
-    for item in items:
-        context.scope.claim(context.schema(item), item.name)
-        context.report_cut(item.name, context.full_name(item))
+    database = context.database
+    items: list[Any] = [*database.tables, *database.views, *database.sequences, *database.types]
+    context.for_each(items, _claim_name)
     for schema in context.database.schemas:
         context.report_cut(schema.name, FullName("schema", context.database.name, schema.name))
     for function in context.database.functions:
         context.scope.reserve(context.schemas[function.schema_id], function.name)
         context.report_cut(function.name, context.full_name(function))
+
+
+def _claim_name(item: Any, context: Context) -> None:
+    context.scope.claim(context.schema(item), item.name)
+    context.report_cut(item.name, context.full_name(item))
+
+
+def _type_order(item: UserType) -> tuple[int, bool]:
+    """Return a key that sorts each type behind those that it is made of; an enum may have become a domain."""
+    return _TYPE_ORDER.get(item.kind, 0), item.base is not None and bool(item.base.domain_id)
 
 
 def _create_type(user_type: UserType, context: Context) -> None:
@@ -124,12 +134,6 @@ def _create_type(user_type: UserType, context: Context) -> None:
             )
         )
     else:
-        too_long = [member.name for member in user_type.members if len(member.name.encode("utf-8")) > MAX_BYTES]
-        if too_long:
-            raise UnsupportedError(
-                f"{context.full_name(user_type)}: the enum's value {too_long[0]} is longer than {MAX_BYTES} bytes; "
-                "rename it in CockroachDB with ALTER TYPE"
-            )
         made = EnumDefinition(tuple(member.name for member in user_type.members))
     context.conversion.add("type", Subject("type", name, schema), made.create(quote(schema, name)), expects=made)
 
@@ -140,11 +144,9 @@ def _create_tables_and_sequences(context: Context) -> None:
             sequence = identity_sequence(column, context.sequences) if column.identity else None
             if sequence is not None:
                 context.identity_sequence_ids.add(sequence.id)
-    for sequence in context.database.sequences:
-        if sequence.id not in context.identity_sequence_ids:
-            create_sequence(sequence, context)
-    for table in context.database.tables:
-        create_table(table, context)
+    sequences = [item for item in context.database.sequences if item.id not in context.identity_sequence_ids]
+    context.for_each(sequences, create_sequence)
+    context.for_each(context.database.tables, create_table)
 
 
 def _set_sequences(context: Context) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from .._errors import MigrationError, UnsupportedError
+from .bare_names import as_stored, is_word, quote_names
 from .tokens import without_extensions
 
 try:
@@ -92,6 +93,10 @@ if Postgres is not None:
                     return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=exp.Var(this="@" + self._prev.text))
                 return super()._parse_types(*args, **kwargs)
 
+            def _parse_indexed_column(self) -> Optional[exp.Expression]:
+                """Read a column of ON CONFLICT, which has no order of NULLs."""
+                return self._parse_disjunction()
+
             def _parse_all(self) -> Any:
                 """ALL (SELECT …), and ALL of an array without parentheses."""
                 operand = self._parse_bitwise()
@@ -116,11 +121,12 @@ def parse(text: str, where: object) -> Any:
         raise MigrationError("the Python package sqlglot is missing: install it where the module runs")
     try:
         dialect = Cockroach()
-        tokens, upsert = without_extensions(_without_hints(dialect.tokenize(text)), where)
+        tokens = _without_hints(quote_names(dialect.tokenize(text), text))
+        tokens, upsert = without_extensions(tokens, where)
         trees = dialect.parser().parse(tokens, text)
     except SqlglotError as error:
         raise UnsupportedError(f"{where}: the SQL text is not understood: {text}") from error
-    if len(trees) != 1 or trees[0] is None:
+    if len(trees) != 1 or trees[0] is None or isinstance(trees[0], exp.Alias):
         raise UnsupportedError(f"{where}: the SQL text is not one expression: {text}")
     if upsert:
         trees[0].meta[UPSERT] = True
@@ -131,10 +137,15 @@ def name_parts(text: str) -> tuple[str, ...]:
     """Return the parts of the name in a string, in lower case unless quoted, as CockroachDB stores them; empty if the
     string is not a name."""
     try:
-        parts = exp.to_table(text, dialect=Postgres).parts
+        tokens = Cockroach().tokenize(text)
     except SqlglotError:
         return ()
-    return tuple(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
+    names, dots = tokens[::2], tokens[1::2]
+    if len(names) != len(dots) + 1 or any(token.token_type != TokenType.DOT for token in dots):
+        return ()
+    if not all(token.token_type == TokenType.IDENTIFIER or is_word(token, text) for token in names):
+        return ()
+    return tuple(as_stored(token) for token in names)
 
 
 def tokenize(text: str, where: object) -> list[Any]:

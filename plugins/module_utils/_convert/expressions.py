@@ -10,22 +10,34 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, UserType
+from .._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, Table, UserType, View
 from .._model.conversion_policies import TEXT
 from .._model.domains import domain_type
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
-from . import casts, function_calls, functions, null_order, operators, query_tables, spatial_functions, trees
+from . import (
+    added_functions,
+    casts,
+    function_calls,
+    functions,
+    null_order,
+    operators,
+    query_tables,
+    spatial_functions,
+    text_order,
+    trees,
+)
 from .context import Context, Relation
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
 from .query_tables import SYSTEM_SCHEMAS, add_conflict, scope_of
 from .row_ids import ROW_ID_FUNCTIONS
 from .tokens import FUNCTION_PREFIX
-from .trees import as_integer, is_regclass, named_type, regclass
+from .trees import ADDED_COLLATION, as_integer, is_regclass, named_type, regclass, type_oid
 from .types import element_of, operand_type
+from .visible_columns import name_visible_columns, row_type
 
 try:
     from sqlglot import exp
@@ -79,6 +91,8 @@ _OPERATIONS = (
 )
 ADDED_TYPE = "added_type"
 """Marks a user-defined type."""
+ROWS_OF_RELATION = "rows_of_relation"
+"""Marks the type of a table's or view's rows, which has to be there before what uses the type."""
 TO_BASE = "to_base"
 """Marks the cast of a domain to its base type, which converts nothing."""
 _TAKE_TEXT = () if exp is None else (exp.EQ, exp.NEQ, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In)
@@ -182,6 +196,8 @@ class _Converter:
         schema = node.this.parts[-1].name if isinstance(node.this, exp.Dot) else node.this.name
         if schema == "pg_catalog":
             return self._function(node.expression)
+        if schema == "crdb_internal" and node.expression.name == "datums_to_bytes" and node.expression.expressions:
+            return added_functions.encoded_key(node.expression, self)
         if schema in SYSTEM_SCHEMAS:
             raise self.refusal(f"the function {schema}.{node.expression.name} is CockroachDB's own")
         return self._routine(node.expression, *self._routines_by_name(schema, node.expression))
@@ -214,8 +230,8 @@ class _Converter:
 
     def _cast(self, node: Any) -> Any:
         target = node.args["to"]
-        if isinstance(target, exp.DataType) and _type_oid(target):
-            return self._user_type_cast(node, _type_oid(target))
+        if isinstance(target, exp.DataType) and type_oid(target):
+            return self._user_type_cast(node, type_oid(target))
         if target.name.upper() == "REGCLASS" and isinstance(node.this, exp.Literal):
             return regclass(self._relation(node.this))
         return exp.Cast(this=casts.converted_value(node, self), to=self.convert(target))
@@ -229,6 +245,9 @@ class _Converter:
             ),
             None,
         )
+        relation = self.context.relations.get(oid - USER_TYPE_OID_BASE)
+        if relation is not None:
+            return exp.Cast(this=self.convert(node.this), to=self._row_type(relation))
         user_type = array or self.context.user_type_of_oid(oid, self.where)
         value = node.this
         if isinstance(value, exp.HexString):
@@ -334,11 +353,16 @@ class _Converter:
         return node
 
     def _type(self, node: Any) -> Any:
-        oid = _type_oid(node)
+        oid = type_oid(node)
         if oid:
+            relation = self.context.relations.get(oid - USER_TYPE_OID_BASE)
+            if relation is not None:
+                return self._row_type(relation)
             return _added_type(self.context.qualified(self.context.user_type_of_oid(oid, self.where)))
         kinds = exp.DataType.Type
         parameters = ", ".join(part.sql() for part in node.expressions)
+        if casts.exceeds_limits(node):
+            raise self.refusal(f"the type {node.sql('postgres')} has a larger length or precision than PostgreSQL's")
         if isinstance(node.args.get("kind"), exp.Var):
             return node
         if node.this == kinds.USERDEFINED:
@@ -368,10 +392,21 @@ class _Converter:
         for item in self.context.database.types:
             if item.name == names[-1] and (len(names) == 1 or self.context.schema(item) == clip(names[0])):
                 return _added_type(self.context.qualified(item))
+        relation = self.context.relation_named(names[0] if len(names) > 1 else "", names[-1])
+        if relation is not None:
+            return self._row_type(relation)
         if names[-1] == REGION_TYPE:
             # A text that does not name the database's regions: its columns of this type are text, too.
             return named_type("text")
         raise self.refusal(f"the type {'.'.join(names)} is not in the backup")
+
+    def _row_type(self, relation: Relation) -> Any:
+        """Return the type of a table's or view's rows."""
+        if not isinstance(relation, (Table, View)):
+            raise self.refusal(f"it uses rows of the sequence {relation.name}")
+        made = _added_type(row_type(relation, self.context))
+        made.meta[ROWS_OF_RELATION] = relation.id not in self.context.row_types
+        return made
 
     def need(self, extension: str, what: str) -> None:
         """Require an extension. Raises UnsupportedError if the server does not have it."""
@@ -379,7 +414,7 @@ class _Converter:
             raise self.refusal(f"it needs {what}, and the server does not have the extension {extension}")
 
     def _collate(self, node: Any) -> Any:
-        if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
+        if node.meta.get(ADDED_COLLATION) or not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
             return node
         collation = self.context.collation(node.expression.name, self.where)
         value = self.convert(node.this)
@@ -421,10 +456,13 @@ def convert(
     ``exact``. Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
     """
     tree = parse(text, where)
+    if isinstance(tree, (exp.Query, exp.DML)):
+        name_visible_columns(tree, context, where)
     converter = _Converter(context, where, scope_of(tree, context, columns or {}), row_id, isinstance(tree, exp.Query))
     if tree.meta.get(UPSERT):
         add_conflict(tree, converter)
     null_order.drop_needless_places(tree, context)
+    tree = text_order.keep_order_of_text(tree, converter.scope, context, where)
     tree = tree.transform(converter.node)
     if converter.differences and exact:
         raise converter.refusal("; ".join(converter.differences))
@@ -435,13 +473,6 @@ def convert(
             f"PostgreSQL's result of the expression is not always the same: {'; '.join(converter.differences)}.",
         )
     return Expression(generate(tree), tree, frozenset(converter.calls))
-
-
-def _type_oid(node: Any) -> int:
-    kind = node.args.get("kind")
-    if isinstance(kind, exp.Var) and kind.name.startswith("@"):
-        return int(kind.name[1:])
-    return 0
 
 
 def _added_type(name: str) -> Any:
@@ -490,8 +521,16 @@ def column_names(text: str, where: object) -> set[str]:
 
 
 def reads_relations(tree: Any) -> bool:
-    """Whether a converted query names a table or view."""
-    return any(not isinstance(table.this, exp.Anonymous) for table in tree.find_all(exp.Table))
+    """Whether a converted expression or query names a table or view, or the type of its rows."""
+    return any(
+        node.meta.get(ROWS_OF_RELATION) if isinstance(node, exp.DataType) else not isinstance(node.this, exp.Anonymous)
+        for node in tree.find_all(exp.Table, exp.DataType)
+    )
+
+
+def row_fields(columns: Any) -> dict[str, SqlType]:
+    """Return the types of the fields of a trigger's rows, by names such as ``new.name``."""
+    return {f"{row}.{name}": kind for row in ("new", "old") for name, kind in column_types(columns).items()}
 
 
 def column_types(columns: Any) -> dict[str, SqlType]:

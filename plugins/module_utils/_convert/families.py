@@ -11,6 +11,7 @@ from typing import Any, Optional
 
 from .._model.catalog import SqlType
 from . import spatial_functions
+from .trees import RESULT_FAMILY
 
 try:
     from sqlglot import exp
@@ -180,7 +181,7 @@ def family_of(node: Any, scope: Scope) -> str:
     if isinstance(node, exp.Literal):
         return "string" if node.is_string else "int" if node.is_int else "decimal"
     if isinstance(node, exp.Anonymous):
-        return _function(node.name.lower(), node.expressions, scope)
+        return node.meta.get(RESULT_FAMILY) or _function(node.name.lower(), node.expressions, scope)
     if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Anonymous):
         return family_of(node.expression, scope)
     return _of_operands(node, scope)

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
-from . import function_differences, functions, regular_expressions, spatial_functions, trees
+from . import (
+    added_functions,
+    function_differences,
+    functions,
+    regular_expressions,
+    spatial_functions,
+    styled_texts,
+    trees,
+)
 from .time_formats import to_char_format
 
 _HASHES = ("sha224", "sha256", "sha384", "sha512")
@@ -43,7 +51,6 @@ _TEMPLATES: dict[tuple[str, str], str] = {
         _ANY,
     ): "(CAST('1970-01-01 00:00:00+00' AS timestamptz) + CAST(round(trunc(_0) / 1000) AS float8) * "
     "CAST('00:00:00.000001' AS interval))",
-    **{(f"parse_{kind}", _ANY): f"CAST(_0 AS {kind})" for kind in ("date", "time", "timetz", "timestamp", "interval")},
     **spatial_functions.TEMPLATES,
     **{(name, "string"): f"encode({name}(convert_to(_0, 'UTF8')), 'hex')" for name in _HASHES},
     **{(name, "bytes"): f"encode({name}(_0), 'hex')" for name in _HASHES},
@@ -82,10 +89,6 @@ _TEXT_ONLY = frozenset(
 )
 _NOT_EMPTY = {"replace": 1, "split_part": 1}
 """Arguments for which CockroachDB treats the empty string as the boundary between two characters."""
-_MOST_ARGUMENTS = {
-    **dict.fromkeys(("parse_date", "parse_time", "parse_timetz", "parse_timestamp", "parse_interval"), 1),
-    **spatial_functions.MOST_ARGUMENTS,
-}
 _DURATIONS = {"hour": 3600, "minute": 60, "second": 1, "millisecond": 0.001, "microsecond": 0.000001}
 _TEXT_SEARCH_CONFIGURATIONS = frozenset(
     """simple danish dutch english finnish french german hungarian italian norwegian portuguese romanian russian spanish
@@ -137,6 +140,9 @@ def rewritten(node: Any, name: str, converter: Any) -> Optional[Any]:
         name, arguments, [converter.family(argument) for argument in arguments]
     ):
         converter.differs(difference)
+    added = added_functions.added_call(node, name, family, converter)
+    if added is not None:
+        return added
     _check_arguments(name, arguments, converter)
     _refuse_types(name, arguments, family, converter)
     handler = _HANDLERS.get(name)
@@ -162,11 +168,28 @@ def check_pattern(node: Any, converter: Any) -> None:
         converter.differs(reason)
 
 
+def check_group(node: Any, name: str, converter: Any) -> None:
+    """Refuse a regular expression whose first group may take no part in the match: its text is empty in CockroachDB,
+    and NULL in PostgreSQL."""
+    pattern = trees.constant_text(node)
+    reason = (
+        "a computed pattern"
+        if pattern is None
+        else "a group that may be absent"
+        if regular_expressions.has_optional_group(pattern)
+        else ""
+    )
+    if reason:
+        raise converter.refusal(f"{name}() with {reason} has no counterpart in PostgreSQL")
+    if "|" in (pattern or ""):
+        converter.differs("of alternatives that match, PostgreSQL takes the longest and CockroachDB the first one")
+
+
 def _check_arguments(name: str, arguments: list[Any], converter: Any) -> None:
     """Record or refuse differences that depend on single arguments."""
     if spatial_functions.is_spatial(name):
         converter.need("postgis", f"the function {name}")
-    if len(arguments) > _MOST_ARGUMENTS.get(name, len(arguments)):
+    if len(arguments) > spatial_functions.MOST_ARGUMENTS.get(name, len(arguments)):
         raise converter.refusal(f"{name}() with {len(arguments)} arguments has no counterpart in PostgreSQL")
     position = _NOT_EMPTY.get(name, len(arguments))
     text = trees.constant_text(arguments[position]) if position < len(arguments) else "none"
@@ -304,17 +327,16 @@ def _encode(node: Any, name: str, family: str, converter: Any) -> Any:
     form = trees.constant_text(node.expressions[1])
     if form == "base64":
         return trees.filled("replace(encode(_0, 'base64'), chr(10), '')", converter.convert(node.expressions[0]))
-    if form != "hex":
-        raise converter.refusal("encode() with a format other than hex and base64 has no counterpart in PostgreSQL")
+    if form == "escape":
+        converter.differs("encode() escapes only zero bytes and those beyond ASCII")
+    elif form != "hex":
+        raise converter.refusal("encode() with a computed format has no counterpart in PostgreSQL")
     return None
 
 
 def _regexp_extract(node: Any, name: str, family: str, converter: Any) -> Any:
-    """CockroachDB returns the whole match, PostgreSQL's substring() the first group if there is one."""
-    pattern = trees.constant_text(node.expressions[1])
-    if pattern is None or "(" in pattern:
-        raise converter.refusal("regexp_extract() with groups or a computed pattern has no counterpart in PostgreSQL")
-    return trees.call("substring", converter.convert(node.expressions[0]), converter.convert(node.expressions[1]))
+    check_group(node.expressions[1], name, converter)
+    return trees.call("substring", *[converter.convert(argument) for argument in node.expressions])
 
 
 def _with_escape(node: Any, name: str, family: str, converter: Any) -> Any:
@@ -382,11 +404,6 @@ def _text_search(node: Any, name: str, family: str, converter: Any) -> Any:
     )
 
 
-def _to_char(node: Any, name: str, family: str, converter: Any) -> None:
-    if len(node.expressions) == 1:
-        raise converter.refusal("to_char() without a format has no counterpart in PostgreSQL")
-
-
 _ALWAYS_REWRITTEN = frozenset((*_HASHES, "isnan", "sum_int", "xor_agg", "st_dwithinexclusive", "_st_dwithinexclusive"))
 """Functions that PostgreSQL does not have under the same name, or that have another meaning there."""
 
@@ -401,7 +418,7 @@ _HANDLERS: dict[str, Callable[[Any, str, str, Any], Any]] = {
     "encode": _encode,
     "regexp_extract": _regexp_extract,
     "array_to_string": _array_to_string,
-    "to_char": _to_char,
+    **styled_texts.HANDLERS,
     **dict.fromkeys(_TIME_FORMATS, _formatted_time),
     **dict.fromkeys(_ESCAPES, _with_escape),
     **dict.fromkeys(_EXTENSIONS, _from_extension),

@@ -19,6 +19,7 @@ from .definitions import RoutineDefinition
 from .expressions import ADDED_TYPE, TO_BASE, Expression
 from .families import Scope, family_of, type_family
 from .statements import Subject
+from .trees import IMMUTABLE
 from .types import element_of, type_name
 
 try:
@@ -131,10 +132,14 @@ def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
 
 def _is_safe_function(node: Any, scope: Scope) -> bool:
     name, arguments = node.name.lower(), node.expressions
+    if node.meta.get(IMMUTABLE):
+        return True
     if name in _OF_TIMES:
         return len(arguments) == 2 and family_of(arguments[1], scope) in _OF_TIMES[name]
     if name in functions.TEXT_SEARCH and len(arguments) == 1:
         return False
+    if name == "to_timestamp":
+        return len(arguments) == 1
     return function_calls.is_immutable(name) and (name not in _ALIKE or _comparable(arguments, scope))
 
 

@@ -1,28 +1,16 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Index keys for values that are longer than PostgreSQL's btree takes: a third of a page, 2,704 bytes after compression
-(BTMaxItemSize in nbtree.h, checked by _bt_check_third_page)."""
+"""Index keys that stand in for values that are longer than a key of PostgreSQL's btree."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._model.built_in_types import CHAR, NAME
 from .._model.catalog import Column, SqlType
+from .._model.postgres_limits import can_exceed_key
 
-MAX_KEY_BYTES = 2704
-_BYTES_PER_CHARACTER = 4
 _HASH_METHOD = frozenset(("string", "bytes", "json", "array"))
-
-
-def can_be_long(kind: SqlType) -> bool:
-    """Whether a value of the type can be longer than a key."""
-    if kind.family in ("string", "collated"):
-        return kind.oid not in (CHAR, NAME) and not 0 < kind.width * _BYTES_PER_CHARACTER <= MAX_KEY_BYTES
-    if kind.family == "bit":
-        return not 0 < kind.width <= MAX_KEY_BYTES * 8
-    return kind.family in ("bytes", "json", "array", "decimal", "tuple", "tsvector", "ltree", "jsonpath", "vector")
 
 
 def hashed_keys(keys: Iterable[tuple[str, Column]]) -> tuple[str, ...]:
@@ -37,14 +25,14 @@ def hash_index_key(keys: Iterable[tuple[str, Column]]) -> tuple[str, ...]:
     """Return the key of a hash index, which takes values of any length and finds equal ones; empty if there is more
     than one key or none that can be long."""
     pairs = list(keys)
-    suits = len(pairs) == 1 and pairs[0][1].type.family in _HASH_METHOD and can_be_long(pairs[0][1].type)
+    suits = len(pairs) == 1 and pairs[0][1].type.family in _HASH_METHOD and can_exceed_key(pairs[0][1].type)
     return (pairs[0][0],) if suits else ()
 
 
 def _hash(text: str, kind: SqlType) -> str:
     """Return the hash of a long value, in an expression that PostgreSQL takes for immutable; empty if there is none.
     Of the built-in hashes that do not collide by chance only md5() takes text."""
-    if not can_be_long(kind):
+    if not can_exceed_key(kind):
         return ""
     if kind.family == "string":
         return f"(pg_catalog.md5(CAST({text} AS text)))"

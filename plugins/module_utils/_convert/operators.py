@@ -127,7 +127,9 @@ def _concatenation(converter: Any, node: Any) -> Any:
 
 def _substring(converter: Any, node: Any) -> Any:
     if node.args.get("start") is not None and converter.family(node.args["start"]) == "string":
-        raise converter.refusal("substring() by a regular expression has no safe counterpart in PostgreSQL")
+        function_calls.check_pattern(node.args["start"], converter)
+        function_calls.check_group(node.args["start"], "substring", converter)
+        return node
     for part in ("start", "length"):
         if node.args.get(part) is not None and converter.family(node.args[part]) in ("int", ""):
             node.set(part, as_integer(node.args[part]))

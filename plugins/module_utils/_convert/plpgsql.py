@@ -13,9 +13,15 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from . import expressions
+from .bare_names import is_word
 from .context import Context
 from .dialect import tokenize
 from .families import type_family
+
+try:
+    from sqlglot.tokens import TokenType
+except ImportError:  # named by libraries.missing()
+    TokenType = None
 
 _QUERIES = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "UPSERT", "WITH", "VALUES"))
 _AS_IT_IS = frozenset(("NULL", "FETCH", "MOVE", "CLOSE", "COMMIT", "ROLLBACK"))
@@ -24,8 +30,9 @@ _OPEN, _CLOSE = "([{", ")]}"
 _INDENT = "    "
 
 
-def convert_body(body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> str:
-    """Return PostgreSQL's text of a body; ``variables`` are the parameters.
+def convert_body(body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> tuple[str, bool]:
+    """Return PostgreSQL's text of a body, and whether it declares variables of the rows of a table or view;
+    ``variables`` are the parameters.
 
     Raises UnsupportedError, naming ``where``, for a statement or an expression without a counterpart.
     """
@@ -33,7 +40,7 @@ def convert_body(body: str, context: Context, where: FullName, variables: dict[s
     lines = reader.block("")
     if reader.position < len(reader.tokens):
         raise reader.unknown()
-    return "\n".join(lines)
+    return "\n".join(lines), reader.declares_rows
 
 
 class _Reader:
@@ -43,11 +50,18 @@ class _Reader:
         self.body, self.context, self.where, self.variables = body, context, where, variables
         self.tokens = tokenize(body, where)
         self.position = 0
+        self.declares_rows = False
 
     def word(self, ahead: int = 0) -> str:
-        """Return a token ahead in upper case; empty after the end."""
+        """Return a key word or symbol ahead, in upper case, and quoted names and constants as they are written; empty
+        after the end. A word after a dot or AS is a name, which CockroachDB prints without quotes."""
         place = self.position + ahead
-        return self.tokens[place].text.upper() if place < len(self.tokens) else ""
+        if place >= len(self.tokens):
+            return ""
+        token = self.tokens[place]
+        written = self.body[token.start : token.end + 1]
+        before = self.tokens[place - 1].text.upper() if place else ""
+        return quote(written) if before in (".", "AS") and is_word(token, self.body) else written.upper()
 
     def accept(self, *words: str) -> bool:
         """Read these words if they come next; return whether they do."""
@@ -163,10 +177,14 @@ class _Reader:
 
     def type_name(self, text: str) -> tuple[str, str]:
         """Return the PostgreSQL type of a declaration and its family."""
-        if "%" in text:
+        relation, _percent, kind = text.rpartition("%")
+        if relation and kind.strip().upper() == "ROWTYPE":
+            text = relation
+        elif "%" in text:
             raise UnsupportedError(f"{self.where}: the declaration by {text} is not converted")
         found = expressions.convert(f"NULL::{text}", self.context, self.where)
         target = found.tree.args["to"]
+        self.declares_rows = self.declares_rows or expressions.reads_relations(found.tree)
         return expressions.generate(target), type_family(target)
 
     def statements(self, indent: str, *ends: str) -> list[str]:
@@ -181,6 +199,8 @@ class _Reader:
     def statement(self, indent: str) -> list[str]:
         """Read one statement with its semicolon."""
         word = self.word()
+        if self.word(1) in (":=", "="):
+            return [indent + self.assignment()]
         if word == "<" and self.word(5) not in ("LOOP", "WHILE", "FOR") or word in ("DECLARE", "BEGIN"):
             return self.block(indent)
         handler = {
@@ -341,11 +361,11 @@ class _Reader:
         """Read a SQL statement; INTO and its variables go to the end, where PL/pgSQL takes them, too."""
         begin = self.position
         target, place, depth = "", None, 0
-        for position in range(begin, len(self.tokens)):
-            word = self.tokens[position].text.upper()
+        for ahead in range(len(self.tokens) - begin):
+            word = self.word(ahead)
             depth += (word in _OPEN) - (word in _CLOSE) if len(word) == 1 else 0
-            if word == "INTO" and depth == 0 and self.tokens[position - 1].text.upper() not in ("INSERT", "UPSERT"):
-                place = position
+            if word == "INTO" and depth == 0 and (not ahead or self.word(ahead - 1) not in ("INSERT", "UPSERT")):
+                place = begin + ahead
                 break
             if word == ";" and depth == 0:
                 break
@@ -385,10 +405,10 @@ def split_statements(body: str, where: object) -> list[str]:
     begin: Optional[Any] = None
     last: Optional[Any] = None
     for token in tokens:
-        if token.text == ";" and begin is not None and last is not None:
+        if token.token_type == TokenType.SEMICOLON and begin is not None and last is not None:
             statements.append(body[begin.start : last.end + 1])
             begin = None
-        elif token.text != ";":
+        elif token.token_type != TokenType.SEMICOLON:
             begin = begin or token
             last = token
     if begin is not None and last is not None:

@@ -246,7 +246,8 @@ def _span(identifier: Any, text: str, where: object) -> tuple[int, int]:
     """Return the start and end of an identifier in the text. Raises UnsupportedError if the parser has not recorded
     them."""
     start, last = identifier.meta.get("start"), identifier.meta.get("end")
-    if start is None or last is None or text[start : last + 1].strip('"').replace('""', '"') != identifier.name:
+    raw = "" if start is None or last is None else text[start : last + 1]
+    if start is None or last is None or identifier.name not in (raw[1:-1].replace('""', '"'), raw.lower()):
         raise UnsupportedError(f"{where}: the place of {identifier.name} in the SQL text is not known")
     return start, last + 1
 

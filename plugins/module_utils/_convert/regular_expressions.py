@@ -30,3 +30,9 @@ def difference(pattern: str) -> str:
             return "the regular expression has a lazy repetition, which PostgreSQL matches otherwise"
         position += 1
     return ""
+
+
+def has_optional_group(pattern: str) -> bool:
+    """Whether a capturing group of a pattern may take no part in a match; also true where that is not certain."""
+    has_group = "(" in pattern.replace("(?:", "")
+    return has_group and ("|" in pattern or any(f"){sign}" in pattern for sign in "?*{"))

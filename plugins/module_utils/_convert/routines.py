@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Function, Parameter, SqlType
+from .._model.catalog import USER_TYPE_OID_BASE, Function, Parameter, Sequence, SqlType
 from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, quote
+from .._model.postgres_limits import MAX_ARGUMENTS
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
+from .families import declared_family
 from .plpgsql import convert_body, split_statements
 from .statements import Subject
 from .types import type_name
+from .visible_columns import row_type
 
 _VOID, _TRIGGER, _RECORD, _ANY = "void", "trigger", "tuple", "any"
 _PLAIN_RETURNS = {_VOID: "void", _TRIGGER: "trigger", _RECORD: "record", _ANY: "anyelement"}
@@ -79,6 +82,11 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
 def _routine(function: Function, context: Context, where: FullName) -> Routine:
     if function.language not in _LANGUAGES:
         raise UnsupportedError(f"{where}: it is written in {function.language}")
+    if len(function.parameters) > MAX_ARGUMENTS:
+        raise UnsupportedError(
+            f"{where}: it has {len(function.parameters)} parameters, and functions of PostgreSQL have at most "
+            f"{MAX_ARGUMENTS}"
+        )
     command = "PROCEDURE" if function.procedure else "FUNCTION"
     name = quote(context.schemas[function.schema_id], clip(function.name))
     parameters = [_Parameter(item, context, where) for item in function.parameters]
@@ -102,12 +110,28 @@ def _routine(function: Function, context: Context, where: FullName) -> Routine:
 def _body(function: Function, parameters: list[_Parameter], context: Context, where: FullName) -> tuple[str, bool]:
     """Return the body, and whether it can only be created after tables and views."""
     variables = {parameter.name: parameter.type for parameter in parameters if parameter.name}
+    variables.update(_trigger_fields(function, context))
     if function.language != "SQL":
-        # PL/pgSQL looks up tables when it runs, not when it is made.
-        return convert_body(function.body, context, where, variables), False
+        # PL/pgSQL looks up tables when it runs, the types of its variables when it is made.
+        return convert_body(function.body, context, where, variables)
     body, reads_tables = _sql_body(function, context, where, variables)
     needed = {item.id for item in context.database.functions if item.id in function.depends_on}
     return body, reads_tables or bool(needed & context.late_functions)
+
+
+def _trigger_fields(function: Function, context: Context) -> dict[str, SqlType]:
+    """Return the fields of NEW and OLD that have one family in all tables whose triggers call the function."""
+    tables = [
+        table
+        for table in context.database.tables
+        if any(trigger.function_id == function.id for trigger in table.triggers)
+    ]
+    fields = [expressions.row_fields(table.columns) for table in tables]
+    return {
+        name: kind
+        for name, kind in (fields[0].items() if fields else ())
+        if all(name in other and declared_family(other[name]) == declared_family(kind) for other in fields)
+    }
 
 
 class _Parameter:
@@ -128,10 +152,17 @@ def _row_type(kind: SqlType, context: Context) -> bool:
     return inner.family == _RECORD and inner.oid - USER_TYPE_OID_BASE in context.relations
 
 
+def _row_type_name(kind: SqlType, context: Context, where: FullName) -> str:
+    relation = context.relations[kind.oid - USER_TYPE_OID_BASE]
+    if isinstance(relation, Sequence):
+        raise UnsupportedError(f"{where}: it uses rows of the sequence {relation.name}")
+    return row_type(relation, context)
+
+
 def _type(kind: SqlType, context: Context, where: FullName) -> str:
     if _row_type(kind, context):
         inner = kind.element if kind.element else kind
-        return context.qualified(context.relations[inner.oid - USER_TYPE_OID_BASE]) + ("[]" if kind.element else "")
+        return _row_type_name(inner, context, where) + ("[]" if kind.element else "")
     if kind.element is not None and kind.element.family == _ANY:
         return "anyarray"
     if kind.family in _PLAIN_RETURNS and not kind.user_type_id and not kind.domain_id:

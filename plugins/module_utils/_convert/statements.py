@@ -14,7 +14,7 @@ from .._model.findings import Finding
 from .._model.full_name import FullName
 from .definitions import Definition
 
-PRE_DATA_STEPS = ("role", "extension", "schema", "type", "sequence", "function", "table")
+PRE_DATA_STEPS = ("role", "extension", "schema", "written_function", "type", "sequence", "function", "table")
 POST_DATA_STEPS = (
     "primary_key",
     "index",
@@ -32,7 +32,8 @@ POST_DATA_STEPS = (
     "setting",
 )
 STEPS = PRE_DATA_STEPS + POST_DATA_STEPS
-"""Load order. Every statement of a step may rely on all earlier steps; ``late`` are defaults and checks that call
+"""Load order. Every statement of a step may rely on all earlier steps; ``written_function`` are functions that stand
+for CockroachDB's own and rely on nothing, ``late`` are defaults and checks that call
 functions which read tables. Who is to own something has to be allowed to create in its schema: ``schema_grant`` comes
 before ``owner``."""
 

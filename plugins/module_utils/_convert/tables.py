@@ -14,6 +14,7 @@ from .._model.conversion_policies import FUNCTION, IDENTITY
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
+from .._model.postgres_limits import MAX_ROW_BYTES, MAX_TABLE_COLUMNS
 from .._model.stored_columns import shard_columns
 from . import expressions, needs, trees
 from .context import Context
@@ -21,6 +22,7 @@ from .definitions import ColumnDefinition, DefaultDefinition, SequenceDefinition
 from .immutable import immutable_sql, is_immutable, uses_added_types
 from .row_ids import row_id_function
 from .row_ttl import convert_ttl
+from .row_width import full_bytes, least_bytes
 from .sequence_bounds import identity_sequence
 from .sequences import add_owner, sequence_options
 from .statements import Subject
@@ -41,6 +43,7 @@ def kept_columns(table: Table) -> list[Column]:
 def create_table(table: Table, context: Context) -> None:
     """Add CREATE TABLE, and the objects that its columns need before it."""
     schema, name = context.schema(table), clip(table.name)
+    _require_fitting(table, context)
     calls: set[int] = set()
     made = TableDefinition(tuple(_column(column, table, context, calls) for column in kept_columns(table)))
     needed = needs.of_columns(table, context) + needs.of_calls(calls, context)
@@ -48,6 +51,30 @@ def create_table(table: Table, context: Context) -> None:
         "table", Subject("table", name, schema), made.create(quote(schema, name)), expects=made, needs=needed
     )
     _report(table, context)
+
+
+def _require_fitting(table: Table, context: Context) -> None:
+    """Raise UnsupportedError for a table that PostgreSQL cannot have, or that cannot have a row there; rows that may be
+    too big are a finding."""
+    columns, where = kept_columns(table), context.full_name(table)
+    advice = "exclude the table, or divide it in CockroachDB"
+    if len(columns) > MAX_TABLE_COLUMNS:
+        raise UnsupportedError(
+            f"{where}: it has {len(columns)} columns, and tables of PostgreSQL at most {MAX_TABLE_COLUMNS}: {advice}"
+        )
+    if least_bytes(columns) > MAX_ROW_BYTES:
+        raise UnsupportedError(
+            f"{where}: each row needs at least {least_bytes(columns):,} bytes, and a row of PostgreSQL has to fit into "
+            f"{MAX_ROW_BYTES:,}: {advice}"
+        )
+    if full_bytes(columns) > MAX_ROW_BYTES:
+        context.find(
+            FindingCode.WIDE_ROW,
+            where,
+            f"A row with long values in all of the table's {len(columns)} columns needs {full_bytes(columns):,} bytes, "
+            f"and a row of PostgreSQL has to fit into {MAX_ROW_BYTES:,}: the import ends at the first one that does "
+            "not.",
+        )
 
 
 def _column(column: Column, table: Table, context: Context, calls: set[int]) -> ColumnDefinition:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._errors import UnsupportedError
-from .._model.built_in_types import BPCHAR, BUILT_IN_TYPES, CHAR, COCKROACH_OIDS, FLOAT4, VARCHAR
+from .._model.built_in_types import BIT, BPCHAR, BUILT_IN_TYPES, CHAR, COCKROACH_OIDS, FLOAT4, VARBIT, VARCHAR
 from .._model.catalog import SqlType
 from .._model.conversion_policies import TEXT
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.object_numbers import OBJECT_IDENTIFIERS
+from .._model.postgres_limits import exceeds_modifier
 from .context import Context
 
 _TIMES = frozenset(("time", "timetz", "timestamp", "timestamptz", "interval"))
@@ -56,7 +57,7 @@ def type_name(kind: SqlType, context: Context, where: FullName) -> str:
         )
     if kind.oid == FLOAT4:
         context.find(FindingCode.FLOAT4_ROUNDED, where)
-    return _plain(kind)
+    return _plain(_within_limits(kind, context, where))
 
 
 def _collated_type_without_collation(kind: SqlType, context: Context, where: FullName) -> str:
@@ -102,6 +103,26 @@ def _object_identifier(kind: SqlType, context: Context, where: FullName) -> str:
 def _name(kind: SqlType) -> str:
     """Return the name of a type of PostgreSQL's own, empty for one that is not known here."""
     return BUILT_IN_TYPES[kind.oid].postgres if kind.oid in BUILT_IN_TYPES else ""
+
+
+def _within_limits(kind: SqlType, context: Context, where: FullName) -> SqlType:
+    """Return the type without a length or precision that PostgreSQL does not take; bits become ones of any length."""
+    if not exceeds_modifier(kind):
+        return kind
+    declared, check = f"({kind.width})", f"char_length(column) <= {kind.width}"
+    if kind.family == "decimal":
+        digits = (kind.precision or 0) - kind.width
+        declared, check = f"({kind.precision},{kind.width})", f"abs(column) < 1e{digits}"
+    if kind.family == "bit":
+        check = f"bit_length(column) {'=' if kind.oid == BIT else '<='} {kind.width}"
+    context.find(
+        FindingCode.LENGTH_LEFT_OFF,
+        where,
+        f"The type {_name(kind)} loses its {declared}, which PostgreSQL's does not take: nothing limits or rounds new "
+        "values.",
+        f"Add a check if it is needed: CHECK ({check}).",
+    )
+    return replace(kind, width=0, precision=None, oid=VARBIT if kind.oid == BIT else kind.oid)
 
 
 def _plain(kind: SqlType) -> str:

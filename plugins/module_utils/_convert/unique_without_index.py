@@ -15,6 +15,7 @@ from .._model.conversion_policies import TRIGGER
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, literal, quote
+from .._model.postgres_limits import MAX_INDEX_COLUMNS
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition, TriggerDefinition
@@ -65,7 +66,9 @@ def create_unique_without_index(table: Table, context: Context) -> None:
     """Add an index or a trigger that enforces each constraint."""
     for constraint in table.unique_without_index:
         where = context.full_name(table).part("constraint", constraint.name)
-        if context.options.policies.unique_without_index != TRIGGER:
+        if _is_wide(constraint):
+            _create_as_trigger(constraint, table, context, where)
+        elif context.options.policies.unique_without_index != TRIGGER:
             _create_as_index(constraint, table, context, where)
         elif _is_referenced(constraint, table, context):
             context.find(FindingCode.UNIQUE_WITHOUT_INDEX_REFERENCED, where)
@@ -113,7 +116,8 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     except UnsupportedError as error:
         context.find(FindingCode.UNIQUE_LEFT_OUT, where, f"The constraint is omitted. {error}")
         return
-    create_index(replace(index_instead(constraint, table), unique=False, predicate=""), table, context)
+    index = replace(index_instead(constraint, table), unique=False, predicate="")
+    create_index(replace(index, columns=index.columns[:MAX_INDEX_COLUMNS]), table, context)
     schema, name = context.schema(table), clip(constraint.name)
     function = context.scope.unique_function(schema, f"{table.name}_{constraint.name}", str(where))
     # The function sees all rows, whoever writes one. What extensions bring lies in the schema public.
@@ -146,7 +150,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     context.find(
         FindingCode.UNIQUE_WITHOUT_INDEX,
         where,
-        "UNIQUE WITHOUT INDEX becomes a trigger and an index that is not unique. The loaded rows are not checked"
+        f"{_kind(constraint)} becomes a trigger and an index that is not unique. The loaded rows are not checked"
         + (
             ", since CockroachDB has validated them."
             if constraint.validated
@@ -154,8 +158,17 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
         ),
         "Note that ON CONFLICT does not know the constraint, and that transactions in REPEATABLE READ may not write "
         "these columns; in READ COMMITTED and SERIALIZABLE the constraint holds.",
-        severity="info" if constraint.validated else "warning",
+        severity="info" if constraint.validated and not _is_wide(constraint) else "warning",
     )
+
+
+def _kind(constraint: UniqueWithoutIndex) -> str:
+    return f"The key of {len(constraint.column_ids)} columns" if _is_wide(constraint) else "UNIQUE WITHOUT INDEX"
+
+
+def _is_wide(constraint: UniqueWithoutIndex) -> bool:
+    """Whether no index of PostgreSQL holds all columns of the constraint."""
+    return len(constraint.column_ids) > MAX_INDEX_COLUMNS
 
 
 class _Condition:

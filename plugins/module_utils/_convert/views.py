@@ -12,6 +12,7 @@ from .._model.catalog import Database, View
 from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
+from .._model.postgres_limits import MAX_TABLE_COLUMNS
 from . import expressions, needs
 from .context import Context
 from .definitions import ViewDefinition
@@ -54,6 +55,10 @@ def _create_view(view: View, context: Context) -> None:
         missing = sorted(set(view.depends_on) & context.missing_views)
         if missing:
             raise UnsupportedError(f"{where}: it reads {context.relations[missing[0]].name}, which is omitted")
+        if len(view.columns) > MAX_TABLE_COLUMNS:
+            raise UnsupportedError(
+                f"{where}: it has {len(view.columns)} columns, and views of PostgreSQL at most {MAX_TABLE_COLUMNS}"
+            )
         query = expressions.convert(view.query, context, where).sql
     except UnsupportedError as error:
         context.missing_views.add(view.id)

@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Optional
 
 from .._errors import MigrationError
+from .._model.catalog import Database
+from .._model.postgres_limits import LIMITS
 from .._model.results import ValidateResult
 from .._system.progress import Progress, ReportProgress
 from .._values.row_checksum import encoded_checksums
+from . import key_widths
 from .chunk_files import READ_BYTES, ChunkReader, open_chunk
 from .manifest import Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
 from .paths import CATALOG
@@ -24,46 +28,60 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Report
     """Read every file of a dump and compare it with the manifest.
 
     Each chunk's SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is
-    not in the chunk). Raises ConfigurationError when there is no complete dump, MigrationError when its manifest is
-    unusable.
+    not in the chunk). The findings are what PostgreSQL's limits change, and the keys that may be too long for them.
+    Raises ConfigurationError when there is no complete dump, MigrationError when its manifest is unusable.
     """
     started = time.monotonic()
     manifest = read_manifest(dump_dir)
+    catalogs, unreadable = _catalogs(dump_dir, manifest)
     problems = [
-        *_catalog_problems(dump_dir, manifest),
+        *unreadable,
         *_file_problems(dump_dir, manifest),
         *_reject_problems(dump_dir, manifest),
     ]
-    work = [(table, chunk) for database in manifest.databases for table in database.tables for chunk in table.chunks]
+    work = [
+        (table, chunk, keys.get(table.id, []))
+        for entry, database in catalogs
+        for keys in (key_widths.long_keys(database, entry) if database else {},)
+        for table in entry.tables
+        for chunk in table.chunks
+    ]
     rows = done = 0
+    widths: key_widths.Widths = {}
     with ThreadPoolExecutor(parallelism) as pool:
-        for found, text in pool.map(lambda item: _check_chunk(dump_dir, *item), work):
-            rows += found
+        for read, text in pool.map(lambda item: _check_chunk(dump_dir, *item), work):
+            rows += read.rows
             done += 1
             if text:
                 problems.append(text)
+            for name, width in read.widths.items():
+                widths[name] = max(width, widths.get(name, 0))
             if progress:
                 progress(Progress(done, len(work), rows, "validate"))
     tables = [table for database in manifest.databases for table in database.tables]
     return ValidateResult(
         problems=problems,
+        findings=[item for item in manifest.findings if item.code in LIMITS] + key_widths.findings(widths),
         tables=len(tables),
         chunks=len(work),
         rows=rows,
         rejected=sum(table.rejected for table in tables),
-        bytes=sum(chunk.bytes for _table, chunk in work),
+        bytes=sum(chunk.bytes for _table, chunk, _keys in work),
         seconds=round(time.monotonic() - started, 3),
     )
 
 
-def _catalog_problems(dump_dir: str, manifest: Manifest) -> list[str]:
+def _catalogs(dump_dir: str, manifest: Manifest) -> tuple[list[tuple[DatabaseEntry, Optional[Database]]], list[str]]:
+    """Return each database's entry with its catalog, None for one that cannot be read, and the reasons for these."""
+    found: list[tuple[DatabaseEntry, Optional[Database]]] = []
     problems = []
     for entry in manifest.databases:
         try:
-            read_catalog(dump_dir, entry)
+            found.append((entry, read_catalog(dump_dir, entry)))
         except MigrationError as error:
+            found.append((entry, None))
             problems.append(str(error))
-    return problems
+    return found, problems
 
 
 def _file_problems(dump_dir: str, manifest: Manifest) -> list[str]:
@@ -100,28 +118,43 @@ def _wanted_files(entry: DatabaseEntry) -> set[str]:
     )
 
 
-def _check_chunk(dump_dir: str, table: TableEntry, chunk: Chunk) -> tuple[int, str]:
-    """Return the rows found and what is wrong ("" when nothing is)."""
+@dataclass
+class _Read:
+    """What was read of a chunk."""
+
+    rows: int = 0
+    checksum: int = 0
+    widths: key_widths.Widths = field(default_factory=dict)
+
+
+def _check_chunk(
+    dump_dir: str, table: TableEntry, chunk: Chunk, keys: list[key_widths.KeyColumns]
+) -> tuple[_Read, str]:
+    """Return what was read and what is wrong with it ("" when nothing is)."""
     path = os.path.join(dump_dir, table.directory, chunk.file)
     try:
         with open_chunk(path) as reader:
-            rows, checksum = _read_rows(reader)
+            read = _read_rows(reader, keys)
             reader.verify(chunk)
     except MigrationError as error:
-        return 0, str(error)
-    if rows != chunk.rows:
-        return rows, f"the dump's chunk {path} has {rows} rows, the manifest says {chunk.rows}"
-    if not table.computed and str(checksum) != chunk.checksum:
-        return rows, f"the dump's chunk {path} has the row checksum {checksum}, the manifest says {chunk.checksum}"
-    return rows, ""
+        return _Read(), str(error)
+    if read.rows != chunk.rows:
+        return read, f"the dump's chunk {path} has {read.rows} rows, the manifest says {chunk.rows}"
+    if not table.computed and str(read.checksum) != chunk.checksum:
+        return read, f"the dump's chunk {path} has the row checksum {read.checksum}, the manifest says {chunk.checksum}"
+    return read, ""
 
 
-def _read_rows(reader: ChunkReader) -> tuple[int, int]:
-    rows, checksum, rest = 0, 0, b""
+def _read_rows(reader: ChunkReader, keys: list[key_widths.KeyColumns]) -> _Read:
+    found, rest = _Read(), b""
     while True:
         data = reader.read(READ_BYTES)
         *lines, rest = (rest + data).split(b"\n")
-        rows += len(lines)
-        checksum += encoded_checksums(lines)
+        found.rows += len(lines)
+        found.checksum += encoded_checksums(lines)
+        if keys:
+            for name, width in key_widths.measure(lines, keys).items():
+                found.widths[name] = max(width, found.widths.get(name, 0))
         if not data:
-            return rows + bool(rest), checksum
+            found.rows += bool(rest)
+            return found

@@ -14,13 +14,17 @@ from typing import Any, Optional, Union
 from .._arrange.arrangement import AS_IN_SOURCE, Arrangement, arrange
 from .._arrange.selection import Selection, select
 from .._convert.computed import keep_unconvertible_as_data
+from .._convert.database import convert_database
+from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._dump.journal import ExportJournal, unfinished_identity
 from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest, source_facts
 from .._dump.removed_rows import rows_removed
 from .._dump.task_result import TaskResult
 from .._model.catalog import Catalog
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
+from .._model.findings import Finding
 from .._model.object_names import object_names
+from .._model.postgres_limits import LIMITS
 from .._model.results import IF_KNOWN
 from .._model.table_source import TableSource, table_sources
 from .._sources.descriptors.cluster_leftovers import STATISTICS
@@ -165,6 +169,7 @@ def _chosen(source: Source[Any], options: ExportOptions) -> tuple[Catalog, dict[
     source.read_chosen(chosen, options.parallelism)
     catalog = arrange(chosen, options.arrangement)
     keep_unconvertible_as_data(catalog, options.conversion)
+    catalog.findings += _limits(catalog, options.conversion)
     names = {}
     if options.conversion.object_identifiers == TEXT:
         numbers, findings = source.object_numbers(chosen)
@@ -175,6 +180,16 @@ def _chosen(source: Source[Any], options: ExportOptions) -> tuple[Catalog, dict[
         for database in catalog.databases
         for table in table_sources(database, names.get(database.id))
     }
+
+
+def _limits(catalog: Catalog, policies: ConversionPolicies) -> list[Finding]:
+    """Return what the conversion finds because of PostgreSQL's limits, whichever server it is for. Raises
+    UnsupportedError for what PostgreSQL cannot have, before any row is read."""
+    options = ConvertOptions(policies=policies)
+    conversions = [
+        convert_database(database, catalog.roles, ServerFeatures(), options) for database in catalog.databases
+    ]
+    return [item for conversion in conversions for item in conversion.findings if item.code in LIMITS]
 
 
 def _content(

@@ -8,33 +8,41 @@ from __future__ import annotations
 import codecs
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from .._arrange.refused_objects import without_refused
 from .._convert.computed import keep_unconvertible_as_data
 from .._convert.database import convert_database
 from .._convert.roles import convert_roles
 from .._convert.server_features import ConvertOptions, ServerFeatures
-from .._convert.statements import render
+from .._convert.statements import Conversion, render
 from .._dump.paths import path_name
 from .._errors import ConfigurationError
-from .._model.catalog import Catalog, Database
+from .._model.catalog import Catalog, Database, UnreadableObject
 from .._model.findings import Finding
 from .._model.json_form import to_json
-from .._sources.schema_text.catalog_of_text import read_schema_text
+from .._model.unreadable import RefusedObjectsError
+from .._sources.schema_text.catalog_of_text import ReadStatement, read_statements
 from .._system.text_file import difference, write_text
+from .conversion_summary import ConversionSummary, RefusedStatement, refused_statement, summarize, summary_text
 
-ROLES, PRE_DATA, POST_DATA, FINDINGS = "roles.sql", "pre-data.sql", "post-data.sql", "findings.json"
+ROLES, PRE_DATA, POST_DATA = "roles.sql", "pre-data.sql", "post-data.sql"
+FINDINGS, SUMMARY = "findings.json", "summary.txt"
+_SHOWN = 20
+"""The number of refused statements that a message names."""
 _COUNTED = ("schemas", "types", "sequences", "tables", "views", "functions")
 
 
 @dataclass
 class SchemaFiles:
-    """The texts of the files, by their paths below the destination, what was found, and how many objects the source
-    has."""
+    """The texts of the files, by their paths below the destination, what was found, how many objects were converted,
+    and what became of each statement. There are no files if every object was refused."""
 
     files: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     objects: dict[str, int] = field(default_factory=dict)
+    refused: list[RefusedStatement] = field(default_factory=list)
+    summary: ConversionSummary = field(default_factory=lambda: ConversionSummary({}, []))
 
 
 def read_source(path: str) -> str:
@@ -54,26 +62,43 @@ def read_source(path: str) -> str:
 def convert_text(text: str, database: str, features: ServerFeatures, options: ConvertOptions) -> SchemaFiles:
     """Return what becomes of a schema's text. A text of several databases gives a directory for each.
 
-    ``database`` is the name of the database that the text does not name itself, '' when it does. Raises MigrationError
-    for text that is not understood, ConfigurationError for one without any object.
+    ``database`` is the name of the database that the text does not name itself, '' when it does. What is not understood
+    is refused, together with what needs it. Raises MigrationError for the output of a shell that is not complete,
+    ConfigurationError for a text without any object.
     """
-    catalog = read_schema_text(text, database)
-    found = [item for item in catalog.databases if _count(item)]
-    if not found:
+    read = read_statements(text, database)
+    catalog, refused = read.catalog, list(read.catalog.unreadable)
+    if not refused and not any(map(_count, catalog.databases)):
         raise ConfigurationError(
             "the schema text holds no CREATE statement: give it the output of SHOW CREATE ALL TABLES"
         )
     keep_unconvertible_as_data(catalog, options.policies)
-    result = SchemaFiles(
-        findings=list(catalog.findings), objects={"databases": len(found), **dict.fromkeys(_COUNTED, 0)}
-    )
     roles = convert_roles(catalog.roles, features, options)
-    if roles.statements:
-        result.files[ROLES] = "".join(render(roles)).strip() + "\n"
-        result.findings += roles.findings
-    for item in found:
-        _convert(item, catalog, "" if len(found) == 1 else path_name(item.name), features, options, result)
-    result.files[FINDINGS] = json.dumps(to_json(result.findings), indent=1, ensure_ascii=False) + "\n"
+    result = SchemaFiles(findings=[*catalog.findings, *(roles.findings if roles.statements else [])])
+    converted: list[tuple[Database, Conversion]] = []
+    for item in catalog.databases:
+        kept, conversion = _convert(item, catalog, features, options, result, refused)
+        if _count(kept):
+            result.findings += conversion.findings
+            converted.append((kept, conversion))
+    placed = [_placed(item, read.statements) for item in refused]
+    # The sequence of an identity column has a statement of its own only in the output of SHOW CREATE.
+    refused = sorted((item for item in placed if item.line), key=lambda item: item.line)
+    kept_databases = [database for database, _conversion in converted]
+    result.summary = summarize(read.statements, kept_databases, result.findings, refused)
+    result.refused = [refused_statement(item) for item in refused]
+    result.objects = {
+        "databases": len(converted),
+        **{name: sum(len(getattr(database, name)) for database in kept_databases) for name in _COUNTED},
+    }
+    if roles.statements or not refused or any(map(_holds_something, kept_databases)):
+        result.files = {**({ROLES: "".join(render(roles)).strip() + "\n"} if roles.statements else {})}
+        for kept, conversion in converted:
+            directory = "" if len(converted) == 1 else path_name(kept.name)
+            for name, sql in zip((PRE_DATA, POST_DATA), render(conversion)):
+                result.files[os.path.join(directory, name)] = sql
+        result.files[FINDINGS] = json.dumps(to_json(result.findings), indent=1, ensure_ascii=False) + "\n"
+        result.files[SUMMARY] = summary_text(result.summary, result.refused)
     return result
 
 
@@ -81,20 +106,51 @@ def _count(database: Database) -> int:
     return sum(len(getattr(database, name)) for name in _COUNTED)
 
 
+def _holds_something(database: Database) -> bool:
+    """Tell whether there is more than the schema public, which every database has."""
+    return _count(database) > len([schema for schema in database.schemas if schema.name == "public"])
+
+
 def _convert(
     database: Database,
     catalog: Catalog,
-    directory: str,
     features: ServerFeatures,
     options: ConvertOptions,
     result: SchemaFiles,
-) -> None:
-    conversion = convert_database(database, catalog.roles, features, options)
-    result.findings += conversion.findings
-    for name in _COUNTED:
-        result.objects[name] += len(getattr(database, name))
-    for name, text in zip((PRE_DATA, POST_DATA), render(conversion)):
-        result.files[os.path.join(directory, name)] = text
+    refused: list[UnreadableObject],
+) -> tuple[Database, Conversion]:
+    """Convert a database without the objects that cannot be converted; these are added to ``refused``. Return what was
+    converted of it."""
+    while True:
+        try:
+            return database, convert_database(database, catalog.roles, features, options)
+        except RefusedObjectsError as error:
+            database, users, findings = without_refused(database, error.objects)
+            result.findings += findings
+            refused += [*error.objects, *users]
+
+
+def _placed(item: UnreadableObject, statements: list[ReadStatement]) -> UnreadableObject:
+    """Return a refused object with the statement that makes it, if it was refused after its statement had been read."""
+    found = [made for made in statements if made.creates and made.name == item.name and not made.refused]
+    if item.line or not found:
+        return item
+    return replace(item, line=found[0].line, command=found[0].command, statement=found[0].beginning)
+
+
+def refusal_message(result: SchemaFiles, dest: str) -> str:
+    """Return the message of a failure for refused statements, each of which has a line."""
+    refused, count = result.refused, len(result.summary.statements)
+    verb = "is" if len(refused) == 1 else "are"
+    lines = [f"{len(refused)} of {count} statements of the schema text {verb} refused."]
+    if result.files:
+        lines[0] += f" {dest} has what could be converted, and {SUMMARY} there what became of each statement."
+        lines[0] += " Correct or remove the refused ones, or set allow_partial to true to do without them."
+    else:
+        lines[0] += " Nothing is left that could be converted."
+    lines += map(str, refused[:_SHOWN])
+    others = len(refused) - _SHOWN
+    return "\n".join([*lines, *([f"and {others} more"] if others > 0 else [])])
 
 
 def write_files(dest: str, files: dict[str, str], check_mode: bool) -> list[dict[str, str]]:

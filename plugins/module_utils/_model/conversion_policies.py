@@ -17,7 +17,9 @@ IDENTITY, FUNCTION = "identity", "function"
 OID, TEXT = "oid", "text"
 INDEX, TRIGGER = "index", "trigger"
 FINDING, JOB = "finding", "job"
+UUID = "uuid"
 POSTGRES, COCKROACH = "postgres", "cockroach"
+BYTES, DATABASE = "bytes", "database"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,14 @@ QUESTIONS = {
             IDENTITY: "an identity column (a sequence, where that cannot be) that continues after the highest value",
             FUNCTION: "a function of the same name, whose numbers are of the same kind: the time, then a number that "
             "tells those of one moment apart",
+        },
+    ),
+    "gen_random_ulid": Question(
+        "the default `gen_random_ulid()`",
+        {
+            FUNCTION: "a function of the same name, whose values are of the same kind: the time in milliseconds, then "
+            "random bits",
+            UUID: "`gen_random_uuid()`, whose values are random throughout",
         },
     ),
     "object_identifiers": Question(
@@ -73,6 +83,14 @@ QUESTIONS = {
             "such an index",
         },
     ),
+    "text_order": Question(
+        "the order of text in a database that does not sort it by its bytes",
+        {
+            BYTES: 'CockroachDB\'s, by bytes: `COLLATE "C"` in the checks, predicates, expressions, views and '
+            "functions whose meaning depends on it",
+            DATABASE: "that of the database's collation; a finding names each object whose meaning depends on it",
+        },
+    ),
 }
 
 
@@ -81,10 +99,12 @@ class ConversionPolicies:
     """A choice for each question."""
 
     unique_rowid: str = IDENTITY
+    gen_random_ulid: str = FUNCTION
     object_identifiers: str = OID
     unique_without_index: str = INDEX
     row_ttl: str = FINDING
     null_order: str = POSTGRES
+    text_order: str = BYTES
 
     def chosen(self) -> dict[str, str]:
         """Return the choices that are not the defaults."""

@@ -688,6 +688,15 @@ class FindingCode(str, Enum):
         "Have queries cast the column to its base type, also those in PL/pgSQL; the views, checks, indexes and SQL "
         "functions that are migrated do.",
     )
+    ENUM_AS_DOMAIN = (
+        "enum_as_domain",
+        "warning",
+        _CHECK,
+        "The enum becomes a domain over text with a check of its labels, because one of them is longer than 63 bytes, "
+        "which PostgreSQL's enums do not take.",
+        "Note that its values are compared and sorted as text, not in the order of the labels. To have an enum, rename "
+        "the label in CockroachDB with ALTER TYPE … RENAME VALUE.",
+    )
     EXPRESSION_DIFFERS = (
         "expression_differs",
         "warning",
@@ -730,6 +739,20 @@ class FindingCode(str, Enum):
         "GENERATED … AS IDENTITY becomes a default that draws from the sequence.",
         "Note that an INSERT may give the column any value.",
     )
+    INDEX_TOO_WIDE = (
+        "index_too_wide",
+        "warning",
+        _CHECK,
+        "The index has fewer columns: those of PostgreSQL have at most 32, INCLUDE counted.",
+        "Queries need no change; those that read the omitted columns look them up in the table.",
+    )
+    INTEGER_READ_AS_INT8 = (
+        "integer_read_as_int8",
+        "info",
+        _CHECK,
+        "The type INTEGER in the text is read as CockroachDB reads it, as INT8.",
+        "If a tool wrote the text from pg_catalog, its integer is INT4: write INT4 instead.",
+    )
     INTERVAL_KEY = (
         "interval_key",
         "warning",
@@ -747,12 +770,21 @@ class FindingCode(str, Enum):
     )
     KEY_REPLACED = (
         "key_replaced",
-        "warning",
+        ("warning", "error"),
         _CHECK,
         "The index or key is made in another form, because rows have values that are longer than PostgreSQL's indexes "
-        "take: without its INCLUDE columns, on hashes of the long columns, or as a hash index.",
+        "take: without its INCLUDE columns, as a hash index, or (error) as a unique index on hashes of the long "
+        "columns in place of a key.",
         "Note that ON CONFLICT and foreign keys do not know an index on hashes, and that a hash index finds equal "
         "values only.",
+    )
+    LENGTH_LEFT_OFF = (
+        "length_left_off",
+        "warning",
+        _CHECK,
+        "The type has no length or precision, because PostgreSQL does not take one as large: varchar and char end at "
+        "10,485,760 characters, bits at 83,886,080, numeric at 1,000 digits.",
+        "Add a check if new values have to be limited.",
     )
     LOOP_VARIABLE = (
         "loop_variable",
@@ -816,6 +848,24 @@ class FindingCode(str, Enum):
         "Compare the number of objects with that of the database, or give the output of SHOW CREATE ALL TABLES as "
         "cockroach sql --format=raw prints it.",
     )
+    TEXT_ORDER = (
+        "text_order",
+        "warning",
+        _CHECK,
+        "What the object means depends on the order of text, and the database's collation does not sort by bytes, as "
+        "CockroachDB does: rows can be refused, missing or in another place.",
+        "Let the import create the database, or export with conversion_policies (text_order: bytes).",
+    )
+    TEXT_ORDER_OF_QUERIES = (
+        "text_order_of_queries",
+        "warning",
+        _CHECK,
+        "An application's own ORDER BY, comparisons, min() and max() of text follow the database's collation, in "
+        "CockroachDB they follow the bytes. The keys and indexes over text serve the database's order, and neither "
+        "LIKE 'prefix%' nor COLLATE \"C\".",
+        "To have CockroachDB's order in queries, too, let the import create the database, or create it with LC_COLLATE "
+        "'C' LC_CTYPE 'C.UTF-8' (from PostgreSQL 17 on with LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8').",
+    )
     UNIQUE_ROWID = (
         "unique_rowid",
         "info",
@@ -828,7 +878,8 @@ class FindingCode(str, Enum):
         ("info", "warning"),
         _CHECK,
         "UNIQUE WITHOUT INDEX becomes a unique index, or a trigger if conversion_policies says so (warning: neither "
-        "CockroachDB nor the migration has checked the existing rows).",
+        "CockroachDB nor the migration has checked the existing rows). So does a key of more than 32 columns, which no "
+        "index of PostgreSQL holds: it becomes a trigger (warning).",
         "conversion_policies can choose a trigger instead.",
     )
     VECTOR_INDEX = (
@@ -853,6 +904,16 @@ class FindingCode(str, Enum):
         "Note that it needs space in the table; queries stay the same.",
     )
 
+    WIDE_ROW = (
+        "wide_row",
+        "warning",
+        _CHECK,
+        "The table has so many columns that PostgreSQL cannot store a row with values in all of them: a row has to fit "
+        "into 8,160 bytes, and each long value needs a reference in there.",
+        "Rehearse: the import ends at the first row that does not fit. Then exclude the table, or divide it in "
+        "CockroachDB.",
+    )
+
     # Nothing has to be done
 
     BACKUP_COMPACTED = (
@@ -867,6 +928,12 @@ class FindingCode(str, Enum):
         _NOTHING,
         "The backup's manifest cannot be read here, so that CockroachDB alone decided whether it can restore this "
         "backup.",
+    )
+    COCKROACH_FUNCTION = (
+        "cockroach_function",
+        "info",
+        _NOTHING,
+        "This function is created for a function of CockroachDB that PostgreSQL lacks; it returns the same.",
     )
     COLUMN_FAMILIES = (
         "column_families",
@@ -967,6 +1034,13 @@ class FindingCode(str, Enum):
         _NOTHING,
         "A job that was restored with the cluster was cancelled in the temporary CockroachDB.",
     )
+    ROW_TYPE = (
+        "row_type",
+        "info",
+        _NOTHING,
+        "Functions with rows of the table use a composite type of its visible columns: PostgreSQL's rows of the table "
+        "have the hidden ones, too.",
+    )
     SEQUENCE_OWNER = (
         "sequence_owner",
         "info",
@@ -1014,6 +1088,13 @@ class FindingCode(str, Enum):
         "info",
         _NOTHING,
         "The temporary object is omitted: it belongs to a session.",
+    )
+    TEXT_ORDER_KEPT = (
+        "text_order_kept",
+        "info",
+        _NOTHING,
+        'Some objects compare text with COLLATE "C", so that they mean what they mean in CockroachDB whatever the '
+        "database's collation is. A query uses a partial index of this kind if it compares in the same way.",
     )
     UNIQUE_WITHOUT_INDEX_REFERENCED = (
         "unique_without_index_referenced",

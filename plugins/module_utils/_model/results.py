@@ -144,6 +144,8 @@ class ValidateResult:
     rejected: int
     bytes: int
     seconds: float
+    findings: list[Finding] = field(default_factory=list)
+    """What PostgreSQL's limits change or may refuse in any import of the dump."""
 
     @property
     def succeeded(self) -> bool:

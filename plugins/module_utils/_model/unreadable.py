@@ -12,9 +12,36 @@ from .catalog import USER_TYPE_OID_BASE, Database, SqlType, Table, UnreadableObj
 from .catalog_names import full_names
 from .finding_codes import FindingCode
 from .findings import Finding
+from .full_name import FullName
 
 _ADVICE = "exclude it (databases: exclude) and migrate it by hand, or use a release of this collection that knows it"
 _CHOSEN_ALONE = ("table", "view")
+
+
+class RefusedObjectsError(UnsupportedError):
+    """Objects that cannot be converted, all of them."""
+
+    def __init__(self, objects: list[UnreadableObject]) -> None:
+        super().__init__("\n".join(item.reason for item in objects))
+        self.objects = objects
+
+
+def refusal_of_user(needed: UnreadableObject) -> tuple[str, FullName]:
+    """Return why something is refused that needs a refused object, and the object that was refused for itself."""
+    root = needed.because or needed.name
+    reason = f"refused because {needed.kind} {needed.full_name} was refused"
+    return reason + ("" if root == needed.name else f", which needs {root.kind} {root}"), root
+
+
+def omitted_key(about: FullName, referenced: UnreadableObject) -> Finding:
+    """Return the finding for a foreign key to a table that is refused."""
+    return Finding.of(
+        FindingCode.FOREIGN_KEY_WITHOUT_TARGET,
+        about,
+        f"The foreign key is omitted, because {referenced.kind} {referenced.full_name}, to which it refers, was "
+        "refused.",
+        "Add it by hand when that table is in PostgreSQL.",
+    )
 
 
 def unreadable_finding(item: UnreadableObject) -> Finding:
@@ -78,14 +105,15 @@ def _used(database: Database) -> Iterator[tuple[int, str]]:
 
 def _used_by(table: Table) -> Iterator[int]:
     for column in table.columns:
-        yield from _user_types(column.type)
+        yield from user_types(column.type)
         yield from column.uses_sequence_ids
     for trigger in table.triggers:
         yield trigger.function_id
 
 
-def _user_types(kind: SqlType) -> Iterator[int]:
+def user_types(kind: SqlType) -> Iterator[int]:
+    """Yield the descriptor ids of the user types that a type is made of."""
     if kind.oid >= USER_TYPE_OID_BASE:
         yield kind.oid - USER_TYPE_OID_BASE
     for part in [*kind.fields, *([kind.element] if kind.element else [])]:
-        yield from _user_types(part)
+        yield from user_types(part)

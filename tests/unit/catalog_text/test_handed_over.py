@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 
 import pytest
+from pglast import parse_sql
+from pglast.stream import RawStream
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
@@ -53,8 +55,13 @@ def text_of(name: str) -> str:
 @functools.cache
 def converted(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """The SQL, and the codes of what was found."""
-    result = convert_text(text, "shop", ServerFeatures(17, True, frozenset()), ConvertOptions("create", frozenset()))
+    result = convert_text(text, "shop", ServerFeatures(17, True, frozenset()), ConvertOptions("skip", frozenset()))
     return {name: sql for name, sql in result.files.items() if name.endswith(".sql")}, tuple(str(item.code) for item in result.findings)
+
+
+def statements(text: str) -> list[str]:
+    """The SQL's statements, without the order and parentheses in which they are written."""
+    return sorted(RawStream()(statement) for sql in converted(text)[0].values() for statement in parse_sql(sql))
 
 
 def codes(text: str) -> set[str]:
@@ -68,6 +75,13 @@ def names(text: str) -> list[str]:
 @pytest.mark.parametrize("name", sorted(path.name for path in TEXTS.glob("*.txt")))
 def test_every_way_to_hand_over_a_schema_gives_the_same(name):
     assert converted(text_of(name)) == converted(text_of("shop_raw.txt"))
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in TEXTS.glob("*.sql")))
+def test_every_tool_s_ddl_of_a_schema_gives_the_same(name):
+    """What tools make from pg_catalog lacks the casts of constants, and has other parentheses."""
+    shown = ";\n".join(piece.text for piece in read_pieces(text_of("shop_raw.txt")))
+    assert statements(text_of(name)) == statements(shown.replace(":::INT8", "").replace("now():::TIMESTAMPTZ", "now()"))
 
 
 def _rows(columns: tuple[str, ...], *rows: dict[str, str]) -> list[dict[str, str]]:
@@ -178,3 +192,33 @@ def test_words_of_a_shell_that_begin_a_statement_are_not_passed_over():
 def test_the_words_of_a_shell_inside_of_a_constant_stay(name):
     text = f"CREATE TABLE t (a STRING DEFAULT '\n{name}\n');\nCREATE TABLE u (a INT8);\n"
     assert [piece.text for piece in read_pieces(text)] == [text]
+
+
+LINE = "CREATE SCHEMA extra"
+BLOCKS = {
+    "aligned": f"  create_statement\n---------------------\n  {LINE}\n(1 row)\n",
+    "named": TABLE + "(1 row)\n",
+    "cut_off": TABLE,
+    "records": f"-[ RECORD 1 ]\ntable_name       | notes\ncreate_statement | {LINE}\n",
+    "unaligned": f"create_statement\n{LINE}\n(1 row)\n",
+    "named_unaligned": f"table_name|create_statement\nnotes|{NOTES}\n(1 row)\n",
+    "csv": f'create_statement\n"{LINE}"\n',
+    "named_csv": f'table_name,create_statement\nnotes,"{NOTES}"\n',
+    "tsv": f"table_name\tcreate_statement\nnotes\t{LINE}\n",
+    "raw": f"# 1 column\n# row 1\n## {len(NOTES)}\n{NOTES}\n# 1 row\n",
+    "sql_form": f"CREATE TABLE results (\n  create_statement STRING\n);\n\nINSERT INTO results VALUES ('{LINE}');\n-- 1 row\n",
+    "json": json.dumps([{"create_statement": NOTES}], indent=1) + "\n",
+    "archive": _tsv(ARCHIVED),
+    "session": f"{PROMPT}SHOW CREATE TABLE notes;\n{TABLE}(1 row)\n\n\nTime: 3ms total\n\n{PROMPT}\n",
+    "file": f"-- a comment\n{NOTES};\n",
+}
+
+
+@pytest.mark.parametrize("space", ["", "\n"])
+@pytest.mark.parametrize("second", BLOCKS)
+@pytest.mark.parametrize("first", BLOCKS)
+def test_one_form_follows_another(first, second, space):
+    def texts(text: str) -> list[str]:
+        return [part.strip() for piece in read_pieces(text) for part in piece.text.replace("-- a comment", "").split(";") if part.strip()]
+
+    assert texts(BLOCKS[first] + space + BLOCKS[second]) == texts(BLOCKS[first]) + texts(BLOCKS[second])

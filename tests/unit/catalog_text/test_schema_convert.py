@@ -6,11 +6,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
-import sys
 
 import pglast
 import pytest
+from schema_converting import run_module
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
@@ -24,7 +23,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.modules import schema_convert
 
-NAMES = ["pre-data.sql", "post-data.sql", "findings.json"]
+NAMES = ["pre-data.sql", "post-data.sql", "findings.json", "summary.txt"]
 
 
 @pytest.fixture
@@ -32,32 +31,33 @@ def given(fixtures_dir, tmp_path):
     """Arguments of the module."""
     return {
         "src": str(fixtures_dir / "schema_text" / "each" / "raw.txt"), "text": None, "database": "", "dest": str(tmp_path / "out"), "postgres_version": 17,
-        "icu": True, "extensions": ["postgis"], "grants": "create", "conversion_policies": {},
+        "icu": True, "sorts_by_bytes": False, "extensions": ["postgis"], "grants": "create", "conversion_policies": {}, "allow_partial": False,
     }
 
 
 def test_it_writes_what_is_missing_and_nothing_twice(given):
-    before = schema_convert.convert(given, check_mode=True)
+    before = schema_convert.convert(given, check_mode=True).result
     assert before.changed and not os.path.exists(given["dest"])
-    made = schema_convert.convert(given, check_mode=False)
+    made = schema_convert.convert(given, check_mode=False).result
     assert made == before
     assert made.files == [os.path.join(given["dest"], name) for name in NAMES] and sorted(os.listdir(given["dest"])) == sorted(NAMES)
+    assert (made.partial, made.refused) == (False, [])
     assert {os.stat(path).st_mode & 0o777 for path in made.files} == {0o600}
     assert made.objects == {"databases": 1, "schemas": 2, "types": 2, "sequences": 5, "tables": 9, "views": 3, "functions": 0}
     with open(os.path.join(given["dest"], "findings.json"), encoding="utf-8") as file:
         assert json.load(file) == to_json(made.findings)
     times = [os.stat(path).st_mtime_ns for path in made.files]
     for check_mode in (True, False):
-        assert schema_convert.convert(given, check_mode) == dataclasses.replace(made, changed=False)
+        assert schema_convert.convert(given, check_mode).result == dataclasses.replace(made, changed=False)
     assert [os.stat(path).st_mtime_ns for path in made.files] == times
     with open(made.files[0], "a", encoding="utf-8") as file:
         file.write("-- changed\n")
-    assert schema_convert.convert(given, check_mode=False).changed
+    assert schema_convert.convert(given, check_mode=False).result.changed
 
 
 def test_the_sql_is_postgresqls(given, fixtures_dir):
     given.update(extensions=["postgis", "btree_gin", "pg_trgm"], src=str(fixtures_dir / "truth" / "shop" / "show_create.sql"))
-    made = schema_convert.convert(given, check_mode=False)
+    made = schema_convert.convert(given, check_mode=False).result
     kinds = []
     for path in made.files[:2]:
         with open(path, encoding="utf-8") as file:
@@ -69,10 +69,22 @@ def test_the_sql_is_postgresqls(given, fixtures_dir):
 def test_text_instead_of_a_file_and_several_databases(given):
     text = "CREATE DATABASE a; USE a; CREATE TABLE t (x INT8 PRIMARY KEY); CREATE DATABASE \"B/b\"; USE \"B/b\"; CREATE TABLE u (x INT8 PRIMARY KEY);"
     given.update(src=None, text=text)
-    made = schema_convert.convert(given, check_mode=False)
+    made = schema_convert.convert(given, check_mode=False).result
     assert [os.path.relpath(path, given["dest"]) for path in made.files] == [
-        "a/pre-data.sql", "a/post-data.sql", "B%2Fb/pre-data.sql", "B%2Fb/post-data.sql", "findings.json"]
+        "a/pre-data.sql", "a/post-data.sql", "B%2Fb/pre-data.sql", "B%2Fb/post-data.sql", "findings.json", "summary.txt"]
     assert made.objects["databases"] == 2
+
+
+@pytest.mark.parametrize(("sorts_by_bytes", "choice", "collated", "found"), [
+    (False, "bytes", True, {"text_order_kept"}), (True, "bytes", False, set()), (False, "database", False, {"text_order"}), (True, "database", False, set()),
+])
+def test_the_order_of_text_in_a_database_that_is_not_known(given, sorts_by_bytes, choice, collated, found):
+    text = "CREATE TABLE t (id INT8 PRIMARY KEY, code STRING, CHECK (code >= 'A' AND code < 'a'))"
+    given.update(src=None, text=text, sorts_by_bytes=sorts_by_bytes, conversion_policies={"text_order": choice})
+    made = schema_convert.convert(given, check_mode=False).result
+    with open(made.files[1], encoding="utf-8") as file:
+        assert ('"code" COLLATE "C" >= \'A\'' in file.read()) == collated
+    assert {str(item.code) for item in made.findings if item.code.startswith("text_order")} == found
 
 
 def test_owners_and_grants():
@@ -112,20 +124,14 @@ def test_a_text_without_a_schema():
             convert_text(text, "d", ServerFeatures(), ConvertOptions())
 
 
-def run_module(**arguments) -> tuple[int, dict]:
-    """Run the module as Ansible does; return its exit code and its answer."""
-    result = subprocess.run(
-        [sys.executable, schema_convert.__file__], input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), capture_output=True, text=True, check=False,
-        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
-    )
-    return result.returncode, json.loads(result.stdout)
-
-
 def test_the_module_itself(given):
-    """Through Ansible's arguments: what is not understood is one line."""
+    """Through Ansible's arguments: what is not understood is one line, and nothing is written where nothing is left."""
     code, answer = run_module(text="CREATE TABLE t (a INT8,\n b FROB)", dest=given["dest"])
     assert (code, answer["failed"]) == (1, True)
-    assert answer["msg"].startswith("the schema text is not understood: the type FROB is not known") and "line 2, column 4" in answer["msg"]
+    assert answer["msg"] == (
+        "1 of 1 statements of the schema text is refused. Nothing is left that could be converted.\n"
+        "line 1: CREATE TABLE defaultdb.public.t: the type FROB is not known; if it is the database's own, give the output of SHOW CREATE ALL TYPES, too, "
+        "at line 2, column 4")
     assert not os.path.exists(given["dest"])
 
 

@@ -404,7 +404,7 @@ def test_a_duration_deletes_by_the_column_that_cockroachdb_made(server):
 
 
 @pytest.mark.parametrize(("ttl", "words", "procedures"), [
-    ({"expiration": "fnv32(text)"}, "Schedule a DELETE by hand", 0), ({"enabled": True}, "Schedule a DELETE by hand", 0),
+    ({"expiration": "compress(text, 'gzip')"}, "Schedule a DELETE by hand", 0), ({"enabled": True}, "Schedule a DELETE by hand", 0),
     ({"expiration": "started", "cron": "@every 90m"}, "pg_cron has no counterpart of the schedule @every 90m", 1),
     ({"expiration": "started", "cron": "CRON_TZ=UTC 0 3 * * *"}, "no counterpart of the schedule", 1), ({"expiration": "started", "cron": "*/5 8-18 * JAN,MAR MON"}, "*/5 8-18 * JAN,MAR MON", 1),
     ({"expiration": "started"}, "0 0 * * *", 1),
@@ -414,3 +414,26 @@ def test_what_cannot_be_said_is_a_finding(ttl, words, procedures):
     [finding] = found(conversion, "row_ttl")
     assert words in finding.advice
     assert len([statement for statement in conversion.statements if statement.kind == "procedure"]) == procedures
+
+
+# --- gen_random_ulid ---
+
+
+def test_ulids_begin_with_the_time_and_are_random_behind_it(server):
+    columns = [Column(2, "made", SqlType("uuid", 2950), default="gen_random_ulid()"), Column(3, "shown", TEXT, default="uuid_to_ulid(gen_random_ulid())")]
+    conversion, cursor = load(server, make_database(make_table(1, "t", *columns)), options())
+    assert [finding.object for finding in found(conversion, "cockroach_function")] == ["db.public.gen_random_ulid", "db.public.uuid_to_ulid"]
+    cursor.execute("INSERT INTO t (id) SELECT generate_series(1, 1000) RETURNING made, shown, extract(epoch FROM clock_timestamp()) * 1000")
+    rows = cursor.fetchall()
+    assert len({made[13:] for made, _shown, _now in rows}) == len({shown[10:] for _made, shown, _now in rows}) == 1000
+    assert all(0 <= now - int(made.replace("-", "")[:12], 16) < 60_000 for made, _shown, now in rows)
+    bits = [bin(int(made.replace("-", "")[12:], 16)) for made, _shown, _now in rows]
+    assert all(0.4 < sum(text[2:].zfill(80)[place] == "1" for text in bits) / 1000 < 0.6 for place in range(80))
+
+
+def test_a_random_uuid_instead_of_a_ulid(server):
+    column = Column(2, "made", SqlType("uuid", 2950), default="gen_random_ulid()")
+    conversion, cursor = load(server, make_database(make_table(1, "t", column)), options(gen_random_ulid="uuid"))
+    assert not found(conversion, "cockroach_function")
+    cursor.execute("INSERT INTO t (id) VALUES (1) RETURNING made")
+    assert cursor.fetchone()[0][14] == "4"

@@ -59,7 +59,7 @@ CONVERTED = {
 REFUSED = {
     "soundex(s)": "soundex", "difference(s, s)": "difference", "st_geogfromtext(s, n)": "2 arguments", "replace(s, '':::STRING, s)": "an empty string",
     "split_part(s, '':::STRING, 1:::INT8)": "an empty string", "string_to_array(s, NULL)": "without a separator", "a || NULL": "an array and NULL",
-    "st_s2covering(g)": "st_s2covering", "concat_agg(b)": "concat_agg", "parse_date(s, 'DMY':::STRING)": "2 arguments", "gateway_region()": "gateway_region",
+    "st_s2covering(g)": "st_s2covering", "concat_agg(b)": "concat_agg", "parse_date(s, 'German':::STRING)": "with the style", "gateway_region()": "gateway_region",
     "similar_to_escape(s)": "1 arguments", "st_swapordinates(g, s)": "computed ordinates",
 }
 NOTED = {

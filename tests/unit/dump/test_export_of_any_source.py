@@ -12,7 +12,7 @@ import synthetic_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import open_chunk
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import is_complete, read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError, UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportOptions, export
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Catalog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.object_numbers import ObjectNumbers
@@ -59,6 +59,7 @@ class Memory(Source[Lines]):
     fails: dict[str, Exception] = field(default_factory=dict)
     lost: int = 0
     problems: dict[str, TaskReading] = field(default_factory=dict)
+    columns_more: int = 0
     asked: list[str] = field(default_factory=list)
     open: bool = False
 
@@ -78,7 +79,10 @@ class Memory(Source[Lines]):
 
     def catalog(self):
         assert self.open
-        return Catalog([synthetic_dump.database("shop")])
+        database = synthetic_dump.database("shop")
+        empty = next(table for table in database.tables if table.name == "empty")
+        empty.columns += [synthetic_dump.column(number, f"c{number}", synthetic_dump.TEXT) for number in range(2, 2 + self.columns_more)]
+        return Catalog([database])
 
     def read_chosen(self, chosen, parallelism):
         assert self.open
@@ -147,6 +151,18 @@ def test_the_rows_arrive_and_a_second_export_changes_nothing(dump):
     again = Memory(as_of="2")
     result = run(again, dump)
     assert not result.changed and result.as_of == "1" and again.asked == []
+
+
+def test_what_postgresql_cannot_have_is_known_before_a_row_is_read(dump):
+    """Reading takes hours; the columns of a table are known at once."""
+    for check in (True, False):
+        source = Memory(columns_more=1600)
+        with pytest.raises(UnsupportedError, match=r"shop\.public\.empty: it has 1601 columns"):
+            run(source, dump, check=check)
+        assert not hasattr(source, "rows")
+    run(Memory(columns_more=1000), dump)
+    assert [(finding.code, finding.object) for finding in read_manifest(dump).findings if finding.severity == "warning"] == [("wide_row", "shop.public.empty")]
+    assert [finding.code for finding in validate_dump(dump).findings] == ["wide_row"]
 
 
 def test_a_broken_off_export_goes_on_at_its_moment(dump):

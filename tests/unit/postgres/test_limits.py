@@ -12,7 +12,16 @@ import synthetic_dump
 from postgres_servers import query
 from synthetic_dump import INT, TEXT, column, table
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.report_facts import (
+    build_report,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.result_file import (
+    PhaseRecord,
+    utc_now,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Database,
     ForeignKey,
@@ -94,9 +103,10 @@ def test_keys_that_are_too_long_end_no_import(any_postgres, name, tmp_path):
     expected = {
         ("error", "key_too_long", "public.two_columns.two_columns_long"), ("error", "key_too_long", "public.elements.elements_long"),
         ("error", "foreign_key_left_out", "public.of_text_key.of_text_key_fkey"),
-        *(("warning", "key_replaced", f"public.{table_name}.{key}") for table_name, key in (
-            ("one_column", "one_column_long"), ("unique_text", "unique_text_key"), ("partial", "partial_key"), ("storing", "storing_key"),
-            ("text_key", "text_key_pkey"), ("of_text_key", "of_text_key_pkey"), ("bytes_key", "bytes_key_pkey"),
+        ("warning", "key_replaced", "public.one_column.one_column_long"), ("warning", "key_replaced", "public.storing.storing_key"),
+        *(("error", "key_replaced", f"public.{table_name}.{key}") for table_name, key in (
+            ("unique_text", "unique_text_key"), ("partial", "partial_key"), ("text_key", "text_key_pkey"), ("of_text_key", "of_text_key_pkey"),
+            ("bytes_key", "bytes_key_pkey"),
         )),
     }
     codes = ("key_too_long", "key_replaced", "foreign_key_left_out", "refused_by_postgresql")
@@ -113,6 +123,12 @@ def test_keys_that_are_too_long_end_no_import(any_postgres, name, tmp_path):
         with pytest.raises(psycopg2.errors.UniqueViolation):
             query(any_postgres, name, duplicate)
     assert query(any_postgres, name, "SELECT conname FROM pg_constraint WHERE contype = 'f'") == [("of_storing_fkey",)]
+
+    manifest = read_manifest(dump)
+    for phases in (("rehearsal_import", "rehearsal_verify"), ("target_import", "target_verify")):
+        records = {phase: PhaseRecord(manifest.dump_id, "db:5432", "this", utc_now(), result=item) for phase, item in zip(phases, (result, verified))}
+        verdict = build_report(manifest, records, "db:5432", "", "this").verdict
+        assert verdict.startswith(("REHEARSED: ", "VERIFIED: ")) and verdict.endswith("; 8 findings say that something is missing: read them")
 
     again = import_dump(dump, any_postgres, ImportOptions())
     assert not again.changed and found_by_code(again, *codes) == expected == found_by_code(plan_import(dump, any_postgres, ImportOptions()), *codes)
@@ -140,3 +156,16 @@ def test_a_row_that_no_page_holds_ends_the_import_and_names_the_table(postgres17
     dump = synthetic_dump.write_database(str(tmp_path / "dump"), made, {101: (["\t".join(["7"] * 1300)], None)})
     with pytest.raises(TargetError, match=r"public\.wide: row is too big: size 10\d+, maximum size 8160.*exclude the table"):
         import_dump(dump, postgres17, ImportOptions())
+
+
+def test_the_validation_names_the_keys_that_may_be_too_long(name, tmp_path):
+    """It compresses nothing: what it does not name has no key that is too long."""
+    dump = synthetic_dump.write_database(str(tmp_path / "dump"), *with_long_keys(name))
+    result = validate_dump(dump, 2)
+    assert result.succeeded and {(item.severity, item.code) for item in result.findings} == {("warning", "key_too_long")}
+    assert {item.object.split(".", 2)[2]: item.message.split(" has ")[1].split(" bytes")[0] for item in result.findings} == {
+        "one_column.one_column_long": "about 4,000", "two_columns.two_columns_long": "about 4,001", "unique_text.unique_text_key": "about 4,001",
+        "partial.partial_key": "about 4,000", "storing.storing_key": "about 4,001", "elements.elements_long": "about 4,004", "text_key.text_key_pkey": "about 4,000",
+        "of_text_key.of_text_key_pkey": "about 4,000", "bytes_key.bytes_key_pkey": "about 4,000", "compressed.compressed_long": "about 100,000",
+        "compressed.compressed_key": "about 100,000",
+    }

@@ -12,7 +12,7 @@ from ..._dump.manifest import DatabaseEntry, Manifest, TableEntry
 from ..._model.finding_codes import SEVERITIES
 from ..._model.findings import Finding
 from ..._model.names import clip
-from ..._model.results import DatabaseVerification, ImportResult, TableImport, VerifyResult
+from ..._model.results import DatabaseVerification, ImportResult, TableImport, ValidateResult, VerifyResult
 from ..result_file import PhaseRecord
 from ..state import is_proved
 from .differences import differences, different_message
@@ -190,11 +190,13 @@ def _word(part: Optional[DatabaseVerification], table: TableEntry) -> str:
 def _findings(manifest: Optional[Manifest], records: dict[str, PhaseRecord]) -> list[Finding]:
     """Join the findings of the export and of the import, each once, the gravest first.
 
-    What the throw-away server lacked counts until the target is loaded: its own import knows what is so now.
+    What the throw-away server lacked counts until the target is loaded: its own import knows what is so now. Before
+    any import, the validation knows which keys may be too long.
     """
     found: list[Finding] = list(manifest.findings) if manifest else []
-    imports = [records[phase].result for phase in ("target_import", "rehearsal_import") if phase in records]
-    found += next((result.findings for result in imports if isinstance(result, ImportResult)), [])
+    phases = ("target_import", "rehearsal_import", "validate")
+    results = [records[phase].result for phase in phases if phase in records]
+    found += next((result.findings for result in results if isinstance(result, (ImportResult, ValidateResult))), [])
     seen: dict[tuple[str, str, str], Finding] = {}
     for finding in found:
         seen.setdefault((finding.code, finding.object, finding.message), finding)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ..._convert.definitions import DefaultPrivilege, Owner
+from ..._convert.definitions import DefaultPrivilege, IndexDefinition, Owner
 from ..._convert.statements import Statement
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
@@ -50,6 +50,7 @@ _KINDS: dict[str, Kind] = {
     "primary_key": "constraint",
     "unique_constraint": "constraint",
     "foreign_key": "constraint",
+    "sequence_value": "sequence",
     "comment": "object",
     "owner": "object",
     "grant": "object",
@@ -63,6 +64,8 @@ _LIMITS = "54"
 """The class of SQLSTATE for PostgreSQL's limits: a value too long for an index, too many columns or arguments."""
 _CLASSES = ("0A", "22", "42", _LIMITS)
 """SQLSTATE: feature not supported, data exception, syntax error or access rule violation, program limit exceeded."""
+_TOO_LONG = "54000"
+"""The only one of them that PostgreSQL has for an index whose rows have values that are too long."""
 _KEYS = frozenset(("primary_key", "unique_constraint", "foreign_key"))
 """Keys are omitted only for PostgreSQL's limits, and foreign keys where the key that they refer to is omitted."""
 _NO_KEY_REFERRED_TO = "42830"
@@ -185,7 +188,7 @@ def findings(
         if role:
             wanted.setdefault(role, []).append(str(about))
         else:
-            found.append(_finding(about, item, rights))
+            found.append(_finding(about, item, statements.get(key), rights))
     return found + [_ownership(role, objects, rights) for role, objects in sorted(wanted.items())]
 
 
@@ -198,13 +201,13 @@ def _role_to_become(statement: Optional[Statement], rights: RoleRights) -> str:
     return role if role and rights.grant_to_own(role) else ""
 
 
-def _finding(about: FullName, item: OmittedObject, rights: RoleRights) -> Finding:
+def _finding(about: FullName, item: OmittedObject, statement: Optional[Statement], rights: RoleRights) -> Finding:
     if item.sqlstate in _TAKEN:
         return _by_hand(about, item)
     if item.sqlstate == NO_PRIVILEGE:
         return _right(about, item, rights)
-    if item.sqlstate[:2] == _LIMITS and item.kind in _INDEXES:
-        return _too_long(about, item)
+    if item.sqlstate == _TOO_LONG and item.kind in _INDEXES:
+        return _too_long(about, item, statement)
     if item.sqlstate == _NO_KEY_REFERRED_TO:
         return _foreign_key(about, item)
     return _refused(about, item)
@@ -231,7 +234,7 @@ def _by_hand(about: FullName, item: OmittedObject) -> Finding:
     )
 
 
-def _too_long(about: FullName, item: OmittedObject) -> Finding:
+def _too_long(about: FullName, item: OmittedObject, statement: Optional[Statement]) -> Finding:
     kind, reason = item.kind.replace("_", " "), item.reason.rstrip(".")
     if item.instead:
         return Finding.of(
@@ -239,6 +242,7 @@ def _too_long(about: FullName, item: OmittedObject) -> Finding:
             about,
             f"The {kind} is made in another form, because its rows have values that are longer than PostgreSQL's "
             f"indexes take: {item.instead} ({reason}).",
+            severity="error" if _is_no_key(item, statement) else "warning",
         )
     return Finding.of(
         FindingCode.KEY_TOO_LONG,
@@ -250,12 +254,22 @@ def _too_long(about: FullName, item: OmittedObject) -> Finding:
     )
 
 
+def _is_no_key(item: OmittedObject, statement: Optional[Statement]) -> bool:
+    """Whether an index on hashes stands in for a key, which ON CONFLICT and foreign keys do not know."""
+    made = item.made_of(statement) if statement else None
+    if statement is None or made is None or not isinstance(made.expects, IndexDefinition):
+        return False
+    keeps_columns = isinstance(statement.expects, IndexDefinition) and statement.expects.keys == made.expects.keys
+    return made.expects.unique and not keeps_columns
+
+
 def _foreign_key(about: FullName, item: OmittedObject) -> Finding:
     return Finding.of(
         FindingCode.FOREIGN_KEY_LEFT_OUT,
         about,
-        f"The foreign key is omitted, because the key that it refers to is omitted: {item.reason.rstrip('.')}.",
-        f"Make that key anew, then run again, which tries the command once more: {item.command}",
+        f"The foreign key is omitted, because PostgreSQL has no key on the columns that it refers to: "
+        f"{item.reason.rstrip('.')}.",
+        f"Make such a key, then run again, which tries the command once more: {item.command}",
     )
 
 

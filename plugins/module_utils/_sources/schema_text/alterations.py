@@ -13,7 +13,7 @@ from ..._model.finding_codes import FindingCode
 from ..._model.full_name import FullName
 from .column_changes import alter_column, drop_column, rename_column
 from .columns import read_column
-from .constraint_changes import alter_primary_key, drop_constraint, rename_constraint, require_replaceable_key
+from .constraint_changes import add_primary_key, alter_primary_key, drop_constraint, rename_constraint
 from .constraints import read_constraint, validate
 from .cursor import Cursor
 from .databases import alter_database
@@ -193,9 +193,8 @@ def _add(cursor: Cursor, place: TablePlace) -> None:
             cursor.rest()
             return
     if name or cursor.peek().keyword in ("UNIQUE", "CHECK", "FOREIGN", "PRIMARY"):
-        if cursor.at("PRIMARY"):
-            require_replaceable_key(cursor, place)
-        read_constraint(cursor, place, name)
+        add = add_primary_key if cursor.at("PRIMARY") else read_constraint
+        add(cursor, place, name)
         return
     cursor.accept("COLUMN")
     if cursor.accept("IF", "NOT", "EXISTS") and place.has_column(cursor.peek().identifier):

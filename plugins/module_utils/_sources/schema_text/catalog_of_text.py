@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
 from ..._errors import ConfigurationError, UnsupportedError
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import REGION_TYPE, Catalog, Role, UnreadableObject
+from ..._model.catalog import REGION_TYPE, Catalog, Role
 from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import CLUSTER, FullName
 from . import parsing
 from .alterations import alter
 from .comments import read_comment
+from .copied_rows import report_copied_rows
 from .cursor import Cursor, Statement, StatementError
 from .databases import create_database, create_schema
 from .domains import create_domain
@@ -26,11 +28,14 @@ from .history import steps
 from .model_builder import Builder
 from .omitted_statements import is_omitted, omit
 from .pieces import Piece
+from .postgres_dump import ambiguous_integers, with_int4
 from .privileges import create_role, read_grant
+from .refused_statements import RefusedStatements
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
 from .shell_output import read_pieces
+from .statement_subject import subject_of
 from .tables import create_index, create_table
 from .tables_of_queries import is_of_query
 from .unended_quotes import Part, parts_of, swallows_statements
@@ -49,12 +54,43 @@ _CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experim
 Handler = Callable[[Cursor, Builder], None]
 
 
+@dataclass(frozen=True)
+class ReadStatement:
+    """What a statement of the text is, and whether it is in the catalog."""
+
+    line: int
+    command: str
+    """Such as CREATE TABLE or GRANT."""
+    name: FullName
+    """What it is about; the current database where its first words name nothing."""
+    beginning: str
+    refused: bool
+    """It is not understood, or needs what is refused."""
+    omitted: bool
+    """It has no counterpart, or does not describe a schema."""
+
+    @property
+    def creates(self) -> bool:
+        """Whether it makes the object that it names."""
+        return self.command.startswith("CREATE ")
+
+
+@dataclass(frozen=True)
+class SchemaText:
+    """What a text says."""
+
+    catalog: Catalog
+    """What is understood; the statements that are not are in ``unreadable``."""
+    statements: list[ReadStatement]
+    """All statements, in the order of the text."""
+
+
 def read_schema_text(text: str, default_database: str = "") -> Catalog:
     """Return the catalog that the output of SHOW CREATE … or a file of such statements describes.
 
     ``default_database`` is the database of names that do not say theirs; without it, it is the one that the text
     creates or names, else ``defaultdb``. Ids are given out in order, from 101 on. Raises UnsupportedError with a line
-    for each statement that is not understood, and what read_understood_text raises.
+    for each statement that is not understood, and what read_statements raises.
     """
     catalog = read_understood_text(text, default_database)
     if catalog.unreadable:
@@ -63,7 +99,12 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
 
 
 def read_understood_text(text: str, default_database: str = "") -> Catalog:
-    """Return the catalog of the statements that are understood; the others, and those that depend on them, are in
+    """Return the catalog of the statements that are understood (see read_statements)."""
+    return read_statements(text, default_database).catalog
+
+
+def read_statements(text: str, default_database: str = "") -> SchemaText:
+    """Return what the statements say that are understood; the others, and those that depend on them, are in
     ``unreadable``, in the order of the text.
 
     Raises UnsupportedError for the output of a shell that is not complete, and ConfigurationError when the text names
@@ -72,20 +113,34 @@ def read_understood_text(text: str, default_database: str = "") -> Catalog:
     pieces = read_pieces(text)
     statements = split(pieces)
     builder = _understood(statements, default_database)
-    if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
-        builder = _understood(split(pieces, apart=True), default_database)
-    builder.catalog.findings[:0] = [finding for piece in pieces for finding in piece.findings]
-    builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
-    return builder.catalog
+    if any(swallows_statements(statement, statement.number in builder.refused.by_number) for statement in statements):
+        statements = split(pieces, apart=True)
+        builder = _understood(statements, default_database)
+    of_pieces = [finding for piece in pieces for finding in piece.findings]
+    builder.catalog.findings[:0] = [*of_pieces, *ambiguous_integers(statements)]
+    builder.catalog.unreadable = sorted(builder.refused.by_number.values(), key=lambda item: item.line)
+    return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in statements])
+
+
+def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
+    subject = subject_of(statement, builder.split)
+    return ReadStatement(
+        statement.first_line,
+        subject.command,
+        subject.name,
+        statement.beginning,
+        statement.number in builder.refused.by_number,
+        statement.number in builder.omitted.numbers,
+    )
 
 
 def _understood(statements: list[Statement], default_database: str) -> Builder:
     """Return what the statements that are understood say, and the refused ones."""
     _set_databases(statements, default_database)
-    refused: dict[int, UnreadableObject] = {}
+    refused = RefusedStatements()
     # A statement may have done a part of its work when it is refused: the others are read again without it.
     while True:
-        builder = Builder(dict(refused))
+        builder = Builder(refused.copy())
         _read(statements, builder)
         if builder.refused == refused:
             return builder
@@ -113,7 +168,7 @@ def _read_step(statements: list[Statement], with_region_type: set[str], builder:
     """Read statements of which none needs to stand before another, apart from those of its phase."""
     found: list[tuple[int, Handler, Cursor]] = []
     for statement in statements:
-        builder.attempt(statement, partial(_add_step, statement, found))
+        builder.attempt(statement, partial(_add_step, statement, found, builder))
     for phase in _PHASES:
         for its_phase, handler, cursor in found:
             if its_phase == phase:
@@ -125,10 +180,12 @@ def _read_step(statements: list[Statement], with_region_type: set[str], builder:
             builder.do_deferred()
 
 
-def _add_step(statement: Statement, steps: list[tuple[int, Handler, Cursor]]) -> None:
+def _add_step(statement: Statement, steps: list[tuple[int, Handler, Cursor]], builder: Builder) -> None:
     step = _step(statement)
     if step is not None:
         steps.append(step)
+    else:
+        builder.omitted.numbers.add(statement.number)
 
 
 def _handle(handler: Handler, cursor: Cursor, builder: Builder) -> None:
@@ -167,13 +224,15 @@ def _apart(piece: Piece) -> list[Statement]:
 
 def _statements(piece: Piece) -> list[Statement]:
     statements = []
-    words = parsing.words(piece.text, f"line {piece.line} or later")
+    where = f"line {piece.line} or later"
+    text = with_int4(piece.text, where) if piece.of_catalog else piece.text
+    words = parsing.words(text, where)
     begin = 0
     for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
         if word.is_symbol(";"):
             if position > begin:
-                statement = Statement(words[begin:position], piece.text, piece.line, piece.database)
-                statement.broken = piece.broken
+                statement = Statement(words[begin:position], text, piece.line, piece.database)
+                statement.broken, statement.copied_rows = piece.broken, piece.copied_rows
                 statements.append(statement)
             begin = position + 1
     return statements
@@ -251,12 +310,14 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
     if statement.broken:
         raise StatementError(statement.broken, statement)
     cursor = Cursor(statement)
-    if cursor.accept("SELECT", "SETVAL"):
+    if cursor.accept("SELECT", "SETVAL") or cursor.accept("SELECT", "PG_CATALOG", ".", "SETVAL"):
         return _OTHERS, set_value, cursor
     if cursor.at("\\") or cursor.at("SELECT", "PG_CATALOG", ".", "SET_CONFIG"):
         cursor.fail("this is PostgreSQL's own SQL, as pg_dump writes it: load it with psql")
     if cursor.at("USE"):
         return None
+    if statement.copied_rows:
+        return _OTHERS, report_copied_rows, cursor
     if is_omitted(cursor):
         return _OTHERS, _omit, cursor
     if cursor.accept("CREATE"):

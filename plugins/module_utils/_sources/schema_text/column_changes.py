@@ -10,14 +10,14 @@ from typing import Any
 
 from ..._convert.references import rename_column as rename_in_text
 from ..._errors import UnsupportedError
-from ..._model.catalog import Column, SqlType, Table, View
+from ..._model.catalog import Column, Table, View
 from .columns import add_identity, read_column_expression, set_default
 from .cursor import Cursor
 from .drops import drop_owned_sequences, drop_relation, refuse
 from .expression_types import expression_type
 from .index_changes import drop_index, remove_columns
 from .table_place import TablePlace
-from .types import read_type
+from .types import read_type, with_collation
 
 
 def rename_column(cursor: Cursor, place: TablePlace) -> None:
@@ -175,7 +175,7 @@ def _set_type(cursor: Cursor, column: Column, place: TablePlace) -> None:
     builder = place.builder
     column.type = read_type(cursor, lambda path: builder.user_type(path, cursor.statement))
     if cursor.accept("COLLATE"):
-        column.type = SqlType("collated", column.type.oid, column.type.width, locale=cursor.name_word().text)
+        column.type = with_collation(cursor, column.type)
     if cursor.accept("USING"):
         cursor.expression()
     for other in place.table.columns:

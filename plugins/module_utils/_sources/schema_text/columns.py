@@ -15,7 +15,7 @@ from .cursor import Cursor, Statement
 from .indexes import KeyPart, add_unique_index, make_primary_key, read_hash
 from .sequences import read_options
 from .table_place import TablePlace
-from .types import SERIALS, read_type
+from .types import SERIALS, read_type, with_collation
 
 _STOPS = frozenset(
     (
@@ -80,7 +80,7 @@ def _read_qualifier(cursor: Cursor, column: Column, place: TablePlace) -> None:
     elif cursor.accept("GENERATED"):
         _read_generated(cursor, column, place)
     elif cursor.accept("COLLATE"):
-        column.type = SqlType("collated", column.type.oid, column.type.width, locale=cursor.name_word().text)
+        column.type = with_collation(cursor, column.type)
     else:
         _read_constraint(cursor, column, place, constraint)
 
@@ -98,18 +98,21 @@ def read_column_expression(cursor: Cursor, place: TablePlace, column: Column) ->
     return place.builder.expression(cursor.statement, cursor.expression(stops))
 
 
-def _read_computed(cursor: Cursor, column: Column, place: TablePlace) -> None:
+def _read_computed(cursor: Cursor, column: Column, place: TablePlace, is_virtual: bool = False) -> None:
+    """Read ``(expression) STORED | VIRTUAL``; with ``is_virtual`` neither word means VIRTUAL."""
     inside = cursor.parenthesis()
     column.computed = place.builder.expression(cursor.statement, inside.rest())
-    column.virtual = cursor.accept("VIRTUAL")
-    if not column.virtual and not cursor.accept_one("STORED", "PERSISTED"):
+    is_stored = bool(cursor.accept_one("STORED", "PERSISTED"))
+    column.virtual = not is_stored and (cursor.accept("VIRTUAL") or is_virtual)
+    if not is_stored and not column.virtual:
         cursor.fail("expected STORED or VIRTUAL")
 
 
 def _read_generated(cursor: Cursor, column: Column, place: TablePlace) -> None:
     if cursor.accept("ALWAYS", "AS", "("):
         cursor.index -= 1
-        _read_computed(cursor, column, place)
+        # pg_dump 18 writes VIRTUAL without the word: src/bin/pg_dump/pg_dump.c, dumpTableSchema().
+        _read_computed(cursor, column, place, is_virtual=True)
         return
     add_identity(cursor, column, place)
 
@@ -121,17 +124,18 @@ def add_identity(cursor: Cursor, column: Column, place: TablePlace) -> None:
         cursor.expect("BY", "DEFAULT")
     cursor.expect("AS", "IDENTITY")
     column.nullable = False
-    options = None
+    options, name = None, f"{place.table.name}_{column.name}_seq"
     if cursor.at("("):
         options = cursor.parenthesis()
+        if options.accept("SEQUENCE", "NAME"):
+            name = options.path()[-1].identifier
         column.identity_options = cursor.statement.text((options.index, options.last))
-    _add_identity_sequence(column, options, place)
+    _add_identity_sequence(column, name, options, place)
 
 
-def _add_identity_sequence(column: Column, options: Optional[Cursor], place: TablePlace) -> None:
-    """Find the column's sequence by the name that CockroachDB gives it, or create it."""
-    table, builder = place.table, place.builder
-    name = wanted = f"{table.name}_{column.name}_seq"
+def _add_identity_sequence(column: Column, name: str, options: Optional[Cursor], place: TablePlace) -> None:
+    """Find the column's sequence by its name, or create it."""
+    table, builder, wanted = place.table, place.builder, name
     sequence, number = None, 0
     while builder.taken(place.database.name, place.schema.name, name):
         found = builder.relation_of([place.database.name, place.schema.name, name], place.statement)

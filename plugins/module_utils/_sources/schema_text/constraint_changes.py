@@ -9,8 +9,9 @@ import copy
 from typing import Any
 
 from ..._model.catalog import Index
+from .constraints import read_constraint
 from .cursor import Cursor
-from .index_changes import drop_index
+from .index_changes import drop_index, remove_columns
 from .indexes import read_primary_key
 from .table_place import TablePlace
 
@@ -25,7 +26,10 @@ def alter_primary_key(cursor: Cursor, place: TablePlace) -> None:
     old = table.primary_index
     read_primary_key(cursor, place, "")
     new = table.primary_index
-    if not old.columns or _is_row_id(old, place) or _declared(old, place) == _declared(new, place):
+    if old.columns and _is_row_id(old, place):
+        _drop_row_id(old, place)
+        return
+    if not old.columns or _declared(old, place) == _declared(new, place):
         return
     kept = copy.deepcopy(old)
     columns = {column.id: column for column in table.columns}
@@ -49,11 +53,27 @@ def _is_row_id(index: Index, place: TablePlace) -> bool:
     return len(index.columns) == 1 and columns[0].hidden and columns[0].name.startswith(_ROW_ID)
 
 
-def require_replaceable_key(cursor: Cursor, place: TablePlace) -> None:
-    """Refuse a second primary key."""
-    key = place.own_table.primary_index
-    if key.columns and not _is_row_id(key, place):
+def add_primary_key(cursor: Cursor, place: TablePlace, name: str) -> None:
+    """Read the part after ADD [CONSTRAINT …]: PRIMARY KEY … of a table that has none."""
+    old = place.own_table.primary_index
+    is_row_id = bool(old.columns) and _is_row_id(old, place)
+    if old.columns and not is_row_id:
         cursor.fail(f"{place.full_name} has a primary key")
+    read_constraint(cursor, place, name)
+    if is_row_id:
+        _drop_row_id(old, place)
+
+
+def _drop_row_id(old: Index, place: TablePlace) -> None:
+    """Drop the hidden rowid, which was the key, unless an index or a foreign key has it, as CockroachDB does since
+    v22.2 (release note of its pull request 86195)."""
+    number = old.columns[0].column_id
+    indexed = any(number in [part.column_id for part in index.columns] for index in place.indexes())
+    stored = any(number in index.stored_column_ids for index in place.indexes())
+    keys = [key for table in place.builder.tables() for key in table.foreign_keys]
+    referenced = any(key.referenced_table_id == place.table.id and number in key.referenced_column_ids for key in keys)
+    if not (indexed or stored or referenced):
+        remove_columns(place, {number})
 
 
 def drop_constraint(cursor: Cursor, place: TablePlace) -> None:

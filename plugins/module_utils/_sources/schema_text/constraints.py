@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Optional
 
 from ..._model.catalog import Check, Column, ForeignKey, Table, UniqueWithoutIndex
-from ..._model.finding_codes import FindingCode
+from ..._model.unreadable import omitted_key
 from .cursor import Cursor
 from .indexes import read_index, read_primary_key
 from .table_place import TablePlace
@@ -106,13 +106,8 @@ def read_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list
         if refused:
             table = place.own_table
             table.foreign_keys = [item for item in table.foreign_keys if item is not key]
-            place.builder.find(
-                FindingCode.FOREIGN_KEY_WITHOUT_TARGET,
-                place.full_name.part("constraint", key.name),
-                f"The foreign key is omitted, because {refused.kind} {refused.full_name}, to which it refers, was "
-                "refused.",
-                "Add it by hand when that table is in PostgreSQL.",
-            )
+            about = place.full_name.part("constraint", key.name)
+            place.builder.catalog.findings.append(omitted_key(about, refused))
             return
         other = place.builder.relation(path, place.statement)
         if not isinstance(other, Table):

@@ -9,10 +9,9 @@ import re
 
 from ..._errors import UnsupportedError
 from ..._model.finding_codes import FindingCode
-from ..._model.findings import Finding
 from ..._model.full_name import FullName
-from . import parsing
-from .cursor import Cursor, Statement
+from .cursor import Cursor
+from .model_builder import Builder
 from .pieces import Piece
 
 _COPY = re.compile(r"COPY .* FROM stdin( .*)?;\s*", re.IGNORECASE)
@@ -25,22 +24,27 @@ def begins_copy(line: str) -> bool:
 
 
 def read_copy(lines: list[str], number: int) -> tuple[list[Piece], int]:
-    """Return a finding with the number of the rows, which are omitted, and the number of the line after their end.
+    """Return the statement, if it has rows, and the number of the line after their end.
 
     Raises UnsupportedError for rows that do not end.
     """
     end = next((at for at in range(number + 1, len(lines)) if lines[at] == _END), None)
     if end is None:
         raise UnsupportedError(f"the rows after COPY in line {number + 1} of the schema text do not end")
-    cursor = Cursor(Statement(parsing.words(lines[number], f"line {number + 1}"), lines[number], number + 1))
-    cursor.expect("COPY")
-    path = ["", *(word.identifier for word in cursor.path())]
     rows = end - number - 1
-    if not rows:
-        return [], end + 1
-    finding = Finding.of(
+    return [Piece(lines[number], number + 1, copied_rows=rows)] if rows else [], end + 1
+
+
+def report_copied_rows(cursor: Cursor, builder: Builder) -> None:
+    """Add the finding for rows, which are omitted."""
+    rows = cursor.statement.copied_rows
+    cursor.expect("COPY")
+    database, schema, table = builder.split(cursor.path(), cursor.statement)
+    cursor.rest()
+    builder.omitted.numbers.add(cursor.statement.number)
+    builder.find(
         FindingCode.ROWS_LEFT_OUT,
-        FullName("table", schema=path[-2], table=path[-1]),
-        f"The text contains {rows:,} rows of the table, which are omitted: only the schema is read.",
+        FullName("table", database, schema, table),
+        f"The text contains {rows:,} row{'s' * (rows != 1)} of the table, which "
+        f"{'are' if rows != 1 else 'is'} omitted: only the schema is read.",
     )
-    return [Piece("", number + 1, findings=(finding,))], end + 1

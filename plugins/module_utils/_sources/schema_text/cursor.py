@@ -61,6 +61,8 @@ class Statement:
     """Its position among the statements of the text."""
     broken: str = ""
     """Why its words are not all that it has; empty if they are."""
+    copied_rows: int = 0
+    """How many rows followed it, where it is COPY."""
 
     def text(self, span: Span) -> str:
         """Return the words of a span as they were written."""

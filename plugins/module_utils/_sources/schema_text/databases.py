@@ -17,7 +17,7 @@ def create_database(cursor: Cursor, builder: Builder) -> None:
     database = builder.database(cursor.name())
     cursor.accept("WITH")
     while not cursor.at_end:
-        if cursor.accept_one("ENCODING", "TEMPLATE", "LC_COLLATE", "LC_CTYPE"):
+        if cursor.accept_one("ENCODING", "TEMPLATE", "LC_COLLATE", "LC_CTYPE", "LOCALE_PROVIDER", "LOCALE"):
             cursor.accept("=")
             cursor.take()
         elif cursor.accept("CONNECTION", "LIMIT"):

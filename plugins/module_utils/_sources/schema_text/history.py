@@ -52,7 +52,15 @@ def is_change(statement: Statement) -> bool:
     if not cursor.accept("ALTER"):
         return False
     return any(
-        part.at("RENAME") or part.at("DROP") or part.at("ALTER") or part.at("SET", "SCHEMA") for part in _parts(cursor)
+        part.at("RENAME") or part.at("DROP") or _changes_column(part) or part.at("SET", "SCHEMA")
+        for part in _parts(cursor)
+    )
+
+
+def _changes_column(part: Cursor) -> bool:
+    """Whether it is ALTER [COLUMN]; pg_dump writes ALTER COLUMN … ADD GENERATED for what CREATE TABLE would say."""
+    return part.at("ALTER") and not any(
+        part.peek(number).keyword == "ADD" and part.peek(number + 1).keyword == "GENERATED" for number in (2, 3)
     )
 
 

@@ -11,7 +11,7 @@ from ..._model.catalog import Column, Index, IndexColumn, SqlType, Table
 from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .expression_types import expression_type
-from .parsing import NAME, NUMBER, WORD
+from .parsing import NAME, NUMBER, WORD, Word
 from .table_place import TablePlace
 
 DEFAULT_BUCKETS = 16
@@ -25,7 +25,8 @@ _KINDS = {
     "PREFIX": "forward",
 }
 _EXPRESSION_COLUMN = "crdb_internal_idx_expr"
-_STOPS = frozenset(("NOT", "VISIBLE", "VISIBILITY", "INTERLEAVE", "PARTITION"))
+_STOPS = frozenset(("NOT", "VISIBLE", "VISIBILITY", "INTERLEAVE", "PARTITION", "TABLESPACE"))
+_CATALOG = "pg_catalog"
 _OPERATOR_CLASSES = ("_ops",)
 _DISTANCES = {"vector_l2_ops": "l2", "vector_ip_ops": "ip", "vector_cosine_ops": "cosine"}
 
@@ -155,6 +156,8 @@ def _read_key_and_options(cursor: Cursor, index: Index, place: TablePlace) -> No
             index.partitioned = skip_partition(cursor)
         elif cursor.accept("WITH"):
             _report_parameters(read_parameters(cursor), index, place)
+        elif cursor.accept("TABLESPACE", "PG_DEFAULT"):
+            pass
         elif cursor.accept("WHERE"):
             index.predicate = place.builder.expression(cursor.statement, cursor.expression(_STOPS))
         else:
@@ -215,6 +218,8 @@ def _read_part(cursor: Cursor, place: TablePlace) -> KeyPart:
     ):
         last -= 1
         operator_class = words[last].identifier
+        last = _before_schema(words, begin, last)
+    last = _before_default_collation(words, begin, last)
     if last - begin == 1 and words[begin].kind in (WORD, NAME):
         return KeyPart(words[begin].identifier, "", descending, operator_class)
     return KeyPart(
@@ -223,6 +228,20 @@ def _read_part(cursor: Cursor, place: TablePlace) -> KeyPart:
         descending,
         operator_class,
     )
+
+
+def _before_schema(words: list[Word], begin: int, last: int) -> int:
+    """Return where ``pg_catalog.`` begins that ends at ``last``; else ``last``."""
+    is_there = last - begin > 2 and words[last - 1].is_symbol(".") and words[last - 2].identifier == _CATALOG
+    return last - 2 if is_there else last
+
+
+def _before_default_collation(words: list[Word], begin: int, last: int) -> int:
+    """Return where ``COLLATE pg_catalog."default"`` begins that ends at ``last``; else ``last``."""
+    if last - begin < 3 or words[last - 1].text != "default":
+        return last
+    before = _before_schema(words, begin, last - 1)
+    return before - 1 if words[before - 1].keyword == "COLLATE" else last
 
 
 def _set_key(index: Index, parts: list[KeyPart], place: TablePlace, cursor: Cursor, buckets: int) -> None:

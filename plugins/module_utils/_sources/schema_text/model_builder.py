@@ -27,10 +27,12 @@ from ..._model.catalog import (
 from ..._model.finding_codes import FindingCode, Severity
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
+from ..._model.unreadable import refusal_of_user
 from . import parsing
 from .cursor import Cursor, Span, Statement, StatementError
-from .omitted_statements import OmittedStatements
+from .omitted_statements import OMITTED_STATEMENTS, OmittedStatements
 from .parsing import Word
+from .refused_statements import Group, RefusedStatements
 from .statement_subject import subject_of
 from .types import BUILT_IN, REGION_TEXT
 
@@ -40,15 +42,13 @@ _FIRST_ID = 101
 _CASTS = ("CAST", "ANNOTATE_TYPE")
 _SEQUENCE_FUNCTIONS = ("NEXTVAL", "CURRVAL", "SETVAL")
 _BEFORE_TABLES = ("FROM", "JOIN", "INTO", "UPDATE")
-_RELATIONS, _TYPES, _FUNCTIONS = (("table", "view", "sequence"), ("type", "domain"), ("function",))
 
 
 @dataclass
 class Builder:
     """The state of reading. Ids count up from 101 in the order of reading."""
 
-    refused: dict[int, UnreadableObject] = field(default_factory=dict)
-    """The statements that are not understood, by their numbers."""
+    refused: RefusedStatements = field(default_factory=RefusedStatements)
     catalog: Catalog = field(default_factory=Catalog)
     _definitions: dict[str, Statement] = field(default_factory=dict)
     """The first statement that makes an object, by its full name."""
@@ -71,25 +71,15 @@ class Builder:
     def attempt(self, statement: Statement, step: Callable[[], None]) -> None:
         """Do a part of the reading of a statement. If that is not understood, the statement is refused, and what it has
         left in the catalog is of no use."""
-        if statement.number in self.refused:
+        if statement.number in self.refused.by_number:
             return
-        self._current = statement
+        self._current, before = statement, len(self.catalog.findings)
         try:
             step()
+            if any(finding.code in OMITTED_STATEMENTS for finding in self.catalog.findings[before:]):
+                self.omitted.numbers.add(statement.number)
         except UnsupportedError as error:
-            reason, because = f"{error}, at line {statement.first_line}", None
-            if isinstance(error, StatementError):
-                reason, because = error.reason, error.because
-            subject = subject_of(statement, self.split)
-            self.refused[statement.number] = UnreadableObject(
-                self.new_id(),
-                subject.name,
-                reason,
-                statement.first_line,
-                subject.command,
-                statement.beginning,
-                because,
-            )
+            self.refused.add(statement, subject_of(statement, self.split), error, self.new_id())
 
     def defer(self, step: Callable[[], None]) -> None:
         """Do something for the current statement when every table and view has been read."""
@@ -108,30 +98,16 @@ class Builder:
         for statement, step in steps:
             self.attempt(statement, step)
 
-    def _refused(self, kinds: tuple[str, ...], names: tuple[str, str, str]) -> Optional[UnreadableObject]:
-        for item in self.refused.values():
-            about = item.name
-            if (
-                item.command.startswith("CREATE ")
-                and about.kind in kinds
-                and (about.database, about.schema, about.table or about.name) == names
-            ):
-                return item
-        return None
-
     def refused_relation(self, path: list[Word], statement: Statement) -> Optional[UnreadableObject]:
         """Return the table, view or sequence of this name if its statement was refused and no other one makes it."""
         names = self.split(path, statement)
-        return None if names in self._relations else self._refused(_RELATIONS, names)
+        return None if names in self._relations else self.refused.named("relation", names)
 
-    def _require(self, kinds: tuple[str, ...], path: list[Word], statement: Statement) -> None:
+    def _require(self, group: Group, path: list[Word], statement: Statement) -> None:
         """Raise StatementError if an object of this name was refused."""
-        refused = self._refused(kinds, self.split(path, statement))
+        refused = self.refused.named(group, self.split(path, statement))
         if refused:
-            reason = f"refused because {refused.kind} {refused.full_name} was refused"
-            root = refused.because or refused.name
-            if root != refused.name:
-                reason += f", which needs {root.kind} {root}"
+            reason, root = refusal_of_user(refused)
             raise StatementError(reason, statement, root)
 
     def find(
@@ -253,7 +229,7 @@ class Builder:
         """Return the relation of this name; None if there is none. Raises StatementError if it was refused."""
         found = self.known_relation(path, statement)
         if found is None:
-            self._require(_RELATIONS, path, statement)
+            self._require("relation", path, statement)
         return found
 
     def known_relation(self, path: list[Word], statement: Statement) -> Optional[Relation]:
@@ -288,7 +264,7 @@ class Builder:
             self._split([word.text for word in path], statement)
         )
         if found is None:
-            self._require(_TYPES, path, statement)
+            self._require("type", path, statement)
         return found
 
     def user_type_by_id(self, number: int) -> Optional[UserType]:
@@ -304,7 +280,7 @@ class Builder:
         """Return the functions with this name. Raises StatementError if there is none because it was refused."""
         found = self._known_functions(path, statement)
         if not found:
-            self._require(_FUNCTIONS, path, statement)
+            self._require("function", path, statement)
         return found
 
     def _known_functions(self, path: list[Word], statement: Statement) -> list[Function]:
@@ -333,7 +309,10 @@ class Builder:
                 casts.append(words[position - 1].keyword in _CASTS)
             elif word.is_symbol(")") and casts:
                 casts.pop()
-            named = word.is_symbol("::", ":::") or (word.keyword == "AS" and bool(casts) and casts[-1])
+            after_dot = position > 0 and words[position - 1].is_symbol(".")
+            named = word.is_symbol("::", ":::") or (
+                word.keyword == "AS" and not after_dot and bool(casts) and casts[-1]
+            )
             if not named and not (word.is_symbol(",") and casts and casts[-1]):
                 continue
             cursor = Cursor(statement, (position + 1, span[1]))
@@ -349,6 +328,9 @@ class Builder:
             return ""
         path = cursor.path()
         found = self.user_type(path, cursor.statement)
+        rows = self.relation(path, cursor.statement) if found is None else None
+        if isinstance(rows, (Table, View)):
+            return f"@{USER_TYPE_OID_BASE + rows.id}"
         if found is None and path[-1].identifier == REGION_TYPE:
             return REGION_TEXT
         if found is None:

@@ -43,6 +43,21 @@ UNRELATED_OBJECTS = (
 )
 """Kinds of objects, after CREATE, ALTER or DROP, that are no part of a schema."""
 
+OMITTED_STATEMENTS = frozenset(
+    (
+        FindingCode.CLUSTER_SETTINGS,
+        FindingCode.ROLE_SETTINGS,
+        FindingCode.ROWS_LEFT_OUT,
+        FindingCode.SESSION_SETTING,
+        FindingCode.SPLIT,
+        FindingCode.STATEMENT_LEFT_OUT,
+        FindingCode.SYSTEM_PRIVILEGES,
+        FindingCode.TEMPORARY_TABLE,
+        FindingCode.ZONE_CONFIGURATION,
+    )
+)
+"""What is found about a statement that is omitted as a whole."""
+
 
 @dataclass
 class _Omitted:
@@ -58,6 +73,8 @@ class _Omitted:
 class OmittedStatements:
     """The statements omitted so far, by kind."""
 
+    numbers: set[int] = field(default_factory=set)
+    """The numbers of the statements."""
     _kinds: dict[tuple[str, str], _Omitted] = field(default_factory=dict)
 
     def add(
@@ -73,6 +90,7 @@ class OmittedStatements:
             (kind, statement.database), _Omitted(code, statement.database, severity, statement.first_line)
         )
         found.count += 1
+        self.numbers.add(statement.number)
         if name and name not in found.names:
             found.names.append(name)
 
@@ -106,6 +124,7 @@ def is_omitted(cursor: Cursor) -> bool:
 def omit(cursor: Cursor, omitted: OmittedStatements) -> None:
     """Count the statement at whose beginning the cursor stands."""
     statement, word = cursor.statement, cursor.take().keyword
+    omitted.numbers.add(statement.number)
     if word in ADDING_ROWS:
         omitted.add(word, statement, FindingCode.ROWS_LEFT_OUT, name=_table_of(cursor))
     elif word in CHANGING_ROWS or word in READING:

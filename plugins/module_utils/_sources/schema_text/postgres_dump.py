@@ -12,18 +12,27 @@ without that line by what only CockroachDB has.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 
 from ..._errors import UnsupportedError
+from ..._model.finding_codes import FindingCode
+from ..._model.findings import Finding
+from ..._model.full_name import FullName
 from ..._model.names import quote
 from . import parsing
-from .pieces import Piece
+from .cursor import Statement
+from .tool_scripts import writes_names_of_catalog
 
 _HEAD = re.compile(r"-- PostgreSQL database (cluster )?dump\s*")
 _TAIL = re.compile(r"-- PostgreSQL database dump complete\s*")
 _VERSION = re.compile(r"-- Dumped from database version (\S+).*")
 _COCKROACH_VERSION = re.compile(r"\d+\.0\.0")
 _SET_CONFIG = re.compile(r"SELECT pg_catalog\.set_config\('search_path', '', false\);\s*")
+_SETTING = re.compile(
+    r"SET (statement_timeout|lock_timeout|idle_in_transaction_session_timeout|transaction_timeout|client_encoding|"
+    r"standard_conforming_strings|escape_string_warning|check_function_bodies|xmloption|client_min_messages|"
+    r"row_security|default_tablespace|default_table_access_method) = .*;\s*"
+)
+"""Matches what pg_dump sets for those who load its text: src/bin/pg_dump/pg_backup_archiver.c."""
 _RESTRICT = re.compile(r"\\(un)?restrict\b.*")
 _CONNECT = re.compile(r"\\connect (?:-reuse-previous=on )?(?:\"dbname='(.*)'\"|\"(.*)\"|(\S+))\s*")
 _ONLY_COCKROACH = re.compile(
@@ -31,35 +40,13 @@ _ONLY_COCKROACH = re.compile(
     r"gateway_region|default_to_database_primary_region|rehome_row|mod\(fnv32)\b|\bSTRING\b|\bSTORING\b|:::|"
     r"USING hash WITH \(bucket_count|schema_locked|ttl_expire_after"
 )
-_PGADMIN = re.compile(r"-- (Table|View|Index|Type|SEQUENCE|FUNCTION): \S+\s*")
-_DATAGRIP_OWNER = re.compile(r"    owner to \S+;\s*")
-_PLAIN_INTEGER, _INTEGER = "INTEGER", "INT4   "
-"""INTEGER is INT8 in CockroachDB's SQL, and INT4 where PostgreSQL's names are written; both have the same length, so
-that places in the text stay."""
+_INTEGER, _INT4, _BIGINT = "INTEGER", "INT4   ", "BIGINT"
+"""The first two have the same length, so that places in the text stay."""
 
 
-@dataclass(frozen=True)
-class PostgresTexts:
-    """Which lines, numbered from 1, have PostgreSQL's names of types."""
-
-    lines: frozenset[int]
-
-    def translated(self, piece: Piece) -> Piece:
-        """Return the piece with CockroachDB's name of the type ``integer``, which CockroachDB's own SQL reads as INT8.
-
-        PostgreSQL quotes a column of this name, so that every bare word is the type.
-        """
-        if piece.line not in self.lines or _PLAIN_INTEGER not in piece.text.upper():
-            return piece
-        text = piece.text
-        for word in parsing.words(text, f"line {piece.line} or later"):
-            if word.keyword == _PLAIN_INTEGER:
-                text = text[: word.start] + _INTEGER + text[word.end :]
-        return replace(piece, text=text)
-
-
-def postgres_texts(lines: list[str]) -> PostgresTexts:
-    """Replace in the lines what only psql understands, and return where PostgreSQL's names of types are.
+def lines_of_catalog(lines: list[str]) -> frozenset[int]:
+    """Replace in the lines what only psql understands, and return the numbers, from 1 on, of those in which types have
+    the names that pg_catalog gives them.
 
     Raises UnsupportedError for pg_dump's text of a PostgreSQL.
     """
@@ -67,16 +54,39 @@ def postgres_texts(lines: list[str]) -> PostgresTexts:
     if not heads and any(_SET_CONFIG.fullmatch(line) for line in lines):
         heads = [0]
     if not heads:
-        by_tool = any(_PGADMIN.fullmatch(line) or _DATAGRIP_OWNER.fullmatch(line) for line in lines)
-        return PostgresTexts(frozenset(range(1, len(lines) + 1) if by_tool else ()))
+        return frozenset(range(1, len(lines) + 1) if writes_names_of_catalog(lines) else ())
     found: set[int] = set()
     for head in heads:
         end = next((at for at in range(head, len(lines)) if _TAIL.fullmatch(lines[at])), len(lines))
         _refuse_postgres(lines, head, end)
-        found.update(range(head + 1, end + 1))
+        # The dash above the head belongs to it.
+        found.update(range(max(head, 1), end + 1))
     for number in range(heads[0], len(lines)):
         lines[number] = _for_reader(lines[number])
-    return PostgresTexts(frozenset(found))
+    return frozenset(found)
+
+
+def with_int4(text: str, where: str) -> str:
+    """Return the text with CockroachDB's name of the type that pg_catalog calls ``integer``; CockroachDB itself means
+    INT8 by it.
+
+    PostgreSQL quotes a column of this name, so that every bare word is the type.
+    """
+    for word in parsing.words(text, where):
+        if word.keyword == _INTEGER:
+            text = text[: word.start] + _INT4 + text[word.end :]
+    return text
+
+
+def ambiguous_integers(statements: list[Statement]) -> list[Finding]:
+    """Return the finding for the type ``integer`` in a text that also says ``bigint``: people mean INT8 by it in
+    CockroachDB, tools mean INT4."""
+    words = {word.keyword for statement in statements for word in statement.words}
+    if not words.issuperset((_INTEGER, _BIGINT)):
+        return []
+    first = next(item for item in statements if any(word.keyword == _INTEGER for word in item.words))
+    message = f"From line {first.first_line} on the text has both INTEGER and BIGINT: INTEGER is read as INT8."
+    return [Finding.of(FindingCode.INTEGER_READ_AS_INT8, FullName("object", name="the text"), message)]
 
 
 def _refuse_postgres(lines: list[str], head: int, end: int) -> None:
@@ -97,7 +107,7 @@ def _refuse_postgres(lines: list[str], head: int, end: int) -> None:
 
 
 def _for_reader(line: str) -> str:
-    if _RESTRICT.fullmatch(line) or _SET_CONFIG.fullmatch(line):
+    if _RESTRICT.fullmatch(line) or _SET_CONFIG.fullmatch(line) or _SETTING.fullmatch(line):
         return ""
     found = _CONNECT.fullmatch(line)
     if found:

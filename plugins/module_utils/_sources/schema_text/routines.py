@@ -10,7 +10,7 @@ from ..._model.finding_codes import FindingCode
 from .cursor import Cursor
 from .model_builder import Builder
 from .tables import place_of
-from .types import BUILT_IN, read_type
+from .types import BUILT_IN, array_of, read_type
 
 _MODES = {"IN": "IN", "OUT": "OUT", "INOUT": "INOUT", "VARIADIC": "VARIADIC"}
 _TWO_WORD_TYPES = frozenset(
@@ -135,7 +135,8 @@ def _type_or_row(cursor: Cursor, builder: Builder) -> SqlType:
         path = cursor.path()
         relation = builder.relation(path, cursor.statement)
         if builder.user_type(path, cursor.statement) is None and isinstance(relation, (Table, View)):
-            return SqlType("tuple", USER_TYPE_OID_BASE + relation.id)
+            rows = SqlType("tuple", USER_TYPE_OID_BASE + relation.id)
+            return array_of(rows, 0) if cursor.accept("[", "]") else rows
         cursor.index = begin
     return _type(cursor, builder)
 

@@ -37,7 +37,8 @@ def alter_sequence(cursor: Cursor, sequence: Sequence, builder: Builder) -> None
 
 
 def set_value(cursor: Cursor, builder: Builder) -> None:
-    """Read SELECT setval('name', value, called), as `cockroach dump` wrote it, from the parenthesis on."""
+    """Read SELECT setval('name', value, called), as `cockroach dump` and pg_dump write it, from the parenthesis
+    on."""
     arguments = cursor.parenthesis().items()
     if len(arguments) not in (2, 3):
         cursor.fail("setval() takes two or three arguments")
@@ -97,7 +98,7 @@ def _set_numbers(sequence: Sequence, given: _Numbers) -> None:
 def _read_number(cursor: Cursor, given: _Numbers) -> bool:
     if cursor.accept("INCREMENT"):
         cursor.accept("BY")
-        given.increment = cursor.integer()
+        given.increment = cursor.integer() or cursor.fail("INCREMENT must not be zero")
     elif cursor.accept("MINVALUE"):
         given.minimum = cursor.integer()
     elif cursor.accept("MAXVALUE"):
@@ -115,6 +116,8 @@ def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:
         sequence.virtual = True
     elif cursor.accept("PER", "NODE", "CACHE") or cursor.accept("PER", "SESSION", "CACHE") or cursor.accept("CACHE"):
         sequence.cache = cursor.integer()
+        if sequence.cache < 1:
+            cursor.fail("CACHE must be greater than zero")
     elif cursor.accept("OWNED", "BY"):
         if cursor.accept("NONE"):
             builder.defer(lambda: _disown(sequence, builder))

@@ -40,16 +40,11 @@ Split = Callable[[list[Word], Statement], tuple[str, str, str]]
 
 @dataclass(frozen=True)
 class Subject:
-    """The command in capitals, such as CREATE TABLE or GRANT, and the full name of what it is about; that is the
-    current database where the first words name nothing."""
+    """The command in capitals, such as CREATE TABLE or GRANT, empty if the statement begins with no word; and the full
+    name of what it is about, which is the current database where the first words name nothing."""
 
     command: str
     name: FullName
-
-    @property
-    def creates(self) -> bool:
-        """Whether the statement makes the object that it names."""
-        return self.command.startswith("CREATE ")
 
 
 def subject_of(statement: Statement, split: Split) -> Subject:
@@ -67,7 +62,7 @@ def subject_of(statement: Statement, split: Split) -> Subject:
         cursor.accept("MATERIALIZED")
         word = cursor.accept_one(*_KINDS)
         return Subject("COMMENT", _named(_KINDS[word], cursor, split) if word else unknown)
-    command = statement.words[0].text.upper()
+    command = cursor.peek().keyword
     if command in ("GRANT", "REVOKE") and _skip_to("ON", cursor):
         return Subject(command, _named(_KINDS[cursor.accept_one(*_KINDS) or "TABLE"], cursor, split))
     return Subject(command, unknown)

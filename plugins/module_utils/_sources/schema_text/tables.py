@@ -91,10 +91,17 @@ def create_index(cursor: Cursor, builder: Builder, unique: bool, kind: str) -> N
     name = "" if cursor.at("ON") else cursor.name()
     cursor.expect("ON")
     place = place_of(cursor, builder)
-    is_there = any(index.name == name for index in place.indexes())
-    if builder.exists(cursor, place.full_name.part("index", name), is_there, optional):
+    other = next((index for index in place.indexes() if index.name == name), None)
+    if builder.exists(cursor, place.full_name.part("index", name), other is not None, optional):
         return
+    begin = cursor.index
     read_index(cursor, place, unique, kind, name, explicit=True)
+    if other is not None:
+        # Tools that read pg_catalog also write the index of a key or UNIQUE constraint.
+        made = place.table.indexes.pop()
+        if (made.columns, made.unique, made.predicate) != (other.columns, other.unique, other.predicate):
+            cursor.index = begin
+            cursor.fail(f"{place.full_name} has another index {name!r}")
 
 
 def _read_if_column(cursor: Cursor, place: TablePlace) -> bool:
@@ -104,12 +111,26 @@ def _read_if_column(cursor: Cursor, place: TablePlace) -> bool:
         cursor.take()
         read_like(cursor, place)
         return True
-    if cursor.peek().keyword in (*_CONSTRAINTS, "CONSTRAINT", "INDEX", "FAMILY") or (
-        cursor.peek().keyword in _INDEX_KINDS and cursor.peek(1).keyword == "INDEX"
+    if (
+        cursor.peek().keyword in (*_CONSTRAINTS, "CONSTRAINT", "FAMILY")
+        or (cursor.peek().keyword in _INDEX_KINDS and cursor.peek(1).keyword == "INDEX")
+        or _begins_index(cursor)
     ):
         return False
     read_column(cursor, place)
     return True
+
+
+def _begins_index(cursor: Cursor) -> bool:
+    """Whether an index comes, and not a column called index: its key follows, or its name and then the key (the token
+    INDEX_BEFORE_NAME_THEN_PAREN of CockroachDB's pkg/sql/parser/lexer.go)."""
+    return cursor.at("INDEX") and (
+        cursor.at("INDEX", "(")
+        or cursor.at("INDEX", "USING")
+        or cursor.at("INDEX", "IF")
+        or cursor.peek(2).is_symbol("(")
+        or cursor.peek(2).keyword == "USING"
+    )
 
 
 def _read_part(cursor: Cursor, place: TablePlace) -> None:
@@ -149,6 +170,8 @@ def _read_options(cursor: Cursor, place: TablePlace) -> None:
             set_parameters(read_parameters(cursor), place)
         elif cursor.accept("LOCALITY"):
             read_locality(cursor, place)
+        elif cursor.accept("TABLESPACE", "PG_DEFAULT"):
+            pass
         elif not read_interleave(cursor, table.primary_index, place):
             cursor.fail(f"{cursor.peek().text!r} is not known after a table's columns")
 

@@ -11,8 +11,9 @@ from typing import Optional
 from ..._model.built_in_types import BUILT_IN_TYPES, CHAR
 from ..._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, SqlType, UserType
 from ..._model.domains import domain_type
-from .cursor import Cursor
-from .parsing import NUMBER, WORD, Word
+from ..._model.names import quote
+from .cursor import Cursor, Statement
+from .parsing import NUMBER, WORD, Word, words
 
 FindType = Callable[[list[Word]], Optional[UserType]]
 """Returns the enum, composite type or domain of a name."""
@@ -87,6 +88,7 @@ _VECTORS = {"INT2VECTOR": (22, "INT2"), "OIDVECTOR": (30, "OID")}
 _ANY_ARRAY = "ANYARRAY"
 _DURATIONS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 SERIALS = ("SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "SMALLSERIAL", "BIGSERIAL")
+_MAX_FRACTION = 6
 _OTHER_STARTS = ("BIT", "VARBIT", "INTERVAL", "VECTOR")
 BUILT_IN = frozenset(
     (
@@ -105,6 +107,11 @@ BUILT_IN = frozenset(
     )
 )
 """The first words of the types that every CockroachDB has."""
+_ARRAY_PREFIX = "_"
+"""What pg_catalog puts before the name of an element's type."""
+_DEFAULT_COLLATION = "default"
+_UNLIMITED = 2**31 - 1
+"""The length that DBeaver writes for a string without one."""
 REGION_TEXT = "STRING"
 """What stands for the type of regions where the text names none."""
 
@@ -125,8 +132,16 @@ def read_type(cursor: Cursor, find: FindType) -> SqlType:
             cursor.index += 2
             cursor.expect("]")
     if cursor.accept("COLLATE"):
-        result.family, result.locale = "collated", cursor.name_word().text
+        result = with_collation(cursor, result)
     return array_of(result, array_oid) if brackets else result
+
+
+def with_collation(cursor: Cursor, base: SqlType) -> SqlType:
+    """Read the name of a collation and return the type that has it; ``default`` is no collation of its own."""
+    words = cursor.path()
+    if words[-1].text == _DEFAULT_COLLATION:
+        return base
+    return SqlType("collated", base.oid, base.width, locale=words[-1].text)
 
 
 def array_of(element: SqlType, oid: int) -> SqlType:
@@ -154,6 +169,8 @@ def _read_scalar(cursor: Cursor, find: FindType) -> tuple[SqlType, int]:
         begin = cursor.index
         path = cursor.path()
         found = find(path)
+        if found is None and path[-1].text.startswith(_ARRAY_PREFIX):
+            return _read_array_by_name(path, cursor, find), 0
         if found is None and path[-1].identifier == REGION_TYPE:
             return _read_built_in(cursor, REGION_TEXT), BUILT_IN_TYPES[_STRINGS[REGION_TEXT]].array_oid
         if found is None:
@@ -166,6 +183,16 @@ def _read_scalar(cursor: Cursor, find: FindType) -> tuple[SqlType, int]:
         return user_type(found), USER_TYPE_OID_BASE + found.array_type_id
     result = _read_built_in(cursor, cursor.take().keyword)
     return result, BUILT_IN_TYPES[result.oid].array_oid if result.oid in BUILT_IN_TYPES else 0
+
+
+def _read_array_by_name(path: list[Word], cursor: Cursor, find: FindType) -> SqlType:
+    """Return the type of the name that pg_catalog gives to an array, such as ``_text``."""
+    name = path[-1].text[len(_ARRAY_PREFIX) :]
+    text = name if name.upper() in BUILT_IN else quote(name)
+    element = ".".join([*(quote(word.identifier) for word in path[:-1] if word.identifier != "pg_catalog"), text])
+    inside = Cursor(Statement(words(element, name), element, cursor.statement.line, cursor.statement.database))
+    result, array_oid = _read_scalar(inside, find)
+    return array_of(result, array_oid)
 
 
 def _read_built_in(cursor: Cursor, word: str) -> SqlType:
@@ -213,7 +240,17 @@ def _numbers(cursor: Cursor) -> list[int]:
 
 def _length(cursor: Cursor, default: int) -> int:
     numbers = _numbers(cursor)
+    if numbers and numbers[0] < 1:
+        cursor.fail("the length must be at least 1")
     return numbers[0] if numbers else default
+
+
+def _fraction(cursor: Cursor) -> Optional[int]:
+    """Read the number of fractional digits of a second, None if it is not given."""
+    numbers = _numbers(cursor)
+    if numbers and numbers[0] > _MAX_FRACTION:
+        cursor.fail(f"the precision {numbers[0]} is out of range: it is at most {_MAX_FRACTION}")
+    return numbers[0] if numbers else None
 
 
 def _read_float(cursor: Cursor, word: str) -> SqlType:
@@ -224,25 +261,25 @@ def _read_float(cursor: Cursor, word: str) -> SqlType:
 
 def _read_string(cursor: Cursor, word: str) -> SqlType:
     oid = 1043 if cursor.accept("VARYING") else _STRINGS[word]
-    return SqlType("string", oid, _length(cursor, int(oid == 1042 and word != "BPCHAR")))
+    length = _length(cursor, int(oid == 1042 and word != "BPCHAR"))
+    return SqlType("string", oid, 0 if length == _UNLIMITED else length)
 
 
 def _read_time(cursor: Cursor, word: str) -> SqlType:
     oid = _TIMES[word]
-    digits = _numbers(cursor)
+    digits = _fraction(cursor)
     if cursor.accept("WITH", "TIME", "ZONE"):
         oid = _WITH_ZONE[oid]
     else:
         cursor.accept("WITHOUT", "TIME", "ZONE")
-    return SqlType(BUILT_IN_TYPES[oid].family, oid, precision=digits[0] if digits else None)
+    return SqlType(BUILT_IN_TYPES[oid].family, oid, precision=digits)
 
 
 def _read_interval(cursor: Cursor) -> SqlType:
     fields = cursor.accept_one(*_DURATIONS)
     if fields and cursor.accept("TO"):
         fields += " TO " + cursor.accept_one(*_DURATIONS)
-    digits = _numbers(cursor)
-    return SqlType("interval", 1186, precision=digits[0] if digits else None, interval_fields=fields)
+    return SqlType("interval", 1186, precision=_fraction(cursor), interval_fields=fields)
 
 
 def _read_geometry(cursor: Cursor, word: str) -> SqlType:
