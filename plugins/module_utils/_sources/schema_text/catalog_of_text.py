@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
+from ..._convert.nesting import room_for_nesting
 from ..._errors import ConfigurationError, UnsupportedError
 from ..._model.built_in_roles import BUILT_IN_ROLES
 from ..._model.catalog import REGION_TYPE, Catalog, Role
@@ -98,6 +99,7 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
     return catalog
 
 
+@room_for_nesting()
 def read_understood_text(text: str, default_database: str = "") -> Catalog:
     """Return the catalog of the statements that are understood (see read_statements)."""
     return read_statements(text, default_database).catalog
