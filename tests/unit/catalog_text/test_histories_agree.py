@@ -37,7 +37,7 @@ sys.path.insert(0, str(FIXTURES))
 from write_histories import HEAD, HISTORIES, read_histories
 
 FEATURES = ServerFeatures(extensions=frozenset(("postgis", "pg_trgm", "btree_gin")))
-NOT_SHOWN = frozenset(("rows_left_out", "statement_left_out", "session_setting", "zone_configuration", "materialized_view_recognized", "integer_read_as_int8"))
+NOT_SHOWN = frozenset(("rows_left_out", "statement_left_out", "session_setting", "zone_configuration", "materialized_view_recognized", "integer_width"))
 """Findings about statements that leave nothing behind, about INTEGER, and about how v22.1 prints a materialized view."""
 NAMES = [(path.name, name) for path in sorted(HISTORIES.glob("*.sql")) if ".shown." not in path.name for name in read_histories(path)]
 
