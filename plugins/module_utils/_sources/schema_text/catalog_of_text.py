@@ -38,6 +38,7 @@ from .shards import settle_shards
 from .shell_output import read_pieces
 from .statement_subject import subject_of
 from .tables import create_index, create_table
+from .tables_of_queries import is_of_query
 from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type
 from .views import create_view
@@ -373,9 +374,19 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
     )
     for words, phase, handler in choices:
         if cursor.accept(*words):
+            if words == ("TABLE",) and _is_table_of_query(cursor):
+                phase = _VIEWS
             is_enum = words == ("TYPE",) and any(word.keyword == "ENUM" for word in statement.words)
             return _ENUMS if is_enum else phase, handler, cursor
     return cursor.fail(f"CREATE {cursor.peek().text} is not known")
+
+
+def _is_table_of_query(cursor: Cursor) -> bool:
+    """Whether the statement whose cursor stands after CREATE TABLE is CREATE TABLE … AS."""
+    ahead = Cursor(cursor.statement, (cursor.index, cursor.last))
+    ahead.accept("IF", "NOT", "EXISTS")
+    ahead.path()
+    return is_of_query(ahead)
 
 
 def _temporary(cursor: Cursor, builder: Builder) -> None:
