@@ -91,6 +91,7 @@ WRITTEN = {
     "public.first_word(s) < 'a'": f'("public"."first_word"("s")){C} < \'a\'',
     "(p).word < 'a'": f'(("p")."word"){C} < \'a\'',
     "w < 'a'": f'"w"{C} < \'a\'',
+    "s COLLATE \"default\" < 'a'": f'("s"){C} < \'a\'',
     "NULLIF(s, 'a') > 'b'": f'nullif("s", \'a\'){C} > \'b\'',
     "SELECT s FROM t ORDER BY s DESC": f'SELECT "s" FROM "t" ORDER BY "s"{C} DESC NULLS LAST',
     "SELECT upper(s) AS x FROM t ORDER BY x": f'SELECT upper("s") AS "x" FROM "t" ORDER BY upper("s"){C} NULLS FIRST',
@@ -124,7 +125,7 @@ WRITTEN = {
 """CockroachDB's text, and PostgreSQL's; None: only that it depends on the order."""
 UNCHANGED = (
     "s = 'a'", "s != v", "s IN ('a', 'b')", "s IS DISTINCT FROM v", "s LIKE 'a%'", "s ~ '[a-z]'", "n > 3", "at < '2024-01-01'", "mood > 'ok'", "u > '00000000-0000-0000-0000-000000000000'",
-    "label < 'a'", "c < 'a'", "german < 'z' COLLATE de", "greatest(german, german)", "greatest(n, 2)", "length(s) > 3", "s = ANY (tags)", "(s, n) = ('a', 1)", "s::INT8 > 3",
+    "label < 'a'", "c < 'a'", "s COLLATE \"C\" < 'a'", "SELECT s FROM t ORDER BY s COLLATE \"POSIX\"", "german < 'z' COLLATE de", "greatest(german, german)", "greatest(n, 2)", "length(s) > 3", "s = ANY (tags)", "(s, n) = ('a', 1)", "s::INT8 > 3",
     "mood::public.mood > 'sad':::public.mood", "SELECT s FROM t ORDER BY n", "SELECT n AS s FROM t ORDER BY s", "SELECT german FROM t ORDER BY german", "SELECT DISTINCT s FROM t", "SELECT s FROM t GROUP BY s",
     "SELECT max(n), max(german), min(at) FROM t", "SELECT DISTINCT n, s FROM t ORDER BY n", "SELECT n FROM t UNION SELECT id FROM t ORDER BY n",
 )
@@ -192,6 +193,16 @@ def test_every_kind_of_object(database):
     plain = convert_database(database, [], LINGUISTIC, ConvertOptions("skip", policies=conversion_policies({"text_order": "database"})))
     assert {finding.object for finding in plain.findings if finding.code == "text_order"} == named
     assert not any('COLLATE "C"' in statement.sql for statement in plain.statements)
+
+
+def test_the_locales_that_are_no_language(trial):
+    """CockroachDB has C and POSIX for its own order since v23.1: they are no collations of ICU."""
+    text = "CREATE TABLE public.t (id INT8 PRIMARY KEY, a STRING COLLATE \"C\", b STRING COLLATE \"POSIX\", c STRING COLLATE \"default\", CHECK (c < 'a'))"
+    tried = trial(read_schema_text(text, "d").databases[0], sorts_by_bytes=False)
+    assert tried.rows("SELECT attcollation::regcollation::text FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 1 ORDER BY attnum") == [
+        ('"C"',), ('"C"',), ('"default"',)]
+    assert tried.rows("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'") == [("CHECK (((c COLLATE \"C\") < 'a'::text))",)]
+    assert tried.differences() == []
 
 
 def test_postgresql_takes_all_of_it(trial, database):
