@@ -95,6 +95,8 @@ WRITTEN = {
     "NULLIF(s, 'a') > 'b'": f'nullif("s", \'a\'){C} > \'b\'',
     "SELECT s FROM t ORDER BY s DESC": f'SELECT "s" FROM "t" ORDER BY "s"{C} DESC NULLS LAST',
     "SELECT upper(s) AS x FROM t ORDER BY x": f'SELECT upper("s") AS "x" FROM "t" ORDER BY upper("s"){C} NULLS FIRST',
+    "SELECT upper(s) AS x, count(*) FROM t GROUP BY x ORDER BY x":
+        f'SELECT upper("s") AS "x", count(*) FROM "t" GROUP BY "x" ORDER BY upper("s"){C} NULLS FIRST',
     "SELECT n, v FROM t ORDER BY 2": f'SELECT "n", "v" FROM "t" ORDER BY "v"{C} NULLS FIRST',
     "SELECT max(s) FROM t": f'SELECT max("s"{C}) COLLATE "default" FROM "t"',
     "SELECT min(s) FILTER (WHERE n > 1) OVER (PARTITION BY s) FROM t":
@@ -116,6 +118,10 @@ WRITTEN = {
         f'SELECT "d"."x" FROM (SELECT "v" AS "x" FROM "t") AS "d" WHERE "d"."x"{C} > \'a\' ORDER BY "d"."x"{C} NULLS FIRST',
     "WITH q (y) AS (SELECT max(s) FROM t) SELECT y FROM q WHERE y < 'b'":
         f'WITH "q"("y") AS (SELECT max("s"{C}) COLLATE "default" FROM "t") SELECT "y" FROM "q" WHERE "y"{C} < \'b\'',
+    "WITH q AS (SELECT s FROM t) SELECT DISTINCT s FROM q ORDER BY s":
+        f'SELECT * FROM (WITH "q" AS (SELECT "s" FROM "t") SELECT DISTINCT "s" FROM "q") AS "sorted" ORDER BY "sorted"."s"{C} NULLS FIRST',
+    "UPDATE t SET n = 1 WHERE s < 'a'": f'UPDATE "t" SET "n" = 1 WHERE "s"{C} < \'a\'',
+    "INSERT INTO t (id, v) SELECT id, max(v) FROM t GROUP BY id": f'INSERT INTO "t" ("id", "v") SELECT "id", max("v"{C}) COLLATE "default" FROM "t" GROUP BY "id"',
     "SELECT s FROM t WHERE s > (SELECT max(v) FROM t)":
         f'SELECT "s" FROM "t" WHERE "s"{C} > ((SELECT max("v"{C}) COLLATE "default" FROM "t")){C}',
     "SELECT s FROM t WHERE (s, n) > (SELECT v, 1 FROM t)": f'SELECT "s" FROM "t" WHERE ("s"{C}, "n") > (SELECT "v", 1 FROM "t")',
@@ -209,5 +215,5 @@ def test_postgresql_takes_all_of_it(trial, database):
     tried = trial(database, sorts_by_bytes=False)
     for text in (*WRITTEN, *(text for text in UNCHANGED if "COLLATE" not in text)):
         sql, _noted = converted(text, database)
-        tried.cursor.execute(f"EXPLAIN {sql}" if sql.startswith(("SELECT", "WITH")) else f"EXPLAIN SELECT {sql} FROM t")
+        tried.cursor.execute(f"EXPLAIN {sql}" if sql.split()[0] in ("SELECT", "WITH", "UPDATE", "INSERT") else f"EXPLAIN SELECT {sql} FROM t")
     assert tried.differences() == []
