@@ -192,3 +192,33 @@ def test_words_of_a_shell_that_begin_a_statement_are_not_passed_over():
 def test_the_words_of_a_shell_inside_of_a_constant_stay(name):
     text = f"CREATE TABLE t (a STRING DEFAULT '\n{name}\n');\nCREATE TABLE u (a INT8);\n"
     assert [piece.text for piece in read_pieces(text)] == [text]
+
+
+LINE = "CREATE SCHEMA extra"
+BLOCKS = {
+    "aligned": f"  create_statement\n---------------------\n  {LINE}\n(1 row)\n",
+    "named": TABLE + "(1 row)\n",
+    "cut_off": TABLE,
+    "records": f"-[ RECORD 1 ]\ntable_name       | notes\ncreate_statement | {LINE}\n",
+    "unaligned": f"create_statement\n{LINE}\n(1 row)\n",
+    "named_unaligned": f"table_name|create_statement\nnotes|{NOTES}\n(1 row)\n",
+    "csv": f'create_statement\n"{LINE}"\n',
+    "named_csv": f'table_name,create_statement\nnotes,"{NOTES}"\n',
+    "tsv": f"table_name\tcreate_statement\nnotes\t{LINE}\n",
+    "raw": f"# 1 column\n# row 1\n## {len(NOTES)}\n{NOTES}\n# 1 row\n",
+    "sql_form": f"CREATE TABLE results (\n  create_statement STRING\n);\n\nINSERT INTO results VALUES ('{LINE}');\n-- 1 row\n",
+    "json": json.dumps([{"create_statement": NOTES}], indent=1) + "\n",
+    "archive": _tsv(ARCHIVED),
+    "session": f"{PROMPT}SHOW CREATE TABLE notes;\n{TABLE}(1 row)\n\n\nTime: 3ms total\n\n{PROMPT}\n",
+    "file": f"-- a comment\n{NOTES};\n",
+}
+
+
+@pytest.mark.parametrize("space", ["", "\n"])
+@pytest.mark.parametrize("second", BLOCKS)
+@pytest.mark.parametrize("first", BLOCKS)
+def test_one_form_follows_another(first, second, space):
+    def texts(text: str) -> list[str]:
+        return [part.strip() for piece in read_pieces(text) for part in piece.text.replace("-- a comment", "").split(";") if part.strip()]
+
+    assert texts(BLOCKS[first] + space + BLOCKS[second]) == texts(BLOCKS[first]) + texts(BLOCKS[second])

@@ -196,6 +196,12 @@ def test_outcomes_of_statements(text, outcomes):
     assert made.refused == []
 
 
+def test_of_two_statements_for_one_name_the_second_is_refused():
+    made = convert_text("CREATE TABLE t (a INT8 PRIMARY KEY);\nCREATE TABLE t (b INT8 PRIMARY KEY);", "d", ServerFeatures(), ConvertOptions())
+    assert [item.outcome for item in made.summary.statements] == ["converted", "refused"]
+    assert [(item.line, item.reason) for item in made.refused] == [(2, "d.public.t is there twice, at line 2, column 16")]
+
+
 def test_the_summary_counts_what_the_catalog_has(fixtures_dir):
     text = (fixtures_dir / "truth" / "shop" / "show_create.sql").read_text(encoding="utf-8")
     made = convert_text(text, "shop", ServerFeatures(extensions=frozenset(["postgis"])), ConvertOptions("create"))

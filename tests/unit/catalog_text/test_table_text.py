@@ -518,3 +518,15 @@ def test_with_any_word_missing_it_is_read_or_refused(fixtures_dir):
         except UnsupportedError as error:
             refused += "line " in str(error)
     assert refused > len(words) / 9 * 0.7
+
+
+@pytest.mark.parametrize(("check", "name"), [
+    ("a > 1", "check_a"),
+    ("a > 1 AND b < 5 AND a < b", "check_a_b_a_b"),
+    ("((a = 1 OR a = 2) AND (b IS NULL)) OR c IN (1, 2)", "check_a_a_b_c"),
+    ("c BETWEEN a AND b", "check_c_a_b"),
+    ("length(length::STRING) > 1 AND t.a > 0", "check_length_a"),
+])
+def test_the_names_that_cockroachdb_gives_to_checks(read_table, check, name):
+    """As a v22.1 made them."""
+    assert [item.name for item in read_table(f"CREATE TABLE t (a INT8, b INT8, c INT8, length INT8, CHECK ({check}))").checks] == [name]

@@ -12,7 +12,7 @@ from typing import Optional
 
 from ..._errors import ConfigurationError, UnsupportedError
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import REGION_TYPE, Catalog, Role, UnreadableObject
+from ..._model.catalog import REGION_TYPE, Catalog, Role
 from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import CLUSTER, FullName
@@ -30,6 +30,7 @@ from .omitted_statements import is_omitted, omit
 from .pieces import Piece
 from .postgres_dump import ambiguous_integers, with_int4
 from .privileges import create_role, read_grant
+from .refused_statements import RefusedStatements
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
@@ -111,12 +112,12 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
     pieces = read_pieces(text)
     statements = split(pieces)
     builder = _understood(statements, default_database)
-    if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
+    if any(swallows_statements(statement, statement.number in builder.refused.by_number) for statement in statements):
         statements = split(pieces, apart=True)
         builder = _understood(statements, default_database)
     of_pieces = [finding for piece in pieces for finding in piece.findings]
     builder.catalog.findings[:0] = [*of_pieces, *ambiguous_integers(statements)]
-    builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
+    builder.catalog.unreadable = sorted(builder.refused.by_number.values(), key=lambda item: item.line)
     return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in statements])
 
 
@@ -127,7 +128,7 @@ def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
         subject.command,
         subject.name,
         statement.beginning,
-        statement.number in builder.refused,
+        statement.number in builder.refused.by_number,
         statement.number in builder.omitted.numbers,
     )
 
@@ -135,10 +136,10 @@ def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
 def _understood(statements: list[Statement], default_database: str) -> Builder:
     """Return what the statements that are understood say, and the refused ones."""
     _set_databases(statements, default_database)
-    refused: dict[int, UnreadableObject] = {}
+    refused = RefusedStatements()
     # A statement may have done a part of its work when it is refused: the others are read again without it.
     while True:
-        builder = Builder(dict(refused))
+        builder = Builder(refused.copy())
         _read(statements, builder)
         if builder.refused == refused:
             return builder

@@ -76,10 +76,19 @@ def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = Tr
 
 
 def _in_order(text: str, columns: list[str], place: TablePlace) -> list[str]:
-    """Return the columns in the order in which an expression names them, as the name that CockroachDB makes has
-    them."""
-    written = [word.identifier for word in words(text, str(place.full_name)) if word.kind in (WORD, NAME)]
-    return sorted(columns, key=lambda name: written.index(name) if name in written else len(written))
+    """Return the columns as often and in the order in which an expression names them: CockroachDB makes the name so
+    (pkg/sql/catalog/schemaexpr/check_constraint.go, generateMaybeDuplicateNameForCheckConstraint)."""
+    found = words(text, str(place.full_name))
+    around = [None, *found, None]
+    written = [
+        word.identifier
+        for before, word, after in zip(around, found, around[2:])
+        if word.kind in (WORD, NAME)
+        and word.identifier in columns
+        and not (before is not None and before.is_symbol("::", ":::"))
+        and not (after is not None and after.is_symbol("(", "."))
+    ]
+    return [*written, *(name for name in columns if name not in written)]
 
 
 def read_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[str]) -> Callable[[], None]:

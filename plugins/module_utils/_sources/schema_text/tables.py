@@ -83,10 +83,17 @@ def create_index(cursor: Cursor, builder: Builder, unique: bool, kind: str) -> N
     name = "" if cursor.at("ON") else cursor.name()
     cursor.expect("ON")
     place = place_of(cursor, builder)
-    is_there = any(index.name == name for index in place.indexes())
-    if builder.exists(cursor, place.full_name.part("index", name), is_there, optional):
+    other = next((index for index in place.indexes() if index.name == name), None)
+    if builder.exists(cursor, place.full_name.part("index", name), other is not None, optional):
         return
+    begin = cursor.index
     read_index(cursor, place, unique, kind, name, explicit=True)
+    if other is not None:
+        # Tools that read pg_catalog also write the index of a key or UNIQUE constraint.
+        made = place.table.indexes.pop()
+        if (made.columns, made.unique, made.predicate) != (other.columns, other.unique, other.predicate):
+            cursor.index = begin
+            cursor.fail(f"{place.full_name} has another index {name!r}")
 
 
 def _read_if_column(cursor: Cursor, place: TablePlace) -> bool:
