@@ -24,6 +24,7 @@ from .domains import create_domain
 from .enum_labels import fit_labels
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
+from .nesting import room_for_nesting
 from .routines import add_routine, convert_routines
 from .row_level_security import create_policies
 from .sequence_bounds import fit_sequences, identity_sequence
@@ -41,6 +42,7 @@ from .wide_indexes import fit_indexes
 _TYPE_ORDER = {"domain": 1, "composite": 2}
 
 
+@room_for_nesting()
 def convert_database(
     database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions
 ) -> Conversion:
