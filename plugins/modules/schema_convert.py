@@ -70,6 +70,14 @@ options:
     description: Whether that PostgreSQL has ICU collations.
     type: bool
     default: true
+  sorts_by_bytes:
+    description:
+      - Whether the database that the SQL is for sorts text by its bytes, as CockroachDB does. C(SELECT 'a' < 'B') is false in such a database. It has the
+        C library's locale C or C.UTF-8 (C(createdb -T template0 --lc-collate=C --lc-ctype=C.UTF-8)), or the builtin provider of PostgreSQL 17 and later.
+      - In all other databases, the choice for C(text_order) in O(conversion_policies) decides how text is compared.
+    type: bool
+    default: false
+    version_added: 1.5.0
   extensions:
     description: The extensions that can be created there, such as V(postgis), V(pg_trgm), V(btree_gin), V(citext), V(ltree), V(vector).
     type: list
@@ -251,7 +259,9 @@ def convert(given: dict, check_mode: bool, diff: bool = False) -> Outcome:
     """Convert and write what is not there; with ``diff`` return the differences of the files, too. Refused statements
     are a failure unless they are allowed and something is left."""
     text = read_source(given["src"]) if given["src"] else given["text"]
-    features = ServerFeatures(given["postgres_version"], given["icu"], frozenset(given["extensions"]))
+    features = ServerFeatures(
+        given["postgres_version"], given["icu"], frozenset(given["extensions"]), given["sorts_by_bytes"]
+    )
     options = ConvertOptions(grants=given["grants"], policies=conversion_policies(given["conversion_policies"]))
     result = convert_text(text, given["database"], features, options)
     differences = write_files(given["dest"], result.files, check_mode)
@@ -281,6 +291,7 @@ def main() -> None:
             allow_partial=dict(type="bool", default=False),
             postgres_version=dict(type="int", default=17),
             icu=dict(type="bool", default=True),
+            sorts_by_bytes=dict(type="bool", default=False),
             extensions=dict(type="list", elements="str", default=[]),
             grants=dict(type="str", choices=["create", "skip"], default="create"),
         ),

@@ -11,6 +11,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.man
 
 COPIES = {
     "shop": ("shop", {}, "shop"), "types": ("types", {}, "types"), "tricky": ("tricky", {}, "tricky"), "tenant": ("tenant", {}, "tenant"),
+    "boxes": ("boxes", {}, "boxes"), "intervals": ("intervals", {}, "intervals"),
     "modern-shaped/shop-v4": ("shop", {}, "shop"), "modern-shaped/shop-v7": ("shop", {}, "shop"), "modern-shaped/types-v5": ("types", {}, "types"),
     "modern-shaped/types-v7-encrypted": ("types", {"passphrase": "correct horse"}, "types"),
 }
@@ -29,6 +30,12 @@ def test_own_copies(backup, postgres, fixtures_dir, tmp_path):
     database, options, truth = COPIES[backup]
     migration = migrate(postgres, [f"file://{fixtures_dir}/backups/{backup}"], tmp_path / "dump", **options)
     _check(migration, fixtures_dir / "truth" / truth, database)
+
+
+def test_a_cluster_with_settings_schedules_and_zones(postgres, fixtures_dir, tmp_path):
+    """It has no truth beside it: the checksums of its rows and the catalog are compared."""
+    migration = migrate(postgres, [f"file://{fixtures_dir}/backups/belongings"], tmp_path / "dump", grants="create")
+    assert migration.verified.succeeded and "depot" in migration.verified.databases, migration.verified
 
 
 REWRITTEN = {

@@ -17,6 +17,7 @@ from .._model.postgres_limits import exceeds_modifier
 from .._model.stored_columns import shard_columns
 from . import expressions
 from .context import Context
+from .nesting import room_for_nesting
 from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
 
 _EXACT_SCALE = 12
@@ -28,6 +29,7 @@ _CODES = (
 )
 
 
+@room_for_nesting()
 def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = DEFAULT_POLICIES) -> None:
     """Turn stored computed columns without a counterpart into plain columns, with a finding for each; omit virtual
     ones.
@@ -90,9 +92,8 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
         rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
         try:
             _require_rounding(column, where)
-            expressions.convert(
-                column.computed, context, where, expressions.column_types(table.columns), exact=not rounded
-            )
+            use = expressions.Use(column.type, exact=not rounded)
+            expressions.convert(column.computed, context, where, expressions.column_types(table.columns), use)
         except UnsupportedError as error:
             context.find(
                 FindingCode.COMPUTED_COLUMN_AS_DATA,

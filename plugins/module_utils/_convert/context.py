@@ -30,6 +30,11 @@ from .server_features import ConvertOptions, ServerFeatures
 from .statements import Conversion, Subject
 
 Relation = Union[Table, View, Sequence]
+
+DEFAULT_LOCALE = "default"
+_LOCALES_BY_BYTES = ("C", "POSIX")
+"""Locales that CockroachDB treats as the default: text sorts by its bytes (pkg/util/collatedstring/collation.go,
+IsDefaultEquivalentCollation)."""
 _T = TypeVar("_T", Table, View, Sequence, UserType, Function)
 
 
@@ -67,6 +72,10 @@ class Context:
     """(table id, column ids) of every key or index that a foreign key can refer to."""
     indexes_with_nulls: list[FullName] = field(default_factory=list)
     """The indexes whose keys can be NULL."""
+    text_indexes: list[FullName] = field(default_factory=list)
+    """The keys and indexes that the database's collation sorts."""
+    depends_on_text_order: dict[FullName, bool] = field(default_factory=dict)
+    """The objects whose meaning depends on the order of text, and whether a part of it is not known to be text."""
     missing_views: set[int] = field(default_factory=set)
     missing_functions: set[int] = field(default_factory=set)
     """Ids of the omitted user-defined functions."""
@@ -189,7 +198,12 @@ class Context:
         return True
 
     def collation(self, locale: str, where: FullName) -> str:
-        """Return the quoted name of an ICU collation for CockroachDB's locale, '' when the server has no ICU."""
+        """Return the quoted name of the collation for CockroachDB's locale: an ICU collation, or C. Return '' for the
+        default, and when the server has no ICU."""
+        if locale == DEFAULT_LOCALE:
+            return ""
+        if locale in _LOCALES_BY_BYTES:
+            return quote("pg_catalog", "C")
         if not self.features.icu:
             self.find(
                 FindingCode.COLLATION_LEFT_OFF,

@@ -12,7 +12,7 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.unreadable import RefusedObjectsError
-from . import null_order
+from . import null_order, text_order
 from .comments import create_comments
 from .computed import fit_to_server
 from .constraints import create_checks, create_foreign_keys
@@ -24,6 +24,7 @@ from .domains import create_domain
 from .enum_labels import fit_labels
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
+from .nesting import room_for_nesting
 from .routines import add_routine, convert_routines
 from .row_level_security import create_policies
 from .sequence_bounds import fit_sequences, identity_sequence
@@ -41,6 +42,7 @@ from .wide_indexes import fit_indexes
 _TYPE_ORDER = {"domain": 1, "composite": 2}
 
 
+@room_for_nesting()
 def convert_database(
     database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions
 ) -> Conversion:
@@ -85,6 +87,7 @@ def convert_database(
     _set_sequences(context)
     create_views(context, {number: routine for number, routine in routines.items() if routine.late})
     null_order.report(context)
+    text_order.report(context)
     _report_regions(context)
     create_comments(context, routines)
     create_grants(context, routines)

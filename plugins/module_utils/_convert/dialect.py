@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from .._errors import MigrationError, UnsupportedError
 from .bare_names import as_stored, is_word, quote_names
+from .nesting import room_for_nesting
 from .tokens import without_extensions
 
 try:
@@ -123,9 +124,12 @@ def parse(text: str, where: object) -> Any:
         dialect = Cockroach()
         tokens = _without_hints(quote_names(dialect.tokenize(text), text))
         tokens, upsert = without_extensions(tokens, where)
-        trees = dialect.parser().parse(tokens, text)
+        with room_for_nesting():
+            trees = dialect.parser().parse(tokens, text)
     except SqlglotError as error:
         raise UnsupportedError(f"{where}: the SQL text is not understood: {text}") from error
+    except RecursionError:
+        raise UnsupportedError(f"{where}: the SQL text is nested too deeply") from None
     if len(trees) != 1 or trees[0] is None or isinstance(trees[0], exp.Alias):
         raise UnsupportedError(f"{where}: the SQL text is not one expression: {text}")
     if upsert:

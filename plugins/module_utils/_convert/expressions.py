@@ -17,6 +17,7 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
+from .._model.postgres_limits import MAX_ARGUMENTS
 from . import (
     added_functions,
     casts,
@@ -26,16 +27,18 @@ from . import (
     operators,
     query_tables,
     spatial_functions,
+    text_order,
     trees,
 )
 from .context import Context, Relation
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
 from .query_tables import SYSTEM_SCHEMAS, add_conflict, scope_of
-from .row_ids import ROW_ID_FUNCTIONS
+from .row_ids import ROW_ID_FUNCTIONS, row_id_function
 from .tokens import FUNCTION_PREFIX
-from .trees import as_integer, is_regclass, named_type, regclass
-from .types import element_of, operand_type
+from .trees import ADDED_COLLATION, as_integer, is_regclass, named_type, regclass, type_oid
+from .types import element_of, operand_type, type_name
+from .untyped_arrays import cast_choices_of_strings, cast_untyped_arrays
 from .visible_columns import name_visible_columns, row_type
 
 try:
@@ -43,6 +46,8 @@ try:
 except ImportError:  # named by libraries.missing()
     exp = None
 
+_WITHOUT_LIMIT = frozenset(("coalesce", "greatest", "least"))
+"""PostgreSQL has these as syntax, which takes any number of arguments."""
 _SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
 _REGION_FUNCTIONS = frozenset(("default_to_database_primary_region", "gateway_region"))
 _KNOWN_NODES = frozenset(
@@ -105,6 +110,19 @@ class Expression:
     tree: Any
     calls: frozenset[int] = frozenset()
     """Ids of the user-defined functions that it calls."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """What the value of an expression is for."""
+
+    result: Optional[SqlType] = None
+    """The type of the column or parameter that gets it."""
+    row_id: Optional[RowId] = None
+    """Returns, for the name of each unique_rowid() or unordered_unique_rowid() in the text, the tree of the call that
+    stands for it."""
+    exact: bool = False
+    """Whether PostgreSQL has to compute the same in every case."""
 
 
 @dataclass
@@ -229,8 +247,8 @@ class _Converter:
 
     def _cast(self, node: Any) -> Any:
         target = node.args["to"]
-        if isinstance(target, exp.DataType) and _type_oid(target):
-            return self._user_type_cast(node, _type_oid(target))
+        if isinstance(target, exp.DataType) and type_oid(target):
+            return self._user_type_cast(node, type_oid(target))
         if target.name.upper() == "REGCLASS" and isinstance(node.this, exp.Literal):
             return regclass(self._relation(node.this))
         return exp.Cast(this=casts.converted_value(node, self), to=self.convert(target))
@@ -291,10 +309,15 @@ class _Converter:
 
     def _function(self, node: Any) -> Any:
         name = node.name.lower()
+        if len(node.expressions) > MAX_ARGUMENTS and name not in _WITHOUT_LIMIT:
+            raise self.refusal(
+                f"{name}() has {len(node.expressions)} arguments, and functions of PostgreSQL have at most "
+                f"{MAX_ARGUMENTS}"
+            )
         if node.name.startswith(FUNCTION_PREFIX):
             return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX) :]), self.where))
-        if name in ROW_ID_FUNCTIONS and self.row_id is not None:
-            return self.row_id(name)
+        if name in ROW_ID_FUNCTIONS:
+            return self.row_id(name) if self.row_id is not None else self._row_id_function(name)
         if name in _REGION_FUNCTIONS:
             return self._region(name)
         if name in functions.KEYWORDS and not node.expressions:
@@ -313,6 +336,18 @@ class _Converter:
         for position in self._integer_arguments(renamed, node.expressions):
             arguments[position] = as_integer(arguments[position])
         return exp.Anonymous(this=renamed, expressions=arguments)
+
+    def _row_id_function(self, name: str) -> Any:
+        """Return the call of the function that stands for unique_rowid() where no column gets its value."""
+        function = row_id_function(name, self.context)
+        self.context.find(
+            FindingCode.UNIQUE_ROWID,
+            self.where,
+            f"{name}() becomes a call of the function {function}, whose numbers are of the same kind.",
+            "Note that the numbers hold the time; their lowest bits come from a sequence, where CockroachDB has the "
+            "node's id.",
+        )
+        return trees.call(function)
 
     def _time_of_precision(self, node: Any, name: str) -> Any:
         """Return CURRENT_TIMESTAMP(n) and the like, whose number of digits has to be a constant in PostgreSQL."""
@@ -352,7 +387,7 @@ class _Converter:
         return node
 
     def _type(self, node: Any) -> Any:
-        oid = _type_oid(node)
+        oid = type_oid(node)
         if oid:
             relation = self.context.relations.get(oid - USER_TYPE_OID_BASE)
             if relation is not None:
@@ -413,7 +448,7 @@ class _Converter:
             raise self.refusal(f"it needs {what}, and the server does not have the extension {extension}")
 
     def _collate(self, node: Any) -> Any:
-        if not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
+        if node.meta.get(ADDED_COLLATION) or not isinstance(node.expression, (exp.Var, exp.Identifier, exp.Column)):
             return node
         collation = self.context.collation(node.expression.name, self.where)
         value = self.convert(node.this)
@@ -444,25 +479,27 @@ def convert(
     context: Context,
     where: FullName,
     columns: Optional[dict[str, SqlType]] = None,
-    row_id: Optional[RowId] = None,
-    exact: bool = False,
+    use: Use = Use(),
 ) -> Expression:
     """Return an expression or a query in PostgreSQL's SQL.
 
-    ``columns`` gives the types of the table's columns, so that operators keep their meaning. ``row_id`` is called with
-    the name of each unique_rowid() or unordered_unique_rowid() in the text, and returns the tree of the call that
-    stands for it. What PostgreSQL computes a little otherwise is a finding, or refused when the result must be
-    ``exact``. Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
+    ``columns`` gives the types of the table's columns, so that operators keep their meaning. What PostgreSQL computes a
+    little otherwise is a finding, or refused when the result must be exact. Raises UnsupportedError, naming ``where``,
+    for text or a function that has no known counterpart.
     """
     tree = parse(text, where)
     if isinstance(tree, (exp.Query, exp.DML)):
         name_visible_columns(tree, context, where)
-    converter = _Converter(context, where, scope_of(tree, context, columns or {}), row_id, isinstance(tree, exp.Query))
+    scope = scope_of(tree, context, columns or {})
+    converter = _Converter(context, where, scope, use.row_id, isinstance(tree, exp.Query))
     if tree.meta.get(UPSERT):
         add_conflict(tree, converter)
     null_order.drop_needless_places(tree, context)
+    tree = cast_untyped_arrays(tree, scope, lambda kind: type_name(kind, context, where), use.result)
+    cast_choices_of_strings(tree, scope, lambda kind: type_name(kind, context, where), use.result)
+    tree = text_order.keep_order_of_text(tree, converter.scope, context, where)
     tree = tree.transform(converter.node)
-    if converter.differences and exact:
+    if converter.differences and use.exact:
         raise converter.refusal("; ".join(converter.differences))
     if converter.differences:
         context.find(
@@ -471,13 +508,6 @@ def convert(
             f"PostgreSQL's result of the expression is not always the same: {'; '.join(converter.differences)}.",
         )
     return Expression(generate(tree), tree, frozenset(converter.calls))
-
-
-def _type_oid(node: Any) -> int:
-    kind = node.args.get("kind")
-    if isinstance(kind, exp.Var) and kind.name.startswith("@"):
-        return int(kind.name[1:])
-    return 0
 
 
 def _added_type(name: str) -> Any:
@@ -531,6 +561,11 @@ def reads_relations(tree: Any) -> bool:
         node.meta.get(ROWS_OF_RELATION) if isinstance(node, exp.DataType) else not isinstance(node.this, exp.Anonymous)
         for node in tree.find_all(exp.Table, exp.DataType)
     )
+
+
+def row_fields(columns: Any) -> dict[str, SqlType]:
+    """Return the types of the fields of a trigger's rows, by names such as ``new.name``."""
+    return {f"{row}.{name}": kind for row in ("new", "old") for name, kind in column_types(columns).items()}
 
 
 def column_types(columns: Any) -> dict[str, SqlType]:

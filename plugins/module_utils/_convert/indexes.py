@@ -21,6 +21,7 @@ from .immutable import immutable_sql
 from .long_keys import hash_index_key, hashed_keys
 from .statements import Need, Subject
 from .tables import kept_columns
+from .text_kinds import is_text
 from .types import element_of, type_name
 
 _OLD_PRIMARY_NAME = "primary"
@@ -47,6 +48,7 @@ def create_primary_key(table: Table, context: Context) -> None:
         context.find(FindingCode.DESCENDING_PRIMARY_KEY, where)
     if index.shard_column:
         _report_hash(where, context)
+    _note_order(kept, table, context, where)
     if _has_interval(kept, columns):
         _create_interval_key(name, kept, table, context, where)
         context.index_names[table.id, index.id] = ("index", name)
@@ -188,8 +190,7 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
     name = _claim(index, index.name, table, context)
     if index.shard_column:
         _report_hash(where, context)
-    if any(null_order.can_be_null(columns[part.column_id]) for part in parts):
-        context.indexes_with_nulls.append(where)
+    _note_order(parts, table, context, where)
     of_columns = not index.predicate and not any(columns[part.column_id].inaccessible for part in parts)
     if index.unique and of_columns and not included and _has_interval(parts, columns):
         _create_interval_key(name, parts, table, context, where)
@@ -206,6 +207,14 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
     made = IndexDefinition(keys, index.unique, include=included, predicate=predicate, hashes=hashes)
     _add(step, made, name, table, context)
     context.index_names[table.id, index.id] = ("index", name)
+
+
+def _note_order(parts: list[IndexColumn], table: Table, context: Context, where: FullName) -> None:
+    columns = [context.columns(table)[part.column_id] for part in parts]
+    if any(map(null_order.can_be_null, columns)):
+        context.indexes_with_nulls.append(where)
+    if any(is_text(column.type) for column in columns):
+        context.text_indexes.append(where)
 
 
 def _is_constraint(index: Index, parts: list[IndexColumn]) -> bool:

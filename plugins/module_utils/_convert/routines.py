@@ -18,7 +18,9 @@ from .._model.postgres_limits import MAX_ARGUMENTS
 from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
+from .families import declared_family
 from .plpgsql import convert_body, split_statements
+from .query_tables import require_relations
 from .statements import Subject
 from .types import type_name
 from .visible_columns import row_type
@@ -109,12 +111,28 @@ def _routine(function: Function, context: Context, where: FullName) -> Routine:
 def _body(function: Function, parameters: list[_Parameter], context: Context, where: FullName) -> tuple[str, bool]:
     """Return the body, and whether it can only be created after tables and views."""
     variables = {parameter.name: parameter.type for parameter in parameters if parameter.name}
+    variables.update(_trigger_fields(function, context))
     if function.language != "SQL":
         # PL/pgSQL looks up tables when it runs, the types of its variables when it is made.
         return convert_body(function.body, context, where, variables)
     body, reads_tables = _sql_body(function, context, where, variables)
     needed = context.functions.keys() & function.depends_on
     return body, reads_tables or bool(needed & context.late_functions)
+
+
+def _trigger_fields(function: Function, context: Context) -> dict[str, SqlType]:
+    """Return the fields of NEW and OLD that have one family in all tables whose triggers call the function."""
+    tables = [
+        table
+        for table in context.database.tables
+        if any(trigger.function_id == function.id for trigger in table.triggers)
+    ]
+    fields = [expressions.row_fields(table.columns) for table in tables]
+    return {
+        name: kind
+        for name, kind in (fields[0].items() if fields else ())
+        if all(name in other and declared_family(other[name]) == declared_family(kind) for other in fields)
+    }
 
 
 class _Parameter:
@@ -125,7 +143,8 @@ class _Parameter:
         kind = _type(self.type, context, where)
         context.report_cut(self.name, where.part("parameter", self.name))
         name = quote(clip(self.name)) if self.name else ""
-        default = f" DEFAULT {expressions.convert(item.default, context, where).sql}" if item.default else ""
+        use = expressions.Use(self.type)
+        default = f" DEFAULT {expressions.convert(item.default, context, where, use=use).sql}" if item.default else ""
         self.sql = " ".join(part for part in (self.mode if self.mode != "IN" else "", name, kind) if part) + default
         self.signature = " ".join(part for part in (self.mode if self.mode != "IN" else "", kind) if part)
 
@@ -178,6 +197,7 @@ def _sql_body(function: Function, context: Context, where: FullName, variables: 
     statements, reads = [], False
     for text in split_statements(function.body, where):
         found = expressions.convert(text, context, where, variables)
+        require_relations(found.tree, context, where)
         statements.append(found.sql)
         reads = reads or expressions.reads_relations(found.tree)
     return ";\n".join(statements), reads

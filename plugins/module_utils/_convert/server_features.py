@@ -34,6 +34,8 @@ class ServerFeatures:
     major: int = 17
     icu: bool = True
     extensions: frozenset[str] = frozenset()
+    sorts_by_bytes: bool = True
+    """Whether the database compares text by its bytes, as CockroachDB and the databases that the import creates do."""
 
 
 @dataclass(frozen=True)

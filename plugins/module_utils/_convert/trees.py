@@ -14,6 +14,8 @@ try:
 except ImportError:  # named by libraries.missing()
     exp = None
 
+ADDED_COLLATION = "added_collation"
+"""Marks a collation of PostgreSQL's."""
 _PLACES = ("_0", "_1", "_2", "_3")
 RESULT_FAMILY = "result_family"
 """Marks a call with the family of its result, and a type with its family."""
@@ -108,6 +110,19 @@ def as_integer(node: Any) -> Any:
 def regclass(name: str) -> Any:
     """Return a relation's name, quoted as in SQL, as a constant of the type regclass."""
     return cast(exp.Literal.string(name), "regclass")
+
+
+def collate(value: Any, collation: str) -> Any:
+    """Return ``value COLLATE "collation"``, marked as not being CockroachDB's."""
+    made = exp.Collate(this=value, expression=exp.to_identifier(collation, quoted=True))
+    made.meta[ADDED_COLLATION] = True
+    return made
+
+
+def type_oid(data_type: Any) -> int:
+    """Return the oid in a type that is named by ``@oid``, otherwise 0."""
+    kind = data_type.args.get("kind")
+    return int(kind.name[1:]) if isinstance(kind, exp.Var) and kind.name.startswith("@") else 0
 
 
 def is_regclass(node: Any) -> bool:

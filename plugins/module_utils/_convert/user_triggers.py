@@ -54,7 +54,8 @@ def _definition(
     events = _events(trigger, where)
     when = ""
     if trigger.when:
-        condition = expressions.convert(trigger.when, context, where, expressions.column_types(table.columns))
+        fields = {**expressions.column_types(table.columns), **expressions.row_fields(table.columns)}
+        condition = expressions.convert(trigger.when, context, where, fields)
         when = f" WHEN ({condition.sql})"
     arguments = ", ".join(literal(argument) for argument in trigger.function_arguments)
     action = (

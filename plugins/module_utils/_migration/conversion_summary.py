@@ -147,7 +147,7 @@ def summarize(
         for kinds in dict.fromkeys(_KINDS.values())
         if any(kind == kinds for kind, _outcome in counted)
     }
-    names = {item.name for item in refused if _creates(item)}
+    after_reading = {(item.line, item.name) for item in refused if _creates(item)}
     made = {_key(item.name) for item in statements if item.creates}
     known = there | set(gone)
     return ConversionSummary(
@@ -158,7 +158,7 @@ def summarize(
                 item.command,
                 item.name.kind,
                 str(item.name),
-                REFUSED if item.name in names and item.creates else _outcome(item, known, made, outcomes),
+                REFUSED if (item.line, item.name) in after_reading else _outcome(item, known, made, outcomes),
             )
             for item in statements
         ],

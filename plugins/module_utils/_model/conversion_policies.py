@@ -19,6 +19,7 @@ INDEX, TRIGGER = "index", "trigger"
 FINDING, JOB = "finding", "job"
 UUID = "uuid"
 POSTGRES, COCKROACH = "postgres", "cockroach"
+BYTES, DATABASE = "bytes", "database"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,14 @@ QUESTIONS = {
             "such an index",
         },
     ),
+    "text_order": Question(
+        "the order of text in a database that does not sort it by its bytes",
+        {
+            BYTES: 'CockroachDB\'s, by bytes: `COLLATE "C"` in the checks, predicates, expressions, views and '
+            "functions whose meaning depends on it",
+            DATABASE: "that of the database's collation; a finding names each object whose meaning depends on it",
+        },
+    ),
 }
 
 
@@ -95,6 +104,7 @@ class ConversionPolicies:
     unique_without_index: str = INDEX
     row_ttl: str = FINDING
     null_order: str = POSTGRES
+    text_order: str = BYTES
 
     def chosen(self) -> dict[str, str]:
         """Return the choices that are not the defaults."""

@@ -746,12 +746,12 @@ class FindingCode(str, Enum):
         "The index has fewer columns: those of PostgreSQL have at most 32, INCLUDE counted.",
         "Queries need no change; those that read the omitted columns look them up in the table.",
     )
-    INTEGER_READ_AS_INT8 = (
-        "integer_read_as_int8",
+    INTEGER_WIDTH = (
+        "integer_width",
         "info",
         _CHECK,
-        "The type INTEGER in the text is read as CockroachDB reads it, as INT8.",
-        "If a tool wrote the text from pg_catalog, its integer is INT4: write INT4 instead.",
+        "What the type INTEGER means in the text depends on who wrote it: CockroachDB means INT8, pg_catalog INT4.",
+        "Compare with the database; write INT4 or INT8 instead of INTEGER if the other one is right.",
     )
     INTERVAL_KEY = (
         "interval_key",
@@ -847,6 +847,24 @@ class FindingCode(str, Enum):
         "The schema's text may be incomplete.",
         "Compare the number of objects with that of the database, or give the output of SHOW CREATE ALL TABLES as "
         "cockroach sql --format=raw prints it.",
+    )
+    TEXT_ORDER = (
+        "text_order",
+        "warning",
+        _CHECK,
+        "What the object means depends on the order of text, and the database's collation does not sort by bytes, as "
+        "CockroachDB does: rows can be refused, missing or in another place.",
+        "Let the import create the database, or export with conversion_policies (text_order: bytes).",
+    )
+    TEXT_ORDER_OF_QUERIES = (
+        "text_order_of_queries",
+        "warning",
+        _CHECK,
+        "An application's own ORDER BY, comparisons, min() and max() of text follow the database's collation, in "
+        "CockroachDB they follow the bytes. The keys and indexes over text serve the database's order, and neither "
+        "LIKE 'prefix%' nor COLLATE \"C\".",
+        "To have CockroachDB's order in queries, too, let the import create the database, or create it with LC_COLLATE "
+        "'C' LC_CTYPE 'C.UTF-8' (from PostgreSQL 17 on with LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8').",
     )
     UNIQUE_ROWID = (
         "unique_rowid",
@@ -1070,6 +1088,14 @@ class FindingCode(str, Enum):
         "info",
         _NOTHING,
         "The temporary object is omitted: it belongs to a session.",
+    )
+    TEXT_ORDER_KEPT = (
+        "text_order_kept",
+        "info",
+        _NOTHING,
+        'Some objects compare text with COLLATE "C", so that they mean what they mean in CockroachDB whatever the '
+        "database's collation is. A query uses a partial index or an index over an expression among them if it is "
+        "written in the same way.",
     )
     UNIQUE_WITHOUT_INDEX_REFERENCED = (
         "unique_without_index_referenced",

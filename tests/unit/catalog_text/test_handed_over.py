@@ -140,7 +140,13 @@ def test_the_table_is_found_in(text):
     (TABLE.replace("|     CONSTRAINT", "|.    CONSTRAINT"), "line 5 was wrapped"),
     (TABLE + "(2 rows)\n", "line 7 does not count the 1 rows of the table above it"),
     (TABLE.rsplit("\n", 2)[0] + "\n", "something is missing|expected"),
-    ("+------------+------------------+\n| table_name | create_statement |\n|------------+------------------|\n| t          | CREATE TABLE     |\n", "a table with lines around it begins in line 1"),
+    ("+------------+------------------+\n| table_name | create_statement |\n|------------+------------------|\n| t          | CREATE TABLE     |\n", "line 1 begins a table with lines around it"),
+    (" table_name │ create_statement \n────────────┼──────────────────\n t          │ CREATE TABLE t ( ↵\n", "line 2 begins a table with lines around it"),
+    ("─[ RECORD 1 ]────┬────\ntable_name       │ t\n", "line 1 begins a table with lines around it"),
+    ("<table border=\"1\">\n  <tr>\n", "line 1 begins a table with lines around it, or of HTML"),
+    (" notes      | CREATE TABLE public.notes (+\n            |         id UUID NOT NULL+\n            | )\n", "line 1 begins a table without its header"),
+    (" CREATE TABLE public.notes (+\n         id UUID NOT NULL+\n );\n", "line 1 begins a table without its header"),
+    ("                Table \"public.t\"\n Column | Type | Collation\n--------+------+----------\n a      | int8 |\n", "line 1 begins a description, which lacks much; give the output of SHOW CREATE"),
     (f"```sql\n{NOTES}\n", "the fence in line 1 of the schema text does not end"),
     (f"{PROMPT}SHOW CREATE TABLE gone;\nERROR: relation \"gone\" does not exist\nSQLSTATE: 42P01\n", "an error of the shell in line 2"),
     (f"\x1b[24;1H\x1b[K{NOTES}", "line 1 of the schema text holds cursor movements"),
@@ -192,3 +198,33 @@ def test_words_of_a_shell_that_begin_a_statement_are_not_passed_over():
 def test_the_words_of_a_shell_inside_of_a_constant_stay(name):
     text = f"CREATE TABLE t (a STRING DEFAULT '\n{name}\n');\nCREATE TABLE u (a INT8);\n"
     assert [piece.text for piece in read_pieces(text)] == [text]
+
+
+LINE = "CREATE SCHEMA extra"
+BLOCKS = {
+    "aligned": f"  create_statement\n---------------------\n  {LINE}\n(1 row)\n",
+    "named": TABLE + "(1 row)\n",
+    "cut_off": TABLE,
+    "records": f"-[ RECORD 1 ]\ntable_name       | notes\ncreate_statement | {LINE}\n",
+    "unaligned": f"create_statement\n{LINE}\n(1 row)\n",
+    "named_unaligned": f"table_name|create_statement\nnotes|{NOTES}\n(1 row)\n",
+    "csv": f'create_statement\n"{LINE}"\n',
+    "named_csv": f'table_name,create_statement\nnotes,"{NOTES}"\n',
+    "tsv": f"table_name\tcreate_statement\nnotes\t{LINE}\n",
+    "raw": f"# 1 column\n# row 1\n## {len(NOTES)}\n{NOTES}\n# 1 row\n",
+    "sql_form": f"CREATE TABLE results (\n  create_statement STRING\n);\n\nINSERT INTO results VALUES ('{LINE}');\n-- 1 row\n",
+    "json": json.dumps([{"create_statement": NOTES}], indent=1) + "\n",
+    "archive": _tsv(ARCHIVED),
+    "session": f"{PROMPT}SHOW CREATE TABLE notes;\n{TABLE}(1 row)\n\n\nTime: 3ms total\n\n{PROMPT}\n",
+    "file": f"-- a comment\n{NOTES};\n",
+}
+
+
+@pytest.mark.parametrize("space", ["", "\n"])
+@pytest.mark.parametrize("second", BLOCKS)
+@pytest.mark.parametrize("first", BLOCKS)
+def test_one_form_follows_another(first, second, space):
+    def texts(text: str) -> list[str]:
+        return [part.strip() for piece in read_pieces(text) for part in piece.text.replace("-- a comment", "").split(";") if part.strip()]
+
+    assert texts(BLOCKS[first] + space + BLOCKS[second]) == texts(BLOCKS[first]) + texts(BLOCKS[second])

@@ -93,6 +93,11 @@ def converted(text: str) -> tuple[list[str], set[str]]:
     (f"CREATE DATABASE d WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'C.UTF-8';\n\n\\unrestrict x\n\\connect d\n\\restrict x\n\n{DUMPED}", shown()),
     (f"{DUMPED}COMMENT ON TABLE public.t IS 'x';\n\nALTER TABLE public.t OWNER TO app;\n\nCREATE SCHEMA extra;\n\nALTER SCHEMA extra OWNER TO app;\n\nGRANT SELECT ON TABLE public.t TO app;",
      f"{shown()} COMMENT ON TABLE public.t IS 'x'; ALTER TABLE t OWNER TO app; CREATE SCHEMA extra; ALTER SCHEMA extra OWNER TO app; GRANT SELECT ON TABLE t TO app;"),
+    (f"{ID},\n    crdb_internal_id_shard_8 integer GENERATED ALWAYS AS (mod(fnv32(md5(crdb_internal.datums_to_bytes(id))), 8)) NOT NULL{KEY.replace('(id)', '(crdb_internal_id_shard_8, id)')}",
+     "CREATE TABLE public.t (id INT8 NOT NULL, CONSTRAINT t_pkey PRIMARY KEY (id ASC) USING HASH WITH (bucket_count=8))"),
+    (f"{ID},\n    f text,\n    g text GENERATED ALWAYS AS (lower(f)){KEY}", shown(columns="f STRING NULL, g STRING NULL AS (lower(f)) VIRTUAL")),
+    (f"CREATE ROLE app;\nALTER ROLE app WITH NOSUPERUSER INHERIT CREATEROLE NOCREATEDB LOGIN NOREPLICATION NOBYPASSRLS;\nCREATE ROLE adm;\nGRANT adm TO app WITH ADMIN OPTION GRANTED BY root;\n{DUMPED}",
+     f"CREATE USER app WITH CREATEROLE; CREATE ROLE adm; GRANT adm TO app WITH ADMIN OPTION; {shown()}"),
 ])
 def test_what_pg_dump_writes_of_cockroachdb_is_read_as_what_cockroachdb_shows(dumped, shows):
     assert converted(HEAD + dumped + TAIL) == converted(shows)
@@ -143,14 +148,15 @@ def test_copied_rows_without_an_end_are_refused():
 
 @pytest.mark.parametrize(("text", "width"), [
     ("CREATE TABLE t (id BIGINT PRIMARY KEY, a INTEGER)", 64),
-    ("-- Table: public.t\n\nCREATE TABLE IF NOT EXISTS public.t\n(\n    id bigint NOT NULL,\n    a integer,\n    CONSTRAINT t_pkey PRIMARY KEY (id)\n)\n\nTABLESPACE pg_default;\n", 32),
+    ("-- Table: t\nCREATE TABLE t (id BIGINT PRIMARY KEY, a INTEGER)", 64),
+    ("-- Table: public.t\n\n-- DROP TABLE IF EXISTS public.t;\n\nCREATE TABLE IF NOT EXISTS public.t\n(\n    id bigint NOT NULL,\n    a integer,\n    CONSTRAINT t_pkey PRIMARY KEY (id)\n)\n\nTABLESPACE pg_default;\n", 32),
     ("create table t\n(\n    id bigint not null\n        primary key,\n    a  integer\n);\n\nalter table t\n    owner to root;\n", 32),
     ("create table t\n(\n\tid bigint not null\n\t\tconstraint t_pk\n\t\t\tprimary key,\n\ta integer\n);\n\nalter table t owner to root;\n", 32),
 ])
 def test_what_integer_means_depends_on_who_wrote_it(text, width):
     found = read_schema_text(text)
     assert found.databases[0].tables[0].columns[1].type.width == width
-    assert ("integer_read_as_int8" in {item.code for item in found.findings}) == (width == 64)
+    assert [f"INT{width // 8}" in item.message for item in found.findings if item.code == "integer_width"] == [True]
 
 
 @pytest.mark.parametrize(("written", "means"), [
@@ -182,3 +188,15 @@ def test_what_tools_write_behind_a_column_of_an_index(element):
 def test_a_collation_of_its_own_stays_in_an_index():
     (table,) = read_schema_text('CREATE TABLE t (name STRING, INDEX i ((name COLLATE "de")))').databases[0].tables
     assert table.columns[table.indexes[0].columns[0].column_id - 1].computed == 'name COLLATE "de"'
+
+
+@pytest.mark.parametrize("index", ["CREATE UNIQUE INDEX t_pkey ON public.t USING btree (id ASC)", "CREATE UNIQUE INDEX t_a_key ON public.t USING btree (a)"])
+def test_the_index_of_a_key_is_the_key(index):
+    table = "CREATE TABLE public.t (id int8 NOT NULL, a int8, CONSTRAINT t_pkey PRIMARY KEY (id), CONSTRAINT t_a_key UNIQUE (a));"
+    assert converted(f"{table} {index};") == converted(table)
+
+
+@pytest.mark.parametrize("index", ["CREATE INDEX i ON t (id)", "CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX i ON t (a) WHERE a > 0"])
+def test_another_index_of_the_same_name_is_refused(index):
+    with pytest.raises(UnsupportedError, match="d.public.t has another index 'i', at line 1"):
+        read_schema_text(f"CREATE TABLE t (id INT8, a INT8, INDEX i (a)); {index};", "d")

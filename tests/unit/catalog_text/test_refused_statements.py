@@ -86,6 +86,9 @@ def test_what_needs_a_refused_table_says_so(statement, kind, name):
     ("CREATE SEQUENCE s FROB; CREATE TABLE t (a INT8 DEFAULT nextval('s'))", ["sequence d.public.s"]),
     ("CREATE FUNCTION f() FROB; CREATE FUNCTION g() RETURNS INT8 LANGUAGE SQL AS 'SELECT f()'", ["function d.public.f"]),
     ("CREATE FUNCTION f() FROB; CREATE TABLE t (a INT8); CREATE TRIGGER g BEFORE INSERT ON t EXECUTE FUNCTION f()", ["function d.public.f"]),
+    ("CREATE TABLE x (a FROB); ALTER TABLE x RENAME TO y; ALTER TABLE y SET SCHEMA s; CREATE VIEW v AS SELECT a FROM s.y; COMMENT ON TABLE s.y IS 'a'",
+     ["table d.public.x"] * 4),
+    ("CREATE TYPE e AS RANGE (x); ALTER TYPE e RENAME TO f; CREATE TABLE t (a f)", ["type d.public.e"] * 2),
     ("CREATE TYPE e AS RANGE (x); ALTER TYPE e ADD VALUE 'x'; GRANT USAGE ON TYPE e TO r", ["type d.public.e"] * 2),
 ])
 def test_what_needs_another_refused_object_says_so(text, causes):

@@ -31,7 +31,7 @@ def given(fixtures_dir, tmp_path):
     """Arguments of the module."""
     return {
         "src": str(fixtures_dir / "schema_text" / "each" / "raw.txt"), "text": None, "database": "", "dest": str(tmp_path / "out"), "postgres_version": 17,
-        "icu": True, "extensions": ["postgis"], "grants": "create", "conversion_policies": {}, "allow_partial": False,
+        "icu": True, "sorts_by_bytes": False, "extensions": ["postgis"], "grants": "create", "conversion_policies": {}, "allow_partial": False,
     }
 
 
@@ -73,6 +73,18 @@ def test_text_instead_of_a_file_and_several_databases(given):
     assert [os.path.relpath(path, given["dest"]) for path in made.files] == [
         "a/pre-data.sql", "a/post-data.sql", "B%2Fb/pre-data.sql", "B%2Fb/post-data.sql", "findings.json", "summary.txt"]
     assert made.objects["databases"] == 2
+
+
+@pytest.mark.parametrize(("sorts_by_bytes", "choice", "collated", "found"), [
+    (False, "bytes", True, {"text_order_kept"}), (True, "bytes", False, set()), (False, "database", False, {"text_order"}), (True, "database", False, set()),
+])
+def test_the_order_of_text_in_a_database_that_is_not_known(given, sorts_by_bytes, choice, collated, found):
+    text = "CREATE TABLE t (id INT8 PRIMARY KEY, code STRING, CHECK (code >= 'A' AND code < 'a'))"
+    given.update(src=None, text=text, sorts_by_bytes=sorts_by_bytes, conversion_policies={"text_order": choice})
+    made = schema_convert.convert(given, check_mode=False).result
+    with open(made.files[1], encoding="utf-8") as file:
+        assert ('"code" COLLATE "C" >= \'A\'' in file.read()) == collated
+    assert {str(item.code) for item in made.findings if item.code.startswith("text_order")} == found
 
 
 def test_owners_and_grants():

@@ -476,11 +476,11 @@ def test_a_temporary_table_is_left_out_with_a_finding():
     ("CREATE TABLE t (a INT8, INDEX (b))", "d.public.t has no column 'b'"),
     ("CREATE TABLE t (a INT8); CREATE TABLE t (b INT8)", "d.public.t is there twice"),
     ("CREATE TABLE t (a INT8", "something is missing at the end"),
-    ("CREATE TABLE t (LIKE u)", "LIKE of another table"),
+    ("CREATE TABLE t (LIKE u)", "the table that this one is like is not there"),
     ("CREATE TABLE t (a INT8) TABLESPACE x", "'TABLESPACE' is not known after a table's columns"),
     ("CREATE TABLE t (a INT8, INDEX (a) FROB)", "'FROB' is not known in an index"),
     ("CREATE TABLE t (a GEOMETRY(BLOB))", "the shape BLOB is not known"),
-    ("CREATE TABLE t AS SELECT 1", "expected the columns in parentheses"),
+    ("CREATE TABLE t AS SELECT frob(1) AS x", "the type of the column x is not known"),
     ("CREATE TABLE t (a INT8); ALTER TABLE t FROB", "ALTER TABLE … FROB is not known"),
     ("CREATE TABLE t (a INT8); ALTER TABLE t VALIDATE CONSTRAINT c", "d.public.t has no constraint 'c'"),
     ("ALTER TABLE t VALIDATE CONSTRAINT c", "t is not there"),
@@ -518,3 +518,15 @@ def test_with_any_word_missing_it_is_read_or_refused(fixtures_dir):
         except UnsupportedError as error:
             refused += "line " in str(error)
     assert refused > len(words) / 9 * 0.7
+
+
+@pytest.mark.parametrize(("check", "name"), [
+    ("a > 1", "check_a"),
+    ("a > 1 AND b < 5 AND a < b", "check_a_b_a_b"),
+    ("((a = 1 OR a = 2) AND (b IS NULL)) OR c IN (1, 2)", "check_a_a_b_c"),
+    ("c BETWEEN a AND b", "check_c_a_b"),
+    ("length(length::STRING) > 1 AND t.a > 0", "check_length_a"),
+])
+def test_the_names_that_cockroachdb_gives_to_checks(read_table, check, name):
+    """As a v22.1 made them."""
+    assert [item.name for item in read_table(f"CREATE TABLE t (a INT8, b INT8, c INT8, length INT8, CHECK ({check}))").checks] == [name]

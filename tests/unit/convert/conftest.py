@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import os
 import pathlib
@@ -175,7 +176,7 @@ def _trials(_reused_server):
 
 @pytest.fixture
 def trial(_trials):
-    """Give a Trial of a database and, if wanted, ConvertOptions. Not for modules whose tests take the whole server."""
+    """Give a Trial of a database and, if wanted, ConvertOptions and other features. Not for modules whose tests take the whole server."""
     connection, features = _trials
-    yield lambda database, options=None: Trial(connection, features, database, options or ConvertOptions("skip"))
+    yield lambda database, options=None, **others: Trial(connection, dataclasses.replace(features, **others), database, options or ConvertOptions("skip"))
     connection.rollback()

@@ -167,7 +167,7 @@ def test_the_report_groups_by_what_is_to_do_and_by_table(manifest):
     assert [finding["severity"] for finding in shown] == ["error"] * 2 + ["warning"] * 3 + ["info"]
     assert {finding["code"]: finding["action"] for finding in shown}["role_missing"] == "grant"
     text = render_text(report)
-    assert text.split("Findings: ")[1].splitlines()[0] == "6 (error: an object or a row is missing; warning: something differs; info: nothing is lost)"
+    assert text.split("Findings: ")[1].splitlines()[0] == "2 error (an object or a row is missing), 3 warning (something differs), 1 info (nothing is lost)"
     headings = [line for line in text.split("Findings: ")[1].splitlines()[1:] if line and not line.startswith("      ")]
     assert headings == [
         "Create by hand what was omitted (3)",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 
 from ..._model.finding_codes import SEVERITIES, Action
@@ -91,8 +92,9 @@ def _findings(report: Report) -> list[str]:
     """Group the findings by what they ask for, and in there by the table or other object that they are about."""
     if not report.findings:
         return ["Findings: none. Nothing was changed, weakened or omitted."]
-    severities = "; ".join(f"{severity}: {meaning}" for severity, meaning in SEVERITIES.items())
-    lines = [f"Findings: {len(report.findings)} ({severities})"]
+    counts = Counter(finding.severity for finding in report.findings)
+    severities = (f"{counts[severity]} {severity} ({meaning})" for severity, meaning in SEVERITIES.items())
+    lines = [f"Findings: {', '.join(severities)}"]
     for action in Action:
         asking = [finding for finding in report.findings if finding.code.action is action]
         if asking:

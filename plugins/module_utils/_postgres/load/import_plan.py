@@ -235,7 +235,8 @@ def _plan_database(dump: _Dump, entry: DatabaseEntry, target: _Target, options: 
     state = inspect(target.admin, target.parameters, database, dump.manifest.dump_id, content)
 
     def convert(trial: ServerFeatures) -> Conversion:
-        return convert_database(database, dump.roles, trial, options)
+        ordered = server_features.with_order_of(target.admin, state.name, trial)
+        return convert_database(database, dump.roles, ordered, options)
 
     features, late = server_features.usable(
         target.features,

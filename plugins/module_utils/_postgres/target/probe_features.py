@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Callable, Optional
 
 from ..._convert.server_features import EXTENSIONS, ServerFeatures
 
 _STEP = "features"
 """The step in the ledger whose names record the features."""
+
+_SORT_BY_BYTES = frozenset(("c", "posix", "c.utf8"))
+"""Locales of the C library that sort text by its bytes; C.UTF-8 sorts it by code point, which is the same."""
 
 Key = tuple[str, str]
 
@@ -25,6 +29,21 @@ def probe(connection: Any) -> ServerFeatures:
         cursor.execute("SELECT name FROM pg_catalog.pg_available_extensions")
         extensions = frozenset(name for (name,) in cursor.fetchall())
     return ServerFeatures(major=connection.server_version // 10000, icu=icu, extensions=extensions)
+
+
+def with_order_of(connection: Any, database: str, features: ServerFeatures) -> ServerFeatures:
+    """Return the features with how a database of the connected server sorts text; one that is not there yet will sort
+    it by its bytes. The order of a database never changes, so that the ledger does not record it."""
+    with connection.cursor() as cursor:
+        # PostgreSQL 14 knows the provider libc only.
+        cursor.execute(
+            "SELECT coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'), datcollate FROM pg_catalog.pg_database d WHERE "
+            "datname = %s",
+            (database,),
+        )
+        provider, collation = cursor.fetchone() or ("b", "")
+    in_c_library = collation.lower().replace("-", "") in _SORT_BY_BYTES
+    return replace(features, sorts_by_bytes=provider == "b" or provider == "c" and in_c_library)
 
 
 def existing_roles(connection: Any) -> frozenset[str]:

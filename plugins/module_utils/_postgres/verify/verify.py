@@ -136,7 +136,9 @@ def _check_objects(database: Database, dump: _Dump, control: Any, options: Verif
     """Return the number of compared objects, and a line for each that is missing or different; objects that the import
     has omitted are in its findings."""
     done = ledger.read(control)
-    features = server_features.noted(done) or server_features.probe(control)
+    features = server_features.with_order_of(
+        control, clip(database.name), server_features.noted(done) or server_features.probe(control)
+    )
     convert_options = ConvertOptions(options.grants, server_features.existing_roles(control), dump.policies)
     wanted = contents.statements_of(
         options.content, convert_database(database, dump.roles, features, convert_options).statements

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
+from ..._convert.nesting import room_for_nesting
 from ..._errors import ConfigurationError, UnsupportedError
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import REGION_TYPE, Catalog, Role, UnreadableObject
+from ..._model.catalog import REGION_TYPE, Catalog, Role
 from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import CLUSTER, FullName
@@ -30,12 +31,14 @@ from .omitted_statements import is_omitted, omit
 from .pieces import Piece
 from .postgres_dump import ambiguous_integers, with_int4
 from .privileges import create_role, read_grant
+from .refused_statements import RefusedStatements
 from .routines import create_policy, create_routine, create_trigger
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
 from .shell_output import read_pieces
 from .statement_subject import subject_of
 from .tables import create_index, create_table
+from .tables_of_queries import is_of_query
 from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type
 from .views import create_view
@@ -96,6 +99,7 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
     return catalog
 
 
+@room_for_nesting()
 def read_understood_text(text: str, default_database: str = "") -> Catalog:
     """Return the catalog of the statements that are understood (see read_statements)."""
     return read_statements(text, default_database).catalog
@@ -111,13 +115,15 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
     pieces = read_pieces(text)
     statements = split(pieces)
     builder = _understood(statements, default_database)
-    if any(swallows_statements(statement, statement.number in builder.refused) for statement in statements):
+    if any(swallows_statements(statement, statement.number in builder.refused.by_number) for statement in statements):
         statements = split(pieces, apart=True)
         builder = _understood(statements, default_database)
     of_pieces = [finding for piece in pieces for finding in piece.findings]
     builder.catalog.findings[:0] = [*of_pieces, *ambiguous_integers(statements)]
-    builder.catalog.unreadable = sorted(builder.refused.values(), key=lambda item: item.line)
-    return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in statements])
+    refused = builder.refused.by_number
+    in_order = sorted(statements, key=lambda statement: (statement.first_line, statement.number))
+    builder.catalog.unreadable = [refused[item.number] for item in in_order if item.number in refused]
+    return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in in_order])
 
 
 def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
@@ -127,7 +133,7 @@ def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
         subject.command,
         subject.name,
         statement.beginning,
-        statement.number in builder.refused,
+        statement.number in builder.refused.by_number,
         statement.number in builder.omitted.numbers,
     )
 
@@ -135,10 +141,10 @@ def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
 def _understood(statements: list[Statement], default_database: str) -> Builder:
     """Return what the statements that are understood say, and the refused ones."""
     _set_databases(statements, default_database)
-    refused: dict[int, UnreadableObject] = {}
+    refused = RefusedStatements()
     # A statement may have done a part of its work when it is refused: the others are read again without it.
     while True:
-        builder = Builder(dict(refused))
+        builder = Builder(refused.copy())
         _read(statements, builder)
         if builder.refused == refused:
             return builder
@@ -244,7 +250,11 @@ def _statements_of_part(part: Part) -> list[Statement]:
     words = parsing.words(part.piece.text, "")
     if not words or words[-1].is_symbol(";"):
         end = len(part.piece.text)
-        statements.append(Statement([parsing.Word(parsing.SYMBOL, "", end, end)], part.piece.text, part.piece.line))
+        statements.append(
+            Statement(
+                [parsing.Word(parsing.SYMBOL, "", end, end)], part.piece.text, part.piece.line, part.piece.database
+            )
+        )
     statements[-1].broken = f"a quote or comment does not end, which begins at {part.unended}"
     return statements
 
@@ -364,9 +374,19 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
     )
     for words, phase, handler in choices:
         if cursor.accept(*words):
+            if words == ("TABLE",) and _is_table_of_query(cursor):
+                phase = _VIEWS
             is_enum = words == ("TYPE",) and any(word.keyword == "ENUM" for word in statement.words)
             return _ENUMS if is_enum else phase, handler, cursor
     return cursor.fail(f"CREATE {cursor.peek().text} is not known")
+
+
+def _is_table_of_query(cursor: Cursor) -> bool:
+    """Whether the statement whose cursor stands after CREATE TABLE is CREATE TABLE … AS."""
+    ahead = Cursor(cursor.statement, (cursor.index, cursor.last))
+    ahead.accept("IF", "NOT", "EXISTS")
+    ahead.path()
+    return is_of_query(ahead)
 
 
 def _temporary(cursor: Cursor, builder: Builder) -> None:

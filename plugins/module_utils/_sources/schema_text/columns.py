@@ -98,18 +98,21 @@ def read_column_expression(cursor: Cursor, place: TablePlace, column: Column) ->
     return place.builder.expression(cursor.statement, cursor.expression(stops))
 
 
-def _read_computed(cursor: Cursor, column: Column, place: TablePlace) -> None:
+def _read_computed(cursor: Cursor, column: Column, place: TablePlace, is_virtual: bool = False) -> None:
+    """Read ``(expression) STORED | VIRTUAL``; with ``is_virtual`` neither word means VIRTUAL."""
     inside = cursor.parenthesis()
     column.computed = place.builder.expression(cursor.statement, inside.rest())
-    column.virtual = cursor.accept("VIRTUAL")
-    if not column.virtual and not cursor.accept_one("STORED", "PERSISTED"):
+    is_stored = bool(cursor.accept_one("STORED", "PERSISTED"))
+    column.virtual = not is_stored and (cursor.accept("VIRTUAL") or is_virtual)
+    if not is_stored and not column.virtual:
         cursor.fail("expected STORED or VIRTUAL")
 
 
 def _read_generated(cursor: Cursor, column: Column, place: TablePlace) -> None:
     if cursor.accept("ALWAYS", "AS", "("):
         cursor.index -= 1
-        _read_computed(cursor, column, place)
+        # pg_dump 18 writes VIRTUAL without the word: src/bin/pg_dump/pg_dump.c, dumpTableSchema().
+        _read_computed(cursor, column, place, is_virtual=True)
         return
     add_identity(cursor, column, place)
 

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Optional
 
-from ..._model.catalog import Check, ForeignKey, Table, UniqueWithoutIndex
+from ..._model.catalog import Check, Column, ForeignKey, Table, UniqueWithoutIndex
 from ..._model.unreadable import omitted_key
 from .cursor import Cursor
 from .indexes import read_index, read_primary_key
-from .parsing import NAME, WORD, words
 from .table_place import TablePlace
+
+try:
+    from sqlglot import exp
+except ImportError:  # named by libraries.missing()
+    exp = None
 
 _ACTIONS = (("NO", "ACTION"), ("SET", "NULL"), ("SET", "DEFAULT"), ("CASCADE",), ("RESTRICT",))
 _MATCHES = ("SIMPLE", "FULL", "PARTIAL")
@@ -66,20 +70,20 @@ def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = Tr
     text = place.builder.expression(inside.statement, inside.rest())
     used = place.builder.column_names(text, place.full_name)
     columns = [column for column in place.table.columns if column.name in used and not column.inaccessible]
-    check = Check(
-        name or place.free_index_name("_".join(["check", *_in_order(text, [item.name for item in columns], place)])),
-        text,
-        [column.id for column in columns],
-        validated,
-    )
+    check = Check(name or _free_name(text, columns, place), text, [column.id for column in columns], validated)
     place.own_table.checks.append(check)
 
 
-def _in_order(text: str, columns: list[str], place: TablePlace) -> list[str]:
-    """Return the columns in the order in which an expression names them, as the name that CockroachDB makes has
-    them."""
-    written = [word.identifier for word in words(text, str(place.full_name)) if word.kind in (WORD, NAME)]
-    return sorted(columns, key=lambda name: written.index(name) if name in written else len(written))
+def _free_name(text: str, columns: list[Column], place: TablePlace) -> str:
+    """Return the name that CockroachDB makes: of all column names in the order of the expression, repeated like there
+    (CheckConstraintBuilder.DefaultName in its pkg/sql/catalog/schemaexpr/check_constraint.go)."""
+    known = {column.name for column in columns}
+    tree = place.builder.tree(text, str(place.full_name))
+    found = [] if tree is None else [node.this for node in tree.find_all(exp.Column)]
+    written = sorted(
+        (node.meta.get("start", 0), node.name if node.args.get("quoted") else node.name.lower()) for node in found
+    )
+    return place.free_index_name("_".join(["check", *(name for _start, name in written if name in known)]))
 
 
 def read_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[str]) -> Callable[[], None]:

@@ -32,6 +32,7 @@ from . import parsing
 from .cursor import Cursor, Span, Statement, StatementError
 from .omitted_statements import OMITTED_STATEMENTS, OmittedStatements
 from .parsing import Word
+from .refused_statements import Group, RefusedStatements
 from .statement_subject import subject_of
 from .types import BUILT_IN, REGION_TEXT
 
@@ -41,15 +42,13 @@ _FIRST_ID = 101
 _CASTS = ("CAST", "ANNOTATE_TYPE")
 _SEQUENCE_FUNCTIONS = ("NEXTVAL", "CURRVAL", "SETVAL")
 _BEFORE_TABLES = ("FROM", "JOIN", "INTO", "UPDATE")
-_RELATIONS, _TYPES, _FUNCTIONS = (("table", "view", "sequence"), ("type", "domain"), ("function",))
 
 
 @dataclass
 class Builder:
     """The state of reading. Ids count up from 101 in the order of reading."""
 
-    refused: dict[int, UnreadableObject] = field(default_factory=dict)
-    """The statements that are not understood, by their numbers."""
+    refused: RefusedStatements = field(default_factory=RefusedStatements)
     catalog: Catalog = field(default_factory=Catalog)
     _definitions: dict[str, Statement] = field(default_factory=dict)
     """The first statement that makes an object, by its full name."""
@@ -72,7 +71,7 @@ class Builder:
     def attempt(self, statement: Statement, step: Callable[[], None]) -> None:
         """Do a part of the reading of a statement. If that is not understood, the statement is refused, and what it has
         left in the catalog is of no use."""
-        if statement.number in self.refused:
+        if statement.number in self.refused.by_number:
             return
         self._current, before = statement, len(self.catalog.findings)
         try:
@@ -80,19 +79,7 @@ class Builder:
             if any(finding.code in OMITTED_STATEMENTS for finding in self.catalog.findings[before:]):
                 self.omitted.numbers.add(statement.number)
         except UnsupportedError as error:
-            reason, because = f"{error}, at line {statement.first_line}", None
-            if isinstance(error, StatementError):
-                reason, because = error.reason, error.because
-            subject = subject_of(statement, self.split)
-            self.refused[statement.number] = UnreadableObject(
-                self.new_id(),
-                subject.name,
-                reason,
-                statement.first_line,
-                subject.command,
-                statement.beginning,
-                because,
-            )
+            self.refused.add(statement, subject_of(statement, self.split), error, self.new_id())
 
     def defer(self, step: Callable[[], None]) -> None:
         """Do something for the current statement when every table and view has been read."""
@@ -111,25 +98,14 @@ class Builder:
         for statement, step in steps:
             self.attempt(statement, step)
 
-    def _refused(self, kinds: tuple[str, ...], names: tuple[str, str, str]) -> Optional[UnreadableObject]:
-        for item in self.refused.values():
-            about = item.name
-            if (
-                item.command.startswith("CREATE ")
-                and about.kind in kinds
-                and (about.database, about.schema, about.table or about.name) == names
-            ):
-                return item
-        return None
-
     def refused_relation(self, path: list[Word], statement: Statement) -> Optional[UnreadableObject]:
         """Return the table, view or sequence of this name if its statement was refused and no other one makes it."""
         names = self.split(path, statement)
-        return None if names in self._relations else self._refused(_RELATIONS, names)
+        return None if names in self._relations else self.refused.named("relation", names)
 
-    def _require(self, kinds: tuple[str, ...], path: list[Word], statement: Statement) -> None:
+    def _require(self, group: Group, path: list[Word], statement: Statement) -> None:
         """Raise StatementError if an object of this name was refused."""
-        refused = self._refused(kinds, self.split(path, statement))
+        refused = self.refused.named(group, self.split(path, statement))
         if refused:
             reason, root = refusal_of_user(refused)
             raise StatementError(reason, statement, root)
@@ -253,7 +229,7 @@ class Builder:
         """Return the relation of this name; None if there is none. Raises StatementError if it was refused."""
         found = self.known_relation(path, statement)
         if found is None:
-            self._require(_RELATIONS, path, statement)
+            self._require("relation", path, statement)
         return found
 
     def known_relation(self, path: list[Word], statement: Statement) -> Optional[Relation]:
@@ -288,7 +264,7 @@ class Builder:
             self._split([word.text for word in path], statement)
         )
         if found is None:
-            self._require(_TYPES, path, statement)
+            self._require("type", path, statement)
         return found
 
     def user_type_by_id(self, number: int) -> Optional[UserType]:
@@ -304,7 +280,7 @@ class Builder:
         """Return the functions with this name. Raises StatementError if there is none because it was refused."""
         found = self._known_functions(path, statement)
         if not found:
-            self._require(_FUNCTIONS, path, statement)
+            self._require("function", path, statement)
         return found
 
     def _known_functions(self, path: list[Word], statement: Statement) -> list[Function]:

@@ -14,6 +14,8 @@ from ..._model.findings import Finding
 from . import parsing
 
 _SHOWN = 80
+_MAY_END = re.compile(r";|--|\*/")
+"""Found in the last line of a text that ends with a semicolon and perhaps a comment."""
 _ERROR = re.compile(r"(psql:.*: )?(ERROR|FATAL):")
 
 
@@ -68,7 +70,8 @@ def is_ended(text: str) -> bool:
     """Tell whether the text is empty, or ends with a whole statement and its semicolon."""
     if not text.strip():
         return True
-    if not is_whole(text):
+    last = text.rstrip().rsplit("\n", 1)[-1]
+    if not (_MAY_END.search(last) and is_whole(text)):
         return False
     words = parsing.words(text, "a piece")
     return not words or words[-1].is_symbol(";")

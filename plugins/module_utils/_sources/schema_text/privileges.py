@@ -45,6 +45,8 @@ _FLAGS = (
     "REPLICATION",
     "BYPASSRLS",
 )
+_USUAL = ("NOSUPERUSER", "INHERIT")
+"""What pg_dumpall writes of every role: CockroachDB has no other ones."""
 
 
 def read_grant(cursor: Cursor, builder: Builder) -> None:
@@ -79,6 +81,8 @@ def _grant_roles(cursor: Cursor, builder: Builder) -> None:
     cursor.expect("TO")
     members = _names(cursor)
     admin = cursor.accept("WITH", "ADMIN", "OPTION")
+    if cursor.accept("GRANTED", "BY"):
+        cursor.name()
     for name in members:
         role = role_named(name, builder)
         role.member_of += roles
@@ -276,6 +280,8 @@ def create_role(cursor: Cursor, builder: Builder, login: bool) -> None:
             role.login = True
         elif cursor.accept("NOLOGIN"):
             role.login = False
+        elif cursor.accept_one(*_USUAL):
+            pass
         else:
             _read_flag(cursor, role)
 

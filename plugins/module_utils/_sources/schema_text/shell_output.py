@@ -10,17 +10,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Optional
 
 from . import shell_tables, value_lists
+from .beginnings import (
+    begins_table,
+    header_of_values,
+    is_aligned,
+    is_boxed,
+    is_description,
+    is_headless,
+    is_inserts,
+    is_json,
+    is_raw,
+    is_record,
+    is_unaligned_header,
+)
 from .copied_rows import begins_copy, read_copy
-from .pieces import Piece, is_ended, is_error, is_whole, refuse_error
-from .postgres_dump import lines_of_catalog
+from .pieces import Piece, is_ended, is_error, is_whole, refuse_error, refuse_line
+from .postgres_dump import lines_of_dumps
 from .region_tables import take_region_tables
 from .statement_rows import marked_if_redacted
 from .terminal_text import plain_text
-from .tool_scripts import end_sequences
+from .tool_scripts import end_sequences, is_of_catalog, report_integers
 from .transcript import asks, begins_statement, is_prompt, is_status, is_tag, only_asks, read_command, shows_statements
+
+_INSTEAD = "print it as CSV, or with --format=raw"
 
 Found = tuple[list[Piece], int]
 Reader = Callable[[list[str], int], Found]
@@ -31,8 +47,10 @@ def read_pieces(text: str) -> list[Piece]:
     wrapped, and for pg_dump's text of a PostgreSQL."""
     text, regions = take_region_tables(plain_text(text))
     lines = text.split("\n")
-    of_catalog = lines_of_catalog(lines)
+    dumped = lines_of_dumps(lines)
+    by_tool = not dumped and is_of_catalog(lines)
     pieces = [*(Piece(region.statement, region.line) for region in regions), *end_sequences(lines)]
+    pieces += report_integers(lines) if by_tool else []
     begin = number = 0
     while number < len(lines):
         reader = _reader(lines, begin, number)
@@ -44,7 +62,7 @@ def read_pieces(text: str) -> list[Piece]:
         pieces += found
         begin = number
     pieces += _sql(lines, begin, len(lines))
-    return [replace(marked_if_redacted(piece), of_catalog=piece.line in of_catalog) for piece in pieces]
+    return [replace(marked_if_redacted(piece), of_catalog=by_tool or piece.line in dumped) for piece in pieces]
 
 
 def _sql(lines: list[str], begin: int, end: int) -> list[Piece]:
@@ -73,15 +91,15 @@ def _reader(lines: list[str], begin: int, number: int) -> Optional[Reader]:
 
 def _reader_of_table(lines: list[str], number: int) -> Optional[Reader]:
     line = lines[number]
-    if shell_tables.is_record(line):
+    if is_record(line):
         return shell_tables.read_records
-    if value_lists.is_raw(line):
+    if is_raw(line):
         return value_lists.read_raw
-    if value_lists.is_inserts(line):
+    if is_inserts(line):
         return value_lists.read_inserts
-    if shell_tables.is_aligned(lines, number):
+    if is_aligned(lines, number):
         return shell_tables.read_aligned
-    if value_lists.header_of_values(line) is None and not shell_tables.is_unaligned_header(line):
+    if header_of_values(line) is None and not is_unaligned_header(line):
         return None
     return shell_tables.read_unaligned if shell_tables.is_unaligned(lines, number) else value_lists.read_values
 
@@ -100,7 +118,7 @@ def _reader_of_line(lines: list[str], number: int) -> tuple[Optional[Reader], bo
         return _skip, False
     if begins_copy(line):
         return read_copy, False
-    return (value_lists.read_json if value_lists.is_json(line) else None), False
+    return (value_lists.read_json if is_json(line) else None), False
 
 
 def _read_command(lines: list[str], number: int) -> Found:
@@ -108,7 +126,7 @@ def _read_command(lines: list[str], number: int) -> Found:
     command, after = read_command(lines, number)
     if not only_asks(command):
         return [Piece(command, number + 1)], after
-    if not shows_statements(command):
+    if command.strip() and not shows_statements(command):
         while after < len(lines) and not _begins_other(lines, after):
             after += 1
     return [], after
@@ -116,7 +134,7 @@ def _read_command(lines: list[str], number: int) -> Found:
 
 def _begins_other(lines: list[str], number: int) -> bool:
     line = lines[number]
-    return is_prompt(line) or is_error(line) or begins_statement(line) or _reader_of_table(lines, number) is not None
+    return is_prompt(line) or is_error(line) or begins_statement(line) or is_json(line) or begins_table(lines, number)
 
 
 def _ends_command(lines: list[str], number: int) -> bool:
@@ -125,13 +143,19 @@ def _ends_command(lines: list[str], number: int) -> bool:
         return True
     line = lines[number]
     is_session = is_status(line) or is_prompt(line) or is_tag(line) or begins_statement(line)
-    return is_session or _reader_of_table(lines, number) is not None
+    return is_session or begins_table(lines, number)
 
 
 def _refusal(line: str) -> Optional[Reader]:
     if is_error(line):
         return refuse_error
-    return shell_tables.refuse_box if shell_tables.is_boxed(line) else None
+    if is_boxed(line):
+        return partial(refuse_line, problem=f"begins a table with lines around it, or of HTML; {_INSTEAD}")
+    if is_headless(line):
+        return partial(refuse_line, problem=f"begins a table without its header; {_INSTEAD}")
+    if is_description(line):
+        return partial(refuse_line, problem="begins a description, which lacks much; give the output of SHOW CREATE")
+    return None
 
 
 def _skip(_lines: list[str], number: int) -> Found:

@@ -10,50 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NoReturn
 
-from ..._errors import UnsupportedError
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
+from .beginnings import begins_table, cells, is_aligned, is_json, is_record, is_unaligned_header
 from .pieces import Piece, is_error, refuse_error, refuse_line
-from .statement_rows import COLUMN, holds_statement, is_column, is_header, pieces_of_row
+from .statement_rows import COLUMN, holds_statement, is_column, pieces_of_row
 from .transcript import begins_statement, is_prompt, is_status
 
 ROW_COUNT = re.compile(r"\((\d+) rows?\)\s*")
-RECORD = re.compile(r"-\[ RECORD \d+ \]-*(\+-*)?\s*")
 NAMED_ROW = re.compile(r"[^\s'(][^']*?\|(?=CREATE [A-Z]+ )")
 """Matches the first line of a row of psql -A, up to its statement."""
 _CUT = re.compile(r"(…|\(truncated\))[\s|+]*")
 _WRAPPED = "was wrapped, or does not stand below its header; print it as CSV, or with --format=raw"
-_BOX = re.compile(r"[+|]-|[┌├│└╒╞╘]")
 
 Found = tuple[list[Piece], int]
-
-
-def cells(line: str) -> list[str]:
-    """Return what stands between bars."""
-    return [cell.strip() for cell in line.split("|")]
-
-
-def is_aligned(lines: list[str], number: int) -> bool:
-    """Tell whether an aligned table begins: a header of known columns above a border."""
-    return number + 1 < len(lines) and _is_border(lines[number + 1]) and is_header(cells(lines[number]))
-
-
-def is_boxed(line: str) -> bool:
-    """Tell whether the line belongs to a table with lines around it."""
-    return bool(_BOX.match(line))
-
-
-def is_record(line: str) -> bool:
-    """Tell whether a record of an expanded table begins."""
-    return bool(RECORD.fullmatch(line))
-
-
-def _is_border(line: str) -> bool:
-    stripped = line.strip()
-    return bool(stripped) and set(stripped) <= set("-+")
 
 
 def read_aligned(lines: list[str], number: int) -> Found:
@@ -103,7 +75,7 @@ def _end_of_table(lines: list[str], begin: int, has_bars: bool) -> int:
 def _is_no_row(lines: list[str], number: int) -> bool:
     line = lines[number]
     is_session = is_status(line) or is_prompt(line) or begins_statement(line)
-    return is_session or is_record(line) or is_aligned(lines, number)
+    return is_session or is_json(line) or begins_table(lines, number)
 
 
 def _goes_on(lines: list[str], number: int) -> bool:
@@ -196,11 +168,13 @@ def read_records(lines: list[str], number: int) -> Found:
     pieces: list[Piece] = []
     row: dict[str, str] = {}
     line = number
-    while number < len(lines) and (is_record(lines[number]) or "|" in lines[number]):
+    while number < len(lines):
         if is_record(lines[number]):
             pieces += _pieces_of_record(row, line)
             row, line, number = {}, number + 1, number + 1
             continue
+        if "|" not in lines[number] or begins_table(lines, number):
+            break
         label, _bar, value = lines[number].partition("|")
         name = label.strip()
         if not is_column(name):
@@ -223,11 +197,6 @@ def _pieces_of_record(row: dict[str, str], line: int) -> list[Piece]:
     return list(pieces_of_row(row, line)) if any(map(holds_statement, row)) else []
 
 
-def is_unaligned_header(line: str) -> bool:
-    """Tell whether the line is the header of psql -A with several columns."""
-    return "|" in line and is_header(line.split("|"))
-
-
 def is_unaligned(lines: list[str], number: int) -> bool:
     """Tell whether psql -A printed the table whose header is in this line: CSV has no bars and no row count."""
     return is_unaligned_header(lines[number]) or (
@@ -239,9 +208,7 @@ def _end_of_unaligned(lines: list[str], begin: int) -> int:
     """Return the number of the line with the row count, or of the one with which other output begins."""
     for number in range(begin, len(lines)):
         line = lines[number]
-        if ROW_COUNT.fullmatch(line) or is_record(line) or is_aligned(lines, number) or is_prompt(line):
-            return number
-        if is_header(line.split("|")) or is_header(line.split(",")) or is_header(line.split("\t")):
+        if ROW_COUNT.fullmatch(line) or is_prompt(line) or begins_table(lines, number):
             return number
     return len(lines) - 1
 
@@ -278,11 +245,3 @@ def rows_with_name(lines: list[str], offset: int) -> list[Piece]:
     if cell:
         pieces.append(Piece("\n".join(cell), first + 1))
     return pieces
-
-
-def refuse_box(_lines: list[str], number: int) -> NoReturn:
-    """Raise UnsupportedError for a table with lines around it, whose cells cannot be told apart."""
-    raise UnsupportedError(
-        f"the schema text is not understood: a table with lines around it begins in line {number + 1}; "
-        "print it as CSV, or with --format=raw"
-    )

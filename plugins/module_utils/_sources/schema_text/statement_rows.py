@@ -82,6 +82,11 @@ def is_header(names: Sequence[str]) -> bool:
     return COLUMN in names and all(is_column(name) for name in names)
 
 
+def may_be_header(line: str) -> bool:
+    """Tell whether a line contains the name of a column that holds the statements; most lines do not."""
+    return COLUMN in line or any(name in line for name in _OLD_COLUMNS)
+
+
 def is_column(name: str) -> bool:
     """Tell whether a row of statements can have a column of this name."""
     return name == COLUMN or name in _SHOWN_COLUMNS or name in _ARCHIVED_COLUMNS or is_old_column(name)

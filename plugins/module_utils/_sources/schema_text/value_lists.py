@@ -11,14 +11,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-from typing import Any, Optional
+from typing import Any
 
 from ..._errors import UnsupportedError
 from . import parsing
+from .beginnings import begins_table, header_of_values, is_json
 from .pieces import Piece, is_whole, refuse_line
-from .shell_tables import is_aligned, is_record
-from .statement_rows import holds_statement, is_header, pieces_of_row
-from .transcript import is_prompt, is_status
+from .statement_rows import holds_statement, pieces_of_row
+from .transcript import begins_statement, is_prompt, is_status
 
 _RAW_COLUMNS, _RAW_ROW, _RAW_SIZE, _RAW_END = (
     re.compile(r"# (\d+) columns?\s*"),
@@ -26,15 +26,9 @@ _RAW_COLUMNS, _RAW_ROW, _RAW_SIZE, _RAW_END = (
     re.compile(r"## (\d+)\s*"),
     re.compile(r"# \d+ rows?\s*"),
 )
-_SQL_HEADER, _SQL_END = "CREATE TABLE results (", re.compile(r"-- \d+ rows?\s*")
-_SEPARATORS, _NO_SEPARATOR = ",\t;", "\x1f"
+_SQL_END = re.compile(r"-- \d+ rows?\s*")
 
 Found = tuple[list[Piece], int]
-
-
-def is_raw(line: str) -> bool:
-    """Tell whether raw output begins."""
-    return bool(_RAW_COLUMNS.fullmatch(line))
 
 
 def read_raw(lines: list[str], number: int) -> Found:
@@ -75,11 +69,6 @@ def _raw_value(lines: list[str], number: int, size: int) -> tuple[str, int]:
     return "\n".join(lines[begin:number]), number
 
 
-def is_inserts(line: str) -> bool:
-    """Tell whether output of ``--format=sql`` begins."""
-    return line.startswith(_SQL_HEADER)
-
-
 def read_inserts(lines: list[str], number: int) -> Found:
     """Read ``cockroach sql --format=sql``: INSERT INTO results with the statement as the last value."""
     end = next((at for at in range(number, len(lines)) if _SQL_END.fullmatch(lines[at])), len(lines))
@@ -98,21 +87,6 @@ def read_inserts(lines: list[str], number: int) -> Found:
                 refuse_line(lines, line, "inserts no statement")
         begin = position + 1
     return pieces, end + 1
-
-
-def header_of_values(line: str) -> Optional[tuple[str, list[str]]]:
-    """Return the separator and the names of the columns, if the line is the header of CSV or TSV.
-
-    With only one column, only the quotes matter.
-    """
-    for separator in (*_SEPARATORS, _NO_SEPARATOR):
-        try:
-            names = next(csv.reader([line], delimiter=separator, strict=True), [])
-        except csv.Error:
-            continue
-        if is_header(names):
-            return (_NO_SEPARATOR if len(names) == 1 else separator), names
-    return None
 
 
 def read_values(lines: list[str], number: int) -> Found:
@@ -146,16 +120,11 @@ def read_values(lines: list[str], number: int) -> Found:
 def _ends_values(lines: list[str], number: int, columns: int) -> bool:
     """Tell whether a line is no row: in a single column, what is not quoted is a statement of one line."""
     line = lines[number]
-    if is_status(line) or is_prompt(line) or is_record(line) or is_raw(line) or is_inserts(line):
+    if is_status(line) or is_prompt(line) or begins_table(lines, number) or is_json(line):
         return True
-    if header_of_values(line) is not None or is_aligned(lines, number):
-        return True
-    return columns == 1 and not line.startswith('"') and not is_whole(line)
-
-
-def is_json(line: str) -> bool:
-    """Tell whether an array or object begins."""
-    return line.startswith(("[", "{"))
+    if columns > 1:
+        return begins_statement(line)
+    return not line.startswith('"') and not is_whole(line)
 
 
 def read_json(lines: list[str], number: int) -> Found:
