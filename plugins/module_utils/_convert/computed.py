@@ -92,9 +92,8 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
         rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
         try:
             _require_rounding(column, where)
-            expressions.convert(
-                column.computed, context, where, expressions.column_types(table.columns), exact=not rounded
-            )
+            use = expressions.Use(column.type, exact=not rounded)
+            expressions.convert(column.computed, context, where, expressions.column_types(table.columns), use)
         except UnsupportedError as error:
             context.find(
                 FindingCode.COMPUTED_COLUMN_AS_DATA,

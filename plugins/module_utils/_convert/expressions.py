@@ -34,10 +34,11 @@ from .context import Context, Relation
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
 from .query_tables import SYSTEM_SCHEMAS, add_conflict, scope_of
-from .row_ids import ROW_ID_FUNCTIONS
+from .row_ids import ROW_ID_FUNCTIONS, row_id_function
 from .tokens import FUNCTION_PREFIX
 from .trees import ADDED_COLLATION, as_integer, is_regclass, named_type, regclass, type_oid
-from .types import element_of, operand_type
+from .types import element_of, operand_type, type_name
+from .untyped_arrays import cast_untyped_arrays
 from .visible_columns import name_visible_columns, row_type
 
 try:
@@ -109,6 +110,19 @@ class Expression:
     tree: Any
     calls: frozenset[int] = frozenset()
     """Ids of the user-defined functions that it calls."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """What the value of an expression is for."""
+
+    result: Optional[SqlType] = None
+    """The type of the column or parameter that gets it."""
+    row_id: Optional[RowId] = None
+    """Returns, for the name of each unique_rowid() or unordered_unique_rowid() in the text, the tree of the call that
+    stands for it."""
+    exact: bool = False
+    """Whether PostgreSQL has to compute the same in every case."""
 
 
 @dataclass
@@ -302,8 +316,8 @@ class _Converter:
             )
         if node.name.startswith(FUNCTION_PREFIX):
             return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX) :]), self.where))
-        if name in ROW_ID_FUNCTIONS and self.row_id is not None:
-            return self.row_id(name)
+        if name in ROW_ID_FUNCTIONS:
+            return self.row_id(name) if self.row_id is not None else self._row_id_function(name)
         if name in _REGION_FUNCTIONS:
             return self._region(name)
         if name in functions.KEYWORDS and not node.expressions:
@@ -322,6 +336,18 @@ class _Converter:
         for position in self._integer_arguments(renamed, node.expressions):
             arguments[position] = as_integer(arguments[position])
         return exp.Anonymous(this=renamed, expressions=arguments)
+
+    def _row_id_function(self, name: str) -> Any:
+        """Return the call of the function that stands for unique_rowid() where no column gets its value."""
+        function = row_id_function(name, self.context)
+        self.context.find(
+            FindingCode.UNIQUE_ROWID,
+            self.where,
+            f"{name}() becomes a call of the function {function}, whose numbers are of the same kind.",
+            "Note that the numbers hold the time; their lowest bits come from a sequence, where CockroachDB has the "
+            "node's id.",
+        )
+        return trees.call(function)
 
     def _time_of_precision(self, node: Any, name: str) -> Any:
         """Return CURRENT_TIMESTAMP(n) and the like, whose number of digits has to be a constant in PostgreSQL."""
@@ -453,26 +479,26 @@ def convert(
     context: Context,
     where: FullName,
     columns: Optional[dict[str, SqlType]] = None,
-    row_id: Optional[RowId] = None,
-    exact: bool = False,
+    use: Use = Use(),
 ) -> Expression:
     """Return an expression or a query in PostgreSQL's SQL.
 
-    ``columns`` gives the types of the table's columns, so that operators keep their meaning. ``row_id`` is called with
-    the name of each unique_rowid() or unordered_unique_rowid() in the text, and returns the tree of the call that
-    stands for it. What PostgreSQL computes a little otherwise is a finding, or refused when the result must be
-    ``exact``. Raises UnsupportedError, naming ``where``, for text or a function that has no known counterpart.
+    ``columns`` gives the types of the table's columns, so that operators keep their meaning. What PostgreSQL computes a
+    little otherwise is a finding, or refused when the result must be exact. Raises UnsupportedError, naming ``where``,
+    for text or a function that has no known counterpart.
     """
     tree = parse(text, where)
     if isinstance(tree, (exp.Query, exp.DML)):
         name_visible_columns(tree, context, where)
-    converter = _Converter(context, where, scope_of(tree, context, columns or {}), row_id, isinstance(tree, exp.Query))
+    scope = scope_of(tree, context, columns or {})
+    converter = _Converter(context, where, scope, use.row_id, isinstance(tree, exp.Query))
     if tree.meta.get(UPSERT):
         add_conflict(tree, converter)
     null_order.drop_needless_places(tree, context)
+    tree = cast_untyped_arrays(tree, scope, lambda kind: type_name(kind, context, where), use.result)
     tree = text_order.keep_order_of_text(tree, converter.scope, context, where)
     tree = tree.transform(converter.node)
-    if converter.differences and exact:
+    if converter.differences and use.exact:
         raise converter.refusal("; ".join(converter.differences))
     if converter.differences:
         context.find(

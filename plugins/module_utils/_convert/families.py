@@ -125,6 +125,8 @@ def type_family(data_type: Any) -> str:
     """Return the family of a type in the text."""
     kinds = exp.DataType.Type
     name = data_type.this
+    if RESULT_FAMILY in data_type.meta:
+        return str(data_type.meta[RESULT_FAMILY])
     if name == kinds.ARRAY or data_type.args.get("nested") and data_type.expressions:
         inner = data_type.expressions[0] if data_type.expressions else None
         return (type_family(inner) if isinstance(inner, exp.DataType) else "") + "[]"

@@ -20,6 +20,7 @@ from .context import Context
 from .definitions import RoutineDefinition
 from .families import declared_family
 from .plpgsql import convert_body, split_statements
+from .query_tables import require_relations
 from .statements import Subject
 from .types import type_name
 from .visible_columns import row_type
@@ -142,7 +143,8 @@ class _Parameter:
         kind = _type(self.type, context, where)
         context.report_cut(self.name, where.part("parameter", self.name))
         name = quote(clip(self.name)) if self.name else ""
-        default = f" DEFAULT {expressions.convert(item.default, context, where).sql}" if item.default else ""
+        use = expressions.Use(self.type)
+        default = f" DEFAULT {expressions.convert(item.default, context, where, use=use).sql}" if item.default else ""
         self.sql = " ".join(part for part in (self.mode if self.mode != "IN" else "", name, kind) if part) + default
         self.signature = " ".join(part for part in (self.mode if self.mode != "IN" else "", kind) if part)
 
@@ -195,6 +197,7 @@ def _sql_body(function: Function, context: Context, where: FullName, variables: 
     statements, reads = [], False
     for text in split_statements(function.body, where):
         found = expressions.convert(text, context, where, variables)
+        require_relations(found.tree, context, where)
         statements.append(found.sql)
         reads = reads or expressions.reads_relations(found.tree)
     return ";\n".join(statements), reads

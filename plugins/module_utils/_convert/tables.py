@@ -94,11 +94,12 @@ def _generated(
     made: ColumnDefinition, column: Column, table: Table, context: Context, where: FullName, calls: set[int]
 ) -> ColumnDefinition:
     columns = kept_columns(table)
-    expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
+    types = expressions.column_types(columns)
+    expression = expressions.convert(column.computed, context, where, types, expressions.Use(column.type))
     on_the_fly = (
         column.virtual
         and context.features.major >= _VIRTUAL_COLUMNS_FROM
-        and is_immutable(expression.tree, expressions.column_types(columns))
+        and is_immutable(expression.tree, types)
         and not uses_added_types(expression.tree, column.type, columns)
         and column.name not in _indexed(table, where)
     )
@@ -168,7 +169,8 @@ def _identity_or_default(
 
 
 def _default(column: Column, table: Table, context: Context, where: FullName) -> expressions.Expression:
-    return expressions.convert(column.default, context, where, row_id=row_id_call(column, table, context, where))
+    use = expressions.Use(column.type, row_id_call(column, table, context, where))
+    return expressions.convert(column.default, context, where, use=use)
 
 
 def row_id_call(column: Column, table: Table, context: Context, where: FullName) -> expressions.RowId:

@@ -29,9 +29,8 @@ def create_on_update(table: Table, context: Context) -> None:
 def _create(column: Column, table: Table, context: Context) -> None:
     where, schema = context.full_name(table).column_named(column.name), context.schema(table)
     try:
-        value = expressions.convert(
-            column.on_update, context, where, row_id=row_id_call(column, table, context, where)
-        ).sql
+        use = expressions.Use(column.type, row_id_call(column, table, context, where))
+        value = expressions.convert(column.on_update, context, where, use=use).sql
     except UnsupportedError as error:
         context.find(FindingCode.ON_UPDATE_LEFT_OUT, where, f"ON UPDATE {column.on_update} is omitted. {error}")
         return

@@ -119,8 +119,10 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
         builder = _understood(statements, default_database)
     of_pieces = [finding for piece in pieces for finding in piece.findings]
     builder.catalog.findings[:0] = [*of_pieces, *ambiguous_integers(statements)]
-    builder.catalog.unreadable = sorted(builder.refused.by_number.values(), key=lambda item: item.line)
-    return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in statements])
+    refused = builder.refused.by_number
+    in_order = sorted(statements, key=lambda statement: (statement.first_line, statement.number))
+    builder.catalog.unreadable = [refused[item.number] for item in in_order if item.number in refused]
+    return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in in_order])
 
 
 def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
@@ -247,7 +249,11 @@ def _statements_of_part(part: Part) -> list[Statement]:
     words = parsing.words(part.piece.text, "")
     if not words or words[-1].is_symbol(";"):
         end = len(part.piece.text)
-        statements.append(Statement([parsing.Word(parsing.SYMBOL, "", end, end)], part.piece.text, part.piece.line))
+        statements.append(
+            Statement(
+                [parsing.Word(parsing.SYMBOL, "", end, end)], part.piece.text, part.piece.line, part.piece.database
+            )
+        )
     statements[-1].broken = f"a quote or comment does not end, which begins at {part.unended}"
     return statements
 
