@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from .._errors import UnsupportedError
 from .._model.catalog import SqlType, Table
+from .._model.full_name import FullName
 from .._model.names import clip
 from .._model.stored_columns import written_keys
 from .context import Context
@@ -106,6 +108,20 @@ def scope_of(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
     for name in clashes:
         scope.columns.pop(name, None)
     return scope
+
+
+def require_relations(tree: Any, context: Context, where: FullName) -> None:
+    """Raise UnsupportedError if a converted query reads a table, view or sequence that the database does not have:
+    PostgreSQL looks for it when it stores a view or a SQL function."""
+    local = {cte.alias for cte in tree.find_all(exp.CTE)}
+    known = {(context.schema(relation), clip(relation.name)) for relation in context.relations.values()}
+    names = {name for _schema, name in known}
+    for table in tree.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier) or table.db in _POSTGRES_SCHEMAS:
+            continue
+        is_own = not table.db and (table.name in local or table.name.startswith("pg_"))
+        if not is_own and (table.db, table.name) not in known and (table.db or table.name not in names):
+            raise UnsupportedError(f"{where}: it reads {table.name}, which is not there")
 
 
 def add_conflict(tree: Any, converter: Any) -> None:

@@ -20,6 +20,7 @@ from .context import Context
 from .definitions import RoutineDefinition
 from .families import declared_family
 from .plpgsql import convert_body, split_statements
+from .query_tables import require_relations
 from .statements import Subject
 from .types import type_name
 from .visible_columns import row_type
@@ -196,6 +197,7 @@ def _sql_body(function: Function, context: Context, where: FullName, variables: 
     statements, reads = [], False
     for text in split_statements(function.body, where):
         found = expressions.convert(text, context, where, variables)
+        require_relations(found.tree, context, where)
         statements.append(found.sql)
         reads = reads or expressions.reads_relations(found.tree)
     return ";\n".join(statements), reads

@@ -17,6 +17,7 @@ from . import expressions, needs
 from .context import Context
 from .definitions import ViewDefinition
 from .indexes import create_view_indexes
+from .query_tables import require_relations
 from .routines import Routine, add_routine
 from .statements import Need, Subject
 
@@ -59,7 +60,8 @@ def _create_view(view: View, context: Context) -> None:
             raise UnsupportedError(
                 f"{where}: it has {len(view.columns)} columns, and views of PostgreSQL at most {MAX_TABLE_COLUMNS}"
             )
-        query = expressions.convert(view.query, context, where).sql
+        converted = expressions.convert(view.query, context, where)
+        require_relations(converted.tree, context, where)
     except UnsupportedError as error:
         context.missing_views.add(view.id)
         context.find(
@@ -73,7 +75,7 @@ def _create_view(view: View, context: Context) -> None:
     shown = [column.name for column in view.columns if not column.hidden and not column.inaccessible]
     for column in shown:
         context.report_cut(column, where.column_named(column))
-    made = ViewDefinition(tuple(clip(column) for column in shown), query, view.materialized)
+    made = ViewDefinition(tuple(clip(column) for column in shown), converted.sql, view.materialized)
     kind = "materialized_view" if view.materialized else "view"
     context.conversion.add(
         "view", Subject(kind, name, schema), made.create(quote(schema, name)), expects=made, needs=_needs(view, context)

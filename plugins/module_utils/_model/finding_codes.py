@@ -754,12 +754,12 @@ class FindingCode(str, Enum):
         "The index has fewer columns: those of PostgreSQL have at most 32, INCLUDE counted.",
         "Queries need no change; those that read the omitted columns look them up in the table.",
     )
-    INTEGER_READ_AS_INT8 = (
-        "integer_read_as_int8",
+    INTEGER_WIDTH = (
+        "integer_width",
         "info",
         _CHECK,
-        "The type INTEGER in the text is read as CockroachDB reads it, as INT8.",
-        "If a tool wrote the text from pg_catalog, its integer is INT4: write INT4 instead.",
+        "What the type INTEGER means in the text depends on who wrote it: CockroachDB means INT8, pg_catalog INT4.",
+        "Compare with the database; write INT4 or INT8 instead of INTEGER if the other one is right.",
     )
     INTERVAL_KEY = (
         "interval_key",

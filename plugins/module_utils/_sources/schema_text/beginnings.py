@@ -14,7 +14,9 @@ from .statement_rows import is_header, may_be_header
 _RECORD = re.compile(r"-\[ RECORD \d+ \]-*(\+-*)?\s*")
 _RAW = re.compile(r"# \d+ columns?\s*")
 _INSERTS = "CREATE TABLE results ("
-_BOX = re.compile(r"[+|]-|[┌├│└╒╞╘]|[-─]+┼")
+_BOX = re.compile(r"[+|]-|[┌├│└╒╞╘]|[-─]+┼|─\[ RECORD|<table\b")
+_HEADLESS = re.compile(r" (\S.*\| )?CREATE [A-Z].*\+\s*")
+_DESCRIPTION = re.compile(r"\s+(Table|View|Materialized view|Sequence|Index) \".*\"\s*")
 _SEPARATORS, _NO_SEPARATOR = ",\t;", "\x1f"
 
 
@@ -34,8 +36,18 @@ def _is_border(line: str) -> bool:
 
 
 def is_boxed(line: str) -> bool:
-    """Tell whether the line belongs to a table with lines around it."""
+    """Tell whether the line belongs to a table with lines around it, or to one of HTML."""
     return bool(_BOX.match(line))
+
+
+def is_headless(line: str) -> bool:
+    """Tell whether an aligned table begins without its header, as psql -t prints it."""
+    return bool(_HEADLESS.fullmatch(line))
+
+
+def is_description(line: str) -> bool:
+    """Tell whether the output of psql's backslash-d begins."""
+    return bool(_DESCRIPTION.fullmatch(line))
 
 
 def is_record(line: str) -> bool:

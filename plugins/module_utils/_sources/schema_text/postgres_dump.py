@@ -20,7 +20,6 @@ from ..._model.full_name import FullName
 from ..._model.names import quote
 from . import parsing
 from .cursor import Statement
-from .tool_scripts import writes_names_of_catalog
 
 _HEAD = re.compile(r"-- PostgreSQL database (cluster )?dump\s*")
 _TAIL = re.compile(r"-- PostgreSQL database dump complete\s*")
@@ -44,24 +43,22 @@ _INTEGER, _INT4, _BIGINT = "INTEGER", "INT4   ", "BIGINT"
 """The first two have the same length, so that places in the text stay."""
 
 
-def lines_of_catalog(lines: list[str]) -> frozenset[int]:
-    """Replace in the lines what only psql understands, and return the numbers, from 1 on, of those in which types have
-    the names that pg_catalog gives them.
+def lines_of_dumps(lines: list[str]) -> frozenset[int]:
+    """Replace in the lines what only psql understands, and return the numbers, from 1 on, of those that pg_dump wrote.
 
     Raises UnsupportedError for pg_dump's text of a PostgreSQL.
     """
     heads = [number for number, line in enumerate(lines) if _HEAD.fullmatch(line)]
     if not heads and any(_SET_CONFIG.fullmatch(line) for line in lines):
         heads = [0]
-    if not heads:
-        return frozenset(range(1, len(lines) + 1) if writes_names_of_catalog(lines) else ())
     found: set[int] = set()
     for head in heads:
         end = next((at for at in range(head, len(lines)) if _TAIL.fullmatch(lines[at])), len(lines))
         _refuse_postgres(lines, head, end)
         # The dash above the head belongs to it.
         found.update(range(max(head, 1), end + 1))
-    for number in range(heads[0], len(lines)):
+    # pg_dumpall connects between the dumps.
+    for number in range(heads[0] if heads else len(lines), len(lines)):
         lines[number] = _for_reader(lines[number])
     return frozenset(found)
 
@@ -72,10 +69,12 @@ def with_int4(text: str, where: str) -> str:
 
     PostgreSQL quotes a column of this name, so that every bare word is the type.
     """
+    parts, end = [], 0
     for word in parsing.words(text, where):
         if word.keyword == _INTEGER:
-            text = text[: word.start] + _INT4 + text[word.end :]
-    return text
+            parts += [text[end : word.start], _INT4]
+            end = word.end
+    return "".join([*parts, text[end:]])
 
 
 def ambiguous_integers(statements: list[Statement]) -> list[Finding]:
@@ -86,7 +85,7 @@ def ambiguous_integers(statements: list[Statement]) -> list[Finding]:
         return []
     first = next(item for item in statements if any(word.keyword == _INTEGER for word in item.words))
     message = f"From line {first.first_line} on the text has both INTEGER and BIGINT: INTEGER is read as INT8."
-    return [Finding.of(FindingCode.INTEGER_READ_AS_INT8, FullName("object", name="the text"), message)]
+    return [Finding.of(FindingCode.INTEGER_WIDTH, FullName("object", name="the text"), message)]
 
 
 def _refuse_postgres(lines: list[str], head: int, end: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Optional
 
 from . import shell_tables, value_lists
@@ -18,6 +19,8 @@ from .beginnings import (
     header_of_values,
     is_aligned,
     is_boxed,
+    is_description,
+    is_headless,
     is_inserts,
     is_json,
     is_raw,
@@ -25,13 +28,15 @@ from .beginnings import (
     is_unaligned_header,
 )
 from .copied_rows import begins_copy, read_copy
-from .pieces import Piece, is_ended, is_error, is_whole, refuse_error
-from .postgres_dump import lines_of_catalog
+from .pieces import Piece, is_ended, is_error, is_whole, refuse_error, refuse_line
+from .postgres_dump import lines_of_dumps
 from .region_tables import take_region_tables
 from .statement_rows import marked_if_redacted
 from .terminal_text import plain_text
-from .tool_scripts import end_sequences
+from .tool_scripts import end_sequences, is_of_catalog, report_integers
 from .transcript import asks, begins_statement, is_prompt, is_status, is_tag, only_asks, read_command, shows_statements
+
+_INSTEAD = "print it as CSV, or with --format=raw"
 
 Found = tuple[list[Piece], int]
 Reader = Callable[[list[str], int], Found]
@@ -42,8 +47,10 @@ def read_pieces(text: str) -> list[Piece]:
     wrapped, and for pg_dump's text of a PostgreSQL."""
     text, regions = take_region_tables(plain_text(text))
     lines = text.split("\n")
-    of_catalog = lines_of_catalog(lines)
+    dumped = lines_of_dumps(lines)
+    by_tool = not dumped and is_of_catalog(lines)
     pieces = [*(Piece(region.statement, region.line) for region in regions), *end_sequences(lines)]
+    pieces += report_integers(lines) if by_tool else []
     begin = number = 0
     while number < len(lines):
         reader = _reader(lines, begin, number)
@@ -55,7 +62,7 @@ def read_pieces(text: str) -> list[Piece]:
         pieces += found
         begin = number
     pieces += _sql(lines, begin, len(lines))
-    return [replace(marked_if_redacted(piece), of_catalog=piece.line in of_catalog) for piece in pieces]
+    return [replace(marked_if_redacted(piece), of_catalog=by_tool or piece.line in dumped) for piece in pieces]
 
 
 def _sql(lines: list[str], begin: int, end: int) -> list[Piece]:
@@ -142,7 +149,13 @@ def _ends_command(lines: list[str], number: int) -> bool:
 def _refusal(line: str) -> Optional[Reader]:
     if is_error(line):
         return refuse_error
-    return shell_tables.refuse_box if is_boxed(line) else None
+    if is_boxed(line):
+        return partial(refuse_line, problem=f"begins a table with lines around it, or of HTML; {_INSTEAD}")
+    if is_headless(line):
+        return partial(refuse_line, problem=f"begins a table without its header; {_INSTEAD}")
+    if is_description(line):
+        return partial(refuse_line, problem="begins a description, which lacks much; give the output of SHOW CREATE")
+    return None
 
 
 def _skip(_lines: list[str], number: int) -> Found:

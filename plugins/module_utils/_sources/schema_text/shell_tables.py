@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NoReturn
 
-from ..._errors import UnsupportedError
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
@@ -247,11 +245,3 @@ def rows_with_name(lines: list[str], offset: int) -> list[Piece]:
     if cell:
         pieces.append(Piece("\n".join(cell), first + 1))
     return pieces
-
-
-def refuse_box(_lines: list[str], number: int) -> NoReturn:
-    """Raise UnsupportedError for a table with lines around it, whose cells cannot be told apart."""
-    raise UnsupportedError(
-        f"the schema text is not understood: a table with lines around it begins in line {number + 1}; "
-        "print it as CSV, or with --format=raw"
-    )

@@ -13,14 +13,30 @@ from ..._model.full_name import FullName
 from .pieces import Piece
 
 _PGADMIN = re.compile(r"-- (Table|View|Index|Type|SEQUENCE|FUNCTION): \S+\s*")
+_PGADMIN_NEXT = "-- DROP "
 _DATAGRIP_OWNER = re.compile(r"(    |alter (table|sequence|type|view) \S+ )owner to \S+;\s*")
+_INTEGER = re.compile(r"\binteger\b", re.IGNORECASE)
 _TABLEPLUS_WARNING = re.compile(r"-- This script only contains the table creation statements and does not fully .*")
 _TABLEPLUS_SEQUENCE = re.compile(r"CREATE SEQUENCE IF NOT EXISTS [^\s;]+\s*")
 
 
-def writes_names_of_catalog(lines: list[str]) -> bool:
+def is_of_catalog(lines: list[str]) -> bool:
     """Tell whether a tool wrote the text that names types as pg_catalog does, in full."""
-    return any(_PGADMIN.fullmatch(line) or _DATAGRIP_OWNER.fullmatch(line) for line in lines)
+    return any(
+        _DATAGRIP_OWNER.fullmatch(line)
+        or (_PGADMIN.fullmatch(line) and any(after.startswith(_PGADMIN_NEXT) for after in lines[number : number + 2]))
+        for number, line in enumerate(lines, 1)
+    )
+
+
+def report_integers(lines: list[str]) -> list[Piece]:
+    """Return the finding for the type ``integer``, which means INT4 in such a text."""
+    number = next((number for number, line in enumerate(lines, 1) if _INTEGER.search(line)), 0)
+    if not number:
+        return []
+    message = f"From line {number} on INTEGER is read as INT4, since the text is like that of pgAdmin or DataGrip."
+    finding = Finding.of(FindingCode.INTEGER_WIDTH, FullName("object", name="the text"), message)
+    return [Piece("", number, findings=(finding,))]
 
 
 def end_sequences(lines: list[str]) -> list[Piece]:
