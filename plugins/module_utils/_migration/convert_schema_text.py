@@ -150,7 +150,8 @@ def _placed(item: UnreadableObject, statements: list[ReadStatement]) -> Unreadab
 
 
 def refusal_message(result: SchemaFiles, dest: str) -> str:
-    """Return the message of a failure for refused statements, each of which has a line."""
+    """Return the message of a failure for refused statements, each of which has a line. If they are too many, those
+    that only need another one come last."""
     refused, count = result.refused, len(result.summary.statements)
     verb = "is" if len(refused) == 1 else "are"
     lines = [f"{len(refused)} of {count} statements of the schema text {verb} refused."]
@@ -159,7 +160,8 @@ def refusal_message(result: SchemaFiles, dest: str) -> str:
         lines[0] += " Correct or remove the refused ones, or set allow_partial to true to do without them."
     else:
         lines[0] += " Nothing is left that could be converted."
-    lines += map(str, refused[:_SHOWN])
+    shown = refused if len(refused) <= _SHOWN else sorted(refused, key=lambda item: item.because != "")
+    lines += map(str, shown[:_SHOWN])
     others = len(refused) - _SHOWN
     return "\n".join([*lines, *([f"and {others} more"] if others > 0 else [])])
 

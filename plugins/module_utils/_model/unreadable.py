@@ -22,7 +22,7 @@ class RefusedObjectsError(UnsupportedError):
     """Objects that cannot be converted, all of them."""
 
     def __init__(self, objects: list[UnreadableObject]) -> None:
-        super().__init__("\n".join(item.reason for item in objects))
+        super().__init__("; ".join(item.reason for item in objects))
         self.objects = objects
 
 

@@ -52,7 +52,7 @@ def test_transactions_say_nothing():
     ("CREATE TABLE t (a INT UNIQUE); CREATE TABLE u (a INT REFERENCES t (a)); DROP INDEX t@t_a_key", "t_a_key is needed by the foreign key"),
     ("CREATE TABLE t (a INT PRIMARY KEY, b INT NOT NULL); ALTER TABLE t DROP CONSTRAINT t_pkey", "is dropped, and no other is added"),
     ("CREATE TABLE t (a INT PRIMARY KEY, b INT NOT NULL); ALTER TABLE t ADD PRIMARY KEY (b)", "d.public.t has a primary key"),
-    ("CREATE TABLE t (a INT); ALTER TABLE t RENAME a TO a", "has a column 'a'"), ("CREATE TABLE t (a INT); ALTER TABLE t DROP COLUMN b", "has no column 'b'"),
+    ("CREATE TABLE t (a INT, b INT); ALTER TABLE t RENAME a TO b", "has a column 'b'"), ("CREATE TABLE t (a INT); ALTER TABLE t DROP COLUMN b", "has no column 'b'"),
     ("CREATE TABLE t (a INT); CREATE TABLE u (a INT); ALTER TABLE t RENAME TO u", "u is there twice"),
     ("CREATE TABLE t (a INT); ALTER TABLE t SET SCHEMA s", "the schema s is not there"),
     ("CREATE TABLE t (a INT); ALTER TABLE t ALTER a FROB", "ALTER COLUMN … FROB is not known"),
@@ -61,6 +61,9 @@ def test_transactions_say_nothing():
     ("CREATE TYPE e AS ENUM ('x'); ALTER TYPE e DROP VALUE 'z'", "the enum has no value 'z'"),
     ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e, s STRING, CHECK (a = 'x' OR s = 'x')); ALTER TYPE e RENAME VALUE 'x' TO 'y'", "cannot be followed"),
     ("CREATE TABLE t (a INT PRIMARY KEY); ALTER TABLE t ALTER a DROP NOT NULL", "part of the primary key"),
+    ("CREATE TABLE t (x, y) AS SELECT 1 AS a", "the query has 1 columns, and 2 names are given"),
+    ("CREATE TABLE t AS SELECT 1 AS a, 2 AS a", "the column a is there twice"), ("CREATE TABLE t AS VALUES (1)", "the columns of the query are not known"),
+    ("CREATE TABLE u (a INT); CREATE TABLE t (LIKE u INCLUDING FROB)", "expected ALL or one of"),
 ])
 def test_what_cannot_be_done_is_refused(text, message):
     with pytest.raises(UnsupportedError, match=message):

@@ -17,6 +17,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.convert_schema_text import (
     convert_text,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text import parsing
 
 ODD_FILE = """CREATE TYPE mood AS ENUM ('ok', 'bad');
 CREATE TABLE one (id INT8 PRIMARY KEY, m mood);
@@ -131,6 +132,7 @@ def test_three_hundred_statements(given):
     _code, answer = run_module(**given)
     lines = answer["msg"].split("\n")
     assert (len(answer["refused"]), len(lines), lines[-1]) == (300, 22, "and 280 more")
+    assert all(": the type FROB is not known" in line for line in lines[1:21])
 
 
 @pytest.mark.parametrize(("text", "message"), [
@@ -194,6 +196,18 @@ def test_outcomes_of_statements(text, outcomes):
     made = convert_text(text, "d", ServerFeatures(), ConvertOptions("create"))
     assert [item.outcome for item in made.summary.statements] == outcomes
     assert made.refused == []
+
+
+def test_whatever_is_missing_every_statement_has_its_outcome(fixtures_dir):
+    """Any error but that of a refused statement would come through."""
+    text = (fixtures_dir / "truth" / "shop" / "show_create.sql").read_text(encoding="utf-8")
+    refused = 0
+    for word in parsing.words(text, "the test")[::23]:
+        made = convert_text(text[:word.start] + text[word.end:], "shop", ServerFeatures(), ConvertOptions("create"))
+        assert [item.outcome for item in made.summary.statements].count("refused") == len(made.refused)
+        assert [item.line for item in made.refused] == sorted(item.line for item in made.refused)
+        refused += len(made.refused) > 0
+    assert refused > 10
 
 
 def test_of_two_statements_for_one_name_the_second_is_refused():

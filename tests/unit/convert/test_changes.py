@@ -3,6 +3,8 @@
 """What PostgreSQL cannot do as CockroachDB does is changed with a finding, and still loads."""
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.computed import (
     keep_unconvertible_as_data,
 )
@@ -11,6 +13,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
     ConvertOptions,
     ServerFeatures,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Catalog,
     Check,
@@ -228,3 +231,10 @@ def test_a_virtual_column_that_needs_an_extension_is_there_where_the_server_has_
     if there:
         cursor.execute("INSERT INTO t (id) VALUES (7); SELECT st_x(p) FROM t")
         assert cursor.fetchone() == (7.0,)
+
+
+def test_all_tables_without_a_counterpart_are_named_at_once():
+    """As an export does, which stops: the user excludes them together."""
+    database = make_database(*(make_table(number, f"t{number}", Column(2, "c", SqlType("any", 2283))) for number in (1, 2)), make_table(3, "t3"))
+    with pytest.raises(UnsupportedError, match=r"^db\.public\.t1\.c: .*no known counterpart.*; db\.public\.t2\.c: [^;]*$"):
+        convert_database(database, [], ServerFeatures(), SKIP)

@@ -38,6 +38,7 @@ from .shards import settle_shards
 from .shell_output import read_pieces
 from .statement_subject import subject_of
 from .tables import create_index, create_table
+from .tables_of_queries import is_of_query
 from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type
 from .views import create_view
@@ -120,8 +121,10 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
         builder = _understood(statements, default_database)
     of_pieces = [finding for piece in pieces for finding in piece.findings]
     builder.catalog.findings[:0] = [*of_pieces, *ambiguous_integers(statements)]
-    builder.catalog.unreadable = sorted(builder.refused.by_number.values(), key=lambda item: item.line)
-    return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in statements])
+    refused = builder.refused.by_number
+    in_order = sorted(statements, key=lambda statement: (statement.first_line, statement.number))
+    builder.catalog.unreadable = [refused[item.number] for item in in_order if item.number in refused]
+    return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in in_order])
 
 
 def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
@@ -258,7 +261,11 @@ def _statements_of_part(part: Part) -> list[Statement]:
     words = parsing.words(part.piece.text, "")
     if not words or words[-1].is_symbol(";"):
         end = len(part.piece.text)
-        statements.append(Statement([parsing.Word(parsing.SYMBOL, "", end, end)], part.piece.text, part.piece.line))
+        statements.append(
+            Statement(
+                [parsing.Word(parsing.SYMBOL, "", end, end)], part.piece.text, part.piece.line, part.piece.database
+            )
+        )
     statements[-1].broken = f"a quote or comment does not end, which begins at {part.unended}"
     return statements
 
@@ -378,9 +385,19 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
     )
     for words, phase, handler in choices:
         if cursor.accept(*words):
+            if words == ("TABLE",) and _is_table_of_query(cursor):
+                phase = _VIEWS
             is_enum = words == ("TYPE",) and any(word.keyword == "ENUM" for word in statement.words)
             return _ENUMS if is_enum else phase, handler, cursor
     return cursor.fail(f"CREATE {cursor.peek().text} is not known")
+
+
+def _is_table_of_query(cursor: Cursor) -> bool:
+    """Whether the statement whose cursor stands after CREATE TABLE is CREATE TABLE … AS."""
+    ahead = Cursor(cursor.statement, (cursor.index, cursor.last))
+    ahead.accept("IF", "NOT", "EXISTS")
+    ahead.path()
+    return is_of_query(ahead)
 
 
 def _temporary(cursor: Cursor, builder: Builder) -> None:
