@@ -38,7 +38,7 @@ from .row_ids import ROW_ID_FUNCTIONS, row_id_function
 from .tokens import FUNCTION_PREFIX
 from .trees import ADDED_COLLATION, as_integer, is_regclass, named_type, regclass, type_oid
 from .types import element_of, operand_type, type_name
-from .untyped_arrays import cast_untyped_arrays
+from .untyped_arrays import cast_choices_of_strings, cast_untyped_arrays
 from .visible_columns import name_visible_columns, row_type
 
 try:
@@ -498,6 +498,7 @@ def convert(
         add_conflict(tree, converter)
     null_order.drop_needless_places(tree, context)
     tree = cast_untyped_arrays(tree, scope, lambda kind: type_name(kind, context, where), use.result)
+    cast_choices_of_strings(tree, scope, lambda kind: type_name(kind, context, where), use.result)
     tree = text_order.keep_order_of_text(tree, converter.scope, context, where)
     tree = tree.transform(converter.node)
     if converter.differences and not use.differences_known:

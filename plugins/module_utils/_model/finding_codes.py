@@ -1102,7 +1102,8 @@ class FindingCode(str, Enum):
         "info",
         _NOTHING,
         'Some objects compare text with COLLATE "C", so that they mean what they mean in CockroachDB whatever the '
-        "database's collation is. A query uses a partial index of this kind if it compares in the same way.",
+        "database's collation is. A query uses a partial index or an index over an expression among them if it is "
+        "written in the same way.",
     )
     UNIQUE_WITHOUT_INDEX_REFERENCED = (
         "unique_without_index_referenced",
