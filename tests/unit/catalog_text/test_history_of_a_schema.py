@@ -52,7 +52,7 @@ def test_transactions_say_nothing():
     ("CREATE TABLE t (a INT UNIQUE); CREATE TABLE u (a INT REFERENCES t (a)); DROP INDEX t@t_a_key", "t_a_key is needed by the foreign key"),
     ("CREATE TABLE t (a INT PRIMARY KEY, b INT NOT NULL); ALTER TABLE t DROP CONSTRAINT t_pkey", "is dropped, and no other is added"),
     ("CREATE TABLE t (a INT PRIMARY KEY, b INT NOT NULL); ALTER TABLE t ADD PRIMARY KEY (b)", "d.public.t has a primary key"),
-    ("CREATE TABLE t (a INT); ALTER TABLE t RENAME a TO a", "has a column 'a'"), ("CREATE TABLE t (a INT); ALTER TABLE t DROP COLUMN b", "has no column 'b'"),
+    ("CREATE TABLE t (a INT, b INT); ALTER TABLE t RENAME a TO b", "has a column 'b'"), ("CREATE TABLE t (a INT); ALTER TABLE t DROP COLUMN b", "has no column 'b'"),
     ("CREATE TABLE t (a INT); CREATE TABLE u (a INT); ALTER TABLE t RENAME TO u", "u is there twice"),
     ("CREATE TABLE t (a INT); ALTER TABLE t SET SCHEMA s", "the schema s is not there"),
     ("CREATE TABLE t (a INT); ALTER TABLE t ALTER a FROB", "ALTER COLUMN … FROB is not known"),
@@ -61,6 +61,9 @@ def test_transactions_say_nothing():
     ("CREATE TYPE e AS ENUM ('x'); ALTER TYPE e DROP VALUE 'z'", "the enum has no value 'z'"),
     ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e, s STRING, CHECK (a = 'x' OR s = 'x')); ALTER TYPE e RENAME VALUE 'x' TO 'y'", "cannot be followed"),
     ("CREATE TABLE t (a INT PRIMARY KEY); ALTER TABLE t ALTER a DROP NOT NULL", "part of the primary key"),
+    ("CREATE TABLE t (x, y) AS SELECT 1 AS a", "the query has 1 columns, and 2 names are given"),
+    ("CREATE TABLE t AS SELECT 1 AS a, 2 AS a", "the column a is there twice"), ("CREATE TABLE t AS VALUES (1)", "the columns of the query are not known"),
+    ("CREATE TABLE u (a INT); CREATE TABLE t (LIKE u INCLUDING FROB)", "expected ALL or one of"),
 ])
 def test_what_cannot_be_done_is_refused(text, message):
     with pytest.raises(UnsupportedError, match=message):
@@ -153,3 +156,10 @@ def test_columns_that_are_not_known(read, query, message):
 def test_a_star_means_the_columns_of_its_place_in_the_text(read):
     database = read("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT * FROM t; ALTER TABLE t ADD COLUMN b INT; CREATE VIEW w AS SELECT * FROM t;")
     assert [[column.name for column in view.columns] for view in database.views] == [["a"], ["a", "b"]]
+
+
+def test_a_database_that_gets_another_name_in_the_middle():
+    databases = read_schema_text("CREATE TABLE t (a INT8); ALTER DATABASE defaultdb RENAME TO rid; USE rid; CREATE DATABASE defaultdb; "
+                                 "ALTER TABLE t ADD COLUMN b INT8; CREATE TABLE u (a INT8);").databases
+    assert [(database.name, [table.name for table in database.tables]) for database in databases] == [("rid", ["t", "u"]), ("defaultdb", [])]
+    assert [column.name for column in databases[0].tables[0].columns if not column.hidden] == ["a", "b"]

@@ -38,6 +38,7 @@ from .shards import settle_shards
 from .shell_output import read_pieces
 from .statement_subject import subject_of
 from .tables import create_index, create_table
+from .tables_of_queries import is_of_query
 from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type
 from .views import create_view
@@ -46,6 +47,7 @@ _FIRST_DATABASE = "defaultdb"
 _PHASES = _DATABASES, _ENUMS, _DOMAINS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(8)
 """The order in which the statements of one step are read (see history.py), so that dependencies need no order in the
 text; statements of one phase keep theirs."""
+_ELLIPSIS = "…"
 _TEMPORARY = ("TEMPORARY", "TEMP")
 _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
 """Words that a policy may have instead of a role."""
@@ -152,8 +154,10 @@ def _understood(statements: list[Statement], default_database: str) -> Builder:
 
 def _read(statements: list[Statement], builder: Builder) -> None:
     """Read the statements that are not refused, and refuse those that are not understood."""
+    later = _names_of_renamed_databases(statements)
     for statement in statements:
-        if statement.words[0].keyword == "CREATE":
+        cursor = Cursor(statement)
+        if cursor.at("CREATE") and not cursor.at("CREATE", "DATABASE") and statement.database not in later:
             builder.database(statement.database)
     with_region_type = _with_region_type(statements)
     for step in steps(statements):
@@ -196,6 +200,17 @@ def _handle(handler: Handler, cursor: Cursor, builder: Builder) -> None:
     cursor.end()
 
 
+def _names_of_renamed_databases(statements: list[Statement]) -> set[str]:
+    """Return the names that databases get by ALTER DATABASE."""
+    begin, end = ["ALTER", "DATABASE"], ["RENAME", "TO"]
+    texts = [statement.words for statement in statements]
+    return {
+        words[5].identifier
+        for words in texts
+        if [word.keyword for word in words[:2]] == begin and [word.keyword for word in words[3:5]] == end and words[5:]
+    }
+
+
 def _with_region_type(statements: list[Statement]) -> set[str]:
     """Return the databases whose statements use the type of regions."""
     return {
@@ -235,10 +250,20 @@ def _statements(piece: Piece) -> list[Statement]:
         if word.is_symbol(";"):
             if position > begin:
                 statement = Statement(words[begin:position], text, piece.line, piece.database)
-                statement.broken, statement.copied_rows = piece.broken, piece.copied_rows
+                statement.broken = piece.broken or _why_cut(statement)
+                statement.copied_rows = piece.copied_rows
                 statements.append(statement)
             begin = position + 1
     return statements
+
+
+def _why_cut(statement: Statement) -> str:
+    """Return why a statement is not whole; '' if it is. CockroachDB prints no such name without quotes."""
+    for word in statement.words:
+        if word.kind == parsing.WORD and _ELLIPSIS in word.text:
+            line = statement.line + statement.source.count("\n", 0, word.start)
+            return f"it is cut off ({_ELLIPSIS}) at line {line}; give the whole text"
+    return ""
 
 
 def _statements_of_part(part: Part) -> list[Statement]:
@@ -373,9 +398,19 @@ def _creation(cursor: Cursor) -> tuple[int, Handler, Cursor]:
     )
     for words, phase, handler in choices:
         if cursor.accept(*words):
+            if words == ("TABLE",) and _is_table_of_query(cursor):
+                phase = _VIEWS
             is_enum = words == ("TYPE",) and any(word.keyword == "ENUM" for word in statement.words)
             return _ENUMS if is_enum else phase, handler, cursor
     return cursor.fail(f"CREATE {cursor.peek().text} is not known")
+
+
+def _is_table_of_query(cursor: Cursor) -> bool:
+    """Whether the statement whose cursor stands after CREATE TABLE is CREATE TABLE … AS."""
+    ahead = Cursor(cursor.statement, (cursor.index, cursor.last))
+    ahead.accept("IF", "NOT", "EXISTS")
+    ahead.path()
+    return is_of_query(ahead)
 
 
 def _temporary(cursor: Cursor, builder: Builder) -> None:

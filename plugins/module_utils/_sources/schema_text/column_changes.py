@@ -27,6 +27,8 @@ def rename_column(cursor: Cursor, place: TablePlace) -> None:
     column = place.column(old, cursor)
     cursor.expect("TO")
     new = cursor.name()
+    if new == old:
+        return
     if place.has_column(new):
         cursor.fail(f"{place.full_name} has a column {new!r}")
     reader = next(_readers(column, place), None)

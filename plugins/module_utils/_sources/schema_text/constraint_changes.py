@@ -26,7 +26,10 @@ def alter_primary_key(cursor: Cursor, place: TablePlace) -> None:
     old = table.primary_index
     read_primary_key(cursor, place, "")
     new = table.primary_index
-    if not old.columns or _is_row_id(old, place) or _declared(old, place) == _declared(new, place):
+    if old.columns and _is_row_id(old, place):
+        _drop_row_id(old, place)
+        return
+    if not old.columns or _declared(old, place) == _declared(new, place):
         return
     kept = copy.deepcopy(old)
     columns = {column.id: column for column in table.columns}
@@ -51,17 +54,26 @@ def _is_row_id(index: Index, place: TablePlace) -> bool:
 
 
 def add_primary_key(cursor: Cursor, place: TablePlace, name: str) -> None:
-    """Read the part after ADD [CONSTRAINT …]: PRIMARY KEY … of a table that has none. The hidden rowid, which was the
-    key, is dropped (CockroachDB since v22.2: release note of its pull request 86195), unless an index has it."""
+    """Read the part after ADD [CONSTRAINT …]: PRIMARY KEY … of a table that has none."""
     old = place.own_table.primary_index
     is_row_id = bool(old.columns) and _is_row_id(old, place)
     if old.columns and not is_row_id:
         cursor.fail(f"{place.full_name} has a primary key")
     read_constraint(cursor, place, name)
-    used = {part.column_id for index in place.indexes() for part in index.columns}
-    stored = {column_id for index in place.indexes() for column_id in index.stored_column_ids}
-    if is_row_id and old.columns[0].column_id not in used | stored:
-        remove_columns(place, {old.columns[0].column_id})
+    if is_row_id:
+        _drop_row_id(old, place)
+
+
+def _drop_row_id(old: Index, place: TablePlace) -> None:
+    """Drop the hidden rowid, which was the key, unless an index or a foreign key has it, as CockroachDB does since
+    v22.2 (release note of its pull request 86195)."""
+    number = old.columns[0].column_id
+    indexed = any(number in [part.column_id for part in index.columns] for index in place.indexes())
+    stored = any(number in index.stored_column_ids for index in place.indexes())
+    keys = [key for table in place.builder.tables() for key in table.foreign_keys]
+    referenced = any(key.referenced_table_id == place.table.id and number in key.referenced_column_ids for key in keys)
+    if not (indexed or stored or referenced):
+        remove_columns(place, {number})
 
 
 def drop_constraint(cursor: Cursor, place: TablePlace) -> None:
@@ -100,7 +112,7 @@ def rename_constraint(cursor: Cursor, place: TablePlace) -> None:
     new = cursor.name()
     table = place.own_table
     items: list[Any] = [*place.indexes(), *table.checks, *table.foreign_keys, *table.unique_without_index]
-    if any(item.name == new for item in items):
+    if new != old and any(item.name == new for item in items):
         at.fail(f"{place.full_name} has a constraint {new!r}")
     named = [item for item in items if item.name == old] or at.fail(f"{place.full_name} has no constraint {old!r}")
     named[0].name = new

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Optional
 
-from ..._model.catalog import Check, ForeignKey, Table, UniqueWithoutIndex
+from ..._model.catalog import Check, Column, ForeignKey, Table, UniqueWithoutIndex
 from ..._model.unreadable import omitted_key
 from .cursor import Cursor
 from .indexes import read_index, read_primary_key
-from .parsing import NAME, WORD, words
 from .table_place import TablePlace
+
+try:
+    from sqlglot import exp
+except ImportError:  # named by libraries.missing()
+    exp = None
 
 _ACTIONS = (("NO", "ACTION"), ("SET", "NULL"), ("SET", "DEFAULT"), ("CASCADE",), ("RESTRICT",))
 _MATCHES = ("SIMPLE", "FULL", "PARTIAL")
@@ -53,6 +57,7 @@ def _bare_names(cursor: Cursor, place: TablePlace) -> list[str]:
 def add_unique(place: TablePlace, name: str, columns: list[str], cursor: Optional[Cursor] = None) -> None:
     """Add a UNIQUE WITHOUT INDEX; the cursor, if any, is after its columns."""
     end = cursor or Cursor(place.statement, (0, 0))
+    place.require_free(name, end)
     ids = [place.column(column, end).id for column in columns]
     constraint = UniqueWithoutIndex(name or place.free_constraint_name(f"unique_{'_'.join(columns)}"), ids)
     if end.accept("WHERE"):
@@ -63,32 +68,24 @@ def add_unique(place: TablePlace, name: str, columns: list[str], cursor: Optiona
 
 def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = True) -> None:
     """Add a check; ``inside`` is what the parentheses hold."""
+    place.require_free(name, inside)
     text = place.builder.expression(inside.statement, inside.rest())
     used = place.builder.column_names(text, place.full_name)
     columns = [column for column in place.table.columns if column.name in used and not column.inaccessible]
-    check = Check(
-        name or place.free_index_name("_".join(["check", *_in_order(text, [item.name for item in columns], place)])),
-        text,
-        [column.id for column in columns],
-        validated,
-    )
+    check = Check(name or _free_name(text, columns, place), text, [column.id for column in columns], validated)
     place.own_table.checks.append(check)
 
 
-def _in_order(text: str, columns: list[str], place: TablePlace) -> list[str]:
-    """Return the columns as often and in the order in which an expression names them: CockroachDB makes the name so
-    (pkg/sql/catalog/schemaexpr/check_constraint.go, generateMaybeDuplicateNameForCheckConstraint)."""
-    found = words(text, str(place.full_name))
-    around = [None, *found, None]
-    written = [
-        word.identifier
-        for before, word, after in zip(around, found, around[2:])
-        if word.kind in (WORD, NAME)
-        and word.identifier in columns
-        and not (before is not None and before.is_symbol("::", ":::"))
-        and not (after is not None and after.is_symbol("(", "."))
-    ]
-    return [*written, *(name for name in columns if name not in written)]
+def _free_name(text: str, columns: list[Column], place: TablePlace) -> str:
+    """Return the name that CockroachDB makes: of all column names in the order of the expression, repeated like there
+    (CheckConstraintBuilder.DefaultName in its pkg/sql/catalog/schemaexpr/check_constraint.go)."""
+    known = {column.name for column in columns}
+    tree = place.builder.tree(text, str(place.full_name))
+    found = [] if tree is None else [node.this for node in tree.find_all(exp.Column)]
+    written = sorted(
+        (node.meta.get("start", 0), node.name if node.args.get("quoted") else node.name.lower()) for node in found
+    )
+    return place.free_index_name("_".join(["check", *(name for _start, name in written if name in known)]))
 
 
 def read_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list[str]) -> Callable[[], None]:
@@ -101,6 +98,7 @@ def read_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list
     _read_actions(cursor, key)
 
     def add() -> None:
+        place.require_free(name, cursor)
         key.name = name or place.free_constraint_name(f"{place.table.name}_{'_'.join(columns)}_fkey")
         place.own_table.foreign_keys.append(key)
         place.builder.defer(find_columns)

@@ -50,7 +50,7 @@ def _places(path: list[Word], cursor: Cursor, builder: Builder) -> list[TablePla
 
 def rename_index(cursor: Cursor, place: TablePlace, index: Index, name: str) -> None:
     """Give an index another name."""
-    if _named(name, place) is not None:
+    if index.name != name and _named(name, place) is not None:
         cursor.fail(f"{place.full_name} has an index {name!r}")
     index.name = name
 

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Optional
 
+from ..._convert.families import Scope
+from ..._convert.type_inference import type_of
 from ..._model.catalog import Sequence, SqlType
 from ..._model.names import quote
 from .cursor import Cursor
-from .expression_types import named_type
+from .expression_types import UNKNOWN, named_type
 from .model_builder import Builder
 from .parsing import NAME, WORD, Word
 
@@ -58,6 +61,11 @@ _NAMES_OF_TYPES = {
 }
 """PostgreSQL's internal names by oid where they are not those that SqlType's families have."""
 _NO_NAME, _SECOND_BEST, _GOOD = range(3)
+
+Output = tuple[str, SqlType]
+"""The name and the type of a query's column; the type UNKNOWN if it is not known."""
+_Known = dict[str, list[Output]]
+"""The columns of WITH queries by name."""
 
 
 def output_names(tree: Any, builder: Builder, cursor: Cursor) -> list[str]:
@@ -126,93 +134,92 @@ def _identifier(node: Any) -> str:
 def with_columns_for_stars(text: str, tree: Any, builder: Builder, cursor: Cursor) -> str:
     """Return a query with the columns in the place of each ``*``, as the tables and views have them now; PostgreSQL's
     tables may have others, such as a hidden rowid. Raises UnsupportedError where they are not known."""
-    stars = _Stars(text, builder, cursor)
-    stars.read(tree, {})
-    for start, end, columns in sorted(stars.edits, reverse=True):
+    sources = _Sources(builder, cursor)
+    edits: list[tuple[int, int, str]] = []
+    for query, known in sources.selects(tree, {}):
+        stars = [item for item in query.selects if item.is_star]
+        for item in stars if not isinstance(query.parent, exp.Exists) else []:
+            star = item if isinstance(item, exp.Star) else item.this
+            start = star.meta.get("start")
+            if start is None or text[start] != "*":
+                cursor.fail("the place of * in the query is not known")
+            edits.append((start, start + 1, _written(sources.of_star(item, query, known), item, query)))
+    for start, end, columns in sorted(edits, reverse=True):
         text = text[:start] + columns + text[end:]
     return text
 
 
-@dataclass
-class _Stars:
-    text: str
+def output_columns(tree: Any, builder: Builder, cursor: Cursor) -> list[Output]:
+    """Return the names and types of a query's columns, whose stars are expanded already. Raises UnsupportedError where
+    a type is not known."""
+    found = _Sources(builder, cursor).columns(tree, {})
+    for name, kind in found or []:
+        if kind.family == UNKNOWN.family:
+            cursor.fail(f"the type of the column {name} is not known: create the table with its columns")
+    return found or cursor.fail("the columns of the query are not known")
+
+
+def _written(meant: list[tuple[str, list[Output]]], item: Any, query: Any) -> str:
+    """Return what stands in the place of a star; the qualifier of ``t.*`` stands before it."""
+    qualified = isinstance(item, exp.Column) or bool(query.args.get("joins"))
+    names = [quote(*([name] if qualified else []), column) for name, columns in meant for column, _kind in columns]
+    return ", ".join([quote(meant[0][1][0][0]) if isinstance(item, exp.Column) else names[0], *names[1:]])
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What the parts of FROM are: tables, views, WITH queries and queries in parentheses, with their columns."""
+
     builder: Builder
     cursor: Cursor
-    edits: list[tuple[int, int, str]] = field(default_factory=list)
 
-    def read(self, query: Any, outer: dict[str, list[str]]) -> None:
-        """Find the stars of a query and of those inside it. ``outer`` are the columns of WITH queries around it."""
+    def selects(self, query: Any, outer: _Known) -> Iterator[tuple[Any, _Known]]:
+        """Yield a query and those inside it, with the columns of the WITH queries that each knows."""
         known = self._with_queries(query, outer)
-        if isinstance(query, exp.Select) and not isinstance(query.parent, exp.Exists):
-            self._read_select(query, known)
+        if isinstance(query, exp.Select):
+            yield query, known
         for inner in _inner_queries(query):
-            self.read(inner, known)
+            yield from self.selects(inner, known)
 
-    def _with_queries(self, query: Any, outer: dict[str, list[str]]) -> dict[str, list[str]]:
+    def _with_queries(self, query: Any, outer: _Known) -> _Known:
         known = dict(outer)
         with_ = query.args.get("with_")
         for item in with_.expressions if with_ is not None else []:
-            columns = [_identifier(part) for part in item.args["alias"].args.get("columns") or []]
-            own = self._columns(item.this, known) or []
-            known[_identifier(item.args["alias"].this)] = [*columns, *own[len(columns) :]]
+            known[_identifier(item.args["alias"].this)] = _renamed(item, self.columns(item.this, known) or [])
         return known
 
-    def _read_select(self, query: Any, known: dict[str, list[str]]) -> None:
-        stars = [item for item in query.selects if item.is_star]
-        if not stars:
-            return
-        sources = self._sources(query, known)
-        for item in stars:
-            star = item if isinstance(item, exp.Star) else item.this
-            start = star.meta.get("start")
-            if start is None or self.text[start] != "*":
-                self.cursor.fail("the place of * in the query is not known")
-            self.edits.append((start, start + 1, self._expanded(item, sources)))
-
-    def _expanded(self, item: Any, sources: list[tuple[str, Optional[list[str]]]]) -> str:
-        """Return what stands in the place of a star."""
+    def of_star(self, item: Any, query: Any, known: _Known) -> list[tuple[str, list[Output]]]:
+        """Return the parts of FROM that a star means, with their columns."""
         qualifier = _identifier(item.parts[-2]) if isinstance(item, exp.Column) else ""
-        meant = [source for source in sources if not qualifier or source[0] == qualifier]
-        for name, columns in meant:
-            if not columns:
-                self.cursor.fail(f"the columns that * means are not known: those of {name or 'a part without a name'}")
-        if not meant:
-            self.cursor.fail(f"the table {qualifier} that * is of is not there")
-        if len(sources) > 1 and not qualifier and not all(name for name, _columns in meant):
-            self.cursor.fail("* is of a part without a name")
-        names = [
-            quote(*([name] if len(sources) > 1 or qualifier else []), column)
-            for name, columns in meant
-            for column in columns or []
-        ]
-        # The qualifier of t.* stands before the star.
-        return ", ".join([quote(meant[0][1][0]) if qualifier and meant[0][1] else names[0], *names[1:]])
-
-    def _sources(self, query: Any, known: dict[str, list[str]]) -> list[tuple[str, Optional[list[str]]]]:
-        """Return the name and the columns of each part of FROM; None for columns that are not known."""
-        found = []
-        joins = query.args.get("joins") or []
-        first = query.args.get("from_")
-        for join in joins:
+        sources = self._sources(query, known)
+        for join in query.args.get("joins") or []:
             if join.args.get("using") or join.args.get("method") == "NATURAL":
                 self.cursor.fail("* of a join with USING, or a natural one, is not understood: name the columns")
-        for source in [*([first.this] if first is not None else []), *(join.this for join in joins)]:
-            if source.args.get("joins"):
-                self.cursor.fail("* of a join in parentheses is not understood: name the columns")
-            found.append((_source_name(source), self._source_columns(source, known)))
-        return found
+        if any(source.args.get("joins") for source in _parts_of_from(query)):
+            self.cursor.fail("* of a join in parentheses is not understood: name the columns")
+        meant = [source for source in sources if not qualifier or source[0] == qualifier]
+        if not meant:
+            self.cursor.fail(f"the table {qualifier} that * is of is not there")
+        for name, columns in meant:
+            if not columns or not (name or len(sources) == 1):
+                self.cursor.fail(f"the columns that * means are not known: those of {name or 'a part without a name'}")
+        return [(name, columns or []) for name, columns in meant]
 
-    def _source_columns(self, source: Any, known: dict[str, list[str]]) -> Optional[list[str]]:
-        alias = source.args.get("alias")
-        given = [_identifier(part) for part in alias.args.get("columns") or []] if alias is not None else []
+    def _sources(self, query: Any, known: _Known) -> list[tuple[str, Optional[list[Output]]]]:
+        """Return the name and the columns of each part of FROM; None for columns that are not known."""
+        return [(_source_name(source), self._source_columns(source, known)) for source in _parts_of_from(query)]
+
+    def _source_columns(self, source: Any, known: _Known) -> Optional[list[Output]]:
         columns = self._own_columns(source, known)
-        return [*given, *(columns or [])[len(given) :]] if given else columns
+        alias = source.args.get("alias")
+        given = alias.args.get("columns") if alias is not None else None
+        return _renamed(source, columns or []) if given else columns
 
-    def _own_columns(self, source: Any, known: dict[str, list[str]]) -> Optional[list[str]]:
+    def _own_columns(self, source: Any, known: _Known) -> Optional[list[Output]]:
         if isinstance(source, exp.Lateral):
             return self._own_columns(source.this, known)
         if isinstance(source, exp.Subquery):
-            return self._columns(source.this, self._with_queries(source.this, known))
+            return self.columns(source.this, self._with_queries(source.this, known))
         if not isinstance(source, exp.Table) or not all(isinstance(part, exp.Identifier) for part in source.parts):
             return None
         if len(source.parts) == 1 and _identifier(source.parts[0]) in known:
@@ -221,25 +228,50 @@ class _Stars:
         found = self.builder.relation(path, self.cursor.statement)
         if found is None or isinstance(found, Sequence):
             return None
-        return [column.name for column in found.columns if not column.hidden and not column.inaccessible]
+        return [(item.name, item.type) for item in found.columns if not item.hidden and not item.inaccessible]
 
-    def _columns(self, query: Any, known: dict[str, list[str]]) -> Optional[list[str]]:
-        """Return the names of a query's columns."""
+    def columns(self, query: Any, outer: _Known) -> Optional[list[Output]]:
+        """Return the names and types of a query's columns; None if it is no SELECT."""
+        known = self._with_queries(query, outer)
         while isinstance(query, (exp.SetOperation, exp.Subquery)):
             query = query.this
         if not isinstance(query, exp.Select):
             return None
-        names: list[str] = []
-        sources = self._sources(query, known) if query.is_star else []
+        scope = self._scope(query, known)
+        names = _Names(self.builder, self.cursor)
+        found: list[Output] = []
         for item in query.selects:
-            if not item.is_star:
-                names.append(_Names(self.builder, self.cursor).output(item))
-                continue
-            qualifier = _identifier(item.parts[-2]) if isinstance(item, exp.Column) else ""
-            for name, columns in sources:
-                if not qualifier or name == qualifier:
-                    names += columns or self.cursor.fail(f"the columns that * means are not known: those of {name}")
-        return names
+            if item.is_star:
+                found += [column for _name, columns in self.of_star(item, query, known) for column in columns]
+            else:
+                kind = type_of(item.unalias(), scope, lambda to: named_type(to, self.builder, self.cursor.statement))
+                found.append((names.output(item), kind or UNKNOWN))
+        return found
+
+    def _scope(self, query: Any, known: _Known) -> Scope:
+        """Return the types of the columns that an expression of a query may name."""
+        scope = Scope()
+        several: set[str] = set()
+        for name, columns in self._sources(query, known):
+            for column, kind in columns or []:
+                scope.qualified[name, column] = kind
+                if scope.columns.setdefault(column, kind) != kind:
+                    several.add(column)
+        for column in several:
+            del scope.columns[column]
+        return scope
+
+
+def _parts_of_from(query: Any) -> list[Any]:
+    first = query.args.get("from_")
+    return [*([first.this] if first is not None else []), *(join.this for join in query.args.get("joins") or [])]
+
+
+def _renamed(source: Any, columns: list[Output]) -> list[Output]:
+    """Return columns with the names that an alias gives to the first of them."""
+    given = [_identifier(part) for part in source.args["alias"].args.get("columns") or []]
+    kinds = [kind for _name, kind in columns] + [UNKNOWN] * len(given)
+    return [*zip(given, kinds), *columns[len(given) :]]
 
 
 def _source_name(source: Any) -> str:

@@ -119,12 +119,21 @@ def _read_flag(cursor: Cursor, sequence: Sequence, builder: Builder) -> bool:
         if sequence.cache < 1:
             cursor.fail("CACHE must be greater than zero")
     elif cursor.accept("OWNED", "BY"):
-        if not cursor.accept("NONE"):
+        if cursor.accept("NONE"):
+            builder.defer(lambda: _disown(sequence, builder))
+        else:
             path = cursor.path()
             builder.defer(lambda: _own(path, sequence, builder, cursor))
     elif not any(cursor.accept(*words) for words in (("NO", "MINVALUE"), ("NO", "MAXVALUE"), ("NO", "CYCLE"))):
         return False
     return True
+
+
+def _disown(sequence: Sequence, builder: Builder) -> None:
+    sequence.owner_table_id = sequence.owner_column_id = 0
+    for table in builder.tables():
+        for column in table.columns:
+            column.owns_sequence_ids = [number for number in column.owns_sequence_ids if number != sequence.id]
 
 
 def _own(path: list[Word], sequence: Sequence, builder: Builder, cursor: Cursor) -> None:
@@ -136,5 +145,6 @@ def _own(path: list[Word], sequence: Sequence, builder: Builder, cursor: Cursor)
     )
     if not isinstance(table, Table) or column is None:
         cursor.fail(f"the column {'.'.join(word.text for word in path)} that owns the sequence is not there")
+    _disown(sequence, builder)
     sequence.owner_table_id, sequence.owner_column_id = table.id, column.id
     column.owns_sequence_ids.append(sequence.id)

@@ -15,8 +15,10 @@ from .columns import REGION_COLUMN, add_region_column, add_row_id, read_column
 from .constraints import read_constraint
 from .cursor import Cursor
 from .indexes import KeyPart, is_shard, make_primary_key, read_index, read_interleave, read_parameters, skip_partition
+from .like_tables import read_like
 from .model_builder import Builder
 from .table_place import TablePlace
+from .tables_of_queries import is_of_query, read_query
 
 _CONSTRAINTS = ("PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 _INDEX_KINDS = {"INVERTED": "inverted", "VECTOR": "vector"}
@@ -39,23 +41,29 @@ def create_table(cursor: Cursor, builder: Builder) -> None:
     table = Table(builder.new_id(), name, schema.id)
     place = TablePlace(builder, cursor.statement, database, schema, table)
     builder.require_free(database, schema, name, cursor)
-    if not cursor.at("("):
-        cursor.fail("expected the columns in parentheses")
-    inside = cursor.parenthesis()
-    # Before v21.1 a table without visible columns is printed as ``(, FAMILY …)``.
-    inside.accept(",")
-    parts = inside.items()
-    others = [part for part in parts if not _read_if_column(part, place)]
-    place.finish_columns()
-    for part in others:
-        _read_part(part, place)
-    place.finish()
-    _read_options(cursor, place)
+    if is_of_query(cursor):
+        read_query(cursor, place)
+    else:
+        _read_parts(cursor, place)
     if not table.primary_index.columns:
         make_primary_key(place, "", [KeyPart(add_row_id(place).name)])
     _finish(place)
     # Only a table that is understood can be referred to.
     builder.add_relation(database, schema, table, cursor)
+
+
+def _read_parts(cursor: Cursor, place: TablePlace) -> None:
+    if not cursor.at("("):
+        cursor.fail("expected the columns in parentheses")
+    inside = cursor.parenthesis()
+    # Before v21.1 a table without visible columns is printed as ``(, FAMILY …)``.
+    inside.accept(",")
+    others = [part for part in inside.items() if not _read_if_column(part, place)]
+    place.finish_columns()
+    for part in others:
+        _read_part(part, place)
+    place.finish()
+    _read_options(cursor, place)
 
 
 def place_of(cursor: Cursor, builder: Builder) -> TablePlace:
@@ -99,8 +107,12 @@ def create_index(cursor: Cursor, builder: Builder, unique: bool, kind: str) -> N
 def _read_if_column(cursor: Cursor, place: TablePlace) -> bool:
     if cursor.at_end:
         cursor.fail("a part of the table is missing")
+    if cursor.at("LIKE"):
+        cursor.take()
+        read_like(cursor, place)
+        return True
     if (
-        cursor.peek().keyword in (*_CONSTRAINTS, "CONSTRAINT", "FAMILY", "LIKE")
+        cursor.peek().keyword in (*_CONSTRAINTS, "CONSTRAINT", "FAMILY")
         or (cursor.peek().keyword in _INDEX_KINDS and cursor.peek(1).keyword == "INDEX")
         or _begins_index(cursor)
     ):
@@ -137,8 +149,7 @@ def _read_part(cursor: Cursor, place: TablePlace) -> None:
         read_constraint(cursor, place, "")
     else:
         kind = _INDEX_KINDS.get(cursor.accept_one(*_INDEX_KINDS), _FORWARD)
-        if not cursor.accept("INDEX"):
-            cursor.fail("LIKE of another table is not in the output of SHOW CREATE")
+        cursor.expect("INDEX")
         cursor.accept("IF", "NOT", "EXISTS")
         name = "" if cursor.at("(") or cursor.at("USING") else cursor.name()
         read_index(cursor, place, False, kind, name)

@@ -68,7 +68,7 @@ def alter_type(cursor: Cursor, item: UserType, builder: Builder) -> None:
         member = _member(old, item, cursor)
         cursor.expect("TO")
         new = cursor.string()
-        if any(other.name == new for other in item.members):
+        if any(other.name == new for other in item.members if other is not member):
             cursor.fail(f"the enum has the value {new!r}")
         member.name = new
         follow_value(item, old, new, builder)
