@@ -661,6 +661,14 @@ class FindingCode(str, Enum):
         "The release is later than the last one that this collection knows; it was treated as the next one after it.",
         "Check whether there is a newer version of this collection.",
     )
+    TEXT_SEARCH_RECOMPUTED = (
+        "text_search_recomputed",
+        "warning",
+        _COMPARE,
+        "PostgreSQL computes the column's words anew: it splits texts with hyphens, dots or slashes into other words. "
+        "The values are not compared with CockroachDB's.",
+        "Try your searches; conversion_policies can keep CockroachDB's words as data.",
+    )
 
     # Check whether a difference matters
 
