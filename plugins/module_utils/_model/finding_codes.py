@@ -661,6 +661,14 @@ class FindingCode(str, Enum):
         "The release is later than the last one that this collection knows; it was treated as the next one after it.",
         "Check whether there is a newer version of this collection.",
     )
+    TEXT_SEARCH_RECOMPUTED = (
+        "text_search_recomputed",
+        "warning",
+        _COMPARE,
+        "PostgreSQL computes the column's words anew: it splits texts with hyphens, dots or slashes into other words. "
+        "The values are not compared with CockroachDB's.",
+        "Try your searches; conversion_policies can keep CockroachDB's words as data.",
+    )
 
     # Check whether a difference matters
 
@@ -829,8 +837,8 @@ class FindingCode(str, Enum):
         "sequence_bounds",
         ("info", "warning"),
         _CHECK,
-        "The sequence of an identity column has other bounds, which are those of the column's type (warning: it starts "
-        "elsewhere, or is at its end).",
+        "The sequence of an identity column has other bounds, which are those of the column's type (warning: it, or "
+        "another sequence, starts elsewhere, or is at its end).",
         "Check whether the column needs other values than its type has; if so, make it bigint.",
     )
     STATEMENT_LEFT_OUT = (
