@@ -72,9 +72,10 @@ options:
     description: 'How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as V({unique_rowid:
       function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(gen_random_ulid) is V(function)
       or V(uuid), V(object_identifiers) is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl)
-      is V(finding) or V(job), V(null_order) is V(postgres) or V(cockroach), V(text_order) is V(bytes) or V(database).
-      The first choice is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records
-      its choices, which its import and verification follow. Other choices need another dump.'
+      is V(finding) or V(job), V(null_order) is V(postgres) or V(cockroach), V(text_search) is V(generated) or V(data),
+      V(text_order) is V(bytes) or V(database). The first choice is the default. The collection''s page C(docs/conversion.md)
+      explains each choice. A dump records its choices, which its import and verification follow. Other choices need
+      another dump.'
     type: dict
     version_added: 1.2.0
     default: {}
@@ -196,9 +197,10 @@ options:
     description: 'How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as V({unique_rowid:
       function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(gen_random_ulid) is V(function)
       or V(uuid), V(object_identifiers) is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl)
-      is V(finding) or V(job), V(null_order) is V(postgres) or V(cockroach), V(text_order) is V(bytes) or V(database).
-      The first choice is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records
-      its choices, which its import and verification follow. Other choices need another dump.'
+      is V(finding) or V(job), V(null_order) is V(postgres) or V(cockroach), V(text_search) is V(generated) or V(data),
+      V(text_order) is V(bytes) or V(database). The first choice is the default. The collection''s page C(docs/conversion.md)
+      explains each choice. A dump records its choices, which its import and verification follow. Other choices need
+      another dump.'
     type: dict
     version_added: 1.2.0
     default: {}
@@ -658,9 +660,10 @@ options:
     description: 'How a construct is converted where PostgreSQL offers two ways. The value is a mapping such as V({unique_rowid:
       function, object_identifiers: text}). V(unique_rowid) is V(identity) or V(function), V(gen_random_ulid) is V(function)
       or V(uuid), V(object_identifiers) is V(oid) or V(text), V(unique_without_index) is V(index) or V(trigger), V(row_ttl)
-      is V(finding) or V(job), V(null_order) is V(postgres) or V(cockroach), V(text_order) is V(bytes) or V(database).
-      The first choice is the default. The collection''s page C(docs/conversion.md) explains each choice. A dump records
-      its choices, which its import and verification follow. Other choices need another dump.'
+      is V(finding) or V(job), V(null_order) is V(postgres) or V(cockroach), V(text_search) is V(generated) or V(data),
+      V(text_order) is V(bytes) or V(database). The first choice is the default. The collection''s page C(docs/conversion.md)
+      explains each choice. A dump records its choices, which its import and verification follow. Other choices need
+      another dump.'
     type: dict
     version_added: 1.2.0
     default: {}

@@ -13,9 +13,13 @@ from test_choosing import query
 from test_source_playbooks import restore_variables, target_variables
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.computed import (
+    keep_unconvertible_as_data,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import open_chunk
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export import run
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
@@ -159,3 +163,23 @@ def test_the_playbook_with_a_backups_files(work, empty_postgres):
     run = Run("migrate.yml", variables(work, **values))
     assert run.code == 0 and "VERIFIED" in run.output, run.output
     assert query(empty_postgres, "shop", "SELECT count(*) FROM pg_proc WHERE proname = 'unique_rowid'") == [(1,)]
+
+
+@pytest.mark.parametrize("recomputed", [True, False])
+def test_words_that_postgresql_computes_anew_are_not_compared(recomputed, tmp_path, empty_postgres, monkeypatch):
+    """No fixture has a TSVECTOR that is computed: an upper case that becomes a lower case stands for words that are others."""
+    def with_other_values(catalog, policies):
+        keep_unconvertible_as_data(catalog, policies)
+        [table] = [table for database in catalog.databases for table in database.tables if table.name == "parts"]
+        [column] = [column for column in table.columns if column.name == "shouted"]
+        table.checks, column.computed, column.recomputed = [], "lower(code)", recomputed
+
+    monkeypatch.setattr(run, "keep_unconvertible_as_data", with_other_values)
+    export("text_order", tmp_path / "dump")
+    if recomputed:
+        load_and_verify(empty_postgres, tmp_path / "dump")
+    else:
+        with pytest.raises(AssertionError):
+            load_and_verify(empty_postgres, tmp_path / "dump")
+    [(database,)] = query(empty_postgres, "postgres", "SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')")
+    assert query(empty_postgres, database, "SELECT count(*) > 0, bool_and(shouted = lower(code)) FROM parts") == [(True, True)]

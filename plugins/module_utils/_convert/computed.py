@@ -9,7 +9,7 @@ import copy
 
 from .._errors import UnsupportedError
 from .._model.catalog import Catalog, Column, Database, Table
-from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
+from .._model.conversion_policies import DEFAULT_POLICIES, GENERATED, ConversionPolicies
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
 from .._model.full_name import FullName
@@ -17,8 +17,15 @@ from .._model.postgres_limits import exceeds_modifier
 from .._model.stored_columns import shard_columns
 from . import expressions
 from .context import Context
+from .function_calls import only_words_differ
+from .functions import TEXT_SEARCH
 from .nesting import room_for_nesting
 from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
+
+try:
+    from sqlglot import exp
+except ImportError:  # named by libraries.missing()
+    exp = None
 
 _EXACT_SCALE = 12
 """Largest scale to which both databases round alike if the column's declared type rounds the result."""
@@ -26,6 +33,7 @@ _CODES = (
     FindingCode.VIRTUAL_COLUMN_LEFT_OUT,
     FindingCode.COMPUTED_COLUMN_AS_DATA,
     FindingCode.NEEDS_LEFT_OUT_COLUMN,
+    FindingCode.TEXT_SEARCH_RECOMPUTED,
 )
 
 
@@ -34,11 +42,11 @@ def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = 
     """Turn stored computed columns without a counterpart into plain columns, with a finding for each; omit virtual
     ones.
 
-    A stored column also becomes a plain one if PostgreSQL would compute its last digits or its text differently. This
-    is done before the columns that are loaded are chosen, that is before a decoder is built. Whether an expression has
-    a counterpart does not depend on the server, except for extensions: stored columns that need one which may be
-    missing are loaded as data, too; virtual ones have no data and are kept until the server is known (see
-    ``fit_to_server``).
+    A stored column also becomes a plain one if PostgreSQL would compute its last digits or its text differently; one of
+    text search is computed anew, if the policy says so. This is done before the columns that are loaded are chosen,
+    that is before a decoder is built. Whether an expression has a counterpart does not depend on the server, except for
+    extensions: stored columns that need one which may be missing are loaded as data, too; virtual ones have no data and
+    are kept until the server is known (see ``fit_to_server``).
     """
     options = ConvertOptions(policies=policies)
     for database in catalog.databases:
@@ -89,11 +97,16 @@ def _computed(table: Table, virtual: bool) -> list[Column]:
 def _keep_stored_as_data(table: Table, context: Context) -> None:
     for column in _computed(table, virtual=False):
         where = context.full_name(table).column_named(column.name)
-        rounded = column.type.family == "decimal" and column.type.precision and column.type.width <= _EXACT_SCALE
         try:
             _require_rounding(column, where)
-            use = expressions.Use(column.type, exact=not rounded)
-            expressions.convert(column.computed, context, where, expressions.column_types(table.columns), use)
+            found = expressions.convert(
+                column.computed, context, where, expressions.column_types(table.columns), expressions.Use(column.type)
+            )
+            if _is_recomputed(found, context):
+                column.recomputed = True
+                context.find(FindingCode.TEXT_SEARCH_RECOMPUTED, where)
+            elif found.differences and not _is_rounded(column):
+                raise UnsupportedError(f"{where}: {'; '.join(found.differences)}")
         except UnsupportedError as error:
             context.find(
                 FindingCode.COMPUTED_COLUMN_AS_DATA,
@@ -101,6 +114,20 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
                 f"The computed column becomes a plain column that keeps its values. {error}",
             )
             column.computed = ""
+
+
+def _is_rounded(column: Column) -> bool:
+    """Whether the declared type rounds the last digits, in which results may differ."""
+    return column.type.family == "decimal" and bool(column.type.precision) and column.type.width <= _EXACT_SCALE
+
+
+def _is_recomputed(found: expressions.Expression, context: Context) -> bool:
+    """Whether PostgreSQL computes a column although its words will be others. Without the name of a configuration
+    text search depends on a setting."""
+    if not found.differences or not only_words_differ(found.differences):
+        return False
+    calls = [call for call in found.tree.find_all(exp.Anonymous) if call.name in TEXT_SEARCH]
+    return context.options.policies.text_search == GENERATED and all(len(call.expressions) > 1 for call in calls)
 
 
 def _require_rounding(column: Column, where: FullName) -> None:

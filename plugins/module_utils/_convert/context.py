@@ -30,6 +30,11 @@ from .server_features import ConvertOptions, ServerFeatures
 from .statements import Conversion, Subject
 
 Relation = Union[Table, View, Sequence]
+
+DEFAULT_LOCALE = "default"
+_LOCALES_BY_BYTES = ("C", "POSIX")
+"""Locales that CockroachDB treats as the default: text sorts by its bytes (pkg/util/collatedstring/collation.go,
+IsDefaultEquivalentCollation)."""
 _T = TypeVar("_T", Table, View, Sequence, UserType, Function)
 
 
@@ -192,7 +197,12 @@ class Context:
         return True
 
     def collation(self, locale: str, where: FullName) -> str:
-        """Return the quoted name of an ICU collation for CockroachDB's locale, '' when the server has no ICU."""
+        """Return the quoted name of the collation for CockroachDB's locale: an ICU collation, or C. Return '' for the
+        default, and when the server has no ICU."""
+        if locale == DEFAULT_LOCALE:
+            return ""
+        if locale in _LOCALES_BY_BYTES:
+            return quote("pg_catalog", "C")
         if not self.features.icu:
             self.find(
                 FindingCode.COLLATION_LEFT_OFF,

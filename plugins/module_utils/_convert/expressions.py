@@ -38,7 +38,7 @@ from .row_ids import ROW_ID_FUNCTIONS, row_id_function
 from .tokens import FUNCTION_PREFIX
 from .trees import ADDED_COLLATION, as_integer, is_regclass, named_type, regclass, type_oid
 from .types import element_of, operand_type, type_name
-from .untyped_arrays import cast_untyped_arrays
+from .untyped_arrays import cast_choices_of_strings, cast_untyped_arrays
 from .visible_columns import name_visible_columns, row_type
 
 try:
@@ -110,6 +110,8 @@ class Expression:
     tree: Any
     calls: frozenset[int] = frozenset()
     """Ids of the user-defined functions that it calls."""
+    differences: tuple[str, ...] = ()
+    """How PostgreSQL's result may not be the same."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,8 @@ class Use:
     row_id: Optional[RowId] = None
     """Returns, for the name of each unique_rowid() or unordered_unique_rowid() in the text, the tree of the call that
     stands for it."""
-    exact: bool = False
-    """Whether PostgreSQL has to compute the same in every case."""
+    differences_known: bool = False
+    """Whether a finding about the column says already that PostgreSQL's result is another one."""
 
 
 @dataclass
@@ -484,8 +486,8 @@ def convert(
     """Return an expression or a query in PostgreSQL's SQL.
 
     ``columns`` gives the types of the table's columns, so that operators keep their meaning. What PostgreSQL computes a
-    little otherwise is a finding, or refused when the result must be exact. Raises UnsupportedError, naming ``where``,
-    for text or a function that has no known counterpart.
+    little otherwise is a finding. Raises UnsupportedError, naming ``where``, for text or a function that has no known
+    counterpart.
     """
     tree = parse(text, where)
     if isinstance(tree, (exp.Query, exp.DML)):
@@ -496,17 +498,16 @@ def convert(
         add_conflict(tree, converter)
     null_order.drop_needless_places(tree, context)
     tree = cast_untyped_arrays(tree, scope, lambda kind: type_name(kind, context, where), use.result)
+    cast_choices_of_strings(tree, scope, lambda kind: type_name(kind, context, where), use.result)
     tree = text_order.keep_order_of_text(tree, converter.scope, context, where)
     tree = tree.transform(converter.node)
-    if converter.differences and use.exact:
-        raise converter.refusal("; ".join(converter.differences))
-    if converter.differences:
+    if converter.differences and not use.differences_known:
         context.find(
             FindingCode.EXPRESSION_DIFFERS,
             where,
             f"PostgreSQL's result of the expression is not always the same: {'; '.join(converter.differences)}.",
         )
-    return Expression(generate(tree), tree, frozenset(converter.calls))
+    return Expression(generate(tree), tree, frozenset(converter.calls), tuple(converter.differences))
 
 
 def _added_type(name: str) -> Any:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
 from . import (
@@ -386,9 +387,17 @@ def _age(node: Any, name: str, family: str, converter: Any) -> Any:
     )
 
 
+_OTHER_WORDS = " splits texts with hyphens, dots or slashes into other words"
+
+
+def only_words_differ(differences: Iterable[str]) -> bool:
+    """Whether PostgreSQL's text search is all that differs."""
+    return all(difference.endswith(_OTHER_WORDS) for difference in differences)
+
+
 def _text_search(node: Any, name: str, family: str, converter: Any) -> Any:
     """The configuration is a text in CockroachDB, and a regconfig in PostgreSQL."""
-    converter.differs(f"{name}() splits texts with hyphens, dots or slashes into other words")
+    converter.differs(f"{name}(){_OTHER_WORDS}")
     if len(node.expressions) == 1:
         return trees.call(name, converter.convert(node.expressions[0]))
     configuration = trees.constant_text(node.expressions[0])

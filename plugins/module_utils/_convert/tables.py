@@ -95,7 +95,8 @@ def _generated(
 ) -> ColumnDefinition:
     columns = kept_columns(table)
     types = expressions.column_types(columns)
-    expression = expressions.convert(column.computed, context, where, types, expressions.Use(column.type))
+    use = expressions.Use(column.type, differences_known=column.recomputed)
+    expression = expressions.convert(column.computed, context, where, types, use)
     on_the_fly = (
         column.virtual
         and context.features.major >= _VIRTUAL_COLUMNS_FROM

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from .._model.built_in_types import CHAR, NAME
 from .._model.catalog import USER_TYPE_OID_BASE, SqlType
-from .context import Context
+from .context import DEFAULT_LOCALE, Context
 from .families import OPERAND_TYPE, Scope, declared_family, family_of
 from .tokens import FUNCTION_PREFIX
 from .trees import ADDED_COLLATION, type_oid
@@ -67,7 +67,8 @@ class Kinds:
         """Return the kind of a part that is not converted yet."""
         node = node.unalias().unnest()
         if isinstance(node, exp.Collate):
-            return TEXT if node.meta.get(ADDED_COLLATION) else OTHER
+            is_default = node.expression.name == DEFAULT_LOCALE and not node.meta.get(ADDED_COLLATION)
+            return self.of(node.this) if is_default else TEXT if node.meta.get(ADDED_COLLATION) else OTHER
         if isinstance(node, exp.Null) or isinstance(node, exp.Literal) and node.is_string:
             return CONSTANT
         if isinstance(node, exp.Column):
@@ -169,7 +170,7 @@ def _of_type(kind: Optional[SqlType]) -> str:
     if kind is None:
         return UNKNOWN
     element = element_of(kind)
-    if element.family == "collated" or element.oid in (CHAR, NAME):
+    if element.family == "collated" and element.locale != DEFAULT_LOCALE or element.oid in (CHAR, NAME):
         # "char" has no collation, name has C.
         return OTHER
     return _of_family(declared_family(kind))

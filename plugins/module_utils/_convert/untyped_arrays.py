@@ -2,7 +2,9 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
 """Arrays whose elements have no type, such as ``ARRAY[]``, ``ARRAY[NULL, 'a']`` and ``ARRAY[1]``: PostgreSQL refuses
-the first, and reads the others as text[] and integer[], where CockroachDB gives all of them the type of their place."""
+the first, and reads the others as text[] and integer[], where CockroachDB gives all of them the type of their place.
+
+So it does with a choice between strings, such as ``CASE WHEN a THEN 'x' ELSE 'y' END``, which is text in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Optional
 
 from .._model.catalog import SqlType
-from .families import ARRAYS, OPERAND_TYPE, Scope, declared_family, family_of
+from .families import ARRAYS, OPERAND_TYPE, Scope, declared_family, family_of, type_family
 from .trees import RESULT_FAMILY, named_type
 from .type_inference import representative
 
@@ -39,6 +41,7 @@ _COMPARED = (
     )
 )
 _OF_CONSTANTS = {"int": "integer", "decimal": "numeric", "string": "text"}
+_TEXTS = ("string", "collated", "name", "unknown", "")
 _ELEMENT_SECOND = ARRAYS - {"array_cat"}
 """Functions whose second argument is an element."""
 
@@ -56,6 +59,35 @@ def cast_untyped_arrays(tree: Any, scope: Scope, type_name: TypeName, result: Op
             tree = cast if array is tree else tree
             array.replace(cast)
     return tree
+
+
+def cast_choices_of_strings(tree: Any, scope: Scope, type_name: TypeName, result: Optional[SqlType] = None) -> None:
+    """Cast the strings of choices between nothing but strings and NULLs to the type of the choice's place, if that is
+    not the one of strings. Each string is cast on its own: then it is a constant, as generated columns demand."""
+    finder = _Finder(scope, type_name, result)
+    for choice in list(tree.find_all(exp.Case, exp.Coalesce, exp.If, exp.Anonymous)):
+        parts = [part.unnest() for part in _alternatives(choice)]
+        strings = [part for part in parts if isinstance(part, exp.Literal) and part.is_string]
+        others = [part for part in parts if part not in strings and not isinstance(part, exp.Null)]
+        if not strings or not all(map(_is_choice_of_strings, others)):
+            continue
+        wanted = finder.wanted(choice)
+        if wanted is not None and (type_family(wanted) not in _TEXTS or _is_users_type(wanted)):
+            for string in strings:
+                string.replace(exp.Cast(this=string.copy(), to=wanted.copy()))
+
+
+def _is_users_type(kind: Any) -> bool:
+    """Whether it is an unconverted reference to a user's type, such as ``@100104``."""
+    return isinstance(kind.args.get("kind"), exp.Var) and kind.args["kind"].name.startswith("@")
+
+
+def _is_choice_of_strings(node: Any) -> bool:
+    parts = [part.unnest() for part in _alternatives(node)]
+    return bool(parts) and all(
+        isinstance(part, exp.Null) or (isinstance(part, exp.Literal) and part.is_string) or _is_choice_of_strings(part)
+        for part in parts
+    )
 
 
 def _is_untyped(node: Any) -> bool:

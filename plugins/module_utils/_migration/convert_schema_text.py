@@ -45,11 +45,22 @@ class SchemaFiles:
     summary: ConversionSummary = field(default_factory=lambda: ConversionSummary({}, []))
 
 
+_NO_TEXTS = {
+    b"PGDMP": "an archive of pg_dump: give what pg_restore --file=schema.sql makes of it",
+    b"PK\x03\x04": "a zip archive: give its file crdb_internal.create_statements.txt and its neighbours create_*.txt",
+    b"\x1f\x8b": "compressed: unpack it",
+}
+"""What files begin with that hold no text, and what they are."""
+
+
 def read_source(path: str) -> str:
     """Return the text of a file, which is UTF-8, or UTF-16 with its mark. Raises ConfigurationError."""
     try:
         with open(path, "rb") as file:
             data = file.read()
+        for beginning, problem in _NO_TEXTS.items():
+            if data.startswith(beginning):
+                raise ConfigurationError(f"{path} is {problem}")
         return data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error

@@ -80,6 +80,8 @@ class Column:
     ordinal: int = 0
     """pg_attribute_num: the number by which comments name the column; 0 means the id."""
     comment: str = ""
+    recomputed: bool = False
+    """The stored values of a computed column are not read: PostgreSQL computes others."""
 
 
 @dataclass

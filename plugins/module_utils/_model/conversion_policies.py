@@ -18,6 +18,7 @@ OID, TEXT = "oid", "text"
 INDEX, TRIGGER = "index", "trigger"
 FINDING, JOB = "finding", "job"
 UUID = "uuid"
+GENERATED, DATA = "generated", "data"
 POSTGRES, COCKROACH = "postgres", "cockroach"
 BYTES, DATABASE = "bytes", "database"
 
@@ -83,6 +84,14 @@ QUESTIONS = {
             "such an index",
         },
     ),
+    "text_search": Question(
+        "stored computed columns of `to_tsvector()`",
+        {
+            GENERATED: "a generated column, as new rows need it: PostgreSQL computes the words of all rows anew by its "
+            "own rules; they are not compared with CockroachDB's",
+            DATA: "a plain column with CockroachDB's words, which are compared; new rows have none",
+        },
+    ),
     "text_order": Question(
         "the order of text in a database that does not sort it by its bytes",
         {
@@ -104,6 +113,7 @@ class ConversionPolicies:
     unique_without_index: str = INDEX
     row_ttl: str = FINDING
     null_order: str = POSTGRES
+    text_search: str = GENERATED
     text_order: str = BYTES
 
     def chosen(self) -> dict[str, str]:

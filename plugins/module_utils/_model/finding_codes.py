@@ -668,6 +668,14 @@ class FindingCode(str, Enum):
         "The release is later than the last one that this collection knows; it was treated as the next one after it.",
         "Check whether there is a newer version of this collection.",
     )
+    TEXT_SEARCH_RECOMPUTED = (
+        "text_search_recomputed",
+        "warning",
+        _COMPARE,
+        "PostgreSQL computes the column's words anew: it splits texts with hyphens, dots or slashes into other words. "
+        "The values are not compared with CockroachDB's.",
+        "Try your searches; conversion_policies can keep CockroachDB's words as data.",
+    )
 
     # Check whether a difference matters
 
@@ -1101,7 +1109,8 @@ class FindingCode(str, Enum):
         "info",
         _NOTHING,
         'Some objects compare text with COLLATE "C", so that they mean what they mean in CockroachDB whatever the '
-        "database's collation is. A query uses a partial index of this kind if it compares in the same way.",
+        "database's collation is. A query uses a partial index or an index over an expression among them if it is "
+        "written in the same way.",
     )
     UNIQUE_WITHOUT_INDEX_REFERENCED = (
         "unique_without_index_referenced",

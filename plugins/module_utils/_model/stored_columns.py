@@ -23,14 +23,15 @@ def written_keys(index: Index, columns: dict[int, Column]) -> list[IndexColumn]:
 def stored_columns(table: Table) -> list[Column]:
     """Return the columns whose values the source stores and PostgreSQL keeps, in table order.
 
-    Virtual columns, columns of expression indexes and shard columns are omitted. Stored computed columns are included:
-    PostgreSQL computes them again, and the stored value proves that the result is the same.
+    Virtual columns, columns of expression indexes and shard columns are omitted, and those that PostgreSQL computes
+    otherwise. Other stored computed columns are included: PostgreSQL computes them again, and the stored value proves
+    that the result is the same.
     """
     shards = shard_columns(table)
     return [
         column
         for column in table.columns
-        if not column.virtual and not column.inaccessible and column.name not in shards
+        if not column.virtual and not column.recomputed and not column.inaccessible and column.name not in shards
     ]
 
 

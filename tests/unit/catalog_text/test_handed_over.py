@@ -132,7 +132,8 @@ def test_the_table_is_found_in(text):
 
 
 @pytest.mark.parametrize(("text", "problem"), [
-    (TABLE.replace("CONSTRAINT notes_pkey", "CONSTRAINT notes_…"), "line 5 is cut off"),
+    (TABLE.replace("CONSTRAINT notes_pkey", "CONSTRAINT notes_…"), "it is cut off .…. at line 5; give the whole text"),
+    ("CREATE TABLE t (a INT8, CONSTRAINT pk_… PRIMARY KEY (a))", "it is cut off"),
     (TABLE.replace("(id ASC)", "(i…") + "(1 row)\n", "line 5 is cut off"),
     (TABLE.replace("KEY (id ASC)", "(truncated)"), "line 5 is cut off"),
     (TABLE.replace("PRIMARY KEY", "PRIMARY\nKEY"), "line 6 was wrapped"),
@@ -141,7 +142,7 @@ def test_the_table_is_found_in(text):
     (TABLE + "(2 rows)\n", "line 7 does not count the 1 rows of the table above it"),
     (TABLE.rsplit("\n", 2)[0] + "\n", "something is missing|expected"),
     ("+------------+------------------+\n| table_name | create_statement |\n|------------+------------------|\n| t          | CREATE TABLE     |\n", "line 1 begins a table with lines around it"),
-    (" table_name │ create_statement \n────────────┼──────────────────\n t          │ CREATE TABLE t ( ↵\n", "line 2 begins a table with lines around it"),
+    (" table_name │ create_statement \n────────────┼──────────────────\n t          │ CREATE TABLE t ( ↵\n", "line 1 begins a table with lines around it"),
     ("─[ RECORD 1 ]────┬────\ntable_name       │ t\n", "line 1 begins a table with lines around it"),
     ("<table border=\"1\">\n  <tr>\n", "line 1 begins a table with lines around it, or of HTML"),
     (" notes      | CREATE TABLE public.notes (+\n            |         id UUID NOT NULL+\n            | )\n", "line 1 begins a table without its header"),
@@ -154,15 +155,27 @@ def test_the_table_is_found_in(text):
     ('[{"create_statement": "CREATE TABLE t (a INT8)"', "the JSON that begins in line 1 does not end"),
     ('[{"statement": "CREATE TABLE t (a INT8)"}]', "line 1 begins JSON without a create_statement"),
     ('table_name,create_statement\nt\n', "line 2 has 1 values instead of 2"),
-    ("CREATE TABLE t (a INT8 DEFAULT ‹×›:::INT8)", "it is redacted .‹×›."),
-    (_tsv(REDACTED, {"create_statement": "CREATE TABLE public.t (\n\ta INT8 NULL DEFAULT _\n)"}), "a constant is missing, since the archive is redacted"),
-    (_tsv(REDACTED, {"create_statement": "CREATE TABLE public.t (\n\ta STRING NULL DEFAULT '_'\n)"}), "a constant is missing, since the archive is redacted"),
+    ("CREATE TABLE t (a INT8 DEFAULT ‹×›:::INT8)", "it is redacted .‹×›. at line 1"),
+    (_tsv(REDACTED, {"create_statement": "CREATE TABLE public.t (\n\ta INT8 NULL DEFAULT _\n)"}), "the archive is redacted, so that a constant is missing at line 3"),
+    (_tsv(REDACTED, {"create_statement": "CREATE TABLE public.t (\n\ta STRING NULL DEFAULT '_'\n)"}), "the archive is redacted, so that a constant is missing at line 3"),
     (_tsv(ARCHIVED, {"create_statement": ""}), "the row in line 2 of the schema text holds no statement"),
     ("# 1 column\n# row 1\n## 9\nCREATE TABLE t (a INT8)\n# 1 row\n", "the value after line 3 of the schema text is cut off, or has another length"),
 ])
 def test_what_is_not_whole_is_refused_by_its_line(text, problem):
     with pytest.raises(UnsupportedError, match=problem):
         read_schema_text(text)
+
+
+@pytest.mark.parametrize("text", [
+    "CREATE VIEW v (a) AS SELECT\n1\n+- 2",
+    "CREATE TABLE t (a INT8, CONSTRAINT c CHECK (a\n|- 1 > 0));\nCOMMENT ON TABLE t IS 'and so on…'",
+    " table_name |              create_statement\n------------+--------------------------------------------\n t          | CREATE TABLE t (a INT8);                  +\n"
+    "            | COMMENT ON TABLE t IS 'and … so on…'\n(1 row)\n",
+    "Create a table as I say:\n```\nCREATE TABLE t (a INT8);\n```\n",
+    "  create_statement\n--------------------\n  CREATE TABLE t (a INT8);\n\n(1 row)\n",
+])
+def test_what_only_looks_cut_or_drawn_is_read(text):
+    assert not codes(text) & {"text_may_be_incomplete"}
 
 
 @pytest.mark.parametrize(("text", "found"), [
@@ -187,7 +200,7 @@ def test_a_redacted_statement_does_not_hide_the_others():
     text = _tsv(REDACTED, {"create_statement": "CREATE TABLE public.secret (\n\ta INT8 NULL DEFAULT _\n)"}, {})
     catalog = read_understood_text(text)
     assert [table.name for table in catalog.databases[0].tables] == ["notes"]
-    assert [item.message for item in catalog.unreadable if "secret" in item.message and "a constant is missing" in item.message]
+    assert [item.message for item in catalog.unreadable if "secret" in item.message and "a constant is missing at line 3" in item.message]
 
 
 def test_words_of_a_shell_that_begin_a_statement_are_not_passed_over():

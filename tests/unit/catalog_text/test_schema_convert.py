@@ -118,6 +118,14 @@ def test_files_that_cannot_be_read(tmp_path):
         read_source(str(path))
 
 
+@pytest.mark.parametrize(("data", "problem"), [(b"PGDMP\x01\x0f", "an archive of pg_dump: give what pg_restore"), (b"PK\x03\x04x", "a zip archive: give its file crdb_internal.create_statements.txt"), (b"\x1f\x8b\x08", "compressed")])
+def test_files_that_are_no_text_are_named(tmp_path, data, problem):
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with pytest.raises(ConfigurationError, match=f"file is {problem}"):
+        read_source(str(path))
+
+
 def test_a_text_without_a_schema():
     for text in ("", "-- nothing\n", "create_statement\n"):
         with pytest.raises(ConfigurationError, match="holds no CREATE statement"):

@@ -3,6 +3,7 @@
 """The choices of conversion_policies work in a real PostgreSQL, and the verification finds what they made."""
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import threading
 
@@ -11,6 +12,9 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.computed import (
+    keep_unconvertible_as_data,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
@@ -18,6 +22,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
+    Catalog,
     Check,
     Column,
     Database,
@@ -36,6 +41,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.co
     QUESTIONS,
     conversion_policies,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.stored_columns import computed_columns
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.catalog_check import (
     check_catalog,
 )
@@ -437,3 +443,24 @@ def test_a_random_uuid_instead_of_a_ulid(server):
     assert not found(conversion, "cockroach_function")
     cursor.execute("INSERT INTO t (id) VALUES (1) RETURNING made")
     assert cursor.fetchone()[0][14] == "4"
+
+
+# --- text_search ---
+
+
+@pytest.mark.parametrize(("computed", "kept"), [
+    ("to_tsvector('english':::STRING, v)", True), ("to_tsvector('simple':::STRING, COALESCE(v, '':::STRING) || v)", True), ("to_tsvector('german':::STRING, lower(v))", True),
+    ("to_tsvector(v)", False), ("to_tsvector('klingon':::STRING, v)", False), ("to_tsvector(v, v)", False), ("to_tsvector('english':::STRING, initcap(v))", False),
+])
+def test_text_search_stays_generated_where_its_configuration_is_a_constant(server, computed, kept):
+    column = Column(2, "words", SqlType("tsvector", 3614), computed=computed)
+    for choice in ("generated", "data"):
+        catalog = Catalog([make_database(make_table(1, "t", dataclasses.replace(column), Column(3, "v", TEXT)))])
+        keep_unconvertible_as_data(catalog, conversion_policies({"text_search": choice}))
+        expected = "text_search_recomputed" if kept and choice == "generated" else "computed_column_as_data"
+        assert [finding.code for finding in catalog.findings] == [expected]
+        conversion, cursor = load(server, catalog.databases[0], options(text_search=choice))
+        assert not found(conversion, "expression_differs")
+        assert "words" not in [item.name for item in computed_columns(catalog.databases[0].tables[0])]
+        cursor.execute("INSERT INTO t (id, v) VALUES (1, 'Tom''s cats ran') RETURNING words IS NOT NULL")
+        assert cursor.fetchone() == (expected == "text_search_recomputed",)

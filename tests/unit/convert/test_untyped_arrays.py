@@ -63,3 +63,25 @@ def test_postgresql_takes_them(loaded):
     loaded.cursor.execute("INSERT INTO t (n, days, texts) VALUES (2, '{2024-01-01}', '{x}')")
     assert loaded.rows("SELECT put()") == [(7,)]
     assert loaded.differences() == []
+
+
+CHOICES = {
+    "public.mood AS (CASE WHEN n = 1 THEN 'a' ELSE 'b' END) STORED": "a", "DATE AS (CASE WHEN n > 1 THEN '2020-01-01' WHEN n > 5 THEN NULL ELSE '2021-02-03' END) STORED": "2021-02-03",
+    "JSONB AS (IF(n > 1, '{}', '[]')) STORED": "[]", "public.mood AS (CASE WHEN n > 3 THEN 'a' ELSE CASE WHEN n > 1 THEN 'a' ELSE 'b' END END) STORED": "b",
+    "BOOL AS (mood = CASE WHEN n > 1 THEN 'a' ELSE 'b' END) STORED": "false", "BOOL AS ('a'::public.mood = CASE WHEN n > 1 THEN 'b' ELSE 'a' END) STORED": "true",
+    "BOOL AS (mood IN (IF(n = 1, 'a', 'b'))) STORED": "true", "UUID DEFAULT COALESCE(NULL, 'f47ac10b-58cc-4372-a567-0e02b2c3d479')": "f47ac10b-58cc-4372-a567-0e02b2c3d479",
+    "INET DEFAULT IFNULL('127.0.0.1', '::1')": "127.0.0.1/32", "STRING AS (CASE WHEN n > 1 THEN 'x' ELSE 'y' END) STORED": "y", "VARCHAR(5) AS (CASE WHEN n > 1 THEN 'x' ELSE word END) STORED": "w",
+}
+"""Columns that choose between strings, and the text of the value of a row."""
+
+
+def test_choices_between_strings(trial):
+    columns = ", ".join(f"c{number} {column}" for number, column in enumerate(CHOICES))
+    catalog = read_schema_text(
+        f"CREATE TYPE public.mood AS ENUM ('a', 'b'); CREATE TABLE public.t (n INT8, mood public.mood, word STRING, {columns}, CHECK (mood = CASE WHEN n = 1 THEN 'a' ELSE 'b' END));", "d")
+    keep_unconvertible_as_data(catalog)
+    loaded = trial(catalog.databases[0])
+    assert not [finding for finding in loaded.conversion.findings if finding.severity != "info"]
+    loaded.cursor.execute("INSERT INTO t (n, mood, word) VALUES (1, 'a', 'w')")
+    assert dict(zip(CHOICES, loaded.rows(f"SELECT {', '.join(f'c{number}::text' for number in range(len(CHOICES)))} FROM t")[0])) == CHOICES
+    loaded.refuses("INSERT INTO t (n, mood) VALUES (1, 'b')", "check")

@@ -15,6 +15,7 @@ _RECORD = re.compile(r"-\[ RECORD \d+ \]-*(\+-*)?\s*")
 _RAW = re.compile(r"# \d+ columns?\s*")
 _INSERTS = "CREATE TABLE results ("
 _BOX = re.compile(r"[+|]-|[┌├│└╒╞╘]|[-─]+┼|─\[ RECORD|<table\b")
+_UNICODE_BAR = "│"
 _HEADLESS = re.compile(r" (\S.*\| )?CREATE [A-Z].*\+\s*")
 _DESCRIPTION = re.compile(r"\s+(Table|View|Materialized view|Sequence|Index) \".*\"\s*")
 _SEPARATORS, _NO_SEPARATOR = ",\t;", "\x1f"
@@ -37,7 +38,7 @@ def _is_border(line: str) -> bool:
 
 def is_boxed(line: str) -> bool:
     """Tell whether the line belongs to a table with lines around it, or to one of HTML."""
-    return bool(_BOX.match(line))
+    return bool(_BOX.match(line)) or (_UNICODE_BAR in line and may_be_header(line))
 
 
 def is_headless(line: str) -> bool:

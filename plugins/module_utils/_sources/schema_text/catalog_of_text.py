@@ -49,6 +49,7 @@ _FIRST_DATABASE = "defaultdb"
 _PHASES = _DATABASES, _ENUMS, _DOMAINS, _COMPOSITES, _SEQUENCES, _TABLES, _VIEWS, _OTHERS = range(8)
 """The order in which the statements of one step are read (see history.py), so that dependencies need no order in the
 text; statements of one phase keep theirs."""
+_ELLIPSIS = "…"
 _TEMPORARY = ("TEMPORARY", "TEMP")
 _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
 """Words that a policy may have instead of a role."""
@@ -251,10 +252,20 @@ def _statements(piece: Piece) -> list[Statement]:
         if word.is_symbol(";"):
             if position > begin:
                 statement = Statement(words[begin:position], text, piece.line, piece.database)
-                statement.broken, statement.copied_rows = piece.broken, piece.copied_rows
+                statement.broken = piece.broken or _why_cut(statement)
+                statement.copied_rows = piece.copied_rows
                 statements.append(statement)
             begin = position + 1
     return statements
+
+
+def _why_cut(statement: Statement) -> str:
+    """Return why a statement is not whole; '' if it is. CockroachDB prints no such name without quotes."""
+    for word in statement.words:
+        if word.kind == parsing.WORD and _ELLIPSIS in word.text:
+            line = statement.line + statement.source.count("\n", 0, word.start)
+            return f"it is cut off ({_ELLIPSIS}) at line {line}; give the whole text"
+    return ""
 
 
 def _statements_of_part(part: Part) -> list[Statement]:

@@ -107,9 +107,8 @@ def _reader_of_table(lines: list[str], number: int) -> Optional[Reader]:
 def _reader_of_line(lines: list[str], number: int) -> tuple[Optional[Reader], bool]:
     """Return the reader of what else may stand between statements, and whether it also ends one without semicolon."""
     line = lines[number]
-    refuse = _refusal(line)
-    if refuse is not None:
-        return refuse, True
+    if is_error(line):
+        return refuse_error, True
     if is_prompt(line):
         return _read_command, True
     if is_status(line):
@@ -118,7 +117,7 @@ def _reader_of_line(lines: list[str], number: int) -> tuple[Optional[Reader], bo
         return _skip, False
     if begins_copy(line):
         return read_copy, False
-    return (value_lists.read_json if is_json(line) else None), False
+    return (value_lists.read_json if is_json(line) else _refusal(line)), False
 
 
 def _read_command(lines: list[str], number: int) -> Found:
@@ -147,8 +146,6 @@ def _ends_command(lines: list[str], number: int) -> bool:
 
 
 def _refusal(line: str) -> Optional[Reader]:
-    if is_error(line):
-        return refuse_error
     if is_boxed(line):
         return partial(refuse_line, problem=f"begins a table with lines around it, or of HTML; {_INSTEAD}")
     if is_headless(line):

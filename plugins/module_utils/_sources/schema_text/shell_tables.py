@@ -22,7 +22,8 @@ from .transcript import begins_statement, is_prompt, is_status
 ROW_COUNT = re.compile(r"\((\d+) rows?\)\s*")
 NAMED_ROW = re.compile(r"[^\s'(][^']*?\|(?=CREATE [A-Z]+ )")
 """Matches the first line of a row of psql -A, up to its statement."""
-_CUT = re.compile(r"(…|\(truncated\))[\s|+]*")
+_CUT = ("…", "(truncated)")
+"""What stands at the end of a text that was cut."""
 _WRAPPED = "was wrapped, or does not stand below its header; print it as CSV, or with --format=raw"
 
 Found = tuple[list[Piece], int]
@@ -81,7 +82,9 @@ def _is_no_row(lines: list[str], number: int) -> bool:
 def _goes_on(lines: list[str], number: int) -> bool:
     """Tell whether a row follows an empty line, which a cell of ``cockroach sql`` may hold."""
     after = next((at for at in range(number, len(lines)) if lines[at].strip()), len(lines))
-    return after < len(lines) and lines[after].startswith("  ") and not is_aligned(lines, after)
+    if after == len(lines) or is_aligned(lines, after):
+        return False
+    return lines[after].startswith("  ") or bool(ROW_COUNT.fullmatch(lines[after]))
 
 
 class _Rows:
@@ -112,13 +115,13 @@ class _Rows:
         first = self.begin
         for number in range(self.begin, self.end):
             texts = self._cells(number)
-            is_new = bool(texts[0][0].strip()) if len(self.names) > 1 else self._ends_before(number)
+            is_new = bool(texts[0].strip()) if len(self.names) > 1 else self._ends_before(number)
             if row and is_new:
                 yield self._joined(row, first)
                 row = {}
             if not row:
                 first = number
-            for name, (text, _marked) in zip(self.names, texts):
+            for name, text in zip(self.names, texts):
                 row.setdefault(name, []).append(text)
         if row:
             yield self._joined(row, first)
@@ -133,10 +136,8 @@ class _Rows:
         """Tell whether the line above ends its row: psql marks the others."""
         return not self.is_cockroach and number > self.begin and not self.lines[number - 1].endswith("+")
 
-    def _cells(self, number: int) -> list[tuple[str, bool]]:
+    def _cells(self, number: int) -> list[str]:
         line = self.lines[number]
-        if _CUT.search(line):
-            refuse_line(self.lines, number, "is cut off by what displayed it; give the whole text")
         starts = self._starts(number)
         edges = [*(start - 1 for start in starts[1:]), len(line)]
         found = []
@@ -144,7 +145,10 @@ class _Rows:
             if line[start : start + 1] not in ("", " "):
                 refuse_line(self.lines, number, _WRAPPED)
             indent = 2 if self.is_cockroach and start == 0 else 1
-            found.append(self._without_mark(line[start + indent : edge]))
+            text = self._without_mark(line[start + indent : edge])
+            if text.endswith(_CUT):
+                refuse_line(self.lines, number, "is cut off by what displayed it; give the whole text")
+            found.append(text)
         return found
 
     def _starts(self, number: int) -> list[int]:
@@ -156,11 +160,9 @@ class _Rows:
             return [0, line.index("|") + 1]
         return refuse_line(self.lines, number, _WRAPPED)
 
-    def _without_mark(self, text: str) -> tuple[str, bool]:
+    def _without_mark(self, text: str) -> str:
         """Remove psql's continuation mark, a plus at the end of each line of a cell that continues."""
-        if self.is_cockroach or not text.endswith("+"):
-            return text.rstrip(" "), False
-        return text[:-1].rstrip(" "), True
+        return (text if self.is_cockroach else text.removesuffix("+")).rstrip(" ")
 
 
 def read_records(lines: list[str], number: int) -> Found:

@@ -70,7 +70,6 @@ _OWN_SCHEMAS = frozenset(("crdb_internal", "information_schema", "pg_catalog", "
 _OWN_DATABASE = "system"
 _TRUE = ("t", "true")
 _REDACTED = "‹×›"
-_WITHOUT_CONSTANTS = "a constant is missing, since the archive is redacted; make it without --redact"
 _HIDDEN = "_"
 """What crdb_internal.hide_sql_constants() writes for a constant."""
 
@@ -122,15 +121,17 @@ def pieces_of_row(row: dict[str, str], line: int) -> Iterator[Piece]:
         return
     if not text.strip():
         raise UnsupportedError(f"the row in line {line} of the schema text holds no statement")
-    is_redacted = "state" in row and "descriptor_name" not in row and _hides_constants(text, line)
-    yield Piece(text, line, database, _WITHOUT_CONSTANTS if is_redacted else "")
+    is_redacted = "state" in row and "descriptor_name" not in row
+    yield Piece(text, line, database, _why_redacted(text, line) if is_redacted else "")
 
 
 def marked_if_redacted(piece: Piece) -> Piece:
     """Return the piece, which cannot be read if a part of it was redacted."""
-    if _REDACTED not in piece.text:
+    position = piece.text.find(_REDACTED)
+    if position < 0:
         return piece
-    return replace(piece, broken=f"it is redacted ({_REDACTED}); give the text without redaction")
+    line = piece.line + piece.text.count("\n", 0, position)
+    return replace(piece, broken=f"it is redacted ({_REDACTED}) at line {line}; give the text without redaction")
 
 
 def _value(row: dict[str, str], name: str) -> str:
@@ -145,6 +146,12 @@ def _is_public_schema(row: dict[str, str]) -> bool:
     )
 
 
-def _hides_constants(text: str, line: int) -> bool:
+def _why_redacted(text: str, line: int) -> str:
+    """Return what is wrong with a statement of which constants are hidden; '' if none is."""
     words = parsing.words(text, f"line {line} or later")
-    return any(word.text == _HIDDEN and word.kind in (parsing.WORD, parsing.STRING) for word in words)
+    hidden = (word for word in words if word.text == _HIDDEN and word.kind in (parsing.WORD, parsing.STRING))
+    first = next(hidden, None)
+    if first is None:
+        return ""
+    at = line + text.count("\n", 0, first.start)
+    return f"the archive is redacted, so that a constant is missing at line {at}; make it without --redact"

@@ -21,7 +21,11 @@ _IS_TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _CURSOR = re.compile("[\x08\x1b]")
 _RAW = re.compile(r"^# row 1$", re.MULTILINE)
 _FENCE = re.compile(r" {0,3}(```+|~~~+)\s*([\w+-]*)\s*")
-_STATEMENT = re.compile(r"\s*(CREATE|ALTER|COMMENT ON|GRANT|INSERT|DROP)\s", re.IGNORECASE)
+_STATEMENT = re.compile(
+    r"\s*((CREATE|ALTER|DROP)\s+(OR\s+REPLACE|TABLE|TYPE|DOMAIN|SEQUENCE|SCHEMA|DATABASE|(MATERIALIZED\s+)?VIEW|FUNCTION|"
+    r"PROCEDURE|TRIGGER|POLICY|ROLE|USER|(UNIQUE\s+|INVERTED\s+|VECTOR\s+)?INDEX)|COMMENT\s+ON|GRANT|INSERT\s+INTO)\s",
+    re.IGNORECASE,
+)
 
 
 def plain_text(text: str) -> str:
@@ -58,7 +62,7 @@ def _refuse(number: int) -> None:
 
 def _without_fences(lines: list[str]) -> list[str]:
     """Keep what is inside of Markdown's fences where every statement is; without them, the text is no Markdown."""
-    inside, kept, fence, begin = [], [], "", 0
+    inside, fence, begin = [], "", 0
     for number, line in enumerate(lines):
         found = _FENCE.fullmatch(line)
         if found and not fence:
@@ -74,5 +78,4 @@ def _without_fences(lines: list[str]) -> list[str]:
     if not inside:
         return lines
     keep = set(inside)
-    kept = [line if number in keep else "" for number, line in enumerate(lines)]
-    return kept
+    return [line if number in keep else "" for number, line in enumerate(lines)]
