@@ -132,7 +132,7 @@ class FindingCode(str, Enum):
 
     CHANGE_REFUSED = (
         "change_refused",
-        "error",
+        "warning",
         _CREATE,
         "A statement that changes the object is refused, because it is not understood: the object is as it was before.",
         "Make the change by hand, or write the statement so that it is understood.",

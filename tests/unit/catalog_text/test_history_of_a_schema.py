@@ -188,6 +188,6 @@ def test_what_was_not_granted_cannot_be_taken_back(statement):
 
 def test_a_refused_change_is_said_of_its_object():
     catalog = read_understood_text("CREATE TABLE t (a INT PRIMARY KEY);\nALTER TABLE t FROB;\nDROP TYPE FROB BAR;\n", "d")
-    assert [(item.code, item.severity, item.object) for item in catalog.findings] == [("change_refused", "error", "d.public.t"), ("change_refused", "error", "d.public.frob")]
+    assert [(item.code, item.severity, item.object) for item in catalog.findings] == [("change_refused", "warning", "d.public.t"), ("change_refused", "warning", "d.public.frob")]
     assert catalog.findings[0].message == "ALTER TABLE at line 2 is refused: the table is as it was before that statement."
     assert [column.name for column in catalog.databases[0].tables[0].columns] == ["a"]
