@@ -191,3 +191,10 @@ def test_a_refused_change_is_said_of_its_object():
     assert [(item.code, item.severity, item.object) for item in catalog.findings] == [("change_refused", "warning", "d.public.t"), ("change_refused", "warning", "d.public.frob")]
     assert catalog.findings[0].message == "ALTER TABLE at line 2 is refused: the table is as it was before that statement."
     assert [column.name for column in catalog.databases[0].tables[0].columns] == ["a"]
+
+
+def test_a_database_that_gets_another_name_in_the_middle():
+    databases = read_schema_text("CREATE TABLE t (a INT8); ALTER DATABASE defaultdb RENAME TO rid; USE rid; CREATE DATABASE defaultdb; "
+                                 "ALTER TABLE t ADD COLUMN b INT8; CREATE TABLE u (a INT8);").databases
+    assert [(database.name, [table.name for table in database.tables]) for database in databases] == [("rid", ["t", "u"]), ("defaultdb", [])]
+    assert [column.name for column in databases[0].tables[0].columns if not column.hidden] == ["a", "b"]

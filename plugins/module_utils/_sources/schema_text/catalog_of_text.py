@@ -21,6 +21,7 @@ from . import parsing
 from .alterations import alter
 from .comments import read_comment
 from .copied_rows import report_copied_rows
+from .created_indexes import create_index
 from .cursor import Cursor, Statement, StatementError
 from .databases import create_database, create_schema
 from .domains import create_domain
@@ -39,7 +40,7 @@ from .sequences import create_sequence, set_value
 from .shards import settle_shards
 from .shell_output import read_pieces
 from .statement_subject import subject_of
-from .tables import create_index, create_table
+from .tables import create_table
 from .tables_of_queries import is_of_query
 from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type
@@ -169,8 +170,10 @@ def _understood(statements: list[Statement], default_database: str) -> Builder:
 
 def _read(statements: list[Statement], builder: Builder) -> None:
     """Read the statements that are not refused, and refuse those that are not understood."""
+    later = _names_of_renamed_databases(statements)
     for statement in statements:
-        if statement.words[0].keyword == "CREATE":
+        cursor = Cursor(statement)
+        if cursor.at("CREATE") and not cursor.at("CREATE", "DATABASE") and statement.database not in later:
             builder.database(statement.database)
     with_region_type = _with_region_type(statements)
     for step in steps(statements):
@@ -211,6 +214,17 @@ def _add_step(statement: Statement, steps: list[tuple[int, Handler, Cursor]], bu
 def _handle(handler: Handler, cursor: Cursor, builder: Builder) -> None:
     handler(cursor, builder)
     cursor.end()
+
+
+def _names_of_renamed_databases(statements: list[Statement]) -> set[str]:
+    """Return the names that databases get by ALTER DATABASE."""
+    begin, end = ["ALTER", "DATABASE"], ["RENAME", "TO"]
+    texts = [statement.words for statement in statements]
+    return {
+        words[5].identifier
+        for words in texts
+        if [word.keyword for word in words[:2]] == begin and [word.keyword for word in words[3:5]] == end and words[5:]
+    }
 
 
 def _with_region_type(statements: list[Statement]) -> set[str]:
