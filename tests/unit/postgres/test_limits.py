@@ -185,3 +185,15 @@ def test_a_value_beyond_an_existing_sequence_ends_no_import(postgres17, name, tm
     query(postgres17, name, "ALTER SEQUENCE s AS bigint")
     assert not found_by_code(import_dump(dump, postgres17, ImportOptions(content="data")), "refused_by_postgresql")
     assert query(postgres17, name, "SELECT nextval('s')") == [(5000000001,)]
+
+
+def test_a_key_that_is_too_long_for_an_existing_index_ends_the_import_and_names_the_index(postgres17, name, tmp_path):
+    made, content = with_long_keys(name)
+    made.tables = [item for item in made.tables if item.name == "unique_text"]
+    dump = synthetic_dump.write_database(str(tmp_path / "dump"), made, content)
+    assert not found_by_code(import_dump(dump, postgres17, ImportOptions(content="schema")), "key_replaced")
+    with pytest.raises(TargetError, match=r'index row size 40\d\d exceeds.*nothing of this chunk was loaded.*: drop the index unique_text_key, and make one on a hash'):
+        import_dump(dump, postgres17, ImportOptions(content="data"))
+    query(postgres17, name, "ALTER TABLE unique_text DROP CONSTRAINT unique_text_key")
+    import_dump(dump, postgres17, ImportOptions(content="data"))
+    assert verify_dump(dump, postgres17, VerifyOptions(content="data")).succeeded
