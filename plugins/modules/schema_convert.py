@@ -143,10 +143,12 @@ findings:
 partial:
   description: Whether statements were refused.
   returned: success, and failure because of refused statements
+  version_added: 1.5.0
   type: bool
 refused:
   description: The refused statements, in the order of the text.
   returned: success, and failure because of refused statements
+  version_added: 1.5.0
   type: list
   elements: dict
   sample:
@@ -183,9 +185,11 @@ summary:
   description:
     - What became of the text.
     - C(converted) means without a finding about its definition. C(changed) means with a finding about the object, or one of its columns or parameters,
-      which says that its definition or its meaning differs in PostgreSQL. Findings about rows, owners, privileges and values do not count.
+      which says that its definition or its meaning differs in PostgreSQL, or with an C(ALTER) statement that is refused. Findings about rows, owners,
+      privileges and values do not count.
     - C(omitted) means that a finding says that it is not there. C(refused) means that it is in RV(refused).
   returned: success, and failure because of refused statements
+  version_added: 1.5.0
   type: dict
   contains:
     objects:

@@ -4,7 +4,8 @@
 """What became of a schema's text: of its objects by kind, and of its statements in their order.
 
 An object is *refused* if it is not understood or needs one that is refused, *omitted* if a finding says so, *changed*
-if a finding about it or its columns says that PostgreSQL's definition or its meaning differs, and else *converted*.
+if a finding about it or its columns says that PostgreSQL's definition or its meaning differs, or an ALTER statement for
+it is refused, and else *converted*.
 """
 
 from __future__ import annotations
@@ -133,7 +134,8 @@ def summarize(
     omissions = [finding for finding in findings if _omits(finding)]
     outcomes = _Outcomes(
         {_key(finding.full_name) for finding in omissions},
-        {_owner(finding.full_name) for finding in findings if _changes(finding)},
+        {_owner(finding.full_name) for finding in findings if _changes(finding)}
+        | {_key(item.name) for item in refused if item.command.startswith("ALTER ")},
     )
     objects: list[tuple[Key, str]] = [(_key(name), name.kind) for database in databases for name in _names(database)]
     there = {key for key, _kind in objects}

@@ -156,3 +156,10 @@ def test_columns_that_are_not_known(read, query, message):
 def test_a_star_means_the_columns_of_its_place_in_the_text(read):
     database = read("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT * FROM t; ALTER TABLE t ADD COLUMN b INT; CREATE VIEW w AS SELECT * FROM t;")
     assert [[column.name for column in view.columns] for view in database.views] == [["a"], ["a", "b"]]
+
+
+def test_a_database_that_gets_another_name_in_the_middle():
+    databases = read_schema_text("CREATE TABLE t (a INT8); ALTER DATABASE defaultdb RENAME TO rid; USE rid; CREATE DATABASE defaultdb; "
+                                 "ALTER TABLE t ADD COLUMN b INT8; CREATE TABLE u (a INT8);").databases
+    assert [(database.name, [table.name for table in database.tables]) for database in databases] == [("rid", ["t", "u"]), ("defaultdb", [])]
+    assert [column.name for column in databases[0].tables[0].columns if not column.hidden] == ["a", "b"]

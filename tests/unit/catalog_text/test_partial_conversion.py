@@ -210,6 +210,12 @@ def test_whatever_is_missing_every_statement_has_its_outcome(fixtures_dir):
     assert refused > 10
 
 
+def test_an_object_with_a_refused_alter_statement_is_changed():
+    text = "CREATE TABLE t (a INT8 PRIMARY KEY); ALTER TABLE t ADD COLUMN b FROB; CREATE TABLE u (a INT8 PRIMARY KEY); COMMENT ON COLUMN u.b IS 'x';"
+    made = convert_text(text, "d", ServerFeatures(), ConvertOptions())
+    assert [item.outcome for item in made.summary.statements] == ["changed", "refused", "converted", "refused"]
+
+
 def test_of_two_statements_for_one_name_the_second_is_refused():
     made = convert_text("CREATE TABLE t (a INT8 PRIMARY KEY);\nCREATE TABLE t (b INT8 PRIMARY KEY);", "d", ServerFeatures(), ConvertOptions())
     assert [item.outcome for item in made.summary.statements] == ["converted", "refused"]

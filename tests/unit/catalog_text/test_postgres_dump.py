@@ -98,6 +98,10 @@ def converted(text: str) -> tuple[list[str], set[str]]:
     (f"{ID},\n    f text,\n    g text GENERATED ALWAYS AS (lower(f)){KEY}", shown(columns="f STRING NULL, g STRING NULL AS (lower(f)) VIRTUAL")),
     (f"CREATE ROLE app;\nALTER ROLE app WITH NOSUPERUSER INHERIT CREATEROLE NOCREATEDB LOGIN NOREPLICATION NOBYPASSRLS;\nCREATE ROLE adm;\nGRANT adm TO app WITH ADMIN OPTION GRANTED BY root;\n{DUMPED}",
      f"CREATE USER app WITH CREATEROLE; CREATE ROLE adm; GRANT adm TO app WITH ADMIN OPTION; {shown()}"),
+    # Casts lose the schema of the type.
+    ("CREATE SCHEMA extra;\n\nCREATE TYPE extra.mood AS ENUM (\n    'happy',\n    'sad'\n);\n\n"
+     f"{ID},\n    m extra.mood DEFAULT 'happy'::mood,\n    CONSTRAINT c CHECK ((m <> 'sad'::mood)){KEY}CREATE INDEX i ON public.t USING btree (id ASC) WHERE ((m = 'happy'::mood));",
+     "CREATE SCHEMA extra; CREATE TYPE extra.mood AS ENUM ('happy', 'sad');" + shown(", INDEX i (id ASC) WHERE m = 'happy'::extra.mood, CONSTRAINT c CHECK (m <> 'sad'::extra.mood)", "m extra.mood NULL DEFAULT 'happy'::extra.mood")),
 ])
 def test_what_pg_dump_writes_of_cockroachdb_is_read_as_what_cockroachdb_shows(dumped, shows):
     assert converted(HEAD + dumped + TAIL) == converted(shows)
@@ -200,3 +204,9 @@ def test_the_index_of_a_key_is_the_key(index):
 def test_another_index_of_the_same_name_is_refused(index):
     with pytest.raises(UnsupportedError, match="d.public.t has another index 'i', at line 1"):
         read_schema_text(f"CREATE TABLE t (id INT8, a INT8, INDEX i (a)); {index};", "d")
+
+
+def test_a_type_without_its_schema_is_refused_where_two_have_its_name():
+    text = HEAD + "".join(f"CREATE SCHEMA {name};\nCREATE TYPE {name}.mood AS ENUM ('happy');\n" for name in ("one", "two")) + f"{ID},\n    m one.mood DEFAULT 'happy'::mood{KEY}"
+    with pytest.raises(UnsupportedError, match="the type mood is not known"):
+        read_schema_text(text)

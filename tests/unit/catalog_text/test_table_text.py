@@ -530,3 +530,22 @@ def test_with_any_word_missing_it_is_read_or_refused(fixtures_dir):
 def test_the_names_that_cockroachdb_gives_to_checks(read_table, check, name):
     """As a v22.1 made them."""
     assert [item.name for item in read_table(f"CREATE TABLE t (a INT8, b INT8, c INT8, length INT8, CHECK ({check}))").checks] == [name]
+
+
+@pytest.mark.parametrize("text", [
+    "CREATE TABLE u (a INT8 PRIMARY KEY, CONSTRAINT c CHECK (a > 0), CONSTRAINT c CHECK (a > 1))",
+    "CREATE TABLE u (a INT8 PRIMARY KEY CONSTRAINT c CHECK (a > 0), b INT8 CONSTRAINT c REFERENCES u (a))",
+    "CREATE TABLE u (a INT8 PRIMARY KEY); ALTER TABLE u ADD CONSTRAINT c CHECK (a > 0); ALTER TABLE u ADD CONSTRAINT c CHECK (a > 1)",
+    "CREATE TABLE u (a INT8 PRIMARY KEY); ALTER TABLE u ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u (a); ALTER TABLE u ADD CONSTRAINT c UNIQUE WITHOUT INDEX (a)",
+])
+def test_constraints_of_one_name(read, text):
+    with pytest.raises(UnsupportedError, match="has another constraint 'c'"):
+        read(text)
+
+
+@pytest.mark.parametrize("text", [
+    "CREATE TABLE u (a INT8 PRIMARY KEY); ALTER TABLE u ADD CONSTRAINT c CHECK (a > 0); ALTER TABLE u DROP CONSTRAINT c; ALTER TABLE u ADD CONSTRAINT c CHECK (a > 1)",
+    "CREATE TABLE u (a INT8 PRIMARY KEY CONSTRAINT c CHECK (a > 1)); CREATE TABLE v (a INT8 PRIMARY KEY CONSTRAINT c CHECK (a > 1))",
+])
+def test_names_of_constraints_that_are_free(read, text):
+    assert [item.expression for item in read(text).tables[0].checks] == ["a > 1"]

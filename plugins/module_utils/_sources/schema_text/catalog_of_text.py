@@ -154,8 +154,10 @@ def _understood(statements: list[Statement], default_database: str) -> Builder:
 
 def _read(statements: list[Statement], builder: Builder) -> None:
     """Read the statements that are not refused, and refuse those that are not understood."""
+    later = _names_of_renamed_databases(statements)
     for statement in statements:
-        if statement.words[0].keyword == "CREATE":
+        cursor = Cursor(statement)
+        if cursor.at("CREATE") and not cursor.at("CREATE", "DATABASE") and statement.database not in later:
             builder.database(statement.database)
     with_region_type = _with_region_type(statements)
     for step in steps(statements):
@@ -196,6 +198,17 @@ def _add_step(statement: Statement, steps: list[tuple[int, Handler, Cursor]], bu
 def _handle(handler: Handler, cursor: Cursor, builder: Builder) -> None:
     handler(cursor, builder)
     cursor.end()
+
+
+def _names_of_renamed_databases(statements: list[Statement]) -> set[str]:
+    """Return the names that databases get by ALTER DATABASE."""
+    begin, end = ["ALTER", "DATABASE"], ["RENAME", "TO"]
+    texts = [statement.words for statement in statements]
+    return {
+        words[5].identifier
+        for words in texts
+        if [word.keyword for word in words[:2]] == begin and [word.keyword for word in words[3:5]] == end and words[5:]
+    }
 
 
 def _with_region_type(statements: list[Statement]) -> set[str]:

@@ -57,6 +57,7 @@ def _bare_names(cursor: Cursor, place: TablePlace) -> list[str]:
 def add_unique(place: TablePlace, name: str, columns: list[str], cursor: Optional[Cursor] = None) -> None:
     """Add a UNIQUE WITHOUT INDEX; the cursor, if any, is after its columns."""
     end = cursor or Cursor(place.statement, (0, 0))
+    place.require_free(name, end)
     ids = [place.column(column, end).id for column in columns]
     constraint = UniqueWithoutIndex(name or place.free_constraint_name(f"unique_{'_'.join(columns)}"), ids)
     if end.accept("WHERE"):
@@ -67,6 +68,7 @@ def add_unique(place: TablePlace, name: str, columns: list[str], cursor: Optiona
 
 def add_check(inside: Cursor, place: TablePlace, name: str, validated: bool = True) -> None:
     """Add a check; ``inside`` is what the parentheses hold."""
+    place.require_free(name, inside)
     text = place.builder.expression(inside.statement, inside.rest())
     used = place.builder.column_names(text, place.full_name)
     columns = [column for column in place.table.columns if column.name in used and not column.inaccessible]
@@ -96,6 +98,7 @@ def read_foreign_key(cursor: Cursor, place: TablePlace, name: str, columns: list
     _read_actions(cursor, key)
 
     def add() -> None:
+        place.require_free(name, cursor)
         key.name = name or place.free_constraint_name(f"{place.table.name}_{'_'.join(columns)}_fkey")
         place.own_table.foreign_keys.append(key)
         place.builder.defer(find_columns)

@@ -267,6 +267,18 @@ class Builder:
             self._require("type", path, statement)
         return found
 
+    def _only_type_named(self, path: list[Word], statement: Statement) -> Optional[UserType]:
+        """Return the only type with this name in any schema of the database: in casts pg_catalog has no schemas
+        (CockroachDB's pull request 167334)."""
+        if len(path) > 1:
+            return None
+        found = [
+            item
+            for (database, _schema, name), item in self._types.items()
+            if (database, name) == (statement.database, path[0].identifier)
+        ]
+        return found[0] if len(found) == 1 else None
+
     def user_type_by_id(self, number: int) -> Optional[UserType]:
         """Return the user's type with this id, None when there is none."""
         return next((item for item in self._types.values() if item.id == number), None)
@@ -327,7 +339,7 @@ class Builder:
         if cursor.at("PG_CATALOG", ".") or (built_in and not cursor.peek(1).is_symbol(".")):
             return ""
         path = cursor.path()
-        found = self.user_type(path, cursor.statement)
+        found = self.user_type(path, cursor.statement) or self._only_type_named(path, cursor.statement)
         rows = self.relation(path, cursor.statement) if found is None else None
         if isinstance(rows, (Table, View)):
             return f"@{USER_TYPE_OID_BASE + rows.id}"

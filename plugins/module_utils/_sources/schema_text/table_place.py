@@ -97,6 +97,11 @@ class TablePlace:
         """Return the name of a foreign key or UNIQUE WITHOUT INDEX, with a number appended if it is taken."""
         return _free(wanted, {item.name for item in [*self.indexes(), *self._constraints()]})
 
+    def require_free(self, name: str, cursor: Cursor) -> None:
+        """Raise UnsupportedError if another check, foreign key or UNIQUE WITHOUT INDEX has the name; '' is free."""
+        if name and any(item.name == name for item in self._constraints()):
+            cursor.fail(f"{self.full_name} has another constraint {name!r}")
+
     def _constraints(self) -> list[Any]:
         if isinstance(self.table, View):
             return []
