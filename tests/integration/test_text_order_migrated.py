@@ -3,6 +3,7 @@
 """Text in an existing database that sorts by the rules of a language: everything means what it meant in CockroachDB, or a finding names it."""
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 
@@ -12,10 +13,12 @@ from playbook_runs import CHECKOUT, Run, variables
 from postgres_servers import CORPUS_SERVERS, open_directory, query
 from test_source_playbooks import target_variables
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ServerFeatures
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.conversion_policies import (
     conversion_policies,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
     ImportOptions,
     plan_import,
@@ -24,6 +27,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     temporary_server,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.probe_features import (
+    with_order_of,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
@@ -108,10 +114,11 @@ def test_the_playbook_keeps_the_order_of_bytes(icu, work):
         assert any(f"using {index} " in line for line, in plan), plan
     report = json.loads(next(work.glob("*/report/report.json")).read_text(encoding="utf-8"))
     found = {item["code"]: item["message"] for item in report["findings"] if item["code"].startswith("text_order")}
-    assert set(found) == {"text_order_kept", "text_order_of_queries"} and "text_order.public.parts.parts_code" in found["text_order_of_queries"]
-    named = found["text_order_kept"].rstrip(".").split(": ")[1].split(", ")
-    everything = {f"{DATABASE}.public.{view.split()[0]}" for view in COCKROACH_ROWS} | {f"{DATABASE}.public.parts.{name}" for name in OBJECTS}
-    assert set(named) == everything - {f"{DATABASE}.public.{name}" for name in WITHOUT_ORDER}
+    assert set(found) == {"text_order_kept", "text_order_of_queries"}
+    assert found["text_order_of_queries"].endswith("These are: public.parts (parts_code, parts_upper, parts_other, parts_first).")
+    of_table, views = found["text_order_kept"].rstrip(".").split("These are: public.parts (")[1].split("), ")
+    assert set(of_table.split(", ")) == set(OBJECTS) - {name.split(".")[-1] for name in WITHOUT_ORDER}
+    assert set(views.split(", ")) == {f"public.{view.split()[0]}" for view in COCKROACH_ROWS} - {f"public.{name}" for name in WITHOUT_ORDER}
 
 
 def test_without_it_a_valid_row_is_refused(icu, tmp_path):
@@ -139,3 +146,18 @@ def test_plain_text_where_the_database_sorts_by_bytes(icu, tmp_path, locale):
     assert query(icu, DATABASE, "SELECT count(*) FROM pg_constraint WHERE pg_get_constraintdef(oid) LIKE '%COLLATE \"C\"%'") == [(0,)]
     assert {view: query(icu, DATABASE, f"SELECT * FROM {view}") for view in COCKROACH_ROWS} == COCKROACH_ROWS
     assert verify_dump(str(tmp_path / "dump"), icu, VerifyOptions()).succeeded
+
+
+@pytest.mark.parametrize(("provider", "collation", "by_bytes"), [
+    ("c", "C", True), ("c", "POSIX", True), ("c", "C.UTF-8", True), ("c", "C.utf8", True), ("c", "en_US.UTF-8", False), ("c", "de_DE@euro", False), ("c", "", False),
+    ("i", "C", False), ("i", "C.UTF-8", False), ("b", "en_US.UTF-8", True),
+])
+def test_what_the_catalog_says_of_a_database(icu, provider, collation, by_bytes):
+    """Also of locales that this host does not have: they are written into the catalog, in a transaction that is rolled back."""
+    with contextlib.closing(connect(icu)) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_database SET datlocprovider = %s, datcollate = %s WHERE datname = 'postgres'", (provider, collation))
+        for known in (True, False):
+            features = ServerFeatures(15, sorts_by_bytes=known)
+            assert with_order_of(connection, "postgres", features) == ServerFeatures(15, sorts_by_bytes=by_bytes)
+            assert with_order_of(connection, "not there", features) == ServerFeatures(15)
+        connection.rollback()

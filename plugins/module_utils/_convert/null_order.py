@@ -14,7 +14,7 @@ from typing import Any, Optional
 from .._model.catalog import Column, IndexColumn, Table
 from .._model.conversion_policies import COCKROACH
 from .._model.finding_codes import FindingCode
-from .._model.full_name import FullName
+from .._model.full_name import FullName, list_by_table
 from .context import Context
 
 try:
@@ -45,7 +45,7 @@ def report(context: Context) -> None:
         FullName("database", context.database.name),
         f"{FindingCode.NULL_ORDER.meaning} Indexes whose keys can be NULL have "
         f"{'CockroachDB' if as_cockroach else 'PostgreSQL'}'s order: "
-        f"{', '.join(str(where) for where in context.indexes_with_nulls)}.",
+        f"{list_by_table(context.indexes_with_nulls)}.",
         "Write ORDER BY … NULLS FIRST (DESC NULLS LAST) in all queries that are to use these indexes."
         if as_cockroach
         else "",

@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional
 
 from .._model.conversion_policies import DATABASE
 from .._model.finding_codes import FindingCode
-from .._model.full_name import FullName
+from .._model.full_name import FullName, list_by_table
 from . import text_kinds
 from .context import Context
 from .families import Scope
@@ -65,17 +65,14 @@ def report(context: Context) -> None:
                 'Check what it compares; write COLLATE "C" after a text.',
             )
         else:
-            kept.append(str(where))
+            kept.append(where)
     about = FullName("database", context.database.name)
-    if kept:
-        context.find(
-            FindingCode.TEXT_ORDER_KEPT, about, f"{FindingCode.TEXT_ORDER_KEPT.meaning} These are: {', '.join(kept)}."
-        )
-    if context.text_indexes:
-        names = ", ".join(str(where) for where in context.text_indexes)
-        context.find(
-            FindingCode.TEXT_ORDER_OF_QUERIES, about, f"{FindingCode.TEXT_ORDER_OF_QUERIES.meaning} These are: {names}."
-        )
+    for code, names in (
+        (FindingCode.TEXT_ORDER_KEPT, kept),
+        (FindingCode.TEXT_ORDER_OF_QUERIES, context.text_indexes),
+    ):
+        if names:
+            context.find(code, about, f"{code.meaning} These are: {list_by_table(names)}.")
 
 
 class _Collator:

@@ -130,6 +130,13 @@ class FindingCode(str, Enum):
 
     # Create by hand what was omitted
 
+    CHANGE_REFUSED = (
+        "change_refused",
+        "warning",
+        _CREATE,
+        "A statement that changes the object is refused, because it is not understood: the object is as it was before.",
+        "Make the change by hand, or write the statement so that it is understood.",
+    )
     CHECK_LEFT_OUT = (
         "check_left_out",
         "error",
@@ -837,8 +844,8 @@ class FindingCode(str, Enum):
         "sequence_bounds",
         ("info", "warning"),
         _CHECK,
-        "The sequence of an identity column has other bounds, which are those of the column's type (warning: it starts "
-        "elsewhere, or is at its end).",
+        "The sequence of an identity column has other bounds, which are those of the column's type (warning: it, or "
+        "another sequence, starts elsewhere, or is at its end).",
         "Check whether the column needs other values than its type has; if so, make it bigint.",
     )
     STATEMENT_LEFT_OUT = (

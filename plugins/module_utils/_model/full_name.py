@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -59,6 +60,17 @@ class FullName:
         """Return the name of a constraint, index, trigger, policy or parameter of this table, view, type or "
         "function."""
         return replace(self, kind=kind, table=self.table or self.name, name=name)
+
+
+def list_by_table(names: Iterable[FullName]) -> str:
+    """Return the names of one database's objects, each table once: ``public.orders (total, orders_total_idx),
+    public.sums``."""
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        part = (name.column or name.name) if name.table else ""
+        whole = ".".join(filter(None, (name.schema, name.table or name.name)))
+        parts.setdefault(whole, []).extend([part] if part else [])
+    return ", ".join(f"{whole} ({', '.join(found)})" if found else whole for whole, found in parts.items())
 
 
 CLUSTER = FullName("cluster", name="the cluster")

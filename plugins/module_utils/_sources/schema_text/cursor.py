@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NoReturn, Optional
 
@@ -44,6 +45,7 @@ _OPERATORS = frozenset(
 )
 """Words of an expression that must be followed by an operand."""
 
+PUBLIC = "public"
 Span = tuple[int, int]
 """The numbers of the first word and of the one after the last."""
 
@@ -57,6 +59,8 @@ class Statement:
     line: int
     database: str = ""
     """The database that was current."""
+    schemas: tuple[str, ...] = (PUBLIC,)
+    """The schemas that were current."""
     number: int = 0
     """Its position among the statements of the text."""
     broken: str = ""
@@ -92,7 +96,7 @@ class Statement:
         cursor.accept("MATERIALIZED")
         return is_creation and cursor.at("VIEW")
 
-    @property
+    @functools.cached_property
     def beginning(self) -> str:
         """Return the beginning of the statement for messages, without passwords and URLs."""
         shown, secret = [], False
@@ -113,7 +117,7 @@ class Statement:
         column = word.start - (before.rfind("\n") + 1) + 1
         return f"line {line}, column {column}"
 
-    @property
+    @functools.cached_property
     def first_line(self) -> int:
         """The line of the first word."""
         return self.line + self.source.count("\n", 0, self.words[0].start)
