@@ -948,7 +948,7 @@ class FindingCode(str, Enum):
         "cockroach_function",
         "info",
         _NOTHING,
-        "This function is created for a function of CockroachDB that PostgreSQL lacks; it returns the same.",
+        "This function is created, since an expression calls a function of CockroachDB that PostgreSQL lacks.",
     )
     COLUMN_FAMILIES = (
         "column_families",

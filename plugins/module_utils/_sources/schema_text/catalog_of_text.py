@@ -42,7 +42,7 @@ from .shell_output import read_pieces
 from .statement_subject import subject_of
 from .tables import create_table
 from .tables_of_queries import is_of_query
-from .unended_quotes import Part, parts_of, swallows_statements
+from .unended_quotes import Part, begins_statement, parts_of, swallows_statements
 from .user_types import add_regions, create_type
 from .views import create_view
 
@@ -236,7 +236,7 @@ def _with_region_type(statements: list[Statement]) -> set[str]:
 
 def split(pieces: list[Piece], apart: bool = False) -> list[Statement]:
     """Return the statements of the pieces, numbered; a semicolon or the end of its piece ends each. With ``apart`` a
-    line that begins like a statement ends the one before, too."""
+    line that begins like a statement ends the one before, too (see unended_quotes.py)."""
     statements: list[Statement] = []
     for piece in pieces:
         statements += _apart(piece) if apart else _whole_or_apart(piece)
@@ -256,20 +256,20 @@ def _apart(piece: Piece) -> list[Statement]:
     return [statement for part in parts_of(piece) for statement in _statements_of_part(part)]
 
 
-def _statements(piece: Piece) -> list[Statement]:
+def _statements(piece: Piece, apart: bool = False) -> list[Statement]:
     statements = []
     where = f"line {piece.line} or later"
     text = with_int4(piece.text, where) if piece.of_catalog else piece.text
     words = parsing.words(text, where)
     begin = 0
     for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
-        if word.is_symbol(";"):
+        if word.is_symbol(";") or (apart and begins_statement(word, text)):
             if position > begin:
                 statement = Statement(words[begin:position], text, piece.line, piece.database)
                 statement.broken = piece.broken or _why_cut(statement)
                 statement.copied_rows = piece.copied_rows
                 statements.append(statement)
-            begin = position + 1
+            begin = position + word.is_symbol(";")
     return statements
 
 
@@ -284,7 +284,7 @@ def _why_cut(statement: Statement) -> str:
 
 def _statements_of_part(part: Part) -> list[Statement]:
     """Return the statements of a part of a text; the one that does not end is marked as broken."""
-    statements = _statements(part.piece)
+    statements = _statements(part.piece, apart=True)
     if not part.unended:
         return statements
     words = parsing.words(part.piece.text, "")
