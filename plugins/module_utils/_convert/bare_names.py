@@ -65,6 +65,13 @@ _PHRASES = frozenset(
     )
 )
 """Two words, where an operand could be, of which the first one is not a name."""
+_AFTER_OPERAND = frozenset(
+    """
+AT BETWEEN DAY DELETE ESCAPE EXCLUDE FILTER FOLLOWING GROUPS HASH HOUR INSERT INVERTED LOOKUP MERGE MINUTE MONTH NULLS
+OPERATOR OVER PRECEDING RANGE ROW ROWS SECOND SET STRAIGHT UPDATE UPSERT VALUES WITHIN WITHOUT YEAR
+""".split()
+)
+"""Words that are not reserved, and no alias after an operand or a table: they go on with it."""
 _QUERIES = frozenset(("(", "DELETE", "INSERT", "SELECT", "TABLE", "UPDATE", "UPSERT", "VALUES", "WITH"))
 _TIME_PARTS_OF = frozenset(("EXTRACT", "EXTRACT_DURATION"))
 _TYPED_BY = {"CAST": "AS", "TREAT": "AS", "ANNOTATE_TYPE": ","}
@@ -149,8 +156,10 @@ class _Reader:
             return False
         if self.previous == "AS":
             return not self._is_after_as(position, word)
-        if not self.expects_operand or word in _RESERVED or " " in self.tokens[position].text:
+        if word in _RESERVED or " " in self.tokens[position].text:
             return False
+        if not self.expects_operand:
+            return self.previous in ("", ")", "]") and word not in _AFTER_OPERAND | _FUNCTIONS_ONLY
         if self._names_table():
             return word != "RECURSIVE" or self.previous != "WITH" or self._next(position) in ("AS", "(")
         return word not in _FUNCTIONS_ONLY and not self._is_keyword(position, word)

@@ -93,6 +93,7 @@ class Context:
         self.tables = {table.id: table for table in self.database.tables}
         self.sequences = {sequence.id: sequence for sequence in self.database.sequences}
         self.types = {item.id: item for item in self.database.types}
+        self.functions = {function.id: function for function in self.database.functions}
         self.relations: dict[int, Relation] = {
             **self.tables,
             **self.sequences,
@@ -161,10 +162,10 @@ class Context:
 
     def function_of_oid(self, oid: int, where: FullName) -> Function:
         """Return the user-defined function that a text names by [FUNCTION oid]."""
-        for function in self.database.functions:
-            if function.id == oid - USER_TYPE_OID_BASE:
-                return function
-        raise UnsupportedError(f"{where}: the function with the oid {oid} is not in the backup")
+        number = oid - USER_TYPE_OID_BASE
+        if number not in self.functions:
+            raise UnsupportedError(f"{where}: the function with the oid {oid} is not in the backup")
+        return self.functions[number]
 
     def relation_named(self, schema: str, name: str) -> Optional[Union[Table, View]]:
         """Return the table or view of this name, for a name without a schema the first one in any schema; None when

@@ -37,11 +37,10 @@ def of_types(kinds: Iterable[SqlType], context: Context) -> list[Need]:
 
 def of_calls(numbers: Iterable[int], context: Context) -> list[Need]:
     """Return the users' functions of these descriptor ids."""
-    wanted = set(numbers) - context.missing_functions
+    wanted = sorted(set(numbers) & context.functions.keys() - context.missing_functions)
     return [
         Need("routine", clip(function.name), context.schemas[function.schema_id])
-        for function in context.database.functions
-        if function.id in wanted
+        for function in map(context.functions.__getitem__, wanted)
     ]
 
 

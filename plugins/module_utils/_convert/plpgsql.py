@@ -58,10 +58,13 @@ class _Reader:
         place = self.position + ahead
         if place >= len(self.tokens):
             return ""
-        token = self.tokens[place]
-        written = self.body[token.start : token.end + 1]
-        before = self.tokens[place - 1].text.upper() if place else ""
-        return quote(written) if before in (".", "AS") and is_word(token, self.body) else written.upper()
+        written = self._written(place).upper()
+        is_name = place and self._written(place - 1).upper() in (".", "AS") and is_word(self.tokens[place], self.body)
+        return quote(written) if is_name else written
+
+    def _written(self, place: int) -> str:
+        """Return a token as it is written."""
+        return self.body[self.tokens[place].start : self.tokens[place].end + 1]
 
     def accept(self, *words: str) -> bool:
         """Read these words if they come next; return whether they do."""

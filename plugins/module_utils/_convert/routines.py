@@ -116,7 +116,7 @@ def _body(function: Function, parameters: list[_Parameter], context: Context, wh
         # PL/pgSQL looks up tables when it runs, the types of its variables when it is made.
         return convert_body(function.body, context, where, variables)
     body, reads_tables = _sql_body(function, context, where, variables)
-    needed = {item.id for item in context.database.functions if item.id in function.depends_on}
+    needed = context.functions.keys() & function.depends_on
     return body, reads_tables or bool(needed & context.late_functions)
 
 

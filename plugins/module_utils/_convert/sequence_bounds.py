@@ -54,6 +54,8 @@ def fit_sequences(database: Database) -> tuple[Database, list[Finding]]:
     for sequence in database.sequences:
         if sequence.id not in identities:
             sequences[sequence.id] = made = _declared(sequence)
+            if made.start != sequence.start:
+                findings.append(_other_start(names[sequence.id], sequence, made))
             if made.integer_type != sequence.integer_type:
                 findings.append(
                     Finding.of(
@@ -135,6 +137,16 @@ def _changes(sequence: Sequence, fitted: Sequence, name: FullName, column: Colum
             severity="warning" if ended or sequence.start != fitted.start else "info",
         )
     ]
+
+
+def _other_start(name: FullName, sequence: Sequence, made: Sequence) -> Finding:
+    return Finding.of(
+        FindingCode.SEQUENCE_BOUNDS,
+        name,
+        f"The sequence starts at {made.start} instead of {sequence.start}, which lies outside of its bounds.",
+        "Set its value with setval() if it is to begin elsewhere.",
+        severity="warning",
+    )
 
 
 def _omitted(name: FullName, column: Column) -> Finding:

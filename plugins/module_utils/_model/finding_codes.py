@@ -837,8 +837,8 @@ class FindingCode(str, Enum):
         "sequence_bounds",
         ("info", "warning"),
         _CHECK,
-        "The sequence of an identity column has other bounds, which are those of the column's type (warning: it starts "
-        "elsewhere, or is at its end).",
+        "The sequence of an identity column has other bounds, which are those of the column's type (warning: it, or "
+        "another sequence, starts elsewhere, or is at its end).",
         "Check whether the column needs other values than its type has; if so, make it bigint.",
     )
     STATEMENT_LEFT_OUT = (

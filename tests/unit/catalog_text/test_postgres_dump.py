@@ -98,6 +98,9 @@ def converted(text: str) -> tuple[list[str], set[str]]:
     (f"{ID},\n    f text,\n    g text GENERATED ALWAYS AS (lower(f)){KEY}", shown(columns="f STRING NULL, g STRING NULL AS (lower(f)) VIRTUAL")),
     (f"CREATE ROLE app;\nALTER ROLE app WITH NOSUPERUSER INHERIT CREATEROLE NOCREATEDB LOGIN NOREPLICATION NOBYPASSRLS;\nCREATE ROLE adm;\nGRANT adm TO app WITH ADMIN OPTION GRANTED BY root;\n{DUMPED}",
      f"CREATE USER app WITH CREATEROLE; CREATE ROLE adm; GRANT adm TO app WITH ADMIN OPTION; {shown()}"),
+    # A key over hidden columns may be shown as an index only.
+    ("CREATE TABLE public.t (\n    b text,\n    rowid bigint DEFAULT unique_rowid() NOT NULL\n);\n\nCREATE UNIQUE INDEX t_pkey ON public.t USING btree (rowid ASC);",
+     "CREATE TABLE public.t (b STRING NULL, rowid INT8 NOT NULL DEFAULT unique_rowid(), CONSTRAINT t_pkey PRIMARY KEY (rowid ASC));"),
     # Casts lose the schema of the type.
     ("CREATE SCHEMA extra;\n\nCREATE TYPE extra.mood AS ENUM (\n    'happy',\n    'sad'\n);\n\n"
      f"{ID},\n    m extra.mood DEFAULT 'happy'::mood,\n    CONSTRAINT c CHECK ((m <> 'sad'::mood)){KEY}CREATE INDEX i ON public.t USING btree (id ASC) WHERE ((m = 'happy'::mood));",

@@ -125,6 +125,12 @@ def test_a_sequence_from_text(trial, text, made):
     assert options(trial(database), "s")[:3] == made
 
 
+def test_a_start_outside_of_the_bounds(trial):
+    database = read_schema_text("CREATE SEQUENCE public.s MINVALUE 5 MAXVALUE 50 START 500;", "db").databases[0]
+    result = trial(database)
+    assert options(result, "s")[:4] == ("bigint", 5, 50, 50) and result.findings()["sequence_bounds"] == "warning"
+
+
 def test_the_catalog_that_was_read_is_not_changed(trial):
     database = identity_database("INT2", minimum=2**40, start=2**40, value=2**40)
     before = dataclasses.replace(database.sequences[0]), dataclasses.replace(database.tables[0].columns[0])

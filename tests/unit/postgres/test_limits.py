@@ -28,6 +28,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     Index,
     IndexColumn,
     Schema,
+    Sequence,
     SqlType,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
@@ -169,3 +170,18 @@ def test_the_validation_names_the_keys_that_may_be_too_long(name, tmp_path):
         "of_text_key.of_text_key_pkey": "about 4,000", "bytes_key.bytes_key_pkey": "about 4,000", "compressed.compressed_long": "about 100,000",
         "compressed.compressed_key": "about 100,000",
     }
+
+
+def test_a_value_beyond_an_existing_sequence_ends_no_import(postgres17, name, tmp_path):
+    """With content: data the target's own sequence may be of a smaller type."""
+    made = Database(100, name, [Schema(1, "public")], tables=[table(101, "t", [column(1, "id", INT, False)])], sequences=[Sequence(102, "s", 1, value=5 * 10**9)])
+    dump = synthetic_dump.write_database(str(tmp_path / "dump"), made, {101: (["1"], None)})
+    query(postgres17, "", f"CREATE DATABASE {name}")
+    query(postgres17, name, "CREATE TABLE t (id int8 PRIMARY KEY); CREATE SEQUENCE s AS integer")
+    for _run in range(2):
+        result = import_dump(dump, postgres17, ImportOptions(content="data"))
+        assert found_by_code(result, "refused_by_postgresql") == {("error", "refused_by_postgresql", "public.s")} and "5000000001 is out of bounds" in result.findings[-1].message
+    assert verify_dump(dump, postgres17, VerifyOptions(content="data")).succeeded
+    query(postgres17, name, "ALTER SEQUENCE s AS bigint")
+    assert not found_by_code(import_dump(dump, postgres17, ImportOptions(content="data")), "refused_by_postgresql")
+    assert query(postgres17, name, "SELECT nextval('s')") == [(5000000001,)]

@@ -21,6 +21,7 @@ from . import parsing
 from .alterations import alter
 from .comments import read_comment
 from .copied_rows import report_copied_rows
+from .created_indexes import create_index
 from .cursor import Cursor, Statement, StatementError
 from .databases import create_database, create_schema
 from .domains import create_domain
@@ -37,7 +38,7 @@ from .sequences import create_sequence, set_value
 from .shards import settle_shards
 from .shell_output import read_pieces
 from .statement_subject import subject_of
-from .tables import create_index, create_table
+from .tables import create_table
 from .tables_of_queries import is_of_query
 from .unended_quotes import Part, parts_of, swallows_statements
 from .user_types import add_regions, create_type

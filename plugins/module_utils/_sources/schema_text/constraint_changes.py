@@ -64,6 +64,23 @@ def add_primary_key(cursor: Cursor, place: TablePlace, name: str) -> None:
         _drop_row_id(old, place)
 
 
+def is_key_by_index(made: Index, old: Index, place: TablePlace) -> bool:
+    """Make a new unique index the primary key if that is still the hidden rowid and has its name; tell whether it was.
+
+    pg_catalog does not show a key over hidden columns as a constraint (CockroachDB's pull request 13870), so that
+    pg_dump writes its index.
+    """
+    table = place.own_table
+    nullable = {column.id for column in table.columns if column.nullable}
+    is_key = made.unique and not made.predicate and not any(part.column_id in nullable for part in made.columns)
+    if not (is_key and old is table.primary_index and _is_row_id(old, place)):
+        return False
+    made.id, made.created_explicitly = 1, False
+    table.primary_index = made
+    _drop_row_id(old, place)
+    return True
+
+
 def _drop_row_id(old: Index, place: TablePlace) -> None:
     """Drop the hidden rowid, which was the key, unless an index or a foreign key has it, as CockroachDB does since
     v22.2 (release note of its pull request 86195)."""

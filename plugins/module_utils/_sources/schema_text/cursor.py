@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NoReturn, Optional
 
@@ -92,7 +93,7 @@ class Statement:
         cursor.accept("MATERIALIZED")
         return is_creation and cursor.at("VIEW")
 
-    @property
+    @functools.cached_property
     def beginning(self) -> str:
         """Return the beginning of the statement for messages, without passwords and URLs."""
         shown, secret = [], False
@@ -113,7 +114,7 @@ class Statement:
         column = word.start - (before.rfind("\n") + 1) + 1
         return f"line {line}, column {column}"
 
-    @property
+    @functools.cached_property
     def first_line(self) -> int:
         """The line of the first word."""
         return self.line + self.source.count("\n", 0, self.words[0].start)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""CREATE TABLE and CREATE INDEX."""
+"""CREATE TABLE."""
 
 from __future__ import annotations
 
@@ -82,26 +82,6 @@ def place_for(found: Union[Table, View], path: list, cursor: Cursor, builder: Bu
     database_name, schema_name, _name = builder.split(path, cursor.statement)
     database = builder.database(database_name)
     return TablePlace(builder, cursor.statement, database, builder.schema(database, schema_name), found)
-
-
-def create_index(cursor: Cursor, builder: Builder, unique: bool, kind: str) -> None:
-    """Read CREATE INDEX from the index' name on."""
-    cursor.accept("CONCURRENTLY")
-    optional = cursor.accept("IF", "NOT", "EXISTS")
-    name = "" if cursor.at("ON") else cursor.name()
-    cursor.expect("ON")
-    place = place_of(cursor, builder)
-    other = next((index for index in place.indexes() if index.name == name), None)
-    if builder.exists(cursor, place.full_name.part("index", name), other is not None, optional):
-        return
-    begin = cursor.index
-    read_index(cursor, place, unique, kind, name, explicit=True)
-    if other is not None:
-        # Tools that read pg_catalog also write the index of a key or UNIQUE constraint.
-        made = place.table.indexes.pop()
-        if (made.columns, made.unique, made.predicate) != (other.columns, other.unique, other.predicate):
-            cursor.index = begin
-            cursor.fail(f"{place.full_name} has another index {name!r}")
 
 
 def _read_if_column(cursor: Cursor, place: TablePlace) -> bool:
