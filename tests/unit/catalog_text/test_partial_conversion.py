@@ -210,6 +210,17 @@ def test_whatever_is_missing_every_statement_has_its_outcome(fixtures_dir):
     assert refused > 10
 
 
+def test_an_object_that_was_renamed_is_refused_too():
+    """No statement makes an object of its name."""
+    text = "CREATE TABLE t (a INT8 PRIMARY KEY, b TRIGGER); ALTER TABLE t RENAME TO u; CREATE TABLE v (a INT8 PRIMARY KEY); CREATE VIEW w AS SELECT a FROM u;"
+    made = convert_text(text, "d", ServerFeatures(), ConvertOptions())
+    assert [str(item) for item in made.refused] == [
+        "CREATE TABLE d.public.u: d.public.u.b: the type trigger (oid 2279) has no known counterpart in PostgreSQL",
+        "line 1: CREATE VIEW d.public.w: refused because table d.public.u was refused"]
+    assert [item.outcome for item in made.summary.statements] == ["superseded", "converted", "converted", "refused"]
+    assert made.summary.objects["tables"].refused == 1
+
+
 def test_an_object_with_a_refused_alter_statement_is_changed():
     text = "CREATE TABLE t (a INT8 PRIMARY KEY); ALTER TABLE t ADD COLUMN b FROB; CREATE TABLE u (a INT8 PRIMARY KEY); COMMENT ON COLUMN u.b IS 'x';"
     made = convert_text(text, "d", ServerFeatures(), ConvertOptions())

@@ -197,3 +197,20 @@ def test_a_key_that_is_too_long_for_an_existing_index_ends_the_import_and_names_
     query(postgres17, name, "ALTER TABLE unique_text DROP CONSTRAINT unique_text_key")
     import_dump(dump, postgres17, ImportOptions(content="data"))
     assert verify_dump(dump, postgres17, VerifyOptions(content="data")).succeeded
+
+
+def test_a_key_that_was_omitted_stays_so_whatever_became_of_the_table(postgres17, name, tmp_path):
+    """A later run tries an omitted key again; by then the table may have another one, or rows that violate it."""
+    array_key = table(101, "array_key", [column(1, "long", TEXTS, False)])
+    referring = table(102, "referring", [column(1, "long", TEXTS, False)])
+    referring.foreign_keys = [ForeignKey("referring_fkey", [1], 101, [1])]
+    made = Database(100, name, [Schema(1, "public")], tables=[array_key, referring])
+    dump = synthetic_dump.write_database(str(tmp_path / "dump"), made, {101: ([f"{{{LONG}}}", "{a}"], None), 102: (["{a}"], None)})
+    omitted = {("error", "key_too_long", "public.array_key.array_key_pkey"), ("error", "foreign_key_left_out", "public.referring.referring_fkey")}
+    assert found_by_code(import_dump(dump, postgres17, ImportOptions()), "key_too_long", "foreign_key_left_out") == omitted
+    query(postgres17, name, "ALTER TABLE array_key ADD COLUMN id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY; INSERT INTO referring VALUES ('{b}')")
+    assert {code for _severity, code, _name in found_by_code(import_dump(dump, postgres17, ImportOptions()), "refused_by_postgresql", "foreign_key_left_out")} == {
+        "refused_by_postgresql", "foreign_key_left_out"}
+    query(postgres17, name, "ALTER TABLE array_key DROP COLUMN id; DELETE FROM array_key; INSERT INTO array_key VALUES ('{a}')")
+    result = import_dump(dump, postgres17, ImportOptions())
+    assert found_by_code(result, "key_too_long") == set() and found_by_code(result, "refused_by_postgresql") == {("error", "refused_by_postgresql", "public.referring.referring_fkey")}
