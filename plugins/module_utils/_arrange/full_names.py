@@ -103,7 +103,7 @@ def _follow_in_type(item: UserType, references: References, home: str, where: Fu
 
 def _follow_in_table(table: Table, references: References, home: str, where: FullName) -> None:
     def followed(text: str, part: str) -> str:
-        return _followed(text, references, home, f"{where}.{part}")
+        return _followed(text, references, home, f"{where}.{part}") if text else text
 
     for column in table.columns:
         column.default, column.computed = followed(column.default, column.name), followed(column.computed, column.name)

@@ -319,7 +319,8 @@ class _Converter:
         if node.name.startswith(FUNCTION_PREFIX):
             return self._routine(node, self.context.function_of_oid(int(node.name[len(FUNCTION_PREFIX) :]), self.where))
         if name in ROW_ID_FUNCTIONS:
-            return self.row_id(name) if self.row_id is not None else self._row_id_function(name)
+            call = self.row_id or (lambda name: trees.call(row_id_function(name, self.context, self.where)))
+            return call(name)
         if name in _REGION_FUNCTIONS:
             return self._region(name)
         if name in functions.KEYWORDS and not node.expressions:
@@ -338,18 +339,6 @@ class _Converter:
         for position in self._integer_arguments(renamed, node.expressions):
             arguments[position] = as_integer(arguments[position])
         return exp.Anonymous(this=renamed, expressions=arguments)
-
-    def _row_id_function(self, name: str) -> Any:
-        """Return the call of the function that stands for unique_rowid() where no column gets its value."""
-        function = row_id_function(name, self.context)
-        self.context.find(
-            FindingCode.UNIQUE_ROWID,
-            self.where,
-            f"{name}() becomes a call of the function {function}, whose numbers are of the same kind.",
-            "Note that the numbers hold the time; their lowest bits come from a sequence, where CockroachDB has the "
-            "node's id.",
-        )
-        return trees.call(function)
 
     def _time_of_precision(self, node: Any, name: str) -> Any:
         """Return CURRENT_TIMESTAMP(n) and the like, whose number of digits has to be a constant in PostgreSQL."""

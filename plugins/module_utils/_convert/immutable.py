@@ -201,13 +201,17 @@ def _compared_family(node: Any, scope: Scope) -> str:
     return family[:-2] if family.endswith("[]") else ""
 
 
-def uses_added_types(tree: Any, result: SqlType, columns: list[Column]) -> bool:
-    """Whether an expression uses a type of a user or an extension, which PostgreSQL does not allow in virtual
-    columns."""
+def uses_added_objects(tree: Any, result: SqlType, columns: list[Column]) -> bool:
+    """Whether an expression uses a type of a user or an extension, or a function that the conversion creates, which
+    PostgreSQL does not allow in virtual columns."""
     used = {node.name for node in tree.find_all(exp.Column)}
     kinds = [element_of(kind) for kind in (result, *(column.type for column in columns if clip(column.name) in used))]
     added = any(kind.user_type_id or kind.domain_id or kind.family in _ADDED for kind in kinds)
-    return added or any(node.meta.get(ADDED_TYPE) for node in tree.find_all(exp.DataType))
+    return (
+        added
+        or any(node.meta.get(ADDED_TYPE) for node in tree.find_all(exp.DataType))
+        or any(node.meta.get(IMMUTABLE) for node in tree.find_all(exp.Anonymous))
+    )
 
 
 def immutable_sql(

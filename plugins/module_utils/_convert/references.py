@@ -52,6 +52,7 @@ class References:
 
     def __post_init__(self) -> None:
         self._bare = {name for _database, _schema, name in self.changed}
+        self._written = {name.replace('"', '""').lower() for name in self._bare}
 
     def follow(self, text: str, database: str, where: object) -> str:
         """Return an expression, a query or several statements with the new names; ``database`` is where names without
@@ -60,6 +61,8 @@ class References:
         A table whose own name changes keeps the old one as its alias, so that columns are found. Raises
         UnsupportedError, naming ``where``.
         """
+        if not self._has_a_name(text):
+            return text
         tokens = _tokenize(text, where)
         if not self._may_mention(tokens, text, database):
             return text
@@ -77,6 +80,8 @@ class References:
     def follow_procedural(self, text: str, database: str, where: object) -> str:
         """Return a text in PL/pgSQL with the new names. Raises UnsupportedError where only knowing the statements would
         tell what a name means."""
+        if not self._has_a_name(text):
+            return text
         tokens = _tokenize(text, where)
         if not self._may_mention(tokens, text, database):
             return text
@@ -99,6 +104,11 @@ class References:
             if name in self.changed:
                 return self.changed[name]
         return None
+
+    def _has_a_name(self, text: str) -> bool:
+        """Tell without looking at the words whether a text could have one of the old names: most texts have none."""
+        lowered = text.lower()
+        return any(name in lowered for name in self._written)
 
     def _may_mention(self, tokens: list[Any], text: str, database: str) -> bool:
         return any(_identifier(token, text) in self._bare for token in tokens) or bool(

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import literal, quote
 from .context import Context
 from .definitions import RoutineDefinition, SequenceDefinition
@@ -21,8 +23,9 @@ _UNITS = 100000
 _TIME_BITS, _NUMBER_BITS = 48, 15
 
 
-def row_id_function(name: str, context: Context) -> str:
-    """Return the quoted name of the replacement in PostgreSQL; the function is created on first use.
+def row_id_function(name: str, context: Context, where: FullName) -> str:
+    """Return the quoted name of the replacement in PostgreSQL, with a finding about ``where``; the function is created
+    on first use.
 
     The upper 48 bits of a number are the time. CockroachDB fills the lower 15 with the node's id; here they are the
     next number of a cycling sequence, which keeps numbers of the same moment apart. For unordered_unique_rowid() the
@@ -41,6 +44,13 @@ def row_id_function(name: str, context: Context) -> str:
             "function", Subject("function", function, _SCHEMA), made.create(quote(_SCHEMA, function)), expects=made
         )
         context.row_id_functions[name] = quote(_SCHEMA, function)
+    context.find(
+        FindingCode.UNIQUE_ROWID,
+        where,
+        f"{name}() becomes a call of {context.row_id_functions[name]}, whose numbers are of the same kind.",
+        "Note that the numbers hold the time; their lowest bits come from a sequence, where CockroachDB has the node's "
+        "id.",
+    )
     return context.row_id_functions[name]
 
 

@@ -15,14 +15,14 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.postgres_limits import MAX_ROW_BYTES, MAX_TABLE_COLUMNS
+from .._model.row_width import full_bytes, least_bytes
 from .._model.stored_columns import shard_columns
 from . import expressions, needs, trees
 from .context import Context
 from .definitions import ColumnDefinition, DefaultDefinition, SequenceDefinition, TableDefinition
-from .immutable import immutable_sql, is_immutable, uses_added_types
+from .immutable import immutable_sql, is_immutable, uses_added_objects
 from .row_ids import row_id_function
 from .row_ttl import convert_ttl
-from .row_width import full_bytes, least_bytes
 from .sequence_bounds import identity_sequence
 from .sequences import add_owner, sequence_options
 from .statements import Subject
@@ -101,7 +101,7 @@ def _generated(
         column.virtual
         and context.features.major >= _VIRTUAL_COLUMNS_FROM
         and is_immutable(expression.tree, types)
-        and not uses_added_types(expression.tree, column.type, columns)
+        and not uses_added_objects(expression.tree, column.type, columns)
         and column.name not in _indexed(table, where)
     )
     if column.virtual and not on_the_fly:
@@ -147,7 +147,7 @@ def _identity_or_default(
     )
     if column.default in _ROW_IDS and becomes_identity:
         name = _row_id_sequence(column, table, context)
-        _report_row_id(column, where, context)
+        _report_row_id(where, context)
         return replace(made, identity="BY DEFAULT", sequence=(context.schema(table), name))
     try:
         default = _default(column, table, context, where)
@@ -176,13 +176,11 @@ def _default(column: Column, table: Table, context: Context, where: FullName) ->
 
 def row_id_call(column: Column, table: Table, context: Context, where: FullName) -> expressions.RowId:
     """Return a function that returns, for the name unique_rowid or unordered_unique_rowid, the replacement of the call
-    in a column. All calls in one column use one sequence."""
+    in a column. All calls in one column of numbers use one sequence; numbers in texts do not continue."""
 
     def call(name: str) -> Any:
-        if context.options.policies.unique_rowid == FUNCTION:
-            function = row_id_function(name, context)
-            _report_row_id_function(name, function, where, context)
-            return trees.call(function)
+        if context.options.policies.unique_rowid == FUNCTION or column.type.family != "int":
+            return trees.call(row_id_function(name, context, where))
         schema = context.schema(table)
         made = [
             known for other, its_column, known in context.row_id_sequences if other is table and its_column is column
@@ -195,7 +193,7 @@ def row_id_call(column: Column, table: Table, context: Context, where: FullName)
             )
             # It goes with the column, and to whoever gets the table.
             add_owner(made[0], table, column, context)
-            _report_row_id(column, where, context)
+            _report_row_id(where, context)
         context.called_row_ids.add((table.id, made[0]))
         return expressions.next_value(quote(schema, made[0]))
 
@@ -209,27 +207,12 @@ def _row_id_sequence(column: Column, table: Table, context: Context) -> str:
     return name
 
 
-def _report_row_id(column: Column, where: FullName, context: Context) -> None:
-    numbering = (
-        "continues after the highest value"
-        if column.type.family == "int"
-        else "begins at 1, for the column's values are no numbers"
-    )
+def _report_row_id(where: FullName, context: Context) -> None:
     context.find(
         FindingCode.UNIQUE_ROWID,
         where,
-        f"unique_rowid() (or unordered_unique_rowid()) becomes a sequence that {numbering}.",
+        "unique_rowid() (or unordered_unique_rowid()) becomes a sequence that continues after the highest value.",
         "Note that new values are small steps apart, not spread by time and node.",
-    )
-
-
-def _report_row_id_function(name: str, function: str, where: FullName, context: Context) -> None:
-    context.find(
-        FindingCode.UNIQUE_ROWID,
-        where,
-        f"The default {name}() becomes a call of the function {function}, whose numbers are of the same kind.",
-        "Note that the numbers hold the time; their lowest bits come from a sequence, where CockroachDB has the node's "
-        "id.",
     )
 
 

@@ -40,7 +40,8 @@ QUESTIONS = {
     "unique_rowid": Question(
         "the default `unique_rowid()`",
         {
-            IDENTITY: "an identity column (a sequence, where that cannot be) that continues after the highest value",
+            IDENTITY: "an identity column (a sequence, where that cannot be) that continues after the highest value; "
+            "for values that are no integers, and outside of columns, the function of the other choice",
             FUNCTION: "a function of the same name, whose numbers are of the same kind: the time, then a number that "
             "tells those of one moment apart",
         },

@@ -130,6 +130,13 @@ class FindingCode(str, Enum):
 
     # Create by hand what was omitted
 
+    CHANGE_REFUSED = (
+        "change_refused",
+        "warning",
+        _CREATE,
+        "A statement that changes the object is refused, because it is not understood: the object is as it was before.",
+        "Make the change by hand, or write the statement so that it is understood.",
+    )
     CHECK_LEFT_OUT = (
         "check_left_out",
         "error",
@@ -914,10 +921,10 @@ class FindingCode(str, Enum):
 
     WIDE_ROW = (
         "wide_row",
-        "warning",
+        ("warning", "error"),
         _CHECK,
         "The table has so many columns that PostgreSQL cannot store a row with values in all of them: a row has to fit "
-        "into 8,160 bytes, and each long value needs a reference in there.",
+        "into 8,160 bytes, and each long value needs a reference in there (error: the dump has such a row).",
         "Rehearse: the import ends at the first row that does not fit. Then exclude the table, or divide it in "
         "CockroachDB.",
     )
@@ -941,7 +948,7 @@ class FindingCode(str, Enum):
         "cockroach_function",
         "info",
         _NOTHING,
-        "This function is created for a function of CockroachDB that PostgreSQL lacks; it returns the same.",
+        "This function is created, since an expression calls a function of CockroachDB that PostgreSQL lacks.",
     )
     COLUMN_FAMILIES = (
         "column_families",

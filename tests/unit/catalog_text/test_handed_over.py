@@ -124,6 +124,7 @@ def _tsv(columns: tuple[str, ...], *rows: dict[str, str]) -> str:
     json.dumps(_rows(ARCHIVED)),
     _tsv(REDACTED),
     _tsv(("descriptor_name", "create_statement")),
+    f'a_new_column,create_statement,more\n1,"{NOTES}",2\n',
     _tsv(ARCHIVED, {"database_name": "NULL", "schema_name": "pg_catalog", "is_virtual": "t"}, {"database_name": "system"}, {}),
 ])
 def test_the_table_is_found_in(text):

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
     read_schema_text,
+    read_understood_text,
 )
 
 OMITTED = [
@@ -158,8 +159,62 @@ def test_a_star_means_the_columns_of_its_place_in_the_text(read):
     assert [[column.name for column in view.columns] for view in database.views] == [["a"], ["a", "b"]]
 
 
+def test_names_without_a_schema_are_in_the_search_path():
+    (database,) = read_schema_text("""CREATE SCHEMA s; CREATE SCHEMA z; CREATE TABLE t (a INT);
+SET search_path = s, public; CREATE TYPE e AS ENUM ('x'); CREATE TABLE u (a INT PRIMARY KEY, e e); CREATE VIEW v AS SELECT t.a, u.e FROM t, u;
+SET search_path TO z; CREATE TABLE t (c INT); CREATE SEQUENCE q; ALTER TABLE t ADD d INT DEFAULT nextval('q');
+SET SCHEMA 'public'; ALTER TABLE t ADD b INT; DROP TABLE IF EXISTS u;
+SET search_path TO DEFAULT; CREATE TABLE w (a INT REFERENCES s.u);
+""", "d").databases
+    schemas = {schema.id: schema.name for schema in database.schemas}
+    assert sorted((schemas[table.schema_id], table.name, len([item for item in table.columns if not item.hidden])) for table in database.tables) == [
+        ("public", "t", 2), ("public", "w", 1), ("s", "u", 2), ("z", "t", 2)]
+    assert database.views[0].query == 'SELECT t.a, u.e FROM "public"."t", "s"."u"'
+
+
+def test_what_was_granted_is_taken_back():
+    catalog = read_schema_text("""CREATE TABLE t (a INT); GRANT SELECT, INSERT ON t TO a, b; GRANT ALL ON t TO c WITH GRANT OPTION; GRANT r TO a, b; GRANT SELECT ON t TO e;
+REVOKE INSERT ON t FROM a; REVOKE ALL ON TABLE t FROM b; REVOKE GRANT OPTION FOR ALL ON t FROM c; REVOKE r FROM a; REVOKE ALL ON ALL TABLES IN SCHEMA public FROM e;
+""", "d")
+    assert [(grant.role, grant.privileges, grant.grantable) for grant in catalog.databases[0].tables[0].grants] == [("a", ["SELECT"], []), ("c", ["ALL"], [])]
+    assert {role.name: role.member_of for role in catalog.roles if role.name in "ab"} == {"a": [], "b": ["r"]} and catalog.findings == []
+
+
+@pytest.mark.parametrize("statement", ["REVOKE SELECT ON t FROM c", "REVOKE SELECT ON t FROM gone", "REVOKE SELECT ON gone FROM c", "REVOKE r FROM c", "REVOKE SYSTEM X FROM c"])
+def test_what_was_not_granted_cannot_be_taken_back(statement):
+    (finding,) = read_schema_text(f"CREATE TABLE t (a INT); GRANT ALL ON t TO c; {statement};", "d").findings
+    assert (finding.code, finding.severity, finding.message) == ("statement_left_out", "warning", "1 REVOKE statement is omitted, at line 1.")
+
+
+def test_a_refused_change_is_said_of_its_object():
+    catalog = read_understood_text("CREATE TABLE t (a INT PRIMARY KEY);\nALTER TABLE t FROB;\nDROP TYPE FROB BAR;\n", "d")
+    assert [(item.code, item.severity, item.object) for item in catalog.findings] == [("change_refused", "warning", "d.public.t"), ("change_refused", "warning", "d.public.frob")]
+    assert catalog.findings[0].message == "ALTER TABLE at line 2 is refused: the table is as it was before that statement."
+    assert [column.name for column in catalog.databases[0].tables[0].columns] == ["a"]
+
+
 def test_a_database_that_gets_another_name_in_the_middle():
     databases = read_schema_text("CREATE TABLE t (a INT8); ALTER DATABASE defaultdb RENAME TO rid; USE rid; CREATE DATABASE defaultdb; "
                                  "ALTER TABLE t ADD COLUMN b INT8; CREATE TABLE u (a INT8);").databases
     assert [(database.name, [table.name for table in database.tables]) for database in databases] == [("rid", ["t", "u"]), ("defaultdb", [])]
     assert [column.name for column in databases[0].tables[0].columns if not column.hidden] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("up", "down"), [("-- +goose Up", "-- +goose Down"), ("-- +migrate Up", "-- +migrate Down notransaction"), ("-- migrate:up", "-- migrate:down transaction:false")])
+def test_what_undoes_migrations_is_omitted(up, down):
+    catalog = read_schema_text(f"{up}\nCREATE TABLE t (a INT PRIMARY KEY);\n{down}\nDROP TABLE t;\n\n{up}\nALTER TABLE t ADD b INT;\n{down}\nALTER TABLE t\n DROP b;\n", "d")
+    assert [column.name for column in catalog.databases[0].tables[0].columns] == ["a", "b"]
+    assert [(item.code, item.severity, item.message) for item in catalog.findings] == [
+        ("statement_left_out", "info", "3 lines that undo migrations are omitted, the first is line 4.")]
+    with pytest.raises(UnsupportedError, match="at line 7"):
+        read_schema_text(f"{up}\nCREATE TABLE t (a INT);\n{down}\nDROP TABLE t;\n\n{up}\nALTER TABLE t FROB;\n", "d")
+
+
+def test_names_that_earlier_releases_gave(read):
+    """Until v21.2: default names in CockroachDB's pkg/sql/create_table.go and pkg/sql/catalog/tabledesc of that time."""
+    database = read("""CREATE TABLE p (a INT PRIMARY KEY, b INT NOT NULL); CREATE TABLE c (x INT REFERENCES p, y INT REFERENCES p);
+ALTER TABLE c DROP CONSTRAINT fk_x_ref_p; ALTER TABLE c VALIDATE CONSTRAINT fk_y_ref_p; COMMENT ON CONSTRAINT fk_y_ref_p ON c IS 'z';
+ALTER TABLE p DROP CONSTRAINT "primary", ADD CONSTRAINT "primary" PRIMARY KEY (b); ALTER INDEX p@primary RENAME TO key; ALTER TABLE c RENAME CONSTRAINT fk_y_ref_p TO fk;
+""")
+    p, c = database.tables
+    assert (p.primary_index.name, [(key.name, key.comment) for key in c.foreign_keys]) == ("key", [("fk", "z")])

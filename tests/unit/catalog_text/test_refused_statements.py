@@ -135,7 +135,7 @@ BODY = "CREATE FUNCTION f() RETURNS INT8 LANGUAGE plpgsql AS $$\nBEGIN\n  RETURN
     ("CREATE TABLE a (x STRING DEFAULT 'a);\nCREATE TABLE b (x STRING);\nCREATE TABLE c (x STRING DEFAULT 'c);\nCREATE TABLE e (x STRING);",
      [("table", "d.public.a", 1, "line 1, column 34"), ("table", "d.public.c", 3, "line 3, column 34")], ["b", "e"]),
     ("CREATE TABLE a (x STRING);\nCREATE TABLE \"b (x STRING);\nCREATE TABLE c (x STRING);\n", [("database", "d", 2, "line 2, column 14")], ["a", "c"]),
-    ("CREATE TABLE a (x STRING);\n/* a comment\nCREATE TABLE b (x STRING);\n\nCREATE TABLE c (x STRING);\n", [("database", "d", 2, "line 2, column 1")], ["a", "c"]),
+    ("CREATE TABLE a (x STRING);\n/* a comment\nCREATE TABLE b (x STRING);\n\nCREATE TABLE c (x STRING);\n", [("database", "d", 2, "line 2, column 1")], ["a", "b", "c"]),
     ("CREATE TABLE a (x STRING);\n-- isn't\nCREATE TABLE b (x STRING DEFAULT 'x\ny');\nCREATE FUNCTION f() RETURNS INT8 AS $$ BEGIN;\nCREATE TABLE c (x STRING);\n",
      [("function", "d.public.f", 5, "line 5, column 37")], ["a", "b", "c"]),
 ])
@@ -144,6 +144,20 @@ def test_a_quote_that_does_not_end(text, places, kept):
     assert [(kind, name, line) for kind, name, line, _reason in refused] == [place[:3] for place in places]
     assert [reason for *_name, reason in refused] == [f"a quote or comment does not end, which begins at {place[3]}" for place in places]
     assert found == kept
+
+
+@pytest.mark.parametrize(("text", "refused", "kept"), [
+    ("CREATE TABLE a (x STRING)\nCREATE TABLE b (x STRING);\nCREATE TABLE c (x STRING);", [], ["a", "b", "c"]),
+    ("CREATE TABLE a (x STRING,\nCREATE TABLE b (x STRING);\nCREATE TABLE c (x STRING);", [("d.public.a", 1)], ["b", "c"]),
+    ("CREATE TABLE a (x FROB)\n\ncreate table b (x STRING)\n-- and\nCREATE VIEW v AS SELECT x FROM b;", [("d.public.a", 1)], ["b", "v"]),
+    ("CREATE TABLE a (x STRING DEFAULT 'open);\n/*\n * isn't\n */\nCREATE TABLE b (x STRING);\n\n/* two */\nCREATE TABLE c (x STRING);",
+     [("d.public.a", 1)], ["b", "c"]),
+    ("CREATE FUNCTION f() RETURNS INT8 LANGUAGE plpgsql AS $$ BEGIN\nCREATE TABLE a (x STRING); END $$ FROB;\nCREATE TABLE b (x STRING);",
+     [("d.public.f", 1)], ["b"]),
+])
+def test_a_statement_that_does_not_end(text, refused, kept):
+    found, names, _catalog = read(text)
+    assert ([(name, line) for _kind, name, line, _reason in found], names) == (refused, kept)
 
 
 def test_a_quote_may_hold_the_beginning_of_a_statement():

@@ -12,13 +12,13 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
     keep_unconvertible_as_data,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.row_width import least_bytes
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError, UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Column, SqlType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.row_width import least_bytes
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
     read_schema_text,
 )
@@ -262,3 +262,59 @@ def test_nested_expressions(trial, depth, expected):
 def test_a_call_with_many_arguments(trial, columns, expected):
     database, findings = read(table(columns.format(", ".join(["'x':::STRING"] * 101))))
     assert found(findings, trial(database).conversion.findings) == expected
+
+
+def test_names_that_begin_with_the_same_63_bytes_stay_apart(trial):
+    a, b = "n" * 70 + "a", "n" * 70 + "b"
+    text = f'''CREATE SCHEMA "{a}s";
+CREATE SCHEMA "{b}s";
+CREATE TYPE public."{a}t" AS ENUM ('x', 'y');
+CREATE TYPE public."{b}t" AS ENUM ('x', 'y');
+CREATE TYPE public."{a}ct" AS ("{a}" INT8, "{b}" INT8);
+CREATE DOMAIN public."{a}d" AS INT8 CONSTRAINT "{a}" CHECK (value > 0) CONSTRAINT "{b}" CHECK (value < 10);
+CREATE SEQUENCE public."{a}q" MINVALUE 1 MAXVALUE 9223372036854775807 INCREMENT 1 START 1;
+CREATE SEQUENCE public."{b}q" MINVALUE 1 MAXVALUE 9223372036854775807 INCREMENT 1 START 1;
+CREATE TABLE public."{a}tb" (
+	"{a}" INT8 NOT NULL DEFAULT nextval('public."{a}q"'::REGCLASS),
+	"{b}" INT8 NULL DEFAULT nextval('public."{b}q"'::REGCLASS),
+	c public."{a}t" NULL,
+	CONSTRAINT "{a}pk" PRIMARY KEY ("{a}" ASC),
+	INDEX "{a}i" ("{b}" ASC),
+	INDEX "{b}i" ("{b}" ASC),
+	UNIQUE INDEX "{a}u" ("{b}" ASC),
+	CONSTRAINT "{a}c" CHECK ("{a}" > 0:::INT8),
+	CONSTRAINT "{b}c" CHECK ("{b}" > 0:::INT8),
+	CONSTRAINT "{a}w" UNIQUE WITHOUT INDEX ("{b}")
+);
+CREATE TABLE "{a}s"."{b}tb" (
+	"{a}" INT8 NOT NULL,
+	CONSTRAINT "{a}pk" PRIMARY KEY ("{a}" ASC),
+	CONSTRAINT "{a}f" FOREIGN KEY ("{a}") REFERENCES public."{a}tb"("{a}"),
+	CONSTRAINT "{b}f" FOREIGN KEY ("{a}") REFERENCES public."{a}tb"("{b}")
+);
+CREATE VIEW public."{a}v" ("{a}", "{b}") AS SELECT "{a}", "{b}" FROM db.public."{a}tb";
+CREATE FUNCTION public."{a}fn"("{a}" INT8, "{b}" INT8)
+	RETURNS INT8
+	LANGUAGE SQL
+	AS $$
+	SELECT "{a}" - "{b}";
+$$;
+CREATE FUNCTION public."{a}tf"()
+	RETURNS TRIGGER
+	LANGUAGE plpgsql
+	AS $$
+	BEGIN
+	RETURN NEW;
+	END;
+$$;
+CREATE TRIGGER "{a}tr" BEFORE INSERT ON db.public."{a}tb" FOR EACH ROW EXECUTE FUNCTION db.public."{a}tf"();
+CREATE TRIGGER "{b}tr" BEFORE INSERT ON db.public."{a}tb" FOR EACH ROW EXECUTE FUNCTION db.public."{a}tf"();
+CREATE POLICY "{a}p" ON db.public."{a}tb" AS PERMISSIVE FOR ALL TO public USING (true);
+CREATE POLICY "{b}p" ON db.public."{a}tb" AS PERMISSIVE FOR ALL TO public USING (true);
+COMMENT ON TABLE public."{a}tb" IS '{"x" * 100000}';
+'''
+    result = trial(read(text)[0])
+    assert {code for _severity, code in found(result.conversion.findings)} == {"name_cut", "index_renamed", "unique_without_index", "sequence_value_unknown"}
+    assert not result.differences()
+    kinds = "SELECT (SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal), (SELECT count(*) FROM pg_policy), (SELECT count(*) FROM pg_constraint WHERE contype = 'f')"
+    assert result.rows(kinds) == [(2, 2, 2)]

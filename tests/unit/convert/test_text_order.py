@@ -180,6 +180,11 @@ def test_what_is_not_known_is_noted(database, text):
     assert noted is (text != "unknown < 'word'") and UNCLEAR[text] in (None, made)
 
 
+def test_a_table_that_is_named_by_its_id(database):
+    made, noted = converted(f"SELECT z.s, z.v FROM [{database.tables[0].id} AS z] WHERE z.s < 'a' ORDER BY z.v", database)
+    assert made == f'SELECT "z"."s", "z"."v" FROM "public"."t" AS "z" WHERE "z"."s"{C} < \'a\' ORDER BY "z"."v"{C}' and noted is False
+
+
 def test_every_kind_of_object(database):
     """Checks, domains, functions, triggers, policies and views; one finding names what is kept."""
     made = convert_database(database, [], LINGUISTIC, ConvertOptions("skip", policies=conversion_policies({"row_ttl": "job"})))

@@ -25,11 +25,6 @@ from ..target import ledger
 
 _WHERE = re.compile(r"^COPY .+?, line \d+(?:, column [^:]+)?")
 
-_LIMIT_ADVICE = (
-    ". No setting of PostgreSQL changes this limit (docs/conversion.md, PostgreSQL's limits): exclude the table, or "
-    "divide it or change the row in CockroachDB"
-)
-
 
 @dataclass(frozen=True)
 class ChunkTask:
@@ -110,5 +105,17 @@ def _refusal(error: Any, name: str, path: str) -> str:
     """Return the message of where COPY stopped, without the whole row that PostgreSQL's context may contain."""
     where = _WHERE.match(error.diag.context or "")
     place = where.group(0) if where else "COPY"
-    advice = _LIMIT_ADVICE if error.pgcode == errorcodes.PROGRAM_LIMIT_EXCEEDED else ""
+    advice = _limit_advice(error) if error.pgcode == errorcodes.PROGRAM_LIMIT_EXCEEDED else ""
     return f"{name}: {postgres_message(error)} ({place} of {path}); nothing of this chunk was loaded{advice}"
+
+
+def _limit_advice(error: Any) -> str:
+    """Return what to do about a row that exceeds a limit of PostgreSQL: of an index that is there already, which the
+    error then names, or of the table."""
+    index = error.diag.constraint_name
+    todo = (
+        f"drop the index {index}, and make one on a hash of its long columns after the import"
+        if index
+        else "exclude the table, or divide it or change the row in CockroachDB"
+    )
+    return f". No setting of PostgreSQL changes this limit (docs/conversion.md, PostgreSQL's limits): {todo}"

@@ -13,7 +13,7 @@ from typing import Optional
 from ..._convert.nesting import room_for_nesting
 from ..._errors import ConfigurationError, UnsupportedError
 from ..._model.built_in_roles import BUILT_IN_ROLES
-from ..._model.catalog import REGION_TYPE, Catalog, Role
+from ..._model.catalog import REGION_TYPE, Catalog, Role, UnreadableObject
 from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import CLUSTER, FullName
@@ -25,6 +25,7 @@ from .created_indexes import create_index
 from .cursor import Cursor, Statement, StatementError
 from .databases import create_database, create_schema
 from .domains import create_domain
+from .down_sections import without_down_sections
 from .drops import drop
 from .history import steps
 from .model_builder import Builder
@@ -33,14 +34,16 @@ from .pieces import Piece
 from .postgres_dump import ambiguous_integers, with_int4
 from .privileges import create_role, read_grant
 from .refused_statements import RefusedStatements
+from .revocations import read_revoke
 from .routines import create_policy, create_routine, create_trigger
+from .search_path import set_schemas
 from .sequences import create_sequence, set_value
 from .shards import settle_shards
 from .shell_output import read_pieces
 from .statement_subject import subject_of
 from .tables import create_table
 from .tables_of_queries import is_of_query
-from .unended_quotes import Part, parts_of, swallows_statements
+from .unended_quotes import Part, begins_statement, parts_of, swallows_statements
 from .user_types import add_regions, create_type
 from .views import create_view
 
@@ -114,6 +117,7 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
     Raises UnsupportedError for the output of a shell that is not complete, and ConfigurationError when the text names
     several databases and does not say which one is current.
     """
+    text, down_sections = without_down_sections(text)
     pieces = read_pieces(text)
     statements = split(pieces)
     builder = _understood(statements, default_database)
@@ -121,11 +125,23 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
         statements = split(pieces, apart=True)
         builder = _understood(statements, default_database)
     of_pieces = [finding for piece in pieces for finding in piece.findings]
-    builder.catalog.findings[:0] = [*of_pieces, *ambiguous_integers(statements)]
+    builder.catalog.findings[:0] = [*down_sections, *of_pieces, *ambiguous_integers(statements)]
     refused = builder.refused.by_number
+    _report_refused_changes(refused, builder)
     in_order = sorted(statements, key=lambda statement: (statement.first_line, statement.number))
     builder.catalog.unreadable = [refused[item.number] for item in in_order if item.number in refused]
     return SchemaText(builder.catalog, [_read_statement(statement, builder) for statement in in_order])
+
+
+def _report_refused_changes(refused: dict[int, UnreadableObject], builder: Builder) -> None:
+    """Say of each object whose change is refused that it is as it was before."""
+    for item in refused.values():
+        if item.command.startswith(("ALTER ", "DROP ")):
+            builder.find(
+                FindingCode.CHANGE_REFUSED,
+                item.name,
+                f"{item.command} at line {item.line} is refused: the {item.kind} is as it was before that statement.",
+            )
 
 
 def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
@@ -143,6 +159,7 @@ def _read_statement(statement: Statement, builder: Builder) -> ReadStatement:
 def _understood(statements: list[Statement], default_database: str) -> Builder:
     """Return what the statements that are understood say, and the refused ones."""
     _set_databases(statements, default_database)
+    set_schemas(statements)
     refused = RefusedStatements()
     # A statement may have done a part of its work when it is refused: the others are read again without it.
     while True:
@@ -221,7 +238,7 @@ def _with_region_type(statements: list[Statement]) -> set[str]:
 
 def split(pieces: list[Piece], apart: bool = False) -> list[Statement]:
     """Return the statements of the pieces, numbered; a semicolon or the end of its piece ends each. With ``apart`` a
-    line that begins like a statement ends the one before, too."""
+    line that begins like a statement ends the one before, too (see unended_quotes.py)."""
     statements: list[Statement] = []
     for piece in pieces:
         statements += _apart(piece) if apart else _whole_or_apart(piece)
@@ -241,20 +258,20 @@ def _apart(piece: Piece) -> list[Statement]:
     return [statement for part in parts_of(piece) for statement in _statements_of_part(part)]
 
 
-def _statements(piece: Piece) -> list[Statement]:
+def _statements(piece: Piece, apart: bool = False) -> list[Statement]:
     statements = []
     where = f"line {piece.line} or later"
     text = with_int4(piece.text, where) if piece.of_catalog else piece.text
     words = parsing.words(text, where)
     begin = 0
     for position, word in enumerate([*words, parsing.Word(parsing.SYMBOL, ";", 0, 0)]):
-        if word.is_symbol(";"):
+        if word.is_symbol(";") or (apart and begins_statement(word, text)):
             if position > begin:
                 statement = Statement(words[begin:position], text, piece.line, piece.database)
                 statement.broken = piece.broken or _why_cut(statement)
                 statement.copied_rows = piece.copied_rows
                 statements.append(statement)
-            begin = position + 1
+            begin = position + word.is_symbol(";")
     return statements
 
 
@@ -269,7 +286,7 @@ def _why_cut(statement: Statement) -> str:
 
 def _statements_of_part(part: Part) -> list[Statement]:
     """Return the statements of a part of a text; the one that does not end is marked as broken."""
-    statements = _statements(part.piece)
+    statements = _statements(part.piece, apart=True)
     if not part.unended:
         return statements
     words = parsing.words(part.piece.text, "")
@@ -363,7 +380,7 @@ def _step(statement: Statement) -> Optional[tuple[int, Handler, Cursor]]:
         return _OTHERS, read_comment, cursor
     if cursor.accept("SET"):
         return _DATABASES, _session_setting, cursor
-    handlers: dict[str, Handler] = {"ALTER": alter, "DROP": drop, "GRANT": read_grant, "REVOKE": _omit_revoke}
+    handlers: dict[str, Handler] = {"ALTER": alter, "DROP": drop, "GRANT": read_grant, "REVOKE": read_revoke}
     word = cursor.accept_one(*handlers)
     if not word:
         cursor.fail("the statement is not one of a schema")
@@ -425,11 +442,6 @@ def _omit(cursor: Cursor, builder: Builder) -> None:
     omit(cursor, builder.omitted)
 
 
-def _omit_revoke(cursor: Cursor, builder: Builder) -> None:
-    cursor.rest()
-    builder.omitted.add("REVOKE", cursor.statement)
-
-
 def _session_setting(cursor: Cursor, builder: Builder) -> None:
     if cursor.accept("CLUSTER", "SETTING"):
         name = ".".join(word.text for word in cursor.path())
@@ -444,7 +456,7 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
             "in full"
         )
     cursor.rest()
-    if name != "database":
+    if name not in ("database", "search_path", "schema"):
         builder.omitted.add(f"SET {name}", cursor.statement, FindingCode.SESSION_SETTING)
 
 

@@ -45,6 +45,7 @@ _OPERATORS = frozenset(
 )
 """Words of an expression that must be followed by an operand."""
 
+PUBLIC = "public"
 Span = tuple[int, int]
 """The numbers of the first word and of the one after the last."""
 
@@ -58,6 +59,8 @@ class Statement:
     line: int
     database: str = ""
     """The database that was current."""
+    schemas: tuple[str, ...] = (PUBLIC,)
+    """The schemas that were current."""
     number: int = 0
     """Its position among the statements of the text."""
     broken: str = ""

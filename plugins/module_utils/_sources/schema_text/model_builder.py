@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional, Union
 
 from ..._convert.dialect import parse
@@ -196,7 +196,8 @@ class Builder:
 
     def _split(self, names: list[str], statement: Statement) -> tuple[str, str, str]:
         if len(names) == 1:
-            return statement.database, _PUBLIC, names[0]
+            schemas = [name for name in statement.schemas if self._has((statement.database, name, names[0]))]
+            return statement.database, [*schemas, statement.schemas[0]][0], names[0]
         if len(names) == 2:
             current = self._databases.get(statement.database)
             if names[0] in self._databases and (current is None or self.find_schema(current, names[0]) is None):
@@ -204,12 +205,17 @@ class Builder:
             return statement.database, names[0], names[1]
         return names[-3], names[-2], names[-1]
 
+    def _has(self, key: tuple[str, str, str]) -> bool:
+        return key in self._relations or key in self._types or key in self._functions
+
     def place(self, cursor: Cursor) -> tuple[Database, Schema, str]:
         """Read the name of a new object; return its database, schema and name."""
         path = cursor.path()
         if len(path) > 3:
             cursor.fail("a name has at most three parts")
         database_name, schema_name, name = self.split(path, cursor.statement)
+        if len(path) == 1:
+            schema_name = cursor.statement.schemas[0]
         database = self.database(database_name)
         return database, self.schema(database, schema_name), name
 
@@ -368,7 +374,7 @@ class Builder:
 
     def text(self, text: str, statement: Statement) -> str:
         """Return a text of its own, such as a function's body, with the names of user types as ``@oid``."""
-        inner = Statement(parsing.words(text, statement.beginning), text, statement.line, statement.database)
+        inner = replace(statement, words=parsing.words(text, statement.beginning), source=text)
         return (
             text
             if not inner.words

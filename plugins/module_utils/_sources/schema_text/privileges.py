@@ -54,7 +54,7 @@ def read_grant(cursor: Cursor, builder: Builder) -> None:
     begin = cursor.index
     if cursor.at("SYSTEM") and cursor.peek(1).keyword != "TO" and not cursor.peek(1).is_symbol(","):
         cursor.take()
-        privileges = _privileges(cursor, "TO")
+        privileges = read_privileges(cursor, "TO")
         cursor.index -= 1
         _report_on_cluster(privileges, "the whole cluster", cursor, builder)
         return
@@ -69,7 +69,8 @@ def read_grant(cursor: Cursor, builder: Builder) -> None:
     cursor.end()
 
 
-def _names(cursor: Cursor) -> list[str]:
+def read_role_names(cursor: Cursor) -> list[str]:
+    """Read names of roles between commas."""
     names = [cursor.name()]
     while cursor.accept(","):
         names.append(cursor.name())
@@ -77,9 +78,9 @@ def _names(cursor: Cursor) -> list[str]:
 
 
 def _grant_roles(cursor: Cursor, builder: Builder) -> None:
-    roles = _names(cursor)
+    roles = read_role_names(cursor)
     cursor.expect("TO")
-    members = _names(cursor)
+    members = read_role_names(cursor)
     admin = cursor.accept("WITH", "ADMIN", "OPTION")
     if cursor.accept("GRANTED", "BY"):
         cursor.name()
@@ -99,13 +100,13 @@ def role_named(name: str, builder: Builder) -> Role:
 
 
 def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
-    privileges = _privileges(cursor)
+    privileges = read_privileges(cursor)
     if cursor.accept("EXTERNAL", "CONNECTION"):
         _report_on_cluster(privileges, f"external connection {cursor.name()}", cursor, builder)
         return
-    items = _objects(cursor, builder)
+    items = objects_of_grant(cursor, builder)
     cursor.expect("TO")
-    roles = _names(cursor)
+    roles = read_role_names(cursor)
     grantable = privileges if cursor.accept("WITH", "GRANT", "OPTION") else []
     for item in items:
         if isinstance(item, Function) and not item.grants:
@@ -118,7 +119,7 @@ def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
 def _report_on_cluster(privileges: list[str], what: str, cursor: Cursor, builder: Builder) -> None:
     """Add the finding for privileges on objects that PostgreSQL does not have."""
     cursor.expect("TO")
-    for role in _names(cursor):
+    for role in read_role_names(cursor):
         role_named(role, builder)
         builder.find(
             FindingCode.SYSTEM_PRIVILEGES,
@@ -128,7 +129,8 @@ def _report_on_cluster(privileges: list[str], what: str, cursor: Cursor, builder
     cursor.accept("WITH", "GRANT", "OPTION")
 
 
-def _privileges(cursor: Cursor, end: str = "ON") -> list[str]:
+def read_privileges(cursor: Cursor, end: str = "ON") -> list[str]:
+    """Read privileges, and the word after them."""
     privileges = []
     while True:
         words = [cursor.take().text.upper()]
@@ -151,11 +153,11 @@ def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
         owners = [""]
     elif cursor.accept("FOR"):
         cursor.accept_one("ROLE", "USER")
-        owners = _names(cursor)
+        owners = read_role_names(cursor)
     database = builder.database(cursor.statement.database)
     places: list[Any] = [database]
     if cursor.accept("IN", "SCHEMA"):
-        places = [builder.schema(database, name) for name in _names(cursor)]
+        places = [builder.schema(database, name) for name in read_role_names(cursor)]
     if not owners or not cursor.accept("GRANT"):
         cursor.rest()
         builder.find(
@@ -164,12 +166,12 @@ def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
             f"A statement is omitted: {cursor.statement.beginning}",
         )
         return
-    privileges = _privileges(cursor)
+    privileges = read_privileges(cursor)
     kind = cursor.accept_one(*_DEFAULT_KINDS) or cursor.fail(
         "expected TABLES, SEQUENCES, TYPES, SCHEMAS, FUNCTIONS or ROUTINES"
     )
     cursor.expect("TO")
-    roles = _names(cursor)
+    roles = read_role_names(cursor)
     grantable = privileges if cursor.accept("WITH", "GRANT", "OPTION") else []
     cursor.end()
     for place in places:
@@ -189,7 +191,8 @@ def _add(item: Any, role: str, privileges: list[str], grantable: list[str]) -> N
     grant.grantable += [name for name in grantable if name not in grant.grantable]
 
 
-def _objects(cursor: Cursor, builder: Builder) -> list[Any]:
+def objects_of_grant(cursor: Cursor, builder: Builder) -> list[Any]:
+    """Read what privileges are on."""
     if cursor.accept("ALL"):
         kind = cursor.take().keyword
         cursor.expect("IN", "SCHEMA")

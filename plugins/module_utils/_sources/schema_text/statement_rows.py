@@ -10,6 +10,7 @@ pkg/cli/zip_table_registry.go: without the object's name, and with _ for each co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -23,23 +24,7 @@ from .pieces import Piece
 COLUMN = "create_statement"
 """The column that holds the statements, in every release."""
 _OLD_COLUMNS = frozenset(("CreateTable", "CreateView", "CreateSequence"))
-_OLD_NAMES = frozenset(("Table", "View", "Sequence"))
-_SHOWN_COLUMNS = frozenset(
-    (
-        "table_name",
-        "database_name",
-        "type_name",
-        "function_name",
-        "procedure_name",
-        "trigger_name",
-        "view_name",
-        "sequence_name",
-        "schema_name",
-        "schedule_id",
-        "routine_name",
-        "index_name",
-    )
-)
+_NAME = re.compile(r"[A-Za-z]\w*")
 _ARCHIVED_COLUMNS = frozenset(
     (
         "database_id",
@@ -78,7 +63,7 @@ def is_header(names: Sequence[str]) -> bool:
     """Tell whether these are the names of columns, one of which holds the statements."""
     if len(names) == 2 and names[1] in _OLD_COLUMNS:
         return True
-    return COLUMN in names and all(is_column(name) for name in names)
+    return COLUMN in names and all(map(is_column, names))
 
 
 def may_be_header(line: str) -> bool:
@@ -87,13 +72,8 @@ def may_be_header(line: str) -> bool:
 
 
 def is_column(name: str) -> bool:
-    """Tell whether a row of statements can have a column of this name."""
-    return name == COLUMN or name in _SHOWN_COLUMNS or name in _ARCHIVED_COLUMNS or is_old_column(name)
-
-
-def is_old_column(name: str) -> bool:
-    """Tell whether the first releases have such a column."""
-    return name in _OLD_COLUMNS or name in _OLD_NAMES
+    """Tell whether this can be the name of a column of such rows."""
+    return bool(_NAME.fullmatch(name))
 
 
 def holds_statement(name: str) -> bool:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""A text in which a quote or comment does not end: the statements before and after the one where it begins.
+"""A text in which a quote, a comment or a statement does not end: what stands before and after it.
 
 To the end of the text everything belongs to the quote. A line that begins like a statement, after a line that ends with
-a semicolon, is taken as the beginning of the next one.
+a semicolon, is taken as the beginning of the next one. So is a line that begins with CREATE outside of quotes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BEGINNINGS = frozenset(
 )
 _MARKS = ("'", '"', "$", "/*", "*/", "`")
 _AFTER_QUOTE = ("", ",", ")", ";", ":", ".", "]")
-_COMMENT, _DOLLAR = "--", "$"
+_COMMENTS, _DOLLAR = ("--", "/*", "*"), "$"
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,18 @@ def parts_of(piece: Piece) -> list[Part]:
     return parts
 
 
+def begins_statement(word: parsing.Word, source: str) -> bool:
+    """Tell whether a word is the CREATE at the beginning of a line: no statement has one inside."""
+    return word.keyword == "CREATE" and source[: word.start].endswith(("\n", "\r"))
+
+
 def swallows_statements(statement: Statement, refused: bool) -> bool:
-    """Tell whether one of its quotes was probably meant to end earlier: it holds the beginning of a statement, and
-    either the statement is refused, or its second quotation mark stands where one begins."""
+    """Tell whether it was probably meant to end earlier: it is refused and goes on with another statement, or one of
+    its quotes holds the beginning of one. In the latter case either it is refused, or the second quotation mark stands
+    where one begins."""
     source = statement.source
+    if refused and any(begins_statement(word, source) for word in statement.words[1:]):
+        return True
     return any(
         len(_blocks(Piece(word.text, 0), frozenset(("CREATE",)))) > 1
         and (refused or source[word.end : word.end + 1].strip() not in _AFTER_QUOTE)
@@ -77,7 +85,7 @@ def _blocks(piece: Piece, beginnings: frozenset[str] = _BEGINNINGS) -> list[Piec
         if ended and word.upper() in beginnings:
             blocks.append(replace(piece, text=_lines(lines[begin:number]), line=piece.line + begin))
             begin = number
-        if line.strip() and not line.startswith(_COMMENT):
+        if line.strip() and not line.strip().startswith(_COMMENTS):
             ended = line.rstrip().endswith(";")
     return [*blocks, replace(piece, text=_lines(lines[begin:]), line=piece.line + begin)]
 
