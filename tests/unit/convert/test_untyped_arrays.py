@@ -44,6 +44,13 @@ def _loaded(trial):
     text.append("""CREATE FUNCTION public.put(IN words STRING[] DEFAULT ARRAY[]) RETURNS INT8 VOLATILE NOT LEAKPROOF CALLED ON NULL INPUT LANGUAGE SQL AS $$
         INSERT INTO d.public.t(n, texts) VALUES (7, ARRAY['x']); UPDATE d.public.t SET texts = ARRAY[NULL] WHERE n = 7; SELECT n FROM d.public.t WHERE texts = ARRAY[NULL];
     $$;""")
+    text.append("""CREATE FUNCTION public.work(IN p STRING[], IN q public.mood[]) RETURNS STRING[] VOLATILE NOT LEAKPROOF CALLED ON NULL INPUT LANGUAGE plpgsql AS $$
+        DECLARE words STRING[] := ARRAY[]; numbers INT8[] := ARRAY[1]; moods public.mood[] := ARRAY['a'];
+        BEGIN
+            IF p = ARRAY['x'] OR q = ARRAY['b'] OR words != ARRAY[] THEN RETURN ARRAY[]; END IF;
+            numbers := array_append(ARRAY[], 3); moods := ARRAY['b']; words := p || ARRAY[]; p := ARRAY[NULL]; RETURN words || p;
+        END;
+    $$;""")
     catalog = read_schema_text("\n".join(text), "d")
     keep_unconvertible_as_data(catalog)
     return trial(catalog.databases[0])
@@ -62,6 +69,7 @@ def test_postgresql_takes_them(loaded):
     loaded.refuses("INSERT INTO t (n, days) VALUES (2, '{2024-02-29}')", "check")
     loaded.cursor.execute("INSERT INTO t (n, days, texts) VALUES (2, '{2024-01-01}', '{x}')")
     assert loaded.rows("SELECT put()") == [(7,)]
+    assert loaded.rows("SELECT work('{x}', NULL), work(NULL, '{b}'), work('{a}', '{}')") == [([], [], ["a", None])]
     assert loaded.differences() == []
 
 
