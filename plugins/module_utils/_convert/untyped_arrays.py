@@ -73,12 +73,24 @@ def cast_choices_of_strings(
         parts = [part.unnest() for part in _alternatives(choice)]
         strings = [part for part in parts if isinstance(part, exp.Literal) and part.is_string]
         others = [part for part in parts if part not in strings and not isinstance(part, exp.Null)]
-        if not strings or not all(map(_is_choice_of_strings, others)):
+        if not strings or not all(map(_is_choice_of_strings, others)) or _stays_text(choice):
             continue
         wanted = finder.wanted(choice)
         if wanted is not None and (type_family(wanted) not in _TEXTS or _is_users_type(wanted)):
             for string in strings:
                 string.replace(exp.Cast(this=string.copy(), to=wanted.copy()))
+
+
+def _stays_text(choice: Any) -> bool:
+    """Whether the place of a choice between strings takes it as text: what is joined to it, or the elements of an array
+    that it is compared with, are strings in CockroachDB."""
+    node = choice
+    while isinstance(node.parent, (exp.Paren, exp.If)) or node.parent is not None and _alternatives(node.parent):
+        node = node.parent
+    place = node.parent
+    return isinstance(place, exp.DPipe) or (
+        isinstance(place, _COMPARED) and isinstance(_other(place, node), (exp.All, exp.Any))
+    )
 
 
 def _is_users_type(kind: Any) -> bool:

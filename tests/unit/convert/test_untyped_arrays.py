@@ -93,3 +93,15 @@ def test_choices_between_strings(trial):
     loaded.cursor.execute("INSERT INTO t (n, mood, word) VALUES (1, 'a', 'w')")
     assert dict(zip(CHOICES, loaded.rows(f"SELECT {', '.join(f'c{number}::text' for number in range(len(CHOICES)))} FROM t")[0])) == CHOICES
     loaded.refuses("INSERT INTO t (n, mood) VALUES (1, 'b')", "check")
+
+
+@pytest.mark.parametrize("expression", [
+    "CASE WHEN n = 1 THEN 'b' ELSE 'c' END || s", "s || NULLIF('b', 'c')", "COALESCE(least('b', 'c'), 'd') || least('b', 'c')", "NULLIF('b', 'c') = ANY (texts)",
+    "CASE WHEN n = 1 THEN 'b' ELSE 'c' END < ANY (texts)",
+])
+def test_choices_between_strings_that_stay_text(trial, expression):
+    """What is joined to text, and what is compared with the elements of an array."""
+    catalog = read_schema_text(f"CREATE TABLE public.t (n INT8, s STRING, texts STRING[]); CREATE VIEW public.v (x) AS SELECT {expression} FROM d.public.t;", "d")
+    loaded = trial(catalog.databases[0])
+    loaded.cursor.execute("INSERT INTO t VALUES (1, 'x', ARRAY['b'])")
+    assert loaded.rows("SELECT x FROM v")[0][0] in ("bx", "xb", "bb", True, False)
