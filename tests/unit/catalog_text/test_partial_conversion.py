@@ -142,6 +142,8 @@ def test_three_hundred_statements(given):
     ("$ FROB;", "line 1: a statement: the statement is not one of a schema, at line 1, column 1"),
     ("FROB x;", "line 1: FROB: the statement is not one of a schema, at line 1, column 1"),
     ("CREATE FROB x;", "line 1: CREATE FROB: CREATE FROB is not known, at line 1, column 8"),
+    ("ALTER DEFAULT PRIVILEGES FOR ROLE r GRANT SELECT ON FROB TO s;", "line 1: ALTER DEFAULT PRIVILEGES: expected TABLES, SEQUENCES, TYPES, SCHEMAS, FUNCTIONS or "
+     "ROUTINES, at line 1, column 53"),
     ("CREATE DATABASE x FROB;", "line 1: CREATE DATABASE x: 'FROB' is not known in a database, at line 1, column 19"),
 ])
 def test_what_begins_with_no_word_is_refused_like_any_other(text, message):
