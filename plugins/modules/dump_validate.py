@@ -13,7 +13,8 @@ version_added: 1.0.0
 description:
   - Reads every chunk of a dump and compares its SHA-256, rows and row checksum with the dump's manifest. Missing and unexpected files are named.
   - Fails when anything differs.
-  - Names what PostgreSQL's limits change in the schema, and the indexes and keys with values that may be too long for PostgreSQL's indexes.
+  - Names what PostgreSQL's limits change in the schema, the tables with rows that fit into no page of PostgreSQL, and the indexes and keys with values that
+    may be too long for PostgreSQL's indexes.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes.read_only
   - nomos.cockroach_migrator.attributes

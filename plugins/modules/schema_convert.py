@@ -167,7 +167,7 @@ refused:
       description: The full name of that object, the name of the database if the statement names none.
       type: str
     line:
-      description: The line where the statement begins.
+      description: The line where the statement begins. It is V(0) for an object that another statement has renamed.
       type: int
     command:
       description: The statement's command, such as C(CREATE TABLE) or C(GRANT). It is empty if the statement begins with no word.

@@ -56,6 +56,8 @@ _PHRASES = frozenset(
     (
         *((kind, "VARYING") for kind in ("BIT", "CHAR", "CHARACTER")),
         *((frame, bound) for frame in _FRAMES for bound in ("BETWEEN", "CURRENT", "UNBOUNDED")),
+        ("BETWEEN", "ASYMMETRIC"),
+        ("BETWEEN", "SYMMETRIC"),
         ("CURRENT", "ROW"),
         ("DOUBLE", "PRECISION"),
         ("INSERT", "INTO"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, Table, UserType, View
@@ -118,8 +118,8 @@ class Expression:
 class Use:
     """What the value of an expression is for."""
 
-    result: Optional[SqlType] = None
-    """The type of the column or parameter that gets it."""
+    result: Optional[Union[SqlType, str]] = None
+    """The type of the column, parameter or variable that gets it, or PostgreSQL's text of the type."""
     row_id: Optional[RowId] = None
     """Returns, for the name of each unique_rowid() or unordered_unique_rowid() in the text, the tree of the call that
     stands for it."""

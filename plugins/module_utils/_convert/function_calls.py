@@ -43,6 +43,7 @@ _TEMPLATES: dict[tuple[str, str], str] = {
     ("row_to_json", _ANY): "to_jsonb(_0)",
     ("max", "bool"): "bool_or(_0)",
     ("min", "bool"): "bool_and(_0)",
+    ("strpos", "bytes"): "position(_1 IN _0)",
     ("count_rows", _ANY): "count(*)",
     ("sum_int", _ANY): "CAST(sum(_0) AS int8)",
     ("xor_agg", "int"): "bit_xor(_0)",
@@ -85,9 +86,7 @@ _PATTERN_ARGUMENTS = {
     "regexp_split_to_array": 1,
     "regexp_split_to_table": 1,
 }
-_TEXT_ONLY = frozenset(
-    ("left", "right", "lpad", "rpad", "reverse", "upper", "lower", "initcap", "strpos", "split_part")
-)
+_TEXT_ONLY = frozenset(("lpad", "rpad", "reverse", "upper", "lower", "initcap", "split_part"))
 _NOT_EMPTY = {"replace": 1, "split_part": 1}
 """Arguments for which CockroachDB treats the empty string as the boundary between two characters."""
 _DURATIONS = {"hour": 3600, "minute": 60, "second": 1, "millisecond": 0.001, "microsecond": 0.000001}

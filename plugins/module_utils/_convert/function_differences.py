@@ -58,6 +58,7 @@ _BY_NAME = {
     ),
     "pg_typeof": "pg_typeof() of NULL is the type of the expression, and INT4 is integer",
     "pg_column_size": "pg_column_size() counts PostgreSQL's bytes",
+    "json_valid": "json_valid() takes numbers beyond the range of FLOAT8 for valid",
     "ulid_to_uuid": "ulid_to_uuid() of a text with a letter that no ULID has is an error",
     "pg_sleep": "pg_sleep() returns nothing",
     "convert_from": "a zero byte is an error",

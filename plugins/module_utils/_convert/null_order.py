@@ -16,6 +16,7 @@ from .._model.conversion_policies import COCKROACH
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName, list_by_table
 from .context import Context
+from .query_tables import table_by_id
 
 try:
     from sqlglot import exp
@@ -94,5 +95,7 @@ def _sources(query: Any) -> list[tuple[Any, bool]]:
 def _table_of(source: Any, context: Context, shadowed: set[str]) -> Optional[Table]:
     if not isinstance(source, exp.Table) or not source.db and source.name in shadowed:
         return None
-    found = context.named([*context.database.tables, *context.database.views], source.db, source.name)
+    found = table_by_id(source, context) or context.named(
+        [*context.database.tables, *context.database.views], source.db, source.name
+    )
     return found if isinstance(found, Table) else None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import SqlType
@@ -30,13 +30,16 @@ _OPEN, _CLOSE = "([{", ")]}"
 _INDENT = "    "
 
 
-def convert_body(body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> tuple[str, bool]:
+def convert_body(
+    body: str, context: Context, where: FullName, variables: dict[str, SqlType], returns: Optional[SqlType] = None
+) -> tuple[str, bool]:
     """Return PostgreSQL's text of a body, and whether it declares variables of the rows of a table or view;
-    ``variables`` are the parameters.
+    ``variables`` are the parameters, ``returns`` is the type of the value after RETURN.
 
     Raises UnsupportedError, naming ``where``, for a statement or an expression without a counterpart.
     """
     reader = _Reader(body, context, where, dict(variables))
+    reader.returns = returns
     lines = reader.block("")
     if reader.position < len(reader.tokens):
         raise reader.unknown()
@@ -48,6 +51,8 @@ class _Reader:
 
     def __init__(self, body: str, context: Context, where: FullName, variables: dict[str, SqlType]) -> None:
         self.body, self.context, self.where, self.variables = body, context, where, variables
+        self.returns: Optional[SqlType] = None
+        self.declared: dict[str, str] = {}
         self.tokens = tokenize(body, where)
         self.position = 0
         self.declares_rows = False
@@ -115,18 +120,18 @@ class _Reader:
             raise self.unknown()
         return self.body[self.tokens[begin].start : self.tokens[self.position - 1].end + 1]
 
-    def converted(self, text: str) -> str:
-        """Return an expression or a query in PostgreSQL's SQL."""
-        return expressions.convert(text, self.context, self.where, self.variables).sql
+    def converted(self, text: str, result: Optional[Union[SqlType, str]] = None) -> str:
+        """Return an expression, of a value of the type ``result``, or a query in PostgreSQL's SQL."""
+        return expressions.convert(text, self.context, self.where, self.variables, expressions.Use(result)).sql
 
-    def expression(self, *ends: str) -> str:
+    def expression(self, *ends: str, result: Optional[Union[SqlType, str]] = None) -> str:
         """Read and convert an expression up to one of the ends; PostgreSQL takes the THEN of a CASE for such an end."""
-        converted = self.converted(self.text_until(*ends))
+        converted = self.converted(self.text_until(*ends), result)
         return f"({converted})" if "THEN" in ends and "CASE" in converted else converted
 
     def block(self, indent: str) -> list[str]:
         """Read [<<label>>] [DECLARE …] BEGIN … [EXCEPTION …] END [label]."""
-        lines, outer = self.label(indent), dict(self.variables)
+        lines, outer = self.label(indent), (dict(self.variables), dict(self.declared))
         if self.accept("DECLARE"):
             lines.append(f"{indent}DECLARE")
             while self.word() != "BEGIN":
@@ -143,7 +148,7 @@ class _Reader:
         self.expect("END")
         label = "" if self.word() in (";", "") else " " + self.name()
         self.accept(";")
-        self.variables = outer
+        self.variables, self.declared = outer
         return [*lines, f"{indent}END{label};"]
 
     def label(self, indent: str) -> list[str]:
@@ -168,13 +173,14 @@ class _Reader:
             parts.append("CONSTANT")
         kind, family = self.type_name(self.text_until("NOT", "DEFAULT", ":=", "=", "COLLATE", ";"))
         self.variables[name] = SqlType(family)
+        self.declared[name] = kind
         parts.append(kind)
         if self.word() == "COLLATE":
             raise self.unknown()
         if self.accept("NOT", "NULL"):
             parts.append("NOT NULL")
         if self.accept("DEFAULT") or self.accept(":=") or self.accept("="):
-            parts.append(":= " + self.expression(";"))
+            parts.append(":= " + self.expression(";", result=kind))
         self.expect(";")
         return " ".join(parts)
 
@@ -336,7 +342,7 @@ class _Reader:
                 return self.finished(
                     f"RETURN {kind} {self.expression(';')}" if self.word() != ";" else f"RETURN {kind}"
                 )
-        return self.finished(f"RETURN {self.expression(';')}")
+        return self.finished(f"RETURN {self.expression(';', result=self.returns)}")
 
     def raised(self) -> str:
         """Read RAISE [level] ['format' [, value …]] [USING option = value …]."""
@@ -393,12 +399,14 @@ class _Reader:
         word = self.word()
         if not word or not (word[0].isalpha() or word[0] == "_" or self.body[self.tokens[self.position].start] == '"'):
             raise self.unknown()
+        first = self.tokens[self.position].text.lower()
         target = [self.name()]
         while self.accept("."):
             target.append(self.name())
         if not self.accept(":="):
             self.expect("=")
-        return self.finished(f"{'.'.join(target)} := {self.expression(';')}")
+        kind = (self.declared.get(first) or self.variables.get(first)) if len(target) == 1 else None
+        return self.finished(f"{'.'.join(target)} := {self.expression(';', result=kind)}")
 
 
 def split_statements(body: str, where: object) -> list[str]:

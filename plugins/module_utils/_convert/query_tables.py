@@ -8,14 +8,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Optional, Union
 
 from .._errors import UnsupportedError
-from .._model.catalog import SqlType, Table
+from .._model.catalog import SqlType, Table, View
 from .._model.full_name import FullName
 from .._model.names import clip
 from .._model.stored_columns import written_keys
-from .context import Context
+from .context import Context, Relation
 from .families import Scope, declared_family, family_of
 from .tokens import TABLE_PREFIX
 
@@ -91,7 +91,7 @@ def scope_of(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
     scope = Scope(dict(columns))
     clashes: set[str] = set()
     for table in tree.find_all(exp.Table):
-        relation = context.relation_named(table.db, table.name)
+        relation = _relation(table, context)
         for column in relation.columns if relation is not None else []:
             scope.qualified[table.alias or table.name, column.name] = column.type
             known = scope.columns.setdefault(column.name, column.type)
@@ -108,6 +108,18 @@ def scope_of(tree: Any, context: Context, columns: dict[str, SqlType]) -> Scope:
     for name in clashes:
         scope.columns.pop(name, None)
     return scope
+
+
+def table_by_id(source: Any, context: Context) -> Optional[Relation]:
+    """Return what ``[id AS alias]`` reads; None for a source that is named otherwise, or is not there."""
+    if not source.name.startswith(TABLE_PREFIX):
+        return None
+    return context.relations.get(int(source.name[len(TABLE_PREFIX) :]))
+
+
+def _relation(source: Any, context: Context) -> Optional[Union[Table, View]]:
+    found = table_by_id(source, context) or context.relation_named(source.db, source.name)
+    return found if isinstance(found, (Table, View)) else None
 
 
 def require_relations(tree: Any, context: Context, where: FullName) -> None:

@@ -114,7 +114,8 @@ def _body(function: Function, parameters: list[_Parameter], context: Context, wh
     variables.update(_trigger_fields(function, context))
     if function.language != "SQL":
         # PL/pgSQL looks up tables when it runs, the types of its variables when it is made.
-        return convert_body(function.body, context, where, variables)
+        returns = None if function.returns_set else function.return_type
+        return convert_body(function.body, context, where, variables, returns)
     body, reads_tables = _sql_body(function, context, where, variables)
     needed = context.functions.keys() & function.depends_on
     return body, reads_tables or bool(needed & context.late_functions)

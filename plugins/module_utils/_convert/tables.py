@@ -15,6 +15,7 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.postgres_limits import MAX_ROW_BYTES, MAX_TABLE_COLUMNS
+from .._model.row_width import full_bytes, least_bytes
 from .._model.stored_columns import shard_columns
 from . import expressions, needs, trees
 from .context import Context
@@ -22,7 +23,6 @@ from .definitions import ColumnDefinition, DefaultDefinition, SequenceDefinition
 from .immutable import immutable_sql, is_immutable, uses_added_objects
 from .row_ids import row_id_function
 from .row_ttl import convert_ttl
-from .row_width import full_bytes, least_bytes
 from .sequence_bounds import identity_sequence
 from .sequences import add_owner, sequence_options
 from .statements import Subject

@@ -31,6 +31,15 @@ _BYTES, _DATABASE = "C", "default"
 _EXTREMES = frozenset(("greatest", "least", "max", "min"))
 _AROUND = () if exp is None else (exp.Filter, exp.IgnoreNulls, exp.Window)
 """What surrounds the call of an aggregate or window function."""
+_TAKE_COLLATE = (
+    ()
+    if exp is None
+    else (
+        *(exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between),
+        *(exp.Alias, exp.Anonymous, exp.Distinct, exp.Ordered, exp.Paren, exp.Select, exp.Tuple),
+    )
+)
+"""What takes an operand with COLLATE as it is."""
 _SORTED = "sorted"
 """The alias of a query whose rows are sorted outside of it."""
 _LIMITS = ("order", "limit", "offset", "fetch")
@@ -230,9 +239,10 @@ def _has_added_collation(node: Any) -> bool:
 
 
 def _put(node: Any, collation: str) -> None:
-    """Put a collation after a node, in its place."""
+    """Put a collation after a node, in its place; in parentheses where PostgreSQL's grammar has a b_expr, which knows
+    no COLLATE, such as a bound of BETWEEN."""
     made = collate(exp.Null(), collation)
-    node.replace(made)
+    node.replace(made if isinstance(node.parent, _TAKE_COLLATE) and node.arg_key != "low" else exp.Paren(this=made))
     made.set("this", bracketed(node))
 
 

@@ -9,7 +9,7 @@ So it does with a choice between strings, such as ``CASE WHEN a THEN 'x' ELSE 'y
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from .._model.catalog import SqlType
 from .families import ARRAYS, OPERAND_TYPE, Scope, declared_family, family_of, type_family
@@ -46,9 +46,11 @@ _ELEMENT_SECOND = ARRAYS - {"array_cat"}
 """Functions whose second argument is an element."""
 
 
-def cast_untyped_arrays(tree: Any, scope: Scope, type_name: TypeName, result: Optional[SqlType] = None) -> Any:
+def cast_untyped_arrays(
+    tree: Any, scope: Scope, type_name: TypeName, result: Optional[Union[SqlType, str]] = None
+) -> Any:
     """Cast such arrays in an unconverted tree to the types of their places, and return the tree. ``result`` is the type
-    of the column or parameter that gets the value of the whole."""
+    of the column, parameter or variable that gets the value of the whole, or PostgreSQL's text of it."""
     finder = _Finder(scope, type_name, result)
     for array in list(tree.find_all(exp.Array)):
         if not _is_untyped(array):
@@ -61,7 +63,9 @@ def cast_untyped_arrays(tree: Any, scope: Scope, type_name: TypeName, result: Op
     return tree
 
 
-def cast_choices_of_strings(tree: Any, scope: Scope, type_name: TypeName, result: Optional[SqlType] = None) -> None:
+def cast_choices_of_strings(
+    tree: Any, scope: Scope, type_name: TypeName, result: Optional[Union[SqlType, str]] = None
+) -> None:
     """Cast the strings of choices between nothing but strings and NULLs to the type of the choice's place, if that is
     not the one of strings. Each string is cast on its own: then it is a constant, as generated columns demand."""
     finder = _Finder(scope, type_name, result)
@@ -69,12 +73,24 @@ def cast_choices_of_strings(tree: Any, scope: Scope, type_name: TypeName, result
         parts = [part.unnest() for part in _alternatives(choice)]
         strings = [part for part in parts if isinstance(part, exp.Literal) and part.is_string]
         others = [part for part in parts if part not in strings and not isinstance(part, exp.Null)]
-        if not strings or not all(map(_is_choice_of_strings, others)):
+        if not strings or not all(map(_is_choice_of_strings, others)) or _stays_text(choice):
             continue
         wanted = finder.wanted(choice)
         if wanted is not None and (type_family(wanted) not in _TEXTS or _is_users_type(wanted)):
             for string in strings:
                 string.replace(exp.Cast(this=string.copy(), to=wanted.copy()))
+
+
+def _stays_text(choice: Any) -> bool:
+    """Whether the place of a choice between strings takes it as text: what is joined to it, or the elements of an array
+    that it is compared with, are strings in CockroachDB."""
+    node = choice
+    while isinstance(node.parent, (exp.Paren, exp.If)) or node.parent is not None and _alternatives(node.parent):
+        node = node.parent
+    place = node.parent
+    return isinstance(place, exp.DPipe) or (
+        isinstance(place, _COMPARED) and isinstance(_other(place, node), (exp.All, exp.Any))
+    )
 
 
 def _is_users_type(kind: Any) -> bool:
@@ -100,14 +116,14 @@ def _is_untyped(node: Any) -> bool:
 class _Finder:
     """Finds the types of places, as types in a tree."""
 
-    def __init__(self, scope: Scope, type_name: TypeName, result: Optional[SqlType]) -> None:
+    def __init__(self, scope: Scope, type_name: TypeName, result: Optional[Union[SqlType, str]]) -> None:
         self.scope, self.type_name, self.result = scope, type_name, result
 
     def wanted(self, node: Any) -> Optional[Any]:
         """Return the type of the place of a node, None if the place has none."""
         parent = node.parent
         if parent is None:
-            return self._type(self.result) if self.result else None
+            return named_type(self.result) if isinstance(self.result, str) else self._type(self.result)
         if isinstance(parent, exp.Paren):
             return self.wanted(parent)
         if isinstance(parent, exp.If) and isinstance(parent.parent, exp.Case):
@@ -140,8 +156,7 @@ class _Finder:
         if not isinstance(insert, exp.Insert) or not isinstance(insert.this, exp.Schema):
             return None
         table, columns = insert.this.this, insert.this.expressions
-        kind = self.scope.qualified.get((table.alias or table.name, columns[node.index].name))
-        return self._type(kind) if kind else None
+        return self._type(self.scope.qualified.get((table.alias or table.name, columns[node.index].name)))
 
     def _of_argument(self, call: Any, node: Any) -> Optional[Any]:
         first, *others = call.expressions
@@ -161,17 +176,20 @@ class _Finder:
         if isinstance(node, exp.Cast):
             return node.args["to"].copy()
         if isinstance(node, exp.Column):
-            kind = self.scope.find(node)
-            return self._type(kind) if kind else None
+            return self._type(self.scope.find(node))
         if _is_untyped(node):
             return None
         parts = list(_alternatives(node)) or (node.expressions[:1] if _name(node) in ARRAYS else [])
         if parts:
             return _first(map(self.found, parts))
-        kind = representative(family_of(node, self.scope))
-        return self._type(kind) if kind else None
+        return self._type(representative(family_of(node, self.scope)))
 
-    def _type(self, kind: SqlType) -> Any:
+    def _type(self, kind: Optional[SqlType]) -> Optional[Any]:
+        """Return a type in a tree; of a variable in PL/pgSQL only the family is known."""
+        if kind is not None and not kind.oid:
+            kind = representative(kind.family)
+        if kind is None:
+            return None
         made = named_type(self.type_name(kind))
         made.meta[RESULT_FAMILY] = declared_family(kind)
         return made

@@ -30,6 +30,7 @@ class WrittenFunction:
     family: str
     options: str
     body: str
+    parallel: str = "SAFE"
 
     @property
     def is_immutable(self) -> bool:
@@ -41,7 +42,7 @@ class WrittenFunction:
         return RoutineDefinition(
             "FUNCTION",
             self.parameters,
-            f"RETURNS {self.result} LANGUAGE {self.options} PARALLEL SAFE",
+            f"RETURNS {self.result} LANGUAGE {self.options} PARALLEL {self.parallel}",
             f"AS {dollar_quote(self.body)}",
         )
 
@@ -192,6 +193,89 @@ _GEN_RANDOM_ULID = WrittenFunction(
 )
 """48 bits of the time in milliseconds and 80 random ones, as github.com/oklog/ulid makes them."""
 
+_TO_IP = WrittenFunction(
+    "value text",
+    "bytea",
+    "bytes",
+    f"{_PLPGSQL} STRICT",
+    """
+DECLARE
+    address CONSTANT inet := CAST(value AS inet);
+BEGIN
+    IF pg_catalog.strpos(value, '/') > 0 THEN
+        RAISE EXCEPTION 'invalid IP format: %', value USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN CAST(CASE pg_catalog.family(address) WHEN 4 THEN '\\x00000000000000000000ffff' ELSE '\\x' END AS bytea)
+        || pg_catalog.substr(pg_catalog.inet_send(address), 5);
+END
+""",
+)
+"""The address follows four other bytes in what inet_send() returns."""
+_FROM_IP = WrittenFunction(
+    "value bytea",
+    "text",
+    "string",
+    f"{_PLPGSQL} STRICT",
+    """
+DECLARE
+    address CONSTANT bytea := CASE
+        WHEN pg_catalog.octet_length(value) = 16 AND pg_catalog.substr(value, 1, 12) = '\\x00000000000000000000ffff'
+        THEN pg_catalog.substr(value, 13) ELSE value
+    END;
+    digits CONSTANT text := pg_catalog.encode(address, 'hex');
+BEGIN
+    IF digits = '' THEN
+        RAISE EXCEPTION 'zero length IP' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF pg_catalog.octet_length(address) = 4 THEN
+        RETURN pg_catalog.concat_ws('.', pg_catalog.get_byte(address, 0), pg_catalog.get_byte(address, 1),
+            pg_catalog.get_byte(address, 2), pg_catalog.get_byte(address, 3));
+    ELSIF pg_catalog.octet_length(address) <> 16 THEN
+        RETURN '?' || digits;
+    ELSIF digits ~ '^0{24}' AND digits !~ '^0{28}' THEN
+        RETURN '::' || pg_catalog.ltrim(pg_catalog.substr(digits, 25, 4), '0') || ':'
+            || coalesce(nullif(pg_catalog.ltrim(pg_catalog.substr(digits, 29), '0'), ''), '0');
+    END IF;
+    RETURN pg_catalog.host(CAST(pg_catalog.rtrim(pg_catalog.regexp_replace(digits, '(....)', '\\1:', 'g'), ':')
+        AS inet));
+END
+""",
+)
+"""PostgreSQL writes the last 32 bits as IPv4 if they alone are not zero."""
+_LENGTH = "pg_catalog.octet_length(value)"
+_LEFT = WrittenFunction(
+    "value bytea, count bigint",
+    "bytea",
+    "bytes",
+    f"{_SQL} STRICT",
+    f"SELECT pg_catalog.substr(value, 1, CAST(CASE WHEN count < 0 THEN greatest({_LENGTH} + count, 0) "
+    f"ELSE least(count, {_LENGTH}) END AS integer))",
+)
+_RIGHT = WrittenFunction(
+    "value bytea, count bigint",
+    "bytea",
+    "bytes",
+    f"{_SQL} STRICT",
+    f"SELECT pg_catalog.substr(value, CAST(1 + CASE WHEN count < 0 THEN least(- count, {_LENGTH}) "
+    f"ELSE greatest({_LENGTH} - count, 0) END AS integer))",
+)
+_IS_JSON_FROM = 16
+_TRY_JSON = """
+BEGIN
+    PERFORM CAST(value AS json);
+    RETURN true;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END
+"""
+
+
+def _json_valid(major: int) -> WrittenFunction:
+    """IS JSON is of PostgreSQL 16; a function that catches errors cannot run in parallel workers."""
+    if major >= _IS_JSON_FROM:
+        return WrittenFunction("value text", "boolean", "bool", f"{_SQL} STRICT", "SELECT value IS JSON")
+    return WrittenFunction("value text", "boolean", "bool", f"{_PLPGSQL} STRICT", _TRY_JSON, "UNSAFE")
+
+
 _KEY_OF_INTEGER = """
 DECLARE
     is_negative CONSTANT boolean := number < 0;
@@ -245,6 +329,13 @@ _HASHES: dict[str, Callable[[str], WrittenFunction]] = {
     "crc32c": lambda family: _crc32(family, 0x82F63B78),
 }
 _CRCS = {"crc32ieee": "crc32", "crc32c": "crc32c"}
+_BY_FAMILY = {
+    ("from_ip", "bytes", 1): _FROM_IP,
+    ("left", "bytes", 2): _LEFT,
+    ("right", "bytes", 2): _RIGHT,
+    ("to_ip", "string", 1): _TO_IP,
+}
+"""(name, family of the first argument, number of arguments) to the function."""
 _OTHERS = {
     "to_english": _TO_ENGLISH,
     "uuid_to_ulid": _UUID_TO_ULID,
@@ -260,7 +351,9 @@ def written_function(name: str, family: str, count: int, major: int) -> Optional
         return _built_in_crc(family, _CRCS[name]) if name in _CRCS and major >= _CRC_FROM else _HASHES[name](family)
     if name in _DIGESTS and family in _PARAMETERS and count > 1:
         return _digest(family, name)
-    return _OTHERS.get(name)
+    if name == "json_valid":
+        return _json_valid(major)
+    return _OTHERS.get(name) or _BY_FAMILY.get((name, family, count))
 
 
 def under_setting(value: str, result: str, family: str, setting: str, choice: str) -> WrittenFunction:

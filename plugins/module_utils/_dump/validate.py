@@ -17,7 +17,7 @@ from .._model.postgres_limits import LIMITS
 from .._model.results import ValidateResult
 from .._system.progress import Progress, ReportProgress
 from .._values.row_checksum import encoded_checksums
-from . import key_widths
+from . import stored_sizes
 from .chunk_files import READ_BYTES, ChunkReader, open_chunk
 from .manifest import Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
 from .paths import CATALOG
@@ -28,7 +28,7 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Report
     """Read every file of a dump and compare it with the manifest.
 
     Each chunk's SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is
-    not in the chunk). The findings are what PostgreSQL's limits change, and the keys that may be too long for them.
+    not in the chunk). The findings are what PostgreSQL's limits change, and what is too long for them.
     Raises ConfigurationError when there is no complete dump, MigrationError when its manifest is unusable.
     """
     started = time.monotonic()
@@ -40,33 +40,32 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Report
         *_reject_problems(dump_dir, manifest),
     ]
     work = [
-        (table, chunk, keys.get(table.id, []))
+        (table, chunk, wanted.get(table.id, []))
         for entry, database in catalogs
-        for keys in (key_widths.long_keys(database, entry) if database else {},)
+        for wanted in (stored_sizes.measured(database, entry) if database else {},)
         for table in entry.tables
         for chunk in table.chunks
     ]
     rows = done = 0
-    widths: key_widths.Widths = {}
+    sizes: stored_sizes.Sizes = {}
     with ThreadPoolExecutor(parallelism) as pool:
         for read, text in pool.map(lambda item: _check_chunk(dump_dir, *item), work):
             rows += read.rows
             done += 1
             if text:
                 problems.append(text)
-            for name, width in read.widths.items():
-                widths[name] = max(width, widths.get(name, 0))
+            stored_sizes.merge(sizes, read.sizes)
             if progress:
                 progress(Progress(done, len(work), rows, "validate"))
     tables = [table for database in manifest.databases for table in database.tables]
     return ValidateResult(
         problems=problems,
-        findings=[item for item in manifest.findings if item.code in LIMITS] + key_widths.findings(widths),
+        findings=[item for item in manifest.findings if item.code in LIMITS] + stored_sizes.findings(sizes),
         tables=len(tables),
         chunks=len(work),
         rows=rows,
         rejected=sum(table.rejected for table in tables),
-        bytes=sum(chunk.bytes for _table, chunk, _keys in work),
+        bytes=sum(chunk.bytes for _table, chunk, _wanted in work),
         seconds=round(time.monotonic() - started, 3),
     )
 
@@ -124,17 +123,17 @@ class _Read:
 
     rows: int = 0
     checksum: int = 0
-    widths: key_widths.Widths = field(default_factory=dict)
+    sizes: stored_sizes.Sizes = field(default_factory=dict)
 
 
 def _check_chunk(
-    dump_dir: str, table: TableEntry, chunk: Chunk, keys: list[key_widths.KeyColumns]
+    dump_dir: str, table: TableEntry, chunk: Chunk, wanted: list[stored_sizes.Measured]
 ) -> tuple[_Read, str]:
     """Return what was read and what is wrong with it ("" when nothing is)."""
     path = os.path.join(dump_dir, table.directory, chunk.file)
     try:
         with open_chunk(path) as reader:
-            read = _read_rows(reader, keys)
+            read = _read_rows(reader, wanted)
             reader.verify(chunk)
     except MigrationError as error:
         return _Read(), str(error)
@@ -145,16 +144,15 @@ def _check_chunk(
     return read, ""
 
 
-def _read_rows(reader: ChunkReader, keys: list[key_widths.KeyColumns]) -> _Read:
+def _read_rows(reader: ChunkReader, wanted: list[stored_sizes.Measured]) -> _Read:
     found, rest = _Read(), b""
     while True:
         data = reader.read(READ_BYTES)
         *lines, rest = (rest + data).split(b"\n")
         found.rows += len(lines)
         found.checksum += encoded_checksums(lines)
-        if keys:
-            for name, width in key_widths.measure(lines, keys).items():
-                found.widths[name] = max(width, found.widths.get(name, 0))
+        if wanted:
+            stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
         if not data:
             found.rows += bool(rest)
             return found

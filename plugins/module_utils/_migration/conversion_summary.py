@@ -57,6 +57,7 @@ class RefusedStatement:
     """The kind of object that it is about, such as table."""
     name: str
     line: int
+    """0 if another statement than the one that makes the object has given it this name."""
     command: str
     """Such as CREATE TABLE or GRANT; empty if the statement begins with no word."""
     statement: str
@@ -66,7 +67,8 @@ class RefusedStatement:
     """The name of the refused object that it needs; empty if it is not understood itself."""
 
     def __str__(self) -> str:
-        return f"line {self.line}: {_label(self.command, self.kind, self.name)}: {self.reason}"
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{_label(self.command, self.kind, self.name)}: {self.reason}"
 
 
 def _label(command: str, kind: str, name: str) -> str:
@@ -133,14 +135,14 @@ def summarize(
     """Return the summary. ``databases`` have no refused object any more."""
     omissions = [finding for finding in findings if _omits(finding)]
     outcomes = _Outcomes(
-        {_key(finding.full_name) for finding in omissions},
+        {key_of(finding.full_name) for finding in omissions},
         {_owner(finding.full_name) for finding in findings if _changes(finding)}
-        | {_key(item.name) for item in refused if item.command.startswith("ALTER ")},
+        | {key_of(item.name) for item in refused if item.command.startswith("ALTER ")},
     )
-    objects: list[tuple[Key, str]] = [(_key(name), name.kind) for database in databases for name in _names(database)]
+    objects: list[tuple[Key, str]] = [(key_of(name), name.kind) for database in databases for name in _names(database)]
     there = {key for key, _kind in objects}
     # What is omitted while the text is read is in no database.
-    gone = {_key(finding.full_name): finding.kind for finding in omissions}
+    gone = {key_of(finding.full_name): finding.kind for finding in omissions}
     objects += [(key, kind) for key, kind in gone.items() if key not in there]
     counted = Counter((_KINDS[kind], outcomes.of(key)) for key, kind in objects if kind in _KINDS)
     counted.update((_KINDS[item.kind], REFUSED) for item in refused if _creates(item) and item.kind in _KINDS)
@@ -150,7 +152,7 @@ def summarize(
         if any(kind == kinds for kind, _outcome in counted)
     }
     after_reading = {(item.line, item.name) for item in refused if _creates(item)}
-    made = {_key(item.name) for item in statements if item.creates}
+    made = {key_of(item.name) for item in statements if item.creates}
     known = there | set(gone)
     return ConversionSummary(
         by_kind,
@@ -177,12 +179,16 @@ def _outcome(item: ReadStatement, known: set[Key], made: set[Key], outcomes: _Ou
     named = item.name.name or item.name.kind not in _PARTS
     if not item.creates or item.name.kind not in _KINDS or not named:
         return CONVERTED
-    key = _key(item.name)
+    key = key_of(item.name)
     if key not in known:
         return SUPERSEDED
     differing = outcomes.omitted | outcomes.changed
-    if outcomes.of(key) == CONVERTED and any(part[:4] == key[:4] and part not in made for part in differing):
-        return CHANGED if not key[4] else CONVERTED
+    if (
+        not key[4]
+        and outcomes.of(key) == CONVERTED
+        and any(part[:4] == key[:4] and part not in made for part in differing)
+    ):
+        return CHANGED
     return outcomes.of(key)
 
 
@@ -203,14 +209,15 @@ def _omits(finding: Finding) -> bool:
     )
 
 
-def _key(name: FullName) -> Key:
+def key_of(name: FullName) -> Key:
+    """Return what is the same for all names of one object."""
     group = "function" if name.kind in ("function", "parameter") else ""
     return (group, name.database, name.schema, name.table or name.name, name.name if name.table else "")
 
 
 def _owner(name: FullName) -> Key:
     """Return the key of the object itself, for one of its columns or parameters."""
-    key = _key(name)
+    key = key_of(name)
     return key if name.kind != "parameter" else (*key[:4], "")
 
 

@@ -24,7 +24,7 @@ from .._model.json_form import to_json
 from .._model.unreadable import RefusedObjectsError
 from .._sources.schema_text.catalog_of_text import ReadStatement, read_statements
 from .._system.text_file import difference, write_text
-from .conversion_summary import ConversionSummary, RefusedStatement, refused_statement, summarize, summary_text
+from .conversion_summary import ConversionSummary, RefusedStatement, key_of, refused_statement, summarize, summary_text
 
 ROLES, PRE_DATA, POST_DATA = "roles.sql", "pre-data.sql", "post-data.sql"
 FINDINGS, SUMMARY = "findings.json", "summary.txt"
@@ -94,7 +94,8 @@ def convert_text(text: str, database: str, features: ServerFeatures, options: Co
             converted.append((kept, conversion))
     placed = [_placed(item, read.statements) for item in refused]
     # The sequence of an identity column has a statement of its own only in the output of SHOW CREATE.
-    refused = sorted((item for item in placed if item.line), key=lambda item: item.line)
+    placed = [item for item in placed if item.line or item.kind != "sequence" or not item.because]
+    refused = sorted(placed, key=lambda item: item.line)
     kept_databases = [database for database, _conversion in converted]
     result.summary = summarize(read.statements, kept_databases, result.findings, refused)
     result.refused = [refused_statement(item) for item in refused]
@@ -103,14 +104,19 @@ def convert_text(text: str, database: str, features: ServerFeatures, options: Co
         **{name: sum(len(getattr(database, name)) for database in kept_databases) for name in _COUNTED},
     }
     if roles.statements or not refused or any(map(_holds_something, kept_databases)):
-        result.files = {**({ROLES: "".join(render(roles)).strip() + "\n"} if roles.statements else {})}
-        for kept, conversion in converted:
-            directory = "" if len(converted) == 1 else path_name(kept.name)
-            for name, sql in zip((PRE_DATA, POST_DATA), render(conversion)):
-                result.files[os.path.join(directory, name)] = sql
-        result.files[FINDINGS] = json.dumps(to_json(result.findings), indent=1, ensure_ascii=False) + "\n"
-        result.files[SUMMARY] = summary_text(result.summary, result.refused)
+        result.files = _files(roles, converted, result)
     return result
+
+
+def _files(roles: Conversion, converted: list[tuple[Database, Conversion]], result: SchemaFiles) -> dict[str, str]:
+    files = {ROLES: "".join(render(roles)).strip() + "\n"} if roles.statements else {}
+    for database, conversion in converted:
+        directory = "" if len(converted) == 1 else path_name(database.name)
+        for name, sql in zip((PRE_DATA, POST_DATA), render(conversion)):
+            files[os.path.join(directory, name)] = sql
+    files[FINDINGS] = json.dumps(to_json(result.findings), indent=1, ensure_ascii=False) + "\n"
+    files[SUMMARY] = summary_text(result.summary, result.refused)
+    return files
 
 
 def _count(database: Database) -> int:
@@ -142,11 +148,14 @@ def _convert(
 
 
 def _placed(item: UnreadableObject, statements: list[ReadStatement]) -> UnreadableObject:
-    """Return a refused object with the statement that makes it, if it was refused after its statement had been read."""
-    found = [made for made in statements if made.creates and made.name == item.name and not made.refused]
-    if item.line or not found:
+    """Return a refused object with the statement that makes it, if it was refused after its statement had been read;
+    none makes one that has been renamed."""
+    if item.line:
         return item
-    return replace(item, line=found[0].line, command=found[0].command, statement=found[0].beginning)
+    for made in statements:
+        if made.creates and not made.refused and key_of(made.name) == key_of(item.name):
+            return replace(item, line=made.line, command=made.command, statement=made.beginning)
+    return replace(item, command=f"CREATE {item.kind.upper()}")
 
 
 def refusal_message(result: SchemaFiles, dest: str) -> str:

@@ -921,10 +921,10 @@ class FindingCode(str, Enum):
 
     WIDE_ROW = (
         "wide_row",
-        "warning",
+        ("warning", "error"),
         _CHECK,
         "The table has so many columns that PostgreSQL cannot store a row with values in all of them: a row has to fit "
-        "into 8,160 bytes, and each long value needs a reference in there.",
+        "into 8,160 bytes, and each long value needs a reference in there (error: the dump has such a row).",
         "Rehearse: the import ends at the first row that does not fit. Then exclude the table, or divide it in "
         "CockroachDB.",
     )

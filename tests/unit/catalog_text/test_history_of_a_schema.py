@@ -198,3 +198,23 @@ def test_a_database_that_gets_another_name_in_the_middle():
                                  "ALTER TABLE t ADD COLUMN b INT8; CREATE TABLE u (a INT8);").databases
     assert [(database.name, [table.name for table in database.tables]) for database in databases] == [("rid", ["t", "u"]), ("defaultdb", [])]
     assert [column.name for column in databases[0].tables[0].columns if not column.hidden] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("up", "down"), [("-- +goose Up", "-- +goose Down"), ("-- +migrate Up", "-- +migrate Down notransaction"), ("-- migrate:up", "-- migrate:down transaction:false")])
+def test_what_undoes_migrations_is_omitted(up, down):
+    catalog = read_schema_text(f"{up}\nCREATE TABLE t (a INT PRIMARY KEY);\n{down}\nDROP TABLE t;\n\n{up}\nALTER TABLE t ADD b INT;\n{down}\nALTER TABLE t\n DROP b;\n", "d")
+    assert [column.name for column in catalog.databases[0].tables[0].columns] == ["a", "b"]
+    assert [(item.code, item.severity, item.message) for item in catalog.findings] == [
+        ("statement_left_out", "info", "3 lines that undo migrations are omitted, the first is line 4.")]
+    with pytest.raises(UnsupportedError, match="at line 7"):
+        read_schema_text(f"{up}\nCREATE TABLE t (a INT);\n{down}\nDROP TABLE t;\n\n{up}\nALTER TABLE t FROB;\n", "d")
+
+
+def test_names_that_earlier_releases_gave(read):
+    """Until v21.2: default names in CockroachDB's pkg/sql/create_table.go and pkg/sql/catalog/tabledesc of that time."""
+    database = read("""CREATE TABLE p (a INT PRIMARY KEY, b INT NOT NULL); CREATE TABLE c (x INT REFERENCES p, y INT REFERENCES p);
+ALTER TABLE c DROP CONSTRAINT fk_x_ref_p; ALTER TABLE c VALIDATE CONSTRAINT fk_y_ref_p; COMMENT ON CONSTRAINT fk_y_ref_p ON c IS 'z';
+ALTER TABLE p DROP CONSTRAINT "primary", ADD CONSTRAINT "primary" PRIMARY KEY (b); ALTER INDEX p@primary RENAME TO key; ALTER TABLE c RENAME CONSTRAINT fk_y_ref_p TO fk;
+""")
+    p, c = database.tables
+    assert (p.primary_index.name, [(key.name, key.comment) for key in c.foreign_keys]) == ("key", [("fk", "z")])

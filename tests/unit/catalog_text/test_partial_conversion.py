@@ -142,6 +142,8 @@ def test_three_hundred_statements(given):
     ("$ FROB;", "line 1: a statement: the statement is not one of a schema, at line 1, column 1"),
     ("FROB x;", "line 1: FROB: the statement is not one of a schema, at line 1, column 1"),
     ("CREATE FROB x;", "line 1: CREATE FROB: CREATE FROB is not known, at line 1, column 8"),
+    ("ALTER DEFAULT PRIVILEGES FOR ROLE r GRANT SELECT ON FROB TO s;", "line 1: ALTER DEFAULT PRIVILEGES: expected TABLES, SEQUENCES, TYPES, SCHEMAS, FUNCTIONS or "
+     "ROUTINES, at line 1, column 53"),
     ("CREATE DATABASE x FROB;", "line 1: CREATE DATABASE x: 'FROB' is not known in a database, at line 1, column 19"),
 ])
 def test_what_begins_with_no_word_is_refused_like_any_other(text, message):
@@ -208,6 +210,17 @@ def test_whatever_is_missing_every_statement_has_its_outcome(fixtures_dir):
         assert [item.line for item in made.refused] == sorted(item.line for item in made.refused)
         refused += len(made.refused) > 0
     assert refused > 10
+
+
+def test_an_object_that_was_renamed_is_refused_too():
+    """No statement makes an object of its name."""
+    text = "CREATE TABLE t (a INT8 PRIMARY KEY, b TRIGGER); ALTER TABLE t RENAME TO u; CREATE TABLE v (a INT8 PRIMARY KEY); CREATE VIEW w AS SELECT a FROM u;"
+    made = convert_text(text, "d", ServerFeatures(), ConvertOptions())
+    assert [str(item) for item in made.refused] == [
+        "CREATE TABLE d.public.u: d.public.u.b: the type trigger (oid 2279) has no known counterpart in PostgreSQL",
+        "line 1: CREATE VIEW d.public.w: refused because table d.public.u was refused"]
+    assert [item.outcome for item in made.summary.statements] == ["superseded", "converted", "converted", "refused"]
+    assert made.summary.objects["tables"].refused == 1
 
 
 def test_an_object_with_a_refused_alter_statement_is_changed():

@@ -12,13 +12,13 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
     keep_unconvertible_as_data,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.row_width import least_bytes
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError, UnsupportedError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Column, SqlType
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.row_width import least_bytes
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
     read_schema_text,
 )

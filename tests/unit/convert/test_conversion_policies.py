@@ -27,6 +27,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     Column,
     Database,
     ForeignKey,
+    Function,
     Index,
     IndexColumn,
     Schema,
@@ -443,6 +444,25 @@ def test_a_random_uuid_instead_of_a_ulid(server):
     assert not found(conversion, "cockroach_function")
     cursor.execute("INSERT INTO t (id) VALUES (1) RETURNING made")
     assert cursor.fetchone()[0][14] == "4"
+
+
+# --- unique_rowid() outside of a column of integers ---
+
+
+def test_row_ids_in_texts_views_and_functions_keep_their_kind(server):
+    """A sequence for these would begin at 1, and collide with what is there."""
+    table = make_table(1, "t", Column(2, "code", TEXT, default="'ord-':::STRING || unique_rowid()::STRING"), Column(3, "hex", TEXT, default="to_hex(unique_rowid())"),
+                       Column(4, "many", DECIMAL, default="unique_rowid()"), Column(5, "shard", INT, default="mod(unique_rowid(), 8:::INT8)"))
+    view = View(2, "v", 1, "SELECT id, unique_rowid() AS n FROM db.public.t", [Column(1, "id", INT), Column(2, "n", INT)], depends_on=[1])
+    function = Function(3, "f", 1, [], INT, body="SELECT unordered_unique_rowid();")
+    conversion, cursor = load(server, make_database(table, views=[view], functions=[function]), options())
+    assert not [finding for finding in conversion.findings if finding.severity == "error"]
+    assert sorted(finding.object for finding in found(conversion, "unique_rowid")) == ["db.public.f", *(f"db.public.t.{name}" for name in ("code", "hex", "many", "shard")), "db.public.v"]
+    cursor.execute("INSERT INTO t (id) VALUES (1) RETURNING code, hex, many, shard, f()")
+    code, hexadecimal, many, shard, made = cursor.fetchone()
+    assert code.startswith("ord-") and min(int(code[4:]), int(hexadecimal, 16), many) > 1 << 57 and 0 <= shard < 8 and made > 1 << 15
+    cursor.execute("SELECT n > 1::bigint << 57 FROM v")
+    assert cursor.fetchone() == (True,)
 
 
 # --- text_search ---

@@ -71,6 +71,9 @@ WRITTEN = {
     "'a':::STRING <= s": f"CAST('a' AS TEXT){C} <= \"s\"",
     "s < v": f'"s"{C} < "v"',
     "v NOT BETWEEN 'a' AND 'b'": f'NOT "v"{C} BETWEEN \'a\' AND \'b\'',
+    "s BETWEEN least(v, 'a') AND 'b'": f'"s"{C} BETWEEN ((least("v"{C}, \'a\') COLLATE "default"){C}) AND \'b\'',
+    "n = position(least(s, v) IN v)": None,
+    "least(s, v) || v": f'(least("s"{C}, "v") COLLATE "default") || "v"',
     "'m' BETWEEN s AND v": f"'m'{C} BETWEEN \"s\" AND \"v\"",
     "(s || v) > 'a'": f'("s" || "v"){C} > \'a\'',
     "lower(s) >= lower(v)": f'lower("s"){C} >= lower("v")',
@@ -178,6 +181,11 @@ def test_the_rest_is_left_alone(database, text):
 def test_what_is_not_known_is_noted(database, text):
     made, noted = converted(text, database)
     assert noted is (text != "unknown < 'word'") and UNCLEAR[text] in (None, made)
+
+
+def test_a_table_that_is_named_by_its_id(database):
+    made, noted = converted(f"SELECT z.s, z.v FROM [{database.tables[0].id} AS z] WHERE z.s < 'a' ORDER BY z.v", database)
+    assert made == f'SELECT "z"."s", "z"."v" FROM "public"."t" AS "z" WHERE "z"."s"{C} < \'a\' ORDER BY "z"."v"{C}' and noted is False
 
 
 def test_every_kind_of_object(database):

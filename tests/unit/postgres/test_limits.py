@@ -157,6 +157,8 @@ def test_a_row_that_no_page_holds_ends_the_import_and_names_the_table(postgres17
     dump = synthetic_dump.write_database(str(tmp_path / "dump"), made, {101: (["\t".join(["7"] * 1300)], None)})
     with pytest.raises(TargetError, match=r"public\.wide: row is too big: size 10\d+, maximum size 8160.*exclude the table"):
         import_dump(dump, postgres17, ImportOptions())
+    findings = {item.severity: item.message for item in validate_dump(dump).findings}
+    assert set(findings) == {"error"} and "needs at least 10,424 bytes" in findings["error"]
 
 
 def test_the_validation_names_the_keys_that_may_be_too_long(name, tmp_path):
@@ -197,3 +199,39 @@ def test_a_key_that_is_too_long_for_an_existing_index_ends_the_import_and_names_
     query(postgres17, name, "ALTER TABLE unique_text DROP CONSTRAINT unique_text_key")
     import_dump(dump, postgres17, ImportOptions(content="data"))
     assert verify_dump(dump, postgres17, VerifyOptions(content="data")).succeeded
+
+
+def test_a_key_that_was_omitted_stays_so_whatever_became_of_the_table(postgres17, name, tmp_path):
+    """A later run tries an omitted key again; by then the table may have another one, or rows that violate it."""
+    array_key = table(101, "array_key", [column(1, "long", TEXTS, False)])
+    referring = table(102, "referring", [column(1, "long", TEXTS, False)])
+    referring.foreign_keys = [ForeignKey("referring_fkey", [1], 101, [1])]
+    made = Database(100, name, [Schema(1, "public")], tables=[array_key, referring])
+    dump = synthetic_dump.write_database(str(tmp_path / "dump"), made, {101: ([f"{{{LONG}}}", "{a}"], None), 102: (["{a}"], None)})
+    omitted = {("error", "key_too_long", "public.array_key.array_key_pkey"), ("error", "foreign_key_left_out", "public.referring.referring_fkey")}
+    assert found_by_code(import_dump(dump, postgres17, ImportOptions()), "key_too_long", "foreign_key_left_out") == omitted
+    query(postgres17, name, "ALTER TABLE array_key ADD COLUMN id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY; INSERT INTO referring VALUES ('{b}')")
+    assert {code for _severity, code, _name in found_by_code(import_dump(dump, postgres17, ImportOptions()), "refused_by_postgresql", "foreign_key_left_out")} == {
+        "refused_by_postgresql", "foreign_key_left_out"}
+    query(postgres17, name, "ALTER TABLE array_key DROP COLUMN id; DELETE FROM array_key; INSERT INTO array_key VALUES ('{a}')")
+    result = import_dump(dump, postgres17, ImportOptions())
+    assert found_by_code(result, "key_too_long") == set() and found_by_code(result, "refused_by_postgresql") == {("error", "refused_by_postgresql", "public.referring.referring_fkey")}
+
+
+@pytest.mark.parametrize("kind, value, fits", [(INT, "7", 997), (TEXT, LONG, 443), (TEXT, "x" * 9, 797), (BYTES, f"\\\\x{LONG}", 443)])
+def test_the_validation_names_the_very_row_that_a_server_refuses(postgres17, name, tmp_path, kind, value, fits):
+    """It knows the rows whose values have these types to the byte, and names no row that the server stores."""
+    columns = [column(1, "id", INT, False), *(column(number, f"c{number}", kind) for number in range(2, 1201))]
+    made = Database(100, name, [Schema(1, "public")], tables=[table(101, "wide", columns)])
+    for values in (fits, fits + 1):
+        line = "\t".join(["1", *([value] * values), *(["\\N"] * (1199 - values))])
+        dump = synthetic_dump.write_database(str(tmp_path / str(values)), made, {101: ([line], None)})
+        found = [item.severity for item in validate_dump(dump).findings]
+        query(postgres17, "", f"DROP DATABASE IF EXISTS {name}")
+        if values == fits:
+            import_dump(dump, postgres17, ImportOptions())
+            assert not found
+        else:
+            with pytest.raises(TargetError, match="row is too big: size 81"):
+                import_dump(dump, postgres17, ImportOptions())
+            assert found == ["error"]

@@ -69,6 +69,8 @@ _TOO_LONG = "54000"
 _KEYS = frozenset(("primary_key", "unique_constraint", "foreign_key"))
 """Keys are omitted only for PostgreSQL's limits, and foreign keys where the key that they refer to is omitted."""
 _NO_KEY_REFERRED_TO = "42830"
+_UNSUITABLE = frozenset(("23503", "23505", "42P16"))
+"""Rows that violate a key, and a table that has another primary key."""
 _INDEXES = frozenset(("index", "unique_index", "unique_constraint", "primary_key"))
 _CLASSES_OF_ROWS = ("21", "23", "2F", "38", "39", "55", "P0")
 """Further classes that the query of a materialized view, which runs at once, can end with."""
@@ -126,8 +128,10 @@ def may_be_omitted(statement: Statement, sqlstate: str) -> bool:
 
 
 def may_stay_omitted(statement: Statement, sqlstate: str) -> bool:
-    """Whether a later run continues without a command that is already omitted: the right may have been revoked, or the
-    object may have been created by hand."""
+    """Whether a later run continues without a command that is already omitted: the right may have been revoked, the
+    object may have been created by hand, or a key may not suit what has come since."""
+    if statement.kind in _INDEXES | _KEYS and sqlstate in _UNSUITABLE:
+        return True
     return sqlstate in _STOPPING or may_be_omitted(statement, sqlstate)
 
 

@@ -25,6 +25,7 @@ from .created_indexes import create_index
 from .cursor import Cursor, Statement, StatementError
 from .databases import create_database, create_schema
 from .domains import create_domain
+from .down_sections import without_down_sections
 from .drops import drop
 from .history import steps
 from .model_builder import Builder
@@ -116,6 +117,7 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
     Raises UnsupportedError for the output of a shell that is not complete, and ConfigurationError when the text names
     several databases and does not say which one is current.
     """
+    text, down_sections = without_down_sections(text)
     pieces = read_pieces(text)
     statements = split(pieces)
     builder = _understood(statements, default_database)
@@ -123,7 +125,7 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
         statements = split(pieces, apart=True)
         builder = _understood(statements, default_database)
     of_pieces = [finding for piece in pieces for finding in piece.findings]
-    builder.catalog.findings[:0] = [*of_pieces, *ambiguous_integers(statements)]
+    builder.catalog.findings[:0] = [*down_sections, *of_pieces, *ambiguous_integers(statements)]
     refused = builder.refused.by_number
     _report_refused_changes(refused, builder)
     in_order = sorted(statements, key=lambda statement: (statement.first_line, statement.number))

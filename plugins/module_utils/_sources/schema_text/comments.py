@@ -84,4 +84,5 @@ def _constraints(name: str, cursor: Cursor, builder: Builder) -> list[Any]:
     place = place_of(cursor, builder)
     table = place.own_table
     items: list[Any] = [*table.checks, *table.foreign_keys, *table.unique_without_index, *place.indexes()]
+    name = place.known_name(name)
     return [item for item in items if item.name == name][:1] or cursor.fail(f"the constraint {name!r} is not there")

@@ -97,7 +97,7 @@ def drop_constraint(cursor: Cursor, place: TablePlace) -> None:
     """Read the rest of DROP CONSTRAINT. A primary key that is dropped has to be added again."""
     optional = cursor.accept("IF", "EXISTS")
     at = Cursor(cursor.statement, (cursor.index, cursor.last))
-    name = cursor.name()
+    name = place.known_name(cursor.name())
     cascade = cursor.accept_one("CASCADE", "RESTRICT") == "CASCADE"
     table = place.own_table
     lists: tuple[list[Any], ...] = (table.checks, table.foreign_keys, table.unique_without_index)
@@ -124,7 +124,7 @@ def _require_key(cursor: Cursor, place: TablePlace) -> None:
 def rename_constraint(cursor: Cursor, place: TablePlace) -> None:
     """Read ``old TO new`` of RENAME CONSTRAINT; keys and unique constraints are indexes."""
     at = Cursor(cursor.statement, (cursor.index, cursor.last))
-    old = cursor.name()
+    old = place.known_name(cursor.name())
     cursor.expect("TO")
     new = cursor.name()
     table = place.own_table

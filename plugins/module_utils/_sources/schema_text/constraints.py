@@ -150,7 +150,7 @@ def validate(place: TablePlace, name: str, cursor: Cursor) -> None:
     """Mark a constraint as validated."""
     table = place.own_table
     constraints: list[Any] = [*table.checks, *table.foreign_keys, *table.unique_without_index]
-    named = [item for item in constraints if item.name == name]
+    named = [item for item in constraints if item.name == place.known_name(name)]
     if not named:
         cursor.fail(f"{place.full_name} has no constraint {name!r}")
     for item in named:

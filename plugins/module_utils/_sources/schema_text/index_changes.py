@@ -21,7 +21,10 @@ def find_index(cursor: Cursor, builder: Builder) -> Optional[tuple[TablePlace, I
     if cursor.accept("@"):
         name = cursor.name()
         found = builder.relation(path, cursor.statement)
-        return _named(name, place_for(found, path, cursor, builder)) if isinstance(found, (Table, View)) else None
+        if not isinstance(found, (Table, View)):
+            return None
+        place = place_for(found, path, cursor, builder)
+        return _named(place.known_name(name), place)
     for place in _places(path, cursor, builder):
         index = _named(path[-1].identifier, place)
         if index is not None:

@@ -52,6 +52,8 @@ def subject_of(statement: Statement, split: Split) -> Subject:
     cursor = Cursor(statement)
     verb = cursor.accept_one(*_OF_OBJECTS)
     unknown = FullName("database", statement.database)
+    if verb and cursor.at("DEFAULT", "PRIVILEGES"):
+        return Subject(f"{verb} DEFAULT PRIVILEGES", unknown)
     if verb:
         while cursor.accept_one(*_BEFORE_KIND):
             pass

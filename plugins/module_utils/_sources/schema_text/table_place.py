@@ -15,6 +15,8 @@ from ..._model.full_name import FullName
 from .cursor import Cursor, Statement
 from .model_builder import Builder
 
+_OLD_KEY = "primary"
+
 
 @dataclass
 class TablePlace:
@@ -84,6 +86,22 @@ class TablePlace:
     def has_constraint(self, name: str) -> bool:
         """Tell whether there is an index or constraint with this name."""
         return any(item.name == name for item in [*self.indexes(), *self._constraints()])
+
+    def known_name(self, name: str) -> str:
+        """Return the name that an index or constraint has, which a statement may call as releases before v22.1 did:
+        the primary key ``primary``, and a foreign key without a name ``fk_column_ref_table``."""
+        if isinstance(self.table, View) or self.has_constraint(name):
+            return name
+        if name == _OLD_KEY:
+            return self.table.primary_index.name
+        columns = {column.id: column.name for column in self.table.columns}
+        tables = {table.id: table.name for table in self.builder.tables()}
+        old_names = {
+            f"fk_{columns[key.column_ids[0]]}_ref_{tables.get(key.referenced_table_id, '')}": key.name
+            for key in self.table.foreign_keys
+            if key.column_ids
+        }
+        return old_names.get(name, name)
 
     def free_column_name(self, wanted: str) -> str:
         """Return the name, with a number appended if it is taken."""

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Optional
 
-from .._model.built_in_types import CHAR, NAME
-from .._model.catalog import Column, SqlType
+from .built_in_types import CHAR, NAME
+from .catalog import Column, SqlType
 
 _HEADER = 23
 _FIXED = {
@@ -25,8 +26,10 @@ _FIXED = {
     "pg_lsn": (8, 8),
 }
 """Length and alignment by family (typlen and typalign in pg_type.dat)."""
-_SHORTEST, _REFERENCE = 1, 24
-"""An empty value; the longest one that stays in the row however full it is (toast_tuple_find_biggest_attribute)."""
+_SHORTEST, _POINTER, _REFERENCE = 1, 18, 24
+"""An empty value; the reference to one that is stored elsewhere; the longest value that stays in the row however full
+it is (toast_tuple_find_biggest_attribute)."""
+_AS_LONG_AS_TEXT = frozenset(("string", "collated", "bytes"))
 
 
 def least_bytes(columns: list[Column]) -> int:
@@ -34,6 +37,19 @@ def least_bytes(columns: list[Column]) -> int:
     given = [column.type for column in columns if not column.nullable]
     nulls = (len(columns) + 7) // 8 if len(given) < len(columns) else 0
     return _row_bytes(given, _HEADER + nulls, _SHORTEST)
+
+
+def bytes_of(kinds: Sequence[SqlType], lengths: Sequence[Optional[int]], columns: int) -> int:
+    """Return the least bytes of a row whose first values have these types and lengths as text (None: NULL), and that
+    has ``columns`` columns in all."""
+    nulls = (columns + 7) // 8 if None in lengths else 0
+    size = _aligned(_HEADER + nulls, 8)
+    for kind, length in zip(kinds, lengths):
+        if length is not None:
+            given = min(length + 1, _POINTER) if kind.family in _AS_LONG_AS_TEXT else _SHORTEST
+            needed, alignment = _fixed(kind, (given, 1))
+            size = _aligned(size, alignment) + needed
+    return _aligned(size, 8)
 
 
 def full_bytes(columns: list[Column]) -> int:
