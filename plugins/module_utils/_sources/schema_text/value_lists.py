@@ -25,9 +25,10 @@ _RAW_COLUMNS, _RAW_ROW, _RAW_SIZE, _RAW_END = (
     re.compile(r"# (\d+) columns?\s*"),
     re.compile(r"# row \d+\s*"),
     re.compile(r"## (\d+)\s*"),
-    re.compile(r"# \d+ rows?\s*"),
+    re.compile(r"(# \d+ rows?|SHOW [A-Z ]+ 0)\s*"),
 )
-_SQL_END = re.compile(r"-- \d+ rows?\s*")
+_SQL_END = re.compile(r"(-- \d+ rows?|SHOW [A-Z ]+ 0)\s*")
+"""The shell of v22.1 ends what has no rows with the command's tag, such as ``SHOW CREATE ALL TYPES 0``."""
 
 Found = tuple[list[Piece], int]
 
