@@ -58,6 +58,18 @@ def test_the_ways_in_which_a_text_names_regions(regions):
     assert [table.name for table in database.tables] == ["t"] and database.tables[0].columns[1].type.user_type_id == kind.id
 
 
+def test_regions_that_come_after_the_tables():
+    """As in files of their own for databases with regions."""
+    text = """CREATE TABLE scores (id INT8 PRIMARY KEY, shard INT8 NOT NULL); CREATE TABLE info (id INT8 PRIMARY KEY);
+        ALTER DATABASE game PRIMARY REGION "us"; ALTER DATABASE game ADD REGION "eu";
+        ALTER TABLE scores ADD COLUMN crdb_region crdb_internal_region NOT NULL AS (CASE WHEN shard IN (1, 2) THEN 'eu' ELSE 'us' END) STORED;
+        ALTER TABLE scores SET LOCALITY REGIONAL BY ROW; SET override_multi_region_zone_config = true; ALTER TABLE info SET locality GLOBAL;
+        ALTER PARTITION "eu" OF INDEX scores@scores_pkey CONFIGURE ZONE USING constraints = '{+region=eu: 1}', num_replicas=COPY FROM PARENT;"""
+    result = convert_text(text, "", ServerFeatures(17, True, frozenset()), ConvertOptions("create", frozenset()))
+    assert result.refused == []
+    assert """CASE WHEN "shard" IN (1, 2) THEN CAST('eu' AS "public"."crdb_internal_region") ELSE CAST('us' AS "public"."crdb_internal_region") END""" in result.files["pre-data.sql"]
+
+
 def test_the_last_region_is_dropped():
     """It turns the database back into one without regions: pkg/ccl/logictestccl/testdata/logic_test/multi_region_drop_region."""
     (database,) = read_schema_text("CREATE DATABASE d PRIMARY REGION us; ALTER DATABASE d DROP REGION us; CREATE TABLE t (a INT8);").databases

@@ -77,3 +77,16 @@ def test_sql_is_taken_as_it_is():
 def test_a_table_named_with_bars():
     text = "table_name|create_statement\na|b|CREATE TABLE public.\"a|b\" (\n\tid INT8 NOT NULL\n)\n(1 row)\n"
     assert [piece.text for piece in read_pieces(text)] == ["CREATE TABLE public.\"a|b\" (\n\tid INT8 NOT NULL\n)"]
+
+
+@pytest.mark.parametrize("text", [
+    "# 1 column\nSHOW CREATE ALL TYPES 0\n# 1 column\n# row 1\n## 16\nCREATE SCHEMA s;\n# 1 row\n",
+    "CREATE TABLE results (\n  create_statement STRING\n);\n\nSHOW CREATE ALL TYPES 0\n"
+    "CREATE TABLE results (\n  create_statement STRING\n);\n\nINSERT INTO results VALUES ('CREATE SCHEMA s;');\n-- 1 row\n",
+    "SHOW CREATE ALL TYPES 0\n  create_statement\n--------------------\n  CREATE SCHEMA s;\n(1 row)\n",
+    "SHOW CREATE ALL TYPES 0\ncreate_statement\nCREATE SCHEMA s;\n",
+    "SHOW CREATE ALL TYPES 0\n-[ RECORD 1 ]\ncreate_statement | CREATE SCHEMA s;\n",
+])
+def test_a_command_without_rows_before_one_with_rows(text):
+    """As cockroach sql v22.1 prints SHOW CREATE ALL TYPES of a database that has none."""
+    assert [piece.text for piece in read_pieces(text)] == ["CREATE SCHEMA s;"]
