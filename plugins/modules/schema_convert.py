@@ -17,6 +17,8 @@ description:
     ndjson), a session copied from a terminal or a ticket, JSON or CSV of an IDE with the column C(create_statement), the tables of statements in an
     archive of C(cockroach debug zip), the text of C(pg_dump) of a CockroachDB v26.3 or later, the DDL of DBeaver, DataGrip, pgAdmin, TablePlus and Navicat,
     or a file of SQL; several of these may be in one file. docs/conversion.md of the collection has the list. What was cut, wrapped or redacted is refused.
+  - A file of SQL may also be the schema that people wrote, followed by its migrations. A text that drops, renames or changes something is a history,
+    and is read in its order.
   - The forms table and aligned lose tabs, and spaces at the ends of lines, inside of string constants. C(--format=raw) is exact.
   - Whatever is changed, weakened or omitted is a finding.
   - A statement that is not understood is refused, together with what needs its object. All other statements are converted and written. The module

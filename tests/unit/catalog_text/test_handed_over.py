@@ -109,6 +109,8 @@ def _tsv(columns: tuple[str, ...], *rows: dict[str, str]) -> str:
     f"movr=> \\dt\n        List of relations\n Schema | Name\n--------+------\n public | notes\n(1 row)\n\nmovr=> show create table notes;\n{TABLE}(1 row)\n",
     f"movr=# {NOTES.splitlines()[0]}\nmovr(# {NOTES.splitlines()[1]}\nmovr(# CONSTRAINT notes_pkey PRIMARY KEY (id)\nmovr(# );\nCREATE TABLE\nmovr=# \\q\n",
     f"$ cockroach sql --insecure -d movr -e 'SHOW CREATE TABLE notes'\n{TABLE}(1 row)\n",
+    f"me@host ~ % ./cockroach sql --insecure\n{BANNER}{PROMPT}SET a = 1;\nNOTICE: something\nHINT: do\nSET\n{PROMPT}SHOW CREATE TABLE notes;\n{TABLE}(1 row)\n",
+    f"me@host:~$ psql -h db -c 'SHOW CREATE TABLE notes'\n{TABLE}(1 row)\n",
     f"SHOW CREATE TABLE notes;\n{TABLE}(1 row)\n",
     f"The table that does not convert:\n\n```sql\n{NOTES};\n```\n\nWhat do we do?\n",
     f"```\n{TABLE}(1 row)\n```\n",
@@ -120,6 +122,8 @@ def _tsv(columns: tuple[str, ...], *rows: dict[str, str]) -> str:
     f'table_name;create_statement\nnotes;"{NOTES}"\n',
     f'table_name\tcreate_statement\nnotes\t"{NOTES}"\n',
     f'"create_statement"\n"{NOTES}"\n\n',
+    f'insert into "MY_TABLE"("table_name", "create_statement") values (\'notes\', \'{NOTES}\');\n',
+    f'INSERT INTO "SHOW CREATE ALL TABLES" (create_statement) VALUES\n\t (\'CREATE SCHEMA it;\'),\n\t (\'{NOTES};\nCOMMENT ON TABLE public.notes IS \'\'it\'\'\'\'s\'\';\');\n',
     _tsv(ARCHIVED),
     json.dumps(_rows(ARCHIVED)),
     _tsv(REDACTED),
@@ -156,6 +160,8 @@ def test_the_table_is_found_in(text):
     ('[{"create_statement": "CREATE TABLE t (a INT8)"', "the JSON that begins in line 1 does not end"),
     ('[{"statement": "CREATE TABLE t (a INT8)"}]', "line 1 begins JSON without a create_statement"),
     ('table_name,create_statement\nt\n', "line 2 has 1 values instead of 2"),
+    ("INSERT INTO r (table_name, create_statement) VALUES ('CREATE TABLE t (a INT8)');", "2 values are expected, at line 1"),
+    ("INSERT INTO r (create_statement) VALUES (5 + 'x');", "'.' is not expected here, at line 1"),
     ("CREATE TABLE t (a INT8 DEFAULT ‹×›:::INT8)", "it is redacted .‹×›. at line 1"),
     (_tsv(REDACTED, {"create_statement": "CREATE TABLE public.t (\n\ta INT8 NULL DEFAULT _\n)"}), "the archive is redacted, so that a constant is missing at line 3"),
     (_tsv(REDACTED, {"create_statement": "CREATE TABLE public.t (\n\ta STRING NULL DEFAULT '_'\n)"}), "the archive is redacted, so that a constant is missing at line 3"),
@@ -189,6 +195,11 @@ def test_what_only_looks_cut_or_drawn_is_read(text):
 ])
 def test_what_may_be_missing_is_found(text, found):
     assert codes(text) == found
+
+
+def test_rows_of_a_table_of_the_user_are_no_schema():
+    text = f"CREATE TABLE migrations (id INT8, create_statement STRING);\nINSERT INTO migrations (id, create_statement) VALUES (1, '{NOTES}');\n"
+    assert (names(text), "rows_left_out" in codes(text)) == (["defaultdb.migrations"], True)
 
 
 def test_an_archive_of_several_databases_gives_each_its_own():
@@ -229,6 +240,7 @@ BLOCKS = {
     "sql_form": f"CREATE TABLE results (\n  create_statement STRING\n);\n\nINSERT INTO results VALUES ('{LINE}');\n-- 1 row\n",
     "json": json.dumps([{"create_statement": NOTES}], indent=1) + "\n",
     "archive": _tsv(ARCHIVED),
+    "inserts": f"INSERT INTO x (table_name, create_statement) VALUES ('notes', '{NOTES}');\n",
     "session": f"{PROMPT}SHOW CREATE TABLE notes;\n{TABLE}(1 row)\n\n\nTime: 3ms total\n\n{PROMPT}\n",
     "file": f"-- a comment\n{NOTES};\n",
 }

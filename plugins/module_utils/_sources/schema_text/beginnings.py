@@ -14,6 +14,7 @@ from .statement_rows import is_header, may_be_header
 _RECORD = re.compile(r"-\[ RECORD \d+ \]-*(\+-*)?\s*")
 _RAW = re.compile(r"# \d+ columns?\s*")
 _INSERTS = "CREATE TABLE results ("
+_INSERTED_ROWS = re.compile(r"INSERT INTO .*\bcreate_statement\b.*\bVALUES\b.*", re.IGNORECASE)
 _BOX = re.compile(r"[+|]-|[┌├│└╒╞╘]|[-─]+┼|─\[ RECORD|<table\b")
 _UNICODE_BAR = "│"
 _HEADLESS = re.compile(r" (\S.*\| )?CREATE [A-Z].*\+\s*")
@@ -71,6 +72,11 @@ def is_inserts(line: str) -> bool:
     return line.startswith(_INSERTS)
 
 
+def is_inserted_rows(line: str) -> bool:
+    """Tell whether the line begins an INSERT of rows of statements, as IDEs export a grid."""
+    return bool(_INSERTED_ROWS.fullmatch(line))
+
+
 def is_json(line: str) -> bool:
     """Tell whether an array or object begins."""
     return line.startswith(("[", "{"))
@@ -97,4 +103,11 @@ def begins_table(lines: list[str], number: int) -> bool:
     """Tell whether output of any form but JSON begins in the line."""
     line = lines[number]
     is_header_line = is_unaligned_header(line) or header_of_values(line) is not None
-    return is_header_line or is_record(line) or is_raw(line) or is_inserts(line) or is_aligned(lines, number)
+    return (
+        is_header_line
+        or is_inserted_rows(line)
+        or is_record(line)
+        or is_raw(line)
+        or is_inserts(line)
+        or is_aligned(lines, number)
+    )

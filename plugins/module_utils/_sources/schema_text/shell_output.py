@@ -21,6 +21,7 @@ from .beginnings import (
     is_boxed,
     is_description,
     is_headless,
+    is_inserted_rows,
     is_inserts,
     is_json,
     is_raw,
@@ -117,6 +118,8 @@ def _reader_of_line(lines: list[str], number: int) -> tuple[Optional[Reader], bo
         return _skip, False
     if begins_copy(line):
         return read_copy, False
+    if is_inserted_rows(line):
+        return value_lists.read_inserted_rows, False
     return (value_lists.read_json if is_json(line) else _refusal(line)), False
 
 

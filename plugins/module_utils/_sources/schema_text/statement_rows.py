@@ -71,6 +71,11 @@ def may_be_header(line: str) -> bool:
     return COLUMN in line or any(name in line for name in _OLD_COLUMNS)
 
 
+def is_grid(names: Sequence[str]) -> bool:
+    """Tell whether SHOW CREATE … or an archive's table has these columns, and no other table."""
+    return all(name == COLUMN or name.endswith("_name") or name in _ARCHIVED_COLUMNS for name in names)
+
+
 def is_column(name: str) -> bool:
     """Tell whether this can be the name of a column of such rows."""
     return bool(_NAME.fullmatch(name))

@@ -12,7 +12,7 @@ from .pieces import is_whole
 
 _STATUS = re.compile(
     r"(\(\d+ rows?\)|# \d+ rows?|-- \d+ rows?|\(END\)|"
-    r"SHOW [A-Z ]+ 0|Time: .*|Server Execution Time: .*|Network Latency: .*|NOTICE: .*|Note: .*)\s*"
+    r"SHOW [A-Z ]+ 0|Time: .*|Server Execution Time: .*|Network Latency: .*|(NOTICE|HINT|DETAIL|Note): .*)\s*"
 )
 _TAG = re.compile(
     r"(SET|USE|BEGIN|COMMIT|(CREATE|ALTER|DROP) [A-Z]+( VIEW)?|COMMENT( ON)?|GRANT|REVOKE|INSERT 0 \d+|"
@@ -28,7 +28,7 @@ _COCKROACH_PROMPT = re.compile(r"[^\s@]+@[^\s@]*:\d+/[^>]*> ?")
 _PSQL_PROMPT = re.compile(r"[^\s=]+=[*!]?[#>]( |$)")
 _MORE = re.compile(r"\s*-> ?|[^\s=]+[-('\"*$][*!]?[#>]( |$)")
 """Matches the prompt of a command's further lines."""
-_PROGRAM = re.compile(r"(\S*[$#%>] +)(sudo +)?(\S*/)?(cockroach|psql|docker|podman|kubectl)\s")
+_PROGRAM = re.compile(r"(\S+ \S+ )?\S*[$#%>] +(sudo +)?(\S*/)?(cockroach|psql|docker|podman|kubectl)\s")
 _SHOW = re.compile(r"SHOW CREATE\s.*;\s*|\\[a-z?]+(\s.*)?", re.IGNORECASE)
 _ASKS = ("SHOW", "SELECT", "EXPLAIN", "TABLE", "QUIT", "EXIT", "HELP")
 """What commands begin with that only ask."""

@@ -16,8 +16,9 @@ from typing import Any
 from ..._errors import UnsupportedError
 from . import parsing
 from .beginnings import begins_table, header_of_values, is_json
-from .pieces import Piece, is_whole, refuse_line
-from .statement_rows import holds_statement, pieces_of_row
+from .cursor import Cursor, Statement
+from .pieces import Piece, is_ended, is_whole, refuse_line
+from .statement_rows import holds_statement, is_grid, pieces_of_row
 from .transcript import begins_statement, is_prompt, is_status
 
 _RAW_COLUMNS, _RAW_ROW, _RAW_SIZE, _RAW_END = (
@@ -88,6 +89,39 @@ def read_inserts(lines: list[str], number: int) -> Found:
                 refuse_line(lines, line, "inserts no statement")
         begin = position + 1
     return pieces, end + 1
+
+
+def read_inserted_rows(lines: list[str], number: int) -> Found:
+    """Read an INSERT whose rows have statements in one of their columns; that of another table stays SQL."""
+    end = number + 1
+    while end < len(lines) and not is_ended("\n".join(lines[number:end])):
+        end += 1
+    text = "\n".join(lines[number:end])
+    cursor = Cursor(Statement(parsing.words(text, f"line {number + 1}"), text, number + 1))
+    cursor.expect("INSERT", "INTO")
+    cursor.path()
+    names = cursor.names()
+    if not is_grid(names):
+        return [Piece(text, number + 1)], end
+    cursor.expect("VALUES")
+    pieces: list[Piece] = []
+    while True:
+        values = cursor.parenthesis().items()
+        if len(values) != len(names):
+            cursor.fail(f"{len(names)} values are expected")
+        row = {name: _inserted_value(value) for name, value in zip(names, values)}
+        pieces += pieces_of_row(row, number + 1)
+        if not cursor.accept(","):
+            break
+    cursor.accept(";")
+    cursor.end()
+    return pieces, end
+
+
+def _inserted_value(value: Cursor) -> str:
+    word = value.take()
+    value.end()
+    return "" if word.keyword == "NULL" else word.text
 
 
 def read_values(lines: list[str], number: int) -> Found:
