@@ -11,7 +11,10 @@ import functools
 import pathlib
 import re
 
+import psycopg2
 import pytest
+from cockroach_nodes import BINARY, node
+from journey import export_backup
 from postgres_servers import query
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert import dialect
@@ -25,6 +28,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
     convert_text,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.backup_request import (
+    BackupRequest,
+)
 
 FIXTURE = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "cockroach_words.txt"
 SYSTEM_COLUMNS = ("cmax", "cmin", "ctid", "xmax", "xmin")
@@ -94,20 +100,19 @@ CREATE TABLE {place}_t.{name} (
 	CONSTRAINT "{word} pkey" PRIMARY KEY (id ASC),
 	INDEX "{word} idx" (upper({name}) DESC, {name} ASC) WHERE {name} > 'a':::STRING,
 	FAMILY {name} ({name}, id, e, c),
-	CONSTRAINT {name} CHECK (({name} != 'a':::STRING) AND ({name} BETWEEN {name} AND CAST({name} AS STRING)))
+	CONSTRAINT {name} CHECK ({name} BETWEEN 'a':::STRING AND CAST({name} AS STRING))
 );
 COMMENT ON COLUMN {place}_t.{name}.{name} IS 'a word';
 CREATE POLICY {name} ON {place}_t.{name} USING ({name} = 'a':::STRING);
-CREATE VIEW {place}_v.{name} ({name}) AS WITH {name} AS (SELECT {name} AS {label} FROM d.{place}_t.{name})
-	SELECT {name}.{label} AS {label} FROM {name}, d.{place}_t.{name} AS x WHERE {name}.{label} > x.{label};
+CREATE VIEW {place}_v.{name} ({name}) AS WITH {name} AS (SELECT {name} AS {label} FROM d.{place}_t.{name} AS {name})
+	SELECT {name}.{label} AS {label} FROM {name} WHERE {name} > 'a';
 CREATE FUNCTION {place}_s.{name}({parameter} STRING) RETURNS VOID LANGUAGE SQL AS $$
-	INSERT INTO d.{place}_t.{name} ({name}) SELECT {name} ON CONFLICT (id) DO UPDATE SET {name} = excluded.{label};
-	UPDATE d.{place}_t.{name} SET {name} = {name} || ';'
+	INSERT INTO d.{place}_t.{name} ({name}) SELECT {name} ON CONFLICT (id) DO UPDATE SET {name} = excluded.{label}
 $$;
 CREATE FUNCTION {place}_p.{name}({parameter} STRING) RETURNS STRING LANGUAGE plpgsql AS $$
 	BEGIN
 	IF {variable} IS NULL THEN
-		{variable} := {variable} || ';';
+		{variable} := {place}_p.{label}({variable}) || ';';
 	END IF;
 	RETURN {variable};
 	END
@@ -149,7 +154,7 @@ def test_nothing_is_omitted(forms, converted):
     found = collections.Counter(str(finding.code) for finding in converted.findings)
     assert {finding.object.split(".")[-1] for finding in converted.findings if str(finding.code) == "name_cut"} == set(SYSTEM_COLUMNS)
     # The words integer and bigint are names here, which is no reason to ask.
-    assert set(found) - {"integer_read_as_int8"} == {"name_cut", "null_order", "sequence_value_unknown"}
+    assert set(found) - {"integer_width"} == {"name_cut", "null_order", "sequence_value_unknown"}
     assert not converted.refused and found["sequence_value_unknown"] == len(forms)
 
 
@@ -169,3 +174,61 @@ def test_postgresql_takes_all_of_it(postgres17, forms, converted):
                 assert {form.word for form in forms} - {name for name, in own.fetchall()} == set(SYSTEM_COLUMNS)
         finally:
             cursor.execute("DROP DATABASE words")
+
+
+@pytest.fixture(scope="module", name="cockroach")
+def _cockroach(tmp_path_factory):
+    """A real CockroachDB's cursor, and the directory of its backups."""
+    directory = tmp_path_factory.mktemp("cockroach")
+    (directory / "backups").mkdir()
+    with node("real", directory, directory / "backups", "") as parameters, contextlib.closing(
+        psycopg2.connect(host="127.0.0.1", port=parameters.port, user="root", dbname="defaultdb", sslmode="disable")
+    ) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        yield cursor, directory / "backups"
+
+
+@pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program")
+def test_cockroach_prints_words_as_the_fixture_says(cockroach, words):
+    cursor, _backups = cockroach
+    cursor.execute("SELECT word FROM pg_get_keywords()")
+    known = {word for word, in cursor.fetchall()}
+    cursor.execute(f"CREATE TABLE words ({', '.join(f'{quoted(word)} INT8' for word in sorted(words))})")
+    cursor.execute("SELECT create_statement FROM [SHOW CREATE TABLE words]")
+    printed = set(re.findall(r'^\t("?\w+"?) INT8 NULL', cursor.fetchone()[0], re.MULTILINE))
+    reserved, quoted_only, bare = of_cockroach()
+    assert {word for word in known if quoted(word) in printed} == (reserved | quoted_only) & known
+    assert bare | (words - known) <= printed | quoted_only
+    assert len(printed) == len(words)
+
+
+@pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program")
+def test_its_own_text_and_its_backup_give_the_same(cockroach, tmp_path):
+    """The tables, indexes, checks and views of names that were once lost, from what a real CockroachDB prints and from its descriptors."""
+    cursor, backups = cockroach
+    cursor.execute("CREATE DATABASE d; USE d; CREATE SCHEMA s; CREATE SCHEMA t; CREATE SCHEMA v; CREATE SCHEMA e")
+    for word in ("begin", "case", "comment", "end", "if", "insert", "left", "pivot", "select", "set", "update", "values", "Upper", "ünï"):
+        name = quoted(word)
+        cursor.execute(f"""
+CREATE SEQUENCE s.{name}; CREATE TYPE e.{name} AS ENUM ('a');
+CREATE TABLE t.{name} (
+	{name} STRING NOT NULL, id INT8 PRIMARY KEY DEFAULT nextval('s.{name}'), e e.{name} DEFAULT 'a', c STRING AS (lower({name}) || {name}) STORED,
+	INDEX {name} (upper({name}) DESC, {name}) WHERE {name} > 'a', CONSTRAINT {name} CHECK ({name} != 'a' AND {name} BETWEEN {name} AND CAST({name} AS STRING))
+);
+CREATE VIEW v.{name} AS WITH {name} AS (SELECT {name} AS {name} FROM d.t.{name})
+	SELECT {name}.{name} AS {name}, x.{name} AS y FROM {name}, d.t.{name} AS x WHERE {name}.{name} > x.{name}
+""")
+    text = []
+    for what in ("SCHEMAS", "TYPES", "TABLES"):
+        cursor.execute(f"SHOW CREATE ALL {what}")
+        text += [statement if statement.endswith(";") else statement + ";" for statement, in cursor.fetchall()]
+    cursor.execute("BACKUP DATABASE d INTO 'nodelocal://1/words'")
+    converted = convert_text("\n".join(text), "d", ServerFeatures(), ConvertOptions())
+    export_backup(BackupRequest(locations=(f"file://{backups}/words",)), tmp_path / "dump")
+    assert not converted.refused
+    for file in (PRE_DATA, POST_DATA):
+        of_text, of_backup = (
+            {statement for statement in re.split(r";\n+", text) if statement.startswith(("CREATE", "ALTER TABLE"))}
+            for text in (converted.files[file], (tmp_path / "dump" / "d" / file).read_text(encoding="utf-8"))
+        )
+        assert of_text ^ of_backup == set()

@@ -89,6 +89,7 @@ _NAMED_TYPES = {
     "interval": "interval",
 }
 """Types by PostgreSQL's own names."""
+_OWN_SCHEMAS = ("pg_catalog", "crdb_internal")
 _NUMBERS = ("float", "decimal", "int")
 _IN_ANOTHER_ZONE = {"timestamp": "timestamptz", "timestamptz": "timestamp"}
 _TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
@@ -185,7 +186,9 @@ def family_of(node: Any, scope: Scope) -> str:
     if isinstance(node, exp.Anonymous):
         return node.meta.get(RESULT_FAMILY) or _function(node.name.lower(), node.expressions, scope)
     if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Anonymous):
-        return family_of(node.expression, scope)
+        # A user's function may have the name of one of CockroachDB's own.
+        is_own = node.this.name in _OWN_SCHEMAS
+        return family_of(node.expression, scope) if is_own else str(node.expression.meta.get(RESULT_FAMILY, ""))
     return _of_operands(node, scope)
 
 

@@ -23,6 +23,8 @@ OMITTED = [
     ("CREATE CHANGEFEED FOR t INTO 'kafka://x'", "statement_left_out", "warning", "CREATE CHANGEFEED"),
     ("CREATE SCHEDULE FOR BACKUP INTO 's3://b' RECURRING '@daily'", "statement_left_out", "warning", "CREATE SCHEDULE"),
     ("DROP SCHEDULES SELECT 1", "statement_left_out", "warning", "DROP SCHEDULES"),
+    ("CREATE PUBLICATION p FOR TABLE t", "statement_left_out", "warning", "CREATE PUBLICATION"), ("REINDEX TABLE t", "statement_left_out", "info", "REINDEX"),
+    ("COMMENT ON EXTENSION x IS 'y'", "statement_left_out", "warning", "COMMENT ON"), ("ALTER SYSTEM SET CLUSTER SETTING a = 1", "statement_left_out", "warning", "ALTER SYSTEM"),
     ("CREATE EXTENSION IF NOT EXISTS pgcrypto", "statement_left_out", "warning", "CREATE EXTENSION"),
     ("SET sql_safe_updates = false", "session_setting", "info", "SET sql_safe_updates"),
 ]
@@ -218,3 +220,23 @@ ALTER TABLE p DROP CONSTRAINT "primary", ADD CONSTRAINT "primary" PRIMARY KEY (b
 """)
     p, c = database.tables
     assert (p.primary_index.name, [(key.name, key.comment) for key in c.foreign_keys]) == ("key", [("fk", "z")])
+
+
+def test_settings_that_say_the_default():
+    assert read_schema_text("SET default_int_size = 8; SET serial_normalization TO 'rowid'; CREATE TABLE t (a INT, b SERIAL);", "d").databases[0].tables
+    with pytest.raises(UnsupportedError, match="serial_normalization changes what the statements after it mean"):
+        read_schema_text("SET serial_normalization = 'sql_sequence'; CREATE TABLE t (a INT)", "d")
+
+
+def test_policies_functions_and_databases_are_changed(read):
+    database = read("""CREATE TABLE t (a INT); CREATE POLICY p ON t FOR SELECT TO x USING (a > 1); CREATE POLICY q ON t USING (a > 2);
+ALTER POLICY p ON t TO y, z USING (a > 3); ALTER POLICY q ON t RENAME TO r; ALTER POLICY IF EXISTS gone ON t TO x;
+CREATE FUNCTION f(a INT) RETURNS INT LANGUAGE SQL AS 'SELECT 1'; ALTER FUNCTION f(INT) IMMUTABLE STRICT LEAKPROOF; ALTER FUNCTION f NOT LEAKPROOF;
+ALTER DATABASE d SET timezone = 'utc'; ALTER DATABASE d SET lock_timeout = '3s'; ALTER DATABASE d RESET timezone; CREATE INDEX i ON ONLY t USING btree (a);
+ALTER INDEX t@i RELOCATE LEASE SELECT 1; ALTER TABLE t VALIDATE CONSTRAINT t_pkey;
+""")
+    (table,), (function,) = database.tables, database.functions
+    assert [(item.name, item.roles, item.using) for item in table.policies] == [("p", ["y", "z"], "a > 3"), ("r", ["public"], "a > 2")]
+    assert (function.volatility, function.strict, function.leakproof, database.settings) == ("IMMUTABLE", True, False, ["lock_timeout=3s"])
+    with pytest.raises(UnsupportedError, match="t has no policy 'gone'"):
+        read("CREATE TABLE t (a INT); ALTER POLICY gone ON t TO x")

@@ -104,6 +104,7 @@ PHRASES = (
     ("e'a' || escape LIKE escape ESCAPE 'x'", '\'a\' || "escape" LIKE "escape" ESCAPE \'x\''),
     ('public.comment(comment, 1) + public.select(1)', '"public".comment("comment", 1) + "public".select(1)'),
     ('[FUNCTION 100108](function)', 'cockroach_function_100108("function")'),
+    ('SELECT begin FROM [104 AS comment] WHERE comment.begin > set', 'SELECT "begin" FROM "cockroach_table_104" AS "comment" WHERE "comment"."begin" > "set"'),
     ('x::@100105', 'CAST("x" AS @100105)'),
     ('CURRENT_USER = user_ AND session_user() = current_user()', 'CURRENT_USER = "user_" AND session_user() = current_user()'),
     ('current_timestamp() > timestamp', 'current_timestamp() > "timestamp"'),

@@ -12,7 +12,7 @@ from .pieces import is_whole
 
 _STATUS = re.compile(
     r"(\(\d+ rows?\)|# \d+ rows?|-- \d+ rows?|\(END\)|"
-    r"SHOW [A-Z ]+ \d+|Time: .*|Server Execution Time: .*|Network Latency: .*|(NOTICE|HINT|DETAIL|Note): .*)\s*"
+    r"SHOW [A-Z ]+ 0|Time: .*|Server Execution Time: .*|Network Latency: .*|(NOTICE|HINT|DETAIL|Note): .*)\s*"
 )
 _TAG = re.compile(
     r"(SET|USE|BEGIN|COMMIT|(CREATE|ALTER|DROP) [A-Z]+( VIEW)?|COMMENT( ON)?|GRANT|REVOKE|INSERT 0 \d+|"
