@@ -23,6 +23,8 @@ OMITTED = [
     ("CREATE CHANGEFEED FOR t INTO 'kafka://x'", "statement_left_out", "warning", "CREATE CHANGEFEED"),
     ("CREATE SCHEDULE FOR BACKUP INTO 's3://b' RECURRING '@daily'", "statement_left_out", "warning", "CREATE SCHEDULE"),
     ("DROP SCHEDULES SELECT 1", "statement_left_out", "warning", "DROP SCHEDULES"),
+    ("CREATE PUBLICATION p FOR TABLE t", "statement_left_out", "warning", "CREATE PUBLICATION"), ("REINDEX TABLE t", "statement_left_out", "info", "REINDEX"),
+    ("COMMENT ON EXTENSION x IS 'y'", "statement_left_out", "warning", "COMMENT ON"), ("ALTER SYSTEM SET CLUSTER SETTING a = 1", "statement_left_out", "warning", "ALTER SYSTEM"),
     ("CREATE EXTENSION IF NOT EXISTS pgcrypto", "statement_left_out", "warning", "CREATE EXTENSION"),
     ("SET sql_safe_updates = false", "session_setting", "info", "SET sql_safe_updates"),
 ]
@@ -218,3 +220,46 @@ ALTER TABLE p DROP CONSTRAINT "primary", ADD CONSTRAINT "primary" PRIMARY KEY (b
 """)
     p, c = database.tables
     assert (p.primary_index.name, [(key.name, key.comment) for key in c.foreign_keys]) == ("key", [("fk", "z")])
+
+
+def test_settings_that_say_the_default():
+    assert read_schema_text("SET default_int_size = 8; SET serial_normalization TO 'rowid'; CREATE TABLE t (a INT, b SERIAL);", "d").databases[0].tables
+    with pytest.raises(UnsupportedError, match="serial_normalization changes what the statements after it mean"):
+        read_schema_text("SET serial_normalization = 'sql_sequence'; CREATE TABLE t (a INT)", "d")
+
+
+def test_policies_functions_and_databases_are_changed(read):
+    database = read("""CREATE TABLE t (a INT); CREATE POLICY p ON t FOR SELECT TO x USING (a > 1); CREATE POLICY q ON t USING (a > 2);
+ALTER POLICY p ON t TO y, z USING (a > 3); ALTER POLICY q ON t RENAME TO r; ALTER POLICY IF EXISTS gone ON t TO x;
+CREATE FUNCTION f(a INT) RETURNS INT LANGUAGE SQL AS 'SELECT 1'; ALTER FUNCTION f(INT) IMMUTABLE STRICT LEAKPROOF; ALTER FUNCTION f NOT LEAKPROOF;
+ALTER DATABASE d SET timezone = 'utc'; ALTER DATABASE d SET lock_timeout = '3s'; ALTER DATABASE d RESET timezone; CREATE INDEX i ON ONLY t USING btree (a);
+ALTER INDEX t@i RELOCATE LEASE SELECT 1; ALTER TABLE t VALIDATE CONSTRAINT t_pkey;
+""")
+    (table,), (function,) = database.tables, database.functions
+    assert [(item.name, item.roles, item.using) for item in table.policies] == [("p", ["y", "z"], "a > 3"), ("r", ["public"], "a > 2")]
+    assert (function.volatility, function.strict, function.leakproof, database.settings) == ("IMMUTABLE", True, False, ["lock_timeout=3s"])
+    with pytest.raises(UnsupportedError, match="t has no policy 'gone'"):
+        read("CREATE TABLE t (a INT); ALTER POLICY gone ON t TO x")
+
+
+def test_what_goes_with_a_dropped_table(read):
+    database = read("CREATE SEQUENCE s; CREATE TABLE t (a INT DEFAULT nextval('s'), b INT GENERATED ALWAYS AS IDENTITY); ALTER SEQUENCE s OWNED BY t.a; DROP TABLE t;")
+    assert (database.tables, database.sequences) == ([], [])
+
+
+def test_nothing_is_said_of_what_is_dropped():
+    text = "CREATE TABLE t (a INT) WITH (fillfactor = 10); CREATE VIEW v WITH (security_invoker = true) AS SELECT 1 AS a; ALTER TABLE t SPLIT AT VALUES (1);"
+    assert {item.object for item in read_schema_text(text, "d").findings} == {"d.public.t", "d.public.v"}
+    assert read_schema_text(f"{text} DROP TABLE t; DROP VIEW v;", "d").findings == []
+    assert {item.object for item in read_schema_text(f"{text} ALTER TABLE t RENAME TO u; DROP VIEW v;", "d").findings} == {"d.public.u"}
+
+
+def test_new_columns_are_in_the_first_family(read):
+    (table,) = read("CREATE TABLE t (a INT PRIMARY KEY, b INT, FAMILY x (a), FAMILY y (b)); ALTER TABLE t ADD c INT; ALTER TABLE t ADD d INT CREATE FAMILY z;").tables
+    names = {column.id: column.name for column in table.columns}
+    assert {family.name: [names[number] for number in family.column_ids] for family in table.families} == {"x": ["a", "c"], "y": ["b"], "z": ["d"]}
+
+
+def test_expression_indexes_follow_the_type_of_their_columns(read):
+    (table,) = read("CREATE TABLE t (a INT, INDEX ((a || 'x')), INDEX ((abs(a)))); ALTER TABLE t ALTER a TYPE DECIMAL(9,2);").tables
+    assert [column.type.family for column in table.columns if column.inaccessible][-1] == "decimal"

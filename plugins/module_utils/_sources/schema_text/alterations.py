@@ -23,6 +23,7 @@ from .indexes import read_parameters, skip_partition
 from .model_builder import Builder
 from .privileges import alter_role, is_there, object_of, read_default_privileges
 from .renames import read_new_place, rename_database, rename_schema
+from .routines import alter_policy, change_options
 from .sequences import alter_sequence
 from .table_place import TablePlace
 from .tables import place_of, read_locality, set_parameters
@@ -40,6 +41,8 @@ def alter(cursor: Cursor, builder: Builder) -> None:
         report_zone(cursor, builder)
     elif cursor.accept("INDEX"):
         _alter_index(cursor, builder)
+    elif cursor.accept("POLICY"):
+        alter_policy(cursor, builder)
     elif cursor.accept_one("ROLE", "USER"):
         alter_role(cursor, builder)
     elif cursor.accept("DATABASE"):
@@ -92,7 +95,7 @@ def _alter_index(cursor: Cursor, builder: Builder) -> None:
         rename_index(cursor, place, index, cursor.name())
     elif cursor.at("PARTITION"):
         index.partitioned = skip_partition(cursor)
-    elif cursor.at("SPLIT") or cursor.at("SCATTER") or cursor.at("UNSPLIT"):
+    elif cursor.peek().keyword in _WITHOUT_SCHEMA:
         cursor.rest()
         builder.find(FindingCode.SPLIT, FullName("index", name=index.name))
     elif cursor.accept("VISIBILITY"):
@@ -126,6 +129,8 @@ def _alter_object(cursor: Cursor, builder: Builder) -> None:
         pass
     elif kind == "SEQUENCE" and isinstance(items[0], Sequence):
         alter_sequence(cursor, items[0], builder)
+    elif kind in ("FUNCTION", "PROCEDURE"):
+        change_options(cursor, items, builder)
     elif kind == "DOMAIN":
         alter_domain(cursor, items[0], builder)
     elif kind == "TYPE":

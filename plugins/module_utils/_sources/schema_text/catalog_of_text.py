@@ -55,7 +55,12 @@ _ELLIPSIS = "…"
 _TEMPORARY = ("TEMPORARY", "TEMP")
 _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
 """Words that a policy may have instead of a role."""
-_CHANGES_TYPES = frozenset(("default_int_size", "serial_normalization", "experimental_serial_normalization"))
+_CHANGES_TYPES = {
+    "default_int_size": "8",
+    "serial_normalization": "rowid",
+    "experimental_serial_normalization": "rowid",
+}
+"""Settings that change what types mean, with their defaults."""
 
 Handler = Callable[[Cursor, Builder], None]
 
@@ -450,7 +455,7 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
         return
     cursor.accept_one("SESSION", "LOCAL")
     name = cursor.take().text.lower()
-    if name in _CHANGES_TYPES:
+    if name in _CHANGES_TYPES and not _is_set_to(_CHANGES_TYPES[name], cursor):
         cursor.fail(
             f"{name} changes what the statements after it mean; give the output of SHOW CREATE, which names the types "
             "in full"
@@ -458,6 +463,11 @@ def _session_setting(cursor: Cursor, builder: Builder) -> None:
     cursor.rest()
     if name not in ("database", "search_path", "schema"):
         builder.omitted.add(f"SET {name}", cursor.statement, FindingCode.SESSION_SETTING)
+
+
+def _is_set_to(value: str, cursor: Cursor) -> bool:
+    """Read ``= value`` and tell whether it is this one."""
+    return bool(cursor.accept_one("=", "TO")) and not cursor.at_end and cursor.peek().text.lower() == value
 
 
 def _name_roles(builder: Builder) -> None:

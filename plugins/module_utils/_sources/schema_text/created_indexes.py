@@ -18,6 +18,8 @@ def create_index(cursor: Cursor, builder: Builder, unique: bool, kind: str) -> N
     optional = cursor.accept("IF", "NOT", "EXISTS")
     name = "" if cursor.at("ON") else cursor.name()
     cursor.expect("ON")
+    if not cursor.at("ONLY", "("):
+        cursor.accept("ONLY")
     place = place_of(cursor, builder)
     other = next((index for index in place.indexes() if index.name == name), None)
     if builder.exists(cursor, place.full_name.part("index", name), other is not None, optional):

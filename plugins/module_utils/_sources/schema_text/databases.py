@@ -90,6 +90,12 @@ def alter_database(cursor: Cursor, database: Database) -> None:
     ):
         # Where leases and replicas are; the database has the same regions before and after.
         cursor.rest()
+    elif cursor.accept("RESET"):
+        every = cursor.accept("ALL")
+        name = "" if every else ".".join(word.text for word in cursor.path())
+        database.settings = [
+            item for item in database.settings if not every and item.partition("=")[0].lower() != name.lower()
+        ]
     elif cursor.accept("SET"):
         name = cursor.take().text
         while cursor.accept("."):

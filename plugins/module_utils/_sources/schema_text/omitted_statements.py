@@ -16,8 +16,9 @@ from .cursor import Cursor, Statement
 _SHOWN = 5
 READING = frozenset(
     """
-    ANALYZE ANALYSE CANCEL CALL CLOSE DEALLOCATE DECLARE DISCARD DO EXECUTE EXPLAIN EXPORT FETCH LISTEN LOCK MOVE NOTIFY
-    PAUSE PREPARE REASSIGN REFRESH RESET RESUME SELECT SHOW UNLISTEN VACUUM VALUES WITH
+    ANALYSE ANALYZE CALL CANCEL CLOSE CLUSTER DEALLOCATE DECLARE DISCARD DO EXECUTE EXPLAIN EXPORT FETCH
+    INSPECT LISTEN LOCK MOVE NOTIFY PAUSE PREPARE REASSIGN REFRESH REINDEX RESET RESUME SELECT SHOW UNLISTEN
+    VACUUM VALUES WITH
     """.split()
 )
 """First words of statements that leave the schema as it is."""
@@ -40,6 +41,9 @@ UNRELATED_OBJECTS = (
     "BACKUP",
     "RANGE",
     "OWNED",
+    "PUBLICATION",
+    "SUBSCRIPTION",
+    "SYSTEM",
 )
 """Kinds of objects, after CREATE, ALTER or DROP, that are no part of a schema."""
 
@@ -118,6 +122,8 @@ def is_omitted(cursor: Cursor) -> bool:
     word = cursor.peek().keyword
     if word in ("CREATE", "ALTER", "DROP"):
         return cursor.peek(1).keyword in UNRELATED_OBJECTS or cursor.at(word, "FULL")
+    if cursor.at("COMMENT", "ON", "EXTENSION"):
+        return True
     return word in READING | TRANSACTIONS | CHANGING_ROWS | ADDING_ROWS | UNRELATED
 
 

@@ -221,6 +221,41 @@ def create_policy(cursor: Cursor, builder: Builder) -> None:
     table.policies.append(policy)
 
 
+def alter_policy(cursor: Cursor, builder: Builder) -> None:
+    """Read the part of ALTER POLICY from the policy's name on."""
+    optional = cursor.accept("IF", "EXISTS")
+    at = Cursor(cursor.statement, (cursor.index, cursor.last))
+    name = cursor.name()
+    cursor.expect("ON")
+    table = place_of(cursor, builder).own_table
+    policy = next((item for item in table.policies if item.name == name), None)
+    if policy is None:
+        if not optional:
+            at.fail(f"{table.name} has no policy {name!r}")
+        cursor.rest()
+        return
+    if cursor.accept("RENAME", "TO"):
+        policy.name = cursor.name()
+        return
+    policy.roles = _roles(cursor) if cursor.accept("TO") else policy.roles
+    policy.using = _condition(cursor, builder) if cursor.accept("USING") else policy.using
+    policy.with_check = _condition(cursor, builder) if cursor.accept("WITH", "CHECK") else policy.with_check
+
+
+def change_options(cursor: Cursor, functions: list[Function], builder: Builder) -> None:
+    """Read new options of functions that are there, such as IMMUTABLE."""
+    for item in functions:
+        while not cursor.at_end:
+            if cursor.at("AS") or cursor.at("RETURNS", "TABLE") or cursor.at("LANGUAGE"):
+                cursor.fail(f"ALTER FUNCTION … {cursor.peek().text} is not known")
+            if cursor.accept("CALLED", "ON", "NULL", "INPUT"):
+                item.strict = False
+            elif cursor.accept("NOT", "LEAKPROOF"):
+                item.leakproof = False
+            else:
+                _read_option(cursor, item, builder)
+
+
 def _roles(cursor: Cursor) -> list[str]:
     names = [cursor.name()]
     while cursor.accept(","):
