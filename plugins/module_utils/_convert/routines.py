@@ -16,6 +16,7 @@ from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, quote
 from .._model.postgres_limits import MAX_ARGUMENTS
 from . import expressions
+from .column_references import require_columns
 from .context import Context
 from .definitions import RoutineDefinition
 from .families import declared_family
@@ -199,6 +200,7 @@ def _sql_body(function: Function, context: Context, where: FullName, variables: 
     for text in split_statements(function.body, where):
         found = expressions.convert(text, context, where, variables)
         require_relations(found.tree, context, where)
+        require_columns(found.tree, context, where, variables)
         statements.append(found.sql)
         reads = reads or expressions.reads_relations(found.tree)
     return ";\n".join(statements), reads

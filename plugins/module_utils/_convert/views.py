@@ -14,6 +14,7 @@ from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from .._model.postgres_limits import MAX_TABLE_COLUMNS
 from . import expressions, needs
+from .column_references import require_columns
 from .context import Context
 from .definitions import ViewDefinition
 from .indexes import create_view_indexes
@@ -62,6 +63,7 @@ def _create_view(view: View, context: Context) -> None:
             )
         converted = expressions.convert(view.query, context, where)
         require_relations(converted.tree, context, where)
+        require_columns(converted.tree, context, where)
     except UnsupportedError as error:
         context.missing_views.add(view.id)
         context.find(

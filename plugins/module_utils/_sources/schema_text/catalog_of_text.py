@@ -35,6 +35,7 @@ from .postgres_dump import ambiguous_integers, with_int4
 from .privileges import create_role, read_grant
 from .refused_statements import RefusedStatements
 from .revocations import read_revoke
+from .rolled_back import rolled_back
 from .routines import create_policy, create_routine, create_trigger
 from .search_path import set_schemas
 from .sequences import create_sequence, set_value
@@ -177,6 +178,9 @@ def _understood(statements: list[Statement], default_database: str) -> Builder:
 
 def _read(statements: list[Statement], builder: Builder) -> None:
     """Read the statements that are not refused, and refuse those that are not understood."""
+    for statement in rolled_back(statements):
+        builder.omitted.add("rolled back", statement, severity="info")
+    statements = [item for item in statements if item.number not in builder.omitted.numbers]
     later = _names_of_renamed_databases(statements)
     for statement in statements:
         cursor = Cursor(statement)
