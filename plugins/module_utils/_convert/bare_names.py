@@ -75,6 +75,26 @@ OPERATOR OVER PRECEDING RANGE ROW ROWS SECOND SET STRAIGHT UPDATE UPSERT VALUES 
 )
 """Words that are not reserved, and no alias after an operand or a table: they go on with it."""
 _QUERIES = frozenset(("(", "DELETE", "INSERT", "SELECT", "TABLE", "UPDATE", "UPSERT", "VALUES", "WITH"))
+_OPERATORS = frozenset(
+    (
+        "AND",
+        "AT",
+        "BETWEEN",
+        "COLLATE",
+        "ILIKE",
+        "IN",
+        "IS",
+        "ISNULL",
+        "LIKE",
+        "NOT",
+        "NOTNULL",
+        "OR",
+        "OVERLAPS",
+        "SIMILAR",
+    )
+)
+_STATEMENTS = frozenset(("DELETE", "EXECUTE", "EXPLAIN", "INSERT", "SHOW", "UPDATE", "UPSERT"))
+"""Statements that a query may read from, in brackets."""
 _TIME_PARTS_OF = frozenset(("EXTRACT", "EXTRACT_DURATION"))
 _TYPED_BY = {"CAST": "AS", "TREAT": "AS", "ANNOTATE_TYPE": ","}
 """What comes before the type in the parentheses of these functions."""
@@ -158,7 +178,7 @@ class _Reader:
             return False
         if self.previous == "AS":
             return not self._is_after_as(position, word)
-        if word in _RESERVED or " " in self.tokens[position].text:
+        if word in _RESERVED or len(self.tokens[position].text.split()) > 1:
             return False
         if not self.expects_operand:
             return self.previous in ("", ")", "]") and word not in _AFTER_OPERAND | _FUNCTIONS_ONLY
@@ -213,19 +233,24 @@ class _Reader:
         return (self._next(position, 2), self._next(position, 3)) == ("TIME", "ZONE")
 
     def _begins_statement(self, position: int, word: str, following: str) -> bool:
-        """Whether the word is the verb of DELETE FROM or UPDATE … SET."""
+        """Whether the word is the verb of DELETE FROM or UPDATE … SET, or of a statement in brackets."""
+        if self.previous == "[" and word in _STATEMENTS:
+            return self._is_before_word(position, following)
         if self.previous and not (self.previous == "(" and not self.owners[-1]):
             return False
         if word == "DELETE":
             return following == "FROM"
-        names = position + 1 < len(self.tokens) and not _is_symbol(self.tokens[position + 1], self.text)
         after = self._next(position, 2)
         return (
             word == "UPDATE"
-            and names
-            and following not in (*_RESERVED, *_FUNCTIONS_ONLY, "BETWEEN")
+            and self._is_before_word(position, following)
             and (after in ("SET", "AS", ".", "@") or self._next(position, 3) == "SET")
         )
+
+    def _is_before_word(self, position: int, following: str) -> bool:
+        """Whether a word or a quoted name follows that is no operator."""
+        is_last = position + 1 >= len(self.tokens)
+        return not is_last and following not in _OPERATORS and not _is_symbol(self.tokens[position + 1], self.text)
 
     def _belongs_to_previous(self, position: int, word: str, following: str) -> bool:
         """Whether a reserved word before it makes the word a key word: FOR UPDATE, ON CONFLICT, IS UNKNOWN …."""

@@ -37,7 +37,7 @@ def without_extensions(tokens: list[Any], where: object) -> tuple[list[Any], boo
     position = 0
     while position < len(tokens):
         words = [token.text.upper() for token in tokens[position : position + 4]]
-        _refuse(words, where)
+        _refuse(words, tokens[position + 1 : position + 2], where)
         if words[0] in _JOIN_METHODS and words[1:2] == ["JOIN"] and kept and kept[-1].text.upper() in _BEFORE_METHOD:
             position += 1
             continue
@@ -48,11 +48,13 @@ def without_extensions(tokens: list[Any], where: object) -> tuple[list[Any], boo
     return kept, upsert
 
 
-def _refuse(words: list[str], where: object) -> None:
-    """Raise UnsupportedError if a form without a counterpart begins with these words."""
+def _refuse(words: list[str], following: list[Any], where: object) -> None:
+    """Raise UnsupportedError if a form without a counterpart begins with these words; ``following`` is the second
+    one's token, if there is one."""
     if words == ["AS", "OF", "SYSTEM", "TIME"]:
         raise UnsupportedError(f"{where}: AS OF SYSTEM TIME reads the past, which PostgreSQL cannot")
-    if len(words) > 1 and words[0] == "[" and words[1] in _STATEMENTS:
+    is_name = any(token.token_type == TokenType.IDENTIFIER for token in following)
+    if len(words) > 1 and words[0] == "[" and words[1] in _STATEMENTS and not is_name:
         raise UnsupportedError(f"{where}: it reads from the statement [{words[1]} …]")
     if len(words) > 1 and words[0] == "@" and words[1].isdigit() and int(words[1]) < USER_TYPE_OID_BASE:
         raise UnsupportedError(f"{where}: it names a column by its number, @{words[1]}")

@@ -240,3 +240,26 @@ ALTER INDEX t@i RELOCATE LEASE SELECT 1; ALTER TABLE t VALIDATE CONSTRAINT t_pke
     assert (function.volatility, function.strict, function.leakproof, database.settings) == ("IMMUTABLE", True, False, ["lock_timeout=3s"])
     with pytest.raises(UnsupportedError, match="t has no policy 'gone'"):
         read("CREATE TABLE t (a INT); ALTER POLICY gone ON t TO x")
+
+
+def test_what_goes_with_a_dropped_table(read):
+    database = read("CREATE SEQUENCE s; CREATE TABLE t (a INT DEFAULT nextval('s'), b INT GENERATED ALWAYS AS IDENTITY); ALTER SEQUENCE s OWNED BY t.a; DROP TABLE t;")
+    assert (database.tables, database.sequences) == ([], [])
+
+
+def test_nothing_is_said_of_what_is_dropped():
+    text = "CREATE TABLE t (a INT) WITH (fillfactor = 10); CREATE VIEW v WITH (security_invoker = true) AS SELECT 1 AS a; ALTER TABLE t SPLIT AT VALUES (1);"
+    assert {item.object for item in read_schema_text(text, "d").findings} == {"d.public.t", "d.public.v"}
+    assert read_schema_text(f"{text} DROP TABLE t; DROP VIEW v;", "d").findings == []
+    assert {item.object for item in read_schema_text(f"{text} ALTER TABLE t RENAME TO u; DROP VIEW v;", "d").findings} == {"d.public.u"}
+
+
+def test_new_columns_are_in_the_first_family(read):
+    (table,) = read("CREATE TABLE t (a INT PRIMARY KEY, b INT, FAMILY x (a), FAMILY y (b)); ALTER TABLE t ADD c INT; ALTER TABLE t ADD d INT CREATE FAMILY z;").tables
+    names = {column.id: column.name for column in table.columns}
+    assert {family.name: [names[number] for number in family.column_ids] for family in table.families} == {"x": ["a", "c"], "y": ["b"], "z": ["d"]}
+
+
+def test_expression_indexes_follow_the_type_of_their_columns(read):
+    (table,) = read("CREATE TABLE t (a INT, INDEX ((a || 'x')), INDEX ((abs(a)))); ALTER TABLE t ALTER a TYPE DECIMAL(9,2);").tables
+    assert [column.type.family for column in table.columns if column.inaccessible][-1] == "decimal"

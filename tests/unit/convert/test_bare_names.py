@@ -11,8 +11,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
     name_parts,
     parse,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import UnsupportedError
 
 PHRASES = (
+    ("ARRAY[show, insert] || a[delete] || b[update:explain]", 'ARRAY["show", "insert"] || "a"["delete"] || "b"["update":"explain"]'),
+    ("ARRAY[show IS NULL, update BETWEEN 1 AND 2]", 'ARRAY["show" IS NULL, "update" BETWEEN 1 AND 2]'),
     ("comment != ''", '"comment" <> \'\''),
     ('begin < "end"', '"begin" < "end"'),
     ('update > set AND set < update', '"update" > "set" AND "set" < "update"'),
@@ -136,6 +139,15 @@ def test_names_are_quoted_and_key_words_are_not(text, expected):
     if not any(part in text for part in NOT_YET_CONVERTED):
         begins = found.split(maxsplit=1)[0] in ("DELETE", "INSERT", "SELECT", "UPDATE", "VALUES", "WITH")
         assert len(pglast.parse_sql(found if begins else f"SELECT {found}")) == 1
+
+
+@pytest.mark.parametrize("statement", [
+    "SHOW TABLES", "SHOW CREATE TABLE t", 'SHOW COLUMNS FROM "end"', "EXPLAIN SELECT 1", "SELECT 1", "INSERT INTO t VALUES (1) RETURNING a", "UPSERT INTO t VALUES (1)",
+    "UPDATE t SET a = 1 RETURNING a", "DELETE FROM t RETURNING a",
+])
+def test_a_statement_in_brackets_is_refused_by_its_verb(statement):
+    with pytest.raises(UnsupportedError, match=rf"it reads from the statement \[{statement.split()[0]} …\]"):
+        parse(f"SELECT * FROM [{statement}] AS x", "test")
 
 
 @pytest.mark.parametrize(("text", "parts"), [
