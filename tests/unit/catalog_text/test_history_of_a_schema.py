@@ -24,10 +24,20 @@ OMITTED = [
     ("CREATE SCHEDULE FOR BACKUP INTO 's3://b' RECURRING '@daily'", "statement_left_out", "warning", "CREATE SCHEDULE"),
     ("DROP SCHEDULES SELECT 1", "statement_left_out", "warning", "DROP SCHEDULES"),
     ("CREATE PUBLICATION p FOR TABLE t", "statement_left_out", "warning", "CREATE PUBLICATION"), ("REINDEX TABLE t", "statement_left_out", "info", "REINDEX"),
+    ("TABLE t", "statement_left_out", "info", "TABLE"), ("RESTORE FROM LATEST IN 's3://b'", "rows_left_out", "error", "RESTORE"),
     ("COMMENT ON EXTENSION x IS 'y'", "statement_left_out", "warning", "COMMENT ON"), ("ALTER SYSTEM SET CLUSTER SETTING a = 1", "statement_left_out", "warning", "ALTER SYSTEM"),
     ("CREATE EXTENSION IF NOT EXISTS pgcrypto", "statement_left_out", "warning", "CREATE EXTENSION"),
     ("SET sql_safe_updates = false", "session_setting", "info", "SET sql_safe_updates"),
 ]
+
+
+@pytest.mark.parametrize(("statement", "named"), [
+    ("INSERT INTO s.t VALUES (1)", ": s.t."), ("RESTORE TABLE t FROM LATEST IN 's3://b'", ": t."), ("RESTORE DATABASE d FROM LATEST IN 's3://b'", ": d."),
+    ("RESTORE FROM LATEST IN 's3://b'", "at line 1."), ("IMPORT INTO t CSV DATA ('x')", ": t."), ("COPY t FROM 's3://b'", ": t."),
+])
+def test_what_rows_are_for_is_named(statement, named):
+    (finding,) = read_schema_text(f"{statement}; CREATE TABLE t (a INT)", "d").findings
+    assert finding.code == "rows_left_out" and finding.message.endswith(named)
 
 
 @pytest.mark.parametrize(("statement", "code", "severity", "kind"), OMITTED)
@@ -136,8 +146,8 @@ TABLES = 'CREATE TABLE t (a INT PRIMARY KEY, b STRING); CREATE TABLE u ("B" INT,
     ("SELECT * FROM (VALUES (1, 2)) AS v (k, l)", ["k", "l"], 'SELECT "k", "l" FROM (VALUES (1, 2)) AS v (k, l)'),
     ("SELECT count(*) FROM t", ["count"], 'SELECT count(*) FROM "public"."t"'),
     ("SELECT a FROM t WHERE EXISTS (SELECT * FROM u)", ["a"], 'SELECT a FROM "public"."t" WHERE EXISTS (SELECT * FROM "public"."u")'),
-    ("SELECT a::INT2, lower(b), CASE WHEN true THEN 1 ELSE a END, ARRAY[1, 2], (SELECT max(a) FROM t), b AS \"Q\" FROM t",
-     ["a", "lower", "a", "array", "max", "Q"], None),
+    ("SELECT a::INT2, lower(b), CASE WHEN true THEN 1 ELSE upper(b) END, ARRAY[1, 2], (SELECT max(a) FROM t), b AS \"Q\" FROM t",
+     ["a", "lower", "upper", "array", "max", "Q"], None),
     ("SELECT 1::INT2, 'x'::STRING, 1 + 1, true, coalesce(a, 1), CASE WHEN true THEN a END, extract(year FROM now()), trim(b) FROM t",
      ["int2", "text", "?column?", "bool", "coalesce", "case", "extract", "btrim"], None),
 ])
@@ -149,7 +159,8 @@ def test_columns_of_views_that_name_none(read, query, columns, text):
 
 @pytest.mark.parametrize(("query", "message"), [
     ("SELECT * FROM t JOIN u USING (c)", "a join with USING"), ("SELECT * FROM gone", "not known: those of gone"), ("SELECT w.* FROM t", "the table w that"),
-    ("SELECT * FROM unnest(ARRAY[1])", "a part without a name"),
+    ("SELECT * FROM unnest(ARRAY[1])", "a part without a name"), ("SELECT a, count(*), b::INT2, a + 1 AS a FROM t", "2 columns with the name a"),
+    ("SELECT count(*), count(b) FROM t", "2 columns with the name count"), ("SELECT *, a FROM t", "2 columns with the name a"),
 ])
 def test_columns_that_are_not_known(read, query, message):
     with pytest.raises(UnsupportedError, match=message):

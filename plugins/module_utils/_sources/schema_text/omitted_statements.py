@@ -17,8 +17,8 @@ _SHOWN = 5
 READING = frozenset(
     """
     ANALYSE ANALYZE CALL CANCEL CLOSE CLUSTER DEALLOCATE DECLARE DISCARD DO EXECUTE EXPLAIN EXPORT FETCH
-    INSPECT LISTEN LOCK MOVE NOTIFY PAUSE PREPARE REASSIGN REFRESH REINDEX RESET RESUME SELECT SHOW UNLISTEN
-    VACUUM VALUES WITH
+    INSPECT LISTEN LOCK MOVE NOTIFY PAUSE PREPARE REASSIGN REFRESH REINDEX RESET RESUME SELECT SHOW TABLE
+    UNLISTEN VACUUM VALUES WITH
     """.split()
 )
 """First words of statements that leave the schema as it is."""
@@ -141,7 +141,6 @@ def omit(cursor: Cursor, omitted: OmittedStatements) -> None:
 
 
 def _table_of(cursor: Cursor) -> str:
-    cursor.accept("TABLE")
-    cursor.accept("INTO")
-    is_name = cursor.peek().kind in ("word", "name")
+    cursor.accept_one("TABLE", "INTO", "DATABASE")
+    is_name = cursor.peek().kind in ("word", "name") and not cursor.at("FROM")
     return ".".join(word.identifier for word in cursor.path_here()) if is_name else ""

@@ -10,7 +10,7 @@ from typing import Any
 from ..._model.catalog import DefaultPrivileges, Function, Grant, Role
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import FullName
-from .cursor import Cursor
+from .cursor import Cursor, StatementError
 from .model_builder import Builder
 from .routines import read_functions
 
@@ -104,9 +104,17 @@ def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
     if cursor.accept("EXTERNAL", "CONNECTION"):
         _report_on_cluster(privileges, f"external connection {cursor.name()}", cursor, builder)
         return
-    items = objects_of_grant(cursor, builder)
+    items, refused = objects_of_grant(cursor, builder)
     cursor.expect("TO")
     roles = read_role_names(cursor)
+    for role in roles if refused else ():
+        builder.find(
+            FindingCode.CHANGE_REFUSED,
+            FullName("role", name=role),
+            f"GRANT at line {cursor.statement.first_line} gives {role} nothing on "
+            f"{', '.join(map(str, refused))}, which "
+            f"{'was' if len(refused) == 1 else 'were'} refused.",
+        )
     grantable = privileges if cursor.accept("WITH", "GRANT", "OPTION") else []
     for item in items:
         if isinstance(item, Function) and not item.grants:
@@ -191,20 +199,32 @@ def _add(item: Any, role: str, privileges: list[str], grantable: list[str]) -> N
     grant.grantable += [name for name in grantable if name not in grant.grantable]
 
 
-def objects_of_grant(cursor: Cursor, builder: Builder) -> list[Any]:
-    """Read what privileges are on."""
+def objects_of_grant(cursor: Cursor, builder: Builder) -> tuple[list[Any], list[FullName]]:
+    """Read what privileges are on; return that, and the names of what was refused. Raises StatementError if all of it
+    was refused."""
     if cursor.accept("ALL"):
         kind = cursor.take().keyword
         cursor.expect("IN", "SCHEMA")
         if kind not in _ALL_IN_SCHEMA:
             cursor.fail(f"ALL {kind} is not known")
-        return _all_in_schemas(_ALL_IN_SCHEMA[kind], cursor, builder)
+        return _all_in_schemas(_ALL_IN_SCHEMA[kind], cursor, builder), []
     kind = cursor.accept_one("DATABASE", "SCHEMA", "TYPE", "FUNCTION", "PROCEDURE", "SEQUENCE", "TABLE") or "TABLE"
-    items = []
+    items: list[Any] = []
+    refused: list[StatementError] = []
     while True:
-        items += object_of(kind, cursor, builder)
+        try:
+            items += object_of(kind, cursor, builder)
+        except StatementError as error:
+            if error.because is None:
+                raise
+            refused.append(error)
+            if cursor.at("("):
+                cursor.parenthesis()
         if not cursor.accept(","):
-            return items
+            break
+    if refused and not items:
+        raise refused[0]
+    return items, [error.because for error in refused if error.because]
 
 
 def _all_in_schemas(lists: tuple[str, ...], cursor: Cursor, builder: Builder) -> list[Any]:
