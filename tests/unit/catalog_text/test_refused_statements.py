@@ -92,7 +92,7 @@ def test_a_grant_on_several_objects_holds_for_those_that_are_not_refused(stateme
         (table,) = [table for table in database.tables if table.name == name]
         assert [(grant.role, grant.privileges) for grant in table.grants] == ([(role, privileges) for role in ("fred", "root")] if privileges else [])
     found = [(finding.object, finding.message) for finding in catalog.findings if finding.code == "change_refused"]
-    assert found == [(role, f"GRANT at line 12 gives {role} nothing on d.public.odd, which was refused.") for role in ("fred", "root")]
+    assert found == [(role, f"GRANT at line 12 gives {role} nothing on refused objects: d.public.odd.") for role in ("fred", "root")]
 
 
 def test_a_grant_on_several_functions_holds_for_those_that_are_not_refused():

@@ -111,9 +111,8 @@ def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
         builder.find(
             FindingCode.CHANGE_REFUSED,
             FullName("role", name=role),
-            f"GRANT at line {cursor.statement.first_line} gives {role} nothing on "
-            f"{', '.join(map(str, refused))}, which "
-            f"{'was' if len(refused) == 1 else 'were'} refused.",
+            f"GRANT at line {cursor.statement.first_line} gives {role} nothing on refused objects: "
+            f"{', '.join(map(str, refused))}.",
         )
     grantable = privileges if cursor.accept("WITH", "GRANT", "OPTION") else []
     for item in items:
