@@ -95,6 +95,16 @@ def test_a_grant_on_several_objects_holds_for_those_that_are_not_refused(stateme
     assert found == [(role, f"GRANT at line 12 gives {role} nothing on refused objects: d.public.odd.") for role in ("fred", "root")]
 
 
+@pytest.mark.parametrize(("pattern", "granted"), [
+    ("*", ["t", "v", "q"]), ("public.*", ["t", "v", "q"]), ("d.public.*", ["t", "v", "q"]), ("d.*", ["t", "v", "q"]), ("TABLE s.*", ["u"]), ("s.*, t", ["u", "t"]),
+])
+def test_a_grant_on_all_tables_of_a_schema(pattern, granted):
+    refused, _kept, catalog = read("CREATE SCHEMA s; CREATE TABLE t (a INT8 PRIMARY KEY); CREATE TABLE s.u (a INT8 PRIMARY KEY); CREATE VIEW v AS SELECT a FROM t;"
+                                   f"CREATE SEQUENCE q; GRANT SELECT ON {pattern} TO fred")
+    (database,) = catalog.databases
+    assert refused == [] and {item.name for item in [*database.tables, *database.views, *database.sequences] if item.grants} == set(granted)
+
+
 def test_a_grant_on_several_functions_holds_for_those_that_are_not_refused():
     refused, _kept, catalog = read("CREATE FUNCTION f(a INT8) FROB; CREATE FUNCTION g(a INT8) RETURNS INT8 LANGUAGE SQL AS 'SELECT 1'; "
                                    "GRANT EXECUTE ON FUNCTION f(INT8), g(INT8) TO fred")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..._model.catalog import DefaultPrivileges, Function, Grant, Role
+from ..._model.catalog import DefaultPrivileges, Function, Grant, Role, Schema
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import FullName
 from .cursor import Cursor, StatementError
 from .model_builder import Builder
+from .parsing import NAME, WORD
 from .routines import read_functions
 
 _ALL_IN_SCHEMA = {
@@ -212,7 +213,8 @@ def objects_of_grant(cursor: Cursor, builder: Builder) -> tuple[list[Any], list[
     refused: list[StatementError] = []
     while True:
         try:
-            items += object_of(kind, cursor, builder)
+            of_pattern = _tables_of_pattern(cursor, builder) if kind == "TABLE" else []
+            items += of_pattern or object_of(kind, cursor, builder)
         except StatementError as error:
             if error.because is None:
                 raise
@@ -229,12 +231,34 @@ def objects_of_grant(cursor: Cursor, builder: Builder) -> tuple[list[Any], list[
 def _all_in_schemas(lists: tuple[str, ...], cursor: Cursor, builder: Builder) -> list[Any]:
     items = []
     while True:
-        schema = object_of("SCHEMA", cursor, builder)[0]
-        for database in builder.catalog.databases:
-            for name in lists:
-                items += [item for item in getattr(database, name) if item.schema_id == schema.id]
+        items += _all_in_schema(lists, object_of("SCHEMA", cursor, builder)[0], builder)
         if not cursor.accept(","):
             return items
+
+
+def _all_in_schema(lists: tuple[str, ...], schema: Schema, builder: Builder) -> list[Any]:
+    return [
+        item
+        for database in builder.catalog.databases
+        for name in lists
+        for item in getattr(database, name)
+        if item.schema_id == schema.id
+    ]
+
+
+def _tables_of_pattern(cursor: Cursor, builder: Builder) -> list[Any]:
+    """Read ``*``, ``schema.*`` or ``database.schema.*`` and return the tables, views and sequences there; nothing if
+    another name is there."""
+    begin, path = cursor.index, []
+    while cursor.peek().kind in (WORD, NAME):
+        path.append(cursor.take())
+        cursor.accept(".")
+    if not cursor.at("*"):
+        cursor.index = begin
+        return []
+    database, schema, _name = builder.split([*path, cursor.take()], cursor.statement)
+    place = builder.schema(builder.database(database), schema)
+    return _all_in_schema(_ALL_IN_SCHEMA["TABLES"], place, builder) or cursor.fail("no table matches")
 
 
 def object_of(kind: str, cursor: Cursor, builder: Builder) -> list[Any]:
