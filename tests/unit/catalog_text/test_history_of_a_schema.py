@@ -140,6 +140,14 @@ TABLES = 'CREATE TABLE t (a INT PRIMARY KEY, b STRING); CREATE TABLE u ("B" INT,
     ("SELECT * FROM t", ["a", "b"], 'SELECT "a", "b" FROM "public"."t"'), ("SELECT * FROM u", ["B", "c"], 'SELECT "B", "c" FROM "public"."u"'),
     ("SELECT x.*, b AS z FROM t AS x", ["a", "b", "z"], 'SELECT x."a", "x"."b", b AS z FROM "public"."t" AS x'),
     ("SELECT * FROM t, public.u", ["a", "b", "B", "c"], 'SELECT "t"."a", "t"."b", "u"."B", "u"."c" FROM "public"."t", public.u'),
+    ("SELECT t.* FROM t JOIN u ON true FULL JOIN t AS z USING (a)", ["a", "b"],
+     'SELECT t."a", "t"."b" FROM "public"."t" JOIN "public"."u" ON true FULL JOIN "public"."t" AS z USING (a)'),
+    ("SELECT * FROM t JOIN (SELECT b, 1 AS n FROM t) AS z USING (b)", ["b", "a", "n"],
+     'SELECT "t"."b", "t"."a", "z"."n" FROM "public"."t" JOIN (SELECT b, 1 AS n FROM "public"."t") AS z USING (b)'),
+    ("SELECT * FROM t RIGHT JOIN t AS z USING (b, a) CROSS JOIN u", ["b", "a", "B", "c"],
+     'SELECT "z"."b", "z"."a", "u"."B", "u"."c" FROM "public"."t" RIGHT JOIN "public"."t" AS z USING (b, a) CROSS JOIN "public"."u"'),
+    ("SELECT * FROM t NATURAL LEFT JOIN t AS y JOIN u ON y.a = u.c", ["a", "b", "B", "c"],
+     'SELECT "t"."a", "t"."b", "u"."B", "u"."c" FROM "public"."t" NATURAL LEFT JOIN "public"."t" AS y JOIN "public"."u" ON y.a = u.c'),
     ("WITH q AS (SELECT * FROM t) SELECT * FROM q", ["a", "b"], 'WITH q AS (SELECT "a", "b" FROM "public"."t") SELECT "a", "b" FROM q'),
     ("SELECT * FROM (SELECT *, 1 AS one FROM t) z", ["a", "b", "one"], 'SELECT "a", "b", "one" FROM (SELECT "a", "b", 1 AS one FROM "public"."t") z'),
     ("SELECT * FROM t UNION ALL SELECT * FROM t", ["a", "b"], 'SELECT "a", "b" FROM "public"."t" UNION ALL SELECT "a", "b" FROM "public"."t"'),
@@ -158,7 +166,9 @@ def test_columns_of_views_that_name_none(read, query, columns, text):
 
 
 @pytest.mark.parametrize(("query", "message"), [
-    ("SELECT * FROM t JOIN u USING (c)", "a join with USING"), ("SELECT * FROM gone", "not known: those of gone"), ("SELECT w.* FROM t", "the table w that"),
+    ("SELECT * FROM t JOIN u USING (c)", "not each side of a join has each of c once"), ("SELECT * FROM t FULL JOIN t AS z USING (a)", "a full join with USING"),
+    ("SELECT * FROM u, t JOIN t AS z USING (a, b)", "beside a comma"), ("SELECT * FROM t JOIN t AS z USING (a)", "2 columns with the name b"),
+    ("SELECT * FROM gone", "not known: those of gone"), ("SELECT w.* FROM t", "the table w that"),
     ("SELECT * FROM unnest(ARRAY[1])", "a part without a name"), ("SELECT a, count(*), b::INT2, a + 1 AS a FROM t", "2 columns with the name a"),
     ("SELECT count(*), count(b) FROM t", "2 columns with the name count"), ("SELECT *, a FROM t", "2 columns with the name a"),
 ])
