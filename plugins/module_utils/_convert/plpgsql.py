@@ -64,8 +64,12 @@ class _Reader:
         if place >= len(self.tokens):
             return ""
         written = self._written(place).upper()
-        is_name = place and self._written(place - 1).upper() in (".", "AS") and is_word(self.tokens[place], self.body)
-        return quote(written) if is_name else written
+        return quote(written) if self._is_label(place) and is_word(self.tokens[place], self.body) else written
+
+    def _is_label(self, place: int) -> bool:
+        """Whether a dot or the key word AS comes before a token."""
+        before = self._written(place - 1).upper() if place else ""
+        return before == "." or (before == "AS" and not self._is_label(place - 1))
 
     def _written(self, place: int) -> str:
         """Return a token as it is written."""

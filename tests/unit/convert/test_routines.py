@@ -214,3 +214,30 @@ def test_what_is_not_understood_is_left_out_by_name(body):
     conversion = convert_database(database, [], ServerFeatures(), ConvertOptions("skip"))
     assert objects(conversion, "function_left_out") == {"db.public.f"}
     assert not [statement for statement in conversion.statements if statement.kind == "function"]
+
+
+BODIES_WITH_WORDS = (
+    ('IF (old).as THEN NULL; END IF;', 'IF ("old")."as" THEN'),
+    ("SELECT '.' INTO x;", "SELECT '.' INTO \"x\";"),
+    ("SELECT t.end AS case, t.case AS into, t.into FROM t INTO x, y, z;", 'SELECT "t"."end" AS "case", "t"."case" AS "into", "t"."into" FROM "t" INTO "x", "y", "z";'),
+    ('"end" := "then";', '"end" := "then";'),
+    ('IF "then" THEN "loop" := \';\'; END IF;', 'IF "then" THEN\n        "loop" := \';\';'),
+    ("comment := update; insert = select_; return := 'END';", '"comment" := "update";\n    "insert" := "select_";\n    "return" := \'END\';'),
+    ('WHILE "loop" < t.loop LOOP EXIT WHEN "when"; END LOOP;', 'WHILE "loop" < "t"."loop" LOOP\n        EXIT WHEN "when";'),
+    ('CASE "when" WHEN "then" THEN NULL; ELSE "else" := 1; END CASE;', 'CASE "when"\n        WHEN "then" THEN'),
+)
+
+
+@pytest.mark.parametrize(("body", "expected"), BODIES_WITH_WORDS, ids=[body for body, _expected in BODIES_WITH_WORDS])
+def test_names_like_words_of_plpgsql(body, expected):
+    function = Function(10, "f", 1, [], VOID, language="PLPGSQL", body=f"BEGIN {body} END")
+    conversion = convert_database(Database(100, "db", [Schema(1, "public")], functions=[function]), [], ServerFeatures(), ConvertOptions())
+    (made,) = [statement.sql for statement in conversion.statements if statement.kind == "function"]
+    assert expected in made
+
+
+def test_a_semicolon_in_a_string_ends_no_statement():
+    function = Function(10, "f", 1, [], TEXT, language="SQL", body="SELECT ';'; SELECT 'a' || ';'")
+    conversion = convert_database(Database(100, "db", [Schema(1, "public")], functions=[function]), [], ServerFeatures(), ConvertOptions())
+    (made,) = [statement.sql for statement in conversion.statements if statement.kind == "function"]
+    assert "SELECT ';';\nSELECT 'a' || ';'$$" in made
