@@ -17,7 +17,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.convert_schema_text import (
     convert_text,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.shell_output import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.forms.shell_output import (
     read_pieces,
 )
 

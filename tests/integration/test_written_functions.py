@@ -115,10 +115,13 @@ def test_the_verification_finds_every_function_and_a_changed_one(server, module_
     "to_char_with_style(iv, 'sql_standard':::STRING)", "parse_interval(s, 'sql_standard':::STRING)", "to_char_with_style(da, 'German':::STRING)",
     "to_char_with_style(da, s)", "parse_date(s, t)", "parse_date(s, 'SQL, MDY':::STRING)", "parse_interval(s, t)", "regexp_extract(s, 'a|(b)':::STRING)",
     "substring(s, '(a)?b':::STRING)", "regexp_extract(s, t)", "substring(s, t)", "fnv32(unknown)", "crdb_internal.datums_to_bytes(da)", "crdb_internal.datums_to_bytes(ts, n)",
-    "crdb_internal.datums_to_bytes()", "sha1(s, t)",
+    "crdb_internal.datums_to_bytes()", "sha1(s, t)", "fnv32(s) + length(compress(b, 'gzip':::STRING))", "md5(to_english(n), soundex(s))",
+    "uuid_to_ulid(gen_random_ulid()) || cluster_logical_timestamp()::STRING",
 ])
 def test_what_would_be_another_value_is_refused(text):
     context = Context(Database(1, "sample", [Schema(2, "public")]), ServerFeatures(), ConvertOptions())
     with pytest.raises(UnsupportedError, match="here: "):
         convert(text, context, HERE, COLUMNS["functions"])
-    assert context.conversion.statements == []
+    assert context.conversion.statements == context.conversion.findings == []
+    convert("fnv32(s)", context, HERE, COLUMNS["functions"])
+    assert [statement.name for statement in context.conversion.statements] == ["fnv32"]

@@ -6,15 +6,18 @@ expression first calls it."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Optional
 
+from .._errors import UnsupportedError
 from .._model.conversion_policies import UUID
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import quote
 from . import trees
 from .context import Context
-from .statements import Subject
+from .statements import WRITTEN_FUNCTION, Subject
 from .written_functions import WrittenFunction, key_function, under_setting, written_function
 
 _SCHEMA = "public"
@@ -31,6 +34,24 @@ def added_call(node: Any, name: str, family: str, converter: Any) -> Optional[An
         return trees.call("gen_random_uuid")
     made = written_function(name, family, len(node.expressions), context.features.major)
     return _call(name, made, [converter.convert(argument) for argument in node.expressions], context) if made else None
+
+
+@contextlib.contextmanager
+def functions_of_one_expression(context: Context) -> Iterator[None]:
+    """Take the functions back that were added inside the block if the expression that calls them is refused."""
+    forms, conversion = set(context.added_forms), context.conversion
+    statements, findings = len(conversion.statements), len(conversion.findings)
+    try:
+        yield
+    except UnsupportedError:
+        context.added_forms = forms
+        conversion.statements[statements:] = [
+            item for item in conversion.statements[statements:] if item.step != WRITTEN_FUNCTION
+        ]
+        conversion.findings[findings:] = [
+            item for item in conversion.findings[findings:] if item.code != FindingCode.COCKROACH_FUNCTION
+        ]
+        raise
 
 
 def encoded_key(node: Any, converter: Any) -> Any:
@@ -68,13 +89,12 @@ def _quoted_name(name: str, made: WrittenFunction, context: Context) -> str:
     """Return the function's quoted name; it is created on first use. Forms for other arguments have the same name."""
     if name not in context.added_functions:
         context.added_functions[name] = context.scope.unique_function(_SCHEMA, name)
-        context.find(
-            FindingCode.COCKROACH_FUNCTION,
-            FullName("function", context.database.name, _SCHEMA, name=context.added_functions[name]),
-        )
     bare, definition = context.added_functions[name], made.definition()
+    if name not in {known for known, _parameters in context.added_forms}:
+        where = FullName("function", context.database.name, _SCHEMA, name=bare)
+        context.find(FindingCode.COCKROACH_FUNCTION, where)
     if (name, made.parameters) not in context.added_forms:
         context.added_forms.add((name, made.parameters))
         sql = definition.create(quote(_SCHEMA, bare))
-        context.conversion.add("written_function", Subject("function", bare, _SCHEMA), sql, expects=definition)
+        context.conversion.add(WRITTEN_FUNCTION, Subject("function", bare, _SCHEMA), sql, expects=definition)
     return quote(_SCHEMA, bare)

@@ -99,6 +99,7 @@ class Context:
             **self.sequences,
             **{view.id: view for view in self.database.views},
         }
+        self.relation_names = {(self.schema(item), clip(item.name)) for item in self.relations.values()}
 
     def find(
         self,

@@ -33,7 +33,10 @@ _KNOWN = frozenset(
     )
 )
 _DURATIONS = frozenset(("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"))
-_UNITS = ("us", "ms", "s", "min", "h", "d", "")
+_UNITS = {"us": 0.001, "ms": 1, "": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+"""Milliseconds."""
+_LONGEST = 2**31 - 1
+"""INT_MAX in guc_tables.c, the greatest value of such a setting in milliseconds; CockroachDB's are of 64 bits."""
 
 
 def create_settings(context: Context) -> None:
@@ -70,6 +73,9 @@ def _value(name: str, value: str) -> str:
     if name == _SEARCH_PATH:
         names = next(csv.reader([value], skipinitialspace=True), [])
         return ", ".join(quote(clip(name.strip())) for name in names if name.strip())
-    if name in _DURATIONS and value.lstrip("0123456789") not in _UNITS:
-        return ""
+    if name in _DURATIONS:
+        unit = value.lstrip("0123456789")
+        number = value[: len(value) - len(unit)]
+        if unit not in _UNITS or not number or int(number) * _UNITS[unit] > _LONGEST:
+            return ""
     return literal(value)

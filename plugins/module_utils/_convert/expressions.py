@@ -496,7 +496,8 @@ def convert(
     tree = cast_untyped_arrays(tree, scope, lambda kind: type_name(kind, context, where), use.result)
     cast_choices_of_strings(tree, scope, lambda kind: type_name(kind, context, where), use.result)
     tree = text_order.keep_order_of_text(tree, converter.scope, context, where)
-    tree = tree.transform(converter.node)
+    with added_functions.functions_of_one_expression(context):
+        tree = tree.transform(converter.node)
     if converter.differences and not use.differences_known:
         context.find(
             FindingCode.EXPRESSION_DIFFERS,

@@ -126,13 +126,12 @@ def require_relations(tree: Any, context: Context, where: FullName) -> None:
     """Raise UnsupportedError if a converted query reads a table, view or sequence that the database does not have:
     PostgreSQL looks for it when it stores a view or a SQL function."""
     local = {cte.alias for cte in tree.find_all(exp.CTE)}
-    known = {(context.schema(relation), clip(relation.name)) for relation in context.relations.values()}
-    names = {name for _schema, name in known}
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier) or table.db in _POSTGRES_SCHEMAS:
             continue
         is_own = not table.db and (table.name in local or table.name.startswith("pg_"))
-        if not is_own and (table.db, table.name) not in known and (table.db or table.name not in names):
+        schemas = [table.db] if table.db else context.schemas.values()
+        if not is_own and not any((schema, table.name) in context.relation_names for schema in schemas):
             raise UnsupportedError(f"{where}: it reads {table.name}, which is not there")
 
 

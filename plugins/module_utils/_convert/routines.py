@@ -124,6 +124,8 @@ def _body(function: Function, parameters: list[_Parameter], context: Context, wh
 
 def _trigger_fields(function: Function, context: Context) -> dict[str, SqlType]:
     """Return the fields of NEW and OLD that have one family in all tables whose triggers call the function."""
+    if function.return_type is None or function.return_type.family != _TRIGGER:
+        return {}
     tables = [
         table
         for table in context.database.tables

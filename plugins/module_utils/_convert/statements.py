@@ -14,7 +14,8 @@ from .._model.findings import Finding
 from .._model.full_name import FullName
 from .definitions import Definition
 
-PRE_DATA_STEPS = ("role", "extension", "schema", "written_function", "type", "sequence", "function", "table")
+WRITTEN_FUNCTION = "written_function"
+PRE_DATA_STEPS = ("role", "extension", "schema", WRITTEN_FUNCTION, "type", "sequence", "function", "table")
 POST_DATA_STEPS = (
     "primary_key",
     "index",

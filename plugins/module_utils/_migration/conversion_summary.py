@@ -169,6 +169,17 @@ def summarize(
     )
 
 
+def without_findings_about_refused(
+    findings: list[Finding], databases: Iterable[Database], refused: list[UnreadableObject]
+) -> list[Finding]:
+    """Return the findings without those about refused objects and their parts, which say how they are in PostgreSQL.
+    ``databases`` have no refused object any more."""
+    there = {key_of(name)[:4] for database in databases for name in _names(database)}
+    gone = {key_of(item.name) for item in refused if _creates(item)}
+    gone = {key for key in gone if not key[4] and key[:4] not in there}
+    return [item for item in findings if (*_owner(item.full_name)[:4], "") not in gone]
+
+
 def _creates(item: UnreadableObject) -> bool:
     return item.command.startswith("CREATE ")
 

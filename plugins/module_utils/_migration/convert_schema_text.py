@@ -24,7 +24,15 @@ from .._model.json_form import to_json
 from .._model.unreadable import RefusedObjectsError
 from .._sources.schema_text.catalog_of_text import ReadStatement, read_statements
 from .._system.text_file import difference, write_text
-from .conversion_summary import ConversionSummary, RefusedStatement, key_of, refused_statement, summarize, summary_text
+from .conversion_summary import (
+    ConversionSummary,
+    RefusedStatement,
+    key_of,
+    refused_statement,
+    summarize,
+    summary_text,
+    without_findings_about_refused,
+)
 
 ROLES, PRE_DATA, POST_DATA = "roles.sql", "pre-data.sql", "post-data.sql"
 FINDINGS, SUMMARY = "findings.json", "summary.txt"
@@ -97,6 +105,7 @@ def convert_text(text: str, database: str, features: ServerFeatures, options: Co
     placed = [item for item in placed if item.line or item.kind != "sequence" or not item.because]
     refused = sorted(placed, key=lambda item: item.line)
     kept_databases = [database for database, _conversion in converted]
+    result.findings = without_findings_about_refused(result.findings, kept_databases, refused)
     result.summary = summarize(read.statements, kept_databases, result.findings, refused)
     result.refused = [refused_statement(item) for item in refused]
     result.objects = {

@@ -23,7 +23,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     read_schema_text,
     read_understood_text,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.shell_output import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.forms.shell_output import (
     read_pieces,
 )
 

@@ -24,10 +24,20 @@ OMITTED = [
     ("CREATE SCHEDULE FOR BACKUP INTO 's3://b' RECURRING '@daily'", "statement_left_out", "warning", "CREATE SCHEDULE"),
     ("DROP SCHEDULES SELECT 1", "statement_left_out", "warning", "DROP SCHEDULES"),
     ("CREATE PUBLICATION p FOR TABLE t", "statement_left_out", "warning", "CREATE PUBLICATION"), ("REINDEX TABLE t", "statement_left_out", "info", "REINDEX"),
+    ("RESTORE FROM LATEST IN 's3://b'", "rows_left_out", "error", "RESTORE"),
     ("COMMENT ON EXTENSION x IS 'y'", "statement_left_out", "warning", "COMMENT ON"), ("ALTER SYSTEM SET CLUSTER SETTING a = 1", "statement_left_out", "warning", "ALTER SYSTEM"),
     ("CREATE EXTENSION IF NOT EXISTS pgcrypto", "statement_left_out", "warning", "CREATE EXTENSION"),
     ("SET sql_safe_updates = false", "session_setting", "info", "SET sql_safe_updates"),
 ]
+
+
+@pytest.mark.parametrize(("statement", "named"), [
+    ("INSERT INTO s.t VALUES (1)", ": s.t."), ("RESTORE TABLE t FROM LATEST IN 's3://b'", ": t."), ("RESTORE DATABASE d FROM LATEST IN 's3://b'", ": d."),
+    ("RESTORE FROM LATEST IN 's3://b'", "at line 1."), ("IMPORT INTO t CSV DATA ('x')", ": t."), ("COPY t FROM 's3://b'", ": t."),
+])
+def test_what_rows_are_for_is_named(statement, named):
+    (finding,) = read_schema_text(f"{statement}; CREATE TABLE t (a INT)", "d").findings
+    assert finding.code == "rows_left_out" and finding.message.endswith(named)
 
 
 @pytest.mark.parametrize(("statement", "code", "severity", "kind"), OMITTED)
@@ -130,14 +140,22 @@ TABLES = 'CREATE TABLE t (a INT PRIMARY KEY, b STRING); CREATE TABLE u ("B" INT,
     ("SELECT * FROM t", ["a", "b"], 'SELECT "a", "b" FROM "public"."t"'), ("SELECT * FROM u", ["B", "c"], 'SELECT "B", "c" FROM "public"."u"'),
     ("SELECT x.*, b AS z FROM t AS x", ["a", "b", "z"], 'SELECT x."a", "x"."b", b AS z FROM "public"."t" AS x'),
     ("SELECT * FROM t, public.u", ["a", "b", "B", "c"], 'SELECT "t"."a", "t"."b", "u"."B", "u"."c" FROM "public"."t", public.u'),
+    ("SELECT t.* FROM t JOIN u ON true FULL JOIN t AS z USING (a)", ["a", "b"],
+     'SELECT t."a", "t"."b" FROM "public"."t" JOIN "public"."u" ON true FULL JOIN "public"."t" AS z USING (a)'),
+    ("SELECT * FROM t JOIN (SELECT b, 1 AS n FROM t) AS z USING (b)", ["b", "a", "n"],
+     'SELECT "t"."b", "t"."a", "z"."n" FROM "public"."t" JOIN (SELECT b, 1 AS n FROM "public"."t") AS z USING (b)'),
+    ("SELECT * FROM t RIGHT JOIN t AS z USING (b, a) CROSS JOIN u", ["b", "a", "B", "c"],
+     'SELECT "z"."b", "z"."a", "u"."B", "u"."c" FROM "public"."t" RIGHT JOIN "public"."t" AS z USING (b, a) CROSS JOIN "public"."u"'),
+    ("SELECT * FROM t NATURAL LEFT JOIN t AS y JOIN u ON y.a = u.c", ["a", "b", "B", "c"],
+     'SELECT "t"."a", "t"."b", "u"."B", "u"."c" FROM "public"."t" NATURAL LEFT JOIN "public"."t" AS y JOIN "public"."u" ON y.a = u.c'),
     ("WITH q AS (SELECT * FROM t) SELECT * FROM q", ["a", "b"], 'WITH q AS (SELECT "a", "b" FROM "public"."t") SELECT "a", "b" FROM q'),
     ("SELECT * FROM (SELECT *, 1 AS one FROM t) z", ["a", "b", "one"], 'SELECT "a", "b", "one" FROM (SELECT "a", "b", 1 AS one FROM "public"."t") z'),
     ("SELECT * FROM t UNION ALL SELECT * FROM t", ["a", "b"], 'SELECT "a", "b" FROM "public"."t" UNION ALL SELECT "a", "b" FROM "public"."t"'),
     ("SELECT * FROM (VALUES (1, 2)) AS v (k, l)", ["k", "l"], 'SELECT "k", "l" FROM (VALUES (1, 2)) AS v (k, l)'),
     ("SELECT count(*) FROM t", ["count"], 'SELECT count(*) FROM "public"."t"'),
     ("SELECT a FROM t WHERE EXISTS (SELECT * FROM u)", ["a"], 'SELECT a FROM "public"."t" WHERE EXISTS (SELECT * FROM "public"."u")'),
-    ("SELECT a::INT2, lower(b), CASE WHEN true THEN 1 ELSE a END, ARRAY[1, 2], (SELECT max(a) FROM t), b AS \"Q\" FROM t",
-     ["a", "lower", "a", "array", "max", "Q"], None),
+    ("SELECT a::INT2, lower(b), CASE WHEN true THEN 1 ELSE upper(b) END, ARRAY[1, 2], (SELECT max(a) FROM t), b AS \"Q\" FROM t",
+     ["a", "lower", "upper", "array", "max", "Q"], None),
     ("SELECT 1::INT2, 'x'::STRING, 1 + 1, true, coalesce(a, 1), CASE WHEN true THEN a END, extract(year FROM now()), trim(b) FROM t",
      ["int2", "text", "?column?", "bool", "coalesce", "case", "extract", "btrim"], None),
 ])
@@ -148,8 +166,11 @@ def test_columns_of_views_that_name_none(read, query, columns, text):
 
 
 @pytest.mark.parametrize(("query", "message"), [
-    ("SELECT * FROM t JOIN u USING (c)", "a join with USING"), ("SELECT * FROM gone", "not known: those of gone"), ("SELECT w.* FROM t", "the table w that"),
-    ("SELECT * FROM unnest(ARRAY[1])", "a part without a name"),
+    ("SELECT * FROM t JOIN u USING (c)", "not each side of a join has each of c once"), ("SELECT * FROM t FULL JOIN t AS z USING (a)", "a full join with USING"),
+    ("SELECT * FROM u, t JOIN t AS z USING (a, b)", "beside a comma"), ("SELECT * FROM t JOIN t AS z USING (a)", "2 columns with the name b"),
+    ("SELECT * FROM gone", "not known: those of gone"), ("SELECT w.* FROM t", "the table w that"),
+    ("SELECT * FROM unnest(ARRAY[1])", "a part without a name"), ("SELECT a, count(*), b::INT2, a + 1 AS a FROM t", "2 columns with the name a"),
+    ("SELECT count(*), count(b) FROM t", "2 columns with the name count"), ("SELECT *, a FROM t", "2 columns with the name a"),
 ])
 def test_columns_that_are_not_known(read, query, message):
     with pytest.raises(UnsupportedError, match=message):
@@ -186,6 +207,16 @@ REVOKE INSERT ON t FROM a; REVOKE ALL ON TABLE t FROM b; REVOKE GRANT OPTION FOR
 def test_what_was_not_granted_cannot_be_taken_back(statement):
     (finding,) = read_schema_text(f"CREATE TABLE t (a INT); GRANT ALL ON t TO c; {statement};", "d").findings
     assert (finding.code, finding.severity, finding.message) == ("statement_left_out", "warning", "1 REVOKE statement is omitted, at line 1.")
+
+
+def test_a_change_of_a_refused_object_is_not_said_to_leave_it():
+    catalog = read_understood_text("CREATE TABLE t (a FROB); ALTER TABLE t ADD COLUMN b INT; CREATE TYPE e AS FROB; CREATE TABLE u (a INT); ALTER TABLE u ADD COLUMN b e;", "d")
+    assert [item.object for item in catalog.findings if item.code == "change_refused"] == ["d.public.u"]
+
+
+def test_roles_that_only_a_membership_names_are_created():
+    roles = read_schema_text("CREATE TABLE t (a INT); CREATE USER u; GRANT readers, admin TO u;", "d").roles
+    assert [(role.name, role.login, role.member_of) for role in roles] == [("u", True, ["readers", "admin"]), ("readers", False, [])]
 
 
 def test_a_refused_change_is_said_of_its_object():

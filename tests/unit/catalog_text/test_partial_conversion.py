@@ -183,6 +183,20 @@ def test_what_only_the_conversion_refuses(text, refused, kept):
         pglast.parse_sql(made.files[name])
 
 
+@pytest.mark.parametrize(("text", "kept"), [
+    ("CREATE TABLE t (a INT8 PRIMARY KEY, b TRIGGER, c GEOMETRY, d INT8 NOT VISIBLE) WITH (fillfactor = 10); ALTER TABLE t CONFIGURE ZONE USING gc.ttlseconds = 1;"
+     "CREATE TABLE u (a INT8 PRIMARY KEY NOT VISIBLE)", ["hidden_column d.public.u.a"]),
+    ("CREATE TABLE t (a FROB); ALTER TABLE t ADD b INT8; DROP TABLE t;\nCREATE TABLE t (a INT8 PRIMARY KEY) WITH (fillfactor = 10)",
+     ["storage_parameters d.public.t", "change_refused d.public.t"]),
+    ("CREATE TABLE t (a FROB); ALTER TABLE t ADD b INT8; CREATE TABLE u (a INT8 PRIMARY KEY)", []),
+    ("CREATE TYPE c AS (a TRIGGER); CREATE FUNCTION f(a c) RETURNS INT8 NOT LEAKPROOF LANGUAGE SQL AS 'SELECT 1'; CREATE TABLE u (a INT8 PRIMARY KEY)", []),
+])
+def test_findings_about_refused_objects_are_not_reported(text, kept):
+    """Their statements are refused; a finding says how something is in PostgreSQL."""
+    made = convert_text(text, "d", ServerFeatures(), ConvertOptions())
+    assert made.refused and [f"{finding.code} {finding.object}" for finding in made.findings] == kept
+
+
 @pytest.mark.parametrize(("text", "outcomes"), [
     ("CREATE TABLE t (a INT8 PRIMARY KEY); ALTER TABLE t RENAME TO u; CREATE TABLE v (a INT8); DROP TABLE v", ["superseded", "converted", "superseded", "converted"]),
     ("BEGIN; CREATE TABLE t (a INT8 PRIMARY KEY); INSERT INTO t VALUES (1); INSERT INTO t VALUES (2); COMMIT; SET x = 1; SET CLUSTER SETTING y = 2",

@@ -64,7 +64,7 @@ def test_one_odd_table_takes_with_it_what_needs_it():
     ("COMMENT ON INDEX odd@odd_pkey IS 'a'", "index", "d.public.odd.odd_pkey"),
     ("COMMENT ON CONSTRAINT odd_pkey ON odd IS 'a'", "constraint", "d.public.odd.odd_pkey"),
     ("GRANT SELECT ON odd TO fred", "table", "d.public.odd"),
-    ("GRANT SELECT ON TABLE a, odd TO fred", "table", "d.public.a"),
+    ("GRANT SELECT ON TABLE odd, odd TO fred", "table", "d.public.odd"),
     ("CREATE POLICY p ON odd USING (true)", "policy", "d.public.odd.p"),
     ("CREATE SEQUENCE s OWNED BY odd.z", "sequence", "d.public.s"),
     ("CREATE FUNCTION f() RETURNS INT8 LANGUAGE SQL AS 'SELECT z FROM odd'", "function", "d.public.f"),
@@ -78,6 +78,38 @@ def test_what_needs_a_refused_table_says_so(statement, kind, name):
     assert refused[-1] == (kind, name, 12, "refused because table d.public.odd was refused")
     assert str(catalog.unreadable[-1].because) == "d.public.odd"
     assert catalog.unreadable[-1].statement == statement
+
+
+@pytest.mark.parametrize(("statement", "granted"), [
+    ("GRANT SELECT, INSERT ON TABLE a, odd, b TO fred, root", {"a": ["SELECT", "INSERT"], "b": ["SELECT", "INSERT"]}),
+    ("GRANT SELECT ON odd, a TO fred, root WITH GRANT OPTION", {"a": ["SELECT"], "b": []}),
+    ("GRANT ALL ON TABLE a, b TO fred, root; REVOKE ALL ON TABLE odd, b FROM fred, root; GRANT UPDATE ON b, w TO fred, root", {"a": ["ALL"], "b": ["UPDATE"]}),
+])
+def test_a_grant_on_several_objects_holds_for_those_that_are_not_refused(statement, granted):
+    _refused, _kept, catalog = read(ODD + statement)
+    (database,) = catalog.databases
+    for name, privileges in granted.items():
+        (table,) = [table for table in database.tables if table.name == name]
+        assert [(grant.role, grant.privileges) for grant in table.grants] == ([(role, privileges) for role in ("fred", "root")] if privileges else [])
+    found = [(finding.object, finding.message) for finding in catalog.findings if finding.code == "change_refused"]
+    assert found == [(role, f"GRANT at line 12 gives {role} nothing on refused objects: d.public.odd.") for role in ("fred", "root")]
+
+
+@pytest.mark.parametrize(("pattern", "granted"), [
+    ("*", ["t", "v", "q"]), ("public.*", ["t", "v", "q"]), ("d.public.*", ["t", "v", "q"]), ("d.*", ["t", "v", "q"]), ("TABLE s.*", ["u"]), ("s.*, t", ["u", "t"]),
+])
+def test_a_grant_on_all_tables_of_a_schema(pattern, granted):
+    refused, _kept, catalog = read("CREATE SCHEMA s; CREATE TABLE t (a INT8 PRIMARY KEY); CREATE TABLE s.u (a INT8 PRIMARY KEY); CREATE VIEW v AS SELECT a FROM t;"
+                                   f"CREATE SEQUENCE q; GRANT SELECT ON {pattern} TO fred")
+    (database,) = catalog.databases
+    assert refused == [] and {item.name for item in [*database.tables, *database.views, *database.sequences] if item.grants} == set(granted)
+
+
+def test_a_grant_on_several_functions_holds_for_those_that_are_not_refused():
+    refused, _kept, catalog = read("CREATE FUNCTION f(a INT8) FROB; CREATE FUNCTION g(a INT8) RETURNS INT8 LANGUAGE SQL AS 'SELECT 1'; "
+                                   "GRANT EXECUTE ON FUNCTION f(INT8), g(INT8) TO fred")
+    assert [item[1] for item in refused] == ["d.public.f"]
+    assert [grant.role for grant in catalog.databases[0].functions[0].grants] == ["public", "fred"]
 
 
 @pytest.mark.parametrize(("text", "causes"), [

@@ -10,7 +10,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.catalog_of_text import (
     read_schema_text,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.shell_output import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.schema_text.forms.shell_output import (
     read_pieces,
 )
 

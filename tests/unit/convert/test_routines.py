@@ -176,7 +176,8 @@ def test_default_privileges_and_settings(server):
     grants = [Grant("app", ["SELECT", "ZONECONFIG"]), Grant("public", ["SELECT"]), Grant("root", ["ALL"]), Grant("stranger", ["SELECT"])]
     database = make_database(
         default_privileges=[DefaultPrivileges("app", "TABLES", grants), DefaultPrivileges("", "TYPES", [Grant("app", ["USAGE"])])],
-        settings=["timezone=Europe/Prague", 'search_path=public,B c,"x, ""y"', "default_int_size=4", "statement_timeout=1h0m0s", "application_name=100% x"],
+        settings=["timezone=Europe/Prague", 'search_path=public,B c,"x, ""y"', "default_int_size=4", "statement_timeout=1h0m0s", "application_name=100% x", "lock_timeout=25d",
+                  "statement_timeout=2147483648", "idle_in_transaction_session_timeout=s", "lock_timeout=24d"],
     )
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_roles WHERE rolname = 'app'")
@@ -184,11 +185,12 @@ def test_default_privileges_and_settings(server):
             cursor.execute("CREATE ROLE app")
     conversion, cursor = load(server, database, ConvertOptions("existing", frozenset(("app",))))
     messages = [finding.message for finding in conversion.findings if finding.code in ("default_privileges", "database_settings")]
-    assert len(messages) == 3 and "default_int_size=4, statement_timeout=1h0m0s" in messages[-1]
+    assert len(messages) == 3 and "default_int_size=4, statement_timeout=1h0m0s, lock_timeout=25d, " \
+        "statement_timeout=2147483648, idle_in_transaction_session_timeout=s." in messages[-1]
     cursor.execute("SELECT defaclobjtype, array_agg(a.grantee::regrole::text || ' ' || a.privilege_type ORDER BY a.grantee) FROM pg_default_acl, aclexplode(defaclacl) a WHERE a.grantee <> defaclrole GROUP BY 1")
     assert cursor.fetchall() == [("r", ["- SELECT"])]
     cursor.execute("SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = current_database()")
-    assert cursor.fetchone()[0] == ["TimeZone=Europe/Prague", 'search_path=public, "B c", "x, ""y"', "application_name=100% x"]
+    assert cursor.fetchone()[0] == ["TimeZone=Europe/Prague", 'search_path=public, "B c", "x, ""y"', "application_name=100% x", "lock_timeout=24d"]
 
 
 def test_the_finding_on_row_level_ttl_holds_the_job(server):

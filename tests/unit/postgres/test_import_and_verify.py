@@ -281,7 +281,9 @@ def test_parts_of_a_large_table(postgres17, dump, name, monkeypatch):
 
 
 def with_refused_objects(made):
-    """Add what PostgreSQL does not take: numbers have no lower(), 0 divides nothing, and a materialized view computed anew may have equal rows."""
+    """Add what PostgreSQL does not take: numbers have no lower(), 0 divides nothing, a materialized view computed anew may have equal rows, and a host may not
+    know a time zone."""
+    made.settings = ["timezone=Europe/Nowhere", "application_name=x"]
     columns = [synthetic_dump.column(1, "id", synthetic_dump.INT)]
     made.views = [
         View(301, "refused", 1, "SELECT lower(id) AS id FROM orders", columns, comment="with a comment"), View(302, "good", 1, "SELECT id FROM orders", columns),
@@ -306,7 +308,7 @@ def test_what_postgresql_refuses_is_left_out_and_named(any_postgres, tmp_path, n
         ("broken", "The function", "error"), ("broken_late", "The function", "error"), ("empty.n", "The column default", "error"),
         ("by_zero", "The materialized view", "error"), ("on_refused", "The view", "error"), ("refused", "The comment", "error"),
         ("refused", "The view", "error"), ("all_one.was_unique", "The unique index", "error"),
-        ("two_rows", "The materialized view", "error"),
+        ("two_rows", "The materialized view", "error"), (f"{name}.timezone", "The database setting", "error"),
     }
     view = next(item for item in found if item.message.startswith("The view") and item.object.endswith(".refused"))
     assert "lower(bigint) does not exist" in view.message and "CREATE VIEW" in view.advice

@@ -51,6 +51,7 @@ _KINDS: dict[str, Kind] = {
     "unique_constraint": "constraint",
     "foreign_key": "constraint",
     "sequence_value": "sequence",
+    "database_setting": "object",
     "comment": "object",
     "owner": "object",
     "grant": "object",

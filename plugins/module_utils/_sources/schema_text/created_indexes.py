@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .constraint_changes import is_key_by_index
+from .changes.constraint_changes import is_key_by_index
 from .cursor import Cursor
 from .indexes import read_index
 from .model_builder import Builder

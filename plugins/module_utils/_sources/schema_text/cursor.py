@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
+import re
 from dataclasses import dataclass
 from typing import NoReturn, Optional
 
@@ -120,7 +122,7 @@ class Statement:
     @functools.cached_property
     def first_line(self) -> int:
         """The line of the first word."""
-        return self.line + self.source.count("\n", 0, self.words[0].start)
+        return self.line + bisect.bisect_left(_line_ends(self.source), self.words[0].start)
 
 
 class StatementError(UnsupportedError):
@@ -305,6 +307,12 @@ class Cursor:
         if word.keyword == "NOT":
             return "NOT" in stops and self.peek(1).keyword in ("NULL", "VISIBLE", "VALID")
         return word.keyword in stops
+
+
+@functools.lru_cache(maxsize=1)
+def _line_ends(text: str) -> list[int]:
+    """Return the places of the ends of lines; a large text is asked for those of thousands of statements."""
+    return [found.start() for found in re.finditer("\n", text)]
 
 
 def _symbol(word: Word) -> str:

@@ -141,7 +141,6 @@ def omit(cursor: Cursor, omitted: OmittedStatements) -> None:
 
 
 def _table_of(cursor: Cursor) -> str:
-    cursor.accept("TABLE")
-    cursor.accept("INTO")
-    is_name = cursor.peek().kind in ("word", "name")
+    cursor.accept_one("TABLE", "INTO", "DATABASE")
+    is_name = cursor.peek().kind in ("word", "name") and not cursor.at("FROM")
     return ".".join(word.identifier for word in cursor.path_here()) if is_name else ""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..._model.catalog import DefaultPrivileges, Function, Grant, Role
+from ..._model.catalog import DefaultPrivileges, Function, Grant, Role, Schema
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import FullName
-from .cursor import Cursor
+from .cursor import Cursor, StatementError
 from .model_builder import Builder
+from .parsing import NAME, WORD
 from .routines import read_functions
 
 _ALL_IN_SCHEMA = {
@@ -104,9 +105,16 @@ def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
     if cursor.accept("EXTERNAL", "CONNECTION"):
         _report_on_cluster(privileges, f"external connection {cursor.name()}", cursor, builder)
         return
-    items = objects_of_grant(cursor, builder)
+    items, refused = objects_of_grant(cursor, builder)
     cursor.expect("TO")
     roles = read_role_names(cursor)
+    for role in roles if refused else ():
+        builder.find(
+            FindingCode.CHANGE_REFUSED,
+            FullName("role", name=role),
+            f"GRANT at line {cursor.statement.first_line} gives {role} nothing on refused objects: "
+            f"{', '.join(map(str, refused))}.",
+        )
     grantable = privileges if cursor.accept("WITH", "GRANT", "OPTION") else []
     for item in items:
         if isinstance(item, Function) and not item.grants:
@@ -191,31 +199,66 @@ def _add(item: Any, role: str, privileges: list[str], grantable: list[str]) -> N
     grant.grantable += [name for name in grantable if name not in grant.grantable]
 
 
-def objects_of_grant(cursor: Cursor, builder: Builder) -> list[Any]:
-    """Read what privileges are on."""
+def objects_of_grant(cursor: Cursor, builder: Builder) -> tuple[list[Any], list[FullName]]:
+    """Read what privileges are on; return that, and the names of what was refused. Raises StatementError if all of it
+    was refused."""
     if cursor.accept("ALL"):
         kind = cursor.take().keyword
         cursor.expect("IN", "SCHEMA")
         if kind not in _ALL_IN_SCHEMA:
             cursor.fail(f"ALL {kind} is not known")
-        return _all_in_schemas(_ALL_IN_SCHEMA[kind], cursor, builder)
+        return _all_in_schemas(_ALL_IN_SCHEMA[kind], cursor, builder), []
     kind = cursor.accept_one("DATABASE", "SCHEMA", "TYPE", "FUNCTION", "PROCEDURE", "SEQUENCE", "TABLE") or "TABLE"
-    items = []
+    items: list[Any] = []
+    refused: list[StatementError] = []
     while True:
-        items += object_of(kind, cursor, builder)
+        try:
+            of_pattern = _tables_of_pattern(cursor, builder) if kind == "TABLE" else []
+            items += of_pattern or object_of(kind, cursor, builder)
+        except StatementError as error:
+            if error.because is None:
+                raise
+            refused.append(error)
+            if cursor.at("("):
+                cursor.parenthesis()
         if not cursor.accept(","):
-            return items
+            break
+    if refused and not items:
+        raise refused[0]
+    return items, [error.because for error in refused if error.because]
 
 
 def _all_in_schemas(lists: tuple[str, ...], cursor: Cursor, builder: Builder) -> list[Any]:
     items = []
     while True:
-        schema = object_of("SCHEMA", cursor, builder)[0]
-        for database in builder.catalog.databases:
-            for name in lists:
-                items += [item for item in getattr(database, name) if item.schema_id == schema.id]
+        items += _all_in_schema(lists, object_of("SCHEMA", cursor, builder)[0], builder)
         if not cursor.accept(","):
             return items
+
+
+def _all_in_schema(lists: tuple[str, ...], schema: Schema, builder: Builder) -> list[Any]:
+    return [
+        item
+        for database in builder.catalog.databases
+        for name in lists
+        for item in getattr(database, name)
+        if item.schema_id == schema.id
+    ]
+
+
+def _tables_of_pattern(cursor: Cursor, builder: Builder) -> list[Any]:
+    """Read ``*``, ``schema.*`` or ``database.schema.*`` and return the tables, views and sequences there; nothing if
+    another name is there."""
+    begin, path = cursor.index, []
+    while cursor.peek().kind in (WORD, NAME):
+        path.append(cursor.take())
+        cursor.accept(".")
+    if not cursor.at("*"):
+        cursor.index = begin
+        return []
+    database, schema, _name = builder.split([*path, cursor.take()], cursor.statement)
+    place = builder.schema(builder.database(database), schema)
+    return _all_in_schema(_ALL_IN_SCHEMA["TABLES"], place, builder) or cursor.fail("no table matches")
 
 
 def object_of(kind: str, cursor: Cursor, builder: Builder) -> list[Any]:

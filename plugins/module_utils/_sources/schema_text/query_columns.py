@@ -64,6 +64,8 @@ _NO_NAME, _SECOND_BEST, _GOOD = range(3)
 
 Output = tuple[str, SqlType]
 """The name and the type of a query's column; the type UNKNOWN if it is not known."""
+_Column = tuple[str, Output]
+"""The part of FROM that a column is of, and the column."""
 _Known = dict[str, list[Output]]
 """The columns of WITH queries by name."""
 
@@ -159,11 +161,11 @@ def output_columns(tree: Any, builder: Builder, cursor: Cursor) -> list[Output]:
     return found or cursor.fail("the columns of the query are not known")
 
 
-def _written(meant: list[tuple[str, list[Output]]], item: Any, query: Any) -> str:
+def _written(meant: list[_Column], item: Any, query: Any) -> str:
     """Return what stands in the place of a star; the qualifier of ``t.*`` stands before it."""
     qualified = isinstance(item, exp.Column) or bool(query.args.get("joins"))
-    names = [quote(*([name] if qualified else []), column) for name, columns in meant for column, _kind in columns]
-    return ", ".join([quote(meant[0][1][0][0]) if isinstance(item, exp.Column) else names[0], *names[1:]])
+    names = [quote(*([name] if qualified else []), column) for name, (column, _kind) in meant]
+    return ", ".join([quote(meant[0][1][0]) if isinstance(item, exp.Column) else names[0], *names[1:]])
 
 
 @dataclass(frozen=True)
@@ -188,13 +190,10 @@ class _Sources:
             known[_identifier(item.args["alias"].this)] = _renamed(item, self.columns(item.this, known) or [])
         return known
 
-    def of_star(self, item: Any, query: Any, known: _Known) -> list[tuple[str, list[Output]]]:
-        """Return the parts of FROM that a star means, with their columns."""
+    def of_star(self, item: Any, query: Any, known: _Known) -> list[_Column]:
+        """Return the columns that a star means."""
         qualifier = _identifier(item.parts[-2]) if isinstance(item, exp.Column) else ""
         sources = self._sources(query, known)
-        for join in query.args.get("joins") or []:
-            if join.args.get("using") or join.args.get("method") == "NATURAL":
-                self.cursor.fail("* of a join with USING, or a natural one, is not understood: name the columns")
         if any(source.args.get("joins") for source in _parts_of_from(query)):
             self.cursor.fail("* of a join in parentheses is not understood: name the columns")
         meant = [source for source in sources if not qualifier or source[0] == qualifier]
@@ -203,7 +202,33 @@ class _Sources:
         for name, columns in meant:
             if not columns or not (name or len(sources) == 1):
                 self.cursor.fail(f"the columns that * means are not known: those of {name or 'a part without a name'}")
-        return [(name, columns or []) for name, columns in meant]
+        columns_of_parts = [[(name, column) for column in columns or []] for name, columns in meant]
+        joins = [] if qualifier else query.args.get("joins") or []
+        if any(map(_merges, joins)):
+            return self._of_merging_joins(columns_of_parts, joins)
+        return [column for columns in columns_of_parts for column in columns]
+
+    def _of_merging_joins(self, parts: list[list[_Column]], joins: list[Any]) -> list[_Column]:
+        """Return the columns of joins with USING and natural ones: first those by which they join, once, then the
+        others. A merged column is that of the side whose rows are all there."""
+        if not all(_merges(join) or join.kind or join.side or join.args.get("on") is not None for join in joins):
+            self.cursor.fail("* of a join with USING beside a comma is not understood: name the columns")
+        found = parts[0]
+        for right, join in zip(parts[1:], joins):
+            names = [_identifier(part) for part in join.args.get("using") or []]
+            if join.method == "NATURAL":
+                of_right = {name for _part, (name, _kind) in right}
+                names = [name for _part, (name, _kind) in found if name in of_right]
+            if names and join.side == "FULL":
+                self.cursor.fail("* of a full join with USING, or a natural one, is not understood: name the columns")
+            of_sides = [
+                [column for name in names for column in side if column[1][0] == name] for side in (found, right)
+            ]
+            if any([name for _part, (name, _kind) in columns] != names for columns in of_sides):
+                self.cursor.fail(f"not each side of a join has each of {', '.join(names)} once")
+            merged = of_sides[join.side == "RIGHT"]
+            found = [*merged, *(column for column in [*found, *right] if column[1][0] not in names)]
+        return found
 
     def _sources(self, query: Any, known: _Known) -> list[tuple[str, Optional[list[Output]]]]:
         """Return the name and the columns of each part of FROM; None for columns that are not known."""
@@ -242,7 +267,7 @@ class _Sources:
         found: list[Output] = []
         for item in query.selects:
             if item.is_star:
-                found += [column for _name, columns in self.of_star(item, query, known) for column in columns]
+                found += [column for _part, column in self.of_star(item, query, known)]
             else:
                 kind = type_of(item.unalias(), scope, lambda to: named_type(to, self.builder, self.cursor.statement))
                 found.append((names.output(item), kind or UNKNOWN))
@@ -260,6 +285,11 @@ class _Sources:
         for column in several:
             del scope.columns[column]
         return scope
+
+
+def _merges(join: Any) -> bool:
+    """Whether a join gives the columns by which it joins once."""
+    return bool(join.args.get("using")) or join.method == "NATURAL"
 
 
 def _parts_of_from(query: Any) -> list[Any]:

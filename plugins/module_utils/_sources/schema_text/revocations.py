@@ -50,7 +50,7 @@ def _revoke_roles(cursor: Cursor, only_option: bool, builder: Builder) -> bool:
 def _revoke(cursor: Cursor, only_option: bool, builder: Builder) -> bool:
     """Take privileges; return whether they had been granted one by one, or all are taken."""
     privileges = read_privileges(cursor)
-    items = objects_of_grant(cursor, builder)
+    items, _refused = objects_of_grant(cursor, builder)
     cursor.expect("FROM")
     roles = read_role_names(cursor)
     taken = [_take(item, role, privileges, only_option) for item in items for role in roles]

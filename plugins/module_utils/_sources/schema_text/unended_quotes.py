@@ -15,7 +15,7 @@ from typing import Optional
 from ..._errors import UnsupportedError
 from . import parsing
 from .cursor import Statement
-from .pieces import Piece
+from .forms.pieces import Piece
 
 _BEGINNINGS = frozenset(
     ("ALTER", "COMMENT", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "REVOKE", "SET", "UPDATE", "UPSERT", "USE")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ..._model.catalog import Column, SqlType, View
@@ -54,6 +55,9 @@ def create_view(cursor: Cursor, builder: Builder, materialized: bool) -> None:
         tree = builder.tree(query, name)
         outputs = [] if names else output_names(tree, builder, cursor)
     names = names or outputs or cursor.fail("the names of the view's columns are missing")
+    for column, count in Counter(names).items():
+        if count > 1:
+            cursor.fail(f"the view has {count} columns with the name {column}")
     view = View(builder.new_id(), name, schema.id, query, materialized=materialized)
     view.columns = [Column(number, column, SqlType("unknown")) for number, column in enumerate(names, 1)]
     _recognize_materialized(view, _count_outputs(tree), TablePlace(builder, cursor.statement, database, schema, view))

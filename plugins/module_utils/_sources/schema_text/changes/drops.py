@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn, Optional
 
-from ..._model.catalog import Database, Function, Sequence, SqlType, Table, UserType, View
-from ..._model.catalog_names import full_names
-from ..._model.full_name import FullName
-from .cursor import Cursor
+from ...._model.catalog import Database, Function, Sequence, SqlType, Table, UserType, View
+from ...._model.catalog_names import full_names
+from ...._model.full_name import FullName
+from ..cursor import Cursor
+from ..model_builder import Builder, Relation
+from ..routines import read_functions
 from .index_changes import drop_index, find_index
-from .model_builder import Builder, Relation
-from .routines import read_functions
 
 
 def drop(cursor: Cursor, builder: Builder) -> None:

@@ -14,11 +14,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..._errors import UnsupportedError
-from ..._model.finding_codes import FindingCode
-from ..._model.findings import Finding
-from ..._model.full_name import FullName
-from . import parsing
+from ...._errors import UnsupportedError
+from ...._model.finding_codes import FindingCode
+from ...._model.findings import Finding
+from ...._model.full_name import FullName
+from .. import parsing
 from .pieces import Piece
 
 COLUMN = "create_statement"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from ..._model.finding_codes import FindingCode
-from ..._model.findings import Finding
-from ..._model.full_name import FullName
+from ...._model.finding_codes import FindingCode
+from ...._model.findings import Finding
+from ...._model.full_name import FullName
 from .pieces import Piece
 
 _PGADMIN = re.compile(r"-- (Table|View|Index|Type|SEQUENCE|FUNCTION): \S+\s*")

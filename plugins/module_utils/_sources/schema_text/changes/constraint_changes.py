@@ -8,12 +8,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from ..._model.catalog import Index
-from .constraints import read_constraint
-from .cursor import Cursor
+from ...._model.catalog import Index
+from ..constraints import read_constraint
+from ..cursor import Cursor
+from ..indexes import read_primary_key
+from ..table_place import TablePlace
 from .index_changes import drop_index, remove_columns
-from .indexes import read_primary_key
-from .table_place import TablePlace
 
 _ROW_ID = "rowid"
 

@@ -13,10 +13,10 @@ import json
 import re
 from typing import Any
 
-from ..._errors import UnsupportedError
-from . import parsing
+from ...._errors import UnsupportedError
+from .. import parsing
+from ..cursor import Cursor, Statement
 from .beginnings import begins_table, header_of_values, is_json
-from .cursor import Cursor, Statement
 from .pieces import Piece, is_ended, is_whole, refuse_line
 from .statement_rows import holds_statement, is_grid, pieces_of_row
 from .transcript import begins_statement, is_prompt, is_status

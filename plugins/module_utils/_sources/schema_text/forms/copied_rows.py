@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 
-from ..._errors import UnsupportedError
-from ..._model.finding_codes import FindingCode
-from ..._model.full_name import FullName
-from .cursor import Cursor
-from .model_builder import Builder
+from ...._errors import UnsupportedError
+from ...._model.finding_codes import FindingCode
+from ...._model.full_name import FullName
+from ..cursor import Cursor
+from ..model_builder import Builder
 from .pieces import Piece
 
 _COPY = re.compile(r"COPY .* FROM stdin( .*)?;\s*", re.IGNORECASE)

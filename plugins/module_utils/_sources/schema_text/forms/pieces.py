@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from ..._errors import UnsupportedError
-from ..._model.findings import Finding
-from . import parsing
+from ...._errors import UnsupportedError
+from ...._model.findings import Finding
+from .. import parsing
 
 _SHOWN = 80
 _MAY_END = re.compile(r";|--|\*/")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..._arrange.full_names import follow_names, names_by_id, rename_findings
-from ..._errors import ConfigurationError
-from ..._model.catalog import Database, Function, Schema, UserType
-from ..._model.catalog_names import full_names
-from .cursor import Cursor
-from .model_builder import Builder
+from ...._arrange.full_names import follow_names, names_by_id, rename_findings
+from ...._errors import ConfigurationError
+from ...._model.catalog import Database, Function, Schema, UserType
+from ...._model.catalog_names import full_names
+from ..cursor import Cursor
+from ..model_builder import Builder
 
 
 def read_new_place(cursor: Cursor, items: list[Any], builder: Builder) -> bool:

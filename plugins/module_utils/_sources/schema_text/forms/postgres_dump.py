@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 
-from ..._errors import UnsupportedError
-from ..._model.finding_codes import FindingCode
-from ..._model.findings import Finding
-from ..._model.full_name import FullName
-from ..._model.names import quote
-from . import parsing
-from .cursor import Statement
+from ...._errors import UnsupportedError
+from ...._model.finding_codes import FindingCode
+from ...._model.findings import Finding
+from ...._model.full_name import FullName
+from ...._model.names import quote
+from .. import parsing
+from ..cursor import Statement
 
 _HEAD = re.compile(r"-- PostgreSQL database (cluster )?dump\s*")
 _TAIL = re.compile(r"-- PostgreSQL database dump complete\s*")

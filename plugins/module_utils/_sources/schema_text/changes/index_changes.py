@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Optional, Union
 
-from ..._model.catalog import Index, Table, View
-from .cursor import Cursor
-from .model_builder import Builder
-from .parsing import Word
-from .table_place import TablePlace
-from .tables import place_for
+from ...._model.catalog import Index, Table, View
+from ..cursor import Cursor
+from ..model_builder import Builder
+from ..parsing import Word
+from ..table_place import TablePlace
+from ..tables import place_for
 
 
 def find_index(cursor: Cursor, builder: Builder) -> Optional[tuple[TablePlace, Index]]:

@@ -8,26 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
-from ..._model.catalog import Sequence, Table
-from ..._model.finding_codes import FindingCode
-from ..._model.full_name import FullName
+from ...._model.catalog import Sequence, Table
+from ...._model.finding_codes import FindingCode
+from ...._model.full_name import FullName
+from ..columns import read_column
+from ..constraints import read_constraint, validate
+from ..cursor import Cursor
+from ..databases import alter_database
+from ..domains import alter_domain
+from ..indexes import read_parameters, skip_partition
+from ..model_builder import Builder
+from ..privileges import alter_role, is_there, object_of, read_default_privileges
+from ..routines import alter_policy, change_options
+from ..sequences import alter_sequence
+from ..table_place import TablePlace
+from ..tables import place_of, read_locality, set_parameters
+from ..user_types import alter_type
 from .column_changes import alter_column, drop_column, rename_column
-from .columns import read_column
 from .constraint_changes import add_primary_key, alter_primary_key, drop_constraint, rename_constraint
-from .constraints import read_constraint, validate
-from .cursor import Cursor
-from .databases import alter_database
-from .domains import alter_domain
 from .index_changes import find_index, rename_index
-from .indexes import read_parameters, skip_partition
-from .model_builder import Builder
-from .privileges import alter_role, is_there, object_of, read_default_privileges
 from .renames import read_new_place, rename_database, rename_schema
-from .routines import alter_policy, change_options
-from .sequences import alter_sequence
-from .table_place import TablePlace
-from .tables import place_of, read_locality, set_parameters
-from .user_types import alter_type
 
 _ROW_SECURITY = ("ROW", "LEVEL", "SECURITY")
 _WITHOUT_SCHEMA = ("SPLIT", "UNSPLIT", "SCATTER", "INJECT", "EXPERIMENTAL_AUDIT", "EXPERIMENTAL_RELOCATE", "RELOCATE")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..._errors import UnsupportedError
+from ...._errors import UnsupportedError
 
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Z]|[=>78])")
 """Matches a control sequence of ECMA-48, an operating system command of xterm, or a mode of a VT100."""

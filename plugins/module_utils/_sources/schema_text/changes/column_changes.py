@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..._convert.references import rename_column as rename_in_text
-from ..._errors import UnsupportedError
-from ..._model.catalog import Column, Table, View
-from .columns import add_identity, read_column_expression, set_default
-from .cursor import Cursor
+from ...._convert.references import rename_column as rename_in_text
+from ...._errors import UnsupportedError
+from ...._model.catalog import Column, Table, View
+from ..columns import add_identity, read_column_expression, set_default
+from ..cursor import Cursor
+from ..expression_types import expression_type
+from ..table_place import TablePlace
+from ..types import read_type, with_collation
 from .drops import drop_owned_sequences, drop_relation, refuse
-from .expression_types import expression_type
 from .index_changes import drop_index, remove_columns
-from .table_place import TablePlace
-from .types import read_type, with_collation
 
 
 def rename_column(cursor: Cursor, place: TablePlace) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..._model.finding_codes import FindingCode
-from ..._model.findings import Finding
-from ..._model.full_name import FullName
+from ...._model.finding_codes import FindingCode
+from ...._model.findings import Finding
+from ...._model.full_name import FullName
 from .beginnings import begins_table, cells, is_aligned, is_json, is_record, is_unaligned_header
 from .pieces import Piece, is_error, refuse_error, refuse_line
 from .statement_rows import COLUMN, holds_statement, is_column, pieces_of_row

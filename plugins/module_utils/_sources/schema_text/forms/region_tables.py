@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..._model.names import quote
+from ...._model.names import quote
 
 _SEPARATORS = "|,\t"
 _OF_DATABASE = ("database", "region", "primary")
