@@ -54,6 +54,7 @@ options:
     description:
       - The directory for C(pre-data.sql) (types, sequences, tables), C(post-data.sql) (keys, indexes, constraints, views and so on), C(findings.json)
         and C(summary.txt), which says what became of each statement. It is created if it is missing.
+      - C(psql) loads C(roles.sql), if there is one, then C(pre-data.sql), then C(post-data.sql).
       - If the text describes several databases, the SQL of each is written into a subdirectory of its own.
     type: path
     required: true
@@ -67,6 +68,7 @@ options:
   postgres_version:
     description: The major version of the PostgreSQL that the SQL is for.
     type: int
+    choices: [14, 15, 16, 17, 18]
     default: 17
   icu:
     description: Whether that PostgreSQL has ICU collations.
@@ -75,13 +77,16 @@ options:
   sorts_by_bytes:
     description:
       - Whether the database that the SQL is for sorts text by its bytes, as CockroachDB does. C(SELECT 'a' < 'B') is false in such a database. It has the
-        C library's locale C or C.UTF-8 (C(createdb -T template0 --lc-collate=C --lc-ctype=C.UTF-8)), or the builtin provider of PostgreSQL 17 and later.
+        C library's locale C or C.UTF-8, or the builtin provider of PostgreSQL 17 and later.
+      - C(createdb -T template0 --locale-provider=libc --lc-collate=C --lc-ctype=C.UTF-8) creates one. PostgreSQL 14 does not have C(--locale-provider).
       - In all other databases, the choice for C(text_order) in O(conversion_policies) decides how text is compared.
     type: bool
     default: false
     version_added: 1.5.0
   extensions:
-    description: The extensions that can be created there, such as V(postgis), V(pg_trgm), V(btree_gin), V(citext), V(ltree), V(vector).
+    description:
+      - The extensions that can be created there, such as V(postgis), V(pg_trgm), V(btree_gin), V(citext), V(ltree), V(vector).
+      - Without its extension, a type becomes text and an index is omitted, each with a finding.
     type: list
     elements: str
     default: []
@@ -295,7 +300,7 @@ def main() -> None:
             database=dict(type="str", default=""),
             dest=dict(type="path", required=True),
             allow_partial=dict(type="bool", default=False),
-            postgres_version=dict(type="int", default=17),
+            postgres_version=dict(type="int", default=17, choices=[14, 15, 16, 17, 18]),
             icu=dict(type="bool", default=True),
             sorts_by_bytes=dict(type="bool", default=False),
             extensions=dict(type="list", elements="str", default=[]),

@@ -31,6 +31,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.probe_features import (
     with_order_of,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.target_database import (
+    create_database,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -146,6 +149,18 @@ def test_plain_text_where_the_database_sorts_by_bytes(icu, tmp_path, locale):
     assert query(icu, DATABASE, "SELECT count(*) FROM pg_constraint WHERE pg_get_constraintdef(oid) LIKE '%COLLATE \"C\"%'") == [(0,)]
     assert {view: query(icu, DATABASE, f"SELECT * FROM {view}") for view in COCKROACH_ROWS} == COCKROACH_ROWS
     assert verify_dump(str(tmp_path / "dump"), icu, VerifyOptions()).succeeded
+
+
+def test_a_created_database_sorts_by_bytes_on_a_server_made_with_icu(icu):
+    """``initdb --locale-provider=icu`` gives template0 that provider, which a new database takes if it names none."""
+    query(icu, "postgres", f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    query(icu, "postgres", "UPDATE pg_database SET datlocprovider = 'i', daticulocale = 'en-US' WHERE datname = 'template0'")
+    try:
+        with contextlib.closing(connect(icu)) as connection:
+            create_database(connection, DATABASE)
+    finally:
+        query(icu, "postgres", "UPDATE pg_database SET datlocprovider = 'c', daticulocale = NULL WHERE datname = 'template0'")
+    assert query(icu, DATABASE, "SELECT 'a' < 'B', datlocprovider FROM pg_database WHERE datname = current_database()") == [(False, "c")]
 
 
 @pytest.mark.parametrize(("provider", "collation", "by_bytes"), [

@@ -10,6 +10,7 @@ from typing import Optional, Union
 
 from .._errors import UnsupportedError
 from .._model.catalog import Check, Column, ForeignKey, Index, IndexColumn, Table, View
+from .._model.conversion_policies import COCKROACH
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, digest, quote, shorten
@@ -190,15 +191,16 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
     name = _claim(index, index.name, table, context)
     if index.shard_column:
         _report_hash(where, context)
-    _note_order(parts, table, context, where)
     of_columns = not index.predicate and not any(columns[part.column_id].inaccessible for part in parts)
+    is_constraint = index.unique and of_columns and step == "index" and _is_constraint(index, parts)
+    _note_order(parts, table, context, where, is_constraint)
     if index.unique and of_columns and not included and _has_interval(parts, columns):
         _create_interval_key(name, parts, table, context, where)
         context.index_names[table.id, index.id] = ("index", name)
         return
     if index.unique and of_columns:
         _note_unique(parts, table, context)
-    if index.unique and of_columns and step == "index" and _is_constraint(index, parts):
+    if is_constraint:
         hashes = hashed_keys(texts)
         _add(step, KeyDefinition("UNIQUE", _names(parts, columns), included, hashes), name, table, context)
         context.index_names[table.id, index.id] = ("constraint", name)
@@ -209,9 +211,13 @@ def _create_forward(index: Index, table: Table, context: Context, where: FullNam
     context.index_names[table.id, index.id] = ("index", name)
 
 
-def _note_order(parts: list[IndexColumn], table: Table, context: Context, where: FullName) -> None:
+def _note_order(
+    parts: list[IndexColumn], table: Table, context: Context, where: FullName, is_constraint: bool = False
+) -> None:
+    """Note an index whose NULLs stand where the policy says, which a constraint cannot say, and one over text."""
     columns = [context.columns(table)[part.column_id] for part in parts]
-    if any(map(null_order.can_be_null, columns)):
+    has_order = not (is_constraint and context.options.policies.null_order == COCKROACH)
+    if has_order and any(map(null_order.can_be_null, columns)):
         context.indexes_with_nulls.append(where)
     if any(is_text(column.type) for column in columns):
         context.text_indexes.append(where)

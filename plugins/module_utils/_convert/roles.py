@@ -69,7 +69,7 @@ def _report_omitted_attributes(role: Role, without_login: bool, conversion: Conv
         reason = (
             "its password is kept as bcrypt, which PostgreSQL cannot check"
             if role.password_kind == "bcrypt"
-            else "the dump holds no password of it"
+            else "the source has no password of it"
         )
         conversion.find(
             FindingCode.ROLE_WITHOUT_LOGIN,

@@ -134,7 +134,10 @@ def _expires(table: Table, context: Context, where: FullName) -> str:
     if any(column.name == _EXPIRATION for column in table.columns) and not table.ttl.get("expiration"):
         return quote(_EXPIRATION)
     if not table.ttl.get("expiration"):
-        raise UnsupportedError(f"{where}: the descriptor does not say when a row expires")
+        raise UnsupportedError(
+            f"{where}: the source does not show the column {_EXPIRATION}, which ttl_expire_after adds to the table, "
+            "and has no ttl_expiration_expression"
+        )
     expression = expressions.convert(table.ttl["expiration"], context, where, expressions.column_types(table.columns))
     if any(column.table for column in expression.tree.find_all(exp.Column)):
         raise UnsupportedError(f"{where}: the expiration names its columns with their table: {table.ttl['expiration']}")

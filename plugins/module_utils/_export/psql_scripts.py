@@ -15,6 +15,9 @@ The collection's import role loads it in parallel and proves every row. It can a
 psql (PostgreSQL 14 or later) and zstd, from this directory, one database after the other:
 
 {commands}
+Without --locale-provider=libc, the database of a server with ICU does not sort text by its bytes, as CockroachDB does.
+PostgreSQL 14 does not have the option and does not need it.
+
 Every file below <database>/data is PostgreSQL COPY text compressed with zstd:
 
   zstd -dc <file> | less
@@ -25,7 +28,7 @@ Rejected rows, which PostgreSQL cannot hold, are JSON lines below <database>/rej
 """
 
 _COMMANDS = """\
-  createdb -T template0 -E UTF8 --lc-collate=C --lc-ctype=C.UTF-8 {name}
+  createdb -T template0 -E UTF8 --locale-provider=libc --lc-collate=C --lc-ctype=C.UTF-8 {name}
   psql -X -v ON_ERROR_STOP=1 -d {name} -f {directory}/pre-data.sql
   psql -X -v ON_ERROR_STOP=1 -d {name} -f {directory}/data.sql
   psql -X -v ON_ERROR_STOP=1 -d {name} -f {directory}/post-data.sql

@@ -482,7 +482,7 @@ class FindingCode(str, Enum):
         "sequence_value_unknown",
         "warning",
         _GRANT,
-        "The backup does not hold the sequence's value: it begins at its START value.",
+        "The source does not hold the sequence's value: it begins at its START value.",
         "Set the value with setval() if the sequence was in use.",
     )
     SYSTEM_PRIVILEGES = (
@@ -878,8 +878,8 @@ class FindingCode(str, Enum):
         "An application's own ORDER BY, comparisons, min() and max() of text follow the database's collation, in "
         "CockroachDB they follow the bytes. The keys and indexes over text serve the database's order, and neither "
         "LIKE 'prefix%' nor COLLATE \"C\".",
-        "To have CockroachDB's order in queries, too, let the import create the database, or create it with LC_COLLATE "
-        "'C' LC_CTYPE 'C.UTF-8' (from PostgreSQL 17 on with LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8').",
+        "To have CockroachDB's order in queries, too, let the import create the database, or create it with TEMPLATE "
+        "template0 LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C.UTF-8' (PostgreSQL 14: without LOCALE_PROVIDER).",
     )
     UNIQUE_ROWID = (
         "unique_rowid",

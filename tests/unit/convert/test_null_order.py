@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions.expressions import convert
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
@@ -94,8 +95,8 @@ def test_rows_of_views_plans_of_queries_and_the_verification(trial, database, ch
     assert tried.differences() == []
     [finding] = [item for item in tried.conversion.findings if item.code == "null_order"]
     assert (finding.severity, finding.object, finding.kind) == ("warning", "n", "database")
-    assert finding.message.endswith(f"order: public.jobs ({', '.join(WITH_NULLS)}).")
-    assert ("CockroachDB's order:" in finding.message) == (choice == "cockroach")
+    assert finding.message.endswith(f": public.jobs ({', '.join(WITH_NULLS)}).")
+    assert ("CockroachDB's order, which" in finding.message) == (choice == "cockroach")
 
 
 def test_the_verification_sees_an_index_of_the_other_order(trial, database):
@@ -103,6 +104,13 @@ def test_the_verification_sees_an_index_of_the_other_order(trial, database):
         tried = trial(database, options(choice))
         tried.cursor.execute(f"DROP INDEX jobs_prio; CREATE INDEX jobs_prio ON jobs (prio {other})")
         assert any("jobs_prio" in line and other in line for line in tried.differences()), choice
+
+
+@pytest.mark.parametrize(("choice", "named"), [("postgres", "public.t (t_key, t_index)"), ("cockroach", "public.t (t_index)")])
+def test_a_constraint_is_not_said_to_have_the_order_that_it_cannot_have(choice, named):
+    made = read_schema_text("CREATE TABLE t (a INT8 PRIMARY KEY, b INT8, UNIQUE INDEX t_key (b), INDEX t_index (b))", "n").databases[0]
+    [message] = [item.message for item in convert_database(made, [], ServerFeatures(), options(choice)).findings if item.code == "null_order"]
+    assert message.endswith(f": {named}.") and ("which a UNIQUE constraint cannot have" in message) == (choice == "cockroach")
 
 
 WRITTEN = {

@@ -24,6 +24,10 @@ except ImportError:  # named by libraries.missing()
     exp = None
 
 
+_COCKROACHS = "CockroachDB's order, which a UNIQUE constraint cannot have"
+_POSTGRESQLS = "PostgreSQL's order"
+
+
 def can_be_null(column: Column) -> bool:
     """Whether an index key can be NULL: a nullable column or an expression."""
     return column.nullable or column.inaccessible
@@ -45,7 +49,7 @@ def report(context: Context) -> None:
         FindingCode.NULL_ORDER,
         FullName("database", context.database.name),
         f"{FindingCode.NULL_ORDER.meaning} Indexes whose keys can be NULL have "
-        f"{'CockroachDB' if as_cockroach else 'PostgreSQL'}'s order: "
+        f"{_COCKROACHS if as_cockroach else _POSTGRESQLS}: "
         f"{list_by_table(context.indexes_with_nulls)}.",
         "Write ORDER BY … NULLS FIRST (DESC NULLS LAST) in all queries that are to use these indexes."
         if as_cockroach

@@ -176,11 +176,17 @@ def _taken_names(connection: Any, expected: ExpectedDatabase) -> list[str]:
     return sorted(f"{schema}.{name}" for schema, name in found)
 
 
+def _locale_provider(version: int) -> str:
+    """Return the option that names the provider; template0 of a server that was made with ICU has that one."""
+    if version >= 170000:
+        return " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+    return " LOCALE_PROVIDER libc" if version >= 150000 else ""
+
+
 def create_database(admin: Any, name: str) -> None:
     """Create a UTF8 database that sorts by code point and knows the case of all letters, or of ASCII only if the server
     has no such locale. Raises TargetError."""
-    builtin = admin.server_version >= 170000
-    provider = sql.SQL(" LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'") if builtin else sql.SQL("")
+    provider = sql.SQL(_locale_provider(admin.server_version))
     admin.autocommit = True
     try:
         with admin.cursor() as cursor:

@@ -14,9 +14,9 @@ _CURRENT_ROLES = frozenset(("current_user", "session_user", "current_role"))
 
 
 def add_named_roles(builder: Builder) -> None:
-    """Add the roles named by owners and grants, as the descriptors' reader does."""
+    """Add the roles named by memberships, owners and grants, as the descriptors' reader does."""
     known = {role.name for role in builder.catalog.roles}
-    named: set[str] = set()
+    named = {group for role in builder.catalog.roles for group in role.member_of}
     for database in builder.catalog.databases:
         items: list = [
             database,
