@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Optional, Union
 
-from .._errors import UnsupportedError
-from .._model.catalog import Table, View
-from .._model.full_name import FullName
-from .._model.names import clip
-from .context import Context
+from ..._errors import UnsupportedError
+from ..._model.catalog import Table, View
+from ..._model.full_name import FullName
+from ..._model.names import clip
+from ..context import Context
 
 try:
     from sqlglot import exp
