@@ -15,9 +15,12 @@ import pathlib
 import pytest
 from psycopg2 import sql
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert import functions, spatial_functions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import convert
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import (
+    functions,
+    spatial_functions,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions.expressions import convert
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,

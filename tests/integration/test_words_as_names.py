@@ -17,7 +17,7 @@ from cockroach_nodes import BINARY, node
 from journey import export_backup
 from postgres_servers import query
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert import dialect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import dialect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._convert.references import Name, References
+from .._convert.expressions.references import Name, References
 from .._errors import ConfigurationError, UnsupportedError
 from .._model.catalog import Catalog, Database, Function, Table, UserType, View
 from .._model.catalog_names import full_names

@@ -15,11 +15,11 @@ from .._model.findings import Finding
 from .._model.full_name import FullName
 from .._model.postgres_limits import exceeds_modifier
 from .._model.stored_columns import shard_columns
-from . import expressions
 from .context import Context
-from .function_calls import only_words_differ
-from .functions import TEXT_SEARCH
-from .nesting import room_for_nesting
+from .expressions import expressions
+from .expressions.function_calls import only_words_differ
+from .expressions.functions import TEXT_SEARCH
+from .expressions.nesting import room_for_nesting
 from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
 
 try:

@@ -13,9 +13,10 @@ from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.object_numbers import OBJECT_IDENTIFIERS
 from .._model.stored_columns import shard_columns
-from . import expressions, needs
+from . import needs
 from .context import Context
 from .definitions import CheckDefinition, ForeignKeyDefinition
+from .expressions import expressions
 from .statements import Need, Subject
 from .tables import kept_columns
 

@@ -12,7 +12,6 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
 from .._model.unreadable import RefusedObjectsError
-from . import null_order, text_order
 from .comments import create_comments
 from .computed import fit_to_server
 from .constraints import create_checks, create_foreign_keys
@@ -22,9 +21,10 @@ from .default_privileges import create_default_privileges
 from .definitions import CompositeDefinition, EnumDefinition, Existence
 from .domains import create_domain
 from .enum_labels import fit_labels
+from .expressions import null_order, text_order
+from .expressions.nesting import room_for_nesting
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
-from .nesting import room_for_nesting
 from .routines import add_routine, convert_routines
 from .row_level_security import create_policies
 from .sequence_bounds import fit_sequences, identity_sequence

@@ -11,9 +11,9 @@ from .._model.domains import base_type
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
-from . import expressions
 from .context import Context
 from .definitions import DomainCheckDefinition, DomainDefinition
+from .expressions import expressions
 from .statements import Subject
 from .types import column_type
 

@@ -15,14 +15,14 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, digest, quote, shorten
 from .._model.stored_columns import written_keys
-from . import expressions, null_order
 from .context import Context, Relation
 from .definitions import IndexDefinition, KeyDefinition
-from .immutable import immutable_sql
+from .expressions import expressions, null_order
+from .expressions.immutable import immutable_sql
+from .expressions.text_kinds import is_text
 from .long_keys import hash_index_key, hashed_keys
 from .statements import Need, Subject
 from .tables import kept_columns
-from .text_kinds import is_text
 from .types import element_of, type_name
 
 _OLD_PRIMARY_NAME = "primary"

@@ -15,15 +15,15 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, quote
 from .._model.postgres_limits import MAX_ARGUMENTS
-from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
-from .families import declared_family
-from .plpgsql import convert_body, split_statements
-from .query_tables import require_relations
+from .expressions import expressions
+from .expressions.families import declared_family
+from .expressions.plpgsql import convert_body, split_statements
+from .expressions.query_tables import require_relations
+from .expressions.visible_columns import row_type
 from .statements import Subject
 from .types import type_name
-from .visible_columns import row_type
 
 _VOID, _TRIGGER, _RECORD, _ANY = "void", "trigger", "tuple", "any"
 _PLAIN_RETURNS = {_VOID: "void", _TRIGGER: "trigger", _RECORD: "record", _ANY: "anyelement"}

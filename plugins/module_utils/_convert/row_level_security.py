@@ -11,9 +11,9 @@ from .._model.catalog import Policy, Table
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
-from . import expressions
 from .context import Context
 from .definitions import Existence, PolicyDefinition
+from .expressions import expressions
 from .statements import Need, Subject
 
 _KEYWORDS = {"public": "PUBLIC", "current_user": "CURRENT_USER", "session_user": "SESSION_USER"}

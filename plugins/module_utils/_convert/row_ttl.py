@@ -12,9 +12,9 @@ from .._model.conversion_policies import JOB
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, literal, quote
-from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition
+from .expressions import expressions
 from .statements import Subject
 
 try:

@@ -17,10 +17,11 @@ from .._model.names import clip, quote
 from .._model.postgres_limits import MAX_ROW_BYTES, MAX_TABLE_COLUMNS
 from .._model.row_width import full_bytes, least_bytes
 from .._model.stored_columns import shard_columns
-from . import expressions, needs, trees
+from . import needs
 from .context import Context
 from .definitions import ColumnDefinition, DefaultDefinition, SequenceDefinition, TableDefinition
-from .immutable import immutable_sql, is_immutable, uses_added_objects
+from .expressions import expressions, trees
+from .expressions.immutable import immutable_sql, is_immutable, uses_added_objects
 from .row_ids import row_id_function
 from .row_ttl import convert_ttl
 from .sequence_bounds import identity_sequence

@@ -9,9 +9,9 @@ from .._errors import UnsupportedError
 from .._model.catalog import Column, Table
 from .._model.finding_codes import FindingCode
 from .._model.names import clip, dollar_quote, quote, shorten
-from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition, TriggerDefinition
+from .expressions import expressions
 from .statements import Need, Subject
 from .tables import kept_columns, row_id_call
 from .types import operand_type

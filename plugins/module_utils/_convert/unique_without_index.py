@@ -16,9 +16,9 @@ from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, dollar_quote, literal, quote
 from .._model.postgres_limits import MAX_INDEX_COLUMNS
-from . import expressions
 from .context import Context
 from .definitions import RoutineDefinition, TriggerDefinition
+from .expressions import expressions
 from .indexes import create_index
 from .statements import Need, Subject
 from .tables import kept_columns

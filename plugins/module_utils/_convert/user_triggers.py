@@ -10,9 +10,9 @@ from .._model.catalog import Function, Table, Trigger
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, literal, quote
-from . import expressions
 from .context import Context
 from .definitions import TriggerDefinition
+from .expressions import expressions
 from .statements import Need, Subject
 
 _EVENTS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")

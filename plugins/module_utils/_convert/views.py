@@ -13,11 +13,12 @@ from .._model.dependencies import in_order
 from .._model.finding_codes import FindingCode
 from .._model.names import clip, quote
 from .._model.postgres_limits import MAX_TABLE_COLUMNS
-from . import expressions, needs
+from . import needs
 from .context import Context
 from .definitions import ViewDefinition
+from .expressions import expressions
+from .expressions.query_tables import require_relations
 from .indexes import create_view_indexes
-from .query_tables import require_relations
 from .routines import Routine, add_routine
 from .statements import Need, Subject
 

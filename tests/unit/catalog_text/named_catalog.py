@@ -7,8 +7,8 @@ import dataclasses
 
 from sqlglot import exp
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert import expressions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import expressions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,

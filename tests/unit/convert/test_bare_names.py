@@ -6,7 +6,7 @@ from __future__ import annotations
 import pglast
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.dialect import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions.dialect import (
     generate,
     name_parts,
     parse,

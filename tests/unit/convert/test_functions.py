@@ -6,13 +6,13 @@ from __future__ import annotations
 import pglast
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert import (
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import (
     function_calls,
     functions,
     spatial_functions,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import convert
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions.expressions import convert
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,

@@ -12,7 +12,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.renaming import rename
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection, select
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.references import References
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions.references import References
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import ConvertOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
     ConfigurationError,

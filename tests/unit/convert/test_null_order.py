@@ -7,7 +7,7 @@ import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import convert
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions.expressions import convert
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,

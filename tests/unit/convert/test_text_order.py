@@ -7,7 +7,10 @@ import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.context import Context
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions import column_types, convert
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.expressions.expressions import (
+    column_types,
+    convert,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.server_features import (
     ConvertOptions,
     ServerFeatures,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ..._convert.nesting import room_for_nesting
+from ..._convert.expressions.nesting import room_for_nesting
 from ..._errors import UnsupportedError
 from ..._model.catalog import REGION_TYPE, Catalog, UnreadableObject
 from ..._model.catalog_names import full_names

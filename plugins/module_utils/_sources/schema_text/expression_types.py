@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Optional
 
-from ..._convert.dialect import Cockroach
-from ..._convert.families import Scope
-from ..._convert.type_inference import type_of
+from ..._convert.expressions.dialect import Cockroach
+from ..._convert.expressions.families import Scope
+from ..._convert.expressions.type_inference import type_of
 from ..._errors import UnsupportedError
 from ..._model.catalog import USER_TYPE_OID_BASE, Column, SqlType
 from .cursor import Cursor, Statement

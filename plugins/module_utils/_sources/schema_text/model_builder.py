@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional, Union
 
-from ..._convert.dialect import parse
-from ..._convert.expressions import column_names
+from ..._convert.expressions.dialect import parse
+from ..._convert.expressions.expressions import column_names
 from ..._errors import UnsupportedError
 from ..._model.catalog import (
     REGION_TYPE,

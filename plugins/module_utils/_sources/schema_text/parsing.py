@@ -8,14 +8,14 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from ..._convert.dialect import Postgres, unescape
+from ..._convert.expressions.dialect import Postgres, unescape
 from ..._errors import MigrationError, UnsupportedError
 
 if Postgres is not None:
     from sqlglot.errors import SqlglotError
     from sqlglot.tokens import Token, TokenType
 
-    from ..._convert.dialect import Cockroach
+    from ..._convert.expressions.dialect import Cockroach
 
     class StatementTokenizer(Cockroach.Tokenizer):
         """Gives the words of every statement: none is one opaque command."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ..._convert.families import Scope
-from ..._convert.type_inference import type_of
+from ..._convert.expressions.families import Scope
+from ..._convert.expressions.type_inference import type_of
 from ..._model.catalog import Sequence, SqlType
 from ..._model.names import quote
 from .cursor import Cursor

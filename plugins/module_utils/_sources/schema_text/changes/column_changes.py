@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ...._convert.references import rename_column as rename_in_text
+from ...._convert.expressions.references import rename_column as rename_in_text
 from ...._errors import UnsupportedError
 from ...._model.catalog import Column, Table, View
 from ..columns import add_identity, read_column_expression, set_default

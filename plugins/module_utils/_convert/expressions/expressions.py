@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 
-from .._errors import UnsupportedError
-from .._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, Table, UserType, View
-from .._model.conversion_policies import TEXT
-from .._model.domains import domain_type
-from .._model.finding_codes import FindingCode
-from .._model.full_name import FullName
-from .._model.names import clip, quote
-from .._model.object_numbers import OBJECT_IDENTIFIERS
-from .._model.postgres_limits import MAX_ARGUMENTS
+from ..._errors import UnsupportedError
+from ..._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, Table, UserType, View
+from ..._model.conversion_policies import TEXT
+from ..._model.domains import domain_type
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
+from ..._model.names import clip, quote
+from ..._model.object_numbers import OBJECT_IDENTIFIERS
+from ..._model.postgres_limits import MAX_ARGUMENTS
+from ..context import Context, Relation
+from ..row_ids import ROW_ID_FUNCTIONS, row_id_function
+from ..types import element_of, operand_type, type_name
 from . import (
     added_functions,
     casts,
@@ -30,14 +33,11 @@ from . import (
     text_order,
     trees,
 )
-from .context import Context, Relation
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
 from .query_tables import SYSTEM_SCHEMAS, add_conflict, scope_of
-from .row_ids import ROW_ID_FUNCTIONS, row_id_function
 from .tokens import FUNCTION_PREFIX
 from .trees import ADDED_COLLATION, as_integer, is_regclass, named_type, regclass, type_oid
-from .types import element_of, operand_type, type_name
 from .untyped_arrays import cast_choices_of_strings, cast_untyped_arrays
 from .visible_columns import name_visible_columns, row_type
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from .._errors import MigrationError, UnsupportedError
-from .._model.names import literal, quote
+from ..._errors import MigrationError, UnsupportedError
+from ..._model.names import literal, quote
 from . import dialect
 
 try:

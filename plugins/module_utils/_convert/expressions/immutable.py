@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Callable
 
-from .._errors import UnsupportedError
-from .._model.catalog import Column, SqlType
-from .._model.finding_codes import FindingCode
-from .._model.full_name import FullName
-from .._model.names import clip, dollar_quote, quote
+from ..._errors import UnsupportedError
+from ..._model.catalog import Column, SqlType
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
+from ..._model.names import clip, dollar_quote, quote
+from ..context import Context
+from ..definitions import RoutineDefinition
+from ..statements import Subject
+from ..types import element_of, type_name
 from . import function_calls, functions
-from .context import Context
-from .definitions import RoutineDefinition
 from .expressions import ADDED_TYPE, TO_BASE, Expression
 from .families import Scope, family_of, type_family
-from .statements import Subject
 from .trees import IMMUTABLE
-from .types import element_of, type_name
 
 try:
     from sqlglot import exp

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable, Optional
 
-from .._model.conversion_policies import DATABASE
-from .._model.finding_codes import FindingCode
-from .._model.full_name import FullName, list_by_table
+from ..._model.conversion_policies import DATABASE
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName, list_by_table
+from ..context import Context
 from . import text_kinds
-from .context import Context
 from .families import Scope
 from .text_kinds import CONSTANT, TEXT, UNKNOWN, Kinds
 from .trees import ADDED_COLLATION, bracketed, collate

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from typing import Any, Optional, Union
 
-from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE, Column, Table, View
-from .._model.finding_codes import FindingCode
-from .._model.full_name import FullName
-from .._model.names import clip, quote
-from .._model.stored_columns import shard_columns
-from .context import Context
-from .definitions import CompositeDefinition
-from .statements import Subject
+from ..._errors import UnsupportedError
+from ..._model.catalog import USER_TYPE_OID_BASE, Column, Table, View
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
+from ..._model.names import clip, quote
+from ..._model.stored_columns import shard_columns
+from ..context import Context
+from ..definitions import CompositeDefinition
+from ..statements import Subject
+from ..types import type_name
 from .tokens import TABLE_PREFIX
-from .types import type_name
 
 try:
     from sqlglot import exp

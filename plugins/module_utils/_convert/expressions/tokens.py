@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._errors import UnsupportedError
-from .._model.catalog import USER_TYPE_OID_BASE
+from ..._errors import UnsupportedError
+from ..._model.catalog import USER_TYPE_OID_BASE
 
 try:
     from sqlglot.tokens import Token, TokenType

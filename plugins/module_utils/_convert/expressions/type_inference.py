@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
-from .._model.built_in_types import BUILT_IN_TYPES
-from .._model.catalog import SqlType
+from ..._model.built_in_types import BUILT_IN_TYPES
+from ..._model.catalog import SqlType
 from .families import ARRAYS, OPERAND_TYPE, Scope, family_of
 
 try:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from .._model.catalog import SqlType
-from .._model.postgres_limits import exceeds_modifier
+from ..._model.catalog import SqlType
+from ..._model.postgres_limits import exceeds_modifier
 from . import trees
 from .families import type_family
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from .._model.catalog import Column, IndexColumn, Table
-from .._model.conversion_policies import COCKROACH
-from .._model.finding_codes import FindingCode
-from .._model.full_name import FullName, list_by_table
-from .context import Context
+from ..._model.catalog import Column, IndexColumn, Table
+from ..._model.conversion_policies import COCKROACH
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName, list_by_table
+from ..context import Context
 from .query_tables import table_by_id
 
 try:

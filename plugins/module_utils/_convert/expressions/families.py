@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .._model.catalog import SqlType
+from ..._model.catalog import SqlType
 from . import spatial_functions
 from .trees import RESULT_FAMILY
 

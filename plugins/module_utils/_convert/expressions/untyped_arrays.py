@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Optional, Union
 
-from .._model.catalog import SqlType
+from ..._model.catalog import SqlType
 from .families import ARRAYS, OPERAND_TYPE, Scope, declared_family, family_of, type_family
 from .trees import RESULT_FAMILY, named_type
 from .type_inference import representative

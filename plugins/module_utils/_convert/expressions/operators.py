@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .._model.finding_codes import FindingCode
+from ..._model.finding_codes import FindingCode
 from . import function_calls, trees
 from .trees import as_integer
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from .._model.names import dollar_quote
-from .definitions import RoutineDefinition
+from ..._model.names import dollar_quote
+from ..definitions import RoutineDefinition
 
 _CRC_FROM = 18
 """PostgreSQL 18 has crc32() and crc32c() of its own."""

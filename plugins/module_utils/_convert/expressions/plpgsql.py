@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Optional, Union
 
-from .._errors import UnsupportedError
-from .._model.catalog import SqlType
-from .._model.finding_codes import FindingCode
-from .._model.full_name import FullName
-from .._model.names import clip, quote
+from ..._errors import UnsupportedError
+from ..._model.catalog import SqlType
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
+from ..._model.names import clip, quote
+from ..context import Context
 from . import expressions
 from .bare_names import is_word
-from .context import Context
 from .dialect import tokenize
 from .families import type_family
 

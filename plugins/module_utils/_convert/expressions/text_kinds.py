@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from .._model.built_in_types import CHAR, NAME
-from .._model.catalog import USER_TYPE_OID_BASE, SqlType
-from .context import DEFAULT_LOCALE, Context
+from ..._model.built_in_types import CHAR, NAME
+from ..._model.catalog import USER_TYPE_OID_BASE, SqlType
+from ..context import DEFAULT_LOCALE, Context
+from ..types import element_of
 from .families import OPERAND_TYPE, Scope, declared_family, family_of
 from .tokens import FUNCTION_PREFIX
 from .trees import ADDED_COLLATION, type_oid
-from .types import element_of
 
 try:
     from sqlglot import exp

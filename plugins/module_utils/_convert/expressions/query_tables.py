@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional, Union
 
-from .._errors import UnsupportedError
-from .._model.catalog import SqlType, Table, View
-from .._model.full_name import FullName
-from .._model.names import clip
-from .._model.stored_columns import written_keys
-from .context import Context, Relation
+from ..._errors import UnsupportedError
+from ..._model.catalog import SqlType, Table, View
+from ..._model.full_name import FullName
+from ..._model.names import clip
+from ..._model.stored_columns import written_keys
+from ..context import Context, Relation
 from .families import Scope, declared_family, family_of
 from .tokens import TABLE_PREFIX
 

@@ -10,14 +10,14 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from .._errors import UnsupportedError
-from .._model.conversion_policies import UUID
-from .._model.finding_codes import FindingCode
-from .._model.full_name import FullName
-from .._model.names import quote
+from ..._errors import UnsupportedError
+from ..._model.conversion_policies import UUID
+from ..._model.finding_codes import FindingCode
+from ..._model.full_name import FullName
+from ..._model.names import quote
+from ..context import Context
+from ..statements import WRITTEN_FUNCTION, Subject
 from . import trees
-from .context import Context
-from .statements import WRITTEN_FUNCTION, Subject
 from .written_functions import WrittenFunction, key_function, under_setting, written_function
 
 _SCHEMA = "public"

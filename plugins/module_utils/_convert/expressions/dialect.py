@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from .._errors import MigrationError, UnsupportedError
+from ..._errors import MigrationError, UnsupportedError
 from .bare_names import as_stored, is_word, quote_names
 from .nesting import room_for_nesting
 from .tokens import without_extensions
