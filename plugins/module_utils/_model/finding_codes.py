@@ -822,7 +822,8 @@ class FindingCode(str, Enum):
         "warning",
         _CHECK,
         "ORDER BY puts NULLs last in PostgreSQL and first in CockroachDB; with DESC it is the other way round. "
-        "Migrated views and functions keep CockroachDB's order; an application's own queries return rows in another one.",
+        "Migrated views and functions keep CockroachDB's order; an application's own queries return rows in another "
+        "one.",
         "Write ORDER BY … NULLS FIRST (DESC NULLS LAST) where an application relies on CockroachDB's order. Such "
         "queries can use the indexes that conversion_policies (null_order: cockroach) makes.",
     )
