@@ -62,10 +62,9 @@ def _rule(policy: Policy, table: Table, context: Context, where: FullName) -> st
         f"AS {policy.type} FOR {policy.command}",
         "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in _roles(policy, context, where)),
     ]
-    columns = expressions.column_types(table.columns)
     for keyword, condition in (("USING", policy.using), ("WITH CHECK", policy.with_check)):
         if condition:
-            parts.append(f"{keyword} ({expressions.convert(condition, context, where, columns).sql})")
+            parts.append(f"{keyword} ({expressions.convert_in_table(condition, context, where, table.columns).sql})")
     return " ".join(parts)
 
 

@@ -181,7 +181,7 @@ class _Condition:
         if not constraint.predicate:
             return
         kept = kept_columns(table)
-        tree = expressions.convert(constraint.predicate, context, where, expressions.column_types(kept)).tree
+        tree = expressions.convert_in_table(constraint.predicate, context, where, kept).tree
         names = {node.name for node in tree.find_all(exp.Column)}
         self.columns = [column for column in kept if clip(column.name) in names]
         self.new, self.other = _qualified(tree, "new"), _qualified(tree, "other")

@@ -680,6 +680,13 @@ class FindingCode(str, Enum):
 
     # Check whether a difference matters
 
+    COMMENT_CHANGED = (
+        "comment_changed",
+        "info",
+        _CHECK,
+        "A comment holds the character U+0000, which PostgreSQL's text cannot hold; U+FFFD stands in its place.",
+        "Nothing has to be done.",
+    )
     COMPUTED_COLUMN_AS_DATA = (
         "computed_column_as_data",
         "warning",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gzip
 import os
 import pathlib
@@ -109,22 +110,35 @@ class Server:
         return self.connect(name)
 
 
-@pytest.fixture(scope="module", params=["15", "17"], name="_reused_server")
-def _reused(request):
+@contextlib.contextmanager
+def running_server(major: str):
+    """A server of its own for what is done inside the block."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="convert-pg-"))
-    started = None
     try:
-        started = Server(request.param, directory)
-        yield started
+        server = Server(major, directory)
+        try:
+            yield server
+        finally:
+            server.run("pg_ctl", "-D", str(directory / "data"), "-m", "immediate", "-w", "stop")
     finally:
-        if started is not None:
-            started.run("pg_ctl", "-D", str(directory / "data"), "-m", "immediate", "-w", "stop")
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _started():
+    """Give the session's server of a version."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda major: stack.enter_context(running_server(major)))
+
+
+@pytest.fixture(scope="module", params=["15", "17"], name="_reused_server")
+def _reused(request, _started):
+    return _started(request.param)
 
 
 @pytest.fixture
 def server(_reused_server):
-    """One server of each supported kind, as it is when it is new."""
+    """The session's server of each supported version, as it is when it is new."""
     yield _reused_server
     with contextlib.closing(_reused_server.connect()) as connection:
         empty(connection)
