@@ -111,7 +111,7 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
             context.find(
                 FindingCode.COMPUTED_COLUMN_AS_DATA,
                 where,
-                f"The computed column becomes a plain column that keeps its values. {error}",
+                f"The computed column becomes a plain column that keeps its values: {where.unnamed(error)}.",
             )
             column.computed = ""
 

@@ -35,7 +35,7 @@ def create_checks(table: Table, context: Context) -> None:
         try:
             found = expressions.convert_in_table(check.expression, context, where, columns)
         except UnsupportedError as error:
-            context.find(FindingCode.CHECK_LEFT_OUT, where, f"The check constraint is omitted. {error}")
+            context.find(FindingCode.CHECK_LEFT_OUT, where, f"The check constraint is omitted: {where.unnamed(error)}.")
             continue
         context.report_cut(check.name, where)
         step, name = "late" if found.calls & context.late_functions else "check", clip(check.name)

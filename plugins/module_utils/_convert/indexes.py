@@ -145,7 +145,7 @@ def create_index(index: Index, table: Table, context: Context, step: str = "inde
         context.find(
             FindingCode.INDEX_LEFT_OUT,
             where,
-            f"The index is omitted. {error}",
+            f"The index is omitted: {where.unnamed(error)}.",
             severity="error" if index.unique else "warning",
         )
         return

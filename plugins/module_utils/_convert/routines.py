@@ -75,7 +75,7 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
         context.find(
             FindingCode.FUNCTION_LEFT_OUT,
             where,
-            f"The {kind} ({function.language}) is omitted. {error}",
+            f"The {kind} ({function.language}) is omitted: {where.unnamed(error)}.",
             f"Write it by hand. CockroachDB's text: {function.body}",
         )
         return None

@@ -31,7 +31,9 @@ def create_policies(table: Table, context: Context) -> None:
         try:
             rule = _rule(policy, table, context, where)
         except UnsupportedError as error:
-            context.find(FindingCode.POLICY_LEFT_OUT, where, f"The row-level security policy is omitted. {error}")
+            context.find(
+                FindingCode.POLICY_LEFT_OUT, where, f"The row-level security policy is omitted: {where.unnamed(error)}."
+            )
             continue
         context.report_cut(policy.name, where)
         made = PolicyDefinition(rule)

@@ -114,7 +114,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     try:
         condition = _Condition(constraint, table, context, where)
     except UnsupportedError as error:
-        context.find(FindingCode.UNIQUE_LEFT_OUT, where, f"The constraint is omitted. {error}")
+        context.find(FindingCode.UNIQUE_LEFT_OUT, where, f"The constraint is omitted: {where.unnamed(error)}.")
         return
     index = replace(index_instead(constraint, table), unique=False, predicate="")
     create_index(replace(index, columns=index.columns[:MAX_INDEX_COLUMNS]), table, context)

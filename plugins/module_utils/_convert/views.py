@@ -70,7 +70,7 @@ def _create_view(view: View, context: Context) -> None:
         context.find(
             FindingCode.VIEW_LEFT_OUT,
             where,
-            f"The view is omitted. {error}",
+            f"The view is omitted: {where.unnamed(error)}.",
             f"Write it by hand. CockroachDB's text: {view.query}",
         )
         return

@@ -225,11 +225,6 @@ def test_what_was_not_granted_cannot_be_taken_back(statement):
     assert (finding.code, finding.severity, finding.message) == ("statement_left_out", "warning", "1 REVOKE statement is omitted, at line 1.")
 
 
-def test_a_change_of_a_refused_object_is_not_said_to_leave_it():
-    catalog = read_understood_text("CREATE TABLE t (a FROB); ALTER TABLE t ADD COLUMN b INT; CREATE TYPE e AS FROB; CREATE TABLE u (a INT); ALTER TABLE u ADD COLUMN b e;", "d")
-    assert [item.object for item in catalog.findings if item.code == "change_refused"] == ["d.public.u"]
-
-
 def test_roles_that_only_a_membership_names_are_created():
     roles = read_schema_text("CREATE TABLE t (a INT); CREATE USER u; GRANT readers, admin TO u;", "d").roles
     assert [(role.name, role.login, role.member_of) for role in roles] == [("u", True, ["readers", "admin"]), ("readers", False, [])]

@@ -107,9 +107,9 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
 
 
 def _report_refused_changes(refused: dict[int, UnreadableObject], builder: Builder) -> None:
-    """Say of each object whose change is refused that it is as it was before, unless the object itself is refused."""
+    """Say of each object whose change is refused that it is as it was before."""
     for item in refused.values():
-        if item.command.startswith(("ALTER ", "DROP ")) and item.because != item.name:
+        if item.command.startswith(("ALTER ", "DROP ")):
             builder.find(
                 FindingCode.CHANGE_REFUSED,
                 item.name,
