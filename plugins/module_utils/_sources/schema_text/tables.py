@@ -14,6 +14,7 @@ from ..._model.full_name import FullName
 from .columns import REGION_COLUMN, add_region_column, add_row_id, read_column
 from .constraints import read_constraint
 from .cursor import Cursor
+from .expiration_column import set_expiration_column
 from .indexes import KeyPart, is_shard, make_primary_key, read_index, read_interleave, read_parameters, skip_partition
 from .like_tables import read_like
 from .model_builder import Builder
@@ -193,6 +194,8 @@ def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
         table.ttl = {}
     elif not table.ttl and any(name == "ttl" or name.startswith("ttl_") for name in parameters):
         table.ttl = {"enabled": True}
+    if "ttl_expire_after" in parameters and table.ttl:
+        set_expiration_column(parameters["ttl_expire_after"], place)
     if others:
         place.builder.find(
             FindingCode.STORAGE_PARAMETERS,

@@ -16,6 +16,7 @@ from ..constraints import read_constraint, validate
 from ..cursor import Cursor
 from ..databases import alter_database
 from ..domains import alter_domain
+from ..expiration_column import expiration_column
 from ..indexes import read_parameters, skip_partition
 from ..model_builder import Builder
 from ..privileges import alter_role, is_there, object_of, read_default_privileges
@@ -26,7 +27,7 @@ from ..tables import place_of, read_locality, set_parameters
 from ..user_types import alter_type
 from .column_changes import alter_column, drop_column, rename_column
 from .constraint_changes import add_primary_key, alter_primary_key, drop_constraint, rename_constraint
-from .index_changes import find_index, rename_index
+from .index_changes import find_index, remove_columns, rename_index
 from .renames import read_new_place, rename_database, rename_schema
 
 _ROW_SECURITY = ("ROW", "LEVEL", "SECURITY")
@@ -223,6 +224,9 @@ def _reset_parameters(cursor: Cursor, place: TablePlace) -> None:
     names = read_parameters(cursor)
     if any(name in ("ttl", "ttl_expire_after", "ttl_expiration_expression") for name in names):
         place.own_table.ttl = {}
+        column = expiration_column(place)
+        if column is not None:
+            remove_columns(place, {column.id})
 
 
 def _set_row_security(cursor: Cursor, place: TablePlace) -> None:
