@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, Union
 
 from .._model.catalog import Table, View
+from .._model.finding_codes import FindingCode
+from .._model.full_name import FullName
 from .._model.names import clip, literal, quote
 from . import needs
 from .context import Context
@@ -24,13 +26,14 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
     """Add all comments; the comment on an omitted view is omitted, too."""
     database = context.database
     if database.comment:
-        text = literal(database.comment).replace("%", "%%")
+        subject = Subject("comment", database.name)
+        comment = _storable(database.comment, FullName("database", database.name), context)
         on_database(
             "comment",
-            Subject("comment", database.name),
-            f"COMMENT ON DATABASE %I IS {text}",
+            subject,
+            "COMMENT ON DATABASE %I IS " + literal(comment).replace("%", "%%"),
             context,
-            expects=Comment("DATABASE", database.comment),
+            expects=Comment("DATABASE", comment),
         )
     for schema in database.schemas:
         if schema.comment:
@@ -46,12 +49,15 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
         _on_constraints(table, context)
     for routine in routines.values():
         if routine.function.comment:
-            expects = Comment(routine.definition.kind, routine.function.comment, routine.definition)
+            subject = Subject(
+                "routine_comment", clip(routine.function.name), context.schemas[routine.function.schema_id]
+            )
+            text = _storable(routine.function.comment, context.full_name(routine.function), context)
             context.conversion.add(
                 "comment",
-                Subject("routine_comment", clip(routine.function.name), context.schemas[routine.function.schema_id]),
-                f"COMMENT ON {routine.signature} IS {literal(routine.function.comment)}",
-                expects=expects,
+                subject,
+                f"COMMENT ON {routine.signature} IS {literal(text)}",
+                expects=Comment(routine.definition.kind, text, routine.definition),
                 needs=needs.of_calls([routine.function.id], context),
             )
     for view in database.views:
@@ -60,7 +66,16 @@ def create_comments(context: Context, routines: dict[int, Routine]) -> None:
             _on_parts(view, context)
 
 
+def _storable(text: str, where: FullName, context: Context) -> str:
+    """Return a comment that PostgreSQL can hold."""
+    if "\0" in text:
+        context.find(FindingCode.COMMENT_CHANGED, where)
+    return text.replace("\0", "\ufffd")
+
+
 def _comment(kind: str, target: str, text: str, subject: Subject, context: Context) -> None:
+    where = FullName("object", context.database.name, subject.schema, subject.table, name=subject.name)
+    text = _storable(text, where, context)
     needed = [] if subject.table else needs.of_object(kind, subject.schema, subject.name)
     context.conversion.add(
         "comment", subject, f"COMMENT ON {kind} {target} IS {literal(text)}", expects=Comment(kind, text), needs=needed

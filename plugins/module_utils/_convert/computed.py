@@ -99,8 +99,8 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
         where = context.full_name(table).column_named(column.name)
         try:
             _require_rounding(column, where)
-            found = expressions.convert(
-                column.computed, context, where, expressions.column_types(table.columns), expressions.Use(column.type)
+            found = expressions.convert_in_table(
+                column.computed, context, where, table.columns, expressions.Use(column.type)
             )
             if _is_recomputed(found, context):
                 column.recomputed = True
@@ -111,7 +111,7 @@ def _keep_stored_as_data(table: Table, context: Context) -> None:
             context.find(
                 FindingCode.COMPUTED_COLUMN_AS_DATA,
                 where,
-                f"The computed column becomes a plain column that keeps its values. {error}",
+                f"The computed column becomes a plain column that keeps its values: {where.unnamed(error)}.",
             )
             column.computed = ""
 
@@ -142,11 +142,8 @@ def _impossible(table: Table, context: Context) -> dict[int, str]:
     for column in _computed(table, virtual=True):
         try:
             _require_rounding(column, context.full_name(table).column_named(column.name))
-            expressions.convert(
-                column.computed,
-                context,
-                context.full_name(table).column_named(column.name),
-                expressions.column_types(table.columns),
+            expressions.convert_in_table(
+                column.computed, context, context.full_name(table).column_named(column.name), table.columns
             )
         except UnsupportedError as error:
             found[column.id] = str(error)

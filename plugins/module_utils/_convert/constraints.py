@@ -25,7 +25,7 @@ _WRITING_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
 
 def create_checks(table: Table, context: Context) -> None:
     """Add the check constraints; those that CockroachDB has not validated are NOT VALID here, too."""
-    columns = expressions.column_types(kept_columns(table))
+    columns = kept_columns(table)
     shards = {column.id for column in table.columns if column.name in shard_columns(table)}
     for check in table.checks:
         if shards & set(check.column_ids):
@@ -33,9 +33,9 @@ def create_checks(table: Table, context: Context) -> None:
             continue
         where = context.full_name(table).part("constraint", check.name)
         try:
-            found = expressions.convert(check.expression, context, where, columns)
+            found = expressions.convert_in_table(check.expression, context, where, columns)
         except UnsupportedError as error:
-            context.find(FindingCode.CHECK_LEFT_OUT, where, f"The check constraint is omitted. {error}")
+            context.find(FindingCode.CHECK_LEFT_OUT, where, f"The check constraint is omitted: {where.unnamed(error)}.")
             continue
         context.report_cut(check.name, where)
         step, name = "late" if found.calls & context.late_functions else "check", clip(check.name)

@@ -44,7 +44,7 @@ def _default(item: UserType, context: Context, where: FullName) -> str:
         context.find(
             FindingCode.DEFAULT_LEFT_OUT,
             where,
-            f"The default {item.default} is omitted. {error}",
+            f"The default {item.default} is omitted: {where.unnamed(error)}.",
             "Set a default by hand with ALTER DOMAIN.",
         )
         return ""
@@ -63,7 +63,7 @@ def _create_check(check: Check, item: UserType, base: SqlType, context: Context)
         context.find(
             FindingCode.CHECK_LEFT_OUT,
             where,
-            f"The domain's check constraint is omitted. {error}",
+            f"The domain's check constraint is omitted: {where.unnamed(error)}.",
             "Add it by hand with ALTER DOMAIN.",
         )
         return

@@ -145,7 +145,7 @@ def create_index(index: Index, table: Table, context: Context, step: str = "inde
         context.find(
             FindingCode.INDEX_LEFT_OUT,
             where,
-            f"The index is omitted. {error}",
+            f"The index is omitted: {where.unnamed(error)}.",
             severity="error" if index.unique else "warning",
         )
         return
@@ -234,7 +234,7 @@ def _key_text(column: Column, index: Index, table: Table, context: Context, wher
 
 def _expression(column: Column, index: Index, table: Table, context: Context, where: FullName) -> str:
     columns = kept_columns(table)
-    expression = expressions.convert(column.computed, context, where, expressions.column_types(columns))
+    expression = expressions.convert_in_table(column.computed, context, where, columns)
     result = type_name(column.type, context, where)
     function = (context.schema(table), f"{table.name}_{index.name}_expr")
     call = immutable_sql(expression, context, function, where, result, columns)
@@ -245,7 +245,7 @@ def _predicate(index: Index, table: Table, context: Context, where: FullName) ->
     if not index.predicate:
         return ""
     columns = kept_columns(table)
-    expression = expressions.convert(index.predicate, context, where, expressions.column_types(columns))
+    expression = expressions.convert_in_table(index.predicate, context, where, columns)
     function = (context.schema(table), f"{table.name}_{index.name}_where")
     return immutable_sql(expression, context, function, where, "boolean", columns)
 

@@ -18,6 +18,7 @@ from .._model.postgres_limits import MAX_ARGUMENTS
 from .context import Context
 from .definitions import RoutineDefinition
 from .expressions import expressions
+from .expressions.column_references import require_columns
 from .expressions.families import declared_family
 from .expressions.plpgsql import convert_body, split_statements
 from .expressions.query_tables import require_relations
@@ -74,7 +75,7 @@ def _convert(function: Function, context: Context) -> Optional[Routine]:
         context.find(
             FindingCode.FUNCTION_LEFT_OUT,
             where,
-            f"The {kind} ({function.language}) is omitted. {error}",
+            f"The {kind} ({function.language}) is omitted: {where.unnamed(error)}.",
             f"Write it by hand. CockroachDB's text: {function.body}",
         )
         return None
@@ -201,6 +202,7 @@ def _sql_body(function: Function, context: Context, where: FullName, variables: 
     for text in split_statements(function.body, where):
         found = expressions.convert(text, context, where, variables)
         require_relations(found.tree, context, where)
+        require_columns(found.tree, context, where, variables)
         statements.append(found.sql)
         reads = reads or expressions.reads_relations(found.tree)
     return ";\n".join(statements), reads

@@ -31,7 +31,9 @@ def create_policies(table: Table, context: Context) -> None:
         try:
             rule = _rule(policy, table, context, where)
         except UnsupportedError as error:
-            context.find(FindingCode.POLICY_LEFT_OUT, where, f"The row-level security policy is omitted. {error}")
+            context.find(
+                FindingCode.POLICY_LEFT_OUT, where, f"The row-level security policy is omitted: {where.unnamed(error)}."
+            )
             continue
         context.report_cut(policy.name, where)
         made = PolicyDefinition(rule)
@@ -60,10 +62,9 @@ def _rule(policy: Policy, table: Table, context: Context, where: FullName) -> st
         f"AS {policy.type} FOR {policy.command}",
         "TO " + ", ".join(_KEYWORDS.get(role) or quote(role) for role in _roles(policy, context, where)),
     ]
-    columns = expressions.column_types(table.columns)
     for keyword, condition in (("USING", policy.using), ("WITH CHECK", policy.with_check)):
         if condition:
-            parts.append(f"{keyword} ({expressions.convert(condition, context, where, columns).sql})")
+            parts.append(f"{keyword} ({expressions.convert_in_table(condition, context, where, table.columns).sql})")
     return " ".join(parts)
 
 

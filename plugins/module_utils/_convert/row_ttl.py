@@ -60,7 +60,7 @@ def convert_ttl(table: Table, context: Context) -> None:
             arguments = f"{_job_name(table, context)}, {literal(_schedule(table, where))}, {literal(delete)}"
             advice = f"With pg_cron: SELECT cron.schedule({arguments})"
     except UnsupportedError as error:
-        advice = f"Schedule a DELETE by hand, for example with pg_cron. {error}"
+        advice = f"Schedule a DELETE by hand, for example with pg_cron: {where.unnamed(error)}."
     if table.ttl.get("paused"):
         advice = f"Do nothing while it is paused, as in CockroachDB (ttl_pause); to delete the rows later: {advice}"
     context.find(FindingCode.ROW_TTL, where, message, advice)
@@ -94,7 +94,7 @@ def _call(procedure: str, table: Table, context: Context, where: FullName) -> st
         )
         return f"In pg_cron's database: SELECT cron.schedule_in_database({', '.join(arguments)})"
     except UnsupportedError as error:
-        return f"Have the procedure called as often as needed, for example by pg_cron. {error}"
+        return f"Have the procedure called as often as needed, for example by pg_cron: {where.unnamed(error)}."
 
 
 def _create_procedure(expires: str, table: Table, context: Context, where: FullName) -> str:

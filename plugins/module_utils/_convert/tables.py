@@ -153,7 +153,9 @@ def _identity_or_default(
     try:
         default = _default(column, table, context, where)
     except UnsupportedError as error:
-        context.find(FindingCode.DEFAULT_LEFT_OUT, where, f"The default {column.default} is omitted. {error}")
+        context.find(
+            FindingCode.DEFAULT_LEFT_OUT, where, f"The default {column.default} is omitted: {where.unnamed(error)}."
+        )
         return made
     if not default.calls & context.late_functions:
         calls |= default.calls

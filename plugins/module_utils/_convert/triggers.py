@@ -32,7 +32,9 @@ def _create(column: Column, table: Table, context: Context) -> None:
         use = expressions.Use(column.type, row_id_call(column, table, context, where))
         value = expressions.convert(column.on_update, context, where, use=use).sql
     except UnsupportedError as error:
-        context.find(FindingCode.ON_UPDATE_LEFT_OUT, where, f"ON UPDATE {column.on_update} is omitted. {error}")
+        context.find(
+            FindingCode.ON_UPDATE_LEFT_OUT, where, f"ON UPDATE {column.on_update} is omitted: {where.unnamed(error)}."
+        )
         return
     target = quote(clip(column.name))
     function = context.scope.unique_function(schema, f"{table.name}_{column.name}{_SUFFIX}", str(where))

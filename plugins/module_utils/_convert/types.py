@@ -166,7 +166,8 @@ def _text_instead(family: str, extension: str, context: Context, where: FullName
         FindingCode.TYPE_AS_TEXT,
         where,
         f"The {family} column becomes text{form}: the server does not have the extension {extension}.",
-        f"Install {extension} on the target server and run the import again, or convert the column later.",
+        f"Install {extension} on the target server and run again (schema_convert: name it in extensions), or convert "
+        "the column later.",
     )
     return "text"
 

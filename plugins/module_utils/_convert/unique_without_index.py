@@ -114,7 +114,7 @@ def _create_as_trigger(constraint: UniqueWithoutIndex, table: Table, context: Co
     try:
         condition = _Condition(constraint, table, context, where)
     except UnsupportedError as error:
-        context.find(FindingCode.UNIQUE_LEFT_OUT, where, f"The constraint is omitted. {error}")
+        context.find(FindingCode.UNIQUE_LEFT_OUT, where, f"The constraint is omitted: {where.unnamed(error)}.")
         return
     index = replace(index_instead(constraint, table), unique=False, predicate="")
     create_index(replace(index, columns=index.columns[:MAX_INDEX_COLUMNS]), table, context)
@@ -181,7 +181,7 @@ class _Condition:
         if not constraint.predicate:
             return
         kept = kept_columns(table)
-        tree = expressions.convert(constraint.predicate, context, where, expressions.column_types(kept)).tree
+        tree = expressions.convert_in_table(constraint.predicate, context, where, kept).tree
         names = {node.name for node in tree.find_all(exp.Column)}
         self.columns = [column for column in kept if clip(column.name) in names]
         self.new, self.other = _qualified(tree, "new"), _qualified(tree, "other")

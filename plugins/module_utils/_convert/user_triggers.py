@@ -26,7 +26,7 @@ def create_triggers(table: Table, context: Context) -> None:
         try:
             made, function = _definition(trigger, table, context, where)
         except UnsupportedError as error:
-            context.find(FindingCode.TRIGGER_LEFT_OUT, where, f"The trigger is omitted. {error}")
+            context.find(FindingCode.TRIGGER_LEFT_OUT, where, f"The trigger is omitted: {where.unnamed(error)}.")
             continue
         context.report_cut(trigger.name, where)
         sql = made.create(quote(clip(trigger.name)), context.qualified(table))

@@ -17,6 +17,7 @@ from . import needs
 from .context import Context
 from .definitions import ViewDefinition
 from .expressions import expressions
+from .expressions.column_references import require_columns
 from .expressions.query_tables import require_relations
 from .indexes import create_view_indexes
 from .routines import Routine, add_routine
@@ -63,12 +64,13 @@ def _create_view(view: View, context: Context) -> None:
             )
         converted = expressions.convert(view.query, context, where)
         require_relations(converted.tree, context, where)
+        require_columns(converted.tree, context, where)
     except UnsupportedError as error:
         context.missing_views.add(view.id)
         context.find(
             FindingCode.VIEW_LEFT_OUT,
             where,
-            f"The view is omitted. {error}",
+            f"The view is omitted: {where.unnamed(error)}.",
             f"Write it by hand. CockroachDB's text: {view.query}",
         )
         return

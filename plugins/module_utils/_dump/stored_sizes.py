@@ -96,6 +96,9 @@ def _column_ids(index: Index, table: Table) -> list[int]:
     as other types are cut into short keys."""
     columns = {column.id: column for column in table.columns}
     keys = [part.column_id for part in written_keys(index, columns)]
+    if index is table.primary_index:
+        # A backup's primary index names the table's other columns as stored ones.
+        return keys
     if index.kind == "forward":
         return keys + index.stored_column_ids
     return keys if index.kind == "inverted" and columns[keys[-1]].type.family == "array" else keys[:-1]

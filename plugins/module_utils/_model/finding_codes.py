@@ -604,7 +604,8 @@ class FindingCode(str, Enum):
         ("warning", "info"),
         _REPEAT,
         "The column becomes text, because the server has no type that holds its values exactly.",
-        "Install the extension on the target server and run the import again, or convert the column later.",
+        "Install the extension on the target server and run again (schema_convert: name it in extensions), or convert "
+        "the column later.",
     )
     VIEW_WITHOUT_SOURCE = (
         "view_without_source",
@@ -679,6 +680,13 @@ class FindingCode(str, Enum):
 
     # Check whether a difference matters
 
+    COMMENT_CHANGED = (
+        "comment_changed",
+        "info",
+        _CHECK,
+        "A comment holds the character U+0000, which PostgreSQL's text cannot hold; U+FFFD stands in its place.",
+        "Nothing has to be done.",
+    )
     COMPUTED_COLUMN_AS_DATA = (
         "computed_column_as_data",
         "warning",
@@ -820,8 +828,9 @@ class FindingCode(str, Enum):
         "null_order",
         "warning",
         _CHECK,
-        "ORDER BY puts NULLs last in PostgreSQL and first in CockroachDB, with DESC first instead of last. Migrated "
-        "views and functions keep CockroachDB's order; an application's own queries return rows in another one.",
+        "ORDER BY puts NULLs last in PostgreSQL and first in CockroachDB; with DESC it is the other way round. "
+        "Migrated views and functions keep CockroachDB's order; an application's own queries return rows in another "
+        "one.",
         "Write ORDER BY … NULLS FIRST (DESC NULLS LAST) where an application relies on CockroachDB's order. Such "
         "queries can use the indexes that conversion_policies (null_order: cockroach) makes.",
     )
@@ -875,9 +884,9 @@ class FindingCode(str, Enum):
         "text_order_of_queries",
         "warning",
         _CHECK,
-        "An application's own ORDER BY, comparisons, min() and max() of text follow the database's collation, in "
-        "CockroachDB they follow the bytes. The keys and indexes over text serve the database's order, and neither "
-        "LIKE 'prefix%' nor COLLATE \"C\".",
+        "An application's own ORDER BY, comparisons, min() and max() of text follow the database's collation; in "
+        "CockroachDB they follow the bytes. The keys and indexes over text have the database's order: they serve "
+        "neither LIKE 'prefix%' nor queries that say COLLATE \"C\".",
         "To have CockroachDB's order in queries, too, let the import create the database, or create it with TEMPLATE "
         "template0 LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C.UTF-8' (PostgreSQL 14: without LOCALE_PROVIDER).",
     )
@@ -1109,8 +1118,8 @@ class FindingCode(str, Enum):
         "info",
         _NOTHING,
         'Some objects compare text with COLLATE "C", so that they mean what they mean in CockroachDB whatever the '
-        "database's collation is. A query uses a partial index or an index over an expression among them if it is "
-        "written in the same way.",
+        "database's collation is. A partial index, or one over an expression, among them serves only queries that say "
+        'COLLATE "C" as it does.',
     )
     UNIQUE_WITHOUT_INDEX_REFERENCED = (
         "unique_without_index_referenced",

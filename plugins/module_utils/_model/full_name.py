@@ -57,9 +57,13 @@ class FullName:
         return replace(self, kind="column", table=self.table or self.name, column=name, name="")
 
     def part(self, kind: Kind, name: str) -> FullName:
-        """Return the name of a constraint, index, trigger, policy or parameter of this table, view, type or "
-        "function."""
+        """Return the name of a constraint, index, trigger, policy or parameter of this table, view, type or
+        function."""
         return replace(self, kind=kind, table=self.table or self.name, name=name)
+
+    def unnamed(self, message: object) -> str:
+        """Return a message about this object without the name that it begins with: a finding has the name itself."""
+        return str(message).removeprefix(f"{self}: ")
 
 
 def list_by_table(names: Iterable[FullName]) -> str:

@@ -414,7 +414,7 @@ GRANT system TO watcher;
     assert [(item.code, item.object) for item in catalog.findings] == [
         ("cluster_settings", "the cluster"), ("trigger_left_out", "d.public.v.tr"), ("system_privileges", "watcher"), ("system_privileges", "watcher")]
     assert catalog.findings[-1].message == "The privileges on external connection My Bucket are omitted: USAGE."
-    assert sorted(role.name for role in catalog.roles) == ["reader", "watcher"] and catalog.roles[0].member_of == ["system"]
+    assert sorted(role.name for role in catalog.roles) == ["reader", "system", "watcher"] and catalog.roles[0].member_of == ["system"]
     assert [parameter.type.oid for parameter in catalog.databases[0].functions[0].parameters] == [2283, 2277]
 
 

@@ -85,6 +85,7 @@ def with_long_keys(name: str) -> tuple[Database, dict[int, tuple[list, list | No
         text_key, of_text_key, bytes_key,
         keyed(111, "compressed", index(2, "compressed_long", 3, created_explicitly=True), index(3, "compressed_key", 3, unique=True)),
     ]
+    tables[0].primary_index.stored_column_ids = [2, 3]
     rows = [f"1\ta\t{LONG}", f"2\tb\t{noise(4000, 'other')}", "3\tc\t\\N"]
     content = {item.id: (rows, None) for item in tables}
     content.update({

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 
 from ..._errors import UnsupportedError
-from ..._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Function, SqlType, Table, UserType, View
+from ..._model.catalog import REGION_TYPE, USER_TYPE_OID_BASE, Column, Function, SqlType, Table, UserType, View
 from ..._model.conversion_policies import TEXT
 from ..._model.domains import domain_type
 from ..._model.finding_codes import FindingCode
@@ -33,6 +33,7 @@ from . import (
     text_order,
     trees,
 )
+from .column_references import require_columns
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
 from .query_tables import SYSTEM_SCHEMAS, add_conflict, scope_of
@@ -197,6 +198,11 @@ class _Converter:
     def _identifier(self, node: Any) -> Any:
         """Fold unquoted names to lower case, as CockroachDB does."""
         node.set("this", clip(node.name if node.args.get("quoted") else node.name.lower()))
+        return node
+
+    def _literal(self, node: Any) -> Any:
+        if "\0" in node.name:
+            raise self.refusal("it holds the character U+0000, which PostgreSQL's text cannot hold")
         return node
 
     def _current_time(self, node: Any) -> Any:
@@ -458,6 +464,7 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = (
         exp.DataType: _Converter._type,
         exp.Dot: _Converter.qualified,
         exp.Identifier: _Converter._identifier,
+        exp.Literal: _Converter._literal,
         exp.Pow: _Converter._power,
         **operators.HANDLERS,
         **query_tables.HANDLERS,
@@ -498,6 +505,18 @@ def convert(
             f"PostgreSQL's result of the expression is not always the same: {'; '.join(converter.differences)}.",
         )
     return Expression(generate(tree), tree, frozenset(converter.calls), tuple(converter.differences))
+
+
+def convert_in_table(
+    text: str, context: Context, where: FullName, columns: Iterable[Column], use: Use = Use()
+) -> Expression:
+    """Return an expression over columns of a table, as ``convert`` does.
+
+    Raises UnsupportedError also for a name that is none of them."""
+    types = column_types(columns)
+    found = convert(text, context, where, types, use)
+    require_columns(found.tree, context, where, types)
+    return found
 
 
 def _added_type(name: str) -> Any:

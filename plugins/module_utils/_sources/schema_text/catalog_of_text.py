@@ -23,6 +23,7 @@ from .history import steps
 from .model_builder import Builder
 from .named_roles import add_named_roles
 from .refused_statements import RefusedStatements
+from .rolled_back import rolled_back
 from .search_path import set_schemas
 from .shards import settle_shards
 from .split_statements import split
@@ -106,9 +107,9 @@ def read_statements(text: str, default_database: str = "") -> SchemaText:
 
 
 def _report_refused_changes(refused: dict[int, UnreadableObject], builder: Builder) -> None:
-    """Say of each object whose change is refused that it is as it was before, unless the object itself is refused."""
+    """Say of each object whose change is refused that it is as it was before."""
     for item in refused.values():
-        if item.command.startswith(("ALTER ", "DROP ")) and item.because != item.name:
+        if item.command.startswith(("ALTER ", "DROP ")):
             builder.find(
                 FindingCode.CHANGE_REFUSED,
                 item.name,
@@ -144,6 +145,9 @@ def _understood(statements: list[Statement], default_database: str) -> Builder:
 
 def _read(statements: list[Statement], builder: Builder) -> None:
     """Read the statements that are not refused, and refuse those that are not understood."""
+    for statement in rolled_back(statements):
+        builder.omitted.add("rolled back", statement, severity="info")
+    statements = [item for item in statements if item.number not in builder.omitted.numbers]
     later = _names_of_renamed_databases(statements)
     for statement in statements:
         cursor = Cursor(statement)

@@ -172,6 +172,9 @@ def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
             FindingCode.STATEMENT_LEFT_OUT,
             FullName("database", database.name),
             f"A statement is omitted: {cursor.statement.beginning}",
+            ""
+            if owners
+            else "Add FOR ROLE: without it the statement is about the role that runs it, which the text does not name.",
         )
         return
     privileges = read_privileges(cursor)
