@@ -549,20 +549,3 @@ def test_constraints_of_one_name(read, text):
 ])
 def test_names_of_constraints_that_are_free(read, text):
     assert [item.expression for item in read(text).tables[0].checks] == ["a > 1"]
-
-
-@pytest.mark.parametrize(("text", "values"), [
-    ("CREATE TABLE t (a INT PRIMARY KEY) WITH (ttl_expire_after = '10 days')", ["'10 days':::INTERVAL"]),
-    ("CREATE TABLE t (a INT PRIMARY KEY) WITH (ttl_expire_after = INTERVAL '1 hour')", ["INTERVAL '1 hour'"]),
-    ("CREATE TABLE t (a INT PRIMARY KEY); ALTER TABLE t SET (ttl_expire_after = '1 day'); ALTER TABLE t SET (ttl_expire_after = '2 days')", ["'2 days':::INTERVAL"]),
-    ("CREATE TABLE t (a INT PRIMARY KEY) WITH (ttl_expire_after = '1 day'); ALTER TABLE t RESET (ttl)", []),
-    ("CREATE TABLE t (a TIMESTAMPTZ PRIMARY KEY) WITH (ttl_expiration_expression = 'a')", []), ("CREATE TABLE t (a INT PRIMARY KEY) WITH (ttl = 'off')", []),
-    ("CREATE TABLE t (a INT PRIMARY KEY, crdb_internal_expiration TIMESTAMPTZ NOT VISIBLE NOT NULL DEFAULT current_timestamp():::TIMESTAMPTZ + '3 days':::INTERVAL"
-     " ON UPDATE current_timestamp():::TIMESTAMPTZ + '3 days':::INTERVAL) WITH (ttl = 'on', ttl_expire_after = '3 days':::INTERVAL)", ["'3 days':::INTERVAL"]),
-])
-def test_the_column_that_says_when_a_row_expires(read, text, values):
-    """A text by hand does not show the column that CockroachDB adds (SHOW CREATE of v22.1)."""
-    (table,) = read(text).tables
-    found = [column for column in table.columns if column.name == "crdb_internal_expiration"]
-    assert [(column.default, column.on_update, column.hidden, column.nullable) for column in found] == [
-        (f"current_timestamp():::TIMESTAMPTZ + {value}", f"current_timestamp():::TIMESTAMPTZ + {value}", True, False) for value in values]

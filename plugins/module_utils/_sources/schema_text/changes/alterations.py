@@ -11,12 +11,11 @@ from typing import Optional
 from ...._model.catalog import Sequence, Table
 from ...._model.finding_codes import FindingCode
 from ...._model.full_name import FullName
-from ..columns import read_column
+from ..columns import EXPIRATION_COLUMN, read_column
 from ..constraints import read_constraint, validate
 from ..cursor import Cursor
 from ..databases import alter_database
 from ..domains import alter_domain
-from ..expiration_column import expiration_column
 from ..indexes import read_parameters, skip_partition
 from ..model_builder import Builder
 from ..privileges import alter_role, is_there, object_of, read_default_privileges
@@ -220,13 +219,11 @@ def _join_first_family(table: Table) -> None:
 
 
 def _reset_parameters(cursor: Cursor, place: TablePlace) -> None:
-    """Remove the row-level TTL when its parameters are reset; no others are kept."""
+    """Remove the row-level TTL, and its hidden column, when its parameters are reset; no others are kept."""
     names = read_parameters(cursor)
     if any(name in ("ttl", "ttl_expire_after", "ttl_expiration_expression") for name in names):
         place.own_table.ttl = {}
-        column = expiration_column(place)
-        if column is not None:
-            remove_columns(place, {column.id})
+        remove_columns(place, {column.id for column in place.table.columns if column.name == EXPIRATION_COLUMN})
 
 
 def _set_row_security(cursor: Cursor, place: TablePlace) -> None:
