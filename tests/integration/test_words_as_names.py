@@ -139,27 +139,17 @@ def _words(postgres17):
     return found
 
 
-@pytest.fixture(scope="module", name="forms")
-def _forms(words):
-    return forms_of({*words, *SYSTEM_COLUMNS})
-
-
-@pytest.fixture(scope="module", name="converted")
-def _converted(forms):
-    return convert_text("".join(form.objects for form in forms), "d", ServerFeatures(major=17), ConvertOptions())
-
-
-def test_nothing_is_omitted(forms, converted):
-    """Every sequence has the finding that any has, and a system column's name is changed; there is no other finding."""
+@pytest.mark.slow
+def test_nothing_is_omitted_and_postgresql_takes_all_of_it(postgres17, words):
+    """One database holds an object of each kind for every form, with the columns' names as they were. Every sequence has the finding that any
+    has, and a system column's name is changed; there is no other finding. Both in one test: the conversion takes some seconds."""
+    forms = forms_of({*words, *SYSTEM_COLUMNS})
+    converted = convert_text("".join(form.objects for form in forms), "d", ServerFeatures(major=17), ConvertOptions())
     found = collections.Counter(str(finding.code) for finding in converted.findings)
     assert {finding.object.split(".")[-1] for finding in converted.findings if str(finding.code) == "name_cut"} == set(SYSTEM_COLUMNS)
     # The words integer and bigint are names here, which is no reason to ask.
     assert set(found) - {"integer_width"} == {"name_cut", "null_order", "sequence_value_unknown"}
     assert not converted.refused and found["sequence_value_unknown"] == len(forms)
-
-
-def test_postgresql_takes_all_of_it(postgres17, forms, converted):
-    """One database holds an object of each kind for every form, with the columns' names as they were."""
     with contextlib.closing(connect(postgres17)) as admin, admin.cursor() as cursor:
         admin.autocommit = True
         cursor.execute("CREATE DATABASE words TEMPLATE template0 ENCODING 'UTF8'")

@@ -69,6 +69,13 @@ def test_transactions_say_nothing():
     ("CREATE TABLE t (a INT); CREATE TABLE u (a INT); ALTER TABLE t RENAME TO u", "u is there twice"),
     ("CREATE TABLE t (a INT); ALTER TABLE t SET SCHEMA s", "the schema s is not there"),
     ("CREATE TABLE t (a INT); ALTER TABLE t ALTER a FROB", "ALTER COLUMN … FROB is not known"),
+    ("CREATE TABLE t (a STRING DEFAULT 'x'); ALTER TABLE t ALTER a TYPE INT", "the default of the column a cannot be cast"),
+    ("CREATE TABLE t (a INT DEFAULT 1); ALTER TABLE t ALTER a TYPE DATE", "the default of the column a cannot be cast"),
+    ("CREATE TABLE t (a INT, g INT AS (a + 1) STORED); ALTER TABLE t ALTER a TYPE STRING", "index g computes with the column a"),
+    ("CREATE TABLE t (a INT, CONSTRAINT c CHECK (a > 1)); ALTER TABLE t ALTER a TYPE STRING", "check constraint c computes with the column a"),
+    ("CREATE TABLE t (a INT, b INT, INDEX i (b) WHERE a > 1); ALTER TABLE t ALTER a TYPE STRING", "index i computes with the column a"),
+    ("CREATE TABLE t (a INT); CREATE POLICY p ON t USING (a > 1); ALTER TABLE t ALTER a TYPE STRING", "policy p computes with the column a"),
+    ("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT a + 1 AS x FROM t; ALTER TABLE t ALTER a TYPE STRING", "the view v reads 'a'"),
     ("CREATE TABLE t (a INT); ALTER TABLE t DROP CONSTRAINT c", "has no constraint 'c'"),
     ("CREATE TYPE e AS ENUM ('x', 'y'); ALTER TYPE e RENAME VALUE 'x' TO 'y'", "the enum has the value 'y'"),
     ("CREATE TYPE e AS ENUM ('x'); ALTER TYPE e DROP VALUE 'z'", "the enum has no value 'z'"),
@@ -81,6 +88,15 @@ def test_transactions_say_nothing():
 def test_what_cannot_be_done_is_refused(text, message):
     with pytest.raises(UnsupportedError, match=message):
         read_schema_text(text, "d")
+
+
+@pytest.mark.parametrize(("before", "after", "family"), [
+    ("INT DEFAULT 1 CHECK (a > 1)", "DECIMAL", "decimal"), ("DATE DEFAULT '2024-01-01'", "TIMESTAMP", "timestamp"), ("INT DEFAULT 1", "STRING", "string"),
+    ("VARCHAR(5) DEFAULT 'x' CHECK (a != 'y')", "STRING", "string"), ("INT4 CHECK (a > 1)", "INT8", "int"), ("STRING", "INT", "int"),
+])
+def test_a_type_to_which_its_expressions_fit(read, before, after, family):
+    (table,) = read(f"CREATE TABLE t (a {before}); ALTER TABLE t ALTER a TYPE {after};").tables
+    assert table.columns[0].type.family == family
 
 
 def test_what_is_dropped_can_be_made_again(read):

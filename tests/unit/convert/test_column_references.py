@@ -39,7 +39,7 @@ def _findings(text):
     (FUNCTION.format("INSERT INTO t (id, gone) VALUES (p, 1) RETURNING a"), "function_left_out"),
 ])
 def test_a_column_that_is_not_there(text, code):
-    assert _findings(text) == {(code, "it names the column gone, which is not there")}
+    assert _findings(text) == {(code, "it names the column gone, which is not there.")}
 
 
 @pytest.mark.parametrize("text", [

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ...._convert.expressions.families import declared_family
 from ...._convert.expressions.references import rename_column as rename_in_text
 from ...._errors import UnsupportedError
 from ...._model.catalog import Column, Table, View
@@ -18,6 +19,9 @@ from ..table_place import TablePlace
 from ..types import read_type, with_collation
 from .drops import drop_owned_sequences, drop_relation, refuse
 from .index_changes import drop_index, remove_columns
+
+_ASSIGNABLE = (frozenset(("int", "float", "decimal")), frozenset(("date", "timestamp", "timestamptz")))
+"""Families of types whose values may be assigned to each other (CockroachDB's pkg/sql/sem/cast/cast_map.go)."""
 
 
 def rename_column(cursor: Cursor, place: TablePlace) -> None:
@@ -172,15 +176,43 @@ def alter_column(cursor: Cursor, place: TablePlace) -> None:
 
 
 def _set_type(cursor: Cursor, column: Column, place: TablePlace) -> None:
-    builder = place.builder
+    builder, before = place.builder, declared_family(column.type)
+    at = Cursor(cursor.statement, (cursor.index, cursor.last))
     column.type = read_type(cursor, lambda path: builder.user_type(path, cursor.statement))
     if cursor.accept("COLLATE"):
         column.type = with_collation(cursor, column.type)
+    if declared_family(column.type) != before:
+        _require_retypable(column, before, place, at)
     if cursor.accept("USING"):
         cursor.expression()
     for other in place.table.columns:
         if other.inaccessible:
             other.type = expression_type(other.computed, place.table.columns, builder, cursor.statement)
+
+
+def _require_retypable(column: Column, before: str, place: TablePlace, cursor: Cursor) -> None:
+    """Refuse another kind of type where the default or an expression that reads the column would not fit to it."""
+    after = declared_family(column.type)
+    if any({before, after} <= kinds for kinds in _ASSIGNABLE):
+        return
+    if column.default and after != "string":
+        cursor.fail(f"the default of the column {column.name} cannot be cast to its new type: drop it first")
+    if isinstance(place.table, Table):
+        reader = next(_expressions_with(column, place.table, place), "")
+        if reader:
+            cursor.fail(f"{reader} computes with the column {column.name}: drop it first")
+    for view in _readers(column, place):
+        cursor.fail(f"the view {view.name} reads {column.name!r}, so that CockroachDB does not change its type")
+
+
+def _expressions_with(column: Column, table: Table, place: TablePlace) -> Iterator[str]:
+    """Yield what has an expression that names the column."""
+    found = [(other.computed, f"the column or expression index {other.name}") for other in table.columns]
+    found += [(index.predicate, f"the index {index.name}") for index in table.indexes]
+    found += [(check.expression, f"the check constraint {check.name}") for check in table.checks]
+    for policy in table.policies:
+        found += [(text, f"the policy {policy.name}") for text in (policy.using, policy.with_check)]
+    yield from (name for text, name in found if text and _names(column, text, place))
 
 
 def _drop_default(_cursor: Cursor, column: Column, _place: TablePlace) -> None:
