@@ -225,6 +225,25 @@ def test_what_was_not_granted_cannot_be_taken_back(statement):
     assert (finding.code, finding.severity, finding.message) == ("statement_left_out", "warning", "1 REVOKE statement is omitted, at line 1.")
 
 
+@pytest.mark.parametrize(("text", "duration"), [
+    ("CREATE TABLE t (a INT PRIMARY KEY, FAMILY f (a)) WITH (ttl_expire_after = '30 minutes')", "'30 minutes'::INTERVAL"),
+    ("CREATE TABLE t (a INT); ALTER TABLE t SET (ttl_expire_after = '1 day':::INTERVAL)", "'1 day':::INTERVAL::INTERVAL"),
+    ("CREATE TABLE t (a INT) WITH (ttl_expire_after = '1 day'); ALTER TABLE t SET (ttl_expire_after = '2 days', ttl_job_cron = '@hourly')", "'2 days'::INTERVAL"),
+    ("CREATE TABLE t (a INT) WITH (ttl_expire_after = '1 day'); ALTER TABLE t SET (ttl_job_cron = '@hourly')", "'1 day'::INTERVAL"),
+    ("CREATE TABLE t (a INT, crdb_internal_expiration TIMESTAMPTZ NOT VISIBLE NOT NULL DEFAULT current_timestamp():::TIMESTAMPTZ + '9 days':::INTERVAL"
+     " ON UPDATE current_timestamp():::TIMESTAMPTZ + '9 days':::INTERVAL) WITH (ttl = 'on', ttl_expire_after = '9 days':::INTERVAL)", "'9 days':::INTERVAL"),
+    ("CREATE TABLE t (a INT) WITH (ttl_expire_after = '1 day'); ALTER TABLE t RESET (ttl)", ""),
+    ("CREATE TABLE t (a INT) WITH (ttl = 'on', ttl_automatic_column = 'off', ttl_expire_after = '1 day')", ""),
+    ("CREATE TABLE t (a INT, b TIMESTAMPTZ) WITH (ttl_expiration_expression = 'b')", ""),
+])
+def test_the_hidden_column_of_row_level_ttl_follows_its_duration(text, duration):
+    [table] = read_schema_text(text, "d").databases[0].tables
+    found = [(column.default, column.on_update, column.hidden, column.nullable) for column in table.columns if column.name == "crdb_internal_expiration"]
+    expires = f"current_timestamp():::TIMESTAMPTZ + {duration}"
+    assert found == ([(expires, expires, True, False)] if duration else [])
+    assert sorted(number for family in table.families for number in family.column_ids) == sorted(column.id for column in table.columns)
+
+
 def test_roles_that_only_a_membership_names_are_created():
     roles = read_schema_text("CREATE TABLE t (a INT); CREATE USER u; GRANT readers, admin TO u;", "d").roles
     assert [(role.name, role.login, role.member_of) for role in roles] == [("u", True, ["readers", "admin"]), ("readers", False, [])]

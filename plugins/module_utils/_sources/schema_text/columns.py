@@ -38,6 +38,7 @@ _STOPS = frozenset(
     )
 )
 _ROW_ID = "unique_rowid()"
+EXPIRATION_COLUMN = "crdb_internal_expiration"
 REGION_COLUMN = "crdb_region"
 _REGION_COLUMN_TEXT = (
     f"{REGION_COLUMN} public.{REGION_TYPE} NOT VISIBLE NOT NULL "
@@ -199,7 +200,31 @@ def add_region_column(place: TablePlace) -> None:
             "adds to the table, is omitted.",
         )
         return
-    words = parsing.words(_REGION_COLUMN_TEXT, REGION_COLUMN)
-    read_column(Cursor(Statement(words, _REGION_COLUMN_TEXT, place.statement.line, place.statement.database)), place)
+    _add_hidden_column(_REGION_COLUMN_TEXT, REGION_COLUMN, place)
+
+
+def set_expiration_column(duration: str, place: TablePlace) -> None:
+    """Add the hidden column of a table with ttl_expire_after, where a text by hand does not show it, or give it another
+    duration, which is a string literal.
+
+    As SHOW CREATE prints it: pkg/sql/logictest/testdata/logic_test/row_level_ttl.
+    """
+    expires = f"current_timestamp():::TIMESTAMPTZ + {duration}::INTERVAL"
+    values = f"DEFAULT {expires} ON UPDATE {expires}"
+    column = next((column for column in place.table.columns if column.name == EXPIRATION_COLUMN), None)
+    if column is None:
+        _add_hidden_column(f"{EXPIRATION_COLUMN} TIMESTAMPTZ NOT VISIBLE NOT NULL {values}", EXPIRATION_COLUMN, place)
+        return
+    cursor = _cursor_over(values, EXPIRATION_COLUMN, place)
+    while not cursor.at_end:
+        _read_qualifier(cursor, column, place)
+
+
+def _add_hidden_column(text: str, name: str, place: TablePlace) -> None:
+    read_column(_cursor_over(text, name, place), place)
     if place.own_table.families:
         place.own_table.families[0].column_ids.append(place.table.columns[-1].id)
+
+
+def _cursor_over(text: str, name: str, place: TablePlace) -> Cursor:
+    return Cursor(Statement(parsing.words(text, name), text, place.statement.line, place.statement.database))

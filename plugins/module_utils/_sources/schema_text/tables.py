@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Optional, Union
 
 from ..._errors import UnsupportedError
 from ..._model.catalog import Check, Family, Table, View
 from ..._model.finding_codes import FindingCode
 from ..._model.full_name import FullName
-from .columns import REGION_COLUMN, add_region_column, add_row_id, read_column
+from .columns import (
+    EXPIRATION_COLUMN,
+    REGION_COLUMN,
+    add_region_column,
+    add_row_id,
+    read_column,
+    set_expiration_column,
+)
 from .constraints import read_constraint
 from .cursor import Cursor
 from .indexes import KeyPart, is_shard, make_primary_key, read_index, read_interleave, read_parameters, skip_partition
@@ -177,7 +184,7 @@ def read_locality(cursor: Cursor, place: TablePlace) -> None:
 def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
     """Set the table's storage parameters that the model has; the others are a finding."""
     table = place.own_table
-    others = []
+    others, shown_duration = [], table.ttl.get("duration")
     for name, value in parameters.items():
         if name in _TTL:
             table.ttl[_TTL[name]] = _plain(value, place) if name in _TTL_TEXTS else value
@@ -193,12 +200,21 @@ def set_parameters(parameters: dict[str, str], place: TablePlace) -> None:
         table.ttl = {}
     elif not table.ttl and any(name == "ttl" or name.startswith("ttl_") for name in parameters):
         table.ttl = {"enabled": True}
+    if _is_true(parameters.get("ttl_automatic_column", ""), place):
+        _follow_duration(shown_duration, place)
     if others:
         place.builder.find(
             FindingCode.STORAGE_PARAMETERS,
             place.full_name,
             f"The table's storage parameters have no counterpart: {', '.join(others)}.",
         )
+
+
+def _follow_duration(before: Optional[str], place: TablePlace) -> None:
+    """Have the hidden column that ttl_expire_after makes, with its present duration."""
+    duration = place.own_table.ttl.get("duration")
+    if duration and duration != before and (before or not place.has_column(EXPIRATION_COLUMN)):
+        set_expiration_column(duration, place)
 
 
 def _plain(value: str, place: TablePlace) -> str:

@@ -11,7 +11,7 @@ from typing import Optional
 from ...._model.catalog import Sequence, Table
 from ...._model.finding_codes import FindingCode
 from ...._model.full_name import FullName
-from ..columns import read_column
+from ..columns import EXPIRATION_COLUMN, read_column
 from ..constraints import read_constraint, validate
 from ..cursor import Cursor
 from ..databases import alter_database
@@ -26,7 +26,7 @@ from ..tables import place_of, read_locality, set_parameters
 from ..user_types import alter_type
 from .column_changes import alter_column, drop_column, rename_column
 from .constraint_changes import add_primary_key, alter_primary_key, drop_constraint, rename_constraint
-from .index_changes import find_index, rename_index
+from .index_changes import find_index, remove_columns, rename_index
 from .renames import read_new_place, rename_database, rename_schema
 
 _ROW_SECURITY = ("ROW", "LEVEL", "SECURITY")
@@ -219,10 +219,11 @@ def _join_first_family(table: Table) -> None:
 
 
 def _reset_parameters(cursor: Cursor, place: TablePlace) -> None:
-    """Remove the row-level TTL when its parameters are reset; no others are kept."""
+    """Remove the row-level TTL, and its hidden column, when its parameters are reset; no others are kept."""
     names = read_parameters(cursor)
     if any(name in ("ttl", "ttl_expire_after", "ttl_expiration_expression") for name in names):
         place.own_table.ttl = {}
+        remove_columns(place, {column.id for column in place.table.columns if column.name == EXPIRATION_COLUMN})
 
 
 def _set_row_security(cursor: Cursor, place: TablePlace) -> None:
