@@ -140,13 +140,12 @@ def _impossible(table: Table, context: Context) -> dict[int, str]:
     """Return the virtual columns without a counterpart, by id, with the reason."""
     found = {}
     for column in _computed(table, virtual=True):
+        where = context.full_name(table).column_named(column.name)
         try:
-            _require_rounding(column, context.full_name(table).column_named(column.name))
-            expressions.convert_in_table(
-                column.computed, context, context.full_name(table).column_named(column.name), table.columns
-            )
+            _require_rounding(column, where)
+            expressions.convert_in_table(column.computed, context, where, table.columns)
         except UnsupportedError as error:
-            found[column.id] = str(error)
+            found[column.id] = where.unnamed(error)
     return found
 
 
@@ -156,7 +155,7 @@ def _omit_virtual(table: Table, impossible: dict[int, str], context: Context) ->
             context.find(
                 FindingCode.VIRTUAL_COLUMN_LEFT_OUT,
                 context.full_name(table).column_named(column.name),
-                f"The virtual computed column is omitted. {impossible[column.id]}",
+                f"The virtual computed column is omitted: {impossible[column.id]}.",
             )
     if impossible:
         table.columns = [column for column in table.columns if column.id not in impossible]
