@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Union
 
+from .._errors import UnsupportedError
 from .._model.catalog import Database, Role, UserType
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
 from .._model.names import clip, quote
+from .._model.postgres_limits import MAX_TABLE_COLUMNS
 from .._model.unreadable import RefusedObjectsError
 from .comments import create_comments
 from .computed import fit_to_server
@@ -125,19 +127,25 @@ def _create_type(user_type: UserType, context: Context) -> None:
         create_domain(user_type, context)
         return
     schema, name = context.schema(user_type), clip(user_type.name)
-    if user_type.kind == "composite":
-        where = context.full_name(user_type)
-        for field in user_type.field_names:
-            context.report_cut(field, where.column_named(field))
-        made: Union[EnumDefinition, CompositeDefinition] = CompositeDefinition(
-            tuple(
-                (clip(field), type_name(kind, context, where))
-                for field, kind in zip(user_type.field_names, user_type.fields)
-            )
-        )
-    else:
-        made = EnumDefinition(tuple(member.name for member in user_type.members))
+    made: Union[EnumDefinition, CompositeDefinition] = (
+        _composite(user_type, context)
+        if user_type.kind == "composite"
+        else EnumDefinition(tuple(member.name for member in user_type.members))
+    )
     context.conversion.add("type", Subject("type", name, schema), made.create(quote(schema, name)), expects=made)
+
+
+def _composite(user_type: UserType, context: Context) -> CompositeDefinition:
+    where, names = context.full_name(user_type), user_type.field_names
+    if len(names) > MAX_TABLE_COLUMNS:
+        raise UnsupportedError(
+            f"{where}: it has {len(names)} fields, and composite types of PostgreSQL at most {MAX_TABLE_COLUMNS}"
+        )
+    for name in names:
+        context.report_cut(name, where.column_named(name))
+    return CompositeDefinition(
+        tuple((clip(name), type_name(kind, context, where)) for name, kind in zip(names, user_type.fields))
+    )
 
 
 def _create_tables_and_sequences(context: Context) -> None:

@@ -188,9 +188,9 @@ def _outcome(item: ReadStatement, known: set[Key], made: set[Key], outcomes: _Ou
     if item.refused or item.omitted:
         return REFUSED if item.refused else OMITTED
     named = item.name.name or item.name.kind not in _PARTS
-    if not item.creates or item.name.kind not in _KINDS or not named:
-        return CONVERTED
     key = key_of(item.name)
+    if not item.creates or item.name.kind not in _KINDS or not named:
+        return OMITTED if key in outcomes.omitted else CONVERTED
     if key not in known:
         return SUPERSEDED
     differing = outcomes.omitted | outcomes.changed

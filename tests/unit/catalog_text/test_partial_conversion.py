@@ -205,7 +205,8 @@ def test_findings_about_refused_objects_are_not_reported(text, kept):
      ["omitted", "converted", "omitted", "omitted"]),
     ("CREATE TABLE t (a INT8 PRIMARY KEY, b STRING, INDEX (b ASC) WHERE crdb_internal.x()); CREATE TABLE u (a INT8 PRIMARY KEY NOT VISIBLE)", ["changed", "changed"]),
     ("CREATE TABLE t (a INT8 PRIMARY KEY, b STRING); CREATE INDEX i ON t (b) WHERE crdb_internal.x(); CREATE INDEX ON t (b)", ["converted", "omitted", "converted"]),
-    ("CREATE TABLE t (a INT8 PRIMARY KEY); CREATE VIEW v AS SELECT crdb_internal.x() AS a FROM t", ["converted", "omitted"]),
+    ("CREATE TABLE t (a INT8 PRIMARY KEY); CREATE VIEW v AS SELECT crdb_internal.x() AS a FROM t; COMMENT ON VIEW v IS 'x'; GRANT SELECT ON v TO r",
+     ["converted", "omitted", "omitted", "omitted"]),
     ("CREATE TABLE t (a INT8 PRIMARY KEY); CREATE SEQUENCE s; CREATE ROLE r; GRANT SELECT ON t TO r", ["converted"] * 4),
 ])
 def test_outcomes_of_statements(text, outcomes):

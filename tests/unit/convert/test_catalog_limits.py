@@ -172,6 +172,11 @@ def test_a_table_that_postgresql_cannot_have_is_refused(columns, message):
         converted(table(columns))
 
 
+def test_a_composite_type_that_postgresql_cannot_have_is_refused():
+    with pytest.raises(UnsupportedError, match=r"db\.public\.c: it has 1601 fields.*at most 1600"):
+        converted(f"CREATE TYPE public.c AS ({', '.join(f'a{number} INT8' for number in range(1601))});" + table("a INT8 NULL"))
+
+
 @pytest.mark.parametrize("columns, expected", [(many(338, "STRING NULL"), set()), (many(339, "STRING NULL"), {("warning", "wide_row")}), (many(1017), {("warning", "wide_row")})])
 def test_a_row_that_may_be_too_big_is_a_finding(columns, expected):
     assert found(converted(table(columns)).findings) == expected

@@ -73,6 +73,24 @@ def test_postgresql_takes_them(loaded):
     assert loaded.differences() == []
 
 
+def test_rows_of_triggers(trial):
+    """Fields of NEW and OLD, in the trigger's condition and in its function, which PostgreSQL only reads when it runs."""
+    catalog = read_schema_text("""CREATE TYPE public.mood AS ENUM ('a', 'b');
+    CREATE TABLE public.t (n INT8, "Texts" STRING[], numbers INT8[], mood public.mood, moods public.mood[]);
+    CREATE FUNCTION public.put() RETURNS TRIGGER VOLATILE NOT LEAKPROOF CALLED ON NULL INPUT LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (NEW)."Texts" = ARRAY[] AND NEW.numbers @> ARRAY[NULL] THEN RETURN OLD; END IF;
+            NEW."Texts" := ARRAY[]; NEW.Numbers := array_append(ARRAY[], 3); NEW.MOODS := ARRAY['b']; NEW.mood := CASE WHEN NEW.n > 1 THEN 'a' ELSE 'b' END; RETURN NEW;
+        END;
+    $$;
+    CREATE TRIGGER put BEFORE UPDATE ON public.t FOR EACH ROW WHEN (((NEW).numbers != ARRAY[]) AND (COALESCE((OLD)."Texts", ARRAY['x']) != ARRAY[])) EXECUTE FUNCTION public.put();
+    """, "d")
+    loaded = trial(catalog.databases[0])
+    loaded.cursor.execute("INSERT INTO t VALUES (1, NULL, '{1}', 'a', NULL), (2, '{}', '{1}', NULL, NULL), (3, '{x}', '{}', NULL, NULL); UPDATE t SET n = n + 1")
+    assert loaded.rows('SELECT n, "Texts", numbers, mood::text, moods::text FROM t ORDER BY n') == [
+        (2, [], [3], "a", "{b}"), (3, [], [1], None, None), (4, ["x"], [], None, None)]
+
+
 CHOICES = {
     "public.mood AS (CASE WHEN n = 1 THEN 'a' ELSE 'b' END) STORED": "a", "DATE AS (CASE WHEN n > 1 THEN '2020-01-01' WHEN n > 5 THEN NULL ELSE '2021-02-03' END) STORED": "2021-02-03",
     "JSONB AS (IF(n > 1, '{}', '[]')) STORED": "[]", "public.mood AS (CASE WHEN n > 3 THEN 'a' ELSE CASE WHEN n > 1 THEN 'a' ELSE 'b' END END) STORED": "b",

@@ -403,13 +403,15 @@ class _Reader:
         word = self.word()
         if not word or not (word[0].isalpha() or word[0] == "_" or self.body[self.tokens[self.position].start] == '"'):
             raise self.unknown()
-        first = self.tokens[self.position].text.lower()
+        variable = self.tokens[self.position].text.lower()
         target = [self.name()]
         while self.accept("."):
+            field = self.tokens[self.position]
+            variable += "." + (field.text if self.body[field.start] == '"' else field.text.lower())
             target.append(self.name())
         if not self.accept(":="):
             self.expect("=")
-        kind = (self.declared.get(first) or self.variables.get(first)) if len(target) == 1 else None
+        kind = self.declared.get(variable) or self.variables.get(variable)
         return self.finished(f"{'.'.join(target)} := {self.expression(';', result=kind)}")
 
 

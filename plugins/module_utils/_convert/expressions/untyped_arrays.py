@@ -176,13 +176,19 @@ class _Finder:
         if isinstance(node, exp.Cast):
             return node.args["to"].copy()
         if isinstance(node, exp.Column):
-            return self._type(self.scope.find(node))
+            return self._type(self.scope.find(node) or self._field(node.table, node.name))
+        if isinstance(node, exp.Dot):
+            return self._type(self._field(node.this.unnest().name, node.expression.name))
         if _is_untyped(node):
             return None
         parts = list(_alternatives(node)) or (node.expressions[:1] if _name(node) in ARRAYS else [])
         if parts:
             return _first(map(self.found, parts))
         return self._type(representative(family_of(node, self.scope)))
+
+    def _field(self, row: str, name: str) -> Optional[SqlType]:
+        """Return the type of a field of a row such as NEW, None if it is not known."""
+        return self.scope.columns.get(f"{row}.{name}")
 
     def _type(self, kind: Optional[SqlType]) -> Optional[Any]:
         """Return a type in a tree; of a variable in PL/pgSQL only the family is known."""

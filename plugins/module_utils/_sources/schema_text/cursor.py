@@ -272,6 +272,13 @@ class Cursor:
             item.end()
         return result
 
+    def name_list(self) -> list[str]:
+        """Read names between commas."""
+        names = [self.name()]
+        while self.accept(","):
+            names.append(self.name())
+        return names
+
     def rest(self) -> Span:
         """Read the remaining words."""
         span = (self.index, self.last)

@@ -70,18 +70,10 @@ def read_grant(cursor: Cursor, builder: Builder) -> None:
     cursor.end()
 
 
-def read_role_names(cursor: Cursor) -> list[str]:
-    """Read names of roles between commas."""
-    names = [cursor.name()]
-    while cursor.accept(","):
-        names.append(cursor.name())
-    return names
-
-
 def _grant_roles(cursor: Cursor, builder: Builder) -> None:
-    roles = read_role_names(cursor)
+    roles = cursor.name_list()
     cursor.expect("TO")
-    members = read_role_names(cursor)
+    members = cursor.name_list()
     admin = cursor.accept("WITH", "ADMIN", "OPTION")
     if cursor.accept("GRANTED", "BY"):
         cursor.name()
@@ -107,7 +99,7 @@ def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
         return
     items, refused = objects_of_grant(cursor, builder)
     cursor.expect("TO")
-    roles = read_role_names(cursor)
+    roles = cursor.name_list()
     for role in roles if refused else ():
         builder.find(
             FindingCode.CHANGE_REFUSED,
@@ -127,7 +119,7 @@ def _grant_privileges(cursor: Cursor, builder: Builder) -> None:
 def _report_on_cluster(privileges: list[str], what: str, cursor: Cursor, builder: Builder) -> None:
     """Add the finding for privileges on objects that PostgreSQL does not have."""
     cursor.expect("TO")
-    for role in read_role_names(cursor):
+    for role in cursor.name_list():
         role_named(role, builder)
         builder.find(
             FindingCode.SYSTEM_PRIVILEGES,
@@ -161,11 +153,11 @@ def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
         owners = [""]
     elif cursor.accept("FOR"):
         cursor.accept_one("ROLE", "USER")
-        owners = read_role_names(cursor)
+        owners = cursor.name_list()
     database = builder.database(cursor.statement.database)
     places: list[Any] = [database]
     if cursor.accept("IN", "SCHEMA"):
-        places = [builder.schema(database, name) for name in read_role_names(cursor)]
+        places = [builder.schema(database, name) for name in cursor.name_list()]
     if not owners or not cursor.accept("GRANT"):
         cursor.rest()
         builder.find(
@@ -182,7 +174,7 @@ def read_default_privileges(cursor: Cursor, builder: Builder) -> None:
         "expected TABLES, SEQUENCES, TYPES, SCHEMAS, FUNCTIONS or ROUTINES"
     )
     cursor.expect("TO")
-    roles = read_role_names(cursor)
+    roles = cursor.name_list()
     grantable = privileges if cursor.accept("WITH", "GRANT", "OPTION") else []
     cursor.end()
     for place in places:

@@ -10,7 +10,7 @@ from typing import Any
 from ..._errors import UnsupportedError
 from .cursor import Cursor
 from .model_builder import Builder
-from .privileges import objects_of_grant, read_privileges, read_role_names, role_named
+from .privileges import objects_of_grant, read_privileges, role_named
 
 _ALL = "ALL"
 
@@ -35,10 +35,10 @@ def read_revoke(cursor: Cursor, builder: Builder) -> None:
 
 def _revoke_roles(cursor: Cursor, only_option: bool, builder: Builder) -> bool:
     """Take roles from their members; return whether all of them had them."""
-    roles = read_role_names(cursor)
+    roles = cursor.name_list()
     cursor.expect("FROM")
     done = True
-    for name in read_role_names(cursor):
+    for name in cursor.name_list():
         role = role_named(name, builder)
         done = done and set(roles) <= set(role.admin_of if only_option else role.member_of)
         role.admin_of = [other for other in role.admin_of if other not in roles]
@@ -52,7 +52,7 @@ def _revoke(cursor: Cursor, only_option: bool, builder: Builder) -> bool:
     privileges = read_privileges(cursor)
     items, _refused = objects_of_grant(cursor, builder)
     cursor.expect("FROM")
-    roles = read_role_names(cursor)
+    roles = cursor.name_list()
     taken = [_take(item, role, privileges, only_option) for item in items for role in roles]
     return all(taken)
 

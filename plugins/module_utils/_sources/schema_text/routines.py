@@ -214,7 +214,7 @@ def create_policy(cursor: Cursor, builder: Builder) -> None:
     table = place_of(cursor, builder).own_table
     policy.type = (cursor.accept_one("PERMISSIVE", "RESTRICTIVE") if cursor.accept("AS") else "") or "PERMISSIVE"
     policy.command = (cursor.accept_one(*_COMMANDS) if cursor.accept("FOR") else "") or "ALL"
-    policy.roles = _roles(cursor) if cursor.accept("TO") else ["public"]
+    policy.roles = cursor.name_list() if cursor.accept("TO") else ["public"]
     policy.using = _condition(cursor, builder) if cursor.accept("USING") else ""
     policy.with_check = _condition(cursor, builder) if cursor.accept("WITH", "CHECK") else ""
     cursor.end()
@@ -237,7 +237,7 @@ def alter_policy(cursor: Cursor, builder: Builder) -> None:
     if cursor.accept("RENAME", "TO"):
         policy.name = cursor.name()
         return
-    policy.roles = _roles(cursor) if cursor.accept("TO") else policy.roles
+    policy.roles = cursor.name_list() if cursor.accept("TO") else policy.roles
     policy.using = _condition(cursor, builder) if cursor.accept("USING") else policy.using
     policy.with_check = _condition(cursor, builder) if cursor.accept("WITH", "CHECK") else policy.with_check
 
@@ -254,13 +254,6 @@ def change_options(cursor: Cursor, functions: list[Function], builder: Builder) 
                 item.leakproof = False
             else:
                 _read_option(cursor, item, builder)
-
-
-def _roles(cursor: Cursor) -> list[str]:
-    names = [cursor.name()]
-    while cursor.accept(","):
-        names.append(cursor.name())
-    return names
 
 
 def _condition(cursor: Cursor, builder: Builder) -> str:
