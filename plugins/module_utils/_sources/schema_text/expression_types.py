@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Optional
 
-from ..._convert.expressions.dialect import Cockroach
+from ..._convert.expressions import dialect
 from ..._convert.expressions.families import Scope
 from ..._convert.expressions.type_inference import type_of
 from ..._errors import UnsupportedError
@@ -49,7 +49,7 @@ def named_type(target: Any, builder: Builder, statement: Statement) -> Optional[
     if isinstance(kind, exp.Var) and kind.name.startswith("@"):
         found = builder.user_type_by_id(int(kind.name[1:]) - USER_TYPE_OID_BASE)
         return user_type(found) if found else None
-    text = target.sql(Cockroach)
+    text = target.sql(dialect.Cockroach)
     try:
         return read_type(
             Cursor(Statement(words(text, "a type"), text, statement.line, statement.database)),

@@ -55,7 +55,7 @@ class Builder:
     omitted: OmittedStatements = field(default_factory=OmittedStatements)
     _deferred: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
     _last_steps: list[tuple[Statement, Callable[[], None]]] = field(default_factory=list)
-    _current: Optional[Statement] = None
+    _current: Statement = field(init=False)
     """The statement that is being read."""
     _last_id: int = _FIRST_ID - 1
     _databases: dict[str, Database] = field(default_factory=dict)
@@ -83,12 +83,10 @@ class Builder:
 
     def defer(self, step: Callable[[], None]) -> None:
         """Do something for the current statement when every table and view has been read."""
-        assert self._current is not None
         self._deferred.append((self._current, step))
 
     def defer_to_end(self, step: Callable[[], None]) -> None:
         """Do something for the current statement when the whole text has been read."""
-        assert self._current is not None
         self._last_steps.append((self._current, step))
 
     def do_deferred(self, at_end: bool = False) -> None:

@@ -131,5 +131,7 @@ def rename_constraint(cursor: Cursor, place: TablePlace) -> None:
     items: list[Any] = [*place.indexes(), *table.checks, *table.foreign_keys, *table.unique_without_index]
     if new != old and any(item.name == new for item in items):
         at.fail(f"{place.full_name} has a constraint {new!r}")
-    named = [item for item in items if item.name == old] or at.fail(f"{place.full_name} has no constraint {old!r}")
-    named[0].name = new
+    renamed = next((item for item in items if item.name == old), None)
+    if renamed is None:
+        at.fail(f"{place.full_name} has no constraint {old!r}")
+    renamed.name = new

@@ -91,7 +91,7 @@ def pieces_of_row(row: dict[str, str], line: int) -> Iterator[Piece]:
 
     Raises UnsupportedError for a statement that is missing.
     """
-    text = next(value for name, value in row.items() if holds_statement(name))
+    text = _statement_of(row)
     if not _ARCHIVED_COLUMNS & set(row):
         yield Piece(text, line)
         return
@@ -117,6 +117,10 @@ def marked_if_redacted(piece: Piece) -> Piece:
         return piece
     line = piece.line + piece.text.count("\n", 0, position)
     return replace(piece, broken=f"it is redacted ({_REDACTED}) at line {line}; give the text without redaction")
+
+
+def _statement_of(row: dict[str, str]) -> str:
+    return next(value for name, value in row.items() if holds_statement(name))
 
 
 def _value(row: dict[str, str], name: str) -> str:
