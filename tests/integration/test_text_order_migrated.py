@@ -40,7 +40,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
 
-pytestmark = [pytest.mark.needs_postgres, pytest.mark.slow]
+pytestmark = pytest.mark.needs_postgres
 
 BACKUP = f"file://{CHECKOUT}/tests/fixtures/backups/text_order"
 """Taken by CockroachDB v22.1 from tests/fixtures/sql/text_order.sql."""
@@ -103,6 +103,7 @@ def existing_database(parameters, locale: str = "en-US") -> None:
     assert query(parameters, DATABASE, "SELECT 'a' < 'B'") == [(True,)]
 
 
+@pytest.mark.slow
 def test_the_playbook_keeps_the_order_of_bytes(icu, work):
     existing_database(icu)
     values = {**target_variables(icu), "s3_backup_path": BACKUP, "test_postgresql_import": False}
@@ -137,18 +138,25 @@ def test_without_it_a_valid_row_is_refused(icu, tmp_path):
         import_dump(str(tmp_path / "dump"), icu, ImportOptions())
 
 
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_plain_text_where_the_database_sorts_by_bytes(icu, tmp_path, locale):
+@pytest.fixture(scope="module", name="dump")
+def _dump(tmp_path_factory):
+    """The backup, exported with the default choices."""
+    directory = tmp_path_factory.mktemp("text_order") / "dump"
+    export_backup(BackupRequest(locations=(BACKUP,)), directory)
+    return str(directory)
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_plain_text_where_the_database_sorts_by_bytes(icu, dump, existing):
     """Also in a database that is there already, and in one that the import makes on a server whose other databases have ICU."""
     query(icu, "postgres", f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-    if locale == "C":
+    if existing:
         query(icu, "postgres", f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'")
-    export_backup(BackupRequest(locations=(BACKUP,)), tmp_path / "dump")
-    result = import_dump(str(tmp_path / "dump"), icu, ImportOptions())
+    result = import_dump(dump, icu, ImportOptions())
     assert not {str(finding.code) for finding in result.findings if finding.code.startswith("text_order")}
     assert query(icu, DATABASE, "SELECT count(*) FROM pg_constraint WHERE pg_get_constraintdef(oid) LIKE '%COLLATE \"C\"%'") == [(0,)]
     assert {view: query(icu, DATABASE, f"SELECT * FROM {view}") for view in COCKROACH_ROWS} == COCKROACH_ROWS
-    assert verify_dump(str(tmp_path / "dump"), icu, VerifyOptions()).succeeded
+    assert verify_dump(dump, icu, VerifyOptions()).succeeded
 
 
 def test_a_created_database_sorts_by_bytes_on_a_server_made_with_icu(icu):

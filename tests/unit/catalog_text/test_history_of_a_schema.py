@@ -80,6 +80,11 @@ def test_transactions_say_nothing():
     ("CREATE TYPE e AS ENUM ('x', 'y'); ALTER TYPE e RENAME VALUE 'x' TO 'y'", "the enum has the value 'y'"),
     ("CREATE TYPE e AS ENUM ('x'); ALTER TYPE e DROP VALUE 'z'", "the enum has no value 'z'"),
     ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e, s STRING, CHECK (a = 'x' OR s = 'x')); ALTER TYPE e RENAME VALUE 'x' TO 'y'", "cannot be followed"),
+    ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e, s STRING); CREATE VIEW v AS SELECT a FROM t WHERE a = 'x' AND s = 'x'; ALTER TYPE e RENAME VALUE 'x' TO 'y'", "cannot be followed"),
+    ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e); CREATE VIEW v AS SELECT a FROM t; CREATE VIEW w AS SELECT a FROM v WHERE a = 'x'; ALTER TYPE e RENAME VALUE 'x' TO 'y'",
+     "cannot be followed"),
+    ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e); CREATE FUNCTION f() RETURNS INT LANGUAGE PLpgSQL AS $$ BEGIN UPDATE t SET a = 'x'; RETURN 1; END $$;"
+     "ALTER TYPE e RENAME VALUE 'x' TO 'y'", "cannot be followed"),
     ("CREATE TABLE t (a INT PRIMARY KEY); ALTER TABLE t ALTER a DROP NOT NULL", "part of the primary key"),
     ("CREATE TABLE t (x, y) AS SELECT 1 AS a", "the query has 1 columns, and 2 names are given"),
     ("CREATE TABLE t AS SELECT 1 AS a, 2 AS a", "the column a is there twice"), ("CREATE TABLE t AS VALUES (1)", "the columns of the query are not known"),
@@ -97,6 +102,15 @@ def test_what_cannot_be_done_is_refused(text, message):
 def test_a_type_to_which_its_expressions_fit(read, before, after, family):
     (table,) = read(f"CREATE TABLE t (a {before}); ALTER TABLE t ALTER a TYPE {after};").tables
     assert table.columns[0].type.family == family
+
+
+def test_views_and_functions_follow_a_value_of_an_enum(read):
+    database = read("""CREATE TYPE e AS ENUM ('x', 'z'); CREATE TABLE t (a e, s STRING);
+CREATE VIEW v AS SELECT a FROM t WHERE a = 'x' OR a = 'x'::e; CREATE VIEW w AS SELECT a FROM t WHERE s = 'x';
+CREATE FUNCTION f(p e) RETURNS BOOL LANGUAGE SQL AS $$ SELECT p = 'x' OR p IN ('x', 'z') $$; CREATE FUNCTION g() RETURNS INT LANGUAGE SQL AS $$ SELECT 1 FROM t WHERE a < 'x' $$;
+ALTER TYPE e RENAME VALUE 'x' TO 'it''s';""")
+    assert [view.query.count("'it''s'") for view in database.views] == [2, 0] and "s = 'x'" in database.views[1].query
+    assert [function.body.count("'it''s'") for function in database.functions] == [2, 1] and not any("'x'" in item.body for item in database.functions)
 
 
 def test_what_is_dropped_can_be_made_again(read):

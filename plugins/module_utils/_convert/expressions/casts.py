@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -68,6 +69,9 @@ _DIFFERENT = {
     ("int", "oid"): "a number that is no oid is an error, and is cut off in CockroachDB",
 }
 """(source family, target family) to how the result differs in PostgreSQL."""
+_ESCAPED_ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_BEFORE_CHRIST = re.compile(r"\s*-\d{4,}-")
+_DATES = ("date", "timestamp", "timestamptz")
 _OIDS = 2**32
 _TIMESTAMPS = ("timestamp", "timestamptz")
 _NUMBERS = ("int", "float", "decimal", "string")
@@ -100,6 +104,7 @@ def converted_value(node: Any, converter: Any) -> Any:
     ``converter`` is the one of expressions.py; it raises refusals and collects differences.
     """
     source, target = converter.family(node.this), type_family(node.args["to"])
+    require_constant(node.this, target, converter)
     value = converter.convert(node.this)
     if trees.is_constant(node.this) and (source == "string" or source in _NUMBERS and target in _NUMBERS):
         return value
@@ -112,6 +117,27 @@ def converted_value(node: Any, converter: Any) -> Any:
         converter.need("postgis", f"the type {source}")
     template = _CASTS.get((source, target))
     return trees.filled(template, value) if template else value
+
+
+def require_constant(node: Any, family: str, converter: Any) -> None:
+    """Refuse a string constant that CockroachDB reads as a value of a family of types, and PostgreSQL does not."""
+    constant = node.unnest()
+    if not isinstance(constant, trees.exp.Literal) or not constant.is_string:
+        return
+    if family == "json" and _ESCAPED_ZERO.search(constant.name):
+        raise converter.refusal("it holds the character U+0000, which PostgreSQL's jsonb cannot hold")
+    if family in _DATES and _BEFORE_CHRIST.match(constant.name):
+        raise converter.refusal(f"PostgreSQL does not read the date {constant.name}, which it writes with BC")
+
+
+def typed_constant(node: Any, family: str, converter: Any) -> Any:
+    """Return the value that a constant by itself is in a column of this family: bytes are text in one of STRING."""
+    if family != "string" or not isinstance(node, trees.exp.HexString):
+        return node
+    try:
+        return trees.exp.Literal.string(bytes.fromhex(node.name).decode())
+    except UnicodeDecodeError as error:
+        raise converter.refusal("its bytes are not UTF-8") from error
 
 
 def _differences(node: Any, source: str, target: str) -> Iterator[str]:

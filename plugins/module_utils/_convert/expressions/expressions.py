@@ -65,7 +65,7 @@ MatchAgainst Mod Mul NEQ NamedWindow Neg Not Null NullSafeEQ NullSafeNEQ ObjectI
 Operator Or Order Ordered Overlay Paren PartitionedByProperty Placeholder Pow RegexpILike RegexpLike Returning
 Schema Select SessionUser SetOperation SimilarTo Slice Sqrt Cbrt Star StrPosition Sub Subquery Substring Table
 TableAlias TableSample Trim Tuple Union Unnest Update Values Var Where Window WindowSpec With WithinGroup
-Parameter
+Parameter RawString
 """.split()
 )
 """Node types that sqlglot's parser creates from CockroachDB's text without changing its meaning."""
@@ -204,6 +204,9 @@ class _Converter:
         if "\0" in node.name:
             raise self.refusal("it holds the character U+0000, which PostgreSQL's text cannot hold")
         return node
+
+    def _dollar_quoted(self, node: Any) -> Any:
+        return self._literal(exp.Literal.string(node.name))
 
     def _current_time(self, node: Any) -> Any:
         return exp.Var(this="CURRENT_TIME")
@@ -466,6 +469,7 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = (
         exp.Identifier: _Converter._identifier,
         exp.Literal: _Converter._literal,
         exp.Pow: _Converter._power,
+        exp.RawString: _Converter._dollar_quoted,
         **operators.HANDLERS,
         **query_tables.HANDLERS,
     }
@@ -490,6 +494,9 @@ def convert(
         name_visible_columns(tree, context, where)
     scope = scope_of(tree, context, columns or {})
     converter = _Converter(context, where, scope, use.row_id, isinstance(tree, exp.Query))
+    if isinstance(use.result, SqlType):
+        tree = casts.typed_constant(tree, declared_family(use.result), converter)
+        casts.require_constant(tree, declared_family(use.result), converter)
     if tree.meta.get(UPSERT):
         add_conflict(tree, converter)
     null_order.drop_needless_places(tree, context)

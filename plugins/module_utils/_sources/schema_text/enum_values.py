@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 from ..._errors import UnsupportedError
-from ..._model.catalog import USER_TYPE_OID_BASE, SqlType, UserType
+from ..._model.catalog import USER_TYPE_OID_BASE, SqlType, Table, UserType, View
 from ..._model.names import literal
 from . import parsing
 from .model_builder import Builder
@@ -39,6 +39,24 @@ def follow_value(item: UserType, old: str, new: str, builder: Builder) -> None:
         for policy in table.policies:
             policy.using = renamed.followed(policy.using, columns)
             policy.with_check = renamed.followed(policy.with_check, columns)
+    _follow_in_queries(renamed, builder)
+
+
+def _follow_in_queries(renamed: _Value, builder: Builder) -> None:
+    """Change the value in views and functions that read a column or have a parameter of the enum. The columns of views
+    have no known types: a text that reads one follows only where all its constants are compared with other columns."""
+    for database in builder.catalog.databases:
+        items: list[Union[Table, View]] = [*database.tables, *database.views]
+        relations = {item.id: item for item in items}
+        for view in database.views:
+            read = [relations[number] for number in view.depends_on if number in relations]
+            view.query = renamed.followed_in_query(view.query, read, frozenset())
+        for function in database.functions:
+            read = [relations[number] for number in function.depends_on if number in relations]
+            named = frozenset(item.name for item in function.parameters if _is_of(item.type, renamed.item))
+            function.body = renamed.followed_in_query(function.body, read, named)
+            for parameter in function.parameters:
+                parameter.default = renamed.followed(parameter.default, named, parameter.name in named)
 
 
 def _is_of(kind: SqlType, item: UserType) -> bool:
@@ -67,6 +85,16 @@ class _Value:
         for word in reversed(places):
             text = text[: word.start] + literal(self.new) + text[word.end :]
         return text
+
+    def followed_in_query(self, text: str, read: list[Union[Table, View]], named: frozenset[str]) -> str:
+        """Return a query or a function's body with the new value. ``read`` are the tables and views that it names,
+        ``named`` what else is of the enum's type."""
+        columns = named.union(item.name for one in read for item in one.columns if _is_of(item.type, self.item))
+        made = self.followed(text, columns)
+        unclear = any(isinstance(one, View) for one in read)
+        if made == text and unclear and any(map(self._is_value, parsing.words(text, "a query"))):
+            raise UnsupportedError(f"the value {self.old!r} of the enum {self.item.name} cannot be followed in {text}")
+        return made
 
     def _is_value(self, word: parsing.Word) -> bool:
         return word.kind == parsing.STRING and word.text == self.old
