@@ -103,7 +103,7 @@ WRITTEN = {
     "SELECT upper(s) AS x FROM t ORDER BY x": f'SELECT upper("s") AS "x" FROM "t" ORDER BY upper("s"){C} NULLS FIRST',
     "SELECT upper(s) AS x, count(*) FROM t GROUP BY x ORDER BY x":
         f'SELECT upper("s") AS "x", count(*) FROM "t" GROUP BY "x" ORDER BY upper("s"){C} NULLS FIRST',
-    "SELECT n, v FROM t ORDER BY 2": f'SELECT "n", "v" FROM "t" ORDER BY "v"{C} NULLS FIRST',
+    "SELECT n, v FROM t ORDER BY 2": f'SELECT "n", "v" FROM "t" ORDER BY "v"{C}',
     "SELECT max(s) FROM t": f'SELECT max("s"{C}) COLLATE "default" FROM "t"',
     "SELECT min(s) FILTER (WHERE n > 1) OVER (PARTITION BY s) FROM t":
         f'SELECT (min("s"{C}) FILTER(WHERE "n" > 1) OVER (PARTITION BY "s")) COLLATE "default" FROM "t"',

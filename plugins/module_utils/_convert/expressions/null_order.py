@@ -61,18 +61,31 @@ def drop_needless_places(tree: Any, context: Context) -> None:
     """Give every ORDER BY over a column without NULLs PostgreSQL's own place of NULLs, which is not written."""
     shadowed = {expression.alias for expression in tree.find_all(exp.CTE)}
     for node in tree.find_all(exp.Ordered):
-        column, query = node.this.unnest(), node.find_ancestor(exp.Query)
-        if isinstance(column, exp.Column) and isinstance(query, exp.Select):
+        query = node.find_ancestor(exp.Query)
+        column = _value(node, query) if isinstance(query, exp.Select) else None
+        if isinstance(column, exp.Column):
             found = _column_of(column, query, context, shadowed)
             if found is not None and not can_be_null(found):
                 node.set("nulls_first", bool(node.args.get("desc")))
 
 
+def _value(key: Any, query: Any) -> Any:
+    """Return the expression by which a query sorts: that of an output, if the key is its number or its alias; None
+    where that is not certain."""
+    value, outputs = key.this.unnest(), query.expressions
+    named = {item.alias: item.this for item in outputs if isinstance(item, exp.Alias)}
+    of_query = key.parent is query.args.get("order")
+    if of_query and isinstance(value, exp.Literal) and value.is_int and 0 < int(value.name) <= len(outputs):
+        return outputs[int(value.name) - 1].unalias()
+    if isinstance(value, exp.Column) and not value.table and value.name in named:
+        return named[value.name] if of_query else None
+    return value
+
+
 def _column_of(column: Any, query: Any, context: Context, shadowed: set[str]) -> Optional[Column]:
     """Return the table's column that a query sorts by; None where that is not certain, or an outer join can make it
     NULL."""
-    outputs = {item.alias for item in query.expressions if isinstance(item, exp.Alias)}
-    if not column.table and column.name in outputs or query.args.get("laterals"):
+    if query.args.get("laterals"):
         return None
     found = []
     for source, filled in _sources(query):
