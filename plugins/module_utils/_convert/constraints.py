@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._errors import UnsupportedError
-from .._model.catalog import ForeignKey, Table
+from .._model.catalog import ForeignKey, SqlType, Table
 from .._model.conversion_policies import TEXT
 from .._model.finding_codes import FindingCode
 from .._model.full_name import FullName
@@ -17,10 +17,18 @@ from . import needs
 from .context import Context
 from .definitions import CheckDefinition, ForeignKeyDefinition
 from .expressions import expressions
+from .expressions.families import declared_family
 from .statements import Need, Subject
 from .tables import kept_columns
 
 _WRITING_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
+
+_COMPARABLE = (
+    frozenset(("int", "float", "decimal")),
+    frozenset(("date", "timestamp", "timestamptz")),
+    *(frozenset((family,)) for family in ("string", "uuid", "bytes", "bool", "json", "inet", "interval")),
+)
+"""Families of types that PostgreSQL compares with each other."""
 
 
 def create_checks(table: Table, context: Context) -> None:
@@ -77,6 +85,13 @@ def create_foreign_keys(table: Table, context: Context) -> None:
         _create_foreign_key(key, table, referenced, context, where)
 
 
+def _comparable(left: SqlType, right: SqlType) -> bool:
+    """Whether PostgreSQL has an equality operator of both types; True for types that are not in the table."""
+    kinds = [declared_family(kind) for kind in (left, right)]
+    groups = [next((group for group in _COMPARABLE if kind in group), None) for kind in kinds]
+    return None in groups or groups[0] == groups[1]
+
+
 def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, context: Context, where: FullName) -> None:
     own, other = context.columns(table), context.columns(referenced)
     pairs = [
@@ -92,6 +107,17 @@ def _create_foreign_key(key: ForeignKey, table: Table, referenced: Table, contex
             "Keep the numbers (object_identifiers: oid) to have the foreign key.",
         )
         return
+    for left, right in zip(key.column_ids, key.referenced_column_ids):
+        column, target = own[left], other[right]
+        if not _comparable(column.type, target.type):
+            context.find(
+                FindingCode.FOREIGN_KEY_LEFT_OUT,
+                where,
+                f"The foreign key is omitted: PostgreSQL cannot compare {column.name} ({column.type.family}) with "
+                f"{target.name} ({target.type.family}).",
+                "Give both columns one type, then add the foreign key by hand.",
+            )
+            return
     on_delete, on_update = key.on_delete, key.on_update
     if any(own[column_id].computed for column_id in key.column_ids):
         on_delete = "NO ACTION" if on_delete in ("SET NULL", "SET DEFAULT") else on_delete

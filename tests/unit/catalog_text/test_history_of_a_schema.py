@@ -78,6 +78,7 @@ def test_transactions_say_nothing():
     ("CREATE TABLE t (a INT); CREATE VIEW v AS SELECT a + 1 AS x FROM t; ALTER TABLE t ALTER a TYPE STRING", "the view v reads 'a'"),
     ("CREATE TABLE t (a INT); ALTER TABLE t DROP CONSTRAINT c", "has no constraint 'c'"),
     ("CREATE TYPE e AS ENUM ('x', 'y'); ALTER TYPE e RENAME VALUE 'x' TO 'y'", "the enum has the value 'y'"),
+    ("CREATE TYPE e AS ENUM ('x', 'y', 'x')", "the enum has the value 'x' twice"),
     ("CREATE TYPE e AS ENUM ('x'); ALTER TYPE e DROP VALUE 'z'", "the enum has no value 'z'"),
     ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e, s STRING, CHECK (a = 'x' OR s = 'x')); ALTER TYPE e RENAME VALUE 'x' TO 'y'", "cannot be followed"),
     ("CREATE TYPE e AS ENUM ('x'); CREATE TABLE t (a e, s STRING); CREATE VIEW v AS SELECT a FROM t WHERE a = 'x' AND s = 'x'; ALTER TYPE e RENAME VALUE 'x' TO 'y'", "cannot be followed"),

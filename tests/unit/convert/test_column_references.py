@@ -72,3 +72,14 @@ COMMENT ON FUNCTION f() IS e'\x00';
         ("default_left_out", "d.public.t.a"), ("check_left_out", "d.public.t.check_a"), ("view_left_out", "d.public.v"), ("comment_changed", "d"),
         ("comment_changed", "d.public.t"), ("comment_changed", "d.public.t.b"), ("comment_changed", "d.public.t.i"), ("comment_changed", "d.public.f"),
     }
+
+
+@pytest.mark.parametrize(("own", "referenced", "omitted"), [
+    ("STRING", "INT", True), ("UUID", "STRING", True), ("DATE", "INT", True), ("BYTES", "STRING", True), ("INT4", "INT8", False), ("VARCHAR(5)", "STRING", False),
+    ("DECIMAL", "INT", False), ("DATE", "TIMESTAMPTZ", False),
+])
+def test_a_foreign_key_between_types(own, referenced, omitted):
+    """PostgreSQL refuses one whose columns it cannot compare."""
+    made = convert_text(f"CREATE TABLE p (id {referenced} PRIMARY KEY); CREATE TABLE c (id {own} PRIMARY KEY REFERENCES p)", "d", ServerFeatures(), ConvertOptions())
+    assert ["cannot compare" in finding.message for finding in made.findings] == [True] * omitted
+    assert ("FOREIGN KEY" in made.files["post-data.sql"]) is not omitted

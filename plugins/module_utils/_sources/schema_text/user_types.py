@@ -26,7 +26,10 @@ def create_type(cursor: Cursor, builder: Builder) -> None:
     cursor.expect("AS")
     if cursor.accept("ENUM"):
         for value in cursor.parenthesis().items():
-            _add_member(item, value.string())
+            label = value.string()
+            if any(member.name == label for member in item.members):
+                value.fail(f"the enum has the value {label!r} twice")
+            _add_member(item, label)
             value.end()
     else:
         item.kind = "composite"
