@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import io
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.database import convert_database
@@ -75,6 +75,8 @@ FORMS = (as_file, as_csv, as_tsv, as_raw, as_inserts)
 @settings(max_examples=150, deadline=None)
 @given(st.lists(NAMES, min_size=14, max_size=14, unique_by=lambda name: name.casefold()), STRINGS, st.lists(STRINGS, min_size=1, max_size=4, unique=True), st.sampled_from(FORMS))
 def test_names_and_strings_come_through(names, text, labels, form):
+    # With it begin the control sequences of a terminal, which are not part of what was copied from one: forms/terminal_text.py.
+    assume(not any("\x1b[" in name for name in names))
     if form is as_file or form is as_raw:
         pass
     elif any("\r" in item for item in (*names, text, *labels)):
