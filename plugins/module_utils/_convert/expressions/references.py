@@ -61,10 +61,8 @@ class References:
         A table whose own name changes keeps the old one as its alias, so that columns are found. Raises
         UnsupportedError, naming ``where``.
         """
-        if not self._has_a_name(text):
-            return text
-        tokens = _tokenize(text, where)
-        if not self._may_mention(tokens, text, database):
+        tokens = self._tokens_with_names(text, database, where)
+        if not tokens:
             return text
         edits = self._sequences(tokens, text, database)
         start = 0
@@ -80,10 +78,8 @@ class References:
     def follow_procedural(self, text: str, database: str, where: object) -> str:
         """Return a text in PL/pgSQL with the new names. Raises UnsupportedError where only knowing the statements would
         tell what a name means."""
-        if not self._has_a_name(text):
-            return text
-        tokens = _tokenize(text, where)
-        if not self._may_mention(tokens, text, database):
+        tokens = self._tokens_with_names(text, database, where)
+        if not tokens:
             return text
         edits = self._sequences(tokens, text, database)
         renamed = {old[2] for old, new in self.changed.items() if old[2] != new[2]}
@@ -104,6 +100,11 @@ class References:
             if name in self.changed:
                 return self.changed[name]
         return None
+
+    def _tokens_with_names(self, text: str, database: str, where: object) -> list[Any]:
+        """Return the tokens of a text that may have one of the old names, none of another."""
+        tokens = _tokenize(text, where) if self._has_a_name(text) else []
+        return tokens if self._may_mention(tokens, text, database) else []
 
     def _has_a_name(self, text: str) -> bool:
         """Tell without looking at the words whether a text could have one of the old names: most texts have none."""

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...._model.names import quote
+from .beginnings import is_record
 
 _SEPARATORS = "|,\t"
 _OF_DATABASE = ("database", "region", "primary")
 _OF_ALL_DATABASES = ("database_name", "regions", "primary_region")
 _OF_REGIONS = ("region", "zones", "database_names", "primary_region_of")
 _BORDER = re.compile(r"[-+ ]*-[-+ ]*")
-_RECORD = re.compile(r"-\[ RECORD \d+ \]-*(\+-*)?\s*")
 _STATUS = re.compile(r"(\(\d+ rows?\)|# \d+ rows?|Time: .*|Server Execution Time: .*|Network Latency: .*)\s*")
 _LONGEST = 10_000
 """No row of such a table has more characters."""
@@ -58,7 +58,7 @@ def take_region_tables(text: str) -> tuple[str, list[DatabaseRegion]]:
         else:
             end = _end_of_record(lines, number)
             if end > number:
-                pairs = (_cells(line, "|") for line in lines[number:end] if not _RECORD.fullmatch(line))
+                pairs = (_cells(line, "|") for line in lines[number:end] if not is_record(line))
                 found += _regions({pair[0]: pair[-1] for pair in pairs}, number + 1)
         if end > number:
             while end < len(lines) and _STATUS.fullmatch(lines[end]):
@@ -93,7 +93,7 @@ def _end_of_rows(lines: list[str], begin: int, separator: str, columns: int) -> 
 
 def _end_of_record(lines: list[str], begin: int) -> int:
     """Return where the record that begins in this line ends; ``begin`` if it is none of a region."""
-    if not _RECORD.fullmatch(lines[begin]):
+    if not is_record(lines[begin]):
         return begin
     names = tuple("".join(_cells(line, "|")[:1]) for line in lines[begin + 1 : begin + 4])
     if names not in (_OF_DATABASE, _OF_ALL_DATABASES, _OF_REGIONS[:3]):
