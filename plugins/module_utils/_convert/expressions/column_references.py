@@ -13,6 +13,7 @@ from ..._model.catalog import Table, View
 from ..._model.full_name import FullName
 from ..._model.names import clip
 from ..context import Context
+from .trees import identifier_name
 
 try:
     from sqlglot import exp
@@ -40,11 +41,11 @@ def require_columns(tree: Any, context: Context, where: FullName, known: Collect
     for column in [*tree.find_all(exp.Column), *_inserted(tree)]:
         if not isinstance(column.this, exp.Identifier) or _is_collation(column):
             continue
-        name, table = _name(column.this), column.args.get("table")
+        name, table = identifier_name(column.this), column.args.get("table")
         if table is None:
             unknown = closed and name not in anywhere
         else:
-            unknown = name not in names.get(_name(table), {name}) | _ANYWHERE
+            unknown = name not in names.get(identifier_name(table), {name}) | _ANYWHERE
         if unknown:
             raise UnsupportedError(f"{where}: it names the column {name}, which is not there")
 
@@ -66,20 +67,16 @@ def _columns(table: Any, context: Context) -> Optional[set[str]]:
         relation
         for relation in relations
         if isinstance(table.this, exp.Identifier)
-        and clip(relation.name) == _name(table.this)
+        and clip(relation.name) == identifier_name(table.this)
         and table.db in ("", context.schema(relation))
     ]
     return {clip(item.name) for relation in meant for item in relation.columns if not item.inaccessible} or None
 
 
-def _name(node: Any) -> str:
-    return str(node.name if node.args.get("quoted") else node.name.lower())
-
-
 def _alias(table: Any) -> str:
     alias = table.args.get("alias")
     named = alias.this if alias is not None and alias.this is not None else table.this
-    return _name(named) if isinstance(named, exp.Identifier) else ""
+    return identifier_name(named) if isinstance(named, exp.Identifier) else ""
 
 
 def _aliases(tree: Any) -> set[str]:
@@ -87,7 +84,7 @@ def _aliases(tree: Any) -> set[str]:
     nodes = [node.args.get("alias") for node in tree.find_all(exp.Alias)]
     for alias in tree.find_all(exp.TableAlias):
         nodes += [alias.this, *(alias.args.get("columns") or [])]
-    return {_name(node) for node in nodes if isinstance(node, exp.Identifier)}
+    return {identifier_name(node) for node in nodes if isinstance(node, exp.Identifier)}
 
 
 def _is_collation(column: Any) -> bool:

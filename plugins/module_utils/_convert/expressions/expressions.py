@@ -49,7 +49,6 @@ except ImportError:  # named by libraries.missing()
 
 _WITHOUT_LIMIT = frozenset(("coalesce", "greatest", "least"))
 """PostgreSQL has these as syntax, which takes any number of arguments."""
-_SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
 _REGION_FUNCTIONS = frozenset(("default_to_database_primary_region", "gateway_region"))
 _KNOWN_NODES = frozenset(
     """
@@ -336,7 +335,7 @@ class _Converter:
             return exp.Var(this=functions.KEYWORDS[name])
         if name in functions.WITH_PRECISION and len(node.expressions) == 1:
             return self._time_of_precision(node, name)
-        if name in _SEQUENCE_FUNCTIONS and node.expressions:
+        if name in functions.SEQUENCE_FUNCTIONS and node.expressions:
             return self._sequence_function(node, name)
         made = function_calls.rewritten(node, name, self)
         if made is not None:

@@ -92,7 +92,7 @@ _NAMED_TYPES = {
 _OWN_SCHEMAS = ("pg_catalog", "crdb_internal")
 _NUMBERS = ("float", "decimal", "int")
 _IN_ANOTHER_ZONE = {"timestamp": "timestamptz", "timestamptz": "timestamp"}
-_TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
+TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
 
 
 @dataclass
@@ -335,7 +335,7 @@ def _arithmetic_of_times(node: Any, left: str, right: str) -> str:
     """Return the family of a sum or difference with an interval or of two times, '' for all others."""
     if "interval" in (left, right):
         other = right if left == "interval" else left
-        return "timestamp" if other == "date" else other if other in _TIMES else "interval"
-    if left in _TIMES and left == right and isinstance(node, exp.Sub):
+        return "timestamp" if other == "date" else other if other in TIMES else "interval"
+    if left in TIMES and left == right and isinstance(node, exp.Sub):
         return "int" if left == "date" else "interval"
     return "timestamp" if {left, right} == {"date", "time"} else ""

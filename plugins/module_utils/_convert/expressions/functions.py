@@ -99,6 +99,8 @@ KEYWORDS = {
 }
 """Functions that CockroachDB prints with empty parentheses and PostgreSQL takes without."""
 
+SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
+
 WITH_PRECISION = frozenset(("current_timestamp", "localtimestamp", "current_time", "localtime"))
 """The functions of KEYWORDS that accept a number of digits."""
 

@@ -19,7 +19,7 @@ from ..statements import Subject
 from ..types import element_of, type_name
 from . import function_calls, functions
 from .expressions import ADDED_TYPE, TO_BASE, Expression
-from .families import Scope, family_of, type_family
+from .families import TIMES, Scope, family_of, type_family
 from .trees import IMMUTABLE
 
 try:
@@ -35,7 +35,6 @@ _FROM_TEXT = frozenset((*_TEXT_SAFE, "inet", "bytes", "float"))
 _BETWEEN_TYPES = frozenset((("timestamp", "date"), ("date", "timestamp"), ("bool", "int")))
 _JOINED = frozenset(("string", "json", "bytes", "bit"))
 _ZONED = frozenset(("timestamptz", "timetz"))
-_TIMES = frozenset(("date", "timestamp", "timestamptz", "time", "timetz"))
 _OF_TIMES = {
     "date_trunc": ("timestamp", "interval"),
     "date_part": ("timestamp", "date", "time", "interval"),
@@ -191,7 +190,7 @@ def _comparable(nodes: Iterable[Any], scope: Scope) -> bool:
     if tuples:
         return all(_comparable(parts, scope) for parts in zip(*tuples))
     found = {_compared_family(node, scope) for node in compared if not isinstance(node, exp.Null)}
-    return not found & _TIMES or len(found) == 1
+    return not found & TIMES or len(found) == 1
 
 
 def _compared_family(node: Any, scope: Scope) -> str:

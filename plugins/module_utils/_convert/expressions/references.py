@@ -13,6 +13,7 @@ from typing import Any, Optional
 from ..._errors import MigrationError, UnsupportedError
 from ..._model.names import literal, quote
 from . import dialect
+from .functions import SEQUENCE_FUNCTIONS
 
 try:
     from sqlglot import exp
@@ -25,7 +26,6 @@ Name = tuple[str, str, str]
 """Database, schema and object."""
 
 _PUBLIC = "public"
-_SEQUENCE_FUNCTIONS = frozenset(("nextval", "currval", "setval"))
 _FULL = 3
 
 
@@ -125,7 +125,7 @@ class References:
                 continue
             before = [other.text.lower() for other in tokens[max(0, position - 2) : position]]
             after = [other.text.lower() for other in tokens[position + 1 : position + 3]]
-            called = before[-1:] == ["("] and before[0] in _SEQUENCE_FUNCTIONS
+            called = before[-1:] == ["("] and before[0] in SEQUENCE_FUNCTIONS
             if called or (after[:1] in (["::"], [":::"]) and after[1:] == ["regclass"]):
                 new = self._found(dialect.name_parts(token.text), database)
                 if new is not None:

@@ -128,3 +128,8 @@ def type_oid(data_type: Any) -> int:
 def is_regclass(node: Any) -> bool:
     """Whether the node is a cast to regclass."""
     return isinstance(node, exp.Cast) and node.args["to"].name.upper() == "REGCLASS"
+
+
+def identifier_name(node: Any) -> str:
+    """Return the name of an identifier as CockroachDB keeps it: a bare one in small letters."""
+    return str(node.name if node.args.get("quoted") else node.name.lower())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ..._convert.expressions.families import Scope
+from ..._convert.expressions.trees import identifier_name
 from ..._convert.expressions.type_inference import type_of
 from ..._model.catalog import Sequence, SqlType
 from ..._model.names import quote
@@ -91,15 +92,15 @@ class _Names:
 
     def output(self, item: Any) -> str:
         """Return the name of a column of a query's result."""
-        return _identifier(item.args["alias"]) if isinstance(item, exp.Alias) else self._name(item)[1] or UNNAMED
+        return identifier_name(item.args["alias"]) if isinstance(item, exp.Alias) else self._name(item)[1] or UNNAMED
 
     def _name(self, node: Any) -> tuple[int, str]:
         """Return how good a name is, and the name."""
         if isinstance(node, exp.Column):
-            return _GOOD, _identifier(node.this)
+            return _GOOD, identifier_name(node.this)
         if isinstance(node, exp.Dot):
             last = node.expression
-            return self._name(last) if isinstance(last, exp.Anonymous) else (_GOOD, _identifier(last))
+            return self._name(last) if isinstance(last, exp.Anonymous) else (_GOOD, identifier_name(last))
         if isinstance(node, exp.Anonymous):
             return _GOOD, node.name.lower()
         if isinstance(node, (exp.Paren, exp.Bracket, exp.Collate, exp.Window, exp.Filter, exp.WithinGroup)):
@@ -127,10 +128,6 @@ class _Names:
 
 def _type_name(kind: SqlType) -> str:
     return _NAMES_OF_TYPES.get(kind.oid) or {"string": "text", "json": "jsonb"}.get(kind.family, kind.family)
-
-
-def _identifier(node: Any) -> str:
-    return str(node.name if node.args.get("quoted") else node.name.lower())
 
 
 def with_columns_for_stars(text: str, tree: Any, builder: Builder, cursor: Cursor) -> str:
@@ -187,12 +184,12 @@ class _Sources:
         known = dict(outer)
         with_ = query.args.get("with_")
         for item in with_.expressions if with_ is not None else []:
-            known[_identifier(item.args["alias"].this)] = _renamed(item, self.columns(item.this, known) or [])
+            known[identifier_name(item.args["alias"].this)] = _renamed(item, self.columns(item.this, known) or [])
         return known
 
     def of_star(self, item: Any, query: Any, known: _Known) -> list[_Column]:
         """Return the columns that a star means."""
-        qualifier = _identifier(item.parts[-2]) if isinstance(item, exp.Column) else ""
+        qualifier = identifier_name(item.parts[-2]) if isinstance(item, exp.Column) else ""
         sources = self._sources(query, known)
         if any(source.args.get("joins") for source in _parts_of_from(query)):
             self.cursor.fail("* of a join in parentheses is not understood: name the columns")
@@ -215,7 +212,7 @@ class _Sources:
             self.cursor.fail("* of a join with USING beside a comma is not understood: name the columns")
         found = parts[0]
         for right, join in zip(parts[1:], joins):
-            names = [_identifier(part) for part in join.args.get("using") or []]
+            names = [identifier_name(part) for part in join.args.get("using") or []]
             if join.method == "NATURAL":
                 of_right = {name for _part, (name, _kind) in right}
                 names = [name for _part, (name, _kind) in found if name in of_right]
@@ -247,8 +244,8 @@ class _Sources:
             return self.columns(source.this, self._with_queries(source.this, known))
         if not isinstance(source, exp.Table) or not all(isinstance(part, exp.Identifier) for part in source.parts):
             return None
-        if len(source.parts) == 1 and _identifier(source.parts[0]) in known:
-            return known[_identifier(source.parts[0])]
+        if len(source.parts) == 1 and identifier_name(source.parts[0]) in known:
+            return known[identifier_name(source.parts[0])]
         path = [Word(NAME if part.args.get("quoted") else WORD, part.name, 0, 0) for part in source.parts]
         found = self.builder.relation(path, self.cursor.statement)
         if found is None or isinstance(found, Sequence):
@@ -299,7 +296,7 @@ def _parts_of_from(query: Any) -> list[Any]:
 
 def _renamed(source: Any, columns: list[Output]) -> list[Output]:
     """Return columns with the names that an alias gives to the first of them."""
-    given = [_identifier(part) for part in source.args["alias"].args.get("columns") or []]
+    given = [identifier_name(part) for part in source.args["alias"].args.get("columns") or []]
     kinds = [kind for _name, kind in columns] + [UNKNOWN] * len(given)
     return [*zip(given, kinds), *columns[len(given) :]]
 
@@ -307,8 +304,8 @@ def _renamed(source: Any, columns: list[Output]) -> list[Output]:
 def _source_name(source: Any) -> str:
     alias = source.args.get("alias")
     if alias is not None and alias.this is not None:
-        return _identifier(alias.this)
-    return _identifier(source.this) if isinstance(source, exp.Table) else ""
+        return identifier_name(alias.this)
+    return identifier_name(source.this) if isinstance(source, exp.Table) else ""
 
 
 def _inner_queries(query: Any) -> list[Any]:

@@ -36,6 +36,10 @@ class Piece:
     findings: tuple[Finding, ...] = ()
 
 
+Found = tuple[list[Piece], int]
+"""What a reader of a form returns: the pieces, and the number of the line after them."""
+
+
 def refuse_line(lines: list[str], number: int, problem: str) -> NoReturn:
     """Raise UnsupportedError about a line, which is numbered from 0 here and from 1 in the message."""
     raise UnsupportedError(

@@ -29,7 +29,7 @@ from .beginnings import (
     is_unaligned_header,
 )
 from .copied_rows import begins_copy, read_copy
-from .pieces import Piece, is_ended, is_error, is_whole, refuse_error, refuse_line
+from .pieces import Found, Piece, is_ended, is_error, is_whole, refuse_error, refuse_line
 from .postgres_dump import lines_of_dumps
 from .region_tables import take_region_tables
 from .statement_rows import marked_if_redacted
@@ -39,7 +39,6 @@ from .transcript import asks, begins_statement, is_prompt, is_status, is_tag, on
 
 _INSTEAD = "print it as CSV, or with --format=raw"
 
-Found = tuple[list[Piece], int]
 Reader = Callable[[list[str], int], Found]
 
 

@@ -15,7 +15,7 @@ from ...._model.finding_codes import FindingCode
 from ...._model.findings import Finding
 from ...._model.full_name import FullName
 from .beginnings import begins_table, cells, is_aligned, is_json, is_record, is_unaligned_header
-from .pieces import Piece, is_error, refuse_error, refuse_line
+from .pieces import Found, Piece, is_error, refuse_error, refuse_line
 from .statement_rows import COLUMN, holds_statement, is_column, pieces_of_row
 from .transcript import begins_statement, is_prompt, is_status
 
@@ -25,8 +25,6 @@ NAMED_ROW = re.compile(r"[^\s'(][^']*?\|(?=CREATE [A-Z]+ )")
 _CUT = ("…", "(truncated)")
 """What stands at the end of a text that was cut."""
 _WRAPPED = "was wrapped, or does not stand below its header; print it as CSV, or with --format=raw"
-
-Found = tuple[list[Piece], int]
 
 
 def read_aligned(lines: list[str], number: int) -> Found:

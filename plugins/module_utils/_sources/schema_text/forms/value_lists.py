@@ -17,7 +17,7 @@ from ...._errors import UnsupportedError
 from .. import parsing
 from ..cursor import Cursor, Statement
 from .beginnings import begins_table, header_of_values, is_json
-from .pieces import Piece, is_ended, is_whole, refuse_line
+from .pieces import Found, Piece, is_ended, is_whole, refuse_line
 from .statement_rows import holds_statement, is_grid, pieces_of_row
 from .transcript import begins_statement, is_prompt, is_status
 
@@ -29,8 +29,6 @@ _RAW_COLUMNS, _RAW_ROW, _RAW_SIZE, _RAW_END = (
 )
 _SQL_END = re.compile(r"(-- \d+ rows?|SHOW [A-Z ]+ 0)\s*")
 """The shell of v22.1 ends what has no rows with the command's tag, such as ``SHOW CREATE ALL TYPES 0``."""
-
-Found = tuple[list[Piece], int]
 
 
 def read_raw(lines: list[str], number: int) -> Found:
