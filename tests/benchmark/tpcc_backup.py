@@ -37,7 +37,7 @@ DISTRICTS = 10
 ROWS_A_FILE = 100_000
 _SNAPPY = 1
 _SEED = 5_11
-_EPOCH = 1_750_000_000
+EPOCH = 1_750_000_000
 _NEVER_DELIVERED = 0.3
 """Orders without a carrier yet, which are the new ones."""
 
@@ -70,10 +70,10 @@ def write_backup(directory: pathlib.Path, scale: Scale) -> int:
     tables = {table.name: table for table in build_catalog(descriptors).databases[0].tables}
     files, total = [], 0
     for name, rows in rows_of(scale).items():
-        points = sorted(_point(tables[name], row) for row in rows())
+        points = sorted(stored_point(tables[name], row) for row in rows())
         total += len(points)
         files += _files(tables[name], points)
-    building.write_layer(directory, None, (_EPOCH * 10**9, 0), files, descriptors=descriptors.values())
+    building.write_layer(directory, None, (EPOCH * 10**9, 0), files, descriptors=descriptors.values())
     return total
 
 
@@ -90,14 +90,14 @@ def _files(table: Table, points: list[tuple[bytes, bytes, bytes]]) -> Iterator[t
         start = bound
 
 
-def _point(table: Table, row: Row) -> tuple[bytes, bytes, bytes]:
+def stored_point(table: Table, row: Row) -> tuple[bytes, bytes, bytes]:
     """Return a row's key, version and value."""
     values = {column.id: (column.type.family, value) for column, value in zip(table.columns, row)}
     key = building.unsigned(table.id) + building.unsigned(table.primary_index.id)
     for part in table.primary_index.columns:
         key += _key(values.pop(part.column_id)[1], part.descending)
     entries = [(number, *_STORED[family](value)) for number, (family, value) in sorted(values.items()) if value is not None]
-    return key + b"\x88", building.version(_EPOCH * 10**9), stored_forms.row_value(entries)
+    return key + b"\x88", building.version(EPOCH * 10**9), stored_forms.row_value(entries)
 
 
 def _key(value: Any, descending: bool) -> bytes:
@@ -123,7 +123,7 @@ _STORED: dict[str, Callable[[Any], tuple[int, bytes]]] = {
 """Each family's type number and body inside of a row's value."""
 
 
-class _Maker:
+class Maker:
     """Values of one table, the same in every run."""
 
     def __init__(self, table: str) -> None:
@@ -155,24 +155,24 @@ def _places(scale: Scale) -> Iterator[tuple[int, int]]:
 
 
 def _warehouses(scale: Scale) -> Iterator[Row]:
-    make = _Maker("warehouse")
+    make = Maker("warehouse")
     for warehouse in range(scale.warehouses):
         yield [warehouse, make.text(6, 10), *make.address(), make.decimal(0, 2000, 4), decimal.Decimal("300000.00")]
 
 
 def _districts(scale: Scale) -> Iterator[Row]:
-    make = _Maker("district")
+    make = Maker("district")
     for warehouse, district in _places(scale):
         yield [district, warehouse, make.text(6, 10), *make.address(), make.decimal(0, 2000, 4), decimal.Decimal("30000.00"), scale.customers + 1]
 
 
 def _customers(scale: Scale) -> Iterator[Row]:
-    make = _Maker("customer")
+    make = Maker("customer")
     for warehouse, district in _places(scale):
         for customer in range(1, scale.customers + 1):
             yield [
                 customer, district, warehouse, make.text(8, 16), "OE", f"{make.number(0, 999):03}".translate(_SYLLABLES)[:16], *make.address(), make.digits(16),
-                _EPOCH, "BC" if make.number(1, 10) == 1 else "GC", decimal.Decimal("50000.00"), make.decimal(0, 5000, 4), decimal.Decimal("-10.00"),
+                EPOCH, "BC" if make.number(1, 10) == 1 else "GC", decimal.Decimal("50000.00"), make.decimal(0, 5000, 4), decimal.Decimal("-10.00"),
                 decimal.Decimal("10.00"), 1, 0, make.text(300, 500),
             ]
 
@@ -181,11 +181,11 @@ _SYLLABLES = str.maketrans(dict(zip("0123456789", ("BAR", "OUGHT", "ABLE", "PRI"
 
 
 def _history(scale: Scale) -> Iterator[Row]:
-    make = _Maker("history")
+    make = Maker("history")
     for warehouse, district in _places(scale):
         for customer in range(1, scale.customers + 1):
             key = uuid.UUID(int=make.random.getrandbits(128))
-            yield [key, customer, district, warehouse, district, warehouse, _EPOCH, decimal.Decimal("10.00"), make.text(12, 24)]
+            yield [key, customer, district, warehouse, district, warehouse, EPOCH, decimal.Decimal("10.00"), make.text(12, 24)]
 
 
 def _is_new(scale: Scale, order: int) -> bool:
@@ -194,20 +194,20 @@ def _is_new(scale: Scale, order: int) -> bool:
 
 def _order_sizes(scale: Scale) -> Iterator[tuple[int, int, int, int]]:
     """Yield warehouse, district and number of each order, and how many lines it has."""
-    make = _Maker("order sizes")
+    make = Maker("order sizes")
     for warehouse, district in _places(scale):
         for order in range(1, scale.customers + 1):
             yield warehouse, district, order, make.number(5, 15)
 
 
 def _orders(scale: Scale) -> Iterator[Row]:
-    make = _Maker("order")
+    make = Maker("order")
     customers = list(range(1, scale.customers + 1))
     for warehouse, district, order, lines in _order_sizes(scale):
         if order == 1:
             make.random.shuffle(customers)
         carrier = None if _is_new(scale, order) else make.number(1, 10)
-        yield [order, district, warehouse, customers[order - 1], _EPOCH, carrier, lines, 1]
+        yield [order, district, warehouse, customers[order - 1], EPOCH, carrier, lines, 1]
 
 
 def _new_orders(scale: Scale) -> Iterator[Row]:
@@ -215,22 +215,22 @@ def _new_orders(scale: Scale) -> Iterator[Row]:
 
 
 def _items(scale: Scale) -> Iterator[Row]:
-    make = _Maker("item")
+    make = Maker("item")
     for item in range(1, scale.items + 1):
         yield [item, make.number(1, 10_000), make.text(14, 24), make.decimal(100, 10_000, 2), make.text(26, 50)]
 
 
 def _stock(scale: Scale) -> Iterator[Row]:
-    make = _Maker("stock")
+    make = Maker("stock")
     for warehouse in range(scale.warehouses):
         for item in range(1, scale.items + 1):
             yield [item, warehouse, make.number(10, 100), *(make.text(24) for _district in range(DISTRICTS)), 0, 0, 0, make.text(26, 50)]
 
 
 def _order_lines(scale: Scale) -> Iterator[Row]:
-    make = _Maker("order_line")
+    make = Maker("order_line")
     for warehouse, district, order, lines in _order_sizes(scale):
-        delivered = None if _is_new(scale, order) else _EPOCH
+        delivered = None if _is_new(scale, order) else EPOCH
         for line in range(1, lines + 1):
             amount = decimal.Decimal("0.00") if delivered else make.decimal(1, 999_999, 2)
             yield [order, district, warehouse, line, make.number(1, scale.items), warehouse, delivered, 5, amount, make.text(24)]
