@@ -18,9 +18,9 @@ from ..._values.problem_rows import ProblemRows
 from ..._values.value_policies import STOP_ALL, ValuePolicies
 from ..source import OutputColumn
 from .general_rows import ColumnForms, GeneralRows, RowLayout, TextReader, column_forms, key_text_reader
-from .row_code import compile_rows
-
-Batch = tuple[list[bytes], list[bytes]]
+from .mvcc import Batch
+from .row_arrays import RowArrays
+from .row_batches import batches_of_rows
 
 
 class RowDecoder:
@@ -39,7 +39,8 @@ class RowDecoder:
         """The stored computed columns: their text is for checksums only."""
         self.problems = problems
         """What happened to rows with values that PostgreSQL cannot hold."""
-        self._rows = compile_rows(layout, GeneralRows(layout, problems))
+        self._arrays = RowArrays(layout, GeneralRows(layout, problems))
+        self._single_family = layout.single_family
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[LineBlock]:
         """Yield blocks of COPY lines.
@@ -48,7 +49,8 @@ class RowDecoder:
         value that PostgreSQL cannot hold and no policy changes, CorruptBackupError and UnsupportedError, naming table,
         column and the row's key.
         """
-        return self._rows(batches)
+        for keys, stored in batches_of_rows(batches, self._single_family):
+            yield self._arrays.block(keys, stored)
 
 
 def build_row_decoder(
