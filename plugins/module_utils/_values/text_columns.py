@@ -4,8 +4,8 @@
 """The COPY text of many rows as matrices of bytes, one for each column.
 
 A zero byte, which no text of PostgreSQL's holds, is no character: writers leave it wherever their text is shorter, and
-it is dropped when the lines are joined. A text that is too long for the matrix, or was not written with the others, lies
-beside it: its place in the matrix has the byte 0xFF only, which no UTF-8 holds.
+it is dropped when the lines are joined. A text that is too long for the matrix, or was not written with the others,
+lies beside it: its place in the matrix has the byte 0xFF only, which no UTF-8 holds.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # Private to this collection: it may change in any release.
 """One column of many rows at once: from cursors at its values to its COPY texts.
 
-The types that most tables have are written as arrays. Single values of them that are not usual (text that needs escapes,
+The types that most tables have are written as arrays. Values of them that are not usual (text that needs escapes,
 numbers beyond the tables), and all values of other types, are read and written one by one, by the functions of
 ``ColumnForms``. A value that these refuse makes its row bad: the row is then decoded by ``GeneralRows``, which raises
 the error or applies a policy.
@@ -98,7 +98,13 @@ def value_reader(form: ColumnForms) -> ColumnReader:
         return lambda cursors: write_number(cursors, cursors.zigzag())
     if family in ("timestamp", "timestamptz"):
         write_moment = moment_writer(form)
-        return lambda cursors: write_moment(cursors, cursors.zigzag(), cursors.zigzag())
+
+        def read_moment(cursors: Cursors) -> TextColumn:
+            seconds, nanoseconds = cursors.zigzag(), cursors.zigzag()
+            cursors.bad |= (nanoseconds < 0) | (nanoseconds >= _BILLION)
+            return write_moment(cursors, seconds, nanoseconds)
+
+        return read_moment
     if family == "float" and form.kind.oid != FLOAT4:
         return _double_reader(form)
     return each_value(form.read_text)
@@ -396,7 +402,8 @@ def _double_reader(form: ColumnForms) -> ColumnReader:
     def read(cursors: Cursors) -> TextColumn:
         numbers = cursors.joined.words(">f8", cursors.advance(8)).astype(np.float64)
         size = np.abs(numbers)
-        usual = (size >= _FIRST_PLAIN) & (size < _FIRST_SCIENTIFIC) & (numbers != np.rint(numbers))
+        usual = (size >= _FIRST_PLAIN) & (size < _FIRST_SCIENTIFIC)
+        usual &= numbers != np.rint(np.where(usual, numbers, 0.0))
         texts = np.array([repr(number) for number in np.where(usual, numbers, 0.5).tolist()], "S")
         matrix = texts.view(np.uint8).reshape(len(texts), texts.itemsize)
         return _unusual(cursors, matrix, usual, lambda chosen: numbers[chosen].tolist(), form.text)

@@ -33,7 +33,8 @@ DECODING_ERRORS = (MigrationError, IndexError, ValueError, KeyError, TypeError, 
 """What malformed bytes can make the readers raise."""
 
 FAMILY_ZERO, INTERLEAVED = 0x88, 0xFE
-"""What ends the key of a row's first column family; what follows the key columns where an interleaved table's begins."""
+"""What ends the key of a row's first column family, and what comes before the key of an interleaved table in its
+parent's."""
 _SENTINEL_SIZE = 5
 _SHOWN_KEY = 200
 _TEXTS = ("string", "collated", "refcursor")
@@ -215,11 +216,10 @@ class GeneralRows:
     def key_texts(self, key: bytes, work: Optional[_RowRepair] = None) -> Optional[dict[int, str]]:
         """Return the COPY texts of the columns in the key of a row's first family by id, with ``work`` under its
         policies. None: the key is that of another table's row inside this one's range."""
-        end, family, last = (len(key), 0, bytes((FAMILY_ZERO,))) if self.single_family else (*split_family(key), b"")
         texts: dict[int, str] = {}
         position = done = 0
         for prefix, columns in self.key_levels:
-            if key[position : position + len(prefix)] != prefix:
+            if not key.startswith(prefix, position):
                 if position:
                     return None
                 raise MalformedValue("the key is not of the primary index of this table")
@@ -231,10 +231,11 @@ class GeneralRows:
                     raise _ColumnProblem(form.column.name, error) from error
                 texts[form.column.id], position = found
             done += columns
+        end, family, last = (len(key), 0, bytes((FAMILY_ZERO,))) if self.single_family else (*split_family(key), b"")
         rest = key[position:end]
         if rest[:1] == bytes((INTERLEAVED,)):
             return None
-        if rest != last:
+        if rest != last or position > end:
             raise MalformedValue("the key does not end where its columns do")
         if family:
             raise MalformedValue("the row lacks its first column family")
@@ -313,6 +314,8 @@ class GeneralRows:
         position = 0
         try:
             for prefix, columns in self.key_levels:
+                if not key.startswith(prefix, position):
+                    raise MalformedValue("the key is another table's")
                 position += len(prefix)
                 for form, read in self.key_columns[len(texts) : len(texts) + columns]:
                     text, position = read(key, position)

@@ -134,9 +134,8 @@ class RowArrays:
         rows.bad |= cursors.bad | more
 
     def _read_values(self, rows: _Rows, stored: JoinedBytes) -> None:
-        usual = ~(rows.bad | rows.foreign)
         if self._single_family:
-            chosen = np.flatnonzero(usual)
+            chosen = np.flatnonzero(~(rows.bad | rows.foreign))
             _read_family(self._families[0], rows, chosen, _cursors(stored, chosen))
             return
         # The row of each key.
@@ -144,6 +143,7 @@ class RowArrays:
         again = (np.diff(rows.families) <= 0) & (np.diff(numbers) == 0)
         rows.bad[numbers[1:][again]] = True
         rows.bad[numbers[~np.isin(rows.families, list(self._families))]] = True
+        usual = ~(rows.bad | rows.foreign)
         for family_id, columns in self._families.items():
             chosen = np.flatnonzero((rows.families == family_id) & usual[numbers])
             _read_family(columns, rows, numbers[chosen], _cursors(stored, chosen))

@@ -39,7 +39,9 @@ class RowDecoder:
         """The stored computed columns: their text is for checksums only."""
         self.problems = problems
         """What happened to rows with values that PostgreSQL cannot hold."""
-        self._arrays = RowArrays(layout, GeneralRows(layout, problems))
+        self.general = GeneralRows(layout, problems)
+        """Decodes single rows."""
+        self._arrays = RowArrays(layout, self.general)
         self._single_family = layout.single_family
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[LineBlock]:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Dates and times of many rows as PostgreSQL prints them: matrices as in text_columns.py, of the usual ones; which these
-are is told by ``known_days``."""
+"""Dates and times of many rows as PostgreSQL prints them: matrices as in text_columns.py.
+
+Only usual days are known, see ``known_days``.
+"""
 
 from __future__ import annotations
 
