@@ -18,9 +18,10 @@ from ._migration.result_file import PhaseRecord, utc_now, write_record
 from ._model.results import Result, facts
 from ._postgres.connect.connect_params import secrets_in
 from ._postgres.connect.connection_parameters import ConnectionParameters
-from ._sources.backup.backup_request import BackupRequest, StorageOptions
+from ._sources.backup.backup_request import BackupRequest
 from ._sources.cluster.sql_connection import CockroachParameters, files_of_certs_dir, parameters_of_url
 from ._sources.restore.uri_secrets import secrets_of
+from ._sources.storage.options import StorageOptions
 from ._system import libraries
 from ._system.migration_log import MigrationLog
 

@@ -18,8 +18,8 @@ except ImportError:  # named by libraries.missing()
     boto3 = None
 
 from ..._errors import ConfigurationError
-from ..backup.backup_request import StorageOptions
 from ..location import FILE, S3, Location, has_parameters, parse_location, require_whole, scheme_of, without_secrets
+from ..storage.options import StorageOptions
 
 PASSED_SCHEMES = frozenset(
     ("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external", "s3")
