@@ -16,6 +16,7 @@ from journey import migrate
 BENCHMARK = pathlib.Path(__file__).resolve().parent.parent / "benchmark"
 sys.path.insert(0, str(BENCHMARK))
 
+import small_tables
 from tpcc_backup import Scale, rows_of, write_backup
 
 SMALL = Scale(warehouses=2, items=150, customers=40)
@@ -38,6 +39,19 @@ def test_every_row_arrives(tmp_path, empty_postgres):
             assert sorted(cursor.fetchall(), key=repr) == sorted(expected, key=repr), name
         cursor.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text !~ 'pg_'")
         assert cursor.fetchone() == (10,)
+    connection.close()
+
+
+def test_rows_of_many_small_tables_arrive(tmp_path, empty_postgres):
+    scale = small_tables.Scale(tables=12, rows=3, indexes=2)
+    assert small_tables.write_backup(tmp_path / "backup", scale) == 36
+    migration = migrate(empty_postgres, [f"file://{tmp_path}/backup"], tmp_path / "dump")
+    with migration.connect("tpcc") as connection, connection.cursor() as cursor:
+        for number in range(small_tables.FIRST_ID, small_tables.FIRST_ID + scale.tables):
+            cursor.execute(f"SELECT * FROM small_{number} ORDER BY i_id")
+            assert cursor.fetchall() == [tuple(row) for row in small_tables.rows_of(scale, number)]
+        cursor.execute("SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'")
+        assert cursor.fetchone() == (36,)
     connection.close()
 
 
