@@ -32,6 +32,7 @@ def location_arguments() -> dict:
     """The arguments of the doc fragment C(source)."""
     return {
         "locations": {"type": "list", "elements": "str", "required": True},
+        "aws_assume_role": {"type": "list", "elements": "str", "default": []},
         "verify_checksums": {"type": "bool", "default": True},
     }
 
@@ -86,6 +87,8 @@ def storage_options(module: AnsibleModule) -> StorageOptions:
         profile=given["aws_profile"],
         endpoint_url=given["s3_endpoint_url"],
         log_file=log_path(module),
+        assume_role=tuple(filter(None, ",".join(given["aws_assume_role"]).split(","))),
+        requester_pays=given.get("s3_requester_pays", False),
     )
 
 

@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 
 from .._errors import ConfigurationError
 from .._system import libraries
+from .uri_parameters import AZURE, GOOGLE, S3, Parameters, parse_parameters, without_locality
 
-S3 = "s3"
 FILE = "file"
-GOOGLE = "gs"
-AZURE = "azure-blob"
 HTTP = ("http", "https")
 _AZURE_SPELLINGS = (AZURE, "azure", "azure-storage")
 """All that CockroachDB takes (pkg/cloud/azure/azure_storage.go)."""
@@ -35,11 +33,12 @@ _FORMS = "s3://bucket/prefix, gs://bucket/prefix, azure-blob://container/prefix,
 class Location:
     """``bucket`` and ``path`` (the prefix, without slashes at its ends) of S3, Google or Azure (its container), or the
     absolute ``path`` of a directory; both as they are, not encoded. Over HTTP the ``bucket`` is the server, with the
-    user and the password that may be there. ``query`` has the parameters, encoded."""
+    user and the password that may be there, and ``query`` is what every request has after the question mark."""
 
     scheme: str
     path: str
     bucket: str = field(default="", repr=False)
+    parameters: Parameters = field(default_factory=dict, repr=False)
     query: str = field(default="", repr=False)
 
     @property
@@ -100,8 +99,8 @@ def require_whole(uri: str) -> None:
 
 def parse_location(text: str) -> Location:
     """Take apart a location that this collection reads itself: a directory's path, ``file:///directory``,
-    ``s3://bucket/prefix``, or a URI of CockroachDB's for S3, Google, Azure and HTTP. Raises ConfigurationError, also for
-    any other scheme."""
+    ``s3://bucket/prefix``, or a URI of CockroachDB's for S3, Google, Azure and HTTP. Raises ConfigurationError, also
+    for any other scheme."""
     if text.startswith("/"):
         return Location(FILE, text)
     scheme = scheme_of(text)
@@ -122,8 +121,9 @@ def parse_location(text: str) -> Location:
         if scheme in HTTP:
             if not _AUTHORITY.fullmatch(bucket):
                 raise ConfigurationError(f"{shown} names no server: write https://host/path")
-            return Location(scheme, path, bucket, query)
-        return _in_bucket(Location(AZURE if scheme in _AZURE_SPELLINGS else scheme, path, bucket, query), shown)
+            return Location(scheme, path, bucket, query=without_locality(query))
+        scheme = AZURE if scheme in _AZURE_SPELLINGS else scheme
+        return _in_bucket(Location(scheme, path, bucket, parse_parameters(scheme, query, shown)), shown)
     raise ConfigurationError(f"{shown!r} is no location: write {_FORMS} or file:///absolute/path")
 
 
@@ -132,7 +132,7 @@ def _in_bucket(place: Location, shown: str) -> Location:
         kind = "container" if place.scheme == AZURE else "bucket"
         rest = shown.partition("://")[2].rpartition("@")[2]
         raise ConfigurationError(
-            f"{place.scheme}://{rest} names no {kind}: write {place.scheme}://{kind}/prefix, without a user and a password"
+            f"{place.scheme}://{rest} names no {kind}: write {place.scheme}://{kind}/prefix, without user and password"
         )
     return place
 

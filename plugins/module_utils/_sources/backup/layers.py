@@ -205,9 +205,8 @@ def _no_backup(storage: Storage, folder: str) -> MigrationError:
         return ConfigurationError(
             f"no backup in {where} (looked for {looked}): set backup_subdirectory to one of: {_listed(storage)}"
         )
-    partial = storage.can_list and [
-        name for name in storage.list() if name.startswith("BACKUP-CHECKPOINT") or name == "data/"
-    ]
+    names = storage.list() if storage.can_list else []
+    partial = any(name.startswith("BACKUP-CHECKPOINT") or name == "data/" for name in names)
     hint = "; what is there belongs to a backup that did not finish" if partial else ""
     return ConfigurationError(
         f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. Check "

@@ -9,10 +9,10 @@ import os
 from typing import Any, Optional
 
 from ..._errors import ConfigurationError
+from ..uri_parameters import AUTH, IMPLICIT, Parameters
 from .failure import CERTIFICATE, Failure, unreachable
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
 from .retries import PASSING_STATUS
-from .uri_parameters import AUTH, IMPLICIT, Parameters
 
 try:
     import azure.core.exceptions
@@ -25,6 +25,7 @@ except ImportError:
 
 _CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
 _ACCOUNT, _KEY, _SAS = "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"
+_ENDPOINT = "AZURE_STORAGE_SERVICE_ENDPOINT"
 """What Azure's command line reads, too: https://learn.microsoft.com/en-us/cli/azure/azure-cli-configuration"""
 _CLOUDS = {
     "": ("blob.core.windows.net", "login.microsoftonline.com"),
@@ -39,7 +40,7 @@ _READER = "the role Storage Blob Data Reader on this container"
 _ADVICE = {
     "AuthenticationFailed": "the login is refused: check the account's key or token, and the clock of this machine",
     "InvalidAuthenticationInfo": "the login is refused: check the account's key or token",
-    "AuthorizationFailure": f"access is denied: the identity needs {_READER}, and the account's firewall has to allow it",
+    "AuthorizationFailure": f"access is denied: the identity needs {_READER}, and the firewall has to let it in",
     "AuthorizationPermissionMismatch": f"access is denied: the identity needs {_READER}",
     "PublicAccessNotPermitted": "access is denied: a login is needed",
     "NoAuthenticationInformation": "access is denied: a login is needed",
@@ -55,20 +56,20 @@ class AzureContainer:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, int]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         try:
             stream = self._client.download_blob(
                 key, offset=None if length is None else start, length=length, max_concurrency=1
             )
             data = stream.readall()
         except azure.core.exceptions.ResourceNotFoundError as error:
-            if error.error_code == "ContainerNotFound":
+            if _code(error) == "ContainerNotFound":
                 raise
             raise FileNotFoundError(key) from error
         except azure.core.exceptions.HttpResponseError as error:
             if error.status_code != 416:
                 raise
-            return b"", self.size(key) or 0
+            return b"", None
         # The properties' size is the range's.
         return data, len(data) if length is None else int(stream.properties.content_range.rpartition("/")[2])
 
@@ -76,7 +77,7 @@ class AzureContainer:
         try:
             return self._client.get_blob_client(key).get_blob_properties().size
         except azure.core.exceptions.ResourceNotFoundError as error:
-            if error.error_code == "ContainerNotFound":
+            if _code(error) == "ContainerNotFound":
                 raise
             return None
 
@@ -125,13 +126,18 @@ class AzureProvider:
         return cloud
 
     def _url(self) -> str:
-        account = self._parameters.get("AZURE_ACCOUNT_NAME") or os.environ.get(_ACCOUNT, "")
+        if os.environ.get(_ENDPOINT):
+            return os.environ[_ENDPOINT]
+        account = self._account()
         if not account:
             raise ConfigurationError(
                 f"{self.location} names no account: add AZURE_ACCOUNT_NAME=… to the location as CockroachDB takes it, "
                 f"or set {_ACCOUNT} or {_CONNECTION_STRING} in the environment of the host that migrates"
             )
         return f"https://{account}.{self._cloud()[0]}"
+
+    def _account(self) -> str:
+        return self._parameters.get("AZURE_ACCOUNT_NAME") or os.environ.get(_ACCOUNT, "")
 
     def _credential(self) -> Any:
         """Return the login as azureAuthMethod of CockroachDB chooses it. What the location does not say comes from the
@@ -143,7 +149,7 @@ class AzureProvider:
         if given.get("AZURE_ACCOUNT_KEY"):
             if any(login) or given.get(AUTH) == IMPLICIT:
                 raise ConfigurationError(f"{self.location}: AZURE_ACCOUNT_KEY is a login of its own: give only one")
-            return given["AZURE_ACCOUNT_KEY"]
+            return {"account_name": self._account(), "account_key": given["AZURE_ACCOUNT_KEY"]}
         if any(login):
             if not all(login):
                 raise ConfigurationError(f"{self.location}: {', '.join(names)} belong together: some are missing")
@@ -152,8 +158,10 @@ class AzureProvider:
             raise ConfigurationError(
                 f"{self.location}: AUTH={given[AUTH]} needs AZURE_ACCOUNT_KEY or {', '.join(names)}"
             )
-        if given.get(AUTH) != IMPLICIT and (os.environ.get(_KEY) or os.environ.get(_SAS)):
-            return os.environ.get(_KEY) or os.environ[_SAS]
+        if given.get(AUTH) != IMPLICIT and os.environ.get(_KEY):
+            return {"account_name": self._account(), "account_key": os.environ[_KEY]}
+        if given.get(AUTH) != IMPLICIT and os.environ.get(_SAS):
+            return os.environ[_SAS]
         return azure.identity.DefaultAzureCredential(
             authority=authority, exclude_interactive_browser_credential=True, retry_total=0
         )
@@ -181,12 +189,16 @@ def _session() -> requests.Session:
     return session
 
 
+def _code(error: Any) -> str:
+    return str(getattr(error, "error_code", "") or "")
+
+
 def _status(error: Any) -> int:
     return int(getattr(error, "status_code", 0) or 0)
 
 
 def _explain_answer(error: Any) -> Failure:
-    status, code = _status(error), str(getattr(error, "error_code", "") or "")
+    status, code = _status(error), _code(error)
     if status in PASSING_STATUS:
         wait = error.response.headers.get("Retry-After", "") if error.response else ""
         return Failure(f"{_SERVER} answers {status} {code}".rstrip(), passes=True, wait=wait)

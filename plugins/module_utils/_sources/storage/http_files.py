@@ -37,7 +37,7 @@ class HttpFiles:
     def _url(self, key: str) -> str:
         return f"{self._base}/{urllib.parse.quote(key)}{self._query}"
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, int]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         headers = {"Accept-Encoding": "identity"}
         if length is not None:
             headers["Range"] = f"bytes={start}-{start + max(length, 1) - 1}"
@@ -45,7 +45,7 @@ class HttpFiles:
             if answer.status_code in _MISSING:
                 raise FileNotFoundError(key)
             if answer.status_code == 416:
-                return b"", self.size(key) or 0
+                return b"", None
             answer.raise_for_status()
             if length is None:
                 data = _content(answer)
@@ -54,8 +54,8 @@ class HttpFiles:
                 return _content(answer)[:length], int(answer.headers["Content-Range"].rpartition("/")[2])
             if int(answer.headers.get("Content-Length", _MOST_WHOLE + 1)) > _MOST_WHOLE:
                 raise UnsupportedError(
-                    f"{self._name}/{key}: the server does not answer ranges, and so large a file would be fetched again "
-                    "and again: serve the backup with a server that does (nginx, Apache), or copy it to a directory"
+                    f"{self._name}/{key}: the server does not answer ranges, and so large a file would be fetched "
+                    "again and again: use a server that does (nginx, Apache), or copy the backup to a directory"
                 )
             data = _content(answer)
             return data[start : start + length], len(data)

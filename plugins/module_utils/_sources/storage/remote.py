@@ -12,7 +12,8 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Optional, Protocol, TypeVar
+from functools import partial
+from typing import Optional, Protocol, TypeVar
 
 from ..._errors import ConfigurationError, MigrationError
 from ..._system.migration_log import MigrationLog
@@ -22,8 +23,8 @@ from .storage import Storage
 
 CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 60
-CONNECTIONS = 32
-"""The most that one process keeps open to one storage: those of the threads that read ahead."""
+CONNECTIONS = 16
+"""Of one process to one storage, as many as its threads read at once."""
 _CONNECTING: dict[int, threading.Lock] = {}
 """A lock for each process: one that was inherited by fork may be held by a thread that is not here."""
 Answer = TypeVar("Answer")
@@ -44,9 +45,9 @@ class Bucket(Protocol):
     Methods raise the library's errors, or MigrationError. No method repeats a call.
     """
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, int]:
-        """Return a range's bytes, to the end without ``length``, and the whole object's size; no bytes behind the end.
-        Raises FileNotFoundError."""
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+        """Return a range's bytes, to the end without ``length``, none behind the end; and the whole object's size where
+        the answer tells it. Raises FileNotFoundError."""
         ...
 
     def size(self, key: str) -> Optional[int]:
@@ -62,8 +63,11 @@ class Provider(Protocol):
     """One place at a provider: how it is called, reached, and what its errors mean. Holds no connections."""
 
     location: str
-    library_errors: tuple[type[Exception], ...]
-    """What the library raises."""
+
+    @property
+    def library_errors(self) -> tuple[type[Exception], ...]:
+        """What the library raises."""
+        ...
 
     def connect(self) -> Bucket:
         """Make the connections of this process. Raises ConfigurationError."""
@@ -122,14 +126,15 @@ class RemoteStorage(Storage):
     def _explain(self, error: BaseException) -> Optional[Failure]:
         return self.provider.explain(error) if isinstance(error, self.provider.library_errors) else None
 
-    def _get(self, path: str, start: int, length: Optional[int]) -> tuple[bytes, int]:
+    def _get(self, path: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         return self._call(path, lambda bucket: bucket.get(self._key(path), start, length))
 
     def read(self, path: str) -> bytes:
         return self._get(path, 0, None)[0]
 
     def read_start(self, path: str, length: int) -> tuple[bytes, int]:
-        return self._get(path, 0, length)
+        data, size = self._get(path, 0, length)
+        return data, self.size(path) if size is None else size
 
     def read_end(self, path: str, length: int) -> tuple[bytes, int]:
         # Not every server knows ranges that count from the end.
@@ -149,13 +154,16 @@ class RemoteStorage(Storage):
         base = self._key(prefix)
         base = base + "/" if base else ""
         names: list[str] = []
-        token: Any = None
+        page = Page([], None)
         while True:
-            page = self._call(prefix, lambda bucket: bucket.page(base, recursive, token))
+            page = self._call(prefix, partial(_page, base, recursive, page.next))
             names += [name[len(base) :] for name in page.names]
-            token = page.next
-            if not token:
+            if not page.next:
                 return sorted(name for name in names if name)
 
     def exists(self, path: str) -> bool:
         return self._call(path, lambda bucket: bucket.size(self._key(path))) is not None
+
+
+def _page(prefix: str, recursive: bool, token: Optional[str], bucket: Bucket) -> Page:
+    return bucket.page(prefix, recursive, token)

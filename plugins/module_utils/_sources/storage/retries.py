@@ -45,9 +45,9 @@ def repeated(
     """Return what ``call`` returns, repeated while the storage refuses for a while, cannot be reached or breaks the
     connection.
 
-    Waits longer each time, with jitter, and as long as the server asks. Each repetition becomes a
-    line of the log with ``name``. ``explain`` says what an error of the storage means, ``has_answered`` tells whether the server has answered before. Raises the last
-    error.
+    Waits longer each time, with jitter, and as long as the server asks. Each repetition becomes a line of the log with
+    ``name``. ``explain`` says what an error of the storage means, ``has_answered`` whether the server has answered
+    before. Raises the last error.
     """
 
     def failure(state: tenacity.RetryCallState) -> Optional[Failure]:

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Optional
 
 from ..._errors import ConfigurationError
+from ..location import Location
+from ..uri_parameters import AUTH, IMPLICIT, is_true
 from .failure import CERTIFICATE, Failure, unreachable
 from .options import StorageOptions
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
@@ -59,6 +62,7 @@ _ADVICE = {
 }
 _ASSUME_ROLE = "AssumeRole"
 _CHECK = "s3_endpoint_url, aws_region"
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 class S3Bucket:
@@ -68,7 +72,7 @@ class S3Bucket:
         self.client = client
         self._common = {"Bucket": bucket, **({"RequestPayer": "requester"} if requester_pays else {})}
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, int]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         arguments = {} if length is None else {"Range": f"bytes={start}-{start + max(length, 1) - 1}"}
         try:
             answer = self.client.get_object(**self._common, Key=key, **arguments)
@@ -77,7 +81,7 @@ class S3Bucket:
                 raise FileNotFoundError(key) from error
             if _code(error) not in _BEHIND_THE_END:
                 raise
-            return b"", self.size(key) or 0
+            return b"", None
         # The body is read here, so that an interrupted one is requested again.
         data = answer["Body"].read()
         size = int(answer["ContentRange"].rpartition("/")[2]) if "ContentRange" in answer else len(data)
@@ -105,15 +109,23 @@ class S3Bucket:
 
 
 class S3Provider:
-    """A bucket. ``options`` has what the location says, too; ``path_style`` is None where it says nothing."""
+    """A bucket, reached as the location's parameters say, or else as the options do."""
 
-    def __init__(self, bucket: str, options: StorageOptions, path_style: Optional[bool], verify_tls: bool) -> None:
-        self.location = f"s3://{bucket}"
+    def __init__(self, place: Location, options: StorageOptions) -> None:
+        """Raises ConfigurationError."""
+        self.location = f"s3://{place.bucket}"
         self.library_errors = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)
-        self._bucket = bucket
-        self._options = options
-        self._path_style = bool(options.endpoint_url) if path_style is None else path_style
-        self._verify = None if verify_tls else False
+        self._bucket = place.bucket
+        self._options = _options_of(place, options)
+        given = place.parameters
+        # With a server of one's own the bucket is rarely a part of the host's name.
+        self._path_style = (
+            is_true(given, "AWS_USE_PATH_STYLE", place.name)
+            if "AWS_USE_PATH_STYLE" in given
+            else bool(self._options.endpoint_url)
+        )
+        skips = "AWS_SKIP_TLS_VERIFY" in given and is_true(given, "AWS_SKIP_TLS_VERIFY", place.name)
+        self._verify = False if skips else None
 
     def connect(self) -> S3Bucket:
         config = botocore.config.Config(
@@ -157,6 +169,30 @@ class S3Provider:
             proxy = isinstance(error, botocore.exceptions.ProxyConnectionError)
             return unreachable("S3", f"{_CHECK}, the proxy" if proxy else _CHECK, error, not proxy)
         return Failure(str(error))
+
+
+def _options_of(place: Location, options: StorageOptions) -> StorageOptions:
+    given = place.parameters
+    if given.get(AUTH) == IMPLICIT:
+        # As in CockroachDB the identity of the machine, not keys that are meant for other locations.
+        options = replace(options, access_key_id="", secret_access_key="", session_token="")
+    elif given.get(AUTH) not in (None, "", "specified"):
+        raise ConfigurationError(f"{place.name}: AUTH={given[AUTH]} is not known: write implicit or specified")
+    elif any(given.get(name) for name in _KEYS):
+        if not all(given.get(name) for name in _KEYS):
+            raise ConfigurationError(f"{place.name}: {' and '.join(_KEYS)} belong together: only one of them is there")
+        options = replace(
+            options,
+            access_key_id=given[_KEYS[0]],
+            secret_access_key=given[_KEYS[1]],
+            session_token=given.get("AWS_SESSION_TOKEN", ""),
+        )
+    return replace(
+        options,
+        region=given.get("AWS_REGION") or options.region,
+        endpoint_url=given.get("AWS_ENDPOINT") or options.endpoint_url,
+        assume_role=tuple(filter(None, given.get("ASSUME_ROLE", "").split(","))) or options.assume_role,
+    )
 
 
 def _explain_answer(error: botocore.exceptions.ClientError) -> Failure:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Optional
 
+from ..._errors import ConfigurationError
 from .options import StorageOptions
 
 try:
@@ -50,6 +52,29 @@ def open_session(options: StorageOptions, config: botocore.config.Config, verify
     core = botocore.session.Session()
     core.get_component("credential_provider").insert_before("env", _Given(credentials))
     return boto3.session.Session(botocore_session=core, region_name=region)
+
+
+def found_keys(options: StorageOptions) -> StorageOptions:
+    """Return the options with the keys and the region that boto3 finds. Raises ConfigurationError when there are no
+    keys."""
+    try:
+        session = boto3.session.Session(profile_name=options.profile or None, region_name=options.region or None)
+        found = session.get_credentials()
+        keys = found.get_frozen_credentials() if found else None
+    except botocore.exceptions.BotoCoreError as error:
+        raise ConfigurationError(f"no S3 credentials: {error}") from None
+    if keys is None:
+        raise ConfigurationError(
+            "no S3 credentials: set aws_access_key_id and aws_secret_access_key, a profile, or the authentication "
+            "'implicit'"
+        )
+    return replace(
+        options,
+        access_key_id=keys.access_key,
+        secret_access_key=keys.secret_key,
+        session_token=keys.token or "",
+        region=options.region or session.region_name or "",
+    )
 
 
 def service_url(endpoint: str) -> Optional[str]:

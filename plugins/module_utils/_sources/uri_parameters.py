@@ -13,8 +13,11 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Mapping
 
-from ..._errors import ConfigurationError
-from ..location import AZURE, GOOGLE, S3
+from .._errors import ConfigurationError
+
+S3 = "s3"
+GOOGLE = "gs"
+AZURE = "azure-blob"
 
 AUTH = "AUTH"
 IMPLICIT = "implicit"
