@@ -93,6 +93,9 @@ def test_ranges(bucket, options, client):
     storage = open_storage(f"{bucket}/x", options)
     assert storage.read_range("a/file", 90, 20) == content[90:]
     assert storage.read_range("a/file", 100, 20) == b""
+    assert storage.read_start("a/file", 30) == (content[:30], 100)
+    assert storage.read_start("a/file", 300) == (content, 100)
+    assert storage.read_start("empty", 300) == (b"", 0)
     assert storage.read_end("a/file", 30) == (content[70:], 100)
     assert storage.read_end("a/file", 300) == (content, 100)
     assert storage.read_end("empty", 300) == (b"", 0)

@@ -59,7 +59,7 @@ def _waits(monkeypatch):
 
 CALLS = {
     "read": lambda storage: storage.read("file") == b"0123456789", "range": lambda storage: storage.read_range("file", 2, 3) == b"234",
-    "end": lambda storage: storage.read_end("file", 3) == (b"789", 10), "exists": lambda storage: storage.exists("file"),
+    "start": lambda storage: storage.read_start("file", 3) == (b"012", 10), "end": lambda storage: storage.read_end("file", 3) == (b"789", 10), "exists": lambda storage: storage.exists("file"),
     "not there": lambda storage: not storage.exists("other"), "list": lambda storage: storage.list() == ["file"],
 }
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Where a backup's files are: a bucket with S3's protocol, or a directory. Reads only."""
+"""Where a backup's files are: a bucket with S3's protocol, or a directory. Reads only, in several threads at once."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
@@ -24,8 +25,12 @@ except ImportError:
 
 CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 60
+CONNECTIONS = 16
+"""Of one process, as many as its threads read at once."""
 _OWN = ("file", "s3", "s3a", "s3n")
 """What ``parse_location`` judges, other spellings of S3 too."""
+_CONNECTING = threading.Lock()
+"""boto3 makes clients in one thread at a time."""
 _NOT_FOUND = ("NoSuchKey", "404", "NotFound")
 _BEHIND_THE_END = ("InvalidRange", "416")
 _ADVICE = {
@@ -55,6 +60,10 @@ class Storage:
 
     def read(self, path: str) -> bytes:
         """Return a whole file. Raises CorruptBackupError when it is missing."""
+        raise NotImplementedError
+
+    def read_start(self, path: str, length: int) -> tuple[bytes, int]:
+        """Return up to ``length`` bytes from a file's start, and the file's size: in one request."""
         raise NotImplementedError
 
     def read_end(self, path: str, length: int) -> tuple[bytes, int]:
@@ -123,6 +132,13 @@ class DirectoryStorage(Storage):
         except OSError as error:
             raise self._failure(path, error) from error
 
+    def read_start(self, path: str, length: int) -> tuple[bytes, int]:
+        try:
+            with open(self._path(path), "rb") as stream:
+                return stream.read(length), os.fstat(stream.fileno()).st_size
+        except OSError as error:
+            raise self._failure(path, error) from error
+
     def read_end(self, path: str, length: int) -> tuple[bytes, int]:
         try:
             with open(self._path(path), "rb") as stream:
@@ -179,9 +195,10 @@ class S3Storage(Storage):
     @property
     def client(self) -> Any:
         """The boto3 client of this process."""
-        if self._client is None or self._process != os.getpid():
-            self._client, self._process = self._connect(), os.getpid()
-        return self._client
+        with _CONNECTING:
+            if self._client is None or self._process != os.getpid():
+                self._client, self._process = self._connect(), os.getpid()
+            return self._client
 
     def _connect(self) -> Any:
         options = self.options
@@ -189,6 +206,7 @@ class S3Storage(Storage):
             retries={"total_max_attempts": 1},
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
+            max_pool_connections=CONNECTIONS,
             s3={"addressing_style": "path"} if options.endpoint_url else {},
         )
         try:
@@ -242,16 +260,17 @@ class S3Storage(Storage):
         self._answered = True
         return result
 
-    def _get(self, path: str, **arguments: str) -> bytes:
-        """Return an object's bytes; none when the range asked for lies after its end."""
+    def _get(self, path: str, **arguments: str) -> tuple[bytes, int]:
+        """Return an object's bytes and its size; none and 0 when the range asked for lies after its end."""
 
-        def fetch() -> bytes:
+        def fetch() -> tuple[bytes, int]:
             try:
                 # The body is read here, so that an interrupted one is requested again.
-                return self.client.get_object(Bucket=self.bucket, Key=self._key(path), **arguments)["Body"].read()
+                answer = self.client.get_object(Bucket=self.bucket, Key=self._key(path), **arguments)
+                return answer["Body"].read(), _size(answer)
             except botocore.exceptions.ClientError as error:
                 if _code(error) in _BEHIND_THE_END:
-                    return b""
+                    return b"", 0
                 raise
 
         return self._call(path, fetch)
@@ -279,7 +298,10 @@ class S3Storage(Storage):
             arguments["ContinuationToken"] = page["NextContinuationToken"]
 
     def read(self, path: str) -> bytes:
-        return self._get(path)
+        return self._get(path)[0]
+
+    def read_start(self, path: str, length: int) -> tuple[bytes, int]:
+        return self._get(path, Range=f"bytes=0-{length - 1}")
 
     def read_end(self, path: str, length: int) -> tuple[bytes, int]:
         # Not every S3 server knows ranges that count from the end.
@@ -289,7 +311,7 @@ class S3Storage(Storage):
         return self.read_range(path, max(0, size - length), min(length, size)), size
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
-        return self._get(path, Range=f"bytes={offset}-{offset + length - 1}") if length else b""
+        return self._get(path, Range=f"bytes={offset}-{offset + length - 1}")[0] if length else b""
 
     def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
         base = self._key(prefix)
@@ -302,6 +324,12 @@ class S3Storage(Storage):
 
     def exists(self, path: str) -> bool:
         return self._head(path) is not None
+
+
+def _size(answer: dict) -> int:
+    """Return the size of the whole object that an answer, whole or a range, is of."""
+    _range, _slash, size = answer.get("ContentRange", "").rpartition("/")
+    return int(size or answer["ContentLength"])
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:
