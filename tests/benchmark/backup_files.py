@@ -40,14 +40,14 @@ class Block:
     data_size: int
 
 
-def blocks(points: Iterable[Point], block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """Cut sorted points into blocks of about ``block_bytes``."""
+def blocks(points: Iterable[Point], most_rows: int = ROWS_A_FILE) -> Iterator[Block]:
+    """Cut sorted points into blocks of about BLOCK_BYTES, and of at most so many rows."""
     part: list[Point] = []
     size = 0
     for point in points:
         part.append(point)
         size += len(point[0]) + len(point[2])
-        if size >= block_bytes:
+        if size >= BLOCK_BYTES or len(part) == most_rows:
             yield _block(part, size)
             part, size = [], 0
     if part:

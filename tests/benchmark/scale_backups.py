@@ -17,7 +17,7 @@ import string
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from backup_files import BLOCK_BYTES, ROWS_A_FILE, Block, Point, blocks, extrapolated, write_files
+from backup_files import ROWS_A_FILE, Block, Point, blocks, extrapolated, write_files
 from described_table import Column, described_table
 from stored_rows import EPOCH, Row, point_maker
 
@@ -40,7 +40,6 @@ class Content:
     rows_of_part: Callable[[int], Iterable[Row]]
     parts: int
     rows_a_file: int = ROWS_A_FILE
-    block_bytes: int = BLOCK_BYTES
 
 
 def write_table(directory: pathlib.Path, content: Content) -> int:
@@ -55,7 +54,9 @@ def _write_layer(
     points_of_part: Callable[[int], Iterable[Point]],
 ) -> int:
     """Write a layer from the points of the first two parts; ``times`` are seconds since 1970 of its start and end. Return how many points it has."""
-    first, second = (list(blocks(points_of_part(part), content.block_bytes)) for part in (0, 1))
+    if content.parts > MOST_PARTS:
+        raise ValueError(f"at most {MOST_PARTS} parts can be written")
+    first, second = (list(blocks(points_of_part(part), content.rows_a_file)) for part in (0, 1))
     repeated: Iterator[Block] = (extrapolated(*pair, part) for part in range(content.parts) for pair in zip(first, second))
     files = list(write_files(directory, table, repeated, content.rows_a_file))
     start, end = ((seconds * 10**9, 0) if seconds else None for seconds in times)
@@ -125,7 +126,7 @@ def many_files(files: int, rows_a_file: int) -> Content:
     parts = 50
     words = texts("files", 40, 1000)
     rows = files // parts * rows_a_file
-    return Content((Column("note", "string"),), lambda part: ([part, number, words[number % 1000]] for number in range(rows)), parts, rows_a_file, 1)
+    return Content((Column("note", "string"),), lambda part: ([part, number, words[number % 1000]] for number in range(rows)), parts, rows_a_file)
 
 
 def large_table(gibibytes: float, row_bytes: int = 16 << 10) -> Content:

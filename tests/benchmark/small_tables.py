@@ -8,6 +8,7 @@ same ones.
 from __future__ import annotations
 
 import argparse
+import json
 import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def main() -> None:
     for name in ("tables", "rows", "indexes"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Scale, name))
     arguments = parser.parse_args()
-    print(write_backup(arguments.directory, Scale(arguments.tables, arguments.rows, arguments.indexes)), "rows")
+    print(json.dumps({"rows": write_backup(arguments.directory, Scale(arguments.tables, arguments.rows, arguments.indexes))}))
 
 
 if __name__ == "__main__":
