@@ -8,15 +8,16 @@ same ones.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tpcc_backup import DESCRIPTORS, EPOCH, Maker, Row, stored_point
+from described_table import stored_descriptors
+from stored_rows import EPOCH, Row, point_maker
+from tpcc_backup import Maker
 
-# Found since tpcc_backup has set the path.
+# Found since stored_rows has set the path.
 import building  # isort: skip
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats import protobuf
@@ -52,11 +53,11 @@ def rows_of(scale: Scale, table: int) -> Iterator[Row]:
 
 def write_backup(directory: pathlib.Path, scale: Scale) -> int:
     """Write the backup as one layer into ``directory``; return how many rows it has."""
-    stored = {int(number): base64.b64decode(text) for number, text in json.loads(DESCRIPTORS.read_text(encoding="utf-8"))["descriptors"].items()}
+    stored = stored_descriptors()
     numbers = range(FIRST_ID, FIRST_ID + scale.tables)
     descriptors = {number: stored[number] for number in _PLACE} | {number: _table(stored[_ITEM], number, scale) for number in numbers}
     tables = {table.id: table for table in build_catalog(descriptors).databases[0].tables}
-    points = {number: [stored_point(tables[number], row) for row in rows_of(scale, number)] for number in numbers}
+    points = {number: list(map(point_maker(tables[number]), rows_of(scale, number))) for number in numbers}
     entries = []
     for place in range(0, scale.tables, TABLES_A_FILE):
         part, path = numbers[place:place + TABLES_A_FILE], f"data/{place}.sst"
@@ -96,7 +97,7 @@ def main() -> None:
     for name in ("tables", "rows", "indexes"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Scale, name))
     arguments = parser.parse_args()
-    print(write_backup(arguments.directory, Scale(arguments.tables, arguments.rows, arguments.indexes)), "rows")
+    print(json.dumps({"rows": write_backup(arguments.directory, Scale(arguments.tables, arguments.rows, arguments.indexes))}))
 
 
 if __name__ == "__main__":

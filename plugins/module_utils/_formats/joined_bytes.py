@@ -9,8 +9,11 @@ elsewhere, is marked in ``Cursors.bad``, and what was read there must not be use
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
+
+from .packed_bytes import PackedBytes
 
 try:
     import numpy as np
@@ -26,15 +29,24 @@ _LENGTH_BYTES = 4
 
 
 class JoinedBytes:
-    """The strings' bytes one after the other; ``starts`` and ``ends`` are their positions."""
+    """Byte strings in one buffer, with room behind the last one."""
 
-    def __init__(self, parts: list[bytes]) -> None:
-        self.parts = parts
-        lengths = np.fromiter(map(len, parts), np.int64, len(parts))
-        self.ends = np.cumsum(lengths)
-        self.starts = self.ends - lengths
-        self._bytes = b"".join((*parts, bytes(WIDEST)))
+    def __init__(self, strings: Sequence[bytes]) -> None:
+        if isinstance(strings, PackedBytes):
+            first, last = (int(strings.starts.min()), int(strings.ends.max())) if len(strings) else (0, 0)
+            self.starts, self.ends = strings.starts - first, strings.ends - first
+            joined = memoryview(strings.data)[first:last]
+        else:
+            lengths = np.fromiter(map(len, strings), np.int64, len(strings))
+            self.ends = np.cumsum(lengths)
+            self.starts = self.ends - lengths
+            joined = memoryview(b"".join(strings))
+        self._bytes = b"".join((joined, bytes(WIDEST)))
         self.data = np.frombuffer(self._bytes, np.uint8)
+
+    def parts(self, starts: Any, ends: Any) -> list[bytes]:
+        """Return the bytes between these positions."""
+        return [self._bytes[start:end] for start, end in zip(starts.tolist(), ends.tolist())]
 
     @cached_property
     def zeros(self) -> Any:
@@ -52,10 +64,10 @@ class JoinedBytes:
 
 
 class Cursors:
-    """A position in each of some strings of ``joined``, whose numbers are ``rows``."""
+    """A position in each of some strings of ``joined``, which begin at ``start``."""
 
-    def __init__(self, joined: JoinedBytes, rows: Any, position: Any, end: Any) -> None:
-        self.joined, self.data, self.rows = joined, joined.data, rows
+    def __init__(self, joined: JoinedBytes, start: Any, position: Any, end: Any) -> None:
+        self.joined, self.data, self.start = joined, joined.data, start
         self.position = position
         """Never after the end of the string."""
         self.end = end
@@ -66,7 +78,7 @@ class Cursors:
 
     def select(self, chosen: Any) -> Cursors:
         """Return cursors of their own at some of the positions."""
-        return Cursors(self.joined, self.rows[chosen], self.position[chosen], self.end[chosen])
+        return Cursors(self.joined, self.start[chosen], self.position[chosen], self.end[chosen])
 
     def update(self, chosen: Any, moved: Cursors) -> None:
         """Take over where ``select``'s cursors have got."""
@@ -82,13 +94,6 @@ class Cursors:
             self.bad |= beyond
             np.minimum(self.position, self.end, out=self.position)
         return start
-
-    def parts(self, numbers: Any, start: Any, length: Any) -> list[bytes]:
-        """Return bytes of the strings of some cursors; the positions are those in the joined data."""
-        rows = self.rows[numbers]
-        first = start - self.joined.starts[rows]
-        spans = zip(rows.tolist(), first.tolist(), (first + length).tolist())
-        return [self.joined.parts[row][first:end] for row, first, end in spans]
 
     def byte(self) -> Any:
         """Read one byte."""

@@ -21,7 +21,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     SqlType,
     Table,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import row_batches
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import row_decoder
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.general_rows import (
     DECODING_ERRORS,
     GeneralRows,
@@ -98,8 +98,8 @@ def test_random_tables_whole_and_damaged():
 
 
 def test_rows_spread_over_batches(monkeypatch):
-    monkeypatch.setattr(row_batches, "_BATCH_BYTES", 700)
-    monkeypatch.setattr(row_batches, "_BATCH_KEYS", 9)
+    monkeypatch.setattr(row_decoder, "_BATCH_FIELDS", 1)
+    monkeypatch.setattr(row_decoder, "_FEWEST_KEYS", 9)
     for seed in range(1000, 1060):
         made = RandomTable(seed)
         cuts = sorted(random.Random(seed).choices(range(len(made.pairs) + 1), k=5))
@@ -161,16 +161,3 @@ def test_a_cursor_never_reads_the_next_row():
     longer = [pairs[0], (key, value.replace(b"\x0dtext of row 1", b"\x7ftext of row 1")), pairs[2]]
     together, single = both(table, longer)
     assert together == single == (CorruptBackupError, "db.public.t, column c2, row (c1 = 1): the value is cut off")
-
-
-def test_an_error_of_the_source_comes_after_those_of_the_rows_before_it():
-    table, pairs = usual_rows(2)
-
-    def failing(batch: list[Pair]):
-        yield [key for key, _value in batch], [value for _key, value in batch]
-        raise CorruptBackupError("the block is damaged")
-
-    with pytest.raises(CorruptBackupError, match="the block is damaged"):
-        list(decoders(table)[0].rows(failing(pairs)))
-    with pytest.raises(CorruptBackupError, match="column c2, row"):
-        list(decoders(table)[0].rows(failing([pairs[0], (pairs[1][0], pairs[1][1][:8])])))

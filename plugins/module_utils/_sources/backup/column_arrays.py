@@ -62,18 +62,17 @@ def each_value(read: TextReader) -> ColumnReader:
 
     def read_each(cursors: Cursors) -> TextColumn:
         texts: dict[int, bytes] = {}
-        joined = cursors.joined
-        starts = joined.starts[cursors.rows]
         ends: list[int] = []
-        for number, (row, position) in enumerate(zip(cursors.rows.tolist(), (cursors.position - starts).tolist())):
+        strings = cursors.joined.parts(cursors.start, cursors.end)
+        for number, (string, position) in enumerate(zip(strings, (cursors.position - cursors.start).tolist())):
             end = position
             try:
-                text, end = read(joined.parts[row], position)
+                text, end = read(string, position)
                 texts[number] = text.encode()
             except DECODING_ERRORS:
                 cursors.bad[number] = True
             ends.append(end)
-        cursors.advance(np.array(ends, np.int64) + starts - cursors.position)
+        cursors.advance(np.array(ends, np.int64) + cursors.start - cursors.position)
         return TextColumn(np.zeros((len(cursors), 1), np.uint8)).with_beside(texts)
 
     return read_each
@@ -213,7 +212,7 @@ def _unusual_spans(form: ColumnForms, cursors: Cursors, matrix: Any, usual: Any,
     """Return the column in which the spans that are not usual are written one by one."""
 
     def spans(numbers: Any) -> list[bytes]:
-        return cursors.parts(numbers, start[numbers], length[numbers])
+        return cursors.joined.parts(start[numbers], start[numbers] + length[numbers])
 
     return _unusual(cursors, matrix, usual, spans, lambda span: form.text(form.read_legacy(span)))
 
@@ -248,7 +247,7 @@ def _string_writer(form: ColumnForms) -> SpanWriter:
             usual &= ~special.any(axis=1)
         matrix *= inside
         _refuse_other_encodings(matrix, usual)
-        texts = cursors.parts(long, start[long], length[long])
+        texts = cursors.joined.parts(start[long], start[long] + length[long])
         if _are_plain(texts):
             usual[long] = True
             return _unusual_spans(form, cursors, matrix, usual, start, length).with_beside(

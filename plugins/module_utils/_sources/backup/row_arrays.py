@@ -90,7 +90,7 @@ class RowArrays:
             for part, read_text in zip(layout.table.primary_index.columns, layout.key_readers)
         ]
 
-    def block(self, keys: list[bytes], stored: list[bytes]) -> LineBlock:
+    def block(self, keys: Sequence[bytes], stored: Sequence[bytes]) -> LineBlock:
         """Return the lines of whole rows, given as all their keys and values. Raises MigrationError as
         ``GeneralRows.decode`` does."""
         rows = self._rows(keys) if self._single_family else _rows_of_families(keys)
@@ -107,12 +107,12 @@ class RowArrays:
             computed = _lines(rows, self._computed, {row: texts and texts[1] for row, texts in instead.items()})
         return LineBlock(text, len(rows.first) - list(instead.values()).count(None), computed)
 
-    def _rows(self, keys: list[bytes]) -> _Rows:
+    def _rows(self, keys: Sequence[bytes]) -> _Rows:
         """Return the rows of a table with one family: a key is a row."""
         joined = JoinedBytes(keys)
         end = np.maximum(joined.ends - 1, joined.starts)
         bad = (joined.data[end] != FAMILY_ZERO) | (joined.ends == joined.starts)
-        cursors = Cursors(joined, np.arange(len(keys)), joined.starts.copy(), end)
+        cursors = Cursors(joined, joined.starts, joined.starts.copy(), end)
         return _Rows(cursors, range(len(keys)), None, bad, np.zeros(len(keys), bool))
 
     def _read_keys(self, rows: _Rows) -> None:
@@ -149,7 +149,7 @@ class RowArrays:
             _read_family(columns, rows, numbers[chosen], _cursors(stored, chosen))
 
 
-def _rows_of_families(keys: list[bytes]) -> _Rows:
+def _rows_of_families(keys: Sequence[bytes]) -> _Rows:
     """Return the rows of a table with several families: the keys with the same beginning are a row."""
     prefixes, families = [], []
     for key in keys:
@@ -161,9 +161,9 @@ def _rows_of_families(keys: list[bytes]) -> _Rows:
         families.append(family)
     first = [0, *(number for number, new in enumerate(map(ne, prefixes, prefixes[1:]), 1) if new)]
     joined = JoinedBytes([prefixes[number] for number in first])
-    cursors = Cursors(joined, np.arange(len(first)), joined.starts.copy(), joined.ends)
+    cursors = Cursors(joined, joined.starts, joined.starts.copy(), joined.ends)
     numbers = np.array(families)
-    return _Rows(cursors, first, numbers, numbers[first] != 0, np.zeros(len(first), bool))
+    return _Rows(cursors, first, numbers, numbers[list(first)] != 0, np.zeros(len(first), bool))
 
 
 def _family_columns(layout: RowLayout, general: GeneralRows, family: Family) -> _FamilyColumns:
@@ -178,7 +178,8 @@ def _family_columns(layout: RowLayout, general: GeneralRows, family: Family) -> 
 
 
 def _cursors(stored: JoinedBytes, chosen: Any) -> Cursors:
-    return Cursors(stored, chosen, stored.starts[chosen], stored.ends[chosen])
+    start = stored.starts[chosen]
+    return Cursors(stored, start, start.copy(), stored.ends[chosen])
 
 
 def _read_family(family: _FamilyColumns, rows: _Rows, numbers: Any, cursors: Cursors) -> None:

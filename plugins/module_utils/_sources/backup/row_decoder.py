@@ -22,6 +22,10 @@ from .mvcc import Batch
 from .row_arrays import RowArrays
 from .row_batches import batches_of_rows
 
+_BATCH_FIELDS, _FEWEST_KEYS = 1 << 18, 256
+"""The most values of a row times the rows that are decoded together, which bounds the memory; but so many rows always
+are."""
+
 
 class RowDecoder:
     """Decodes one table's rows; made by ``build_row_decoder``."""
@@ -43,6 +47,7 @@ class RowDecoder:
         """Decodes single rows."""
         self._arrays = RowArrays(layout, self.general)
         self._single_family = layout.single_family
+        self._most_keys = max(_FEWEST_KEYS, _BATCH_FIELDS // max(1, len(columns) + len(computed)))
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[LineBlock]:
         """Yield blocks of COPY lines.
@@ -51,7 +56,7 @@ class RowDecoder:
         value that PostgreSQL cannot hold and no policy changes, CorruptBackupError and UnsupportedError, naming table,
         column and the row's key.
         """
-        for keys, stored in batches_of_rows(batches, self._single_family):
+        for keys, stored in batches_of_rows(batches, self._single_family, self._most_keys):
             yield self._arrays.block(keys, stored)
 
 
