@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Optional
@@ -59,7 +60,7 @@ class FileSpan:
             return self.cut + key
         return key[len(self.prefix) :] if key.startswith(self.prefix) else b""
 
-    def keys(self, stored: list[bytes]) -> list[bytes]:
+    def keys(self, stored: Sequence[bytes]) -> Sequence[bytes]:
         """Return sorted keys of the file as the backup has them. Raises CorruptBackupError for those of another virtual
         cluster."""
         if self.prefix:
@@ -136,7 +137,7 @@ class LayerSpans:
         return [source for source in found if source.ref.span[1] > start]
 
 
-def require_inside(keys: list[bytes], source: FileSpan, name: str) -> None:
+def require_inside(keys: Iterable[bytes], source: FileSpan, name: str) -> None:
     """Raise CorruptBackupError unless the keys next to a range belong to another span of the same file: otherwise the
     keys were misread."""
     starts = [span[0] for span in source.spans]

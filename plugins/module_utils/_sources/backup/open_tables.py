@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Optional
 
@@ -19,6 +20,8 @@ from .stored_file import TAIL, WHOLE, Ends, open_file, read_ends
 
 CACHE_BYTES = 32 << 20
 """Bytes of memory for the files that stay open, without what is read ahead of them."""
+_TABLE_BYTES = 64 << 10
+"""About what each takes beside its bytes."""
 FILES_AHEAD = 16
 """How many files are opened ahead, of all that are read side by side."""
 
@@ -32,10 +35,12 @@ class OpenTables:
         self._ahead = ReadAhead()
         self._tables: OrderedDict[str, Table] = OrderedDict()
         self._opening: dict[str, Fetch[Ends]] = {}
-        self._streams = 1
+        self._held: Counter[str] = Counter()
+        self.streams = 1
+        """How many files are read side by side, which share the memory."""
 
     def __getstate__(self) -> dict:
-        return dict(self.__dict__, _ahead=ReadAhead(), _tables=OrderedDict(), _opening={})
+        return dict(self.__dict__, _ahead=ReadAhead(), _tables=OrderedDict(), _opening={}, _held=Counter())
 
     def get(self, source: FileSpan) -> Table:
         """Open a file, or return it as it was opened. Raises MigrationError naming it."""
@@ -45,9 +50,8 @@ class OpenTables:
             file = open_file(source.storage, source.path, self._keys[source.ref.layer], self._ends(source), self._ahead)
             if source.entry.sha512 and self._verify:
                 _check_sha512(file, source.entry.sha512)
+            self._make_room()
             table = self._tables[name] = Table(file, self._verify)
-            while len(self._tables) > 1 and sum(kept.file.held for kept in self._tables.values()) > CACHE_BYTES:
-                self._tables.popitem(last=False)
         self._tables.move_to_end(name)
         return table
 
@@ -62,24 +66,24 @@ class OpenTables:
                     return
                 self._opening[name] = fetch
 
-    def divide(self, streams: int) -> None:
-        """Say how many files are read side by side from now on, which share the memory."""
-        self._streams = streams
-
     @property
     def files_ahead(self) -> int:
         """How many of the next files each stream may open ahead, its current one included."""
-        return max(2, FILES_AHEAD // self._streams)
+        return max(2, FILES_AHEAD // self.streams)
 
     def expect(self, table: Table, first: int, last: int) -> None:
         """Say that the blocks ``first`` to ``last`` of a table will be read in order."""
-        piece = LIMIT // (4 * self._streams)
+        piece = LIMIT // (4 * self.streams)
         table.expect(first, last, max(SMALLEST_PIECE, min(PIECE, piece)))
 
-    def release(self, table: Table) -> None:
-        """Say that a table is not read now; what was read ahead of it is kept while it stays open."""
-        if self._tables.get(table.name) is not table:
-            table.file.forget()
+    @contextlib.contextmanager
+    def held(self, source: FileSpan) -> Iterator[None]:
+        """Context manager: the file stays open, once it is."""
+        self._held[source.ref.path] += 1
+        try:
+            yield
+        finally:
+            self._held[source.ref.path] -= 1
 
     def keep(self, names: set[str]) -> None:
         """Drop what was read ahead of all files but these."""
@@ -93,6 +97,14 @@ class OpenTables:
         """Drop what was read ahead, and end the threads until they are needed again."""
         self.keep(set())
         self._ahead.close()
+
+    def _make_room(self) -> None:
+        size = sum(table.file.held + _TABLE_BYTES for table in self._tables.values())
+        for name in list(self._tables) if size > CACHE_BYTES else ():
+            if size > CACHE_BYTES and not self._held[name]:
+                table = self._tables.pop(name)
+                table.file.forget()
+                size -= table.file.held + _TABLE_BYTES
 
     def _reading(self, source: FileSpan) -> partial[Ends]:
         # Of an encrypted file the first bytes are needed first.

@@ -13,6 +13,7 @@ from typing import Optional
 
 from ..._errors import UnsupportedError
 from ..._formats import timestamps
+from ..._formats.packed_bytes import total_length
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._formats.sstable.table import Table, named
 from ..._model.catalog import UnfinishedImport
@@ -28,6 +29,9 @@ from .file_spans import FileRef, FileSpan, LayerSpans, require_inside, spans_of_
 from .key_ranges import KeyRange, index_prefix_length, prefix_end
 from .layers import Layer, choose_chain, find_layers
 from .open_tables import OpenTables
+
+BATCH_BYTES = 1 << 20
+"""About how many bytes of blocks one process decodes at once."""
 
 
 def open_backup(request: BackupRequest) -> Backup:
@@ -143,7 +147,7 @@ class Backup:
                 for source in self._select(number, low, high)
             }
         )
-        self._tables.divide(max(1, len(streams)))
+        self._tables.streams = max(1, len(streams))
         firsts = [sources[0] for sources in streams if sources]
         self._tables.open_ahead(firsts)
         for source in firsts if len(firsts) > 1 else ():
@@ -156,7 +160,8 @@ class Backup:
         for place, source in enumerate(sources):
             ahead = self._tables.files_ahead
             self._tables.open_ahead((sources[place : place + ahead] + following[:ahead])[:ahead])
-            yield source
+            with self._tables.held(source):
+                yield source
 
     def _expect(self, source: FileSpan, start: bytes, end: bytes) -> None:
         """Begin to read a file's blocks of [start, end), and of the range that follows when it is read next."""
@@ -238,7 +243,7 @@ class Backup:
             for batch in self._blocks(source, start, end, versioned, tally):
                 if not versioned:
                     with named(source.ref.path):
-                        mvcc.require_ascending([last, *batch[0]] if last else batch[0])
+                        mvcc.require_ascending(batch[0], last)
                     last = batch[0][-1]
                 yield _without_hidden(batch, hidden) if hidden else batch
 
@@ -251,32 +256,32 @@ class Backup:
         table = self._tables.get(source)
         if table.tombstones and not source.entry.has_range_keys and not self._may_have_tombstones(source.ref.layer):
             raise UnsupportedError(f"{table.name} has range tombstones, where the manifest says there are none")
-        try:
-            for block in range(table.find(source.place(low)), len(table.handles)):
-                batch: tuple = table.versioned_points(block) if versioned else table.points(block)
-                with named(table.name):
-                    keys = source.keys(batch[0])
-                if not keys:
-                    continue
-                if keys[0] < low or keys[-1] >= high:
-                    first, last = bisect_left(keys, low), bisect_left(keys, high)
-                    require_inside(keys[:first] + keys[last:], source, table.name)
-                    beyond = last < len(keys)
-                    keys, batch = keys[first:last], tuple(column[first:last] for column in batch)
-                else:
-                    beyond = False
-                if keys:
-                    tally[number] = (
-                        tally.get(number, 0)
-                        + sum(map(len, keys))
-                        + sum(map(len, batch[-1]))
-                        + len(keys) * source.uncounted
-                    )
-                    yield (keys, *batch[1:])
-                if beyond:
-                    return
-        finally:
-            self._tables.release(table)
+        block, last_block = table.find(source.place(low)), _last_block(table, source, high)
+        while block < len(table.handles):
+            batch: tuple
+            if versioned:
+                batch, block = table.versioned_points(block), block + 1
+            else:
+                batch, block = table.points_of_blocks(
+                    block, max(block, last_block) + 1, BATCH_BYTES // self._tables.streams
+                )
+            with named(table.name):
+                keys = source.keys(batch[0])
+            if not keys:
+                continue
+            if keys[0] < low or keys[-1] >= high:
+                first, last = bisect_left(keys, low), bisect_left(keys, high)
+                require_inside(chain(keys[:first], keys[last:]), source, table.name)
+                beyond = last < len(keys)
+                keys, batch = keys[first:last], tuple(column[first:last] for column in batch)
+            else:
+                beyond = False
+            if keys:
+                size = total_length(keys) + total_length(batch[-1]) + len(keys) * source.uncounted
+                tally[number] = tally.get(number, 0) + size
+                yield (keys, *batch[1:])
+            if beyond:
+                return
 
     def _may_have_tombstones(self, layer: int) -> bool:
         manifest = self.layers[layer].manifest
@@ -363,8 +368,9 @@ def range_tombstone_finding(layer: str) -> Finding:
 
 def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
     """Drop keys of spans that a later layer holds completely."""
-    kept = [row for row, key in enumerate(batch[0]) if not any(start <= key < end for start, end in hidden)]
-    return tuple([column[row] for row in kept] for column in batch)
+    columns = [list(column) for column in batch]
+    kept = [row for row, key in enumerate(columns[0]) if not any(start <= key < end for start, end in hidden)]
+    return tuple([column[row] for row in kept] for column in columns)
 
 
 def _last_block(table: Table, source: FileSpan, end: bytes) -> int:
