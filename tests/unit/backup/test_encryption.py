@@ -16,10 +16,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     decrypt,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.read_ahead import ReadAhead
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
-    StorageOptions,
-    open_storage,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.stored_file import (
     TAIL,
     WHOLE,
@@ -27,6 +23,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     StoredFile,
     read_ends,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 KEY = bytes(range(32))
 

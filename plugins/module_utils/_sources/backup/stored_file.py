@@ -10,9 +10,9 @@ from functools import partial
 from typing import Optional
 
 from ..._errors import CorruptBackupError
+from ..storage.storage import Storage
 from .encryption import EncryptedFile
 from .read_ahead import PIECE, PiecesAhead, ReadAhead
-from .storage import Storage
 
 WHOLE = PIECE
 """Files up to this size are held whole, and read in one request when they are thought to be small."""
