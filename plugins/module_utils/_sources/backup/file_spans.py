@@ -13,10 +13,10 @@ from typing import Optional
 from ..._errors import CorruptBackupError
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._formats.sstable.table import Table
+from ..storage.storage import Storage
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span
 from .key_ranges import unsigned_end, without_prefix
 from .layers import Layer
-from .storage import Storage
 
 
 @dataclass(frozen=True)
