@@ -74,7 +74,7 @@ def moment(rng: random.Random, odd: bool) -> tuple[int, int]:
 
 
 def stored_float(rng: random.Random, odd: bool) -> bytes:
-    size = rng.choice((0.0, -0.0, 1.5, 1e15, 1e14 + 0.5, 123456.789, 1e-4, 9.9e-5, 1e300, float("nan"), float("inf"), -float("inf"), 2.0**60, rng.random(), rng.gauss(0, 1e6)))
+    size = rng.choice((0.0, -0.0, 1.5, 1e15, 1e14 + 0.5, 1e15 + 0.5, 123456.789, 1e-4, 9.9e-5, 1e300, float("nan"), float("inf"), -float("inf"), 2.0**60, rng.random(), rng.gauss(0, 1e6)))
     return struct.pack(">d", size if odd else rng.choice((1, -1)) * rng.choice((size, rng.random() * 1000)))
 
 
