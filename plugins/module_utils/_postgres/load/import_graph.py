@@ -28,7 +28,7 @@ Place = tuple[str, str]
 Graph = dict[Transaction, set[Transaction]]
 """Each transaction with those that must have ended before it begins."""
 
-SMALL_TABLE_BYTES = 1 << 20
+SMALL_TABLE_BYTES = 256 << 10
 """Of COPY text: up to here a table is small."""
 PACK_BYTES = 4 << 20
 PACK_TABLES = 50
