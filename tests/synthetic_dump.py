@@ -15,6 +15,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.st
     loaded_columns,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.copy_text import escape
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import block_of_lines
 
 ODD = "Ta\"b'le . ../ö/%"
 TRICKY = [
@@ -101,7 +102,7 @@ def write_database(directory: str, made: model.Database, content: dict[int, tupl
             path = chunk_path(directory, name, schemas[item.schema_id], item.name, len(chunks) + 1)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with ChunkWriter(path) as writer:
-                writer.write(lines[start:start + chunk_rows], computed[start:start + chunk_rows] if computed else None)
+                writer.write(block_of_lines(lines[start:start + chunk_rows], computed[start:start + chunk_rows] if computed else None))
             chunks.append(writer.chunk)
         entries.append(TableEntry(
             item.id, schemas[item.schema_id], item.name, [_entry(one) for one in loaded_columns(item)], [_entry(one) for one in computed_columns(item)], chunks,

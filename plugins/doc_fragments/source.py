@@ -24,6 +24,7 @@ requirements:
   - cramjam
   - cryptography
   - google-crc32c
+  - numpy
   - xxhash
   - zstandard
   - boto3 and tenacity (for locations in S3)

@@ -84,6 +84,7 @@ requirements:
   - cramjam
   - cryptography
   - google-crc32c
+  - numpy
   - sqlglot
   - tenacity
   - xxhash

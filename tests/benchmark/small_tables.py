@@ -14,9 +14,10 @@ import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tpcc_backup import DESCRIPTORS, EPOCH, Maker, Row, stored_point
+from stored_rows import EPOCH, Row, point_maker
+from tpcc_backup import DESCRIPTORS, Maker
 
-# Found since tpcc_backup has set the path.
+# Found since stored_rows has set the path.
 import building  # isort: skip
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats import protobuf
@@ -60,7 +61,7 @@ def write_backup(directory: pathlib.Path, scale: Scale) -> int:
         _DATABASE: _database(stored[_DATABASE]), _SCHEMA: stored[_SCHEMA], **{number: _table(stored[_ITEM], number, scale) for number in numbers},
     }
     tables = {table.id: table for table in build_catalog(descriptors).databases[0].tables}
-    points = {number: [stored_point(tables[number], row) for row in rows_of(scale, number)] for number in numbers}
+    points = {number: list(map(point_maker(tables[number]), rows_of(scale, number))) for number in numbers}
     entries = []
     for place in range(0, scale.tables, TABLES_A_FILE):
         part, path = numbers[place:place + TABLES_A_FILE], f"data/{place}.sst"

@@ -3,29 +3,30 @@
 """Writes a backup of TPC-C as CockroachDB's own files are, for where no real one is at hand.
 
 The schema is the real one: ``tpcc_descriptors.json`` are the descriptors of a backup that CockroachDB v22.1 made of its own workload ``tpcc``. The rows
-are made here, always the same ones, with the numbers of rows and the references that TPC-C asks for (revision 5.11, 1.2.1 and 4.3.3).
+are made here, always the same ones, with the numbers of rows and the references that TPC-C asks for (revision 5.11, 1.2.1 and 4.3.3). All warehouses
+hold the same rows but for the warehouse's number, so that only two are encoded: each byte that differs between those two grows by the same step from
+one warehouse to the next.
 """
 from __future__ import annotations
 
+import argparse
 import base64
 import decimal
+import itertools
 import json
 import pathlib
 import random
 import string
-import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-import cramjam
+import numpy
+from backup_files import Block, blocks, index_span, write_file
+from stored_rows import EPOCH, Row, point_maker
 
-CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "unit" / "rows")]
-
-import building
-import stored_forms
+# Found since backup_files has set the path.
+import building  # isort: skip
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Table
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.catalog_of_descriptors import (
@@ -34,10 +35,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 
 DESCRIPTORS = pathlib.Path(__file__).resolve().parent / "tpcc_descriptors.json"
 DISTRICTS = 10
-ROWS_A_FILE = 100_000
-_SNAPPY = 1
+MOST_WAREHOUSES = 64
+"""The number of a greater one takes another length where it is stored."""
+_ROWS_A_FILE = 100_000
 _SEED = 5_11
-EPOCH = 1_750_000_000
 _NEVER_DELIVERED = 0.3
 """Orders without a carrier yet, which are the new ones."""
 
@@ -51,76 +52,60 @@ class Scale:
     customers: int = 3_000
 
 
-Row = list[Any]
-
-
 def rows_of(scale: Scale) -> dict[str, Callable[[], Iterator[Row]]]:
     """Return for each table what gives its rows, values in the columns' order."""
-    return {
-        "warehouse": lambda: _warehouses(scale), "district": lambda: _districts(scale), "customer": lambda: _customers(scale),
-        "history": lambda: _history(scale), "order": lambda: _orders(scale), "new_order": lambda: _new_orders(scale), "item": lambda: _items(scale),
-        "stock": lambda: _stock(scale), "order_line": lambda: _order_lines(scale),
-    }
+    def of_all(make: Callable[[Scale, int], Iterator[Row]]) -> Callable[[], Iterator[Row]]:
+        return lambda: (row for warehouse in range(scale.warehouses) for row in make(scale, warehouse))
+
+    return {**{name: of_all(make) for name, make in _OF_A_WAREHOUSE.items()}, "item": lambda: _items(scale)}
 
 
 def write_backup(directory: pathlib.Path, scale: Scale) -> int:
     """Write the backup as one layer into ``directory``; return how many rows it has."""
+    if scale.warehouses > MOST_WAREHOUSES:
+        raise ValueError(f"at most {MOST_WAREHOUSES} warehouses can be written")
     stored = json.loads(DESCRIPTORS.read_text(encoding="utf-8"))
     descriptors = {int(number): base64.b64decode(text) for number, text in stored["descriptors"].items()}
     tables = {table.name: table for table in build_catalog(descriptors).databases[0].tables}
-    files, total = [], 0
-    for name, rows in rows_of(scale).items():
-        points = sorted(stored_point(tables[name], row) for row in rows())
-        total += len(points)
-        files += _files(tables[name], points)
-    building.write_layer(directory, None, (EPOCH * 10**9, 0), files, descriptors=descriptors.values())
-    return total
+    files = [
+        file for name, table in tables.items()
+        for file in _write_files(directory, table, _blocks(table, _items(scale)) if name == "item" else _of_all_warehouses(table, scale))
+    ]
+    building.write_layer(directory, None, (EPOCH * 10**9, 0), [], *[field for _rows, field in files], descriptors=descriptors.values())
+    return sum(rows for rows, _field in files)
 
 
-def _files(table: Table, points: list[tuple[bytes, bytes, bytes]]) -> Iterator[tuple]:
-    """Cut a table's rows into files whose spans follow each other."""
-    span = building.unsigned(table.id) + building.unsigned(table.primary_index.id)
-    start, end = span, span[:-1] + bytes((span[-1] + 1,))
-    options = {"block_entries": 300, "compress": lambda data: (_SNAPPY, bytes(cramjam.snappy.compress_raw(data)))}
-    for place in range(0, len(points), ROWS_A_FILE):
-        part = points[place:place + ROWS_A_FILE]
-        following = points[place + ROWS_A_FILE:place + ROWS_A_FILE + 1]
-        bound = following[0][0] if following else end
-        yield f"data/{table.id}-{place}.sst", (start, bound), part, options, ()
-        start = bound
+def _blocks(table: Table, rows: Iterator[Row]) -> Iterator[Block]:
+    return blocks(sorted(map(point_maker(table), rows)))
 
 
-def stored_point(table: Table, row: Row) -> tuple[bytes, bytes, bytes]:
-    """Return a row's key, version and value."""
-    values = {column.id: (column.type.family, value) for column, value in zip(table.columns, row)}
-    key = building.unsigned(table.id) + building.unsigned(table.primary_index.id)
-    for part in table.primary_index.columns:
-        key += _key(values.pop(part.column_id)[1], part.descending)
-    entries = [(number, *_STORED[family](value)) for number, (family, value) in sorted(values.items()) if value is not None]
-    return key + b"\x88", building.version(EPOCH * 10**9), stored_forms.row_value(entries)
+def _of_all_warehouses(table: Table, scale: Scale) -> Iterator[Block]:
+    """Yield the blocks of all warehouses, in the order of their keys."""
+    first, second = (list(_blocks(table, _OF_A_WAREHOUSE[table.name](scale, warehouse))) for warehouse in (0, 1))
+    for warehouse in range(scale.warehouses):
+        for pair in zip(first, second):
+            yield replace(pair[0], **{name: _extrapolated(*(getattr(block, name) for block in pair), warehouse) for name in (
+                "first_key", "last_engine_key", "content")})
 
 
-def _key(value: Any, descending: bool) -> bytes:
-    if isinstance(value, uuid.UUID):
-        return b"\x12" + value.bytes.replace(b"\0", b"\0\xff") + b"\0\x01"
-    if not descending:
-        return building.unsigned(value)
-    inverted = ~value  # is stored as the negative number that it is, its length first
-    length = max(1, (-inverted).bit_length() + 7 >> 3)
-    return bytes((0x88 - length,)) + (inverted + (1 << 8 * length)).to_bytes(length, "big")
+def _extrapolated(first: bytes, second: bytes, number: int) -> bytes:
+    """Return what follows ``first`` and ``second`` as the one of that number, 0 being ``first``; both are of one length."""
+    start, following = (numpy.frombuffer(data, numpy.uint8) for data in (first, second))
+    return (start + (following - start) * numpy.uint8(number)).tobytes()
 
 
-def _time(seconds: int) -> bytes:
-    return stored_forms.zigzag(seconds) + stored_forms.zigzag(0)
-
-
-_STORED: dict[str, Callable[[Any], tuple[int, bytes]]] = {
-    "int": lambda value: (3, stored_forms.zigzag(value)),
-    "decimal": lambda value: (5, stored_forms.sized_value(stored_forms.exact_decimal(value))),
-    "string": lambda value: (6, stored_forms.sized_value(value.encode())),
-    "timestamp": lambda value: (8, _time(value)),
-}
-"""Each family's type number and body inside of a row's value."""
+def _write_files(directory: pathlib.Path, table: Table, content: Iterator[Block]) -> Iterator[tuple[int, tuple[int, bytes]]]:
+    """Cut a table's blocks into files whose spans follow each other, and write them; yield the rows of each and its field of the manifest."""
+    start, end = index_span(table.id, table.primary_index.id)
+    part: list[Block] = []
+    number = rows = 0
+    for block in content:
+        if rows >= _ROWS_A_FILE:
+            yield rows, write_file(directory, f"data/{table.id}-{number}.sst", (start, block.first_key), part)
+            start, part, number, rows = block.first_key, [], number + 1, 0
+        part.append(block)
+        rows += block.rows
+    yield rows, write_file(directory, f"data/{table.id}-{number}.sst", (start, end), part)
 
 
 class Maker:
@@ -150,68 +135,65 @@ class Maker:
         return [self.text(10, 20), self.text(10, 20), self.text(10, 20), self.text(2).upper(), self.digits(4) + "11111"]
 
 
-def _places(scale: Scale) -> Iterator[tuple[int, int]]:
-    return ((warehouse, district) for warehouse in range(scale.warehouses) for district in range(1, DISTRICTS + 1))
-
-
-def _warehouses(scale: Scale) -> Iterator[Row]:
+def _warehouse(_scale: Scale, warehouse: int) -> Iterator[Row]:
     make = Maker("warehouse")
-    for warehouse in range(scale.warehouses):
-        yield [warehouse, make.text(6, 10), *make.address(), make.decimal(0, 2000, 4), decimal.Decimal("300000.00")]
+    yield [warehouse, make.text(6, 10), *make.address(), make.decimal(0, 2000, 4), decimal.Decimal("300000.00")]
 
 
-def _districts(scale: Scale) -> Iterator[Row]:
+def _districts(scale: Scale, warehouse: int) -> Iterator[Row]:
     make = Maker("district")
-    for warehouse, district in _places(scale):
+    for district in range(1, DISTRICTS + 1):
         yield [district, warehouse, make.text(6, 10), *make.address(), make.decimal(0, 2000, 4), decimal.Decimal("30000.00"), scale.customers + 1]
 
 
-def _customers(scale: Scale) -> Iterator[Row]:
+def _places(scale: Scale) -> Iterator[tuple[int, int]]:
+    """Yield the district and number of each customer, and of each order: there are as many."""
+    return itertools.product(range(1, DISTRICTS + 1), range(1, scale.customers + 1))
+
+
+def _customers(scale: Scale, warehouse: int) -> Iterator[Row]:
     make = Maker("customer")
-    for warehouse, district in _places(scale):
-        for customer in range(1, scale.customers + 1):
-            yield [
-                customer, district, warehouse, make.text(8, 16), "OE", f"{make.number(0, 999):03}".translate(_SYLLABLES)[:16], *make.address(), make.digits(16),
-                EPOCH, "BC" if make.number(1, 10) == 1 else "GC", decimal.Decimal("50000.00"), make.decimal(0, 5000, 4), decimal.Decimal("-10.00"),
-                decimal.Decimal("10.00"), 1, 0, make.text(300, 500),
-            ]
+    for district, customer in _places(scale):
+        yield [
+            customer, district, warehouse, make.text(8, 16), "OE", f"{make.number(0, 999):03}".translate(_SYLLABLES)[:16], *make.address(), make.digits(16),
+            EPOCH, "BC" if make.number(1, 10) == 1 else "GC", decimal.Decimal("50000.00"), make.decimal(0, 5000, 4), decimal.Decimal("-10.00"),
+            decimal.Decimal("10.00"), 1, 0, make.text(300, 500),
+        ]
 
 
 _SYLLABLES = str.maketrans(dict(zip("0123456789", ("BAR", "OUGHT", "ABLE", "PRI", "PRES", "ESE", "ANTI", "CALLY", "ATION", "EING"))))
 
 
-def _history(scale: Scale) -> Iterator[Row]:
+def _history(scale: Scale, warehouse: int) -> Iterator[Row]:
+    """Yield rows whose keys begin with the warehouse, so that those of one lie together."""
     make = Maker("history")
-    for warehouse, district in _places(scale):
-        for customer in range(1, scale.customers + 1):
-            key = uuid.UUID(int=make.random.getrandbits(128))
-            yield [key, customer, district, warehouse, district, warehouse, EPOCH, decimal.Decimal("10.00"), make.text(12, 24)]
+    for district, customer in _places(scale):
+        key = uuid.UUID(int=warehouse + 1 << 120 | make.random.getrandbits(120))
+        yield [key, customer, district, warehouse, district, warehouse, EPOCH, decimal.Decimal("10.00"), make.text(12, 24)]
 
 
 def _is_new(scale: Scale, order: int) -> bool:
     return order > scale.customers * (1 - _NEVER_DELIVERED)
 
 
-def _order_sizes(scale: Scale) -> Iterator[tuple[int, int, int, int]]:
-    """Yield warehouse, district and number of each order, and how many lines it has."""
+def _order_sizes(scale: Scale) -> Iterator[tuple[int, int, int]]:
+    """Yield district and number of each order, and how many lines it has."""
     make = Maker("order sizes")
-    for warehouse, district in _places(scale):
-        for order in range(1, scale.customers + 1):
-            yield warehouse, district, order, make.number(5, 15)
+    return ((district, order, make.number(5, 15)) for district, order in _places(scale))
 
 
-def _orders(scale: Scale) -> Iterator[Row]:
+def _orders(scale: Scale, warehouse: int) -> Iterator[Row]:
     make = Maker("order")
     customers = list(range(1, scale.customers + 1))
-    for warehouse, district, order, lines in _order_sizes(scale):
+    for district, order, lines in _order_sizes(scale):
         if order == 1:
             make.random.shuffle(customers)
         carrier = None if _is_new(scale, order) else make.number(1, 10)
         yield [order, district, warehouse, customers[order - 1], EPOCH, carrier, lines, 1]
 
 
-def _new_orders(scale: Scale) -> Iterator[Row]:
-    return ([order, district, warehouse] for warehouse, district, order, _lines in _order_sizes(scale) if _is_new(scale, order))
+def _new_orders(scale: Scale, warehouse: int) -> Iterator[Row]:
+    return ([order, district, warehouse] for district, order in _places(scale) if _is_new(scale, order))
 
 
 def _items(scale: Scale) -> Iterator[Row]:
@@ -220,17 +202,35 @@ def _items(scale: Scale) -> Iterator[Row]:
         yield [item, make.number(1, 10_000), make.text(14, 24), make.decimal(100, 10_000, 2), make.text(26, 50)]
 
 
-def _stock(scale: Scale) -> Iterator[Row]:
+def _stock(scale: Scale, warehouse: int) -> Iterator[Row]:
     make = Maker("stock")
-    for warehouse in range(scale.warehouses):
-        for item in range(1, scale.items + 1):
-            yield [item, warehouse, make.number(10, 100), *(make.text(24) for _district in range(DISTRICTS)), 0, 0, 0, make.text(26, 50)]
+    for item in range(1, scale.items + 1):
+        yield [item, warehouse, make.number(10, 100), *(make.text(24) for _district in range(DISTRICTS)), 0, 0, 0, make.text(26, 50)]
 
 
-def _order_lines(scale: Scale) -> Iterator[Row]:
+def _order_lines(scale: Scale, warehouse: int) -> Iterator[Row]:
     make = Maker("order_line")
-    for warehouse, district, order, lines in _order_sizes(scale):
+    for district, order, lines in _order_sizes(scale):
         delivered = None if _is_new(scale, order) else EPOCH
         for line in range(1, lines + 1):
             amount = decimal.Decimal("0.00") if delivered else make.decimal(1, 999_999, 2)
             yield [order, district, warehouse, line, make.number(1, scale.items), warehouse, delivered, 5, amount, make.text(24)]
+
+
+_OF_A_WAREHOUSE: dict[str, Callable[[Scale, int], Iterator[Row]]] = {
+    "warehouse": _warehouse, "district": _districts, "customer": _customers, "history": _history, "order": _orders, "new_order": _new_orders,
+    "stock": _stock, "order_line": _order_lines,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=pathlib.Path)
+    for name, default in vars(Scale()).items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    arguments = parser.parse_args()
+    print(json.dumps({"rows": write_backup(arguments.directory, Scale(arguments.warehouses, arguments.items, arguments.customers))}))
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,8 @@ except ImportError:  # named by libraries.missing()
     zstandard = None
 
 from .._errors import MigrationError
-from .._values.row_checksum import line_checksums
+from .._values.line_block import LineBlock
+from .._values.row_checksum import block_checksum
 from .manifest import MAKE_AGAIN, Chunk
 from .write_errors import write_error
 
@@ -69,16 +70,12 @@ class ChunkWriter:
         self._stream = compressor.stream_writer(self._file, closefd=False)  # type: ignore[arg-type]
         return self
 
-    def write(self, lines: list[str], computed: Optional[list[str]] = None) -> None:
-        """Add COPY lines (without newline); ``computed`` is the text of the computed columns of each, for the
-        checksum."""
-        if not lines:
-            return
-        text = ("\n".join(lines) + "\n").encode()
-        self._stream.write(text)
-        self._rows += len(lines)
-        self._text_bytes += len(text)
-        self._checksum += line_checksums(lines, computed)
+    def write(self, block: LineBlock) -> None:
+        """Add rows."""
+        self._checksum += block_checksum(block)
+        self._stream.write(block.text)
+        self._rows += block.rows
+        self._text_bytes += len(block.text)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is not None:

@@ -16,7 +16,7 @@ from .._model.catalog import Database
 from .._model.postgres_limits import LIMITS
 from .._model.results import ValidateResult
 from .._system.progress import Progress, ReportProgress
-from .._values.row_checksum import encoded_checksums
+from .._values.row_checksum import line_checksums
 from . import stored_sizes
 from .chunk_files import READ_BYTES, ChunkReader, open_chunk
 from .manifest import Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
@@ -150,7 +150,7 @@ def _read_rows(reader: ChunkReader, wanted: list[stored_sizes.Measured]) -> _Rea
         data = reader.read(READ_BYTES)
         *lines, rest = (rest + data).split(b"\n")
         found.rows += len(lines)
-        found.checksum += encoded_checksums(lines)
+        found.checksum += line_checksums(lines)
         if wanted:
             stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
         if not data:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from .._dump.chunk_files import write_chunk
 from .._dump.journal import ExportJournal
@@ -22,6 +22,7 @@ from .._errors import MigrationError
 from .._model.table_source import TableSource
 from .._sources.source import Source, Task
 from .._system.progress import Progress, ReportProgress
+from .._values.line_block import LineBlock
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _count(job: ExportJob, task: Task) -> TaskResult:
     return TaskResult(task.key, task.table_id, tally=job.source.read(task, _refuse_rows).tally)
 
 
-def _refuse_rows(lines: list[str], computed: Optional[list[str]]) -> None:
+def _refuse_rows(block: LineBlock) -> None:
     raise AssertionError("a task without a chunk gives no rows")
 
 

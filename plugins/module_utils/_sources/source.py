@@ -19,14 +19,12 @@ from .._model.catalog import Catalog
 from .._model.findings import Finding
 from .._model.object_numbers import ObjectNumbers
 from .._model.table_source import TableSource
+from .._values.line_block import LineBlock
 from .._values.problem_rows import Change, RejectedRow
 from .._values.value_policies import ValuePolicies
 
-Lines = tuple[list[str], Optional[list[str]]]
-"""Rows: their COPY lines (without newline) and, when the table has stored computed columns, the text of these for each
-row, joined by tabs, else None."""
-WriteRows = Callable[[list[str], Optional[list[str]]], None]
-"""Takes the two parts of ``Lines``."""
+WriteBlock = Callable[[LineBlock], None]
+"""Takes rows."""
 Result = TypeVar("Result")
 
 
@@ -183,8 +181,8 @@ class Source(Protocol[TaskType]):
         """Return what ``action`` returns, which reads a task; it is called again after an error that passes."""
 
     @abstractmethod
-    def read(self, task: TaskType, write: WriteRows) -> TaskReading:
-        """Give the rows of a task to ``write``, batch by batch in the order of the primary key. A task without a chunk
+    def read(self, task: TaskType, write: WriteBlock) -> TaskReading:
+        """Give the rows of a task to ``write``, block by block in the order of the primary key. A task without a chunk
         gives none."""
 
     @abstractmethod

@@ -26,6 +26,7 @@ PACKAGES = {
     "cramjam": "cramjam",
     "cryptography": "cryptography",
     "google_crc32c": "google-crc32c",
+    "numpy": "numpy",
     "psutil": "psutil",
     "psycopg2": "psycopg2-binary",
     "requests": "requests",
@@ -37,7 +38,7 @@ PACKAGES = {
 """Import name to the requirement, as pip takes it."""
 
 READ_S3 = ("boto3", "tenacity")
-READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "xxhash", "zstandard")
+READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "numpy", "xxhash", "zstandard")
 WRITE_DUMP = ("cattrs", "sqlglot", "zstandard")
 LOAD = ("cattrs", "psycopg2", "sqlglot", "tenacity", "zstandard")
 

@@ -16,12 +16,13 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Optional
 
 try:
     from psycopg2 import sql
 except ImportError:  # named by libraries.missing()
     sql = None
+
+from .line_block import LineBlock, split_lines
 
 try:
     # Python's own implementation: half the time of OpenSSL's for texts as short as rows.
@@ -32,15 +33,22 @@ except ImportError:
 _MOST_ARGUMENTS = 50
 
 
-def line_checksums(lines: list[str], computed: Optional[list[str]] = None) -> int:
-    """Return the sum of the checksums of COPY lines (without newline) and the computed text that belongs to each."""
-    if computed is not None:
-        lines = [f"{line}\t{text}" for line, text in zip(lines, computed)]
-    return encoded_checksums([line.encode() for line in lines])
+def block_checksum(block: LineBlock) -> int:
+    """Return the sum of the checksums of a block's rows."""
+    lines = split_lines(block.text)
+    if len(lines) != block.rows:
+        raise AssertionError(f"a block of {block.rows} rows has {len(lines)} lines")
+    if block.computed is not None:
+        computed = split_lines(block.computed)
+        if len(computed) != block.rows:
+            raise AssertionError(f"a block of {block.rows} rows has {len(computed)} lines of computed columns")
+        lines = [b"%b\t%b" % row for row in zip(lines, computed)]
+    return line_checksums(lines)
 
 
-def encoded_checksums(lines: list[bytes]) -> int:
-    """Return the sum of the checksums of rows whose text is encoded already."""
+def line_checksums(lines: list[bytes]) -> int:
+    """Return the sum of the checksums of rows, each given as its COPY line without newline, with the text of its
+    computed columns."""
     digests = array("q", b"".join([md5(line).digest() for line in lines]))
     if sys.byteorder == "little":
         digests.byteswap()

@@ -120,7 +120,7 @@ def test_what_cockroachdb_sends_is_read_as_the_base_type(descriptors_of):
     for table, row in ROWS.items():
         texts = [RowTexts(source) for source in (plain[table], domains[table])]
         assert texts[0].names() == texts[1].names() and texts[0].columns == texts[1].columns and texts[0].computed == texts[1].computed
-        assert texts[0].lines([row]) == texts[1].lines([row])
+        assert texts[0].block([row]) == texts[1].block([row])
         assert PrimaryKey(plain[table]).bound(row[:1]) == PrimaryKey(domains[table]).bound(row[:1])
 
 

@@ -21,9 +21,13 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.copy_text import format_row, parse_row
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import (
+    LineBlock,
+    block_of_lines,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.row_checksum import (
     SqlColumn,
-    line_checksums,
+    block_checksum,
     sql_row_checksum,
 )
 
@@ -43,9 +47,13 @@ def test_paths_are_safe_and_unambiguous():
         assert parts[:2] == ["db", "data"] and len(parts) == 3 and parts[2].count(".") == 1 and len(parts[2]) < 200 and not parts[2].startswith(".")
 
 
+def checksum(lines, computed=None):
+    return block_checksum(block_of_lines(lines, computed))
+
+
 def test_a_broken_off_chunk_leaves_nothing(tmp_path):
     with pytest.raises(KeyError), ChunkWriter(str(tmp_path / "00001.copy.zst")) as writer:
-        writer.write(["1"])
+        writer.write(block_of_lines(["1"]))
         raise KeyError
     assert not list(tmp_path.iterdir())
 
@@ -54,10 +62,10 @@ def test_chunk(tmp_path):
     path = str(tmp_path / "00001.copy.zst")
     lines = [f"{number}\tabc" for number in range(100000)]
     with ChunkWriter(path) as writer:
-        writer.write(lines[:70000], None)
-        writer.write([], None)
-        writer.write(lines[70000:], None)
-    assert writer.chunk.rows == 100000 and writer.chunk.checksum == str(line_checksums(lines)) and writer.chunk.bytes == os.path.getsize(path)
+        writer.write(block_of_lines(lines[:70000]))
+        writer.write(block_of_lines([]))
+        writer.write(block_of_lines(lines[70000:]))
+    assert writer.chunk.rows == 100000 and writer.chunk.checksum == str(checksum(lines)) and writer.chunk.bytes == os.path.getsize(path)
     with open_chunk(path) as reader:
         text = b"".join(iter(lambda: reader.read(1000), b""))
         reader.verify(writer.chunk)
@@ -65,9 +73,15 @@ def test_chunk(tmp_path):
 
 
 def test_the_checksum_is_the_md5s_first_half_signed():
-    assert line_checksums(["a"]) == int.from_bytes(bytes.fromhex("0cc175b9c0f1b6a8"), "big", signed=True)
-    assert line_checksums(["", "a"], ["a", "b"]) == line_checksums(["\ta"]) + line_checksums(["a\tb"])
-    assert line_checksums([]) == 0
+    assert checksum(["a"]) == int.from_bytes(bytes.fromhex("0cc175b9c0f1b6a8"), "big", signed=True)
+    assert checksum(["", "a"], ["a", "b"]) == checksum(["\ta"]) + checksum(["a\tb"])
+    assert checksum([]) == checksum([], []) == 0
+
+
+@pytest.mark.parametrize("block", [LineBlock(b"a\nb\n", 1), LineBlock(b"a\nb\n", 2, b"1\n"), LineBlock(b"a\nb", 2)])
+def test_a_block_with_another_number_of_lines_than_it_says_is_refused(block):
+    with pytest.raises(AssertionError, match="a block of"):
+        block_checksum(block)
 
 
 def test_postgresql_computes_the_same(any_postgres):
@@ -87,8 +101,8 @@ def test_postgresql_computes_the_same(any_postgres):
         lines = [format_row([str(row[0]), row[1], row[2], {None: None, True: "t", False: "f"}[row[3]], row[4], "::1/128", "ab"]) for row in rows]
         one = [SqlColumn("a")]
         for wanted, computed, text in (
-            (columns, [], line_checksums(lines)), (one, [], line_checksums([format_row([value]) for value in values])),
-            ([], one, line_checksums([""] * len(values), [format_row([value]) for value in values])), (one * 250, [], line_checksums([format_row([value] * 250) for value in values])),
+            (columns, [], checksum(lines)), (one, [], checksum([format_row([value]) for value in values])),
+            ([], one, checksum([""] * len(values), [format_row([value]) for value in values])), (one * 250, [], checksum([format_row([value] * 250) for value in values])),
         ):
             cursor.execute("SELECT sum({}) FROM t".replace("{}", sql_row_checksum(wanted, computed).as_string(cursor)))
             assert int(cursor.fetchone()[0]) == text

@@ -28,6 +28,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     Source,
     TaskReading,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import block_of_lines
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.problem_rows import Change, RejectedRow
 
 ORDERS = 600
@@ -109,7 +110,7 @@ class Memory(Source[Lines]):
     def read(self, task, write):
         part = slice((task.chunk - 1) * self.size, task.chunk * self.size)
         lines, computed = self.rows[task.table_id]
-        write(lines[part], computed and computed[part])
+        write(block_of_lines(lines[part], computed and computed[part]))
         if task.key in self.fails:
             raise self.fails.pop(task.key)
         return self.problems.get(task.key, TaskReading())

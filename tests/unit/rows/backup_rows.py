@@ -31,6 +31,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.catalog_of_descriptors import (
     build_catalog,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import split_lines
 
 _TYPES = {
     16: "bool", 17: "bytea", 18: '"char"', 19: "text", 20: "int8", 21: "int2", 23: "int4", 25: "text", 26: "oid", 700: "float4", 701: "float8", 869: "inet",
@@ -66,8 +67,9 @@ class DecodedTable:
         self.decoder: RowDecoder = build_row_decoder(table, {item.id: item for item in database.types}, f"{database.name}.{self.name}")
         self.column_names = [column.name for column in [*self.decoder.columns, *self.decoder.computed]]
         self.lines: list[str] = []
-        for lines, computed in self.decoder.rows(backup.scan(*row_range(table), {}, unfinished)):
-            self.lines += lines if computed is None else [f"{line}\t{text}" for line, text in zip(lines, computed)]
+        for block in self.decoder.rows(backup.scan(*row_range(table), {}, unfinished)):
+            lines = split_lines(block.text)
+            self.lines += [row.decode() for row in (lines if block.computed is None else map(b"%b\t%b".__mod__, zip(lines, split_lines(block.computed))))]
 
 
 def decoded_tables(

@@ -21,6 +21,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.row_decoder import (
     build_row_decoder,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import split_lines
 
 KEY = bytes.fromhex("bd898988")
 WORDS = ["a", "it's", "back\\slash", "''", "\\", "\\\\", "ünï", "e\u0301", "漢字", "🚀", " ", "a b", ":", ":*", "&|!", "<->", "(x)", "*", "\t", "\n", '"', "{}", ",", "NULL", "\ufeff", "w" * 127, "w" * 128, "é" * 600]
@@ -42,7 +43,7 @@ def decoded(kind: SqlType, number: int, bodies: list[bytes], user_types=None) ->
     decoder = build_row_decoder(table, user_types or {}, "db.public.t")
     array = array_value(number, [None, *bodies, None])
     values = [row_value([(2, number, body), (3, 13, array)]) for body in bodies]
-    lines = [line for lines, _computed in decoder.rows([([KEY] * len(values), values)]) for line in lines]
+    lines = [line.decode() for block in decoder.rows([([KEY] * len(values), values)]) for line in split_lines(block.text)]
     fields = [[_plain(text) for text in line.split("\t")[1:]] for line in lines]
     assert len({array for _value, array in fields}) == 1
     return [value for value, _array in fields], fields[0][1]

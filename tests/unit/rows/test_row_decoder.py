@@ -31,6 +31,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.values import (
     decode_sequence_value,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import LineBlock, split_lines
 
 INT, TEXT, BYTES, DECIMAL = SqlType("int", 20, 64), SqlType("string", 25), SqlType("bytes", 17), SqlType("decimal", 1700)
 COLLATED, TIMESTAMP = SqlType("collated", 25, locale="de"), SqlType("timestamp", 1114)
@@ -51,7 +52,7 @@ def decode(table: Table, pairs: list[tuple[bytes, bytes]], user_types: Optional[
     decoder = build_row_decoder(table, user_types or {}, "db.public.t")
     step = size or max(len(pairs), 1)
     batches = [pairs[start:start + step] for start in range(0, len(pairs), step)]
-    return [line for lines, _computed in decoder.rows(([key for key, _ in batch], [value for _, value in batch]) for batch in batches) for line in lines]
+    return [line.decode() for block in decoder.rows(([key for key, _ in batch], [value for _, value in batch]) for batch in batches) for line in split_lines(block.text)]
 
 
 REAL_ROWS = [
@@ -251,7 +252,7 @@ def test_computed_columns_come_beside_the_lines():
     decoder = build_row_decoder(table, {}, "db.public.t")
     assert ([column.name for column in decoder.columns], [column.name for column in decoder.computed]) == (["c1", "c2"], ["c3"])
     batches = [([hexes("bd 89 89 88")], [row_value([(2, 6, b"\x02a\n"), (3, 6, b"\x02A\n")])])]
-    assert list(decoder.rows(batches)) == [(["1\ta\\n"], ["A\\n"])]
+    assert list(decoder.rows(batches)) == [LineBlock(b"1\ta\\n\n", 1, b"A\\n\n")]
 
 
 def test_a_string_that_spells_null_is_not_null():

@@ -25,6 +25,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     build_row_decoder,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_texts import RowTexts
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import split_lines
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import (
     KINDS,
     value_policies,
@@ -123,7 +124,11 @@ FAMILIES = [Family(0, "a", [1, 2]), Family(1, "b", [7]), Family(2, "c", [9])]
 
 def decode(decoder: RowDecoder, pairs: list[tuple[bytes, bytes]], size: int = 2) -> list[str]:
     batches = [pairs[start:start + size] for start in range(0, len(pairs), size)]
-    return sorted(line for lines, _computed in decoder.rows(([key for key, _ in batch], [value for _, value in batch]) for batch in batches) for line in lines)
+    return sorted(line.decode() for block in decoder.rows(([key for key, _ in batch], [value for _, value in batch]) for batch in batches) for line in split_lines(block.text))
+
+
+def sent_lines(texts: RowTexts, sent: str) -> list[str]:
+    return [line.decode() for line in split_lines(texts.block(wire_rows(sent)).text)]
 
 
 def lines(bad: str) -> list[str]:
@@ -172,19 +177,19 @@ def test_stored_values_under_every_policy(kind, type_, wire_type, body, sent, re
 def test_sent_values_under_every_policy(kind, type_, wire_type, body, sent, replaced):
     source = TableSource("db", "public", make_table(type_), {})
     with pytest.raises(MigrationError, match=r"^db\.public\.t, column bad, row \(id = 2\): .*reject for " + kind):
-        RowTexts(source).lines(wire_rows(sent))
+        RowTexts(source).block(wire_rows(sent))
     nulled = RowTexts(source, value_policies({kind: "null"}))
-    assert nulled.lines(wire_rows(sent))[0] == lines("\\N")
+    assert sent_lines(nulled, sent) == lines("\\N")
     assert [(change.column, change.kind, change.policy, change.rows) for change in nulled.problems.take()[0]] == [("bad", kind, "null", 1)]
     rejected = RowTexts(source, value_policies({kind: "reject"}))
-    assert rejected.lines(wire_rows(sent))[0] == [lines("")[0], lines("")[2]]
+    assert sent_lines(rejected, sent) == [lines("")[0], lines("")[2]]
     row = rejected.problems.take()[1][0].row
     original = row["bad"]
     assert (row["id"], row["before"], row["after"]) == ("2", "b", "a")
     assert bytes.fromhex(original["bytes"]).decode() == sent if "bytes" in original else original == {"text": sent}
     if replaced is not None:
         changed = RowTexts(source, value_policies({kind: "replace"}))
-        assert changed.lines(wire_rows(sent))[0] == lines(replaced)
+        assert sent_lines(changed, sent) == lines(replaced)
 
 
 def test_null_is_refused_for_columns_that_are_not_null():
@@ -193,7 +198,7 @@ def test_null_is_refused_for_columns_that_are_not_null():
     with pytest.raises(MigrationError, match=r"column bad, row \(id = 2\): .*cannot become NULL, for the column is NOT NULL"):
         decode(build_row_decoder(table, {}, "db.public.t", policies), pairs_of(6, text_body("\0")))
     with pytest.raises(MigrationError, match=r"column bad, row \(id = 2\): .*cannot become NULL, for the column is NOT NULL"):
-        RowTexts(TableSource("db", "public", table, {}), policies).lines(wire_rows("\0"))
+        RowTexts(TableSource("db", "public", table, {}), policies).block(wire_rows("\0"))
 
 
 def test_keys():

@@ -15,7 +15,7 @@ from ..._model.catalog import Catalog, UnfinishedImport
 from ..._model.findings import Finding
 from ..._model.object_numbers import ObjectNumbers, object_numbers
 from ..._model.table_source import TableSource
-from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, Source, TaskReading, WriteRows
+from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, Source, TaskReading, WriteBlock
 from .backup_request import BackupRequest
 from .coverage import files_of, prove, unread_ranges
 from .key_ranges import KeyRange, row_range, sequence_range
@@ -124,7 +124,7 @@ class BackupSource(Source[BackupTask]):
         """storage.py repeats the reading of a file; no whole task is repeated."""
         return action()
 
-    def read(self, task: BackupTask, write: WriteRows) -> TaskReading:
+    def read(self, task: BackupTask, write: WriteBlock) -> TaskReading:
         """Decode the live rows of the range, and count the bytes of all its keys and values by file."""
         tally: dict[int, int] = {}
         if not task.chunk:
@@ -132,8 +132,8 @@ class BackupSource(Source[BackupTask]):
             return TaskReading(tally=_counted(task, tally))
         decoder = self._decoder(task.table_id)
         batches = self._backup.scan(task.start, task.end, tally, self._imports.get(task.table_id))
-        for lines, computed in decoder.rows(batches):
-            write(lines, computed)
+        for block in decoder.rows(batches):
+            write(block)
         changes, rejects = decoder.problems.take()
         return TaskReading(changes, rejects, _counted(task, tally))
 

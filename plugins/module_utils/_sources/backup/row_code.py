@@ -14,21 +14,21 @@ hold what PostgreSQL cannot hold: the loop over a batch continues after them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Optional
 
 from ..._model.catalog import Family
+from ..._values.line_block import LineBlock, block_of_lines
 from ..._values.type_texts import SHORT_STRING_OIDS
 from . import values
 from .general_rows import ColumnForms, GeneralRows, RowLayout
 from .value_code import Source, write_entry, write_next
 
-RowFunction = Callable[[Iterable[tuple[list[bytes], list[bytes]]]], Iterator[tuple[list[str], Optional[list[str]]]]]
+RowFunction = Callable[[Iterable[tuple[list[bytes], list[bytes]]]], Iterator[LineBlock]]
 
 _STRINGS = ("string", "collated", "refcursor")
 
 
 def compile_rows(layout: RowLayout, general: GeneralRows) -> RowFunction:
-    """Return the function that yields (COPY lines, computed columns' texts or None) for each batch."""
+    """Return the function that yields a block of COPY lines for each batch."""
     source = write_source(layout, general)
     text = "\n".join(source.lines)
     exec(compile(text, f"<rows of {layout.name}>", "exec"), source.names)
@@ -39,6 +39,7 @@ def write_source(layout: RowLayout, general: GeneralRows) -> Source:
     """Return the function's source; only ids and numbers of the descriptor go into it, never names."""
     source = Source()
     source.names.update(
+        block_of_lines=block_of_lines,
         require_policy=general.require_policy,
         repair=general.repair,
         tuple_texts=general.tuple_texts,
@@ -73,7 +74,7 @@ def _write_single(source: Source, layout: RowLayout) -> None:
         "except DECODING_ERRORS as error:",
         f"    repair(error, [(key, value)], lines, {'computed' if extra else 'None'})",
     )
-    source.add(2, "yield lines, " + ("computed" if extra else "None"))
+    source.add(2, f"yield block_of_lines(lines, {'computed' if extra else 'None'})")
 
 
 def _write_families(source: Source, layout: RowLayout, keeps: bool) -> None:
@@ -111,13 +112,13 @@ def _write_families(source: Source, layout: RowLayout, keeps: bool) -> None:
         3, "except DECODING_ERRORS as error:", "    failed = require_policy(error, full_key, value)", "    row = key"
     )
     source.add(2, "for error, row_pairs in broken:", "    repair(error, row_pairs, lines, computed)")
-    source.add(2, "yield lines, " + ("computed" if extra else "None"))
+    source.add(2, f"yield block_of_lines(lines, {'computed' if extra else 'None'})")
     source.add(1, "if row is not None:")
     source.add(2, "lines = []", "add = lines.append", "computed = []")
     source.add(2, "if failed is not None:", "    repair(failed, kept, lines, computed)")
     source.add(2, "else:")
     _write_lines(source, 3, layout)
-    source.add(2, "yield lines, " + ("computed" if extra else "None"))
+    source.add(2, f"yield block_of_lines(lines, {'computed' if extra else 'None'})")
 
 
 def _write_lines(source: Source, indent: int, layout: RowLayout) -> None:

@@ -13,9 +13,10 @@ from ..._errors import UnsupportedError
 from ..._model.catalog import Column, Family, Table, UserType
 from ..._model.stored_columns import computed_columns, loaded_columns
 from ..._model.table_source import ObjectNames
+from ..._values.line_block import LineBlock
 from ..._values.problem_rows import ProblemRows
 from ..._values.value_policies import STOP_ALL, ValuePolicies
-from ..source import Lines, OutputColumn
+from ..source import OutputColumn
 from .general_rows import ColumnForms, GeneralRows, RowLayout, TextReader, column_forms, key_text_reader
 from .row_code import compile_rows
 
@@ -40,9 +41,8 @@ class RowDecoder:
         """What happened to rows with values that PostgreSQL cannot hold."""
         self._rows = compile_rows(layout, GeneralRows(layout, problems))
 
-    def rows(self, batches: Iterable[Batch]) -> Iterator[Lines]:
-        """Yield COPY lines (without newline) and, when there are computed columns, their text joined by tabs, else
-        None.
+    def rows(self, batches: Iterable[Batch]) -> Iterator[LineBlock]:
+        """Yield blocks of COPY lines.
 
         A row's keys may be spread over batches; it is yielded when its last key is certain. Raises MigrationError for a
         value that PostgreSQL cannot hold and no policy changes, CorruptBackupError and UnsupportedError, naming table,

@@ -12,6 +12,7 @@ from ..._formats.encoding import ordered_int
 from ..._model.catalog import Catalog, Table
 from ..._model.stored_columns import loaded_columns
 from ..._values.copy_text import parse_row
+from ..._values.line_block import split_lines
 from ..._values.value_policies import STOP_ALL, ValuePolicies
 from ..descriptors.catalog_of_descriptors import build_catalog, system_tables
 from ..descriptors.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, add_leftovers
@@ -54,9 +55,9 @@ def _rows(backup: Backup, table: Table, name: str, policies: ValuePolicies = STO
     decoder = build_row_decoder(table, {}, f"system.public.{name}", policies)
     columns = [column.name for column in loaded_columns(table)]
     return [
-        dict(zip(columns, parse_row(line)))
-        for lines, _computed in decoder.rows(backup.scan(start, end, {}))
-        for line in lines
+        dict(zip(columns, parse_row(line.decode())))
+        for block in decoder.rows(backup.scan(start, end, {}))
+        for line in split_lines(block.text)
     ]
 
 

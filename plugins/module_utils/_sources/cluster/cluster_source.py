@@ -27,7 +27,7 @@ from ..._model.catalog import Catalog
 from ..._model.findings import Finding
 from ..._model.object_numbers import ObjectNumbers, object_numbers
 from ..._model.table_source import TableSource, table_sources
-from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, Source, TaskReading, WriteRows
+from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, Source, TaskReading, WriteBlock
 from .cluster_identity import Age, ClusterIdentity, identify, moment
 from .kept_moment import (
     TableName,
@@ -190,7 +190,7 @@ class ClusterSource(Source[RangeTask]):
         """Repeat the whole range after transactions that have to be retried and lost connections."""
         return self._reader.retrying(task.table_id, action)
 
-    def read(self, task: RangeTask, write: WriteRows) -> TaskReading:
+    def read(self, task: RangeTask, write: WriteBlock) -> TaskReading:
         """Read a range, by COPY where the server has it, else page by page."""
         return self._reader.read(task, write)
 

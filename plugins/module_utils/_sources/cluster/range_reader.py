@@ -20,7 +20,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._errors import CockroachError
 from ..._model.table_source import TableSource
-from ..source import ReadRequest, Result, TaskReading, WriteRows
+from ..source import ReadRequest, Result, TaskReading, WriteBlock
 from .cluster_identity import identify
 from .primary_key_ranges import Bound
 from .read_errors import passes, read_error
@@ -108,8 +108,8 @@ class RangeReader:
             ]
         return tasks, {number: size for number, (_bounds, size) in found.items()}
 
-    def read(self, task: RangeTask, write: WriteRows) -> TaskReading:
-        """Give the rows of the range to ``write``. Raises psycopg2.Error, UnreachableError and what ``RowTexts.lines``
+    def read(self, task: RangeTask, write: WriteBlock) -> TaskReading:
+        """Give the rows of the range to ``write``. Raises psycopg2.Error, UnreachableError and what ``RowTexts.block``
         raises: to be called by ``retrying``."""
         texts, reader = self.texts[task.table_id], self._readers[task.table_id]
         if self._connection is None or self._connection.closed:
@@ -119,7 +119,7 @@ class RangeReader:
         texts.problems.take()
 
         def consume(rows: list[Row]) -> None:
-            write(*texts.lines(rows))
+            write(texts.block(rows))
 
         if self._copies:
             self._copies = reader.copy(self._connection, task.start, task.end, consume)

@@ -19,11 +19,12 @@ from ..._model.catalog import Column, SqlType
 from ..._model.stored_columns import computed_columns, loaded_columns
 from ..._model.table_source import TableSource
 from ..._values.copy_text import NULL, escape, unescape
+from ..._values.line_block import LineBlock, block_of_lines
 from ..._values.problem_rows import Originals, ProblemRows, RowRepair, require_distinct_names
 from ..._values.text.scalars import string_text
 from ..._values.type_texts import SHORT_STRING_OIDS, is_escaped, resolve_type, text_writer
 from ..._values.value_policies import STOP_ALL, ValuePolicies, advice
-from ..source import Lines, OutputColumn
+from ..source import OutputColumn
 from .wire_values import value_parser
 
 Row = Sequence[Optional[str]]
@@ -63,8 +64,8 @@ class RowTexts:
         """Return the names of the columns that rows have to hold."""
         return [item.column.name for item in self._columns]
 
-    def lines(self, rows: Iterable[Row]) -> Lines:
-        """Return the rows' COPY lines and, when there are computed columns, their text joined by tabs, else None.
+    def block(self, rows: Iterable[Row]) -> LineBlock:
+        """Return the rows' COPY lines.
 
         Raises MigrationError for a value that PostgreSQL cannot hold and no policy changes, or that is not of its type,
         naming table, column and key.
@@ -84,7 +85,7 @@ class RowTexts:
             lines.append("\t".join(texts[:count]))
             if self.computed:
                 computed.append("\t".join(texts[count:]))
-        return lines, computed if self.computed else None
+        return block_of_lines(lines, computed if self.computed else None)
 
     def _repaired(self, row: Row) -> Optional[list[str]]:
         """Convert a row that failed under the policies; None when it is rejected. Raises MigrationError for a value

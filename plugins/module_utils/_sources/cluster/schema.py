@@ -18,6 +18,7 @@ from ..._errors import CockroachError
 from ..._model.catalog import Catalog, Database, Sequence, Table
 from ..._model.table_source import TableSource
 from ..._values.copy_text import parse_row
+from ..._values.line_block import split_lines
 from ..._values.value_policies import STOP_ALL, ValuePolicies
 from ..descriptors.catalog_of_descriptors import build_catalog, system_tables
 from ..descriptors.cluster_leftovers import ANY_TEXT, LEFTOVER_TABLES, add_leftovers
@@ -63,7 +64,7 @@ def _rows(
     columns = texts.names()
     found: list[Row] = []
     TableReader(source, columns, as_of).pages(connection, None, None, found.extend)
-    return [dict(zip(columns, parse_row(line))) for line in texts.lines(found)[0]]
+    return [dict(zip(columns, parse_row(line.decode()))) for line in split_lines(texts.block(found).text)]
 
 
 def _descriptors(connection: Any, as_of: str) -> dict[int, bytes]:
