@@ -9,7 +9,6 @@ import re
 from typing import Optional
 
 NULL = "\\N"
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _PLAIN = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CONTROLS = {rb"\b": b"\b", rb"\f": b"\f", rb"\v": b"\v"}
@@ -18,7 +17,7 @@ _ESCAPED_BYTE = re.compile(rb"\\.", re.DOTALL)
 
 def escape(text: str) -> str:
     """Return ``text`` as COPY text: exactly backslash, tab, newline and carriage return are escaped."""
-    return text.translate(_ESCAPES)
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def unescape(text: str) -> str:

@@ -21,10 +21,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     BackupRequest,
     open_backup,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
-    StorageOptions,
-    open_storage,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 START, END = b"\x80", b"\xfd"
 
@@ -93,6 +91,9 @@ def test_ranges(bucket, options, client):
     storage = open_storage(f"{bucket}/x", options)
     assert storage.read_range("a/file", 90, 20) == content[90:]
     assert storage.read_range("a/file", 100, 20) == b""
+    assert storage.read_start("a/file", 30) == (content[:30], 100)
+    assert storage.read_start("a/file", 300) == (content, 100)
+    assert storage.read_start("empty", 300) == (b"", 0)
     assert storage.read_end("a/file", 30) == (content[70:], 100)
     assert storage.read_end("a/file", 300) == (content, 100)
     assert storage.read_end("empty", 300) == (b"", 0)
@@ -140,12 +141,13 @@ def test_an_unreachable_server():
 def test_refusals_say_what_to_do(options, code, advice):
     """The server here checks no keys, so its client is made to refuse."""
     storage = open_storage("s3://backups/x", options)
-    error = storage.client.exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, "ListObjectsV2")
+    client = storage.bucket.client
+    error = client.exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, "ListObjectsV2")
 
     def refuse(**_arguments):
         raise error
 
-    storage.client.meta.events.register("before-call.s3", refuse)
+    client.meta.events.register("before-call.s3", refuse)
     for call in (lambda: storage.list("a"), lambda: storage.read("b"), lambda: storage.exists("c")):
         with pytest.raises(MigrationError, match=advice) as raised:
             call()
