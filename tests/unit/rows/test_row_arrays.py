@@ -9,10 +9,11 @@ from typing import Any, Optional
 
 import pytest
 from backup_rows import open_tables
-from random_rows import POLICIES, USER_TYPES, RandomTable
-from stored_forms import row_value, sized_value, unsigned, zigzag
+from random_rows import POLICIES, USER_TYPES, RandomTable, document
+from stored_forms import json_document, row_value, sized_value, unsigned, zigzag
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CorruptBackupError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.joined_bytes import JoinedBytes
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     Family,
@@ -21,16 +22,19 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     SqlType,
     Table,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import row_decoder
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import json_arrays, row_decoder
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.general_rows import (
     DECODING_ERRORS,
     GeneralRows,
     split_family,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.json_values import json_text
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.row_decoder import (
     RowDecoder,
     build_row_decoder,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.span_arrays import Spans
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.copy_text import escape
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import (
     STOP_ALL,
     value_policies,
@@ -83,9 +87,10 @@ def both(table: Table, pairs: list[Pair], policies=STOP_ALL, batches: Optional[l
     return outcome(together, lambda: in_blocks(together, batches or [pairs])), outcome(single, lambda: row_by_row(single.general, pairs))
 
 
-def test_random_tables_whole_and_damaged():
+def test_random_tables_whole_and_damaged(monkeypatch):
     kinds = set()
     for seed in range(400):
+        monkeypatch.setattr(json_arrays, "_FEWEST_DOCUMENTS", 1 + seed % 2 * 15)
         made = RandomTable(seed)
         for damages in range(3):
             if damages:
@@ -212,3 +217,26 @@ def test_key_strings_with_zero_bytes():
         pairs = [(PREFIX + b"\x12" + part + b"\x8a\x88", row_value([])) for part in (b"k\x00\x01", body, b"l\x00\x01")]
         together, single = both(table, pairs)
         assert together == single, body
+
+
+def test_json_documents_are_written_as_one_by_one(monkeypatch):
+    monkeypatch.setattr(json_arrays, "_FEWEST_DOCUMENTS", 1)
+    rng = random.Random(7)
+    usual = total = 0
+    for round_number in range(120):
+        stored = [json_document(document(rng, False)) for _number in range(12)] * 2
+        if round_number % 2:
+            stored[rng.randrange(24)] = damaged(rng, stored[rng.randrange(24)])
+        joined = JoinedBytes(stored)
+        matrix, found = json_arrays.document_texts(joined, Spans(joined.starts, joined.ends - joined.starts))
+        for data, text, is_usual in zip(stored, matrix, found.tolist()):
+            if is_usual:
+                assert text.tobytes().replace(b"\0", b"").decode() == escape(json_text(data))
+            usual, total = usual + is_usual, total + 1
+    # Most of those without escapes, long texts and special numbers.
+    assert usual > total / 4, (usual, total)
+
+
+def damaged(rng: random.Random, data: bytes) -> bytes:
+    place = rng.randrange(len(data))
+    return data[:place] + bytes((data[place] ^ 1 << rng.randrange(8),)) + data[place + 1 :]
