@@ -564,6 +564,32 @@ options:
     default: existing
 """
 
+    POSTGRES_REHEARSAL = r"""
+options:
+  port:
+    description: The port of the throw-away PostgreSQL on loopback. If it is in use, another port is taken.
+    type: int
+    default: 5433
+  database:
+    description: The database that the rehearsal connects to first.
+    type: str
+    default: migration_test
+  user:
+    description: The superuser of the throw-away PostgreSQL. If a target was checked, the rehearsal logs in as a role
+      with the rights of the target's role instead.
+    type: str
+    default: postgres
+  password:
+    description: The password of O(user). If empty, a random password is generated.
+    type: str
+    default: ''
+  parallelism:
+    description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
+      but at most eight.
+    type: int
+    default: 0
+"""
+
     POSTGRES_VERIFY = r"""
 options:
   content:

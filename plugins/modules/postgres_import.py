@@ -84,22 +84,20 @@ target:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module, _ansible_target
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.import_phase import run_import
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
     ImportOptions,
     plan_import,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
-BEGUN = "the import was begun and has not ended"
-
 
 def load(module: AnsibleModule, log: MigrationLog) -> Outcome:
-    """Call the import, log it and keep how it ended; in check mode only look."""
+    """Call the import; in check mode only look."""
     given = module.params
     options = ImportOptions(
         parallelism=_ansible_module.processes(given["parallelism"]),
@@ -107,19 +105,10 @@ def load(module: AnsibleModule, log: MigrationLog) -> Outcome:
         databases=tuple(given["databases"]),
         content=given["content"],
     )
-    parameters = _ansible_module.connection_parameters(module)
+    parameters = _ansible_target.connection_parameters(module)
     if module.check_mode:
         return Outcome(plan_import(given["dump_dir"], parameters, options))
-    result = import_dump(
-        given["dump_dir"],
-        parameters,
-        options,
-        log.progress,
-        begin=lambda: _ansible_module.keep_phase(module, None, BEGUN),
-    )
-    place = _ansible_module.keep_phase(module, result)
-    if result.changed:
-        log.write(f"imported {given['dump_dir']} into {place.target} in {result.seconds} s")
+    result, place = run_import(_ansible_target.recorded_phase(module), parameters, options, log)
     return Outcome(result, place)
 
 

@@ -82,6 +82,7 @@ _BACKUP_MODULES = ("backup_info", *_BACKUP)
 _EXPORT = ("backup_export", "cockroach_export")
 _COCKROACH_MODULES = ("cockroach_export", "cockroach_restore")
 _TARGET = ("postgres_preflight", "postgres_import", "postgres_verify")
+_REHEARSING = ("postgres_rehearsal",)
 _LOADING = ("postgres_import", "postgres_verify")
 
 _SOURCE = (
@@ -411,6 +412,7 @@ _REHEARSAL = (
         minimum=1,
         maximum=_LAST_PORT,
         roles=("rehearsal",),
+        modules=_REHEARSING,
         option="port",
     ),
     Setting(
@@ -419,6 +421,7 @@ _REHEARSAL = (
         "migration_test",
         "The database that the rehearsal connects to first.",
         roles=("rehearsal",),
+        modules=_REHEARSING,
         option="database",
     ),
     Setting(
@@ -428,6 +431,7 @@ _REHEARSAL = (
         "The superuser of the throw-away PostgreSQL. If a target was checked, the rehearsal logs in as a role with the "
         "rights of the target's role instead.",
         roles=("rehearsal",),
+        modules=_REHEARSING,
         option="user",
     ),
     Setting(
@@ -437,6 +441,7 @@ _REHEARSAL = (
         "The password of O(test_username). If empty, a random password is generated.",
         secret=True,
         roles=("rehearsal",),
+        modules=_REHEARSING,
         option="password",
     ),
 )
@@ -539,7 +544,7 @@ _RUN = (
         minimum=0,
         maximum=64,
         roles=(*_EXPORT, "dump_validate", "rehearsal", *_LOADING),
-        modules=(*_EXPORT, "dump_validate", *_LOADING),
+        modules=(*_EXPORT, "dump_validate", *_REHEARSING, *_LOADING),
     ),
 )
 
