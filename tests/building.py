@@ -72,14 +72,17 @@ def checksum(kind, data):
     return (crc(data) if kind == 1 else xxhash.xxh64_intdigest(data) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-def row_block(entries):
-    """Prefix-compressed entries with one restart."""
-    out, previous = b"", b""
-    for key, content in entries:
+def row_block(entries, interval=1 << 32):
+    """Prefix-compressed entries with a restart point every ``interval`` of them."""
+    out, previous, restarts = b"", b"", [0]
+    for number, (key, content) in enumerate(entries):
+        if number and number % interval == 0:
+            previous = b""
+            restarts.append(len(out))
         shared = next((place for place, (ours, theirs) in enumerate(zip(key, previous)) if ours != theirs), min(len(key), len(previous)))
         out += varint(shared) + varint(len(key) - shared) + varint(len(content)) + key[shared:] + content
         previous = key
-    return out + bytes(4) + (1).to_bytes(4, "little")
+    return out + b"".join(place.to_bytes(4, "little") for place in [*restarts, len(restarts)])
 
 
 def sst(points, family="rocksdb", number=2, kind=1, compress=lambda data: (0, data), block_entries=4, range_keys=(), prefixed=False,

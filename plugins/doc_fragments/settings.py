@@ -51,6 +51,12 @@ options:
     description: The URL of an S3 server other than Amazon's.
     type: str
     default: ''
+  s3_requester_pays:
+    description: Whether you agree to pay for the requests to a bucket whose owner asks for that. C(migration_source)
+      cannot do it.
+    type: bool
+    version_added: 1.6.0
+    default: false
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,
@@ -133,6 +139,12 @@ options:
     description: The URL of an S3 server other than Amazon's.
     type: str
     default: ''
+  s3_requester_pays:
+    description: Whether you agree to pay for the requests to a bucket whose owner asks for that. C(migration_source)
+      cannot do it.
+    type: bool
+    version_added: 1.6.0
+    default: false
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,

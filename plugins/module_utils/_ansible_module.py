@@ -26,6 +26,7 @@ def location_arguments() -> dict:
     """The arguments of the doc fragment C(source)."""
     return {
         "locations": {"type": "list", "elements": "str", "required": True},
+        "aws_assume_role": {"type": "list", "elements": "str", "default": []},
         "verify_checksums": {"type": "bool", "default": True},
     }
 

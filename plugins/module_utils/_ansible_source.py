@@ -10,8 +10,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ._ansible_module import log_path
-from ._sources.backup.backup_request import BackupRequest, StorageOptions
+from ._sources.backup.backup_request import BackupRequest
 from ._sources.cluster.sql_connection import CockroachParameters, files_of_certs_dir, parameters_of_url
+from ._sources.storage.options import StorageOptions
 
 
 def storage_options(module: AnsibleModule) -> StorageOptions:
@@ -25,6 +26,8 @@ def storage_options(module: AnsibleModule) -> StorageOptions:
         profile=given["aws_profile"],
         endpoint_url=given["s3_endpoint_url"],
         log_file=log_path(module),
+        assume_role=tuple(filter(None, ",".join(given["aws_assume_role"]).split(","))),
+        requester_pays=given.get("s3_requester_pays", False),
     )
 
 

@@ -6,18 +6,22 @@ from __future__ import annotations
 import pathlib
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import cramjam
+import numpy
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "unit" / "rows")]
 
 import building
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Table
+
 BLOCK_BYTES = 128 << 10
 RESTART_INTERVAL = 16
+ROWS_A_FILE = 100_000
 _SNAPPY, _PLAIN = 1, 0
 _CRC32C = 1
 _SET = (1).to_bytes(8, "little")
@@ -36,14 +40,14 @@ class Block:
     data_size: int
 
 
-def blocks(points: Iterable[Point], block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """Cut sorted points into blocks of about ``block_bytes``."""
+def blocks(points: Iterable[Point], most_rows: int = ROWS_A_FILE) -> Iterator[Block]:
+    """Cut sorted points into blocks of about BLOCK_BYTES, and of at most so many rows."""
     part: list[Point] = []
     size = 0
     for point in points:
         part.append(point)
         size += len(point[0]) + len(point[2])
-        if size >= block_bytes:
+        if size >= BLOCK_BYTES or len(part) == most_rows:
             yield _block(part, size)
             part, size = [], 0
     if part:
@@ -69,6 +73,31 @@ def _entries(entries: list[tuple[bytes, bytes]]) -> bytes:
         out += building.varint(shared) + building.varint(len(key) - shared) + building.varint(len(value)) + key[shared:] + value
         previous = key
     return bytes(out) + b"".join(place.to_bytes(4, "little") for place in [*restarts, len(restarts)])
+
+
+def extrapolated(first: Block, second: Block, number: int) -> Block:
+    """Return the block that follows ``first`` (0) and ``second`` (1) as that of ``number``: each byte grows by the same step from one to the next."""
+    parts = {name: _extrapolated(getattr(first, name), getattr(second, name), number) for name in ("first_key", "last_engine_key", "content")}
+    return replace(first, **parts)
+
+
+def _extrapolated(first: bytes, second: bytes, number: int) -> bytes:
+    start, following = (numpy.frombuffer(data, numpy.uint8) for data in (first, second))
+    return (start + (following - start) * numpy.uint8(number)).tobytes()
+
+
+def write_files(directory: pathlib.Path, table: Table, content: Iterable[Block], rows_a_file: int = ROWS_A_FILE) -> Iterator[tuple[int, tuple[int, bytes]]]:
+    """Cut a table's blocks into files whose spans follow each other, and write them; yield the rows of each and its field of the manifest."""
+    start, end = index_span(table.id, table.primary_index.id)
+    part: list[Block] = []
+    number = rows = 0
+    for block in content:
+        if rows >= rows_a_file:
+            yield rows, write_file(directory, f"data/{table.id}-{number}.sst", (start, block.first_key), part)
+            start, part, number, rows = block.first_key, [], number + 1, 0
+        part.append(block)
+        rows += block.rows
+    yield rows, write_file(directory, f"data/{table.id}-{number}.sst", (start, end), part)
 
 
 def write_file(directory: pathlib.Path, path: str, bounds: tuple[bytes, bytes], content: Iterable[Block]) -> tuple[int, bytes]:

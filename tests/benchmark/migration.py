@@ -86,10 +86,10 @@ def run_phase(name: str, place: Workplace, target: ConnectionParameters | None =
     return run_program("phases.py", name, *arguments)
 
 
-def load_and_verify(place: Workplace) -> dict[str, Measured]:
+def load_and_verify(place: Workplace, target: ConnectionParameters) -> dict[str, Measured]:
     """Import the dump into the target and verify it; return both phases."""
     place.settle()
-    return {name: run_phase(name, place, place.target) for name in ("import", "verify")}
+    return {name: run_phase(name, place, target) for name in ("import", "verify")}
 
 
 def rehearse(place: Workplace) -> Measured:

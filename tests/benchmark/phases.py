@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 """Runs one phase of a migration as the module of that phase does, in this process, and prints its result as JSON.
 
-The target's password is in the environment variable BENCHMARK_PASSWORD.
+Each phase imports what its module imports: the start of the process is part of what is measured. The target's password is in the environment variable BENCHMARK_PASSWORD.
 """
 from __future__ import annotations
 
@@ -11,62 +11,71 @@ import json
 import os
 import pathlib
 import sys
+from typing import Any
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS.parent / ".collections"), str(TESTS)]
-
-from exporting import export_backup, export_cluster
-
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
-    ConnectionParameters,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
-    VerifyOptions,
-    verify_dump,
-)
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
-    CockroachParameters,
-)
 
 CHUNK_ROWS = 100_000
 """The default of migrate.yml."""
 
 
 def read(arguments: argparse.Namespace) -> object:
+    from exporting import export_backup
+
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
+
     request = BackupRequest(locations=tuple(arguments.backup))
     return export_backup(request, arguments.dump, chunk_rows=CHUNK_ROWS, parallelism=arguments.parallelism)
 
 
 def read_cluster(arguments: argparse.Namespace) -> object:
+    from exporting import export_cluster
+
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
+        CockroachParameters,
+    )
+
     parameters = CockroachParameters(port=arguments.cockroach_port, user="root", sslmode="disable")
     return export_cluster(parameters, arguments.dump, chunk_rows=CHUNK_ROWS, parallelism=arguments.parallelism)
 
 
 def validate(arguments: argparse.Namespace) -> object:
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
+
     return _succeeded(validate_dump(arguments.dump, arguments.parallelism))
 
 
 def load(arguments: argparse.Namespace) -> object:
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
+        ImportOptions,
+    )
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
+
     return import_dump(arguments.dump, _target(arguments), ImportOptions(parallelism=arguments.parallelism))
 
 
 def verify(arguments: argparse.Namespace) -> object:
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+        VerifyOptions,
+        verify_dump,
+    )
+
     return _succeeded(verify_dump(arguments.dump, _target(arguments), VerifyOptions(parallelism=arguments.parallelism)))
 
 
 PHASES = {"read": read, "read_cluster": read_cluster, "validate": validate, "import": load, "verify": verify}
 
 
-def _target(arguments: argparse.Namespace) -> ConnectionParameters:
+def _target(arguments: argparse.Namespace) -> Any:
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
+        ConnectionParameters,
+    )
+
     return ConnectionParameters(password=os.environ["BENCHMARK_PASSWORD"], **json.loads(arguments.server))
 
 
-def _succeeded(result):
+def _succeeded(result: Any) -> Any:
     if not result.succeeded:
         raise SystemExit("the check found differences")
     return result
@@ -81,6 +90,8 @@ def main() -> None:
     parser.add_argument("--cockroach-port", type=int)
     parser.add_argument("--parallelism", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
+
     print(json.dumps(facts(PHASES[arguments.phase](arguments))))
 
 

@@ -8,14 +8,14 @@ same ones.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from described_table import stored_descriptors
 from stored_rows import EPOCH, Row, point_maker
-from tpcc_backup import DESCRIPTORS, Maker
+from tpcc_backup import Maker
 
 # Found since stored_rows has set the path.
 import building  # isort: skip
@@ -53,7 +53,7 @@ def rows_of(scale: Scale, table: int) -> Iterator[Row]:
 
 def write_backup(directory: pathlib.Path, scale: Scale) -> int:
     """Write the backup as one layer into ``directory``; return how many rows it has."""
-    stored = {int(number): base64.b64decode(text) for number, text in json.loads(DESCRIPTORS.read_text(encoding="utf-8"))["descriptors"].items()}
+    stored = stored_descriptors()
     numbers = range(FIRST_ID, FIRST_ID + scale.tables)
     descriptors = {number: stored[number] for number in _PLACE} | {number: _table(stored[_ITEM], number, scale) for number in numbers}
     tables = {table.id: table for table in build_catalog(descriptors).databases[0].tables}
@@ -97,7 +97,7 @@ def main() -> None:
     for name in ("tables", "rows", "indexes"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Scale, name))
     arguments = parser.parse_args()
-    print(write_backup(arguments.directory, Scale(arguments.tables, arguments.rows, arguments.indexes)), "rows")
+    print(json.dumps({"rows": write_backup(arguments.directory, Scale(arguments.tables, arguments.rows, arguments.indexes))}))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def one_run(place: Workplace, backup: str, number: int) -> Run:
     result = {"read": run_phase("read", place, backup=f"file://{backup}"), "validate": run_phase("validate", place)}
     if not number:
         run_program("bare_copy.py", place.directory / "dump", place.directory / "bare")
-    steps = [lambda: result.update(load_and_verify(place)), lambda: result.update(bare=_bare(place))]
+    steps = [lambda: result.update(load_and_verify(place, place.target)), lambda: result.update(bare=_bare(place))]
     for step in steps if number % 2 else reversed(steps):
         step()
     result[REHEARSAL] = rehearse(place)

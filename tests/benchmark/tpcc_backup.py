@@ -10,7 +10,6 @@ one warehouse to the next.
 from __future__ import annotations
 
 import argparse
-import base64
 import decimal
 import itertools
 import json
@@ -19,10 +18,10 @@ import random
 import string
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy
-from backup_files import Block, blocks, index_span, write_file
+from backup_files import Block, blocks, extrapolated, write_files
+from described_table import stored_descriptors
 from stored_rows import EPOCH, Row, point_maker
 
 # Found since backup_files has set the path.
@@ -33,11 +32,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     build_catalog,
 )
 
-DESCRIPTORS = pathlib.Path(__file__).resolve().parent / "tpcc_descriptors.json"
 DISTRICTS = 10
 MOST_WAREHOUSES = 64
 """The number of a greater one takes another length where it is stored."""
-_ROWS_A_FILE = 100_000
 _SEED = 5_11
 _NEVER_DELIVERED = 0.3
 """Orders without a carrier yet, which are the new ones."""
@@ -64,12 +61,11 @@ def write_backup(directory: pathlib.Path, scale: Scale) -> int:
     """Write the backup as one layer into ``directory``; return how many rows it has."""
     if scale.warehouses > MOST_WAREHOUSES:
         raise ValueError(f"at most {MOST_WAREHOUSES} warehouses can be written")
-    stored = json.loads(DESCRIPTORS.read_text(encoding="utf-8"))
-    descriptors = {int(number): base64.b64decode(text) for number, text in stored["descriptors"].items()}
+    descriptors = stored_descriptors()
     tables = {table.name: table for table in build_catalog(descriptors).databases[0].tables}
     files = [
         file for name, table in tables.items()
-        for file in _write_files(directory, table, _blocks(table, _items(scale)) if name == "item" else _of_all_warehouses(table, scale))
+        for file in write_files(directory, table, _blocks(table, _items(scale)) if name == "item" else _of_all_warehouses(table, scale))
     ]
     building.write_layer(directory, None, (EPOCH * 10**9, 0), [], *[field for _rows, field in files], descriptors=descriptors.values())
     return sum(rows for rows, _field in files)
@@ -82,30 +78,7 @@ def _blocks(table: Table, rows: Iterator[Row]) -> Iterator[Block]:
 def _of_all_warehouses(table: Table, scale: Scale) -> Iterator[Block]:
     """Yield the blocks of all warehouses, in the order of their keys."""
     first, second = (list(_blocks(table, _OF_A_WAREHOUSE[table.name](scale, warehouse))) for warehouse in (0, 1))
-    for warehouse in range(scale.warehouses):
-        for pair in zip(first, second):
-            yield replace(pair[0], **{name: _extrapolated(*(getattr(block, name) for block in pair), warehouse) for name in (
-                "first_key", "last_engine_key", "content")})
-
-
-def _extrapolated(first: bytes, second: bytes, number: int) -> bytes:
-    """Return what follows ``first`` and ``second`` as the one of that number, 0 being ``first``; both are of one length."""
-    start, following = (numpy.frombuffer(data, numpy.uint8) for data in (first, second))
-    return (start + (following - start) * numpy.uint8(number)).tobytes()
-
-
-def _write_files(directory: pathlib.Path, table: Table, content: Iterator[Block]) -> Iterator[tuple[int, tuple[int, bytes]]]:
-    """Cut a table's blocks into files whose spans follow each other, and write them; yield the rows of each and its field of the manifest."""
-    start, end = index_span(table.id, table.primary_index.id)
-    part: list[Block] = []
-    number = rows = 0
-    for block in content:
-        if rows >= _ROWS_A_FILE:
-            yield rows, write_file(directory, f"data/{table.id}-{number}.sst", (start, block.first_key), part)
-            start, part, number, rows = block.first_key, [], number + 1, 0
-        part.append(block)
-        rows += block.rows
-    yield rows, write_file(directory, f"data/{table.id}-{number}.sst", (start, end), part)
+    return (extrapolated(*pair, warehouse) for warehouse in range(scale.warehouses) for pair in zip(first, second))
 
 
 class Maker:

@@ -98,9 +98,10 @@ _SOURCE = (
         "s3_backup_path",
         "raw",
         "",
-        "The backup collection, as C(s3://bucket/prefix) or C(file:///directory), or a list of the directory of a full "
-        "backup and those of its incremental backups, in order. O(migration_source=restore) also takes CockroachDB's "
-        "other storage URIs (C(gs://), C(azure-blob://), C(nodelocal://), C(http://)), which CockroachDB reads itself. "
+        "The backup collection, as C(s3://bucket/prefix), C(file:///directory) or one of CockroachDB's storage URIs "
+        "with its parameters (C(gs://), C(azure-blob://), C(https://)), or a list of the directory of a full backup "
+        "and those of its incremental backups, in order. O(migration_source=restore) also takes C(nodelocal://), "
+        "C(userfile://) and C(external://), which only CockroachDB can read. Secrets in parameters are never shown. "
         "The setting is required unless O(migration_source) is V(cluster).",
     ),
     Setting(
@@ -185,6 +186,26 @@ _STORAGE = (
         "The URL of an S3 server other than Amazon's.",
         roles=_BACKUP,
         modules=_BACKUP_MODULES,
+    ),
+    # The option of the modules is a list: roles can be assumed one after the other.
+    Setting(
+        "aws_assume_role",
+        "str",
+        "",
+        "The ARN of a role to assume for S3, or several ARNs with commas between them, assumed in this order. "
+        "C(;external_id=…) behind an ARN is its external id. O(migration_source=restore) needs CockroachDB v22.2 or "
+        "later for it.",
+        since="1.1.0",
+    ),
+    Setting(
+        "s3_requester_pays",
+        "bool",
+        False,
+        "Whether you agree to pay for the requests to a bucket whose owner asks for that. "
+        "O(migration_source=restore) cannot do it.",
+        since="1.6.0",
+        roles=("backup_export",),
+        modules=("backup_info", "backup_export"),
     ),
 )
 
@@ -566,7 +587,8 @@ _RESTORE = (
         "incremental_location",
         "str",
         "",
-        "The location of the incremental backups, if BACKUP was given an C(incremental_location).",
+        "The location of the incremental backups, if BACKUP was given an C(incremental_location), in one of the forms "
+        "of O(s3_backup_path).",
         since="1.1.0",
     ),
     Setting(
@@ -579,14 +601,6 @@ _RESTORE = (
         since="1.1.0",
         roles=("cockroach_restore",),
         modules=("cockroach_restore",),
-    ),
-    # The option of the module is a list: roles can be assumed one after the other.
-    Setting(
-        "aws_assume_role",
-        "str",
-        "",
-        "The ARN of a role that CockroachDB assumes. This needs CockroachDB v22.2 or later.",
-        since="1.1.0",
     ),
     Setting(
         "restore_skip_missing",

@@ -15,14 +15,12 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     EncryptedFile,
     decrypt,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
-    StorageOptions,
-    open_storage,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.stored_file import (
     WHOLE,
     StoredFile,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 KEY = bytes(range(32))
 

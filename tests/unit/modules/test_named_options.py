@@ -25,7 +25,7 @@ NO_OPTIONS = {
     "ansible_python_interpreter", "http_proxy", "https_proxy", "no_proxy",  # of Ansible, of the environment
     "foreign_keys", "sequence_owners",  # values
     "is_called", "last_value",  # of a sequence
-    "allow_unsafe_internals", "encryption_info_dir", "exclude_data_from_backup", "ttl_pause",  # of CockroachDB
+    "allow_unsafe_internals", "encryption_info_dir", "exclude_data_from_backup", "ttl_pause", "external_id",  # of CockroachDB
     "create_statement", "schema_locked", "ttl_expire_after", "ttl_expiration_expression", "bucket_count", "crdb_region", "crdb_internal",  # of its schemas
     "unordered_unique_rowid", "gen_random_ulid", "uuid_v4", "experimental_uuid_v4", "gateway_region", "default_to_database_primary_region", "rehome_row",
     "application_name", "target_session_attrs", "unique_violation",  # of PostgreSQL

@@ -8,17 +8,20 @@ from __future__ import annotations
 import contextlib
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Optional
 
 from ..._errors import CorruptBackupError, UnsupportedError
+from ..packed_bytes import PackedBytes
 from ..protobuf import varint
-from . import columnar_blocks, row_blocks
+from . import columnar_blocks, row_block_arrays, row_blocks
 from .block import TRAILER, read_block, read_stored
 from .footer import BLOB_VALUES, MAX_SIZE, TWO_LEVEL, Footer, Handle, parse_footer, parse_handle
 from .metadata_blocks import TWO_LEVEL_INDEX, index_entries, name_values, value_blocks
 from .range_keys import RangeTombstone, parse_range_keys
 
 Points = tuple[list[bytes], list[bytes]]
+PackedPoints = tuple[Sequence[bytes], Sequence[bytes]]
 VersionedPoints = tuple[list[bytes], list[bytes], list[bytes]]
 
 VERSION_LENGTHS = (0, 9, 13, 14)
@@ -27,6 +30,10 @@ RANGE_KEY, VALUE_INDEX = b"pebble.range_key", b"pebble.value_index"
 RANGE_DELETIONS = (b"rocksdb.range_del", b"rocksdb.range_del2")
 BLOB_INDEX = b"pebble.blob_ref_index"
 KEY_SCHEMA, CRDB_SCHEMA = b"pebble.colblk.schema", b"crdb1"
+VALUE_PREFIX_KINDS = 0x40
+"""The first value prefix of a value that is not in the block itself."""
+FEW_BYTES = 1 << 18
+"""So many bytes of blocks have too few entries for numpy."""
 
 
 @contextlib.contextmanager
@@ -51,7 +58,7 @@ class Table:
         self.file = file
         self.verify = verify
         self.name: str = file.name
-        self._last: tuple = (None, None)
+        self._last: tuple[int, bytes] = (-1, b"")
         self._value_block: tuple[int, bytes] = (-1, b"")
         with named(self.name):
             self.footer: Footer = self._read_footer()
@@ -144,18 +151,58 @@ class Table:
         return (sum(map(len, keys)) + sum(map(len, values))) / self.sizes[middle]
 
     def points(self, number: int) -> Points:
-        """Return the roach keys and values of block ``number``. The last block asked for is kept."""
-        if self._last[0] != (number, False):
-            with named(self.name):
-                self._last = ((number, False), self._points(self._block(self.handles[number])))
-        return self._last[1]
+        """Return the roach keys and values of block ``number``."""
+        with named(self.name):
+            return self._points(self._data_block(number))
 
     def versioned_points(self, number: int) -> VersionedPoints:
         """Like ``points``, with each version's timestamp (bytes that sort as time) after the keys."""
-        if self._last[0] != (number, True):
-            with named(self.name):
-                self._last = ((number, True), self._versioned_points(self._block(self.handles[number])))
+        with named(self.name):
+            return self._versioned_points(self._data_block(number))
+
+    def points_of_blocks(self, first: int, stop: int, most_bytes: int) -> tuple[PackedPoints, int]:
+        """Return the roach keys and values of the blocks from ``first`` on, before ``stop``, and the number of the next
+        block: about ``most_bytes`` of blocks, at least one."""
+        if self.footer.columnar:
+            return self.points(first), first + 1
+        with named(self.name):
+            blocks: list[bytes] = []
+            size = 0
+            while first < stop:
+                block = self._data_block(first)
+                if blocks and size + len(block) > most_bytes:
+                    break
+                blocks.append(block)
+                size += len(block)
+                first += 1
+            found = self._packed_points(blocks) if size > FEW_BYTES else None
+            return found or self._points_one_by_one(blocks), first
+
+    def _data_block(self, number: int) -> bytes:
+        """Return the content of a data block. The last one asked for is kept."""
+        if self._last[0] != number:
+            self._last = (-1, b"")
+            self._last = number, self._block(self.handles[number])
         return self._last[1]
+
+    def _packed_points(self, blocks: list[bytes]) -> Optional[tuple[PackedBytes, PackedBytes]]:
+        """Return the points of row blocks in their usual form, else None."""
+        found = row_block_arrays.points(blocks)
+        if found is None or not self.footer.value_prefixes:
+            return found
+        keys, values = found
+        if not values.lengths().all() or (values.data[values.starts] >= VALUE_PREFIX_KINDS).any():
+            return None
+        return keys, PackedBytes(values.data, values.starts + 1, values.ends)
+
+    def _points_one_by_one(self, blocks: list[bytes]) -> Points:
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        for block in blocks:
+            more_keys, more_values = self._points(block)
+            keys += more_keys
+            values += more_values
+        return keys, values
 
     def _points(self, block: bytes) -> Points:
         if self.footer.columnar:
@@ -174,7 +221,7 @@ class Table:
     def _strip_prefixes(self, values: list[bytes]) -> list[bytes]:
         if not self.footer.value_prefixes:
             return values
-        if values and max(value[0] for value in values) < 0x40:
+        if values and max(value[0] for value in values) < VALUE_PREFIX_KINDS:
             return [value[1:] for value in values]
         return [self._value(value) for value in values]
 

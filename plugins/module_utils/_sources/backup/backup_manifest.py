@@ -15,9 +15,9 @@ from ..._errors import CorruptBackupError, UnsupportedError
 from ..._formats import protobuf
 from ..._formats.sstable.table import Table, named
 from ..._formats.timestamps import ZERO, Timestamp, from_protobuf
+from ..storage.storage import Storage
 from .encryption import INFO, decrypt, is_encrypted
 from .key_ranges import tenant_prefix, without_prefix
-from .storage import Storage
 from .stored_file import open_file
 
 NAMES = ("BACKUP_METADATA", "BACKUP_MANIFEST", "BACKUP")

@@ -9,7 +9,7 @@ import hashlib
 
 from ..._errors import ConfigurationError, CorruptBackupError, UnsupportedError
 from ..._formats import protobuf
-from .storage import Storage
+from ..storage.storage import Storage
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -37,7 +37,11 @@ def passphrase_keys(storage: Storage, folder: str, passphrase: str) -> list[byte
     Empty when the backup is not encrypted. Raises ConfigurationError without a passphrase, UnsupportedError for KMS
     only.
     """
-    names = [name for name in storage.list(folder) if name == INFO or name.startswith(INFO + "-")]
+    if storage.can_list:
+        names = [name for name in storage.list(folder) if name == INFO or name.startswith(INFO + "-")]
+    else:
+        # As CockroachDB where it cannot list (GetEncryptionInfoFiles in pkg/ccl/backupccl/backupencryption).
+        names = list(filter(None, [storage.first_of(folder, [INFO])]))
     if not names:
         return []
     keys = []

@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._errors import CorruptBackupError
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._formats.sstable.table import Table
+from ..storage.storage import Storage
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span
 from .key_ranges import unsigned_end, without_prefix
 from .layers import Layer
-from .storage import Storage
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class FileSpan:
             return self.cut + key
         return key[len(self.prefix) :] if key.startswith(self.prefix) else b""
 
-    def keys(self, stored: list[bytes]) -> list[bytes]:
+    def keys(self, stored: Sequence[bytes]) -> Sequence[bytes]:
         """Return sorted keys of the file as the backup has them. Raises CorruptBackupError for those of another virtual
         cluster."""
         if self.prefix:
@@ -109,7 +110,7 @@ def overlap(sources: list[FileSpan]) -> bool:
     return any(first.ref.span[1] > second.ref.span[0] for first, second in zip(sources, sources[1:]))
 
 
-def require_inside(keys: list[bytes], source: FileSpan, name: str) -> None:
+def require_inside(keys: Iterable[bytes], source: FileSpan, name: str) -> None:
     """Raise CorruptBackupError unless the keys next to a range belong to another span of the same file: otherwise the
     keys were misread."""
     starts = [span[0] for span in source.spans]

@@ -12,10 +12,12 @@ from typing import Optional
 from ..._errors import ConfigurationError, CorruptBackupError, MigrationError
 from ..._formats import protobuf, timestamps
 from ..._formats.timestamps import ZERO, Timestamp
+from ..storage.opening import open_storage
+from ..storage.options import StorageOptions
+from ..storage.storage import Storage
 from . import backup_manifest as manifests
 from .backup_manifest import Manifest, ManifestFile
 from .encryption import INFO, passphrase_keys, unlocks
-from .storage import Storage, StorageOptions, open_storage
 
 LATEST = "LATEST"
 LATEST_FOLDER = "metadata/latest"
@@ -131,13 +133,16 @@ def _folders_of_collection(storages: list[Storage], full: str) -> tuple[list[Fol
 
 
 def _manifest_name(storage: Storage, folder: str) -> str:
-    names = storage.list(folder)
-    return next((name for name in manifests.NAMES if name in names), "")
+    return storage.first_of(folder, manifests.NAMES)
 
 
 def _latest(storage: Storage) -> str:
     """Return the sub-directory of the newest full backup of a collection, or nothing."""
-    names = storage.list(LATEST_FOLDER)
+    if storage.can_list:
+        names = storage.list(LATEST_FOLDER)
+    else:
+        # BACKUP writes it without a number where it cannot list (findLatestFile in pkg/ccl/backupccl/backupdest).
+        names = [LATEST] if storage.exists(f"{LATEST_FOLDER}/{LATEST}") else []
     newest = min((name for name in names if name.startswith("LATEST-") and name != "LATEST-"), default="")
     for path in (
         f"{LATEST_FOLDER}/{newest}" if newest else "",
@@ -158,7 +163,7 @@ def _latest(storage: Storage) -> str:
                     f"{', '.join(manifests.NAMES)}): set backup_subdirectory to one of: {_listed(storage)}"
                 )
             return target
-    return max(full_backups(storage), default="")
+    return max(full_backups(storage), default="") if storage.can_list else ""
 
 
 def full_backups(storage: Storage) -> list[str]:
@@ -174,11 +179,15 @@ def full_backups(storage: Storage) -> list[str]:
 
 
 def _listed(storage: Storage) -> str:
+    if not storage.can_list:
+        return "YYYY/MM/DD-HHMMSS.ff (files cannot be listed over HTTP)"
     found = full_backups(storage)
     return ", ".join(found[-_SHOWN:]) or "none was found"
 
 
 def _incrementals(storage: Storage, root: str) -> list[Folder]:
+    if not storage.can_list:
+        return []
     result = []
     base = f"{root}/" if root else ""
     for date in (name for name in storage.list(root) if _DATE.fullmatch(name)):
@@ -196,7 +205,8 @@ def _no_backup(storage: Storage, folder: str) -> MigrationError:
         return ConfigurationError(
             f"no backup in {where} (looked for {looked}): set backup_subdirectory to one of: {_listed(storage)}"
         )
-    partial = [name for name in storage.list() if name.startswith("BACKUP-CHECKPOINT") or name == "data/"]
+    names = storage.list() if storage.can_list else []
+    partial = any(name.startswith("BACKUP-CHECKPOINT") or name == "data/" for name in names)
     hint = "; what is there belongs to a backup that did not finish" if partial else ""
     return ConfigurationError(
         f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. Check "
@@ -223,7 +233,8 @@ def _unlocking_key(storage: Storage, folder: str, name: str, keys: list[bytes]) 
 
 
 def _has_partition(storage: Storage, folder: str) -> bool:
-    return any(name.startswith(PARTITION) for name in storage.list(folder))
+    # Where files cannot be listed, the manifest names those that belong to it.
+    return not storage.can_list or any(name.startswith(PARTITION) for name in storage.list(folder))
 
 
 def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
@@ -231,7 +242,7 @@ def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
     if not layer.manifest.partitions:
         return
     for storage in storages:
-        for name in storage.list(layer.folder):
+        for name in _partition_names(layer, storage):
             if name.startswith(PARTITION) and not name.endswith(manifests.CHECKSUM):
                 path = f"{layer.folder}/{name}" if layer.folder else name
                 message = protobuf.parse(
@@ -244,6 +255,13 @@ def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
                         f"{storage.describe(path)} belongs to another backup than {layer.name}: check the backup's "
                         "locations"
                     )
+
+
+def _partition_names(layer: Layer, storage: Storage) -> list[str]:
+    if storage.can_list:
+        return storage.list(layer.folder)
+    base = f"{layer.folder}/" if layer.folder else ""
+    return [name for name in layer.manifest.partitions if storage.exists(base + name)]
 
 
 def _check_same_cluster(layers: list[Layer]) -> None:
@@ -295,6 +313,8 @@ def _other_places(layers: list[Layer], target: Timestamp) -> str:
     """Return where else in a collection a time may be found, as a part of a message."""
     folder, storage = layers[0].folder, layers[0].storage
     if not folder:
+        return ""
+    if not storage.can_list:
         return ""
     others = [name for name in full_backups(storage) if name != folder]
     hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""

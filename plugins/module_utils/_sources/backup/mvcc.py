@@ -5,22 +5,25 @@
 
 from __future__ import annotations
 
-import heapq
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from operator import lt
 from typing import Optional
 
 from ..._errors import CorruptBackupError, UnsupportedError
 from ..._formats import protobuf
+from ..._formats.packed_bytes import PackedBytes, are_ascending
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._model.catalog import UnfinishedImport
 
-Batch = tuple[list[bytes], list[bytes]]
+Batch = tuple[Sequence[bytes], Sequence[bytes]]
 """Keys and values, side by side."""
 VersionedBatch = tuple[list[bytes], list[bytes], list[bytes]]
 """Keys, versions (see ``timestamps.version``) and values."""
 
+TAG = 4
+"""Where a value has its tag."""
 EXTENDED = 101
 IMPORT_EPOCH = 4
 """In an extended value's header (MVCCValueHeader in CockroachDB's pkg/storage/enginepb/mvcc3.proto)."""
@@ -58,12 +61,19 @@ def _is_of(unfinished: UnfinishedImport, version: bytes, value: bytes) -> bool:
     return epoch == unfinished.epoch
 
 
-def live(keys: list[bytes], values: list[bytes]) -> Batch:
+def live(keys: Sequence[bytes], values: Sequence[bytes]) -> Batch:
     """Drop deleted keys and remove the headers of extended values."""
+    if isinstance(keys, PackedBytes) and isinstance(values, PackedBytes):
+        lengths = values.lengths()
+        if not lengths.all():
+            keys, values, lengths = keys.chosen(lengths > 0), values.chosen(lengths > 0), lengths[lengths > 0]
+        if (lengths > TAG).all() and (values.data[values.starts + TAG] != EXTENDED).all():
+            return keys, values
+        keys, values = list(keys), list(values)
     if b"" in values:
         keys, values = _without_empty(keys, values)
     try:
-        extended = EXTENDED in [value[4] for value in values]
+        extended = EXTENDED in [value[TAG] for value in values]
     except IndexError:
         raise CorruptBackupError("a value is shorter than its header") from None
     if extended:
@@ -71,14 +81,14 @@ def live(keys: list[bytes], values: list[bytes]) -> Batch:
     return keys, values
 
 
-def _without_empty(keys: list[bytes], values: list[bytes]) -> Batch:
+def _without_empty(keys: Sequence[bytes], values: Sequence[bytes]) -> Batch:
     kept = [pair for pair in zip(keys, values) if pair[1]]
     return [key for key, _value in kept], [value for _key, value in kept]
 
 
 def _plain(value: bytes) -> bytes:
     """Remove an extended value's header: its length (4 bytes), the mark, and a protobuf message that is not needed."""
-    if value[4] != EXTENDED:
+    if value[TAG] != EXTENDED:
         return value
     return value[_header_end(value) :]
 
@@ -90,9 +100,10 @@ def _header_end(value: bytes) -> int:
     return end
 
 
-def require_ascending(keys: list[bytes]) -> None:
-    """Raise CorruptBackupError unless each key is greater than the one before."""
-    if not all(map(lt, keys, keys[1:])):
+def require_ascending(keys: Sequence[bytes], last: bytes = b"") -> None:
+    """Raise CorruptBackupError unless each key is greater than the one before; the first one than ``last``."""
+    ascending = are_ascending(keys) if isinstance(keys, PackedBytes) else all(map(lt, keys, keys[1:]))
+    if not ascending or keys[0] <= last:
         raise CorruptBackupError("a key occurs twice, or keys are not sorted, where each must occur once")
 
 
@@ -155,63 +166,56 @@ class _Cursor:
 
     def __init__(self, batches: Iterator[tuple]) -> None:
         self.batches = batches
-        self.keys: list[bytes] = []
-        self.columns: tuple = ()
+        self.columns: tuple = ((),)
         self.position = 0
 
     def fill(self) -> bool:
         """Go to the next batch if this one is exhausted; return whether there is a key."""
-        while self.position >= len(self.keys):
+        while self.position >= len(self.columns[0]):
             batch = next(self.batches, None)
             if batch is None:
                 return False
-            self.keys, self.columns, self.position = batch[0], batch, 0
+            self.columns, self.position = batch, 0
         return True
 
+    def last_key(self) -> bytes:
+        """Return the last key of the batch."""
+        return self.columns[0][-1]
 
-def merge(streams: list[Iterator[tuple]], size: int = 2000) -> Iterator[tuple]:
-    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns and about
-    ``size`` keys, deletions still among them.
+    def take(self, last: bytes) -> tuple:
+        """Return the columns of the batch's keys up to ``last``, and go on after them."""
+        start, self.position = self.position, bisect_right(self.columns[0], last, self.position)
+        return tuple(column[start : self.position] for column in self.columns)
+
+
+def merge(streams: list[Iterator[tuple]]) -> Iterator[tuple]:
+    """Merge streams of sorted batches whose keys occur once in each; yield batches of the same columns, deletions still
+    among them.
 
     Batches are (keys, values): the first stream that has a key wins, or (keys, versions, values): the greatest
     version wins, of equal ones the first stream's. Runs of keys that only one stream has are passed on whole.
     """
-    cursors = [_Cursor(stream) for stream in streams]
-    heap = [(cursor.keys[0], number) for number, cursor in enumerate(cursors) if cursor.fill()]
-    heapq.heapify(heap)
-    merged: list[list[bytes]] = []
-    while heap:
-        key, number = heapq.heappop(heap)
-        cursor = cursors[number]
-        merged = merged or [[] for _column in cursor.columns]
-        first = cursor.position
-        same = [number]
-        if not heap or heap[0][0] != key:
-            cursor.position = len(cursor.keys) if not heap else bisect_left(cursor.keys, heap[0][0], first)
-            for column, found in zip(merged, cursor.columns):
-                column += found[first : cursor.position]
-        else:
-            while heap and heap[0][0] == key:
-                same.append(heapq.heappop(heap)[1])
-            winner = _winner([cursors[number] for number in same])
-            for column, found in zip(merged, winner.columns):
-                column.append(found[winner.position])
-            for number in same:
-                cursors[number].position += 1
-        for number in same:
-            if cursors[number].fill():
-                heapq.heappush(heap, (cursors[number].keys[cursors[number].position], number))
-        if len(merged[0]) >= size:
-            yield tuple(merged)
-            merged = []
-    if merged:
-        yield tuple(merged)
+    cursors = [cursor for cursor in map(_Cursor, streams) if cursor.fill()]
+    while cursors:
+        # All streams have been read at least as far.
+        last = min(cursor.last_key() for cursor in cursors)
+        parts = [part for part in (cursor.take(last) for cursor in cursors) if part[0]]
+        yield parts[0] if len(parts) == 1 else _merged(parts)
+        cursors = [cursor for cursor in cursors if cursor.fill()]
 
 
-def _winner(cursors: list[_Cursor]) -> _Cursor:
-    best = cursors[0]
-    if len(best.columns) == 3:
-        for cursor in cursors[1:]:
-            if cursor.columns[1][cursor.position] > best.columns[1][best.position]:
-                best = cursor
-    return best
+def _merged(parts: list[tuple]) -> tuple:
+    """Merge batches, in the order of their precedence."""
+    columns = [list(chain.from_iterable(column)) for column in zip(*parts)]
+    keys = columns[0]
+    # A sort of a few sorted runs merges them, and leaves equal keys in the order of their batches.
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    rows: list[int] = []
+    previous = None
+    for row in order:
+        if keys[row] != previous:
+            rows.append(row)
+            previous = keys[row]
+        elif len(columns) == 3 and columns[1][row] > columns[1][rows[-1]]:
+            rows[-1] = row
+    return tuple([column[row] for row in rows] for column in columns)

@@ -15,6 +15,7 @@ from typing import Optional
 
 from ..._errors import CorruptBackupError, UnsupportedError
 from ..._formats import timestamps
+from ..._formats.packed_bytes import total_length
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._formats.sstable.table import Table, named
 from ..._model.catalog import UnfinishedImport
@@ -31,6 +32,8 @@ from .key_ranges import index_prefix_length, prefix_end
 from .layers import Layer, choose_chain, find_layers
 from .stored_file import open_file
 
+BATCH_BYTES = 1 << 20
+"""About how many bytes of blocks one process decodes at once."""
 CACHE_BYTES = 48 << 20
 """Bytes of memory for the stored files that one process keeps open."""
 HASH_WINDOW = 4 << 20
@@ -145,13 +148,12 @@ class Backup:
         if simple and len(used) == 1:
             yield from self._chain(selected[used[0]], start, end, False, tally)
             return
-        streams: list[Iterator[tuple]] = []
+        chains: list[list[FileSpan]] = []
         for number in reversed(used):
-            for sources in (
-                [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]
-            ):
-                stream = self._chain(sources, start, end, not simple, tally)
-                streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
+            chains += [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]
+        streams = [self._chain(sources, start, end, not simple, tally, len(chains)) for sources in chains]
+        if not simple:
+            streams = [mvcc.newest(stream, self._until, tombstones) for stream in streams]
         merged = mvcc.merge(streams)
         for batch in mvcc.without_import(merged, unfinished) if unfinished else merged:
             yield batch[0], batch[-1]
@@ -177,10 +179,16 @@ class Backup:
         return found if found != end else b""
 
     def _chain(
-        self, sources: list[FileSpan], start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
+        self,
+        sources: list[FileSpan],
+        start: bytes,
+        end: bytes,
+        versioned: bool,
+        tally: dict[int, int],
+        streams: int = 1,
     ) -> Iterator[tuple]:
         """Yield the batches of files of one layer, which follow each other in key order; without versions every key
-        is there once."""
+        is there once. ``streams`` is how many such chains are read at once."""
         hidden = [
             span
             for later in self.layers[sources[0].ref.layer + 1 :]
@@ -189,15 +197,15 @@ class Backup:
         ]
         last = b""
         for source in sources:
-            for batch in self._blocks(source, start, end, versioned, tally):
+            for batch in self._blocks(source, start, end, versioned, tally, streams):
                 if not versioned:
                     with named(source.ref.path):
-                        mvcc.require_ascending([last, *batch[0]] if last else batch[0])
+                        mvcc.require_ascending(batch[0], last)
                     last = batch[0][-1]
                 yield _without_hidden(batch, hidden) if hidden else batch
 
     def _blocks(
-        self, source: FileSpan, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
+        self, source: FileSpan, start: bytes, end: bytes, versioned: bool, tally: dict[int, int], streams: int = 1
     ) -> Iterator[tuple]:
         """Yield the blocks of one file entry in [start, end), and count their bytes."""
         low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
@@ -205,23 +213,27 @@ class Backup:
         table = self._table(source)
         if table.tombstones and not source.entry.has_range_keys and not self._may_have_tombstones(source.ref.layer):
             raise UnsupportedError(f"{table.name} has range tombstones, where the manifest says there are none")
-        for block in range(table.find(source.place(low)), len(table.handles)):
-            batch: tuple = table.versioned_points(block) if versioned else table.points(block)
+        block, last_block = table.find(source.place(low)), _last_block(table, source, high)
+        while block < len(table.handles):
+            batch: tuple
+            if versioned:
+                batch, block = table.versioned_points(block), block + 1
+            else:
+                batch, block = table.points_of_blocks(block, max(block, last_block) + 1, BATCH_BYTES // streams)
             with named(table.name):
                 keys = source.keys(batch[0])
             if not keys:
                 continue
             if keys[0] < low or keys[-1] >= high:
                 first, last = bisect_left(keys, low), bisect_left(keys, high)
-                require_inside(keys[:first] + keys[last:], source, table.name)
+                require_inside(chain(keys[:first], keys[last:]), source, table.name)
                 beyond = last < len(keys)
                 keys, batch = keys[first:last], tuple(column[first:last] for column in batch)
             else:
                 beyond = False
             if keys:
-                tally[number] = (
-                    tally.get(number, 0) + sum(map(len, keys)) + sum(map(len, batch[-1])) + len(keys) * source.uncounted
-                )
+                size = total_length(keys) + total_length(batch[-1]) + len(keys) * source.uncounted
+                tally[number] = tally.get(number, 0) + size
                 yield (keys, *batch[1:])
             if beyond:
                 return
@@ -317,10 +329,17 @@ def range_tombstone_finding(layer: str) -> Finding:
     )
 
 
+def _last_block(table: Table, source: FileSpan, end: bytes) -> int:
+    """Return the number of the last block that may hold keys before ``end``."""
+    last = len(table.handles) - 1
+    return min(last, table.find(source.place(end))) if end.startswith(source.prefix) else last
+
+
 def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
     """Drop keys of spans that a later layer holds completely."""
-    kept = [row for row, key in enumerate(batch[0]) if not any(start <= key < end for start, end in hidden)]
-    return tuple([column[row] for row in kept] for column in batch)
+    columns = [list(column) for column in batch]
+    kept = [row for row, key in enumerate(columns[0]) if not any(start <= key < end for start, end in hidden)]
+    return tuple([column[row] for row in kept] for column in columns)
 
 
 def _check_sha512(file, expected: bytes) -> None:

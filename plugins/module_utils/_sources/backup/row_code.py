@@ -13,7 +13,7 @@ hold what PostgreSQL cannot hold: the loop over a batch continues after them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..._model.catalog import Family
 from ..._values.line_block import LineBlock, block_of_lines
@@ -22,7 +22,7 @@ from . import values
 from .general_rows import ColumnForms, GeneralRows, RowLayout
 from .value_code import Source, write_entry, write_next
 
-RowFunction = Callable[[Iterable[tuple[list[bytes], list[bytes]]]], Iterator[LineBlock]]
+RowFunction = Callable[[Iterable[tuple[Sequence[bytes], Sequence[bytes]]]], Iterator[LineBlock]]
 
 _STRINGS = ("string", "collated", "refcursor")
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Optional
 
 from ..._convert.computed import columns_read
@@ -20,7 +20,7 @@ from ..source import OutputColumn
 from .general_rows import ColumnForms, GeneralRows, RowLayout, TextReader, column_forms, key_text_reader
 from .row_code import compile_rows
 
-Batch = tuple[list[bytes], list[bytes]]
+Batch = tuple[Sequence[bytes], Sequence[bytes]]
 
 
 class RowDecoder:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Optional
 
 from ..._errors import CorruptBackupError
+from ..storage.storage import Storage
 from .encryption import EncryptedFile
-from .storage import Storage
 
 WHOLE = 8 << 20
 """Files up to this size are held whole."""

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Many byte strings that lie in one buffer, so that numpy can work on all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Union, overload
+
+try:
+    import numpy as np
+except ImportError:  # named by libraries.missing()
+    np = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, eq=False)
+class PackedBytes(Sequence[bytes]):
+    """A sequence of byte strings: ``data[starts[i]:ends[i]]`` is the string i. They need not follow each other."""
+
+    data: Any
+    """Array of uint8."""
+    starts: Any
+    """Array of int64."""
+    ends: Any
+    """Array of int64."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[bytes]:
+        data = memoryview(self.data)
+        for start, end in zip(self.starts.tolist(), self.ends.tolist()):
+            yield bytes(data[start:end])
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> PackedBytes: ...
+
+    def __getitem__(self, index: Union[int, slice]) -> Union[bytes, PackedBytes]:
+        if isinstance(index, slice):
+            return PackedBytes(self.data, self.starts[index], self.ends[index])
+        return self.data[self.starts[index] : self.ends[index]].tobytes()
+
+    def chosen(self, mask: Any) -> PackedBytes:
+        """Return the strings for which an array of booleans has true."""
+        return PackedBytes(self.data, self.starts[mask], self.ends[mask])
+
+    def lengths(self) -> Any:
+        """Return an array of the strings' lengths."""
+        return self.ends - self.starts
+
+
+def total_length(strings: Sequence[bytes]) -> int:
+    """Return the sum of the strings' lengths."""
+    if isinstance(strings, PackedBytes):
+        return int(strings.lengths().sum())
+    return sum(map(len, strings))
+
+
+def are_ascending(strings: PackedBytes) -> bool:
+    """Tell whether each string is greater than the one before."""
+    lengths = strings.lengths()
+    width = int(lengths.max()) if len(lengths) else 0
+    if not width:
+        return len(lengths) < 2
+    columns = np.arange(width)
+    places = np.minimum(strings.starts[:, None] + columns, len(strings.data) - 1)
+    padded = np.where(columns < lengths[:, None], strings.data[places], 0).astype(np.uint8)
+    # Numpy ignores zeros at the end when it compares: of such equals the longer one is the greater one.
+    texts = padded.view(f"S{width}").ravel()
+    before, after = texts[:-1], texts[1:]
+    return bool(((before < after) | ((before == after) & (lengths[:-1] < lengths[1:]))).all())
