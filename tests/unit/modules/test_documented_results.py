@@ -74,7 +74,7 @@ RESULTS = {
     "migration_start_over": (StartedOver,),
     "migration_state": (MigrationState,),
     "postgres_binaries": (PostgresBinaries,),
-    "postgres_import": (ImportResult, ImportPlan, PhasePlace),
+    "postgres_import": (ImportResult, ImportPlan, module("postgres_import").Verified),
     "postgres_preflight": (PreflightResult,),
     "postgres_rehearsal": (RehearsalResult,),
     "postgres_server": (ThrowAwayServer, StoppedServer),
