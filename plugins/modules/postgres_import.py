@@ -173,6 +173,7 @@ def verified(module: AnsibleModule, imported: Union[ImportResult, ImportPlan]) -
         grants=given["grants"],
         databases=tuple(given["databases"]),
         content=given["content"],
+        verify_by=given["verify_by"],
     )
     phase = replace(_ansible_target.recorded_phase(module), path=given["verify_result_file"] or "")
     log = _ansible_module.migration_log(module, "postgres_verify")
