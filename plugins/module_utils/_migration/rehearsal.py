@@ -108,9 +108,8 @@ def _load_and_compare(rehearsal: Rehearsal, parameters: ConnectionParameters, lo
         path = result_path(rehearsal.state_dir, name, "")
         return RecordedPhase(rehearsal.dump_dir, parameters.place, path, rehearsal.run)
 
-    parallelism, grants = rehearsal.parallelism, rehearsal.grants
-    run_import(phase("rehearsal_import"), parameters, ImportOptions(parallelism, grants), log)
-    verification, _place = run_verification(
-        phase("rehearsal_verify"), parameters, VerifyOptions(parallelism, grants), log
-    )
+    loading = ImportOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
+    run_import(phase("rehearsal_import"), parameters, loading, log)
+    comparing = VerifyOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
+    verification, _place = run_verification(phase("rehearsal_verify"), parameters, comparing, log)
     return differences(verification)
