@@ -298,6 +298,9 @@ class Backup:
         return self._table(min(sources, key=lambda source: source.ref.stored_size)).format if sources else ""
 
     def _find_findings(self, formats: list[str]) -> None:
+        if len(self.layers) == 1 and not self.layers[0].storage.can_list:
+            place = FullName("backup", name=self.layers[0].name)
+            self.findings.append(Finding.of(FindingCode.BACKUP_INCREMENTS_UNKNOWN, place))
         for number, (layer, table_format) in enumerate(zip(self.layers, formats)):
             manifest = layer.manifest
             unseen = [table_format] if table_format.startswith("pebble") else []
