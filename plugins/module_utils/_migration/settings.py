@@ -543,8 +543,8 @@ _RUN = (
         "chunk_rows",
         "int",
         100000,
-        "The approximate number of rows in a chunk. One COPY loads a chunk in one transaction, so this is also the "
-        "most that each connection of an interrupted import repeats.",
+        "The approximate number of rows in a chunk. Of a table of more than 64 MiB each chunk is loaded in a "
+        "transaction of its own, so this is also the most that each connection of an interrupted import repeats.",
         minimum=1,
         maximum=10000000,
         deprecated_names=("chunk_size",),
@@ -561,6 +561,20 @@ _RUN = (
         maximum=64,
         roles=(*_EXPORT, "dump_validate", "rehearsal", *_LOADING),
         modules=(*_EXPORT, "dump_validate", *_LOADING),
+    ),
+    Setting(
+        "verify_by",
+        "str",
+        "read_back",
+        "Who computes the checksums of the rows that a target holds. With V(read_back) the target sends its rows, and "
+        "the migration host computes them, which takes the target less work. With V(server) PostgreSQL computes them, "
+        "and no row crosses the network, for where that is slow. Both prove the same. PostgreSQL also computes those "
+        "of small tables and of those with rows of more than a MiB on average.",
+        choices=("read_back", "server"),
+        since="1.6.0",
+        roles=("postgres_verify",),
+        option="by",
+        modules=("postgres_verify",),
     ),
 )
 
