@@ -68,8 +68,7 @@ class Task(Protocol):
 
     @property
     def weight(self) -> int:
-        """The size in a unit of the source's own: the heaviest tasks start first, so that all processes end
-        together."""
+        """The size in a unit of the source's own, so that all processes end together."""
 
 
 TaskType = TypeVar("TaskType", bound=Task)
@@ -91,7 +90,8 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Plan(Generic[TaskType]):
-    """All tasks of an export, and about how many bytes its chunks will take."""
+    """All tasks of an export, and about how many bytes its chunks will take. Tasks that lie beside each other in the
+    source follow each other here."""
 
     tasks: Sequence[TaskType]
     stored_bytes: int = 0
@@ -175,6 +175,10 @@ class Source(Protocol[TaskType]):
     @abstractmethod
     def columns(self, table_id: int) -> OutputColumns:
         """Return the columns of a planned table's rows."""
+
+    def read_next(self, task: Optional[TaskType]) -> None:
+        """Take notice of the task that this process will most likely read after the next one; None when nobody
+        knows."""
 
     @abstractmethod
     def retrying(self, task: TaskType, action: Callable[[], Result]) -> Result:
