@@ -120,6 +120,7 @@ class PiecesAhead:
             if first >= end:
                 break
             parts.append(fetch.result()[max(0, start - first) : end - first])
+        self._drop_before(end - _KEPT_BEHIND)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def drop(self) -> None:
@@ -131,13 +132,16 @@ class PiecesAhead:
 
     def _fetch(self, start: int) -> None:
         """Drop what lies before ``start``, and fetch what there is room for; one piece in any case."""
-        while self._pieces and self._pieces[0][1] <= start - _KEPT_BEHIND:
-            self._pieces.popleft()[2].drop()
+        self._drop_before(start - _KEPT_BEHIND)
         if not self._pieces:
             self._next = max(self._next, start)
         while self._next < self._end and len(self._pieces) < _PIECES:
             if not self._fetch_piece(self._ahead.begin if self._pieces else self._ahead.demand):
                 break
+
+    def _drop_before(self, place: int) -> None:
+        while self._pieces and self._pieces[0][1] <= place:
+            self._pieces.popleft()[2].drop()
 
     def _fetch_piece(self, begin: Callable[[int, Callable[[], bytes]], Optional[Fetch[bytes]]]) -> bool:
         size = min(self._size, self._end - self._next)
