@@ -666,6 +666,17 @@ options:
       but at most eight.
     type: int
     default: 0
+  by:
+    description: Who computes the checksums of the rows that a target holds. With V(read_back) the target sends its rows,
+      and the migration host computes them, which takes the target less work. With V(server) PostgreSQL computes them,
+      and no row crosses the network, for where that is slow. Both prove the same. PostgreSQL also computes those of
+      small tables and of those with rows of more than a MiB on average.
+    type: str
+    choices:
+      - read_back
+      - server
+    version_added: 1.6.0
+    default: read_back
 """
 
     SCHEMA_CONVERT = r"""

@@ -88,7 +88,7 @@ def run_tasks(
             taken = [missing[place] for place in order.take(number)]
             following = order.following(number)
             if taken:
-                after = None if following is None else missing[following]
+                after = [] if following is None else [missing[following]]
                 running[processes[number].submit(_run, taken, after)] = number
 
         try:
@@ -118,12 +118,12 @@ def _inherit(job: ExportJob) -> None:
     _Inherited.job = job
 
 
-def _run(tasks: Sequence[Task], following: Optional[Task]) -> _Done:
-    """Do tasks one after the other, up to one that fails; ``following`` is the one that this process will most likely
+def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:
+    """Do tasks one after the other, up to one that fails; ``following`` are those that this process will most likely
     do after them."""
     results: list[TaskResult] = []
-    for task, after in zip(tasks, [*tasks[1:], following]):
-        _Inherited.job.source.read_next(after)
+    for number, task in enumerate(tasks, start=1):
+        _Inherited.job.source.read_next([*tasks[number:], *following])
         try:
             results.append(run_task(task))
         except MigrationError as error:

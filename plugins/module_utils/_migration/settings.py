@@ -563,6 +563,20 @@ _RUN = (
         roles=(*_EXPORT, "dump_validate", "rehearsal", *_LOADING),
         modules=(*_EXPORT, "dump_validate", *_LOADING),
     ),
+    Setting(
+        "verify_by",
+        "str",
+        "read_back",
+        "Who computes the checksums of the rows that a target holds. With V(read_back) the target sends its rows, and "
+        "the migration host computes them, which takes the target less work. With V(server) PostgreSQL computes them, "
+        "and no row crosses the network, for where that is slow. Both prove the same. PostgreSQL also computes those "
+        "of small tables and of those with rows of more than a MiB on average.",
+        choices=("read_back", "server"),
+        since="1.6.0",
+        roles=("postgres_verify",),
+        option="by",
+        modules=("postgres_verify",),
+    ),
 )
 
 _RESTORE = (

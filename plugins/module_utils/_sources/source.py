@@ -176,9 +176,9 @@ class Source(Protocol[TaskType]):
     def columns(self, table_id: int) -> OutputColumns:
         """Return the columns of a planned table's rows."""
 
-    def read_next(self, task: Optional[TaskType]) -> None:
-        """Take notice of the task that this process will most likely read after the next one; None when nobody
-        knows."""
+    def read_next(self, tasks: Sequence[TaskType]) -> None:
+        """Take notice of the tasks that this process will most likely read, in their order, after the one that it
+        reads now."""
 
     @abstractmethod
     def retrying(self, task: TaskType, action: Callable[[], Result]) -> Result:

@@ -7,7 +7,7 @@ was read completely."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Callable, Optional
 
@@ -123,9 +123,9 @@ class BackupSource(Source[BackupTask]):
         decoder = self._decoder(table_id)
         return OutputColumns(decoder.columns, decoder.computed)
 
-    def read_next(self, task: Optional[BackupTask]) -> None:
-        """Its files are opened while the task before it is read."""
-        self._backup.read_next((task.start, task.end) if task else None)
+    def read_next(self, tasks: Sequence[BackupTask]) -> None:
+        """Their files are opened while the task before them is read."""
+        self._backup.read_next([(task.start, task.end) for task in tasks])
 
     def retrying(self, task: BackupTask, action: Callable[[], Result]) -> Result:
         """storage.py repeats the reading of a file; no whole task is repeated."""

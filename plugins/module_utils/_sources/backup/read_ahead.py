@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Generic, Optional, TypeVar
@@ -27,8 +27,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_parallel(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Return the results of ``function`` in the order of ``items``; raises what the first item that fails raises."""
+    if len(items) < 2:
+        return [function(item) for item in items]
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(function, items))
 

@@ -28,7 +28,7 @@ from .descriptors import live_descriptors
 from .file_spans import FileRef, FileSpan, LayerSpans, require_inside, spans_of_layers
 from .key_ranges import KeyRange, index_prefix_length, prefix_end
 from .layers import Layer, choose_chain, find_layers
-from .open_tables import OpenTables
+from .open_tables import FILES_AHEAD, OpenTables
 
 BATCH_BYTES = 1 << 20
 """About how many bytes of blocks one process decodes at once."""
@@ -54,7 +54,7 @@ class Backup:
         self._until = timestamps.version(end_time)
         self._tables = OpenTables([layer.key for layer in layers], verify)
         self._sources = [LayerSpans(sources) for sources in spans_of_layers(layers)]
-        self._next: Optional[KeyRange] = None
+        self._next: list[KeyRange] = []
         formats = self._formats()
         self.info = _info(layers, end_time, [layer.sources for layer in self._sources], formats)
         self._find_findings(formats)
@@ -63,9 +63,9 @@ class Backup:
         """Stop reading ahead, before this process forks. Reading begins it again."""
         self._tables.close()
 
-    def read_next(self, following: Optional[KeyRange]) -> None:
-        """Say what this process will read after the range that it is told to read now; None when nobody knows."""
-        self._next = following
+    def read_next(self, following: list[KeyRange]) -> None:
+        """Say which ranges this process will read, in order, after the one that it is told to read now."""
+        self._next = following[:FILES_AHEAD]
 
     def files(self, start: bytes, end: bytes) -> list[FileRef]:
         """Return the file entries of all layers that may hold keys of [start, end)."""
@@ -140,11 +140,10 @@ class Backup:
     def _begin(self, start: bytes, end: bytes, streams: list[list[FileSpan]]) -> None:
         """Begin to read the first files of streams that are read side by side; what was read ahead for other ranges
         is dropped."""
-        ranges = [(start, end), self._next] if self._next else [(start, end)]
         self._tables.keep(
             {
                 source.ref.path
-                for low, high in ranges
+                for low, high in [(start, end), *self._next]
                 for number in range(len(self.layers))
                 for source in self._select(number, low, high)
             }
@@ -156,9 +155,8 @@ class Backup:
             self._expect(source, start, end)
 
     def _each(self, sources: list[FileSpan]) -> Iterator[FileSpan]:
-        """Yield files of one layer, while those that follow are opened, those of the range that is read next among
-        them."""
-        following = self._select(sources[0].ref.layer, *self._next) if sources and self._next else []
+        """Yield files of one layer, while those that follow are opened, in the ranges that are read next, too."""
+        following = [found for span in self._next for found in self._select(sources[0].ref.layer, *span)]
         for place, source in enumerate(sources):
             ahead = self._tables.files_ahead
             self._tables.open_ahead((sources[place : place + ahead] + following[:ahead])[:ahead])
@@ -167,8 +165,8 @@ class Backup:
 
     def _expect(self, source: FileSpan, start: bytes, end: bytes) -> None:
         """Begin to read a file's blocks of [start, end), and of the range that follows when it is read next."""
-        if self._next and self._next[0] == end:
-            end = self._next[1]
+        if self._next and self._next[0][0] == end:
+            end = self._next[0][1]
         table = self._tables.get(source)
         low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
         # That the range has ended is seen in the block that follows.
@@ -223,7 +221,8 @@ class Backup:
             for source in self._select(number, start, end):
                 if source.ref.span[0] >= found:
                     break
-                for batch in self._blocks(source, start, found, False, {}):
+                # With versions blocks are read one by one.
+                for batch in self._blocks(source, start, found, True, {}):
                     found = batch[0][0]
                     break
         return found if found != end else b""
