@@ -87,8 +87,8 @@ options:
     default: {}
   chunk_rows:
     description: The approximate number of rows in a chunk; of large rows in a backup only about as many as have 256
-      MiB. One COPY loads a chunk in one transaction, so this is also the most that each connection of an interrupted
-      import repeats.
+      MiB. Of a table of more than 64 MiB each chunk is loaded in a transaction of its own, so this is also the most
+      that each connection of an interrupted import repeats.
     type: int
     default: 100000
   parallelism:
@@ -219,8 +219,8 @@ options:
     default: {}
   chunk_rows:
     description: The approximate number of rows in a chunk; of large rows in a backup only about as many as have 256
-      MiB. One COPY loads a chunk in one transaction, so this is also the most that each connection of an interrupted
-      import repeats.
+      MiB. Of a table of more than 64 MiB each chunk is loaded in a transaction of its own, so this is also the most
+      that each connection of an interrupted import repeats.
     type: int
     default: 100000
   parallelism:

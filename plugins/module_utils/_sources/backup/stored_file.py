@@ -65,8 +65,8 @@ class StoredFile:
 
     @property
     def held(self) -> int:
-        """Bytes of memory that the file takes, without what is read ahead."""
-        return len(self._end) + len(self._window)
+        """The most bytes of memory that the file takes, without what is read ahead."""
+        return len(self._end) + min(WINDOW, self._end_offset)
 
     def expect(self, start: int, end: int, piece: int) -> None:
         """Begin to read [start, end) in pieces of so many bytes, as they will be asked for in order."""
