@@ -131,12 +131,13 @@ integration: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 shared: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 	$(PYTEST) -m shared $(ARGS) tests/unit tests/integration
 
-# Tools from the npm registry: a second S3 server for the tests, one that refuses wrong keys, and the check of links.
+# Tools from the npm registry: a second S3 server for the tests, one that refuses wrong keys, Azure's own stand-in for its Blob Storage, and
+# the check of links.
 # Without npm what needs them is skipped, saying so.
 $(NODE)/.installed:
 	@if command -v npm > /dev/null; then \
-		npm install --silent --no-audit --no-fund --prefix $(NODE) s3rver@3.7.1 remark-cli@12.0.1 remark-validate-links@13.1.0 && touch $@; \
-	else echo "npm is missing: links are not checked, and the tests with s3rver are skipped"; fi
+		npm install --silent --no-audit --no-fund --prefix $(NODE) s3rver@3.7.1 azurite@3.37.0 remark-cli@12.0.1 remark-validate-links@13.1.0 && touch $@; \
+	else echo "npm is missing: links are not checked, and the tests with s3rver and Azurite are skipped"; fi
 
 bench: $(VENV)/.test-installed $(COLLECTION)
 	$(BIN)/python tests/benchmark/tpcc.py

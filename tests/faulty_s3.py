@@ -27,12 +27,16 @@ class FaultyServer:
     fault: Callable[[str, int], object] = lambda method, number: None
     url: str = ""
     requests: list[str] = field(default_factory=list)
+    gets: list[tuple[str, str]] = field(default_factory=list)
+    """Path and range of each GET."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _server: object = field(default_factory=lambda: DomainDispatcherApplication(create_backend_app))
 
     def __call__(self, environ: dict, start_response: Callable) -> object:
         with self._lock:
             self.requests.append(environ["REQUEST_METHOD"])
+            if environ["REQUEST_METHOD"] == "GET":
+                self.gets.append((environ["PATH_INFO"], environ.get("HTTP_RANGE", "")))
             answer = self.fault(environ["REQUEST_METHOD"], len(self.requests))
         if isinstance(answer, Response):
             return answer(environ, start_response)

@@ -69,8 +69,8 @@ def rewrite(source: pathlib.Path, target: pathlib.Path, form: Form) -> list[path
     times = _Times(layer.manifest.end_time[0])
     tables: dict[bytes, list[tuple[bytes, bytes, bytes]]] = {}
     for file in backup.files(b"\x80", b"\xfd"):
-        found = next(item for item in backup._sources[0] if item.ref.id == file.id)
-        table = backup._table(found)
+        found = next(item for item in backup._sources[0].sources if item.ref.id == file.id)
+        table = backup._tables.get(found)
         for block in range(len(table.handles)):
             for key, stamp, content in zip(*table.versioned_points(block)):
                 if file.span[0] <= key < file.span[1]:

@@ -19,7 +19,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.l
 
 ODD = "Ta\"b'le . ../ö/%"
 TRICKY = [
-    "", " ", "NULL", "\\N", "\\.", "a\tb", "a\nb", "a\rb", "a\\b", "\\t", "\\\\", "'", '"', "ünï☃😀", "\x01\x1f\x7f", "\u2028", "trailing ", "%s %", "{a,b}",
+    "", " ", "NULL", "\\N", "\\.", "a\tb", "a\nb", "a\rb", "a\\b", "\\t", "\\\\", "'", '"', "ünï☃😀", "\x01\x1f\x7f", "\u2028", "trailing ", "%s %", "{a,b}", "\b\f\v \\b\\\\\b",
 ]
 INT, TEXT, BOOL, FIXED = model.SqlType("int", 20, 64), model.SqlType("string", 25), model.SqlType("bool", 16), model.SqlType("string", 1042, 5)
 INET, TIMESTAMP, DECIMAL = model.SqlType("inet", 869), model.SqlType("timestamptz", 1184), model.SqlType("decimal", 1700, 2, 12)

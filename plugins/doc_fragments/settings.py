@@ -51,6 +51,12 @@ options:
     description: The URL of an S3 server other than Amazon's.
     type: str
     default: ''
+  s3_requester_pays:
+    description: Whether you agree to pay for the requests to a bucket whose owner asks for that. C(migration_source)
+      cannot do it.
+    type: bool
+    version_added: 1.6.0
+    default: false
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,
@@ -133,6 +139,12 @@ options:
     description: The URL of an S3 server other than Amazon's.
     type: str
     default: ''
+  s3_requester_pays:
+    description: Whether you agree to pay for the requests to a bucket whose owner asks for that. C(migration_source)
+      cannot do it.
+    type: bool
+    version_added: 1.6.0
+    default: false
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,
@@ -652,6 +664,17 @@ options:
       but at most eight.
     type: int
     default: 0
+  by:
+    description: Who computes the checksums of the rows that a target holds. With V(read_back) the target sends its rows,
+      and the migration host computes them, which takes the target less work. With V(server) PostgreSQL computes them,
+      and no row crosses the network, for where that is slow. Both prove the same. PostgreSQL also computes those of
+      small tables and of those with rows of more than a MiB on average.
+    type: str
+    choices:
+      - read_back
+      - server
+    version_added: 1.6.0
+    default: read_back
 """
 
     SCHEMA_CONVERT = r"""

@@ -18,9 +18,10 @@ from ._migration.result_file import PhaseRecord, utc_now, write_record
 from ._model.results import Result, facts
 from ._postgres.connect.connect_params import secrets_in
 from ._postgres.connect.connection_parameters import ConnectionParameters
-from ._sources.backup.backup_request import BackupRequest, StorageOptions
+from ._sources.backup.backup_request import BackupRequest
 from ._sources.cluster.sql_connection import CockroachParameters, files_of_certs_dir, parameters_of_url
 from ._sources.restore.uri_secrets import secrets_of
+from ._sources.storage.options import StorageOptions
 from ._system import libraries
 from ._system.migration_log import MigrationLog
 
@@ -31,6 +32,7 @@ def location_arguments() -> dict:
     """The arguments of the doc fragment C(source)."""
     return {
         "locations": {"type": "list", "elements": "str", "required": True},
+        "aws_assume_role": {"type": "list", "elements": "str", "default": []},
         "verify_checksums": {"type": "bool", "default": True},
     }
 
@@ -85,6 +87,8 @@ def storage_options(module: AnsibleModule) -> StorageOptions:
         profile=given["aws_profile"],
         endpoint_url=given["s3_endpoint_url"],
         log_file=log_path(module),
+        assume_role=tuple(filter(None, ",".join(given["aws_assume_role"]).split(","))),
+        requester_pays=given.get("s3_requester_pays", False),
     )
 
 

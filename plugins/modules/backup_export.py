@@ -94,6 +94,7 @@ def main() -> None:
             **_ansible_module.export_arguments(),
         ),
         supports_check_mode=True,
+        no_log=True,  # nothing in the host's syslog: it would be written before the secrets in URIs are known
     )
     needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
     log = _ansible_module.migration_log(module, "backup_export")

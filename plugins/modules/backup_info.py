@@ -103,6 +103,7 @@ def main() -> None:
             **_ansible_module.log_arguments(),
         ),
         supports_check_mode=True,
+        no_log=True,  # nothing in the host's syslog: it would be written before the secrets in URIs are known
     )
     needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
     _ansible_module.run(module, needs, lambda: Outcome(look(module)))

@@ -170,6 +170,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     restore_backup,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore_statement import SKIPS
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.storage_uri import is_own
 
 
 def main() -> None:
@@ -195,7 +196,7 @@ def main() -> None:
     module.no_log_values.update(request.secrets())
     log = _ansible_module.migration_log(module, "restore")
     needs = {
-        *libraries_for(request.locations + request.incremental_location),
+        *libraries_for(filter(is_own, request.locations + request.incremental_location)),
         "cattrs",
         "psycopg2",
         "sqlglot",

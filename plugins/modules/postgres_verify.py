@@ -11,7 +11,7 @@ short_description: Verify that PostgreSQL holds what a dump holds
 author: The nomos.cockroach_migrator authors (@nomos-oss)
 version_added: 1.0.0
 description:
-  - Compares every table's rows and row checksum, computed by PostgreSQL from what it stored, with the dump's manifest.
+  - Compares every table's rows and row checksum, computed from what PostgreSQL stored, with the dump's manifest.
   - Counts the rejected rows in the table C(cockroach_migrator.rejects).
   - Compares every object of the dump's schema with PostgreSQL's catalog, and the values of the sequences.
   - Fails if anything differs, and returns everything that was compared.
@@ -112,6 +112,7 @@ def verify(module: AnsibleModule, log: MigrationLog) -> Outcome:
         grants=given["grants"],
         databases=tuple(given["databases"]),
         content=given["content"],
+        verify_by=given["by"],
     )
     try:
         result = verify_dump(given["dump_dir"], _ansible_module.connection_parameters(module), options, log.progress)

@@ -25,7 +25,7 @@ from exporting import export_backup
 from tpcc_backup import Scale, write_backup
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 MIB, GIB = 1 << 20, 1 << 30
 

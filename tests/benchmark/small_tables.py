@@ -26,9 +26,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 )
 
 TABLES_A_FILE = 500
-_PLACE, _ITEM, FIRST_ID = (441, 442), 449, 1000
-"""Numbers of descriptors: the database and its schema, the table that all others are like, and the first of them."""
-_NAME, _ID, _COLUMNS, _INDEXES, _PRIMARY_INDEX, _NEXT_INDEX, _REFERENCES = 1, 3, 8, 11, 10, 12, 37
+DATABASE, FIRST_ID = "small_tables", 1000
+"""The database's name, and the number of the first table, which is in its name, too."""
+_DATABASE, _SCHEMA, _ITEM = 441, 442, 449
+"""Numbers of TPC-C's descriptors: the database, its schema, and the table that all others are like."""
+_NAME, _ID, _PRIMARY_INDEX, _INDEXES, _NEXT_INDEX, _REFERENCES = 1, 3, 10, 11, 12, 37
 """Fields of a table's descriptor."""
 _COMMON_INDEX_FIELDS = (9, 11, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25)
 """Fields of an index that say nothing of its columns."""
@@ -55,7 +57,9 @@ def write_backup(directory: pathlib.Path, scale: Scale) -> int:
     """Write the backup as one layer into ``directory``; return how many rows it has."""
     stored = stored_descriptors()
     numbers = range(FIRST_ID, FIRST_ID + scale.tables)
-    descriptors = {number: stored[number] for number in _PLACE} | {number: _table(stored[_ITEM], number, scale) for number in numbers}
+    descriptors = {
+        _DATABASE: _database(stored[_DATABASE]), _SCHEMA: stored[_SCHEMA], **{number: _table(stored[_ITEM], number, scale) for number in numbers},
+    }
     tables = {table.id: table for table in build_catalog(descriptors).databases[0].tables}
     points = {number: list(map(point_maker(tables[number]), rows_of(scale, number))) for number in numbers}
     entries = []
@@ -72,23 +76,30 @@ def _span(table: int) -> tuple[bytes, bytes]:
     return building.unsigned(table) + building.unsigned(1), building.unsigned(table) + building.unsigned(2)
 
 
+def _database(tpcc: bytes) -> bytes:
+    """Return the descriptor of TPC-C's database under another name."""
+    fields = {**protobuf.parse(protobuf.blob(protobuf.parse(tpcc), 2)), _NAME: [DATABASE.encode()]}
+    return building.message((2, _message(fields)))
+
+
+def _message(fields: protobuf.Message) -> bytes:
+    return building.message(*[(field, value) for field, values in sorted(fields.items()) for value in values])
+
+
 def _table(item: bytes, number: int, scale: Scale) -> bytes:
     """Return the descriptor of ``item`` as that of another table."""
     fields = protobuf.parse(protobuf.blob(protobuf.parse(item), 1))
-    common = [(field, value) for field, values in protobuf.parse(protobuf.blob(fields, _PRIMARY_INDEX)).items() for value in values
-              if field in _COMMON_INDEX_FIELDS]
+    primary = protobuf.parse(protobuf.blob(fields, _PRIMARY_INDEX))
+    common = [(field, value) for field in _COMMON_INDEX_FIELDS for value in primary[field]]
     indexes = [
         building.message((1, b"%s_idx_%d" % (column, number)), (2, place), (3, 0), (4, column), (6, column_id), (7, 1), (8, 0), *common)
         for place, (column, column_id) in enumerate(_INDEXED[:scale.indexes], 2)
     ]
-    primary = building.message(*[
-        (field, b"small_%d_pkey" % number if field == _NAME else value)
-        for field, values in protobuf.parse(protobuf.blob(fields, _PRIMARY_INDEX)).items() for value in values
-    ])
-    changed = {
-        **fields, _NAME: [b"small_%d" % number], _ID: [number], _PRIMARY_INDEX: [primary], _INDEXES: indexes, _NEXT_INDEX: [len(indexes) + 2], _REFERENCES: [],
+    changed: protobuf.Message = {
+        **fields, _NAME: [b"small_%d" % number], _ID: [number], _PRIMARY_INDEX: [_message({**primary, _NAME: [b"small_%d_pkey" % number]})],
+        _INDEXES: indexes, _NEXT_INDEX: [len(indexes) + 2], _REFERENCES: [],
     }
-    return building.message((1, building.message(*[(field, value) for field, values in sorted(changed.items()) for value in values])))
+    return building.message((1, _message(changed)))
 
 
 def main() -> None:

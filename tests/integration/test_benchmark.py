@@ -46,7 +46,7 @@ def test_rows_of_many_small_tables_arrive(tmp_path, empty_postgres):
     scale = small_tables.Scale(tables=12, rows=3, indexes=2)
     assert small_tables.write_backup(tmp_path / "backup", scale) == 36
     migration = migrate(empty_postgres, [f"file://{tmp_path}/backup"], tmp_path / "dump")
-    with migration.connect("tpcc") as connection, connection.cursor() as cursor:
+    with migration.connect(small_tables.DATABASE) as connection, connection.cursor() as cursor:
         for number in range(small_tables.FIRST_ID, small_tables.FIRST_ID + scale.tables):
             cursor.execute(f"SELECT * FROM small_{number} ORDER BY i_id")
             assert cursor.fetchall() == [tuple(row) for row in small_tables.rows_of(scale, number)]

@@ -19,7 +19,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
     MigrationError,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
     NodeOptions,
@@ -30,6 +29,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     RestoreRequest,
     restore_backup,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.progress import RestoreProgress
 
 BINARY = os.environ.get("COCKROACH_BINARY", "")

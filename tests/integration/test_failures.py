@@ -15,7 +15,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 SECRET = "S3RVER-wrong-secret-8d1f"
 

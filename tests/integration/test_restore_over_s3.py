@@ -17,11 +17,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     VerifyOptions,
     verify_dump,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.restore import (
     RestoreRequest,
     restore_backup,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 pytestmark = pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program")
 

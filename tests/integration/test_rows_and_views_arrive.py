@@ -89,7 +89,9 @@ def test_tpcc(postgres, shared_fixtures, tmp_path):
 
 
 def test_from_s3(postgres, s3_server, fixtures_dir, tmp_path):
-    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import (
+        StorageOptions,
+    )
     location = s3_server.upload(fixtures_dir / "backups" / "shop", "truth/shop")
     storage = StorageOptions(access_key_id="S3RVER", secret_access_key="S3RVER", region="us-east-1", endpoint_url=s3_server.url)
     migration = migrate(postgres, [location], tmp_path / "dump", storage=storage)

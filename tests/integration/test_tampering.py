@@ -9,9 +9,14 @@ import pytest
 from playbook_runs import SAMPLE, Run, databases, variables
 from tamperings import GROUPS
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.differences import differences
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
 
 NO_IMPORT = '-e{"postgres_import_enabled": false}'
 SHOP = SAMPLE.replace("types", "shop")
@@ -61,6 +66,9 @@ def test_what_is_broken_after_a_good_migration_is_noticed_and_named(work, empty_
         # The first ones by name also in the one line that everybody reads.
         assert sum(all(word in report[2] for word in tampering.words) for tampering in group) >= 4
         assert not json.loads(next(work.glob("*/report/report.json")).read_text(encoding="utf-8"))["verified"]
+
+        by_server = differences(verify_dump(str(dump), empty_postgres, VerifyOptions(verify_by="server")))
+        assert by_server and all(any(line in shown for shown in different) for line in by_server)
 
         cleaned = Run("playbooks/cleanup.yml", argument)
         assert cleaned.code == 0 and "is kept" in cleaned.output and list(dump.rglob("*.zst"))

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from .._dump.chunk_files import write_chunk
 from .._dump.journal import ExportJournal
@@ -23,6 +24,7 @@ from .._model.table_source import TableSource
 from .._sources.source import Source, Task
 from .._system.progress import Progress, ReportProgress
 from .._values.line_block import LineBlock
+from .task_order import TaskOrder
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,14 @@ class _Inherited:
     job: ExportJob
 
 
+@dataclass(frozen=True)
+class _Done:
+    """The results of tasks, and what ended the one after them."""
+
+    results: list[TaskResult]
+    error: Optional[MigrationError] = None
+
+
 def run_tasks(
     job: ExportJob, tasks: Sequence[Task], journal: ExportJournal, parallelism: int, progress: ReportProgress
 ) -> dict[str, TaskResult]:
@@ -51,40 +61,72 @@ def run_tasks(
     tasks have finished by then is in the journal.
     """
     results = {task.key: journal.done[task.key] for task in tasks if task.key in journal.done}
-    missing = sorted((task for task in tasks if task.key not in results), key=lambda task: -task.weight)
+    missing = [task for task in tasks if task.key not in results]
+    rows = sum(result.rows or 0 for result in results.values())
+    order = TaskOrder([task.weight for task in missing], parallelism)
+    context = multiprocessing.get_context("fork")
+    running: dict[Future[_Done], int] = {}
 
-    def keep(futures: Iterable[Future[TaskResult]]) -> None:
-        for future in futures:
-            if future.done() and not future.cancelled() and future.exception() is None:
-                result = future.result()
-                journal.add(result)
-                results[result.key] = result
+    def keep(done: _Done) -> None:
+        nonlocal rows
+        for result in done.results:
+            journal.add(result)
+            results[result.key] = result
+            rows += result.rows or 0
+        progress(Progress(len(results), len(tasks), rows))
 
-    with ProcessPoolExecutor(
-        parallelism, multiprocessing.get_context("fork"), initializer=_inherit, initargs=(job,)
-    ) as pool:
-        pending = {pool.submit(run_task, task) for task in missing}
+    with contextlib.ExitStack() as stack:
+        # Executors of one process each, as which process does a task matters.
+        processes = [
+            stack.enter_context(ProcessPoolExecutor(1, context, initializer=_inherit, initargs=(job,)))
+            for _number in range(min(parallelism, len(missing)))
+        ]
+
+        def submit(number: int) -> None:
+            taken = [missing[place] for place in order.take(number)]
+            following = order.following(number)
+            if taken:
+                after = [] if following is None else [missing[following]]
+                running[processes[number].submit(_run, taken, after)] = number
+
         try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_EXCEPTION, timeout=1)
-                keep(done)
-                for future in done:
-                    future.result()
-                rows = sum(result.rows or 0 for result in results.values())
-                progress(Progress(len(results), len(tasks), rows))
+            for number in range(len(processes)):
+                submit(number)
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    number = running.pop(future)
+                    done = future.result()
+                    keep(done)
+                    if done.error:
+                        raise done.error
+                    submit(number)
         except BrokenProcessPool as error:
             raise MigrationError(
                 "a process of the export was killed from outside, perhaps because memory ran out: "
                 "lower parallelism and run again, finished chunks are kept"
             ) from error
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            keep(pending)
+            for future in wait(running).done:
+                if future.exception() is None:
+                    keep(future.result())
     return results
 
 
 def _inherit(job: ExportJob) -> None:
     _Inherited.job = job
+
+
+def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:
+    """Do tasks one after the other, up to one that fails; ``following`` are those that this process will most likely
+    do after them."""
+    results: list[TaskResult] = []
+    for number, task in enumerate(tasks, start=1):
+        _Inherited.job.source.read_next([*tasks[number:], *following])
+        try:
+            results.append(run_task(task))
+        except MigrationError as error:
+            return _Done(results, error)
+    return _Done(results)
 
 
 def run_task(task: Task) -> TaskResult:

@@ -97,9 +97,10 @@ _SOURCE = (
         "s3_backup_path",
         "raw",
         "",
-        "The backup collection, as C(s3://bucket/prefix) or C(file:///directory), or a list of the directory of a full "
-        "backup and those of its incremental backups, in order. O(migration_source=restore) also takes CockroachDB's "
-        "other storage URIs (C(gs://), C(azure-blob://), C(nodelocal://), C(http://)), which CockroachDB reads itself. "
+        "The backup collection, as C(s3://bucket/prefix), C(file:///directory) or one of CockroachDB's storage URIs "
+        "with its parameters (C(gs://), C(azure-blob://), C(https://)), or a list of the directory of a full backup "
+        "and those of its incremental backups, in order. O(migration_source=restore) also takes C(nodelocal://), "
+        "C(userfile://) and C(external://), which only CockroachDB can read. Secrets in parameters are never shown. "
         "The setting is required unless O(migration_source) is V(cluster).",
     ),
     Setting(
@@ -184,6 +185,26 @@ _STORAGE = (
         "The URL of an S3 server other than Amazon's.",
         roles=_BACKUP,
         modules=_BACKUP_MODULES,
+    ),
+    # The option of the modules is a list: roles can be assumed one after the other.
+    Setting(
+        "aws_assume_role",
+        "str",
+        "",
+        "The ARN of a role to assume for S3, or several ARNs with commas between them, assumed in this order. "
+        "C(;external_id=…) behind an ARN is its external id. O(migration_source=restore) needs CockroachDB v22.2 or "
+        "later for it.",
+        since="1.1.0",
+    ),
+    Setting(
+        "s3_requester_pays",
+        "bool",
+        False,
+        "Whether you agree to pay for the requests to a bucket whose owner asks for that. "
+        "O(migration_source=restore) cannot do it.",
+        since="1.6.0",
+        roles=("backup_export",),
+        modules=("backup_info", "backup_export"),
     ),
 )
 
@@ -541,6 +562,20 @@ _RUN = (
         roles=(*_EXPORT, "dump_validate", "rehearsal", *_LOADING),
         modules=(*_EXPORT, "dump_validate", *_LOADING),
     ),
+    Setting(
+        "verify_by",
+        "str",
+        "read_back",
+        "Who computes the checksums of the rows that a target holds. With V(read_back) the target sends its rows, and "
+        "the migration host computes them, which takes the target less work. With V(server) PostgreSQL computes them, "
+        "and no row crosses the network, for where that is slow. Both prove the same. PostgreSQL also computes those "
+        "of small tables and of those with rows of more than a MiB on average.",
+        choices=("read_back", "server"),
+        since="1.6.0",
+        roles=("postgres_verify",),
+        option="by",
+        modules=("postgres_verify",),
+    ),
 )
 
 _RESTORE = (
@@ -561,7 +596,8 @@ _RESTORE = (
         "incremental_location",
         "str",
         "",
-        "The location of the incremental backups, if BACKUP was given an C(incremental_location).",
+        "The location of the incremental backups, if BACKUP was given an C(incremental_location), in one of the forms "
+        "of O(s3_backup_path).",
         since="1.1.0",
     ),
     Setting(
@@ -574,14 +610,6 @@ _RESTORE = (
         since="1.1.0",
         roles=("cockroach_restore",),
         modules=("cockroach_restore",),
-    ),
-    # The option of the module is a list: roles can be assumed one after the other.
-    Setting(
-        "aws_assume_role",
-        "str",
-        "",
-        "The ARN of a role that CockroachDB assumes. This needs CockroachDB v22.2 or later.",
-        since="1.1.0",
     ),
     Setting(
         "restore_skip_missing",

@@ -14,7 +14,7 @@ from typing import Any
 from .._errors import ConfigurationError
 from .._model.conversion_policies import conversion_policy_problems
 from .._postgres.connect.connect_params import connect_params_problems
-from .._sources.location import has_parameters, parse_location, require_whole, scheme_of
+from .._sources.location import parse_location, require_whole, scheme_of
 from .._values.value_policies import policy_problems
 from .settings import BY_NAME, SETTINGS, Setting, plain
 
@@ -23,9 +23,7 @@ _FOREIGN_PREFIXES = ("ansible_", "vault_", "molecule_")
 _INTERNAL_PREFIX = "__"
 _PLACEHOLDER = re.compile(r"^your[_-]|^s3://(your[_-]bucket(/|$)|mybucket/mybackupfolder$)", re.IGNORECASE)
 _BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
-_PASSED_THROUGH = frozenset(
-    ("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external")
-)
+_PASSED_THROUGH = frozenset(("nodelocal", "userfile", "external"))
 """The schemes of CockroachDB's own storage URIs, which only CockroachDB reads."""
 _CLOSE = 0.6
 _VERY_CLOSE = 0.88
@@ -118,12 +116,6 @@ def _check_locations(setting: Setting, value: Any) -> list[str]:
         try:
             if scheme_of(location) in _PASSED_THROUGH and "://" in location:
                 require_whole(location)
-            elif has_parameters(location):
-                names = ", ".join(part.split("=")[0] for part in location.split("?", 1)[1].split("&"))
-                problems.append(
-                    f"{setting.name} has URL parameters ({names}): use aws_access_key_id, aws_secret_access_key, "
-                    "aws_region, s3_endpoint_url instead; a prefix with a question mark in it cannot be named"
-                )
             elif location.startswith("/"):
                 problems.append(f"{setting.name} is {location}: write file://{location}")
             else:
@@ -183,6 +175,7 @@ _CHECKS_OF_TYPES = {
 }
 _CHECKS = {
     "s3_backup_path": _check_locations,
+    "incremental_location": _check_locations,
     "databases": _check_selection,
     "rename": _check_names,
     "postgres_connect_params": _check_libpq,
@@ -205,7 +198,7 @@ def _check_source(values: Mapping[str, Any]) -> list[str]:
     locations = locations if isinstance(locations, list) else [locations]
     if source != "cluster" and not locations:
         problems.append(f"s3_backup_path is not set: {plain(BY_NAME['s3_backup_path'].description)}")
-    others = sorted({location.split(":", 1)[0] for location in locations} - {"s3", "file"})
+    others = sorted({scheme_of(location) for location in locations} & _PASSED_THROUGH)
     if source == "backup" and others:
         problems.append(
             f"s3_backup_path begins with {others[0]}://, which only CockroachDB reads: set migration_source: restore, "

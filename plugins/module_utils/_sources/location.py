@@ -4,7 +4,8 @@
 """The text that names where a backup is, taken apart in one way for everybody who needs a part of it.
 
 An S3 key may hold any character but the question mark (where parameters begin), and stands there as it is, as in other
-tools: ``#`` and ``%`` mean themselves. A ``file:`` URL is percent-encoded, a plain path is not.
+tools: ``#`` and ``%`` mean themselves. A ``file:`` URL is percent-encoded, a plain path is not. Every other location,
+and S3's with parameters, is a URI of CockroachDB's, which is percent-encoded.
 """
 
 from __future__ import annotations
@@ -12,25 +13,40 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._errors import ConfigurationError
 from .._system import libraries
+from .uri_parameters import AZURE, GOOGLE, S3, Parameters, parse_parameters, without_locality
 
-S3 = "s3"
 FILE = "file"
+HTTP = ("http", "https")
+_AZURE_SPELLINGS = (AZURE, "azure", "azure-storage")
+"""All that CockroachDB takes (pkg/cloud/azure/azure_storage.go)."""
 _S3_SPELLINGS = ("s3", "s3a", "s3n")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
+_AUTHORITY = re.compile(r"(?:[^\s/@,]*@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?")
+_FORMS = "s3://bucket/prefix, gs://bucket/prefix, azure-blob://container/prefix, https://host/path"
 
 
 @dataclass(frozen=True)
 class Location:
-    """``bucket`` and ``path`` (the prefix, without slashes at its ends) of S3, or the absolute ``path`` of a directory;
-    both as they are, not encoded."""
+    """``bucket`` and ``path`` (the prefix, without slashes at its ends) of S3, Google or Azure (its container), or the
+    absolute ``path`` of a directory; both as they are, not encoded. Over HTTP the ``bucket`` is the server, with the
+    user and the password that may be there, and ``query`` is what every request has after the question mark."""
 
     scheme: str
     path: str
-    bucket: str = ""
+    bucket: str = field(default="", repr=False)
+    parameters: Parameters = field(default_factory=dict, repr=False)
+    query: str = field(default="", repr=False)
+
+    @property
+    def name(self) -> str:
+        """The location without secrets."""
+        if self.scheme == FILE:
+            return f"{FILE}://{self.path}"
+        return f"{self.scheme}://{self.bucket.rpartition('@')[2]}/{self.path}".rstrip("/")
 
 
 def scheme_of(text: str) -> str:
@@ -42,10 +58,16 @@ def scheme_of(text: str) -> str:
 
 
 def libraries_for(locations: Iterable[str]) -> tuple[str, ...]:
-    """Return the libraries that read these backup locations: boto3 and tenacity only where one is in S3."""
-    return libraries.READ_BACKUP + (
-        libraries.READ_S3 if any(scheme_of(location) == S3 for location in locations) else ()
-    )
+    """Return the libraries that read these backup locations, those of a provider only where one is there."""
+    schemes = {scheme_of(location) for location in locations}
+    needed = {
+        libraries.READ_S3: (S3,),
+        libraries.READ_GOOGLE: (GOOGLE,),
+        libraries.READ_AZURE: _AZURE_SPELLINGS,
+        libraries.READ_HTTP: HTTP,
+    }
+    chosen = [names for names, readable in needed.items() if schemes.intersection(readable)]
+    return tuple(dict.fromkeys(sum(chosen, libraries.READ_BACKUP)))
 
 
 def has_parameters(text: str) -> bool:
@@ -76,7 +98,8 @@ def require_whole(uri: str) -> None:
 
 
 def parse_location(text: str) -> Location:
-    """Take apart ``s3://bucket/prefix``, ``file:///directory`` or a directory's path. Raises ConfigurationError, also
+    """Take apart a location that this collection reads itself: a directory's path, ``file:///directory``,
+    ``s3://bucket/prefix``, or a URI of CockroachDB's for S3, Google, Azure and HTTP. Raises ConfigurationError, also
     for any other scheme."""
     if text.startswith("/"):
         return Location(FILE, text)
@@ -84,23 +107,42 @@ def parse_location(text: str) -> Location:
     shown = without_secrets(text)
     if scheme in _S3_SPELLINGS and not text.startswith("s3:"):
         raise ConfigurationError(f"{shown}: write s3://bucket/prefix, other spellings of S3 are not taken")
-    if scheme in (S3, FILE) and (has_parameters(text) or shown != text):
-        raise ConfigurationError(
-            f"{shown}: give the location without parameters and credentials, and without a question mark; "
-            "the keys, aws_region and s3_endpoint_url have options of their own"
-        )
-    if scheme == S3:
-        bucket, _slash, prefix = text[len("s3:") :].partition("//")[2].partition("/")
-        if not _BUCKET.fullmatch(bucket):
-            raise ConfigurationError(
-                f"s3://{shown.rpartition('@')[2].removeprefix('s3://')} names no bucket: write s3://bucket/prefix"
-            )
-        return Location(S3, prefix.strip("/"), bucket)
     if scheme == FILE:
-        host, slash, path = text[len("file:") :].partition("//")[2].partition("/")
-        if host not in ("", "localhost"):
-            raise ConfigurationError(f"{shown} names a host: write file:///absolute/path")
-        if not slash:
-            raise ConfigurationError(f"{shown} names no directory: write file:///absolute/path")
-        return Location(FILE, "/" + urllib.parse.unquote(path))
-    raise ConfigurationError(f"{shown!r} is no location: write s3://bucket/prefix or file:///absolute/path")
+        return _parse_file(text, shown)
+    if scheme == S3 and not has_parameters(text):
+        # As it is: # and % mean themselves.
+        bucket, _slash, prefix = text[len("s3:") :].partition("//")[2].partition("/")
+        return _in_bucket(Location(S3, prefix.strip("/"), bucket), shown)
+    if scheme in (S3, GOOGLE, *_AZURE_SPELLINGS, *HTTP) and "://" in text:
+        require_whole(text)
+        rest, _mark, query = text.partition("://")[2].partition("?")
+        bucket, _slash, path = rest.partition("/")
+        path = urllib.parse.unquote(path).strip("/")
+        if scheme in HTTP:
+            if not _AUTHORITY.fullmatch(bucket):
+                raise ConfigurationError(f"{shown} names no server: write https://host/path")
+            return Location(scheme, path, bucket, query=without_locality(query))
+        scheme = AZURE if scheme in _AZURE_SPELLINGS else scheme
+        return _in_bucket(Location(scheme, path, bucket, parse_parameters(scheme, query, shown)), shown)
+    raise ConfigurationError(f"{shown!r} is no location: write {_FORMS} or file:///absolute/path")
+
+
+def _in_bucket(place: Location, shown: str) -> Location:
+    if not _BUCKET.fullmatch(place.bucket):
+        kind = "container" if place.scheme == AZURE else "bucket"
+        rest = shown.partition("://")[2].rpartition("@")[2]
+        raise ConfigurationError(
+            f"{place.scheme}://{rest} names no {kind}: write {place.scheme}://{kind}/prefix, without user and password"
+        )
+    return place
+
+
+def _parse_file(text: str, shown: str) -> Location:
+    if has_parameters(text) or shown != text:
+        raise ConfigurationError(f"{shown}: give a directory without parameters and without a question mark")
+    host, slash, path = text[len("file:") :].partition("//")[2].partition("/")
+    if host not in ("", "localhost"):
+        raise ConfigurationError(f"{shown} names a host: write file:///absolute/path")
+    if not slash:
+        raise ConfigurationError(f"{shown} names no directory: write file:///absolute/path")
+    return Location(FILE, "/" + urllib.parse.unquote(path))

@@ -68,8 +68,7 @@ class Task(Protocol):
 
     @property
     def weight(self) -> int:
-        """The size in a unit of the source's own: the heaviest tasks start first, so that all processes end
-        together."""
+        """The size in a unit of the source's own, so that all processes end together."""
 
 
 TaskType = TypeVar("TaskType", bound=Task)
@@ -91,7 +90,8 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Plan(Generic[TaskType]):
-    """All tasks of an export, and about how many bytes its chunks will take."""
+    """All tasks of an export, and about how many bytes its chunks will take. Tasks that lie beside each other in the
+    source follow each other here."""
 
     tasks: Sequence[TaskType]
     stored_bytes: int = 0
@@ -175,6 +175,10 @@ class Source(Protocol[TaskType]):
     @abstractmethod
     def columns(self, table_id: int) -> OutputColumns:
         """Return the columns of a planned table's rows."""
+
+    def read_next(self, tasks: Sequence[TaskType]) -> None:
+        """Take notice of the tasks that this process will most likely read, in their order, after the one that it
+        reads now."""
 
     @abstractmethod
     def retrying(self, task: TaskType, action: Callable[[], Result]) -> Result:

@@ -21,10 +21,13 @@ _OLDEST_SQLGLOT, _NEXT_SQLGLOT = (30, 30), (31, 0)
 it may read the same SQL as something else without an error. requirements.txt asks for the same."""
 
 PACKAGES = {
+    "azure.identity": "azure-identity",
+    "azure.storage.blob": "azure-storage-blob",
     "boto3": "boto3",
     "cattrs": "cattrs",
     "cramjam": "cramjam",
     "cryptography": "cryptography",
+    "google.cloud.storage": "google-cloud-storage",
     "google_crc32c": "google-crc32c",
     "numpy": "numpy",
     "psutil": "psutil",
@@ -38,6 +41,9 @@ PACKAGES = {
 """Import name to the requirement, as pip takes it."""
 
 READ_S3 = ("boto3", "tenacity")
+READ_GOOGLE = ("google.cloud.storage", "requests", "tenacity")
+READ_AZURE = ("azure.identity", "azure.storage.blob", "requests", "tenacity")
+READ_HTTP = ("requests", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "numpy", "xxhash", "zstandard")
 WRITE_DUMP = ("cattrs", "sqlglot", "zstandard")
 LOAD = ("cattrs", "psycopg2", "sqlglot", "tenacity", "zstandard")
@@ -45,7 +51,15 @@ LOAD = ("cattrs", "psycopg2", "sqlglot", "tenacity", "zstandard")
 
 def missing(names: Iterable[str]) -> list[str]:
     """Return the requirements whose packages this interpreter cannot import."""
-    return sorted({PACKAGES[name] for name in names if importlib.util.find_spec(name) is None})
+    return sorted({PACKAGES[name] for name in names if not _is_there(name)})
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        # The package above it is missing.
+        return False
 
 
 def require(names: Iterable[str]) -> None:

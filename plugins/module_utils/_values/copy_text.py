@@ -9,14 +9,15 @@ import re
 from typing import Optional
 
 NULL = "\\N"
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _PLAIN = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_CONTROLS = {rb"\b": b"\b", rb"\f": b"\f", rb"\v": b"\v"}
+_ESCAPED_BYTE = re.compile(rb"\\.", re.DOTALL)
 
 
 def escape(text: str) -> str:
     """Return ``text`` as COPY text: exactly backslash, tab, newline and carriage return are escaped."""
-    return text.translate(_ESCAPES)
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def unescape(text: str) -> str:
@@ -32,6 +33,14 @@ def _plain(match: re.Match[str]) -> str:
         return _PLAIN[match.group(1)]
     except KeyError:
         raise ValueError(f"the COPY text has an unknown escape: {match.group(0)}") from None
+
+
+def unescape_controls(text: bytes) -> bytes:
+    """Return COPY text as ``escape`` writes it: PostgreSQL also escapes backspace, form feed and vertical tab
+    (CopyAttributeOutText in src/backend/commands/copyto.c)."""
+    if not any(control in text for control in _CONTROLS):
+        return text
+    return _ESCAPED_BYTE.sub(lambda match: _CONTROLS.get(match.group(), match.group()), text)
 
 
 def format_row(values: list[Optional[str]]) -> str:

@@ -68,6 +68,11 @@ class SqlColumn:
     plain: bool = False
     """The type's COPY text is the same as its cast to text, so no function is needed (not so for char(n) and inet)."""
 
+    @property
+    def printed(self) -> sql.Composable:
+        """The SQL that COPY prints as the dump does."""
+        return sql.SQL("{}" if self.plain or self.boolean else "{}::text").format(sql.Identifier(self.name))
+
 
 def sql_row_checksum(columns: Iterable[SqlColumn], computed: Iterable[SqlColumn] = ()) -> sql.Composable:
     """Return the SQL expression (bigint) of a row's checksum: the COPY line's columns in order, then the computed ones.
@@ -83,6 +88,14 @@ def sql_row_checksum(columns: Iterable[SqlColumn], computed: Iterable[SqlColumn]
         line = _joined(parts)
     # The cast to 64 bits keeps the first ones.
     return sql.SQL("('x' || md5({}))::bit(64)::bigint").format(line)
+
+
+def sql_copy_columns(columns: Iterable[SqlColumn], computed: Iterable[SqlColumn] = ()) -> list[sql.Composable]:
+    """Return what COPY (SELECT …) has to select for the text of which ``sql_row_checksum`` is the checksum, see
+    ``copy_text.unescape_controls``. It may be nothing at all."""
+    columns, computed = list(columns), list(computed)
+    before = [sql.SQL("''")] if computed and not columns else []
+    return [*before, *(column.printed for column in (*columns, *computed))]
 
 
 def _joined(parts: list[sql.Composable]) -> sql.Composable:

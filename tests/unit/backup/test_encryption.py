@@ -15,14 +15,16 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     EncryptedFile,
     decrypt,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
-    StorageOptions,
-    open_storage,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.read_ahead import ReadAhead
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.stored_file import (
+    TAIL,
     WHOLE,
+    WINDOW,
     StoredFile,
+    read_ends,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 KEY = bytes(range(32))
 
@@ -38,9 +40,10 @@ def sealed(plain, file_version, nonce=b"\x01\x02\x03\x04" + b"\xff" * 8):
     return out
 
 
-def stored(tmp_path, data):
+def stored(tmp_path, data, size=None):
     (tmp_path / "file").write_bytes(data)
-    return StoredFile(open_storage(str(tmp_path), StorageOptions()), "file")
+    storage = open_storage(str(tmp_path), StorageOptions())
+    return StoredFile(storage, "file", read_ends(storage, "file", size), ReadAhead())
 
 
 @pytest.mark.parametrize("file_version", [1, 2])
@@ -79,9 +82,10 @@ def test_other_versions_and_plain_files():
         decrypt(bytes(60), KEY, "x")
 
 
-def test_large_files_are_read_in_windows(tmp_path):
-    content = bytes(range(256)) * ((WHOLE >> 8) + 4000)
-    file = stored(tmp_path, content)
+@pytest.mark.parametrize("size", [None, 1 << 40])
+def test_large_files_are_read_in_windows(tmp_path, size):
+    content = bytes(range(256)) * ((WHOLE >> 8) * 3 + 4000)
+    file = stored(tmp_path, content, size)
     for offset, length in [(0, 10), (5, 3000), (len(content) - 7, 7), (6 << 20, 5 << 20), (100, 1), (len(content) - (600 << 10), 600 << 10), (len(content), 1)]:
         assert file.read(offset, length) == content[offset:offset + length]
-    assert file.held == WHOLE
+    assert file.held <= TAIL + max(WINDOW, 5 << 20)

@@ -403,9 +403,9 @@ def test_a_row_in_many_files_keeps_all_its_families(tmp_path, overlapping):
 
 def test_files_far_behind_a_range_are_not_opened(tmp_path):
     _keys, backup = scattered(tmp_path, overlapping=True)
-    backup._tables.clear()
+    backup._tables._tables.clear()
     assert list(backup.scan(TABLE[0], family_key(1, 2), {}))
-    assert {name.rpartition("/")[2] for name in backup._tables} == {"0.sst", "1.sst", "2.sst", "3.sst", "4.sst", "over.sst", "low.sst"}
+    assert {name.rpartition("/")[2] for name in backup._tables._tables} == {"0.sst", "1.sst", "2.sst", "3.sst", "4.sst", "over.sst", "low.sst"}
 
 
 def test_a_path_out_of_the_backup_is_refused(tmp_path):

@@ -13,10 +13,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     BackupRequest,
     open_backup,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
-    StorageOptions,
-    open_storage,
-)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.location import (
     Location,
     libraries_for,
@@ -28,6 +24,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     public_uri,
     storage_uri,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 KEYS = StorageAccess(StorageOptions("AKIA", "hush"))

@@ -21,10 +21,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     BackupRequest,
     open_backup,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
-    StorageOptions,
-    open_storage,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 START, END = b"\x80", b"\xfd"
 
@@ -143,12 +141,13 @@ def test_an_unreachable_server():
 def test_refusals_say_what_to_do(options, code, advice):
     """The server here checks no keys, so its client is made to refuse."""
     storage = open_storage("s3://backups/x", options)
-    error = storage.client.exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, "ListObjectsV2")
+    client = storage.bucket.client
+    error = client.exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, "ListObjectsV2")
 
     def refuse(**_arguments):
         raise error
 
-    storage.client.meta.events.register("before-call.s3", refuse)
+    client.meta.events.register("before-call.s3", refuse)
     for call in (lambda: storage.list("a"), lambda: storage.read("b"), lambda: storage.exists("c")):
         with pytest.raises(MigrationError, match=advice) as raised:
             call()

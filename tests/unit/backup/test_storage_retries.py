@@ -13,18 +13,17 @@ import boto3
 import faulty_s3
 import pytest
 import tenacity.nap
-from botocore.exceptions import ClientError
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import storage_retries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
     BackupRequest,
     open_backup,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import (
-    StorageOptions,
-    open_storage,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage import (
+    retries as storage_retries,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 
@@ -76,7 +75,7 @@ def test_every_call_is_made_again(place, waits, call):
 
 def test_waits_grow_by_chance_and_end(place, waits):
     place.server.fault = lambda method, number: faulty_s3.refusal()
-    with pytest.raises(MigrationError, match="S3 answers SlowDown"):
+    with pytest.raises(MigrationError, match="S3 answers 503 SlowDown"):
         place.storage.read("file")
     assert len(place.server.requests) == storage_retries.ATTEMPTS == len(waits) + 1
     assert all(0.25 <= wait <= 0.5 * 2 ** number for number, wait in enumerate(waits))
@@ -154,5 +153,4 @@ def test_a_whole_backup_through_a_server_that_refuses_every_third_request(place,
     (email.utils.format_datetime(NOW - datetime.timedelta(seconds=42), usegmt=True), 0),
 ])
 def test_retry_after(header, seconds):
-    error = ClientError({"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPHeaders": {"retry-after": header}, "HTTPStatusCode": 503}}, "GetObject")
-    assert storage_retries.asked_wait(error, NOW) == seconds
+    assert storage_retries.asked_wait(header, NOW) == seconds

@@ -20,18 +20,19 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.table_source import TableSource
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.copied_blocks import copy_values
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_stream import (
+    CopyReceiver,
     TableReader,
-    _CopyReceiver,
-    copy_values,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import split_lines
 
 TEXTS = ["", "plain", "tab\tnewline\nreturn\r", "back\\slash \\N \\.", "\b\f\v", "é 😀 \u2028", "\x01\x7f", "x" * 100_000, None]
 
 
 def test_copy_gives_the_values_back(postgres17):  # noqa: F811
     received = []
-    receiver = _CopyReceiver(received.extend)
+    receiver = CopyReceiver(lambda text: received.extend(copy_values(line) for line in split_lines(text)))
     with connect(postgres17) as connection, connection.cursor() as cursor:
         query = cursor.mogrify("COPY (SELECT n, t FROM unnest(%s::int[], %s::text[]) AS v(n, t) ORDER BY n) TO STDOUT", (list(range(len(TEXTS))), TEXTS))
         cursor.copy_expert(query.decode(), receiver)
@@ -46,7 +47,7 @@ def test_unknown_escape_is_refused():
 
 
 def test_a_row_that_is_cut_off_is_refused():
-    receiver = _CopyReceiver(lambda rows: None)
+    receiver = CopyReceiver(lambda text: None)
     receiver.write(b"1\tcut")
     with pytest.raises(CockroachError, match="middle of a row"):
         receiver.flush()
@@ -79,7 +80,7 @@ def test_a_copy_is_begun_anew_only_if_it_has_given_nothing(rows, monkeypatch):
     reader, connection, received = TableReader(TableSource("d", "public", table, {}), ["id"], "1795834577600783530.0000000000"), _Breaking(rows), []
     if rows:
         with pytest.raises(psycopg2.errors.FeatureNotSupported):
-            reader.copy(connection, None, None, received.extend)
+            reader.copy(connection, None, None, received.append)
     else:
-        assert reader.copy(connection, None, None, received.extend) is False
+        assert reader.copy(connection, None, None, received.append) is False
     assert "BEGIN AS OF SYSTEM TIME" in connection.statements[0] and connection.statements[1:] == ["ROLLBACK"] and received == []

@@ -9,7 +9,6 @@ import urllib.parse
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.storage import StorageOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.storage_uri import (
     StorageAccess,
     external_io_dir,
@@ -24,6 +23,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     mask,
     secrets_of,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 AWKWARD = "ab+/=&?%2F #;' \"é"
 ACCESS = StorageAccess(

@@ -12,6 +12,7 @@ import stat
 import pytest
 import synthetic_dump
 from hypothesis import given, strategies
+from psycopg2 import sql
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import ChunkWriter, open_chunk
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_catalog, read_manifest
@@ -20,6 +21,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.val
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import to_json
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.read_rows import ReadRows
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.copy_text import format_row, parse_row
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import (
     LineBlock,
@@ -28,6 +30,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.l
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.row_checksum import (
     SqlColumn,
     block_checksum,
+    sql_copy_columns,
     sql_row_checksum,
 )
 
@@ -106,6 +109,10 @@ def test_postgresql_computes_the_same(any_postgres):
         ):
             cursor.execute("SELECT sum({}) FROM t".replace("{}", sql_row_checksum(wanted, computed).as_string(cursor)))
             assert int(cursor.fetchone()[0]) == text
+            read = ReadRows(any(column.escaped for column in (*wanted, *computed)))
+            cursor.copy_expert("COPY (SELECT {} FROM t) TO STDOUT".replace("{}", sql.SQL(", ").join(sql_copy_columns(wanted, computed)).as_string(cursor)), read)
+            read.end()
+            assert (read.rows, read.checksum) == (len(values), text)
     connection.close()
 
 

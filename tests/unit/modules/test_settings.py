@@ -103,10 +103,19 @@ def test_backup_path_is_needed_unless_a_cluster_is_read():
     assert settings_check.check_values({"migration_source": "cluster", "certs_dir": "/certs"}) == []
 
 
-def test_locations_that_only_cockroachdb_reads():
-    assert settings_check.check_values({"s3_backup_path": "gs://bucket/nightly?AUTH=implicit"}) == []
-    line = settings_check.check_values({"migration_source": "backup", "s3_backup_path": "gs://bucket/nightly?CREDENTIALS=c2VjcmV0"})[0]
+@pytest.mark.parametrize("location", ["nodelocal://1/nightly", "userfile://defaultdb.public.f/nightly?x=c2VjcmV0", "external://nightly"])
+def test_locations_that_only_cockroachdb_reads(location):
+    assert settings_check.check_values({"s3_backup_path": location}) == []
+    line = settings_check.check_values({"migration_source": "backup", "s3_backup_path": location})[0]
     assert "migration_source: restore" in line and "c2VjcmV0" not in line
+
+
+@pytest.mark.parametrize("location", [
+    "s3://b/p?AWS_ACCESS_KEY_ID=AKIA&AWS_SECRET_ACCESS_KEY=hidden&COCKROACH_LOCALITY=default", "gs://bucket/nightly?CREDENTIALS=c2VjcmV0", "https://user:word@host/nightly",
+    "azure-blob://c/nightly?AZURE_ACCOUNT_NAME=n&AZURE_ACCOUNT_KEY=a%2Bb", "azure://c/nightly?AUTH=implicit&AZURE_ACCOUNT_NAME=n"])
+def test_cockroachdbs_uris_are_locations_of_every_source(location):
+    for source in ("backup", "restore"):
+        assert settings_check.check_values({"migration_source": source, "s3_backup_path": location, "incremental_location": location}) == []
 
 
 def test_cluster_is_verified_unless_cockroach_sslmode_says_otherwise():
@@ -132,9 +141,11 @@ def test_locations(path):
     assert line.startswith("s3_backup_path") and "secret" not in line
 
 
-def test_url_parameters_are_named_without_their_values():
-    line = problem(s3_backup_path="s3://b/p?AWS_ACCESS_KEY_ID=AKIA&AWS_SECRET_ACCESS_KEY=hidden")
-    assert "AWS_SECRET_ACCESS_KEY" in line and "hidden" not in line and "AKIA" not in line
+@pytest.mark.parametrize("setting", ["s3_backup_path", "incremental_location"])
+@pytest.mark.parametrize("scheme", ["s3", "gs", "azure-blob"])
+def test_unknown_parameters_are_named_without_their_values(setting, scheme):
+    line = problem(**{setting: f"{scheme}://b/p?AUTH=implicit&AWS_SECRET_ACCES_KEY=hidden"})
+    assert line.startswith(setting) and "AWS_SECRET_ACCES_KEY" in line and "hidden" not in line and f"{scheme}://b/p" in line
 
 
 @pytest.mark.parametrize("values", [

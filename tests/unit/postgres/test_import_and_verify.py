@@ -32,11 +32,12 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import ledger
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify import table_checksum
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify import pieces, table_checksum
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify_rows import WAYS
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -276,8 +277,18 @@ def test_loading_by_hand(postgres17, tmp_path):
 
 def test_parts_of_a_large_table(postgres17, dump, name, monkeypatch):
     import_dump(dump, postgres17, ImportOptions())
-    monkeypatch.setattr(table_checksum, "PIECE_PAGES", 2)
-    assert verify_dump(dump, postgres17, VerifyOptions(parallelism=3)).succeeded
+    monkeypatch.setattr(pieces, "PIECE_PAGES", 2)
+    for small in (-1, pieces.SMALL_PAGES):
+        monkeypatch.setattr(pieces, "SMALL_PAGES", small)
+        for way in WAYS:
+            assert verify_dump(dump, postgres17, VerifyOptions(parallelism=3, verify_by=way)).succeeded
+    monkeypatch.setattr(table_checksum, "WIDE_ROW_BYTES", 0)
+    monkeypatch.setattr(table_checksum, "ReadRows", None)
+    assert verify_dump(dump, postgres17, VerifyOptions()).succeeded, "wide rows travel"
+    query(postgres17, name, "ALTER TABLE orders DROP COLUMN paid")
+    for way in WAYS:
+        found = verify_dump(dump, postgres17, VerifyOptions(verify_by=way)).databases[name].tables["public.orders"]
+        assert (found.missing_columns, found.rows_found) == (["paid"], None)
 
 
 def with_refused_objects(made):

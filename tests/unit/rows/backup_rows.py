@@ -13,6 +13,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     SqlType,
     Table,
     UnfinishedImport,
+    UserType,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.stored_columns import (
     computed_columns,
@@ -55,6 +56,14 @@ def postgres_type(kind: SqlType) -> str:
     if kind.family in ("time", "timestamp", "timestamptz", "timetz") and kind.precision is not None:
         return f"{name}({kind.precision})"
     return name
+
+
+def open_tables(location: pathlib.Path) -> Iterator[tuple[Table, dict[int, UserType], Iterator[tuple[list[bytes], list[bytes]]]]]:
+    """Yield each table of a backup with the user types of its database and its keys and values."""
+    backup = open_backup(BackupRequest((location.as_uri(),), "LATEST"))
+    for database in build_catalog(backup.descriptors, before_imports=True).databases:
+        for table in database.tables:
+            yield table, {item.id: item for item in database.types}, backup.scan(*row_range(table), {})
 
 
 class DecodedTable:

@@ -142,6 +142,13 @@ class Table:
         """Return the number of the first block that may hold ``key`` or greater ones."""
         return bisect_left(self.bounds, key)
 
+    def expect(self, first: int, last: int, piece: int) -> None:
+        """Say that the blocks ``first`` to ``last`` will be read in order: the file fetches them in pieces of so many
+        bytes."""
+        if first <= last < len(self.handles):
+            offset, length = self.handles[last]
+            self.file.expect(self.handles[first][0], offset + length + TRAILER, piece)
+
     def compression_ratio(self) -> float:
         """Return how many bytes of keys and values one stored byte holds, measured on a block in the middle."""
         if not self.handles:

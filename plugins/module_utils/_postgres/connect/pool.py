@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Callable, TypeVar
 
 Item = TypeVar("Item")
@@ -34,14 +34,12 @@ class ConnectionPool:
     def map(self, work: Callable[[Any, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``work(connection, item)`` for every item as it completes. After the first error no further item is
         started."""
-        pending = {self._threads.submit(self._call, work, item) for item in items}
+        started = [self._threads.submit(self._call, work, item) for item in items]
         try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+            for future in as_completed(started):
+                yield future.result()
         finally:
-            for future in pending:
+            for future in started:
                 future.cancel()
 
     def _call(self, work: Callable[[Any, Item], Result], item: Item) -> Result:

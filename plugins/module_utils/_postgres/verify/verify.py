@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -16,22 +18,22 @@ except ImportError:  # named by libraries.missing()
 
 from ..._convert.database import convert_database
 from ..._convert.server_features import ConvertOptions
-from ..._dump.manifest import DatabaseEntry, TableEntry, read_catalog, read_manifest, read_roles
+from ..._convert.statements import Statement
+from ..._dump.manifest import DatabaseEntry, read_catalog, read_manifest, read_roles
 from ..._errors import TargetError
 from ..._model.catalog import Database, Role
 from ..._model.conversion_policies import ConversionPolicies
 from ..._model.names import clip
-from ..._model.results import DatabaseVerification, TableVerification, VerifyResult
-from ..._system.progress import Progress, ReportProgress
+from ..._model.results import DatabaseVerification, VerifyResult
+from ..._system.processes import in_processes
+from ..._system.progress import ReportProgress
 from ..connect.connection import ConnectionParameters, connect, postgres_message
-from ..connect.pool import ConnectionPool
 from ..load.import_plan import chosen
-from ..load.rejected_rows_table import count_rejects
 from ..target import content as contents
 from ..target import existing_tables, ledger, omitted_objects
 from ..target import probe_features as server_features
 from .catalog_check import check_catalog
-from .table_checksum import PieceResult, checksum_piece, missing_columns, pieces
+from .verify_rows import READ_BACK, row_verification
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class VerifyOptions:
     """``grants``, ``databases`` and ``content`` are those of the import."""
 
     parallelism: int = 2
+    verify_by: str = READ_BACK
+    """Who computes the checksums of rows: see ``verify_rows.WAYS``."""
     grants: str = "existing"
     databases: tuple[str, ...] = ()
     content: str = contents.ALL
@@ -80,61 +84,29 @@ def _verify_database(
     options: VerifyOptions,
     progress: ReportProgress,
 ) -> DatabaseVerification:
-    name = clip(entry.name)
+    """Compare rows and objects at the same time."""
     database = read_catalog(dump.directory, entry)
-    control = connect(parameters, name)
-    try:
-        tables = (
-            _verify_tables(entry, control, parameters, options, progress) if options.content != contents.SCHEMA else {}
-        )
-        checked, missing = _check_objects(database, dump, control, options)
-    finally:
-        control.close()
-    return DatabaseVerification(tables, checked, missing)
+    tables = entry.tables if options.content != contents.SCHEMA else []
+    rows = row_verification(entry.name, tables, parameters, options.verify_by)
+    with in_processes(rows.checksum, rows.work, options.parallelism) as results, ThreadPoolExecutor(1) as beside:
+        objects = beside.submit(_check_objects, database, dump, parameters, options)
+        compared = rows.compare(results, progress)
+        checked, missing = objects.result()
+    return DatabaseVerification(compared, checked, missing)
 
 
-def _verify_tables(
-    entry: DatabaseEntry,
-    control: Any,
-    parameters: ConnectionParameters,
-    options: VerifyOptions,
-    progress: ReportProgress,
-) -> dict[str, TableVerification]:
-    rejects = count_rejects(control)
-    missing = {table.full_name: missing_columns(control, table) for table in entry.tables}
-    work = [piece for table in entry.tables if not missing[table.full_name] for piece in pieces(control, table)]
-    control.commit()
-    # Whole pieces first, so that all connections end at about the same time.
-    work.sort(key=lambda piece: (piece.end is None, -piece.table.text_bytes))
-    found: dict[str, list[PieceResult]] = {table.full_name: [] for table in entry.tables}
-    with ConnectionPool(lambda: connect(parameters, clip(entry.name)), options.parallelism) as pool:
-        for number, piece in enumerate(pool.map(checksum_piece, work), 1):
-            found[piece.table.full_name].append(piece)
-            progress(Progress(number, len(work), phase="verify", database=entry.name))
-    return {
-        table.full_name: _compare(
-            table, missing[table.full_name], found[table.full_name], rejects.get((table.schema, table.name), 0)
-        )
-        for table in entry.tables
-    }
-
-
-def _compare(table: TableEntry, missing: list[str], found: list[PieceResult], rejected: int) -> TableVerification:
-    return TableVerification(
-        rows=table.rows,
-        rows_found=None if missing else sum(piece.rows for piece in found),
-        checksum=table.checksum,
-        checksum_found=None if missing else str(sum(piece.checksum for piece in found)),
-        rejected=table.rejected,
-        rejected_found=rejected,
-        seconds=round(sum(piece.seconds for piece in found), 3),
-        missing_columns=missing,
-    )
-
-
-def _check_objects(database: Database, dump: _Dump, control: Any, options: VerifyOptions) -> tuple[int, list[str]]:
+def _check_objects(
+    database: Database, dump: _Dump, parameters: ConnectionParameters, options: VerifyOptions
+) -> tuple[int, list[str]]:
     """Return the number of compared objects, and a line for each that is missing or different; objects that the import
     has omitted are in its findings."""
+    with contextlib.closing(connect(parameters, clip(database.name))) as control:
+        wanted = _wanted(database, dump, control, options)
+        return check_catalog(control, database, wanted, options.grants != "skip")
+
+
+def _wanted(database: Database, dump: _Dump, control: Any, options: VerifyOptions) -> list[Statement]:
+    """Return the statements whose objects the target has to have."""
     done = ledger.read(control)
     features = server_features.with_order_of(
         control, clip(database.name), server_features.noted(done) or server_features.probe(control)
@@ -151,7 +123,4 @@ def _check_objects(database: Database, dump: _Dump, control: Any, options: Verif
         omitted[key].made_of(statement) if key in omitted else statement
         for key, statement in ledger.statement_keys(wanted).items()
     )
-    wanted = [statement for statement in made if statement is not None]
-    result = check_catalog(control, database, wanted, options.grants != "skip")
-    control.rollback()
-    return result
+    return [statement for statement in made if statement is not None]

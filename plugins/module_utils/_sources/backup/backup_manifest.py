@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
@@ -15,10 +16,11 @@ from ..._errors import CorruptBackupError, UnsupportedError
 from ..._formats import protobuf
 from ..._formats.sstable.table import Table, named
 from ..._formats.timestamps import ZERO, Timestamp, from_protobuf
+from ..storage.storage import Storage
 from .encryption import INFO, decrypt, is_encrypted
 from .key_ranges import tenant_prefix, without_prefix
-from .storage import Storage
-from .stored_file import open_file
+from .read_ahead import PIECE, ReadAhead
+from .stored_file import open_file, read_ends
 
 NAMES = ("BACKUP_METADATA", "BACKUP_MANIFEST", "BACKUP")
 """In the order in which they are preferred; a slim BACKUP_METADATA is as complete as a BACKUP_MANIFEST."""
@@ -286,8 +288,10 @@ def _unsigned(key: bytes) -> int:
 def _all_points(
     storage: Storage, path: str, key: Optional[bytes], formats: set[str]
 ) -> Iterator[tuple[bytes, bytes, bytes]]:
-    table = Table(open_file(storage, path, key))
-    formats.add(table.format)
-    with named(table.name):
-        for number in range(len(table.handles)):
-            yield from zip(*table.versioned_points(number))
+    with closing(ReadAhead()) as ahead:
+        table = Table(open_file(storage, path, key, read_ends(storage, path, None), ahead))
+        table.expect(0, len(table.handles) - 1, PIECE)
+        formats.add(table.format)
+        with named(table.name):
+            for number in range(len(table.handles)):
+                yield from zip(*table.versioned_points(number))

@@ -7,19 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class StorageOptions:
-    """Access to S3. Empty fields leave the choice to boto3: environment, profile, instance role. Repeated calls are
-    logged to ``log_file``."""
-
-    access_key_id: str = ""
-    secret_access_key: str = field(default="", repr=False)
-    session_token: str = field(default="", repr=False)
-    region: str = ""
-    profile: str = ""
-    endpoint_url: str = ""
-    log_file: str = ""
+from ..storage.options import StorageOptions
 
 
 @dataclass(frozen=True)

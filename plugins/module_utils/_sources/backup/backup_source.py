@@ -7,7 +7,7 @@ was read completely."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Callable, Optional
 
@@ -109,8 +109,9 @@ class BackupSource(Source[BackupTask]):
         for start, end in unread_ranges(self._backup, self._read):
             tasks += [BackupTask(*piece) for piece in self._pieces(start, end, COUNT_BYTES)]
         files = files_of(self._backup, self._read).values()
+        self._backup.close()
         return Plan(
-            tasks,
+            sorted(tasks, key=lambda task: (task.start, task.end)),
             stored_bytes=sum(entry.stored_size for entry in files),
             text_bytes=sum(entry.data_size or 0 for entry in files if not entry.stored_size),
         )
@@ -119,6 +120,10 @@ class BackupSource(Source[BackupTask]):
         """Return the columns that the table's decoder writes."""
         decoder = self._decoder(table_id)
         return OutputColumns(decoder.columns, decoder.computed)
+
+    def read_next(self, tasks: Sequence[BackupTask]) -> None:
+        """Their files are opened while the task before them is read."""
+        self._backup.read_next([(task.start, task.end) for task in tasks])
 
     def retrying(self, task: BackupTask, action: Callable[[], Result]) -> Result:
         """storage.py repeats the reading of a file; no whole task is repeated."""

@@ -9,7 +9,7 @@ import hashlib
 
 from ..._errors import ConfigurationError, CorruptBackupError, UnsupportedError
 from ..._formats import protobuf
-from .storage import Storage
+from ..storage.storage import Storage
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -37,7 +37,11 @@ def passphrase_keys(storage: Storage, folder: str, passphrase: str) -> list[byte
     Empty when the backup is not encrypted. Raises ConfigurationError without a passphrase, UnsupportedError for KMS
     only.
     """
-    names = [name for name in storage.list(folder) if name == INFO or name.startswith(INFO + "-")]
+    if storage.can_list:
+        names = [name for name in storage.list(folder) if name == INFO or name.startswith(INFO + "-")]
+    else:
+        # As CockroachDB where it cannot list (GetEncryptionInfoFiles in pkg/ccl/backupccl/backupencryption).
+        names = list(filter(None, [storage.first_of(folder, [INFO])]))
     if not names:
         return []
     keys = []
@@ -128,15 +132,14 @@ class EncryptedFile:
 
     def __init__(self, file, key: bytes) -> None:
         """``file`` has ``name``, ``size`` and ``read(offset, length)``."""
-        self.name = file.name
+        self.name, self._file = file.name, file
         header = file.read(0, HEADER + TAG)
         self._whole = b""
         if _version(header, file.name) == 1:
             self._whole = decrypt(file.read(0, file.size), key, file.name)
-            self.size = self.held = len(self._whole)
+            self.size = len(self._whole)
             return
-        self._file, self._key, self._nonce = file, key, header[8:HEADER]
-        self.held = file.held
+        self._key, self._nonce = key, header[8:HEADER]
         body = file.size - HEADER
         self._chunks = body // (CHUNK + TAG) + 1
         self.size = body - TAG * self._chunks
@@ -145,8 +148,22 @@ class EncryptedFile:
         self._last = (-1, b"")
         open_chunk(self._nonce, self._chunks - 1, self._sealed(self._chunks - 1), key, file.name)
 
+    @property
+    def held(self) -> int:
+        """Bytes of memory that the file takes, without what is read ahead."""
+        return len(self._whole) + self._file.held
+
+    def expect(self, start: int, end: int, piece: int) -> None:
+        """Begin to read the plain bytes [start, end) in pieces of so many bytes, as they will be asked for in order."""
+        if not self._whole:
+            self._file.expect(_place(start), _place(end + CHUNK), piece)
+
+    def forget(self) -> None:
+        """Drop what was read ahead."""
+        self._file.forget()
+
     def _sealed(self, number: int) -> bytes:
-        return self._file.read(HEADER + number * (CHUNK + TAG), CHUNK + TAG)
+        return self._file.read(_place(number * CHUNK), CHUNK + TAG)
 
     def _chunk(self, number: int) -> bytes:
         if self._last[0] != number:
@@ -163,3 +180,8 @@ class EncryptedFile:
         first, last = offset // CHUNK, (end - 1) // CHUNK
         data = b"".join(self._chunk(number) for number in range(first, last + 1))
         return data[offset - first * CHUNK : end - first * CHUNK]
+
+
+def _place(offset: int) -> int:
+    """Return where the chunk that holds a plain byte begins in the file."""
+    return HEADER + offset // CHUNK * (CHUNK + TAG)

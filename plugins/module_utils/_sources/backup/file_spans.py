@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Optional
 
 from ..._errors import CorruptBackupError
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._formats.sstable.table import Table
+from ..storage.storage import Storage
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span
 from .key_ranges import unsigned_end, without_prefix
 from .layers import Layer
-from .storage import Storage
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class FileSpan:
     """Number of bytes by which a key was longer in its cluster, if the manifest counts them."""
     spans: tuple[Span, ...]
     """All spans that the manifest names for this file."""
+    size: Optional[int]
+    """About how many bytes the whole file has without compression; None when the manifest does not say."""
 
     def place(self, key: bytes) -> bytes:
         """Return a key as the file has it; the lowest one when none of the file's keys is before ``key``."""
@@ -84,9 +87,9 @@ def spans_of_layers(layers: list[Layer]) -> list[list[FileSpan]]:
     result: list[list[FileSpan]] = []
     number = 0
     for position, layer in enumerate(layers):
-        spans: dict[str, list[Span]] = {}
+        entries: dict[str, list[ManifestFile]] = {}
         for entry in layer.manifest.files:
-            spans.setdefault(entry.path, []).append(entry.span)
+            entries.setdefault(entry.path, []).append(entry)
         found = []
         for entry in layer.manifest.files:
             prefix = entry.span[0][: unsigned_end(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
@@ -97,7 +100,15 @@ def spans_of_layers(layers: list[Layer]) -> list[list[FileSpan]]:
             )
             found.append(
                 FileSpan(
-                    ref, entry, storage, path, prefix, cut, len(layer.manifest.tenant), tuple(sorted(spans[entry.path]))
+                    ref,
+                    entry,
+                    storage,
+                    path,
+                    prefix,
+                    cut,
+                    uncounted=len(layer.manifest.tenant),
+                    spans=tuple(sorted(other.span for other in entries[entry.path])),
+                    size=_size(entries[entry.path]),
                 )
             )
             number += 1
@@ -105,9 +116,25 @@ def spans_of_layers(layers: list[Layer]) -> list[list[FileSpan]]:
     return result
 
 
-def overlap(sources: list[FileSpan]) -> bool:
-    """Whether two spans of a layer overlap."""
-    return any(first.ref.span[1] > second.ref.span[0] for first, second in zip(sources, sources[1:]))
+def _size(entries: list[ManifestFile]) -> Optional[int]:
+    sizes = [entry.data_size for entry in entries]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+class LayerSpans:
+    """The file entries of one layer, sorted by span, and which of them a range of keys touches."""
+
+    def __init__(self, sources: list[FileSpan]) -> None:
+        self.sources = sources
+        self._starts = [source.ref.span[0] for source in sources]
+        self._ends = list(accumulate((source.ref.span[1] for source in sources), max))
+        self.overlapping = any(end > start for end, start in zip(self._ends, self._starts[1:]))
+        """Whether any two spans overlap."""
+
+    def select(self, start: bytes, end: bytes) -> list[FileSpan]:
+        """Return the entries that may hold keys of [start, end)."""
+        found = self.sources[bisect_right(self._ends, start) : bisect_left(self._starts, end)]
+        return [source for source in found if source.ref.span[1] > start]
 
 
 def require_inside(keys: Iterable[bytes], source: FileSpan, name: str) -> None:

@@ -3,8 +3,8 @@
 # Private to this collection: it may change in any release.
 """How a table's columns are read and written, and the general way to decode a row.
 
-The generated functions of ``row_code`` decode the usual rows; what does not fit there (columns that are gone, other
-forms of a value) and the search for the text of an error come here.
+``RowArrays`` decodes the usual rows, many at once; what does not fit there (columns that are gone, other forms of a
+value, rows with an error) comes here.
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from ..._errors import CorruptBackupError, MigrationError, UnsupportedError
 from ..._formats.encoding import MalformedValue, ValueProblem, ordered_int, replacing
 from ..._model.catalog import Column, Family, SqlType, Table, UserType
 from ..._model.table_source import ObjectNames
-from ..._values.copy_text import unescape
+from ..._values.copy_text import NULL, escape, unescape
 from ..._values.problem_rows import Originals, ProblemRows, RowRepair, require_distinct_names
-from ..._values.text.scalars import string_text
 from ..._values.type_texts import is_escaped, resolve_type, text_writer
 from ..._values.value_policies import advice
 from . import values
+from .key_ranges import encode_unsigned
 from .keys import key_reader
 
 TextReader = Callable[[bytes, int], tuple[str, int]]
 """Takes bytes and a position, returns COPY text and the position after the value."""
 
-NULL = "\\N"
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 DECODING_ERRORS = (MigrationError, IndexError, ValueError, KeyError, TypeError, OverflowError, struct.error)
 """What malformed bytes can make the readers raise."""
 
-_FAMILY_ZERO = 0x88
-_INTERLEAVED = 0xFE
+FAMILY_ZERO, INTERLEAVED = 0x88, 0xFE
+"""What ends the key of a row's first column family, and what comes before the key of an interleaved table in its
+parent's."""
 _SENTINEL_SIZE = 5
 _SHOWN_KEY = 200
 _TEXTS = ("string", "collated", "refcursor")
@@ -66,7 +65,7 @@ class ColumnForms:
     def text(self, value: Any) -> str:
         """Return the COPY text of a value."""
         text = self.write(value)
-        return text.translate(ESCAPES) if self.escaped else text
+        return escape(text) if self.escaped else text
 
     def read_text(self, data: bytes, position: int) -> tuple[str, int]:
         """Read a value inside a TUPLE as COPY text."""
@@ -110,19 +109,18 @@ def key_text_reader(form: ColumnForms, descending: bool) -> TextReader:
     return read_text
 
 
-def split_family(key: bytes) -> tuple[bytes, int]:
-    """Return the part of a row's key that all its families share, and the family's id."""
-    last = key[-1]
-    if last == _FAMILY_ZERO:
-        return key[:-1], 0
-    size = last - _FAMILY_ZERO
-    start = len(key) - 1 - size
+def split_family(key: bytes) -> tuple[int, int]:
+    """Return where the part of a row's key ends that all its families share, and the family's id."""
+    end, size = len(key) - 1, key[-1] - FAMILY_ZERO
+    if not size:
+        return end, 0
+    start = end - size
     if size < 1 or start < 0:
         raise MalformedValue("the key does not end with a column family")
-    family, end = ordered_int(key, start)
-    if end != len(key) - 1:
+    family, found_end = ordered_int(key, start)
+    if found_end != end:
         raise MalformedValue("the key does not end with a column family")
-    return key[:start], family
+    return start, family
 
 
 @dataclass(frozen=True)
@@ -138,21 +136,110 @@ class RowLayout:
     forms: Mapping[int, ColumnForms]
     key_readers: list[TextReader]
 
+    @property
+    def single_family(self) -> bool:
+        """Whether each row has one key and value."""
+        return [family.id for family in self.families] == [0]
+
+    @property
+    def key_levels(self) -> list[tuple[bytes, int]]:
+        """What the keys begin with, and how many key columns follow; for an interleaved table the same of each of its
+        ancestors comes first."""
+        table, index = self.table, self.table.primary_index
+        own = len(index.columns) - sum(shared for _table, _index, shared in index.interleave_ancestors)
+        levels: list[tuple[bytes, int]] = []
+        for table_id, index_id, columns in (*index.interleave_ancestors, (table.id, index.id, own)):
+            mark = bytes((INTERLEAVED,)) if levels else b""
+            levels.append((mark + encode_unsigned(table_id) + encode_unsigned(index_id), columns))
+        return levels
+
 
 class GeneralRows:
     """Decodes any row of one table, slowly, explains errors, and applies the policies of ``problems``."""
 
     def __init__(self, layout: RowLayout, problems: ProblemRows) -> None:
-        self.name, self.table, self.forms, self.key_readers = (
-            layout.name,
-            layout.table,
-            layout.forms,
-            layout.key_readers,
-        )
-        self.loaded, self.computed, self.problems = layout.loaded, layout.computed, problems
+        self.name, self.forms, self.problems = layout.name, layout.forms, problems
+        self.loaded, self.computed = layout.loaded, layout.computed
+        self.key_levels, self.single_family = layout.key_levels, layout.single_family
         index = layout.table.primary_index
+        self.key_columns = [
+            (layout.forms[part.column_id], read) for part, read in zip(index.columns, layout.key_readers)
+        ]
         self.only_in_key = {part.column_id for part in index.columns} - set(index.composite_column_ids)
         self.defaults = {family.id: family.default_column_id for family in layout.families}
+
+    def decode(self, pairs: list[tuple[bytes, bytes]]) -> Optional[tuple[str, str]]:
+        """Return the COPY line of a row, given as all its keys and values, and the text of its computed columns.
+
+        None: it is rejected, or the row of another table inside this one's range. Raises as ``explain`` does.
+        """
+        key, value = pairs[0]
+        try:
+            texts = self.key_texts(key)
+            if texts is None:
+                return None
+            for key, value in pairs:
+                self._add_family(texts, key, value)
+        except DECODING_ERRORS as error:
+            if not self.problems.handles(error):
+                self.explain(error, key)
+            return self._repaired(pairs)
+        return self._joined(texts)
+
+    def _repaired(self, pairs: list[tuple[bytes, bytes]]) -> Optional[tuple[str, str]]:
+        """Return the same of a row with a value that needs a policy."""
+        work = _RowRepair(self)
+        key = pairs[0][0]
+        try:
+            texts = self.key_texts(key, work)
+            if texts is None:
+                return None
+            for key, value in pairs:
+                self._add_family(texts, key, value, work)
+        except DECODING_ERRORS as error:
+            self.explain(error, key)
+        with replacing(lambda kind: True):
+            shown = self._key_text(pairs[0][0])
+        loaded = self.problems.finish(work.repair, shown, lambda: work.originals(texts))
+        return self._joined(texts) if loaded else None
+
+    def _add_family(self, texts: dict[int, str], key: bytes, value: bytes, work: Optional[_RowRepair] = None) -> None:
+        found = self.family_texts(value, 0 if self.single_family else split_family(key)[1], work)
+        texts.update({number: text for number, text in found.items() if number not in self.only_in_key})
+
+    def _joined(self, texts: Mapping[int, str]) -> tuple[str, str]:
+        return (
+            "\t".join([texts.get(number, NULL) for number in self.loaded]),
+            "\t".join([texts.get(number, NULL) for number in self.computed]),
+        )
+
+    def key_texts(self, key: bytes, work: Optional[_RowRepair] = None) -> Optional[dict[int, str]]:
+        """Return the COPY texts of the columns in the key of a row's first family by id, with ``work`` under its
+        policies. None: the key is that of another table's row inside this one's range."""
+        texts: dict[int, str] = {}
+        position = done = 0
+        for prefix, columns in self.key_levels:
+            if not key.startswith(prefix, position):
+                if position:
+                    return None
+                raise MalformedValue("the key is not of the primary index of this table")
+            position += len(prefix)
+            for form, read in self.key_columns[done : done + columns]:
+                try:
+                    found = work.read_key(form, read, key, position) if work else read(key, position)
+                except DECODING_ERRORS as error:
+                    raise _ColumnProblem(form.column.name, error) from error
+                texts[form.column.id], position = found
+            done += columns
+        end, family, last = (len(key), 0, bytes((FAMILY_ZERO,))) if self.single_family else (*split_family(key), b"")
+        rest = key[position:end]
+        if rest[:1] == bytes((INTERLEAVED,)):
+            return None
+        if rest != last or position > end:
+            raise MalformedValue("the key does not end where its columns do")
+        if family:
+            raise MalformedValue("the row lacks its first column family")
+        return texts
 
     def tuple_texts(self, value: bytes, work: Optional[_RowRepair] = None) -> dict[int, str]:
         """Return the COPY texts by column id of a TUPLE value; columns that are gone are skipped. With ``work`` under
@@ -209,52 +296,10 @@ class GeneralRows:
         except DECODING_ERRORS as error:
             raise _ColumnProblem(form.column.name, error) from error
 
-    def is_interleaved_child(self, key: bytes, position: int) -> bool:
-        """Tell that a key which continues after the key columns is that of an interleaved table's row, or raise
-        MalformedValue."""
-        if position < len(key) and key[position] == _INTERLEAVED:
-            return True
-        raise MalformedValue("the key does not end where its columns do")
-
-    def require_policy(self, error: Exception, key: bytes, value: bytes) -> Exception:
-        """Return ``error`` when a policy applies to it, else raise it as ``explain`` does."""
-        if not self.problems.handles(error):
-            self.explain(error, key, value)
-        return error
-
-    def repair(
-        self, error: Exception, pairs: list[tuple[bytes, bytes]], lines: list[str], computed: Optional[list[str]]
-    ) -> None:
-        """Decode a row (all its keys and values) that failed with ``error`` under the policies; add it to ``lines``, or
-        reject it.
-
-        Raises as ``explain`` does when no policy applies.
-        """
-        key, value = pairs[-1]
-        self.require_policy(error, key, value)
-        work = _RowRepair(self)
-        try:
-            key, value = pairs[0]
-            texts = work.key_texts(key)
-            if texts is None:
-                return
-            for key, value in pairs:
-                found = self.family_texts(value, split_family(key)[1], work)
-                texts.update({number: text for number, text in found.items() if number not in self.only_in_key})
-        except DECODING_ERRORS as again:
-            self.explain(again, key, value)
-        with replacing(lambda kind: True):
-            shown = self._key_text(pairs[0][0])
-        if self.problems.finish(work.repair, shown, lambda: work.originals(texts)):
-            lines.append("\t".join([texts.get(number, NULL) for number in self.loaded]))
-            if computed is not None:
-                computed.append("\t".join([texts.get(number, NULL) for number in self.computed]))
-
-    def explain(self, error: Exception, key: bytes, value: bytes) -> NoReturn:
+    def explain(self, error: Exception, key: bytes) -> NoReturn:
         """Raise ``error`` as a MigrationError that names the table, the column and the row's key."""
-        found = error if isinstance(error, _ColumnProblem) else self._search(key, value) or error
-        column = f", column {found.column}" if isinstance(found, _ColumnProblem) else ""
-        cause = found.cause if isinstance(found, _ColumnProblem) else found
+        column = f", column {error.column}" if isinstance(error, _ColumnProblem) else ""
+        cause = error.cause if isinstance(error, _ColumnProblem) else error
         if isinstance(cause, ValueProblem) and not isinstance(cause, MalformedValue):
             kind, reason = MigrationError, str(cause) + advice(cause.kind)
         elif isinstance(cause, MigrationError):
@@ -263,45 +308,21 @@ class GeneralRows:
             kind, reason = CorruptBackupError, "the bytes are not a value of the column's type"
         raise kind(f"{self.name}{column}, row {self._key_text(key)}: {reason}") from error
 
-    def _search(self, key: bytes, value: bytes) -> Optional[_ColumnProblem]:
-        """Decode the row again, column by column, to see which one fails and has to stop the export."""
-        work = _RowRepair(self)
-        try:
-            work.key_texts(key)
-            self.family_texts(value, split_family(key)[1], work)
-        except _ColumnProblem as problem:
-            return problem
-        except DECODING_ERRORS:
-            pass
-        return None
-
-    def _key_texts(self, key: bytes) -> list[tuple[str, str]]:
-        table = self.table
-        levels = list(table.primary_index.interleave_ancestors)
-        taken = sum(shared for _table, _index, shared in levels)
-        levels.append((table.id, table.primary_index.id, len(self.key_readers) - taken))
-        texts: list[tuple[str, str]] = []
-        position = 0
-        for _table, _index, count in levels:
-            if texts:
-                position += 1
-            for _number in range(2):
-                _id, position = ordered_int(key, position)
-            for _column in range(count):
-                column = self.forms[table.primary_index.columns[len(texts)].column_id].column
-                try:
-                    text, position = self.key_readers[len(texts)](key, position)
-                except DECODING_ERRORS as error:
-                    raise _ColumnProblem(column.name, error) from error
-                texts.append((column.name, text))
-        return texts
-
     def _key_text(self, key: bytes) -> str:
+        """Return the key columns for people, of any family's key."""
+        texts: list[str] = []
+        position = 0
         try:
-            texts = self._key_texts(key)
+            for prefix, columns in self.key_levels:
+                if not key.startswith(prefix, position):
+                    raise MalformedValue("the key is another table's")
+                position += len(prefix)
+                for form, read in self.key_columns[len(texts) : len(texts) + columns]:
+                    text, position = read(key, position)
+                    texts.append(f"{form.column.name} = {text}")
         except DECODING_ERRORS:
             return f"with the key bytes {key.hex()[:_SHOWN_KEY]}"
-        return "(" + ", ".join([f"{name} = {text}" for name, text in texts])[:_SHOWN_KEY] + ")"
+        return "(" + ", ".join(texts)[:_SHOWN_KEY] + ")"
 
 
 class _RowRepair:
@@ -312,37 +333,8 @@ class _RowRepair:
         self.repair = RowRepair(general.problems)
         self._stored: dict[int, dict[str, str]] = {}
 
-    def key_texts(self, key: bytes) -> Optional[dict[int, str]]:
-        """Return the COPY texts of the key's columns by id; None when the key is that of another table's row inside
-        this one's range."""
-        general, index = self.general, self.general.table.primary_index
-        levels = [*index.interleave_ancestors]
-        levels.append(
-            (general.table.id, index.id, len(index.columns) - sum(shared for _table, _index, shared in levels))
-        )
-        texts: dict[int, str] = {}
-        position = done = 0
-        for number, (table_id, index_id, count) in enumerate(levels):
-            if number:
-                if key[position] != _INTERLEAVED:
-                    return None
-                position += 1
-            found_table, position = ordered_int(key, position)
-            found_index, position = ordered_int(key, position)
-            if (found_table, found_index) != (table_id, index_id):
-                return None
-            for part in index.columns[done : done + count]:
-                form, reader = general.forms[part.column_id], general.key_readers[done]
-                try:
-                    texts[part.column_id], position = self._read_key(form, reader, key, position)
-                except DECODING_ERRORS as error:
-                    raise _ColumnProblem(form.column.name, error) from error
-                done += 1
-        if position != len(split_family(key)[0]) and general.is_interleaved_child(key, position):
-            return None
-        return texts
-
-    def _read_key(self, form: ColumnForms, reader: TextReader, key: bytes, start: int) -> tuple[str, int]:
+    def read_key(self, form: ColumnForms, reader: TextReader, key: bytes, start: int) -> tuple[str, int]:
+        """Read a column of the key as COPY text."""
         found = self._checked(form, self.repair.convert(form.column, lambda: reader(key, start)))
         if found is None:
             with replacing(lambda kind: True):
@@ -386,10 +378,3 @@ class _RowRepair:
             else:
                 row[form.column.name] = None if text == NULL else unescape(text) if form.escaped else text
         return row
-
-
-def latin1_copy_text(raw: str) -> str:
-    """Return the COPY text of a string that was sliced out of the Latin-1 view of its bytes; ``NULL`` itself stays."""
-    if raw is NULL:
-        return raw
-    return string_text(raw.encode("latin-1")).translate(ESCAPES)

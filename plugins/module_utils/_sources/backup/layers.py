@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ..._errors import ConfigurationError, CorruptBackupError, MigrationError
 from ..._formats import protobuf, timestamps
 from ..._formats.timestamps import ZERO, Timestamp
+from ..storage.opening import open_storage
+from ..storage.options import StorageOptions
+from ..storage.storage import Storage
 from . import backup_manifest as manifests
 from .backup_manifest import Manifest, ManifestFile
 from .encryption import INFO, passphrase_keys, unlocks
-from .storage import Storage, StorageOptions, open_storage
+from .read_ahead import in_parallel
 
 LATEST = "LATEST"
 LATEST_FOLDER = "metadata/latest"
@@ -23,13 +27,20 @@ INCREMENTALS = "incrementals"
 PARTITION = "BACKUP_PART_"
 REVISION_LOG = "log/"
 """Continuous backup's own format, which is not read (CockroachDB's pkg/revlog/revlog-format.md)."""
-Folder = tuple[Storage, str]
-"""A folder of a storage, by its path in it."""
 
 _FULL = re.compile(r"\d{4}/\d{2}/\d{2}-\d{6}\.\d{2}")
+_YEAR, _MONTH, _DAY = (re.compile(pattern) for pattern in (r"\d{4}/", r"\d{2}/", r"[^/]+/?"))
 _DATE = re.compile(r"\d+/")
 _TIME = re.compile(r"\d+\.\d{2}(-\d+-\d+\.\d{2})?/")
 _SHOWN = 10
+
+
+class Folder(NamedTuple):
+    """A folder of a storage, by its path in it, and the name of the manifest there; empty when there is none."""
+
+    storage: Storage
+    path: str
+    manifest: str
 
 
 @dataclass
@@ -68,18 +79,20 @@ def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageO
     storages = [open_storage(location, options) for location in locations]
     full, incremental = _folders(storages, subdirectory)
     keys: list[bytes] = []
-    for storage, folder in full:
-        keys = keys or passphrase_keys(storage, folder, passphrase)
-    layers = []
-    for storage, folder in full + incremental:
-        name = _manifest_name(storage, folder)
-        if name:
-            key = _unlocking_key(storage, folder, name, keys)
-            layers.append(Layer(storage, folder, manifests.read_manifest(storage, folder, name, key), key))
-            _find_partitions(layers[-1], storages)
+    for folder in full:
+        keys = keys or passphrase_keys(folder.storage, folder.path, passphrase)
+    layers = in_parallel(lambda folder: _read_layer(folder, keys, storages), [*full, *incremental])
     layers.sort(key=lambda layer: (layer.manifest.end_time, layer.manifest.start_time))
     _check_same_cluster(layers)
     return layers
+
+
+def _read_layer(folder: Folder, keys: list[bytes], storages: list[Storage]) -> Layer:
+    storage, path, name = folder
+    key = _unlocking_key(storage, path, name, keys)
+    layer = Layer(storage, path, manifests.read_manifest(storage, path, name, key), key)
+    _find_partitions(layer, storages)
+    return layer
 
 
 def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[str, ...], str]:
@@ -94,7 +107,7 @@ def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[st
 def _folders(storages: list[Storage], subdirectory: str) -> tuple[list[Folder], list[Folder]]:
     """Return the folders of the full backup and those of its incremental layers."""
     if subdirectory in ("", LATEST):
-        direct = [storage for storage in storages if _manifest_name(storage, "")]
+        direct = _with_manifests((storage, "") for storage in storages)
         if direct:
             return _folders_without_collection(storages, direct)
     full = "" if subdirectory == LATEST else subdirectory.strip("/")
@@ -105,19 +118,21 @@ def _folders(storages: list[Storage], subdirectory: str) -> tuple[list[Folder], 
     return _folders_of_collection(storages, full)
 
 
-def _folders_without_collection(storages: list[Storage], direct: list[Storage]) -> tuple[list[Folder], list[Folder]]:
+def _folders_without_collection(storages: list[Storage], direct: list[Folder]) -> tuple[list[Folder], list[Folder]]:
     """Return the folders of a backup whose manifest lies in the location itself."""
+    homes = [folder.storage for folder in direct]
     for storage in storages:
-        if storage not in direct and not _has_partition(storage, ""):
+        if storage not in homes and not _has_partition(storage, ""):
             raise _no_backup(storage, "")
-    return [(storage, "") for storage in direct], [found for storage in direct for found in _incrementals(storage, "")]
+    return direct, [found for storage in homes for found in _incrementals(storage, "")]
 
 
 def _folders_of_collection(storages: list[Storage], full: str) -> tuple[list[Folder], list[Folder]]:
     """Return the folders of the backup in the sub-directory ``full``."""
-    homes = [storage for storage in storages if full and _manifest_name(storage, full)]
-    if not homes:
+    folders = _with_manifests((storage, full) for storage in storages) if full else []
+    if not folders:
         raise _no_backup(storages[0], full)
+    homes = [folder.storage for folder in folders]
     incremental = []
     for storage in storages:
         found = _incrementals(storage, full) + _incrementals(storage, f"{INCREMENTALS}/{full}")
@@ -127,17 +142,26 @@ def _folders_of_collection(storages: list[Storage], full: str) -> tuple[list[Fol
                 "locations"
             )
         incremental += found
-    return [(storage, full) for storage in homes], incremental
+    return folders, incremental
+
+
+def _with_manifests(places: Iterable[tuple[Storage, str]]) -> list[Folder]:
+    """Return those of several folders that have a manifest."""
+    found = in_parallel(lambda place: Folder(*place, _manifest_name(*place)), list(places))
+    return [folder for folder in found if folder.manifest]
 
 
 def _manifest_name(storage: Storage, folder: str) -> str:
-    names = storage.list(folder)
-    return next((name for name in manifests.NAMES if name in names), "")
+    return storage.first_of(folder, manifests.NAMES)
 
 
 def _latest(storage: Storage) -> str:
     """Return the sub-directory of the newest full backup of a collection, or nothing."""
-    names = storage.list(LATEST_FOLDER)
+    if storage.can_list:
+        names = storage.list(LATEST_FOLDER)
+    else:
+        # BACKUP writes it without a number where it cannot list (findLatestFile in pkg/ccl/backupccl/backupdest).
+        names = [LATEST] if storage.exists(f"{LATEST_FOLDER}/{LATEST}") else []
     newest = min((name for name in names if name.startswith("LATEST-") and name != "LATEST-"), default="")
     for path in (
         f"{LATEST_FOLDER}/{newest}" if newest else "",
@@ -158,35 +182,35 @@ def _latest(storage: Storage) -> str:
                     f"{', '.join(manifests.NAMES)}): set backup_subdirectory to one of: {_listed(storage)}"
                 )
             return target
-    return max(full_backups(storage), default="")
+    return max(full_backups(storage), default="") if storage.can_list else ""
 
 
 def full_backups(storage: Storage) -> list[str]:
     """Return the sub-directories of all full backups in a collection, the oldest first."""
-    result = []
-    for year in (name for name in storage.list() if re.fullmatch(r"\d{4}/", name)):
-        for month in (name for name in storage.list(year) if re.fullmatch(r"\d{2}/", name)):
-            for day in storage.list(year + month):
-                path = (year + month + day).rstrip("/")
-                if _FULL.fullmatch(path) and _manifest_name(storage, path):
-                    result.append(path)
-    return result
+    months = _folders_below(storage, _folders_below(storage, [""], _YEAR), _MONTH)
+    days = [path.rstrip("/") for path in _folders_below(storage, months, _DAY)]
+    return [folder.path for folder in _with_manifests((storage, path) for path in days if _FULL.fullmatch(path))]
+
+
+def _folders_below(storage: Storage, parents: Sequence[str], name: re.Pattern[str]) -> list[str]:
+    """Return the folders with such a name in all of ``parents``, which end in a slash or are empty."""
+    listed = in_parallel(storage.list, parents)
+    return [parent + child for parent, children in zip(parents, listed) for child in children if name.fullmatch(child)]
 
 
 def _listed(storage: Storage) -> str:
+    if not storage.can_list:
+        return "YYYY/MM/DD-HHMMSS.ff (files cannot be listed over HTTP)"
     found = full_backups(storage)
     return ", ".join(found[-_SHOWN:]) or "none was found"
 
 
 def _incrementals(storage: Storage, root: str) -> list[Folder]:
-    result = []
-    base = f"{root}/" if root else ""
-    for date in (name for name in storage.list(root) if _DATE.fullmatch(name)):
-        for time in (name for name in storage.list(base + date) if _TIME.fullmatch(name)):
-            folder = (base + date + time).rstrip("/")
-            if _manifest_name(storage, folder):
-                result.append((storage, folder))
-    return result
+    if not storage.can_list:
+        return []
+    dates = _folders_below(storage, [f"{root}/" if root else ""], _DATE)
+    times = _folders_below(storage, dates, _TIME)
+    return _with_manifests((storage, path.rstrip("/")) for path in times)
 
 
 def _no_backup(storage: Storage, folder: str) -> MigrationError:
@@ -196,7 +220,8 @@ def _no_backup(storage: Storage, folder: str) -> MigrationError:
         return ConfigurationError(
             f"no backup in {where} (looked for {looked}): set backup_subdirectory to one of: {_listed(storage)}"
         )
-    partial = [name for name in storage.list() if name.startswith("BACKUP-CHECKPOINT") or name == "data/"]
+    names = storage.list() if storage.can_list else []
+    partial = any(name.startswith("BACKUP-CHECKPOINT") or name == "data/" for name in names)
     hint = "; what is there belongs to a backup that did not finish" if partial else ""
     return ConfigurationError(
         f"no backup in {where}: looked for {looked}, {LATEST}, {LATEST_FOLDER}/ and YYYY/MM/DD-HHMMSS.ff/{hint}. Check "
@@ -223,7 +248,8 @@ def _unlocking_key(storage: Storage, folder: str, name: str, keys: list[bytes]) 
 
 
 def _has_partition(storage: Storage, folder: str) -> bool:
-    return any(name.startswith(PARTITION) for name in storage.list(folder))
+    # Where files cannot be listed, the manifest names those that belong to it.
+    return not storage.can_list or any(name.startswith(PARTITION) for name in storage.list(folder))
 
 
 def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
@@ -231,7 +257,7 @@ def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
     if not layer.manifest.partitions:
         return
     for storage in storages:
-        for name in storage.list(layer.folder):
+        for name in _partition_names(layer, storage):
             if name.startswith(PARTITION) and not name.endswith(manifests.CHECKSUM):
                 path = f"{layer.folder}/{name}" if layer.folder else name
                 message = protobuf.parse(
@@ -244,6 +270,13 @@ def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
                         f"{storage.describe(path)} belongs to another backup than {layer.name}: check the backup's "
                         "locations"
                     )
+
+
+def _partition_names(layer: Layer, storage: Storage) -> list[str]:
+    if storage.can_list:
+        return storage.list(layer.folder)
+    base = f"{layer.folder}/" if layer.folder else ""
+    return [name for name in layer.manifest.partitions if storage.exists(base + name)]
 
 
 def _check_same_cluster(layers: list[Layer]) -> None:
@@ -295,6 +328,8 @@ def _other_places(layers: list[Layer], target: Timestamp) -> str:
     """Return where else in a collection a time may be found, as a part of a message."""
     folder, storage = layers[0].folder, layers[0].storage
     if not folder:
+        return ""
+    if not storage.can_list:
         return ""
     others = [name for name in full_backups(storage) if name != folder]
     hint = f". Other full backups (subdirectory): {', '.join(others[-_SHOWN:])}" if others else ""

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import chain
 from typing import Optional
 
-from ..._errors import CorruptBackupError, UnsupportedError
+from ..._errors import UnsupportedError
 from ..._formats import timestamps
 from ..._formats.packed_bytes import total_length
 from ..._formats.sstable.range_keys import RangeTombstone
@@ -27,16 +25,13 @@ from .backup_info import BackupInfo, LayerInfo
 from .backup_manifest import ELIDE_TABLE, Span, tenant_number
 from .backup_request import BackupRequest
 from .descriptors import live_descriptors
-from .file_spans import FileRef, FileSpan, overlap, require_inside, spans_of_layers
-from .key_ranges import index_prefix_length, prefix_end
+from .file_spans import FileRef, FileSpan, LayerSpans, require_inside, spans_of_layers
+from .key_ranges import KeyRange, index_prefix_length, prefix_end
 from .layers import Layer, choose_chain, find_layers
-from .stored_file import open_file
+from .open_tables import FILES_AHEAD, OpenTables
 
 BATCH_BYTES = 1 << 20
 """About how many bytes of blocks one process decodes at once."""
-CACHE_BYTES = 48 << 20
-"""Bytes of memory for the stored files that one process keeps open."""
-HASH_WINDOW = 4 << 20
 
 
 def open_backup(request: BackupRequest) -> Backup:
@@ -56,17 +51,21 @@ class Backup:
         self.layers = layers
         self.descriptors: dict[int, bytes] = live_descriptors(layers[-1].manifest, end_time)
         self.findings: list[Finding] = []
-        self._verify = verify
         self._until = timestamps.version(end_time)
-        self._tables: OrderedDict[str, Table] = OrderedDict()
-        self._sources = spans_of_layers(layers)
-        self._overlapping = [overlap(sources) for sources in self._sources]
-        formats = [self._format(number) for number in range(len(layers))]
-        self.info = _info(layers, end_time, self._sources, formats)
+        self._tables = OpenTables([layer.key for layer in layers], verify)
+        self._sources = [LayerSpans(sources) for sources in spans_of_layers(layers)]
+        self._next: list[KeyRange] = []
+        formats = self._formats()
+        self.info = _info(layers, end_time, [layer.sources for layer in self._sources], formats)
         self._find_findings(formats)
 
-    def __getstate__(self) -> dict:
-        return dict(self.__dict__, _tables=OrderedDict())
+    def close(self) -> None:
+        """Stop reading ahead, before this process forks. Reading begins it again."""
+        self._tables.close()
+
+    def read_next(self, following: list[KeyRange]) -> None:
+        """Say which ranges this process will read, in order, after the one that it is told to read now."""
+        self._next = following[:FILES_AHEAD]
 
     def files(self, start: bytes, end: bytes) -> list[FileRef]:
         """Return the file entries of all layers that may hold keys of [start, end)."""
@@ -112,7 +111,10 @@ class Backup:
     def count(self, start: bytes, end: bytes, tally: dict[int, int]) -> None:
         """Count the bytes of [start, end) as ``scan`` does, without decoding."""
         for number in range(len(self.layers)):
-            for source in self._select(number, start, end):
+            selected = self._select(number, start, end)
+            self._begin(start, end, [selected])
+            for source in self._each(selected):
+                self._expect(source, start, end)
                 for _batch in self._blocks(source, start, end, False, tally):
                     pass
 
@@ -122,16 +124,52 @@ class Backup:
         That is the length of both their bounds (inside the file's span) and of what is stored with them, as
         mvccExportToWriter of CockroachDB's pkg/storage/mvcc.go counts them. Opens the file.
         """
-        source = next(source for source in self._sources[file.layer] if source.ref.id == file.id)
+        source = next(source for source in self._sources[file.layer].sources if source.ref.id == file.id)
         low, high = file.span
         return sum(
             len(max(low, item.start)) + len(min(high, item.end)) + 2 * source.uncounted + item.value_size
-            for item in source.tombstones(self._table(source))
+            for item in source.tombstones(self._tables.get(source))
             if item.start < high and item.end > low
         )
 
     def _select(self, layer: int, start: bytes, end: bytes) -> list[FileSpan]:
-        return [source for source in self._sources[layer] if source.ref.span[0] < end and source.ref.span[1] > start]
+        return self._sources[layer].select(start, end)
+
+    def _begin(self, start: bytes, end: bytes, streams: list[list[FileSpan]]) -> None:
+        """Begin to read the first files of streams that are read side by side; what was read ahead for other ranges
+        is dropped."""
+        self._tables.keep(
+            {
+                source.ref.path
+                for low, high in [(start, end), *self._next]
+                for number in range(len(self.layers))
+                for source in self._select(number, low, high)
+            }
+        )
+        self._tables.streams = max(1, len(streams))
+        firsts = [sources[0] for sources in streams if sources]
+        self._tables.open_ahead(firsts)
+        for source in firsts if len(firsts) > 1 else ():
+            self._expect(source, start, end)
+
+    def _each(self, sources: list[FileSpan]) -> Iterator[FileSpan]:
+        """Yield files of one layer, while those that follow are opened, in the ranges that are read next, too."""
+        following = [found for span in self._next for found in self._select(sources[0].ref.layer, *span)]
+        for place, source in enumerate(sources):
+            ahead = self._tables.files_ahead
+            self._tables.open_ahead((sources[place : place + ahead] + following[:ahead])[:ahead])
+            with self._tables.held(source):
+                yield source
+
+    def _expect(self, source: FileSpan, start: bytes, end: bytes) -> None:
+        """Begin to read a file's blocks of [start, end), and of the range that follows when it is read next."""
+        if self._next and self._next[0][0] == end:
+            end = self._next[0][1]
+        table = self._tables.get(source)
+        low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
+        # That the range has ended is seen in the block that follows.
+        last = min(_last_block(table, source, high) + 1, len(table.handles) - 1)
+        self._tables.expect(table, table.find(source.place(low)), last)
 
     def _merged(
         self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport]
@@ -139,21 +177,29 @@ class Backup:
         """Yield the newest keys and values of [start, end), deletions still among them."""
         selected = [self._select(number, start, end) for number in range(len(self.layers))]
         used = [number for number in range(len(self.layers)) if selected[number]]
+        groups = [
+            group
+            for number in reversed(used)
+            for group in (
+                [[source] for source in selected[number]] if self._sources[number].overlapping else [selected[number]]
+            )
+        ]
+        self._begin(start, end, groups)
         tombstones = self._tombstones(selected)
         simple = (
             not tombstones
             and not unfinished
-            and not any(self.layers[number].manifest.all_revisions or self._overlapping[number] for number in used)
+            and not any(
+                self.layers[number].manifest.all_revisions or self._sources[number].overlapping for number in used
+            )
         )
         if simple and len(used) == 1:
             yield from self._chain(selected[used[0]], start, end, False, tally)
             return
-        chains: list[list[FileSpan]] = []
-        for number in reversed(used):
-            chains += [[source] for source in selected[number]] if self._overlapping[number] else [selected[number]]
-        streams = [self._chain(sources, start, end, not simple, tally, len(chains)) for sources in chains]
-        if not simple:
-            streams = [mvcc.newest(stream, self._until, tombstones) for stream in streams]
+        streams: list[Iterator[tuple]] = []
+        for group in groups:
+            stream = self._chain(group, start, end, not simple, tally)
+            streams.append(stream if simple else mvcc.newest(stream, self._until, tombstones))
         merged = mvcc.merge(streams)
         for batch in mvcc.without_import(merged, unfinished) if unfinished else merged:
             yield batch[0], batch[-1]
@@ -173,22 +219,17 @@ class Backup:
             for source in self._select(number, start, end):
                 if source.ref.span[0] >= found:
                     break
-                for batch in self._blocks(source, start, found, False, {}):
+                # With versions blocks are read one by one.
+                for batch in self._blocks(source, start, found, True, {}):
                     found = batch[0][0]
                     break
         return found if found != end else b""
 
     def _chain(
-        self,
-        sources: list[FileSpan],
-        start: bytes,
-        end: bytes,
-        versioned: bool,
-        tally: dict[int, int],
-        streams: int = 1,
+        self, sources: list[FileSpan], start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
     ) -> Iterator[tuple]:
         """Yield the batches of files of one layer, which follow each other in key order; without versions every key
-        is there once. ``streams`` is how many such chains are read at once."""
+        is there once."""
         hidden = [
             span
             for later in self.layers[sources[0].ref.layer + 1 :]
@@ -196,8 +237,9 @@ class Backup:
             if span[0] < end and span[1] > start
         ]
         last = b""
-        for source in sources:
-            for batch in self._blocks(source, start, end, versioned, tally, streams):
+        for source in self._each(sources):
+            self._expect(source, start, end)
+            for batch in self._blocks(source, start, end, versioned, tally):
                 if not versioned:
                     with named(source.ref.path):
                         mvcc.require_ascending(batch[0], last)
@@ -205,12 +247,12 @@ class Backup:
                 yield _without_hidden(batch, hidden) if hidden else batch
 
     def _blocks(
-        self, source: FileSpan, start: bytes, end: bytes, versioned: bool, tally: dict[int, int], streams: int = 1
+        self, source: FileSpan, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
     ) -> Iterator[tuple]:
         """Yield the blocks of one file entry in [start, end), and count their bytes."""
         low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
         number = source.ref.id
-        table = self._table(source)
+        table = self._tables.get(source)
         if table.tombstones and not source.entry.has_range_keys and not self._may_have_tombstones(source.ref.layer):
             raise UnsupportedError(f"{table.name} has range tombstones, where the manifest says there are none")
         block, last_block = table.find(source.place(low)), _last_block(table, source, high)
@@ -219,7 +261,9 @@ class Backup:
             if versioned:
                 batch, block = table.versioned_points(block), block + 1
             else:
-                batch, block = table.points_of_blocks(block, max(block, last_block) + 1, BATCH_BYTES // streams)
+                batch, block = table.points_of_blocks(
+                    block, max(block, last_block) + 1, BATCH_BYTES // self._tables.streams
+                )
             with named(table.name):
                 keys = source.keys(batch[0])
             if not keys:
@@ -249,34 +293,22 @@ class Backup:
                 if source.entry.has_range_keys or self._may_have_tombstones(layer):
                     result += [
                         tombstone
-                        for tombstone in source.tombstones(self._table(source))
+                        for tombstone in source.tombstones(self._tables.get(source))
                         if tombstone.version <= self._until
                     ]
         return result
-
-    def _table(self, source: FileSpan) -> Table:
-        name = source.ref.path
-        table = self._tables.get(name)
-        if table is None:
-            file = open_file(source.storage, source.path, self.layers[source.ref.layer].key)
-            if source.entry.sha512 and self._verify:
-                _check_sha512(file, source.entry.sha512)
-            table = self._tables[name] = Table(file, self._verify)
-            while sum(kept.file.held for kept in self._tables.values()) > CACHE_BYTES and len(self._tables) > 1:
-                self._tables.popitem(last=False)
-        self._tables.move_to_end(name)
-        return table
 
     def _key_distances(
         self, sources: list[FileSpan], start: bytes, end: bytes, target: int
     ) -> Iterator[tuple[bytes, float]]:
         """Yield keys with the approximate number of bytes between each and the one before."""
+        large = self._each([source for source in sources if not source.ref.data_size or source.ref.data_size > target])
         for source in sources:
             span = source.ref.span
             if source.ref.data_size is not None and source.ref.data_size <= target:
                 yield span[1], float(source.ref.data_size)
                 continue
-            table = self._table(source)
+            table = self._tables.get(next(large))
             low, high = max(start, span[0]), min(end, span[1])
             first = table.find(source.place(span[0]))
             last = table.find(source.place(span[1])) if span[1].startswith(source.prefix) else len(table.bounds)
@@ -292,10 +324,14 @@ class Backup:
                 if low < key <= high:
                     yield key, table.sizes[block] * scale
 
-    def _format(self, layer: int) -> str:
-        """Return the table format of a layer's first data file."""
-        sources = self._sources[layer]
-        return self._table(min(sources, key=lambda source: source.ref.stored_size)).format if sources else ""
+    def _formats(self) -> list[str]:
+        """Return the table format of each layer's smallest data file."""
+        smallest = [
+            min(layer.sources, key=lambda source: source.ref.stored_size) if layer.sources else None
+            for layer in self._sources
+        ]
+        self._tables.open_ahead(filter(None, smallest))
+        return [self._tables.get(source).format if source else "" for source in smallest]
 
     def _find_findings(self, formats: list[str]) -> None:
         for number, (layer, table_format) in enumerate(zip(self.layers, formats)):
@@ -316,7 +352,7 @@ class Backup:
                 )
             if manifest.compacted:
                 self.findings.append(Finding.of(FindingCode.BACKUP_COMPACTED, FullName("backup", name=layer.name)))
-            if any(source.entry.has_range_keys for source in self._sources[number]):
+            if any(source.entry.has_range_keys for source in self._sources[number].sources):
                 self.findings.append(range_tombstone_finding(layer.name))
 
 
@@ -329,12 +365,6 @@ def range_tombstone_finding(layer: str) -> Finding:
     )
 
 
-def _last_block(table: Table, source: FileSpan, end: bytes) -> int:
-    """Return the number of the last block that may hold keys before ``end``."""
-    last = len(table.handles) - 1
-    return min(last, table.find(source.place(end))) if end.startswith(source.prefix) else last
-
-
 def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
     """Drop keys of spans that a later layer holds completely."""
     columns = [list(column) for column in batch]
@@ -342,15 +372,10 @@ def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
     return tuple([column[row] for row in kept] for column in columns)
 
 
-def _check_sha512(file, expected: bytes) -> None:
-    digest = hashlib.sha512()
-    for offset in range(0, file.size, HASH_WINDOW):
-        digest.update(file.read(offset, HASH_WINDOW))
-    if digest.digest() != expected:
-        raise CorruptBackupError(
-            f"{file.name}: its SHA-512 is not the one in the manifest: the file is damaged, copy it again from the "
-            "original"
-        )
+def _last_block(table: Table, source: FileSpan, end: bytes) -> int:
+    """Return the number of the last block that may hold keys before ``end``."""
+    last = len(table.handles) - 1
+    return min(last, table.find(source.place(end))) if end.startswith(source.prefix) else last
 
 
 def _row_limit(end: bytes) -> bytes:

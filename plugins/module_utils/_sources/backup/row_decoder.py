@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Optional
 
 from ..._convert.computed import columns_read
@@ -18,9 +18,13 @@ from ..._values.problem_rows import ProblemRows
 from ..._values.value_policies import STOP_ALL, ValuePolicies
 from ..source import OutputColumn
 from .general_rows import ColumnForms, GeneralRows, RowLayout, TextReader, column_forms, key_text_reader
-from .row_code import compile_rows
+from .mvcc import Batch
+from .row_arrays import RowArrays
+from .row_batches import batches_of_rows
 
-Batch = tuple[Sequence[bytes], Sequence[bytes]]
+_BATCH_FIELDS, _FEWEST_KEYS = 1 << 18, 256
+"""The most values of a row times the rows that are decoded together, which bounds the memory; but so many rows always
+are."""
 
 
 class RowDecoder:
@@ -39,7 +43,11 @@ class RowDecoder:
         """The stored computed columns: their text is for checksums only."""
         self.problems = problems
         """What happened to rows with values that PostgreSQL cannot hold."""
-        self._rows = compile_rows(layout, GeneralRows(layout, problems))
+        self.general = GeneralRows(layout, problems)
+        """Decodes single rows."""
+        self._arrays = RowArrays(layout, self.general)
+        self._single_family = layout.single_family
+        self._most_keys = max(_FEWEST_KEYS, _BATCH_FIELDS // max(1, len(columns) + len(computed)))
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[LineBlock]:
         """Yield blocks of COPY lines.
@@ -48,7 +56,8 @@ class RowDecoder:
         value that PostgreSQL cannot hold and no policy changes, CorruptBackupError and UnsupportedError, naming table,
         column and the row's key.
         """
-        return self._rows(batches)
+        for keys, stored in batches_of_rows(batches, self._single_family, self._most_keys):
+            yield self._arrays.block(keys, stored)
 
 
 def build_row_decoder(

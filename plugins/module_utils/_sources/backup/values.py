@@ -181,6 +181,13 @@ def _pair(data: bytes, position: int) -> tuple[tuple[int, int], int]:
     return (first, second), position
 
 
+def _moment(data: bytes, position: int) -> tuple[tuple[int, int], int]:
+    (seconds, nanoseconds), position = _pair(data, position)
+    if not 0 <= nanoseconds < 1_000_000_000:
+        raise MalformedValue(f"{nanoseconds} nanoseconds are not a part of a second")
+    return (seconds, nanoseconds), position
+
+
 def _interval(data: bytes, position: int) -> tuple[tuple[int, int, int], int]:
     months, position = zigzag(data, position)
     (days, nanoseconds), position = _pair(data, position)
@@ -344,8 +351,8 @@ _READERS: dict[str, ValueReader] = {
     "bytes": sized,
     "enum": sized,
     "uuid": _uuid,
-    "timestamp": _pair,
-    "timestamptz": _pair,
+    "timestamp": _moment,
+    "timestamptz": _moment,
     "interval": _interval,
     "inet": _inet,
     "json": _sized_as(json_text),

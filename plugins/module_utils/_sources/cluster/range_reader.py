@@ -22,10 +22,11 @@ from ..._errors import CockroachError
 from ..._model.table_source import TableSource
 from ..source import ReadRequest, Result, TaskReading, WriteBlock
 from .cluster_identity import identify
+from .copied_blocks import CopiedBlocks
 from .primary_key_ranges import Bound
 from .read_errors import passes, read_error
 from .row_stream import TableReader, has_copy, receive_texts
-from .row_texts import Row, RowTexts
+from .row_texts import RowTexts
 from .sql_connection import CockroachParameters, UnreachableError, connect
 
 _ATTEMPTS = 6
@@ -85,6 +86,7 @@ class RangeReader:
         self._connection: Any = None
         self._copies = False
         self.texts = {number: RowTexts(table, request.policies) for number, table in request.tables.items()}
+        self._copied = {number: CopiedBlocks(texts) for number, texts in self.texts.items()}
         self._readers = {
             number: TableReader(originals[number], texts.names(), moment.as_of) for number, texts in self.texts.items()
         }
@@ -118,13 +120,11 @@ class RangeReader:
         # What an attempt that failed has left.
         texts.problems.take()
 
-        def consume(rows: list[Row]) -> None:
-            write(texts.block(rows))
-
         if self._copies:
-            self._copies = reader.copy(self._connection, task.start, task.end, consume)
+            blocks = self._copied[task.table_id]
+            self._copies = reader.copy(self._connection, task.start, task.end, lambda text: write(blocks.block(text)))
         if not self._copies:
-            reader.pages(self._connection, task.start, task.end, consume)
+            reader.pages(self._connection, task.start, task.end, lambda rows: write(texts.block(rows)))
         return TaskReading(*texts.problems.take())
 
     def retrying(self, table_id: int, action: Callable[[], Result]) -> Result:

@@ -6,7 +6,6 @@ the key."""
 
 from __future__ import annotations
 
-import re
 from typing import Any, Callable, Optional
 
 try:
@@ -25,16 +24,16 @@ from .row_texts import Row
 from .sql_connection import server_version
 
 Consumer = Callable[[list[Row]], None]
+TextConsumer = Callable[[bytes], None]
+"""Takes complete lines of COPY text."""
 
 _COPY_REFUSED = ("0A000", "42601")
 """Not supported, or a syntax error: how CockroachDB refuses a COPY that a release cannot do."""
 _FIRST_PAGE = 100
 _PAGE_BYTES = 4 << 20
 _MOST_ROWS = 10000
-_BATCH_ROWS = 1000
-_NULL = b"\\N"
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_PLAIN = {b"\\": b"\\", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_COPY_BYTES = 1 << 19
+"""About how many bytes of COPY text are converted at once."""
 
 
 def has_copy(connection: Any) -> bool:
@@ -77,8 +76,8 @@ class TableReader:
         found = _fetch(connection, query)
         return self.key.bound(found[0]) if found else None
 
-    def copy(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: Consumer) -> bool:
-        """Give the rows of the range to ``consume``, by COPY inside of a transaction of the moment; False when the
+    def copy(self, connection: Any, start: Optional[Bound], end: Optional[Bound], consume: TextConsumer) -> bool:
+        """Give the lines of the range to ``consume``, by COPY inside of a transaction of the moment; False when the
         server refuses COPY.
 
         COPY takes no moment of its own: releases.py.
@@ -86,7 +85,7 @@ class TableReader:
         query = sql.SQL("COPY (SELECT {} FROM {} WHERE {}) TO STDOUT").format(
             self._columns(self._names), self._table, self.key.between(start, end)
         )
-        receiver = _CopyReceiver(consume)
+        receiver = CopyReceiver(consume)
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL("BEGIN AS OF SYSTEM TIME {}").format(self._moment))
             try:
@@ -139,46 +138,35 @@ class TableReader:
         return sql.SQL(", ").join(self._shown[name] for name in names) if names else sql.SQL("NULL")
 
 
-class _CopyReceiver:
+class CopyReceiver:
     """The file that COPY writes to, a row at a time."""
 
-    def __init__(self, consume: Consumer) -> None:
+    def __init__(self, consume: TextConsumer) -> None:
         self._consume = consume
-        self._rows: list[Row] = []
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._size = 0
         self.received = False
 
     def write(self, data: bytes) -> None:
         self.received = True
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        self._rows += [copy_values(line) for line in lines]
-        if len(self._rows) >= _BATCH_ROWS:
-            self.flush()
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size >= _COPY_BYTES:
+            self._give()
 
     def flush(self) -> None:
         """Hand over what has come."""
-        if self._rest:
+        self._give()
+        if self._parts:
             raise CockroachError("COPY ended in the middle of a row")
-        self._consume(self._rows)
-        self._rows = []
 
-
-def copy_values(line: bytes) -> Row:
-    """Return the values of a line of COPY's text format as PostgreSQL and CockroachDB write it. Raises CockroachError
-    for an unknown escape."""
-    return [None if field == _NULL else _unescaped(field) for field in line.split(b"\t")]
-
-
-def _unescaped(field: bytes) -> str:
-    return (_ESCAPED.sub(_plain, field) if b"\\" in field else field).decode()
-
-
-def _plain(match: re.Match[bytes]) -> bytes:
-    try:
-        return _PLAIN[match.group(1)]
-    except KeyError:
-        raise CockroachError(f"COPY sent an unknown escape: {match.group().decode('latin-1')}") from None
+    def _give(self) -> None:
+        text = b"".join(self._parts)
+        end = text.rfind(b"\n") + 1
+        self._parts = [text[end:]] if end < len(text) else []
+        self._size = len(text) - end
+        if end:
+            self._consume(text[:end])
 
 
 def _as_number(value: Any, kind: SqlType) -> Any:

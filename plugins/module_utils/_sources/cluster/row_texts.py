@@ -37,7 +37,9 @@ _SHOWN = 200
 
 
 @dataclass(frozen=True)
-class _ColumnTexts:
+class ColumnTexts:
+    """A column of the rows."""
+
     column: Column
     kind: SqlType
     output: OutputColumn
@@ -54,15 +56,15 @@ class RowTexts:
         self.problems = ProblemRows(source.table, policies, columns_read)
         """What happened to rows with values that PostgreSQL cannot hold."""
         loaded, computed = loaded_columns(source.table), computed_columns(source.table)
-        self._columns = [_column_texts(column, source) for column in (*loaded, *computed)]
+        self.items: list[ColumnTexts] = [_column_texts(column, source) for column in (*loaded, *computed)]
         self._loaded = len(loaded)
         self._key_ids = [part.column_id for part in source.table.primary_index.columns]
-        outputs = tuple(item.output for item in self._columns)
+        outputs = tuple(item.output for item in self.items)
         self.columns, self.computed = outputs[: self._loaded], outputs[self._loaded :]
 
     def names(self) -> list[str]:
         """Return the names of the columns that rows have to hold."""
-        return [item.column.name for item in self._columns]
+        return [item.column.name for item in self.items]
 
     def block(self, rows: Iterable[Row]) -> LineBlock:
         """Return the rows' COPY lines.
@@ -70,7 +72,7 @@ class RowTexts:
         Raises MigrationError for a value that PostgreSQL cannot hold and no policy changes, or that is not of its type,
         naming table, column and key.
         """
-        converters = [item.convert for item in self._columns]
+        converters = [item.convert for item in self.items]
         count = self._loaded
         lines: list[str] = []
         computed: list[str] = []
@@ -92,7 +94,7 @@ class RowTexts:
         that has to stop the export."""
         repair = RowRepair(self.problems)
         texts = []
-        for item, value in zip(self._columns, row):
+        for item, value in zip(self.items, row):
             try:
                 text = NULL if value is None else repair.convert(item.column, partial(item.convert, value))
                 if text is not None and item.kind.family == "json" and item.column.id in repair.columns:
@@ -108,7 +110,7 @@ class RowTexts:
     def _originals(self, row: Row, texts: list[str], repair: RowRepair) -> Originals:
         """Return the row's columns by name: their text, None for NULL, and the original of those with a problem."""
         originals: Originals = {}
-        for item, value, text in zip(self._columns, row, texts):
+        for item, value, text in zip(self.items, row, texts):
             if value is not None and item.column.id in repair.columns:
                 originals[item.column.name] = (
                     {"bytes": value.encode().hex()} if item.kind.family in _TEXTS or "\0" in value else {"text": value}
@@ -117,7 +119,7 @@ class RowTexts:
                 originals[item.column.name] = None if text == NULL else unescape(text) if item.output.escaped else text
         return originals
 
-    def _named(self, item: _ColumnTexts, row: Row, value: str, error: Exception) -> MigrationError:
+    def _named(self, item: ColumnTexts, row: Row, value: str, error: Exception) -> MigrationError:
         reason = (
             str(error) + advice(error.kind)
             if isinstance(error, ValueProblem)
@@ -126,18 +128,18 @@ class RowTexts:
         return MigrationError(f"{self._name}, column {item.column.name}, row {self._key_text(row)}: {reason}")
 
     def _key_text(self, row: Row) -> str:
-        values = {item.column.id: (item.column.name, value) for item, value in zip(self._columns, row)}
+        values = {item.column.id: (item.column.name, value) for item, value in zip(self.items, row)}
         parts = [
             f"{name} = {value}" for name, value in (values[number] for number in self._key_ids if number in values)
         ]
         return "(" + ", ".join(parts)[:_SHOWN] + ")"
 
 
-def _column_texts(column: Column, source: TableSource) -> _ColumnTexts:
+def _column_texts(column: Column, source: TableSource) -> ColumnTexts:
     try:
         kind = resolve_type(column.type, source.user_types, source.object_names)
         escaped = is_escaped(kind, source.user_types)
-        return _ColumnTexts(column, kind, OutputColumn(column.name, escaped), _converter(kind, escaped, source))
+        return ColumnTexts(column, kind, OutputColumn(column.name, escaped), _converter(kind, escaped, source))
     except UnsupportedError as error:
         raise UnsupportedError(f"{source.name}, column {column.name}: {error}") from None
 

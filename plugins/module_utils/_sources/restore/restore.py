@@ -26,13 +26,13 @@ from ..._errors import CockroachError, ConfigurationError
 from ..._formats import timestamps
 from ..._model.object_numbers import object_numbers
 from ..._system.progress import ReportRestoreProgress
-from ..backup.backup_request import StorageOptions
 from ..backup.layers import LATEST
 from ..backup.reader import Backup, BackupRequest, open_backup
 from ..backup.source_catalog import source_catalog
 from ..cluster.releases import release_findings, release_of
 from ..cluster.sql_connection import CockroachParameters, connect, server_version
 from ..descriptors.catalog_of_descriptors import build_catalog
+from ..storage.options import StorageOptions
 from .backup_contents import CLUSTER, TABLES, Contents, Plan, choose, read_contents
 from .cockroach_server import apply_settings
 from .restorable import require_restorable

@@ -11,15 +11,9 @@ import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-try:
-    import boto3
-    import botocore.exceptions
-except ImportError:  # named by libraries.missing()
-    boto3 = None
-
 from ..._errors import ConfigurationError
-from ..backup.backup_request import StorageOptions
 from ..location import FILE, S3, Location, has_parameters, parse_location, require_whole, scheme_of, without_secrets
+from ..storage.options import StorageOptions
 
 PASSED_SCHEMES = frozenset(
     ("gs", "azure", "azure-blob", "azure-storage", "nodelocal", "http", "https", "userfile", "external", "s3")
@@ -58,26 +52,9 @@ def with_keys(access: StorageAccess) -> StorageAccess:
     options = access.options
     if access.auth == IMPLICIT or (options.access_key_id and options.secret_access_key):
         return access
-    try:
-        session = boto3.session.Session(profile_name=options.profile or None, region_name=options.region or None)
-        found = session.get_credentials()
-        keys = found.get_frozen_credentials() if found else None
-    except botocore.exceptions.BotoCoreError as error:
-        raise ConfigurationError(f"no S3 credentials: {error}") from None
-    if keys is None:
-        raise ConfigurationError(
-            "no S3 credentials: set aws_access_key_id and aws_secret_access_key, a profile, or the authentication "
-            "'implicit'"
-        )
-    region = options.region or session.region_name or ""
-    options = replace(
-        options,
-        access_key_id=keys.access_key,
-        secret_access_key=keys.secret_key,
-        session_token=keys.token or "",
-        region=region,
-    )
-    return replace(access, options=options)
+    from ..storage.s3_session import found_keys
+
+    return replace(access, options=found_keys(options))
 
 
 def external_io_dir(locations: Iterable[str]) -> str:

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Comparing the rows of all tables of a database with the dump."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Callable
+
+try:
+    import psycopg2
+except ImportError:  # named by libraries.missing()
+    psycopg2 = None
+
+from ..._dump.manifest import TableEntry
+from ..._errors import TargetError
+from ..._model.names import clip
+from ..._model.results import TableVerification
+from ..._system.progress import Progress, ReportProgress
+from ..connect.connection import ConnectionParameters, connect, postgres_message
+from ..load.rejected_rows_table import count_rejects
+from .pieces import Work, divide
+from .stored_tables import StoredTable, read_stored_tables
+from .table_checksum import PieceResult, by_server, read_back
+
+READ_BACK, SERVER = "read_back", "server"
+WAYS: Mapping[str, Callable[[Any, Work], list[PieceResult]]] = {READ_BACK: read_back, SERVER: by_server}
+"""Who computes the checksums, by the setting ``verify_by``."""
+
+
+@dataclass
+class RowVerification:
+    """The comparison of a database's rows. ``checksum`` is called in forks, each of which makes a connection of its own
+    with its first work."""
+
+    database: str
+    parameters: ConnectionParameters
+    verify_by: str
+    tables: list[StoredTable]
+    rejects: Mapping[tuple[str, str], int]
+    """The number of rejected rows in PostgreSQL by (schema, table)."""
+    connection: Any = None
+
+    @cached_property
+    def work(self) -> list[Work]:
+        """What there is to read."""
+        return divide(table for table in self.tables if not table.missing_columns)
+
+    def checksum(self, work: Work) -> list[PieceResult]:
+        """Return the results of one query. Raises TargetError: the errors of psycopg2 lose their text between
+        processes."""
+        try:
+            if self.connection is None:
+                self.connection = _reading(connect(self.parameters, clip(self.database)))
+            return WAYS[self.verify_by](self.connection, work)
+        except psycopg2.Error as error:
+            raise TargetError(f"PostgreSQL at {self.parameters.place}: {postgres_message(error)}") from None
+
+    def compare(self, results: Iterable[list[PieceResult]], progress: ReportProgress) -> dict[str, TableVerification]:
+        """Return for each table, by its full name, what the dump says and what PostgreSQL has."""
+        found: dict[int, list[PieceResult]] = {table.entry.id: [] for table in self.tables}
+        for number, pieces in enumerate(results, 1):
+            for piece in pieces:
+                found[piece.table_id].append(piece)
+            progress(Progress(number, len(self.work), phase="verify", database=self.database))
+        return {
+            table.entry.full_name: _compare(
+                table, found[table.entry.id], self.rejects.get((table.entry.schema, table.entry.name), 0)
+            )
+            for table in self.tables
+        }
+
+
+def row_verification(
+    database: str, tables: list[TableEntry], parameters: ConnectionParameters, verify_by: str
+) -> RowVerification:
+    """Look the tables up in PostgreSQL, and return what compares their rows."""
+    with contextlib.closing(connect(parameters, clip(database))) as connection:
+        stored, rejects = read_stored_tables(connection, tables), count_rejects(connection)
+    return RowVerification(database, parameters, verify_by, stored, rejects)
+
+
+def _reading(connection: Any) -> Any:
+    """Prepare a connection that only reads: each query is a transaction, and a round trip."""
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        # The connections themselves work in parallel.
+        cursor.execute("SET max_parallel_workers_per_gather = 0")
+    return connection
+
+
+def _compare(table: StoredTable, found: list[PieceResult], rejected: int) -> TableVerification:
+    entry, missing = table.entry, table.missing_columns
+    return TableVerification(
+        rows=entry.rows,
+        rows_found=None if missing else sum(piece.rows for piece in found),
+        checksum=entry.checksum,
+        checksum_found=None if missing else str(sum(piece.checksum for piece in found)),
+        rejected=entry.rejected,
+        rejected_found=rejected,
+        seconds=round(sum(piece.seconds for piece in found), 3),
+        missing_columns=missing,
+    )

@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""One column of many rows at once: from cursors at its values to its COPY texts.
+
+The types that most tables have are written as arrays. Values of them that are not usual (text that needs escapes,
+numbers beyond the tables), and all values of other types, are read and written one by one, by the functions of
+``ColumnForms``. A value that these refuse makes its row bad: the row is then decoded by ``GeneralRows``, which raises
+the error or applies a policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Optional
+
+from ..._formats.joined_bytes import WIDEST, Cursors
+from ..._model.built_in_types import BPCHAR, FLOAT4
+from ..._values.text.number_arrays import (
+    MOST_DIGITS,
+    decimal_matrix,
+    hex_matrix,
+    integer_matrix,
+    powers_of_ten,
+    uuid_matrix,
+)
+from ..._values.text.time_arrays import DAY_SECONDS, clock_matrix, date_matrix, known_days
+from ..._values.text_columns import TextColumn, side_by_side
+from ..._values.type_texts import SHORT_STRING_OIDS, NamedIdentifier
+from . import values
+from .general_rows import DECODING_ERRORS, ColumnForms, TextReader
+
+try:
+    import numpy as np
+except ImportError:
+    np = None  # named by libraries.missing()
+
+ColumnReader = Callable[[Cursors], TextColumn]
+"""Reads a value at each cursor, which then stands after it."""
+NumberWriter = Callable[[Cursors, Any], TextColumn]
+"""Writes numbers (signed 64 bits); which of them are refused is marked in the cursors."""
+SpanWriter = Callable[[Cursors, Any, Any], TextColumn]
+"""Writes the bytes that begin at these positions and have these lengths."""
+
+_ALWAYS_IN_MATRIX = 64
+_MILLION, _BILLION = 1_000_000, 1_000_000_000
+_MOST_DIGITS_OF_SECONDS = 6
+_FIRST_PLAIN, _FIRST_SCIENTIFIC = 1e-4, 1e15
+"""A float8 between these has no exponent."""
+_LARGE, _MEDIUM, _SMALL = (0x34, 0x1A), (0x29, 0x25), (0x28, 0x26)
+"""The markers of positive and negative decimals, by their exponent: see ``encoding.decimal``."""
+_NEGATIVE, _ZERO = (0x1A, 0x25, 0x26), 0x27
+_SPECIAL = (b"\\", b"\t", b"\n", b"\r", b"\0")
+"""What needs an escape, or is no text."""
+_TYPE = 0x0F
+"""The bits of a tag that are the value's type."""
+_ONE_BYTE_ZERO, _LAST_ONE_BYTE = 0x88, 0xF5
+
+
+def each_value(read: TextReader) -> ColumnReader:
+    """Return the reader that calls ``read`` for one value after the other."""
+
+    def read_each(cursors: Cursors) -> TextColumn:
+        texts: dict[int, bytes] = {}
+        ends: list[int] = []
+        strings = cursors.joined.parts(cursors.start, cursors.end)
+        for number, (string, position) in enumerate(zip(strings, (cursors.position - cursors.start).tolist())):
+            end = position
+            try:
+                text, end = read(string, position)
+                texts[number] = text.encode()
+            except DECODING_ERRORS:
+                cursors.bad[number] = True
+            ends.append(end)
+        cursors.advance(np.array(ends, np.int64) + cursors.start - cursors.position)
+        return TextColumn(np.zeros((len(cursors), 1), np.uint8)).with_beside(texts)
+
+    return read_each
+
+
+def value_reader(form: ColumnForms) -> ColumnReader:
+    """Return the reader of a column's values inside of TUPLEs."""
+    family = form.kind.family
+    if family == "bool":
+        return _boolean_column
+    if family in _SPAN_WRITERS and _is_plain(form):
+        write_span, start = _SPAN_WRITERS[family](form), _SPANS.get(family, _sized)
+
+        def read_span(cursors: Cursors) -> TextColumn:
+            first, length = start(cursors)
+            # The lengths beyond a string's end are those of bad rows.
+            return write_span(cursors, first, np.minimum(length, cursors.end - first))
+
+        return read_span
+    if family in _NUMBER_WRITERS and _is_plain(form):
+        write_number = _NUMBER_WRITERS[family](form)
+        return lambda cursors: write_number(cursors, cursors.zigzag())
+    if family in ("timestamp", "timestamptz"):
+        write_moment = moment_writer(form)
+
+        def read_moment(cursors: Cursors) -> TextColumn:
+            seconds, nanoseconds = cursors.zigzag(), cursors.zigzag()
+            cursors.bad |= (nanoseconds < 0) | (nanoseconds >= _BILLION)
+            return write_moment(cursors, seconds, nanoseconds)
+
+        return read_moment
+    if family == "float" and form.kind.oid != FLOAT4:
+        return _double_reader(form)
+    return each_value(form.read_text)
+
+
+def _boolean_column(cursors: Cursors) -> TextColumn:
+    """The tag, before the cursor, is the value."""
+    true = cursors.data[cursors.position - 1] & _TYPE == values.TRUE
+    return TextColumn(np.where(true, np.uint8(ord("t")), np.uint8(ord("f"))).reshape(-1, 1))
+
+
+def legacy_value_reader(form: ColumnForms) -> ColumnReader:
+    """Return the reader of a column's values that are alone in their family, from after the tag to the end."""
+    family = form.kind.family
+    if family in _SPAN_WRITERS and _is_plain(form):
+        write_span = _SPAN_WRITERS[family](form)
+
+        def read_rest(cursors: Cursors) -> TextColumn:
+            length = cursors.end - cursors.position
+            return write_span(cursors, cursors.advance(length), length)
+
+        return read_rest
+    if family in _NUMBER_WRITERS and _is_plain(form):
+        return value_reader(form)
+    return each_value(lambda data, position: (form.text(form.read_legacy(data[position:])), len(data)))
+
+
+def span_writer(form: ColumnForms) -> Optional[SpanWriter]:
+    """Return the writer of a type whose stored form is bytes of any length, if there is one."""
+    family = form.kind.family
+    return _SPAN_WRITERS[family](form) if family in _SPAN_WRITERS and _is_plain(form) else None
+
+
+def number_writer(form: ColumnForms) -> Optional[NumberWriter]:
+    """Return the writer of a type whose stored form is a number, if there is one."""
+    family = form.kind.family
+    return _NUMBER_WRITERS[family](form) if family in _NUMBER_WRITERS and _is_plain(form) else None
+
+
+def moment_writer(form: ColumnForms) -> Callable[[Cursors, Any, Any], TextColumn]:
+    """Return the writer of timestamps from seconds since 1970-01-01 and nanoseconds."""
+    precision = form.kind.precision
+    unit = 1 if precision is None else 10 ** max(0, _MOST_DIGITS_OF_SECONDS - precision)
+    zone = "+00" if form.kind.family == "timestamptz" else ""
+
+    def write(cursors: Cursors, seconds: Any, nanoseconds: Any) -> TextColumn:
+        days = seconds // DAY_SECONDS
+        microseconds = nanoseconds // 1000
+        usual = known_days(days) & (nanoseconds >= 0) & (nanoseconds < _BILLION)
+        if unit > 1:
+            usual &= microseconds % unit == 0
+        microseconds = np.clip(microseconds, 0, _MILLION - 1)
+        clock = clock_matrix(seconds - days * DAY_SECONDS, microseconds)
+        matrix = side_by_side([date_matrix(days), " ", clock, *zone])
+
+        def moments(numbers: Any) -> list:
+            return list(zip(seconds[numbers].tolist(), nanoseconds[numbers].tolist()))
+
+        return _unusual(cursors, matrix, usual, moments, form.text)
+
+    return write
+
+
+def _is_plain(form: ColumnForms) -> bool:
+    return form.kind.oid not in SHORT_STRING_OIDS and not isinstance(form.kind, NamedIdentifier)
+
+
+def _unusual(
+    cursors: Cursors, matrix: Any, usual: Any, values_of: Callable[[Any], list], write: Callable[[Any], str]
+) -> TextColumn:
+    """Return the column in which ``write`` has written the values that are not usual; ``values_of`` returns those of
+    the cursors of these numbers."""
+    column = TextColumn(matrix)
+    if usual.all():
+        return column
+    numbers = np.flatnonzero(~usual & ~cursors.bad)
+    texts: dict[int, bytes] = {}
+    for number, value in zip(numbers.tolist(), values_of(numbers)):
+        try:
+            texts[number] = write(value).encode()
+        except DECODING_ERRORS:
+            cursors.bad[number] = True
+    return column.with_beside(texts)
+
+
+# --- bytes of any length ---
+
+
+def _sized(cursors: Cursors) -> tuple[Any, Any]:
+    length = cursors.msb()
+    return cursors.advance(length), length
+
+
+def _decimal_span(cursors: Cursors) -> tuple[Any, Any]:
+    length = cursors.byte().astype(np.int64)
+    # Longer ones have a length of several bytes, in another form than strings.
+    cursors.bad |= length > 127
+    return cursors.advance(length), length
+
+
+def _uuid_span(cursors: Cursors) -> tuple[Any, Any]:
+    return cursors.advance(16), np.full(len(cursors), 16)
+
+
+def _unusual_spans(form: ColumnForms, cursors: Cursors, matrix: Any, usual: Any, start: Any, length: Any) -> TextColumn:
+    """Return the column in which the spans that are not usual are written one by one."""
+
+    def spans(numbers: Any) -> list[bytes]:
+        return cursors.joined.parts(start[numbers], start[numbers] + length[numbers])
+
+    return _unusual(cursors, matrix, usual, spans, lambda span: form.text(form.read_legacy(span)))
+
+
+def _matrix_width(length: Any) -> int:
+    """Return up to which length texts are written into the matrix: long ones among short ones would make it too
+    large."""
+    longest = int(length.max()) if len(length) else 0
+    if longest <= _ALWAYS_IN_MATRIX:
+        return longest
+    return min(longest, int(length.mean()) * 2 + _ALWAYS_IN_MATRIX, WIDEST - 1)
+
+
+def _string_writer(form: ColumnForms) -> SpanWriter:
+    longest, padded = form.kind.width, form.kind.oid == BPCHAR
+
+    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
+        width = _matrix_width(length)
+        # One column more, so that a zero byte is between any two texts.
+        matrix = cursors.joined.windows(start, width + 1)
+        inside = np.arange(width + 1) < length[:, None]
+        inside[:, width] = False
+        usual = ~cursors.bad
+        if longest > 0:
+            usual &= length <= longest
+        if padded:
+            usual &= cursors.data[start + np.maximum(length, 1) - 1] != ord(" ")
+        long = np.flatnonzero(usual & (length > width))
+        # Backslashes and the first controls, of which some need escapes and one is no text.
+        special = ((matrix == ord("\\")) | (matrix <= ord("\r"))) & inside
+        if special.any():
+            usual &= ~special.any(axis=1)
+        matrix *= inside
+        _refuse_other_encodings(matrix, usual)
+        texts = cursors.joined.parts(start[long], start[long] + length[long])
+        if _are_plain(texts):
+            usual[long] = True
+            return _unusual_spans(form, cursors, matrix, usual, start, length).with_beside(
+                dict(zip(long.tolist(), texts))
+            )
+        usual[long] = False
+        return _unusual_spans(form, cursors, matrix, usual, start, length)
+
+    return write
+
+
+def _are_plain(texts: list[bytes]) -> bool:
+    """Tell whether all of these are text that needs no escapes."""
+    text = b" ".join(texts)
+    if any(character in text for character in _SPECIAL):
+        return False
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse_other_encodings(matrix: Any, usual: Any) -> None:
+    """Make the texts that may not be UTF-8 unusual."""
+    beyond = matrix > 127
+    if not beyond.any():
+        return
+    try:
+        matrix.tobytes().decode()
+    except UnicodeDecodeError:
+        usual &= ~beyond.any(axis=1)
+
+
+def _bytes_writer(form: ColumnForms) -> SpanWriter:
+    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
+        width = min(_matrix_width(length), WIDEST // 2)
+        digits = hex_matrix(cursors.joined.windows(start, max(width, 1)))
+        digits *= np.arange(digits.shape[1]) < 2 * length[:, None]
+        matrix = side_by_side(["\\", "\\", "x", digits])
+        return _unusual_spans(form, cursors, matrix, length <= width, start, length)
+
+    return write
+
+
+def _uuid_writer(form: ColumnForms) -> SpanWriter:
+    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
+        matrix = uuid_matrix(cursors.joined.windows(start, 16))
+        return _unusual_spans(form, cursors, matrix, length == 16, start, length)
+
+    return write
+
+
+def _enum_writer(form: ColumnForms) -> SpanWriter:
+    """Most enums have less than 128 members, whose stored form is a byte."""
+    labels: dict[int, bytes] = {}
+    for byte in range(256):
+        try:
+            labels[byte] = form.text(bytes((byte,))).encode()
+        except DECODING_ERRORS:
+            continue
+    width = max(map(len, labels.values()), default=0) + 1
+    table = b"".join([labels.get(byte, b"").ljust(width, b"\0") for byte in range(256)])
+
+    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
+        stored = cursors.data[start]
+        matrix = np.frombuffer(table, np.uint8).reshape(256, width)[stored]
+        usual = (length == 1) & np.isin(stored, list(labels))
+        return _unusual_spans(form, cursors, matrix, usual, start, length)
+
+    return write
+
+
+def _json_writer(form: ColumnForms) -> SpanWriter:
+    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
+        nothing = np.zeros((len(cursors), 1), np.uint8)
+        none = np.zeros(len(cursors), bool)
+        return _unusual_spans(form, cursors, nothing, none, start, length)
+
+    return write
+
+
+def _decimal_writer(form: ColumnForms) -> SpanWriter:
+    precision, scale = form.kind.precision, form.kind.width
+
+    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
+        marker, second = cursors.data[start], cursors.data[start + 1].astype(np.int64)
+        large, medium, small = np.isin(marker, _LARGE), np.isin(marker, _MEDIUM), np.isin(marker, _SMALL)
+        header = np.where(large | small, 2, 1)
+        usual = (large | small) & (second >= _ONE_BYTE_ZERO) & (second <= _LAST_ONE_BYTE) | medium
+        usual |= (marker == _ZERO) & (length == 1)
+        size = length - header
+        usual &= (size >= 0) & (size <= 8)
+        size = np.clip(size, 0, 8)
+        word = cursors.joined.words(">u8", start + header).astype(np.uint64)
+        coefficient = np.where(size > 0, word >> (64 - 8 * np.maximum(size, 1)).astype(np.uint64), np.uint64(0))
+        usual &= coefficient < powers_of_ten()[MOST_DIGITS]
+        exponent = np.where(large, second - _ONE_BYTE_ZERO, np.where(small, _ONE_BYTE_ZERO - second, 0))
+        digits = np.maximum(np.searchsorted(powers_of_ten(), coefficient, side="right"), 1)
+        # A zero without a coefficient has the exponent 0.
+        decimals = np.where(marker == _ZERO, 0, digits - exponent)
+        if precision:
+            missing = scale - decimals
+            usual &= (missing >= 0) & (missing + digits <= min(precision, MOST_DIGITS))
+            coefficient = coefficient * powers_of_ten()[np.where(usual, missing, 0)]
+            decimals = np.full(len(cursors), scale)
+        usual &= (decimals >= 0) & (decimals <= MOST_DIGITS)
+        matrix = decimal_matrix(
+            np.isin(marker, _NEGATIVE), np.where(usual, coefficient, np.uint64(0)), np.where(usual, decimals, 0)
+        )
+        return _unusual_spans(form, cursors, matrix, usual, start, length)
+
+    return write
+
+
+_SPANS: dict[str, Callable[[Cursors], tuple[Any, Any]]] = {"decimal": _decimal_span, "uuid": _uuid_span}
+"""How the families are found inside of TUPLEs whose bytes do not follow their length as strings do."""
+_SPAN_WRITERS: dict[str, Callable[[ColumnForms], SpanWriter]] = {
+    "string": _string_writer,
+    "collated": _string_writer,
+    "refcursor": _string_writer,
+    "bytes": _bytes_writer,
+    "uuid": _uuid_writer,
+    "enum": _enum_writer,
+    "json": _json_writer,
+    "decimal": _decimal_writer,
+}
+
+
+# --- numbers ---
+
+
+def _integer_writer(form: ColumnForms) -> NumberWriter:
+    return lambda cursors, numbers: TextColumn(integer_matrix(numbers))
+
+
+def _date_writer(form: ColumnForms) -> NumberWriter:
+    return lambda cursors, days: _unusual(
+        cursors, date_matrix(days), known_days(days), lambda numbers: days[numbers].tolist(), form.text
+    )
+
+
+_NUMBER_WRITERS: dict[str, Callable[[ColumnForms], NumberWriter]] = {
+    "int": _integer_writer,
+    "oid": _integer_writer,
+    "date": _date_writer,
+}
+
+
+def _double_reader(form: ColumnForms) -> ColumnReader:
+    def read(cursors: Cursors) -> TextColumn:
+        numbers = cursors.joined.words(">f8", cursors.advance(8)).astype(np.float64)
+        size = np.abs(numbers)
+        usual = (size >= _FIRST_PLAIN) & (size < _FIRST_SCIENTIFIC)
+        usual &= numbers != np.rint(np.where(usual, numbers, 0.0))
+        texts = np.array([repr(number) for number in np.where(usual, numbers, 0.5).tolist()], "S")
+        matrix = texts.view(np.uint8).reshape(len(texts), texts.itemsize)
+        return _unusual(cursors, matrix, usual, lambda chosen: numbers[chosen].tolist(), form.text)
+
+    return read

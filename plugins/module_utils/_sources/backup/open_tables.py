@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""The SSTs that one process has open, and those that it opens in threads before it reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Optional
+
+from ..._errors import CorruptBackupError
+from ..._formats.sstable.table import Table
+from .file_spans import FileSpan
+from .read_ahead import LIMIT, PIECE, SMALLEST_PIECE, Fetch, ReadAhead
+from .stored_file import TAIL, WHOLE, Ends, open_file, read_ends
+
+CACHE_BYTES = 32 << 20
+"""Bytes of memory for the files that stay open, without what is read ahead of them."""
+_TABLE_BYTES = 64 << 10
+"""About what each takes beside its bytes."""
+FILES_AHEAD = 16
+"""How many files are opened ahead, of all that are read side by side."""
+
+
+class OpenTables:
+    """Holds few large files or many small ones. ``close`` it before the process forks; the tables are inherited."""
+
+    def __init__(self, keys: Sequence[Optional[bytes]], verify: bool) -> None:
+        """``keys`` are each layer's data key; ``verify`` whether checksums are."""
+        self._keys, self._verify = keys, verify
+        self._ahead = ReadAhead()
+        self._tables: OrderedDict[str, Table] = OrderedDict()
+        self._opening: dict[str, Fetch[Ends]] = {}
+        self._held: Counter[str] = Counter()
+        self.streams = 1
+        """How many files are read side by side, which share the memory."""
+
+    def __getstate__(self) -> dict:
+        return dict(self.__dict__, _ahead=ReadAhead(), _tables=OrderedDict(), _opening={}, _held=Counter())
+
+    def get(self, source: FileSpan) -> Table:
+        """Open a file, or return it as it was opened. Raises MigrationError naming it."""
+        name = source.ref.path
+        table = self._tables.get(name)
+        if table is None:
+            file = open_file(source.storage, source.path, self._keys[source.ref.layer], self._ends(source), self._ahead)
+            if source.entry.sha512 and self._verify:
+                _check_sha512(file, source.entry.sha512)
+            self._make_room()
+            table = self._tables[name] = Table(file, self._verify)
+        self._tables.move_to_end(name)
+        return table
+
+    def open_ahead(self, sources: Iterable[FileSpan]) -> None:
+        """Begin to open the next files, as far as there is room."""
+        for source in sources:
+            name = source.ref.path
+            if name not in self._tables and name not in self._opening:
+                size = WHOLE + TAIL if source.size is None else min(source.size, WHOLE + TAIL)
+                fetch = self._ahead.begin(size, self._reading(source))
+                if fetch is None:
+                    return
+                self._opening[name] = fetch
+
+    @property
+    def files_ahead(self) -> int:
+        """How many of the next files each stream may open ahead, its current one included."""
+        return max(2, FILES_AHEAD // self.streams)
+
+    def expect(self, table: Table, first: int, last: int) -> None:
+        """Say that the blocks ``first`` to ``last`` of a table will be read in order."""
+        piece = LIMIT // (4 * self.streams)
+        table.expect(first, last, max(SMALLEST_PIECE, min(PIECE, piece)))
+
+    @contextlib.contextmanager
+    def held(self, source: FileSpan) -> Iterator[None]:
+        """Context manager: the file stays open, once it is."""
+        self._held[source.ref.path] += 1
+        try:
+            yield
+        finally:
+            self._held[source.ref.path] -= 1
+
+    def keep(self, names: set[str]) -> None:
+        """Drop what was read ahead of all files but these."""
+        for name in self._opening.keys() - names:
+            self._opening.pop(name).drop()
+        for name, table in self._tables.items():
+            if name not in names:
+                table.file.forget()
+
+    def close(self) -> None:
+        """Drop what was read ahead, and end the threads until they are needed again."""
+        self.keep(set())
+        self._ahead.close()
+
+    def _make_room(self) -> None:
+        size = sum(table.file.held + _TABLE_BYTES for table in self._tables.values())
+        for name in list(self._tables) if size > CACHE_BYTES else ():
+            if size > CACHE_BYTES and not self._held[name]:
+                table = self._tables.pop(name)
+                table.file.forget()
+                size -= table.file.held + _TABLE_BYTES
+
+    def _reading(self, source: FileSpan) -> partial[Ends]:
+        # Of an encrypted file the first bytes are needed first.
+        size = None if self._keys[source.ref.layer] else source.size
+        return partial(read_ends, source.storage, source.path, size)
+
+    def _ends(self, source: FileSpan) -> Ends:
+        fetch = self._opening.pop(source.ref.path, None)
+        if fetch is None:
+            return self._reading(source)()
+        try:
+            return fetch.result()
+        finally:
+            fetch.drop()
+
+
+def _check_sha512(file, expected: bytes) -> None:
+    digest = hashlib.sha512()
+    file.expect(0, file.size, PIECE)
+    for offset in range(0, file.size, PIECE):
+        digest.update(file.read(offset, PIECE))
+    if digest.digest() != expected:
+        raise CorruptBackupError(
+            f"{file.name}: its SHA-512 is not the one in the manifest: the file is damaged, copy it again from the "
+            "original"
+        )

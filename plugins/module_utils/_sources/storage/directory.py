@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""A backup in a directory of this machine."""
+
+from __future__ import annotations
+
+import os
+
+from ..._errors import ConfigurationError, MigrationError
+from .storage import Storage
+
+
+class DirectoryStorage(Storage):
+    """A directory of this machine."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/") or "/"
+        self.location = f"file://{self.root}"
+
+    def _path(self, path: str) -> str:
+        return os.path.join(self.root, path) if path else self.root
+
+    def _failure(self, path: str, error: OSError) -> MigrationError:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return self.missing(path)
+        return MigrationError(f"{self.describe(path)} cannot be read: {error.strerror}")
+
+    def read(self, path: str) -> bytes:
+        try:
+            with open(self._path(path), "rb") as stream:
+                return stream.read()
+        except OSError as error:
+            raise self._failure(path, error) from error
+
+    def read_start(self, path: str, length: int) -> tuple[bytes, int]:
+        try:
+            with open(self._path(path), "rb") as stream:
+                return stream.read(length), os.fstat(stream.fileno()).st_size
+        except OSError as error:
+            raise self._failure(path, error) from error
+
+    def read_end(self, path: str, length: int) -> tuple[bytes, int]:
+        try:
+            with open(self._path(path), "rb") as stream:
+                size = os.fstat(stream.fileno()).st_size
+                stream.seek(max(0, size - length))
+                return stream.read(length), size
+        except OSError as error:
+            raise self._failure(path, error) from error
+
+    def read_range(self, path: str, offset: int, length: int) -> bytes:
+        try:
+            with open(self._path(path), "rb") as stream:
+                stream.seek(offset)
+                return stream.read(length)
+        except OSError as error:
+            raise self._failure(path, error) from error
+
+    def size(self, path: str) -> int:
+        return self.read_start(path, 0)[1]
+
+    def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
+        if not os.path.isdir(self.root):
+            raise ConfigurationError(f"{self.location} is no directory on this machine: check the backup's location")
+        top = self._path(prefix.strip("/"))
+        try:
+            if not recursive:
+                return sorted(entry.name + ("/" if entry.is_dir() else "") for entry in os.scandir(top))
+            return sorted(
+                os.path.relpath(os.path.join(folder, name), top)
+                for folder, _folders, names in os.walk(top)
+                for name in names
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise self._failure(prefix, error) from error
+
+    def exists(self, path: str) -> bool:
+        return os.path.isfile(self._path(path))

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What a provider's error means to the one who waits for an answer, and to the one who reads the message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CERTIFICATE = (
+    "the server's certificate is not trusted: set REQUESTS_CA_BUNDLE to a file with its certificate authority, in the "
+    "environment of the host that migrates"
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error of a provider's library."""
+
+    text: str
+    """What is wrong and what to do, without the file's name and without secrets."""
+    passes: bool = False
+    """Whether the same call may succeed later."""
+    answered: bool = True
+    """Whether there was an answer at all."""
+    settings: bool = False
+    """Whether another setting helps."""
+    wait: str = ""
+    """The value of the answer's Retry-After."""
+
+
+def unreachable(server: str, what_to_check: str, error: BaseException, passes: bool = True) -> Failure:
+    """Return the failure of a call without an answer, or without a whole one."""
+    return Failure(
+        f"{server} cannot be reached or broke the connection: check {what_to_check} and the network "
+        f"({type(error).__name__})",
+        passes,
+        answered=False,
+    )

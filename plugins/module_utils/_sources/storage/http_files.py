@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Files of an HTTP server, read with requests. As in CockroachDB (pkg/cloud/httpsink/http_storage.go) they cannot be
+listed."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any, Optional
+
+from ..._errors import UnsupportedError
+from .failure import CERTIFICATE, Failure, unreachable
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .retries import PASSING_STATUS
+
+try:
+    import requests
+except ImportError:
+    requests = None  # named by libraries.missing()
+
+_TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
+_MOST_WHOLE = 8 << 20
+"""Bytes. A larger file is not fetched whole for a part of it."""
+_MISSING = (404, 410)
+
+
+class HttpFiles:
+    """Connections of one process."""
+
+    def __init__(self, session: requests.Session, base: str, query: str, name: str) -> None:
+        self._session = session
+        self._base = base
+        self._query = f"?{query}" if query else ""
+        self._name = name
+
+    def _url(self, key: str) -> str:
+        return f"{self._base}/{urllib.parse.quote(key)}{self._query}"
+
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+        headers = {"Accept-Encoding": "identity"}
+        if length is not None:
+            headers["Range"] = f"bytes={start}-{start + max(length, 1) - 1}"
+        with self._session.get(self._url(key), headers=headers, timeout=_TIMEOUT, stream=True) as answer:
+            if answer.status_code in _MISSING:
+                raise FileNotFoundError(key)
+            if answer.status_code == 416:
+                return b"", None
+            answer.raise_for_status()
+            if length is None:
+                data = _content(answer)
+                return data, len(data)
+            if answer.status_code == 206:
+                return _content(answer)[:length], int(answer.headers["Content-Range"].rpartition("/")[2])
+            if int(answer.headers.get("Content-Length", _MOST_WHOLE + 1)) > _MOST_WHOLE:
+                raise UnsupportedError(
+                    f"{self._name}/{key}: the server does not answer ranges, and so large a file would be fetched "
+                    "again and again: use a server that does (nginx, Apache), or copy the backup to a directory"
+                )
+            data = _content(answer)
+            return data[start : start + length], len(data)
+
+    def size(self, key: str) -> Optional[int]:
+        answer = self._session.head(
+            self._url(key), headers={"Accept-Encoding": "identity"}, timeout=_TIMEOUT, allow_redirects=True
+        )
+        if answer.status_code in _MISSING:
+            return None
+        answer.raise_for_status()
+        if "Content-Length" not in answer.headers:
+            raise UnsupportedError(f"{self._name}/{key}: the server does not tell the file's size (Content-Length)")
+        return int(answer.headers["Content-Length"])
+
+    def page(self, prefix: str, recursive: bool, token: Optional[str]) -> Page:
+        raise UnsupportedError(f"{self._name}: files cannot be listed over HTTP")
+
+
+def _content(answer: requests.Response) -> bytes:
+    data = answer.content
+    if len(data) != int(answer.headers.get("Content-Length", len(data))):
+        # requests has no error of its own for it.
+        raise requests.exceptions.ConnectionError("the answer breaks off")
+    return data
+
+
+class HttpProvider:
+    """A server. ``authority`` may have a user and a password, ``query`` is sent with each request."""
+
+    def __init__(self, scheme: str, authority: str, query: str) -> None:
+        self.location = f"{scheme}://{authority.rpartition('@')[2]}"
+        self.library_errors = (requests.exceptions.RequestException,)
+        self._login = authority.rpartition("@")[0]
+        self._query = query
+
+    def connect(self) -> HttpFiles:
+        session = requests.Session()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        if self._login:
+            user, _colon, password = self._login.partition(":")
+            session.auth = (urllib.parse.unquote(user), urllib.parse.unquote(password))
+        return HttpFiles(session, self.location, self._query, self.location)
+
+    def explain(self, error: BaseException) -> Failure:
+        answer: Any = getattr(error, "response", None)
+        if answer is not None:
+            status = answer.status_code
+            if status in PASSING_STATUS:
+                return Failure(f"the server answers {status}", passes=True, wait=answer.headers.get("Retry-After", ""))
+            if status in (401, 403):
+                return Failure(
+                    f"access is denied: check the user and password in the location ({status})", settings=True
+                )
+            return Failure(f"the server answers {status} {answer.reason}")
+        if isinstance(error, requests.exceptions.SSLError):
+            return Failure(f"{CERTIFICATE} ({type(error).__name__})", settings=True)
+        return unreachable("the server", "the location, the proxy", error)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Storage behind a network. Each provider's own library is used (boto3, google-cloud-storage, azure-storage-blob,
+requests): the libraries that know all of them cannot serve here. obstore 0.12 and opendal 0.47 hang in a fork of a
+process that has used them, as the export's workers are, and obstore needs Python 3.11 and took 2.5 times boto3's CPU
+time a byte; fsspec's family pins another botocore than boto3's."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Optional, Protocol, TypeVar
+
+from ..._errors import ConfigurationError, MigrationError
+from ..._system.migration_log import MigrationLog
+from .failure import Failure
+from .retries import repeated
+from .storage import Storage
+
+CONNECT_TIMEOUT = 10
+READ_TIMEOUT = 60
+CONNECTIONS = 16
+"""Of one process to one storage, as many as its threads read at once."""
+_CONNECTING: dict[int, threading.Lock] = {}
+"""A lock for each process: one that was inherited by fork may be held by a thread that is not here."""
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing: full names, those of folders with a slash at the end."""
+
+    names: list[str]
+    next: Optional[str]
+    """Continues the listing; None at its end."""
+
+
+class Bucket(Protocol):
+    """What one process uses of a provider's library, with its connections. Keys are full names.
+
+    Methods raise the library's errors, or MigrationError. No method repeats a call.
+    """
+
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+        """Return a range's bytes, to the end without ``length``, none behind the end; and the whole object's size where
+        the answer tells it. Raises FileNotFoundError."""
+        ...
+
+    def size(self, key: str) -> Optional[int]:
+        """Return an object's size, None when there is none."""
+        ...
+
+    def page(self, prefix: str, recursive: bool, token: Optional[str]) -> Page:
+        """Return a page of the objects and (unless ``recursive``) folders whose names begin with ``prefix``."""
+        ...
+
+
+class Provider(Protocol):
+    """One place at a provider: how it is called, reached, and what its errors mean. Holds no connections."""
+
+    location: str
+
+    @property
+    def library_errors(self) -> tuple[type[Exception], ...]:
+        """What the library raises."""
+        ...
+
+    def connect(self) -> Bucket:
+        """Make the connections of this process. Raises ConfigurationError."""
+        ...
+
+    def explain(self, error: Exception) -> Failure:
+        """Say what an error of the library means."""
+        ...
+
+
+class RemoteStorage(Storage):
+    """A part of a bucket. Connections are made when they are first needed, once a process."""
+
+    def __init__(self, provider: Provider, prefix: str, log_file: str, can_list: bool = True) -> None:
+        self.provider = provider
+        self.prefix = prefix
+        self.location = f"{provider.location}/{prefix}".rstrip("/")
+        self.can_list = can_list
+        self._log = MigrationLog(log_file, "storage")
+        self._bucket: Optional[Bucket] = None
+        self._process = 0
+        self._answered = False
+
+    def __getstate__(self) -> dict:
+        return dict(self.__dict__, _bucket=None, _process=0)
+
+    @property
+    def bucket(self) -> Bucket:
+        """The connections of this process."""
+        process = os.getpid()
+        if self._bucket is None or self._process != process:
+            with _CONNECTING.setdefault(process, threading.Lock()):
+                if self._bucket is None or self._process != process:
+                    self._bucket, self._process = self.provider.connect(), process
+        return self._bucket
+
+    def _key(self, path: str) -> str:
+        return "/".join(part for part in (self.prefix, path.strip("/")) if part)
+
+    def _call(self, path: str, function: Callable[[Bucket], Answer]) -> Answer:
+        """Return what ``function`` returns; every request goes this way. Raises MigrationError."""
+        bucket = self.bucket
+        try:
+            answer = repeated(
+                lambda: function(bucket), self._explain, self.describe(path), self._log, lambda: self._answered
+            )
+        except FileNotFoundError as error:
+            raise self.missing(path) from error
+        except self.provider.library_errors as error:
+            failure = self.provider.explain(error)
+            kind = ConfigurationError if failure.settings else MigrationError
+            raise kind(f"{self.describe(path)}: {failure.text}") from error
+        self._answered = True
+        return answer
+
+    def _explain(self, error: BaseException) -> Optional[Failure]:
+        return self.provider.explain(error) if isinstance(error, self.provider.library_errors) else None
+
+    def _get(self, path: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+        return self._call(path, lambda bucket: bucket.get(self._key(path), start, length))
+
+    def read(self, path: str) -> bytes:
+        return self._get(path, 0, None)[0]
+
+    def read_start(self, path: str, length: int) -> tuple[bytes, int]:
+        data, size = self._get(path, 0, length)
+        return data, self.size(path) if size is None else size
+
+    def read_end(self, path: str, length: int) -> tuple[bytes, int]:
+        # Not every server knows ranges that count from the end.
+        size = self.size(path)
+        return self.read_range(path, max(0, size - length), min(length, size)), size
+
+    def read_range(self, path: str, offset: int, length: int) -> bytes:
+        return self._get(path, offset, length)[0] if length else b""
+
+    def size(self, path: str) -> int:
+        size = self._call(path, lambda bucket: bucket.size(self._key(path)))
+        if size is None:
+            raise self.missing(path)
+        return size
+
+    def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
+        base = self._key(prefix)
+        base = base + "/" if base else ""
+        names: list[str] = []
+        page = Page([], None)
+        while True:
+            page = self._call(prefix, partial(_page, base, recursive, page.next))
+            names += [name[len(base) :] for name in page.names]
+            if not page.next:
+                return sorted(name for name in names if name)
+
+    def exists(self, path: str) -> bool:
+        return self._call(path, lambda bucket: bucket.size(self._key(path))) is not None
+
+
+def _page(prefix: str, recursive: bool, token: Optional[str], bucket: Bucket) -> Page:
+    return bucket.page(prefix, recursive, token)

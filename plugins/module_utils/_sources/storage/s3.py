@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""A bucket with S3's protocol, read with boto3."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Optional
+
+from ..._errors import ConfigurationError
+from ..location import Location
+from ..uri_parameters import AUTH, IMPLICIT, is_true
+from .failure import CERTIFICATE, Failure, unreachable
+from .options import StorageOptions
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .retries import PASSING_STATUS
+from .s3_session import open_session, service_url
+
+try:
+    import boto3
+    import botocore.config
+    import botocore.exceptions
+except ImportError:
+    boto3 = None  # named by libraries.missing()
+
+_NOT_FOUND = ("NoSuchKey", "404", "NotFound")
+_BEHIND_THE_END = ("InvalidRange", "416")
+_PASSING_CODES = frozenset(
+    (
+        "BandwidthLimitExceeded",
+        "InternalError",
+        "OperationAborted",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    )
+)
+"""https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and what botocore's standard retries
+(botocore/retries/standard.py) repeat."""
+_ADVICE = {
+    "NoSuchBucket": "there is no such bucket: check the bucket's name, aws_region and s3_endpoint_url",
+    "InvalidAccessKeyId": "the access key is not known there: check aws_access_key_id and s3_endpoint_url",
+    "InvalidClientTokenId": "the access key is not known there: check aws_access_key_id and s3_endpoint_url",
+    "SignatureDoesNotMatch": "the secret access key is wrong: check aws_secret_access_key",
+    "AccessDenied": "access is denied: the key needs s3:GetObject and s3:ListBucket on this bucket",
+    "403": "access is denied: check the keys; they need s3:GetObject and s3:ListBucket on this bucket",
+    "ExpiredToken": "the session token has expired: get a new one",
+    "InvalidToken": "the session token is not valid: check aws_session_token",
+    "PermanentRedirect": "the bucket is in another region: set aws_region",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: set aws_region",
+    "InvalidObjectState": "the object is archived (Glacier): restore it to a readable storage class first",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "KMS.DisabledException": "the KMS key that encrypts the bucket is disabled",
+}
+_ASSUME_ROLE = "AssumeRole"
+_CHECK = "s3_endpoint_url, aws_region"
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+class S3Bucket:
+    """A boto3 client of one process."""
+
+    def __init__(self, client: Any, bucket: str, requester_pays: bool) -> None:
+        self.client = client
+        self._common = {"Bucket": bucket, **({"RequestPayer": "requester"} if requester_pays else {})}
+
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+        arguments = {} if length is None else {"Range": f"bytes={start}-{start + max(length, 1) - 1}"}
+        try:
+            answer = self.client.get_object(**self._common, Key=key, **arguments)
+        except botocore.exceptions.ClientError as error:
+            if _code(error) in _NOT_FOUND:
+                raise FileNotFoundError(key) from error
+            if _code(error) not in _BEHIND_THE_END:
+                raise
+            return b"", None
+        # The body is read here, so that an interrupted one is requested again.
+        data = answer["Body"].read()
+        size = int(answer["ContentRange"].rpartition("/")[2]) if "ContentRange" in answer else len(data)
+        return data[:length], size
+
+    def size(self, key: str) -> Optional[int]:
+        try:
+            return self.client.head_object(**self._common, Key=key)["ContentLength"]
+        except botocore.exceptions.ClientError as error:
+            if _code(error) in _NOT_FOUND:
+                return None
+            raise
+
+    def page(self, prefix: str, recursive: bool, token: Optional[str]) -> Page:
+        # boto3's paginator cannot continue after a page that failed.
+        arguments = {"Prefix": prefix}
+        if not recursive:
+            arguments["Delimiter"] = "/"
+        if token:
+            arguments["ContinuationToken"] = token
+        answer = self.client.list_objects_v2(**self._common, **arguments)
+        names = [entry["Prefix"] for entry in answer.get("CommonPrefixes", ())]
+        names += [entry["Key"] for entry in answer.get("Contents", ())]
+        return Page(names, answer["NextContinuationToken"] if answer.get("IsTruncated") else None)
+
+
+class S3Provider:
+    """A bucket, reached as the location's parameters say, or else as the options do."""
+
+    def __init__(self, place: Location, options: StorageOptions) -> None:
+        """Raises ConfigurationError."""
+        self.location = f"s3://{place.bucket}"
+        self.library_errors = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)
+        self._bucket = place.bucket
+        self._options = _options_of(place, options)
+        given = place.parameters
+        # With a server of one's own the bucket is rarely a part of the host's name.
+        self._path_style = (
+            is_true(given, "AWS_USE_PATH_STYLE", place.name)
+            if "AWS_USE_PATH_STYLE" in given
+            else bool(self._options.endpoint_url)
+        )
+        skips = "AWS_SKIP_TLS_VERIFY" in given and is_true(given, "AWS_SKIP_TLS_VERIFY", place.name)
+        self._verify = False if skips else None
+
+    def connect(self) -> S3Bucket:
+        config = botocore.config.Config(
+            retries={"total_max_attempts": 1},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            max_pool_connections=CONNECTIONS,
+            s3={"addressing_style": "path"} if self._path_style else {},
+        )
+        try:
+            session = open_session(self._options, config, self._verify)
+            client = session.client(
+                "s3",
+                endpoint_url=service_url(self._options.endpoint_url),
+                config=config,
+                region_name=session.region_name or "us-east-1",
+                verify=self._verify,
+            )
+        except (botocore.exceptions.BotoCoreError, ValueError) as error:
+            raise ConfigurationError(f"{self.location}: S3 cannot be used: {error}") from error
+        return S3Bucket(client, self._bucket, self._options.requester_pays)
+
+    def explain(self, error: BaseException) -> Failure:
+        if isinstance(error, botocore.exceptions.ClientError):
+            return _explain_answer(error)
+        if isinstance(error, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
+            return Failure(
+                "no S3 credentials: set aws_access_key_id and aws_secret_access_key, or aws_profile, or use an "
+                "instance role",
+                settings=True,
+            )
+        if isinstance(error, botocore.exceptions.SSLError):
+            return Failure(f"{CERTIFICATE} ({type(error).__name__})", settings=True)
+        broken = (
+            botocore.exceptions.ConnectionError,
+            botocore.exceptions.HTTPClientError,
+            botocore.exceptions.IncompleteReadError,
+            botocore.exceptions.ResponseStreamingError,
+        )
+        if isinstance(error, broken):
+            proxy = isinstance(error, botocore.exceptions.ProxyConnectionError)
+            return unreachable("S3", f"{_CHECK}, the proxy" if proxy else _CHECK, error, not proxy)
+        return Failure(str(error))
+
+
+def _options_of(place: Location, options: StorageOptions) -> StorageOptions:
+    given = place.parameters
+    if given.get(AUTH) == IMPLICIT:
+        # As in CockroachDB the identity of the machine, not keys that are meant for other locations.
+        options = replace(options, access_key_id="", secret_access_key="", session_token="")
+    elif given.get(AUTH) not in (None, "", "specified"):
+        raise ConfigurationError(f"{place.name}: AUTH={given[AUTH]} is not known: write implicit or specified")
+    elif any(given.get(name) for name in _KEYS):
+        if not all(given.get(name) for name in _KEYS):
+            raise ConfigurationError(f"{place.name}: {' and '.join(_KEYS)} belong together: only one of them is there")
+        options = replace(
+            options,
+            access_key_id=given[_KEYS[0]],
+            secret_access_key=given[_KEYS[1]],
+            session_token=given.get("AWS_SESSION_TOKEN", ""),
+        )
+    return replace(
+        options,
+        region=given.get("AWS_REGION") or options.region,
+        endpoint_url=given.get("AWS_ENDPOINT") or options.endpoint_url,
+        assume_role=tuple(filter(None, given.get("ASSUME_ROLE", "").split(","))) or options.assume_role,
+    )
+
+
+def _explain_answer(error: botocore.exceptions.ClientError) -> Failure:
+    code = _code(error)
+    answer = error.response.get("ResponseMetadata", {})
+    status = int(answer.get("HTTPStatusCode", 0))
+    if status in PASSING_STATUS or code in _PASSING_CODES:
+        wait = str(answer.get("HTTPHeaders", {}).get("retry-after", ""))
+        return Failure(f"S3 answers {status} {code}", passes=True, wait=wait)
+    if error.operation_name == _ASSUME_ROLE and code == "AccessDenied":
+        return Failure(
+            "a role cannot be assumed: whoever assumes it needs sts:AssumeRole, the role's trust policy has to allow "
+            f"it, and the external id has to be the one that it asks for ({code})",
+            settings=True,
+        )
+    if code in _ADVICE:
+        return Failure(f"{_ADVICE[code]} ({code})", settings=True)
+    return Failure(f"S3 answers {code or 'an unknown error'}: {error.response.get('Error', {}).get('Message', '')}")
+
+
+def _code(error: botocore.exceptions.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

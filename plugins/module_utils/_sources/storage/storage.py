@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""What every storage can do: the one interface through which a backup's files are read, whatever the scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..._errors import CorruptBackupError
+
+
+class Storage:
+    """One location. Paths are relative to it, with slashes and without a leading one.
+
+    Reads only. Every method can be called from several threads at once, and in forks of the process that opened the
+    storage: each process makes connections of its own.
+    """
+
+    location: str
+    """How the location is named, without secrets."""
+    can_list = True
+    """False where only files with known names can be read, as over HTTP; then ``list`` raises UnsupportedError."""
+
+    def describe(self, path: str) -> str:
+        """Return how to name a file of this location in a message."""
+        return f"{self.location.rstrip('/')}/{path}" if path else self.location
+
+    def read(self, path: str) -> bytes:
+        """Return a whole file. Raises CorruptBackupError when it is missing."""
+        raise NotImplementedError
+
+    def read_start(self, path: str, length: int) -> tuple[bytes, int]:
+        """Return up to ``length`` bytes from a file's start, and the file's size."""
+        raise NotImplementedError
+
+    def read_end(self, path: str, length: int) -> tuple[bytes, int]:
+        """Return up to ``length`` bytes before a file's end, and the file's size."""
+        raise NotImplementedError
+
+    def read_range(self, path: str, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes at ``offset``; fewer at the file's end."""
+        raise NotImplementedError
+
+    def size(self, path: str) -> int:
+        """Return a file's size in bytes."""
+        raise NotImplementedError
+
+    def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
+        """Return the names below the folder ``prefix``, relative to it; folders end in a slash unless ``recursive``."""
+        raise NotImplementedError
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is such a file."""
+        raise NotImplementedError
+
+    def first_of(self, folder: str, names: Iterable[str]) -> str:
+        """Return the first of ``names`` that is a file in the folder, or nothing."""
+        if self.can_list:
+            present = self.list(folder)
+            return next((name for name in names if name in present), "")
+        return next((name for name in names if self.exists(f"{folder}/{name}" if folder else name)), "")
+
+    def missing(self, path: str) -> CorruptBackupError:
+        """The error for a file that should be there."""
+        return CorruptBackupError(
+            f"{self.describe(path)} is missing: copy the whole backup again from where it was made"
+        )

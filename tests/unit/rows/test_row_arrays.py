@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""The decoder of many rows at once gives what the general decoder gives row by row: text, changes, rejected rows, errors."""
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, Optional
+
+import pytest
+from backup_rows import open_tables
+from random_rows import POLICIES, USER_TYPES, RandomTable
+from stored_forms import row_value, sized_value, unsigned, zigzag
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CorruptBackupError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
+    Column,
+    Family,
+    Index,
+    IndexColumn,
+    SqlType,
+    Table,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import row_decoder
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.general_rows import (
+    DECODING_ERRORS,
+    GeneralRows,
+    split_family,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.row_decoder import (
+    RowDecoder,
+    build_row_decoder,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import (
+    STOP_ALL,
+    value_policies,
+)
+
+Pair = tuple[bytes, bytes]
+
+
+def outcome(decoder: RowDecoder, decode: Callable[[], tuple[bytes, bytes, int]]) -> tuple[Any, ...]:
+    """What decoding gives: the text with all that was noted, or the error."""
+    try:
+        text, computed, rows = decode()
+    except MigrationError as error:
+        return type(error), str(error)
+    return text, computed, rows, *decoder.problems.take()
+
+
+def in_blocks(decoder: RowDecoder, batches: list[list[Pair]]) -> tuple[bytes, bytes, int]:
+    blocks = list(decoder.rows(([key for key, _value in batch], [value for _key, value in batch]) for batch in batches))
+    assert {block.computed is None for block in blocks} <= {not decoder.computed}
+    return b"".join(block.text for block in blocks), b"".join(block.computed or b"" for block in blocks), sum(block.rows for block in blocks)
+
+
+def row_by_row(general: GeneralRows, pairs: list[Pair]) -> tuple[bytes, bytes, int]:
+    rows: list[list[Pair]] = []
+    last: Optional[bytes] = None
+    for key, value in pairs:
+        prefix = key if general.single_family else _shared(key)
+        if prefix != last:
+            rows.append([])
+        rows[-1].append((key, value))
+        last = prefix
+    found = [texts for texts in map(general.decode, rows) if texts]
+    return "".join(f"{line}\n" for line, _other in found).encode(), "".join(f"{other}\n" for _line, other in found).encode() if general.computed else b"", len(found)
+
+
+def _shared(key: bytes) -> bytes:
+    try:
+        return key[: split_family(key)[0]]
+    except DECODING_ERRORS:
+        return key
+
+
+def decoders(table: Table, policies=STOP_ALL, user_types=USER_TYPES) -> tuple[RowDecoder, RowDecoder]:
+    return build_row_decoder(table, user_types, "db.public.t", policies), build_row_decoder(table, user_types, "db.public.t", policies)
+
+
+def both(table: Table, pairs: list[Pair], policies=STOP_ALL, batches: Optional[list[list[Pair]]] = None) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    together, single = decoders(table, policies)
+    return outcome(together, lambda: in_blocks(together, batches or [pairs])), outcome(single, lambda: row_by_row(single.general, pairs))
+
+
+def test_random_tables_whole_and_damaged():
+    kinds = set()
+    for seed in range(400):
+        made = RandomTable(seed)
+        for damages in range(3):
+            if damages:
+                made.damage()
+            together, single = both(made.table, made.pairs, value_policies(made.policies))
+            assert together == single, (seed, damages)
+            kinds.add(together[0] if isinstance(together[0], type) else bool(together[3]) + 2 * bool(together[4]))
+    # All kinds of outcome were among them: errors, changed and rejected rows.
+    assert len(kinds) >= 6, kinds
+
+
+def test_rows_spread_over_batches(monkeypatch):
+    monkeypatch.setattr(row_decoder, "_BATCH_FIELDS", 1)
+    monkeypatch.setattr(row_decoder, "_FEWEST_KEYS", 9)
+    for seed in range(1000, 1060):
+        made = RandomTable(seed)
+        cuts = sorted(random.Random(seed).choices(range(len(made.pairs) + 1), k=5))
+        batches = [made.pairs[start:end] for start, end in zip([0, *cuts], [*cuts, len(made.pairs)])]
+        together, single = both(made.table, made.pairs, value_policies(made.policies), batches)
+        assert together == single, seed
+
+
+@pytest.mark.parametrize("backup", ["shop", "types", "tricky", "boxes", "tenant"])
+def test_every_table_of_real_backups(fixtures_dir, backup):
+    count = 0
+    for table, user_types, batches in open_tables(fixtures_dir / "backups" / backup):
+        pairs = [pair for keys, values in batches for pair in zip(keys, values)]
+        for policies in POLICIES[1:]:
+            together, single = decoders(table, value_policies(policies), user_types)
+            found = outcome(together, lambda made=together, pairs=pairs: in_blocks(made, [pairs]))
+            assert found == outcome(single, lambda made=single, pairs=pairs: row_by_row(made.general, pairs)), table.name
+            count += 1
+    assert count
+
+
+INT, TEXT = SqlType("int", 20, 64), SqlType("string", 25)
+
+
+def usual_rows(count: int) -> tuple[Table, list[Pair]]:
+    types = {1: INT, 2: TEXT, 3: SqlType("decimal", 1700, 2, 12), 4: SqlType("timestamptz", 1184), 5: SqlType("uuid", 2950), 6: SqlType("bool", 16), 7: SqlType("float", 701, 64)}
+    columns = [Column(column, f"c{column}", kind) for column, kind in types.items()]
+    table = Table(53, "t", 1, columns, Index(1, "primary", True, [IndexColumn(1)]), families=[Family(0, "primary", list(types))])
+    pairs = [
+        (unsigned(53) + b"\x89" + unsigned(row) + b"\x88", row_value([
+            (2, 6, sized_value(b"text of row %d" % row)), (3, 5, b"\x03\x34\x8a" + bytes((100 + row % 100,))), (4, 8, zigzag(1_700_000_000 + row) + zigzag(row % 1000 * 1000)), (5, 12, bytes(16)),
+            (6, 10 + row % 2, b""), (7, 4, b"\x40\x09\x21\xfb\x54\x44\x2d\x18"),
+        ]))
+        for row in range(count)
+    ]
+    return table, pairs
+
+
+def test_usual_rows_are_not_decoded_one_by_one(monkeypatch):
+    table, pairs = usual_rows(500)
+    want = both(table, pairs)[1]
+    pairs[77] = (pairs[77][0], pairs[77][1].replace(b"text", b"te\tt"))
+    decoded = []
+    monkeypatch.setattr(GeneralRows, "decode", lambda self, row: decoded.append(row))
+    decoder, _other = decoders(table)
+    got = in_blocks(decoder, [pairs])
+    assert decoded == [] and got[0] == want[0].replace(b"text of row 77\t", b"te\\tt of row 77\t") and got[2] == 500
+
+
+def test_a_cursor_never_reads_the_next_row():
+    table, pairs = usual_rows(3)
+    key, value = pairs[1]
+    for size in range(5, len(value)):
+        cut = [pairs[0], (key, value[:size]), pairs[2]]
+        together, single = both(table, cut)
+        assert together == single, size
+        if together[0] is not CorruptBackupError:
+            assert together[2] == 3 and together[0].split(b"\n")[2] == in_blocks(decoders(table)[0], [pairs])[0].split(b"\n")[2]
+    longer = [pairs[0], (key, value.replace(b"\x0dtext of row 1", b"\x7ftext of row 1")), pairs[2]]
+    together, single = both(table, longer)
+    assert together == single == (CorruptBackupError, "db.public.t, column c2, row (c1 = 1): the value is cut off")
