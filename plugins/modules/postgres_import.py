@@ -14,6 +14,7 @@ description:
   - Creates the dump's databases next to O(login_db), and loads schema, rows, indexes, constraints and everything else.
   - Each chunk is loaded in one transaction together with its row in a ledger in the target. An interrupted import resumes where it stopped, and no
     row is loaded twice.
+  - While tables are loaded, the keys and indexes of those whose rows are complete are built.
   - If tables exist that this dump did not create, the import is refused before anything is changed.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes

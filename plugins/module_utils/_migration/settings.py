@@ -543,8 +543,8 @@ _RUN = (
         "chunk_rows",
         "int",
         100000,
-        "The approximate number of rows in a chunk. One COPY loads a chunk in one transaction, so this is also the "
-        "most that each connection of an interrupted import repeats.",
+        "The approximate number of rows in a chunk. Of a table of more than 64 MiB each chunk is loaded in a "
+        "transaction of its own, so this is also the most that each connection of an interrupted import repeats.",
         minimum=1,
         maximum=10000000,
         deprecated_names=("chunk_size",),

@@ -82,37 +82,88 @@ def test_everything_arrives_and_a_second_run_changes_nothing(any_postgres, dump,
     assert query(any_postgres, name, "SELECT max(finished_at) FROM cockroach_migrator.ledger") == finished
 
 
-@pytest.mark.parametrize("phase, number", [("load", 1), ("load", 4), ("index", 1), ("check", 1)])
-def test_a_killed_run_goes_on(any_postgres, dump, name, tmp_path, phase, number):
-    program = (
-        "import sys, os, signal, json; sys.path.insert(0, sys.argv[1])\n"
-        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump\n"
-        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions\n"
-        "from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import ConnectionParameters\n"
-        "def progress(state):\n"
-        "    if state.phase == sys.argv[3] and state.done >= int(sys.argv[4]): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "import_dump(sys.argv[2], ConnectionParameters(**json.load(sys.stdin)), ImportOptions(), progress)\n"
-    )
+CHUNKS = {"SMALL_TABLE_BYTES": -1, "WHOLE_TABLE_BYTES": 0}
+"""Bounds with which each chunk is a transaction, and each statement about its table."""
+TABLES = {"SMALL_TABLE_BYTES": -1}
+"""Bounds with which all rows of a table are one."""
+PACKS = {"PACK_TABLES": 3}
+"""A bound with which three tables are one, with their keys, indexes and statistics."""
+
+KILLED = """
+import json, os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import ConnectionParameters
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load import import_graph, transactions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import ImportOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
+wanted = json.loads(sys.argv[3])
+vars(import_graph).update(wanted["bounds"])
+
+def kill_at(number):
+    if number >= wanted["number"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def killed_before(function, calls=[]):
+    def replacement(*arguments, **named):
+        calls.append(function)
+        kill_at(calls.count(function))
+        return function(*arguments, **named)
+    return replacement
+
+if wanted["point"] in vars(transactions):
+    setattr(transactions, wanted["point"], killed_before(vars(transactions)[wanted["point"]]))
+import_dump(
+    sys.argv[2], ConnectionParameters(**json.load(sys.stdin)), ImportOptions(),
+    lambda state: kill_at(state.done) if state.phase == wanted["point"] else None,
+)
+"""
+NOTED = "SELECT step, object, finished_at FROM cockroach_migrator.ledger"
+
+
+def import_killed(dump, parameters, bounds, point, number):
+    """Import until a process is killed: when so many parts of a phase are done, or before a function of transactions.py is called for that time."""
+    wanted = json.dumps({"bounds": bounds, "point": point, "number": number})
     killed = subprocess.run(
-        [sys.executable, "-c", program, str(CHECKOUT / ".collections"), dump, phase, str(number)], input=json.dumps(dataclasses.asdict(any_postgres)),
+        [sys.executable, "-c", KILLED, str(CHECKOUT / ".collections"), dump, wanted], input=json.dumps(dataclasses.asdict(parameters)),
         text=True, check=False, capture_output=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+
+def goes_on(dump, parameters, name, before):
+    """Import again; nothing that was done is done again, and all of it is there. ``before`` is the number of chunks that the ledger had."""
     total = sum(len(table.chunks) for table in read_manifest(dump).databases[0].tables)
-    counted = "SELECT count(*) FROM cockroach_migrator.ledger WHERE step = 'chunk'"
-    before = query(any_postgres, name, counted)[0][0]
-    assert number <= before < total or phase != "load"
     # As if the first attempt had begun 25 hours ago and had been killed 24 hours ago.
-    query(any_postgres, name, "UPDATE cockroach_migrator.ledger SET finished_at = finished_at - CASE step WHEN 'attempt' THEN interval '25 h' ELSE interval '24 h' END")
-    result = import_dump(dump, any_postgres, ImportOptions())
+    query(parameters, name, "UPDATE cockroach_migrator.ledger SET finished_at = finished_at - CASE step WHEN 'attempt' THEN interval '25 h' ELSE interval '24 h' END")
+    noted = query(parameters, name, NOTED)
+    result = import_dump(dump, parameters, ImportOptions())
     assert 3600 < result.databases[name].seconds < 7200 and result.seconds == result.databases[name].seconds
     loaded = sum(table.chunks_loaded for table in result.databases[name].tables.values())
-    assert 0 <= loaded <= total - before and query(any_postgres, name, counted) == [(total,)]
-    verified = verify_dump(dump, any_postgres, VerifyOptions())
+    assert 0 <= loaded <= total - before and query(parameters, name, "SELECT count(*) FROM cockroach_migrator.ledger WHERE step = 'chunk'") == [(total,)]
+    assert set(noted) <= set(query(parameters, name, NOTED))
+    verified = verify_dump(dump, parameters, VerifyOptions())
     assert verified.succeeded, verified
-    if phase != "load":
-        assert loaded == 0
-    assert not import_dump(dump, any_postgres, ImportOptions()).changed
+    assert not import_dump(dump, parameters, ImportOptions()).changed
+
+
+@pytest.mark.parametrize("bounds, phase, number", [
+    (CHUNKS, "load", 1), (CHUNKS, "load", 4), (CHUNKS, "index", 1), (CHUNKS, "check", 1), (TABLES, "load", 1), (PACKS, "load", 1),
+])
+def test_a_killed_run_goes_on(any_postgres, dump, name, bounds, phase, number):
+    import_killed(dump, any_postgres, bounds, phase, number)
+    total = sum(len(table.chunks) for table in read_manifest(dump).databases[0].tables)
+    before = query(any_postgres, name, "SELECT count(*) FROM cockroach_migrator.ledger WHERE step = 'chunk'")[0][0]
+    assert number <= before < total or phase != "load"
+    goes_on(dump, any_postgres, name, before)
+
+
+@pytest.mark.parametrize("bounds, point, number", [
+    (TABLES, "copy_chunk", 2),  # a table is truncated, and has no rows yet
+    (PACKS, "run_statements", 1), (PACKS, "_analyze", 2), (TABLES, "_analyze", 5), (PACKS, "foreign_key", 1), ({}, "analyze", 1),
+])
+def test_a_run_that_is_killed_within_a_transaction_goes_on(postgres17, dump, name, bounds, point, number):
+    import_killed(dump, postgres17, bounds, point, number)
+    goes_on(dump, postgres17, name, query(postgres17, name, "SELECT count(*) FROM cockroach_migrator.ledger WHERE step = 'chunk'")[0][0])
 
 
 def test_two_imports_at_once(postgres17, dump, name, monkeypatch):

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
 
 Item = TypeVar("Item")
@@ -31,16 +30,9 @@ class ConnectionPool:
         for connection in self._connections:
             connection.close()
 
-    def map(self, work: Callable[[Any, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield ``work(connection, item)`` for every item as it completes. After the first error no further item is
-        started."""
-        started = [self._threads.submit(self._call, work, item) for item in items]
-        try:
-            for future in as_completed(started):
-                yield future.result()
-        finally:
-            for future in started:
-                future.cancel()
+    def submit(self, work: Callable[[Any, Item], Result], item: Item) -> Future[Result]:
+        """Have the next free thread call ``work(connection, item)``."""
+        return self._threads.submit(self._call, work, item)
 
     def _call(self, work: Callable[[Any, Item], Result], item: Item) -> Result:
         if not hasattr(self._local, "connection"):

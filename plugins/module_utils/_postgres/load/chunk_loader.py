@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Loading one chunk: COPY and the ledger row in one transaction."""
+"""Loading the rows of one chunk by COPY."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ except ImportError:  # named by libraries.missing()
 
 from ..._dump.chunk_files import READ_BYTES, ChunkReader, open_chunk
 from ..._dump.manifest import Chunk, TableEntry
-from ..._errors import MigrationError, TargetError
+from ..._errors import TargetError
 from ..._model.names import clip
 from ..connect.connection import postgres_message
 from ..target import ledger
 
+CHUNK = "chunk"
+"""The step of the rows in the ledger."""
 _WHERE = re.compile(r"^COPY .+?, line \d+(?:, column [^:]+)?")
 
 
@@ -44,49 +46,63 @@ class ChunkTask:
 
 def chunk_key(table: TableEntry, chunk: Chunk) -> tuple[str, str]:
     """Return a chunk's key in the ledger."""
-    return "chunk", f"{table.directory}/{chunk.file}"
+    return CHUNK, f"{table.directory}/{chunk.file}"
 
 
-def load_chunk(connection: Any, task: ChunkTask) -> ChunkTask:
-    """Copy a chunk into its table and commit it with its ledger row; return the task.
+def copy_chunk(cursor: Any, task: ChunkTask, *, freeze: bool) -> ledger.Done:
+    """Copy a chunk into its table; return what the ledger has to note. ``freeze`` is for a table that was truncated in
+    the same transaction.
 
-    Raises TargetError or MigrationError, and then nothing of the chunk is in the table: PostgreSQL refuses a row,
-    the file is not what the manifest says, or the number of rows differs.
+    Raises TargetError or MigrationError: PostgreSQL refuses a row, the file is not what the manifest says, or the
+    number of rows differs.
     """
     started = time.monotonic()
     name = f"{task.database}.{task.table.full_name}"
     with open_chunk(task.path) as reader:
         try:
-            with connection.cursor() as cursor:
-                rows = _copy(cursor, task, reader)
-                reader.verify(task.chunk)
-                if rows != task.chunk.rows:
-                    raise TargetError(
-                        f"{name}: PostgreSQL took {rows} rows of {task.path}, the manifest says {task.chunk.rows}"
-                    )
-                ledger.record(cursor, task.dump_id, task.key, rows, time.monotonic() - started)
-            connection.commit()
+            rows = _copy(cursor, task, reader, freeze)
         except psycopg2.Error as error:
-            _rollback(connection)
             raise reader.damage or TargetError(_refusal(error, name, task.path)) from None
-        except MigrationError:
-            _rollback(connection)
-            raise
-    return task
+        reader.verify(task.chunk)
+    if rows != task.chunk.rows:
+        raise TargetError(f"{name}: PostgreSQL took {rows} rows of {task.path}, the manifest says {task.chunk.rows}")
+    return ledger.Done(task.key, rows, time.monotonic() - started)
 
 
-def _copy(cursor: Any, task: ChunkTask, reader: ChunkReader) -> int:
+def truncate_if_never_filled(cursor: Any, table: TableEntry) -> bool:
+    """Truncate a table that this import has created, if nobody has written to it since; return whether it was done.
+
+    COPY FREEZE wants a table that was created or truncated in the same transaction. The table's size, under a lock
+    that lets nobody else in, says more than a query for rows: it depends on no snapshot and no policy. A table that a
+    foreign key refers to already is not truncated either, as PostgreSQL refuses that.
+    """
+    name = sql.Identifier(clip(table.schema), clip(table.name))
+    cursor.execute(
+        sql.SQL(
+            "LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE; SELECT pg_relation_size({text}::regclass) = 0 AND NOT EXISTS "
+            "(SELECT FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = {text}::regclass)"
+        ).format(name=name, text=sql.Literal(name.as_string(cursor)))
+    )
+    if not cursor.fetchone()[0]:
+        return False
+    cursor.execute(sql.SQL("TRUNCATE TABLE {}").format(name))
+    return True
+
+
+def _copy(cursor: Any, task: ChunkTask, reader: ChunkReader, freeze: bool) -> int:
     """Load the rows and return their number."""
     if task.table.columns:
-        cursor.copy_expert(_copy_command(task.table).as_string(cursor), reader, size=READ_BYTES)
+        cursor.copy_expert(_copy_command(task.table, freeze).as_string(cursor), reader, size=READ_BYTES)
     else:
         cursor.execute(_insert_command(task.table), (task.chunk.rows,))
     return cursor.rowcount
 
 
-def _copy_command(table: TableEntry) -> sql.Composable:
+def _copy_command(table: TableEntry, freeze: bool) -> sql.Composable:
     columns = sql.SQL(", ").join([sql.Identifier(clip(column.name)) for column in table.columns])
-    return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(clip(table.schema), clip(table.name)), columns)
+    return sql.SQL("COPY {} ({}) FROM STDIN{}").format(
+        sql.Identifier(clip(table.schema), clip(table.name)), columns, sql.SQL(" WITH (FREEZE)" if freeze else "")
+    )
 
 
 def _insert_command(table: TableEntry) -> sql.Composable:
@@ -94,11 +110,6 @@ def _insert_command(table: TableEntry) -> sql.Composable:
     return sql.SQL("INSERT INTO {} SELECT FROM generate_series(1, %s)").format(
         sql.Identifier(clip(table.schema), clip(table.name))
     )
-
-
-def _rollback(connection: Any) -> None:
-    if not connection.closed:
-        connection.rollback()
 
 
 def _refusal(error: Any, name: str, path: str) -> str:

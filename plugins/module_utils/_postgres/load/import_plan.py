@@ -37,6 +37,7 @@ from ..target.target_database import TargetState, inspect
 from ..target.target_privileges import RoleRights, role_rights
 from .chunk_loader import ChunkTask
 from .rejected_rows_table import RejectTask, reject_tasks
+from .transactions import analyze_key
 
 Key = tuple[str, str]
 
@@ -81,13 +82,8 @@ class Job:
 
     @property
     def missing_chunks(self) -> list[ChunkTask]:
-        """The chunks that are not loaded yet, those of the first group and of the largest tables first."""
-        left = [task for task in self.chunks if task.key not in self.state.done]
-        return sorted(left, key=lambda task: (self.group_of(task), -task.table.text_bytes))
-
-    def group_of(self, task: ChunkTask) -> int:
-        """Return the number of the group that a chunk is loaded with."""
-        return next((number for number, group in enumerate(self.groups) if task.table in group), 0)
+        """The chunks that are not loaded yet."""
+        return [task for task in self.chunks if task.key not in self.state.done]
 
     @property
     def missing_rejects(self) -> list[RejectTask]:
@@ -321,7 +317,3 @@ def _todo(job: Job) -> DatabasePlan:
         chunks=len(missing),
         rows=sum(task.chunk.rows for task in missing),
     )
-
-
-def analyze_key(table: TableEntry) -> Key:
-    return "analyze", table.directory

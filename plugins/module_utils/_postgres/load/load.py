@@ -5,21 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Callable
 
 try:
     import psycopg2
-    from psycopg2 import sql
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
-from ..._convert.statements import PARALLEL_STEPS, POST_DATA_STEPS, Statement
-from ..._dump.manifest import TableEntry
+from ..._convert.statements import Statement
 from ..._errors import TargetError
-from ..._model.names import clip
 from ..._model.results import DatabaseImport, ImportResult, TableImport
 from ..._system.progress import Progress, ReportProgress
 from ..connect.connection import ConnectionParameters, connect, postgres_message
@@ -28,10 +28,16 @@ from ..target import content as contents
 from ..target import ledger, omitted_objects
 from ..target import probe_features as server_features
 from ..target.target_database import create_database, letter_case, require_usable
-from .chunk_loader import chunk_key, load_chunk
-from .import_plan import ImportOptions, Job, Key, analyze_key, plan_dump
+from .chunk_loader import CHUNK, chunk_key
+from .import_graph import plan_transactions
+from .import_plan import ImportOptions, Job, plan_dump
 from .rejected_rows_table import load_rejects
-from .statement_runner import execute, run_again, run_one, run_together
+from .scheduler import run_by_needs
+from .statement_runner import execute, run_again, run_pre_data
+from .transactions import Transaction, analyze_key, perform
+
+_LOAD = "load"
+"""What the progress calls the step of the chunks."""
 
 
 def import_dump(
@@ -110,17 +116,17 @@ def _load(
             for key in (*contents.mark(job.content), server_features.mark(job.features))
             if key not in job.state.done
         ]
-        run_together(
-            control, job.state.name, dump_id, pre_data, [ledger.next_attempt(job.state.done, job.content), *marks]
+        run_pre_data(
+            control,
+            job.state.name,
+            dump_id,
+            list(pre_data.items()),
+            [ledger.next_attempt(job.state.done, job.content), *marks],
         )
         retried = _run_again(job, control)
-        with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
-            loaded = _load_chunks(job, pool, progress)
-            for task in job.missing_rejects:
-                load_rejects(control, task)
-            _run_post_data(job, dump_id, control, pool, progress)
-            for _table in pool.map(lambda connection, table: _analyze(connection, dump_id, table), job.missing_analyze):
-                pass
+        for task in job.missing_rejects:
+            load_rejects(control, task)
+        loaded = _run_transactions(job, dump_id, control, parameters, options, progress)
         job.state.omitted = omitted_objects.read(control)
         _complete(control, job, dump_id, time.monotonic() - started)
         job.state.done = ledger.read(control)
@@ -136,7 +142,7 @@ def _retry(job: Job, dump_id: str, parameters: ConnectionParameters) -> int:
     control = connect(parameters, job.state.name)
     try:
         ledger.lock(control, job.state.name)
-        run_together(control, job.state.name, dump_id, {})
+        run_pre_data(control, job.state.name, dump_id, [])
         taken = _run_again(job, control)
         job.state.omitted = omitted_objects.read(control)
     finally:
@@ -163,42 +169,56 @@ def _open_worker(parameters: ConnectionParameters, database: str, options: Impor
     return connection
 
 
-def _load_chunks(job: Job, pool: ConnectionPool, progress: ReportProgress) -> dict[str, int]:
-    """Load what is missing; return for each table the number of chunks loaded now."""
-    loaded: dict[str, int] = {}
-    rows = sum(task.chunk.rows for task in job.chunks if task.key in job.state.done)
-    done = len(job.chunks) - len(job.missing_chunks)
-    missing = [list(group) for _number, group in itertools.groupby(job.missing_chunks, job.group_of)]
-    for task in itertools.chain.from_iterable(pool.map(load_chunk, group) for group in missing):
-        loaded[task.table.full_name] = loaded.get(task.table.full_name, 0) + 1
-        rows += task.chunk.rows
-        done += 1
-        progress(Progress(done, len(job.chunks), rows, "load", job.state.name))
+def _run_transactions(
+    job: Job,
+    dump_id: str,
+    control: Any,
+    parameters: ConnectionParameters,
+    options: ImportOptions,
+    progress: ReportProgress,
+) -> Counter[str]:
+    """Load the rows that are missing and run all statements after them; return the number of chunks loaded now by the
+    directories of their tables. After an error, or when the user ends the run, no command works on."""
+    loaded: Counter[str] = Counter()
+    count = _Count(job, progress)
+    with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
+
+        def start(transaction: Transaction) -> Future[list[ledger.Done]]:
+            return pool.submit(lambda connection, item: perform(connection, job.state.name, dump_id, item), transaction)
+
+        try:
+            for transaction, done in run_by_needs(
+                plan_transactions(job), start, lambda transaction: transaction.weight, options.parallelism
+            ):
+                loaded.update(task.table.directory for task in transaction.chunks)
+                count.report(done)
+        except BaseException:
+            # A control connection that is broken has no server to ask.
+            with contextlib.suppress(psycopg2.Error):
+                ledger.end_workers(control)
+            raise
     return loaded
 
 
-def _run_post_data(job: Job, dump_id: str, control: Any, pool: ConnectionPool, progress: ReportProgress) -> None:
-    sizes = {(clip(table.schema), clip(table.name)): table.text_bytes for table in job.entry.tables}
-    for step in POST_DATA_STEPS:
-        missing = list(job.missing(step).items())
-        if step in PARALLEL_STEPS:
-            missing.sort(key=lambda keyed: -sizes.get((keyed[1].schema, keyed[1].table), 0))
-            ended: Iterable[Key] = pool.map(
-                lambda connection, keyed: run_one(connection, job.state.name, dump_id, keyed), missing
-            )
-        else:
-            ended = (run_one(control, job.state.name, dump_id, keyed) for keyed in missing)
-        for number, _key in enumerate(ended, 1):
-            progress(Progress(number, len(missing), phase=step, database=job.state.name))
+class _Count:
+    """Counts what is done of each step, and reports it."""
 
+    def __init__(self, job: Job, progress: ReportProgress) -> None:
+        self._database = job.state.name
+        self._progress = progress
+        self._rows = sum(task.chunk.rows for task in job.chunks if task.key in job.state.done)
+        keys = [*job.statements, *(task.key for task in job.chunks), *map(analyze_key, job.entry.tables)]
+        self._totals = Counter(step for step, _name in keys)
+        self._done = Counter(key[0] for key in keys if key in job.state.done)
 
-def _analyze(connection: Any, dump_id: str, table: TableEntry) -> None:
-    """Run ANALYZE on a table: without statistics the first queries are slow."""
-    started = time.monotonic()
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(clip(table.schema), clip(table.name))))
-        ledger.record(cursor, dump_id, analyze_key(table), 0, time.monotonic() - started)
-    connection.commit()
+    def report(self, done: Sequence[ledger.Done]) -> None:
+        """Add what a transaction has done."""
+        for step, group in itertools.groupby(done, key=lambda item: item.key[0]):
+            items = list(group)
+            self._done[step] += len(items)
+            self._rows += sum(item.rows for item in items)
+            phase, rows = (_LOAD, self._rows) if step == CHUNK else (step, None)
+            self._progress(Progress(self._done[step], self._totals[step], rows, phase, self._database))
 
 
 def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
@@ -207,11 +227,11 @@ def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
         key = contents.complete_key(job.content)
         if key not in job.state.done:
             cursor.execute("SET LOCAL synchronous_commit = on")
-            ledger.record(cursor, dump_id, key, sum(task.chunk.rows for task in job.chunks), seconds)
+            ledger.record(cursor, dump_id, [ledger.Done(key, sum(task.chunk.rows for task in job.chunks), seconds)])
     control.commit()
 
 
-def _result(job: Job, loaded: dict[str, int], *, changed: bool, created: bool, statements: int) -> DatabaseImport:
+def _result(job: Job, loaded: Mapping[str, int], *, changed: bool, created: bool, statements: int) -> DatabaseImport:
     """Return the result of a database; the times are the ledger's, summed over all attempts."""
     tables = {}
     entries = job.entry.tables if job.content != contents.SCHEMA else []
@@ -220,7 +240,7 @@ def _result(job: Job, loaded: dict[str, int], *, changed: bool, created: bool, s
         keys = [chunk_key(table, chunk) for chunk in table.chunks]
         seconds = sum(done[key].seconds for key in keys)
         tables[table.full_name] = TableImport(
-            table.rows, table.rejected, loaded.get(table.full_name, 0), round(seconds, 3)
+            table.rows, table.rejected, loaded.get(table.directory, 0), round(seconds, 3)
         )
     rows = sum(table.rows for table in entries)
     return DatabaseImport(

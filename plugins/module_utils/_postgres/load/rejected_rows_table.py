@@ -78,7 +78,7 @@ def load_rejects(connection: Any, task: RejectTask) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CREATE)
         cursor.copy_expert(_COPY, io.BytesIO("".join(lines).encode()))
-        ledger.record(cursor, task.dump_id, task.key, len(rows), time.monotonic() - started)
+        ledger.record(cursor, task.dump_id, [ledger.Done(task.key, len(rows), time.monotonic() - started)])
     connection.commit()
 
 

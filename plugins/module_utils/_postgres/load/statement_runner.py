@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Running the conversion's statements, each in a transaction with its row in the ledger."""
+"""Running the conversion's statements, many of them in one round trip, and noting them in the ledger."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Callable, Optional, TypeVar
 
 try:
     import psycopg2
@@ -21,6 +21,13 @@ from ..connect.connection import postgres_message
 from ..target import ledger, omitted_objects
 
 Keyed = tuple[tuple[str, str], Statement]
+Item = TypeVar("Item")
+
+STATEMENTS_A_ROUND_TRIP = 100
+_LOCKS_OF_A_STATEMENT = 8
+"""An upper bound of usual objects: PostgreSQL has room for a few more locks than its settings say."""
+_OPERATOR_INTERVENTION = "57"
+"""The class of SQLSTATE of what was cancelled, or whose session or server was ended."""
 
 
 def describe(statement: Statement) -> str:
@@ -43,12 +50,46 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
         raise _refused(database, statement, error) from None
 
 
-def run_or_omit(cursor: Any, database: str, dump_id: str, keyed: Keyed) -> None:
-    """Execute a statement and record it in the ledger. If PostgreSQL rejects it and no row depends on it, it is
-    recorded as omitted. Raises TargetError."""
+def run_statements(cursor: Any, database: str, statements: Sequence[Keyed]) -> list[ledger.Done]:
+    """Execute statements in their order, together as long as PostgreSQL accepts them; return what the ledger has to
+    note.
+
+    A statement that PostgreSQL rejects and no row depends on is recorded as omitted. Raises TargetError that names the
+    statement if the import needs it.
+    """
+    done: list[ledger.Done] = []
+    for together in in_packs(statements, STATEMENTS_A_ROUND_TRIP):
+        started = time.monotonic()
+        if len(together) > 1 and _accepts(cursor, database, [statement for _key, statement in together]):
+            seconds = (time.monotonic() - started) / len(together)
+            done += [ledger.Done(key, seconds=seconds) for key, _statement in together]
+        else:
+            done += [_run_or_omit(cursor, database, keyed) for keyed in together]
+    return done
+
+
+def _accepts(cursor: Any, database: str, statements: Sequence[Statement]) -> bool:
+    """Execute statements in one round trip; return whether PostgreSQL accepts all of them. If it does not, nothing of
+    them stays, and they are to be executed one by one, which tells the rejected ones."""
+    notices = cursor.connection.notices
+    del notices[:]
+    try:
+        cursor.execute("\n;\n".join(["SAVEPOINT statements", *(statement.sql for statement in statements)]))
+        accepted = not (notices and any(statement.kind in omitted_objects.GRANTS for statement in statements))
+    except psycopg2.Error as error:
+        if not error.pgcode or error.pgcode.startswith(_OPERATOR_INTERVENTION):
+            raise TargetError(f"database {database}: {postgres_message(error)}") from None
+        accepted = False
+    if not accepted:
+        cursor.execute("ROLLBACK TO SAVEPOINT statements")
+    cursor.execute("RELEASE SAVEPOINT statements")
+    return accepted
+
+
+def _run_or_omit(cursor: Any, database: str, keyed: Keyed) -> ledger.Done:
     started = time.monotonic()
     _execute_or_record_omission(cursor, database, keyed, omitted_objects.may_be_omitted)
-    ledger.record(cursor, dump_id, keyed[0], 0, time.monotonic() - started)
+    return ledger.Done(keyed[0], seconds=time.monotonic() - started)
 
 
 def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
@@ -106,36 +147,34 @@ def _refused(database: str, statement: Statement, error: Any) -> TargetError:
     return TargetError(f"database {database}, {describe(statement)}: {postgres_message(error)}")
 
 
-def run_together(
-    connection: Any,
-    database: str,
-    dump_id: str,
-    statements: Mapping[tuple[str, str], Statement],
-    marks: Iterable[tuple[str, str]] = (),
+def run_pre_data(
+    connection: Any, database: str, dump_id: str, statements: Sequence[Keyed], marks: Iterable[tuple[str, str]] = ()
 ) -> None:
-    """Run all statements and write the ledger, with ``marks``, in one transaction; after an error nothing has
-    changed."""
-    try:
-        with connection.cursor() as cursor:
-            ledger.create(cursor)
-            for key in marks:
-                ledger.record(cursor, dump_id, key, 0, 0)
-            for keyed in statements.items():
-                run_or_omit(cursor, database, dump_id, keyed)
-        connection.commit()
-    except TargetError:
-        connection.rollback()
-        raise
+    """Make the ledger, with ``marks``, and run the statements before the rows.
+
+    All of it is one transaction, and after an error nothing has changed; only if they are more than PostgreSQL has room
+    for locks, they are divided.
+    """
+    with connection.cursor() as cursor:
+        ledger.create(cursor)
+        ledger.record(cursor, dump_id, [ledger.Done(key) for key in marks])
+        for pack in in_packs(statements, _most_in_a_transaction(cursor)):
+            ledger.record(cursor, dump_id, run_statements(cursor, database, pack))
+            connection.commit()
+    connection.commit()
 
 
-def run_one(connection: Any, database: str, dump_id: str, keyed: Keyed) -> tuple[str, str]:
-    """Run one statement in its own transaction with its ledger row; return its key."""
-    try:
-        with connection.cursor() as cursor:
-            run_or_omit(cursor, database, dump_id, keyed)
-        connection.commit()
-    except TargetError:
-        if not connection.closed:
-            connection.rollback()
-        raise
-    return keyed[0]
+def _most_in_a_transaction(cursor: Any) -> int:
+    """Return how many statements one transaction takes: each new object is locked until its end, a table with its TOAST
+    table and index."""
+    cursor.execute(
+        "SELECT current_setting('max_locks_per_transaction')::int * (current_setting('max_connections')::int + "
+        "current_setting('max_prepared_transactions')::int)"
+    )
+    return max(1, cursor.fetchone()[0] // _LOCKS_OF_A_STATEMENT)
+
+
+def in_packs(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Yield the items in packs of this size; the last one may be smaller."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

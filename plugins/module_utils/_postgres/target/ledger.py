@@ -9,10 +9,10 @@ Every piece of work commits together with its row, so that a run that was killed
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 try:
     import tenacity
@@ -29,6 +29,15 @@ _ATTEMPT = "attempt"
 
 Key = tuple[str, str]
 """Step, and what was done in it."""
+
+
+class Done(NamedTuple):
+    """A piece of work for the ledger to note."""
+
+    key: Key
+    rows: int = 0
+    seconds: float = 0.0
+
 
 _RUN_LOCK = 0x636F636B726D6967
 _WORK_LOCK = _RUN_LOCK + 1
@@ -112,11 +121,19 @@ def create(cursor: Any) -> None:
     cursor.execute(omitted_objects.CREATE)
 
 
-def record(cursor: Any, dump_id: str, key: Key, rows: int, seconds: float) -> None:
-    """Note that a piece of work is done, in the transaction that does it."""
+def record(cursor: Any, dump_id: str, done: Sequence[Done]) -> None:
+    """Note that pieces of work are done, in the transaction that does them and in one round trip."""
     cursor.execute(
-        "INSERT INTO cockroach_migrator.ledger (step, object, dump_id, rows, seconds) VALUES (%s, %s, %s, %s, %s)",
-        (*key, dump_id, rows, round(seconds, 3)),
+        "INSERT INTO cockroach_migrator.ledger (step, object, dump_id, rows, seconds) "
+        "SELECT step, object, %s, rows, seconds FROM unnest(%s::text[], %s::text[], %s::bigint[], "
+        "%s::double precision[]) AS done (step, object, rows, seconds)",
+        (
+            dump_id,
+            [item.key[0] for item in done],
+            [item.key[1] for item in done],
+            [item.rows for item in done],
+            [round(item.seconds, 4) for item in done],
+        ),
     )
 
 
@@ -165,6 +182,13 @@ def _wait_for_lock(cursor: Any, key: int, meanwhile: Optional[Callable[[Any], No
         retry_error_callback=lambda _state: False,
     )
     return attempts(_try_lock, cursor, key)
+
+
+def end_workers(connection: Any) -> None:
+    """End the sessions that work for the import which holds the lock, and with them the commands that they run."""
+    with connection.cursor() as cursor:
+        _end_workers(cursor)
+    connection.commit()
 
 
 def _end_workers(cursor: Any) -> None:
