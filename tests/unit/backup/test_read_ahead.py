@@ -111,6 +111,19 @@ def test_memory_that_others_use_ends_the_reading_ahead_not_the_reading():
     ahead.close()
 
 
+def test_a_block_larger_than_a_piece_is_not_kept():
+    content = random.Random(8).randbytes(10 * PIECE)
+    storage, ahead = Memory(content), ReadAhead()
+    file = StoredFile(storage, "file", read_ends(storage, "file", 1 << 40), ahead)
+    file.expect(0, file.size, PIECE)
+    assert file.read(0, 100) == content[:100]
+    assert file.read(100, 8 * PIECE) == content[100:100 + 8 * PIECE]
+    assert ahead.free >= LIMIT - PIECE
+    assert file.read(100 + 8 * PIECE, PIECE) == content[100 + 8 * PIECE:100 + 9 * PIECE]
+    ahead.close()
+    assert max(times_read(storage.read_ranges, len(content))) == 1
+
+
 @pytest.mark.parametrize(("size", "reads"), [(1, 1), (TAIL + 1, 1), (WHOLE, 1), (WHOLE + 1, 2)])
 def test_a_small_file_is_one_request(size, reads):
     storage = Memory(bytes(size))

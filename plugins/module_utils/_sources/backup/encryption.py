@@ -150,7 +150,7 @@ class EncryptedFile:
 
     @property
     def held(self) -> int:
-        """Bytes of memory that the file takes, without what is read ahead."""
+        """The most bytes of memory that the file takes, without what is read ahead."""
         return len(self._whole) + self._file.held
 
     def expect(self, start: int, end: int, piece: int) -> None:

@@ -20,8 +20,9 @@ from .stored_file import TAIL, WHOLE, Ends, open_file, read_ends
 
 CACHE_BYTES = 32 << 20
 """Bytes of memory for the files that stay open, without what is read ahead of them."""
-_TABLE_BYTES = 64 << 10
-"""About what each takes beside its bytes."""
+_MOST_TABLES = 128
+_TABLE_BYTES, _BLOCK_BYTES = 20 << 10, 400
+"""About what each of them, and each of its blocks, takes beside the file's bytes."""
 FILES_AHEAD = 16
 """How many files are opened ahead, of all that are read side by side."""
 
@@ -35,12 +36,13 @@ class OpenTables:
         self._ahead = ReadAhead()
         self._tables: OrderedDict[str, Table] = OrderedDict()
         self._opening: dict[str, Fetch[Ends]] = {}
+        self._size = 0
         self._held: Counter[str] = Counter()
         self.streams = 1
         """How many files are read side by side, which share the memory."""
 
     def __getstate__(self) -> dict:
-        return dict(self.__dict__, _ahead=ReadAhead(), _tables=OrderedDict(), _opening={}, _held=Counter())
+        return dict(self.__dict__, _ahead=ReadAhead(), _tables=OrderedDict(), _opening={}, _size=0, _held=Counter())
 
     def get(self, source: FileSpan) -> Table:
         """Open a file, or return it as it was opened. Raises MigrationError naming it."""
@@ -50,8 +52,9 @@ class OpenTables:
             file = open_file(source.storage, source.path, self._keys[source.ref.layer], self._ends(source), self._ahead)
             if source.entry.sha512 and self._verify:
                 _check_sha512(file, source.entry.sha512)
-            self._make_room()
             table = self._tables[name] = Table(file, self._verify)
+            self._size += _size(table)
+            self._make_room(name)
         self._tables.move_to_end(name)
         return table
 
@@ -98,13 +101,15 @@ class OpenTables:
         self.keep(set())
         self._ahead.close()
 
-    def _make_room(self) -> None:
-        size = sum(table.file.held + _TABLE_BYTES for table in self._tables.values())
-        for name in list(self._tables) if size > CACHE_BYTES else ():
-            if size > CACHE_BYTES and not self._held[name]:
-                table = self._tables.pop(name)
-                table.file.forget()
-                size -= table.file.held + _TABLE_BYTES
+    def _make_room(self, opened: str) -> None:
+        if self._size <= CACHE_BYTES and len(self._tables) <= _MOST_TABLES:
+            return
+        for name in [name for name in self._tables if name != opened and not self._held[name]]:
+            table = self._tables.pop(name)
+            table.file.forget()
+            self._size -= _size(table)
+            if self._size <= CACHE_BYTES and len(self._tables) <= _MOST_TABLES:
+                return
 
     def _reading(self, source: FileSpan) -> partial[Ends]:
         # Of an encrypted file the first bytes are needed first.
@@ -119,6 +124,10 @@ class OpenTables:
             return fetch.result()
         finally:
             fetch.drop()
+
+
+def _size(table: Table) -> int:
+    return table.file.held + _TABLE_BYTES + len(table.handles) * _BLOCK_BYTES
 
 
 def _check_sha512(file, expected: bytes) -> None:

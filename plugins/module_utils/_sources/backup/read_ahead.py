@@ -115,14 +115,17 @@ class PiecesAhead:
     def read(self, start: int, end: int) -> bytes:
         """Return [start, end), which must be covered; less where the file ends before."""
         self._fetch(start)
-        while self._next < end:
-            self._fetch_piece(self._ahead.demand)
+        if self._next < end:
+            self._fetch_piece(self._ahead.demand, end - self._next)
         parts = []
         for first, _last, fetch in self._pieces:
             if first >= end:
                 break
             parts.append(fetch.result()[max(0, start - first) : end - first])
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        content = parts[0] if len(parts) == 1 else b"".join(parts)
+        if end - start > PIECE:
+            self._drop_before(end)
+        return content
 
     def drop(self) -> None:
         """Forget everything."""
@@ -133,16 +136,19 @@ class PiecesAhead:
 
     def _fetch(self, start: int) -> None:
         """Drop what lies before ``start``, and fetch what there is room for; one piece in any case."""
-        while self._pieces and self._pieces[0][1] <= start - _KEPT_BEHIND:
-            self._pieces.popleft()[2].drop()
+        self._drop_before(start - _KEPT_BEHIND)
         if not self._pieces:
             self._next = max(self._next, start)
         while self._next < self._end and len(self._pieces) < _PIECES:
-            if not self._fetch_piece(self._ahead.begin if self._pieces else self._ahead.demand):
+            size = min(self._size, self._end - self._next)
+            if not self._fetch_piece(self._ahead.begin if self._pieces else self._ahead.demand, size):
                 break
 
-    def _fetch_piece(self, begin: Callable[[int, Callable[[], bytes]], Optional[Fetch[bytes]]]) -> bool:
-        size = min(self._size, self._end - self._next)
+    def _drop_before(self, place: int) -> None:
+        while self._pieces and self._pieces[0][1] <= place:
+            self._pieces.popleft()[2].drop()
+
+    def _fetch_piece(self, begin: Callable[[int, Callable[[], bytes]], Optional[Fetch[bytes]]], size: int) -> bool:
         fetch = begin(size, partial(self._read_range, self._next, size))
         if fetch is None:
             return False

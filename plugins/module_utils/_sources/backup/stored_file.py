@@ -65,8 +65,8 @@ class StoredFile:
 
     @property
     def held(self) -> int:
-        """Bytes of memory that the file takes, without what is read ahead."""
-        return len(self._end) + len(self._window)
+        """The most bytes of memory that the file takes, without what is read ahead."""
+        return len(self._end) + min(WINDOW, self._end_offset)
 
     def expect(self, start: int, end: int, piece: int) -> None:
         """Begin to read [start, end) in pieces of so many bytes, as they will be asked for in order."""
@@ -90,9 +90,11 @@ class StoredFile:
     def _before_end(self, start: int, end: int) -> bytes:
         if self._pieces.covers(start, end):
             return self._pieces.read(start, end)
+        if end - start > WINDOW:
+            return self._read_range(start, end - start)
         place = start - self._window_offset
         if place < 0 or end - self._window_offset > len(self._window):
-            self._window = self._read_range(start, min(max(end - start, WINDOW), self._end_offset - start))
+            self._window = self._read_range(start, min(WINDOW, self._end_offset - start))
             self._window_offset, place = start, 0
         return self._window[place : place + end - start]
 
