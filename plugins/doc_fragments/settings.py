@@ -86,8 +86,9 @@ options:
     version_added: 1.2.0
     default: {}
   chunk_rows:
-    description: The approximate number of rows in a chunk. Of a table of more than 64 MiB each chunk is loaded in a
-      transaction of its own, so this is also the most that each connection of an interrupted import repeats.
+    description: The approximate number of rows in a chunk; of large rows in a backup only about as many as have 256
+      MiB. Of a table of more than 64 MiB each chunk is loaded in a transaction of its own, so this is also the most
+      that each connection of an interrupted import repeats.
     type: int
     default: 100000
   parallelism:
@@ -217,8 +218,9 @@ options:
     version_added: 1.2.0
     default: {}
   chunk_rows:
-    description: The approximate number of rows in a chunk. Of a table of more than 64 MiB each chunk is loaded in a
-      transaction of its own, so this is also the most that each connection of an interrupted import repeats.
+    description: The approximate number of rows in a chunk; of large rows in a backup only about as many as have 256
+      MiB. Of a table of more than 64 MiB each chunk is loaded in a transaction of its own, so this is also the most
+      that each connection of an interrupted import repeats.
     type: int
     default: 100000
   parallelism:

@@ -22,6 +22,7 @@ from .._dump.task_result import TaskResult
 from .._errors import MigrationError
 from .._model.table_source import TableSource
 from .._sources.source import Source, Task
+from .._system.memory import give_back_large_objects
 from .._system.progress import Progress, ReportProgress
 from .._values.line_block import LineBlock
 from .task_order import TaskOrder
@@ -60,6 +61,7 @@ def run_tasks(
     Raises what a task raises, and MigrationError when a process is killed; what the other
     tasks have finished by then is in the journal.
     """
+    give_back_large_objects()
     results = {task.key: journal.done[task.key] for task in tasks if task.key in journal.done}
     missing = [task for task in tasks if task.key not in results]
     rows = sum(result.rows or 0 for result in results.values())

@@ -543,8 +543,9 @@ _RUN = (
         "chunk_rows",
         "int",
         100000,
-        "The approximate number of rows in a chunk. Of a table of more than 64 MiB each chunk is loaded in a "
-        "transaction of its own, so this is also the most that each connection of an interrupted import repeats.",
+        "The approximate number of rows in a chunk; of large rows in a backup only about as many as have 256 MiB. Of a "
+        "table of more than 64 MiB each chunk is loaded in a transaction of its own, so this is also the most that "
+        "each connection of an interrupted import repeats.",
         minimum=1,
         maximum=10000000,
         deprecated_names=("chunk_size",),
