@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import http.server
 import io
+import re
 import ssl
 import tarfile
 import threading
@@ -16,7 +17,8 @@ from urllib.parse import urlsplit
 
 
 class DownloadServer(http.server.ThreadingHTTPServer):
-    """``files`` are served by path; ``failures`` holds the statuses that a path answers first, ``cut`` how often it is broken off in the middle."""
+    """``files`` are served by path, with ``ranges`` in parts too; ``failures`` holds the statuses that a path answers first, ``cut`` how often it is
+    broken off in the middle."""
 
     daemon_threads = True
 
@@ -27,6 +29,7 @@ class DownloadServer(http.server.ThreadingHTTPServer):
         self.cut: dict[str, int] = {}
         self.redirects: dict[str, str] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
+        self.ranges = False
         self.scheme = "http"
 
     @property
@@ -70,13 +73,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.send_error(404)
 
+    do_HEAD = do_POST = do_GET
+
     def _send(self, path: str, content: bytes) -> None:
         cut = self.server.cut.get(path, 0)
         self.server.cut[path] = max(0, cut - 1)
-        self.send_response(200)
+        size = len(content)
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")) if self.server.ranges else None
+        if wanted and int(wanted[1]) >= size:
+            self.send_error(416)
+            return
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            content = content[int(wanted[1]): int(wanted[2]) + 1]
+            self.send_header("Content-Range", f"bytes {wanted[1]}-{int(wanted[1]) + len(content) - 1}/{size}")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if cut else content)
+        if self.command != "HEAD":
+            self.wfile.write(content[: len(content) // 2] if cut else content)
 
     def log_message(self, format: str, *args) -> None:
         """Say nothing."""

@@ -55,12 +55,19 @@ def prepare(dump: str, directory: pathlib.Path) -> dict:
     return {"rows": sum(table.rows for table in entry.tables)}
 
 
-def bare_copy(directory: pathlib.Path, bin_dir: str, server: str) -> float:
-    """Load what was prepared into a new database of the server (a URL without a database); return the seconds of rows, keys and indexes."""
+def create_empty(directory: pathlib.Path, bin_dir: str, server: str, finished: bool = False) -> list[str]:
+    """Create a database with the tables that were prepared, ``finished`` with their keys and indexes; return the command of a psql that uses it."""
     psql = [shutil.which("psql", path=bin_dir) or "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
     subprocess.run([*psql, "-d", f"{server}/postgres", "-c", f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'"], check=True)
     target = [*psql, "-d", f"{server}/{DATABASE}"]
-    subprocess.run([*target, "-f", str(directory / "before.sql")], check=True)
+    for name in ("before", "after") if finished else ("before",):
+        subprocess.run([*target, "-f", str(directory / f"{name}.sql")], check=True)
+    return target
+
+
+def bare_copy(directory: pathlib.Path, bin_dir: str, server: str) -> float:
+    """Load what was prepared into a new database of the server (a URL without a database); return the seconds of rows, keys and indexes."""
+    target = create_empty(directory, bin_dir, server)
     started = time.monotonic()
     for command in json.loads((directory / "copies.json").read_text(encoding="utf-8")):
         subprocess.run([*target, "-c", command], check=True)

@@ -25,6 +25,8 @@ DESCRIPTORS = pathlib.Path(__file__).resolve().parent / "tpcc_descriptors.json"
 DATABASE, SCHEMA, ITEM = 441, 442, 449
 """Numbers of descriptors of TPC-C."""
 _NUMBER = 1000
+_REFERS, _REFERRED = 36, 37
+"""Fields of a table's descriptor: its foreign keys, and those of others to it."""
 _TYPES = {
     "bool": ((1, 0), (10, 16)), "int": ((1, 1), (2, 64), (10, 20)), "float": ((1, 2), (2, 64), (10, 701)), "decimal": ((1, 3), (10, 1700)),
     "date": ((1, 4), (10, 1082)), "timestamp": ((1, 5), (10, 1114)), "string": ((1, 7), (10, 25)), "bytes": ((1, 8), (10, 17)),
@@ -49,6 +51,15 @@ def stored_descriptors() -> dict[int, bytes]:
     return {int(number): base64.b64decode(text) for number, text in texts.items()}
 
 
+def table_alone(name: str) -> dict[int, bytes]:
+    """Return the descriptors of TPC-C's database with this table only, without its foreign keys, by their numbers."""
+    stored = stored_descriptors()
+    [number] = [table.id for table in build_catalog(stored).databases[0].tables if table.name == name]
+    fields = protobuf.parse(protobuf.blob(protobuf.parse(stored[number]), 1))
+    kept = [(field, value) for field, values in sorted(fields.items()) if field not in (_REFERS, _REFERRED) for value in values]
+    return {DATABASE: stored[DATABASE], SCHEMA: stored[SCHEMA], number: building.message((1, building.message(*kept)))}
+
+
 def described_table(name: str, columns: Sequence[Column], key_columns: int = 1) -> tuple[list[bytes], Table]:
     """Return the descriptors of the database ``tpcc`` with this table only, and the table; its primary key are the first columns."""
     stored = stored_descriptors()
@@ -71,5 +82,5 @@ def _table(item: bytes, name: str, columns: Sequence[Column], key_columns: int) 
         building.message((1, column.name.encode()), (2, number), (3, building.message(*_TYPES[column.family])), (4, int(number > key_columns)))
         for number, column in zip(numbers, columns)
     ]
-    changed = {**fields, 1: [name.encode()], 3: [_NUMBER], 8: described, 9: [len(columns) + 1], 10: [primary], 22: [family], 37: []}
+    changed = {**fields, 1: [name.encode()], 3: [_NUMBER], 8: described, 9: [len(columns) + 1], 10: [primary], 22: [family], _REFERRED: []}
     return building.message((1, building.message(*[(field, value) for field, values in sorted(changed.items()) for value in values])))

@@ -40,6 +40,11 @@ class Workplace:
     target: ConnectionParameters
     parallelism: int
 
+    @property
+    def url(self) -> str:
+        """The target's address for psql, without a database."""
+        return f"postgresql://{self.target.user}@{self.target.host}:{self.target.port}"
+
     def query(self, database: str, text: str) -> list[tuple]:
         """Run one text of SQL in the target with autocommit; return its rows."""
         connection = connect(self.target, database)

@@ -92,7 +92,8 @@ def main() -> None:
     arguments = parser.parse_args()
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 
-    print(json.dumps(facts(PHASES[arguments.phase](arguments))))
+    result = facts(PHASES[arguments.phase](arguments))
+    print(json.dumps({key: value for key, value in result.items() if key in ("rows", "seconds")}))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import decimal
 import itertools
 import json
 import pathlib
 import random
 import string
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -115,6 +117,25 @@ def wide(columns: int, rows: int) -> Content:
     return Content(described, lambda part: ([part, number, *(cell(place, number) for place in range(columns))] for number in range(rows // 10)), 10)
 
 
+def mixed(parts: int, rows_of_part: int) -> Content:
+    """The types of an ordinary table of an application; texts have 50 to 90 bytes."""
+    families = ("string", "decimal", "timestamptz", "uuid", "bool", "json", "float")
+    chance = random.Random("mixed")
+    words = texts("mixed", 90, 1000)
+
+    def row(part: int, number: int) -> Row:
+        word = words[number % 1000]
+        document = {"name": word[:12], "tags": [word[12:18], word[18:24]], "size": decimal.Decimal(number % 500), "active": number % 3 == 0}
+        return [part, number, word[:50 + number % 41], decimal.Decimal(chance.randrange(10**9)).scaleb(-2), EPOCH - chance.randrange(10**8),
+                uuid.UUID(int=chance.getrandbits(128)), number % 2 == 0, document, chance.gauss(0, 1e6)]
+
+    def rows(part: int) -> Iterator[Row]:
+        chance.seed("mixed")
+        return (row(part, number) for number in range(rows_of_part))
+
+    return Content(tuple(Column(f"a_{family}", family) for family in families), rows, parts)
+
+
 def large_rows(row_bytes: int, rows: int) -> Content:
     """One text a row, which hardly compresses within a block of snappy or PostgreSQL's TOAST."""
     [text] = texts("large rows", min(row_bytes, 1 << 20), 1)
@@ -139,7 +160,7 @@ def large_table(gibibytes: float, row_bytes: int = 16 << 10) -> Content:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("case", choices=("layers", "wide", "large_rows", "many_files", "large_table"))
+    parser.add_argument("case", choices=("layers", "wide", "mixed", "large_rows", "many_files", "large_table"))
     parser.add_argument("numbers", type=float, nargs="+", help="the arguments of the function of that name")
     arguments = parser.parse_args()
     numbers = [int(number) if number == int(number) else number for number in arguments.numbers]

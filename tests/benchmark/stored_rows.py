@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
+import struct
 import sys
 import uuid
 from collections.abc import Callable
@@ -86,6 +87,10 @@ _STORED: dict[str, tuple[int, Callable[[Any], bytes]]] = {
     "decimal": (5, _decimal),
     "string": (6, _text),
     "timestamp": (8, _time),
+    "timestamptz": (8, _time),
+    "float": (4, struct.Struct(">d").pack),
     "bool": (10, lambda value: b""),
+    "uuid": (12, lambda value: value.bytes),
+    "json": (15, lambda value: stored_forms.sized_value(stored_forms.json_document(value))),
 }
 """Each family's type number and the writer of its body inside of a row's value; False has a number of its own."""

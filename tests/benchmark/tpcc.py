@@ -53,8 +53,7 @@ def one_run(place: Workplace, backup: str, number: int) -> Run:
 
 def _bare(place: Workplace) -> Measured:
     place.settle()
-    server = f"postgresql://{place.target.user}@{place.target.host}:{place.target.port}"
-    return Measured(bare_copy(place.directory / "bare", place.bin_dir, server))
+    return Measured(bare_copy(place.directory / "bare", place.bin_dir, place.url))
 
 
 def whole(run: Run, rehearsed: bool = False) -> float:

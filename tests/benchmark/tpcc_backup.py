@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from backup_files import Block, blocks, extrapolated, write_files
-from described_table import stored_descriptors
+from described_table import stored_descriptors, table_alone
 from stored_rows import EPOCH, Row, point_maker
 
 # Found since backup_files has set the path.
@@ -57,11 +57,11 @@ def rows_of(scale: Scale) -> dict[str, Callable[[], Iterator[Row]]]:
     return {**{name: of_all(make) for name, make in _OF_A_WAREHOUSE.items()}, "item": lambda: _items(scale)}
 
 
-def write_backup(directory: pathlib.Path, scale: Scale) -> int:
-    """Write the backup as one layer into ``directory``; return how many rows it has."""
+def write_backup(directory: pathlib.Path, scale: Scale, only: str = "") -> int:
+    """Write the backup as one layer into ``directory``, of all tables or of one without its foreign keys; return how many rows it has."""
     if scale.warehouses > MOST_WAREHOUSES:
         raise ValueError(f"at most {MOST_WAREHOUSES} warehouses can be written")
-    descriptors = stored_descriptors()
+    descriptors = table_alone(only) if only else stored_descriptors()
     tables = {table.name: table for table in build_catalog(descriptors).databases[0].tables}
     files = [
         file for name, table in tables.items()
@@ -201,8 +201,10 @@ def main() -> None:
     parser.add_argument("directory", type=pathlib.Path)
     for name, default in vars(Scale()).items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--only", default="", help="the name of the only table to write")
     arguments = parser.parse_args()
-    print(json.dumps({"rows": write_backup(arguments.directory, Scale(arguments.warehouses, arguments.items, arguments.customers))}))
+    scale = Scale(arguments.warehouses, arguments.items, arguments.customers)
+    print(json.dumps({"rows": write_backup(arguments.directory, scale, arguments.only)}))
 
 
 if __name__ == "__main__":

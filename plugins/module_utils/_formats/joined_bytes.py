@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from .packed_bytes import PackedBytes
+from .packed_bytes import PADDING, PackedBytes
 
 try:
     import numpy as np
 except ImportError:
     np = None  # named by libraries.missing()
 
-WIDEST = 256
+WIDEST = PADDING
 """Bytes that may be read at any position of a string, even its end: the array is that much longer."""
 
 _STOPS, _PAYLOAD, _ONES = 0x8080808080808080, 0x7F7F7F7F7F7F7F7F, 0x0101010101010101
@@ -33,15 +33,12 @@ class JoinedBytes:
 
     def __init__(self, strings: Sequence[bytes]) -> None:
         if isinstance(strings, PackedBytes):
-            first, last = (int(strings.starts.min()), int(strings.ends.max())) if len(strings) else (0, 0)
-            self.starts, self.ends = strings.starts - first, strings.ends - first
-            joined = memoryview(strings.data)[first:last]
+            self.starts, self.ends, self._bytes = strings.starts, strings.ends, strings.content
         else:
             lengths = np.fromiter(map(len, strings), np.int64, len(strings))
             self.ends = np.cumsum(lengths)
             self.starts = self.ends - lengths
-            joined = memoryview(b"".join(strings))
-        self._bytes = b"".join((joined, bytes(WIDEST)))
+            self._bytes = b"".join((*strings, bytes(WIDEST)))
         self.data = np.frombuffer(self._bytes, np.uint8)
 
     def parts(self, starts: Any, ends: Any) -> list[bytes]:

@@ -15,12 +15,15 @@ except ImportError:  # named by libraries.missing()
     np = None  # type: ignore[assignment]
 
 
+PADDING = 256
+"""Bytes that belong to no string at the end of all content, so that more than a string can be read at its end."""
+
+
 @dataclass(frozen=True, eq=False)
 class PackedBytes(Sequence[bytes]):
-    """A sequence of byte strings: ``data[starts[i]:ends[i]]`` is the string i. They need not follow each other."""
+    """A sequence of byte strings: ``content[starts[i]:ends[i]]`` is the string i. They need not follow each other."""
 
-    data: Any
-    """Array of uint8."""
+    content: bytes
     starts: Any
     """Array of int64."""
     ends: Any
@@ -30,9 +33,8 @@ class PackedBytes(Sequence[bytes]):
         return len(self.starts)
 
     def __iter__(self) -> Iterator[bytes]:
-        data = memoryview(self.data)
         for start, end in zip(self.starts.tolist(), self.ends.tolist()):
-            yield bytes(data[start:end])
+            yield self.content[start:end]
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...
@@ -42,12 +44,17 @@ class PackedBytes(Sequence[bytes]):
 
     def __getitem__(self, index: Union[int, slice]) -> Union[bytes, PackedBytes]:
         if isinstance(index, slice):
-            return PackedBytes(self.data, self.starts[index], self.ends[index])
-        return self.data[self.starts[index] : self.ends[index]].tobytes()
+            return PackedBytes(self.content, self.starts[index], self.ends[index])
+        return self.content[self.starts[index] : self.ends[index]]
+
+    @property
+    def data(self) -> Any:
+        """The content as an array of uint8."""
+        return np.frombuffer(self.content, np.uint8)
 
     def chosen(self, mask: Any) -> PackedBytes:
         """Return the strings for which an array of booleans has true."""
-        return PackedBytes(self.data, self.starts[mask], self.ends[mask])
+        return PackedBytes(self.content, self.starts[mask], self.ends[mask])
 
     def lengths(self) -> Any:
         """Return an array of the strings' lengths."""
@@ -68,8 +75,9 @@ def are_ascending(strings: PackedBytes) -> bool:
     if not width:
         return len(lengths) < 2
     columns = np.arange(width)
-    places = np.minimum(strings.starts[:, None] + columns, len(strings.data) - 1)
-    padded = np.where(columns < lengths[:, None], strings.data[places], 0).astype(np.uint8)
+    data = strings.data
+    places = np.minimum(strings.starts[:, None] + columns, len(data) - 1)
+    padded = np.where(columns < lengths[:, None], data[places], 0).astype(np.uint8)
     # Numpy ignores zeros at the end when it compares: of such equals the longer one is the greater one.
     texts = padded.view(f"S{width}").ravel()
     before, after = texts[:-1], texts[1:]

@@ -12,7 +12,7 @@ from .._errors import CorruptBackupError
 Message = dict[int, list[Union[int, bytes]]]
 
 
-def varint(data: bytes, position: int) -> tuple[int, int]:
+def varint(data: Union[bytes, memoryview], position: int) -> tuple[int, int]:
     """Return the base-128 number at ``position`` (least significant group first) and what follows it."""
     result = shift = 0
     while True:

@@ -625,6 +625,15 @@ class FindingCode(str, Enum):
         "backup.",
         "Compare samples of the migrated rows with the source.",
     )
+    BACKUP_INCREMENTS_UNKNOWN = (
+        "backup_increments_unknown",
+        "warning",
+        _COMPARE,
+        "Files cannot be listed over HTTP: whether there are incremental backups is not known, and only the full one "
+        "was read.",
+        "If there are incremental backups, name the directory of the full backup and those of its incremental backups "
+        "in s3_backup_path, in order.",
+    )
     BACKUP_RANGE_TOMBSTONES = (
         "backup_range_tombstones",
         "info",

@@ -10,6 +10,7 @@ from building import engine_key, row_block, row_key, version
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.packed_bytes import (
+    PADDING,
     PackedBytes,
     are_ascending,
 )
@@ -149,4 +150,4 @@ def pack(strings):
     import numpy as np
 
     ends = np.cumsum([len(text) + 1 for text in strings], dtype=np.int64) - 1
-    return PackedBytes(np.frombuffer(b"/".join([*strings, b""]), np.uint8), ends - [len(text) for text in strings], ends)
+    return PackedBytes(b"/".join([*strings, bytes(PADDING)]), ends - [len(text) for text in strings], ends)

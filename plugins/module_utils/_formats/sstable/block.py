@@ -13,10 +13,11 @@ from .footer import Handle
 TRAILER = 5
 
 
-def read_stored(file, handle: Handle, checksum: int, verify: bool) -> bytes:
+def read_stored(file, handle: Handle, checksum: int, verify: bool) -> memoryview:
     """Return a block as stored, with its compression byte at the end. Raises CorruptBackupError."""
     offset, length = handle
-    stored = file.read(offset, length + TRAILER)
+    # Without copies: a block is as large as its largest row.
+    stored = memoryview(file.read(offset, length + TRAILER))
     if len(stored) != length + TRAILER:
         raise CorruptBackupError(
             f"{file.name}: the block at {offset} is cut off: the file is truncated, copy it again from the original"

@@ -16,7 +16,7 @@ try:
 except ImportError:  # named by libraries.missing()
     np = None  # type: ignore[assignment]
 
-from ..packed_bytes import PackedBytes
+from ..packed_bytes import PADDING, PackedBytes
 from .row_blocks import SET, TRAILER
 
 WIDEST_KEY = 64
@@ -38,7 +38,8 @@ def points(blocks: list[bytes]) -> Optional[tuple[PackedBytes, PackedBytes]]:
 
 
 def _points(blocks: list[bytes]) -> tuple[PackedBytes, PackedBytes]:
-    data = np.frombuffer(blocks[0] if len(blocks) == 1 else b"".join(blocks), np.uint8)
+    content = b"".join((*blocks, bytes(PADDING)))
+    data = np.frombuffer(content, np.uint8)
     shared, suffixes, values, ends = _entries(data, *_segments(blocks))
     if not len(values):
         raise _UnusualError
@@ -47,7 +48,7 @@ def _points(blocks: list[bytes]) -> tuple[PackedBytes, PackedBytes]:
     lengths = shared + values - suffixes - TRAILER - 1 - versions
     if (data[values - TRAILER] != SET).any() or (lengths < shared).any():
         raise _UnusualError
-    return _keys(data, shared, suffixes, lengths), PackedBytes(data, values, ends)
+    return _keys(data, shared, suffixes, lengths), PackedBytes(content, values, ends)
 
 
 def _segments(blocks: list[bytes]) -> tuple[Any, Any]:
@@ -72,7 +73,7 @@ def _entries(data: Any, places: Any, limits: Any) -> tuple[Any, Any, Any, Any]:
     """Return of all entries in their order: how many bytes of the key before they share, where the rest of the key
     begins, where the value begins and where it ends."""
     segments = np.arange(len(places))
-    # The four bytes at every place. Behind the entries there are at least eight more.
+    # The four bytes at every place.
     words = np.ndarray((len(data) - 3,), "<u4", data, strides=(1,))
     counts = np.zeros(len(places), np.int64)
     steps: list[tuple[Any, ...]] = []
@@ -155,4 +156,4 @@ def _keys(data: Any, shared: Any, suffixes: Any, lengths: Any) -> PackedBytes:
         found = data[np.minimum(begins[writers] + column, last)]
         keys[:, column] = found if len(writers) == rows else np.repeat(found, np.diff(writers, append=rows))
     starts = np.arange(rows) * width
-    return PackedBytes(keys.ravel(), starts, starts + lengths)
+    return PackedBytes(keys.tobytes() + bytes(PADDING), starts, starts + lengths)

@@ -32,6 +32,8 @@ BLOB_INDEX = b"pebble.blob_ref_index"
 KEY_SCHEMA, CRDB_SCHEMA = b"pebble.colblk.schema", b"crdb1"
 VALUE_PREFIX_KINDS = 0x40
 """The first value prefix of a value that is not in the block itself."""
+KEPT_BYTES = 1 << 20
+"""The largest block that is kept after it was read."""
 FEW_BYTES = 1 << 18
 """So many bytes of blocks have too few entries for numpy."""
 
@@ -175,22 +177,22 @@ class Table:
         with named(self.name):
             blocks: list[bytes] = []
             size = 0
-            while first < stop:
-                block = self._data_block(first)
-                if blocks and size + len(block) > most_bytes:
-                    break
-                blocks.append(block)
-                size += len(block)
+            while first < stop and (not blocks or size + self.sizes[first] <= most_bytes):
+                blocks.append(self._data_block(first))
+                size += len(blocks[-1])
                 first += 1
             found = self._packed_points(blocks) if size > FEW_BYTES else None
             return found or self._points_one_by_one(blocks), first
 
     def _data_block(self, number: int) -> bytes:
-        """Return the content of a data block. The last one asked for is kept."""
-        if self._last[0] != number:
-            self._last = (-1, b"")
-            self._last = number, self._block(self.handles[number])
-        return self._last[1]
+        """Return the content of a data block. The last one asked for is kept if it is not large."""
+        if self._last[0] == number:
+            return self._last[1]
+        self._last = (-1, b"")
+        block = self._block(self.handles[number])
+        if len(block) <= KEPT_BYTES:
+            self._last = number, block
+        return block
 
     def _packed_points(self, blocks: list[bytes]) -> Optional[tuple[PackedBytes, PackedBytes]]:
         """Return the points of row blocks in their usual form, else None."""
@@ -200,7 +202,7 @@ class Table:
         keys, values = found
         if not values.lengths().all() or (values.data[values.starts] >= VALUE_PREFIX_KINDS).any():
             return None
-        return keys, PackedBytes(values.data, values.starts + 1, values.ends)
+        return keys, PackedBytes(values.content, values.starts + 1, values.ends)
 
     def _points_one_by_one(self, blocks: list[bytes]) -> Points:
         keys: list[bytes] = []

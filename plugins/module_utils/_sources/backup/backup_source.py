@@ -25,6 +25,8 @@ from .source_catalog import find_leftovers, source_catalog
 from .values import decode_sequence_value
 
 DEFAULT_BYTES_PER_ROW = 150
+CHUNK_BYTES = 256 << 20
+"""About how many uncompressed bytes of keys and values a chunk has at most, however large the rows are."""
 COUNT_BYTES = 256 << 20
 """Uncompressed bytes of keys and values that one task without decoding reads."""
 
@@ -139,6 +141,7 @@ class BackupSource(Source[BackupTask]):
         batches = self._backup.scan(task.start, task.end, tally, self._imports.get(task.table_id))
         for block in decoder.rows(batches):
             write(block)
+            del block
         changes, rejects = decoder.problems.take()
         return TaskReading(changes, rejects, _counted(task, tally))
 
@@ -165,7 +168,7 @@ class BackupSource(Source[BackupTask]):
         size = sum(entry.data_size or 0 for entry in files)
         rows = sum(entry.rows for entry in files)
         row_bytes = max(1, size // rows) if rows else DEFAULT_BYTES_PER_ROW
-        pieces = list(self._pieces(start, end, self._to_read.chunk_rows * row_bytes))
+        pieces = list(self._pieces(start, end, min(CHUNK_BYTES, self._to_read.chunk_rows * row_bytes)))
         counted = not table.table.primary_index.interleave_ancestors
         weight = size // len(pieces)
         return [

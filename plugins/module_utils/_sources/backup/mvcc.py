@@ -130,6 +130,7 @@ def whole_rows(batches: Iterable[Batch], start: bytes, end: bytes) -> Iterator[B
             yield (keys[first:last], values[first:last]) if first or last < len(keys) else (keys, values)
         if complete and last < len(keys):
             return
+        del keys, values
 
 
 def newest(

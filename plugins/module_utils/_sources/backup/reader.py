@@ -107,6 +107,8 @@ class Backup:
             keys, values = mvcc.live(keys, values)
             if keys:
                 yield keys, values
+            # A batch may be as large as the table's largest row: none is kept while the next one is read.
+            del keys, values
 
     def count(self, start: bytes, end: bytes, tally: dict[int, int]) -> None:
         """Count the bytes of [start, end) as ``scan`` does, without decoding."""
@@ -245,6 +247,7 @@ class Backup:
                         mvcc.require_ascending(batch[0], last)
                     last = batch[0][-1]
                 yield _without_hidden(batch, hidden) if hidden else batch
+                del batch
 
     def _blocks(
         self, source: FileSpan, start: bytes, end: bytes, versioned: bool, tally: dict[int, int]
@@ -279,6 +282,7 @@ class Backup:
                 size = total_length(keys) + total_length(batch[-1]) + len(keys) * source.uncounted
                 tally[number] = tally.get(number, 0) + size
                 yield (keys, *batch[1:])
+            del keys, batch
             if beyond:
                 return
 
@@ -334,6 +338,9 @@ class Backup:
         return [self._tables.get(source).format if source else "" for source in smallest]
 
     def _find_findings(self, formats: list[str]) -> None:
+        if len(self.layers) == 1 and not self.layers[0].storage.can_list:
+            place = FullName("backup", name=self.layers[0].name)
+            self.findings.append(Finding.of(FindingCode.BACKUP_INCREMENTS_UNKNOWN, place))
         for number, (layer, table_format) in enumerate(zip(self.layers, formats)):
             manifest = layer.manifest
             unseen = [table_format] if table_format.startswith("pebble") else []

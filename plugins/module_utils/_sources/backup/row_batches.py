@@ -27,6 +27,7 @@ def batches_of_rows(batches: Iterable[Batch], single_family: bool, most_keys: in
                     end += 1
             yield (keys, stored) if end - start == len(keys) else (keys[start:end], stored[start:end])
             start = end
+        del keys, stored
 
 
 def shared_part(key: bytes) -> bytes:

@@ -57,7 +57,10 @@ class RowDecoder:
         column and the row's key.
         """
         for keys, stored in batches_of_rows(batches, self._single_family, self._most_keys):
-            yield self._arrays.block(keys, stored)
+            block = self._arrays.block(keys, stored)
+            del keys, stored
+            yield block
+            del block
 
 
 def build_row_decoder(

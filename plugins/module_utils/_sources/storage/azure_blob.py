@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 from typing import Any, Optional
 
@@ -149,7 +151,7 @@ class AzureProvider:
         if given.get("AZURE_ACCOUNT_KEY"):
             if any(login) or given.get(AUTH) == IMPLICIT:
                 raise ConfigurationError(f"{self.location}: AZURE_ACCOUNT_KEY is a login of its own: give only one")
-            return {"account_name": self._account(), "account_key": given["AZURE_ACCOUNT_KEY"]}
+            return self._shared_key(given["AZURE_ACCOUNT_KEY"])
         if any(login):
             if not all(login):
                 raise ConfigurationError(f"{self.location}: {', '.join(names)} belong together: some are missing")
@@ -159,12 +161,19 @@ class AzureProvider:
                 f"{self.location}: AUTH={given[AUTH]} needs AZURE_ACCOUNT_KEY or {', '.join(names)}"
             )
         if given.get(AUTH) != IMPLICIT and os.environ.get(_KEY):
-            return {"account_name": self._account(), "account_key": os.environ[_KEY]}
+            return self._shared_key(os.environ[_KEY])
         if given.get(AUTH) != IMPLICIT and os.environ.get(_SAS):
             return os.environ[_SAS]
         return azure.identity.DefaultAzureCredential(
             authority=authority, exclude_interactive_browser_credential=True, retry_total=0
         )
+
+    def _shared_key(self, key: str) -> dict[str, str]:
+        try:
+            base64.b64decode(key, validate=True)
+        except binascii.Error:
+            raise ConfigurationError(f"{self.location}: the account's key is not in base64: give it as it is") from None
+        return {"account_name": self._account(), "account_key": key}
 
     def explain(self, error: BaseException) -> Failure:
         cause = getattr(error, "inner_exception", None) or error

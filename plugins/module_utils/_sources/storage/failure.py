@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CERTIFICATE = (
-    "the server's certificate is not trusted: set REQUESTS_CA_BUNDLE to a file with its certificate authority, in the "
-    "environment of the host that migrates"
+    "the server's certificate is not trusted: set REQUESTS_CA_BUNDLE (for S3 AWS_CA_BUNDLE, if that is set) to a file "
+    "with its certificate authority, in the environment of the host that migrates"
 )
 
 

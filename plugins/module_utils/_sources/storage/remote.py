@@ -112,7 +112,7 @@ class RemoteStorage(Storage):
         bucket = self.bucket
         try:
             answer = repeated(
-                lambda: function(bucket), self._explain, self.describe(path), self._log, lambda: self._answered
+                partial(function, bucket), self._explain, self.describe(path), self._log, lambda: self._answered
             )
         except FileNotFoundError as error:
             raise self.missing(path) from error
@@ -124,7 +124,12 @@ class RemoteStorage(Storage):
         return answer
 
     def _explain(self, error: BaseException) -> Optional[Failure]:
-        return self.provider.explain(error) if isinstance(error, self.provider.library_errors) else None
+        if not isinstance(error, self.provider.library_errors):
+            return None
+        failure = self.provider.explain(error)
+        # A refusal is an answer, too.
+        self._answered = self._answered or failure.answered
+        return failure
 
     def _get(self, path: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         return self._call(path, lambda bucket: bucket.get(self._key(path), start, length))

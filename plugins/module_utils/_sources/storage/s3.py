@@ -21,6 +21,7 @@ try:
     import boto3
     import botocore.config
     import botocore.exceptions
+    import botocore.parsers
 except ImportError:
     boto3 = None  # named by libraries.missing()
 
@@ -114,7 +115,11 @@ class S3Provider:
     def __init__(self, place: Location, options: StorageOptions) -> None:
         """Raises ConfigurationError."""
         self.location = f"s3://{place.bucket}"
-        self.library_errors = (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError)
+        self.library_errors = (
+            botocore.exceptions.ClientError,
+            botocore.exceptions.BotoCoreError,
+            botocore.parsers.ResponseParserError,
+        )
         self._bucket = place.bucket
         self._options = _options_of(place, options)
         given = place.parameters
@@ -156,6 +161,10 @@ class S3Provider:
                 "no S3 credentials: set aws_access_key_id and aws_secret_access_key, or aws_profile, or use an "
                 "instance role",
                 settings=True,
+            )
+        if isinstance(error, botocore.parsers.ResponseParserError):
+            return Failure(
+                "the server answers with something that is not S3's: check s3_endpoint_url", passes=True, answered=False
             )
         if isinstance(error, botocore.exceptions.SSLError):
             return Failure(f"{CERTIFICATE} ({type(error).__name__})", settings=True)

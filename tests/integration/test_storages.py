@@ -1,0 +1,467 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""One backup in every kind of storage, under the locations that CockroachDB takes: the same dump, and one clear line where it cannot be read."""
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import contextlib
+import json
+import types
+from urllib.parse import quote
+
+import boto3
+import download_server
+import faulty_s3
+import pytest
+import refusing_proxy
+import storage_emulators as emulators
+import tenacity.nap
+from building import SECOND, message, row_key, unsigned, value, version, write_layer
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from exporting import export_backup
+from moto.core.authorization import enable_iam_authentication
+from tls_authority import Authority
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import (
+    ConfigurationError,
+    CorruptBackupError,
+    MigrationError,
+    UnsupportedError,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
+
+OPTIONS = StorageOptions()
+FULL = "2021/04/07-141126.52"
+BASE = 1600000000 * SECOND
+TABLE = (unsigned(60) + unsigned(1), unsigned(60) + unsigned(2))
+SECRET = "aHVzaC1odXNoLWh1c2g="
+
+
+class Place:
+    """A kind of storage: ``put`` takes files by name, ``location`` gives the one of a prefix, with the parameters of CockroachDB's URI."""
+
+    def __init__(self, base: str, parameters: str, put, environment: dict[str, str], wrong: str) -> None:
+        self.base, self.parameters, self.put, self.environment, self.wrong = base, parameters, put, environment, wrong
+        self.url = next(iter(environment.values()), "")
+
+    def location(self, prefix: str, parameters: str | None = None, bucket: str = "backups") -> str:
+        return f"{self.base.replace('backups', bucket)}/{quote(prefix)}{self.parameters if parameters is None else parameters}"
+
+
+@pytest.fixture(name="places", scope="module")
+def _places(tmp_path_factory):
+    """Starts what stands in for a kind of storage when a test first asks for it."""
+    started = {}
+    with contextlib.ExitStack() as stack:
+
+        def start(kind: str) -> Place:
+            if kind not in started:
+                started[kind] = _start(kind, stack, tmp_path_factory)
+            return started[kind]
+
+        yield start
+
+
+def _start(kind, stack, tmp_path_factory) -> Place:
+    if kind == "file":
+        directory = tmp_path_factory.mktemp("files")
+
+        def write(files):
+            for name, content in files.items():
+                (directory / "backups" / name).parent.mkdir(parents=True, exist_ok=True)
+                (directory / "backups" / name).write_bytes(content)
+
+        return Place(f"file://{directory}/backups", "", write, {}, "")
+    if kind == "http":
+        server = stack.enter_context(download_server.serving())
+        server.ranges = True
+        place = Place(f"{server.url}/backups", "", lambda files: server.files.update({f"/backups/{quote(name)}": content for name, content in files.items()}), {}, "")
+        place.server = server
+        return place
+    if kind == "gs":
+        url = stack.enter_context(emulators.google_cloud())
+        return Place("gs://backups", "?BEARER_TOKEN=ya29.token", lambda files: emulators.upload_to_google(url, files), {"STORAGE_EMULATOR_HOST": url}, "")
+    if kind == "azure-blob":
+        if not emulators.azurite_installed():
+            pytest.skip("Azurite is not installed: make integration installs it where there is npm")
+        url = stack.enter_context(emulators.azurite(tmp_path_factory.mktemp("azurite")))
+        account = f"?AZURE_ACCOUNT_NAME={emulators.ACCOUNT}&AZURE_ACCOUNT_KEY="
+        return Place("azure-blob://backups", account + quote(emulators.ACCOUNT_KEY, safe=""), lambda files: emulators.upload_to_azure(url, files),
+                     {"AZURE_STORAGE_SERVICE_ENDPOINT": url}, account + quote(SECRET))
+    server = stack.enter_context(faulty_s3.running())
+    client = boto3.client("s3", endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="word", region_name="us-east-1")
+    client.create_bucket(Bucket="backups")
+    keys = f"?AWS_ENDPOINT={quote(server.url, safe='')}&AWS_REGION=us-east-1&AWS_ACCESS_KEY_ID="
+    return Place("s3://backups", f"{keys}key&AWS_SECRET_ACCESS_KEY=word", lambda files: [client.put_object(Bucket="backups", Key=name, Body=content) for name, content in files.items()],
+                 {}, f"{keys}unknown&AWS_SECRET_ACCESS_KEY={quote(SECRET)}")
+
+
+@pytest.fixture(autouse=True)
+def _no_login(monkeypatch, tmp_path):
+    """No login of the machine that runs the tests, and no proxy."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_CLIENT_ID", "AZURE_STORAGE_KEY", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+
+
+@pytest.fixture(name="place", params=["s3", "gs", "azure-blob", "http", "file"])
+def _place(request, places, monkeypatch):
+    place = places(request.param)
+    for name in place.environment:
+        monkeypatch.setenv(name, place.url)
+    return place
+
+
+def only(kinds: str):
+    """Decorate a test of some kinds of storage."""
+    return pytest.mark.parametrize("place", kinds.split(), indirect=True)
+
+
+@pytest.fixture(name="waits")
+def _waits(monkeypatch):
+    """The waits, which are not made."""
+    seconds: list[float] = []
+    monkeypatch.setattr(tenacity.nap, "time", types.SimpleNamespace(sleep=seconds.append))
+    return seconds
+
+
+@pytest.fixture(name="types_dump", scope="module")
+def _types_dump(fixtures_dir, tmp_path_factory):
+    dump = tmp_path_factory.mktemp("expected") / "dump"
+    export_backup(BackupRequest((str(fixtures_dir / "backups" / "types"),)), dump)
+    return dump
+
+
+def files_below(directory, prefix: str) -> dict[str, bytes]:
+    return {f"{prefix}/{path.relative_to(directory)}": path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def googles_own(path: str) -> bool:
+    """Tell what Google's library asks for in the background: the bucket's place."""
+    return path.startswith("/storage/v1/b/backups?")
+
+
+def one_line(raised) -> str:
+    """Return a message, which is one line without a secret."""
+    text = str(raised.value)
+    assert "\n" not in text and SECRET not in text and quote(SECRET) not in text and emulators.ACCOUNT_KEY not in text and "ya29" not in text
+    return text
+
+
+def test_the_same_dump(place, fixtures_dir, tmp_path, types_dump):
+    """The prefix has what is encoded in a URI; the parent has read the manifest when the workers are forked."""
+    prefix = "night ly#1/100%"
+    place.put(files_below(fixtures_dir / "backups" / "types", prefix))
+    export_backup(BackupRequest((place.location(prefix),)), tmp_path / "dump")
+    assert compare_dumps(str(types_dump), str(tmp_path / "dump")).differences == []
+    [named] = read_manifest(str(tmp_path / "dump")).source["locations"]
+    assert named.endswith(f"/backups/{prefix}") and "?" not in named
+    findings = {finding.code for finding in read_manifest(str(tmp_path / "dump")).findings}
+    assert ("backup_increments_unknown" in findings) == named.startswith("http:")
+
+
+def test_ranges(place):
+    content = bytes(range(256)) * 400
+    place.put({"x/a/file": content, "x/empty": b""})
+    storage = open_storage(place.location("x"), OPTIONS)
+    assert storage.read("a/file") == content
+    assert storage.read_range("a/file", 90, 20) == content[90:110]
+    assert storage.read_range("a/file", len(content) - 3, 20) == content[-3:]
+    assert storage.read_range("a/file", len(content), 20) == b""
+    assert storage.read_start("a/file", 30) == (content[:30], len(content))
+    assert storage.read_start("a/file", 1 << 20) == (content, len(content))
+    assert storage.read_end("empty", 300) == (b"", 0)
+    assert storage.read_start("empty", 300) == (b"", 0)
+    assert storage.read_end("a/file", 30) == (content[-30:], len(content))
+    assert storage.size("a/file") == len(content)
+    assert storage.exists("empty") and not storage.exists("a") and not storage.exists("other")
+    for read in (storage.read, storage.size, lambda path: storage.read_start(path, 5), lambda path: storage.read_range(path, 1, 5)):
+        with pytest.raises(CorruptBackupError, match="x/other is missing"):
+            read("other")
+    if storage.can_list:
+        assert storage.list() == ["a/", "empty"] and storage.list("a") == ["file"] and storage.list("other") == []
+        assert storage.list(recursive=True) == ["a/file", "empty"]
+    else:
+        with pytest.raises(UnsupportedError, match="cannot be listed over HTTP"):
+            storage.list()
+    with concurrent.futures.ThreadPoolExecutor(16) as threads:
+        fresh = open_storage(place.location("x"), OPTIONS)
+        assert list(threads.map(lambda at: fresh.read_range("a/file", at, 1000), range(0, 1000, 50))) == [content[at:at + 1000] for at in range(0, 1000, 50)]
+
+
+def test_layers_and_localities_in_several_places(place, tmp_path):
+    """A full backup in a directory and its incremental layers in the place, and the other way round; http names each layer."""
+    def layer(folder, start, end, identifier, text, *fields, **named):
+        points = [(row_key(60, 1, identifier), version(BASE + end * SECOND, 0), value(text))]
+        write_layer(folder, (BASE + start * SECOND, 0) if start else None, (BASE + end * SECOND, 0), [("data/1.sst", TABLE, points, {}, named.get("more", ()))], *fields)
+
+    def read(*given):
+        batches = open_backup(BackupRequest(tuple(map(str, given)))).scan(b"\x80", b"\xfd", {})
+        return {key[2] - 0x88: content[5:].decode() for keys, values in batches for key, content in zip(keys, values)}
+
+    folders = {"full": FULL, "second": f"{FULL}/20210408/141127.00", "east": FULL}
+    layer(tmp_path / "full" / FULL, None, 10, 1, "one", (19, b"BACKUP_PART_1_region_east"), (20, b"region=east"), more=((9, b"region=east"),))
+    layer(tmp_path / "second" / folders["second"], 10, 20, 2, "zwei")
+    (tmp_path / "east" / FULL).mkdir(parents=True)
+    (tmp_path / "full" / FULL / "data").rename(tmp_path / "east" / FULL / "data")
+    (tmp_path / "east" / FULL / "BACKUP_PART_1_region_east").write_bytes(message((1, b"region=east"), (3, b"backup".ljust(16, b"0"))))
+    prefix, over_http = f"layers-{tmp_path.name}", place.base.startswith("http")
+    for name in folders:
+        place.put(files_below(tmp_path / name, f"{prefix}/{name}"))
+    directories = [tmp_path / name / (folder if over_http else "") for name, folder in folders.items()]
+    locations = [place.location(f"{prefix}/{name}/{folder if over_http else ''}", f"{place.parameters}&COCKROACH_LOCALITY=region%3D{name}" if "?" in place.parameters else "")
+                 for name, folder in folders.items()]
+    for given in (locations, [directories[0], *locations[1:]], [locations[0], *directories[1:]]):
+        assert read(*given) == {1: "one", 2: "zwei"}
+
+
+@only("s3 gs azure-blob file")
+def test_a_bucket_that_is_not_there(place):
+    with pytest.raises(ConfigurationError, match="no such (bucket|container)|no directory") as raised:
+        open_backup(BackupRequest((place.location("x", bucket="nowhere-at-all"),)))
+    assert "nowhere-at-all" in one_line(raised)
+
+
+def test_a_path_without_a_backup(place):
+    place.put({"other/file": b"x"})
+    with pytest.raises(ConfigurationError, match="no backup in .*/other.* looked for BACKUP_METADATA") as raised:
+        open_backup(BackupRequest((place.location("other"),)))
+    one_line(raised)
+
+
+@only("s3 azure-blob")
+def test_wrong_credentials(place):
+    with enable_iam_authentication(), pytest.raises(ConfigurationError, match="access key is not known|the login is refused|access is denied") as raised:
+        open_backup(BackupRequest((place.location("x", place.wrong),)))
+    assert "/backups/x" in one_line(raised)
+
+
+@pytest.mark.parametrize(("location", "advice"), [
+    ("gs://backups/x", "no Google credentials: set GOOGLE_APPLICATION_CREDENTIALS"), ("gs://backups/x?AUTH=specified", "AUTH=specified needs CREDENTIALS"),
+    (f"gs://backups/x?CREDENTIALS={SECRET}", "CREDENTIALS is no service account's key"), ("azure-blob://backups/x", "names no account: add AZURE_ACCOUNT_NAME"),
+    ("azure-blob://backups/x?AZURE_ACCOUNT_NAME=n&AUTH=specified", "AUTH=specified needs AZURE_ACCOUNT_KEY"),
+    ("azure-blob://backups/x?AZURE_ACCOUNT_NAME=n&AZURE_CLIENT_ID=i", "belong together: some are missing"),
+    (f"azure-blob://backups/x?AZURE_ACCOUNT_NAME=n&AZURE_ACCOUNT_KEY={SECRET}&AUTH=implicit", "give only one"),
+    (f"azure-blob://backups/x?AZURE_ACCOUNT_NAME=n&AZURE_ACCOUNT_KEY={SECRET[:-2]}", "the account's key is not in base64"),
+    ("azure-blob://backups/x?AZURE_ACCOUNT_NAME=n&AZURE_ENVIRONMENT=Mars", "AZURE_ENVIRONMENT=Mars is not known"),
+    (f"s3://backups/x?AWS_SECRET_ACCESS_KEY={SECRET}", "belong together"), (f"s3://backups/x?AUTH=none&AWS_SECRET_ACCESS_KEY={SECRET}", "AUTH=none is not known"),
+    ("s3://backups/x?AWS_USE_PATH_STYLE=maybe", "AWS_USE_PATH_STYLE has to be true or false"),
+])
+def test_an_access_that_cannot_be(location, advice, monkeypatch):
+    for name in ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_SAS_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigurationError, match=advice) as raised:
+        open_storage(location, OPTIONS).list()
+    assert location.partition("?")[0].rpartition("/")[0] in one_line(raised)
+
+
+@pytest.mark.parametrize(("scheme", "said"), [("nodelocal", "lives inside the cluster; copy the backup to a directory"), ("userfile", "lives inside the cluster"), ("external", "only the cluster knows")])
+def test_places_inside_a_cluster(scheme, said):
+    with pytest.raises(UnsupportedError, match=said) as raised:
+        open_storage(f"{scheme}://1/x?a={SECRET}", OPTIONS)
+    one_line(raised)
+
+
+@only("s3 gs azure-blob http")
+def test_refusals_are_waited_for(place, waits, tmp_path, monkeypatch):
+    """The second request of each file is refused, the third is broken off."""
+    place.put({"refused/file": b"0123456789"})
+    base = place.server.url if hasattr(place, "server") else place.url
+    if place.base.startswith("s3"):
+        base = place.parameters.partition("AWS_ENDPOINT=")[2].partition("&")[0].replace("%3A", ":").replace("%2F", "/")
+    with refusing_proxy.running(base) as proxy:
+        proxy.uncounted = googles_own
+        location = place.location("refused").replace(base, proxy.url).replace(quote(base, safe=""), quote(proxy.url, safe=""))
+        for name in place.environment:
+            monkeypatch.setenv(name, proxy.url)
+        log = tmp_path / "migration.log"
+        storage = open_storage(location, StorageOptions(log_file=str(log)))
+        proxy.fault = lambda number: 503 if number in (1, 2) else "break off" if number == 3 else None
+        assert storage.read("file") == b"0123456789"
+        proxy.fault = lambda number: 404
+        with pytest.raises(CorruptBackupError, match="file is missing"):
+            storage.read("file")
+        proxy.fault = lambda number: 403
+        asked = len(proxy.seen)
+        with pytest.raises(ConfigurationError, match="access is denied|the login is refused"):
+            storage.read("file")
+        assert len(proxy.seen) == asked + 1
+        proxy.fault = lambda number: 503
+        with pytest.raises(MigrationError, match="answers 503"):
+            storage.read("file")
+    # Azure's library asks for the rest of an answer that broke off by itself.
+    broken = 0 if place.base.startswith("azure") else 1
+    assert waits[:2] == [1.0, 1.0] and len(waits) == 2 + broken + 7
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(waits) and all("refused/file: " in line and "the next one in" in line for line in lines)
+    assert "answers 503" in lines[0] and ("cannot be reached or broke the connection" in lines[2]) == bool(broken)
+    assert emulators.ACCOUNT_KEY not in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("location", [
+    "gs://backups/x?BEARER_TOKEN=t", f"azure-blob://backups/x?AZURE_ACCOUNT_NAME=n&AZURE_ACCOUNT_KEY={SECRET}", "http://127.0.0.1:1/x",
+    f"s3://backups/x?AWS_ENDPOINT=http%3A%2F%2F127.0.0.1%3A1&AWS_ACCESS_KEY_ID=a&AWS_SECRET_ACCESS_KEY={SECRET}"])
+def test_an_address_where_nobody_answers_is_told_soon(location, waits, monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
+    monkeypatch.setenv("AZURE_STORAGE_SERVICE_ENDPOINT", "http://127.0.0.1:1")
+    with pytest.raises(MigrationError, match="cannot be reached or broke the connection: check") as raised:
+        open_storage(location, OPTIONS).read("file")
+    one_line(raised)
+    assert len(waits) == 2
+
+
+@only("azure-blob")
+@pytest.mark.parametrize("login", ["connection string", "key", "signature"])
+def test_azures_own_environment(place, login, monkeypatch):
+    import datetime
+
+    import azure.storage.blob
+
+    place.put({"environment/file": b"x"})
+    if login == "connection string":
+        monkeypatch.delenv("AZURE_STORAGE_SERVICE_ENDPOINT")
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"DefaultEndpointsProtocol=http;AccountName={emulators.ACCOUNT};AccountKey={emulators.ACCOUNT_KEY};BlobEndpoint={place.url};")
+    elif login == "key":
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", emulators.ACCOUNT)
+        monkeypatch.setenv("AZURE_STORAGE_KEY", emulators.ACCOUNT_KEY)
+    else:
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+        monkeypatch.setenv("AZURE_STORAGE_SAS_TOKEN", azure.storage.blob.generate_container_sas(
+            emulators.ACCOUNT, "backups", emulators.ACCOUNT_KEY, permission=azure.storage.blob.ContainerSasPermissions(read=True, list=True), expiry=end))
+    for scheme in ("azure-blob", "azure", "azure-storage"):
+        assert open_storage(f"{scheme}://backups/environment", OPTIONS).list() == ["file"]
+
+
+@pytest.fixture(name="google_key", scope="module")
+def _google_key():
+    """The key of a service account whose tokens come from a server of this test."""
+    private = rsa.generate_private_key(65537, 2048).private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    with download_server.serving() as tokens:
+        tokens.files["/token"] = json.dumps({"access_token": "ya29.made", "expires_in": 3600, "token_type": "Bearer"}).encode()
+        yield types.SimpleNamespace(tokens=tokens, text=json.dumps({
+            "type": "service_account", "client_email": "reader@project.iam.gserviceaccount.com", "private_key": private, "private_key_id": "1", "token_uri": f"{tokens.url}/token"}))
+
+
+@only("gs")
+@pytest.mark.parametrize("given", ["location", "environment"])
+def test_the_key_of_a_google_service_account(place, given, google_key, monkeypatch, tmp_path, waits):
+    place.put({"account/file": b"x"})
+    if given == "location":
+        parameters = f"?AUTH=specified&CREDENTIALS={quote(base64.b64encode(google_key.text.encode()).decode(), safe='')}"
+    else:
+        (tmp_path / "key.json").write_text(google_key.text)
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+        parameters = "?AUTH=implicit"
+    with refusing_proxy.running(place.url) as proxy:
+        proxy.uncounted = googles_own
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
+        assert open_storage(place.location("account", f"{parameters}&GOOGLE_BILLING_PROJECT=payer"), OPTIONS).list() == ["file"]
+        [(_method, path, headers, _body)] = proxy.seen
+        assert headers["authorization"] == "Bearer ya29.made" and "userProject=payer" in path
+        google_key.tokens.failures["/token"] = [400] * 9
+        with pytest.raises(ConfigurationError, match="the login to Google Cloud fails: check the credentials") as raised:
+            open_storage(place.location("account", parameters), OPTIONS).list()
+        assert "PRIVATE" not in one_line(raised)
+        google_key.tokens.failures.clear()
+
+
+@pytest.fixture(name="web")
+def _web():
+    with download_server.serving() as server:
+        server.ranges = True
+        yield server
+
+
+def test_http_is_asked_as_the_location_says(web):
+    web.files["/b/x"] = b"0123"
+    location = web.url.replace("http://", "http://user:w%40rd@") + "/b?sig=" + quote(SECRET) + "&COCKROACH_LOCALITY=region%3Deast"
+    storage = open_storage(location, OPTIONS)
+    assert storage.read("x") == b"0123" and storage.describe("x") == f"{web.url}/b/x"
+    assert web.seen[-1][1]["Authorization"] == f"Basic {base64.b64encode(b'user:w@rd').decode()}"
+    web.failures["/b/x"] = [401]
+    with pytest.raises(ConfigurationError, match="access is denied: check the user and password") as raised:
+        storage.read("x")
+    assert "w@rd" not in one_line(raised) and "w%40rd" not in str(raised.value)
+
+
+def test_an_endpoint_that_is_no_s3_server(web, waits):
+    location = f"s3://backups/x?AWS_ENDPOINT={quote(web.url, safe='')}&AWS_ACCESS_KEY_ID=a&AWS_SECRET_ACCESS_KEY={SECRET}"
+    web.files["/backups"] = b"<!doctype html><title>Welcome</title>"
+    web.failures["/backups"] = [500] * 9
+    with pytest.raises(MigrationError, match="is not S3's: check s3_endpoint_url|answers 500") as raised:
+        open_storage(location, OPTIONS).list()
+    one_line(raised)
+
+
+def test_http_without_ranges(web, fixtures_dir, monkeypatch, types_dump, tmp_path):
+    """A small file is fetched whole, a large one is refused: it would be fetched again for every part of it."""
+    web.ranges = False
+    web.files.update({f"/{name}": content for name, content in files_below(fixtures_dir / "backups" / "types", "b").items()})
+    export_backup(BackupRequest((f"{web.url}/b",)), tmp_path / "dump")
+    assert compare_dumps(str(types_dump), str(tmp_path / "dump")).differences == []
+    web.files["/b/large"] = bytes(9 << 20)
+    with pytest.raises(UnsupportedError, match="/b/large: the server does not answer ranges.*nginx") as raised:
+        open_storage(f"{web.url}/b", OPTIONS).read_range("large", 5, 5)
+    one_line(raised)
+
+
+def test_a_collection_over_http(web, fixtures_dir):
+    """LATEST is read where it has a known name; without it the message says what to set, with which the encrypted backup is read."""
+    encrypted = fixtures_dir / "backups" / "modern-shaped" / "types-v7-encrypted"
+    web.files.update({f"/{name}": content for name, content in files_below(encrypted, "b").items()})
+    with pytest.raises(ConfigurationError, match="no backup in .*/b: looked for .*LATEST"):
+        open_backup(BackupRequest((f"{web.url}/b",)))
+    [folder] = [f"2026/11/{path.name}" for path in (encrypted / "2026" / "11").iterdir()]
+    with pytest.raises(ConfigurationError, match="set backup_subdirectory to one of: YYYY/MM"):
+        open_backup(BackupRequest((f"{web.url}/b",), subdirectory="2026/11/01-000000.00"))
+    with pytest.raises(ConfigurationError, match="is encrypted: set the backup's passphrase"):
+        open_backup(BackupRequest((f"{web.url}/b",), subdirectory=folder))
+    web.files["/b/metadata/latest/LATEST"] = f"/{folder}".encode()
+    expected = open_backup(BackupRequest((str(encrypted),), passphrase="correct horse")).descriptors
+    for locations in ((f"{web.url}/b",), (f"{web.url}/b/{folder}",)):
+        assert open_backup(BackupRequest(locations, passphrase="correct horse")).descriptors == expected
+
+
+def test_a_certificate_of_ones_own_authority(tmp_path, monkeypatch):
+    authority = Authority(tmp_path, "authority")
+    certificate, key = authority.sign("server", ("localhost",))
+    (tmp_path / "both.pem").write_text((tmp_path / certificate).read_text() + (tmp_path / key).read_text())
+    keys = f"AWS_ACCESS_KEY_ID=a&AWS_SECRET_ACCESS_KEY={SECRET}"
+    with download_server.serving(str(tmp_path / "both.pem")) as server:
+        server.files.update({"/x/file": b"0123", "/backups/x/file": b"0123"})
+        url = server.url.replace("127.0.0.1", "localhost")
+        locations = (f"{url}/x", f"s3://backups/x?AWS_ENDPOINT={quote(url.partition('://')[2], safe='')}&{keys}")
+        for location in locations:
+            with pytest.raises(ConfigurationError, match="certificate is not trusted: set REQUESTS_CA_BUNDLE") as raised:
+                open_storage(location, OPTIONS).read("file")
+            one_line(raised)
+        assert open_storage(f"{locations[1]}&AWS_SKIP_TLS_VERIFY=true", OPTIONS).read("file") == b"0123"
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.certificate)
+        for location in locations:
+            assert open_storage(location, OPTIONS).read("file") == b"0123"
+
+
+def test_a_proxy(web, monkeypatch, waits):
+    """The server is the proxy here: it answers what is asked for by a whole URL."""
+    web.files.update({"/x/file": b"0123", "/backups/x/file": b"0123"})
+    monkeypatch.setenv("HTTP_PROXY", web.url)
+    monkeypatch.setenv("http_proxy", web.url)
+    locations = ("http://files.invalid/x", f"s3://backups/x?AWS_ENDPOINT=http%3A%2F%2Fs3.invalid&AWS_ACCESS_KEY_ID=a&AWS_SECRET_ACCESS_KEY={SECRET}")
+    for location in locations:
+        assert open_storage(location, OPTIONS).read("file") == b"0123"
+    monkeypatch.setenv("NO_PROXY", "files.invalid,s3.invalid")
+    monkeypatch.setenv("no_proxy", "files.invalid,s3.invalid")
+    for location in locations:
+        with pytest.raises(MigrationError, match="cannot be reached"):
+            open_storage(location, OPTIONS).read("file")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""A chain of assumed roles, against a server that checks signatures and policies: each role is assumed by the one before it, and only the last may read."""
+from __future__ import annotations
+
+import json
+import types
+from urllib.parse import parse_qs, quote
+
+import boto3
+import faulty_s3
+import pytest
+import refusing_proxy
+from moto.core.authorization import enable_iam_authentication
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
+
+ACCOUNT = "123456789012"
+FIRST, LAST = f"arn:aws:iam::{ACCOUNT}:role/first", f"arn:aws:iam::{ACCOUNT}:role/last"
+
+
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}]})
+
+
+def allowed(action: str, resource: str) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]})
+
+
+@pytest.fixture(name="account", scope="module")
+def _account():
+    """A user who may only assume the first role, which may only assume the last one, which may read."""
+    with faulty_s3.running() as server, refusing_proxy.running(server.url) as proxy:
+        clients = {name: boto3.client(name, endpoint_url=server.url, aws_access_key_id="root", aws_secret_access_key="root", region_name="us-east-1") for name in ("iam", "s3")}
+        clients["s3"].create_bucket(Bucket="backups")
+        clients["s3"].put_object(Bucket="backups", Key="x/file", Body=b"0123456789")
+        iam = clients["iam"]
+        iam.create_user(UserName="user")
+        iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=allowed("sts:AssumeRole", FIRST))
+        for name, action, resource in (("first", "sts:AssumeRole", LAST), ("last", "s3:*", "*")):
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+            iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=allowed(action, resource))
+        key = iam.create_access_key(UserName="user")["AccessKey"]
+        with enable_iam_authentication():
+            yield types.SimpleNamespace(proxy=proxy, key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+
+
+@pytest.fixture(name="options")
+def _options(account):
+    account.proxy.seen.clear()
+    return StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url)
+
+
+def assumed(account) -> list[dict]:
+    return [{name: values[0] for name, values in parse_qs(body.decode()).items()} for method, _path, _headers, body in account.proxy.seen if method == "POST"]
+
+
+def test_the_user_alone_may_not_read(options):
+    with pytest.raises(ConfigurationError, match="access is denied"):
+        open_storage("s3://backups/x", options).read("file")
+
+
+@pytest.mark.parametrize("given", ["options", "location", "environment"])
+def test_a_chain_of_roles_with_external_ids(account, options, given, monkeypatch):
+    """By settings, by CockroachDB's URI, and by its URI with whom the environment names."""
+    location, roles = "s3://backups/x", (f"{FIRST};external_id=one two", LAST)
+    if given == "options":
+        options = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url, assume_role=roles)
+    else:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", account.secret)
+        keys = "AUTH=implicit" if given == "environment" else f"AWS_ACCESS_KEY_ID={account.key}&AWS_SECRET_ACCESS_KEY={quote(account.secret, safe='')}"
+        location += f"?{keys}&AWS_REGION=us-east-1&AWS_ENDPOINT={quote(account.proxy.url, safe='')}&ASSUME_ROLE={quote(','.join(roles), safe='')}"
+        options = StorageOptions("unused", "unused") if given == "environment" else StorageOptions()
+    storage = open_storage(location, options)
+    assert storage.read("file") == b"0123456789" and storage.list() == ["file"]
+    calls = assumed(account)
+    assert [(call["RoleArn"], call.get("ExternalId")) for call in calls] == [(FIRST, "one two"), (LAST, None)]
+
+
+def test_a_role_that_may_not_be_assumed(account, options):
+    with pytest.raises(ConfigurationError, match="a role cannot be assumed: .*sts:AssumeRole.*external id") as raised:
+        open_storage(f"s3://backups/x?ASSUME_ROLE={quote(LAST, safe='')}", options).read("file")
+    assert account.secret not in str(raised.value)
+    assert len(assumed(account)) == 1
+
+
+def test_the_requester_pays(account, options):
+    paying = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url, assume_role=(FIRST, LAST), requester_pays=True)
+    storage = open_storage("s3://backups/x", paying)
+    assert storage.list() == ["file"] and storage.size("file") == 10 and storage.read("file")
+    sent = [headers.get("x-amz-request-payer") for method, _path, headers, _body in account.proxy.seen if method != "POST"]
+    assert sent == ["requester"] * 3
