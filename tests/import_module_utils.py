@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
-NEEDS_ANSIBLE = {"_ansible_module"}
+NEEDS_ANSIBLE = "_ansible_"
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         link.parent.mkdir(parents=True)
         link.symlink_to(CHECKOUT)
         sys.path.insert(0, directory)
-        files = sorted(path for path in (plugins / "module_utils").rglob("*.py") if path.stem not in NEEDS_ANSIBLE)
+        files = sorted(path for path in (plugins / "module_utils").rglob("*.py") if not path.stem.startswith(NEEDS_ANSIBLE))
         for path in files:
             name = ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
             importlib.import_module(f"ansible_collections.nomos.cockroach_migrator.{name}")

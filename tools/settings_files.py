@@ -34,6 +34,8 @@ SAMPLE_VALUES = {
     "postgres_password": "YOUR_POSTGRES_PASSWORD",
 }
 """What the sample sets; everything else is there as a comment with its default."""
+_NOT_IN_PLAYBOOKS = {"postgres_verify"}
+"""Roles that only other playbooks use: the import verifies in the same step."""
 _LINE = 118
 _OPTION = re.compile(r"O\(([a-z0-9_]+)((?:=[^)]*)?)\)")
 
@@ -130,7 +132,7 @@ def playbook_variables() -> str:
         *(f"__setting_{setting.name}: {json.dumps(_value(setting))}" for setting in SETTINGS),
     ]
     derived = yaml.safe_load(DERIVED.read_text(encoding="utf-8"))
-    for role in sorted({role for setting in SETTINGS for role in setting.roles}):
+    for role in sorted({role for setting in SETTINGS for role in setting.roles} - _NOT_IN_PLAYBOOKS):
         lines += ["", f"# The role {role}; what is not simply a setting is in derived.yml."]
         lines += [
             f'{setting.role_variable(role)}: "{{{{ __setting_{setting.name} }}}}"'

@@ -20,4 +20,16 @@ options:
     description: Whether to export again if M(nomos.cockroach_migrator.dump_rows) has removed the rows of the dump.
     type: bool
     default: true
+  state_dir:
+    description: The directory of the phases' result files, which say what was imported into O(targets).
+    version_added: 1.6.0
+    type: path
+  targets:
+    description:
+      - The targets that the rows are for, such as V(db.internal:5432). Once the dump has been imported into all of them, O(state_dir) says so, and its
+        rows were removed, they are not exported again.
+    version_added: 1.6.0
+    type: list
+    elements: str
+    default: []
 """

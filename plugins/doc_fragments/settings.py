@@ -495,6 +495,17 @@ options:
       but at most eight.
     type: int
     default: 0
+  verify_by:
+    description: Who computes the checksums of the rows that a target holds. With V(read_back) the target sends its rows,
+      and the migration host computes them, which takes the target less work. With V(server) PostgreSQL computes them,
+      and no row crosses the network, for where that is slow. Both prove the same. PostgreSQL also computes those of
+      small tables and of those with rows of more than a MiB on average.
+    type: str
+    choices:
+      - read_back
+      - server
+    version_added: 1.6.0
+    default: read_back
 """
 
     POSTGRES_PREFLIGHT = r"""
@@ -576,6 +587,32 @@ options:
       - create
       - skip
     default: existing
+"""
+
+    POSTGRES_REHEARSAL = r"""
+options:
+  port:
+    description: The port of the throw-away PostgreSQL on loopback. If it is in use, another port is taken.
+    type: int
+    default: 5433
+  database:
+    description: The database that the rehearsal connects to first.
+    type: str
+    default: migration_test
+  user:
+    description: The superuser of the throw-away PostgreSQL. If a target was checked, the rehearsal logs in as a role
+      with the rights of the target's role instead.
+    type: str
+    default: postgres
+  password:
+    description: The password of O(user). If empty, a random password is generated.
+    type: str
+    default: ''
+  parallelism:
+    description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
+      but at most eight.
+    type: int
+    default: 0
 """
 
     POSTGRES_VERIFY = r"""

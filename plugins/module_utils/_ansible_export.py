@@ -13,14 +13,17 @@ from ._ansible_module import processes
 from ._arrange.arrangement import Arrangement
 from ._arrange.selection import Selection
 from ._export.run import ExportOptions, ExportPlan, ExportResult, export
+from ._migration.state import read_state
 from ._model.conversion_policies import conversion_policies
 from ._sources.source import Source
+from ._system.host import check_host
 from ._system.migration_log import MigrationLog
 from ._values.value_policies import value_policies
 
 
 def export_source(module: AnsibleModule, log: MigrationLog, source: Source[Any]) -> Union[ExportResult, ExportPlan]:
     """Export the source into C(dump_dir) and log it. Raises MigrationError."""
+    check_host(module.params["dump_dir"], needed_bytes=0)
     result = export(source, module.params["dump_dir"], _options(module), log.progress, module.check_mode)
     if isinstance(result, ExportResult) and result.changed:
         log.write(f"{result.rows} rows of {result.tables} tables in {result.seconds} s into {result.dump_dir}")
@@ -35,8 +38,16 @@ def _options(module: AnsibleModule) -> ExportOptions:
         chunk_rows=given["chunk_rows"],
         parallelism=processes(given["parallelism"]),
         keep_passwords=given["role_passwords"],
-        rows_needed=given["rows_needed"],
+        rows_needed=given["rows_needed"] and not _rows_were_imported(given),
         arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
         policies=value_policies(given["value_policies"]),
         conversion=conversion_policies(given["conversion_policies"]),
     )
+
+
+def _rows_were_imported(given: dict[str, Any]) -> bool:
+    """Tell whether the dump's rows were removed, and all targets have been imported into."""
+    if not given["state_dir"] or not given["targets"]:
+        return False
+    state = read_state(given["dump_dir"], given["state_dir"], given["targets"])
+    return state.rows_removed and state.done["target_import"]

@@ -12,16 +12,10 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._dump.manifest import read_manifest
 from ._errors import MigrationError
-from ._migration.result_file import PhaseRecord, utc_now, write_record
-from ._model.results import Result, facts
+from ._model.results import facts
 from ._postgres.connect.connect_params import secrets_in
-from ._postgres.connect.connection_parameters import ConnectionParameters
-from ._sources.backup.backup_request import BackupRequest
-from ._sources.cluster.sql_connection import CockroachParameters, files_of_certs_dir, parameters_of_url
 from ._sources.restore.uri_secrets import secrets_of
-from ._sources.storage.options import StorageOptions
 from ._system import libraries
 from ._system.migration_log import MigrationLog
 
@@ -68,82 +62,14 @@ def export_arguments() -> dict:
         **chosen_arguments(),
         "role_passwords": {"type": "bool", "default": False, "no_log": False},
         "rows_needed": {"type": "bool", "default": True},
+        "state_dir": {"type": "path"},
+        "targets": {"type": "list", "elements": "str", "default": []},
     }
 
 
 def log_arguments() -> dict:
     """The argument of the doc fragment C(log)."""
     return {"log_file": {"type": "path"}}
-
-
-def storage_options(module: AnsibleModule) -> StorageOptions:
-    """Build the options of the backup's storage from the source arguments."""
-    given = module.params
-    return StorageOptions(
-        access_key_id=given["aws_access_key_id"],
-        secret_access_key=given["aws_secret_access_key"],
-        session_token=given["aws_session_token"],
-        region=given["aws_region"],
-        profile=given["aws_profile"],
-        endpoint_url=given["s3_endpoint_url"],
-        log_file=log_path(module),
-        assume_role=tuple(filter(None, ",".join(given["aws_assume_role"]).split(","))),
-        requester_pays=given.get("s3_requester_pays", False),
-    )
-
-
-def backup_request(module: AnsibleModule) -> BackupRequest:
-    """Build the request from the source arguments."""
-    given = module.params
-    return BackupRequest(
-        locations=tuple(given["locations"]),
-        subdirectory=given["subdirectory"],
-        as_of=given["as_of"],
-        storage=storage_options(module),
-        passphrase=given["encryption_passphrase"],
-        verify_checksums=given["verify_checksums"],
-    )
-
-
-def connection_parameters(module: AnsibleModule) -> ConnectionParameters:
-    """Build the connection's parameters from the connection arguments."""
-    given = module.params
-    return ConnectionParameters(
-        host=given["login_host"],
-        port=given["login_port"],
-        user=given["login_user"],
-        password=given["login_password"],
-        database=given["login_db"],
-        sslmode=given["ssl_mode"] or "",
-        sslrootcert=given["ca_cert"] or "",
-        sslcert=given["client_cert"] or "",
-        sslkey=given["client_key"] or "",
-        connect_params=given["connect_params"],
-    )
-
-
-def cockroach_parameters(module: AnsibleModule) -> CockroachParameters:
-    """Build the parameters of CockroachDB's connection from its URL, else from the connection arguments."""
-    given = module.params
-    if given["url"]:
-        parameters = parameters_of_url(given["url"])
-        module.no_log_values.update(filter(None, [parameters.password]))
-        return parameters
-    files: dict[str, Any] = (
-        files_of_certs_dir(given["certs_dir"], given["login_user"])
-        if given["certs_dir"] and given["ssl_mode"] != "disable"
-        else {}
-    )
-    named = {"sslrootcert": given["ca_cert"], "sslcert": given["client_cert"], "sslkey": given["client_key"]}
-    files.update({name: path for name, path in named.items() if path})
-    return CockroachParameters(
-        host=given["login_host"],
-        port=given["login_port"],
-        user=given["login_user"],
-        password=given["login_password"],
-        sslmode=given["ssl_mode"],
-        **files,
-    )
 
 
 def processes(asked: int) -> int:
@@ -166,31 +92,12 @@ def migration_log(module: AnsibleModule, phase: str) -> MigrationLog:
     return MigrationLog(log_path(module), phase)
 
 
-def target_of(module: AnsibleModule) -> str:
-    """Return how the target is called in states and reports, empty for modules without one."""
-    given = module.params
-    return f"{given['login_host']}:{given['login_port']}" if "login_host" in given else ""
-
-
 @dataclass(frozen=True)
-class PhasePlace:
-    """What a phase worked on."""
+class Skipped:
+    """A module that had nothing to do, as Ansible shows it."""
 
-    dump_id: str
-    target: str
-    """``host:port``, or empty."""
-
-
-def keep_phase(module: AnsibleModule, result: Optional[Result], failure: str = "") -> PhasePlace:
-    """Keep how a phase has ended in C(result_file), unless in check mode; return what it worked on."""
-    given = module.params
-    place = PhasePlace(read_manifest(given["dump_dir"]).dump_id, target_of(module))
-    if given["result_file"] and not module.check_mode:
-        write_record(
-            given["result_file"],
-            PhaseRecord(place.dump_id, place.target, given["run"], utc_now(), failure=failure, result=result),
-        )
-    return place
+    skip_reason: str
+    skipped: bool = True
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     BinaryRequest,
     provide_binary,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import download
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.urls import url_secrets
 
 
 def main() -> None:
@@ -95,7 +95,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    module.no_log_values.update(download.url_secrets(given["mirror_url"]))
+    module.no_log_values.update(url_secrets(given["mirror_url"]))
     _ansible_module.run(
         module,
         (),

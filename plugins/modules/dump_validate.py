@@ -22,6 +22,14 @@ extends_documentation_fragment:
   - nomos.cockroach_migrator.log
   - nomos.cockroach_migrator.phase
   - nomos.cockroach_migrator.dump
+options:
+  skip_if_done:
+    description:
+      - Whether the module is skipped if O(result_file) records that this dump was validated successfully, if the rows of the dump were removed, and in check
+        mode if there is no complete dump.
+    version_added: 1.6.0
+    type: bool
+    default: false
 requirements:
   - cattrs
   - zstandard
@@ -88,20 +96,37 @@ target:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module, _ansible_target
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome, Skipped
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import is_complete
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.removed_rows import rows_removed
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import ValidateResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 
+def reason_to_skip(module: AnsibleModule) -> str:
+    """Return why nothing is to be validated, else an empty text."""
+    dump_dir = module.params["dump_dir"]
+    if not is_complete(dump_dir):
+        return "there is no complete dump yet" if module.check_mode else ""
+    if rows_removed(dump_dir):
+        return "the rows of the dump were removed"
+    done = _ansible_target.recorded_phase(module).has_succeeded(ValidateResult)
+    return "the dump was validated before" if done else ""
+
+
 def validate(module: AnsibleModule, log: MigrationLog) -> Outcome:
-    """Call the validation, log it and keep how it ended."""
+    """Call the validation, log it and record how it ended."""
+    reason = reason_to_skip(module) if module.params["skip_if_done"] else ""
+    if reason:
+        return Outcome(Skipped(reason))
     result = validate_dump(
         module.params["dump_dir"], _ansible_module.processes(module.params["parallelism"]), log.progress
     )
-    place = _ansible_module.keep_phase(module, result)
+    place = _ansible_target.recorded_phase(module).record(result)
     if not result.succeeded:
         damage = f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result.problems[:5])}; make it again"
         return Outcome(result, place, damage)
@@ -118,6 +143,7 @@ def main() -> None:
             **_ansible_module.log_arguments(),
             **_ansible_module.phase_arguments(),
             **_ansible_module.dump_arguments(),
+            skip_if_done=dict(type="bool", default=False),
         ),
         supports_check_mode=True,
     )

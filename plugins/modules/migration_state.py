@@ -79,12 +79,26 @@ done:
   type: dict
 """
 
+from dataclasses import replace
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.loaded_size import loaded_bytes
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import read_state
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.schema_needs import schema_needs
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
+
+
+def look(module: AnsibleModule) -> Outcome:
+    """Read the state; the schema is converted only if its requirements are asked for."""
+    given = module.params
+    state = read_state(given["dump_dir"], given["state_dir"], given["targets"])
+    if state.complete and given["with_requirements"]:
+        needs = schema_needs(given["dump_dir"])
+        return Outcome(replace(state, requires=needs, loaded_bytes=loaded_bytes(given["dump_dir"])))
+    return Outcome(state)
 
 
 def main() -> None:
@@ -97,7 +111,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: Outcome(read_state(**module.params)))
+    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: look(module))
 
 
 if __name__ == "__main__":

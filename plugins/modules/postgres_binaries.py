@@ -133,7 +133,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.requirements import (
     with_requirements,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import download
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.urls import url_secrets
 
 
 def main() -> None:
@@ -154,7 +154,7 @@ def main() -> None:
     )
     given = module.params
     for url in (given["mirror_url"], given["archive"]):
-        module.no_log_values.update(download.url_secrets(url))
+        module.no_log_values.update(url_secrets(url))
     wanted = Wanted(
         version=given["version"],
         cache_dir=given["cache_dir"],

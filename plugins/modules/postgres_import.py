@@ -16,6 +16,7 @@ description:
     row is loaded twice.
   - While tables are loaded, the keys and indexes of those whose rows are complete are built.
   - If tables exist that this dump did not create, the import is refused before anything is changed.
+  - Verifies the target in the same step if that is wanted.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.settings.postgres_import
@@ -36,6 +37,17 @@ options:
     type: list
     elements: str
     default: []
+  verify:
+    description:
+      - Whether to verify the target after the import, as M(nomos.cockroach_migrator.postgres_verify) does. The module fails if anything differs.
+      - In check mode only what O(result_file) records as imported is verified.
+    version_added: 1.6.0
+    type: bool
+    default: false
+  verify_result_file:
+    description: A file that records the last result of the verification, as O(result_file) does for the import.
+    version_added: 1.6.0
+    type: path
 seealso:
   - module: nomos.cockroach_migrator.postgres_verify
 """
@@ -65,9 +77,20 @@ seconds:
   description: The seconds that the import took.
   returned: success
   type: float
+verification:
+  description: What was compared, as M(nomos.cockroach_migrator.postgres_verify) returns it. The module returns this also if it fails because something differs.
+  returned: with O(verify), unless the comparison itself failed
+  version_added: 1.6.0
+  type: dict
+differences:
+  description: One line for each table and object that differs.
+  returned: with O(verify), unless the comparison itself failed
+  version_added: 1.6.0
+  type: list
+  elements: str
 ok:
-  description: V(true), because an import that ends has loaded everything but what its findings name.
-  returned: success, except in check mode
+  description: Whether nothing differs. An import that ends has loaded everything but what its findings name.
+  returned: unless the import or the comparison failed, except in check mode without a verification
   type: bool
 content:
   description: What was imported, the value of O(content).
@@ -83,24 +106,49 @@ target:
   type: str
 """
 
+from dataclasses import dataclass, replace
+from typing import Union
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module, _ansible_target
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.import_phase import run_import
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.recorded_phase import PhasePlace
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.differences import (
+    differences,
+    different_message,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.verify_phase import run_verification
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import (
+    ImportPlan,
+    ImportResult,
+    VerifyResult,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
     ImportOptions,
     plan_import,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import VerifyOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
-BEGUN = "the import was begun and has not ended"
+
+@dataclass(frozen=True)
+class Verified(PhasePlace):
+    """What was compared after the import."""
+
+    verification: VerifyResult
+    differences: list[str]
+
+    @property
+    def succeeded(self) -> bool:
+        return self.verification.succeeded
 
 
 def load(module: AnsibleModule, log: MigrationLog) -> Outcome:
-    """Call the import, log it and keep how it ended; in check mode only look."""
+    """Call the import, and the verification if that is wanted; in check mode only look."""
     given = module.params
     options = ImportOptions(
         parallelism=_ansible_module.processes(given["parallelism"]),
@@ -108,20 +156,32 @@ def load(module: AnsibleModule, log: MigrationLog) -> Outcome:
         databases=tuple(given["databases"]),
         content=given["content"],
     )
-    parameters = _ansible_module.connection_parameters(module)
+    parameters = _ansible_target.connection_parameters(module)
+    phase = _ansible_target.recorded_phase(module)
     if module.check_mode:
-        return Outcome(plan_import(given["dump_dir"], parameters, options))
-    result = import_dump(
-        given["dump_dir"],
-        parameters,
-        options,
-        log.progress,
-        begin=lambda: _ansible_module.keep_phase(module, None, BEGUN),
+        plan = plan_import(given["dump_dir"], parameters, options)
+        imported = given["verify"] and phase.has_succeeded(ImportResult)
+        return verified(module, plan) if imported else Outcome(plan)
+    result, place = run_import(phase, parameters, options, log)
+    return verified(module, result) if given["verify"] else Outcome(result, place)
+
+
+def verified(module: AnsibleModule, imported: Union[ImportResult, ImportPlan]) -> Outcome:
+    """Call the verification; the module fails if something differs."""
+    given = module.params
+    options = VerifyOptions(
+        parallelism=_ansible_module.processes(given["parallelism"]),
+        grants=given["grants"],
+        databases=tuple(given["databases"]),
+        content=given["content"],
+        verify_by=given["verify_by"],
     )
-    place = _ansible_module.keep_phase(module, result)
-    if result.changed:
-        log.write(f"imported {given['dump_dir']} into {place.target} in {result.seconds} s")
-    return Outcome(result, place)
+    phase = replace(_ansible_target.recorded_phase(module), path=given["verify_result_file"] or "")
+    log = _ansible_module.migration_log(module, "postgres_verify")
+    result, place = run_verification(phase, _ansible_target.connection_parameters(module), options, log)
+    lines = differences(result)
+    failure = "" if result.succeeded else different_message(place.target, lines)
+    return Outcome(imported, Verified(place.dump_id, place.target, result, lines), failure)
 
 
 def main() -> None:
@@ -132,6 +192,8 @@ def main() -> None:
             **_ansible_module.phase_arguments(),
             **_ansible_module.dump_arguments(),
             databases=dict(type="list", elements="str", default=[]),
+            verify=dict(type="bool", default=False),
+            verify_result_file=dict(type="path"),
         ),
         supports_check_mode=True,
     )

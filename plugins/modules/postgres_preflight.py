@@ -74,7 +74,7 @@ server:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module, _ansible_target
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
@@ -97,7 +97,7 @@ def look(module: AnsibleModule) -> Outcome:
     options = PreflightOptions(
         given["dump_dir"] or "", tuple(given["databases"]), expected, given["grants"], given["content"]
     )
-    result = check_target(_ansible_module.connection_parameters(module), options)
+    result = check_target(_ansible_target.connection_parameters(module), options)
     return Outcome(result, failure="; ".join(result.problems) if given["on_problem"] == "fail" else "")
 
 

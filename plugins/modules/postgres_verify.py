@@ -81,31 +81,29 @@ from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module, _ansible_target
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.recorded_phase import PhasePlace
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.differences import (
     differences,
     different_message,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
-    VerifyOptions,
-    verify_dump,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.verify_phase import run_verification
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import VerifyOptions
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 
 @dataclass(frozen=True)
-class Compared(_ansible_module.PhasePlace):
+class Compared(PhasePlace):
     """What was compared, and one line for each difference."""
 
     differences: list[str]
 
 
 def verify(module: AnsibleModule, log: MigrationLog) -> Outcome:
-    """Call the verification, log it and keep how it ended."""
+    """Call the verification; the module fails if something differs."""
     given = module.params
     options = VerifyOptions(
         parallelism=_ansible_module.processes(given["parallelism"]),
@@ -114,17 +112,11 @@ def verify(module: AnsibleModule, log: MigrationLog) -> Outcome:
         content=given["content"],
         verify_by=given["by"],
     )
-    try:
-        result = verify_dump(given["dump_dir"], _ansible_module.connection_parameters(module), options, log.progress)
-    except MigrationError as error:
-        _ansible_module.keep_phase(module, None, str(error))
-        raise
-    place = _ansible_module.keep_phase(module, result)
+    result, place = run_verification(
+        _ansible_target.recorded_phase(module), _ansible_target.connection_parameters(module), options, log
+    )
     compared = Compared(place.dump_id, place.target, differences(result))
-    if not result.succeeded:
-        return Outcome(result, compared, different_message(place.target, result))
-    log.write(f"verified {given['dump_dir']} in {place.target} in {result.seconds} s: nothing differs")
-    return Outcome(result, compared)
+    return Outcome(result, compared, "" if result.succeeded else different_message(place.target, compared.differences))
 
 
 def main() -> None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._model.catalog import Catalog
-from .merging import merge
-from .renaming import rename
 
 
 @dataclass(frozen=True)
@@ -33,4 +31,10 @@ AS_IN_SOURCE = Arrangement()
 
 def arrange(catalog: Catalog, arrangement: Arrangement) -> Catalog:
     """Return the catalog with the new names, merged into one database if asked for. Raises ConfigurationError."""
+    if arrangement == AS_IN_SOURCE:
+        return catalog
+    # Imported here, as they load the SQL parser, which a look at a backup needs for nothing else.
+    from .merging import merge
+    from .renaming import rename
+
     return merge(rename(catalog, dict(arrangement.rename)), arrangement.merged_database)

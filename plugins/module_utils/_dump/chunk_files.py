@@ -9,7 +9,8 @@ import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, Optional
 
 try:
@@ -25,6 +26,8 @@ from .write_errors import write_error
 
 COMPRESSION_LEVEL = 1
 READ_BYTES = 1 << 18
+_MOST_SYNCED = 16
+"""At the same time."""
 
 
 class _HashedFile:
@@ -50,7 +53,7 @@ class _HashedFile:
 class ChunkWriter:
     """Context manager that writes one chunk.
 
-    The file has its name only when it is whole and on disk; a block that raises leaves nothing.
+    The file has its name only when it is whole; a block that raises leaves nothing. ``sync_files`` puts it on disk.
     """
 
     chunk: Chunk
@@ -83,8 +86,6 @@ class ChunkWriter:
             os.unlink(self._partial)
             return
         self._stream.close()
-        self._raw.flush()
-        os.fsync(self._raw.fileno())
         self._raw.close()
         os.replace(self._partial, self.path)
         self.chunk = Chunk(
@@ -109,6 +110,27 @@ def write_chunk(path: str, table: str) -> Iterator[ChunkWriter]:
             yield writer
     except OSError as error:
         raise write_error(path, error, table) from error
+
+
+def sync_files(paths: Sequence[str]) -> None:
+    """Wait until files are on disk: at the same time, which a file system makes one write of its journal.
+
+    Raises ConfigurationError when there is no room, MigrationError.
+    """
+    with ThreadPoolExecutor(max(1, min(_MOST_SYNCED, len(paths)))) as threads:
+        for synced in [threads.submit(_sync, path) for path in paths]:
+            synced.result()
+
+
+def _sync(path: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 class ChunkReader(io.RawIOBase):

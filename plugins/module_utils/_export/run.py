@@ -127,11 +127,12 @@ def export(
             as_of = source.choose_moment(begun.get(_AS_OF, "") if _is_same(begun, wanted) else "")
             catalog, tables = _chosen(source, options)
         request = ReadRequest(tables, options.policies, options.chunk_rows, options.parallelism)
-        if check:
-            chunks = None if source.counts_to_plan else sum(bool(task.chunk) for task in source.plan(request).tasks)
-            return ExportPlan(dump_dir, len(tables), chunks, as_of or None)
+        if check and source.counts_to_plan:
+            return ExportPlan(dump_dir, len(tables), None, as_of or None)
         plan = source.plan(request)
         require_room_for_dump(dump_dir, plan)
+        if check:
+            return ExportPlan(dump_dir, len(tables), sum(bool(task.chunk) for task in plan.tasks), as_of or None)
         journal = ExportJournal(dump_dir, {**wanted, _AS_OF: as_of} if as_of else wanted)
         job = ExportJob(source, tables, dump_dir)
         done = run_tasks(job, plan.tasks, journal, options.parallelism, progress or (lambda state: None))

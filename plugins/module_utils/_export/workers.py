@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from .._dump.chunk_files import write_chunk
+from .._dump.chunk_files import sync_files, write_chunk
 from .._dump.journal import ExportJournal
 from .._dump.paths import chunk_path, rejects_path
 from .._dump.rejected_rows import write_rejects
@@ -119,16 +119,22 @@ def _inherit(job: ExportJob) -> None:
 
 
 def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:
-    """Do tasks one after the other, up to one that fails; ``following`` are those that this process will most likely
-    do after them."""
+    """Do tasks one after the other, up to one that fails, and wait until their chunks are on disk; ``following`` are
+    those that this process will most likely do after them."""
     results: list[TaskResult] = []
+    failure = None
     for number, task in enumerate(tasks, start=1):
         _Inherited.job.source.read_next([*tasks[number:], *following])
         try:
             results.append(run_task(task))
         except MigrationError as error:
-            return _Done(results, error)
-    return _Done(results)
+            failure = error
+            break
+    try:
+        sync_files([chunk_path(*_place(task)) for task, _result in zip(tasks, results) if task.chunk])
+    except MigrationError as error:
+        return _Done([], failure or error)
+    return _Done(results, failure)
 
 
 def run_task(task: Task) -> TaskResult:
@@ -145,11 +151,16 @@ def _refuse_rows(block: LineBlock) -> None:
     raise AssertionError("a task without a chunk gives no rows")
 
 
+def _place(task: Task) -> tuple[str, str, str, str, int]:
+    """Return what the paths of a task's files are made of."""
+    table = _Inherited.job.tables[task.table_id]
+    return _Inherited.job.dump_dir, table.database, table.schema, table.table.name, task.chunk
+
+
 def _write_rows(job: ExportJob, task: Task) -> TaskResult:
     """Write the chunk of a task, and the file of its rejected rows."""
-    table = job.tables[task.table_id]
-    place = (job.dump_dir, table.database, table.schema, table.table.name, task.chunk)
-    with write_chunk(chunk_path(*place), table.name) as writer:
+    place = _place(task)
+    with write_chunk(chunk_path(*place), job.tables[task.table_id].name) as writer:
         reading = job.source.read(task, writer.write)
     reasons = Counter((row.column, row.kind) for row in reading.rejects)
     return TaskResult(

@@ -82,6 +82,7 @@ _BACKUP_MODULES = ("backup_info", *_BACKUP)
 _EXPORT = ("backup_export", "cockroach_export")
 _COCKROACH_MODULES = ("cockroach_export", "cockroach_restore")
 _TARGET = ("postgres_preflight", "postgres_import", "postgres_verify")
+_REHEARSING = ("postgres_rehearsal",)
 _LOADING = ("postgres_import", "postgres_verify")
 
 _SOURCE = (
@@ -432,6 +433,7 @@ _REHEARSAL = (
         minimum=1,
         maximum=_LAST_PORT,
         roles=("rehearsal",),
+        modules=_REHEARSING,
         option="port",
     ),
     Setting(
@@ -440,6 +442,7 @@ _REHEARSAL = (
         "migration_test",
         "The database that the rehearsal connects to first.",
         roles=("rehearsal",),
+        modules=_REHEARSING,
         option="database",
     ),
     Setting(
@@ -449,6 +452,7 @@ _REHEARSAL = (
         "The superuser of the throw-away PostgreSQL. If a target was checked, the rehearsal logs in as a role with the "
         "rights of the target's role instead.",
         roles=("rehearsal",),
+        modules=_REHEARSING,
         option="user",
     ),
     Setting(
@@ -458,6 +462,7 @@ _REHEARSAL = (
         "The password of O(test_username). If empty, a random password is generated.",
         secret=True,
         roles=("rehearsal",),
+        modules=_REHEARSING,
         option="password",
     ),
 )
@@ -561,7 +566,7 @@ _RUN = (
         minimum=0,
         maximum=64,
         roles=(*_EXPORT, "dump_validate", "rehearsal", *_LOADING),
-        modules=(*_EXPORT, "dump_validate", *_LOADING),
+        modules=(*_EXPORT, "dump_validate", *_REHEARSING, *_LOADING),
     ),
     Setting(
         "verify_by",
@@ -573,9 +578,8 @@ _RUN = (
         "of small tables and of those with rows of more than a MiB on average.",
         choices=("read_back", "server"),
         since="1.6.0",
-        roles=("postgres_verify",),
-        option="by",
-        modules=("postgres_verify",),
+        roles=_LOADING,
+        modules=("postgres_verify.by", "postgres_import"),
     ),
 )
 

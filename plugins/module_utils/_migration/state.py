@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .._dump.loaded_size import loaded_bytes
 from .._dump.manifest import Manifest, is_complete, read_manifest
 from .._dump.removed_rows import rows_removed
 from .._model.names import clip
@@ -78,7 +77,7 @@ def _rows_are_proved(records: Mapping[str, PhaseRecord]) -> bool:
     return isinstance(result, VerifyResult) and result.content != "schema"
 
 
-def verified_dump(dump_dir: str, state_dir: str, targets: list[str]) -> str:
+def verified_dump(dump_dir: str, state_dir: str, targets: Sequence[str]) -> str:
     """Return the id of the dump if the last verification found its rows in every one of ``targets``, else empty. Raises
     MigrationError."""
     manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
@@ -94,39 +93,24 @@ class MigrationState:
     """Whether there is a complete dump."""
     dump_id: str
     source_id: str
-    requires: list[str]
-    """What the schema uses of PostgreSQL: ``icu`` and names of extensions."""
-    loaded_bytes: int
-    """About what the rows take in PostgreSQL."""
     rows_removed: bool
     done: dict[str, bool]
     """For each phase, whether it succeeded with this dump the last time; the phases of targets: in every one of them,
     and there is one."""
+    requires: list[str] = field(default_factory=list)
+    """What the schema uses of PostgreSQL: ``icu`` and names of extensions."""
+    loaded_bytes: int = 0
+    """About what the rows take in PostgreSQL."""
 
 
-def read_state(dump_dir: str, state_dir: str, targets: list[str], with_requirements: bool) -> MigrationState:
-    """Return how far a migration has come. Only ``with_requirements`` it has ``requires`` and ``loaded_bytes``, for
-    which the schema is converted.
-
-    Raises MigrationError.
-    """
+def read_state(dump_dir: str, state_dir: str, targets: Sequence[str]) -> MigrationState:
+    """Return how far a migration has come, without what its schema requires. Raises MigrationError."""
     manifest = read_manifest(dump_dir) if is_complete(dump_dir) else None
-    source_id = manifest.identity.get("source_id", "") if manifest else ""
     found = [current_records(state_dir, manifest, target) for target in targets or [""]]
-    done = {phase: all(phase in records and records[phase].succeeded for records in found) for phase in PHASES}
     return MigrationState(
         complete=manifest is not None,
         dump_id=manifest.dump_id if manifest else "",
-        source_id=source_id,
-        requires=_requirements(dump_dir) if manifest and with_requirements else [],
-        loaded_bytes=loaded_bytes(dump_dir) if manifest and with_requirements else 0,
+        source_id=manifest.identity.get("source_id", "") if manifest else "",
         rows_removed=rows_removed(dump_dir),
-        done=done,
+        done={phase: all(phase in records and records[phase].succeeded for records in found) for phase in PHASES},
     )
-
-
-def _requirements(dump_dir: str) -> list[str]:
-    # Imported here, as it loads the SQL converter and sqlglot, which no other reader of a migration's state needs.
-    from .._postgres.schema_needs import schema_needs
-
-    return schema_needs(dump_dir)

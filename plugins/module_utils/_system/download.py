@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Fetching files over HTTP, and what of a URL may be shown.
+"""Fetching files over HTTP.
 
 pooch and Ansible's get_url show the whole URL, with login and parameters, in what they log and raise, and decode what
 a server calls gzip: a .tgz would not have its published checksum any more.
@@ -15,7 +15,7 @@ import os
 import posixpath
 from collections.abc import Iterator
 from typing import Any, Callable, Optional, TypeVar
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 try:
     import requests
@@ -28,6 +28,7 @@ from .._errors import ConfigurationError
 from . import libraries
 from .cache_directory import unwritable
 from .file_checksums import checked_sha256, listed_sha256
+from .urls import at_path, public_url
 
 _PACKAGES = ("requests", "tenacity")
 _CHUNK_BYTES = 1 << 20
@@ -76,31 +77,6 @@ def checksum_beside(url: str, suffix: str = ".sha256sum") -> str:
     path = urlsplit(url).path
     address = at_path(url, path + suffix)
     return listed_sha256(_tried_again(_receive_text, address), posixpath.basename(path), public_url(address))
-
-
-def public_url(url: str) -> str:
-    """Return the URL without its user, password and parameters, for messages."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def url_secrets(url: str) -> set[str]:
-    """Return what of a URL must not be shown: its password and the values of its parameters, as written and decoded."""
-    parts = urlsplit(url)
-    login = parts.netloc.rpartition("@")[0]
-    written = login.partition(":")[2] or login
-    pairs = [pair.partition("=")[2] for pair in parts.query.split("&")]
-    return {
-        secret
-        for secret in (written, unquote(written), *pairs, *(value for _name, value in parse_qsl(parts.query)))
-        if secret
-    }
-
-
-def at_path(url: str, path: str) -> str:
-    """Return the URL with another path; its parameters stay, for a mirror may want them."""
-    parts = urlsplit(url)
-    return urlunsplit(SplitResult(parts.scheme, parts.netloc, path, parts.query, ""))
 
 
 def _tried_again(receive: Callable[..., _T], *arguments: str) -> _T:

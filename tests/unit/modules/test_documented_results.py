@@ -11,10 +11,14 @@ import pathlib
 import pytest
 import yaml
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome, PhasePlace
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.removed_rows import RowsRemoval
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportPlan, ExportResult
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.clean_up import CleanUp
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import DumpComparison
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.directory import MigrationDirectory
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.recorded_phase import PhasePlace
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.rehearsal import RehearsalResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import WrittenReport
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import StartedOver
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import MigrationState
@@ -64,13 +68,15 @@ RESULTS = {
     "dump_compare": (DumpComparison,),
     "dump_rows": (RowsRemoval,),
     "dump_validate": (ValidateResult, PhasePlace),
-    "host_check": (HostCheck,),
+    "host_check": (HostCheck, MigrationDirectory),
+    "migration_cleanup": (CleanUp,),
     "migration_report": (WrittenReport,),
     "migration_start_over": (StartedOver,),
     "migration_state": (MigrationState,),
     "postgres_binaries": (PostgresBinaries,),
-    "postgres_import": (ImportResult, ImportPlan, PhasePlace),
+    "postgres_import": (ImportResult, ImportPlan, module("postgres_import").Verified),
     "postgres_preflight": (PreflightResult,),
+    "postgres_rehearsal": (RehearsalResult,),
     "postgres_server": (ThrowAwayServer, StoppedServer),
     "postgres_verify": (VerifyResult, module("postgres_verify").Compared),
     "schema_convert": (module("schema_convert").ConvertedSchema,),

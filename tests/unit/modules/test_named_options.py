@@ -23,7 +23,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.v
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 NO_OPTIONS = {
     "ansible_python_interpreter", "http_proxy", "https_proxy", "no_proxy",  # of Ansible, of the environment
-    "foreign_keys", "sequence_owners",  # values
+    "foreign_keys", "sequence_owners", "read_back",  # values
     "is_called", "last_value",  # of a sequence
     "allow_unsafe_internals", "encryption_info_dir", "exclude_data_from_backup", "ttl_pause", "external_id",  # of CockroachDB
     "create_statement", "schema_locked", "ttl_expire_after", "ttl_expiration_expression", "bucket_count", "crdb_region", "crdb_internal",  # of its schemas

@@ -229,7 +229,7 @@ def test_results_of_another_release_are_not_believed(kept):
     for value in (dict(good, form=1), dict(good, form=99), {key: good[key] for key in good if key != "form"}, old, dict(old, ok=False), dict(old, form=result_file.FORM), dict(old, form=99), [], {"form": result_file.FORM, "result": {"nonsense": 1}}):
         write_json(path, value)
         assert not proved()
-        assert not state.read_state(str(directory / "dump"), str(directory), ["t:5432"], False).done["target_verify"]
+        assert not state.read_state(str(directory / "dump"), str(directory), ["t:5432"]).done["target_verify"]
 
 
 def test_a_report_says_who_has_verified_and_what_differs(kept):

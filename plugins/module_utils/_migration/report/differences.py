@@ -22,9 +22,8 @@ def differences(verification: VerifyResult) -> list[str]:
     return lines
 
 
-def different_message(place: str, verification: VerifyResult) -> str:
-    """Return one sentence that names the first things that differ in ``place``."""
-    lines = differences(verification)
+def different_message(place: str, lines: list[str]) -> str:
+    """Return one sentence that names the first of the ``differences`` in ``place``."""
     more = f"; and {len(lines) - MOST_LINES} more" if len(lines) > MOST_LINES else ""
     return f"DIFFERENT: {place} does not hold what the dump holds: {'; '.join(lines[:MOST_LINES])}{more}"
 

@@ -92,11 +92,11 @@ def _verdict(report: Report, records: dict[str, PhaseRecord]) -> str:
     rejected = f"; {report.rejected:,} rows were rejected and are not in it" if report.rejected else ""
     omitted = f"{rejected}; {attention} findings say that something is missing: read them" if attention else ""
     if verified and not verified.succeeded and (not report.failure or _is_of_this_run(report, "target")):
-        return f"{different_message(report.target, verified)}{_by_another_run(report, 'target')}"
+        return f"{different_message(report.target, differences(verified))}{_by_another_run(report, 'target')}"
     failed_rehearsal = rehearsed is not None and not rehearsed.succeeded and not report.verified
     if rehearsed and failed_rehearsal and (not report.failure or _is_of_this_run(report, "rehearsal")):
         untouched = "" if "target_import" in records else f"; the target {report.target} was not touched"
-        different = different_message("the throw-away PostgreSQL of the rehearsal", rehearsed)
+        different = different_message("the throw-away PostgreSQL of the rehearsal", differences(rehearsed))
         return f"{different}{_by_another_run(report, 'rehearsal')}{untouched}"
     if report.failure:
         return f"FAILED: {report.failure}"

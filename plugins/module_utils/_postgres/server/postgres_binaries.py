@@ -27,9 +27,9 @@ from urllib.parse import urlsplit
 from ..._errors import ConfigurationError
 from ..._system.archives import unpack_tar
 from ..._system.cache_directory import put_in_place, work_directory
-from ..._system.download import at_path, fetch_file, public_url
 from ..._system.executables import loader_complaint
 from ..._system.file_checksums import check_file, checked_sha256
+from ..._system.urls import at_path, public_url
 from .postgres_releases import ARCHIVES, MIRROR, RELEASES, Release
 from .postgres_server import find_bin_dir
 
@@ -164,6 +164,9 @@ def _from_archive(wanted: Wanted, major: int, check: bool) -> PostgresBinaries:
         os.chmod(directory, 0o755)  # the programs are tried out as another user
         archive = url
         if not local:
+            # Imported here, as it loads requests, which nobody needs whose host has the programs.
+            from ..._system.download import fetch_file
+
             archive = os.path.join(directory, "archive.tar.gz")
             fetch_file(url, archive, sha256)
         tree = os.path.join(directory, "unpacked")

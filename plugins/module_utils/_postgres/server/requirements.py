@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..._errors import ConfigurationError
-from ..connect.connection import connect
+from ..connect.connection import ConnectionParameters, connect
 from ..target.probe_features import probe
 from .postgres_binaries import MissingPart, PostgresBinaries
 from .postgres_server import ServerOptions, temporary_server
@@ -51,11 +51,19 @@ def missing_for(bin_dir: str, needs: Iterable[str]) -> list[MissingPart]:
     with tempfile.TemporaryDirectory(prefix="cockroach_migrator_", dir="/tmp") as directory:
         os.chmod(directory, 0o755)
         with temporary_server(ServerOptions(os.path.join(directory, "server"), bin_dir)) as parameters:
-            connection = connect(parameters)
-            try:
-                features = probe(connection)
-            finally:
-                connection.close()
+            return lacking_of_server(parameters, wanted)
+
+
+def lacking_of_server(parameters: ConnectionParameters, needs: Iterable[str]) -> list[MissingPart]:
+    """Return what of ``needs`` the server lacks that runs there. Raises TargetError when it cannot be reached."""
+    wanted = sorted(set(needs))
+    if not wanted:
+        return []
+    connection = connect(parameters)
+    try:
+        features = probe(connection)
+    finally:
+        connection.close()
     lacking = [name for name in wanted if not (features.icu if name == ICU else name in features.extensions)]
     return [MissingPart(name, _install(name, features.major)) for name in lacking]
 

@@ -75,6 +75,12 @@ def ensure_server(wanted: WantedServer, *, check: bool) -> Union[ThrowAwayServer
     data_dir = os.path.join(directory, "data")
     if check:
         return ThrowAwayServer(not running, running or wanted.port, data_dir, wanted.user)
+    return start_wanted(wanted)
+
+
+def start_wanted(wanted: WantedServer) -> ThrowAwayServer:
+    """Create the server if it is missing, and start it. Raises MigrationError."""
+    directory = os.path.abspath(wanted.directory)
     likeness = likeness_of(_servers(wanted.like)) if wanted.like else None
     options = ServerOptions(
         directory=directory,
@@ -90,7 +96,7 @@ def ensure_server(wanted: WantedServer, *, check: bool) -> Union[ThrowAwayServer
     if likeness and started.created:
         make_like(started.parameters, likeness, wanted.password or "")
     made = _ensure_login(started.parameters, user, wanted.database)
-    return ThrowAwayServer(started.changed or made, started.port, data_dir, user)
+    return ThrowAwayServer(started.changed or made, started.port, os.path.join(directory, "data"), user)
 
 
 def _servers(like: Sequence[Mapping[str, Any]]) -> list[ServerFacts]:

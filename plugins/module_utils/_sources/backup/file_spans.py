@@ -16,7 +16,7 @@ from ..._formats.sstable.range_keys import RangeTombstone
 from ..._formats.sstable.table import Table
 from ..storage.storage import Storage
 from .backup_manifest import ELIDE_NOTHING, ELIDE_TABLE, ManifestFile, Span
-from .key_ranges import unsigned_end, without_prefix
+from .key_ranges import merge, unsigned_end, without_prefix
 from .layers import Layer
 
 
@@ -49,8 +49,8 @@ class FileSpan:
     """The prefix of the file's own keys that has to be removed: a virtual cluster's."""
     uncounted: int
     """Number of bytes by which a key was longer in its cluster, if the manifest counts them."""
-    spans: tuple[Span, ...]
-    """All spans that the manifest names for this file."""
+    spans: Sequence[Span]
+    """All spans that the manifest names for this file, merged."""
     size: Optional[int]
     """About how many bytes the whole file has without compression; None when the manifest does not say."""
 
@@ -90,6 +90,8 @@ def spans_of_layers(layers: list[Layer]) -> list[list[FileSpan]]:
         entries: dict[str, list[ManifestFile]] = {}
         for entry in layer.manifest.files:
             entries.setdefault(entry.path, []).append(entry)
+        spans = {path: merge([entry.span for entry in of_file]) for path, of_file in entries.items()}
+        sizes = {path: _size(of_file) for path, of_file in entries.items()}
         found = []
         for entry in layer.manifest.files:
             prefix = entry.span[0][: unsigned_end(entry.span[0], 0)] if layer.manifest.elided == ELIDE_TABLE else b""
@@ -107,8 +109,8 @@ def spans_of_layers(layers: list[Layer]) -> list[list[FileSpan]]:
                     prefix,
                     cut,
                     uncounted=len(layer.manifest.tenant),
-                    spans=tuple(sorted(other.span for other in entries[entry.path])),
-                    size=_size(entries[entry.path]),
+                    spans=spans[entry.path],
+                    size=sizes[entry.path],
                 )
             )
             number += 1
@@ -140,10 +142,10 @@ class LayerSpans:
 def require_inside(keys: Iterable[bytes], source: FileSpan, name: str) -> None:
     """Raise CorruptBackupError unless the keys next to a range belong to another span of the same file: otherwise the
     keys were misread."""
-    starts = [span[0] for span in source.spans]
+    starts = [start for start, _end in source.spans]
     for key in keys:
         place = bisect_right(starts, key) - 1
-        if place < 0 or not any(start <= key < end for start, end in source.spans[: place + 1]):
+        if place < 0 or key >= source.spans[place][1]:
             raise CorruptBackupError(
                 f"{name}: key {key.hex()} lies outside the spans that the manifest names for this file"
             )

@@ -79,13 +79,18 @@ def sequence_range(sequence: Sequence) -> KeyRange:
 def subtract(ranges: list[KeyRange], covered: list[KeyRange]) -> list[KeyRange]:
     """Return what of ``ranges`` no range of ``covered`` holds, sorted and without overlap."""
     result: list[KeyRange] = []
+    covers = merge(covered)
+    place = 0
     for start, end in merge(ranges):
-        for covered_start, covered_end in merge(covered):
-            if covered_end <= start or covered_start >= end:
-                continue
+        while place < len(covers) and covers[place][1] <= start:
+            place += 1
+        following = place
+        while following < len(covers) and covers[following][0] < end:
+            covered_start, covered_end = covers[following]
             if covered_start > start:
                 result.append((start, covered_start))
             start = max(start, covered_end)
+            following += 1
         if start < end:
             result.append((start, end))
     return result

@@ -21,9 +21,10 @@ from urllib.parse import urlsplit
 from ..._errors import ConfigurationError
 from ..._system.archives import unpack_tar
 from ..._system.cache_directory import put_in_place, work_directory
-from ..._system.download import at_path, checksum_beside, fetch_file
+from ..._system.download import checksum_beside, fetch_file
 from ..._system.executables import program_output
 from ..._system.file_checksums import check_file, checked_sha256, checksum_file_beside
+from ..._system.urls import at_path
 
 PROGRAM = "cockroach"
 _PLATFORMS = {

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+# Private to this collection: it may change in any release.
+"""Rehearsing an import: a throw-away PostgreSQL is started, loaded with the dump, verified and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from .._dump.loaded_size import loaded_bytes
+from .._postgres.connect.connection_parameters import ConnectionParameters
+from .._postgres.load.import_plan import ImportOptions
+from .._postgres.schema_needs import schema_needs
+from .._postgres.server.postgres_server import stop_server
+from .._postgres.server.requirements import lacking_of_server, missing_message
+from .._postgres.server.throwaway import WantedServer, start_wanted
+from .._postgres.verify.verify import VerifyOptions
+from .._system.host import check_host
+from .._system.migration_log import MigrationLog
+from .import_phase import run_import
+from .recorded_phase import RecordedPhase
+from .report.differences import differences
+from .state import read_state, result_path
+from .verify_phase import run_verification
+
+_HOST = "127.0.0.1"
+_PASSWORD_BYTES = 20
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What is rehearsed, and where."""
+
+    dump_dir: str
+    state_dir: str
+    server: WantedServer
+    """Without a password, it gets a random one."""
+    parallelism: int
+    grants: str
+    run: str
+
+
+@dataclass(frozen=True)
+class RehearsalResult:
+    """How a rehearsal ended, or that there was none to do."""
+
+    changed: bool
+    rehearsed: bool
+    """Not if this dump was rehearsed before, or its rows were removed."""
+    target: str = ""
+    """The server, ``host:port``."""
+    differences: list[str] = field(default_factory=list)
+    """One line for each table and object of the server that differs from the dump."""
+    seconds: float = 0.0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+
+def rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None], *, check: bool) -> RehearsalResult:
+    """Rehearse the import unless it has been done with this dump; ``warn`` of what the server lacks for its schema.
+
+    The phases are recorded in ``state_dir``. With ``check`` nothing is done. Raises MigrationError.
+    """
+    state = read_state(rehearsal.dump_dir, rehearsal.state_dir, ())
+    if state.done["rehearsal_verify"] or state.rows_removed:
+        return RehearsalResult(changed=False, rehearsed=False)
+    if check:
+        return RehearsalResult(changed=True, rehearsed=False)
+    started = time.monotonic()
+    with _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters:
+        lacking = lacking_of_server(parameters, schema_needs(rehearsal.dump_dir))
+        if lacking:
+            warn(missing_message(rehearsal.server.bin_dir or "", lacking))
+        found = _load_and_compare(rehearsal, parameters, log)
+    return RehearsalResult(
+        changed=True,
+        rehearsed=True,
+        target=parameters.place,
+        differences=found,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+@contextlib.contextmanager
+def _throwaway_server(wanted: WantedServer, needed_bytes: int) -> Iterator[ConnectionParameters]:
+    """Start the server, without anything that an interrupted rehearsal has left, and remove it whatever happens."""
+    stop_server(wanted.directory, wanted.bin_dir or "", remove=True)
+    check_host(wanted.directory, needed_bytes, "the rehearsal's PostgreSQL")
+    password = wanted.password or secrets.token_hex(_PASSWORD_BYTES)
+    try:
+        server = start_wanted(replace(wanted, password=password))
+        yield ConnectionParameters(_HOST, server.port, server.user, password, wanted.database, sslmode="disable")
+    finally:
+        stop_server(wanted.directory, wanted.bin_dir or "", remove=True)
+
+
+def _load_and_compare(rehearsal: Rehearsal, parameters: ConnectionParameters, log: MigrationLog) -> list[str]:
+    """Run both phases; return a line for each difference."""
+
+    def phase(name: str) -> RecordedPhase:
+        path = result_path(rehearsal.state_dir, name, "")
+        return RecordedPhase(rehearsal.dump_dir, parameters.place, path, rehearsal.run)
+
+    loading = ImportOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
+    run_import(phase("rehearsal_import"), parameters, loading, log)
+    comparing = VerifyOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
+    verification, _place = run_verification(phase("rehearsal_verify"), parameters, comparing, log)
+    return differences(verification)

@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
+"""Removes what a migration has left."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: migration_cleanup
+short_description: Remove what a migration has left
+author: The nomos.cockroach_migrator authors (@nomos-oss)
+version_added: 1.6.0
+description:
+  - Stops and removes the servers of an interrupted rehearsal or restore, and removes the downloads.
+  - Removes the rows of a dump if they were found in all its targets, as M(nomos.cockroach_migrator.dump_rows) does.
+extends_documentation_fragment:
+  - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.dump
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  state_dir:
+    description: The directory of the phases' result files.
+    type: path
+    required: true
+  targets:
+    description: The targets, such as V(db.internal:5432). The rows are kept unless all of them have been verified.
+    type: list
+    elements: str
+    required: true
+  rehearsal_directory:
+    description: The directory of the rehearsal's PostgreSQL server. If empty, none is removed.
+    type: path
+  bin_dir:
+    description: The directory of PostgreSQL's programs, which stop the server of an interrupted rehearsal. If empty, the programs are taken that it was
+      started with.
+    type: path
+  cockroach_directory:
+    description: The directory of the temporary CockroachDB. If empty, none is removed.
+    type: path
+  cache_dir:
+    description: A directory of downloads to remove. If empty, none is removed.
+    type: path
+requirements:
+  - cattrs
+  - psutil
+  - psycopg2-binary (or psycopg2)
+  - tenacity
+"""
+
+EXAMPLES = r"""
+- name: Remove the temporary servers, and the rows if the target holds them
+  nomos.cockroach_migrator.migration_cleanup:
+    dump_dir: /var/lib/migration/dump
+    state_dir: /var/lib/migration/state
+    targets: ["db.internal:5432"]
+    rehearsal_directory: /var/lib/migration/rehearsal
+    cockroach_directory: /var/lib/migration/cockroach
+"""
+
+RETURN = r"""
+kept:
+  description: The reason why the rows are kept. Empty if they are removed or there never were any.
+  returned: success
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.clean_up import Leftovers, clean_up
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server import postgres_server
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore import cockroach_server
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            **_ansible_module.dump_arguments(),
+            state_dir=dict(type="path", required=True),
+            targets=dict(type="list", elements="str", required=True),
+            rehearsal_directory=dict(type="path"),
+            bin_dir=dict(type="path"),
+            cockroach_directory=dict(type="path"),
+            cache_dir=dict(type="path"),
+        ),
+        supports_check_mode=True,
+    )
+    leftovers = Leftovers(**{name: value or "" for name, value in module.params.items()})
+    _ansible_module.run(
+        module,
+        ("cattrs", *postgres_server.NEEDS, *cockroach_server.NEEDS),
+        lambda: Outcome(clean_up(leftovers, check=module.check_mode)),
+    )
+
+
+if __name__ == "__main__":
+    main()
