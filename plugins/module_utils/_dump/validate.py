@@ -15,6 +15,7 @@ from .._errors import MigrationError
 from .._model.catalog import Database
 from .._model.postgres_limits import LIMITS
 from .._model.results import ValidateResult
+from .._system.memory import give_back_large_objects
 from .._system.progress import Progress, ReportProgress
 from .._values.row_checksum import line_checksums
 from . import stored_sizes
@@ -32,6 +33,7 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Report
     Raises ConfigurationError when there is no complete dump, MigrationError when its manifest is unusable.
     """
     started = time.monotonic()
+    give_back_large_objects()
     manifest = read_manifest(dump_dir)
     catalogs, unreadable = _catalogs(dump_dir, manifest)
     problems = [
@@ -145,14 +147,16 @@ def _check_chunk(
 
 
 def _read_rows(reader: ChunkReader, wanted: list[stored_sizes.Measured]) -> _Read:
-    found, rest = _Read(), b""
-    while True:
-        data = reader.read(READ_BYTES)
-        *lines, rest = (rest + data).split(b"\n")
-        found.rows += len(lines)
-        found.checksum += line_checksums(lines)
-        if wanted:
-            stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
-        if not data:
-            found.rows += bool(rest)
-            return found
+    found = _Read()
+    parts: list[bytes] = []
+    while data := reader.read(READ_BYTES):
+        parts.append(data)
+        if b"\n" in data:
+            lines = b"".join(parts).split(b"\n")
+            parts = [rest] if (rest := lines.pop()) else []
+            found.rows += len(lines)
+            found.checksum += line_checksums(lines)
+            if wanted:
+                stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
+    found.rows += bool(parts)
+    return found
