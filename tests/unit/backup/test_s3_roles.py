@@ -8,6 +8,7 @@ import types
 from urllib.parse import parse_qs, quote
 
 import boto3
+import download_server
 import faulty_s3
 import pytest
 import refusing_proxy
@@ -43,7 +44,7 @@ def _account():
             iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=allowed(action, resource))
         key = iam.create_access_key(UserName="user")["AccessKey"]
         with enable_iam_authentication():
-            yield types.SimpleNamespace(proxy=proxy, key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+            yield types.SimpleNamespace(url=server.url, proxy=proxy, key=key["AccessKeyId"], secret=key["SecretAccessKey"])
 
 
 @pytest.fixture(name="options")
@@ -61,22 +62,47 @@ def test_the_user_alone_may_not_read(options):
         open_storage("s3://backups/x", options).read("file")
 
 
-@pytest.mark.parametrize("given", ["options", "location", "environment"])
-def test_a_chain_of_roles_with_external_ids(account, options, given, monkeypatch):
-    """By settings, by CockroachDB's URI, and by its URI with whom the environment names."""
-    location, roles = "s3://backups/x", (f"{FIRST};external_id=one two", LAST)
+@pytest.fixture(name="machine")
+def _machine(account, monkeypatch, tmp_path):
+    """Gives the identity of the machine in one of the ways that boto3 knows."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with download_server.serving() as server:
+        def identify(kind: str) -> None:
+            if kind == "environment":
+                monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.key)
+                monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", account.secret)
+            elif kind == "container":
+                sts = boto3.client("sts", endpoint_url=account.url, aws_access_key_id=account.key, aws_secret_access_key=account.secret, region_name="us-east-1")
+                own = sts.assume_role(RoleArn=FIRST, RoleSessionName="container")["Credentials"]
+                server.files["/role"] = json.dumps({
+                    "AccessKeyId": own["AccessKeyId"], "SecretAccessKey": own["SecretAccessKey"], "Token": own["SessionToken"], "Expiration": "2999-01-01T00:00:00Z"}).encode()
+                monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/role")
+            elif kind == "profile":
+                (tmp_path / "credentials").write_text(f"[nightly]\naws_access_key_id={account.key}\naws_secret_access_key={account.secret}\n")
+
+        yield identify
+
+
+@pytest.mark.parametrize("given", ["options", "location", "environment", "container", "profile"])
+def test_a_chain_of_roles_with_external_ids(account, options, given, machine):
+    """By settings, by CockroachDB's URI, and by its URI with the machine's own identity."""
+    roles = (f"{LAST};external_id=one two",) if given == "container" else (f"{FIRST};external_id=one two", LAST)
+    location = "s3://backups/x"
+    machine(given)
     if given == "options":
         options = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url, assume_role=roles)
     else:
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.key)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", account.secret)
-        keys = "AUTH=implicit" if given == "environment" else f"AWS_ACCESS_KEY_ID={account.key}&AWS_SECRET_ACCESS_KEY={quote(account.secret, safe='')}"
+        keys = f"AWS_ACCESS_KEY_ID={account.key}&AWS_SECRET_ACCESS_KEY={quote(account.secret, safe='')}" if given == "location" else "AUTH=implicit"
         location += f"?{keys}&AWS_REGION=us-east-1&AWS_ENDPOINT={quote(account.proxy.url, safe='')}&ASSUME_ROLE={quote(','.join(roles), safe='')}"
-        options = StorageOptions("unused", "unused") if given == "environment" else StorageOptions()
+        options = StorageOptions("unused", "unused", profile="nightly" if given == "profile" else "")
     storage = open_storage(location, options)
     assert storage.read("file") == b"0123456789" and storage.list() == ["file"]
     calls = assumed(account)
-    assert [(call["RoleArn"], call.get("ExternalId")) for call in calls] == [(FIRST, "one two"), (LAST, None)]
+    expected = [(LAST, "one two")] if given == "container" else [(FIRST, "one two"), (LAST, None)]
+    assert [(call["RoleArn"], call.get("ExternalId")) for call in calls] == expected
 
 
 def test_a_role_that_may_not_be_assumed(account, options):

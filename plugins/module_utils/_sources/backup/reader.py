@@ -162,6 +162,8 @@ class Backup:
             self._tables.open_ahead((sources[place : place + ahead] + following[:ahead])[:ahead])
             with self._tables.held(source):
                 yield source
+            if place + 1 < len(sources):
+                self._tables.forget(source)
 
     def _expect(self, source: FileSpan, start: bytes, end: bytes) -> None:
         """Begin to read a file's blocks of [start, end), and of the range that follows when it is read next."""

@@ -199,7 +199,9 @@ def _session() -> requests.Session:
 
 
 def _code(error: Any) -> str:
-    return str(getattr(error, "error_code", "") or "")
+    # An enumeration, or a string where the library does not know the code.
+    code = getattr(error, "error_code", None) or ""
+    return str(getattr(code, "value", code))
 
 
 def _status(error: Any) -> int:
