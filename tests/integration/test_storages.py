@@ -175,8 +175,8 @@ def test_the_same_dump(place, fixtures_dir, tmp_path, types_dump):
 
 def test_ranges(place):
     content = bytes(range(256)) * 400
-    place.put({"x/a/file": content, "x/empty": b""})
-    storage = open_storage(place.location("x"), OPTIONS)
+    place.put({"ranges/a/file": content, "ranges/empty": b""})
+    storage = open_storage(place.location("ranges"), OPTIONS)
     assert storage.read("a/file") == content
     assert storage.read_range("a/file", 90, 20) == content[90:110]
     assert storage.read_range("a/file", len(content) - 3, 20) == content[-3:]
@@ -189,7 +189,7 @@ def test_ranges(place):
     assert storage.size("a/file") == len(content)
     assert storage.exists("empty") and not storage.exists("a") and not storage.exists("other")
     for read in (storage.read, storage.size, lambda path: storage.read_start(path, 5), lambda path: storage.read_range(path, 1, 5)):
-        with pytest.raises(CorruptBackupError, match="x/other is missing"):
+        with pytest.raises(CorruptBackupError, match="ranges/other is missing"):
             read("other")
     if storage.can_list:
         assert storage.list() == ["a/", "empty"] and storage.list("a") == ["file"] and storage.list("other") == []
@@ -198,7 +198,7 @@ def test_ranges(place):
         with pytest.raises(UnsupportedError, match="cannot be listed over HTTP"):
             storage.list()
     with concurrent.futures.ThreadPoolExecutor(16) as threads:
-        fresh = open_storage(place.location("x"), OPTIONS)
+        fresh = open_storage(place.location("ranges"), OPTIONS)
         assert list(threads.map(lambda at: fresh.read_range("a/file", at, 1000), range(0, 1000, 50))) == [content[at:at + 1000] for at in range(0, 1000, 50)]
 
 
@@ -481,6 +481,10 @@ def test_a_certificate_of_ones_own_authority(tmp_path, monkeypatch):
                 open_storage(location, OPTIONS).read("file")
             one_line(raised)
         assert open_storage(f"{locations[1]}&AWS_SKIP_TLS_VERIFY=true", OPTIONS).read("file") == b"0123"
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/authority.crt")
+        for location in locations:
+            with pytest.raises(ConfigurationError, match="/nowhere/authority.crt|certificate is not trusted"):
+                open_storage(location, OPTIONS).read("file")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.certificate)
         for location in locations:
             assert open_storage(location, OPTIONS).read("file") == b"0123"

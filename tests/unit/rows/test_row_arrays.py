@@ -22,7 +22,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     SqlType,
     Table,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import json_arrays, row_decoder
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import (
+    json_arrays,
+    row_batches,
+    row_decoder,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.general_rows import (
     DECODING_ERRORS,
     GeneralRows,
@@ -240,3 +244,26 @@ def test_json_documents_are_written_as_one_by_one(monkeypatch):
 def damaged(rng: random.Random, data: bytes) -> bytes:
     place = rng.randrange(len(data))
     return data[:place] + bytes((data[place] ^ 1 << rng.randrange(8),)) + data[place + 1 :]
+
+
+def test_an_error_of_the_source_comes_after_those_of_the_rows_before_it():
+    table, pairs = usual_rows(2)
+
+    def failing(batch: list[Pair]):
+        yield [key for key, _value in batch], [value for _key, value in batch]
+        raise CorruptBackupError("the block is damaged")
+
+    with pytest.raises(CorruptBackupError, match="the block is damaged"):
+        list(decoders(table)[0].rows(failing(pairs)))
+    with pytest.raises(CorruptBackupError, match="column c2, row"):
+        list(decoders(table)[0].rows(failing([pairs[0], (pairs[1][0], pairs[1][1][:8])])))
+
+
+def test_few_keys_are_decoded_with_those_that_follow_as_long_as_they_are_small():
+    def sizes(*batches: tuple[int, int]) -> list[int]:
+        return [len(keys) for keys, _stored in row_batches.batches_of_rows([([b"k"] * keys, [b"v" * size] * keys) for keys, size in batches], True, 3000)]
+
+    assert sizes((2, 9), (3, 9), (4, 9)) == [9]
+    assert sizes((1000, 9), (1000, 9), (1000, 9), (7, 9)) == [2000, 1007]
+    assert sizes((7, 9), (5000, 9)) == [3000, 2007]
+    assert sizes((2, 1 << 20), (2, 1 << 20), (1, 1 << 20), (1, 9 << 20), (1, 1)) == [4, 1, 1, 1]

@@ -202,13 +202,17 @@ def _read_tuples(entries: list[_Entry], rows: _Rows, numbers: Any, cursors: Curs
     for form, read in entries:
         base = form.column.id << 4
         held = _are_of(form, tags - base, cursors)
-        if held.any():
-            chosen = _numbers_of(held)
-            part = cursors.select(chosen)
-            if form.wire_types[0] >= _LONG_TYPE:
-                part.advance(1)
-            rows.place(form.column.id, numbers[chosen], read(part))
-            tags[chosen] = _next_tags(part, base)
+        count = np.count_nonzero(held)
+        if not count:
+            continue
+        everywhere = count == len(tags)
+        chosen = slice(None) if everywhere else np.flatnonzero(held)
+        part = cursors if everywhere else cursors.select(chosen)
+        if form.wire_types[0] >= _LONG_TYPE:
+            part.advance(1)
+        rows.place(form.column.id, numbers[chosen], read(part))
+        tags[chosen] = _next_tags(part, base)
+        if not everywhere:
             cursors.update(chosen, part)
     cursors.bad |= tags != _NO_TAG
 
@@ -225,12 +229,15 @@ def _are_of(form: ColumnForms, types: Any, cursors: Cursors) -> Any:
 
 def _next_tags(cursors: Cursors, base: int) -> Any:
     """Read the tags of the next entries; ``base`` is the last column's id times 16."""
-    tags = np.full(len(cursors), _NO_TAG)
     inside = cursors.position < cursors.end
-    if inside.any():
-        chosen = _numbers_of(inside)
+    count = np.count_nonzero(inside)
+    if count == len(cursors):
+        return cursors.msb() + base
+    tags = np.full(len(cursors), _NO_TAG)
+    if count:
+        chosen = np.flatnonzero(inside)
         part = cursors.select(chosen)
-        tags[chosen] = base + part.msb()
+        tags[chosen] = part.msb() + base
         cursors.update(chosen, part)
     return tags
 

@@ -23,7 +23,7 @@ from .mvcc import Batch
 from .row_arrays import RowArrays
 from .row_batches import batches_of_rows
 
-_BATCH_FIELDS, _FEWEST_KEYS = 1 << 18, 256
+_BATCH_FIELDS, _FEWEST_KEYS = 1 << 19, 256
 """The most values of a row times the rows that are decoded together, which bounds the memory; but so many rows always
 are."""
 

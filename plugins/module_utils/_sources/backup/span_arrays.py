@@ -17,9 +17,10 @@ except ImportError:  # named by libraries.missing()
     np = None  # type: ignore[assignment]
 
 _ALWAYS_IN_MATRIX = 64
-_LARGE, _MEDIUM, _SMALL = (0x34, 0x1A), (0x29, 0x25), (0x28, 0x26)
-"""The markers of positive and negative decimals, by their exponent: see ``encoding.decimal``."""
-_NEGATIVE, _ZERO = (0x1A, 0x25, 0x26), 0x27
+_LARGE, _MEDIUM, _SMALL = 0x34, 0x29, 0x28
+_NEGATIVE_LARGE, _NEGATIVE_MEDIUM, _NEGATIVE_SMALL = 0x1A, 0x25, 0x26
+"""The markers of decimals by their exponent: see ``encoding.decimal``."""
+_ZERO = 0x27
 _ONE_BYTE_ZERO, _LAST_ONE_BYTE = 0x88, 0xF5
 
 
@@ -78,13 +79,15 @@ def decimal_texts(joined: JoinedBytes, spans: Spans, precision: Optional[int] = 
     """Return decimals in the form of ``encoding.decimal`` as ``numeric_text`` writes them."""
     start, length = spans
     marker, second = joined.data[start], joined.data[start + 1].astype(np.int64)
-    large, medium, small = np.isin(marker, _LARGE), np.isin(marker, _MEDIUM), np.isin(marker, _SMALL)
+    large = (marker == _LARGE) | (marker == _NEGATIVE_LARGE)
+    medium = (marker == _MEDIUM) | (marker == _NEGATIVE_MEDIUM)
+    small = (marker == _SMALL) | (marker == _NEGATIVE_SMALL)
     usual = (large | small) & (second >= _ONE_BYTE_ZERO) & (second <= _LAST_ONE_BYTE) | medium
     usual |= (marker == _ZERO) & (length == 1)
     header = np.where(large | small, 2, 1)
     size = length - header
     usual &= (size >= 0) & (size <= 8)
-    size = np.clip(size, 0, 8)
+    size = np.minimum(np.maximum(size, 0), 8)
     word = joined.words(">u8", start + header).astype(np.uint64)
     coefficient = np.where(size > 0, word >> (64 - 8 * np.maximum(size, 1)).astype(np.uint64), np.uint64(0))
     usual &= coefficient < powers_of_ten()[MOST_DIGITS]
@@ -99,4 +102,5 @@ def decimal_texts(joined: JoinedBytes, spans: Spans, precision: Optional[int] = 
         decimals = np.full(len(start), scale)
     usual &= (decimals >= 0) & (decimals <= MOST_DIGITS)
     coefficient, decimals = np.where(usual, coefficient, np.uint64(0)), np.where(usual, decimals, 0)
-    return Texts(decimal_matrix(np.isin(marker, _NEGATIVE), coefficient, decimals), usual)
+    # All negative markers, and no others of these, are below zero's.
+    return Texts(decimal_matrix(marker < _ZERO, coefficient, decimals), usual)
