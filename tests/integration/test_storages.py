@@ -20,10 +20,12 @@ import refusing_proxy
 import storage_emulators as emulators
 import tenacity.nap
 from building import SECOND, message, row_key, unsigned, value, version, write_layer
+from cockroach_nodes import BINARY, node
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from exporting import export_backup
 from moto.core.authorization import enable_iam_authentication
+from psycopg2 import sql
 from tls_authority import Authority
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
@@ -38,6 +40,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     BackupRequest,
     open_backup,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import connect
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
@@ -503,3 +506,18 @@ def test_a_proxy(web, monkeypatch, waits):
     for location in locations:
         with pytest.raises(MigrationError, match="cannot be reached"):
             open_storage(location, OPTIONS).read("file")
+
+
+@pytest.mark.skipif(not BINARY, reason="COCKROACH_BINARY names no CockroachDB program")
+def test_what_a_real_cockroachdb_wrote_is_read_under_the_same_uri(places, web, tmp_path):
+    """Each URI is given to BACKUP and to the reader. (This release always asks Google and Azure themselves, which are not there.)"""
+    s3 = places("s3")
+    with node("real", tmp_path, tmp_path, "") as parameters, contextlib.closing(connect(parameters, "defaultdb")) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE t (id INT PRIMARY KEY, v STRING)")
+            cursor.execute("INSERT INTO t SELECT g, 'x' FROM generate_series(1, 1000) g")
+        for uri in (s3.location("real ly/a#b"), f"{web.url}/{quote('real ly/a#b')}?sig={quote(SECRET)}"):
+            with connection.cursor() as cursor:
+                cursor.execute(sql.SQL("BACKUP TABLE t INTO {}").format(sql.Literal(uri)))
+            rows = [key for keys, _values in open_backup(BackupRequest((uri,))).scan(b"\x80", b"\xfd", {}) for key in keys]
+            assert len(rows) == 1000
