@@ -34,8 +34,8 @@ def _account():
     """A user who may only assume the first role, which may only assume the last one, which may read."""
     with faulty_s3.running() as server, refusing_proxy.running(server.url) as proxy:
         clients = {name: boto3.client(name, endpoint_url=server.url, aws_access_key_id="root", aws_secret_access_key="root", region_name="us-east-1") for name in ("iam", "s3")}
-        clients["s3"].create_bucket(Bucket="backups")
-        clients["s3"].put_object(Bucket="backups", Key="x/file", Body=b"0123456789")
+        clients["s3"].create_bucket(Bucket="secured")
+        clients["s3"].put_object(Bucket="secured", Key="x/file", Body=b"0123456789")
         iam = clients["iam"]
         iam.create_user(UserName="user")
         iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=allowed("sts:AssumeRole", FIRST))
@@ -59,7 +59,7 @@ def assumed(account) -> list[dict]:
 
 def test_the_user_alone_may_not_read(options):
     with pytest.raises(ConfigurationError, match="access is denied"):
-        open_storage("s3://backups/x", options).read("file")
+        open_storage("s3://secured/x", options).read("file")
 
 
 @pytest.fixture(name="machine")
@@ -90,7 +90,7 @@ def _machine(account, monkeypatch, tmp_path):
 def test_a_chain_of_roles_with_external_ids(account, options, given, machine):
     """By settings, by CockroachDB's URI, and by its URI with the machine's own identity."""
     roles = (f"{LAST};external_id=one two",) if given == "container" else (f"{FIRST};external_id=one two", LAST)
-    location = "s3://backups/x"
+    location = "s3://secured/x"
     machine(given)
     if given == "options":
         options = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url, assume_role=roles)
@@ -107,14 +107,22 @@ def test_a_chain_of_roles_with_external_ids(account, options, given, machine):
 
 def test_a_role_that_may_not_be_assumed(account, options):
     with pytest.raises(ConfigurationError, match="a role cannot be assumed: .*sts:AssumeRole.*external id") as raised:
-        open_storage(f"s3://backups/x?ASSUME_ROLE={quote(LAST, safe='')}", options).read("file")
+        open_storage(f"s3://secured/x?ASSUME_ROLE={quote(LAST, safe='')}", options).read("file")
     assert account.secret not in str(raised.value)
     assert len(assumed(account)) == 1
 
 
+def test_a_token_file_that_is_not_there(machine, monkeypatch):
+    machine("none")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token")
+    monkeypatch.setenv("AWS_ROLE_ARN", FIRST)
+    with pytest.raises(ConfigurationError, match="s3://secured/x/file: .*/nowhere/token"):
+        open_storage("s3://secured/x", StorageOptions()).read("file")
+
+
 def test_the_requester_pays(account, options):
     paying = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url, assume_role=(FIRST, LAST), requester_pays=True)
-    storage = open_storage("s3://backups/x", paying)
+    storage = open_storage("s3://secured/x", paying)
     assert storage.list() == ["file"] and storage.size("file") == 10 and storage.read("file")
     sent = [headers.get("x-amz-request-payer") for method, _path, headers, _body in account.proxy.seen if method != "POST"]
     assert sent == ["requester"] * 3

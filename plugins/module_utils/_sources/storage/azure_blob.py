@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from ..._errors import ConfigurationError
 from ..uri_parameters import AUTH, IMPLICIT, Parameters
-from .failure import CERTIFICATE, Failure, unreachable
+from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
 from .retries import PASSING_STATUS
 
@@ -67,7 +67,7 @@ class AzureContainer:
         except azure.core.exceptions.ResourceNotFoundError as error:
             if _code(error) == "ContainerNotFound":
                 raise
-            raise FileNotFoundError(key) from error
+            raise NoSuchObject(key) from error
         except azure.core.exceptions.HttpResponseError as error:
             if error.status_code != 416:
                 raise
