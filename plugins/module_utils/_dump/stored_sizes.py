@@ -18,14 +18,16 @@ from .._model.full_name import FullName
 from .._model.postgres_limits import MAX_INDEX_COLUMNS, MAX_KEY_BYTES, MAX_ROW_BYTES, can_exceed_key
 from .._model.row_width import bytes_of, full_bytes
 from .._model.stored_columns import computed_columns, loaded_columns, written_keys
-from .._values.copy_text import NULL, unescape
 from .manifest import DatabaseEntry, TableEntry
 
 Sizes = dict[FullName, int]
 """The bytes of the longest key by index, and of the largest row by table."""
 
 _NUMBER_BYTES = 8
-_HEXADECIMAL = "\\x"
+_NULL = b"\\N"
+_HEXADECIMAL = b"\\\\x"
+"""What byte strings begin with: two characters, of which one is escaped."""
+_PREFIX_BYTES = 2
 
 
 @dataclass(frozen=True)
@@ -110,18 +112,20 @@ def measure(lines: Iterable[bytes], wanted: Sequence[Measured]) -> Sizes:
     least = min((item.least_line for item in wanted), default=0)
     for line in lines:
         if len(line) > least:
-            lengths = [_length(value) for value in line.decode("utf-8").split("\t")]
+            lengths = [_length(value) for value in line.split(b"\t")]
             for item in wanted:
                 if len(line) > item.least_line:
                     sizes[item.name] = max(item.size(lengths), sizes.get(item.name, 0))
     return sizes
 
 
-def _length(value: str) -> Optional[int]:
-    if value == NULL:
+def _length(value: bytes) -> Optional[int]:
+    """Return how many bytes a value of COPY text has, without a copy of it: each escape sequence is one byte, that of a
+    backslash is two of them."""
+    if value == _NULL:
         return None
-    text = unescape(value)
-    return (len(text) - len(_HEXADECIMAL)) // 2 if text.startswith(_HEXADECIMAL) else len(text.encode("utf-8"))
+    length = len(value) - value.count(b"\\") + value.count(b"\\\\")
+    return (length - _PREFIX_BYTES) // 2 if value.startswith(_HEXADECIMAL) else length
 
 
 def merge(sizes: Sizes, others: Mapping[FullName, int]) -> None:
