@@ -150,11 +150,19 @@ def locked(parameters, name, relation):
     """Lock a table in a session of somebody else, which its server ends in the end."""
     holder = connect(parameters, name)
     with holder.cursor() as cursor:
-        cursor.execute(f"SET idle_in_transaction_session_timeout = '20 s'; LOCK TABLE {relation}")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '60 s'; LOCK TABLE {relation}")
     yield
     with holder.cursor() as cursor:
         cursor.execute("SELECT 'still locked'")
     holder.close()
+
+
+def wait_until(condition) -> None:
+    """Wait for something that other processes do."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it has not happened"
+        time.sleep(0.05)
 
 
 def test_an_error_ends_what_the_other_connections_do(postgres17, name, tmp_path, as_large):
@@ -163,7 +171,7 @@ def test_an_error_ends_what_the_other_connections_do(postgres17, name, tmp_path,
     with locked(postgres17, name, "lines"):
         with pytest.raises(TargetError, match="Tricky"):
             import_dump(dump, postgres17, ImportOptions(parallelism=3))
-        assert query(postgres17, "", WAITING.format(name)) == [(0,)]
+        wait_until(lambda: query(postgres17, "", WAITING.format(name)) == [(0,)])
 
 
 def test_sigterm_ends_what_the_connections_do(postgres17, name, tmp_path):
@@ -181,14 +189,11 @@ def test_sigterm_ends_what_the_connections_do(postgres17, name, tmp_path):
         ) as process:
             process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
             process.stdin.close()
-            deadline = time.monotonic() + 15
-            while query(postgres17, "", WAITING.format(name)) == [(0,)]:
-                assert time.monotonic() < deadline and process.poll() is None, process.stdout.read()
-                time.sleep(0.05)
+            wait_until(lambda: query(postgres17, "", WAITING.format(name)) != [(0,)] or process.poll() is not None)
             process.send_signal(signal.SIGTERM)
             output = process.stdout.read()
         assert process.returncode == 128 + signal.SIGTERM and "Traceback" not in output, output
-        assert query(postgres17, "", WAITING.format(name)) == [(0,)]
+        wait_until(lambda: query(postgres17, "", WAITING.format(name)) == [(0,)])
     assert import_dump(dump, postgres17, ImportOptions()).changed
     assert verify_dump(dump, postgres17, VerifyOptions()).succeeded
 

@@ -195,6 +195,7 @@ def _run_transactions(
                 loaded.update(task.table.directory for task in transaction.chunks)
                 count.report(done)
         except BaseException:
+            pool.stop()
             # A control connection that is broken has no server to ask.
             with contextlib.suppress(psycopg2.Error):
                 ledger.end_workers(control)
