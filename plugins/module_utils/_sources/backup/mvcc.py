@@ -134,16 +134,17 @@ def whole_rows(batches: Iterable[Batch], start: bytes, end: bytes) -> Iterator[B
 
 
 def larger_batches(batches: Iterable[Batch], enough_keys: int, most_bytes: int) -> Iterator[Batch]:
-    """Join batches of fewer than ``enough_keys`` keys, unless together they had more than ``most_bytes``."""
+    """Join batches of fewer than ``enough_keys`` keys and half of ``most_bytes`` to larger ones within these bytes."""
     keys: list[bytes] = []
     values: list[bytes] = []
     size = 0
     for more_keys, more_values in batches:
         more = total_length(more_keys) + total_length(more_values)
-        if keys and (len(more_keys) >= enough_keys or size + more > most_bytes):
+        enough = len(more_keys) >= enough_keys or 2 * more > most_bytes
+        if keys and (enough or size + more > most_bytes):
             yield keys, values
             keys, values, size = [], [], 0
-        if len(more_keys) >= enough_keys or more > most_bytes:
+        if enough:
             yield more_keys, more_values
         else:
             keys += more_keys
