@@ -160,7 +160,8 @@ def _groups(statements: list[Statement]) -> list[_Group]:
             holder = next(iter(group.aliases), statement.table)
             command = statement.expects.create(quote(statement.name), _scratch(holder))
             group.commands.append(_Command(command, (statement.schema, statement.table, statement.name)))
-    return groups + [group for group in tables.values() if group not in groups]
+    of_views = {id(group) for group in groups}
+    return groups + [group for group in tables.values() if id(group) not in of_views]
 
 
 def _scratch(name: str) -> str:
