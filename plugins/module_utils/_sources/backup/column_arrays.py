@@ -164,8 +164,8 @@ def _is_plain(form: ColumnForms) -> bool:
 def _unusual(
     cursors: Cursors, matrix: Any, usual: Any, values_of: Callable[[Any], list], write: Callable[[Any], str]
 ) -> TextColumn:
-    """Return the column of a matrix in which the values that are not usual are written one by one. ``values_of`` returns
-    the values of the cursors with these numbers."""
+    """Return the column of a matrix in which the values that are not usual are written one by one. ``values_of``
+    returns the values of the cursors with these numbers."""
     column = TextColumn(matrix)
     if usual.all():
         return column
