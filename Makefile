@@ -28,7 +28,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration shared bench docs generated docsite archive clean
+.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration shared bench bench-scale docs generated docsite archive clean
 .PHONY: lint-ruff lint-mypy lint-imports lint-ansible lint-docs lint-generated lint-links
 .DEFAULT_GOAL := demo
 
@@ -139,8 +139,12 @@ $(NODE)/.installed:
 		npm install --silent --no-audit --no-fund --prefix $(NODE) s3rver@3.7.1 azurite@3.37.0 remark-cli@12.0.1 remark-validate-links@13.1.0 && touch $@; \
 	else echo "npm is missing: links are not checked, and the tests with s3rver and Azurite are skipped"; fi
 
+# Each prints Markdown; with WRITE=--write it replaces the tables in docs/performance.md, too.
 bench: $(VENV)/.test-installed $(COLLECTION)
-	$(BIN)/python tests/benchmark/tpcc.py
+	$(BIN)/python tests/benchmark/benchmarks.py bench $(WRITE)
+
+bench-scale: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
+	$(BIN)/python tests/benchmark/benchmarks.py bench-scale $(WRITE)
 
 docs: generated docsite
 

@@ -79,7 +79,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         cut = self.server.cut.get(path, 0)
         self.server.cut[path] = max(0, cut - 1)
         size = len(content)
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")) if self.server.ranges else None
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or self.headers.get("x-ms-range", "")) if self.server.ranges else None
         if wanted and int(wanted[1]) >= size:
             self.send_error(416)
             return

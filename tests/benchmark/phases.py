@@ -47,24 +47,35 @@ def validate(arguments: argparse.Namespace) -> object:
 
 
 def load(arguments: argparse.Namespace) -> object:
+    """Import and verify in one process, as the playbook's import role does."""
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
         ImportOptions,
     )
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
-
-    return import_dump(arguments.dump, _target(arguments), ImportOptions(parallelism=arguments.parallelism))
-
-
-def verify(arguments: argparse.Namespace) -> object:
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
         VerifyOptions,
         verify_dump,
     )
 
+    import_dump(arguments.dump, _target(arguments), ImportOptions(parallelism=arguments.parallelism))
+    arguments.cpu_seconds = _cpu_seconds()
     return _succeeded(verify_dump(arguments.dump, _target(arguments), VerifyOptions(parallelism=arguments.parallelism)))
 
 
-PHASES = {"read": read, "read_cluster": read_cluster, "validate": validate, "import": load, "verify": verify}
+def rehearse(arguments: argparse.Namespace) -> object:
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.rehearsal import Rehearsal
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.rehearsal import rehearse as run
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import (
+        WantedServer,
+    )
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
+
+    server = WantedServer(arguments.directory, bin_dir=arguments.bin_dir)
+    rehearsal = Rehearsal(arguments.dump, f"{arguments.directory}-state", server, arguments.parallelism, grants="create", run="")
+    return _succeeded(run(rehearsal, MigrationLog("", "rehearsal"), lambda _warning: None, check=False))
+
+
+PHASES = {"read": read, "read_cluster": read_cluster, "validate": validate, "load": load, "rehearse": rehearse}
 
 
 def _target(arguments: argparse.Namespace) -> Any:
@@ -73,6 +84,12 @@ def _target(arguments: argparse.Namespace) -> Any:
     )
 
     return ConnectionParameters(password=os.environ["BENCHMARK_PASSWORD"], **json.loads(arguments.server))
+
+
+def _cpu_seconds() -> float:
+    """Return those of this process and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _succeeded(result: Any) -> Any:
@@ -88,12 +105,16 @@ def main() -> None:
     parser.add_argument("--backup", action="append", help="a layer's or collection's URI; of several layers each has to be named")
     parser.add_argument("--server", help="host, port and user of the target as JSON")
     parser.add_argument("--cockroach-port", type=int)
+    parser.add_argument("--directory", help="of the rehearsal's server")
+    parser.add_argument("--bin-dir", help="its programs")
     parser.add_argument("--parallelism", type=int, default=os.cpu_count())
+    parser.set_defaults(cpu_seconds=0.0)
     arguments = parser.parse_args()
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
 
     result = facts(PHASES[arguments.phase](arguments))
-    print(json.dumps({key: value for key, value in result.items() if key in ("rows", "seconds")}))
+    chosen = {key: value for key, value in result.items() if key in ("rows", "seconds")}
+    print(json.dumps({**chosen, "cpu_seconds": _cpu_seconds() - arguments.cpu_seconds}))
 
 
 if __name__ == "__main__":

@@ -11,27 +11,45 @@ import argparse
 import json
 import os
 import pathlib
-import statistics
-import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
+
+from measuring import Measured, held, machine, markdown_table, median, note, run_command, run_program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "integration")]
 
 import delaying_proxy
 import s3_server
-from exporting import export_backup
-from tpcc_backup import Scale, write_backup
-
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
 MIB, GIB = 1 << 20, 1 << 30
+SHARE_BAR = 0.8
+"""Of the near speed."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One export and what has passed the proxy."""
+
+    measured: Measured
+    traffic: delaying_proxy.Traffic
+
+    @property
+    def seconds(self) -> float:
+        """Without the start of the process."""
+        return self.measured.result["seconds"]
 
 
 def read(arguments: argparse.Namespace) -> dict:
     """Export the backup at the proxy of the port given."""
+    from exporting import export_backup
+
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import (
+        StorageOptions,
+    )
+
     options = StorageOptions(s3_server.ACCESS_KEY, s3_server.SECRET_KEY, region="us-east-1", endpoint_url=f"http://127.0.0.1:{arguments.port}")
     with tempfile.TemporaryDirectory(prefix="cockroach_migrator_bench_", dir=arguments.work) as dump:
         request = BackupRequest(locations=(arguments.location,), storage=options)
@@ -39,16 +57,11 @@ def read(arguments: argparse.Namespace) -> dict:
     return {"rows": result.rows, "seconds": result.seconds}
 
 
-def timed_read(arguments: argparse.Namespace, location: str, proxy: delaying_proxy.DelayingProxy) -> dict:
-    """Run ``read`` in a process; return its seconds, peak memory and traffic."""
+def timed_read(arguments: argparse.Namespace, location: str, proxy: delaying_proxy.DelayingProxy) -> Reading:
+    """Run ``read`` in a process."""
     before = proxy.traffic
     command = [sys.executable, __file__, "--port", str(proxy.port), "--location", location, "--parallelism", str(arguments.parallelism), "--work", arguments.work]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    output = process.stdout.read()
-    _pid, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit("reading failed")
-    return {**json.loads(output), "rss": usage.ru_maxrss / 1024, "traffic": proxy.traffic - before}
+    return Reading(run_command(command), proxy.traffic - before)
 
 
 def measure(arguments: argparse.Namespace) -> str:
@@ -56,8 +69,8 @@ def measure(arguments: argparse.Namespace) -> str:
     with tempfile.TemporaryDirectory(prefix="cockroach_migrator_bench_", dir=arguments.work) as directory:
         backup = pathlib.Path(arguments.backup or f"{directory}/backup")
         if not arguments.backup:
-            print(f"writing a backup of {arguments.warehouses} warehouses …", file=sys.stderr)
-            write_backup(backup, Scale(arguments.warehouses))
+            note(f"writing a backup of {arguments.warehouses} warehouses")
+            run_program("tpcc_backup.py", backup, "--warehouses", arguments.warehouses)
         stored = sum(path.stat().st_size for path in backup.rglob("*") if path.is_file())
         objects = sum(path.is_file() for path in backup.rglob("*"))
         far = delaying_proxy.Distance(arguments.round_trip / 1000, arguments.bandwidth * 1e6 / 8)
@@ -66,20 +79,23 @@ def measure(arguments: argparse.Namespace) -> str:
             port = int(server.url.rsplit(":", 1)[1])
             with delaying_proxy.running(port, delaying_proxy.Distance()) as near, delaying_proxy.running(port, far) as distant:
                 runs = [(timed_read(arguments, location, near), timed_read(arguments, location, distant)) for _run in range(arguments.runs)]
-    return table(arguments, runs, stored) + f"\n{runs[0][0]['rows']:,} rows in {objects} objects of {stored / MIB:.0f} MiB, {arguments.parallelism} processes.\n"
+    rows = runs[0][0].measured.result["rows"]
+    return f"{table(arguments, runs, stored)}\n{rows:,} rows in {objects} objects of {stored / MIB:.0f} MiB, {arguments.parallelism} processes. {machine()}.\n"
 
 
-def table(arguments: argparse.Namespace, runs: list[tuple[dict, dict]], stored: int) -> str:
+def table(arguments: argparse.Namespace, runs: list[tuple[Reading, Reading]], stored: int) -> str:
     """Return the medians as Markdown."""
-    lines = ["| server | seconds | share of the near speed | requests | requests per GiB | fetched | peak RSS of a process |", "|---|---|---|---|---|---|---|"]
-    share = statistics.median(near["seconds"] / far["seconds"] for near, far in runs)
+    lines = []
+    share = median(near.seconds / far.seconds for near, far in runs)
+    verdict = f"{SHARE_BAR:.0%}: {held(share, SHARE_BAR, at_least=True)}"
     for place, name in enumerate(("near", f"{arguments.round_trip:g} ms a request, {arguments.bandwidth:g} Mbit/s")):
         results = [run[place] for run in runs]
-        requests, received = (statistics.median(getattr(result["traffic"], field) for result in results) for field in ("requests", "received"))
-        lines.append(
-            f"| {name} | {statistics.median(result['seconds'] for result in results):.1f} | {f'**{share:.0%}**' if place else '100%'} | {requests:.0f} | "
-            f"{requests / stored * GIB:,.0f} | {received / stored:.2f} times | {max(result['rss'] for result in results):.0f} MiB |")
-    return "\n".join(lines) + "\n"
+        requests, received = (median(getattr(result.traffic, field) for result in results) for field in ("requests", "received"))
+        lines.append([
+            name, f"{median(result.seconds for result in results):.1f}", f"**{share:.0%}**" if place else "100%", verdict if place else "", f"{requests:.0f}",
+            f"{requests / stored * GIB:,.0f}", f"{received / stored:.2f} times", f"{max(result.measured.peak_mib for result in results):.0f} MiB"])
+    heads = ["server", "seconds", "share of the near speed", "bar", "requests", "requests per GiB", "fetched", "peak RSS of a process"]
+    return markdown_table(heads, lines)
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ GROWTH_BAR = 1.2
 """The cost of a row of the largest size, divided by that of the smallest."""
 SMALL_TABLE_BAR = 20
 """Milliseconds a table."""
+PROCESSES = {"read": ("read",), "validate": ("validate",), "import and verify": ("import", "verify")}
+"""The phases that are one process, so that their memory is one figure."""
 Run = dict[str, Measured]
 
 
@@ -91,8 +93,8 @@ def row_curve(place: Workplace) -> str:
     ]
     (_rows, start), *sizes = measured
     costs = [(seconds(runs) - seconds(start)) / rows * 1e6 for rows, runs in sizes]
-    table = markdown_table(["rows", *(f"{name}: s" for name in PHASES), "whole: s", "s per million rows beyond the start", *(f"{name}: MiB" for name in PHASES)], [
-        [f"{rows:,}", *(f"{seconds(runs, name):.1f}" for name in PHASES), f"{seconds(runs):.1f}", cost, *(f"{peak(runs, name):.0f}" for name in PHASES)]
+    table = markdown_table(["rows", *(f"{name}: s" for name in PHASES), "whole: s", "s per million rows beyond the start", *(f"{name}: MiB" for name in PROCESSES)], [
+        [f"{rows:,}", *(f"{seconds(runs, name):.1f}" for name in PHASES), f"{seconds(runs):.1f}", cost, *(f"{peak(runs, *names):.0f}" for names in PROCESSES.values())]
         for (rows, runs), cost in zip(measured, ["", *(f"{cost:.2f}" for cost in costs)])
     ])
     growth = costs[-1] / costs[0]
@@ -108,8 +110,8 @@ def shapes(place: Workplace, chosen: Sequence[str]) -> str:
             continue
         rows, runs = migrate_written(place, 1, "scale_backups.py", function, *numbers)
         all_runs += runs
-        lines.append([name, f"{rows:,}", *(f"{seconds(runs, phase):.1f}" for phase in PHASES), f"{seconds(runs):.1f}", *(f"{peak(runs, phase):.0f}" for phase in PHASES)])
-    heads = ["backup", "rows", *(f"{name}: s" for name in PHASES), "whole: s", *(f"{name}: MiB" for name in PHASES)]
+        lines.append([name, f"{rows:,}", *(f"{seconds(runs, phase):.1f}" for phase in PHASES), f"{seconds(runs):.1f}", *(f"{peak(runs, *names):.0f}" for names in PROCESSES.values())])
+    heads = ["backup", "rows", *(f"{name}: s" for name in PHASES), "whole: s", *(f"{name}: MiB" for name in PROCESSES)]
     return f"{markdown_table(heads, lines)}\n{_memory_verdict(all_runs)}\n"
 
 
@@ -123,9 +125,9 @@ def small_tables(place: Workplace, tables: int, rows: int = 10, indexes: int = 2
         far = migrate(place, backup, proxy.port)
         round_trips = proxy.traffic.requests
     shutil.rmtree(backup)
-    table = markdown_table(["target", *(f"{name}: ms a table" for name in PHASES), "whole: ms a table", "bar", *(f"{name}: MiB" for name in PHASES)], [
+    table = markdown_table(["target", *(f"{name}: ms a table" for name in PHASES), "whole: ms a table", "bar", *(f"{name}: MiB" for name in PROCESSES)], [
         [name, *(f"{run[phase].seconds / tables * 1000:.1f}" for phase in PHASES), f"{seconds([run]) / tables * 1000:.1f}",
-         held(seconds([run]) / tables * 1000, SMALL_TABLE_BAR), *(f"{peak([run], phase):.0f}" for phase in PHASES)]
+         held(seconds([run]) / tables * 1000, SMALL_TABLE_BAR), *(f"{peak([run], *names):.0f}" for names in PROCESSES.values())]
         for name, run in (("on this machine", near), ("1 ms away", far))
     ])
     return f"{table}\n{tables:,} tables of {rows} rows with a primary key and {indexes} indexes; {round_trips / tables:.1f} round trips a table. {_memory_verdict([near, far])}\n"

@@ -39,7 +39,8 @@ def chosen_backup(arguments: argparse.Namespace, place: Workplace) -> tuple[str,
 def one_run(place: Workplace, backup: str, number: int) -> Run:
     """Migrate and load; which of both is first changes from run to run."""
     place.empty_target()
-    shutil.rmtree(place.directory / "dump", ignore_errors=True)
+    for name in ("dump", "rehearsal-state"):
+        shutil.rmtree(place.directory / name, ignore_errors=True)
     result = {"read": run_phase("read", place, backup=f"file://{backup}"), "validate": run_phase("validate", place)}
     if not number:
         run_program("bare_copy.py", place.directory / "dump", place.directory / "bare")
@@ -63,19 +64,17 @@ def whole(run: Run, rehearsed: bool = False) -> float:
 
 def table(runs: list[Run], rows: int) -> str:
     """Return the medians as Markdown; a ratio is the median of the runs' ratios."""
-    def line(name: str, seconds: list[float], peak: float) -> list[str]:
+    def line(name: str, *parts: str) -> list[str]:
+        seconds = [sum(run[part].seconds for part in parts) for run in runs]
         ratio = median(value / run["bare"].seconds for value, run in zip(seconds, runs))
-        typical = median(seconds)
-        return [name, f"{typical:.1f}", f"{rows / typical:,.0f}", f"{ratio:.2f}", f"{peak:.0f} MiB" if peak else ""]
+        typical, cpu = median(seconds), median(sum(run[part].cpu_seconds for part in parts) for run in runs)
+        peak = max(run[part].peak_mib for run in runs for part in parts)
+        return [name, f"{typical:.1f}", f"{rows / typical:,.0f}", f"{ratio:.2f}", f"{cpu:.1f}", f"{peak:.0f} MiB"] if peak else [name, f"{typical:.1f}", f"{rows / typical:,.0f}", "1", "", ""]
 
-    def peak(*names: str) -> float:
-        return max(run[name].peak_mib for run in runs for name in names)
-
-    return markdown_table(["phase", "seconds", "rows/s", "ratio to `\\copy`", "peak RSS of a process"], [
-        *(line(name, [run[name].seconds for run in runs], peak(name)) for name in (*PHASES, REHEARSAL)),
-        line("**whole**, `test_postgresql_import: false`", [whole(run) for run in runs], peak(*PHASES)),
-        line("**whole**, with the rehearsal", [whole(run, True) for run in runs], peak(*PHASES, REHEARSAL)),
-        line("bare `\\copy` with the same keys and indexes", [run["bare"].seconds for run in runs], 0),
+    return markdown_table(["phase", "seconds", "rows/s", "ratio to `\\copy`", "seconds of CPU", "peak RSS of a process"], [
+        *(line(name, name) for name in PHASES), line("rehearsal", REHEARSAL),
+        line("**whole**, `test_postgresql_import: false`", *PHASES), line("**whole**, with the rehearsal", *PHASES, REHEARSAL),
+        line("bare `\\copy` with the same keys and indexes", "bare"),
     ])
 
 

@@ -7,6 +7,8 @@ import base64
 import concurrent.futures
 import contextlib
 import json
+import os
+import pathlib
 import types
 from urllib.parse import quote
 
@@ -173,8 +175,8 @@ def test_the_same_dump(place, fixtures_dir, tmp_path, types_dump):
 
 def test_ranges(place):
     content = bytes(range(256)) * 400
-    place.put({"x/a/file": content, "x/empty": b""})
-    storage = open_storage(place.location("x"), OPTIONS)
+    place.put({"ranges/a/file": content, "ranges/empty": b""})
+    storage = open_storage(place.location("ranges"), OPTIONS)
     assert storage.read("a/file") == content
     assert storage.read_range("a/file", 90, 20) == content[90:110]
     assert storage.read_range("a/file", len(content) - 3, 20) == content[-3:]
@@ -187,7 +189,7 @@ def test_ranges(place):
     assert storage.size("a/file") == len(content)
     assert storage.exists("empty") and not storage.exists("a") and not storage.exists("other")
     for read in (storage.read, storage.size, lambda path: storage.read_start(path, 5), lambda path: storage.read_range(path, 1, 5)):
-        with pytest.raises(CorruptBackupError, match="x/other is missing"):
+        with pytest.raises(CorruptBackupError, match="ranges/other is missing"):
             read("other")
     if storage.can_list:
         assert storage.list() == ["a/", "empty"] and storage.list("a") == ["file"] and storage.list("other") == []
@@ -196,8 +198,23 @@ def test_ranges(place):
         with pytest.raises(UnsupportedError, match="cannot be listed over HTTP"):
             storage.list()
     with concurrent.futures.ThreadPoolExecutor(16) as threads:
-        fresh = open_storage(place.location("x"), OPTIONS)
+        fresh = open_storage(place.location("ranges"), OPTIONS)
         assert list(threads.map(lambda at: fresh.read_range("a/file", at, 1000), range(0, 1000, 50))) == [content[at:at + 1000] for at in range(0, 1000, 50)]
+
+
+@only("s3 gs azure-blob http")
+def test_each_process_makes_connections_of_its_own(place):
+    """What two processes send on one connection gets mixed up."""
+    place.put({"fork/file": b"0123456789"})
+    storage = open_storage(place.location("fork"), OPTIONS)
+    assert storage.read("file") == b"0123456789"
+    inherited = storage.bucket
+    assert storage.bucket is inherited
+    child = os.fork()
+    if not child:
+        os._exit(0 if storage.read("file") == b"0123456789" and storage.bucket is not inherited else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert storage.bucket is inherited
 
 
 def test_layers_and_localities_in_several_places(place, tmp_path):
@@ -244,7 +261,7 @@ def test_a_path_without_a_backup(place):
 def test_wrong_credentials(place):
     with enable_iam_authentication(), pytest.raises(ConfigurationError, match="access key is not known|the login is refused|access is denied") as raised:
         open_backup(BackupRequest((place.location("x", place.wrong),)))
-    assert "/backups/x" in one_line(raised)
+    assert "/backups/x" in one_line(raised) and str(raised.value).endswith(("(InvalidAccessKeyId)", "(AuthorizationFailure)"))
 
 
 @pytest.mark.parametrize(("location", "advice"), [
@@ -343,6 +360,23 @@ def test_azures_own_environment(place, login, monkeypatch):
         assert open_storage(f"{scheme}://backups/environment", OPTIONS).list() == ["file"]
 
 
+def test_the_machines_own_identity_at_azure(web, tmp_path, monkeypatch):
+    """As Azure's services give it to what runs on them (IDENTITY_ENDPOINT); Azurite takes no tokens without HTTPS, so that a server of this test takes this one."""
+    authority = Authority(tmp_path, "authority")
+    certificate, key = (pathlib.Path(path).read_text(encoding="utf-8") for path in authority.sign("server", ("localhost",)))
+    (tmp_path / "both.pem").write_text(certificate + key)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.certificate)
+    web.files["/token"] = json.dumps({"access_token": "ya29.machine", "expires_on": "32503680000", "resource": "https://storage.azure.com", "token_type": "Bearer"}).encode()
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{web.url}/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "header")
+    with download_server.serving(str(tmp_path / "both.pem")) as server:
+        server.ranges = True
+        server.files["/backups/x/file"] = b"0123456789"
+        monkeypatch.setenv("AZURE_STORAGE_SERVICE_ENDPOINT", server.url.replace("127.0.0.1", "localhost"))
+        assert open_storage("azure-blob://backups/x?AUTH=implicit&AZURE_ACCOUNT_NAME=n", OPTIONS).read_range("file", 2, 3) == b"234"
+        assert server.seen[-1][1]["Authorization"] == "Bearer ya29.machine"
+
+
 @pytest.fixture(name="google_key", scope="module")
 def _google_key():
     """The key of a service account whose tokens come from a server of this test."""
@@ -435,8 +469,8 @@ def test_a_collection_over_http(web, fixtures_dir):
 
 def test_a_certificate_of_ones_own_authority(tmp_path, monkeypatch):
     authority = Authority(tmp_path, "authority")
-    certificate, key = authority.sign("server", ("localhost",))
-    (tmp_path / "both.pem").write_text((tmp_path / certificate).read_text() + (tmp_path / key).read_text())
+    certificate, key = (pathlib.Path(path).read_text(encoding="utf-8") for path in authority.sign("server", ("localhost",)))
+    (tmp_path / "both.pem").write_text(certificate + key)
     keys = f"AWS_ACCESS_KEY_ID=a&AWS_SECRET_ACCESS_KEY={SECRET}"
     with download_server.serving(str(tmp_path / "both.pem")) as server:
         server.files.update({"/x/file": b"0123", "/backups/x/file": b"0123"})
@@ -447,6 +481,10 @@ def test_a_certificate_of_ones_own_authority(tmp_path, monkeypatch):
                 open_storage(location, OPTIONS).read("file")
             one_line(raised)
         assert open_storage(f"{locations[1]}&AWS_SKIP_TLS_VERIFY=true", OPTIONS).read("file") == b"0123"
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/authority.crt")
+        for location in locations:
+            with pytest.raises(ConfigurationError, match="/nowhere/authority.crt|certificate is not trusted"):
+                open_storage(location, OPTIONS).read("file")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.certificate)
         for location in locations:
             assert open_storage(location, OPTIONS).read("file") == b"0123"

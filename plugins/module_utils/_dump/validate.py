@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -16,6 +16,7 @@ from .._model.catalog import Database
 from .._model.postgres_limits import LIMITS
 from .._model.results import ValidateResult
 from .._system.memory import give_back_large_objects
+from .._system.processes import in_processes
 from .._system.progress import Progress, ReportProgress
 from .._values.row_checksum import line_checksums
 from . import stored_sizes
@@ -23,6 +24,9 @@ from .chunk_files import READ_BYTES, ChunkReader, open_chunk
 from .manifest import Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
 from .paths import CATALOG
 from .rejected_rows import read_rejects
+
+_GROUP_BYTES, _GROUP_CHUNKS = 4 << 20, 64
+"""The most text, and the most chunks, that a process checks before it says so."""
 
 
 def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[ReportProgress] = None) -> ValidateResult:
@@ -41,8 +45,8 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Report
         *_file_problems(dump_dir, manifest),
         *_reject_problems(dump_dir, manifest),
     ]
-    work = [
-        (table, chunk, wanted.get(table.id, []))
+    chunks = [
+        _ChunkOfTable(table, chunk, wanted.get(table.id, []))
         for entry, database in catalogs
         for wanted in (stored_sizes.measured(database, entry) if database else {},)
         for table in entry.tables
@@ -50,24 +54,25 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Report
     ]
     rows = done = 0
     sizes: stored_sizes.Sizes = {}
-    with ThreadPoolExecutor(parallelism) as pool:
-        for read, text in pool.map(lambda item: _check_chunk(dump_dir, *item), work):
-            rows += read.rows
-            done += 1
-            if text:
-                problems.append(text)
-            stored_sizes.merge(sizes, read.sizes)
+    found: dict[int, list[str]] = {}
+    with in_processes(lambda group: _check_chunks(dump_dir, *group), list(_groups(chunks)), parallelism) as results:
+        for checked in results:
+            rows += checked.rows
+            done += checked.chunks
+            found[checked.first] = checked.problems
+            stored_sizes.merge(sizes, checked.sizes)
             if progress:
-                progress(Progress(done, len(work), rows, "validate"))
+                progress(Progress(done, len(chunks), rows, "validate"))
+    problems += [text for _first, texts in sorted(found.items()) for text in texts]
     tables = [table for database in manifest.databases for table in database.tables]
     return ValidateResult(
         problems=problems,
         findings=[item for item in manifest.findings if item.code in LIMITS] + stored_sizes.findings(sizes),
         tables=len(tables),
-        chunks=len(work),
+        chunks=len(chunks),
         rows=rows,
         rejected=sum(table.rejected for table in tables),
-        bytes=sum(chunk.bytes for _table, chunk, _wanted in work),
+        bytes=sum(item.chunk.bytes for item in chunks),
         seconds=round(time.monotonic() - started, 3),
     )
 
@@ -117,6 +122,48 @@ def _wanted_files(entry: DatabaseEntry) -> set[str]:
         | {f"{table.rejects_directory}/{file.file}" for table in entry.tables for file in table.rejects}
         | {f"{entry.directory}/{CATALOG}"}
     )
+
+
+@dataclass(frozen=True)
+class _ChunkOfTable:
+    table: TableEntry
+    chunk: Chunk
+    measured: list[stored_sizes.Measured]
+
+
+@dataclass
+class _Checked:
+    """What was read of some chunks, and a line for each that is wrong. ``first`` is the place of the first one."""
+
+    first: int
+    chunks: int
+    rows: int = 0
+    sizes: stored_sizes.Sizes = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def _groups(chunks: list[_ChunkOfTable]) -> Iterator[tuple[int, list[_ChunkOfTable]]]:
+    """Yield what a process does at a time, with the place of the first one: a chunk, or many small ones."""
+    first = size = 0
+    for number, item in enumerate(chunks):
+        if size + item.chunk.text_bytes > _GROUP_BYTES or number - first == _GROUP_CHUNKS:
+            if number > first:
+                yield first, chunks[first:number]
+            first, size = number, 0
+        size += item.chunk.text_bytes
+    if chunks[first:]:
+        yield first, chunks[first:]
+
+
+def _check_chunks(dump_dir: str, first: int, chunks: list[_ChunkOfTable]) -> _Checked:
+    checked = _Checked(first, len(chunks))
+    for item in chunks:
+        read, text = _check_chunk(dump_dir, item.table, item.chunk, item.measured)
+        checked.rows += read.rows
+        stored_sizes.merge(checked.sizes, read.sizes)
+        if text:
+            checked.problems.append(text)
+    return checked
 
 
 @dataclass

@@ -87,7 +87,7 @@ class Cursors:
         start = self.position
         self.position = start + sizes
         beyond = self.position > self.end
-        if beyond.any():
+        if np.count_nonzero(beyond):
             self.bad |= beyond
             np.minimum(self.position, self.end, out=self.position)
         return start
@@ -100,7 +100,10 @@ class Cursors:
         """Read numbers as ``encoding.msb`` does, of at most four bytes."""
         first = self.byte()
         number = first.astype(np.int64)
-        more = np.flatnonzero(first > 127)
+        more = first > 127
+        if not np.count_nonzero(more):
+            return number
+        more = np.flatnonzero(more)
         number[more] &= 127
         for _byte in range(_LENGTH_BYTES - 1):
             if not len(more):
@@ -116,7 +119,7 @@ class Cursors:
     def leb(self) -> Any:
         """Read unsigned numbers of at most 64 bits, as ``encoding.leb`` does."""
         first = self.data[self.position]
-        if not (first > 127).any():
+        if not np.count_nonzero(first > 127):
             self.advance(1)
             return first.astype(np.uint64)
         word = self.joined.words("<u8", self.position)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import lt
 from typing import Any, Union, overload
 
 try:
@@ -28,6 +29,8 @@ class PackedBytes(Sequence[bytes]):
     """Array of int64."""
     ends: Any
     """Array of int64."""
+    width: int = 0
+    """If it is not 0: the string i begins at i * width, and zeros follow it up to the next one."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -70,15 +73,10 @@ def total_length(strings: Sequence[bytes]) -> int:
 
 def are_ascending(strings: PackedBytes) -> bool:
     """Tell whether each string is greater than the one before."""
-    lengths = strings.lengths()
-    width = int(lengths.max()) if len(lengths) else 0
-    if not width:
-        return len(lengths) < 2
-    columns = np.arange(width)
-    data = strings.data
-    places = np.minimum(strings.starts[:, None] + columns, len(data) - 1)
-    padded = np.where(columns < lengths[:, None], data[places], 0).astype(np.uint8)
-    # Numpy ignores zeros at the end when it compares: of such equals the longer one is the greater one.
-    texts = padded.view(f"S{width}").ravel()
+    if not strings.width:
+        return all(map(lt, strings, strings[1:]))
+    texts = np.ndarray(len(strings), f"S{strings.width}", strings.content)
     before, after = texts[:-1], texts[1:]
+    # Numpy ignores zeros at the end when it compares: of such equals the longer one is the greater one.
+    lengths = strings.lengths()
     return bool(((before < after) | ((before == after) & (lengths[:-1] < lengths[1:]))).all())

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 from .._errors import MigrationError
 from .text_file import write_text
+
+_PIECES = 10_000
 
 
 def read_json(path: str) -> Any:
@@ -30,4 +33,6 @@ def write_json(path: str, value: Any) -> None:
 
 def json_text(value: Any) -> str:
     """Return the text of such a file."""
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    pieces = json.JSONEncoder(indent=1, ensure_ascii=False).iterencode(value)
+    # json.dumps keeps all pieces until the end: several times the text.
+    return "".join(iter(lambda: "".join(islice(pieces, _PIECES)), "")) + "\n"

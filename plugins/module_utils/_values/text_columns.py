@@ -65,14 +65,15 @@ def replaced(column: TextColumn, rows: Any, texts: TextColumn) -> TextColumn:
 
 
 def side_by_side(parts: Iterable[Any]) -> Any:
-    """Return the matrix of texts that are joined of others: matrices, or single characters that all rows have."""
+    """Return the matrix of texts that are joined of others: matrices, or ASCII text that all rows have."""
     parts = list(parts)
     rows = next(len(part) for part in parts if not isinstance(part, str))
-    matrix = np.empty((rows, sum(1 if isinstance(part, str) else part.shape[1] for part in parts)), np.uint8)
+    parts = [np.frombuffer(part.encode(), np.uint8)[None] if isinstance(part, str) else part for part in parts]
+    matrix = np.empty((rows, sum(part.shape[1] for part in parts)), np.uint8)
     end = 0
     for part in parts:
-        start, end = end, end + (1 if isinstance(part, str) else part.shape[1])
-        matrix[:, start:end] = ord(part) if isinstance(part, str) else part
+        start, end = end, end + part.shape[1]
+        matrix[:, start:end] = part
     return matrix
 
 

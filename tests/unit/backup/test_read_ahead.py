@@ -10,6 +10,7 @@ import threading
 import time
 import types
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 
 import boto3
 import building
@@ -41,7 +42,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 
 TABLE = (building.unsigned(60) + building.unsigned(1), building.unsigned(60) + building.unsigned(2))
 LARGE_ROWS, SMALL_FILES, ROWS = 1100, 40, 5
-DELAY = 0.02
+SIDE_BY_SIDE, PATIENCE = 3, 0.1
 
 
 class Memory(Storage):
@@ -228,27 +229,40 @@ def test_no_object_is_fetched_twice_from_s3(bucket):
     assert bucket.server.requests.count("HEAD") <= 4  # LATEST, the manifest's checksum, the size of the large file
 
 
-def delayed(monkeypatch) -> Counter:
-    """Make every call to a directory's files last; return the counter of the calls."""
-    calls: Counter = Counter()
+@dataclass
+class Calls:
+    """How many calls there were, and how many of them were not made side by side: nobody else called for a while."""
 
-    def delay(name):
-        function = getattr(DirectoryStorage, name)
+    arrived: int = 0
+    alone: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
 
-        def slow(self, *arguments, **named):
-            calls[name] += 1
-            time.sleep(DELAY)
+    def arrive(self) -> None:
+        with self.changed:
+            self.arrived += 1
+            others = self.arrived + SIDE_BY_SIDE
+            self.changed.notify_all()
+            self.alone += not self.changed.wait_for(lambda: self.arrived >= others, timeout=PATIENCE)
+
+
+@pytest.fixture(name="calls")
+def _calls(monkeypatch):
+    """Every call to a directory's files waits for others that are made at the same time."""
+    calls = Calls()
+
+    def meeting(function):
+        def met(self, *arguments, **named):
+            calls.arrive()
             return function(self, *arguments, **named)
 
-        monkeypatch.setattr(DirectoryStorage, name, slow)
+        return met
 
     for name in ("read", "read_start", "read_end", "read_range", "list", "exists"):
-        delay(name)
+        monkeypatch.setattr(DirectoryStorage, name, meeting(getattr(DirectoryStorage, name)))
     return calls
 
 
-def test_the_round_trips_do_not_grow_with_layers(tmp_path, monkeypatch):
-    """With one call after the other this would last as long as all of their delays together."""
+def test_the_round_trips_do_not_grow_with_layers(tmp_path, calls):
     root = pathlib.Path(tmp_path / "2021" / "04" / "07-141126.52")
     layers = 60
     for number in range(layers):
@@ -256,25 +270,20 @@ def test_the_round_trips_do_not_grow_with_layers(tmp_path, monkeypatch):
         folder = root if not number else tmp_path / "incrementals" / root.relative_to(tmp_path) / f"202104{number // 30 + 8:02}" / f"{number:06}.00"
         building.write_layer(folder, (number * 10 * building.SECOND, 0) if number else None, ((number + 1) * 10 * building.SECOND, 0), [("data/1.sst", TABLE, points, {}, ())])
     (tmp_path / "LATEST").write_text("2021/04/07-141126.52")
-    calls = delayed(monkeypatch)
-    started = time.monotonic()
     rows, _parts = rows_of_table(open_backup(BackupRequest((str(tmp_path),))), 1 << 40)
-    seconds = time.monotonic() - started
     assert len(rows) == layers
-    assert calls.total() > 5 * layers
-    assert seconds < calls.total() * DELAY / 2
+    assert 3 * layers < calls.arrived <= 4 * layers + 10  # A folder, a manifest, its checksum, a file.
+    assert calls.alone < layers
 
 
 @pytest.mark.parametrize("each", [True, False])
-def test_the_round_trips_do_not_grow_with_files(bucket, monkeypatch, each):
+def test_the_round_trips_do_not_grow_with_files(bucket, calls, each):
     """``each`` file is a task of its own, or all are read by one."""
     backup = open_backup(BackupRequest((str(bucket.folder),)))
     spans = [file.span for file in backup.files(*TABLE)][1:]
     spans[0] = building.row_key(60, 1, LARGE_ROWS)[:-1], spans[0][1]  # A row belongs to where its key without the family begins.
-    calls = delayed(monkeypatch)
-    started = time.monotonic()
+    calls.arrived = calls.alone = 0
     rows = rows_of_tasks(backup, spans if each else [(spans[0][0], spans[-1][1])])
-    seconds = time.monotonic() - started
     assert len(rows) == SMALL_FILES * ROWS
-    assert SMALL_FILES <= calls.total() <= SMALL_FILES + 4
-    assert seconds < calls.total() * DELAY / 2
+    assert SMALL_FILES <= calls.arrived <= SMALL_FILES + 4
+    assert calls.alone < SMALL_FILES / 2

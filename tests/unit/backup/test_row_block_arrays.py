@@ -141,8 +141,17 @@ def test_damaged_blocks_are_left_to_the_other_reader_or_read_alike():
 ])
 def test_ascending(strings, ascending):
     packed = pack(strings)
-    assert are_ascending(packed) == ascending == all(first < second for first, second in zip(strings, strings[1:]))
+    assert are_ascending(packed) == are_ascending(matrix(strings)) == ascending == all(first < second for first, second in zip(strings, strings[1:]))
     assert list(packed) == strings and list(packed[1:]) == strings[1:] and [packed[place] for place in range(len(strings))] == strings
+
+
+def matrix(strings):
+    """The strings with as much room for each."""
+    import numpy as np
+
+    width = max([1, *map(len, strings)])
+    starts = np.arange(len(strings)) * width
+    return PackedBytes(b"".join([text.ljust(width, b"\0") for text in strings]) + bytes(PADDING), starts, starts + [len(text) for text in strings], width)
 
 
 def pack(strings):

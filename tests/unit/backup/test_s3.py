@@ -129,6 +129,27 @@ def test_a_missing_data_file(bucket, options, client):
         client.put_object(Bucket="backups", Key=key, Body=content)
 
 
+@pytest.mark.parametrize(("location", "options", "url"), [
+    ("s3://backups/x", StorageOptions("key", "hush", region="eu-west-1"), "https://backups.s3.eu-west-1.amazonaws.com/x/f"),
+    ("s3://backups/x?AWS_REGION=eu-west-1", StorageOptions("key", "hush", region="us-east-1"), "https://backups.s3.eu-west-1.amazonaws.com/x/f"),
+    ("s3://backups/x?AWS_REGION=eu-west-1&AWS_USE_PATH_STYLE=true", StorageOptions("key", "hush"), "https://s3.eu-west-1.amazonaws.com/backups/x/f"),
+    ("s3://backups/x", StorageOptions("key", "hush", region="eu-west-1", endpoint_url="https://s3.example:9000"), "https://s3.example:9000/backups/x/f"),
+    ("s3://backups/x?AWS_ENDPOINT=s3.example&AWS_USE_PATH_STYLE=false&AWS_REGION=eu-west-1", StorageOptions("key", "hush", endpoint_url="https://other"), "https://backups.s3.example/x/f"),
+])
+def test_where_requests_go(location, options, url):
+    """Amazon's own address where none is given; a location's parameters are stronger than options."""
+    class Asked(Exception):
+        """Instead of the request, which no server of this machine could answer."""
+
+    def stop(request, **_arguments):
+        raise Asked(request.url)
+
+    bucket = open_storage(location, options).bucket
+    bucket.client.meta.events.register("before-send.s3", stop)
+    with pytest.raises(Asked, match=f"^{url}$"):
+        bucket.get("x/f", 0, None)
+
+
 def test_an_unreachable_server():
     options = StorageOptions("key", "hush", endpoint_url=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(MigrationError, match="s3://backups/x.*cannot be reached"):

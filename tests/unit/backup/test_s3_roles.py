@@ -8,6 +8,7 @@ import types
 from urllib.parse import parse_qs, quote
 
 import boto3
+import download_server
 import faulty_s3
 import pytest
 import refusing_proxy
@@ -33,8 +34,8 @@ def _account():
     """A user who may only assume the first role, which may only assume the last one, which may read."""
     with faulty_s3.running() as server, refusing_proxy.running(server.url) as proxy:
         clients = {name: boto3.client(name, endpoint_url=server.url, aws_access_key_id="root", aws_secret_access_key="root", region_name="us-east-1") for name in ("iam", "s3")}
-        clients["s3"].create_bucket(Bucket="backups")
-        clients["s3"].put_object(Bucket="backups", Key="x/file", Body=b"0123456789")
+        clients["s3"].create_bucket(Bucket="secured")
+        clients["s3"].put_object(Bucket="secured", Key="x/file", Body=b"0123456789")
         iam = clients["iam"]
         iam.create_user(UserName="user")
         iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=allowed("sts:AssumeRole", FIRST))
@@ -43,7 +44,7 @@ def _account():
             iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=allowed(action, resource))
         key = iam.create_access_key(UserName="user")["AccessKey"]
         with enable_iam_authentication():
-            yield types.SimpleNamespace(proxy=proxy, key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+            yield types.SimpleNamespace(url=server.url, proxy=proxy, key=key["AccessKeyId"], secret=key["SecretAccessKey"])
 
 
 @pytest.fixture(name="options")
@@ -58,37 +59,70 @@ def assumed(account) -> list[dict]:
 
 def test_the_user_alone_may_not_read(options):
     with pytest.raises(ConfigurationError, match="access is denied"):
-        open_storage("s3://backups/x", options).read("file")
+        open_storage("s3://secured/x", options).read("file")
 
 
-@pytest.mark.parametrize("given", ["options", "location", "environment"])
-def test_a_chain_of_roles_with_external_ids(account, options, given, monkeypatch):
-    """By settings, by CockroachDB's URI, and by its URI with whom the environment names."""
-    location, roles = "s3://backups/x", (f"{FIRST};external_id=one two", LAST)
+@pytest.fixture(name="machine")
+def _machine(account, monkeypatch, tmp_path):
+    """Gives the identity of the machine in one of the ways that boto3 knows."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with download_server.serving() as server:
+        def identify(kind: str) -> None:
+            if kind == "environment":
+                monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.key)
+                monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", account.secret)
+            elif kind == "container":
+                sts = boto3.client("sts", endpoint_url=account.url, aws_access_key_id=account.key, aws_secret_access_key=account.secret, region_name="us-east-1")
+                own = sts.assume_role(RoleArn=FIRST, RoleSessionName="container")["Credentials"]
+                server.files["/role"] = json.dumps({
+                    "AccessKeyId": own["AccessKeyId"], "SecretAccessKey": own["SecretAccessKey"], "Token": own["SessionToken"], "Expiration": "2999-01-01T00:00:00Z"}).encode()
+                monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/role")
+            elif kind == "profile":
+                (tmp_path / "credentials").write_text(f"[nightly]\naws_access_key_id={account.key}\naws_secret_access_key={account.secret}\n")
+
+        yield identify
+
+
+@pytest.mark.parametrize("given", ["options", "location", "environment", "container", "profile"])
+def test_a_chain_of_roles_with_external_ids(account, options, given, machine):
+    """By settings, by CockroachDB's URI, and by its URI with the machine's own identity."""
+    roles = (f"{LAST};external_id=one two",) if given == "container" else (f"{FIRST};external_id=one two", LAST)
+    location = "s3://secured/x"
+    machine(given)
     if given == "options":
         options = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url, assume_role=roles)
     else:
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.key)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", account.secret)
-        keys = "AUTH=implicit" if given == "environment" else f"AWS_ACCESS_KEY_ID={account.key}&AWS_SECRET_ACCESS_KEY={quote(account.secret, safe='')}"
+        keys = f"AWS_ACCESS_KEY_ID={account.key}&AWS_SECRET_ACCESS_KEY={quote(account.secret, safe='')}" if given == "location" else "AUTH=implicit"
         location += f"?{keys}&AWS_REGION=us-east-1&AWS_ENDPOINT={quote(account.proxy.url, safe='')}&ASSUME_ROLE={quote(','.join(roles), safe='')}"
-        options = StorageOptions("unused", "unused") if given == "environment" else StorageOptions()
+        options = StorageOptions("unused", "unused", profile="nightly" if given == "profile" else "")
     storage = open_storage(location, options)
     assert storage.read("file") == b"0123456789" and storage.list() == ["file"]
     calls = assumed(account)
-    assert [(call["RoleArn"], call.get("ExternalId")) for call in calls] == [(FIRST, "one two"), (LAST, None)]
+    expected = [(LAST, "one two")] if given == "container" else [(FIRST, "one two"), (LAST, None)]
+    assert [(call["RoleArn"], call.get("ExternalId")) for call in calls] == expected
 
 
 def test_a_role_that_may_not_be_assumed(account, options):
     with pytest.raises(ConfigurationError, match="a role cannot be assumed: .*sts:AssumeRole.*external id") as raised:
-        open_storage(f"s3://backups/x?ASSUME_ROLE={quote(LAST, safe='')}", options).read("file")
+        open_storage(f"s3://secured/x?ASSUME_ROLE={quote(LAST, safe='')}", options).read("file")
     assert account.secret not in str(raised.value)
     assert len(assumed(account)) == 1
 
 
+def test_a_token_file_that_is_not_there(machine, monkeypatch):
+    machine("none")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token")
+    monkeypatch.setenv("AWS_ROLE_ARN", FIRST)
+    with pytest.raises(ConfigurationError, match="s3://secured/x/file: .*/nowhere/token"):
+        open_storage("s3://secured/x", StorageOptions()).read("file")
+
+
 def test_the_requester_pays(account, options):
     paying = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url, assume_role=(FIRST, LAST), requester_pays=True)
-    storage = open_storage("s3://backups/x", paying)
+    storage = open_storage("s3://secured/x", paying)
     assert storage.list() == ["file"] and storage.size("file") == 10 and storage.read("file")
     sent = [headers.get("x-amz-request-payer") for method, _path, headers, _body in account.proxy.seen if method != "POST"]
     assert sent == ["requester"] * 3

@@ -20,7 +20,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.table_source import TableSource
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.copied_blocks import copy_values
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.line_blocks import copy_values
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_stream import (
     CopyReceiver,
     TableReader,

@@ -74,13 +74,30 @@ def moment(rng: random.Random, odd: bool) -> tuple[int, int]:
 
 
 def stored_float(rng: random.Random, odd: bool) -> bytes:
-    size = rng.choice((0.0, -0.0, 1.5, 1e15, 1e14 + 0.5, 123456.789, 1e-4, 9.9e-5, 1e300, float("nan"), float("inf"), -float("inf"), 2.0**60, rng.random(), rng.gauss(0, 1e6)))
+    size = rng.choice((0.0, -0.0, 1.5, 1e15, 1e14 + 0.5, 1e15 + 0.5, 123456.789, 1e-4, 9.9e-5, 1e300, float("nan"), float("inf"), -float("inf"), 2.0**60, rng.random(), rng.gauss(0, 1e6)))
     return struct.pack(">d", size if odd else rng.choice((1, -1)) * rng.choice((size, rng.random() * 1000)))
+
+
+def document(rng: random.Random, odd: bool, depth: int = 0) -> object:
+    """A JSON document of one of a few shapes."""
+    words = ("", "a", "text", "-" * 64, "é漢", "x" * 300, "tab\t", 'quo"te', "back\\slash", "\x7f", "\x1f", *(("\0",) if odd else ()))
+    numbers = ("0", "1.50", "-3", "12345678901234567890", "0.001", "-0.000", "7E+3", "99999999999999999.9", "1E-30")
+    leaves = (None, True, False, rng.choice(words), decimal.Decimal(rng.choice(numbers)), [], {})
+    kind = rng.randrange(6 if depth < 3 else 3)
+    if kind < 3 and depth:
+        return rng.choice(leaves)
+    inside = [document(rng, odd, depth + 1) for _item in range(rng.choice((0, 1, 2, 2, 3, 40 if depth == 1 else 3)))]
+    if kind == 4:
+        return inside
+    names = rng.choice((("b", "a", "ccc", "aa"), ("k", 'q"', "z"), ("ü", "a\\"), tuple(f"name{number}" for number in range(40))))
+    return dict(zip(names, inside))
 
 
 def json_value(rng: random.Random, odd: bool) -> bytes:
     if odd and rng.random() < 0.5:
         return rng.randbytes(rng.randrange(12))
+    if rng.random() < 0.5:
+        return json_document(document(rng, odd))
     leaf = rng.choice((None, True, "a\\b\n", "é", "", decimal.Decimal("1.50"), decimal.Decimal(-3), ["x", {}], {"k": [None]}, "\0" if odd else "-"))
     return json_document({"a": leaf, "bb": "text", "c": decimal.Decimal(rng.randrange(1000))} if rng.random() < 0.5 else leaf)
 

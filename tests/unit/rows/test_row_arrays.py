@@ -9,10 +9,11 @@ from typing import Any, Optional
 
 import pytest
 from backup_rows import open_tables
-from random_rows import POLICIES, USER_TYPES, RandomTable
-from stored_forms import row_value, sized_value, unsigned, zigzag
+from random_rows import POLICIES, USER_TYPES, RandomTable, document
+from stored_forms import json_document, row_value, sized_value, unsigned, zigzag
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CorruptBackupError, MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.joined_bytes import JoinedBytes
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     Family,
@@ -21,16 +22,23 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     SqlType,
     Table,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import row_decoder
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import (
+    json_arrays,
+    row_batches,
+    row_decoder,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.general_rows import (
     DECODING_ERRORS,
     GeneralRows,
     split_family,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.json_values import json_text
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.row_decoder import (
     RowDecoder,
     build_row_decoder,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.span_arrays import Spans
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.copy_text import escape
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import (
     STOP_ALL,
     value_policies,
@@ -83,9 +91,10 @@ def both(table: Table, pairs: list[Pair], policies=STOP_ALL, batches: Optional[l
     return outcome(together, lambda: in_blocks(together, batches or [pairs])), outcome(single, lambda: row_by_row(single.general, pairs))
 
 
-def test_random_tables_whole_and_damaged():
+def test_random_tables_whole_and_damaged(monkeypatch):
     kinds = set()
     for seed in range(400):
+        monkeypatch.setattr(json_arrays, "_FEWEST_DOCUMENTS", 1 + seed % 2 * 15)
         made = RandomTable(seed)
         for damages in range(3):
             if damages:
@@ -161,3 +170,100 @@ def test_a_cursor_never_reads_the_next_row():
     longer = [pairs[0], (key, value.replace(b"\x0dtext of row 1", b"\x7ftext of row 1")), pairs[2]]
     together, single = both(table, longer)
     assert together == single == (CorruptBackupError, "db.public.t, column c2, row (c1 = 1): the value is cut off")
+
+
+PREFIX = unsigned(53) + b"\x89"
+ONE = PREFIX + b"\x89\x88"
+NUMBERS = [
+    # Numbers of a key beyond signed 64 bits, of nine bytes, and what is none.
+    (b"\xfd" + b"\xff" * 8, 0), (b"\x80" + b"\x00" * 8, 0), (b"\x80\x7f" + b"\xff" * 7, 0), (b"\xfe" + b"\x01" * 9, 0), (b"\x7f" + b"\x01" * 9, 0), (b"\x00", 0), (b"\xf6", 0), (b"", 0),
+    # The same of a value.
+    (b"\xff" * 9 + b"\x01", 1), (b"\xff" * 9 + b"\x02", 1), (b"\xff" * 9 + b"\x7f", 1), (b"\x80" * 8 + b"\x7f", 1), (b"\x80" * 9 + b"\x00", 1), (b"\x80" * 10 + b"\x01", 1), (b"\x80" * 30 + b"\x01", 1),
+    # Lengths of many bytes.
+    (b"\x80\x80\x80\x03abc", 2), (b"\x80\x80\x80\x80\x03abc", 2), (b"\x80" * 9 + b"\x03abc", 2), (b"\xff" * 9 + b"\x7fabc", 2), (b"\x8f\xff\xff\x7fabc", 2),
+]
+
+
+@pytest.mark.parametrize("body, where", NUMBERS, ids=lambda item: item.hex()[:24] if isinstance(item, bytes) else "key int length".split()[item])
+def test_numbers_that_need_care(body, where):
+    columns = [Column(1, "a", INT), Column(2, "b", INT), Column(3, "c", TEXT)]
+    key = PREFIX + (body if where == 0 else b"\x89") + b"\x88"
+    value = row_value([(2, 3, body)] if where == 1 else [(2, 3, b"\x02"), (3, 6, body)] if where == 2 else [])
+    usual = (PREFIX + b"\x8a\x88", row_value([(2, 3, b"\x04"), (3, 6, b"\x01x")]))
+    for descending in (False, True):
+        table = Table(53, "t", 1, columns, Index(1, "primary", True, [IndexColumn(1, descending)]), families=[Family(0, "primary", [1, 2, 3])])
+        together, single = both(table, [(key, value), usual])
+        assert together == single
+
+
+FAMILY_VALUES = [
+    # The family 1 twice, the second time in a longer form of its number; families that are gone; values that go on.
+    [(b"\x89\x89", b"\0\0\0\0\x01\x02"), (b"\xf6\x01\x8a", b"\0\0\0\0\x01\x04")], [(b"\x8e\x89", row_value([(9, 3, b"\x02")]))], [(b"\x8e\x89", row_value([(9, 3, b"\xff")]))], [(b"\x89\x89", b"\0\0\0\0\x01\x02\x02")],
+    [(b"\x89\x89", b"\0\0\0\0\x00\x02")], [(b"\x89\x89", b"\0\0\0\0\x01")], [(b"\x89\x89", b"\0\0\0")], [(b"\x89\x89", b"")], [(b"\x8a\x89", b"\0\0\0\0\x03\xff")], [(b"\x8a\x89", b"\0\0\0\0\x01\x02")], [(b"\x89\x88", row_value([]))],
+]
+
+
+@pytest.mark.parametrize("pairs", FAMILY_VALUES, ids=lambda pairs: " ".join(key.hex() + "-" + value.hex() for key, value in pairs))
+def test_families_that_need_care(pairs):
+    columns = [Column(1, "a", INT), Column(2, "b", INT), Column(3, "c", TEXT)]
+    families = [Family(0, "f0", [1]), Family(1, "f1", [2], 2), Family(2, "f2", [3], 3)]
+    table = Table(53, "t", 1, columns, Index(1, "primary", True, [IndexColumn(1)]), families=families)
+    usual = [(PREFIX + b"\x8a\x88", row_value([])), (PREFIX + b"\x8a\x89\x89", b"\0\0\0\0\x01\x02")]
+    together, single = both(table, [(ONE, row_value([])), *[(PREFIX + b"\x89" + key, value) for key, value in pairs], *usual])
+    assert together == single
+
+
+def test_key_strings_with_zero_bytes():
+    bodies = [b"a\x00\x01", b"a\x00\xffb\x00\x01", b"\x00\x01", b"a\x00\x05b\x00\x01", b"a", b"a\x00", b"a\x00\xff", b"\x00\xff\x00\xff\x00\x01"]
+    columns = [Column(1, "a", SqlType("bytes", 17)), Column(2, "b", INT)]
+    table = Table(53, "t", 1, columns, Index(1, "primary", True, [IndexColumn(1), IndexColumn(2)]), families=[Family(0, "primary", [1, 2])])
+    for body in bodies:
+        pairs = [(PREFIX + b"\x12" + part + b"\x8a\x88", row_value([])) for part in (b"k\x00\x01", body, b"l\x00\x01")]
+        together, single = both(table, pairs)
+        assert together == single, body
+
+
+def test_json_documents_are_written_as_one_by_one(monkeypatch):
+    monkeypatch.setattr(json_arrays, "_FEWEST_DOCUMENTS", 1)
+    rng = random.Random(7)
+    usual = total = 0
+    for round_number in range(120):
+        stored = [json_document(document(rng, False)) for _number in range(12)] * 2
+        if round_number % 2:
+            stored[rng.randrange(24)] = damaged(rng, stored[rng.randrange(24)])
+        joined = JoinedBytes(stored)
+        matrix, found = json_arrays.document_texts(joined, Spans(joined.starts, joined.ends - joined.starts))
+        for data, text, is_usual in zip(stored, matrix, found.tolist()):
+            if is_usual:
+                assert text.tobytes().replace(b"\0", b"").decode() == escape(json_text(data))
+            usual, total = usual + is_usual, total + 1
+    # Most of those without escapes, long texts and special numbers.
+    assert usual > total / 4, (usual, total)
+
+
+def damaged(rng: random.Random, data: bytes) -> bytes:
+    place = rng.randrange(len(data))
+    return data[:place] + bytes((data[place] ^ 1 << rng.randrange(8),)) + data[place + 1 :]
+
+
+def test_an_error_of_the_source_comes_after_those_of_the_rows_before_it():
+    table, pairs = usual_rows(2)
+
+    def failing(batch: list[Pair]):
+        yield [key for key, _value in batch], [value for _key, value in batch]
+        raise CorruptBackupError("the block is damaged")
+
+    with pytest.raises(CorruptBackupError, match="the block is damaged"):
+        list(decoders(table)[0].rows(failing(pairs)))
+    with pytest.raises(CorruptBackupError, match="column c2, row"):
+        list(decoders(table)[0].rows(failing([pairs[0], (pairs[1][0], pairs[1][1][:8])])))
+
+
+def test_few_keys_are_decoded_with_those_that_follow_as_long_as_they_are_small():
+    def sizes(*batches: tuple[int, int]) -> list[int]:
+        return [len(keys) for keys, _stored in row_batches.batches_of_rows([([b"k"] * keys, [b"v" * size] * keys) for keys, size in batches], True, 3000)]
+
+    assert sizes((2, 9), (3, 9), (4, 9)) == [9]
+    assert sizes((1000, 9), (1000, 9), (1000, 9), (7, 9)) == [2000, 1007]
+    assert sizes((7, 9), (5000, 9)) == [3000, 2007]
+    assert sizes((2, 1 << 20), (2, 1 << 20), (1, 1 << 20), (1, 9 << 20), (1, 1)) == [4, 1, 1, 1]

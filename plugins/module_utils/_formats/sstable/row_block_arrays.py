@@ -156,4 +156,4 @@ def _keys(data: Any, shared: Any, suffixes: Any, lengths: Any) -> PackedBytes:
         found = data[np.minimum(begins[writers] + column, last)]
         keys[:, column] = found if len(writers) == rows else np.repeat(found, np.diff(writers, append=rows))
     starts = np.arange(rows) * width
-    return PackedBytes(keys.tobytes() + bytes(PADDING), starts, starts + lengths)
+    return PackedBytes(keys.tobytes() + bytes(PADDING), starts, starts + lengths, width)

@@ -25,6 +25,7 @@ from ..._model.catalog import Database, Role
 from ..._model.conversion_policies import ConversionPolicies
 from ..._model.names import clip
 from ..._model.results import DatabaseVerification, VerifyResult
+from ..._system.memory import give_back_large_objects
 from ..._system.processes import in_processes
 from ..._system.progress import ReportProgress
 from ..connect.connection import ConnectionParameters, connect, postgres_message
@@ -56,6 +57,7 @@ def verify_dump(
     sequences. Raises MigrationError if the comparison is not possible.
     """
     started = time.monotonic()
+    give_back_large_objects()
     manifest = read_manifest(dump_dir)
     dump = _Dump(dump_dir, read_roles(dump_dir), manifest.policies)
     results = {}

@@ -186,13 +186,15 @@ class BackupSource(Source[BackupTask]):
         return None
 
     def _decoder(self, table_id: int) -> RowDecoder:
-        decoder = self._decoders.get(table_id)
-        if decoder is None:
+        """Return the decoder of a table; the one used last is kept, as a table's tasks follow each other."""
+        if table_id not in self._decoders:
             table = self._to_read.tables[table_id]
-            decoder = self._decoders[table_id] = build_row_decoder(
-                table.table, table.user_types, table.name, self._to_read.policies, table.object_names
-            )
-        return decoder
+            self._decoders = {
+                table_id: build_row_decoder(
+                    table.table, table.user_types, table.name, self._to_read.policies, table.object_names
+                )
+            }
+        return self._decoders[table_id]
 
 
 def _counted(task: BackupTask, tally: dict[int, int]) -> dict[str, int]:

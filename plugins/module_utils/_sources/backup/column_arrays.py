@@ -16,19 +16,14 @@ from typing import Any, Optional
 
 from ..._formats.joined_bytes import WIDEST, Cursors
 from ..._model.built_in_types import BPCHAR, FLOAT4
-from ..._values.text.number_arrays import (
-    MOST_DIGITS,
-    decimal_matrix,
-    hex_matrix,
-    integer_matrix,
-    powers_of_ten,
-    uuid_matrix,
-)
+from ..._values.text.number_arrays import hex_matrix, integer_matrix, uuid_matrix
 from ..._values.text.time_arrays import DAY_SECONDS, clock_matrix, date_matrix, known_days
 from ..._values.text_columns import TextColumn, side_by_side
 from ..._values.type_texts import SHORT_STRING_OIDS, NamedIdentifier
 from . import values
 from .general_rows import DECODING_ERRORS, ColumnForms, TextReader
+from .json_arrays import document_texts
+from .span_arrays import Spans, decimal_texts, matrix_width, plain_texts
 
 try:
     import numpy as np
@@ -42,19 +37,14 @@ NumberWriter = Callable[[Cursors, Any], TextColumn]
 SpanWriter = Callable[[Cursors, Any, Any], TextColumn]
 """Writes the bytes that begin at these positions and have these lengths."""
 
-_ALWAYS_IN_MATRIX = 64
 _MILLION, _BILLION = 1_000_000, 1_000_000_000
 _MOST_DIGITS_OF_SECONDS = 6
 _FIRST_PLAIN, _FIRST_SCIENTIFIC = 1e-4, 1e15
 """A float8 between these has no exponent."""
-_LARGE, _MEDIUM, _SMALL = (0x34, 0x1A), (0x29, 0x25), (0x28, 0x26)
-"""The markers of positive and negative decimals, by their exponent: see ``encoding.decimal``."""
-_NEGATIVE, _ZERO = (0x1A, 0x25, 0x26), 0x27
-_SPECIAL = (b"\\", b"\t", b"\n", b"\r", b"\0")
+_ESCAPED = (b"\\", b"\t", b"\n", b"\r", b"\0")
 """What needs an escape, or is no text."""
 _TYPE = 0x0F
 """The bits of a tag that are the value's type."""
-_ONE_BYTE_ZERO, _LAST_ONE_BYTE = 0x88, 0xF5
 
 
 def each_value(read: TextReader) -> ColumnReader:
@@ -217,52 +207,36 @@ def _unusual_spans(form: ColumnForms, cursors: Cursors, matrix: Any, usual: Any,
     return _unusual(cursors, matrix, usual, spans, lambda span: form.text(form.read_legacy(span)))
 
 
-def _matrix_width(length: Any) -> int:
-    """Return up to which length texts are written into the matrix: long ones among short ones would make it too
-    large."""
-    longest = int(length.max()) if len(length) else 0
-    if longest <= _ALWAYS_IN_MATRIX:
-        return longest
-    return min(longest, int(length.mean()) * 2 + _ALWAYS_IN_MATRIX, WIDEST - 1)
-
-
 def _string_writer(form: ColumnForms) -> SpanWriter:
     longest, padded = form.kind.width, form.kind.oid == BPCHAR
 
     def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        width = _matrix_width(length)
-        # One column more, so that a zero byte is between any two texts.
-        matrix = cursors.joined.windows(start, width + 1)
-        inside = np.arange(width + 1) < length[:, None]
-        inside[:, width] = False
-        usual = ~cursors.bad
+        matrix, usual = plain_texts(cursors.joined, Spans(start, length), _special)
+        fits = ~cursors.bad
         if longest > 0:
-            usual &= length <= longest
+            fits &= length <= longest
         if padded:
-            usual &= cursors.data[start + np.maximum(length, 1) - 1] != ord(" ")
-        long = np.flatnonzero(usual & (length > width))
-        # Backslashes and the first controls, of which some need escapes and one is no text.
-        special = ((matrix == ord("\\")) | (matrix <= ord("\r"))) & inside
-        if special.any():
-            usual &= ~special.any(axis=1)
-        matrix *= inside
-        _refuse_other_encodings(matrix, usual)
+            fits &= cursors.data[start + np.maximum(length, 1) - 1] != ord(" ")
+        usual &= fits
+        long = np.flatnonzero(fits & (length >= matrix.shape[1]))
         texts = cursors.joined.parts(start[long], start[long] + length[long])
-        if _are_plain(texts):
-            usual[long] = True
-            return _unusual_spans(form, cursors, matrix, usual, start, length).with_beside(
-                dict(zip(long.tolist(), texts))
-            )
-        usual[long] = False
-        return _unusual_spans(form, cursors, matrix, usual, start, length)
+        if not _are_plain(texts):
+            return _unusual_spans(form, cursors, matrix, usual, start, length)
+        usual[long] = True
+        return _unusual_spans(form, cursors, matrix, usual, start, length).with_beside(dict(zip(long.tolist(), texts)))
 
     return write
+
+
+def _special(matrix: Any) -> Any:
+    """Tell where backslashes are, and the first controls, of which some need escapes and one is no text."""
+    return (matrix == ord("\\")) | (matrix <= ord("\r"))
 
 
 def _are_plain(texts: list[bytes]) -> bool:
     """Tell whether all of these are text that needs no escapes."""
     text = b" ".join(texts)
-    if any(character in text for character in _SPECIAL):
+    if any(character in text for character in _ESCAPED):
         return False
     try:
         text.decode()
@@ -271,20 +245,9 @@ def _are_plain(texts: list[bytes]) -> bool:
     return True
 
 
-def _refuse_other_encodings(matrix: Any, usual: Any) -> None:
-    """Make the texts that may not be UTF-8 unusual."""
-    beyond = matrix > 127
-    if not beyond.any():
-        return
-    try:
-        matrix.tobytes().decode()
-    except UnicodeDecodeError:
-        usual &= ~beyond.any(axis=1)
-
-
 def _bytes_writer(form: ColumnForms) -> SpanWriter:
     def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        width = min(_matrix_width(length), WIDEST // 2)
+        width = min(matrix_width(length), WIDEST // 2)
         digits = hex_matrix(cursors.joined.windows(start, max(width, 1)))
         digits *= np.arange(digits.shape[1]) < 2 * length[:, None]
         matrix = side_by_side(["\\", "\\", "x", digits])
@@ -323,9 +286,8 @@ def _enum_writer(form: ColumnForms) -> SpanWriter:
 
 def _json_writer(form: ColumnForms) -> SpanWriter:
     def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        nothing = np.zeros((len(cursors), 1), np.uint8)
-        none = np.zeros(len(cursors), bool)
-        return _unusual_spans(form, cursors, nothing, none, start, length)
+        matrix, usual = document_texts(cursors.joined, Spans(start, length))
+        return _unusual_spans(form, cursors, matrix, usual, start, length)
 
     return write
 
@@ -334,30 +296,7 @@ def _decimal_writer(form: ColumnForms) -> SpanWriter:
     precision, scale = form.kind.precision, form.kind.width
 
     def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        marker, second = cursors.data[start], cursors.data[start + 1].astype(np.int64)
-        large, medium, small = np.isin(marker, _LARGE), np.isin(marker, _MEDIUM), np.isin(marker, _SMALL)
-        header = np.where(large | small, 2, 1)
-        usual = (large | small) & (second >= _ONE_BYTE_ZERO) & (second <= _LAST_ONE_BYTE) | medium
-        usual |= (marker == _ZERO) & (length == 1)
-        size = length - header
-        usual &= (size >= 0) & (size <= 8)
-        size = np.clip(size, 0, 8)
-        word = cursors.joined.words(">u8", start + header).astype(np.uint64)
-        coefficient = np.where(size > 0, word >> (64 - 8 * np.maximum(size, 1)).astype(np.uint64), np.uint64(0))
-        usual &= coefficient < powers_of_ten()[MOST_DIGITS]
-        exponent = np.where(large, second - _ONE_BYTE_ZERO, np.where(small, _ONE_BYTE_ZERO - second, 0))
-        digits = np.maximum(np.searchsorted(powers_of_ten(), coefficient, side="right"), 1)
-        # A zero without a coefficient has the exponent 0.
-        decimals = np.where(marker == _ZERO, 0, digits - exponent)
-        if precision:
-            missing = scale - decimals
-            usual &= (missing >= 0) & (missing + digits <= min(precision, MOST_DIGITS))
-            coefficient = coefficient * powers_of_ten()[np.where(usual, missing, 0)]
-            decimals = np.full(len(cursors), scale)
-        usual &= (decimals >= 0) & (decimals <= MOST_DIGITS)
-        matrix = decimal_matrix(
-            np.isin(marker, _NEGATIVE), np.where(usual, coefficient, np.uint64(0)), np.where(usual, decimals, 0)
-        )
+        matrix, usual = decimal_texts(cursors.joined, Spans(start, length), precision, scale)
         return _unusual_spans(form, cursors, matrix, usual, start, length)
 
     return write

@@ -22,10 +22,10 @@ from ..._formats.encoding import (
 from ..._values.text.documents import list_text, number_text, object_text, quoted_text, require_depth
 from ..._values.text.scalars import string_text
 
-_ARRAY, _OBJECT, _SCALAR, _CONTAINER_KIND = 0x80000000, 0x40000000, 0x20000000, 0xE0000000
-_COUNT = 0x1FFFFFFF
-_IS_OFFSET, _LENGTH = 0x80000000, 0x0FFFFFFF
-_NULL, _STRING, _NUMBER, _FALSE, _TRUE, _CONTAINER = (
+ARRAY, OBJECT, SCALAR, CONTAINER_KIND = 0x80000000, 0x40000000, 0x20000000, 0xE0000000
+COUNT = 0x1FFFFFFF
+IS_OFFSET, LENGTH = 0x80000000, 0x0FFFFFFF
+NULL, STRING, NUMBER, FALSE, TRUE, CONTAINER = (
     0x00000000,
     0x10000000,
     0x20000000,
@@ -33,7 +33,7 @@ _NULL, _STRING, _NUMBER, _FALSE, _TRUE, _CONTAINER = (
     0x40000000,
     0x50000000,
 )
-_TYPE = 0x70000000
+TYPE = 0x70000000
 
 _DESCENDING_SUM = 0x99
 _KEY_EMPTY_ARRAY, _KEY_NULL, _KEY_STRING, _KEY_NUMBER, _KEY_FALSE, _KEY_TRUE, _KEY_ARRAY, _KEY_OBJECT = (
@@ -51,54 +51,54 @@ _KEY_EMPTY_ARRAY, _KEY_NULL, _KEY_STRING, _KEY_NUMBER, _KEY_FALSE, _KEY_TRUE, _K
 def json_text(data: bytes) -> str:
     """Return a stored document as jsonb prints it. Raises ValueProblem for U+0000 and malformed documents."""
     header = int.from_bytes(data[:4], "big")
-    if header & _CONTAINER_KIND == _SCALAR:
-        if header & _COUNT > 1:
+    if header & CONTAINER_KIND == SCALAR:
+        if header & COUNT > 1:
             raise MalformedValue("a JSON scalar has several values")
         entry = int.from_bytes(data[4:8], "big")
-        return _value(entry & _TYPE, data[8:], 0)
+        return _value(entry & TYPE, data[8:], 0)
     return _container(data, 0)
 
 
 def _container(data: bytes, depth: int) -> str:
     require_depth(depth)
     header = int.from_bytes(data[:4], "big")
-    kind, count = header & _CONTAINER_KIND, header & _COUNT
-    if kind == _ARRAY:
+    kind, count = header & CONTAINER_KIND, header & COUNT
+    if kind == ARRAY:
         entries, start = count, 4 + 4 * count
-    elif kind == _OBJECT:
+    elif kind == OBJECT:
         entries, start = 2 * count, 4 + 8 * count
     else:
         raise MalformedValue(f"a JSON container has the unknown header {header:#010x}")
     position = start
     values = []
     for entry in struct.unpack_from(f">{entries}I", data, 4):
-        end = start + (entry & _LENGTH) if entry & _IS_OFFSET else position + (entry & _LENGTH)
-        values.append(_value(entry & _TYPE, data[position:end], depth + 1))
+        end = start + (entry & LENGTH) if entry & IS_OFFSET else position + (entry & LENGTH)
+        values.append(_value(entry & TYPE, data[position:end], depth + 1))
         position = end
     if position != len(data):
         raise MalformedValue("a JSON document does not end where its value does")
-    if kind == _ARRAY:
+    if kind == ARRAY:
         return list_text(values)
     return object_text(zip(values[:count], values[count:]))
 
 
 def _value(kind: int, data: bytes, depth: int) -> str:
-    if kind == _STRING:
+    if kind == STRING:
         return quoted_text(string_text(data))
-    if kind == _NUMBER:
+    if kind == NUMBER:
         length, position = leb(data, 0)
         if position + length != len(data):
             raise MalformedValue("a JSON number does not end where its value does")
         return number_text(decimal(data[position:]))
-    if kind == _CONTAINER:
+    if kind == CONTAINER:
         return _container(data, depth)
     if data:
         raise MalformedValue("a JSON literal is followed by bytes")
-    if kind == _TRUE:
+    if kind == TRUE:
         return "true"
-    if kind == _FALSE:
+    if kind == FALSE:
         return "false"
-    if kind == _NULL:
+    if kind == NULL:
         return "null"
     raise MalformedValue(f"a JSON value has the unknown type {kind >> 28}")
 

@@ -68,5 +68,5 @@ def _body_length(cursors: Cursors) -> Any:
     byte, or another form."""
     start, zeros = cursors.position + 1, cursors.joined.zeros
     end = zeros[np.searchsorted(zeros, start)]
-    plain = (cursors.data[start - 1] == _BYTES) & (cursors.data[end + 1] == _TERMINATOR) & (end + 2 <= cursors.end)
+    plain = (cursors.data[start - 1] == _BYTES) & (cursors.data[end + 1] == _TERMINATOR)
     return np.where(plain, end - start, -1)

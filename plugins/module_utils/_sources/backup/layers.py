@@ -13,6 +13,7 @@ from typing import NamedTuple, Optional
 from ..._errors import ConfigurationError, CorruptBackupError, MigrationError
 from ..._formats import protobuf, timestamps
 from ..._formats.timestamps import ZERO, Timestamp
+from ..storage.listed_once import ListedOnce
 from ..storage.opening import open_storage
 from ..storage.options import StorageOptions
 from ..storage.storage import Storage
@@ -76,7 +77,7 @@ def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageO
     if not locations:
         raise ConfigurationError("the backup's location is not set")
     locations, subdirectory = _collection(locations, subdirectory)
-    storages = [open_storage(location, options) for location in locations]
+    storages: list[Storage] = [ListedOnce(open_storage(location, options)) for location in locations]
     full, incremental = _folders(storages, subdirectory)
     keys: list[bytes] = []
     for folder in full:

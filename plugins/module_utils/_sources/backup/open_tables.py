@@ -88,6 +88,12 @@ class OpenTables:
         finally:
             self._held[source.ref.path] -= 1
 
+    def forget(self, source: FileSpan) -> None:
+        """Drop what was read ahead of a file that was read to its end."""
+        table = self._tables.get(source.ref.path)
+        if table:
+            table.file.forget()
+
     def keep(self, names: set[str]) -> None:
         """Drop what was read ahead of all files but these."""
         for name in self._opening.keys() - names:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Generic, Optional, TypeVar
 
-LIMIT = 48 << 20
+LIMIT = 32 << 20
 """Bytes that one process fetches before they are needed."""
 THREADS = 16
 PIECE = 4 << 20

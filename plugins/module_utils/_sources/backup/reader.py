@@ -32,6 +32,8 @@ from .open_tables import FILES_AHEAD, OpenTables
 
 BATCH_BYTES = 1 << 20
 """About how many bytes of blocks one process decodes at once."""
+ENOUGH_KEYS = 4000
+"""How many keys are enough to decode them at once."""
 
 
 def open_backup(request: BackupRequest) -> Backup:
@@ -103,7 +105,7 @@ class Backup:
         batches = self._merged(start, end, tally, unfinished)
         if len(end) > index_prefix_length(end) or len(start) > index_prefix_length(start):
             batches = mvcc.whole_rows(chain(batches, self._rest_of_row(end, unfinished)), start, end)
-        for keys, values in batches:
+        for keys, values in mvcc.larger_batches(batches, ENOUGH_KEYS, BATCH_BYTES):
             keys, values = mvcc.live(keys, values)
             if keys:
                 yield keys, values
@@ -162,6 +164,8 @@ class Backup:
             self._tables.open_ahead((sources[place : place + ahead] + following[:ahead])[:ahead])
             with self._tables.held(source):
                 yield source
+            if place + 1 < len(sources):
+                self._tables.forget(source)
 
     def _expect(self, source: FileSpan, start: bytes, end: bytes) -> None:
         """Begin to read a file's blocks of [start, end), and of the range that follows when it is read next."""

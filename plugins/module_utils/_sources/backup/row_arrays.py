@@ -6,8 +6,8 @@
 All rows are read in lockstep: there is a cursor in each key and each value. After the key columns, the entries of the
 values are read in the order of column ids; ``tags`` has, for each value, the column id of its next entry times 16 plus
 the entry's type, so that one comparison of arrays tells which rows have the column. A row whose value does not end
-exactly with its last known entry, or that is unusual in another way, is decoded by ``GeneralRows``, and its line takes
-its place among the others.
+exactly with its last known entry, or that is unusual in another way (or another table's, where tables are interleaved),
+is decoded by ``GeneralRows``, and its line takes its place among the others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..._values.line_block import LineBlock
 from ..._values.text_columns import TextColumn, joined_lines, null_column, replaced
 from . import values
 from .column_arrays import ColumnReader, legacy_value_reader, value_reader
-from .general_rows import DECODING_ERRORS, FAMILY_ZERO, INTERLEAVED, ColumnForms, GeneralRows, RowLayout, split_family
+from .general_rows import DECODING_ERRORS, FAMILY_ZERO, ColumnForms, GeneralRows, RowLayout, split_family
 from .key_arrays import key_column_reader
 
 try:
@@ -63,8 +63,6 @@ class _Rows:
     """The family of each key; None when there is one only."""
     bad: Any
     """The rows that ``GeneralRows`` has to decode."""
-    foreign: Any
-    """The rows of tables that are interleaved with this one."""
     columns: dict[int, TextColumn] = field(default_factory=dict)
 
     def place(self, column_id: int, rows: Any, texts: TextColumn) -> None:
@@ -96,9 +94,9 @@ class RowArrays:
         rows = self._rows(keys) if self._single_family else _rows_of_families(keys)
         self._read_keys(rows)
         self._read_values(rows, JoinedBytes(stored))
-        instead: dict[int, Optional[tuple[str, str]]] = dict.fromkeys(np.flatnonzero(rows.foreign).tolist())
+        instead: dict[int, Optional[tuple[str, str]]] = {}
         ends = [*rows.first[1:], len(keys)]
-        for row in np.flatnonzero(rows.bad & ~rows.foreign).tolist():
+        for row in np.flatnonzero(rows.bad).tolist():
             pairs = slice(rows.first[row], ends[row])
             instead[row] = self._general.decode(list(zip(keys[pairs], stored[pairs])))
         text = _lines(rows, self._loaded, {row: texts and texts[0] for row, texts in instead.items()})
@@ -113,29 +111,23 @@ class RowArrays:
         end = np.maximum(joined.ends - 1, joined.starts)
         bad = (joined.data[end] != FAMILY_ZERO) | (joined.ends == joined.starts)
         cursors = Cursors(joined, joined.starts, joined.starts.copy(), end)
-        return _Rows(cursors, range(len(keys)), None, bad, np.zeros(len(keys), bool))
+        return _Rows(cursors, range(len(keys)), None, bad)
 
     def _read_keys(self, rows: _Rows) -> None:
         cursors = rows.cursors
         done = 0
-        for level, (prefix, columns) in enumerate(self._key_levels):
+        for prefix, columns in self._key_levels:
             same = cursors.joined.windows(cursors.position, len(prefix)) == np.frombuffer(prefix, np.uint8)
-            matches = same.all(axis=1) & (cursors.position + len(prefix) <= cursors.end)
-            if level:
-                rows.foreign |= ~matches & ~cursors.bad
-            else:
-                cursors.bad |= ~matches
+            cursors.bad |= ~same.all(axis=1)
             cursors.advance(len(prefix))
             for column_id, read in self._key_readers[done : done + columns]:
                 rows.columns[column_id] = read(cursors)
             done += columns
-        more = cursors.position < cursors.end
-        rows.foreign |= more & (cursors.data[cursors.position] == INTERLEAVED) & ~cursors.bad
-        rows.bad |= cursors.bad | more
+        rows.bad |= cursors.bad | (cursors.position != cursors.end)
 
     def _read_values(self, rows: _Rows, stored: JoinedBytes) -> None:
         if self._single_family:
-            chosen = np.flatnonzero(~(rows.bad | rows.foreign))
+            chosen = np.flatnonzero(~rows.bad)
             _read_family(self._families[0], rows, chosen, _cursors(stored, chosen))
             return
         # The row of each key.
@@ -143,7 +135,7 @@ class RowArrays:
         again = (np.diff(rows.families) <= 0) & (np.diff(numbers) == 0)
         rows.bad[numbers[1:][again]] = True
         rows.bad[numbers[~np.isin(rows.families, list(self._families))]] = True
-        usual = ~(rows.bad | rows.foreign)
+        usual = ~rows.bad
         for family_id, columns in self._families.items():
             chosen = np.flatnonzero((rows.families == family_id) & usual[numbers])
             _read_family(columns, rows, numbers[chosen], _cursors(stored, chosen))
@@ -163,7 +155,7 @@ def _rows_of_families(keys: Sequence[bytes]) -> _Rows:
     joined = JoinedBytes([prefixes[number] for number in first])
     cursors = Cursors(joined, joined.starts, joined.starts.copy(), joined.ends)
     numbers = np.array(families)
-    return _Rows(cursors, first, numbers, numbers[list(first)] != 0, np.zeros(len(first), bool))
+    return _Rows(cursors, first, numbers, numbers[list(first)] != 0)
 
 
 def _family_columns(layout: RowLayout, general: GeneralRows, family: Family) -> _FamilyColumns:
@@ -210,13 +202,17 @@ def _read_tuples(entries: list[_Entry], rows: _Rows, numbers: Any, cursors: Curs
     for form, read in entries:
         base = form.column.id << 4
         held = _are_of(form, tags - base, cursors)
-        if held.any():
-            chosen = _numbers_of(held)
-            part = cursors.select(chosen)
-            if form.wire_types[0] >= _LONG_TYPE:
-                part.advance(1)
-            rows.place(form.column.id, numbers[chosen], read(part))
-            tags[chosen] = _next_tags(part, base)
+        count = np.count_nonzero(held)
+        if not count:
+            continue
+        everywhere = count == len(tags)
+        chosen = slice(None) if everywhere else np.flatnonzero(held)
+        part = cursors if everywhere else cursors.select(chosen)
+        if form.wire_types[0] >= _LONG_TYPE:
+            part.advance(1)
+        rows.place(form.column.id, numbers[chosen], read(part))
+        tags[chosen] = _next_tags(part, base)
+        if not everywhere:
             cursors.update(chosen, part)
     cursors.bad |= tags != _NO_TAG
 
@@ -233,12 +229,15 @@ def _are_of(form: ColumnForms, types: Any, cursors: Cursors) -> Any:
 
 def _next_tags(cursors: Cursors, base: int) -> Any:
     """Read the tags of the next entries; ``base`` is the last column's id times 16."""
-    tags = np.full(len(cursors), _NO_TAG)
     inside = cursors.position < cursors.end
-    if inside.any():
-        chosen = _numbers_of(inside)
+    count = np.count_nonzero(inside)
+    if count == len(cursors):
+        return cursors.msb() + base
+    tags = np.full(len(cursors), _NO_TAG)
+    if count:
+        chosen = np.flatnonzero(inside)
         part = cursors.select(chosen)
-        tags[chosen] = base + part.msb()
+        tags[chosen] = part.msb() + base
         cursors.update(chosen, part)
     return tags
 

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ..._errors import MigrationError
+from ..._formats.packed_bytes import total_length
 from .general_rows import DECODING_ERRORS, split_family
 from .mvcc import Batch
+
+_USUAL_KEYS, _USUAL_BYTES = 1024, 4 << 20
+"""Fewer keys are joined with those that follow, if they take no more bytes together."""
 
 
 def batches_of_rows(batches: Iterable[Batch], single_family: bool, most_keys: int) -> Iterator[Batch]:
@@ -16,9 +21,8 @@ def batches_of_rows(batches: Iterable[Batch], single_family: bool, most_keys: in
 
     With ``single_family`` each key is a row, otherwise a row's last keys may be in the next batch.
     """
-    if not single_family:
-        batches = _without_cut_rows(batches)
-    for keys, stored in batches:
+    batches = _joined(batches)
+    for keys, stored in batches if single_family else _without_cut_rows(batches):
         start = 0
         while start < len(keys):
             end = min(start + most_keys, len(keys))
@@ -36,6 +40,35 @@ def shared_part(key: bytes) -> bytes:
         return key[: split_family(key)[0]]
     except DECODING_ERRORS:
         return key
+
+
+def _joined(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Join batches of few keys. When the source raises an error, the keys before it are passed on first: an error of
+    theirs is raised before the source's."""
+    keys: list[bytes] = []
+    stored: list[bytes] = []
+    size = 0
+    try:
+        for batch in batches:
+            more = total_length(batch[1])
+            if keys and size + more > _USUAL_BYTES:
+                yield keys, stored
+                keys, stored, size = [], [], 0
+            if not keys and len(batch[0]) >= _USUAL_KEYS:
+                yield batch
+                continue
+            keys += batch[0]
+            stored += batch[1]
+            size += more
+            if len(keys) >= _USUAL_KEYS:
+                yield keys, stored
+                keys, stored, size = [], [], 0
+    except MigrationError:
+        if keys:
+            yield keys, stored
+        raise
+    if keys:
+        yield keys, stored
 
 
 def _without_cut_rows(batches: Iterable[Batch]) -> Iterator[Batch]:

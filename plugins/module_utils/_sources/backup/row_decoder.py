@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Optional
 
 from ..._convert.computed import columns_read
@@ -22,7 +23,7 @@ from .mvcc import Batch
 from .row_arrays import RowArrays
 from .row_batches import batches_of_rows
 
-_BATCH_FIELDS, _FEWEST_KEYS = 1 << 18, 256
+_BATCH_FIELDS, _FEWEST_KEYS = 1 << 19, 256
 """The most values of a row times the rows that are decoded together, which bounds the memory; but so many rows always
 are."""
 
@@ -45,9 +46,13 @@ class RowDecoder:
         """What happened to rows with values that PostgreSQL cannot hold."""
         self.general = GeneralRows(layout, problems)
         """Decodes single rows."""
-        self._arrays = RowArrays(layout, self.general)
+        self._layout = layout
         self._single_family = layout.single_family
         self._most_keys = max(_FEWEST_KEYS, _BATCH_FIELDS // max(1, len(columns) + len(computed)))
+
+    @cached_property
+    def _arrays(self) -> RowArrays:
+        return RowArrays(self._layout, self.general)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[LineBlock]:
         """Yield blocks of COPY lines.

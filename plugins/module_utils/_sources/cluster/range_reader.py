@@ -22,7 +22,7 @@ from ..._errors import CockroachError
 from ..._model.table_source import TableSource
 from ..source import ReadRequest, Result, TaskReading, WriteBlock
 from .cluster_identity import identify
-from .copied_blocks import CopiedBlocks
+from .line_blocks import LineBlocks
 from .primary_key_ranges import Bound
 from .read_errors import passes, read_error
 from .row_stream import TableReader, has_copy, receive_texts
@@ -86,7 +86,7 @@ class RangeReader:
         self._connection: Any = None
         self._copies = False
         self.texts = {number: RowTexts(table, request.policies) for number, table in request.tables.items()}
-        self._copied = {number: CopiedBlocks(texts) for number, texts in self.texts.items()}
+        self._blocks = {number: LineBlocks(texts) for number, texts in self.texts.items()}
         self._readers = {
             number: TableReader(originals[number], texts.names(), moment.as_of) for number, texts in self.texts.items()
         }
@@ -114,6 +114,7 @@ class RangeReader:
         """Give the rows of the range to ``write``. Raises psycopg2.Error, UnreachableError and what ``RowTexts.block``
         raises: to be called by ``retrying``."""
         texts, reader = self.texts[task.table_id], self._readers[task.table_id]
+        blocks = self._blocks[task.table_id]
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
             self._copies = has_copy(self._connection)
@@ -121,10 +122,11 @@ class RangeReader:
         texts.problems.take()
 
         if self._copies:
-            blocks = self._copied[task.table_id]
-            self._copies = reader.copy(self._connection, task.start, task.end, lambda text: write(blocks.block(text)))
+            self._copies = reader.copy(
+                self._connection, task.start, task.end, lambda text: write(blocks.of_copy_text(text))
+            )
         if not self._copies:
-            reader.pages(self._connection, task.start, task.end, lambda rows: write(texts.block(rows)))
+            reader.pages(self._connection, task.start, task.end, lambda rows: write(blocks.of_rows(rows)))
         return TaskReading(*texts.problems.take())
 
     def retrying(self, table_id: int, action: Callable[[], Result]) -> Result:

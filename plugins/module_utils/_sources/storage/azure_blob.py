@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from ..._errors import ConfigurationError
 from ..uri_parameters import AUTH, IMPLICIT, Parameters
-from .failure import CERTIFICATE, Failure, unreachable
+from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
 from .retries import PASSING_STATUS
 
@@ -67,7 +67,7 @@ class AzureContainer:
         except azure.core.exceptions.ResourceNotFoundError as error:
             if _code(error) == "ContainerNotFound":
                 raise
-            raise FileNotFoundError(key) from error
+            raise NoSuchObject(key) from error
         except azure.core.exceptions.HttpResponseError as error:
             if error.status_code != 416:
                 raise
@@ -199,7 +199,9 @@ def _session() -> requests.Session:
 
 
 def _code(error: Any) -> str:
-    return str(getattr(error, "error_code", "") or "")
+    # An enumeration, or a string where the library does not know the code.
+    code = getattr(error, "error_code", None) or ""
+    return str(getattr(code, "value", code))
 
 
 def _status(error: Any) -> int:

@@ -29,6 +29,10 @@ class Failure:
     """The value of the answer's Retry-After."""
 
 
+class NoSuchObject(Exception):
+    """There is no object of this name."""
+
+
 def unreachable(server: str, what_to_check: str, error: BaseException, passes: bool = True) -> Failure:
     """Return the failure of a call without an answer, or without a whole one."""
     return Failure(

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from ..._errors import ConfigurationError
 from ..uri_parameters import AUTH, IMPLICIT, Parameters
-from .failure import CERTIFICATE, Failure, unreachable
+from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
 from .retries import PASSING_STATUS
 
@@ -58,7 +58,7 @@ class GoogleBucket:
                 timeout=_TIMEOUT,
             )
         except google.api_core.exceptions.NotFound as error:
-            raise FileNotFoundError(key) from error
+            raise NoSuchObject(key) from error
         except google.api_core.exceptions.RequestRangeNotSatisfiable:
             return b"", None
         # The library does not show the answer's Content-Range; a short answer ends where the object does.

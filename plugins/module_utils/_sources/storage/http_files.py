@@ -10,7 +10,7 @@ import urllib.parse
 from typing import Any, Optional
 
 from ..._errors import UnsupportedError
-from .failure import CERTIFICATE, Failure, unreachable
+from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
 from .retries import PASSING_STATUS
 
@@ -43,7 +43,7 @@ class HttpFiles:
             headers["Range"] = f"bytes={start}-{start + max(length, 1) - 1}"
         with self._session.get(self._url(key), headers=headers, timeout=_TIMEOUT, stream=True) as answer:
             if answer.status_code in _MISSING:
-                raise FileNotFoundError(key)
+                raise NoSuchObject(key)
             if answer.status_code == 416:
                 return b"", None
             answer.raise_for_status()

@@ -17,7 +17,7 @@ from typing import Optional, Protocol, TypeVar
 
 from ..._errors import ConfigurationError, MigrationError
 from ..._system.migration_log import MigrationLog
-from .failure import Failure
+from .failure import Failure, NoSuchObject
 from .retries import repeated
 from .storage import Storage
 
@@ -47,7 +47,7 @@ class Bucket(Protocol):
 
     def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         """Return a range's bytes, to the end without ``length``, none behind the end; and the whole object's size where
-        the answer tells it. Raises FileNotFoundError."""
+        the answer tells it. Raises NoSuchObject."""
         ...
 
     def size(self, key: str) -> Optional[int]:
@@ -114,12 +114,15 @@ class RemoteStorage(Storage):
             answer = repeated(
                 partial(function, bucket), self._explain, self.describe(path), self._log, lambda: self._answered
             )
-        except FileNotFoundError as error:
+        except NoSuchObject as error:
             raise self.missing(path) from error
         except self.provider.library_errors as error:
             failure = self.provider.explain(error)
             kind = ConfigurationError if failure.settings else MigrationError
-            raise kind(f"{self.describe(path)}: {failure.text}") from error
+            raise kind(f"{self.describe(path)}: {' '.join(failure.text.split())}") from error
+        except OSError as error:
+            # A file of this machine that the library was told to read: certificates, tokens.
+            raise ConfigurationError(f"{self.describe(path)}: {error}") from error
         self._answered = True
         return answer
 

@@ -11,7 +11,7 @@ from typing import Any, Optional
 from ..._errors import ConfigurationError
 from ..location import Location
 from ..uri_parameters import AUTH, IMPLICIT, is_true
-from .failure import CERTIFICATE, Failure, unreachable
+from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
 from .options import StorageOptions
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
 from .retries import PASSING_STATUS
@@ -79,7 +79,7 @@ class S3Bucket:
             answer = self.client.get_object(**self._common, Key=key, **arguments)
         except botocore.exceptions.ClientError as error:
             if _code(error) in _NOT_FOUND:
-                raise FileNotFoundError(key) from error
+                raise NoSuchObject(key) from error
             if _code(error) not in _BEHIND_THE_END:
                 raise
             return b"", None
@@ -123,12 +123,13 @@ class S3Provider:
         self._bucket = place.bucket
         self._options = _options_of(place, options)
         given = place.parameters
-        # With a server of one's own the bucket is rarely a part of the host's name.
-        self._path_style = (
-            is_true(given, "AWS_USE_PATH_STYLE", place.name)
-            if "AWS_USE_PATH_STYLE" in given
-            else bool(self._options.endpoint_url)
-        )
+        self._addressing = {}
+        if "AWS_USE_PATH_STYLE" in given:
+            style = "path" if is_true(given, "AWS_USE_PATH_STYLE", place.name) else "virtual"
+            self._addressing = {"addressing_style": style}
+        elif self._options.endpoint_url:
+            # With a server of one's own the bucket is rarely a part of the host's name.
+            self._addressing = {"addressing_style": "path"}
         skips = "AWS_SKIP_TLS_VERIFY" in given and is_true(given, "AWS_SKIP_TLS_VERIFY", place.name)
         self._verify = False if skips else None
 
@@ -138,7 +139,7 @@ class S3Provider:
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             max_pool_connections=CONNECTIONS,
-            s3={"addressing_style": "path"} if self._path_style else {},
+            s3=self._addressing,
         )
         try:
             session = open_session(self._options, config, self._verify)

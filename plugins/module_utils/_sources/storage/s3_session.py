@@ -80,7 +80,9 @@ def found_keys(options: StorageOptions) -> StorageOptions:
 def service_url(endpoint: str) -> Optional[str]:
     """Return an endpoint's URL, of which CockroachDB also takes the host alone (constructEndpointURI in
     pkg/cloud/amazon/s3_storage.go)."""
-    return endpoint if "://" in endpoint or not endpoint else f"https://{endpoint}"
+    if not endpoint:
+        return None
+    return endpoint if "://" in endpoint else f"https://{endpoint}"
 
 
 def _assumed(role: str, credentials: Any, create_client: Any) -> Any:

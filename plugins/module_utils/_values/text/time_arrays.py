@@ -55,9 +55,12 @@ def _dates() -> Any:
 
 @lru_cache(maxsize=1)
 def _clocks() -> Any:
-    two = [b"%02d" % number for number in range(60)]
-    times = [b"%b:%b:%b" % (hour, minute, second) for hour in two[:24] for minute in two for second in two]
-    return np.frombuffer(b"".join(times), np.uint64)
+    two = np.array([list(b"%02d" % number) for number in range(60)], np.uint8)
+    clocks = np.full((24, 60, 60, 8), ord(":"), np.uint8)
+    clocks[..., 0:2] = two[:24, None, None]
+    clocks[..., 3:5] = two[None, :, None]
+    clocks[..., 6:8] = two[None, None, :]
+    return clocks.view(np.uint64).ravel()
 
 
 @lru_cache(maxsize=1)

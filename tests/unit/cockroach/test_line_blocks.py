@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""COPY text that is converted as a block gives what its rows give one by one, and what is the same in both is passed on as it came."""
+"""What is converted column by column gives what its rows give one by one, and COPY text that is the same in both is passed on as it came."""
 from __future__ import annotations
 
 import random
@@ -20,8 +20,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.ca
     UserType,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.table_source import TableSource
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.copied_blocks import (
-    CopiedBlocks,
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.line_blocks import (
+    LineBlocks,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_texts import RowTexts
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import LineBlock
@@ -84,16 +84,18 @@ def sent(rows: list) -> bytes:
 
 def both(table: TableSource, rows: list, policies=STOP_ALL) -> LineBlock:
     """The block of the rows, which one by one give the same."""
-    one_by_one, copied = RowTexts(table, policies), RowTexts(table, policies)
+    one_by_one, copied, fetched = (RowTexts(table, policies) for _number in range(3))
     wanted = one_by_one.block(rows)
-    assert CopiedBlocks(copied).block(sent(rows)) == wanted
-    assert one_by_one.problems.take() == copied.problems.take()
+    assert LineBlocks(copied).of_copy_text(sent(rows)) == wanted
+    assert LineBlocks(fetched).of_rows(rows) == wanted
+    assert one_by_one.problems.take() == copied.problems.take() == fetched.problems.take()
     return wanted
 
 
 @pytest.mark.parametrize(("kind", "same", "looked_at"), ALL, ids=[f"{number}-{case[0].family}" for number, case in enumerate(ALL)])
 def test_every_type(kind, same, looked_at):
     table = source(INT, kind)
+    assert both(table, []).rows == 0
     for chosen in (same, looked_at, [*same, *looked_at]):
         assert both(table, [[str(number), value] for number, value in enumerate([*chosen, None])]).rows == len(chosen) + 1
     for value in same:
@@ -101,9 +103,9 @@ def test_every_type(kind, same, looked_at):
 
 
 def test_text_that_is_the_same_is_not_copied():
-    copied = CopiedBlocks(RowTexts(source(INT, *(kind for kind, same, _looked_at in CASES if same))))
+    copied = LineBlocks(RowTexts(source(INT, *(kind for kind, same, _looked_at in CASES if same))))
     text = sent([["7", *(same[0] for _kind, same, _looked_at in CASES if same)]] * 3)
-    assert copied.block(text).text is text
+    assert copied.of_copy_text(text).text is text
 
 
 def test_random_rows_with_computed_columns():
@@ -118,7 +120,7 @@ def test_random_rows_with_computed_columns():
 def test_a_table_without_loaded_columns_and_one_without_columns():
     assert both(source(INT, computed=1), [["1"], ["2"]]) == LineBlock(b"\n\n", 2, b"1\n2\n")
     table = source()
-    assert CopiedBlocks(RowTexts(table)).block(b"\\N\n\\N\n") == LineBlock(b"\n\n", 2)
+    assert LineBlocks(RowTexts(table)).of_copy_text(b"\\N\n\\N\n") == LineBlock(b"\n\n", 2)
 
 
 @pytest.mark.parametrize("policy", ["null", "reject", "replace"])
@@ -128,7 +130,7 @@ def test_values_that_postgresql_cannot_hold(kind, column, value, policy):
     table, rows = source(INT, TEXT, column), [[*row, bad] for row, bad in zip(rows, [None, value, None])]
     assert both(table, rows, value_policies({kind: policy})).rows == (2 if policy == "reject" else 3)
     with pytest.raises(MigrationError, match=r"db\.public\.t, column c3, row \(c1 = 2\): "):
-        CopiedBlocks(RowTexts(table)).block(sent(rows))
+        LineBlocks(RowTexts(table)).of_copy_text(sent(rows))
 
 
 @pytest.mark.parametrize(("text", "message"), [
@@ -137,4 +139,4 @@ def test_values_that_postgresql_cannot_hold(kind, column, value, policy):
 ])
 def test_what_is_no_copy_text_of_the_columns_is_refused(text, message):
     with pytest.raises(CockroachError, match=message):
-        CopiedBlocks(RowTexts(source(INT, TEXT))).block(text)
+        LineBlocks(RowTexts(source(INT, TEXT))).of_copy_text(text)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""From blocks of COPY text as CockroachDB sends it to blocks of PostgreSQL's, column by column.
+"""From what CockroachDB sends, COPY text or rows, to blocks of PostgreSQL's COPY text, column by column.
 
 Most text is the same in both and is passed on as it came. Of the types that the two print differently, the distinct
 values of a block are looked at. A block with a value that PostgreSQL cannot hold is made row by row, by ``RowTexts``.
@@ -12,12 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import partial
+from operator import is_
 from typing import Any, Callable, Optional
 
 from ..._errors import CockroachError
 from ..._formats.encoding import ValueProblem
 from ..._model.built_in_types import BPCHAR
 from ..._model.catalog import SqlType
+from ..._values.copy_text import escape
 from ..._values.line_block import LineBlock, split_lines
 from ..._values.type_texts import SHORT_STRING_OIDS, NamedIdentifier
 from .row_texts import ColumnTexts, Row, RowTexts
@@ -39,19 +41,19 @@ _MICROSECOND_DIGITS = 6
 _LONGEST_PRECISION = 64
 
 
-class CopiedBlocks:
+class LineBlocks:
     """Makes the blocks of one table."""
 
     def __init__(self, texts: RowTexts) -> None:
         self._texts = texts
         self._looks = [(number, look) for number, item in enumerate(texts.items) if (look := _look(item)) is not None]
 
-    def block(self, text: bytes) -> LineBlock:
+    def of_copy_text(self, text: bytes) -> LineBlock:
         """Return the rows of complete lines of COPY text. Raises MigrationError as ``RowTexts.block`` does, and
         CockroachError for what is no COPY text of the columns."""
         rows = text.count(b"\n")
         try:
-            found = self._block(text, rows)
+            found = self._of_copy_text(text, rows)
         except (ValueProblem, ValueError, OverflowError):
             found = None
         if found is not None:
@@ -63,7 +65,7 @@ class CopiedBlocks:
                 raise CockroachError(f"COPY sent a row of {len(row)} columns, {wanted} were asked for")
         return self._texts.block(values)
 
-    def _block(self, text: bytes, rows: int) -> Optional[LineBlock]:
+    def _of_copy_text(self, text: bytes, rows: int) -> Optional[LineBlock]:
         """Return the rows; None when they have to be read one by one."""
         columns = len(self._texts.items)
         if not columns or text.count(b"\t") != rows * (columns - 1) or not _has_common_escapes(text):
@@ -74,19 +76,47 @@ class CopiedBlocks:
         if not self._looks and loaded == columns:
             return LineBlock(text, rows)
         fields = text[:-1].replace(b"\n", b"\t").split(b"\t")
-        found = {number: fields[number::columns] for number, _look in self._looks}
-        made = {number: look(found[number]) for number, look in self._looks}
-        if loaded == columns and all(made[number] is found[number] for number in made):
+        parts = [fields[number::columns] for number in range(columns)]
+        made = self._looked_at(parts)
+        if loaded == columns and all(map(is_, made, parts)):
             return LineBlock(text, rows)
-        parts = [made[number] if number in made else fields[number::columns] for number in range(columns)]
-        return LineBlock(
-            _joined(parts[:loaded], rows), rows, _joined(parts[loaded:], rows) if loaded < columns else None
-        )
+        return self._joined(made, rows)
+
+    def of_rows(self, rows: list[Row]) -> LineBlock:
+        """Return rows that came as values. Raises MigrationError as ``RowTexts.block`` does."""
+        if not rows:
+            return self._texts.block(rows)
+        try:
+            return self._joined(self._looked_at([_fields(column) for column in zip(*rows)]), len(rows))
+        except (ValueProblem, ValueError, OverflowError):
+            return self._texts.block(rows)
+
+    def _looked_at(self, columns: list[list[bytes]]) -> list[list[bytes]]:
+        made = list(columns)
+        for number, look in self._looks:
+            made[number] = look(columns[number])
+        return made
+
+    def _joined(self, columns: list[list[bytes]], rows: int) -> LineBlock:
+        loaded = len(self._texts.columns)
+        computed = _joined(columns[loaded:], rows) if self._texts.computed else None
+        return LineBlock(_joined(columns[:loaded], rows), rows, computed)
 
 
 def _joined(columns: list[list[bytes]], rows: int) -> bytes:
     lines = map(b"\t".join, zip(*columns)) if columns else [b""] * rows
     return b"\n".join([*lines, b""])
+
+
+def _fields(values: Sequence[Optional[str]]) -> list[bytes]:
+    """Return a column's values as fields of COPY text. Raises ValueProblem for a zero character."""
+    joined = "\0".join(["" if value is None else value for value in values])
+    if joined.count("\0") >= len(values):
+        raise ValueProblem("a text holds U+0000")
+    fields = escape(joined).encode().split(b"\0")
+    if None in values:
+        return [_NULL if value is None else field for value, field in zip(values, fields)]
+    return fields
 
 
 def _has_common_escapes(text: bytes) -> bool:
