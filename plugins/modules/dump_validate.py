@@ -33,7 +33,6 @@ options:
 requirements:
   - cattrs
   - zstandard
-  - sqlglot
 """
 
 EXAMPLES = r"""
@@ -143,7 +142,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     log = _ansible_module.migration_log(module, "dump_validate")
-    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: validate(module, log), log)
+    _ansible_module.run(module, libraries.READ_DUMP, lambda: validate(module, log), log)
 
 
 if __name__ == "__main__":
