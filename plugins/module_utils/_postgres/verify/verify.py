@@ -88,7 +88,7 @@ def _verify_database(
     """Compare rows and objects at the same time."""
     database = read_catalog(dump.directory, entry)
     tables = entry.tables if options.content != contents.SCHEMA else []
-    rows = row_verification(entry.name, tables, parameters, options.verify_by)
+    rows = row_verification(entry.name, tables, parameters, options.verify_by, options.parallelism)
     with in_processes(rows.checksum, rows.work, options.parallelism) as results, ThreadPoolExecutor(1) as beside:
         objects = beside.submit(_check_objects, database, dump, parameters, options)
         compared = rows.compare(results, progress)
