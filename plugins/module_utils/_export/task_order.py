@@ -44,10 +44,10 @@ class TaskOrder:
         self._places[process] = stop
         return range(start, stop)
 
-    def following(self, process: int) -> Optional[int]:
-        """Return the task that a process will most likely do after those that it has taken last."""
+    def following(self, process: int) -> range:
+        """Return the tasks that a process will most likely do after those that it has taken last."""
         place = self._places[process]
-        return place if place in self._left else None
+        return range(place, min(self._left.get(place, place), place + _MOST_TOGETHER))
 
     def _place(self, process: int) -> Optional[int]:
         """Return where a process goes on, after having cut a stretch in two if it has none of its own."""

@@ -16,7 +16,7 @@ from ..._errors import CorruptBackupError
 from ..._formats.sstable.table import Table
 from .file_spans import FileSpan
 from .read_ahead import LIMIT, PIECE, SMALLEST_PIECE, Fetch, ReadAhead
-from .stored_file import TAIL, WHOLE, Ends, open_file, read_ends
+from .stored_file import Ends, open_file, read_ends, size_of_ends
 
 CACHE_BYTES = 32 << 20
 """Bytes of memory for the files that stay open, without what is read ahead of them."""
@@ -63,8 +63,7 @@ class OpenTables:
         for source in sources:
             name = source.ref.path
             if name not in self._tables and name not in self._opening:
-                size = WHOLE + TAIL if source.size is None else min(source.size, WHOLE + TAIL)
-                fetch = self._ahead.begin(size, self._reading(source))
+                fetch = self._ahead.begin(size_of_ends(source.size), self._reading(source))
                 if fetch is None:
                     return
                 self._opening[name] = fetch

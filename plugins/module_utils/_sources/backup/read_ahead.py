@@ -140,7 +140,7 @@ class PiecesAhead:
         if not self._pieces:
             self._next = max(self._next, start)
         while self._next < self._end and len(self._pieces) < _PIECES:
-            size = min(self._size, self._end - self._next)
+            size = min(self._size if self._pieces else SMALLEST_PIECE, self._end - self._next)
             if not self._fetch_piece(self._ahead.begin if self._pieces else self._ahead.demand, size):
                 break
 

@@ -33,6 +33,13 @@ class Ends:
     end: bytes
 
 
+def size_of_ends(size: Optional[int]) -> int:
+    """Return about how many bytes ``read_ends`` reads."""
+    if size is None:
+        return WHOLE + TAIL
+    return min(size, WHOLE + TAIL) if size <= _THOUGHT_SMALL else TAIL
+
+
 def read_ends(storage: Storage, path: str, size: Optional[int]) -> Ends:
     """Return both ends of a file, or all of a small one. ``size`` is about how many bytes it has without compression,
     None when nobody knows."""
