@@ -63,9 +63,10 @@ class ReadAhead:
     def __getstate__(self) -> dict:
         return dict(self.__dict__, _pool=None)
 
-    def begin(self, size: int, call: Callable[[], Result]) -> Optional[Fetch[Result]]:
-        """Begin a call whose result takes about ``size`` bytes; None when there is no room for it."""
-        return self.demand(size, call) if size <= self.free else None
+    def begin(self, size: int, call: Callable[[], Result], leaving: int = 0) -> Optional[Fetch[Result]]:
+        """Begin a call whose result takes about ``size`` bytes; None when there is no room for it that leaves as much
+        free as is asked for."""
+        return self.demand(size, call) if size <= self.free - leaving else None
 
     def demand(self, size: int, call: Callable[[], Result]) -> Fetch[Result]:
         """Begin a call whose result is needed now, room or not."""

@@ -76,7 +76,8 @@ class Backup:
     def open_to_split(self, ranges: Iterable[tuple[KeyRange, int]]) -> None:
         """Begin to open what ``split`` will need for several ranges, each with its ``target_bytes``."""
         self._tables.open_ahead(
-            source for (start, end), target in ranges for source in _larger(self._biggest(start, end), target)
+            (source for (start, end), target in ranges for source in _larger(self._biggest(start, end), target)),
+            index_only=True,
         )
 
     def split(self, start: bytes, end: bytes, target_bytes: int) -> list[bytes]:
@@ -321,13 +322,16 @@ class Backup:
         self, sources: list[FileSpan], start: bytes, end: bytes, target: int
     ) -> Iterator[tuple[bytes, float]]:
         """Yield keys with the approximate number of bytes between each and the one before."""
-        large = self._each(_larger(sources, target))
+        large = _larger(sources, target)
+        opened = 0
         for source in sources:
             span = source.ref.span
             if source.ref.data_size is not None and source.ref.data_size <= target:
                 yield span[1], float(source.ref.data_size)
                 continue
-            table = self._tables.get(next(large))
+            self._tables.open_ahead(large[opened : opened + FILES_AHEAD], index_only=True)
+            opened += 1
+            table = self._tables.get(source, index_only=True)
             low, high = max(start, span[0]), min(end, span[1])
             first = table.find(source.place(span[0]))
             last = table.find(source.place(span[1])) if span[1].startswith(source.prefix) else len(table.bounds)
