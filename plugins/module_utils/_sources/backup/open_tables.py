@@ -72,6 +72,11 @@ class OpenTables:
                     return
                 self._opening[name] = fetch
 
+    def is_ready(self, source: FileSpan) -> bool:
+        """Whether a file is open, or what ``get`` needs to open it is there."""
+        opening = self._opening.get(source.ref.path)
+        return source.ref.path in self._tables or (opening is not None and opening.done())
+
     @property
     def files_ahead(self) -> int:
         """How many of the next files each stream may open ahead, its current one included."""

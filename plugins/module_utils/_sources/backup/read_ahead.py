@@ -45,6 +45,10 @@ class Fetch(Generic[Result]):
         """Return what the call returned; raises what it raised."""
         return self._future.result()
 
+    def done(self) -> bool:
+        """Whether the call has returned or raised."""
+        return self._future.done()
+
     def drop(self) -> None:
         """Give the memory free. A call that has not begun is not made."""
         self._future.cancel()

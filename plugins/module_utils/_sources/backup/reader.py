@@ -127,8 +127,7 @@ class Backup:
         for number in range(len(self.layers)):
             selected = self._select(number, start, end)
             self._begin(start, end, [selected])
-            for source in self._each(selected):
-                self._expect(source, start, end)
+            for source in self._each(selected, start, end) if selected else ():
                 for _batch in self._blocks(source, start, end, False, tally):
                     pass
 
@@ -166,13 +165,19 @@ class Backup:
         for source in firsts if len(firsts) > 1 else ():
             self._expect(source, start, end)
 
-    def _each(self, sources: list[FileSpan]) -> Iterator[FileSpan]:
-        """Yield files of one layer, while those that follow are opened, in the ranges that are read next, too."""
-        following = [found for span in self._next for found in self._select(sources[0].ref.layer, *span)]
-        wanted = {found.ref.path for found in following}
+    def _each(self, sources: list[FileSpan], start: bytes, end: bytes) -> Iterator[FileSpan]:
+        """Yield files of one layer that hold [start, end), while those that follow are opened, in the ranges that are
+        read next, too. Of the first of these that is open some blocks are read."""
+        layer = self._sources[sources[0].ref.layer]
+        parts = [(source, start, end) for source in sources]
+        parts += [(source, *span) for span in self._next for source in layer.select(*span)]
+        wanted = {source.ref.path for source, _start, _end in parts[len(sources) :]}
         for place, source in enumerate(sources):
-            ahead = self._tables.files_ahead
-            self._tables.open_ahead((sources[place : place + ahead] + following[:ahead])[:ahead])
+            self._tables.open_ahead(part[0] for part in parts[place : place + self._tables.files_ahead])
+            self._expect(source, start, end)
+            following = next((part for part in parts[place + 1 :] if part[0].ref.path != source.ref.path), None)
+            if following and self._tables.is_ready(following[0]):
+                self._expect(*following)
             with self._tables.held(source):
                 yield source
             if place + 1 < len(sources) and source.ref.path not in wanted:
@@ -255,8 +260,7 @@ class Backup:
             if span[0] < end and span[1] > start
         ]
         last = b""
-        for source in self._each(sources):
-            self._expect(source, start, end)
+        for source in self._each(sources, start, end):
             for batch in self._blocks(source, start, end, versioned, tally):
                 if not versioned:
                     with named(source.ref.path):
