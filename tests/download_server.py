@@ -75,6 +75,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_GET
 
+    def do_PUT(self) -> None:
+        """Keep a file."""
+        self.server.files[urlsplit(self.path).path] = self._body()
+        self.send_response(201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _body(self) -> bytes:
+        if "Content-Length" in self.headers:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        pieces = []
+        while size := int(self.rfile.readline(), 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
+
     def _send(self, path: str, content: bytes) -> None:
         cut = self.server.cut.get(path, 0)
         self.server.cut[path] = max(0, cut - 1)

@@ -52,8 +52,8 @@ options:
     type: str
     default: ''
   s3_requester_pays:
-    description: Whether you agree to pay for the requests to a bucket whose owner asks for that. C(migration_source)
-      cannot do it.
+    description: Whether you agree to pay for the requests to an S3 bucket whose owner asks for that. CockroachDB itself
+      cannot read such a bucket.
     type: bool
     version_added: 1.6.0
     default: false
@@ -141,8 +141,8 @@ options:
     type: str
     default: ''
   s3_requester_pays:
-    description: Whether you agree to pay for the requests to a bucket whose owner asks for that. C(migration_source)
-      cannot do it.
+    description: Whether you agree to pay for the requests to an S3 bucket whose owner asks for that. CockroachDB itself
+      cannot read such a bucket.
     type: bool
     version_added: 1.6.0
     default: false

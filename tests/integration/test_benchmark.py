@@ -3,6 +3,7 @@
 """The benchmark's own backup: what is written arrives, and the benchmark says that it was not CockroachDB's."""
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import itertools
 import pathlib
@@ -10,11 +11,16 @@ import subprocess
 import sys
 import uuid
 
+import delaying_proxy
 import psycopg2.extras
 import pytest
 from exporting import export_backup
 from journey import migrate
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
+    VerifyOptions,
+    verify_dump,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
 
 BENCHMARK = pathlib.Path(__file__).resolve().parent.parent / "benchmark"
@@ -47,17 +53,21 @@ def test_every_row_arrives(tmp_path, empty_postgres):
     connection.close()
 
 
-def test_rows_of_many_small_tables_arrive(tmp_path, empty_postgres):
-    scale = small_tables.Scale(tables=12, rows=3, indexes=2)
-    assert small_tables.write_backup(tmp_path / "backup", scale) == 36
+def test_many_small_tables_arrive_and_are_verified_in_few_round_trips(tmp_path, empty_postgres):
+    scale = small_tables.Scale(tables=150, rows=3, indexes=2)
+    assert small_tables.write_backup(tmp_path / "backup", scale) == 450
     migration = migrate(empty_postgres, [f"file://{tmp_path}/backup"], tmp_path / "dump")
     with migration.connect(small_tables.DATABASE) as connection, connection.cursor() as cursor:
         for number in range(small_tables.FIRST_ID, small_tables.FIRST_ID + scale.tables):
             cursor.execute(f"SELECT * FROM small_{number} ORDER BY i_id")
             assert cursor.fetchall() == [tuple(row) for row in small_tables.rows_of(scale, number)]
         cursor.execute("SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'")
-        assert cursor.fetchone() == (36,)
+        assert cursor.fetchone() == (450,)
     connection.close()
+    with delaying_proxy.running(empty_postgres.port, delaying_proxy.Distance()) as proxy:
+        target = dataclasses.replace(empty_postgres, port=proxy.port)
+        assert verify_dump(migration.dump_dir, target, VerifyOptions(parallelism=2)).succeeded
+        assert 0 < proxy.traffic.requests < scale.tables, "each table takes round trips of its own"
 
 
 def test_the_rows_of_many_layers_arrive(tmp_path, empty_postgres):

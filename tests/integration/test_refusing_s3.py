@@ -33,3 +33,11 @@ def test_an_export_through_refusals(work, fixtures_dir):
     assert "hush-3c9" not in log
     assert "hush-3c9" not in run.output and not [seen for seen in run.seen_arguments if "hush-3c9" in seen]
     assert [path.name for path in work.rglob("*") if path.is_file() and b"hush-3c9" in path.read_bytes()] == ["vars.json"]
+
+
+@pytest.mark.slow
+def test_incremental_location_is_read_with_the_backups_own_files(work):
+    (work / "increments").mkdir()
+    run = Run("migrate.yml", variables(work, incremental_location=f"file://{work}/increments", test_postgresql_import=False, postgres_import_enabled=False))
+    assert run.code != 0
+    assert f"file://{work}/increments holds nothing of the backup" in run.error

@@ -23,6 +23,7 @@ from .._errors import MigrationError
 from .._model.table_source import TableSource
 from .._sources.source import Source, Task
 from .._system.memory import give_back_large_objects
+from .._system.processes import end_with_parent
 from .._system.progress import Progress, ReportProgress
 from .._values.line_block import LineBlock
 from .task_order import TaskOrder
@@ -116,6 +117,7 @@ def run_tasks(
 
 def _inherit(job: ExportJob) -> None:
     _Inherited.job = job
+    end_with_parent()
 
 
 def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:

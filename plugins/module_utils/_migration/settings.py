@@ -201,8 +201,8 @@ _STORAGE = (
         "s3_requester_pays",
         "bool",
         False,
-        "Whether you agree to pay for the requests to a bucket whose owner asks for that. "
-        "O(migration_source=restore) cannot do it.",
+        "Whether you agree to pay for the requests to an S3 bucket whose owner asks for that. CockroachDB itself "
+        "cannot read such a bucket.",
         since="1.6.0",
         roles=("backup_export",),
         modules=("backup_info", "backup_export"),

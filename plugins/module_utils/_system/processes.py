@@ -50,17 +50,21 @@ def in_processes(run: Callable[[Item], Result], items: Sequence[Item], size: int
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _inherit(run: Callable[[Item], Result], items: Sequence[Item]) -> None:
-    _Inherited.run, _Inherited.items = run, items
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def end_with_parent() -> None:
+    """Have this fork end when its parent is killed: it would wait for work for ever, or write next to another run."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent is killed: it would wait for work for ever."""
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
+
+
+def _inherit(run: Callable[[Item], Result], items: Sequence[Item]) -> None:
+    _Inherited.run, _Inherited.items = run, items
+    end_with_parent()
 
 
 def _call(number: int) -> Any:

@@ -272,7 +272,7 @@ def test_the_round_trips_do_not_grow_with_layers(tmp_path, calls):
     (tmp_path / "LATEST").write_text("2021/04/07-141126.52")
     rows, _parts = rows_of_table(open_backup(BackupRequest((str(tmp_path),))), 1 << 40)
     assert len(rows) == layers
-    assert calls.arrived > 5 * layers
+    assert 3 * layers < calls.arrived <= 4 * layers + 10  # A folder, a manifest, its checksum, a file.
     assert calls.alone < layers
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 
 import pytest
@@ -50,6 +51,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.m
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.progress import Progress, RestoreProgress
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
+MODULES = "ansible_collections.nomos.cockroach_migrator.plugins.modules"
 
 
 def test_missing_library_is_named_with_the_command(monkeypatch):
@@ -80,8 +82,22 @@ def test_the_version_of_sqlglot_that_is_asked_for_is_taken(monkeypatch):
         libraries.require(libraries.LOAD)
 
 
-def test_boto3_is_needed_for_s3_only():
-    assert "boto3" in libraries_for(["s3://b/p"]) and "boto3" not in libraries_for(["file:///b"])
+@pytest.mark.parametrize(("location", "library"), [
+    ("s3://b/p", "boto3"), ("gs://b/p", "google.cloud.storage"), ("azure-blob://c/p", "azure.storage.blob"), ("azure://c/p", "azure.identity"), ("https://h/p", "requests")])
+def test_a_providers_library_is_needed_where_a_location_is_there(location, library):
+    assert library in libraries_for(["file:///b", location]) and library not in libraries_for(["file:///b"])
+
+
+def test_a_library_below_a_package_that_is_missing_is_missing(monkeypatch):
+    monkeypatch.setitem(libraries.PACKAGES, "no_such_package.part", "no-such-package")
+    assert libraries.missing(["no_such_package.part"]) == ["no-such-package"]
+
+
+@pytest.mark.parametrize("module", ["backup_info", "backup_export", "cockroach_restore"])
+def test_no_providers_library_is_imported_before_it_is_needed(module):
+    code = f"import sys, {MODULES}.{module}; print([name for name in ('boto3', 'botocore', 'azure', 'google.cloud', 'requests') if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
 
 
 def test_log_lines(tmp_path):

@@ -3,6 +3,7 @@
 """The decoder of many rows at once gives what the general decoder gives row by row: text, changes, rejected rows, errors."""
 from __future__ import annotations
 
+import decimal
 import random
 from collections.abc import Callable
 from typing import Any, Optional
@@ -267,3 +268,41 @@ def test_few_keys_are_decoded_with_those_that_follow_as_long_as_they_are_small()
     assert sizes((1000, 9), (1000, 9), (1000, 9), (7, 9)) == [2000, 1007]
     assert sizes((7, 9), (5000, 9)) == [3000, 2007]
     assert sizes((2, 1 << 20), (2, 1 << 20), (1, 1 << 20), (1, 9 << 20), (1, 1)) == [4, 1, 1, 1]
+
+
+def words(*numbers: int) -> bytes:
+    return b"".join(number.to_bytes(4, "big") for number in numbers)
+
+
+AN_ARRAY, AN_OBJECT, A_STRING, A_NUMBER, TRUE, FROM_START = 0x80000000, 0x40000000, 0x10000000, 0x20000000, 0x40000000, 0x80000000
+DOCUMENTS = {
+    "ends that are not in order": words(AN_ARRAY | 2, A_STRING | FROM_START | 5, A_STRING | FROM_START | 3) + b"abc",
+    "an end beyond the document": words(AN_ARRAY | 1, A_STRING | 9) + b"abc",
+    "bytes after the last value": words(AN_ARRAY | 1, A_STRING | 2) + b"abc",
+    "a name that is no text": words(AN_OBJECT | 1, TRUE | 3, TRUE) + b"abc",
+    "a name with a zero character": words(AN_OBJECT | 1, A_STRING | 2, TRUE) + b"a\0",
+    "a name that is not UTF-8": words(AN_OBJECT | 1, A_STRING | 2, TRUE) + b"a\xff",
+    "bytes in a literal": words(AN_ARRAY | 1, TRUE | 1) + b"x",
+    "a number of another length": words(AN_ARRAY | 1, A_NUMBER | 4) + b"\x02\x34\x89\x05",
+    "a zero with digits": words(AN_ARRAY | 1, A_NUMBER | 3) + b"\x02\x27\x05",
+    "a number of no bytes": words(AN_ARRAY | 1, A_NUMBER),
+    "a value of an unknown type": words(AN_ARRAY | 1, 0x70000000),
+    "entries that are cut off": words(AN_ARRAY | 9, A_STRING),
+    "another header": words(0xA0000001, A_STRING),
+    "nothing": b"",
+    "three bytes": b"\x80\0\0",
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_json_documents_that_need_care(monkeypatch, name):
+    monkeypatch.setattr(json_arrays, "_FEWEST_DOCUMENTS", 1)
+    good = json_document({"a": [True, "x"], "b": decimal.Decimal(5)})
+    inside = json_document([True])
+    nested = words(AN_ARRAY | 1, 0x50000000 | len(DOCUMENTS[name])) + DOCUMENTS[name]
+    stored = [good, DOCUMENTS[name], nested, inside, DOCUMENTS[name], nested, good]
+    joined = JoinedBytes(stored)
+    matrix, usual = json_arrays.document_texts(joined, Spans(joined.starts, joined.ends - joined.starts))
+    for data, text, is_usual in zip(stored, matrix, usual.tolist()):
+        assert not is_usual or text.tobytes().replace(b"\0", b"").decode() == escape(json_text(data))
+    assert usual[[0, 3, 6]].all() and not usual[[1, 2, 4, 5]].any()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
 
 Item = TypeVar("Item")
@@ -21,6 +21,7 @@ class ConnectionPool:
         self._local = threading.local()
         self._connections: list[Any] = []
         self._threads = ThreadPoolExecutor(size)
+        self._stopped = False
 
     def __enter__(self) -> ConnectionPool:
         return self
@@ -34,8 +35,14 @@ class ConnectionPool:
         """Have the next free thread call ``work(connection, item)``."""
         return self._threads.submit(self._call, work, item)
 
+    def stop(self) -> None:
+        """Begin no further work, not even what waits for its connection; what has begun goes on."""
+        self._stopped = True
+
     def _call(self, work: Callable[[Any, Item], Result], item: Item) -> Result:
         if not hasattr(self._local, "connection"):
             self._local.connection = self._open()
             self._connections.append(self._local.connection)
+        if self._stopped:
+            raise CancelledError
         return work(self._local.connection, item)

@@ -22,6 +22,7 @@ from ..._convert.statements import Statement
 from ..._errors import TargetError
 from ..._model.results import DatabaseImport, ImportResult, TableImport
 from ..._system.progress import Progress, ReportProgress
+from ..._system.termination import ends_by_exception
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..connect.pool import ConnectionPool
 from ..target import content as contents
@@ -181,7 +182,8 @@ def _run_transactions(
     directories of their tables. After an error, or when the user ends the run, no command works on."""
     loaded: Counter[str] = Counter()
     count = _Count(job, progress)
-    with ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism) as pool:
+    pool = ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism)
+    with ends_by_exception(), pool:
 
         def start(transaction: Transaction) -> Future[list[ledger.Done]]:
             return pool.submit(lambda connection, item: perform(connection, job.state.name, dump_id, item), transaction)
@@ -193,6 +195,7 @@ def _run_transactions(
                 loaded.update(task.table.directory for task in transaction.chunks)
                 count.report(done)
         except BaseException:
+            pool.stop()
             # A control connection that is broken has no server to ask.
             with contextlib.suppress(psycopg2.Error):
                 ledger.end_workers(control)

@@ -19,13 +19,12 @@ from ..._convert.statements import Statement
 from ..._errors import TargetError
 from ..connect.connection import postgres_message
 from ..target import ledger, omitted_objects
+from ..target.lock_room import most_objects_in_a_transaction
 
 Keyed = tuple[tuple[str, str], Statement]
 Item = TypeVar("Item")
 
 STATEMENTS_A_ROUND_TRIP = 100
-_LOCKS_OF_A_STATEMENT = 8
-"""An upper bound of usual objects: PostgreSQL has room for a few more locks than its settings say."""
 _OPERATOR_INTERVENTION = "57"
 """The class of SQLSTATE of what was cancelled, or whose session or server was ended."""
 
@@ -158,20 +157,10 @@ def run_pre_data(
     with connection.cursor() as cursor:
         ledger.create(cursor)
         ledger.record(cursor, dump_id, [ledger.Done(key) for key in marks])
-        for pack in in_packs(statements, _most_in_a_transaction(cursor)):
+        for pack in in_packs(statements, most_objects_in_a_transaction(cursor)):
             ledger.record(cursor, dump_id, run_statements(cursor, database, pack))
             connection.commit()
     connection.commit()
-
-
-def _most_in_a_transaction(cursor: Any) -> int:
-    """Return how many statements one transaction takes: each new object is locked until its end, a table with its TOAST
-    table and index."""
-    cursor.execute(
-        "SELECT current_setting('max_locks_per_transaction')::int * (current_setting('max_connections')::int + "
-        "current_setting('max_prepared_transactions')::int)"
-    )
-    return max(1, cursor.fetchone()[0] // _LOCKS_OF_A_STATEMENT)
 
 
 def in_packs(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Callable, Optional, TypeVar
 
 from ..._convert.definitions import (
@@ -67,14 +68,16 @@ class Check:
         if need.kind == "relation":
             return (need.schema, "", need.name) in self.found["relations"]
         if need.kind == "routine":
-            return any(
-                (schema, name) == (need.schema, need.name) for schema, _arguments, name in self.found["routines"]
-            )
+            return (need.schema, need.name) in self._routines
         if need.kind == "type":
             return (need.schema, "", need.name) in self.found["types"]
         if need.kind == "extension":
             return need.name in self.extensions
         return need.kind != "schema" or ("SCHEMA", "", "", need.name) in self.rights.holders
+
+    @cached_property
+    def _routines(self) -> set[tuple[str, str]]:
+        return {(schema, name) for schema, _arguments, name in self.found["routines"]}
 
     def tables(self) -> Iterator[tuple[Statement, TableDefinition]]:
         """Yield the tables that exist."""

@@ -36,14 +36,14 @@ Work = list[Piece]
 """What one query reads: a single piece, or whole small tables."""
 
 
-def divide(tables: Iterable[StoredTable]) -> list[Work]:
+def divide(tables: Iterable[StoredTable], most_together: int) -> list[Work]:
     """Divide tables into what several connections read at once, the most work first, so that all end at about the same
-    time."""
+    time. One query reads no more than ``most_together`` tables."""
     tables = list(tables)
     large = [piece for table in tables if _pages(table) > SMALL_PAGES for piece in _pieces(table)]
     large.sort(key=lambda piece: (piece.end is None, -piece.table.entry.text_bytes))
     small = [table for table in tables if _pages(table) <= SMALL_PAGES]
-    return [*([piece] for piece in large), *_batches(small)]
+    return [*([piece] for piece in large), *_batches(small, min(_MOST_TABLES, most_together))]
 
 
 def _pages(table: StoredTable) -> int:
@@ -59,12 +59,12 @@ def _pieces(table: StoredTable) -> list[Piece]:
     return [Piece(table, first, end) for first, end in zip(starts, [*starts[1:], None])]
 
 
-def _batches(tables: list[StoredTable]) -> Iterator[Work]:
+def _batches(tables: list[StoredTable], most: int) -> Iterator[Work]:
     batch: Work = []
     columns = 0
     for table in tables:
         more = len(table.entry.columns) + len(table.entry.computed)
-        if batch and (len(batch) == _MOST_TABLES or columns + more > _MOST_COLUMNS):
+        if batch and (len(batch) == most or columns + more > _MOST_COLUMNS):
             yield batch
             batch, columns = [], 0
         batch.append(Piece(table))

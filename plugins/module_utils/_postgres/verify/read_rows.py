@@ -34,9 +34,14 @@ class ReadRows:
 
     def end(self) -> None:
         """Sum up the rows that were taken since the last time."""
-        text = b"".join(self._lines)
+        # A wide row is not copied together with those before it.
+        wide = [self._lines.pop()] if self._lines and len(self._lines[-1]) > _BLOCK_BYTES else []
+        self._sum_up(b"".join(self._lines))
         self._lines.clear()
         self._bytes = 0
+        self._sum_up(b"".join(wide))
+
+    def _sum_up(self, text: bytes) -> None:
         lines = split_lines(unescape_controls(text) if self._escaped else text)
         self.rows += len(lines)
         self.checksum += line_checksums(lines)

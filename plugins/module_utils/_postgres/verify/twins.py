@@ -40,13 +40,15 @@ from ..._convert.statements import Statement
 from ..._errors import TargetError
 from ..._model.names import quote
 from ..connect.connection import postgres_message
+from ..target.lock_room import most_objects_in_a_transaction
 from .catalog_facts import SOURCES, Facts, Part, read_facts
 
 _TEMPORARY = "pg_temp"
 _ALIAS = "cockroach_migrator_{}"
 _BATCH = 100
-"""Number of tables and other objects that are created before they are rolled back together: each holds a few locks of
-the server."""
+"""The most tables and other objects that are created before they are rolled back together."""
+_PART_OF_THE_LOCKS = 4
+"""What twins may take of the locks that the server has room for; others read rows meanwhile."""
 _ON_TABLE = (DefaultDefinition, KeyDefinition, CheckDefinition, IndexDefinition, TriggerDefinition, PolicyDefinition)
 _BY_NAME = (EnumDefinition, CompositeDefinition, DomainDefinition, CollationDefinition, SequenceDefinition)
 _SOURCES = [source for source in SOURCES if source not in ("relations", "foreign keys", "rules")]
@@ -90,7 +92,8 @@ def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
     _require_temporary(cursor)
     # Names without a schema are looked up as they were at the import, and never among the twins.
     cursor.execute('SET LOCAL search_path = "$user", public, pg_temp; SET LOCAL check_function_bodies = off')
-    for batch in _batches(_groups(list(statements))):
+    size = min(_BATCH, max(1, most_objects_in_a_transaction(cursor) // _PART_OF_THE_LOCKS))
+    for batch in _batches(_groups(list(statements)), size):
         cursor.execute("SAVEPOINT twins")
         _run(cursor, [command for group in batch for command in group.commands], twins)
         _read(cursor, batch, twins)
@@ -116,11 +119,11 @@ def _require_temporary(cursor: Any) -> None:
         )
 
 
-def _batches(groups: list[_Group]) -> Iterator[list[_Group]]:
+def _batches(groups: list[_Group], size: int) -> Iterator[list[_Group]]:
     """Yield batches of objects of one schema, whose names are unique."""
     batch: list[_Group] = []
     for group in sorted(groups, key=lambda item: item.schema):
-        if batch and (batch[0].schema != group.schema or len(batch) == _BATCH):
+        if batch and (batch[0].schema != group.schema or len(batch) == size):
             yield batch
             batch = []
         batch.append(group)
@@ -157,7 +160,8 @@ def _groups(statements: list[Statement]) -> list[_Group]:
             holder = next(iter(group.aliases), statement.table)
             command = statement.expects.create(quote(statement.name), _scratch(holder))
             group.commands.append(_Command(command, (statement.schema, statement.table, statement.name)))
-    return groups + [group for group in tables.values() if group not in groups]
+    of_views = {id(group) for group in groups}
+    return groups + [group for group in tables.values() if id(group) not in of_views]
 
 
 def _scratch(name: str) -> str:

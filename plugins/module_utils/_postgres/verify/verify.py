@@ -25,6 +25,7 @@ from ..._model.catalog import Database, Role
 from ..._model.conversion_policies import ConversionPolicies
 from ..._model.names import clip
 from ..._model.results import DatabaseVerification, VerifyResult
+from ..._system.memory import give_back_large_objects
 from ..._system.processes import in_processes
 from ..._system.progress import ReportProgress
 from ..connect.connection import ConnectionParameters, connect, postgres_message
@@ -57,6 +58,7 @@ def verify_dump(
     sequences. Raises MigrationError if the comparison is not possible.
     """
     started = time.monotonic()
+    give_back_large_objects()
     manifest = read_manifest(dump_dir)
     dump = _Dump(dump_dir, read_roles(dump_dir), manifest.policies)
     results = {}
@@ -87,7 +89,7 @@ def _verify_database(
     """Compare rows and objects at the same time."""
     database = read_catalog(dump.directory, entry)
     tables = entry.tables if options.content != contents.SCHEMA else []
-    rows = row_verification(entry.name, tables, parameters, options.verify_by)
+    rows = row_verification(entry.name, tables, parameters, options.verify_by, options.parallelism)
     with in_processes(rows.checksum, rows.work, options.parallelism) as results, ThreadPoolExecutor(1) as beside:
         objects = beside.submit(_check_objects, database, dump, parameters, options)
         compared = rows.compare(results, progress)

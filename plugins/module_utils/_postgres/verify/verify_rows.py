@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Callable
 
 try:
@@ -23,6 +22,7 @@ from ..._model.results import TableVerification
 from ..._system.progress import Progress, ReportProgress
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..load.rejected_rows_table import count_rejects
+from ..target.lock_room import most_objects_in_a_transaction
 from .pieces import Work, divide
 from .stored_tables import StoredTable, read_stored_tables
 from .table_checksum import PieceResult, by_server, read_back
@@ -43,12 +43,9 @@ class RowVerification:
     tables: list[StoredTable]
     rejects: Mapping[tuple[str, str], int]
     """The number of rejected rows in PostgreSQL by (schema, table)."""
+    work: list[Work]
+    """What there is to read."""
     connection: Any = None
-
-    @cached_property
-    def work(self) -> list[Work]:
-        """What there is to read."""
-        return divide(table for table in self.tables if not table.missing_columns)
 
     def checksum(self, work: Work) -> list[PieceResult]:
         """Return the results of one query. Raises TargetError: the errors of psycopg2 lose their text between
@@ -76,12 +73,15 @@ class RowVerification:
 
 
 def row_verification(
-    database: str, tables: list[TableEntry], parameters: ConnectionParameters, verify_by: str
+    database: str, tables: list[TableEntry], parameters: ConnectionParameters, verify_by: str, parallelism: int
 ) -> RowVerification:
     """Look the tables up in PostgreSQL, and return what compares their rows."""
-    with contextlib.closing(connect(parameters, clip(database))) as connection:
+    with contextlib.closing(connect(parameters, clip(database))) as connection, connection.cursor() as cursor:
         stored, rejects = read_stored_tables(connection, tables), count_rejects(connection)
-    return RowVerification(database, parameters, verify_by, stored, rejects)
+        # Other connections read meanwhile, and one makes objects to compare with.
+        together = max(1, most_objects_in_a_transaction(cursor) // (2 * parallelism))
+    work = divide((table for table in stored if not table.missing_columns), together)
+    return RowVerification(database, parameters, verify_by, stored, rejects, work)
 
 
 def _reading(connection: Any) -> Any:

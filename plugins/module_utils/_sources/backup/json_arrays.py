@@ -123,7 +123,7 @@ def _with_same_names(
     start, size = int(bounds[0, 0]), int(bounds[0, count] - bounds[0, 0])
     if not entries.usual[0] or size >= WIDEST:
         return np.zeros(1, np.intp), None
-    same = entries.usual & (bounds == bounds[0]).all(axis=1) & (entries.types[:, :count] == STRING).all(axis=1)
+    same = (bounds == bounds[0]).all(axis=1) & (entries.types[:, :count] == STRING).all(axis=1)
     # One byte more, so that there is one.
     stored = joined.windows(spans.start + np.where(same, start, 0), size + 1)[:, :size]
     same &= (stored == stored[0]).all(axis=1)
@@ -162,10 +162,10 @@ def _special(matrix: Any) -> Any:
 
 
 def _number_texts(joined: JoinedBytes, spans: Spans) -> Texts:
-    """Numbers are decimals after their length, which is usually one byte."""
+    """Numbers are decimals after their length, which is one byte for the usual ones."""
     size = np.maximum(spans.length - 1, 0)
     text, usual = decimal_texts(joined, Spans(spans.start + 1, size))
-    return Texts(text, usual & (spans.length > 1) & (size <= 127) & (joined.data[spans.start] == size))
+    return Texts(text, usual & (spans.length > 1) & (joined.data[spans.start] == size))
 
 
 def _merged(parts: list[tuple[Any, Texts]], count: int) -> Texts:

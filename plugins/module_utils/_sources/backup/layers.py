@@ -13,6 +13,8 @@ from typing import NamedTuple, Optional
 from ..._errors import ConfigurationError, CorruptBackupError, MigrationError
 from ..._formats import protobuf, timestamps
 from ..._formats.timestamps import ZERO, Timestamp
+from ..location import has_parameters
+from ..storage.listed_once import ListedOnce
 from ..storage.opening import open_storage
 from ..storage.options import StorageOptions
 from ..storage.storage import Storage
@@ -76,7 +78,7 @@ def find_layers(locations: tuple[str, ...], subdirectory: str, options: StorageO
     if not locations:
         raise ConfigurationError("the backup's location is not set")
     locations, subdirectory = _collection(locations, subdirectory)
-    storages = [open_storage(location, options) for location in locations]
+    storages: list[Storage] = [ListedOnce(open_storage(location, options)) for location in locations]
     full, incremental = _folders(storages, subdirectory)
     keys: list[bytes] = []
     for folder in full:
@@ -98,9 +100,10 @@ def _read_layer(folder: Folder, keys: list[bytes], storages: list[Storage]) -> L
 def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[str, ...], str]:
     """Split a location that is a full backup's folder in a collection into collection and sub-directory, as its
     incremental layers may be next to it."""
-    match = re.fullmatch(f"(.*)/({_FULL.pattern})/?", locations[0])
+    place, mark, parameters = locations[0].partition("?") if has_parameters(locations[0]) else (locations[0], "", "")
+    match = re.fullmatch(f"(.*)/({_FULL.pattern})/?", place)
     if len(locations) == 1 and match and subdirectory in ("", LATEST):
-        return (match[1],), match[2]
+        return (f"{match[1]}{mark}{parameters}",), match[2]
     return locations, subdirectory
 
 
