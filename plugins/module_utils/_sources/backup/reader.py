@@ -32,8 +32,6 @@ from .open_tables import FILES_AHEAD, OpenTables
 
 BATCH_BYTES = 1 << 20
 """About how many bytes of blocks one process decodes at once."""
-ENOUGH_KEYS = 4000
-"""How many keys are enough to decode them at once."""
 
 
 def open_backup(request: BackupRequest) -> Backup:
@@ -115,7 +113,7 @@ class Backup:
         batches = self._merged(start, end, tally, unfinished)
         if len(end) > index_prefix_length(end) or len(start) > index_prefix_length(start):
             batches = mvcc.whole_rows(chain(batches, self._rest_of_row(end, unfinished)), start, end)
-        for keys, values in mvcc.larger_batches(batches, ENOUGH_KEYS, BATCH_BYTES):
+        for keys, values in batches:
             keys, values = mvcc.live(keys, values)
             if keys:
                 yield keys, values
