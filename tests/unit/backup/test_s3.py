@@ -99,7 +99,6 @@ def test_ranges(bucket, options, client):
     assert storage.read_end("empty", 300) == (b"", 0)
     assert storage.size("a/file") == 100
     assert storage.list() == ["a/", "empty"]
-    assert storage.list(recursive=True) == ["a/file", "empty"]
     assert storage.exists("empty")
     assert not storage.exists("a")
 

@@ -199,7 +199,7 @@ def test_numbers_that_need_care(body, where):
 
 FAMILY_VALUES = [
     # The family 1 twice, the second time in a longer form of its number; families that are gone; values that go on.
-    [(b"\x89\x89", b"\0\0\0\0\x01\x02"), (b"\xf6\x01\x8a", b"\0\0\0\0\x01\x04")], [(b"\x8e\x89", row_value([(9, 3, b"\x02")]))], [(b"\x8e\x89", row_value([(9, 3, b"\xff")]))], [(b"\x89\x89", b"\0\0\0\0\x01\x02\x02")],
+    [(b"\x89\x89", b"\0\0\0\0\x01\x02"), (b"\xf6\x01\x8a", b"\0\0\0\0\x01\x04")], [(b"\x8e\x89", row_value([(9, 3, b"\x02")]))], [(b"\x8e\x89", row_value([(9, 3, b"\xff")]))], [(b"\x8e\x89", row_value([(2, 3, b"\x02")]))], [(b"\x89\x89", row_value([(3, 6, b"\x01x")]))], [(b"\x89\x89", b"\0\0\0\0\x01\x02\x02")],
     [(b"\x89\x89", b"\0\0\0\0\x00\x02")], [(b"\x89\x89", b"\0\0\0\0\x01")], [(b"\x89\x89", b"\0\0\0")], [(b"\x89\x89", b"")], [(b"\x8a\x89", b"\0\0\0\0\x03\xff")], [(b"\x8a\x89", b"\0\0\0\0\x01\x02")], [(b"\x89\x88", row_value([]))],
 ]
 
@@ -306,3 +306,10 @@ def test_json_documents_that_need_care(monkeypatch, name):
     for data, text, is_usual in zip(stored, matrix, usual.tolist()):
         assert not is_usual or text.tobytes().replace(b"\0", b"").decode() == escape(json_text(data))
     assert usual[[0, 3, 6]].all() and not usual[[1, 2, 4, 5]].any()
+
+
+def test_a_column_is_read_in_its_own_family_only():
+    columns = [Column(1, "a", INT), Column(2, "b", INT), Column(3, "c", TEXT)]
+    table = Table(53, "t", 1, columns, Index(1, "primary", True, [IndexColumn(1)]), families=[Family(0, "f0", [1, 3]), Family(1, "f1", [2])])
+    pairs = [(ONE, row_value([(2, 3, b"\x02"), (3, 6, b"\x01x")])), (ONE[:-1] + b"\x89\x89", row_value([(3, 6, b"\x01y")])), (ONE[:-1] + b"\x8e\x89", row_value([(2, 3, b"\x04")]))]
+    assert both(table, pairs)[0][0] == both(table, pairs)[1][0] == b"1\t\\N\tx\n"

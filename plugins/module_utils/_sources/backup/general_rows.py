@@ -167,6 +167,7 @@ class GeneralRows:
         ]
         self.only_in_key = {part.column_id for part in index.columns} - set(index.composite_column_ids)
         self.defaults = {family.id: family.default_column_id for family in layout.families}
+        self._columns = {family.id: set(family.column_ids) - self.only_in_key for family in layout.families}
 
     def decode(self, pairs: list[tuple[bytes, bytes]]) -> Optional[tuple[str, str]]:
         """Return the COPY line of a row, given as all its keys and values, and the text of its computed columns.
@@ -204,8 +205,10 @@ class GeneralRows:
         return self._joined(texts) if loaded else None
 
     def _add_family(self, texts: dict[int, str], key: bytes, value: bytes, work: Optional[_RowRepair] = None) -> None:
-        found = self.family_texts(value, 0 if self.single_family else split_family(key)[1], work)
-        texts.update({number: text for number, text in found.items() if number not in self.only_in_key})
+        family = 0 if self.single_family else split_family(key)[1]
+        columns = self._columns.get(family, ())
+        found = self.family_texts(value, family, work)
+        texts.update({number: text for number, text in found.items() if number in columns})
 
     def _joined(self, texts: Mapping[int, str]) -> tuple[str, str]:
         return (

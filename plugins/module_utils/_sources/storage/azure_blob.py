@@ -83,9 +83,8 @@ class AzureContainer:
                 raise
             return None
 
-    def page(self, prefix: str, recursive: bool, token: Optional[str]) -> Page:
-        find = self._client.list_blobs if recursive else self._client.walk_blobs
-        pages = find(name_starts_with=prefix).by_page(token)
+    def page(self, prefix: str, token: Optional[str]) -> Page:
+        pages = self._client.walk_blobs(name_starts_with=prefix).by_page(token)
         names = [found.name for found in next(pages, ())]
         return Page(names, pages.continuation_token)
 

@@ -60,18 +60,12 @@ class DirectoryStorage(Storage):
     def size(self, path: str) -> int:
         return self.read_start(path, 0)[1]
 
-    def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
+    def list(self, prefix: str = "") -> list[str]:
         if not os.path.isdir(self.root):
             raise ConfigurationError(f"{self.location} is no directory on this machine: check the backup's location")
-        top = self._path(prefix.strip("/"))
         try:
-            if not recursive:
-                return sorted(entry.name + ("/" if entry.is_dir() else "") for entry in os.scandir(top))
-            return sorted(
-                os.path.relpath(os.path.join(folder, name), top)
-                for folder, _folders, names in os.walk(top)
-                for name in names
-            )
+            entries = os.scandir(self._path(prefix.strip("/")))
+            return sorted(entry.name + ("/" if entry.is_dir() else "") for entry in entries)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:

@@ -68,11 +68,11 @@ class GoogleBucket:
         blob = self._bucket.get_blob(key, retry=None, timeout=_TIMEOUT)
         return None if blob is None else blob.size
 
-    def page(self, prefix: str, recursive: bool, token: Optional[str]) -> Page:
+    def page(self, prefix: str, token: Optional[str]) -> Page:
         found = self._client.list_blobs(
             self._bucket,
             prefix=prefix,
-            delimiter=None if recursive else "/",
+            delimiter="/",
             page_token=token,
             retry=None,
             timeout=_TIMEOUT,

@@ -71,7 +71,7 @@ class HttpFiles:
             raise UnsupportedError(f"{self._name}/{key}: the server does not tell the file's size (Content-Length)")
         return int(answer.headers["Content-Length"])
 
-    def page(self, prefix: str, recursive: bool, token: Optional[str]) -> Page:
+    def page(self, prefix: str, token: Optional[str]) -> Page:
         raise UnsupportedError(f"{self._name}: files cannot be listed over HTTP")
 
 

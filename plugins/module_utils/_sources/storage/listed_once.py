@@ -14,7 +14,7 @@ class ListedOnce(Storage):
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self.location, self.can_list = storage.location, storage.can_list
-        self._listed: dict[tuple[str, bool], list[str]] = {}
+        self._listed: dict[str, list[str]] = {}
 
     def read(self, path: str) -> bytes:
         return self._storage.read(path)
@@ -31,11 +31,11 @@ class ListedOnce(Storage):
     def size(self, path: str) -> int:
         return self._storage.size(path)
 
-    def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
-        key = prefix.strip("/"), recursive
-        if key not in self._listed:
-            self._listed[key] = self._storage.list(prefix, recursive)
-        return self._listed[key]
+    def list(self, prefix: str = "") -> list[str]:
+        folder = prefix.strip("/")
+        if folder not in self._listed:
+            self._listed[folder] = self._storage.list(folder)
+        return self._listed[folder]
 
     def exists(self, path: str) -> bool:
         if not self.can_list:

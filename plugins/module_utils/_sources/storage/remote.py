@@ -54,8 +54,8 @@ class Bucket(Protocol):
         """Return an object's size, None when there is none."""
         ...
 
-    def page(self, prefix: str, recursive: bool, token: Optional[str]) -> Page:
-        """Return a page of the objects and (unless ``recursive``) folders whose names begin with ``prefix``."""
+    def page(self, prefix: str, token: Optional[str]) -> Page:
+        """Return a page of the objects and folders whose names begin with ``prefix``, not what is in those folders."""
         ...
 
 
@@ -158,13 +158,13 @@ class RemoteStorage(Storage):
             raise self.missing(path)
         return size
 
-    def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
+    def list(self, prefix: str = "") -> list[str]:
         base = self._key(prefix)
         base = base + "/" if base else ""
         names: list[str] = []
         page = Page([], None)
         while True:
-            page = self._call(prefix, partial(_page, base, recursive, page.next))
+            page = self._call(prefix, partial(_page, base, page.next))
             names += [name[len(base) :] for name in page.names]
             if not page.next:
                 return sorted(name for name in names if name)
@@ -173,5 +173,5 @@ class RemoteStorage(Storage):
         return self._call(path, lambda bucket: bucket.size(self._key(path))) is not None
 
 
-def _page(prefix: str, recursive: bool, token: Optional[str], bucket: Bucket) -> Page:
-    return bucket.page(prefix, recursive, token)
+def _page(prefix: str, token: Optional[str], bucket: Bucket) -> Page:
+    return bucket.page(prefix, token)

@@ -96,14 +96,10 @@ class S3Bucket:
                 return None
             raise
 
-    def page(self, prefix: str, recursive: bool, token: Optional[str]) -> Page:
+    def page(self, prefix: str, token: Optional[str]) -> Page:
         # boto3's paginator cannot continue after a page that failed.
-        arguments = {"Prefix": prefix}
-        if not recursive:
-            arguments["Delimiter"] = "/"
-        if token:
-            arguments["ContinuationToken"] = token
-        answer = self.client.list_objects_v2(**self._common, **arguments)
+        further = {"ContinuationToken": token} if token else {}
+        answer = self.client.list_objects_v2(**self._common, Prefix=prefix, Delimiter="/", **further)
         names = [entry["Prefix"] for entry in answer.get("CommonPrefixes", ())]
         names += [entry["Key"] for entry in answer.get("Contents", ())]
         return Page(names, answer["NextContinuationToken"] if answer.get("IsTruncated") else None)

@@ -46,8 +46,8 @@ class Storage:
         """Return a file's size in bytes."""
         raise NotImplementedError
 
-    def list(self, prefix: str = "", recursive: bool = False) -> list[str]:
-        """Return the names below the folder ``prefix``, relative to it; folders end in a slash unless ``recursive``."""
+    def list(self, prefix: str = "") -> list[str]:
+        """Return the names in the folder ``prefix``, relative to it; those of folders end in a slash."""
         raise NotImplementedError
 
     def exists(self, path: str) -> bool:
