@@ -76,7 +76,7 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module, _ansible_source
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_backup, _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_source
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
@@ -101,7 +101,7 @@ def main() -> None:
     _ansible_module.run(
         module,
         needs,
-        lambda: Outcome(export_source(module, log, BackupSource(_ansible_source.backup_request(module)))),
+        lambda: Outcome(export_source(module, log, BackupSource(_ansible_backup.backup_request(module)))),
         log,
     )
 

@@ -71,7 +71,7 @@ findings:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module, _ansible_source
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_backup, _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.arrangement import Arrangement
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
@@ -91,7 +91,7 @@ def look(module: AnsibleModule) -> BackupOverview:
         Selection(tuple(given["include"]), tuple(given["exclude"])),
         Arrangement(tuple(given["rename"].items()), given["merged_database"]),
     )
-    return overview(_ansible_source.backup_request(module), selection, arrangement)
+    return overview(_ansible_backup.backup_request(module), selection, arrangement)
 
 
 def main() -> None:

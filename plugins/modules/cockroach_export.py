@@ -131,7 +131,7 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module, _ansible_source
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_cockroach, _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_export import export_source
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportResult
@@ -161,7 +161,7 @@ def cluster_source(module: AnsibleModule) -> ClusterSource:
         gc_check=given["gc_check"],
         object_numbers=read_records(given["object_numbers"]) if given["object_numbers"] else None,
     )
-    return ClusterSource(_ansible_source.cockroach_parameters(module), request)
+    return ClusterSource(_ansible_cockroach.cockroach_parameters(module), request)
 
 
 def export(module: AnsibleModule, log: MigrationLog) -> Outcome:

@@ -160,7 +160,11 @@ object_numbers:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module, _ansible_source
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import (
+    _ansible_backup,
+    _ansible_cockroach,
+    _ansible_module,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._arrange.selection import Selection
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
@@ -206,7 +210,7 @@ def main() -> None:
         module,
         sorted(needs),
         lambda: Outcome(
-            restore_backup(_ansible_source.cockroach_parameters(module), request, log.progress, module.check_mode)
+            restore_backup(_ansible_cockroach.cockroach_parameters(module), request, log.progress, module.check_mode)
         ),
         log,
     )
@@ -220,7 +224,7 @@ def restore_request(module: AnsibleModule) -> RestoreRequest:
         state_file=given["state_file"],
         subdirectory=given["subdirectory"],
         as_of=given["as_of"],
-        storage=_ansible_source.storage_options(module),
+        storage=_ansible_backup.storage_options(module),
         incremental_location=_filled(given["incremental_location"]),
         auth=given["aws_auth"],
         assume_role=_filled(given["aws_assume_role"]),

@@ -25,7 +25,6 @@ attributes:
     support: full
 requirements:
   - cattrs
-  - sqlglot
   - zstandard
 options:
   state_dir:
@@ -82,7 +81,7 @@ def main() -> None:
     given = module.params
     _ansible_module.run(
         module,
-        libraries.WRITE_DUMP,
+        libraries.READ_DUMP,
         lambda: Outcome(
             remove_rows(
                 given["dump_dir"],

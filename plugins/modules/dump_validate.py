@@ -33,7 +33,6 @@ options:
 requirements:
   - cattrs
   - zstandard
-  - sqlglot
 """
 
 EXAMPLES = r"""
@@ -100,8 +99,11 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _a
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome, Skipped
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import is_complete
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.removed_rows import rows_removed
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.validate_phase import (
+    damage,
+    run_validation,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import ValidateResult
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
@@ -119,21 +121,13 @@ def reason_to_skip(module: AnsibleModule) -> str:
 
 
 def validate(module: AnsibleModule, log: MigrationLog) -> Outcome:
-    """Call the validation, log it and record how it ended."""
+    """Call the validation unless there is nothing to do."""
     reason = reason_to_skip(module) if module.params["skip_if_done"] else ""
     if reason:
         return Outcome(Skipped(reason))
-    result = validate_dump(
-        module.params["dump_dir"], _ansible_module.processes(module.params["parallelism"]), log.progress
-    )
-    place = _ansible_target.recorded_phase(module).record(result)
-    if not result.succeeded:
-        damage = f"the dump in {module.params['dump_dir']} is damaged: {'; '.join(result.problems[:5])}; make it again"
-        return Outcome(result, place, damage)
-    for finding in result.findings:
-        log.write(f"{finding.object}: {finding.message}")
-    log.write(f"{result.chunks} chunks with {result.rows} rows are as the manifest says")
-    return Outcome(result, place)
+    processes = _ansible_module.processes(module.params["parallelism"])
+    result, place = run_validation(_ansible_target.recorded_phase(module), processes, log)
+    return Outcome(result, place, "" if result.succeeded else damage(module.params["dump_dir"], result))
 
 
 def main() -> None:
@@ -148,7 +142,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     log = _ansible_module.migration_log(module, "dump_validate")
-    _ansible_module.run(module, libraries.WRITE_DUMP, lambda: validate(module, log), log)
+    _ansible_module.run(module, libraries.READ_DUMP, lambda: validate(module, log), log)
 
 
 if __name__ == "__main__":

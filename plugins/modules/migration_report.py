@@ -25,7 +25,6 @@ attributes:
     support: full
 requirements:
   - cattrs
-  - sqlglot
   - zstandard
 options:
   dump_dir:
@@ -106,7 +105,7 @@ def main() -> None:
     )
     _ansible_module.run(
         module,
-        libraries.WRITE_DUMP,
+        libraries.READ_DUMP,
         lambda: Outcome(write_report(ReportRequest(**module.params), check=module.check_mode, diff=module._diff)),
     )
 

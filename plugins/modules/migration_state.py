@@ -87,7 +87,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _a
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.loaded_size import loaded_bytes
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import read_state
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.schema_needs import schema_needs
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
@@ -96,6 +95,11 @@ def look(module: AnsibleModule) -> Outcome:
     given = module.params
     state = read_state(given["dump_dir"], given["state_dir"], given["targets"])
     if state.complete and given["with_requirements"]:
+        # Imported here, as it loads the SQL converter, which nothing else of this module needs.
+        from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.schema_needs import (
+            schema_needs,
+        )
+
         needs = schema_needs(given["dump_dir"])
         return Outcome(replace(state, requires=needs, loaded_bytes=loaded_bytes(given["dump_dir"])))
     return Outcome(state)

@@ -46,6 +46,10 @@ options:
     type: list
     elements: dict
     default: []
+  validate:
+    description: Whether the files of the dump are validated first, as M(nomos.cockroach_migrator.dump_validate) does, unless O(state_dir) records that they were.
+    type: bool
+    default: false
   grants:
     description: Which owners and privileges are set. V(existing) sets those of roles that the server has. V(create) also creates the missing roles,
       without login where the source has no usable password. V(skip) sets none.
@@ -130,6 +134,7 @@ def run(module: AnsibleModule, log: MigrationLog) -> Outcome:
         state_dir=given["state_dir"],
         server=server,
         parallelism=_ansible_module.processes(given["parallelism"]),
+        validates=given["validate"],
         grants=given["grants"],
         run=given["run"],
     )
@@ -147,6 +152,7 @@ def main() -> None:
             directory=dict(type="path", required=True),
             bin_dir=dict(type="path"),
             like=dict(type="list", elements="dict", default=[]),
+            validate=dict(type="bool", default=False),
             grants=dict(type="str", choices=["existing", "create", "skip"], default="create"),
             run=dict(type="str", default=""),
         ),

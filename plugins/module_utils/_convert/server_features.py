@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 
+ICU = "icu"
+"""How ICU is called among the extensions that a schema needs."""
 EXTENSIONS = frozenset(
     (
         "btree_gin",

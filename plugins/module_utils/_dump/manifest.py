@@ -226,3 +226,13 @@ def _build(path: str, kind: type[Kind], value: Any) -> Kind:
         return from_json(kind, value)
     except ValueError as error:
         raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error
+
+
+def chosen_databases(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
+    """Return the databases with these names, or all if no name is given. Raises ConfigurationError for a name that the
+    dump does not have."""
+    known = [entry.name for entry in manifest.databases]
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"the dump has no database {name}, it has: {', '.join(known)}")
+    return [entry for entry in manifest.databases if not names or entry.name in names]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Optional
@@ -24,6 +24,7 @@ class TaskOrder:
         # A weight of 0 takes its time, too.
         self._sums = list(accumulate((weight + 1 for weight in weights), initial=0))
         self._light = self._sums[-1] // (processes * _PARTS)
+        self._heavy = max(weights, default=0) + 1
         self._left = {0: len(weights)} if weights else {}
         """Start and end of the stretches that are not given out."""
         self._places: dict[int, int] = {}
@@ -44,10 +45,12 @@ class TaskOrder:
         self._places[process] = stop
         return range(start, stop)
 
-    def following(self, process: int) -> Optional[int]:
-        """Return the task that a process will most likely do after those that it has taken last."""
+    def following(self, process: int) -> range:
+        """Return the tasks that a process will most likely do after those that it has taken last."""
         place = self._places[process]
-        return place if place in self._left else None
+        end = min(self._left.get(place, place), place + _MOST_TOGETHER)
+        # No more than that: it is fetched in vain if another process takes it.
+        return range(place, bisect_right(self._sums, self._sums[place] + self._heavy, place, end + 1) - 1)
 
     def _place(self, process: int) -> Optional[int]:
         """Return where a process goes on, after having cut a stretch in two if it has none of its own."""

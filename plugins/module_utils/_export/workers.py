@@ -87,10 +87,9 @@ def run_tasks(
 
         def submit(number: int) -> None:
             taken = [missing[place] for place in order.take(number)]
-            following = order.following(number)
+            following = [missing[place] for place in order.following(number)]
             if taken:
-                after = [] if following is None else [missing[following]]
-                running[processes[number].submit(_run, taken, after)] = number
+                running[processes[number].submit(_run, taken, following)] = number
 
         try:
             for number in range(len(processes)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .._dump.removed_rows import remove_rows
 from .._errors import ConfigurationError
-from .._postgres.server.throwaway import WantedServer, ensure_server
+from .._postgres.server.postgres_server import remove_server
 from .._sources.restore.cockroach_server import NodeOptions, ensure_node
 from .state import verified_dump
 
@@ -45,8 +45,7 @@ def clean_up(found: Leftovers, *, check: bool) -> CleanUp:
 
     With ``check`` nothing is removed. Raises MigrationError.
     """
-    server = WantedServer(directory=found.rehearsal_directory, bin_dir=found.bin_dir, state="absent")
-    changed = bool(found.rehearsal_directory) and ensure_server(server, check=check).changed
+    changed = bool(found.rehearsal_directory) and remove_server(found.rehearsal_directory, found.bin_dir, check=check)
     warnings: list[str] = []
     if found.cockroach_directory:
         node = ensure_node("absent", NodeOptions(directory=found.cockroach_directory), check)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from .._dump.loaded_size import loaded_bytes
+from .._errors import MigrationError
 from .._postgres.connect.connection_parameters import ConnectionParameters
 from .._postgres.load.import_plan import ImportOptions
 from .._postgres.schema_needs import schema_needs
-from .._postgres.server.postgres_server import stop_server
+from .._postgres.server.postgres_server import remove_server
 from .._postgres.server.requirements import lacking_of_server, missing_message
 from .._postgres.server.throwaway import WantedServer, start_wanted
 from .._postgres.verify.verify import VerifyOptions
@@ -25,6 +26,7 @@ from .import_phase import run_import
 from .recorded_phase import RecordedPhase
 from .report.differences import differences
 from .state import read_state, result_path
+from .validate_phase import damage, run_validation
 from .verify_phase import run_verification
 
 _HOST = "127.0.0.1"
@@ -40,6 +42,8 @@ class Rehearsal:
     server: WantedServer
     """Without a password, it gets a random one."""
     parallelism: int
+    validates: bool
+    """Whether the files of the dump are validated first, unless they have been."""
     grants: str
     run: str
 
@@ -74,6 +78,8 @@ def rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None
     if check:
         return RehearsalResult(changed=True, rehearsed=False)
     started = time.monotonic()
+    if rehearsal.validates and not state.done["validate"]:
+        _validate(rehearsal, log)
     with _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters:
         lacking = lacking_of_server(parameters, schema_needs(rehearsal.dump_dir))
         if lacking:
@@ -88,17 +94,24 @@ def rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None
     )
 
 
+def _validate(rehearsal: Rehearsal, log: MigrationLog) -> None:
+    phase = RecordedPhase(rehearsal.dump_dir, "", result_path(rehearsal.state_dir, "validate", ""), rehearsal.run)
+    result, _place = run_validation(phase, rehearsal.parallelism, log)
+    if not result.succeeded:
+        raise MigrationError(damage(rehearsal.dump_dir, result))
+
+
 @contextlib.contextmanager
 def _throwaway_server(wanted: WantedServer, needed_bytes: int) -> Iterator[ConnectionParameters]:
     """Start the server, without anything that an interrupted rehearsal has left, and remove it whatever happens."""
-    stop_server(wanted.directory, wanted.bin_dir or "", remove=True)
+    remove_server(wanted.directory, wanted.bin_dir or "", check=False)
     check_host(wanted.directory, needed_bytes, "the rehearsal's PostgreSQL")
     password = wanted.password or secrets.token_hex(_PASSWORD_BYTES)
     try:
         server = start_wanted(replace(wanted, password=password))
         yield ConnectionParameters(_HOST, server.port, server.user, password, wanted.database, sslmode="disable")
     finally:
-        stop_server(wanted.directory, wanted.bin_dir or "", remove=True)
+        remove_server(wanted.directory, wanted.bin_dir or "", check=False)
 
 
 def _load_and_compare(rehearsal: Rehearsal, parameters: ConnectionParameters, log: MigrationLog) -> list[str]:

@@ -16,13 +16,20 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
-from .._dump.manifest import DatabaseEntry, Manifest, is_complete, read_catalog, read_manifest, read_roles
+from .._convert.server_features import ICU
+from .._dump.manifest import (
+    DatabaseEntry,
+    Manifest,
+    chosen_databases,
+    is_complete,
+    read_catalog,
+    read_manifest,
+    read_roles,
+)
 from .._errors import MigrationError, TargetError
 from .._model.expected_database import ExpectedDatabase, expected_of
 from .._model.names import quote
 from .connect.connection import ConnectionParameters, connect, connection_findings, postgres_message
-from .load.import_plan import chosen
-from .schema_needs import ICU, database_needs
 from .target import content as contents
 from .target import existing_tables, server_facts
 from .target.omitted_objects import NO_PRIVILEGE
@@ -117,7 +124,7 @@ def _check_dump(target: _Target, manifest: Manifest) -> list[ExpectedDatabase]:
     """Check everything that the import of the dump will meet; return the dump's databases."""
     dump_dir, content = target.options.dump_dir, target.options.content
     found, missing = [], []
-    for entry in chosen(manifest, target.options.databases):
+    for entry in chosen_databases(manifest, target.options.databases):
         database = read_catalog(dump_dir, entry)
         expected = expected_of(database)
         found.append(expected)
@@ -128,6 +135,9 @@ def _check_dump(target: _Target, manifest: Manifest) -> list[ExpectedDatabase]:
         if content == contents.DATA:
             _check_tables(target, entry, state)
         else:
+            # Imported here, as it loads the SQL converter, which only a dump that is not imported needs.
+            from .schema_needs import database_needs
+
             _check_extensions(target, state, database_needs(database, manifest.policies))
     _check_roles(target, missing, {role.name for role in read_roles(dump_dir)})
     return found

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 from .._convert.database import convert_database
-from .._convert.server_features import EXTENSIONS, ConvertOptions, ServerFeatures
+from .._convert.server_features import EXTENSIONS, ICU, ConvertOptions, ServerFeatures
 from .._dump.manifest import read_catalog, read_manifest
 from .._model.catalog import Database
 from .._model.conversion_policies import ConversionPolicies
-
-ICU = "icu"
 
 
 def schema_needs(dump_dir: str) -> list[str]:

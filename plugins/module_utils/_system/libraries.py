@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import platform
 import re
@@ -45,6 +44,7 @@ READ_GOOGLE = ("google.cloud.storage", "requests", "tenacity")
 READ_AZURE = ("azure.identity", "azure.storage.blob", "requests", "tenacity")
 READ_HTTP = ("requests", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "numpy", "xxhash", "zstandard")
+READ_DUMP = ("cattrs", "zstandard")
 WRITE_DUMP = ("cattrs", "sqlglot", "zstandard")
 LOAD = ("cattrs", "psycopg2", "sqlglot", "tenacity", "zstandard")
 
@@ -77,9 +77,12 @@ def require(names: Iterable[str]) -> None:
 
 
 def _require_tested_sqlglot() -> None:
+    # Imported here, as it takes longer than all other imports of a module that needs no sqlglot.
+    from importlib import metadata
+
     try:
-        version = importlib.metadata.version("sqlglot")
-    except importlib.metadata.PackageNotFoundError:
+        version = metadata.version("sqlglot")
+    except metadata.PackageNotFoundError:
         version = "of an unknown version"
     match = re.match(r"(\d+)\.(\d+)", version)
     if match is None or not _OLDEST_SQLGLOT <= (int(match.group(1)), int(match.group(2))) < _NEXT_SQLGLOT:

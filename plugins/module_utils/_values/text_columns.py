@@ -38,14 +38,9 @@ class TextColumn(NamedTuple):
         return TextColumn(self.matrix, {**self.beside, **texts})
 
 
-def constant_column(text: bytes, rows: int) -> TextColumn:
-    """Return a column that has the same text in all rows."""
-    return TextColumn(np.broadcast_to(np.frombuffer(text, np.uint8), (rows, len(text))))
-
-
 def null_column(rows: int) -> TextColumn:
-    """Return a column of NULLs."""
-    return constant_column(_NULL, rows)
+    """Return a column of NULLs, whose matrix cannot be changed."""
+    return TextColumn(np.broadcast_to(np.frombuffer(_NULL, np.uint8), (rows, len(_NULL))))
 
 
 def replaced(column: TextColumn, rows: Any, texts: TextColumn) -> TextColumn:

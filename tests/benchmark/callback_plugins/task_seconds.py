@@ -39,7 +39,8 @@ class CallbackModule(CallbackBase):
         self._started = time.monotonic()
 
     def v2_runner_on_ok(self, result) -> None:
-        self._tasks[-1]["worked"] += result._result.get("seconds", 0.0)
+        found = result._result
+        self._tasks[-1]["worked"] += found.get("seconds", 0.0) + found.get("verification", {}).get("seconds", 0.0)
 
     def v2_runner_on_skipped(self, result) -> None:
         self._tasks[-1]["skipped"] = True

@@ -19,7 +19,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.stored_file import (
     TAIL,
     WHOLE,
-    WINDOW,
     StoredFile,
     read_ends,
 )
@@ -88,4 +87,4 @@ def test_large_files_are_read_in_windows(tmp_path, size):
     file = stored(tmp_path, content, size)
     for offset, length in [(0, 10), (5, 3000), (len(content) - 7, 7), (6 << 20, 5 << 20), (100, 1), (len(content) - (600 << 10), 600 << 10), (len(content), 1)]:
         assert file.read(offset, length) == content[offset:offset + length]
-    assert file.held <= TAIL + WINDOW
+    assert file.held <= TAIL

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""The merge of a backup's layers gives each key once, of the stream that wins, whatever the batches are; small batches are joined."""
+"""The merge of a backup's layers gives each key once, of the stream that wins, whatever the batches are."""
 from __future__ import annotations
 
 import random
 
 import pytest
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.mvcc import larger_batches, merge
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.mvcc import merge
 
 
 def batches(chosen, rows):
@@ -45,21 +45,3 @@ def test_a_run_of_one_stream_is_passed_on_whole():
     long = [b"%04d" % number for number in range(1000)]
     first, second = (long, long), ([b"2", b"3"], [b"x", b"y"])
     assert list(merge([iter([second]), iter([first])])) == [(long, long), ([b"2", b"3"], [b"x", b"y"])]
-
-
-@pytest.mark.parametrize(("sizes", "joined"), [
-    ([1, 1, 1], [3]), ([4, 4, 4], [12]), ([9, 9], [18]), ([3, 12, 1], [3, 12, 1]), ([12], [12]), ([], []), ([6] * 5, [12, 12, 6]),
-])
-def test_small_batches_are_joined(sizes, joined):
-    numbers = iter(range(1000))
-    parts = [[b"%08d" % next(numbers) for _ in range(size)] for size in sizes]
-    found = list(larger_batches(((keys, keys) for keys in parts), 10, 1 << 20))
-    assert [len(keys) for keys, _values in found] == joined
-    assert [key for keys, _values in found for key in keys] == [key for keys in parts for key in keys] == [value for _keys, values in found for value in values]
-
-
-def test_large_values_are_not_joined():
-    half = ([b"0"], [b"x" * 25])
-    assert list(larger_batches([half, half], 10, 50)) == [half, half]
-    large = ([b"2"], [b"x" * 100])
-    assert list(larger_batches([([b"1"], [b"v"]), large, ([b"3"], [b"w"]), ([b"4"], [b"w"])], 10, 50)) == [([b"1"], [b"v"]), large, ([b"3", b"4"], [b"w", b"w"])]

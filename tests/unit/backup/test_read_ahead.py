@@ -3,6 +3,7 @@
 """What is read next is there in time, nothing is fetched twice, and no more is held than allowed: counted in requests and bytes, not in seconds."""
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import random
 import re
@@ -21,6 +22,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.read_ahead import (
     LIMIT,
     PIECE,
+    SMALLEST_PIECE,
     ReadAhead,
     in_parallel,
 )
@@ -92,7 +94,7 @@ def test_a_large_file_is_read_once_in_pieces_within_the_memory_allowed(thought):
         least = min(least, ahead.free)
     ahead.close()
     assert times_read(storage.read_ranges, len(content)) == {1}
-    assert len(storage.read_ranges) <= 1 + -(-len(content) // PIECE)
+    assert len(storage.read_ranges) <= 2 + -(-len(content) // PIECE)
     assert LIMIT - 4 * PIECE <= least < LIMIT - PIECE
     file.forget()
     assert ahead.free == LIMIT
@@ -134,21 +136,21 @@ def test_a_small_file_is_one_request(size, reads):
 
 
 def test_what_fails_ahead_fails_where_it_is_read():
-    storage, ahead = Memory(bytes(4 * PIECE)), ReadAhead()
-    file = StoredFile(storage, "file", read_ends(storage, "file", 1 << 40), ahead)
+    storage = Memory(bytes(4 * PIECE))
 
     def refuse(path, offset, length):
         if offset:
             raise MigrationError(f"memory/file: no answer at {offset}")
         return bytes(length)
 
+    ends = read_ends(storage, "file", 1 << 40)
     storage.read_range = refuse
-    file = StoredFile(storage, "file", read_ends(Memory(bytes(4 * PIECE)), "file", 1 << 40), ahead)
-    file.expect(0, file.size, PIECE)
-    assert file.read(0, PIECE) == bytes(PIECE)
-    with pytest.raises(MigrationError, match="memory/file: no answer at 4194304"):
-        file.read(PIECE, 1)
-    ahead.close()
+    with contextlib.closing(ReadAhead()) as ahead:
+        file = StoredFile(storage, "file", ends, ahead)
+        file.expect(0, file.size, PIECE)
+        assert file.read(0, SMALLEST_PIECE) == bytes(SMALLEST_PIECE)
+        with pytest.raises(MigrationError, match=f"memory/file: no answer at {SMALLEST_PIECE}"):
+            file.read(SMALLEST_PIECE, 1)
 
 
 def test_parallel_work_gives_its_results_and_its_first_error_in_order():

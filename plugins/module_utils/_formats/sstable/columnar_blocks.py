@@ -12,6 +12,8 @@ from .row_blocks import SET, require_set
 
 BOOL, UINT, BYTES, PREFIX_BYTES = 1, 2, 3, 4
 DATA_HEADER = 5
+KEY, WALL, LOGICAL, OTHER_VERSION, TRAILER, VALUE, EXTERNAL = 0, 1, 2, 3, 4, 6, 7
+"""The columns of a data block."""
 KEYSPAN_HEADER = 4
 _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _WORD = (1 << 64) - 1
@@ -27,24 +29,28 @@ class ColumnarBlock:
         version, columns, self.rows = struct.unpack_from("<BHI", data, header)
         if version != 1:
             raise UnsupportedError(f"columnar block version {version} is not known")
+        if self.rows > len(data):
+            # Each row has an offset of its own in one of the columns at least.
+            raise CorruptBackupError(f"a columnar block of {len(data)} bytes claims to hold {self.rows} rows")
         if len(data) < header + 7 + 5 * columns + 1:
             raise CorruptBackupError("the column table of a columnar block is cut off")
         self.data = data
         self.columns = [struct.unpack_from("<BI", data, header + 7 + 5 * number) for number in range(columns)]
 
-    def _column(self, number: int, kind: int) -> int:
+    def column(self, number: int, kind: int) -> int:
+        """Return where a column of the type ``kind`` begins. Raises UnsupportedError for one of another type."""
         if number >= len(self.columns) or self.columns[number][0] != kind:
             raise UnsupportedError(f"column {number} of a columnar block is not of type {kind}")
         return self.columns[number][1]
 
     def uints(self, number: int, rows: int = -1) -> list[int]:
         """Return a column of unsigned integers."""
-        return self._uints(self._column(number, UINT), self.rows if rows < 0 else rows)[0]
+        return self._uints(self.column(number, UINT), self.rows if rows < 0 else rows)[0]
 
     def strings(self, number: int, rows: int = -1) -> list[bytes]:
         """Return a column of byte strings."""
         rows = self.rows if rows < 0 else rows
-        offset = self._column(number, BYTES)
+        offset = self.column(number, BYTES)
         if not rows:
             return []
         ends, start = self._uints(offset, rows + 1)
@@ -56,7 +62,7 @@ class ColumnarBlock:
 
     def bools(self, number: int) -> list[bool]:
         """Return a column of booleans."""
-        offset = self._column(number, BOOL)
+        offset = self.column(number, BOOL)
         if not self.rows or self.data[offset] == 1:
             return [False] * self.rows
         offset = (offset + 8) & ~7
@@ -65,7 +71,7 @@ class ColumnarBlock:
 
     def prefixed(self, number: int) -> list[bytes]:
         """Return a column of sorted keys: the block's prefix, the bundle's, and each row's suffix."""
-        offset, rows = self._column(number, PREFIX_BYTES), self.rows
+        offset, rows = self.column(number, PREFIX_BYTES), self.rows
         if not rows:
             return []
         data = self.data
@@ -124,29 +130,29 @@ def _repeat(bundle: list[bytes], prefix: bytes) -> None:
 def points(data: bytes) -> tuple[list[bytes], list[bytes], list[bool]]:
     """Return roach keys, values and whether each value lies outside the block."""
     block = _data_block(data)
-    external = block.bools(7)
-    return block.prefixed(0), block.strings(6), external if True in external else []
+    external = block.bools(EXTERNAL)
+    return block.prefixed(KEY), block.strings(VALUE), external if True in external else []
 
 
 def versioned_points(data: bytes) -> tuple[list[bytes], list[bytes], list[bytes], list[bool]]:
     """Return what ``points`` returns, with each version's timestamp after the keys."""
     block = _data_block(data)
-    external = block.bools(7)
+    external = block.bools(EXTERNAL)
     versions = [
         (wall.to_bytes(8, "big") + logical.to_bytes(4, "big") if logical else wall.to_bytes(8, "big"))
         if wall or logical
         else b""
-        for wall, logical in zip(block.uints(1), block.uints(2))
+        for wall, logical in zip(block.uints(WALL), block.uints(LOGICAL))
     ]
-    return block.prefixed(0), versions, block.strings(6), external if True in external else []
+    return block.prefixed(KEY), versions, block.strings(VALUE), external if True in external else []
 
 
 def _data_block(data: bytes) -> ColumnarBlock:
     block = ColumnarBlock(data, DATA_HEADER)
-    for trailer in set(block.uints(4)):
+    for trailer in set(block.uints(TRAILER)):
         if trailer & 0xFF != SET:
             require_set(trailer & 0xFF)
-    if any(block.strings(3)):
+    if any(block.strings(OTHER_VERSION)):
         raise UnsupportedError(
             "an engine key has no timestamp as its version: locks and intents do not belong in a backup"
         )

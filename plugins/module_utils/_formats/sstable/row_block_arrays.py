@@ -24,7 +24,7 @@ WIDEST_KEY = 64
 _LONGEST_VARINT = 5
 
 
-class _UnusualError(Exception):
+class UnusualError(Exception):
     """The blocks are not in the usual form."""
 
 
@@ -33,7 +33,7 @@ def points(blocks: list[bytes]) -> Optional[tuple[PackedBytes, PackedBytes]]:
     None when it has to read them."""
     try:
         return _points(blocks)
-    except (_UnusualError, IndexError, ValueError):
+    except (UnusualError, IndexError, ValueError):
         return None
 
 
@@ -42,12 +42,12 @@ def _points(blocks: list[bytes]) -> tuple[PackedBytes, PackedBytes]:
     data = np.frombuffer(content, np.uint8)
     shared, suffixes, values, ends = _entries(data, *_segments(blocks))
     if not len(values):
-        raise _UnusualError
+        raise UnusualError
     # An entry ends its key as row_blocks.points says. The part that it does not share has to hold all of that.
     versions = data[values - TRAILER - 1].astype(np.int64)
     lengths = shared + values - suffixes - TRAILER - 1 - versions
     if (data[values - TRAILER] != SET).any() or (lengths < shared).any():
-        raise _UnusualError
+        raise UnusualError
     return _keys(data, shared, suffixes, lengths), PackedBytes(content, values, ends)
 
 
@@ -59,10 +59,10 @@ def _segments(blocks: list[bytes]) -> tuple[Any, Any]:
         count = int.from_bytes(block[-4:], "little")
         end = len(block) - 4 - 4 * count
         if end < 0 or not count:
-            raise _UnusualError
+            raise UnusualError
         offsets = np.frombuffer(block, "<u4", count, end).astype(np.int64)
         if offsets[0] or (offsets[1:] <= offsets[:-1]).any() or offsets[-1] >= end:
-            raise _UnusualError
+            raise UnusualError
         starts.append(offsets + base)
         ends.append(np.append(offsets[1:], end) + base)
         base += len(block)
@@ -82,13 +82,13 @@ def _entries(data: Any, places: Any, limits: Any) -> tuple[Any, Any, Any, Any]:
         values = suffixes + size
         places = values + length
         if not steps and shared.any():
-            raise _UnusualError
+            raise UnusualError
         steps.append((segments, shared, suffixes, values, places))
         counts[segments] += 1
         unfinished = places < limits
         if not unfinished.all():
             if (places > limits).any():
-                raise _UnusualError
+                raise UnusualError
             segments, places, limits = segments[unfinished], places[unfinished], limits[unfinished]
     first = np.cumsum(counts) - counts
     order = np.concatenate([first[step[0]] + number for number, step in enumerate(steps)])
@@ -99,7 +99,7 @@ def _entries(data: Any, places: Any, limits: Any) -> tuple[Any, Any, Any, Any]:
         columns.append(ordered)
     shared, suffixes, values, ends = columns
     if (shared[1:] > (shared + values - suffixes)[:-1]).any():
-        raise _UnusualError
+        raise UnusualError
     return shared, suffixes, values, ends
 
 
@@ -138,7 +138,7 @@ def _varints(data: Any, places: Any) -> tuple[Any, Any]:
         rows = rows[more > 127]
         if not rows.size:
             return numbers, places
-    raise _UnusualError
+    raise UnusualError
 
 
 def _keys(data: Any, shared: Any, suffixes: Any, lengths: Any) -> PackedBytes:
@@ -146,7 +146,7 @@ def _keys(data: Any, shared: Any, suffixes: Any, lengths: Any) -> PackedBytes:
     it."""
     width = int(lengths.max())
     if width > WIDEST_KEY:
-        raise _UnusualError
+        raise UnusualError
     rows = len(lengths)
     keys = np.zeros((rows, width), np.uint8)
     begins = suffixes - shared

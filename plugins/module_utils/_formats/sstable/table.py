@@ -14,7 +14,7 @@ from typing import Optional
 from ..._errors import CorruptBackupError, UnsupportedError
 from ..packed_bytes import PackedBytes
 from ..protobuf import varint
-from . import columnar_blocks, row_block_arrays, row_blocks
+from . import columnar_block_arrays, columnar_blocks, row_block_arrays, row_blocks
 from .block import TRAILER, read_block, read_stored
 from .footer import BLOB_VALUES, MAX_SIZE, TWO_LEVEL, Footer, Handle, parse_footer, parse_handle
 from .metadata_blocks import TWO_LEVEL_INDEX, index_entries, name_values, value_blocks
@@ -172,8 +172,6 @@ class Table:
     def points_of_blocks(self, first: int, stop: int, most_bytes: int) -> tuple[PackedPoints, int]:
         """Return the roach keys and values of the blocks from ``first`` on, before ``stop``, and the number of the next
         block: about ``most_bytes`` of blocks, at least one."""
-        if self.footer.columnar:
-            return self.points(first), first + 1
         with named(self.name):
             blocks: list[bytes] = []
             size = 0
@@ -195,7 +193,9 @@ class Table:
         return block
 
     def _packed_points(self, blocks: list[bytes]) -> Optional[tuple[PackedBytes, PackedBytes]]:
-        """Return the points of row blocks in their usual form, else None."""
+        """Return the points of blocks in their usual form, else None."""
+        if self.footer.columnar:
+            return columnar_block_arrays.points(blocks)
         found = row_block_arrays.points(blocks)
         if found is None or not self.footer.value_prefixes:
             return found

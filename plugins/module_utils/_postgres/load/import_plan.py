@@ -23,7 +23,16 @@ from ..._convert.database import convert_database
 from ..._convert.roles import convert_roles
 from ..._convert.server_features import ConvertOptions, ServerFeatures
 from ..._convert.statements import Conversion, Statement
-from ..._dump.manifest import MAKE_AGAIN, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest, read_roles
+from ..._dump.manifest import (
+    MAKE_AGAIN,
+    DatabaseEntry,
+    Manifest,
+    TableEntry,
+    chosen_databases,
+    read_catalog,
+    read_manifest,
+    read_roles,
+)
 from ..._dump.removed_rows import rows_removed
 from ..._errors import ConfigurationError, MigrationError, TargetError
 from ..._model.catalog import Database, Role
@@ -150,7 +159,7 @@ def plan_dump(dump_dir: str, admin: Any, parameters: ConnectionParameters, optio
     """Return the plan for the databases of a dump; ``admin`` is a connection to any database of the server. Raises
     MigrationError for a dump or a target that the import cannot work with."""
     manifest = read_manifest(dump_dir)
-    entries = chosen(manifest, options.databases)
+    entries = chosen_databases(manifest, options.databases)
     roles = read_roles(dump_dir)
     features = server_features.probe(admin)
     convert_options = ConvertOptions(
@@ -170,16 +179,6 @@ def plan_dump(dump_dir: str, admin: Any, parameters: ConnectionParameters, optio
         *(finding for job in jobs for finding in job.findings),
     ]
     return Plan(manifest.dump_id, jobs, role_conversion.statements, findings, role_rights(admin))
-
-
-def chosen(manifest: Manifest, names: tuple[str, ...]) -> list[DatabaseEntry]:
-    """Return the databases with these names, or all if no name is given. Raises ConfigurationError for a name that the
-    dump does not have."""
-    known = [entry.name for entry in manifest.databases]
-    for name in names:
-        if name not in known:
-            raise ConfigurationError(f"the dump has no database {name}, it has: {', '.join(known)}")
-    return [entry for entry in manifest.databases if not names or entry.name in names]
 
 
 def _require_files(dump_dir: str, job: Job) -> None:

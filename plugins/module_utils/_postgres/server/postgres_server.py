@@ -184,6 +184,14 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
     return changed
 
 
+def remove_server(directory: str, bin_dir: str, *, check: bool) -> bool:
+    """Stop the server and delete its directory; tell whether there was anything to do. With ``check`` nothing is
+    done."""
+    if check:
+        return bool(running_port(directory)) or os.path.isdir(directory)
+    return stop_server(directory, bin_dir, remove=True)
+
+
 def running_port(directory: str) -> int:
     """Return the port of the server that runs in the directory (an absolute path), 0 when none does."""
     pid, port = _pid_file(directory)

@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ..._convert.server_features import ICU
 from ..._errors import ConfigurationError
 from ..connect.connection import ConnectionParameters, connect
 from ..target.probe_features import probe
 from .postgres_binaries import MissingPart, PostgresBinaries
 from .postgres_server import ServerOptions, temporary_server
 
-ICU = "icu"
 _CONTRIB = frozenset(
     (
         "btree_gin",

@@ -20,7 +20,15 @@ from ..._model.json_form import from_json
 from ..connect.connection import ConnectionParameters, connect
 from ..target.server_facts import ServerFacts
 from .likeness import likeness_of, make_like
-from .postgres_server import SUPERUSER, ServerOptions, major_version, running_port, start_server, stop_server
+from .postgres_server import (
+    SUPERUSER,
+    ServerOptions,
+    major_version,
+    remove_server,
+    running_port,
+    start_server,
+    stop_server,
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +76,10 @@ def ensure_server(wanted: WantedServer, *, check: bool) -> Union[ThrowAwayServer
     """
     directory = os.path.abspath(wanted.directory)
     running = running_port(directory)
-    if wanted.state != "started":
-        if check:
-            return StoppedServer(bool(running) or wanted.state == "absent" and os.path.isdir(directory))
-        return StoppedServer(stop_server(directory, wanted.bin_dir or "", remove=wanted.state == "absent"))
+    if wanted.state == "absent":
+        return StoppedServer(remove_server(directory, wanted.bin_dir or "", check=check))
+    if wanted.state == "stopped":
+        return StoppedServer(bool(running) if check else stop_server(directory, wanted.bin_dir or ""))
     data_dir = os.path.join(directory, "data")
     if check:
         return ThrowAwayServer(not running, running or wanted.port, data_dir, wanted.user)

@@ -19,7 +19,7 @@ except ImportError:  # named by libraries.missing()
 from ..._convert.database import convert_database
 from ..._convert.server_features import ConvertOptions
 from ..._convert.statements import Statement
-from ..._dump.manifest import DatabaseEntry, read_catalog, read_manifest, read_roles
+from ..._dump.manifest import DatabaseEntry, chosen_databases, read_catalog, read_manifest, read_roles
 from ..._errors import TargetError
 from ..._model.catalog import Database, Role
 from ..._model.conversion_policies import ConversionPolicies
@@ -29,7 +29,6 @@ from ..._system.memory import give_back_large_objects
 from ..._system.processes import in_processes
 from ..._system.progress import ReportProgress
 from ..connect.connection import ConnectionParameters, connect, postgres_message
-from ..load.import_plan import chosen
 from ..target import content as contents
 from ..target import existing_tables, ledger, omitted_objects
 from ..target import probe_features as server_features
@@ -63,7 +62,7 @@ def verify_dump(
     dump = _Dump(dump_dir, read_roles(dump_dir), manifest.policies)
     results = {}
     try:
-        for entry in chosen(manifest, options.databases):
+        for entry in chosen_databases(manifest, options.databases):
             results[clip(entry.name)] = _verify_database(
                 dump, entry, parameters, options, progress or (lambda state: None)
             )

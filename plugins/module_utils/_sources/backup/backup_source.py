@@ -103,6 +103,7 @@ class BackupSource(Source[BackupTask]):
     def plan(self, request: ReadRequest) -> Plan[BackupTask]:
         """Cut the key ranges of the tables into chunks, and everything else in their files into ranges to count."""
         self._to_read = request
+        self._backup.open_to_split((row_range(table.table), self._size(table)[1]) for table in request.tables.values())
         tasks = [task for table in request.tables.values() for task in self._table_tasks(table)]
         tables = [table.table for table in request.tables.values()]
         self._read = [row_range(table) for table in tables if not table.primary_index.interleave_ancestors]
@@ -162,18 +163,23 @@ class BackupSource(Source[BackupTask]):
 
     def _table_tasks(self, table: TableSource) -> list[BackupTask]:
         start, end = row_range(table.table)
-        files = self._backup.files(start, end)
-        if not files:
+        if not self._backup.files(start, end):
             return []
-        size = sum(entry.data_size or 0 for entry in files)
-        rows = sum(entry.rows for entry in files)
-        row_bytes = max(1, size // rows) if rows else DEFAULT_BYTES_PER_ROW
-        pieces = list(self._pieces(start, end, min(CHUNK_BYTES, self._to_read.chunk_rows * row_bytes)))
+        size, chunk_size = self._size(table)
+        pieces = list(self._pieces(start, end, chunk_size))
         counted = not table.table.primary_index.interleave_ancestors
         weight = size // len(pieces)
         return [
             BackupTask(*piece, table.table.id, chunk, counted, weight) for chunk, piece in enumerate(pieces, start=1)
         ]
+
+    def _size(self, table: TableSource) -> tuple[int, int]:
+        """Return about how many bytes of keys and values a table has, and how many of them make a chunk."""
+        files = self._backup.files(*row_range(table.table))
+        size = sum(entry.data_size or 0 for entry in files)
+        rows = sum(entry.rows for entry in files)
+        row_bytes = max(1, size // rows) if rows else DEFAULT_BYTES_PER_ROW
+        return size, min(CHUNK_BYTES, self._to_read.chunk_rows * row_bytes)
 
     def _pieces(self, start: bytes, end: bytes, target_bytes: int) -> Iterator[KeyRange]:
         bounds = [start, *self._backup.split(start, end, target_bytes), end]

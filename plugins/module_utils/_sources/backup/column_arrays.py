@@ -23,7 +23,7 @@ from ..._values.type_texts import SHORT_STRING_OIDS, NamedIdentifier
 from . import values
 from .general_rows import DECODING_ERRORS, ColumnForms, TextReader
 from .json_arrays import document_texts
-from .span_arrays import Spans, decimal_texts, matrix_width, plain_texts
+from .span_arrays import Spans, Texts, decimal_texts, matrix_width, plain_texts
 
 try:
     import numpy as np
@@ -33,9 +33,9 @@ except ImportError:
 ColumnReader = Callable[[Cursors], TextColumn]
 """Reads a value at each cursor, which then stands after it."""
 NumberWriter = Callable[[Cursors, Any], TextColumn]
-"""Writes numbers (signed 64 bits); which of them are refused is marked in the cursors."""
-SpanWriter = Callable[[Cursors, Any, Any], TextColumn]
-"""Writes the bytes that begin at these positions and have these lengths."""
+"""Writes numbers (signed 64 bits) that were read at the cursors; those that it refuses become bad there."""
+SpanWriter = Callable[[Cursors, Spans], TextColumn]
+"""Writes bytes of each cursor's string, as numbers are written."""
 
 _MILLION, _BILLION = 1_000_000, 1_000_000_000
 _MOST_DIGITS_OF_SECONDS = 6
@@ -74,12 +74,12 @@ def value_reader(form: ColumnForms) -> ColumnReader:
     if family == "bool":
         return _boolean_column
     if family in _SPAN_WRITERS and _is_plain(form):
-        write_span, start = _SPAN_WRITERS[family](form), _SPANS.get(family, _sized)
+        write_span, find = _SPAN_WRITERS[family](form), _SPANS.get(family, _sized)
 
         def read_span(cursors: Cursors) -> TextColumn:
-            first, length = start(cursors)
+            first, length = find(cursors)
             # The lengths beyond a string's end are those of bad rows.
-            return write_span(cursors, first, np.minimum(length, cursors.end - first))
+            return write_span(cursors, Spans(first, np.minimum(length, cursors.end - first)))
 
         return read_span
     if family in _NUMBER_WRITERS and _is_plain(form):
@@ -113,7 +113,7 @@ def legacy_value_reader(form: ColumnForms) -> ColumnReader:
 
         def read_rest(cursors: Cursors) -> TextColumn:
             length = cursors.end - cursors.position
-            return write_span(cursors, cursors.advance(length), length)
+            return write_span(cursors, Spans(cursors.advance(length), length))
 
         return read_rest
     if family in _NUMBER_WRITERS and _is_plain(form):
@@ -164,8 +164,8 @@ def _is_plain(form: ColumnForms) -> bool:
 def _unusual(
     cursors: Cursors, matrix: Any, usual: Any, values_of: Callable[[Any], list], write: Callable[[Any], str]
 ) -> TextColumn:
-    """Return the column in which ``write`` has written the values that are not usual; ``values_of`` returns those of
-    the cursors of these numbers."""
+    """Return the column of a matrix in which the values that are not usual are written one by one. ``values_of``
+    returns the values of the cursors with these numbers."""
     column = TextColumn(matrix)
     if usual.all():
         return column
@@ -182,48 +182,56 @@ def _unusual(
 # --- bytes of any length ---
 
 
-def _sized(cursors: Cursors) -> tuple[Any, Any]:
+def _sized(cursors: Cursors) -> Spans:
     length = cursors.msb()
-    return cursors.advance(length), length
+    return Spans(cursors.advance(length), length)
 
 
-def _decimal_span(cursors: Cursors) -> tuple[Any, Any]:
+def _decimal_span(cursors: Cursors) -> Spans:
     length = cursors.byte().astype(np.int64)
     # Longer ones have a length of several bytes, in another form than strings.
     cursors.bad |= length > 127
-    return cursors.advance(length), length
+    return Spans(cursors.advance(length), length)
 
 
-def _uuid_span(cursors: Cursors) -> tuple[Any, Any]:
-    return cursors.advance(16), np.full(len(cursors), 16)
+def _uuid_span(cursors: Cursors) -> Spans:
+    return Spans(cursors.advance(16), np.full(len(cursors), 16))
 
 
-def _unusual_spans(form: ColumnForms, cursors: Cursors, matrix: Any, usual: Any, start: Any, length: Any) -> TextColumn:
-    """Return the column in which the spans that are not usual are written one by one."""
+def _span_column(form: ColumnForms, cursors: Cursors, spans: Spans, texts: Texts) -> TextColumn:
+    """Return the column of these texts, in which those that are not usual are written one by one."""
+    matrix, usual = texts
 
-    def spans(numbers: Any) -> list[bytes]:
-        return cursors.joined.parts(start[numbers], start[numbers] + length[numbers])
+    def stored(numbers: Any) -> list[bytes]:
+        return _parts(cursors, spans, numbers)
 
-    return _unusual(cursors, matrix, usual, spans, lambda span: form.text(form.read_legacy(span)))
+    return _unusual(cursors, matrix, usual, stored, lambda data: form.text(form.read_legacy(data)))
+
+
+def _parts(cursors: Cursors, spans: Spans, numbers: Any) -> list[bytes]:
+    start, length = spans.chosen(numbers)
+    return cursors.joined.parts(start, start + length)
 
 
 def _string_writer(form: ColumnForms) -> SpanWriter:
     longest, padded = form.kind.width, form.kind.oid == BPCHAR
 
-    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        matrix, usual = plain_texts(cursors.joined, Spans(start, length), _special)
+    def write(cursors: Cursors, spans: Spans) -> TextColumn:
+        texts = plain_texts(cursors.joined, spans, _special)
         fits = ~cursors.bad
         if longest > 0:
-            fits &= length <= longest
+            fits &= spans.length <= longest
         if padded:
-            fits &= cursors.data[start + np.maximum(length, 1) - 1] != ord(" ")
-        usual &= fits
-        long = np.flatnonzero(fits & (length >= matrix.shape[1]))
-        texts = cursors.joined.parts(start[long], start[long] + length[long])
-        if not _are_plain(texts):
-            return _unusual_spans(form, cursors, matrix, usual, start, length)
+            fits &= cursors.data[spans.start + np.maximum(spans.length, 1) - 1] != ord(" ")
+        usual = texts.usual & fits
+        # Long texts lie beside the matrix; if none of them needs an escape, they are as they are stored.
+        long = np.flatnonzero(fits & (spans.length >= texts.matrix.shape[1]))
+        stored = _parts(cursors, spans, long)
+        if not _are_plain(stored):
+            return _span_column(form, cursors, spans, Texts(texts.matrix, usual))
         usual[long] = True
-        return _unusual_spans(form, cursors, matrix, usual, start, length).with_beside(dict(zip(long.tolist(), texts)))
+        column = _span_column(form, cursors, spans, Texts(texts.matrix, usual))
+        return column.with_beside(dict(zip(long.tolist(), stored)))
 
     return write
 
@@ -246,20 +254,19 @@ def _are_plain(texts: list[bytes]) -> bool:
 
 
 def _bytes_writer(form: ColumnForms) -> SpanWriter:
-    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        width = min(matrix_width(length), WIDEST // 2)
-        digits = hex_matrix(cursors.joined.windows(start, max(width, 1)))
-        digits *= np.arange(digits.shape[1]) < 2 * length[:, None]
-        matrix = side_by_side(["\\", "\\", "x", digits])
-        return _unusual_spans(form, cursors, matrix, length <= width, start, length)
+    def write(cursors: Cursors, spans: Spans) -> TextColumn:
+        width = min(matrix_width(spans.length), WIDEST // 2)
+        digits = hex_matrix(cursors.joined.windows(spans.start, max(width, 1)))
+        digits *= np.arange(digits.shape[1]) < 2 * spans.length[:, None]
+        return _span_column(form, cursors, spans, Texts(side_by_side(["\\\\x", digits]), spans.length <= width))
 
     return write
 
 
 def _uuid_writer(form: ColumnForms) -> SpanWriter:
-    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        matrix = uuid_matrix(cursors.joined.windows(start, 16))
-        return _unusual_spans(form, cursors, matrix, length == 16, start, length)
+    def write(cursors: Cursors, spans: Spans) -> TextColumn:
+        matrix = uuid_matrix(cursors.joined.windows(spans.start, 16))
+        return _span_column(form, cursors, spans, Texts(matrix, spans.length == 16))
 
     return write
 
@@ -275,34 +282,27 @@ def _enum_writer(form: ColumnForms) -> SpanWriter:
     width = max(map(len, labels.values()), default=0) + 1
     table = b"".join([labels.get(byte, b"").ljust(width, b"\0") for byte in range(256)])
 
-    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        stored = cursors.data[start]
+    def write(cursors: Cursors, spans: Spans) -> TextColumn:
+        stored = cursors.data[spans.start]
         matrix = np.frombuffer(table, np.uint8).reshape(256, width)[stored]
-        usual = (length == 1) & np.isin(stored, list(labels))
-        return _unusual_spans(form, cursors, matrix, usual, start, length)
+        usual = (spans.length == 1) & np.isin(stored, list(labels))
+        return _span_column(form, cursors, spans, Texts(matrix, usual))
 
     return write
 
 
 def _json_writer(form: ColumnForms) -> SpanWriter:
-    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        matrix, usual = document_texts(cursors.joined, Spans(start, length))
-        return _unusual_spans(form, cursors, matrix, usual, start, length)
-
-    return write
+    return lambda cursors, spans: _span_column(form, cursors, spans, document_texts(cursors.joined, spans))
 
 
 def _decimal_writer(form: ColumnForms) -> SpanWriter:
     precision, scale = form.kind.precision, form.kind.width
-
-    def write(cursors: Cursors, start: Any, length: Any) -> TextColumn:
-        matrix, usual = decimal_texts(cursors.joined, Spans(start, length), precision, scale)
-        return _unusual_spans(form, cursors, matrix, usual, start, length)
-
-    return write
+    return lambda cursors, spans: _span_column(
+        form, cursors, spans, decimal_texts(cursors.joined, spans, precision, scale)
+    )
 
 
-_SPANS: dict[str, Callable[[Cursors], tuple[Any, Any]]] = {"decimal": _decimal_span, "uuid": _uuid_span}
+_SPANS: dict[str, Callable[[Cursors], Spans]] = {"decimal": _decimal_span, "uuid": _uuid_span}
 """How the families are found inside of TUPLEs whose bytes do not follow their length as strings do."""
 _SPAN_WRITERS: dict[str, Callable[[ColumnForms], SpanWriter]] = {
     "string": _string_writer,

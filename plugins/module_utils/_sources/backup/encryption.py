@@ -150,7 +150,7 @@ class EncryptedFile:
 
     @property
     def held(self) -> int:
-        """The most bytes of memory that the file takes, without what is read ahead."""
+        """Bytes of memory that the file takes while it is not read."""
         return len(self._whole) + self._file.held
 
     def expect(self, start: int, end: int, piece: int) -> None:
@@ -159,7 +159,7 @@ class EncryptedFile:
             self._file.expect(_place(start), _place(end + CHUNK), piece)
 
     def forget(self) -> None:
-        """Drop what was read ahead."""
+        """Drop all but what ``held`` counts."""
         self._file.forget()
 
     def _sealed(self, number: int) -> bytes:

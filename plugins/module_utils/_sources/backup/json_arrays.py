@@ -35,8 +35,8 @@ from .span_arrays import Spans, Texts, decimal_texts, plain_texts
 
 try:
     import numpy as np
-except ImportError:  # named by libraries.missing()
-    np = None  # type: ignore[assignment]
+except ImportError:
+    np = None  # named by libraries.missing()
 
 _MOST_SHAPES, _FEWEST_DOCUMENTS = 16, 16
 """So many shapes, of so many documents at least, are written together."""

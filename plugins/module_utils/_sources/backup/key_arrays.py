@@ -11,6 +11,7 @@ from ..._formats.joined_bytes import Cursors
 from ..._values.text_columns import TextColumn, null_column, replaced
 from .column_arrays import ColumnReader, each_value, moment_writer, number_writer, span_writer
 from .general_rows import ColumnForms, TextReader
+from .span_arrays import Spans
 
 try:
     import numpy as np
@@ -41,7 +42,7 @@ def key_column_reader(form: ColumnForms, descending: bool, read_text: TextReader
 
         def read_plain(cursors: Cursors) -> TextColumn:
             length = _body_length(cursors)
-            return write_span(cursors, cursors.advance(length + 3) + 1, length)
+            return write_span(cursors, Spans(cursors.advance(length + 3) + 1, length))
 
         def read_bytes(cursors: Cursors) -> TextColumn:
             plain = _body_length(cursors) >= 0

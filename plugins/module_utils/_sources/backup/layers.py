@@ -110,6 +110,7 @@ def _collection(locations: tuple[str, ...], subdirectory: str) -> tuple[tuple[st
 def _folders(storages: list[Storage], subdirectory: str) -> tuple[list[Folder], list[Folder]]:
     """Return the folders of the full backup and those of its incremental layers."""
     if subdirectory in ("", LATEST):
+        _list_ahead(storages, "", LATEST_FOLDER)
         direct = _with_manifests((storage, "") for storage in storages)
         if direct:
             return _folders_without_collection(storages, direct)
@@ -132,6 +133,7 @@ def _folders_without_collection(storages: list[Storage], direct: list[Folder]) -
 
 def _folders_of_collection(storages: list[Storage], full: str) -> tuple[list[Folder], list[Folder]]:
     """Return the folders of the backup in the sub-directory ``full``."""
+    _list_ahead(storages, full, f"{INCREMENTALS}/{full}")
     folders = _with_manifests((storage, full) for storage in storages) if full else []
     if not folders:
         raise _no_backup(storages[0], full)
@@ -146,6 +148,12 @@ def _folders_of_collection(storages: list[Storage], full: str) -> tuple[list[Fol
             )
         incremental += found
     return folders, incremental
+
+
+def _list_ahead(storages: list[Storage], *folders: str) -> None:
+    """List folders that will be looked into, side by side; ``ListedOnce`` keeps what is found."""
+    places = [(storage, folder) for storage in storages if storage.can_list for folder in folders]
+    in_parallel(lambda place: place[0].list(place[1]), places)
 
 
 def _with_manifests(places: Iterable[tuple[Storage, str]]) -> list[Folder]:

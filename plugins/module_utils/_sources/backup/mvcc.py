@@ -13,7 +13,7 @@ from typing import Optional
 
 from ..._errors import CorruptBackupError, UnsupportedError
 from ..._formats import protobuf
-from ..._formats.packed_bytes import PackedBytes, are_ascending, total_length
+from ..._formats.packed_bytes import PackedBytes, are_ascending
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._model.catalog import UnfinishedImport
 
@@ -131,31 +131,6 @@ def whole_rows(batches: Iterable[Batch], start: bytes, end: bytes) -> Iterator[B
         if complete and last < len(keys):
             return
         del keys, values
-
-
-def larger_batches(batches: Iterable[Batch], enough_keys: int, most_bytes: int) -> Iterator[Batch]:
-    """Join batches of fewer than ``enough_keys`` keys and half of ``most_bytes`` to larger ones within these bytes."""
-    keys: list[bytes] = []
-    values: list[bytes] = []
-    size = 0
-    for more_keys, more_values in batches:
-        more = total_length(more_keys) + total_length(more_values)
-        enough = len(more_keys) >= enough_keys or 2 * more > most_bytes
-        if keys and (enough or size + more > most_bytes):
-            yield keys, values
-            keys, values, size = [], [], 0
-        if enough:
-            yield more_keys, more_values
-        else:
-            keys += more_keys
-            values += more_values
-            size += more
-            if len(keys) >= enough_keys:
-                yield keys, values
-                keys, values, size = [], [], 0
-        del more_keys, more_values
-    if keys:
-        yield keys, values
 
 
 def newest(

@@ -16,7 +16,7 @@ from ..._errors import CorruptBackupError
 from ..._formats.sstable.table import Table
 from .file_spans import FileSpan
 from .read_ahead import LIMIT, PIECE, SMALLEST_PIECE, Fetch, ReadAhead
-from .stored_file import TAIL, WHOLE, Ends, open_file, read_ends
+from .stored_file import Ends, open_file, read_ends, size_of_ends
 
 CACHE_BYTES = 32 << 20
 """Bytes of memory for the files that stay open, without what is read ahead of them."""
@@ -44,12 +44,15 @@ class OpenTables:
     def __getstate__(self) -> dict:
         return dict(self.__dict__, _ahead=ReadAhead(), _tables=OrderedDict(), _opening={}, _size=0, _held=Counter())
 
-    def get(self, source: FileSpan) -> Table:
-        """Open a file, or return it as it was opened. Raises MigrationError naming it."""
+    def get(self, source: FileSpan, index_only: bool = False) -> Table:
+        """Open a file, or return it as it was opened. ``index_only``: no block of it is needed now. Raises
+        MigrationError naming it."""
         name = source.ref.path
         table = self._tables.get(name)
         if table is None:
-            file = open_file(source.storage, source.path, self._keys[source.ref.layer], self._ends(source), self._ahead)
+            file = open_file(
+                source.storage, source.path, self._keys[source.ref.layer], self._ends(source, index_only), self._ahead
+            )
             if source.entry.sha512 and self._verify:
                 _check_sha512(file, source.entry.sha512)
             table = self._tables[name] = Table(file, self._verify)
@@ -58,16 +61,21 @@ class OpenTables:
         self._tables.move_to_end(name)
         return table
 
-    def open_ahead(self, sources: Iterable[FileSpan]) -> None:
+    def open_ahead(self, sources: Iterable[FileSpan], index_only: bool = False) -> None:
         """Begin to open the next files, as far as there is room."""
         for source in sources:
             name = source.ref.path
             if name not in self._tables and name not in self._opening:
-                size = WHOLE + TAIL if source.size is None else min(source.size, WHOLE + TAIL)
-                fetch = self._ahead.begin(size, self._reading(source))
+                size = size_of_ends(source.size, index_only)
+                fetch = self._ahead.begin(size, self._reading(source, index_only), leaving=LIMIT // 2)
                 if fetch is None:
                     return
                 self._opening[name] = fetch
+
+    def is_ready(self, source: FileSpan) -> bool:
+        """Whether a file is open, or what ``get`` needs to open it is there."""
+        opening = self._opening.get(source.ref.path)
+        return source.ref.path in self._tables or (opening is not None and opening.done())
 
     @property
     def files_ahead(self) -> int:
@@ -117,15 +125,15 @@ class OpenTables:
             if self._size <= CACHE_BYTES and len(self._tables) <= _MOST_TABLES:
                 return
 
-    def _reading(self, source: FileSpan) -> partial[Ends]:
+    def _reading(self, source: FileSpan, index_only: bool) -> partial[Ends]:
         # Of an encrypted file the first bytes are needed first.
         size = None if self._keys[source.ref.layer] else source.size
-        return partial(read_ends, source.storage, source.path, size)
+        return partial(read_ends, source.storage, source.path, size, index_only)
 
-    def _ends(self, source: FileSpan) -> Ends:
+    def _ends(self, source: FileSpan, index_only: bool) -> Ends:
         fetch = self._opening.pop(source.ref.path, None)
         if fetch is None:
-            return self._reading(source)()
+            return self._reading(source, index_only)()
         try:
             return fetch.result()
         finally:

@@ -45,6 +45,10 @@ class Fetch(Generic[Result]):
         """Return what the call returned; raises what it raised."""
         return self._future.result()
 
+    def done(self) -> bool:
+        """Whether the call has returned or raised."""
+        return self._future.done()
+
     def drop(self) -> None:
         """Give the memory free. A call that has not begun is not made."""
         self._future.cancel()
@@ -63,9 +67,10 @@ class ReadAhead:
     def __getstate__(self) -> dict:
         return dict(self.__dict__, _pool=None)
 
-    def begin(self, size: int, call: Callable[[], Result]) -> Optional[Fetch[Result]]:
-        """Begin a call whose result takes about ``size`` bytes; None when there is no room for it."""
-        return self.demand(size, call) if size <= self.free else None
+    def begin(self, size: int, call: Callable[[], Result], leaving: int = 0) -> Optional[Fetch[Result]]:
+        """Begin a call whose result takes about ``size`` bytes; None when there is no room for it that leaves as much
+        free as is asked for."""
+        return self.demand(size, call) if size <= self.free - leaving else None
 
     def demand(self, size: int, call: Callable[[], Result]) -> Fetch[Result]:
         """Begin a call whose result is needed now, room or not."""
@@ -140,7 +145,7 @@ class PiecesAhead:
         if not self._pieces:
             self._next = max(self._next, start)
         while self._next < self._end and len(self._pieces) < _PIECES:
-            size = min(self._size, self._end - self._next)
+            size = min(self._size if self._pieces else SMALLEST_PIECE, self._end - self._next)
             if not self._fetch_piece(self._ahead.begin if self._pieces else self._ahead.demand, size):
                 break
 

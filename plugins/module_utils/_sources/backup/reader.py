@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Optional
 
@@ -32,8 +32,6 @@ from .open_tables import FILES_AHEAD, OpenTables
 
 BATCH_BYTES = 1 << 20
 """About how many bytes of blocks one process decodes at once."""
-ENOUGH_KEYS = 4000
-"""How many keys are enough to decode them at once."""
 
 
 def open_backup(request: BackupRequest) -> Backup:
@@ -73,16 +71,21 @@ class Backup:
         """Return the file entries of all layers that may hold keys of [start, end)."""
         return [source.ref for number in range(len(self.layers)) for source in self._select(number, start, end)]
 
+    def open_to_split(self, ranges: Iterable[tuple[KeyRange, int]]) -> None:
+        """Begin to open what ``split`` will need for several ranges, each with its ``target_bytes``."""
+        self._tables.open_ahead(
+            (source for (start, end), target in ranges for source in _larger(self._biggest(start, end), target)),
+            index_only=True,
+        )
+
     def split(self, start: bytes, end: bytes, target_bytes: int) -> list[bytes]:
         """Return keys that cut [start, end) into pieces of about ``target_bytes`` of keys and values.
 
         The keys come from the biggest layer's indexes and the bounds of its files. Reads no data blocks.
         """
-        layers = [self._select(number, start, end) for number in range(len(self.layers))]
-        biggest = max(layers, key=lambda sources: sum(source.ref.data_size or 0 for source in sources), default=[])
         result: list[bytes] = []
         weight = 0.0
-        for key, size in self._key_distances(biggest, start, end, target_bytes):
+        for key, size in self._key_distances(self._biggest(start, end), start, end, target_bytes):
             weight += size
             if weight >= target_bytes and max(start, result[-1] if result else start) < key < end:
                 result.append(key)
@@ -90,6 +93,11 @@ class Backup:
         if result and weight < target_bytes / 4:
             result.pop()
         return result
+
+    def _biggest(self, start: bytes, end: bytes) -> list[FileSpan]:
+        """Return the files of [start, end) in the layer that has most of it."""
+        layers = [self._select(number, start, end) for number in range(len(self.layers))]
+        return max(layers, key=lambda sources: sum(source.ref.data_size or 0 for source in sources), default=[])
 
     def scan(
         self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport] = None
@@ -105,7 +113,7 @@ class Backup:
         batches = self._merged(start, end, tally, unfinished)
         if len(end) > index_prefix_length(end) or len(start) > index_prefix_length(start):
             batches = mvcc.whole_rows(chain(batches, self._rest_of_row(end, unfinished)), start, end)
-        for keys, values in mvcc.larger_batches(batches, ENOUGH_KEYS, BATCH_BYTES):
+        for keys, values in batches:
             keys, values = mvcc.live(keys, values)
             if keys:
                 yield keys, values
@@ -117,8 +125,7 @@ class Backup:
         for number in range(len(self.layers)):
             selected = self._select(number, start, end)
             self._begin(start, end, [selected])
-            for source in self._each(selected):
-                self._expect(source, start, end)
+            for source in self._each(selected, start, end) if selected else ():
                 for _batch in self._blocks(source, start, end, False, tally):
                     pass
 
@@ -156,26 +163,34 @@ class Backup:
         for source in firsts if len(firsts) > 1 else ():
             self._expect(source, start, end)
 
-    def _each(self, sources: list[FileSpan]) -> Iterator[FileSpan]:
-        """Yield files of one layer, while those that follow are opened, in the ranges that are read next, too."""
-        following = [found for span in self._next for found in self._select(sources[0].ref.layer, *span)]
+    def _each(self, sources: list[FileSpan], start: bytes, end: bytes) -> Iterator[FileSpan]:
+        """Yield files of one layer that hold [start, end), while those that follow are opened, in the ranges that are
+        read next, too. Of the first of these that is open some blocks are read."""
+        layer = self._sources[sources[0].ref.layer]
+        parts = [(source, start, end) for source in sources]
+        parts += [(source, *span) for span in self._next for source in layer.select(*span)]
+        wanted = {source.ref.path for source, _start, _end in parts[len(sources) :]}
         for place, source in enumerate(sources):
-            ahead = self._tables.files_ahead
-            self._tables.open_ahead((sources[place : place + ahead] + following[:ahead])[:ahead])
+            self._tables.open_ahead(part[0] for part in parts[place : place + self._tables.files_ahead])
+            self._expect(source, start, end)
+            following = next((part for part in parts[place + 1 :] if part[0].ref.path != source.ref.path), None)
+            if following and self._tables.is_ready(following[0]):
+                self._expect(*following)
             with self._tables.held(source):
                 yield source
-            if place + 1 < len(sources):
+            if place + 1 < len(sources) and source.ref.path not in wanted:
                 self._tables.forget(source)
 
     def _expect(self, source: FileSpan, start: bytes, end: bytes) -> None:
-        """Begin to read a file's blocks of [start, end), and of the range that follows when it is read next."""
-        if self._next and self._next[0][0] == end:
-            end = self._next[0][1]
+        """Begin to read a file's blocks of [start, end), and of those ranges read next that follow without a gap."""
         table = self._tables.get(source)
         low, high = max(start, source.ref.span[0]), min(end, source.ref.span[1])
-        # That the range has ended is seen in the block that follows.
-        last = min(_last_block(table, source, high) + 1, len(table.handles) - 1)
-        self._tables.expect(table, table.find(source.place(low)), last)
+        # That a range has ended is seen in the block that follows.
+        last = _last_block(table, source, high) + 1
+        for following_low, following_high in self._next:
+            if not source.prefix and table.find(source.place(following_low)) <= last:
+                last = max(last, _last_block(table, source, following_high) + 1)
+        self._tables.expect(table, table.find(source.place(low)), min(last, len(table.handles) - 1))
 
     def _merged(
         self, start: bytes, end: bytes, tally: dict[int, int], unfinished: Optional[UnfinishedImport]
@@ -243,8 +258,7 @@ class Backup:
             if span[0] < end and span[1] > start
         ]
         last = b""
-        for source in self._each(sources):
-            self._expect(source, start, end)
+        for source in self._each(sources, start, end):
             for batch in self._blocks(source, start, end, versioned, tally):
                 if not versioned:
                     with named(source.ref.path):
@@ -310,13 +324,16 @@ class Backup:
         self, sources: list[FileSpan], start: bytes, end: bytes, target: int
     ) -> Iterator[tuple[bytes, float]]:
         """Yield keys with the approximate number of bytes between each and the one before."""
-        large = self._each([source for source in sources if not source.ref.data_size or source.ref.data_size > target])
+        large = _larger(sources, target)
+        opened = 0
         for source in sources:
             span = source.ref.span
             if source.ref.data_size is not None and source.ref.data_size <= target:
                 yield span[1], float(source.ref.data_size)
                 continue
-            table = self._tables.get(next(large))
+            self._tables.open_ahead(large[opened : opened + FILES_AHEAD], index_only=True)
+            opened += 1
+            table = self._tables.get(source, index_only=True)
             low, high = max(start, span[0]), min(end, span[1])
             first = table.find(source.place(span[0]))
             last = table.find(source.place(span[1])) if span[1].startswith(source.prefix) else len(table.bounds)
@@ -335,7 +352,7 @@ class Backup:
     def _formats(self) -> list[str]:
         """Return the table format of each layer's smallest data file."""
         smallest = [
-            min(layer.sources, key=lambda source: source.ref.stored_size) if layer.sources else None
+            min(layer.sources, key=lambda source: source.ref.stored_size or source.size or 0) if layer.sources else None
             for layer in self._sources
         ]
         self._tables.open_ahead(filter(None, smallest))
@@ -381,6 +398,11 @@ def _without_hidden(batch: tuple, hidden: list[Span]) -> tuple:
     columns = [list(column) for column in batch]
     kept = [row for row, key in enumerate(columns[0]) if not any(start <= key < end for start, end in hidden)]
     return tuple([column[row] for row in kept] for column in columns)
+
+
+def _larger(sources: list[FileSpan], target: int) -> list[FileSpan]:
+    """Return the files that have to be cut into pieces of ``target`` bytes, as far as that is known."""
+    return [source for source in sources if not source.ref.data_size or source.ref.data_size > target]
 
 
 def _last_block(table: Table, source: FileSpan, end: bytes) -> int:

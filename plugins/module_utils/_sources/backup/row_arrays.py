@@ -91,7 +91,7 @@ class RowArrays:
     def block(self, keys: Sequence[bytes], stored: Sequence[bytes]) -> LineBlock:
         """Return the lines of whole rows, given as all their keys and values. Raises MigrationError as
         ``GeneralRows.decode`` does."""
-        rows = self._rows(keys) if self._single_family else _rows_of_families(keys)
+        rows = _rows_of_one_family(keys) if self._single_family else _rows_of_families(keys)
         self._read_keys(rows)
         self._read_values(rows, JoinedBytes(stored))
         instead: dict[int, Optional[tuple[str, str]]] = {}
@@ -104,14 +104,6 @@ class RowArrays:
         if self._computed:
             computed = _lines(rows, self._computed, {row: texts and texts[1] for row, texts in instead.items()})
         return LineBlock(text, len(rows.first) - list(instead.values()).count(None), computed)
-
-    def _rows(self, keys: Sequence[bytes]) -> _Rows:
-        """Return the rows of a table with one family: a key is a row."""
-        joined = JoinedBytes(keys)
-        end = np.maximum(joined.ends - 1, joined.starts)
-        bad = (joined.data[end] != FAMILY_ZERO) | (joined.ends == joined.starts)
-        cursors = Cursors(joined, joined.starts, joined.starts.copy(), end)
-        return _Rows(cursors, range(len(keys)), None, bad)
 
     def _read_keys(self, rows: _Rows) -> None:
         cursors = rows.cursors
@@ -139,6 +131,14 @@ class RowArrays:
         for family_id, columns in self._families.items():
             chosen = np.flatnonzero((rows.families == family_id) & usual[numbers])
             _read_family(columns, rows, numbers[chosen], _cursors(stored, chosen))
+
+
+def _rows_of_one_family(keys: Sequence[bytes]) -> _Rows:
+    """Return the rows of a table with one family: a key is a row."""
+    joined = JoinedBytes(keys)
+    end = np.maximum(joined.ends - 1, joined.starts)
+    bad = (joined.data[end] != FAMILY_ZERO) | (joined.ends == joined.starts)
+    return _Rows(Cursors(joined, joined.starts, joined.starts.copy(), end), range(len(keys)), None, bad)
 
 
 def _rows_of_families(keys: Sequence[bytes]) -> _Rows:

@@ -12,8 +12,10 @@ from ..._formats.packed_bytes import total_length
 from .general_rows import DECODING_ERRORS, split_family
 from .mvcc import Batch
 
-_USUAL_KEYS, _USUAL_BYTES = 1024, 4 << 20
-"""Fewer keys are joined with those that follow, if they take no more bytes together."""
+_FEW_KEYS = 1024
+"""Batches of fewer keys are joined, unless they are large."""
+_USUAL_KEYS, _USUAL_BYTES = 4096, 4 << 20
+"""About how many keys, or bytes of values at most, are joined."""
 
 
 def batches_of_rows(batches: Iterable[Batch], single_family: bool, most_keys: int) -> Iterator[Batch]:
@@ -51,18 +53,21 @@ def _joined(batches: Iterable[Batch]) -> Iterator[Batch]:
     try:
         for batch in batches:
             more = total_length(batch[1])
-            if keys and size + more > _USUAL_BYTES:
+            large = len(batch[0]) >= _FEW_KEYS or 2 * more > _USUAL_BYTES
+            if keys and (large or size + more > _USUAL_BYTES):
                 yield keys, stored
                 keys, stored, size = [], [], 0
-            if not keys and len(batch[0]) >= _USUAL_KEYS:
+            if large:
                 yield batch
-                continue
-            keys += batch[0]
-            stored += batch[1]
-            size += more
-            if len(keys) >= _USUAL_KEYS:
-                yield keys, stored
-                keys, stored, size = [], [], 0
+            else:
+                keys += batch[0]
+                stored += batch[1]
+                size += more
+                if len(keys) >= _USUAL_KEYS:
+                    yield keys, stored
+                    keys, stored, size = [], [], 0
+            # A batch may be as large as the table's largest row: none is kept while the next one is read.
+            del batch
     except MigrationError:
         if keys:
             yield keys, stored

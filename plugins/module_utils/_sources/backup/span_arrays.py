@@ -13,8 +13,8 @@ from ..._values.text.number_arrays import MOST_DIGITS, decimal_matrix, powers_of
 
 try:
     import numpy as np
-except ImportError:  # named by libraries.missing()
-    np = None  # type: ignore[assignment]
+except ImportError:
+    np = None  # named by libraries.missing()
 
 _ALWAYS_IN_MATRIX = 64
 _LARGE, _MEDIUM, _SMALL = 0x34, 0x29, 0x28

@@ -17,7 +17,10 @@ from .read_ahead import PIECE, PiecesAhead, ReadAhead
 WHOLE = PIECE
 """Files up to this size are held whole, and read in one request when they are thought to be small."""
 TAIL = 512 << 10
-"""Bytes at the end of a large file that are read first: an SST's footer, properties and most indexes."""
+"""The most bytes at the end of a large file that are read first: an SST's footer, properties and most indexes."""
+_SMALLEST_TAIL = 64 << 10
+_SIZE_OF_INDEX = 64
+"""The part of a file, without compression, that its index hardly exceeds."""
 WINDOW = 1 << 20
 """Bytes that are read at once where nothing was expected, and the least that is expected."""
 _THOUGHT_SMALL = 4 * WHOLE
@@ -33,18 +36,29 @@ class Ends:
     end: bytes
 
 
-def read_ends(storage: Storage, path: str, size: Optional[int]) -> Ends:
+def size_of_ends(size: Optional[int], index_only: bool) -> int:
+    """Return about how many bytes ``read_ends`` reads."""
+    if size is None:
+        return WHOLE + TAIL
+    return _tail(size) if index_only or size > _THOUGHT_SMALL else min(size, WHOLE + TAIL)
+
+
+def read_ends(storage: Storage, path: str, size: Optional[int], index_only: bool = False) -> Ends:
     """Return both ends of a file, or all of a small one. ``size`` is about how many bytes it has without compression,
-    None when nobody knows."""
+    None when nobody knows; ``index_only`` whether no more than its end will be read."""
     start = b""
-    if size is None or size <= _THOUGHT_SMALL:
+    if size is None or (size <= _THOUGHT_SMALL and not index_only):
         start, found = storage.read_start(path, WHOLE)
         if found <= len(start):
             return Ends(found, b"", start)
         first = max(len(start), found - TAIL)
         return Ends(found, start, storage.read_range(path, first, found - first))
-    end, found = storage.read_end(path, TAIL)
+    end, found = storage.read_end(path, _tail(size))
     return Ends(found, start, end)
+
+
+def _tail(size: int) -> int:
+    return min(TAIL, max(_SMALLEST_TAIL, size // _SIZE_OF_INDEX))
 
 
 class StoredFile:
@@ -65,8 +79,8 @@ class StoredFile:
 
     @property
     def held(self) -> int:
-        """The most bytes of memory that the file takes, without what is read ahead."""
-        return len(self._end) + min(WINDOW, self._end_offset)
+        """Bytes of memory that the file takes while it is not read."""
+        return len(self._end)
 
     def expect(self, start: int, end: int, piece: int) -> None:
         """Begin to read [start, end) in pieces of so many bytes, as they will be asked for in order."""
@@ -75,8 +89,9 @@ class StoredFile:
             self._pieces.expect(start, end, piece)
 
     def forget(self) -> None:
-        """Drop what was read ahead."""
+        """Drop all but what ``held`` counts."""
         self._pieces.drop()
+        self._window, self._window_offset = b"", 0
 
     def read(self, offset: int, length: int) -> bytes:
         """Return a range of the stored bytes."""
