@@ -123,7 +123,7 @@ def test_every_table_of_real_backups(fixtures_dir, backup):
     count = 0
     for table, user_types, batches in open_tables(fixtures_dir / "backups" / backup):
         pairs = [pair for keys, values in batches for pair in zip(keys, values)]
-        for policies in POLICIES[1:]:
+        for policies in (POLICIES[0], POLICIES[-1]):
             together, single = decoders(table, value_policies(policies), user_types)
             found = outcome(together, lambda made=together, pairs=pairs: in_blocks(made, [pairs]))
             assert found == outcome(single, lambda made=single, pairs=pairs: row_by_row(made.general, pairs)), table.name

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Generic, Optional, TypeVar
+
+from ..storage.retries import GIVING_UP
 
 LIMIT = 32 << 20
 """Bytes that one process fetches before they are needed."""
@@ -27,11 +30,21 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Context manager: when the user ends the run in it, the threads that fetch end soon."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        GIVING_UP.set()
+        raise
+
+
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Return the results of ``function`` in the order of ``items``; raises what the first item that fails raises."""
     if len(items) < 2:
         return [function(item) for item in items]
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool, interruptible():
         return list(pool.map(function, items))
 
 
