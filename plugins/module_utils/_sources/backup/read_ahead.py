@@ -20,7 +20,7 @@ THREADS = 16
 PIECE = 4 << 20
 """The most bytes that one request for a part of a file asks for."""
 SMALLEST_PIECE = 256 << 10
-_PIECES = 4
+_PIECES = 3
 """Pieces of one file that are held at once: the one that is read, and those after it."""
 
 _KEPT_BEHIND = 256 << 10
