@@ -71,7 +71,8 @@ def rehearse(arguments: argparse.Namespace) -> object:
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
     server = WantedServer(arguments.directory, bin_dir=arguments.bin_dir)
-    rehearsal = Rehearsal(arguments.dump, f"{arguments.directory}-state", server, arguments.parallelism, grants="create", run="")
+    rehearsal = Rehearsal(
+        dump_dir=arguments.dump, state_dir=f"{arguments.directory}-state", server=server, parallelism=arguments.parallelism, validates=True, grants="create", run="")
     return _succeeded(run(rehearsal, MigrationLog("", "rehearsal"), lambda _warning: None, check=False))
 
 

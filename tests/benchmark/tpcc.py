@@ -19,6 +19,8 @@ DEFAULT_BACKUP = CHECKOUT.parent / "shared" / "fixtures" / "backups" / "tpcc"
 WHOLE_BAR, REHEARSED_BAR = 1.8, 2.8
 REHEARSAL = "rehearsal"
 PHASES = ("read", "validate", "import", "verify")
+REHEARSED_PHASES = ("read", REHEARSAL, "import", "verify")
+"""The rehearsal validates the dump itself."""
 Run = dict[str, Measured]
 """What one run measured: the phases, the rehearsal and the bare load."""
 
@@ -59,7 +61,7 @@ def _bare(place: Workplace) -> Measured:
 
 def whole(run: Run, rehearsed: bool = False) -> float:
     """Return the seconds of a migration."""
-    return sum(run[name].seconds for name in PHASES) + (run[REHEARSAL].seconds if rehearsed else 0)
+    return sum(run[name].seconds for name in (REHEARSED_PHASES if rehearsed else PHASES))
 
 
 def table(runs: list[Run], rows: int) -> str:
@@ -72,8 +74,8 @@ def table(runs: list[Run], rows: int) -> str:
         return [name, f"{typical:.1f}", f"{rows / typical:,.0f}", f"{ratio:.2f}", f"{cpu:.1f}", f"{peak:.0f} MiB"] if peak else [name, f"{typical:.1f}", f"{rows / typical:,.0f}", "1", "", ""]
 
     return markdown_table(["phase", "seconds", "rows/s", "ratio to `\\copy`", "seconds of CPU", "peak RSS of a process"], [
-        *(line(name, name) for name in PHASES), line("rehearsal", REHEARSAL),
-        line("**whole**, `test_postgresql_import: false`", *PHASES), line("**whole**, with the rehearsal", *PHASES, REHEARSAL),
+        *(line(name, name) for name in PHASES), line("rehearsal, the validation included", REHEARSAL),
+        line("**whole**, `test_postgresql_import: false`", *PHASES), line("**whole**, with the rehearsal", *REHEARSED_PHASES),
         line("bare `\\copy` with the same keys and indexes", "bare"),
     ])
 
