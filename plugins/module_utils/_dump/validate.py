@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -166,6 +168,11 @@ def _check_chunks(dump_dir: str, first: int, chunks: list[_ChunkOfTable]) -> _Ch
     return checked
 
 
+_LARGE_PARTS = 16
+_LARGE_LINE = threading.Lock()
+"""Held for a line of at least so many parts: of all threads one at a time has such a line in memory."""
+
+
 @dataclass
 class _Read:
     """What was read of a chunk."""
@@ -196,14 +203,24 @@ def _check_chunk(
 def _read_rows(reader: ChunkReader, wanted: list[stored_sizes.Measured]) -> _Read:
     found = _Read()
     parts: list[bytes] = []
-    while data := reader.read(READ_BYTES):
-        parts.append(data)
-        if b"\n" in data:
-            lines = b"".join(parts).split(b"\n")
-            parts = [rest] if (rest := lines.pop()) else []
-            found.rows += len(lines)
-            found.checksum += line_checksums(lines)
-            if wanted:
-                stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
+    with contextlib.ExitStack() as alone:
+        while data := reader.read(READ_BYTES):
+            parts.append(data)
+            if len(parts) == _LARGE_PARTS:
+                alone.enter_context(_LARGE_LINE)
+            if b"\n" in data:
+                # A line is not kept in more than two forms at a time.
+                text = b"".join(parts)
+                parts.clear()
+                lines = text.split(b"\n")
+                del text
+                if rest := lines.pop():
+                    parts.append(rest)
+                found.rows += len(lines)
+                found.checksum += line_checksums(lines)
+                if wanted:
+                    stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
+                del lines
+                alone.close()
     found.rows += bool(parts)
     return found
