@@ -30,7 +30,7 @@ class PackedBytes(Sequence[bytes]):
     ends: Any
     """Array of int64."""
     width: int = 0
-    """If it is not 0: the string i begins at i * width, and zeros follow it up to the next one."""
+    """If it is not 0: each string begins at a multiple of it, and zeros follow up to the next multiple."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -47,7 +47,7 @@ class PackedBytes(Sequence[bytes]):
 
     def __getitem__(self, index: Union[int, slice]) -> Union[bytes, PackedBytes]:
         if isinstance(index, slice):
-            return PackedBytes(self.content, self.starts[index], self.ends[index])
+            return PackedBytes(self.content, self.starts[index], self.ends[index], self.width)
         return self.content[self.starts[index] : self.ends[index]]
 
     @property
@@ -57,11 +57,33 @@ class PackedBytes(Sequence[bytes]):
 
     def chosen(self, mask: Any) -> PackedBytes:
         """Return the strings for which an array of booleans has true."""
-        return PackedBytes(self.content, self.starts[mask], self.ends[mask])
+        return PackedBytes(self.content, self.starts[mask], self.ends[mask], self.width)
+
+    def with_prefix(self, prefix: bytes) -> PackedBytes:
+        """Return the strings, which have a ``width``, with a prefix."""
+        return packed_matrix(np.hstack([self._filled(prefix), self._matrix()]), self.lengths() + len(prefix))
+
+    def without_prefix(self, size: int) -> PackedBytes:
+        """Return the strings, which have a ``width``, without their first bytes."""
+        return packed_matrix(self._matrix()[:, size:], np.maximum(self.lengths() - size, 0))
+
+    def _matrix(self) -> Any:
+        rows = self.starts // self.width
+        return self.data[: len(self.content) // self.width * self.width].reshape(-1, self.width)[rows]
+
+    def _filled(self, prefix: bytes) -> Any:
+        return np.broadcast_to(np.frombuffer(prefix, np.uint8), (len(self), len(prefix)))
 
     def lengths(self) -> Any:
         """Return an array of the strings' lengths."""
         return self.ends - self.starts
+
+
+def packed_matrix(matrix: Any, lengths: Any) -> PackedBytes:
+    """Return the strings that the rows of a matrix of uint8 begin with; zeros follow them."""
+    rows, width = matrix.shape
+    starts = np.arange(rows) * width
+    return PackedBytes(matrix.tobytes() + bytes(PADDING), starts, starts + lengths, width)
 
 
 def total_length(strings: Sequence[bytes]) -> int:
@@ -75,7 +97,8 @@ def are_ascending(strings: PackedBytes) -> bool:
     """Tell whether each string is greater than the one before."""
     if not strings.width:
         return all(map(lt, strings, strings[1:]))
-    texts = np.ndarray(len(strings), f"S{strings.width}", strings.content)
+    places = strings.starts // strings.width
+    texts = np.ndarray(len(strings.content) // strings.width, f"S{strings.width}", strings.content)[places]
     before, after = texts[:-1], texts[1:]
     # Numpy ignores zeros at the end when it compares: of such equals the longer one is the greater one.
     lengths = strings.lengths()
