@@ -84,6 +84,12 @@ def test_many_small_tables_take_few_round_trips_and_few_locks(tmp_path):
         assert query(server, "many", "SELECT count(*) FROM pg_stats WHERE schemaname = 'public' AND attname = 'name'") == [(MANY,)]
         assert query(server, "many", "SELECT count(*), sum(rows) FROM cockroach_migrator.ledger WHERE step = 'chunk'") == [(MANY, 2 * MANY)]
         assert query(server, "many", "SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'") == [(3 * MANY,)]
+        query(server, "", "DROP DATABASE many")
+        import_dump(dump, server, ImportOptions(content="schema"))
+        with delaying_proxy.running(server.port, delaying_proxy.Distance()) as proxy:
+            import_dump(dump, dataclasses.replace(server, port=proxy.port), ImportOptions(content="data"))
+            assert proxy.traffic.requests < 10 * MANY
+        assert verify_dump(dump, server, VerifyOptions(content="data")).succeeded
 
 
 FROZEN = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relpages > 0 AND relallvisible = relpages"

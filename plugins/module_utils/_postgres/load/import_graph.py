@@ -21,9 +21,10 @@ from ..._convert.statements import POST_DATA_STEPS, Statement
 from ..._dump.manifest import TableEntry
 from ..._model.names import clip
 from ..target import content as contents
+from ..target.packs import in_packs
 from .chunk_loader import ChunkTask
 from .import_plan import Job
-from .statement_runner import Keyed, in_packs
+from .statement_runner import Keyed
 from .transactions import Transaction
 
 Place = tuple[str, str]
