@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import lt
 from typing import Any, Union, overload
 
@@ -17,7 +18,8 @@ except ImportError:  # named by libraries.missing()
 
 
 PADDING = 256
-"""Bytes that belong to no string at the end of all content, so that more than a string can be read at its end."""
+"""Bytes that belong to no string at the end of all content, so that as many can be read at any position of a string,
+even its end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +52,28 @@ class PackedBytes(Sequence[bytes]):
             return PackedBytes(self.content, self.starts[index], self.ends[index], self.width)
         return self.content[self.starts[index] : self.ends[index]]
 
-    @property
+    @cached_property
     def data(self) -> Any:
         """The content as an array of uint8."""
         return np.frombuffer(self.content, np.uint8)
+
+    @cached_property
+    def zeros(self) -> Any:
+        """The positions of all zero bytes of the content, those after the last string among them."""
+        return np.flatnonzero(self.data == 0)
+
+    def parts(self, starts: Any, ends: Any) -> list[bytes]:
+        """Return the bytes between these positions."""
+        return [self.content[start:end] for start, end in zip(starts.tolist(), ends.tolist())]
+
+    def words(self, kind: str, positions: Any) -> Any:
+        """Return the numbers of the numpy type ``kind`` at the positions, aligned or not."""
+        size = np.dtype(kind).itemsize
+        return np.ndarray((len(self.content) - size + 1,), kind, self.content, strides=(1,))[positions]
+
+    def windows(self, positions: Any, width: int) -> Any:
+        """Return the ``width`` bytes at each position as a matrix. ``width`` is at most PADDING."""
+        return self.words(f"V{width}", positions).view(np.uint8).reshape(len(positions), width)
 
     def chosen(self, mask: Any) -> PackedBytes:
         """Return the strings for which an array of booleans has true."""
@@ -77,6 +97,15 @@ class PackedBytes(Sequence[bytes]):
     def lengths(self) -> Any:
         """Return an array of the strings' lengths."""
         return self.ends - self.starts
+
+
+def pack(strings: Sequence[bytes]) -> PackedBytes:
+    """Return the strings in one buffer; what is packed stays as it is."""
+    if isinstance(strings, PackedBytes):
+        return strings
+    lengths = np.fromiter(map(len, strings), np.int64, len(strings))
+    ends = np.cumsum(lengths)
+    return PackedBytes(b"".join((*strings, bytes(PADDING))), ends - lengths, ends)
 
 
 def packed_matrix(matrix: Any, lengths: Any) -> PackedBytes:
