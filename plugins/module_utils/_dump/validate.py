@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -168,11 +166,6 @@ def _check_chunks(dump_dir: str, first: int, chunks: list[_ChunkOfTable]) -> _Ch
     return checked
 
 
-_LARGE_PARTS = 16
-_LARGE_LINE = threading.Lock()
-"""Held for a line of at least so many parts: of all threads one at a time has such a line in memory."""
-
-
 @dataclass
 class _Read:
     """What was read of a chunk."""
@@ -203,24 +196,20 @@ def _check_chunk(
 def _read_rows(reader: ChunkReader, wanted: list[stored_sizes.Measured]) -> _Read:
     found = _Read()
     parts: list[bytes] = []
-    with contextlib.ExitStack() as alone:
-        while data := reader.read(READ_BYTES):
-            parts.append(data)
-            if len(parts) == _LARGE_PARTS:
-                alone.enter_context(_LARGE_LINE)
-            if b"\n" in data:
-                # A line is not kept in more than two forms at a time.
-                text = b"".join(parts)
-                parts.clear()
-                lines = text.split(b"\n")
-                del text
-                if rest := lines.pop():
-                    parts.append(rest)
-                found.rows += len(lines)
-                found.checksum += line_checksums(lines)
-                if wanted:
-                    stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
-                del lines
-                alone.close()
+    while data := reader.read(READ_BYTES):
+        parts.append(data)
+        if b"\n" in data:
+            # A line is not kept in more than two forms at a time.
+            text = b"".join(parts)
+            parts.clear()
+            lines = text.split(b"\n")
+            del text
+            if rest := lines.pop():
+                parts.append(rest)
+            found.rows += len(lines)
+            found.checksum += line_checksums(lines)
+            if wanted:
+                stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
+            del lines
     found.rows += bool(parts)
     return found

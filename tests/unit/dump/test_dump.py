@@ -75,7 +75,7 @@ def test_chunk(tmp_path):
     assert text.decode().split("\n") == [*lines, ""]
 
 
-def test_long_lines_are_validated_by_several_threads(tmp_path):
+def test_long_lines_are_validated_by_several_processes(tmp_path):
     database = synthetic_dump.database("shop")
     database.tables = [table for table in database.tables if table.name == "One"]
     long = [chr(97 + number) * (6 << 20) for number in range(3)]
