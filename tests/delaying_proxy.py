@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-GIGABIT = 1_000_000_000 / 8
-"""Bytes a second."""
 _PIECE = 64 << 10
 _UNDER_WAY = 512
 """Pieces of one connection that are on their way; then its sender waits, as TCP's window makes it."""

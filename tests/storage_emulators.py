@@ -32,7 +32,7 @@ def azurite(directory: pathlib.Path) -> Iterator[str]:
     """Give the URL of an account with the container ``backups``."""
     port = _free_port()
     command = [
-        "node", str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck", "--silent"]
+        "node", str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence", "--skipApiVersionCheck", "--silent"]
     with _running(command, port, directory):
         url = f"http://127.0.0.1:{port}/{ACCOUNT}"
         _azure(url).create_container("backups")

@@ -8,8 +8,8 @@ import os
 import pathlib
 from typing import Any, Optional
 
-import yaml
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
@@ -24,7 +24,7 @@ def _role_variables() -> list[str]:
     """Return the variables that this collection's roles declare."""
     names = []
     for path in sorted(COLLECTION.glob("roles/*/meta/argument_specs.yml")):
-        names += yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+        names += yaml_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     return names
 
 

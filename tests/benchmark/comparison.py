@@ -83,7 +83,8 @@ def older_import(place: Workplace) -> dict:
     note(f"loading with {OLDER}")
     search = {**os.environ, "PATH": f"{place.bin_dir}:{os.environ['PATH']}"}
     command = [str(programs / "python"), str(pathlib.Path(__file__).with_name("older_importer.py")), str(printed), json.dumps(config)]
-    run_command(command, json_output=False, env=search)
+    # It writes a migration.log where it runs.
+    run_command(command, json_output=False, env=search, cwd=printed)
     measured = json.loads((printed / "measured.json").read_text(encoding="utf-8"))
     if not measured["success"]:
         raise SystemExit(f"{OLDER}: {measured['errors']}")

@@ -100,5 +100,5 @@ def load_and_verify(place: Workplace, target: ConnectionParameters) -> dict[str,
 
 
 def rehearse(place: Workplace) -> Measured:
-    """Import the dump into a throw-away server and verify it; the server's start and removal are part of it."""
+    """Validate the dump, import it into a throw-away server and verify it; the server's start and removal are part of it."""
     return run_phase("rehearse", place, directory=place.directory / "rehearsal", bin_dir=place.bin_dir)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Runs one phase of a migration as the module of that phase does, in this process, and prints its result as JSON.
+"""Runs one phase of a migration as the module of that phase does, in this process, and prints what it did as JSON.
 
 Each phase imports what its module imports: the start of the process is part of what is measured. The target's password is in the environment variable BENCHMARK_PASSWORD.
 """
@@ -20,16 +20,16 @@ CHUNK_ROWS = 100_000
 """The default of migrate.yml."""
 
 
-def read(arguments: argparse.Namespace) -> object:
+def read(arguments: argparse.Namespace) -> dict:
     from exporting import export_backup
 
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
 
     request = BackupRequest(locations=tuple(arguments.backup))
-    return export_backup(request, arguments.dump, chunk_rows=CHUNK_ROWS, parallelism=arguments.parallelism)
+    return {"rows": export_backup(request, arguments.dump, chunk_rows=CHUNK_ROWS, parallelism=arguments.parallelism).rows}
 
 
-def read_cluster(arguments: argparse.Namespace) -> object:
+def read_cluster(arguments: argparse.Namespace) -> dict:
     from exporting import export_cluster
 
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
@@ -37,17 +37,17 @@ def read_cluster(arguments: argparse.Namespace) -> object:
     )
 
     parameters = CockroachParameters(port=arguments.cockroach_port, user="root", sslmode="disable")
-    return export_cluster(parameters, arguments.dump, chunk_rows=CHUNK_ROWS, parallelism=arguments.parallelism)
+    return {"rows": export_cluster(parameters, arguments.dump, chunk_rows=CHUNK_ROWS, parallelism=arguments.parallelism).rows}
 
 
-def validate(arguments: argparse.Namespace) -> object:
+def validate(arguments: argparse.Namespace) -> dict:
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
 
-    return _succeeded(validate_dump(arguments.dump, arguments.parallelism))
+    return {"rows": _succeeded(validate_dump(arguments.dump, arguments.parallelism)).rows}
 
 
-def load(arguments: argparse.Namespace) -> object:
-    """Import and verify in one process, as the playbook's import role does."""
+def load(arguments: argparse.Namespace) -> dict:
+    """Import and verify in one process, as the playbook's import role does; return the seconds of the verification."""
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.import_plan import (
         ImportOptions,
     )
@@ -58,11 +58,12 @@ def load(arguments: argparse.Namespace) -> object:
     )
 
     import_dump(arguments.dump, _target(arguments), ImportOptions(parallelism=arguments.parallelism))
-    arguments.cpu_seconds = _cpu_seconds()
-    return _succeeded(verify_dump(arguments.dump, _target(arguments), VerifyOptions(parallelism=arguments.parallelism)))
+    cpu_seconds = _cpu_seconds()
+    verified = _succeeded(verify_dump(arguments.dump, _target(arguments), VerifyOptions(parallelism=arguments.parallelism)))
+    return {"seconds": verified.seconds, "cpu_seconds": _cpu_seconds() - cpu_seconds}
 
 
-def rehearse(arguments: argparse.Namespace) -> object:
+def rehearse(arguments: argparse.Namespace) -> dict:
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.rehearsal import Rehearsal
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.rehearsal import rehearse as run
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.throwaway import (
@@ -71,8 +72,9 @@ def rehearse(arguments: argparse.Namespace) -> object:
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
     server = WantedServer(arguments.directory, bin_dir=arguments.bin_dir)
-    rehearsal = Rehearsal(arguments.dump, f"{arguments.directory}-state", server, arguments.parallelism, grants="create", run="")
-    return _succeeded(run(rehearsal, MigrationLog("", "rehearsal"), lambda _warning: None, check=False))
+    rehearsal = Rehearsal(
+        dump_dir=arguments.dump, state_dir=f"{arguments.directory}-state", server=server, parallelism=arguments.parallelism, validates=True, grants="create", run="")
+    return {"seconds": _succeeded(run(rehearsal, MigrationLog("", "rehearsal"), lambda _warning: None, check=False)).seconds}
 
 
 PHASES = {"read": read, "read_cluster": read_cluster, "validate": validate, "load": load, "rehearse": rehearse}
@@ -108,13 +110,8 @@ def main() -> None:
     parser.add_argument("--directory", help="of the rehearsal's server")
     parser.add_argument("--bin-dir", help="its programs")
     parser.add_argument("--parallelism", type=int, default=os.cpu_count())
-    parser.set_defaults(cpu_seconds=0.0)
     arguments = parser.parse_args()
-    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.results import facts
-
-    result = facts(PHASES[arguments.phase](arguments))
-    chosen = {key: value for key, value in result.items() if key in ("rows", "seconds")}
-    print(json.dumps({**chosen, "cpu_seconds": _cpu_seconds() - arguments.cpu_seconds}))
+    print(json.dumps(PHASES[arguments.phase](arguments)))
 
 
 if __name__ == "__main__":

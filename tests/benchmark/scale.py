@@ -10,7 +10,7 @@ import argparse
 import pathlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from measuring import LARGEST_PROCESS_MIB, Measured, held, machine, markdown_table, median, note, run_program
@@ -138,20 +138,27 @@ def _memory_verdict(runs: list[Run]) -> str:
     return f"No process above {LARGEST_PROCESS_MIB} MiB: {held(highest, LARGEST_PROCESS_MIB)} ({highest:.0f} MiB)."
 
 
+PARTS: dict[str, Callable[[Workplace, argparse.Namespace], str]] = {
+    "rows": lambda place, _arguments: row_curve(place),
+    "shapes": lambda place, arguments: shapes(place, arguments.shape or ()),
+    "small_tables": lambda place, arguments: small_tables(place, arguments.tables),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=["rows", "shapes", "small_tables", []], help="what is measured; all of it without any")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what is measured: {', '.join(PARTS)}; all of it without any")
     parser.add_argument("--shape", action="append", choices=[function for _name, function, _numbers in SHAPES], help="only these shapes")
     parser.add_argument("--tables", type=int, default=5000, help="how many small tables")
     parser.add_argument("--parallelism", type=int, default=0, help="processes and connections; 0: one a core")
     parser.add_argument("--pg-bin", default="", help="where PostgreSQL's programs are")
     parser.add_argument("--work", default="/var/tmp", help="where to put backup, dump and server for the run; 20 GiB are needed")
     arguments = parser.parse_args()
-    parts = arguments.parts or ["rows", "shapes", "small_tables"]
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"unknown parts: {', '.join(sorted(unknown))}")
     with workplace(arguments.work, arguments.pg_bin, arguments.parallelism) as place:
-        for part in parts:
-            make = {"rows": lambda: row_curve(place), "shapes": lambda: shapes(place, arguments.shape or ()), "small_tables": lambda: small_tables(place, arguments.tables)}
-            print(make[part](), flush=True)
+        for part in arguments.parts or PARTS:
+            print(PARTS[part](place, arguments), flush=True)
         [(version,)] = place.query("postgres", "SHOW server_version")
         print(f"{machine(version)}, {place.parallelism} processes.")
 

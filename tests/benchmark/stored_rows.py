@@ -86,6 +86,7 @@ _STORED: dict[str, tuple[int, Callable[[Any], bytes]]] = {
     "int": (3, _cached(stored_forms.zigzag)),
     "decimal": (5, _decimal),
     "string": (6, _text),
+    "bytes": (6, stored_forms.sized_value),
     "timestamp": (8, _time),
     "timestamptz": (8, _time),
     "float": (4, struct.Struct(">d").pack),

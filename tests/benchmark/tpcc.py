@@ -19,6 +19,8 @@ DEFAULT_BACKUP = CHECKOUT.parent / "shared" / "fixtures" / "backups" / "tpcc"
 WHOLE_BAR, REHEARSED_BAR = 1.8, 2.8
 REHEARSAL = "rehearsal"
 PHASES = ("read", "validate", "import", "verify")
+REHEARSED_PHASES = ("read", REHEARSAL, "import", "verify")
+"""The rehearsal validates the dump itself."""
 Run = dict[str, Measured]
 """What one run measured: the phases, the rehearsal and the bare load."""
 
@@ -59,7 +61,7 @@ def _bare(place: Workplace) -> Measured:
 
 def whole(run: Run, rehearsed: bool = False) -> float:
     """Return the seconds of a migration."""
-    return sum(run[name].seconds for name in PHASES) + (run[REHEARSAL].seconds if rehearsed else 0)
+    return sum(run[name].seconds for name in (REHEARSED_PHASES if rehearsed else PHASES))
 
 
 def table(runs: list[Run], rows: int) -> str:
@@ -67,13 +69,13 @@ def table(runs: list[Run], rows: int) -> str:
     def line(name: str, *parts: str) -> list[str]:
         seconds = [sum(run[part].seconds for part in parts) for run in runs]
         ratio = median(value / run["bare"].seconds for value, run in zip(seconds, runs))
-        typical, cpu = median(seconds), median(sum(run[part].cpu_seconds for part in parts) for run in runs)
-        peak = max(run[part].peak_mib for run in runs for part in parts)
-        return [name, f"{typical:.1f}", f"{rows / typical:,.0f}", f"{ratio:.2f}", f"{cpu:.1f}", f"{peak:.0f} MiB"] if peak else [name, f"{typical:.1f}", f"{rows / typical:,.0f}", "1", "", ""]
+        typical, peak = median(seconds), max(run[part].peak_mib for run in runs for part in parts)
+        ours = [f"{median(sum(run[part].cpu_seconds for part in parts) for run in runs):.1f}", f"{peak:.0f} MiB"] if peak else ["", ""]
+        return [name, f"{typical:.1f}", f"{rows / typical:,.0f}", f"{ratio:.2f}", *ours]
 
     return markdown_table(["phase", "seconds", "rows/s", "ratio to `\\copy`", "seconds of CPU", "peak RSS of a process"], [
-        *(line(name, name) for name in PHASES), line("rehearsal", REHEARSAL),
-        line("**whole**, `test_postgresql_import: false`", *PHASES), line("**whole**, with the rehearsal", *PHASES, REHEARSAL),
+        *(line(name, name) for name in PHASES), line("rehearsal, the validation included", REHEARSAL),
+        line("**whole**, `test_postgresql_import: false`", *PHASES), line("**whole**, with the rehearsal", *REHEARSED_PHASES),
         line("bare `\\copy` with the same keys and indexes", "bare"),
     ])
 

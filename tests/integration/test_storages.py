@@ -18,7 +18,6 @@ import faulty_s3
 import pytest
 import refusing_proxy
 import storage_emulators as emulators
-import tenacity.nap
 from building import SECOND, message, row_key, unsigned, value, version, write_layer
 from cockroach_nodes import BINARY, node
 from cryptography.hazmat.primitives import serialization
@@ -41,6 +40,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     open_backup,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import connect
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage import retries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
 
@@ -137,7 +137,7 @@ def only(kinds: str):
 def _waits(monkeypatch):
     """The waits, which are not made."""
     seconds: list[float] = []
-    monkeypatch.setattr(tenacity.nap, "time", types.SimpleNamespace(sleep=seconds.append))
+    monkeypatch.setattr(retries, "GIVING_UP", types.SimpleNamespace(wait=seconds.append, is_set=lambda: False))
     return seconds
 
 

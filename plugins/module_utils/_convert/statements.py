@@ -40,8 +40,6 @@ before ``owner``."""
 
 RIGHTS_STEPS = ("role", "schema_grant", "owner", "grant")
 """Steps that set owners, privileges and roles."""
-PARALLEL_STEPS = frozenset(("primary_key", "index"))
-"""Steps whose statements do not depend on each other."""
 
 
 class Need(NamedTuple):

@@ -199,11 +199,17 @@ def _read_rows(reader: ChunkReader, wanted: list[stored_sizes.Measured]) -> _Rea
     while data := reader.read(READ_BYTES):
         parts.append(data)
         if b"\n" in data:
-            lines = b"".join(parts).split(b"\n")
-            parts = [rest] if (rest := lines.pop()) else []
+            # A line is not kept in more than two forms at a time.
+            text = b"".join(parts)
+            parts.clear()
+            lines = text.split(b"\n")
+            del text
+            if rest := lines.pop():
+                parts.append(rest)
             found.rows += len(lines)
             found.checksum += line_checksums(lines)
             if wanted:
                 stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
+            del lines
     found.rows += bool(parts)
     return found

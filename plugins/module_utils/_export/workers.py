@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -23,7 +22,7 @@ from .._errors import MigrationError
 from .._model.table_source import TableSource
 from .._sources.source import Source, Task
 from .._system.memory import give_back_large_objects
-from .._system.processes import end_with_parent
+from .._system.processes import forks
 from .._system.progress import Progress, ReportProgress
 from .._values.line_block import LineBlock
 from .task_order import TaskOrder
@@ -67,7 +66,6 @@ def run_tasks(
     missing = [task for task in tasks if task.key not in results]
     rows = sum(result.rows or 0 for result in results.values())
     order = TaskOrder([task.weight for task in missing], parallelism)
-    context = multiprocessing.get_context("fork")
     running: dict[Future[_Done], int] = {}
 
     def keep(done: _Done) -> None:
@@ -80,10 +78,7 @@ def run_tasks(
 
     with contextlib.ExitStack() as stack:
         # Executors of one process each, as which process does a task matters.
-        processes = [
-            stack.enter_context(ProcessPoolExecutor(1, context, initializer=_inherit, initargs=(job,)))
-            for _number in range(min(parallelism, len(missing)))
-        ]
+        processes = [stack.enter_context(forks(1, _inherit, job)) for _number in range(min(parallelism, len(missing)))]
 
         def submit(number: int) -> None:
             taken = [missing[place] for place in order.take(number)]
@@ -116,7 +111,6 @@ def run_tasks(
 
 def _inherit(job: ExportJob) -> None:
     _Inherited.job = job
-    end_with_parent()
 
 
 def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:

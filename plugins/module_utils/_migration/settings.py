@@ -104,6 +104,15 @@ _SOURCE = (
         "C(userfile://) and C(external://), which only CockroachDB can read. Secrets in parameters are never shown. "
         "The setting is required unless O(migration_source) is V(cluster).",
     ),
+    # The modules' options are lists.
+    Setting(
+        "incremental_location",
+        "str",
+        "",
+        "The location of the incremental backups, if BACKUP was given an C(incremental_location), in one of the forms "
+        "of O(s3_backup_path).",
+        since="1.1.0",
+    ),
     Setting(
         "backup_subdirectory",
         "str",
@@ -595,15 +604,6 @@ _RESTORE = (
         since="1.1.0",
         roles=("cockroach_restore",),
         modules=("cockroach_restore",),
-    ),
-    # The option of the module is a list, as RESTORE takes it.
-    Setting(
-        "incremental_location",
-        "str",
-        "",
-        "The location of the incremental backups, if BACKUP was given an C(incremental_location), in one of the forms "
-        "of O(s3_backup_path).",
-        since="1.1.0",
     ),
     Setting(
         "aws_auth",

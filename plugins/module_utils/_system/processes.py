@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Running a function for many items in several processes."""
+"""Forks: executors of them, and running a function for many items in several."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def in_processes(run: Callable[[Item], Result], items: Sequence[Item], size: int
     only results and errors are pickled. The iterator raises what ``run`` raises, and MigrationError when a process is
     killed. When the block ends, no further item is begun.
     """
-    with ProcessPoolExecutor(
-        min(size, len(items)) or 1, multiprocessing.get_context("fork"), initializer=_inherit, initargs=(run, items)
-    ) as pool:
+    with forks(min(size, len(items)) or 1, _inherit, run, items) as pool:
         started = [pool.submit(_call, number) for number in range(len(items))]
         try:
             yield (future.result() for future in as_completed(started))
@@ -50,9 +48,19 @@ def in_processes(run: Callable[[Item], Result], items: Sequence[Item], size: int
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def end_with_parent() -> None:
-    """Have this fork end when its parent is killed: it would wait for work for ever, or write next to another run."""
+def forks(size: int, begin: Callable[..., None], *inherited: Any) -> ProcessPoolExecutor:
+    """Return an executor whose processes are forks that call ``begin(*inherited)`` first; nothing of that is pickled.
+
+    A fork ends when its parent is killed: it would wait for work for ever, or write next to another run.
+    """
+    return ProcessPoolExecutor(
+        size, multiprocessing.get_context("fork"), initializer=_begin, initargs=(begin, *inherited)
+    )
+
+
+def _begin(begin: Callable[..., None], *inherited: Any) -> None:
     threading.Thread(target=_wait_for_parent, daemon=True).start()
+    begin(*inherited)
 
 
 def _wait_for_parent() -> None:
@@ -64,7 +72,6 @@ def _wait_for_parent() -> None:
 
 def _inherit(run: Callable[[Item], Result], items: Sequence[Item]) -> None:
     _Inherited.run, _Inherited.items = run, items
-    end_with_parent()
 
 
 def _call(number: int) -> Any:

@@ -30,7 +30,7 @@ def test_the_ratio_is_the_median_of_the_runs_ratios():
 
 
 @pytest.mark.parametrize(("whole", "peak", "words"), [
-    (1.0, 80, ("load **not held** (4.00)", "2.8 **not held** (5.00)", "a process held (80)")), (2.5, 300, ("load held (1.60)", "2.8 held (2.00)", "a process **not held** (300)")),
+    (1.0, 80, ("load **not held** (4.00)", "2.8 **not held** (4.00)", "a process held (80)")), (2.5, 300, ("load held (1.60)", "2.8 held (1.60)", "a process **not held** (300)")),
 ])
 def test_bars_that_are_not_held_are_named(whole, peak, words):
     measured = run(whole)

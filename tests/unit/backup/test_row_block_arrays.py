@@ -18,6 +18,14 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.
     row_block_arrays,
     row_blocks,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.key_ranges import row_range
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
+    BackupRequest,
+    open_backup,
+)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.descriptors.catalog_of_descriptors import (
+    build_catalog,
+)
 
 SET = (1).to_bytes(8, "little")
 
@@ -65,6 +73,16 @@ def same(blocks):
 def test_blocks_of_every_shape(interval, count):
     chosen = random.Random(interval * count)
     assert all(same([block(chosen, chosen.randrange(1, 60), interval) for _ in range(count)]) for _ in range(20))
+
+
+@pytest.mark.parametrize("name", ["shop", "modern-shaped/shop-v4", "modern-shaped/shop-v7"])
+def test_a_table_of_a_real_backup_is_read_so(fixtures_dir, name):
+    backup = open_backup(BackupRequest((str(fixtures_dir / "backups" / name),)))
+    tables = [table for database in build_catalog(backup.descriptors).databases for table in database.tables if table.name == "order_items"]
+    batches = list(backup.scan(*row_range(tables[0]), {}))
+    assert sum(len(keys) for keys, _values in batches) == 18000
+    # The last blocks may be too few for numpy.
+    assert sum(len(keys) for keys, values in batches if isinstance(keys, PackedBytes) and isinstance(values, PackedBytes)) > 10000
 
 
 def test_several_versions_of_a_key():
@@ -143,6 +161,16 @@ def test_ascending(strings, ascending):
     packed = pack(strings)
     assert are_ascending(packed) == are_ascending(matrix(strings)) == ascending == all(first < second for first, second in zip(strings, strings[1:]))
     assert list(packed) == strings and list(packed[1:]) == strings[1:] and [packed[place] for place in range(len(strings))] == strings
+
+
+@pytest.mark.parametrize("strings", [[b"abc", b"abd\0", b"b"], [b"x"], [b"", b"\0a"]])
+def test_a_prefix_more_or_less(strings):
+    for packed, wanted in ((matrix(strings), strings), (matrix(strings)[1:], strings[1:])):
+        longer = packed.with_prefix(b"\xfe\x8a")
+        assert list(longer) == [b"\xfe\x8a" + text for text in wanted] and list(longer.without_prefix(2)) == wanted
+        assert list(packed.without_prefix(1)) == [text[1:] for text in wanted]
+        if len(wanted) > 1:
+            assert are_ascending(longer) and not are_ascending(longer.with_prefix(b"")[::-1])
 
 
 def matrix(strings):

@@ -3,18 +3,21 @@
 """What happens when an S3 server refuses for a while: waited, longer each time, in one layer, and said in the log."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import email.utils
+import threading
+import time
 import types
 import uuid
 
 import boto3
 import faulty_s3
 import pytest
-import tenacity.nap
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import read_ahead
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import (
     BackupRequest,
     open_backup,
@@ -52,7 +55,7 @@ def _place(server, tmp_path):
 def _waits(monkeypatch):
     """The waits, which are not made."""
     seconds: list[float] = []
-    monkeypatch.setattr(tenacity.nap, "time", types.SimpleNamespace(sleep=seconds.append))
+    monkeypatch.setattr(storage_retries, "GIVING_UP", types.SimpleNamespace(wait=seconds.append, is_set=lambda: False))
     return seconds
 
 
@@ -122,6 +125,23 @@ def test_an_address_where_nobody_answers_is_told_soon(place, waits):
         nowhere.read("file")
     assert len(waits) == storage_retries.ATTEMPTS_AT_FIRST - 1
     assert f"attempt 1 of {storage_retries.ATTEMPTS_AT_FIRST}" in place.log.read_text(encoding="utf-8")
+
+
+def test_who_ends_the_run_waits_for_no_repetition(place, monkeypatch):
+    """A process ends after its threads."""
+    monkeypatch.setattr(storage_retries, "GIVING_UP", threading.Event())
+    monkeypatch.setattr(read_ahead, "GIVING_UP", storage_retries.GIVING_UP)
+    place.server.fault = lambda method, number: faulty_s3.refusal(retry_after="100")
+    with contextlib.closing(read_ahead.ReadAhead()) as ahead:
+        fetches = [ahead.demand(1, lambda: place.storage.read("file")) for _number in range(3)]
+        while len(place.server.requests) < len(fetches):
+            time.sleep(0.01)
+        with pytest.raises(KeyboardInterrupt), read_ahead.interruptible():
+            raise KeyboardInterrupt
+        for fetch in fetches:
+            with pytest.raises(MigrationError, match="SlowDown"):
+                fetch.result()
+    assert len(place.server.requests) <= 2 * len(fetches)
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "NoSuchBucket"])

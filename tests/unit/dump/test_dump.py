@@ -75,6 +75,15 @@ def test_chunk(tmp_path):
     assert text.decode().split("\n") == [*lines, ""]
 
 
+def test_long_lines_are_validated_by_several_processes(tmp_path):
+    database = synthetic_dump.database("shop")
+    database.tables = [table for table in database.tables if table.name == "One"]
+    long = [chr(97 + number) * (6 << 20) for number in range(3)]
+    directory = synthetic_dump.write_database(str(tmp_path / "dump"), database, {105: (["short", *long, "short"], None)}, chunk_rows=2)
+    result = validate_dump(directory, parallelism=3)
+    assert result.succeeded and result.rows == 5
+
+
 def test_the_checksum_is_the_md5s_first_half_signed():
     assert checksum(["a"]) == int.from_bytes(bytes.fromhex("0cc175b9c0f1b6a8"), "big", signed=True)
     assert checksum(["", "a"], ["a", "b"]) == checksum(["\ta"]) + checksum(["a\tb"])

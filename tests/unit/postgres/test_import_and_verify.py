@@ -16,6 +16,13 @@ import pytest
 import synthetic_dump
 from postgres_servers import bin_dir, query
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.definitions import (
+    ColumnDefinition,
+    IndexDefinition,
+    KeyDefinition,
+    PolicyDefinition,
+    TableDefinition,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.paths import table_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError, TargetError
@@ -32,13 +39,18 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import ledger
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify import pieces, table_checksum
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify import (
+    pieces,
+    table_checksum,
+    twins,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify_rows import WAYS
 
+PRIMARY = KeyDefinition("PRIMARY KEY", ("a", "b"))
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
 
 
@@ -340,6 +352,32 @@ def test_parts_of_a_large_table(postgres17, dump, name, monkeypatch):
     for way in WAYS:
         found = verify_dump(dump, postgres17, VerifyOptions(verify_by=way)).databases[name].tables["public.orders"]
         assert (found.missing_columns, found.rows_found) == (["paid"], None)
+
+
+def test_twins_of_usual_tables_have_no_files(postgres17, dump, name, monkeypatch):
+    import_dump(dump, postgres17, ImportOptions())
+    made = []
+    real = twins._read
+
+    def look(cursor, batch, found):
+        cursor.execute("SELECT relname, pg_relation_filenode(oid) FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relname IN ('orders', 'orders_customer', 'One')")
+        made.extend(cursor.fetchall())
+        real(cursor, batch, found)
+
+    monkeypatch.setattr(twins, "_read", look)
+    assert verify_dump(dump, postgres17, VerifyOptions()).succeeded
+    assert sorted(made) == [("One", None), ("orders", None), ("orders_customer", None)]
+
+
+@pytest.mark.parametrize(("on_table", "key"), [
+    ((PRIMARY,), '"b"'), ((), ""), ((PRIMARY, KeyDefinition("UNIQUE", ("b",))), '"b"'), ((PRIMARY, KeyDefinition("UNIQUE", ("a",))), ""),
+    ((PRIMARY, IndexDefinition(("a",), unique=True)), ""), ((PRIMARY, IndexDefinition(('"b"', '"a"'), unique=True)), '"b"'),
+    ((PRIMARY, IndexDefinition(("lower(a)",))), '"b"'), ((PRIMARY, PolicyDefinition("USING (true)")), ""),
+])
+def test_what_a_twin_is_partitioned_by(on_table, key):
+    table = TableDefinition((ColumnDefinition("a", "bigint", generated="1"), ColumnDefinition("b", "text")))
+    assert twins._partition_key(table, list(on_table)) == key
+    assert not twins._partition_key(TableDefinition((*table.columns, ColumnDefinition("c", "bigint", identity="ALWAYS"))), list(on_table))
 
 
 def with_refused_objects(made):

@@ -14,7 +14,7 @@ from random_rows import POLICIES, USER_TYPES, RandomTable, document
 from stored_forms import json_document, row_value, sized_value, unsigned, zigzag
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import CorruptBackupError, MigrationError
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.joined_bytes import JoinedBytes
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.packed_bytes import pack
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     Family,
@@ -232,8 +232,8 @@ def test_json_documents_are_written_as_one_by_one(monkeypatch):
         stored = [json_document(document(rng, False)) for _number in range(12)] * 2
         if round_number % 2:
             stored[rng.randrange(24)] = damaged(rng, stored[rng.randrange(24)])
-        joined = JoinedBytes(stored)
-        matrix, found = json_arrays.document_texts(joined, Spans(joined.starts, joined.ends - joined.starts))
+        packed = pack(stored)
+        matrix, found = json_arrays.document_texts(packed, Spans(packed.starts, packed.ends - packed.starts))
         for data, text, is_usual in zip(stored, matrix, found.tolist()):
             if is_usual:
                 assert text.tobytes().replace(b"\0", b"").decode() == escape(json_text(data))
@@ -304,8 +304,8 @@ def test_json_documents_that_need_care(monkeypatch, name):
     inside = json_document([True])
     nested = words(AN_ARRAY | 1, 0x50000000 | len(DOCUMENTS[name])) + DOCUMENTS[name]
     stored = [good, DOCUMENTS[name], nested, inside, DOCUMENTS[name], nested, good]
-    joined = JoinedBytes(stored)
-    matrix, usual = json_arrays.document_texts(joined, Spans(joined.starts, joined.ends - joined.starts))
+    packed = pack(stored)
+    matrix, usual = json_arrays.document_texts(packed, Spans(packed.starts, packed.ends - packed.starts))
     for data, text, is_usual in zip(stored, matrix, usual.tolist()):
         assert not is_usual or text.tobytes().replace(b"\0", b"").decode() == escape(json_text(data))
     assert usual[[0, 3, 6]].all() and not usual[[1, 2, 4, 5]].any()

@@ -18,7 +18,7 @@ except ImportError:  # named by libraries.missing()
     np = None  # type: ignore[assignment]
 
 from ..._errors import MigrationError
-from ..packed_bytes import PADDING, PackedBytes
+from ..packed_bytes import PADDING, PackedBytes, packed_matrix
 from .columnar_blocks import BOOL, BYTES, DATA_HEADER, EXTERNAL, KEY, OTHER_VERSION, TRAILER, UINT, VALUE, ColumnarBlock
 from .columnar_blocks import PREFIX_BYTES as PREFIX
 from .row_block_arrays import WIDEST_KEY, UnusualError
@@ -156,5 +156,4 @@ def _keys(content: bytes, offsets: _Offsets, rows: Any, shifts: Any) -> PackedBy
         part = np.where(column < ends[0], parts[0], np.where(column < ends[1], parts[1], parts[2]))
         found = data[np.minimum(part + column, len(data) - 1)]
         keys[:, column] = np.where(column < ends[2], found, 0)
-    starts = np.arange(len(row)) * width
-    return PackedBytes(keys.tobytes() + bytes(PADDING), starts, starts + ends[2], width)
+    return packed_matrix(keys, ends[2])

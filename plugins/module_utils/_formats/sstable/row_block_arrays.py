@@ -16,7 +16,7 @@ try:
 except ImportError:  # named by libraries.missing()
     np = None  # type: ignore[assignment]
 
-from ..packed_bytes import PADDING, PackedBytes
+from ..packed_bytes import PADDING, PackedBytes, packed_matrix
 from .row_blocks import SET, TRAILER
 
 WIDEST_KEY = 64
@@ -155,5 +155,4 @@ def _keys(data: Any, shared: Any, suffixes: Any, lengths: Any) -> PackedBytes:
         writers = np.flatnonzero(shared <= column)
         found = data[np.minimum(begins[writers] + column, last)]
         keys[:, column] = found if len(writers) == rows else np.repeat(found, np.diff(writers, append=rows))
-    starts = np.arange(rows) * width
-    return PackedBytes(keys.tobytes() + bytes(PADDING), starts, starts + lengths, width)
+    return packed_matrix(keys, lengths)

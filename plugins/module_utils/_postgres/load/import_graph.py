@@ -7,6 +7,9 @@ A large table is loaded in parallel, chunk by chunk. As soon as its rows are the
 indexes, its check constraints and its statistics, while other tables are loaded; a foreign key follows when both of its
 tables are ready. Small tables are packed: one transaction does all of that for many of them. Everything else comes
 last.
+
+Into tables that the user has made each chunk is loaded by a transaction of its own: they may have triggers, which lock
+what this import does not know.
 """
 
 from __future__ import annotations
@@ -56,6 +59,8 @@ class _Table:
     entry: TableEntry
     weight: int
     """Bytes of COPY text; none where rows are not loaded."""
+    is_packed: bool
+    """Whether it shares a transaction with other tables."""
     chunks: list[ChunkTask] = field(default_factory=list)
     statements: list[Keyed] = field(default_factory=list)
     analyzed: bool = False
@@ -65,10 +70,6 @@ class _Table:
     @property
     def place(self) -> Place:
         return clip(self.entry.schema), clip(self.entry.name)
-
-    @property
-    def is_small(self) -> bool:
-        return self.weight <= SMALL_TABLE_BYTES
 
     @property
     def is_left(self) -> bool:
@@ -92,7 +93,10 @@ def plan_transactions(job: Job, most_locks: int) -> Graph:
 
 def _left(job: Job) -> tuple[dict[Place, _Table], list[Keyed]]:
     """Return what is left of each table, and the statements that are not about the rows of one table."""
-    made = [_Table(entry, 0 if job.content == contents.SCHEMA else entry.text_bytes) for entry in job.entry.tables]
+    made = []
+    for entry in job.entry.tables:
+        weight = 0 if job.content == contents.SCHEMA else entry.text_bytes
+        made.append(_Table(entry, weight, weight <= SMALL_TABLE_BYTES and job.content != contents.DATA))
     tables = {table.place: table for table in made}
     for task in job.missing_chunks:
         tables[clip(task.table.schema), clip(task.table.name)].chunks.append(task)
@@ -117,9 +121,9 @@ def _add_tables(
 ) -> None:
     """Add what the tables need; ``ends`` gets the transactions after which a table is ready. The tables of an earlier
     call come first: foreign keys that are there already refer to them."""
-    earlier = set(graph)
+    earlier = _after(graph)
     left = [table for table in tables if table.is_left]
-    for pack in _packs([table for table in left if table.is_small], most_locks):
+    for pack in _packs([table for table in left if table.is_packed], most_locks):
         made = Transaction(
             [task for table in pack for task in table.chunks],
             [keyed for table in pack for keyed in table.statements],
@@ -129,8 +133,18 @@ def _add_tables(
         graph[made] = earlier
         ends.update({table.place: {made} for table in pack})
     for table in left:
-        if not table.is_small:
+        if not table.is_packed:
             ends[table.place] = _add_large_table(table, graph, earlier, content)
+
+
+def _after(graph: Graph) -> set[Transaction]:
+    """Return what those transactions need that come after all of a graph: one that does nothing, which spares each of
+    them to name all."""
+    if not graph:
+        return set()
+    barrier = Transaction()
+    graph[barrier] = set(graph)
+    return {barrier}
 
 
 def _packs(tables: Iterable[_Table], most_locks: int) -> Iterator[list[_Table]]:
@@ -152,10 +166,11 @@ def _packs(tables: Iterable[_Table], most_locks: int) -> Iterator[list[_Table]]:
 def _add_large_table(table: _Table, graph: Graph, earlier: set[Transaction], content: str) -> set[Transaction]:
     """Add a table's transactions: rows, then what locks it alone, its indexes side by side, and its statistics; return
     those after which it is ready."""
-    whole = len(table.chunks) == len(table.entry.chunks) and table.weight <= WHOLE_TABLE_BYTES
+    whole = (
+        content == contents.ALL and len(table.chunks) == len(table.entry.chunks) and table.weight <= WHOLE_TABLE_BYTES
+    )
     packs = [table.chunks] if whole else [[task] for task in table.chunks]
-    fills = whole and content == contents.ALL
-    rows = [Transaction(chunks, fills=fills, weight=table.weight) for chunks in packs if chunks]
+    rows = [Transaction(chunks, fills=whole, weight=table.weight) for chunks in packs if chunks]
     graph.update(dict.fromkeys(rows, earlier))
     keys = [keyed for keyed in table.statements if keyed[1].step != "check" and keyed[1].kind not in _SHARING]
     indexes = [keyed for keyed in table.statements if keyed[1].kind in _SHARING]
@@ -182,7 +197,7 @@ def _add_foreign_keys(
     small: list[Keyed] = []
     large: list[Keyed] = []
     for keyed in statements:
-        (small if all(table.is_small for table in _tables_of([keyed], tables)) else large).append(keyed)
+        (small if all(table.is_packed for table in _tables_of([keyed], tables)) else large).append(keyed)
     last = dict(ends)
     for pack in [*_packs_of_keys(small, tables, most_locks), *([keyed] for keyed in large)]:
         places = {place for _key, statement in pack for place in _places(statement)}

@@ -165,6 +165,8 @@ def _open_worker(parameters: ConnectionParameters, database: str, options: Impor
     with connection.cursor() as cursor:
         # The last commit of the import waits for the disk, and with it all earlier ones.
         cursor.execute("SET synchronous_commit = off")
+        # Transactions with large tables set it anew.
+        cursor.execute("SET max_parallel_maintenance_workers = 0")
         cursor.execute("SET maintenance_work_mem = %s", (options.maintenance_work_mem,))
     connection.commit()
     ledger.mark_worker(connection)

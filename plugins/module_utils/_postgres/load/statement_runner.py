@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Callable, Optional, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable, Optional
 
 try:
     import psycopg2
@@ -20,9 +20,9 @@ from ..._errors import TargetError
 from ..connect.connection import postgres_message
 from ..target import ledger, omitted_objects
 from ..target.lock_room import most_objects_in_a_transaction
+from ..target.packs import in_packs
 
 Keyed = tuple[tuple[str, str], Statement]
-Item = TypeVar("Item")
 
 STATEMENTS_A_ROUND_TRIP = 100
 _OPERATOR_INTERVENTION = "57"
@@ -161,9 +161,3 @@ def run_pre_data(
             ledger.record(cursor, dump_id, run_statements(cursor, database, pack))
             connection.commit()
     connection.commit()
-
-
-def in_packs(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Yield the items in packs of this size; the last one may be smaller."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -21,6 +21,10 @@ from ..target import ledger
 from .chunk_loader import ChunkTask, copy_chunk, truncate_if_never_filled
 from .statement_runner import Keyed, run_statements
 
+_PARALLEL_BYTES = 64 << 20
+"""Of COPY text: the indexes of larger tables are built by as many processes as the server's setting allows. Those of
+others are not: the import's connections keep the cores busy, and starting more costs a tenth of PostgreSQL's time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Transaction:
@@ -41,6 +45,8 @@ def perform(connection: Any, database: str, dump_id: str, transaction: Transacti
     """Do what a transaction is to do and commit it; return what was done. After an error, TargetError, MigrationError
     or one of psycopg2's, nothing of it is committed, and the connection is to be closed."""
     with connection.cursor() as cursor:
+        if transaction.statements and transaction.weight > _PARALLEL_BYTES:
+            cursor.execute("SET LOCAL max_parallel_maintenance_workers TO DEFAULT")
         freeze = transaction.fills and truncate_if_never_filled(cursor, transaction.chunks[0].table)
         done = [copy_chunk(cursor, task, freeze=freeze) for task in transaction.chunks]
         done += run_statements(cursor, database, transaction.statements)

@@ -6,6 +6,7 @@ loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,11 @@ from ..._dump.manifest import DatabaseEntry, TableEntry
 from ..._errors import TargetError
 from ..._model.dependencies import in_groups
 from ..._model.names import clip
+from .lock_room import most_objects_in_a_transaction
+from .packs import in_packs
 
 _PROBLEMS_SHOWN = 20
+_TABLES_A_QUERY = 100
 _ORDINARY = "r"
 
 _COLUMNS = """
@@ -65,20 +69,21 @@ def check_tables(connection: Any, entry: DatabaseEntry, empty: bool) -> None:
             columns.setdefault((schema, table), {})
             if column is not None:
                 columns[schema, table][column] = _Column(generated, required)
-    problems = []
+    connection.commit()
+    unfit: dict[Place, list[str]] = {}
     for place, table in places.items():
-        if kinds.get(place) != _ORDINARY:
-            problems.append(
+        if kinds.get(place) == _ORDINARY:
+            unfit[place] = _column_problems(table, columns[place])
+        else:
+            unfit[place] = [
                 f"{table.full_name} is not there"
                 if place not in kinds
                 else f"{table.full_name} is not an ordinary table"
-            )
-            continue
-        found = _column_problems(table, columns[place])
-        problems += found
-        if not found and empty and _has_rows(connection, place):
-            problems.append(f"{table.full_name} has rows already")
-    connection.commit()
+            ]
+    if empty:
+        for place in _filled(connection, [place for place, found in unfit.items() if not found]):
+            unfit[place] = [f"{places[place].full_name} has rows already"]
+    problems = [problem for found in unfit.values() for problem in found]
     if problems:
         more = f"; and {len(problems) - _PROBLEMS_SHOWN} more" if len(problems) > _PROBLEMS_SHOWN else ""
         raise TargetError(
@@ -100,10 +105,21 @@ def _column_problems(table: TableEntry, found: dict[str, _Column]) -> list[str]:
     return [f"{table.full_name} {problem} {', '.join(names)}" for problem, names in lists.items() if names]
 
 
-def _has_rows(connection: Any, place: Place) -> bool:
+def _filled(connection: Any, places: Sequence[Place]) -> list[Place]:
+    """Return the tables that have rows."""
+    found: list[Place] = []
     with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(*place)))
-        return cursor.fetchone()[0]
+        for pack in in_packs(places, min(_TABLES_A_QUERY, most_objects_in_a_transaction(cursor))):
+            queries = [
+                sql.SQL("SELECT {}, {} WHERE EXISTS (SELECT FROM {})").format(
+                    sql.Literal(schema), sql.Literal(name), sql.Identifier(schema, name)
+                )
+                for schema, name in pack
+            ]
+            cursor.execute(sql.SQL(" UNION ALL ").join(queries))
+            found += cursor.fetchall()
+            connection.commit()
+    return found
 
 
 def load_order(connection: Any, entry: DatabaseEntry) -> list[list[TableEntry]]:

@@ -66,7 +66,7 @@ def _read_catalog(cursor: Any, database: Database, statements: list[Statement], 
     routines = sorted({statement.name for statement in statements if statement.kind in ROUTINES})
     cursor.execute("SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY(%s)", (sorted(names),))
     schemas = dict(cursor.fetchall())
-    found = {source: read_facts(cursor, source, schemas, routines) for source in SOURCES}
+    found = {source: read_facts(cursor, source, schemas, routines, twins.facts.get(source)) for source in SOURCES}
     rights = read_rights(cursor, sorted(names), routines)
     cursor.execute("SELECT extname FROM pg_extension")
     extensions = frozenset(name for (name,) in cursor.fetchall())

@@ -7,7 +7,7 @@ object."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Optional
 
 Part = tuple[str, str, str]
 """Schema; table, or a routine's argument types, or ""; name."""
@@ -217,9 +217,16 @@ SOURCES: Mapping[str, str] = {
 their columns."""
 
 
-def read_facts(cursor: Any, source: str, schemas: Mapping[int, str], routines: Iterable[str] = ()) -> Facts:
+def read_facts(
+    cursor: Any, source: str, schemas: Mapping[int, str], routines: Iterable[str] = (), known: Optional[Facts] = None
+) -> Facts:
     """Return the facts of one source about all objects in schemas (oid to name); of routines those of these names
-    only."""
+    only. Facts that equal those ``known`` of the same object are the same ones, so that they take memory once."""
     cursor.execute(SOURCES[source], {"namespaces": list(schemas), "routines": list(routines)})
     names = [column.name for column in cursor.description[3:]]
-    return {(schemas[row[0]], row[1], row[2]): dict(zip(names, row[3:])) for row in cursor.fetchall()}
+    known = known or {}
+    found: Facts = {}
+    for schema, holder, name, *values in cursor:
+        part, facts = (schemas[schema], holder, name), dict(zip(names, values))
+        found[part] = known[part] if known.get(part) == facts else facts
+    return found

@@ -125,7 +125,12 @@ def read_rights(cursor: Any, schemas: Iterable[str], routines: Iterable[str]) ->
     parameters = {"schemas": list(schemas), "routines": list(routines)}
     rights = Rights()
     cursor.execute(_STATES, parameters)
-    rights.holders = {row[:4]: HolderState(*row[4:]) for row in cursor.fetchall()}
+    # Thousands of columns have the same owner and no comment: what is equal takes memory once.
+    equal: dict[Any, Any] = {}
+    for *holder, kind, owner, comment in cursor:
+        state = HolderState(kind, owner, comment)
+        names = tuple(equal.setdefault(name, name) for name in holder)
+        rights.holders[names] = equal.setdefault(state, state)
     cursor.execute(_PRIVILEGES, parameters)
     for *holder, role, privilege, grantable in cursor.fetchall():
         _note(rights.granted.setdefault(tuple(holder), {}).setdefault(role, {}), privilege, grantable)

@@ -72,6 +72,16 @@ class _Group:
     commands: list[_Command]
     aliases: dict[str, Part] = field(default_factory=dict)
     routine: Optional[RoutineDefinition] = None
+    table: Optional[TableDefinition] = None
+    on_table: list[Any] = field(default_factory=list)
+    """The definitions of what is on the table."""
+
+    def without_storage(self) -> list[str]:
+        """Return the commands with a partitioned table instead of a plain one, where it has the same facts: neither
+        it nor its indexes have files, whose creation takes most of the time."""
+        first, *others = [command.sql for command in self.commands]
+        key = _partition_key(self.table, self.on_table) if self.table else ""
+        return [f"{first} PARTITION BY RANGE ({key})" if key else first, *others]
 
 
 @dataclass
@@ -95,7 +105,8 @@ def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
     size = min(_BATCH, max(1, most_objects_in_a_transaction(cursor) // _PART_OF_THE_LOCKS))
     for batch in _batches(_groups(list(statements)), size):
         cursor.execute("SAVEPOINT twins")
-        _run(cursor, [command for group in batch for command in group.commands], twins)
+        if not _run_without_storage(cursor, batch):
+            _run(cursor, [command for group in batch for command in group.commands], twins)
         _read(cursor, batch, twins)
         cursor.execute("ROLLBACK TO SAVEPOINT twins; RELEASE SAVEPOINT twins")
     return twins
@@ -160,6 +171,7 @@ def _groups(statements: list[Statement]) -> list[_Group]:
             holder = next(iter(group.aliases), statement.table)
             command = statement.expects.create(quote(statement.name), _scratch(holder))
             group.commands.append(_Command(command, (statement.schema, statement.table, statement.name)))
+            group.on_table.append(statement.expects)
     of_views = {id(group) for group in groups}
     return groups + [group for group in tables.values() if id(group) not in of_views]
 
@@ -178,7 +190,28 @@ def _table(schema: str, name: str, made: TableDefinition) -> _Group:
         _Command(f"ALTER TABLE {_scratch(name)} ADD COLUMN {text}", (schema, name, column)) for column, text in columns
     ]
     whole = f"CREATE TABLE {_scratch(name)} ({', '.join(text for _column, text in columns)})"
-    return _Group(schema, [_Command(whole, (schema, "", name), tuple(one_by_one))])
+    return _Group(schema, [_Command(whole, (schema, "", name), tuple(one_by_one))], table=made)
+
+
+def _partition_key(table: TableDefinition, on_table: list[Any]) -> str:
+    """Return the column by which a table with all that is on it can be partitioned: one that every unique key and index
+    has. Empty if there is none, or where partitioned tables may lack something."""
+    if any(column.identity for column in table.columns) or any(
+        isinstance(made, (TriggerDefinition, PolicyDefinition)) for made in on_table
+    ):
+        return ""
+    keys = [made for made in on_table if isinstance(made, KeyDefinition)]
+    unique = [made for made in on_table if isinstance(made, IndexDefinition) and made.unique]
+    primary = next((key.columns for key in keys if key.kind == "PRIMARY KEY"), ())
+    computed = {column.name for column in table.columns if column.generated}
+    found = (
+        quote(name)
+        for name in primary
+        if name not in computed
+        and all(name in key.columns for key in keys)
+        and all(quote(name) in index.keys for index in unique)
+    )
+    return next(found, "")
 
 
 def _view(schema: str, name: str, made: ViewDefinition) -> _Group:
@@ -192,6 +225,20 @@ def _rows_of_view(view: _Group, alias: str, part: Part) -> _Group:
     view.commands.append(_Command(f"CREATE TABLE {_scratch(alias)} AS TABLE {_scratch(part[2])} WITH NO DATA", part))
     view.aliases[alias] = part
     return view
+
+
+def _run_without_storage(cursor: Any, batch: list[_Group]) -> bool:
+    """Create all at once; return False if PostgreSQL rejects a command, and create nothing then."""
+    cursor.execute("SAVEPOINT command")
+    try:
+        cursor.execute(";\n".join(sql for group in batch for sql in group.without_storage()))
+    except psycopg2.Error:
+        if cursor.connection.closed:
+            raise
+        cursor.execute("ROLLBACK TO SAVEPOINT command; RELEASE SAVEPOINT command")
+        return False
+    cursor.execute("RELEASE SAVEPOINT command")
+    return True
 
 
 def _run(cursor: Any, commands: list[_Command], twins: Twins) -> None:

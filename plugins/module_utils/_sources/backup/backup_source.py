@@ -6,6 +6,7 @@ was read completely."""
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from ..source import FinishedTask, OutputColumns, Plan, ReadRequest, Result, Sou
 from .backup_request import BackupRequest
 from .coverage import files_of, prove, unread_ranges
 from .key_ranges import KeyRange, row_range, sequence_range
+from .read_ahead import interruptible
 from .reader import Backup, open_backup
 from .row_decoder import RowDecoder, build_row_decoder
 from .source_catalog import find_leftovers, source_catalog
@@ -67,7 +69,8 @@ class BackupSource(Source[BackupTask]):
         self._decoders: dict[int, RowDecoder] = {}
 
     def __enter__(self) -> BackupSource:
-        self._backup = open_backup(self._request)
+        with interruptible():
+            self._backup = open_backup(self._request)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -103,15 +106,18 @@ class BackupSource(Source[BackupTask]):
     def plan(self, request: ReadRequest) -> Plan[BackupTask]:
         """Cut the key ranges of the tables into chunks, and everything else in their files into ranges to count."""
         self._to_read = request
-        self._backup.open_to_split((row_range(table.table), self._size(table)[1]) for table in request.tables.values())
-        tasks = [task for table in request.tables.values() for task in self._table_tasks(table)]
-        tables = [table.table for table in request.tables.values()]
-        self._read = [row_range(table) for table in tables if not table.primary_index.interleave_ancestors]
-        self._read += self._sequences
-        tasks += [BackupTask(start, end) for start, end in self._sequences]
-        for start, end in unread_ranges(self._backup, self._read):
-            tasks += [BackupTask(*piece) for piece in self._pieces(start, end, COUNT_BYTES)]
-        files = files_of(self._backup, self._read).values()
+        with self._threads_ending():
+            self._backup.open_to_split(
+                (row_range(table.table), self._size(table)[1]) for table in request.tables.values()
+            )
+            tasks = [task for table in request.tables.values() for task in self._table_tasks(table)]
+            tables = [table.table for table in request.tables.values()]
+            self._read = [row_range(table) for table in tables if not table.primary_index.interleave_ancestors]
+            self._read += self._sequences
+            tasks += [BackupTask(start, end) for start, end in self._sequences]
+            for start, end in unread_ranges(self._backup, self._read):
+                tasks += [BackupTask(*piece) for piece in self._pieces(start, end, COUNT_BYTES)]
+            files = files_of(self._backup, self._read).values()
         self._backup.close()
         return Plan(
             sorted(tasks, key=lambda task: (task.start, task.end)),
@@ -136,13 +142,15 @@ class BackupSource(Source[BackupTask]):
         """Decode the live rows of the range, and count the bytes of all its keys and values by file."""
         tally: dict[int, int] = {}
         if not task.chunk:
-            self._backup.count(task.start, task.end, tally)
+            with self._threads_ending():
+                self._backup.count(task.start, task.end, tally)
             return TaskReading(tally=_counted(task, tally))
         decoder = self._decoder(task.table_id)
         batches = self._backup.scan(task.start, task.end, tally, self._imports.get(task.table_id))
-        for block in decoder.rows(batches):
-            write(block)
-            del block
+        with self._threads_ending():
+            for block in decoder.rows(batches):
+                write(block)
+                del block
         changes, rejects = decoder.problems.take()
         return TaskReading(changes, rejects, _counted(task, tally))
 
@@ -160,6 +168,16 @@ class BackupSource(Source[BackupTask]):
     def describe(self) -> dict[str, Any]:
         """Return locations, layers, releases and times of the backup."""
         return {**asdict(self._backup.info), "kind": self.kind}
+
+    @contextlib.contextmanager
+    def _threads_ending(self) -> Iterator[None]:
+        """Context manager: after an error nothing is read ahead any more."""
+        try:
+            with interruptible():
+                yield
+        except BaseException:
+            self._backup.close()
+            raise
 
     def _table_tasks(self, table: TableSource) -> list[BackupTask]:
         start, end = row_range(table.table)

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Optional
 
-from ..._formats.joined_bytes import WIDEST, Cursors
+from ..._formats.cursors import Cursors
+from ..._formats.packed_bytes import PADDING
 from ..._model.built_in_types import BPCHAR, FLOAT4
 from ..._values.text.number_arrays import hex_matrix, integer_matrix, uuid_matrix
 from ..._values.text.time_arrays import DAY_SECONDS, clock_matrix, date_matrix, known_days
@@ -53,7 +54,7 @@ def each_value(read: TextReader) -> ColumnReader:
     def read_each(cursors: Cursors) -> TextColumn:
         texts: dict[int, bytes] = {}
         ends: list[int] = []
-        strings = cursors.joined.parts(cursors.start, cursors.end)
+        strings = cursors.packed.parts(cursors.start, cursors.end)
         for number, (string, position) in enumerate(zip(strings, (cursors.position - cursors.start).tolist())):
             end = position
             try:
@@ -210,14 +211,14 @@ def _span_column(form: ColumnForms, cursors: Cursors, spans: Spans, texts: Texts
 
 def _parts(cursors: Cursors, spans: Spans, numbers: Any) -> list[bytes]:
     start, length = spans.chosen(numbers)
-    return cursors.joined.parts(start, start + length)
+    return cursors.packed.parts(start, start + length)
 
 
 def _string_writer(form: ColumnForms) -> SpanWriter:
     longest, padded = form.kind.width, form.kind.oid == BPCHAR
 
     def write(cursors: Cursors, spans: Spans) -> TextColumn:
-        texts = plain_texts(cursors.joined, spans, _special)
+        texts = plain_texts(cursors.packed, spans, _special)
         fits = ~cursors.bad
         if longest > 0:
             fits &= spans.length <= longest
@@ -255,8 +256,8 @@ def _are_plain(texts: list[bytes]) -> bool:
 
 def _bytes_writer(form: ColumnForms) -> SpanWriter:
     def write(cursors: Cursors, spans: Spans) -> TextColumn:
-        width = min(matrix_width(spans.length), WIDEST // 2)
-        digits = hex_matrix(cursors.joined.windows(spans.start, max(width, 1)))
+        width = min(matrix_width(spans.length), PADDING // 2)
+        digits = hex_matrix(cursors.packed.windows(spans.start, max(width, 1)))
         digits *= np.arange(digits.shape[1]) < 2 * spans.length[:, None]
         return _span_column(form, cursors, spans, Texts(side_by_side(["\\\\x", digits]), spans.length <= width))
 
@@ -265,7 +266,7 @@ def _bytes_writer(form: ColumnForms) -> SpanWriter:
 
 def _uuid_writer(form: ColumnForms) -> SpanWriter:
     def write(cursors: Cursors, spans: Spans) -> TextColumn:
-        matrix = uuid_matrix(cursors.joined.windows(spans.start, 16))
+        matrix = uuid_matrix(cursors.packed.windows(spans.start, 16))
         return _span_column(form, cursors, spans, Texts(matrix, spans.length == 16))
 
     return write
@@ -292,13 +293,13 @@ def _enum_writer(form: ColumnForms) -> SpanWriter:
 
 
 def _json_writer(form: ColumnForms) -> SpanWriter:
-    return lambda cursors, spans: _span_column(form, cursors, spans, document_texts(cursors.joined, spans))
+    return lambda cursors, spans: _span_column(form, cursors, spans, document_texts(cursors.packed, spans))
 
 
 def _decimal_writer(form: ColumnForms) -> SpanWriter:
     precision, scale = form.kind.precision, form.kind.width
     return lambda cursors, spans: _span_column(
-        form, cursors, spans, decimal_texts(cursors.joined, spans, precision, scale)
+        form, cursors, spans, decimal_texts(cursors.packed, spans, precision, scale)
     )
 
 
@@ -338,7 +339,7 @@ _NUMBER_WRITERS: dict[str, Callable[[ColumnForms], NumberWriter]] = {
 
 def _double_reader(form: ColumnForms) -> ColumnReader:
     def read(cursors: Cursors) -> TextColumn:
-        numbers = cursors.joined.words(">f8", cursors.advance(8)).astype(np.float64)
+        numbers = cursors.packed.words(">f8", cursors.advance(8)).astype(np.float64)
         size = np.abs(numbers)
         usual = (size >= _FIRST_PLAIN) & (size < _FIRST_SCIENTIFIC)
         usual &= numbers != np.rint(np.where(usual, numbers, 0.0))

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Optional
 
 from ..._errors import CorruptBackupError
+from ..._formats.packed_bytes import PackedBytes
 from ..._formats.sstable.range_keys import RangeTombstone
 from ..._formats.sstable.table import Table
 from ..storage.storage import Storage
@@ -64,12 +65,16 @@ class FileSpan:
         """Return sorted keys of the file as the backup has them. Raises CorruptBackupError for those of another virtual
         cluster."""
         if self.prefix:
+            if isinstance(stored, PackedBytes):
+                return stored.with_prefix(self.prefix)
             return [self.prefix + key for key in stored]
         if not self.cut or not stored:
             return stored
         without_prefix(stored[0], self.cut)
         without_prefix(stored[-1], self.cut)
         size = len(self.cut)
+        if isinstance(stored, PackedBytes):
+            return stored.without_prefix(size)
         return [key[size:] for key in stored]
 
     def tombstones(self, table: Table) -> list[RangeTombstone]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional
 
-from ..._formats.joined_bytes import WIDEST, JoinedBytes
+from ..._formats.packed_bytes import PADDING, PackedBytes
 from ..._values.copy_text import escape
 from ..._values.text.documents import quoted_text
 from ..._values.text_columns import side_by_side
@@ -57,32 +57,32 @@ class _Entries(NamedTuple):
     """Which containers are well-formed; the bounds of the others are within them, but nothing else."""
 
 
-def document_texts(joined: JoinedBytes, spans: Spans, depth: int = 0) -> Texts:
+def document_texts(packed: PackedBytes, spans: Spans, depth: int = 0) -> Texts:
     """Return the COPY texts of documents, or of containers inside of documents at this depth."""
     parts: list[tuple[Any, Texts]] = []
-    headers = joined.words(">u4", spans.start).astype(np.int64)
+    headers = packed.words(">u4", spans.start).astype(np.int64)
     left = np.flatnonzero(spans.length >= _WORD)
     for _shape in range(_MOST_SHAPES):
         if len(left) < _FEWEST_DOCUMENTS or depth > _MOST_DEPTH:
             break
         alike = np.flatnonzero(headers[left] == headers[left[0]])
-        places, texts = _shape_texts(joined, spans.chosen(left[alike]), int(headers[left[0]]), depth)
+        places, texts = _shape_texts(packed, spans.chosen(left[alike]), int(headers[left[0]]), depth)
         if texts is not None:
             parts.append((left[alike[places]], texts))
         left = np.delete(left, alike[places])
     return _merged(parts, len(spans.start))
 
 
-def _shape_texts(joined: JoinedBytes, spans: Spans, header: int, depth: int) -> tuple[Any, Optional[Texts]]:
+def _shape_texts(packed: PackedBytes, spans: Spans, header: int, depth: int) -> tuple[Any, Optional[Texts]]:
     """Write the containers with the same names as the first one; all have its header. Return which they are; their
     texts are None when the first one is not usual."""
     kind, count = header & CONTAINER_KIND, header & COUNT
     if kind == ARRAY and count <= _MOST_ENTRIES:
-        entries = _entries(joined, spans, count)
+        entries = _entries(packed, spans, count)
         places, names, brackets = np.arange(len(spans.start)), [(place, "") for place in range(count)], "[]"
     elif kind == OBJECT and 2 * count <= _MOST_ENTRIES:
-        entries = _entries(joined, spans, 2 * count)
-        places, found = _with_same_names(joined, spans, entries, count)
+        entries = _entries(packed, spans, 2 * count)
+        places, found = _with_same_names(packed, spans, entries, count)
         if found is None:
             return places, None
         names, brackets = found, "{}"
@@ -96,14 +96,14 @@ def _shape_texts(joined: JoinedBytes, spans: Spans, header: int, depth: int) -> 
     for number, (place, name) in enumerate(names):
         entry = first + place
         value = Spans(spans.start + bounds[:, entry], bounds[:, entry + 1] - bounds[:, entry])
-        texts = _value_texts(joined, types[:, entry], value, depth)
+        texts = _value_texts(packed, types[:, entry], value, depth)
         usual = usual & texts.usual
         parts += [", " if number else "", name, texts.matrix]
     return places, Texts(side_by_side([*parts, brackets[1]]), usual)
 
 
-def _entries(joined: JoinedBytes, spans: Spans, count: int) -> _Entries:
-    words = joined.words(">u4", spans.start[:, None] + _WORD * np.arange(1, count + 1)).astype(np.int64)
+def _entries(packed: PackedBytes, spans: Spans, count: int) -> _Entries:
+    words = packed.words(">u4", spans.start[:, None] + _WORD * np.arange(1, count + 1)).astype(np.int64)
     start = _WORD + _WORD * count
     lengths = words & LENGTH
     bounds = np.full((len(words), count + 1), start)
@@ -115,17 +115,17 @@ def _entries(joined: JoinedBytes, spans: Spans, count: int) -> _Entries:
 
 
 def _with_same_names(
-    joined: JoinedBytes, spans: Spans, entries: _Entries, count: int
+    packed: PackedBytes, spans: Spans, entries: _Entries, count: int
 ) -> tuple[Any, Optional[list[tuple[int, str]]]]:
     """Return which objects have the first one's names, and the place of each value with its name's text, in jsonb's
     order; only the first one and None if its names are not usual."""
     bounds = entries.bounds[:, : count + 1]
     start, size = int(bounds[0, 0]), int(bounds[0, count] - bounds[0, 0])
-    if not entries.usual[0] or size >= WIDEST:
+    if not entries.usual[0] or size >= PADDING:
         return np.zeros(1, np.intp), None
     same = (bounds == bounds[0]).all(axis=1) & (entries.types[:, :count] == STRING).all(axis=1)
     # One byte more, so that there is one.
-    stored = joined.windows(spans.start + np.where(same, start, 0), size + 1)[:, :size]
+    stored = packed.windows(spans.start + np.where(same, start, 0), size + 1)[:, :size]
     same &= (stored == stored[0]).all(axis=1)
     data = stored[0].tobytes()
     if not same[0] or not data.isascii() or b"\0" in data:
@@ -140,18 +140,18 @@ def _name_order(item: tuple[int, str]) -> tuple[int, str]:
     return len(item[1]), item[1]
 
 
-def _value_texts(joined: JoinedBytes, types: Any, spans: Spans, depth: int) -> Texts:
+def _value_texts(packed: PackedBytes, types: Any, spans: Spans, depth: int) -> Texts:
     parts: list[tuple[Any, Texts]] = []
     for kind in np.unique(types).tolist():
         rows = np.flatnonzero(types == kind)
         value = spans.chosen(rows)
         if kind == STRING:
-            text, usual = plain_texts(joined, value, _special)
+            text, usual = plain_texts(packed, value, _special)
             parts.append((rows, Texts(side_by_side(['"', text, '"']), usual)))
         elif kind == NUMBER:
-            parts.append((rows, _number_texts(joined, value)))
+            parts.append((rows, _number_texts(packed, value)))
         elif kind == CONTAINER:
-            parts.append((rows, document_texts(joined, value, depth + 1)))
+            parts.append((rows, document_texts(packed, value, depth + 1)))
         elif kind in _LITERALS:
             parts.append((rows, Texts(np.frombuffer(_LITERALS[kind], np.uint8)[None], value.length == 0)))
     return _merged(parts, len(types))
@@ -161,11 +161,11 @@ def _special(matrix: Any) -> Any:
     return (matrix < _FIRST_PLAIN) | (matrix == ord('"')) | (matrix == ord("\\"))
 
 
-def _number_texts(joined: JoinedBytes, spans: Spans) -> Texts:
+def _number_texts(packed: PackedBytes, spans: Spans) -> Texts:
     """Numbers are decimals after their length, which is one byte for the usual ones."""
     size = np.maximum(spans.length - 1, 0)
-    text, usual = decimal_texts(joined, Spans(spans.start + 1, size))
-    return Texts(text, usual & (spans.length > 1) & (joined.data[spans.start] == size))
+    text, usual = decimal_texts(packed, Spans(spans.start + 1, size))
+    return Texts(text, usual & (spans.length > 1) & (packed.data[spans.start] == size))
 
 
 def _merged(parts: list[tuple[Any, Texts]], count: int) -> Texts:

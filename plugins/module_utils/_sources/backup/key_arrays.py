@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..._formats.joined_bytes import Cursors
+from ..._formats.cursors import Cursors
 from ..._values.text_columns import TextColumn, null_column, replaced
 from .column_arrays import ColumnReader, each_value, moment_writer, number_writer, span_writer
 from .general_rows import ColumnForms, TextReader
@@ -67,7 +67,7 @@ def _number(cursors: Cursors, descending: bool) -> Any:
 def _body_length(cursors: Cursors) -> Any:
     """Return the length of byte strings between their marker and their terminator; -1 for those with an escaped zero
     byte, or another form."""
-    start, zeros = cursors.position + 1, cursors.joined.zeros
+    start, zeros = cursors.position + 1, cursors.packed.zeros
     end = zeros[np.searchsorted(zeros, start)]
     plain = (cursors.data[start - 1] == _BYTES) & (cursors.data[end + 1] == _TERMINATOR)
     return np.where(plain, end - start, -1)

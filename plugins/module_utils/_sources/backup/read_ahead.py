@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Generic, Optional, TypeVar
+
+from ..storage.retries import GIVING_UP
 
 LIMIT = 32 << 20
 """Bytes that one process fetches before they are needed."""
@@ -17,7 +20,7 @@ THREADS = 16
 PIECE = 4 << 20
 """The most bytes that one request for a part of a file asks for."""
 SMALLEST_PIECE = 256 << 10
-_PIECES = 4
+_PIECES = 3
 """Pieces of one file that are held at once: the one that is read, and those after it."""
 
 _KEPT_BEHIND = 256 << 10
@@ -27,11 +30,21 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Context manager: when the user ends the run in it, the threads that fetch end soon."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        GIVING_UP.set()
+        raise
+
+
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Return the results of ``function`` in the order of ``items``; raises what the first item that fails raises."""
     if len(items) < 2:
         return [function(item) for item in items]
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool, interruptible():
         return list(pool.map(function, items))
 
 

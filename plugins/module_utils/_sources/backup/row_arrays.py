@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from operator import ne
 from typing import Any, NamedTuple, Optional
 
-from ..._formats.joined_bytes import Cursors, JoinedBytes
+from ..._formats.cursors import Cursors
+from ..._formats.packed_bytes import PackedBytes, pack
 from ..._model.catalog import Family
 from ..._values.line_block import LineBlock
 from ..._values.text_columns import TextColumn, joined_lines, null_column, replaced
@@ -93,7 +94,7 @@ class RowArrays:
         ``GeneralRows.decode`` does."""
         rows = _rows_of_one_family(keys) if self._single_family else _rows_of_families(keys)
         self._read_keys(rows)
-        self._read_values(rows, JoinedBytes(stored))
+        self._read_values(rows, pack(stored))
         instead: dict[int, Optional[tuple[str, str]]] = {}
         ends = [*rows.first[1:], len(keys)]
         for row in np.flatnonzero(rows.bad).tolist():
@@ -109,7 +110,7 @@ class RowArrays:
         cursors = rows.cursors
         done = 0
         for prefix, columns in self._key_levels:
-            same = cursors.joined.windows(cursors.position, len(prefix)) == np.frombuffer(prefix, np.uint8)
+            same = cursors.packed.windows(cursors.position, len(prefix)) == np.frombuffer(prefix, np.uint8)
             cursors.bad |= ~same.all(axis=1)
             cursors.advance(len(prefix))
             for column_id, read in self._key_readers[done : done + columns]:
@@ -117,7 +118,7 @@ class RowArrays:
             done += columns
         rows.bad |= cursors.bad | (cursors.position != cursors.end)
 
-    def _read_values(self, rows: _Rows, stored: JoinedBytes) -> None:
+    def _read_values(self, rows: _Rows, stored: PackedBytes) -> None:
         if self._single_family:
             chosen = np.flatnonzero(~rows.bad)
             _read_family(self._families[0], rows, chosen, _cursors(stored, chosen))
@@ -135,10 +136,10 @@ class RowArrays:
 
 def _rows_of_one_family(keys: Sequence[bytes]) -> _Rows:
     """Return the rows of a table with one family: a key is a row."""
-    joined = JoinedBytes(keys)
-    end = np.maximum(joined.ends - 1, joined.starts)
-    bad = (joined.data[end] != FAMILY_ZERO) | (joined.ends == joined.starts)
-    return _Rows(Cursors(joined, joined.starts, joined.starts.copy(), end), range(len(keys)), None, bad)
+    packed = pack(keys)
+    end = np.maximum(packed.ends - 1, packed.starts)
+    bad = (packed.data[end] != FAMILY_ZERO) | (packed.ends == packed.starts)
+    return _Rows(Cursors(packed, packed.starts, packed.starts.copy(), end), range(len(keys)), None, bad)
 
 
 def _rows_of_families(keys: Sequence[bytes]) -> _Rows:
@@ -152,8 +153,8 @@ def _rows_of_families(keys: Sequence[bytes]) -> _Rows:
         prefixes.append(key[:end])
         families.append(family)
     first = [0, *(number for number, new in enumerate(map(ne, prefixes, prefixes[1:]), 1) if new)]
-    joined = JoinedBytes([prefixes[number] for number in first])
-    cursors = Cursors(joined, joined.starts, joined.starts.copy(), joined.ends)
+    packed = pack([prefixes[number] for number in first])
+    cursors = Cursors(packed, packed.starts, packed.starts.copy(), packed.ends)
     numbers = np.array(families)
     return _Rows(cursors, first, numbers, numbers[list(first)] != 0)
 
@@ -169,7 +170,7 @@ def _family_columns(layout: RowLayout, general: GeneralRows, family: Family) -> 
     return _FamilyColumns(entries, _Entry(alone, legacy_value_reader(alone)) if alone else None)
 
 
-def _cursors(stored: JoinedBytes, chosen: Any) -> Cursors:
+def _cursors(stored: PackedBytes, chosen: Any) -> Cursors:
     start = stored.starts[chosen]
     return Cursors(stored, start, start.copy(), stored.ends[chosen])
 

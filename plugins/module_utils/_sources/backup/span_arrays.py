@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
-from ..._formats.joined_bytes import WIDEST, JoinedBytes
+from ..._formats.packed_bytes import PADDING, PackedBytes
 from ..._values.text.number_arrays import MOST_DIGITS, decimal_matrix, powers_of_ten
 
 try:
@@ -25,7 +25,7 @@ _ONE_BYTE_ZERO, _LAST_ONE_BYTE = 0x88, 0xF5
 
 
 class Spans(NamedTuple):
-    """Bytes of some rows: their positions in the joined bytes, and their lengths."""
+    """Bytes of some rows: their positions in the packed bytes, and their lengths."""
 
     start: Any
     length: Any
@@ -49,16 +49,16 @@ def matrix_width(length: Any) -> int:
     longest = int(length.max())
     if longest <= _ALWAYS_IN_MATRIX:
         return longest
-    most = min(int(length.mean()) * 2 + _ALWAYS_IN_MATRIX, WIDEST - 1)
+    most = min(int(length.mean()) * 2 + _ALWAYS_IN_MATRIX, PADDING - 1)
     return int(length[length <= most].max(initial=0))
 
 
-def plain_texts(joined: JoinedBytes, spans: Spans, special: Callable[[Any], Any]) -> Texts:
+def plain_texts(packed: PackedBytes, spans: Spans, special: Callable[[Any], Any]) -> Texts:
     """Return texts as they are. Those that hold characters for which ``special`` is true, and those that are not UTF-8
     or too long for the matrix, are not usual."""
     width = matrix_width(spans.length)
     # One column more, so that a zero byte is between any two texts.
-    matrix = joined.windows(spans.start, width + 1)
+    matrix = packed.windows(spans.start, width + 1)
     inside = np.arange(width + 1) < spans.length[:, None]
     inside[:, width] = False
     usual = spans.length <= width
@@ -75,10 +75,10 @@ def plain_texts(joined: JoinedBytes, spans: Spans, special: Callable[[Any], Any]
     return Texts(matrix, usual)
 
 
-def decimal_texts(joined: JoinedBytes, spans: Spans, precision: Optional[int] = None, scale: int = 0) -> Texts:
+def decimal_texts(packed: PackedBytes, spans: Spans, precision: Optional[int] = None, scale: int = 0) -> Texts:
     """Return decimals in the form of ``encoding.decimal`` as ``numeric_text`` writes them."""
     start, length = spans
-    marker, second = joined.data[start], joined.data[start + 1].astype(np.int64)
+    marker, second = packed.data[start], packed.data[start + 1].astype(np.int64)
     large = (marker == _LARGE) | (marker == _NEGATIVE_LARGE)
     medium = (marker == _MEDIUM) | (marker == _NEGATIVE_MEDIUM)
     small = (marker == _SMALL) | (marker == _NEGATIVE_SMALL)
@@ -88,7 +88,7 @@ def decimal_texts(joined: JoinedBytes, spans: Spans, precision: Optional[int] = 
     size = length - header
     usual &= (size >= 0) & (size <= 8)
     size = np.minimum(np.maximum(size, 0), 8)
-    word = joined.words(">u8", start + header).astype(np.uint64)
+    word = packed.words(">u8", start + header).astype(np.uint64)
     coefficient = np.where(size > 0, word >> (64 - 8 * np.maximum(size, 1)).astype(np.uint64), np.uint64(0))
     usual &= coefficient < powers_of_ten()[MOST_DIGITS]
     exponent = np.where(large, second - _ONE_BYTE_ZERO, np.where(small, _ONE_BYTE_ZERO - second, 0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import email.utils
+import threading
 from collections.abc import Callable
 from typing import Optional, TypeVar
 
@@ -32,6 +33,8 @@ _LONGEST_ASKED_WAIT = 300.0
 """Seconds. What Retry-After may ask for; it is cut off there, for some servers ask for hours."""
 PASSING_STATUS = frozenset((408, 429, 500, 502, 503, 504, 509))
 """The HTTP status of refusals that pass."""
+GIVING_UP = threading.Event()
+"""Set when the user ends the run: a process ends only after its threads, which repeat nothing any more then."""
 Answer = TypeVar("Answer")
 
 
@@ -81,7 +84,8 @@ def repeated(
     return tenacity.Retrying(
         retry=passes,
         wait=wait,
-        stop=lambda state: state.attempt_number >= attempts(state),
+        stop=lambda state: GIVING_UP.is_set() or state.attempt_number >= attempts(state),
+        sleep=GIVING_UP.wait,
         before_sleep=write,
         reraise=True,
     )(call)

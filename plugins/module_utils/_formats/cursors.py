@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Many byte strings as one numpy array, and cursors that read one number of each string at a time.
+"""Cursors in many byte strings, which read one number of each string at a time.
 
 Nothing here raises for malformed bytes. What runs over the end of its own string, or has a form that is read one by one
 elsewhere, is marked in ``Cursors.bad``, and what was read there must not be used.
@@ -9,62 +9,25 @@ elsewhere, is marked in ``Cursors.bad``, and what was read there must not be use
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
-from .packed_bytes import PADDING, PackedBytes
+from .packed_bytes import PackedBytes
 
 try:
     import numpy as np
 except ImportError:
     np = None  # named by libraries.missing()
 
-WIDEST = PADDING
-"""Bytes that may be read at any position of a string, even its end: the array is that much longer."""
-
 _STOPS, _PAYLOAD, _ONES = 0x8080808080808080, 0x7F7F7F7F7F7F7F7F, 0x0101010101010101
 _LENGTH_BYTES = 4
 """Bytes of the longest length or tag that is read here."""
 
 
-class JoinedBytes:
-    """Byte strings in one buffer, with room behind the last one."""
-
-    def __init__(self, strings: Sequence[bytes]) -> None:
-        if isinstance(strings, PackedBytes):
-            self.starts, self.ends, self._bytes = strings.starts, strings.ends, strings.content
-        else:
-            lengths = np.fromiter(map(len, strings), np.int64, len(strings))
-            self.ends = np.cumsum(lengths)
-            self.starts = self.ends - lengths
-            self._bytes = b"".join((*strings, bytes(WIDEST)))
-        self.data = np.frombuffer(self._bytes, np.uint8)
-
-    def parts(self, starts: Any, ends: Any) -> list[bytes]:
-        """Return the bytes between these positions."""
-        return [self._bytes[start:end] for start, end in zip(starts.tolist(), ends.tolist())]
-
-    @cached_property
-    def zeros(self) -> Any:
-        """The positions of all zero bytes, those after the last string among them."""
-        return np.flatnonzero(self.data == 0)
-
-    def words(self, kind: str, positions: Any) -> Any:
-        """Return the numbers of the numpy type ``kind`` at the positions, aligned or not."""
-        size = np.dtype(kind).itemsize
-        return np.ndarray((len(self._bytes) - size + 1,), kind, self._bytes, strides=(1,))[positions]
-
-    def windows(self, positions: Any, width: int) -> Any:
-        """Return the ``width`` bytes at each position as a matrix. ``width`` is at most WIDEST."""
-        return self.words(f"V{width}", positions).view(np.uint8).reshape(len(positions), width)
-
-
 class Cursors:
-    """A position in each of some strings of ``joined``, which begin at ``start``."""
+    """A position in each of some strings of ``packed``, which begin at ``start``."""
 
-    def __init__(self, joined: JoinedBytes, start: Any, position: Any, end: Any) -> None:
-        self.joined, self.data, self.start = joined, joined.data, start
+    def __init__(self, packed: PackedBytes, start: Any, position: Any, end: Any) -> None:
+        self.packed, self.data, self.start = packed, packed.data, start
         self.position = position
         """Never after the end of the string."""
         self.end = end
@@ -75,7 +38,7 @@ class Cursors:
 
     def select(self, chosen: Any) -> Cursors:
         """Return cursors of their own at some of the positions."""
-        return Cursors(self.joined, self.start[chosen], self.position[chosen], self.end[chosen])
+        return Cursors(self.packed, self.start[chosen], self.position[chosen], self.end[chosen])
 
     def update(self, chosen: Any, moved: Cursors) -> None:
         """Take over where ``select``'s cursors have got."""
@@ -122,7 +85,7 @@ class Cursors:
         if not np.count_nonzero(first > 127):
             self.advance(1)
             return first.astype(np.uint64)
-        word = self.joined.words("<u8", self.position)
+        word = self.packed.words("<u8", self.position)
         stop = ~word & _STOPS
         # All bits up to that of the first byte that ends a number; all bits if there is none.
         number = word & (stop ^ (stop - np.uint64(1))) & _PAYLOAD
@@ -161,7 +124,7 @@ class Cursors:
         length = np.where(small, 0, np.where(marker < 0x88, 0x88 - marker, marker - 0xF5))
         self.bad |= length > 8
         length = np.minimum(length, 8)
-        word = self.joined.words(">u8", self.position + 1).astype(np.uint64)
+        word = self.packed.words(">u8", self.position + 1).astype(np.uint64)
         body = (word >> (64 - 8 * np.maximum(length, 1)).astype(np.uint64)).view(np.int64)
         negative = marker < 0x88
         # Of eight bytes the highest bit is the sign already, or the number is too large.
