@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 class DownloadServer(http.server.ThreadingHTTPServer):
     """``files`` are served by path, with ``ranges`` in parts too; ``failures`` holds the statuses that a path answers first, ``cut`` how often it is
-    broken off in the middle."""
+    broken off in the middle, ``headers`` what is sent instead of the usual."""
 
     daemon_threads = True
 
@@ -30,6 +30,7 @@ class DownloadServer(http.server.ThreadingHTTPServer):
         self.redirects: dict[str, str] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.ranges = False
+        self.headers: dict[str, str] = {}
         self.scheme = "http"
 
     @property
@@ -103,8 +104,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if wanted else 200)
         if wanted:
             content = content[int(wanted[1]): int(wanted[2]) + 1]
-            self.send_header("Content-Range", f"bytes {wanted[1]}-{int(wanted[1]) + len(content) - 1}/{size}")
-        self.send_header("Content-Length", str(len(content)))
+        usual = {"Content-Length": str(len(content))}
+        if wanted:
+            usual["Content-Range"] = f"bytes {wanted[1]}-{int(wanted[1]) + len(content) - 1}/{size}"
+        for name, value in {**usual, **self.server.headers}.items():
+            if value:
+                self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content[: len(content) // 2] if cut else content)

@@ -463,6 +463,33 @@ def test_http_without_ranges(web, fixtures_dir, monkeypatch, types_dump, tmp_pat
     one_line(raised)
 
 
+ODD_ANSWERS = {
+    "another range": ({"Content-Range": "bytes 0-4/100"}, "answers with another range than the one that was asked for"),
+    "no range named": ({"Content-Range": ""}, "answers with another range than the one that was asked for"),
+    "compressed": ({"Content-Encoding": "gzip"}, r"sends it compressed \(Content-Encoding: gzip\)"),
+}
+
+
+@pytest.mark.parametrize("case", ODD_ANSWERS)
+def test_http_answers_that_are_not_what_was_asked_for(web, case):
+    headers, message = ODD_ANSWERS[case]
+    web.files["/b/file"], web.headers = bytes(range(100)), headers
+    storage = open_storage(f"{web.url}/b", OPTIONS)
+    for read in (lambda: storage.read_range("file", 50, 5), lambda: storage.read_end("file", 5)):
+        with pytest.raises(UnsupportedError, match=message) as raised:
+            read()
+        one_line(raised)
+
+
+def test_an_http_server_that_does_not_know_the_size(web):
+    web.files["/b/file"], web.headers = bytes(range(100)), {"Content-Range": "bytes 0-4/*"}
+    storage = open_storage(f"{web.url}/b", OPTIONS)
+    assert storage.read_start("file", 5) == (bytes(range(5)), 100) and storage.read_range("file", 0, 5) == bytes(range(5))
+    web.headers = {"Content-Length": ""}
+    with pytest.raises(UnsupportedError, match="does not tell the file's size"):
+        storage.size("file")
+
+
 def test_a_collection_over_http(web, fixtures_dir):
     """LATEST is read where it has a known name; without it the message says what to set, with which the encrypted backup is read."""
     encrypted = fixtures_dir / "backups" / "modern-shaped" / "types-v7-encrypted"

@@ -6,6 +6,7 @@ listed."""
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from typing import Any, Optional
 
@@ -23,6 +24,9 @@ _TIMEOUT = (CONNECT_TIMEOUT, READ_TIMEOUT)
 _MOST_WHOLE = 8 << 20
 """Bytes. A larger file is not fetched whole for a part of it."""
 _MISSING = (404, 410)
+_COMPRESSED = ("gzip", "x-gzip", "deflate", "br", "zstd")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|[*])")
+"""RFC 9110, 14.4: an asterisk if the server does not know the file's size."""
 
 
 class HttpFiles:
@@ -47,12 +51,15 @@ class HttpFiles:
             if answer.status_code == 416:
                 return b"", None
             answer.raise_for_status()
+            self._require_as_stored(answer, key)
             if length is None:
                 data = _content(answer)
                 return data, len(data)
             if answer.status_code == 206:
-                return _content(answer)[:length], int(answer.headers["Content-Range"].rpartition("/")[2])
-            if int(answer.headers.get("Content-Length", _MOST_WHOLE + 1)) > _MOST_WHOLE:
+                size = self._size_of_range(answer, key, start)
+                return _content(answer)[:length], size
+            size = _length(answer)
+            if size is None or size > _MOST_WHOLE:
                 raise UnsupportedError(
                     f"{self._name}/{key}: the server does not answer ranges, and so large a file would be fetched "
                     "again and again: use a server that does (nginx, Apache), or copy the backup to a directory"
@@ -67,17 +74,41 @@ class HttpFiles:
         if answer.status_code in _MISSING:
             return None
         answer.raise_for_status()
-        if "Content-Length" not in answer.headers:
+        self._require_as_stored(answer, key)
+        size = _length(answer)
+        if size is None:
             raise UnsupportedError(f"{self._name}/{key}: the server does not tell the file's size (Content-Length)")
-        return int(answer.headers["Content-Length"])
+        return size
+
+    def _require_as_stored(self, answer: requests.Response, key: str) -> None:
+        encoding = answer.headers.get("Content-Encoding", "")
+        if encoding.lower() in _COMPRESSED:
+            raise UnsupportedError(
+                f"{self._name}/{key}: the server or a proxy sends it compressed (Content-Encoding: {encoding}), though "
+                "it was asked not to: switch that off for this location"
+            )
+
+    def _size_of_range(self, answer: requests.Response, key: str, start: int) -> Optional[int]:
+        """Return the size of the whole file, None if the server does not know it."""
+        found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        if not found or int(found[1]) != start:
+            raise UnsupportedError(
+                f"{self._name}/{key}: the server or a proxy answers with another range than the one that was asked for"
+            )
+        return None if found[2] == "*" else int(found[2])
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         raise UnsupportedError(f"{self._name}: files cannot be listed over HTTP")
 
 
+def _length(answer: requests.Response) -> Optional[int]:
+    value = answer.headers.get("Content-Length", "")
+    return int(value) if value.isdigit() else None
+
+
 def _content(answer: requests.Response) -> bytes:
     data = answer.content
-    if len(data) != int(answer.headers.get("Content-Length", len(data))):
+    if _length(answer) not in (None, len(data)):
         # requests has no error of its own for it.
         raise requests.exceptions.ConnectionError("the answer breaks off")
     return data
