@@ -93,3 +93,12 @@ def test_damaged_blocks_are_left_to_the_other_reader_or_read_alike(blocks):
         for _ in range(20):
             outcomes.add(same([block[:chosen.randrange(len(block))], whole]))
     assert outcomes == {True, False}
+
+
+def test_a_block_without_rows_is_left_to_the_other_reader(blocks):
+    """Which says what else is wrong with it."""
+    empty = bytearray(min(blocks, key=len))
+    empty[columnar_blocks.DATA_HEADER + 3:columnar_blocks.DATA_HEADER + 7] = bytes(4)
+    assert columnar_blocks.ColumnarBlock(bytes(empty), columnar_blocks.DATA_HEADER).rows == 0 and not same([bytes(empty)])
+    empty[columnar_blocks.DATA_HEADER + 7 + 5 * columnar_blocks.TRAILER] = 0xFF
+    assert not same([blocks[0], bytes(empty)])

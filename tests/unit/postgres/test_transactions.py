@@ -45,6 +45,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     VerifyOptions,
     verify_dump,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify_rows import WAYS
 from ansible_collections.nomos.cockroach_migrator.plugins.modules import postgres_import
 
 MANY = 300
@@ -92,6 +93,23 @@ def test_many_small_tables_take_few_round_trips_and_few_locks(tmp_path):
         assert verify_dump(dump, server, VerifyOptions(content="data")).succeeded
 
 
+@pytest.mark.parametrize("most_locks", [1, 100, 1600])
+def test_no_transaction_takes_more_locks_than_the_server_has_room_for(postgres17, name, tmp_path, most_locks):
+    """Each table wants three locks, and one for each of its key and thirty indexes; what is alone in a transaction has no choice."""
+    made = [table(1000 + number, f"t{number}", [column(1, "id", INT, False), column(2, "next", INT)]) for number in range(60)]
+    for number, item in enumerate(made):
+        item.indexes = [Index(2 + index, f"{item.name}_{index}", columns=[IndexColumn(2)], created_explicitly=True) for index in range(30)]
+        item.foreign_keys = [ForeignKey(f"{item.name}_next", [2], 1000 + (number + 1) % 60, [1])]
+    dump = synthetic_dump.write_database(str(tmp_path / "dump"), Database(100, name, [Schema(1, "public")], tables=made), {item.id: (["1\t1"], None) for item in made})
+    with contextlib.closing(connect(postgres17)) as admin:
+        job, = plan_dump(dump, admin, postgres17, ImportOptions()).jobs
+    graph = import_graph.plan_transactions(job, most_locks)
+    packs = {len(transaction.chunks) for transaction in graph if transaction.chunks}
+    keys = {len(transaction.statements) for transaction in graph if transaction.statements and transaction.statements[0][1].step == "foreign_key"}
+    assert (max(packs), max(keys)) == {1: (1, 1), 100: (2, 1), 1600: (47, 46)}[most_locks]
+    assert sum(len(transaction.statements) for transaction in graph) == len(job.missing("primary_key", "index", "check", "foreign_key"))
+
+
 FROZEN = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relpages > 0 AND relallvisible = relpages"
 
 
@@ -131,6 +149,17 @@ def test_rows_of_somebody_else_are_never_truncated(postgres17, name, tmp_path, a
     with pytest.raises(TargetError, match="check public.positive"):
         import_dump(dump, postgres17, ImportOptions())
     assert query(postgres17, name, "SELECT count(*), min(id) FROM orders") == [(601, -7)]
+
+
+def test_rows_of_a_table_that_inherits_are_neither_truncated_nor_overlooked(postgres17, name, tmp_path, as_large):
+    dump = synthetic_dump.write(str(tmp_path / "dump"), name)
+    interrupted(dump, postgres17, name)
+    query(postgres17, name, "CREATE TABLE mine () INHERITS (orders); INSERT INTO mine (id, \"Fixed\", host, at) VALUES (7, 'x', '::1', now())")
+    import_dump(dump, postgres17, ImportOptions())
+    assert query(postgres17, name, "SELECT count(*) FROM mine") == [(1,)]
+    for way in WAYS:
+        tables = verify_dump(dump, postgres17, VerifyOptions(verify_by=way)).databases[name].tables
+        assert {table: found.rows_found - found.rows for table, found in tables.items() if found.rows_found != found.rows} == {"public.orders": 1}
 
 
 def test_a_table_that_has_got_a_foreign_key_is_loaded_all_the_same(postgres17, name, tmp_path, as_large):
@@ -219,7 +248,7 @@ def test_foreign_keys_that_share_a_table_never_run_side_by_side(postgres17, name
     dump = synthetic_dump.write_database(str(tmp_path / "dump"), in_a_circle(name), {101 + number: (["1\t1\t1"], None) for number in range(4)})
     with contextlib.closing(connect(postgres17)) as admin:
         job, = plan_dump(dump, admin, postgres17, ImportOptions()).jobs
-    graph = import_graph.plan_transactions(job)
+    graph = import_graph.plan_transactions(job, 1600)
 
     def everything_before(transaction):
         return {transaction}.union(*map(everything_before, graph[transaction]))

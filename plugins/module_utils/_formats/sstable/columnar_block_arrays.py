@@ -81,14 +81,13 @@ def _points(blocks: list[bytes]) -> tuple[PackedBytes, PackedBytes]:
     for data in blocks:
         block = ColumnarBlock(data, DATA_HEADER)
         limit = place + len(data)
-        if block.rows:
-            _require_usual(block)
-            values.add(_numbers(data, block.column(VALUE, BYTES), block.rows + 1), place, limit)
-            offset = block.column(KEY, PREFIX)
-            bundles = 1 + (block.rows - 1 >> data[offset])
-            keys.add(_numbers(data, offset + 1, 1 + bundles + block.rows), place, limit)
-            rows.append(block.rows)
-            shifts.append(data[offset])
+        _require_usual(block)
+        values.add(_numbers(data, block.column(VALUE, BYTES), block.rows + 1), place, limit)
+        offset = block.column(KEY, PREFIX)
+        bundles = 1 + (block.rows - 1 >> data[offset])
+        keys.add(_numbers(data, offset + 1, 1 + bundles + block.rows), place, limit)
+        rows.append(block.rows)
+        shifts.append(data[offset])
         place = limit
     content = b"".join((*blocks, bytes(PADDING)))
     found = values.places()
@@ -101,7 +100,9 @@ def _points(blocks: list[bytes]) -> tuple[PackedBytes, PackedBytes]:
 
 
 def _require_usual(block: ColumnarBlock) -> None:
-    """Raise UnusualError unless all entries are SETs of usual keys with their value in the block."""
+    """Raise UnusualError unless there are entries, all of them SETs of usual keys with their value in the block."""
+    if not block.rows:
+        raise UnusualError
     trailer = _numbers(block.data, block.column(TRAILER, UINT), block.rows)
     other = _numbers(block.data, block.column(OTHER_VERSION, BYTES), block.rows + 1)
     if (

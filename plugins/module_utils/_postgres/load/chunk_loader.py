@@ -74,18 +74,19 @@ def truncate_if_never_filled(cursor: Any, table: TableEntry) -> bool:
 
     COPY FREEZE wants a table that was created or truncated in the same transaction. The table's size, under a lock
     that lets nobody else in, says more than a query for rows: it depends on no snapshot and no policy. A table that a
-    foreign key refers to already is not truncated either, as PostgreSQL refuses that.
+    foreign key refers to already is not truncated either, as PostgreSQL refuses that. Tables that inherit from it are
+    somebody else's.
     """
     name = sql.Identifier(clip(table.schema), clip(table.name))
     cursor.execute(
         sql.SQL(
-            "LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE; SELECT pg_relation_size({text}::regclass) = 0 AND NOT EXISTS "
-            "(SELECT FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = {text}::regclass)"
+            "LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE; SELECT pg_relation_size({text}::regclass) = 0 AND "
+            "NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = {text}::regclass)"
         ).format(name=name, text=sql.Literal(name.as_string(cursor)))
     )
     if not cursor.fetchone()[0]:
         return False
-    cursor.execute(sql.SQL("TRUNCATE TABLE {}").format(name))
+    cursor.execute(sql.SQL("TRUNCATE TABLE ONLY {}").format(name))
     return True
 
 

@@ -21,7 +21,7 @@ from ..._convert.statements import POST_DATA_STEPS, Statement
 from ..._dump.manifest import TableEntry
 from ..._model.names import clip
 from ..target import content as contents
-from ..target.packs import in_packs
+from ..target.lock_room import LOCKS_OF_AN_OBJECT
 from .chunk_loader import ChunkTask
 from .import_plan import Job
 from .statement_runner import Keyed
@@ -42,6 +42,8 @@ WHOLE_TABLE_BYTES = 64 << 20
 """Of COPY text: up to here all rows of a table are one transaction, which writes them frozen. Of a larger table each
 chunk is one."""
 _PACK_STATEMENTS = 100
+_LOCKS_OF_A_TABLE = 3
+"""Itself, its TOAST table and that one's index."""
 _OF_TABLES = ("primary_key", "index", "check")
 """Steps whose statements are about the rows of one table."""
 _SHARING = frozenset(("index", "unique_index"))
@@ -62,6 +64,8 @@ class _Table:
     chunks: list[ChunkTask] = field(default_factory=list)
     statements: list[Keyed] = field(default_factory=list)
     analyzed: bool = False
+    locks: int = _LOCKS_OF_A_TABLE
+    """At most, in a transaction that works on all of it."""
 
     @property
     def place(self) -> Place:
@@ -72,16 +76,18 @@ class _Table:
         return bool(self.chunks or self.statements or self.analyzed)
 
 
-def plan_transactions(job: Job) -> Graph:
-    """Return the transactions that are left of a database's import."""
+def plan_transactions(job: Job, most_locks: int) -> Graph:
+    """Return the transactions that are left of a database's import; ``most_locks`` is about how many locks one that
+    works on several objects may take."""
     tables, other = _left(job)
     graph: Graph = {}
     ends: dict[Place, set[Transaction]] = {}
     for group in job.groups or [job.entry.tables]:
-        _add_tables([tables[clip(entry.schema), clip(entry.name)] for entry in group], graph, ends, job.content)
-    weights = {place: table.weight for place, table in tables.items()}
-    _add_foreign_keys([keyed for keyed in other if keyed[1].step == "foreign_key"], graph, ends, weights)
-    _add_rest([keyed for keyed in other if keyed[1].step != "foreign_key"], graph)
+        _add_tables(
+            [tables[clip(entry.schema), clip(entry.name)] for entry in group], graph, ends, job.content, most_locks
+        )
+    _add_foreign_keys([keyed for keyed in other if keyed[1].step == "foreign_key"], graph, ends, tables, most_locks)
+    _add_rest([keyed for keyed in other if keyed[1].step != "foreign_key"], graph, most_locks)
     return graph
 
 
@@ -96,6 +102,10 @@ def _left(job: Job) -> tuple[dict[Place, _Table], list[Keyed]]:
         tables[clip(task.table.schema), clip(task.table.name)].chunks.append(task)
     for entry in job.missing_analyze:
         tables[clip(entry.schema), clip(entry.name)].analyzed = True
+    for statement in job.statements.values():
+        place = statement.schema, statement.table
+        if statement.step in _OF_TABLES and place in tables:
+            tables[place].locks += 1
     other: list[Keyed] = []
     for key, statement in job.missing(*POST_DATA_STEPS).items():
         place = statement.schema, statement.table
@@ -106,12 +116,14 @@ def _left(job: Job) -> tuple[dict[Place, _Table], list[Keyed]]:
     return tables, other
 
 
-def _add_tables(tables: Sequence[_Table], graph: Graph, ends: dict[Place, set[Transaction]], content: str) -> None:
+def _add_tables(
+    tables: Sequence[_Table], graph: Graph, ends: dict[Place, set[Transaction]], content: str, most_locks: int
+) -> None:
     """Add what the tables need; ``ends`` gets the transactions after which a table is ready. The tables of an earlier
     call come first: foreign keys that are there already refer to them."""
     earlier = _after(graph)
     left = [table for table in tables if table.is_left]
-    for pack in _packs([table for table in left if table.is_packed]):
+    for pack in _packs([table for table in left if table.is_packed], most_locks):
         made = Transaction(
             [task for table in pack for task in table.chunks],
             [keyed for table in pack for keyed in table.statements],
@@ -135,11 +147,15 @@ def _after(graph: Graph) -> set[Transaction]:
     return {barrier}
 
 
-def _packs(tables: Iterable[_Table]) -> Iterator[list[_Table]]:
+def _packs(tables: Iterable[_Table], most_locks: int) -> Iterator[list[_Table]]:
     """Yield small tables in packs."""
     pack: list[_Table] = []
     for table in tables:
-        if pack and (len(pack) == PACK_TABLES or sum(one.weight for one in pack) + table.weight > PACK_BYTES):
+        if pack and (
+            len(pack) == PACK_TABLES
+            or sum(one.weight for one in pack) + table.weight > PACK_BYTES
+            or sum(one.locks for one in pack) + table.locks > most_locks
+        ):
             yield pack
             pack = []
         pack.append(table)
@@ -170,21 +186,45 @@ def _add_large_table(table: _Table, graph: Graph, earlier: set[Transaction], con
 
 
 def _add_foreign_keys(
-    statements: Sequence[Keyed], graph: Graph, ends: Mapping[Place, set[Transaction]], weights: Mapping[Place, int]
+    statements: Sequence[Keyed],
+    graph: Graph,
+    ends: Mapping[Place, set[Transaction]],
+    tables: Mapping[Place, _Table],
+    most_locks: int,
 ) -> None:
     """Add foreign keys, those of small tables packed. Two that share a table never run side by side: each locks both of
     its tables, and they could wait for each other."""
     small: list[Keyed] = []
     large: list[Keyed] = []
     for keyed in statements:
-        is_small = all(weights.get(place, 0) <= SMALL_TABLE_BYTES for place in _places(keyed[1]))
-        (small if is_small else large).append(keyed)
+        (small if all(table.is_packed for table in _tables_of([keyed], tables)) else large).append(keyed)
     last = dict(ends)
-    for pack in [*in_packs(small, _PACK_STATEMENTS), *([keyed] for keyed in large)]:
+    for pack in [*_packs_of_keys(small, tables, most_locks), *([keyed] for keyed in large)]:
         places = {place for _key, statement in pack for place in _places(statement)}
-        made = Transaction(statements=pack, weight=max(weights.get(place, 0) for place in places))
+        made = Transaction(statements=pack, weight=max((table.weight for table in _tables_of(pack, tables)), default=0))
         graph[made] = {before for place in places for before in last.get(place, ())}
         last.update({place: {made} for place in places})
+
+
+def _packs_of_keys(
+    statements: Iterable[Keyed], tables: Mapping[Place, _Table], most_locks: int
+) -> Iterator[list[Keyed]]:
+    """Yield foreign keys of small tables in packs: the query that checks one locks its tables' indexes, too."""
+    pack: list[Keyed] = []
+    for keyed in statements:
+        locks = sum(table.locks for table in _tables_of([*pack, keyed], tables))
+        if pack and (len(pack) == _PACK_STATEMENTS or locks > most_locks):
+            yield pack
+            pack = []
+        pack.append(keyed)
+    if pack:
+        yield pack
+
+
+def _tables_of(statements: Iterable[Keyed], tables: Mapping[Place, _Table]) -> list[_Table]:
+    """Return the tables of foreign keys, each once."""
+    places = {place for _key, statement in statements for place in _places(statement)}
+    return [tables[place] for place in places if place in tables]
 
 
 def _places(statement: Statement) -> set[Place]:
@@ -192,12 +232,13 @@ def _places(statement: Statement) -> set[Place]:
     return {(need.schema, need.name) for need in statement.needs if need.kind == "relation"}
 
 
-def _add_rest(statements: Sequence[Keyed], graph: Graph) -> None:
+def _add_rest(statements: Sequence[Keyed], graph: Graph, most_locks: int) -> None:
     """Add what comes after all tables, in its order."""
+    most = max(1, min(_PACK_STATEMENTS, most_locks // LOCKS_OF_AN_OBJECT))
     packs: list[list[Keyed]] = []
     for keyed in statements:
         alone = keyed[1].kind in _LONG
-        if alone or not packs or len(packs[-1]) == _PACK_STATEMENTS or packs[-1][-1][1].kind in _LONG:
+        if alone or not packs or len(packs[-1]) == most or packs[-1][-1][1].kind in _LONG:
             packs.append([])
         packs[-1].append(keyed)
     _add_chain(packs, graph, set(graph), 0)

@@ -28,6 +28,7 @@ from ..connect.pool import ConnectionPool
 from ..target import content as contents
 from ..target import ledger, omitted_objects
 from ..target import probe_features as server_features
+from ..target.lock_room import most_locks_in_a_transaction
 from ..target.target_database import create_database, letter_case, require_usable
 from .chunk_loader import CHUNK, chunk_key
 from .import_graph import plan_transactions
@@ -184,6 +185,9 @@ def _run_transactions(
     directories of their tables. After an error, or when the user ends the run, no command works on."""
     loaded: Counter[str] = Counter()
     count = _Count(job, progress)
+    with control.cursor() as cursor:
+        graph = plan_transactions(job, most_locks_in_a_transaction(cursor, options.parallelism))
+    control.commit()
     pool = ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism)
     with ends_by_exception(), pool:
 
@@ -192,7 +196,7 @@ def _run_transactions(
 
         try:
             for transaction, done in run_by_needs(
-                plan_transactions(job), start, lambda transaction: transaction.weight, options.parallelism
+                graph, start, lambda transaction: transaction.weight, options.parallelism
             ):
                 loaded.update(task.table.directory for task in transaction.chunks)
                 count.report(done)

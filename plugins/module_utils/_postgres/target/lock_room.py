@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
-_LOCKS_OF_AN_OBJECT = 8
+LOCKS_OF_AN_OBJECT = 8
 """An upper bound of usual objects, such as a table with its indexes, TOAST table and its index: PostgreSQL has room for
 a few more locks than its settings say."""
 
 
 def most_objects_in_a_transaction(cursor: Any) -> int:
     """Return how many objects one transaction may make or read, if it is the only one that takes many locks."""
+    return max(1, _room(cursor) // LOCKS_OF_AN_OBJECT)
+
+
+def most_locks_in_a_transaction(cursor: Any, side_by_side: int) -> int:
+    """Return how many locks each of ``side_by_side`` transactions may take."""
+    return _room(cursor) // side_by_side
+
+
+def _room(cursor: Any) -> int:
     cursor.execute(
         "SELECT current_setting('max_locks_per_transaction')::int * (current_setting('max_connections')::int + "
         "current_setting('max_prepared_transactions')::int)"
     )
-    return max(1, cursor.fetchone()[0] // _LOCKS_OF_AN_OBJECT)
+    return cursor.fetchone()[0]

@@ -44,7 +44,7 @@ def read_back(connection: Any, work: Work) -> list[PieceResult]:
     (piece,) = work
     columns, computed = piece.table.columns, piece.table.computed
     read = ReadRows(any(column.escaped for column in (*columns, *computed)))
-    query = sql.SQL("COPY (SELECT {} FROM ONLY {}{}) TO STDOUT").format(
+    query = sql.SQL("COPY (SELECT {} FROM {}{}) TO STDOUT").format(
         sql.SQL(", ").join(sql_copy_columns(columns, computed)), _name(piece), _pages(piece)
     )
     with connection.cursor() as cursor:
@@ -57,7 +57,7 @@ def by_server(connection: Any, work: Work) -> list[PieceResult]:
     """Have the server count the rows and sum up their checksums, with one query for all pieces."""
     started = time.monotonic()
     queries = [
-        sql.SQL("SELECT {}, count(*), coalesce(sum({}), 0) FROM ONLY {}{}").format(
+        sql.SQL("SELECT {}, count(*), coalesce(sum({}), 0) FROM {}{}").format(
             sql.Literal(number),
             sql_row_checksum(piece.table.columns, piece.table.computed),
             _name(piece),
@@ -77,6 +77,7 @@ def _is_wide(table: TableEntry) -> bool:
 
 
 def _name(piece: Piece) -> sql.Composable:
+    """Return the table's name. Without ONLY: rows of a table that inherits from it are among its rows for everybody."""
     return sql.Identifier(clip(piece.table.entry.schema), clip(piece.table.entry.name))
 
 
