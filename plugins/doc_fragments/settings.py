@@ -703,7 +703,7 @@ options:
       but at most eight.
     type: int
     default: 0
-  by:
+  verify_by:
     description: Who computes the checksums of the rows that a target holds. With V(read_back) the target sends its rows,
       and the migration host computes them, which takes the target less work. With V(server) PostgreSQL computes them,
       and no row crosses the network, for where that is slow. Both prove the same. PostgreSQL also computes those of

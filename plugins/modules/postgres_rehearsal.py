@@ -47,7 +47,7 @@ options:
     elements: dict
     default: []
   validate:
-    description: Whether the files of the dump are validated first, as M(nomos.cockroach_migrator.dump_validate) does, unless O(state_dir) records that they were.
+    description: Whether the dump is validated first, as M(nomos.cockroach_migrator.dump_validate) does, unless O(state_dir) records that they were.
     type: bool
     default: false
   grants:

@@ -110,7 +110,7 @@ def verify(module: AnsibleModule, log: MigrationLog) -> Outcome:
         grants=given["grants"],
         databases=tuple(given["databases"]),
         content=given["content"],
-        verify_by=given["by"],
+        verify_by=given["verify_by"],
     )
     result, place = run_verification(
         _ansible_target.recorded_phase(module), _ansible_target.connection_parameters(module), options, log

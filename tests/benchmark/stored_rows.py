@@ -3,6 +3,7 @@
 """Encodes rows as CockroachDB stores them, fast enough for millions: the forms themselves are written in tests/unit/rows/stored_forms.py."""
 from __future__ import annotations
 
+import decimal
 import functools
 import pathlib
 import struct
@@ -71,9 +72,14 @@ def _text(value: str) -> bytes:
     return _length(len(raw)) + raw
 
 
+def _decimal(value: decimal.Decimal) -> bytes:
+    # By their text: 0.00 and 0.0000 are equal, and stored differently.
+    return _decimal_of(str(value))
+
+
 @_cached
-def _decimal(value: Any) -> bytes:
-    return stored_forms.sized_value(stored_forms.exact_decimal(value))
+def _decimal_of(text: str) -> bytes:
+    return stored_forms.sized_value(stored_forms.exact_decimal(decimal.Decimal(text)))
 
 
 @_cached

@@ -45,7 +45,7 @@ def test_a_dump_is_validated_imported_verified_reported_and_cleaned_up(work, fix
     def role(name: str, **values) -> dict:
         return {"role": name, **{f"{name}_{option}": value for option, value in values.items()}}
 
-    validate, load, verify = role("dump_validate", **place), role("postgres_import", **place, **login), role("postgres_verify", **place, **login)
+    validate, load, verify = role("dump_validate", **place), role("postgres_import", **place, **login), role("postgres_verify", **place, **login, verify_by="server")
     kept = {name: place[name] for name in ("dump_dir", "state_dir")}
     clean = role("cleanup", **kept, targets=[empty_postgres.place], rehearsal_directory=str(work / "rehearsal"))
     report = role("report", **kept, directory=str(work / "report"), target=empty_postgres.place)

@@ -588,7 +588,7 @@ _RUN = (
         choices=("read_back", "server"),
         since="1.6.0",
         roles=_LOADING,
-        modules=("postgres_verify.by", "postgres_import"),
+        modules=("postgres_verify", "postgres_import"),
     ),
 )
 

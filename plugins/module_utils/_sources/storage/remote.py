@@ -48,15 +48,12 @@ class Bucket(Protocol):
     def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         """Return a range's bytes, to the end without ``length``, none behind the end; and the whole object's size where
         the answer tells it. Raises NoSuchObject."""
-        ...
 
     def size(self, key: str) -> Optional[int]:
         """Return an object's size, None when there is none."""
-        ...
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         """Return a page of the objects and folders whose names begin with ``prefix``, not what is in those folders."""
-        ...
 
 
 class Provider(Protocol):
@@ -67,15 +64,12 @@ class Provider(Protocol):
     @property
     def library_errors(self) -> tuple[type[Exception], ...]:
         """What the library raises."""
-        ...
 
     def connect(self) -> Bucket:
         """Make the connections of this process. Raises ConfigurationError."""
-        ...
 
     def explain(self, error: Exception) -> Failure:
         """Say what an error of the library means."""
-        ...
 
 
 class RemoteStorage(Storage):

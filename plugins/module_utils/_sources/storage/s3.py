@@ -18,12 +18,11 @@ from .retries import PASSING_STATUS
 from .s3_session import open_session, service_url
 
 try:
-    import boto3
     import botocore.config
     import botocore.exceptions
     import botocore.parsers
 except ImportError:
-    boto3 = None  # named by libraries.missing()
+    botocore = None  # named by libraries.missing()
 
 _NOT_FOUND = ("NoSuchKey", "404", "NotFound")
 _BEHIND_THE_END = ("InvalidRange", "416")
