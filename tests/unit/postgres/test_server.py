@@ -3,6 +3,7 @@
 """A server of our own: start, stop, what goes wrong."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -194,3 +195,11 @@ def test_missing_database(postgres17):
         connect(postgres17, "nowhere")
     with pytest.raises(TargetError, match="has no database nowhere: name one that is there.*postgres_database"):
         connect(dataclasses.replace(postgres17, database="nowhere"))
+
+
+def test_no_connection_left(postgres17):
+    with contextlib.closing(connect(postgres17)) as admin, admin, admin.cursor() as cursor:
+        cursor.execute("CREATE ROLE alone LOGIN CONNECTION LIMIT 1 PASSWORD %s", (SECRET,))
+    alone = dataclasses.replace(postgres17, user="alone", password=SECRET)
+    with contextlib.closing(connect(alone)), pytest.raises(TargetError, match='lower parallelism.*CONNECTION LIMIT.*too many connections for role "alone"'):
+        connect(alone)

@@ -63,11 +63,16 @@ _REASONS = (
         ("could not read certificate file", "could not open certificate file"),
         f"the client certificate in {_CERTIFICATE} cannot be read",
     ),
+    (
+        ("too many connections", "too many clients", "remaining connection slots"),
+        "it lets no further connection in: lower parallelism (an import opens two connections more), or raise "
+        "max_connections, or the CONNECTION LIMIT of the role or database",
+    ),
     (("weak sslmode",), f"{_AUTHORITIES}: system needs {_MODE}: verify-full"),
     (("invalid sslmode",), f"{_MODE} has to be disable, allow, prefer, require, verify-ca or verify-full"),
 )
-"""Messages of libpq and the server (fe-connect.c, fe-secure-openssl.c, auth.c) and their meaning here. The first match
-counts."""
+"""Messages of libpq and the server (fe-connect.c, fe-secure-openssl.c, auth.c, miscinit.c, postinit.c, proc.c) and
+their meaning here. The first match counts."""
 
 
 def explain(message: str, wanted: ConnectionParameters, *, chosen: bool) -> str:
