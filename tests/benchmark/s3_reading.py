@@ -101,7 +101,7 @@ def table(arguments: argparse.Namespace, runs: list[tuple[Reading, Reading]], st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backup", default="", help="a directory with a backup; one of TPC-C is made for the run without it")
-    parser.add_argument("--warehouses", type=int, default=4, help="of a backup that is made: about 550,000 rows each")
+    parser.add_argument("--warehouses", type=int, default=12, help="of a backup that is made: about 550,000 rows each")
     parser.add_argument("--parallelism", type=int, default=os.cpu_count())
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--round-trip", type=float, default=30.0, help="milliseconds")
