@@ -451,6 +451,22 @@ def test_an_endpoint_that_is_no_s3_server(web, waits):
     one_line(raised)
 
 
+def test_an_s3_endpoint_that_redirects_everything(web):
+    web.redirects.update(dict.fromkeys(("/backups", "/backups/x/file"), "https://127.0.0.1:1/"))
+    location = f"s3://backups/x?AWS_ENDPOINT={quote(web.url, safe='')}&AWS_ACCESS_KEY_ID=a&AWS_SECRET_ACCESS_KEY={SECRET}"
+    with pytest.raises(ConfigurationError, match="redirects every request: check s3_endpoint_url") as raised:
+        open_storage(location, OPTIONS).read("file")
+    one_line(raised)
+
+
+def test_an_azure_endpoint_that_is_something_else(web, monkeypatch):
+    web.ranges, web.files["/acc/backups/x/file"] = False, b"<html>"
+    monkeypatch.setenv("AZURE_STORAGE_SERVICE_ENDPOINT", f"{web.url}/acc")
+    with pytest.raises(ConfigurationError, match="the answer is not Azure Blob Storage's") as raised:
+        open_storage(f"azure-blob://backups/x?AZURE_ACCOUNT_NAME=acc&AZURE_ACCOUNT_KEY={quote(SECRET)}", OPTIONS).read_range("file", 1, 2)
+    one_line(raised)
+
+
 def test_http_without_ranges(web, fixtures_dir, monkeypatch, types_dump, tmp_path):
     """A small file is fetched whole, a large one is refused: it would be fetched again for every part of it."""
     web.ranges = False

@@ -94,7 +94,8 @@ class AzureProvider:
 
     def __init__(self, container: str, parameters: Parameters) -> None:
         self.location = f"azure-blob://{container}"
-        self.library_errors = (azure.core.exceptions.AzureError,)
+        # The library raises ValueError for an answer without the headers that every range has.
+        self.library_errors = (azure.core.exceptions.AzureError, ValueError)
         self._container = container
         self._parameters = parameters
 
@@ -176,6 +177,10 @@ class AzureProvider:
 
     def explain(self, error: BaseException) -> Failure:
         cause = getattr(error, "inner_exception", None) or error
+        if isinstance(error, ValueError):
+            return Failure(
+                "the answer is not Azure Blob Storage's: check AZURE_ACCOUNT_NAME and the proxy", settings=True
+            )
         if isinstance(error, azure.core.exceptions.IncompleteReadError):
             return unreachable(_SERVER, "the proxy", error)
         if isinstance(error, azure.core.exceptions.ClientAuthenticationError) and not _status(error):

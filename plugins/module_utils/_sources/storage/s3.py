@@ -114,6 +114,8 @@ class S3Provider:
             botocore.exceptions.ClientError,
             botocore.exceptions.BotoCoreError,
             botocore.parsers.ResponseParserError,
+            # botocore follows a redirect by asking for the bucket's region, also where that request is redirected.
+            RecursionError,
         )
         self._bucket = place.bucket
         self._options = _options_of(place, options)
@@ -161,6 +163,10 @@ class S3Provider:
         if isinstance(error, botocore.parsers.ResponseParserError):
             return Failure(
                 "the server answers with something that is not S3's: check s3_endpoint_url", passes=True, answered=False
+            )
+        if isinstance(error, RecursionError):
+            return Failure(
+                "the server redirects every request: check s3_endpoint_url, perhaps it has to be https", settings=True
             )
         if isinstance(error, botocore.exceptions.SSLError):
             return Failure(f"{CERTIFICATE} ({type(error).__name__})", settings=True)
