@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import http.server
 import json
 import shutil
+import threading
 from dataclasses import replace
 
 import pytest
@@ -217,3 +220,18 @@ def test_the_playbook_looks_first(empty_postgres, work):
     assert "role_missing" in next(work.glob("*/state/rehearsal_import.json")).read_text(encoding="utf-8")
     again = Run("migrate.yml", variables(work, s3_backup_path=SHOP, **target))
     assert (again.code, again.changed) == (0, 0), again.output
+
+
+def test_a_backup_on_an_http_server_is_looked_into_first(postgres, work):
+    """A location that is wrong ends the run before anything has begun, and the message has the port that the user has to check."""
+    empty = work / "empty"
+    empty.mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(empty))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        location = f"http://127.0.0.1:{server.server_port}/nightly"
+        target = {"postgres_host": postgres.host, "postgres_port": postgres.port, "postgres_username": postgres.user, "postgres_password": postgres.password}
+        refused = Run("migrate.yml", variables(work, s3_backup_path=location, **target))
+        server.shutdown()
+    assert refused.code != 0 and f"no backup in {location}" in refused.error, refused.output
+    assert "The migration stopped" not in refused.output and not list(work.glob("*/report/*"))

@@ -164,6 +164,8 @@ def test_secrets_of_other_uris_are_found():
     )
     assert {"eyJ0==", "eyJ0%3D%3D", "pass/word", "pass%2Fword", "a+bcd"} <= found
     assert "specified" not in found
+    assert "p@ss" in secrets_of(["https://user:p@ss@host:5599/x"])
+    assert not secrets_of(["http://127.0.0.1:55998/x"])
     assert public_uri("https://user:word@host/x?sig=1234") == "https://host/x"
 
 

@@ -28,7 +28,7 @@ NO_OPTIONS = {
     "allow_unsafe_internals", "encryption_info_dir", "exclude_data_from_backup", "ttl_pause", "external_id",  # of CockroachDB
     "create_statement", "schema_locked", "ttl_expire_after", "ttl_expiration_expression", "bucket_count", "crdb_region", "crdb_internal",  # of its schemas
     "unordered_unique_rowid", "gen_random_ulid", "uuid_v4", "experimental_uuid_v4", "gateway_region", "default_to_database_primary_region", "rehome_row",
-    "application_name", "target_session_attrs", "unique_violation",  # of PostgreSQL
+    "application_name", "max_connections", "target_session_attrs", "unique_violation",  # of PostgreSQL
     "cockroach_migrator", "migration_targets",  # ours: a schema of the target, a group of the inventory
 }
 """Names in messages that are something else."""

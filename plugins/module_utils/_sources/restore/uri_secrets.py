@@ -40,7 +40,7 @@ def secrets_of(uris: Iterable[str]) -> set[str]:
         # unquote, not parse_qsl: a plus sign that somebody forgot to encode belongs to the secret.
         pairs = [item.partition("=")[::2] for item in uri.partition("?")[2].split("&")]
         values |= {value for name, value in pairs if urllib.parse.unquote(name) not in _NOT_SECRET}
-        values |= {parts.password or "", urllib.parse.unquote(parts.netloc).partition("@")[0].partition(":")[2]}
+        values |= {parts.password or "", urllib.parse.unquote(parts.netloc).rpartition("@")[0].partition(":")[2]}
     return set().union(
         *(
             secret_forms(form)
