@@ -73,6 +73,8 @@ def _container(data: bytes, depth: int) -> str:
     values = []
     for entry in struct.unpack_from(f">{entries}I", data, 4):
         end = start + (entry & LENGTH) if entry & IS_OFFSET else position + (entry & LENGTH)
+        if end < position:
+            raise MalformedValue("the values of a JSON container are not in order")
         values.append(_value(entry & TYPE, data[position:end], depth + 1))
         position = end
     if position != len(data):
