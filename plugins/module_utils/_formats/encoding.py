@@ -246,7 +246,7 @@ def decimal(data: bytes) -> Decimal:
     return (
         marker in (_NEGATIVE_LARGE, _NEGATIVE_MEDIUM, _NEGATIVE_SMALL),
         coefficient,
-        exponent - len(digits(coefficient)),
+        exponent - digit_count(coefficient),
     )
 
 
@@ -264,6 +264,15 @@ def digits(number: int) -> str:
     half = number.bit_length() * 30103 // 200000
     high, low = divmod(number, 10**half)
     return digits(high) + digits(low).zfill(half)
+
+
+def digit_count(number: int) -> int:
+    """Return the number of digits of a number's decimal text."""
+    if number < 1 << 14000:
+        return len(str(number))
+    # log10(2) is a little less than 0.30103: the estimate is the count or one more.
+    count = number.bit_length() * 30103 // 100000 + 1
+    return count - (number < 10 ** (count - 1))
 
 
 def ordered_decimal(data: bytes, position: int) -> tuple[Decimal, int]:
