@@ -24,6 +24,7 @@ from .._system.host import check_host
 from .._system.migration_log import MigrationLog
 from .import_phase import run_import
 from .recorded_phase import RecordedPhase
+from .rehearsal_lock import only_rehearsal
 from .report.differences import differences
 from .state import read_state, result_path
 from .validate_phase import damage, run_validation
@@ -80,18 +81,24 @@ def rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None
     started = time.monotonic()
     if rehearsal.validates and not state.done["validate"]:
         _validate(rehearsal, log)
+    with only_rehearsal(rehearsal.server.directory):
+        target, found = _rehearse(rehearsal, log, warn)
+    return RehearsalResult(
+        changed=True,
+        rehearsed=True,
+        target=target,
+        differences=found,
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None]) -> tuple[str, list[str]]:
+    """Return what the server was called, and a line for each difference."""
     with _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters:
         lacking = lacking_of_server(parameters, schema_needs(rehearsal.dump_dir))
         if lacking:
             warn(missing_message(rehearsal.server.bin_dir or "", lacking))
-        found = _load_and_compare(rehearsal, parameters, log)
-    return RehearsalResult(
-        changed=True,
-        rehearsed=True,
-        target=parameters.place,
-        differences=found,
-        seconds=round(time.monotonic() - started, 3),
-    )
+        return parameters.place, _load_and_compare(rehearsal, parameters, log)
 
 
 def _validate(rehearsal: Rehearsal, log: MigrationLog) -> None:
