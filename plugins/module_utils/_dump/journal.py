@@ -21,13 +21,13 @@ from .._system.text_file import write_text
 from . import dump_lock
 from .manifest import MAKE_AGAIN, is_complete
 from .paths import MANIFEST
-from .removed_rows import rows_removed
+from .removed_rows import REMOVED, rows_removed
 from .task_result import TaskResult
 
 FILE_NAME = "export.journal"
 _PARTS_OF_DATABASES = frozenset(("data", "rejects", "catalog.json", "pre-data.sql", "data.sql", "post-data.sql"))
 """What an unfinished export may have in a database's directory."""
-_FILES = frozenset((FILE_NAME, dump_lock.FILE_NAME, "roles.json", "roles.secret.json", "README.txt"))
+_FILES = frozenset((FILE_NAME, dump_lock.FILE_NAME, MANIFEST, REMOVED, "roles.json", "roles.secret.json", "README.txt"))
 """What it may have besides those directories."""
 _UNFINISHED = ".part"
 _SECONDS = "seconds_so_far"
