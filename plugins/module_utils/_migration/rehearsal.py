@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from .._dump.loaded_size import loaded_bytes
 from .._errors import MigrationError
 from .._postgres.connect.connection_parameters import ConnectionParameters
+from .._postgres.connect.libpq_environment import without_libpq_environment
 from .._postgres.load.import_plan import ImportOptions
 from .._postgres.schema_needs import schema_needs
 from .._postgres.server.postgres_server import remove_server
@@ -94,7 +95,10 @@ def rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None
 
 def _rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None]) -> tuple[str, list[str]]:
     """Return what the server was called, and a line for each difference."""
-    with _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters:
+    with (
+        without_libpq_environment(),
+        _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters,
+    ):
         lacking = lacking_of_server(parameters, schema_needs(rehearsal.dump_dir))
         if lacking:
             warn(missing_message(rehearsal.server.bin_dir or "", lacking))
