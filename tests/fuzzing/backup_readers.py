@@ -157,7 +157,8 @@ def _read_layer(data: bytes) -> None:
         return
     number, part = data[0] % len(points), data[1] % 3
     point = list(points[number])
-    point[part] = data[2:]
+    # The length of a version is a byte.
+    point[part] = data[2:252] if part == 1 else data[2:]
     changed = sorted([*points[:number], (point[0], point[1], point[2]), *points[number + 1:]])
     end = start[:-1] + bytes((start[-1] + 1,))
     directory = scratch("layer")
@@ -204,7 +205,7 @@ def _read_list(data: bytes) -> None:
     for name in names:
         points = [list(point) for point in lists[name]]
         if name == names[data[0] % len(names)]:
-            points[data[1] % len(points)][data[2] % 3] = data[3:]
+            points[data[1] % len(points)][data[2] % 3] = data[3:253] if data[2] % 3 == 1 else data[3:]
         (directory / name).write_bytes(sst([(point[0], point[1], point[2]) for point in points], "pebble", 2))
     _read_backup(directory)
 
@@ -250,10 +251,10 @@ def _encrypted_files(draw) -> bytes:
 def readers() -> list[Reader]:
     """Return the readers of this file."""
     return [
-        Reader("manifest", _manifests(), _read_manifest),
-        Reader("descriptor", _descriptor_cases(), _read_descriptor),
-        Reader("layer", _layers(), _read_layer),
-        Reader("slim_lists", _lists(), _read_list),
+        Reader("manifest", _manifests(), _read_manifest, slow=True),
+        Reader("descriptor", _descriptor_cases(), _read_descriptor, slow=True),
+        Reader("layer", _layers(), _read_layer, slow=True),
+        Reader("slim_lists", _lists(), _read_list, slow=True),
         Reader("encrypted_file", _encrypted_files(), _read_encrypted),
     ]
 

@@ -177,4 +177,6 @@ def _json(value: Any) -> bytes:
 
 def readers() -> list[Reader]:
     """Return the readers of this file."""
-    return [Reader("dump", _cases(), _read_dump)]
+    for name in _READERS:
+        _original(name)
+    return [Reader("dump", _cases(), _read_dump, slow=True)]

@@ -3,7 +3,7 @@
 """Fuzzes what reads backups, schema text and dumps, and prints a table: cases, cases a second, findings.
 
 Each reader runs in a process of its own. A case may raise nothing but a MigrationError, and takes at most as much as limits.py says. What is found is written
-below --found, by the reader's name; beside the tests such files are kept in tests/fixtures/fuzz, where they are read in each run of the tests.
+below --found, by the reader's name; such files are kept in tests/fixtures/fuzz, where they are read in each run of the tests.
 """
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ NAMES = (
     "sst_footer", "row_block", "columnar_block", "sst_metadata", "compression", "sst", "row_value", "row_key", "json_document", "manifest", "descriptor", "layer", "slim_lists",
     "encrypted_file", "sql", "shell_output", "dump")
 ADDRESS_SPACE = 4 << 30
-_ROUND = 400
+SHRINK = False
+"""Whether what is found is made smaller, which may take minutes for each."""
+_ROUND = 200
 """Cases after which the time is looked at."""
 
 
@@ -67,7 +69,7 @@ def read_case(reader: Reader, case: bytes) -> bool:
 
 
 def fuzz(reader: Reader, seconds: float, cases: int, first_seed: int, found: Optional[pathlib.Path]) -> Outcome:
-    """Read changed input for so many seconds, or so many cases of one seed where there are no seconds."""
+    """Read changed input for so many seconds, or so many cases of one seed where there are no seconds: of slow readers a tenth."""
     outcome = Outcome()
     # Documents are decoded together even where few are alike.
     json_arrays._FEWEST_DOCUMENTS = 2
@@ -88,10 +90,10 @@ def fuzz(reader: Reader, seconds: float, cases: int, first_seed: int, found: Opt
             raise
 
     number = first_seed
-    while not outcome.cases or time.monotonic() - started < seconds:
+    while number == first_seed or time.monotonic() - started < seconds:
         checked = given(reader.cases)(run)
         checked = settings(
-            max_examples=_ROUND if seconds else cases, deadline=None, database=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink))(checked)
+            max_examples=_ROUND if seconds else max(1, cases // (10 if reader.slow else 1)), deadline=None, database=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink) if SHRINK else (Phase.generate,))(checked)
         try:
             seed(number)(checked)()
         except Exception as error:
@@ -114,10 +116,10 @@ def signature(error: BaseException) -> str:
 
 def in_process(name: str, arguments: argparse.Namespace) -> Outcome:
     """Fuzz one reader in a process of its own."""
-    command = [sys.executable, __file__, "--child", name, f"--seconds={arguments.seconds}", f"--cases={arguments.cases}", f"--seed={arguments.seed}", f"--found={arguments.found}"]
+    command = [sys.executable, __file__, "--child", name, f"--seconds={arguments.seconds}", f"--cases={arguments.cases}", f"--seed={arguments.seed}", f"--found={arguments.found}", *(["--shrink"] if arguments.shrink else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        return Outcome(findings={f"the process ended with {done.returncode}": done.stderr[-4000:]})
+        return Outcome(findings={f"the process ended with {done.returncode}": f"The case is {name}.current.\n{done.stderr[-4000:]}"})
     return Outcome(**json.loads(done.stdout))
 
 
@@ -129,8 +131,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--readers", default=",".join(NAMES))
     parser.add_argument("--found", default="", help="a directory for the cases that are found")
+    parser.add_argument("--shrink", action="store_true", help="make what is found smaller")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    global SHRINK
+    SHRINK = arguments.shrink
     found = pathlib.Path(arguments.found) if arguments.found else None
     if found:
         found.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,8 @@ class Reader:
     name: str
     cases: st.SearchStrategy[bytes]
     read: Callable[[bytes], None]
+    slow: bool = False
+    """Whether a case takes more than some milliseconds."""
 
 
 class File:

@@ -55,4 +55,4 @@ def _printed() -> list[str]:
 
 def readers() -> list[Reader]:
     """Return the readers of this file."""
-    return [Reader("sql", changed_text(_statements()), _read_text), Reader("shell_output", changed_text(_printed()), _read_text)]
+    return [Reader("sql", changed_text(_statements()), _read_text, slow=True), Reader("shell_output", changed_text(_printed()), _read_text, slow=True)]
