@@ -122,6 +122,9 @@ class Manifest:
     findings: list[Finding] = field(default_factory=list)
     conversion_policies: dict[str, str] = field(default_factory=dict)
     """The choices that are not the defaults."""
+    schema_needs: Optional[dict[str, list[str]]] = None
+    """By the names of databases: ``icu`` and the extensions that a database uses where a server has them; None in a
+    dump of an earlier release."""
 
     @property
     def identity(self) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._convert.database import convert_database
+from .._convert.schema_needs import database_needs
 from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._convert.statements import render
 from .._dump.manifest import FORMAT_VERSION, DatabaseEntry, Manifest, TableEntry
@@ -56,7 +57,10 @@ def write_dump(dump_dir: str, content: DumpContent, keep_passwords: bool = False
         write_json(os.path.join(dump_dir, PASSWORDS), hashes)
     write_text(os.path.join(dump_dir, "README.txt"), readme(entries))
     chosen = content.policies.chosen()
-    manifest = Manifest(FORMAT_VERSION, _dump_id(entries, chosen), content.source, entries, content.findings, chosen)
+    needs = {database.name: database_needs(database, content.policies) for database, _tables in content.databases}
+    manifest = Manifest(
+        FORMAT_VERSION, _dump_id(entries, chosen), content.source, entries, content.findings, chosen, needs
+    )
     write_json(os.path.join(dump_dir, MANIFEST), to_json(manifest))
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._dump import dump_lock
 from .._dump.validate import validate_dump
 from .._model.results import ValidateResult
 from .._system.migration_log import MigrationLog
@@ -16,7 +17,8 @@ _MOST_PROBLEMS = 5
 
 def run_validation(phase: RecordedPhase, processes: int, log: MigrationLog) -> tuple[ValidateResult, PhasePlace]:
     """Compare the files with the manifest. Raises MigrationError if that cannot be used."""
-    result = validate_dump(phase.dump_dir, processes, log.progress)
+    with dump_lock.reading(phase.dump_dir):
+        result = validate_dump(phase.dump_dir, processes, log.progress)
     place = phase.record(result)
     if result.succeeded:
         for finding in result.findings:
