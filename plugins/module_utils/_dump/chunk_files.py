@@ -102,10 +102,10 @@ class ChunkWriter:
 def write_chunk(path: str, table: str) -> Iterator[ChunkWriter]:
     """Write one chunk of the table of that full name, in a directory that is made where it is missing.
 
-    Raises ConfigurationError when there is no room, MigrationError when the file cannot be written.
+    Raises ConfigurationError when the file cannot be written.
     """
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with ChunkWriter(path) as writer:
             yield writer
     except OSError as error:
@@ -115,7 +115,7 @@ def write_chunk(path: str, table: str) -> Iterator[ChunkWriter]:
 def sync_files(paths: Sequence[str]) -> None:
     """Wait until files are on disk: at the same time, which a file system makes one write of its journal.
 
-    Raises ConfigurationError when there is no room, MigrationError.
+    Raises ConfigurationError.
     """
     with ThreadPoolExecutor(max(1, min(_MOST_SYNCED, len(paths)))) as threads:
         for synced in [threads.submit(_sync, path) for path in paths]:

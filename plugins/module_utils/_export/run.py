@@ -16,8 +16,8 @@ from .._arrange.selection import Selection, select
 from .._convert.computed import keep_unconvertible_as_data
 from .._convert.database import convert_database
 from .._convert.server_features import ConvertOptions, ServerFeatures
-from .._dump import stored_sizes
-from .._dump.journal import ExportJournal, unfinished_identity
+from .._dump import dump_lock, stored_sizes
+from .._dump.journal import ExportJournal, forget_journal, has_journal, unfinished_identity
 from .._dump.manifest import ColumnEntry, DatabaseEntry, TableEntry, is_complete, read_manifest, source_facts
 from .._dump.removed_rows import rows_removed
 from .._dump.task_result import TaskResult
@@ -124,10 +124,17 @@ def export(
     read again. Raises MigrationError.
     """
     started = time.monotonic()
-    with _naming_the_dump(dump_dir):
+    with _naming_the_dump(dump_dir), contextlib.ExitStack() as only_run:
         with source:
             wanted = {**source.identity(), **options.identity()}
-            if _is_there(dump_dir, wanted, options.rows_needed):
+            is_done = _is_there(dump_dir, wanted, options.rows_needed)
+            if not check and (not is_done or has_journal(dump_dir)):
+                only_run.enter_context(dump_lock.writing(dump_dir))
+                # Another run may have ended meanwhile.
+                is_done = _is_there(dump_dir, wanted, options.rows_needed)
+                if is_done:
+                    forget_journal(dump_dir)
+            if is_done:
                 return _result(dump_dir, changed=False, started=started)
             begun = unfinished_identity(dump_dir)
             as_of = source.choose_moment(begun.get(_AS_OF, "") if _is_same(begun, wanted) else "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+from .._dump import dump_lock
 from .._dump.validate import validate_dump
 from .._dump.written_chunks import WrittenChunks
 from .._model.results import ValidateResult
@@ -22,7 +23,8 @@ def run_validation(
 ) -> tuple[ValidateResult, PhasePlace]:
     """Compare the files with the manifest; not the chunks that were ``written`` now and read again. Raises
     MigrationError if the manifest cannot be used."""
-    result = validate_dump(phase.dump_dir, processes, log.progress, written)
+    with dump_lock.reading(phase.dump_dir):
+        result = validate_dump(phase.dump_dir, processes, log.progress, written)
     place = phase.record(result)
     if result.succeeded:
         for finding in result.findings:

@@ -9,7 +9,7 @@ import os
 import time
 from typing import Union
 
-from .._errors import ConfigurationError
+from .file_errors import unwritable
 from .progress import Progress, RestoreProgress
 
 SECONDS_BETWEEN_PROGRESS = 5.0
@@ -33,7 +33,7 @@ class MigrationLog:
             with open(descriptor, "a", encoding="utf-8") as file:
                 file.write(f"{moment} {self._phase}: {' '.join(message.split())}\n")
         except OSError as error:
-            raise ConfigurationError(f"cannot write the log file {self._path}: {error.strerror}") from error
+            raise unwritable(self._path, error) from error
 
     def progress(self, state: Union[Progress, RestoreProgress]) -> None:
         """Append how far a phase is, at most every few seconds."""

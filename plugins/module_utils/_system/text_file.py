@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import TextIO
 
 from .._errors import ConfigurationError
+from .file_errors import unwritable
+from .locked_file import open_locked
 
 
 def difference(path: str, text: str) -> dict[str, str]:
@@ -39,13 +42,21 @@ def write_text(path: str, text: str) -> None:
     partial = path + ".part"
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        # Locked, since two runs may write the same report or state.
+        with open(open_locked(partial), "r+", encoding="utf-8") as file:
+            try:
+                _write_to_disk(file, text)
+                os.replace(partial, path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(partial)
+                raise
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+        raise unwritable(path, error) from error
+
+
+def _write_to_disk(file: TextIO, text: str) -> None:
+    file.truncate()
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
