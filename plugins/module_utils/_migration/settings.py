@@ -521,8 +521,8 @@ _RUN = (
         "skip_validation",
         "bool",
         False,
-        "Whether the validation of the dump before the import is skipped. The verification after an import is never "
-        "skipped.",
+        "Whether a dump that was not validated when it was exported, such as one of an earlier release, is imported "
+        "without a validation. The verification after an import is never skipped.",
     ),
     Setting(
         "do_cleanup",

@@ -67,13 +67,13 @@ def test_chunks_of_an_interrupted_export_are_read_by_the_validation(request_of_s
     assert len(validate.validate_dump(str(dump), written=written).problems) == 1
 
 
-def test_number_and_length_of_the_rows_are_compared(tmp_path):
+def test_number_and_length_of_the_rows_and_the_file_are_compared(tmp_path):
     path = str(tmp_path / "1.zst")
     with ChunkWriter(path) as writer:
         writer.write(LineBlock(b"1\ta\n2\tb\n", 2))
     measured = [RowSize(FullName("table", "d", "public", "t"), (), 2)]
     assert check_written(path, writer.chunk, ()) == {} and list(check_written(path, writer.chunk, measured)) == [measured[0].name]
     for wanted in ((), measured):
-        for change in ({"rows": 3}, {"text_bytes": 7}):
-            with pytest.raises(MigrationError, match="does not hold what was written"):
+        for change, message in (({"rows": 3}, "does not hold what was written"), ({"text_bytes": 7}, "does not hold what was written"), ({"sha256": "0" * 64}, "SHA-256")):
+            with pytest.raises(MigrationError, match=message):
                 check_written(path, type(writer.chunk)(**{**vars(writer.chunk), **change}), wanted)
