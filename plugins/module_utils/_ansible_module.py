@@ -18,6 +18,7 @@ from ._model.results import facts
 from ._postgres.connect.connect_params import secrets_in
 from ._sources.restore.uri_secrets import secrets_of
 from ._system import libraries
+from ._system.file_modes import PRIVATE_UMASK, umask
 from ._system.migration_log import MigrationLog
 
 MOST_PROCESSES = 8
@@ -126,13 +127,15 @@ def run(
 ) -> None:
     """Call ``function`` and end the module with the facts of its outcome.
 
-    The only place where a MigrationError becomes ``fail_json``; a failure is logged, too.
+    The only place where a MigrationError becomes ``fail_json``; a failure is logged, too. What the module makes is
+    private, unless it is made otherwise on purpose.
     """
     hide_secrets_in_urls(module)
     show_public_parameters(module)
     try:
         libraries.require(needs)
-        found = function().facts()
+        with umask(PRIVATE_UMASK):
+            found = function().facts()
     except MigrationError as error:
         found = {"failed": True, "msg": str(error)}
     for warning in found.pop("warnings", ()):

@@ -19,6 +19,7 @@ except ImportError:  # named by libraries.missing()
     zstandard = None
 
 from .._errors import MigrationError
+from .._system.file_modes import make_directories, private
 from .._values.line_block import LineBlock
 from .._values.row_checksum import block_checksum
 from .manifest import MAKE_AGAIN, Chunk
@@ -67,7 +68,7 @@ class ChunkWriter:
         self._checksum = 0
 
     def __enter__(self) -> ChunkWriter:
-        self._raw = open(self._partial, "wb")
+        self._raw = open(self._partial, "wb", opener=private)
         self._file = _HashedFile(self._raw)
         compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
         self._stream = compressor.stream_writer(self._file, closefd=False)  # type: ignore[arg-type]
@@ -104,8 +105,8 @@ def write_chunk(path: str, table: str) -> Iterator[ChunkWriter]:
 
     Raises ConfigurationError when there is no room, MigrationError when the file cannot be written.
     """
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     try:
+        make_directories(os.path.dirname(path))
         with ChunkWriter(path) as writer:
             yield writer
     except OSError as error:

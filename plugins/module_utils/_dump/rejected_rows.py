@@ -16,6 +16,7 @@ except ImportError:  # named by libraries.missing()
 
 from .._errors import MigrationError
 from .._model.json_form import from_json, to_json
+from .._system.file_modes import make_directories, private
 from .._values.problem_rows import RejectedRow
 from .manifest import MAKE_AGAIN, RejectFile
 from .write_errors import write_error
@@ -29,9 +30,8 @@ def write_rejects(path: str, rows: list[RejectedRow]) -> RejectFile:
     )
     partial = path + ".part"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:
+        make_directories(os.path.dirname(path))
+        with open(partial, "wb", opener=private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -20,6 +20,7 @@ from .._model.catalog import Database, Role
 from .._model.conversion_policies import DEFAULT_POLICIES, ConversionPolicies
 from .._model.findings import Finding
 from .._model.json_form import to_json
+from .._system.file_modes import make_directories
 from .._system.json_file import json_text, write_json
 from .._system.text_file import write_text
 from .psql_scripts import data_script, readme
@@ -64,7 +65,7 @@ def _write_database(
     dump_dir: str, database: Database, tables: list[TableEntry], options: ConvertOptions, roles: list[Role]
 ) -> DatabaseEntry:
     directory = path_name(database.name)
-    os.makedirs(os.path.join(dump_dir, directory), mode=0o700, exist_ok=True)
+    make_directories(os.path.join(dump_dir, directory))
     for table in tables:
         table.directory = table_directory(database.name, table.schema, table.name)
         table.rejects_directory = rejects_directory(database.name, table.schema, table.name) if table.rejects else ""

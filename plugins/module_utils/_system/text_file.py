@@ -9,6 +9,7 @@ import contextlib
 import os
 
 from .._errors import ConfigurationError
+from .file_modes import make_directories, private
 
 
 def difference(path: str, text: str) -> dict[str, str]:
@@ -38,9 +39,8 @@ def write_text(path: str, text: str) -> None:
     """
     partial = path + ".part"
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
+        make_directories(os.path.dirname(os.path.abspath(path)))
+        with open(partial, "w", encoding="utf-8", opener=private) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
