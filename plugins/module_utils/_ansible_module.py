@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ._dump.dump_key import DumpKey
 from ._errors import MigrationError
 from ._model.results import facts
 from ._postgres.connect.connect_params import secrets_in
@@ -20,6 +21,7 @@ from ._sources.restore.uri_secrets import secrets_of
 from ._system import libraries
 from ._system.file_modes import PRIVATE_UMASK, umask
 from ._system.migration_log import MigrationLog
+from ._system.secret_command import secret_of_command
 
 MOST_PROCESSES = 8
 
@@ -145,6 +147,20 @@ def run(
             log.write(f"failed: {found['msg']}")
         module.fail_json(**found)
     module.exit_json(**found)
+
+
+def dump_key(module: AnsibleModule) -> Optional[DumpKey]:
+    """Return the key of an encrypted dump, None without one. Raises ConfigurationError."""
+    given, option = module.params, "dump_encryption_key_command"
+    text = given["dump_encryption_key"]
+    if given[option]:
+        text = secret_of_command(option, given[option])
+    if not text:
+        return None
+    libraries.require(libraries.ENCRYPT_DUMP)
+    key = DumpKey(text)
+    module.no_log_values.update(key.secrets())
+    return key
 
 
 def hide_secrets_in_urls(module: AnsibleModule) -> None:

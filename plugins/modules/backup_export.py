@@ -32,6 +32,7 @@ attributes:
 requirements:
   - cattrs
   - sqlglot
+  - pyrage (for an encrypted dump)
 seealso:
   - module: nomos.cockroach_migrator.dump_validate
   - module: nomos.cockroach_migrator.postgres_import

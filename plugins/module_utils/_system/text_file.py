@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Text files that are there whole or not at all, whatever ends the program or fills the disk."""
+"""Files that are there whole or not at all, whatever ends the program or fills the disk."""
 
 from __future__ import annotations
 
@@ -37,11 +37,16 @@ def write_text(path: str, text: str) -> None:
 
     The directory is made where it is missing. Raises ConfigurationError.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a file as ``write_text`` does. Raises ConfigurationError."""
     partial = path + ".part"
     try:
         make_directories(os.path.dirname(os.path.abspath(path)))
-        with open(partial, "w", encoding="utf-8", opener=private) as file:
-            file.write(text)
+        with open(partial, "wb", opener=private) as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
