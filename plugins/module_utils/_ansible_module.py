@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -20,6 +21,7 @@ from ._postgres.connect.connect_params import secrets_in
 from ._sources.restore.uri_secrets import secrets_of
 from ._system import libraries
 from ._system.file_modes import PRIVATE_UMASK, umask
+from ._system.masking import forms_of, mask
 from ._system.migration_log import MigrationLog
 from ._system.secret_command import secret_of_command
 
@@ -139,7 +141,15 @@ def run(
         with umask(PRIVATE_UMASK):
             found = function().facts()
     except MigrationError as error:
-        found = {"failed": True, "msg": str(error)}
+        found = {"failed": True, "msg": _masked(module, str(error))}
+    except Exception as error:
+        # Not for Python to print: the words of a library may repeat a secret.
+        words = f"{type(error).__name__}: {error}"
+        found = {
+            "failed": True,
+            "msg": _masked(module, f"an error of the collection, please report it with its traceback: {words}"),
+            "exception": _masked(module, traceback.format_exc()),
+        }
     for warning in found.pop("warnings", ()):
         module.warn(warning)
     if found.pop("failed", False):
@@ -147,6 +157,11 @@ def run(
             log.write(f"failed: {found['msg']}")
         module.fail_json(**found)
     module.exit_json(**found)
+
+
+def _masked(module: AnsibleModule, text: str) -> str:
+    """Return a text without the module's secrets: Ansible hides them only as they were given, and only in results."""
+    return mask(text, forms_of(str(value) for value in module.no_log_values))
 
 
 def dump_key(module: AnsibleModule) -> Optional[DumpKey]:
