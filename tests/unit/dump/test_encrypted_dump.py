@@ -13,6 +13,7 @@ import threading
 import pyrage
 import pytest
 import zstandard
+from ansible.module_utils.testing import patch_module_args
 from full_disk import small_file_system
 from memory_source import ORDERS, Memory
 
@@ -36,6 +37,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.secret_command import secret_of_command
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import block_of_lines
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.problem_rows import Change, RejectedRow
+from ansible_collections.nomos.cockroach_migrator.plugins.modules import host_check
 
 IDENTITY = pyrage.x25519.Identity.generate()
 KEY, OTHER = DumpKey(str(IDENTITY)), DumpKey(str(pyrage.x25519.Identity.generate()))
@@ -322,3 +324,19 @@ def test_it_is_loaded_by_hand_as_the_read_me_says(dump, tmp_path):
     assert load().stdout == text_of(dump, KEY)
     (tmp_path / "key").write_text(str(pyrage.x25519.Identity.generate()), encoding="utf-8")
     assert load().returncode != 0
+
+
+@pytest.mark.parametrize(("begun_with", "given", "message"), [
+    (KEY, {}, "is encrypted for age1"), (KEY, {"dump_encryption_key": "AGE"}, "is none of age"), (None, {"dump_encryption_key": str(IDENTITY)}, "is not encrypted, but"),
+    (KEY, {"dump_encryption_key_command": ["false"]}, "dump_encryption_key_command: false ended with code 1"), (KEY, {"dump_encryption_key": str(IDENTITY)}, ""), (None, {}, ""),
+    (KEY, {"dump_encryption_key_command": ["echo", str(IDENTITY)]}, ""), (KEY, {"require_dump_key": False}, ""),
+])
+def test_the_first_check_of_a_migration_knows_the_key(begun_with, given, message, dump, capsys):
+    """Also the key of an export that was interrupted, and of the directory that is the default."""
+    with pytest.raises(KeyError):
+        run(dump, begun_with, Memory(fails={"101:4": KeyError("broken off")}), parallelism=1)
+    options = {"directory": os.path.dirname(dump), "dump_dir": "dump", "require_dump_key": True, **given}
+    with patch_module_args(options), pytest.raises(SystemExit):
+        host_check.main()
+    found = json.loads(capsys.readouterr().out)
+    assert message in found.get("msg", "") and bool(found.get("failed")) == bool(message) and str(IDENTITY) not in json.dumps(found.get("msg"))
