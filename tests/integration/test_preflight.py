@@ -7,6 +7,7 @@ import contextlib
 import functools
 import http.server
 import json
+import pathlib
 import shutil
 import threading
 from dataclasses import replace
@@ -30,6 +31,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     PreflightOptions,
     check_target,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.schema_needs import schema_needs
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.likeness import likeness_of
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     stop_server,
@@ -161,6 +163,22 @@ def test_an_extension_that_the_role_may_not_create(postgres, login, tmp_path):
     with rehearsal_like(after["server"]) as rehearsal:
         import_dump(dump, rehearsal, ImportOptions())
         assert verify_dump(dump, rehearsal, VerifyOptions()).succeeded
+
+
+def test_a_dump_says_which_extensions_it_needs(postgres, login, dump, tmp_path):
+    """One of an earlier release does not, which is said as long as it is not imported."""
+    manifest = json.loads((pathlib.Path(dump) / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["schema_needs"] == {"shop": schema_needs(dump)} == {"shop": ["icu"]}
+    older = tmp_path / "older"
+    shutil.copytree(dump, older)
+    parameters, notes = login("CREATEDB"), []
+    for needs in ({"schema_needs": {"shop": ["icu", "not_there"]}}, {"schema_needs": None}):
+        (older / "manifest.json").write_text(json.dumps({**manifest, **needs}), encoding="utf-8")
+        notes.append(" ".join(look(parameters, str(older))["notes"]))
+    assert ["no extension not_there" in text for text in notes] == [True, False]
+    assert ["made by an earlier release" in text for text in (" ".join(look(parameters, dump)["notes"]), *notes)] == [False, False, True]
+    import_dump(str(older), parameters, ImportOptions())
+    assert "earlier release" not in " ".join(look(parameters, str(older))["notes"])
 
 
 @contextlib.contextmanager

@@ -14,9 +14,8 @@ from urllib.parse import quote
 
 import boto3
 import download_server
-import faulty_s3
+import faulty_server
 import pytest
-import refusing_proxy
 import storage_emulators as emulators
 from building import SECOND, message, row_key, unsigned, value, version, write_layer
 from cockroach_nodes import BINARY, node
@@ -102,7 +101,7 @@ def _start(kind, stack, tmp_path_factory) -> Place:
         account = f"?AZURE_ACCOUNT_NAME={emulators.ACCOUNT}&AZURE_ACCOUNT_KEY="
         return Place("azure-blob://backups", account + quote(emulators.ACCOUNT_KEY, safe=""), lambda files: emulators.upload_to_azure(url, files),
                      {"AZURE_STORAGE_SERVICE_ENDPOINT": url}, account + quote(SECRET))
-    server = stack.enter_context(faulty_s3.running())
+    server = stack.enter_context(faulty_server.running_s3())
     client = boto3.client("s3", endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="word", region_name="us-east-1")
     client.create_bucket(Bucket="backups")
     keys = f"?AWS_ENDPOINT={quote(server.url, safe='')}&AWS_REGION=us-east-1&AWS_ACCESS_KEY_ID="
@@ -303,6 +302,10 @@ def test_places_inside_a_cluster(scheme, said):
     one_line(raised)
 
 
+def refused(status: int) -> faulty_server.Answer:
+    return faulty_server.refusal(status, "", retry_after="1")
+
+
 @only("s3 gs azure-blob http")
 def test_refusals_are_waited_for(place, waits, tmp_path, monkeypatch):
     """The second request of each file is refused, the third is broken off."""
@@ -310,24 +313,24 @@ def test_refusals_are_waited_for(place, waits, tmp_path, monkeypatch):
     base = place.server.url if hasattr(place, "server") else place.url
     if place.base.startswith("s3"):
         base = place.parameters.partition("AWS_ENDPOINT=")[2].partition("&")[0].replace("%3A", ":").replace("%2F", "/")
-    with refusing_proxy.running(base) as proxy:
+    with faulty_server.running(base) as proxy:
         proxy.uncounted = googles_own
         location = place.location("refused").replace(base, proxy.url).replace(quote(base, safe=""), quote(proxy.url, safe=""))
         for name in place.environment:
             monkeypatch.setenv(name, proxy.url)
         log = tmp_path / "migration.log"
         storage = open_storage(location, StorageOptions(log_file=str(log)))
-        proxy.fault = lambda number: 503 if number in (1, 2) else "break off" if number == 3 else None
+        proxy.fault = lambda request: refused(503) if request.number in (1, 2) else faulty_server.stopping(request) if request.number == 3 else None
         assert storage.read("file") == b"0123456789"
-        proxy.fault = lambda number: 404
+        proxy.fault = lambda request: refused(404)
         with pytest.raises(CorruptBackupError, match="file is missing"):
             storage.read("file")
-        proxy.fault = lambda number: 403
-        asked = len(proxy.seen)
+        proxy.fault = lambda request: refused(403)
+        asked = len(proxy.requests)
         with pytest.raises(ConfigurationError, match="access is denied|the login is refused"):
             storage.read("file")
-        assert len(proxy.seen) == asked + 1
-        proxy.fault = lambda number: 503
+        assert len(proxy.requests) == asked + 1
+        proxy.fault = lambda request: refused(503)
         with pytest.raises(MigrationError, match="answers 503"):
             storage.read("file")
     # Azure's library asks for the rest of an answer that broke off by itself.
@@ -410,12 +413,12 @@ def test_the_key_of_a_google_service_account(place, given, google_key, monkeypat
         (tmp_path / "key.json").write_text(google_key.text)
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
         parameters = "?AUTH=implicit"
-    with refusing_proxy.running(place.url) as proxy:
+    with faulty_server.running(place.url) as proxy:
         proxy.uncounted = googles_own
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
         assert open_storage(place.location("account", f"{parameters}&GOOGLE_BILLING_PROJECT=payer"), OPTIONS).list() == ["file"]
-        [(_method, path, headers, _body)] = proxy.seen
-        assert headers["authorization"] == "Bearer ya29.made" and "userProject=payer" in path
+        [request] = proxy.requests
+        assert request.headers["authorization"] == "Bearer ya29.made" and "userProject=payer" in request.path
         google_key.tokens.failures["/token"] = [400] * 9
         with pytest.raises(ConfigurationError, match="the login to Google Cloud fails: check the credentials") as raised:
             open_storage(place.location("account", parameters), OPTIONS).list()

@@ -138,6 +138,9 @@ class Manifest:
     """The choices that are not the defaults."""
     encryption: Optional[Encryption] = None
     """None: the rows are not encrypted."""
+    schema_needs: Optional[dict[str, list[str]]] = None
+    """By the names of databases: ``icu`` and the extensions that a database uses where a server has them; None in a
+    dump of an earlier release."""
 
     @property
     def identity(self) -> Mapping[str, Any]:

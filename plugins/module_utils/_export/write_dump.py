@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from .._convert.database import convert_database
+from .._convert.schema_needs import database_needs
 from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._convert.statements import render
 from .._dump.dump_key import SUFFIX, DumpKey
@@ -69,6 +70,7 @@ def write_dump(
         _write_passwords(dump_dir, hashes, key)
     write_text(os.path.join(dump_dir, "README.txt"), readme(entries, encrypted=key is not None))
     chosen = content.policies.chosen()
+    needs = {database.name: database_needs(database, content.policies) for database, _tables in content.databases}
     manifest = Manifest(
         ENCRYPTED_FORMAT_VERSION if key else FORMAT_VERSION,
         _dump_id(entries, chosen, encrypted=key is not None),
@@ -77,6 +79,7 @@ def write_dump(
         content.findings,
         chosen,
         Encryption(key.recipient) if key else None,
+        needs,
     )
     write_json(os.path.join(dump_dir, MANIFEST), manifest_json(manifest, key))
 
