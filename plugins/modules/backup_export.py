@@ -32,6 +32,7 @@ attributes:
 requirements:
   - cattrs
   - sqlglot
+  - tenacity
   - pyrage (for an encrypted dump)
 seealso:
   - module: nomos.cockroach_migrator.dump_validate
@@ -97,7 +98,7 @@ def main() -> None:
         supports_check_mode=True,
         no_log=True,  # nothing in the host's syslog: it would be written before the secrets in URIs are known
     )
-    needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
+    needs = ("tenacity", *libraries_for(module.params["locations"]), *libraries.WRITE_DUMP)
     log = _ansible_module.migration_log(module, "backup_export")
     _ansible_module.run(
         module,

@@ -32,6 +32,7 @@ options:
     default: false
 requirements:
   - cattrs
+  - tenacity
   - zstandard
   - pyrage (for an encrypted dump)
 """
@@ -145,7 +146,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     log = _ansible_module.migration_log(module, "dump_validate")
-    _ansible_module.run(module, libraries.READ_DUMP, lambda: validate(module, log), log)
+    _ansible_module.run(module, ("tenacity", *libraries.READ_DUMP), lambda: validate(module, log), log)
 
 
 if __name__ == "__main__":

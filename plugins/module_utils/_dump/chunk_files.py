@@ -115,7 +115,7 @@ class ChunkWriter:
 def write_chunk(path: str, table: str, key: Optional[DumpKey] = None) -> Iterator[ChunkWriter]:
     """Write one chunk of the table of that full name, in a directory that is made where it is missing.
 
-    Raises ConfigurationError when there is no room, MigrationError when the file cannot be written.
+    Raises ConfigurationError when the file cannot be written.
     """
     try:
         make_directories(os.path.dirname(path))
@@ -128,7 +128,7 @@ def write_chunk(path: str, table: str, key: Optional[DumpKey] = None) -> Iterato
 def sync_files(paths: Sequence[str]) -> None:
     """Wait until files are on disk: at the same time, which a file system makes one write of its journal.
 
-    Raises ConfigurationError when there is no room, MigrationError.
+    Raises ConfigurationError.
     """
     with ThreadPoolExecutor(max(1, min(_MOST_SYNCED, len(paths)))) as threads:
         for synced in [threads.submit(_sync, path) for path in paths]:

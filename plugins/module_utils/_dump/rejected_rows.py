@@ -25,8 +25,7 @@ from .write_errors import write_error
 
 
 def write_rejects(path: str, rows: list[RejectedRow], key: Optional[DumpKey] = None) -> RejectFile:
-    """Write the rows and return the file's description. Raises ConfigurationError when there is no room,
-    MigrationError."""
+    """Write the rows and return the file's description. Raises ConfigurationError."""
     data = zstandard.ZstdCompressor(write_checksum=True).compress(
         "".join(json.dumps(to_json(row), ensure_ascii=False) + "\n" for row in rows).encode()
     )

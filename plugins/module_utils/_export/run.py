@@ -16,8 +16,9 @@ from .._arrange.selection import Selection, select
 from .._convert.computed import keep_unconvertible_as_data
 from .._convert.database import convert_database
 from .._convert.server_features import ConvertOptions, ServerFeatures
+from .._dump import dump_lock
 from .._dump.dump_key import ENCRYPTED_FOR, DumpKey
-from .._dump.journal import ExportJournal, unfinished_identity
+from .._dump.journal import ExportJournal, forget_journal, has_journal, unfinished_identity
 from .._dump.key_check import require_key_of_dump
 from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest, source_facts
 from .._dump.removed_rows import rows_removed
@@ -125,10 +126,17 @@ def export(
     """
     started = time.monotonic()
     require_key_of_dump(dump_dir, options.key)
-    with _naming_the_dump(dump_dir):
+    with _naming_the_dump(dump_dir), contextlib.ExitStack() as only_run:
         with source:
             wanted = {**source.identity(), **options.identity()}
-            if _is_there(dump_dir, wanted, options.rows_needed):
+            is_done = _is_there(dump_dir, wanted, options.rows_needed)
+            if not check and (not is_done or has_journal(dump_dir)):
+                only_run.enter_context(dump_lock.writing(dump_dir))
+                # Another run may have ended meanwhile.
+                is_done = _is_there(dump_dir, wanted, options.rows_needed)
+                if is_done:
+                    forget_journal(dump_dir)
+            if is_done:
                 return _result(dump_dir, changed=False, started=started)
             begun = unfinished_identity(dump_dir)
             as_of = source.choose_moment(begun.get(_AS_OF, "") if _is_same(begun, wanted) else "")

@@ -17,6 +17,7 @@ from .._dump.key_check import require_key_of_dump
 from .._dump.loaded_size import loaded_bytes
 from .._errors import MigrationError
 from .._postgres.connect.connection_parameters import ConnectionParameters
+from .._postgres.connect.libpq_environment import without_libpq_environment
 from .._postgres.load.import_plan import ImportOptions
 from .._postgres.schema_needs import schema_needs
 from .._postgres.server.postgres_server import remove_server
@@ -27,6 +28,7 @@ from .._system.host import check_host
 from .._system.migration_log import MigrationLog
 from .import_phase import run_import
 from .recorded_phase import RecordedPhase
+from .rehearsal_lock import only_rehearsal
 from .report.differences import differences
 from .state import read_state, result_path
 from .validate_phase import damage, run_validation
@@ -86,18 +88,27 @@ def rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None
     started = time.monotonic()
     if rehearsal.validates and not state.done["validate"]:
         _validate(rehearsal, log)
-    with _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters:
-        lacking = lacking_of_server(parameters, schema_needs(rehearsal.dump_dir))
-        if lacking:
-            warn(missing_message(rehearsal.server.bin_dir or "", lacking))
-        found = _load_and_compare(rehearsal, parameters, log)
+    with only_rehearsal(rehearsal.server.directory):
+        target, found = _rehearse(rehearsal, log, warn)
     return RehearsalResult(
         changed=True,
         rehearsed=True,
-        target=parameters.place,
+        target=target,
         differences=found,
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+def _rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None]) -> tuple[str, list[str]]:
+    """Return what the server was called, and a line for each difference."""
+    with (
+        without_libpq_environment(),
+        _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters,
+    ):
+        lacking = lacking_of_server(parameters, schema_needs(rehearsal.dump_dir))
+        if lacking:
+            warn(missing_message(rehearsal.server.bin_dir or "", lacking))
+        return parameters.place, _load_and_compare(rehearsal, parameters, log)
 
 
 def _validate(rehearsal: Rehearsal, log: MigrationLog) -> None:

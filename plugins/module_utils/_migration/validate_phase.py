@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+from .._dump import dump_lock
 from .._dump.dump_key import DumpKey
 from .._dump.validate import validate_dump
 from .._model.results import ValidateResult
@@ -18,11 +19,12 @@ _MOST_PROBLEMS = 5
 
 
 def run_validation(
-    phase: RecordedPhase, processes: int, log: MigrationLog, key: Optional[DumpKey]
+    phase: RecordedPhase, processes: int, log: MigrationLog, key: Optional[DumpKey] = None
 ) -> tuple[ValidateResult, PhasePlace]:
     """Compare the files with the manifest; ``key`` is that of an encrypted dump. Raises MigrationError if the manifest
     cannot be used."""
-    result = validate_dump(phase.dump_dir, processes, log.progress, key)
+    with dump_lock.reading(phase.dump_dir):
+        result = validate_dump(phase.dump_dir, processes, log.progress, key)
     place = phase.record(result)
     if result.succeeded:
         for finding in result.findings:

@@ -35,6 +35,7 @@ from .target import existing_tables, server_facts
 from .target.omitted_objects import NO_PRIVILEGE
 from .target.probe_features import existing_roles, probe
 from .target.server_facts import ServerFacts, Unknown
+from .target.settings_left_alone import setting_notes
 from .target.target_database import TargetState, state_and_problems
 from .target.target_privileges import RoleRights, role_rights
 
@@ -89,6 +90,7 @@ def check_target(parameters: ConnectionParameters, options: PreflightOptions) ->
     try:
         target = _Target(admin, parameters, options, role_rights(admin))
         target.notes += [f"{finding.message} {finding.advice}" for finding in connection_findings(admin, parameters)]
+        target.notes += setting_notes(admin, target.rights, options.grants == _CREATE)
         expected = _check_dump(target, manifest) if manifest else _check_expected(target)
         roles = {role for item in expected for role in (*item.owners, *item.grantees)}
         server = replace(
@@ -153,6 +155,11 @@ def _check_database(target: _Target, expected: ExpectedDatabase, dump_id: str) -
         target.problems.append(str(error))
         return None
     target.problems += problems
+    if state.event_triggers and target.options.content != contents.DATA:
+        target.notes.append(
+            f"The database {state.name} has event triggers, which run for the commands of the import and may refuse "
+            f"them: {', '.join(state.event_triggers)}. Disable those that are not meant for it."
+        )
     return state
 
 

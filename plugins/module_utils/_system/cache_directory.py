@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 
-from .._errors import ConfigurationError
+from .file_errors import unwritable
 from .file_modes import PUBLIC, PUBLIC_UMASK, make_directories, private, umask
 
 
@@ -56,14 +55,3 @@ def put_in_place(tree: str, target: str, is_good: Callable[[], bool]) -> None:
                 os.rename(tree, target)
         else:
             os.rename(tree, target)
-
-
-def unwritable(path: str, error: OSError) -> ConfigurationError:
-    """Return what is said when ``path``, or the file that the error names, cannot be written."""
-    place = error.filename if isinstance(error.filename, str) else path
-    advice = (
-        "make room there, or choose another directory"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT)
-        else "choose another directory, or its owner"
-    )
-    return ConfigurationError(f"{place} cannot be written: {error.strerror}; {advice}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Union
 
-from .._errors import ConfigurationError
+from .file_errors import unwritable
 from .file_modes import private
 from .progress import Progress, RestoreProgress
 
@@ -32,7 +32,7 @@ class MigrationLog:
             with open(self._path, "a", encoding="utf-8", opener=private) as file:
                 file.write(f"{moment} {self._phase}: {' '.join(message.split())}\n")
         except OSError as error:
-            raise ConfigurationError(f"cannot write the log file {self._path}: {error.strerror}") from error
+            raise unwritable(self._path, error) from error
 
     def progress(self, state: Union[Progress, RestoreProgress]) -> None:
         """Append how far a phase is, at most every few seconds."""

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import BinaryIO
 
 from .._errors import ConfigurationError
-from .file_modes import make_directories, private
+from .file_errors import unwritable
+from .file_modes import make_directories
+from .locked_file import open_locked
 
 
 def difference(path: str, text: str) -> dict[str, str]:
@@ -45,12 +48,21 @@ def write_bytes(path: str, data: bytes) -> None:
     partial = path + ".part"
     try:
         make_directories(os.path.dirname(os.path.abspath(path)))
-        with open(partial, "wb", opener=private) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        # Locked, since two runs may write the same report or state.
+        with open(open_locked(partial), "r+b") as file:
+            try:
+                _write_to_disk(file, data)
+                os.replace(partial, path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(partial)
+                raise
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+        raise unwritable(path, error) from error
+
+
+def _write_to_disk(file: BinaryIO, data: bytes) -> None:
+    file.truncate()
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())

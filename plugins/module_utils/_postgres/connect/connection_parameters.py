@@ -73,6 +73,8 @@ class ConnectionParameters:
             "connect_timeout": self.connect_timeout,
             "application_name": "cockroach_migrator",
             "keepalives_idle": 60,
+            # Whatever the role, the database or PGCLIENTENCODING says.
+            "client_encoding": "UTF8",
         }
         return {**defaults, **self.connect_params, **{name: value for name, value in own.items() if value != ""}}
 
@@ -82,6 +84,7 @@ class ConnectionParameters:
         if (
             self.sslmode
             or os.environ.get("PGSSLMODE")
+            or os.environ.get("PGREQUIRESSL", "0")[:1] == "1"
             or self.names_service
             or SYSTEM_AUTHORITIES in (self.sslrootcert, os.environ.get("PGSSLROOTCERT"))
         ):

@@ -25,6 +25,7 @@ from ..._system.progress import Progress, ReportProgress
 from ..._system.termination import ends_by_exception
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..connect.pool import ConnectionPool
+from ..connect.session import hide_commands
 from ..target import content as contents
 from ..target import ledger, omitted_objects
 from ..target import probe_features as server_features
@@ -82,6 +83,9 @@ def _run_roles(admin: Any, statements: list[Statement]) -> bool:
     """Create the roles that the server lacks, all or none."""
     try:
         with admin.cursor() as cursor:
+            if statements:
+                # They hold the verifiers of passwords.
+                hide_commands(cursor)
             for statement in statements:
                 execute(cursor, "roles", statement)
         admin.commit()

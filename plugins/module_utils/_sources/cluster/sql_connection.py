@@ -141,6 +141,11 @@ def connect(parameters: CockroachParameters, database: str = "") -> Any:
             connect_timeout=parameters.connect_timeout,
             application_name="cockroach_migrator",
             keepalives_idle=60,
+            # libpq's environment may be meant for another server.
+            hostaddr="",
+            options="",
+            target_session_attrs="any",
+            client_encoding="UTF8",
             **files,
         )
     except (psycopg2.Error, UnicodeDecodeError) as error:
