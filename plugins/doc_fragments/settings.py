@@ -57,6 +57,12 @@ options:
     type: bool
     version_added: 1.6.0
     default: false
+  storage_timeout:
+    description: 'How many seconds a request to the storage of the backup may take, with all its repetitions. Set more
+      for a slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.'
+    type: int
+    version_added: 1.7.0
+    default: 300
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,
@@ -160,6 +166,12 @@ options:
     type: bool
     version_added: 1.6.0
     default: false
+  storage_timeout:
+    description: 'How many seconds a request to the storage of the backup may take, with all its repetitions. Set more
+      for a slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.'
+    type: int
+    version_added: 1.7.0
+    default: 300
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,
