@@ -10,7 +10,7 @@ from typing import Any, Union
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._ansible_module import processes
+from ._ansible_module import dump_key, processes
 from ._arrange.arrangement import Arrangement
 from ._arrange.selection import Selection
 from ._dump.written_chunks import WrittenChunks
@@ -30,23 +30,23 @@ def export_source(module: AnsibleModule, log: MigrationLog, source: Source[Any])
     """Export the source into C(dump_dir), validate a new dump where C(state_dir) can record that, and log both. Raises
     MigrationError."""
     check_host(module.params["dump_dir"], needed_bytes=0)
-    written = WrittenChunks()
-    result = export(source, module.params["dump_dir"], _options(module), log.progress, module.check_mode, written)
+    options, written = _options(module), WrittenChunks()
+    result = export(source, module.params["dump_dir"], options, log.progress, module.check_mode, written)
     if isinstance(result, ExportPlan) or not result.changed:
         return result
     log.write(f"{result.rows} rows of {result.tables} tables in {result.seconds} s into {result.dump_dir}")
     if not module.params["state_dir"]:
         return result
-    _validate(module, log, written)
+    _validate(module, options, log, written)
     return replace(result, validated=True)
 
 
-def _validate(module: AnsibleModule, log: MigrationLog, written: WrittenChunks) -> None:
+def _validate(module: AnsibleModule, options: ExportOptions, log: MigrationLog, written: WrittenChunks) -> None:
     """Validate the dump. Of its chunks only those of an interrupted run are left to read: the others were read again as
     soon as they were written."""
     given = module.params
     phase = RecordedPhase(given["dump_dir"], "", result_path(given["state_dir"], "validate", ""), run="")
-    result, _place = run_validation(phase, processes(given["parallelism"]), log, written)
+    result, _place = run_validation(phase, options.parallelism, log, options.key, written)
     if not result.succeeded:
         raise MigrationError(damage(given["dump_dir"], result))
 
@@ -63,6 +63,7 @@ def _options(module: AnsibleModule) -> ExportOptions:
         arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
         policies=value_policies(given["value_policies"]),
         conversion=conversion_policies(given["conversion_policies"]),
+        key=dump_key(module),
     )
 
 

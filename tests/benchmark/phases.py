@@ -43,7 +43,7 @@ def read(arguments: argparse.Namespace) -> dict:
     exported = export(source, arguments.dump, ExportOptions(CHUNK_ROWS, parallelism=arguments.parallelism), written=written)
     if arguments.state:
         phase = RecordedPhase(arguments.dump, "", result_path(arguments.state, "validate", ""), run="")
-        _succeeded(run_validation(phase, arguments.parallelism, MigrationLog("", ""), written)[0])
+        _succeeded(run_validation(phase, arguments.parallelism, MigrationLog("", ""), written=written)[0])
     return {"rows": exported.rows}
 
 

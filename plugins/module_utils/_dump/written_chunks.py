@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Optional
 
 from .._errors import MigrationError
 from . import stored_sizes
 from .chunk_files import READ_BYTES, open_chunk, read_lines
+from .dump_key import DumpKey
 from .manifest import MAKE_AGAIN, Chunk
 
 
@@ -29,15 +31,18 @@ class WrittenChunks:
         stored_sizes.merge(self.sizes, sizes)
 
 
-def check_written(path: str, chunk: Chunk, wanted: Sequence[stored_sizes.Measured]) -> stored_sizes.Sizes:
+def check_written(
+    path: str, chunk: Chunk, wanted: Sequence[stored_sizes.Measured], key: Optional[DumpKey] = None
+) -> stored_sizes.Sizes:
     """Read the file of a chunk whose rows were summed up while it was written; return what was measured.
 
-    The row checksum is that of the text that was compressed, and zstd's own checksum says whether it is the text that
-    the file gives. Raises MigrationError for a file that is not what was written.
+    ``key`` is that of an encrypted dump. The row checksum is that of the text that was compressed, and zstd's own
+    checksum says whether it is the text that the file gives. Raises MigrationError for a file that is not what was
+    written.
     """
     rows = size = 0
     sizes: stored_sizes.Sizes = {}
-    with open_chunk(path) as reader:
+    with open_chunk(path, key) as reader:
         if wanted:
             for lines in read_lines(reader):
                 rows += len(lines)
