@@ -8,7 +8,8 @@ from __future__ import annotations
 from .._errors import MigrationError
 from .._model.results import VerifyResult
 from .._postgres.connect.connection_parameters import ConnectionParameters
-from .._postgres.verify.verify import VerifyOptions, verify_dump
+from .._postgres.verify.verify import verify_dump
+from .._postgres.verify.verify_options import VerifyOptions
 from .._system.migration_log import MigrationLog
 from .recorded_phase import PhasePlace, RecordedPhase
 
@@ -18,7 +19,7 @@ def run_verification(
 ) -> tuple[VerifyResult, PhasePlace]:
     """Compare the server with the dump. Raises MigrationError, which is recorded, if they cannot be compared."""
     try:
-        result = verify_dump(phase.dump_dir, parameters, options, log.progress)
+        result = verify_dump(phase.dump_dir, parameters, options, log.progress, log.write)
     except MigrationError as error:
         phase.record(None, str(error))
         raise
