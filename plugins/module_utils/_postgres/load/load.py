@@ -20,7 +20,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._convert.statements import Statement
-from ..._dump.manifest import Manifest, chosen_databases, read_manifest
+from ..._dump.manifest import Manifest, chosen_databases, read_manifest_for_rows
 from ..._errors import TargetError
 from ..._model.names import clip
 from ..._model.results import DatabaseImport, ImportResult, TableImport
@@ -62,7 +62,7 @@ def import_dump(
     resumes where it stopped. ``tell`` gets a line where it waits. Raises MigrationError; until all checks of all
     databases have passed nothing is changed.
     """
-    manifest = read_manifest(dump_dir)
+    manifest = read_manifest_for_rows(dump_dir, options.dump_key)
     names = [clip(entry.name) for entry in chosen_databases(manifest, options.databases)]
     with TargetWatch(parameters, names, options.limits, tell) as watch:
         return _import(_Run(dump_dir, parameters, options, progress, watch.throttle), manifest, begin)

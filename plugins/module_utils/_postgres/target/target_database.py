@@ -208,6 +208,11 @@ def create_database(admin: Any, name: str) -> None:
                         )
                     )
                     break
+                except psycopg2.errors.DuplicateDatabase:
+                    raise TargetError(
+                        f"another session has just created the database {name}, perhaps another import: wait until it "
+                        "has ended, then run again"
+                    ) from None
                 except psycopg2.Error as error:
                     if error.pgcode not in _BAD_LOCALE or locale == "C":
                         raise TargetError(f"the database {name} cannot be created: {postgres_message(error)}") from None
