@@ -244,11 +244,11 @@ def _unlocking_key(storage: Storage, folder: str, name: str, keys: list[bytes]) 
     if not keys:
         return None
     path = f"{folder}/{name}" if folder else name
-    data = storage.read(path)
+    file = manifests.read_with_checksum(storage, path)
     for key in keys:
-        if unlocks(data, key, storage.describe(path)):
+        if unlocks(file.data, key, storage.describe(path)):
             return key
-    if manifests.checksum_holds(storage, path, data) is False:
+    if file.differs:
         raise CorruptBackupError(
             f"{storage.describe(path)} does not match its checksum file: one of them is damaged, copy both again"
         )
@@ -271,8 +271,9 @@ def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
         for name in _partition_names(layer, storage):
             if name.startswith(PARTITION) and not name.endswith(manifests.CHECKSUM):
                 path = f"{layer.folder}/{name}" if layer.folder else name
+                file = manifests.read_with_checksum(storage, path)
                 message = protobuf.parse(
-                    manifests.open_container(storage, path, storage.read(path), layer.key, compressed=False)
+                    manifests.open_container(storage.describe(path), file, layer.key, compressed=False)
                 )
                 if protobuf.blob(message, 3) == layer.manifest.backup_id:
                     layer.partitions.setdefault(protobuf.text(message, 1), storage)
