@@ -12,7 +12,7 @@ from .._postgres.connect.connection_parameters import ConnectionParameters
 from .._postgres.load.import_plan import ImportOptions
 from .._postgres.schema_needs import schema_needs
 from .._postgres.server.requirements import lacking_of_server, missing_message
-from .._postgres.verify.verify import VerifyOptions
+from .._postgres.verify.verify_options import VerifyOptions
 from .._system.migration_log import MigrationLog
 from .import_phase import run_import
 from .recorded_phase import RecordedPhase
