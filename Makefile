@@ -128,7 +128,7 @@ integration: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 	$(PYTEST) $(ARGS) tests/integration
 
 # Only the tests of the rights that docs/security.md says are enough, and of each one that is missing; `make test` has them too.
-RIGHTS := tests/integration/test_least_rights.py
+RIGHTS := tests/integration/test_least_rights.py tests/integration/test_rights_of_reading.py
 rights: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 	$(PYTEST) $(ARGS) $(RIGHTS)
 
