@@ -23,7 +23,7 @@ from .._postgres.schema_needs import schema_needs
 from .._postgres.server.postgres_server import remove_server
 from .._postgres.server.requirements import lacking_of_server, missing_message
 from .._postgres.server.throwaway import WantedServer, start_wanted
-from .._postgres.verify.verify import VerifyOptions
+from .._postgres.verify.verify_options import VerifyOptions
 from .._system.host import check_host
 from .._system.migration_log import MigrationLog
 from .import_phase import run_import

@@ -65,8 +65,8 @@ _REASONS = (
     ),
     (
         ("too many connections", "too many clients", "remaining connection slots"),
-        "it lets no further connection in: lower parallelism (an import opens two connections more), or raise "
-        "max_connections, or the CONNECTION LIMIT of the role or database",
+        "it lets no further connection in: lower target_connections or parallelism (an import opens up to four "
+        "connections more), or raise max_connections, or the CONNECTION LIMIT of the role or database",
     ),
     (
         (

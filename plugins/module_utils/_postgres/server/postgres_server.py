@@ -422,7 +422,7 @@ def _remove_empty_pid_file(directory: str) -> None:
 
 
 def _configure(options: ServerOptions, directory: str, account: _Account, port: int) -> None:
-    settings = dict(_SETTINGS, **({} if options.durable else _NOT_DURABLE), **dict(options.settings))
+    settings = {**_SETTINGS, **({} if options.durable else _NOT_DURABLE), **dict(options.settings)}
     settings.update(
         port=str(port),
         unix_socket_directories=_socket_directory(directory, account, port),

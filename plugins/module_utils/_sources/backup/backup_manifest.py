@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Optional
 
 from ..._errors import CorruptBackupError, UnsupportedError
@@ -89,12 +90,7 @@ class Manifest:
 def read_manifest(storage: Storage, folder: str, name: str, key: Optional[bytes]) -> Manifest:
     """Read a manifest and, when it is slim, the lists next to it. Raises MigrationError naming the file."""
     path = f"{folder}/{name}" if folder else name
-    stored = storage.read(path)
-    with named(storage.describe(path)):
-        content = open_container(storage, path, stored, key, compressed=name != "BACKUP")
-        message = protobuf.parse(content, protobuf.MOST_LISTED)
-        _require_plausible(len(message.get(4, ())), len(stored))
-        manifest = _parse(message)
+    manifest = storage.read_twice_if_damaged(path, partial(_read_one, storage, path, key, name != "BACKUP"))
     if manifest.slim:
         _read_lists(manifest, storage, folder, key)
     with named(storage.describe(path)):
@@ -102,11 +98,27 @@ def read_manifest(storage: Storage, folder: str, name: str, key: Optional[bytes]
     return manifest
 
 
+def _read_one(storage: Storage, path: str, key: Optional[bytes], compressed: bool) -> Manifest:
+    stored = storage.read(path)
+    with named(storage.describe(path)):
+        content = open_container(storage, path, stored, key, compressed)
+        message = protobuf.parse(content, protobuf.MOST_LISTED)
+        _require_plausible(len(message.get(4, ())), len(stored))
+        return _parse(message)
+
+
 def _require_plausible(entries: int, stored: int) -> None:
     if entries > max(_MOST_ENTRIES, stored // _BYTES_OF_ENTRY):
         raise CorruptBackupError(
             f"its {stored} bytes claim to list {entries} files or objects: copy it again from the original"
         )
+
+
+def read_container(storage: Storage, path: str, key: Optional[bytes]) -> bytes:
+    """Return the content of a partition descriptor."""
+    return storage.read_twice_if_damaged(
+        path, lambda: open_container(storage, path, storage.read(path), key, compressed=False)
+    )
 
 
 def open_container(storage: Storage, path: str, stored: bytes, key: Optional[bytes], compressed: bool) -> bytes:
@@ -310,7 +322,9 @@ def _all_points(
     storage: Storage, path: str, key: Optional[bytes], formats: set[str]
 ) -> Iterator[tuple[bytes, bytes, bytes]]:
     with closing(ReadAhead()) as ahead:
-        table = Table(open_file(storage, path, key, read_ends(storage, path, None), ahead))
+        table = storage.read_twice_if_damaged(
+            path, lambda: Table(open_file(storage, path, key, read_ends(storage, path, None), ahead))
+        )
         table.expect(0, len(table.handles) - 1, PIECE)
         formats.add(table.format)
         with named(table.name):
