@@ -201,5 +201,5 @@ def test_no_connection_left(postgres17):
     with contextlib.closing(connect(postgres17)) as admin, admin, admin.cursor() as cursor:
         cursor.execute("CREATE ROLE alone LOGIN CONNECTION LIMIT 1 PASSWORD %s", (SECRET,))
     alone = dataclasses.replace(postgres17, user="alone", password=SECRET)
-    with contextlib.closing(connect(alone)), pytest.raises(TargetError, match='lower parallelism.*CONNECTION LIMIT.*too many connections for role "alone"'):
+    with contextlib.closing(connect(alone)), pytest.raises(TargetError, match='lower target_connections or parallelism.*CONNECTION LIMIT.*too many connections for role "alone"'):
         connect(alone)
