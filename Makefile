@@ -142,6 +142,10 @@ rights: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 shared: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 	$(PYTEST) -m shared $(ARGS) tests/unit tests/integration
 
+# Changed input for everything that reads what others wrote, SECONDS for each reader; the cases that it finds are below .cache/fuzz.
+fuzz: $(VENV)/.test-installed $(COLLECTION)
+	$(BIN)/python tests/fuzzing/fuzz.py --seconds $(or $(SECONDS),60) --seed $(SEED) --found .cache/fuzz
+
 # Tools from the npm registry: a second S3 server for the tests, one that refuses wrong keys, Azure's own stand-in for its Blob Storage, and
 # the check of links. Azurite 3.33 is the last one without telemetry, whose libraries would be 250 MB more.
 # Without npm what needs them is skipped, saying so.

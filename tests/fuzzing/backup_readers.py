@@ -23,7 +23,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._convert.
     ConvertOptions,
     ServerFeatures,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats import protobuf
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._formats.sstable.table import Table
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Catalog
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.table_source import TableSource
@@ -44,9 +43,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     system_tables,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.source import ReadRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.directory import (
-    DirectoryStorage,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.opening import open_storage
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.storage import Storage
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.value_policies import STOP_ALL
 
 _WHOLE = ("awkward", "written", "tenant", "shop", "cluster")
@@ -227,8 +226,12 @@ def _lists(draw) -> bytes:
 def _encrypted() -> tuple[bytes, bytes, bytes]:
     """A data key, and an ENCRYPTION-INFO file and a manifest of it."""
     [info] = (BACKUPS / "modern-shaped" / "types-v7-encrypted").rglob("ENCRYPTION-INFO")
-    [key] = passphrase_keys(DirectoryStorage(str(info.parent)), "", _PASSPHRASE)
+    [key] = passphrase_keys(_storage(info.parent), "", _PASSPHRASE)
     return key, info.read_bytes(), (info.parent / "BACKUP_METADATA").read_bytes()
+
+
+def _storage(directory: pathlib.Path) -> Storage:
+    return open_storage(str(directory), StorageOptions())
 
 
 def _read_encrypted(data: bytes) -> None:
@@ -236,7 +239,7 @@ def _read_encrypted(data: bytes) -> None:
     directory = scratch("encrypted")
     (directory / "ENCRYPTION-INFO").write_bytes(data[1:])
     if data[:1] == b"i":
-        passphrase_keys(DirectoryStorage(str(directory)), "", _PASSPHRASE)
+        passphrase_keys(_storage(directory), "", _PASSPHRASE)
         return
     for read in (lambda: decrypt(data[1:], key, "file"), lambda: unlocks(data[1:], key, "file"), lambda: EncryptedFile(File(data[1:]), key).read(0, 100)):
         read()

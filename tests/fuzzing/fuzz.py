@@ -22,20 +22,18 @@ from typing import Optional
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "unit" / "rows")]
 
-from fuzzing import backup_readers, dump_readers, row_readers, sst_readers, text_readers  # noqa: E402
-from fuzzing.limits import bounded  # noqa: E402
-from fuzzing.reader import Reader  # noqa: E402
-from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
+from fuzzing import backup_readers, dump_readers, row_readers, sst_readers, text_readers
+from fuzzing.limits import bounded
+from fuzzing.reader import Reader
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError  # noqa: E402
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import json_arrays  # noqa: E402
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import json_arrays
 
 NAMES = (
     "sst_footer", "row_block", "columnar_block", "sst_metadata", "compression", "sst", "row_value", "row_key", "json_document", "manifest", "descriptor", "layer", "slim_lists",
     "encrypted_file", "sql", "shell_output", "dump")
 ADDRESS_SPACE = 4 << 30
-SHRINK = False
-"""Whether what is found is made smaller, which may take minutes for each."""
 _ROUND = 200
 """Cases after which the time is looked at."""
 
@@ -68,8 +66,19 @@ def read_case(reader: Reader, case: bytes) -> bool:
         return False
 
 
-def fuzz(reader: Reader, seconds: float, cases: int, first_seed: int, found: Optional[pathlib.Path]) -> Outcome:
-    """Read changed input for so many seconds, or so many cases of one seed where there are no seconds: of slow readers a tenth."""
+@dataclass(frozen=True)
+class Amount:
+    """How much is tried: for so many seconds, or so many cases of one seed where there are no seconds, of slow readers a tenth."""
+
+    seconds: float = 0
+    cases: int = 100
+    seed: int = 0
+    shrink: bool = False
+    """Whether what is found is made smaller, which may take minutes for each."""
+
+
+def fuzz(reader: Reader, amount: Amount, found: Optional[pathlib.Path] = None) -> Outcome:
+    """Read changed input, and write what is found into a directory."""
     outcome = Outcome()
     # Documents are decoded together even where few are alike.
     json_arrays._FEWEST_DOCUMENTS = 2
@@ -89,11 +98,11 @@ def fuzz(reader: Reader, seconds: float, cases: int, first_seed: int, found: Opt
                 return
             raise
 
-    number = first_seed
-    while number == first_seed or time.monotonic() - started < seconds:
+    number = amount.seed
+    while number == amount.seed or time.monotonic() - started < amount.seconds:
         checked = given(reader.cases)(run)
         checked = settings(
-            max_examples=_ROUND if seconds else max(1, cases // (10 if reader.slow else 1)), deadline=None, database=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink) if SHRINK else (Phase.generate,))(checked)
+            max_examples=_ROUND if amount.seconds else max(1, amount.cases // (10 if reader.slow else 1)), deadline=None, database=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink) if amount.shrink else (Phase.generate,))(checked)
         try:
             seed(number)(checked)()
         except Exception as error:
@@ -134,14 +143,12 @@ def main() -> int:
     parser.add_argument("--shrink", action="store_true", help="make what is found smaller")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    global SHRINK
-    SHRINK = arguments.shrink
     found = pathlib.Path(arguments.found) if arguments.found else None
     if found:
         found.mkdir(parents=True, exist_ok=True)
     if arguments.child:
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-        print(json.dumps(asdict(fuzz(readers((arguments.child,))[0], arguments.seconds, arguments.cases, arguments.seed, found))))
+        print(json.dumps(asdict(fuzz(readers((arguments.child,))[0], Amount(arguments.seconds, arguments.cases, arguments.seed, arguments.shrink), found))))
         return 0
     print("| reader | cases | refused | cases/s | findings |\n|---|---|---|---|---|")
     total = 0

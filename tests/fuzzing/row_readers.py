@@ -15,7 +15,20 @@ from fuzzing.mutations import changed_bytes
 from fuzzing.reader import Reader
 from hypothesis import strategies as st
 from random_rows import KINDS, MOOD
-from stored_forms import array_value, exact_decimal, json_document, leb, msb, row_value, search_query, search_vector, sized_value, tag, unsigned, zigzag
+from stored_forms import (
+    array_value,
+    exact_decimal,
+    json_document,
+    leb,
+    msb,
+    row_value,
+    search_query,
+    search_vector,
+    sized_value,
+    tag,
+    unsigned,
+    zigzag,
+)
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
@@ -186,7 +199,7 @@ def _read_document(data: bytes) -> None:
 def _document_seeds() -> list[bytes]:
     number = Decimal("12.50")
     return [json_document(value) for value in (
-        {"a": [True, "x"], "b": number}, [1 == 1, None, "text", [number, {}]], "scalar", number, {"k%d" % place: "v" * place for place in range(40)}, [[[[[["x"]]]]]], {"ü": {"\\": '"'}})]
+        {"a": [True, "x"], "b": number}, [1 == 1, None, "text", [number, {}]], "scalar", number, {f"k{place}": "v" * place for place in range(40)}, [[[[[["x"]]]]]], {"ü": {"\\": '"'}})]
 
 
 def readers() -> list[Reader]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from fuzzing import fuzz
 from fuzzing.reader import FIXTURES, Reader
+from hypothesis import strategies as st
 
 FOUND = FIXTURES / "fuzz"
 CASES = 100
@@ -17,8 +18,8 @@ def _reader(request) -> Reader:
     return reader
 
 
-def test_changed_input_is_refused_or_read(reader, monkeypatch):
-    outcome = fuzz.fuzz(reader, 0, CASES, 7, None)
+def test_changed_input_is_refused_or_read(reader):
+    outcome = fuzz.fuzz(reader, fuzz.Amount(cases=CASES, seed=7))
     assert not outcome.findings, "\n".join(outcome.findings.values())
     assert outcome.cases >= CASES // 10 and outcome.refused <= outcome.cases
 
@@ -44,10 +45,8 @@ def test_what_is_no_error_of_ours_is_found(monkeypatch):
         if case.startswith(b"\x07m"):
             bytearray(600 << 20)
 
-    from hypothesis import strategies as st
-
     names = set()
     for letter in "ksm":
-        outcome = fuzz.fuzz(Reader("test", st.just(b"\x07" + letter.encode()), read), 0, 3, 0, None)
+        outcome = fuzz.fuzz(Reader("test", st.just(b"\x07" + letter.encode()), read), fuzz.Amount(cases=3))
         names |= set(outcome.findings)
     assert [name.split(" at ")[0] for name in sorted(names)] == ["KeyError", "TooCostlyError"], names
