@@ -134,7 +134,7 @@ secrets: $(VENV)/.test-installed $(COLLECTION)
 	$(PYTEST) $(ARGS) $(SECRETS)
 
 # Only the tests of the rights that docs/security.md says are enough, and of each one that is missing; `make test` has them too.
-RIGHTS := tests/integration/test_least_rights.py
+RIGHTS := tests/integration/test_least_rights.py tests/integration/test_rights_of_reading.py
 rights: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 	$(PYTEST) $(ARGS) $(RIGHTS)
 
