@@ -956,6 +956,16 @@ GROUPS = {
 
 SETTINGS = tuple(setting for group in GROUPS.values() for setting in group)
 BY_NAME = {setting.name: setting for setting in SETTINGS}
+MAY_HOLD_SECRETS = frozenset(
+    (
+        "s3_backup_path",
+        "incremental_location",
+        "kms_uris",
+        "cockroach_mirror_url",
+        *(setting.name for setting in SETTINGS if setting.secret),
+    )
+)
+"""The secrets, and the settings that are shown but for the secrets in them."""
 
 PLAYBOOK_VARIABLES = ("migration_hosts", "config_path")
 """Variables of the playbooks that are no settings of a migration: its hosts, and where create_config writes."""
