@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import time
 from dataclasses import replace
 
 import psycopg2
@@ -109,6 +110,16 @@ def test_each_setting_of_the_role(server, dump, usual, name):
         if not made:
             pytest.skip(f"PostgreSQL 17 knows no {name}")
         assert migrate(server, dump) == usual
+
+
+def test_nothing_ends_a_session_that_takes_its_time(server):
+    """A command, a transaction, and waiting within and between transactions, each longer than the role's timeouts."""
+    with settings_of_mover(server, WORST), contextlib.closing(connect(replace(server, user="mover", password=PASSWORD))) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.6)")
+        time.sleep(0.2)
+        connection.commit()
+        time.sleep(0.7)
+        cursor.execute("SELECT 1")
 
 
 def test_all_settings_of_the_role_and_the_environment_together(server, dump, usual, monkeypatch, tmp_path):
