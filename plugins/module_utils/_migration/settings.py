@@ -225,6 +225,7 @@ _STORAGE = (
         "How many seconds a request to the storage of the backup may take, with all its repetitions. Set more for a "
         "slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.",
         minimum=1,
+        maximum=86400,
         since="1.7.0",
         roles=("backup_export",),
         modules=("backup_info", "backup_export"),
