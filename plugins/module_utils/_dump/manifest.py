@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -30,7 +31,8 @@ ENCRYPTED_FORMAT_VERSION = 2
 MAKE_AGAIN = "make the dump again (start_over: true, or remove its directory)"
 """What to do about a damaged dump: another run would find it unchanged."""
 
-_IDENTITY, _EXPORT_SECONDS = "identity", "export_seconds"
+_IDENTITY, _EXPORT_SECONDS, _END_TIME = "identity", "export_seconds", "end_time"
+_CHECKSUM = re.compile("-?[0-9]{1,40}")
 
 
 @dataclass
@@ -120,6 +122,8 @@ class Encryption:
 
     recipient: str
     """The public half of the key, ``age1…``."""
+    roles_sha256: str
+    """Of the file of the roles."""
     signature: str = ""
     """What the key says of all else in the manifest, see ``DumpKey.sign``: the files and their SHA-256 among it."""
 
@@ -151,7 +155,7 @@ class Manifest:
     @property
     def end_time(self) -> str:
         """The time of the rows in UTC, ISO 8601."""
-        return self.source["end_time"]
+        return self.source[_END_TIME]
 
     @property
     def export_seconds(self) -> Optional[float]:
@@ -192,18 +196,18 @@ def read_manifest(dump_dir: str) -> Manifest:
 def read_manifest_for_rows(dump_dir: str, key: Optional[DumpKey]) -> Manifest:
     """Read the manifest before the rows are read; ``key`` is that of an encrypted dump.
 
-    Raises ConfigurationError unless the rows can be read with the key, and MigrationError for a manifest that was
-    changed since the key has signed it.
+    Raises ConfigurationError unless the rows can be read with the key, and MigrationError for a manifest or roles that
+    were changed since the key has signed them.
     """
     value = _read_value(dump_dir)
     manifest = _manifest(dump_dir, value)
     require_key(dump_dir, manifest.encryption.recipient if manifest.encryption else "", key)
     if key and manifest.encryption:
-        signature = key.sign(_signed(value))
-        if not hmac.compare_digest(signature, manifest.encryption.signature):
-            raise MigrationError(
-                f"{os.path.join(dump_dir, MANIFEST)} was changed after the dump was made: {MAKE_AGAIN}"
-            )
+        roles = os.path.join(dump_dir, ROLES)
+        if not hmac.compare_digest(key.sign(_signed(value)), manifest.encryption.signature):
+            raise _changed(os.path.join(dump_dir, MANIFEST))
+        if hashlib.sha256(_read_bytes(roles)).hexdigest() != manifest.encryption.roles_sha256:
+            raise _changed(roles)
     return manifest
 
 
@@ -238,7 +242,7 @@ def manifest_json(manifest: Manifest, key: Optional[DumpKey]) -> dict[str, Any]:
 
 
 def _signed(value: Mapping[str, Any]) -> bytes:
-    unsigned = {"recipient": value["encryption"]["recipient"]}
+    unsigned = {name: text for name, text in value["encryption"].items() if name != "signature"}
     return json.dumps({**value, "encryption": unsigned}, sort_keys=True).encode()
 
 
@@ -259,9 +263,28 @@ def _manifest(dump_dir: str, value: Any) -> Manifest:
     if version != known:
         raise MigrationError(f"{path} has the format version {version!r}, this collection reads {known}: {MAKE_AGAIN}")
     try:
-        return from_json(Manifest, value)
+        manifest = from_json(Manifest, value)
+        _require_usable(manifest)
     except ValueError as error:
         raise MigrationError(f"{path} is not a manifest of this collection ({error}): {MAKE_AGAIN}") from error
+    return manifest
+
+
+def _require_usable(manifest: Manifest) -> None:
+    """Raise ValueError for names of files outside of the dump, and for what its properties could not return."""
+    for entry in manifest.databases:
+        for table in entry.tables:
+            files = [chunk.file for chunk in table.chunks] + [file.file for file in table.rejects]
+            for name in (entry.directory, table.directory, table.rejects_directory, *files):
+                if name.startswith("/") or "\0" in name or ".." in name.split("/"):
+                    raise ValueError(f"{name!r} does not lie in the dump")
+            for chunk in table.chunks:
+                if not _CHECKSUM.fullmatch(chunk.checksum):
+                    raise ValueError(f"{chunk.checksum[:40]!r} is no checksum")
+    if not isinstance(manifest.identity, dict) or not isinstance(manifest.export_seconds, (int, float, type(None))):
+        raise ValueError(f"source has no {_IDENTITY} or {_EXPORT_SECONDS}")
+    if not isinstance(manifest.source.get(_END_TIME, ""), str):
+        raise ValueError(f"source has no {_END_TIME}")
 
 
 def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
@@ -269,7 +292,7 @@ def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
     path = os.path.join(dump_dir, entry.directory, CATALOG)
     data = _read_bytes(path)
     if hashlib.sha256(data).hexdigest() != entry.catalog_sha256:
-        raise MigrationError(f"{path} was changed after the dump was made: {MAKE_AGAIN}")
+        raise _changed(path)
     return _build(path, Database, _parse(path, data))
 
 
@@ -286,6 +309,10 @@ def read_roles(dump_dir: str, key: Optional[DumpKey] = None) -> list[Role]:
     for role in roles:
         role.password_hash = hashes.get(role.name, "")
     return roles
+
+
+def _changed(path: str) -> MigrationError:
+    return MigrationError(f"{path} was changed after the dump was made: {MAKE_AGAIN}")
 
 
 def decrypted(path: str, data: bytes, key: Optional[DumpKey]) -> bytes:

@@ -30,6 +30,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     start_server,
     stop_server,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.file_modes import umask
 
 SECRET = "s3cr'et \\pässword"
 
@@ -159,6 +160,16 @@ def test_a_pid_file_with_the_number_of_another_process(tmp_path):
             assert port(other.pid) == 0  # it has ended, and nobody has asked how
         finally:
             alike.kill()
+
+
+@pytest.mark.needs_postgres
+def test_a_strict_umask_keeps_nobody_out_of_the_server(directory):
+    """Above all not the user that runs it for root."""
+    below = os.path.join(directory, "new", "server")
+    with umask(0o077):
+        start_server(ServerOptions(below, bin_dir(17)))
+    assert running_port(below) and stat.S_IMODE(os.stat(below).st_mode) == 0o711
+    stop_server(below, "", remove=True)
 
 
 @pytest.mark.needs_postgres
