@@ -225,6 +225,7 @@ _STORAGE = (
         "How many seconds a request to the storage of the backup may take, with all its repetitions. Set more for a "
         "slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.",
         minimum=1,
+        maximum=86400,
         since="1.7.0",
         roles=("backup_export",),
         modules=("backup_info", "backup_export"),
@@ -478,7 +479,8 @@ _LOAD = (
         "int",
         0,
         "The number of seconds that a single command of an import or of a verification may take on the target, such as "
-        "the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit.",
+        "the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit. The time that "
+        "O(load_rate) and O(standby_name) hold a COPY up counts.",
         minimum=0,
         maximum=1000000,
         since="1.7.0",
