@@ -237,9 +237,6 @@ class File:
     def read(self, offset: int, length: int) -> bytes:
         return self.data[offset:offset + length]
 
-    def read_again(self, offset: int, length: int, problem: object) -> bytes:
-        return self.read(offset, length)
-
     def read_again(self, offset: int, length: int, _problem: str) -> bytes:
         return self.read(offset, length)
 
