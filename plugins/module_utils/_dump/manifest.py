@@ -19,6 +19,7 @@ from typing import Any, Optional
 
 from .._errors import ConfigurationError, MigrationError
 from .._model.catalog import Database, Role
+from .._model.catalog_names import SchemaObject
 from .._model.conversion_policies import ConversionPolicies, conversion_policies
 from .._model.findings import Finding
 from .._model.json_form import Kind, from_json, to_json
@@ -299,7 +300,21 @@ def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
     data = _read_bytes(path)
     if hashlib.sha256(data).hexdigest() != entry.catalog_sha256:
         raise _changed(path)
-    return _build(path, Database, _parse(path, data))
+    database = _build(path, Database, _parse(path, data))
+    schemas = {schema.id for schema in database.schemas}
+    items: list[SchemaObject] = [
+        *database.tables,
+        *database.views,
+        *database.sequences,
+        *database.types,
+        *database.functions,
+    ]
+    for item in items:
+        if item.schema_id not in schemas:
+            raise MigrationError(
+                f"the dump's file {path} is damaged ({item.name} is in a schema that is not there): {MAKE_AGAIN}"
+            )
+    return database
 
 
 def read_roles(dump_dir: str, key: Optional[DumpKey] = None) -> list[Role]:
