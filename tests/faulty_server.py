@@ -42,8 +42,7 @@ class Answer:
     def head(self) -> bytes:
         """The status and the headers as bytes."""
         lines = [f"HTTP/1.1 {self.status} {http.client.responses.get(self.status, '')}", *(f"{name}: {value}" for name, value in self.headers.items())]
-        if self.length is not None:
-            lines.append(f"Content-Length: {self.length}")
+        lines.append("Connection: close" if self.length is None else f"Content-Length: {self.length}")
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Union
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._ansible_module import processes
+from ._ansible_module import dump_key, processes
 from ._arrange.arrangement import Arrangement
 from ._arrange.selection import Selection
 from ._export.run import ExportOptions, ExportPlan, ExportResult, export
@@ -42,6 +42,7 @@ def _options(module: AnsibleModule) -> ExportOptions:
         arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
         policies=value_policies(given["value_policies"]),
         conversion=conversion_policies(given["conversion_policies"]),
+        key=dump_key(module),
     )
 
 

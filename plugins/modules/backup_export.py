@@ -33,6 +33,7 @@ requirements:
   - cattrs
   - sqlglot
   - tenacity
+  - pyrage (for an encrypted dump)
 seealso:
   - module: nomos.cockroach_migrator.dump_validate
   - module: nomos.cockroach_migrator.postgres_import

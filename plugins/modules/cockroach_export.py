@@ -78,6 +78,7 @@ requirements:
   - sqlglot
   - tenacity
   - zstandard
+  - pyrage (for an encrypted dump)
 seealso:
   - module: nomos.cockroach_migrator.cockroach_restore
   - module: nomos.cockroach_migrator.dump_validate

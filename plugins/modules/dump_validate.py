@@ -34,6 +34,7 @@ requirements:
   - cattrs
   - tenacity
   - zstandard
+  - pyrage (for an encrypted dump)
 """
 
 EXAMPLES = r"""
@@ -127,7 +128,9 @@ def validate(module: AnsibleModule, log: MigrationLog) -> Outcome:
     if reason:
         return Outcome(Skipped(reason))
     processes = _ansible_module.processes(module.params["parallelism"])
-    result, place = run_validation(_ansible_target.recorded_phase(module), processes, log)
+    result, place = run_validation(
+        _ansible_target.recorded_phase(module), processes, log, _ansible_module.dump_key(module)
+    )
     return Outcome(result, place, "" if result.succeeded else damage(module.params["dump_dir"], result))
 
 

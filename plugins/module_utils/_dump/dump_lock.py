@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from .._system.file_errors import unwritable
+from .._system.file_modes import make_directories
 from .._system.run_lock import one_of_readers, only_run
 
 FILE_NAME = "dump.lock"
@@ -22,7 +23,7 @@ def writing(dump_dir: str) -> Iterator[None]:
     it stays empty. Raises ConfigurationError."""
     is_new = not os.path.lexists(dump_dir)
     try:
-        os.makedirs(dump_dir, mode=0o700, exist_ok=True)
+        make_directories(dump_dir)
     except OSError as error:
         raise unwritable(dump_dir, error) from error
     try:

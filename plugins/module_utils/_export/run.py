@@ -17,7 +17,9 @@ from .._convert.computed import keep_unconvertible_as_data
 from .._convert.database import convert_database
 from .._convert.server_features import ConvertOptions, ServerFeatures
 from .._dump import dump_lock
+from .._dump.dump_key import ENCRYPTED_FOR, DumpKey
 from .._dump.journal import ExportJournal, forget_journal, has_journal, unfinished_identity
+from .._dump.key_check import require_key_of_dump
 from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest, source_facts
 from .._dump.removed_rows import rows_removed
 from .._dump.task_result import TaskResult
@@ -60,6 +62,8 @@ class ExportOptions:
     """For values that PostgreSQL cannot hold."""
     conversion: ConversionPolicies = DEFAULT_POLICIES
     """How constructs with two possible conversions are converted."""
+    key: Optional[DumpKey] = None
+    """Encrypts the dump."""
 
     def identity(self) -> dict[str, Any]:
         """Return JSON values that distinguish a dump with these options from another one of the same source."""
@@ -71,6 +75,7 @@ class ExportOptions:
             **self.arrangement.identity(),
             **self.policies.identity(),
             **self.conversion.identity(),
+            **({ENCRYPTED_FOR: self.key.recipient} if self.key else {}),
         }
 
 
@@ -116,9 +121,11 @@ def export(
     """Write the dump of a source.
 
     A complete dump of the same source and options is left as it is; an interrupted one resumes where it stopped,
-    at the same moment. With ``check`` nothing is written. Raises MigrationError.
+    at the same moment; each only with the key that it was begun with. With ``check`` nothing is written. Raises
+    MigrationError.
     """
     started = time.monotonic()
+    require_key_of_dump(dump_dir, options.key)
     with _naming_the_dump(dump_dir), contextlib.ExitStack() as only_run:
         with source:
             wanted = {**source.identity(), **options.identity()}
@@ -141,11 +148,11 @@ def export(
         require_room_for_dump(dump_dir, plan)
         if check:
             return ExportPlan(dump_dir, len(tables), sum(bool(task.chunk) for task in plan.tasks), as_of or None)
-        journal = ExportJournal(dump_dir, {**wanted, _AS_OF: as_of} if as_of else wanted)
-        job = ExportJob(source, tables, dump_dir)
+        journal = ExportJournal(dump_dir, {**wanted, _AS_OF: as_of} if as_of else wanted, options.key)
+        job = ExportJob(source, tables, dump_dir, options.key)
         done = run_tasks(job, plan.tasks, journal, options.parallelism, progress or (lambda state: None))
         content = _content(job, catalog, [done[task.key] for task in plan.tasks], journal, options.conversion)
-        write_dump(dump_dir, content, options.keep_passwords)
+        write_dump(dump_dir, content, options.keep_passwords, options.key)
         journal.remove()
     return _result(dump_dir, changed=True, started=started, warnings=journal.warnings)
 
@@ -222,7 +229,7 @@ def _content(
         tables = [job.tables[table.id] for table in database.tables]
         databases.append((database, [_entry(source, table, by_table.get(table.table.id, [])) for table in tables]))
         for table in tables:
-            findings += value_findings(table, by_table.get(table.table.id, []))
+            findings += value_findings(table, by_table.get(table.table.id, []), with_keys=not job.key)
         findings += mark_foreign_keys_not_valid(database, by_table)
     facts = source_facts(source.describe(), journal.identity, journal.seconds)
     return DumpContent(facts, databases, catalog.roles, findings, conversion)

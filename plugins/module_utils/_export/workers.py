@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from .._dump.chunk_files import sync_files, write_chunk
+from .._dump.dump_key import SUFFIX, DumpKey
 from .._dump.journal import ExportJournal
 from .._dump.paths import chunk_path, rejects_path
 from .._dump.rejected_rows import write_rejects
@@ -37,6 +38,8 @@ class ExportJob:
     tables: Mapping[int, TableSource]
     """By descriptor id, with their names in PostgreSQL."""
     dump_dir: str
+    key: Optional[DumpKey] = None
+    """Encrypts the dump."""
 
 
 class _Inherited:
@@ -126,7 +129,7 @@ def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:
             failure = error
             break
     try:
-        sync_files([chunk_path(*_place(task)) for task, _result in zip(tasks, results) if task.chunk])
+        sync_files([_path(chunk_path, task) for task, _result in zip(tasks, results) if task.chunk])
     except MigrationError as error:
         return _Done([], failure or error)
     return _Done(results, failure)
@@ -146,16 +149,17 @@ def _refuse_rows(block: LineBlock) -> None:
     raise AssertionError("a task without a chunk gives no rows")
 
 
-def _place(task: Task) -> tuple[str, str, str, str, int]:
-    """Return what the paths of a task's files are made of."""
-    table = _Inherited.job.tables[task.table_id]
-    return _Inherited.job.dump_dir, table.database, table.schema, table.table.name, task.chunk
+def _path(made_by: Callable[[str, str, str, str, int], str], task: Task) -> str:
+    """Return the path of one of a task's files."""
+    job = _Inherited.job
+    table = job.tables[task.table_id]
+    path = made_by(job.dump_dir, table.database, table.schema, table.table.name, task.chunk)
+    return path + SUFFIX if job.key else path
 
 
 def _write_rows(job: ExportJob, task: Task) -> TaskResult:
     """Write the chunk of a task, and the file of its rejected rows."""
-    place = _place(task)
-    with write_chunk(chunk_path(*place), job.tables[task.table_id].name) as writer:
+    with write_chunk(_path(chunk_path, task), job.tables[task.table_id].name, job.key) as writer:
         reading = job.source.read(task, writer.write)
     reasons = Counter((row.column, row.kind) for row in reading.rejects)
     return TaskResult(
@@ -164,7 +168,7 @@ def _write_rows(job: ExportJob, task: Task) -> TaskResult:
         writer.chunk,
         writer.chunk.rows,
         reading.changes,
-        write_rejects(rejects_path(*place), reading.rejects) if reading.rejects else None,
+        write_rejects(_path(rejects_path, task), reading.rejects, job.key) if reading.rejects else None,
         [(column, kind, rows) for (column, kind), rows in reasons.items()],
         reading.tally,
     )

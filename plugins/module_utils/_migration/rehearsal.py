@@ -10,7 +10,10 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Optional
 
+from .._dump.dump_key import DumpKey
+from .._dump.key_check import require_key_of_dump
 from .._dump.loaded_size import loaded_bytes
 from .._errors import MigrationError
 from .._postgres.connect.connection_parameters import ConnectionParameters
@@ -48,6 +51,8 @@ class Rehearsal:
     """Whether the files of the dump are validated first, unless they have been."""
     grants: str
     run: str
+    dump_key: Optional[DumpKey] = None
+    """The key of an encrypted dump."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ def rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None
         return RehearsalResult(changed=False, rehearsed=False)
     if check:
         return RehearsalResult(changed=True, rehearsed=False)
+    require_key_of_dump(rehearsal.dump_dir, rehearsal.dump_key)
     started = time.monotonic()
     if rehearsal.validates and not state.done["validate"]:
         _validate(rehearsal, log)
@@ -107,7 +113,7 @@ def _rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], Non
 
 def _validate(rehearsal: Rehearsal, log: MigrationLog) -> None:
     phase = RecordedPhase(rehearsal.dump_dir, "", result_path(rehearsal.state_dir, "validate", ""), rehearsal.run)
-    result, _place = run_validation(phase, rehearsal.parallelism, log)
+    result, _place = run_validation(phase, rehearsal.parallelism, log, rehearsal.dump_key)
     if not result.succeeded:
         raise MigrationError(damage(rehearsal.dump_dir, result))
 
@@ -132,7 +138,7 @@ def _load_and_compare(rehearsal: Rehearsal, parameters: ConnectionParameters, lo
         path = result_path(rehearsal.state_dir, name, "")
         return RecordedPhase(rehearsal.dump_dir, parameters.place, path, rehearsal.run)
 
-    loading = ImportOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
+    loading = ImportOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants, dump_key=rehearsal.dump_key)
     run_import(phase("rehearsal_import"), parameters, loading, log)
     comparing = VerifyOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
     verification, _place = run_verification(phase("rehearsal_verify"), parameters, comparing, log)

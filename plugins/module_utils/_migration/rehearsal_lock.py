@@ -9,6 +9,7 @@ import os
 from contextlib import AbstractContextManager
 
 from .._system.file_errors import unwritable
+from .._system.file_modes import PASSABLE, make_directories
 from .._system.run_lock import only_run
 
 
@@ -17,7 +18,7 @@ def only_rehearsal(directory: str) -> AbstractContextManager[None]:
     the directory comes and goes. Raises ConfigurationError."""
     path = os.path.abspath(directory)
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make_directories(os.path.dirname(path), PASSABLE)
     except OSError as error:
         raise unwritable(os.path.dirname(path), error) from error
     return only_run(f"{path}.lock", path)

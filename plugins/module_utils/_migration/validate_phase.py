@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from .._dump import dump_lock
+from .._dump.dump_key import DumpKey
 from .._dump.validate import validate_dump
 from .._model.results import ValidateResult
 from .._system.migration_log import MigrationLog
@@ -15,10 +18,13 @@ _MOST_PROBLEMS = 5
 """In a sentence; the result has all of them."""
 
 
-def run_validation(phase: RecordedPhase, processes: int, log: MigrationLog) -> tuple[ValidateResult, PhasePlace]:
-    """Compare the files with the manifest. Raises MigrationError if that cannot be used."""
+def run_validation(
+    phase: RecordedPhase, processes: int, log: MigrationLog, key: Optional[DumpKey] = None
+) -> tuple[ValidateResult, PhasePlace]:
+    """Compare the files with the manifest; ``key`` is that of an encrypted dump. Raises MigrationError if the manifest
+    cannot be used."""
     with dump_lock.reading(phase.dump_dir):
-        result = validate_dump(phase.dump_dir, processes, log.progress)
+        result = validate_dump(phase.dump_dir, processes, log.progress, key)
     place = phase.record(result)
     if result.succeeded:
         for finding in result.findings:

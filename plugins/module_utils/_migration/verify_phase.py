@@ -10,6 +10,7 @@ from .._errors import MigrationError
 from .._model.results import VerifyResult
 from .._postgres.connect.connection_parameters import ConnectionParameters
 from .._postgres.verify.verify import VerifyOptions, verify_dump
+from .._system.masking import forms_of, mask
 from .._system.migration_log import MigrationLog
 from .recorded_phase import PhasePlace, RecordedPhase
 
@@ -22,7 +23,7 @@ def run_verification(
         with dump_lock.reading(phase.dump_dir):
             result = verify_dump(phase.dump_dir, parameters, options, log.progress)
     except MigrationError as error:
-        phase.record(None, str(error))
+        phase.record(None, mask(str(error), forms_of(parameters.secrets)))
         raise
     place = phase.record(result)
     if result.succeeded:

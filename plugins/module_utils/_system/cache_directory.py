@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 
 from .file_errors import unwritable
+from .file_modes import PUBLIC, PUBLIC_UMASK, make_directories, private, umask
 
 
 @contextlib.contextmanager
@@ -22,12 +23,13 @@ def work_directory(parent: str) -> Iterator[str]:
     Raises ConfigurationError, also for what cannot be written there within the block.
     """
     try:
-        os.makedirs(parent, mode=0o755, exist_ok=True)
+        make_directories(parent, PUBLIC)
         directory = tempfile.mkdtemp(prefix=".part_", dir=parent)
     except OSError as error:
         raise unwritable(parent, error) from None
     try:
-        yield directory
+        with umask(PUBLIC_UMASK):
+            yield directory
     except OSError as error:
         raise unwritable(directory, error) from None
     finally:
@@ -42,8 +44,8 @@ def put_in_place(tree: str, target: str, is_good: Callable[[], bool]) -> None:
     other.
     """
     parent = os.path.dirname(target)
-    os.chmod(tree, 0o755)
-    with open(os.path.join(parent, ".lock"), "a", encoding="utf-8") as lock:
+    os.chmod(tree, PUBLIC)
+    with open(os.path.join(parent, ".lock"), "a", encoding="utf-8", opener=private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.lexists(target):
             if is_good():

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Text files that are there whole or not at all, whatever ends the program or fills the disk."""
+"""Files that are there whole or not at all, whatever ends the program or fills the disk."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import TextIO
+from typing import BinaryIO
 
 from .._errors import ConfigurationError
 from .file_errors import unwritable
+from .file_modes import make_directories
 from .locked_file import open_locked
 
 
@@ -39,13 +40,18 @@ def write_text(path: str, text: str) -> None:
 
     The directory is made where it is missing. Raises ConfigurationError.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a file as ``write_text`` does. Raises ConfigurationError."""
     partial = path + ".part"
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+        make_directories(os.path.dirname(os.path.abspath(path)))
         # Locked, since two runs may write the same report or state.
-        with open(open_locked(partial), "r+", encoding="utf-8") as file:
+        with open(open_locked(partial), "r+b") as file:
             try:
-                _write_to_disk(file, text)
+                _write_to_disk(file, data)
                 os.replace(partial, path)
             except OSError:
                 with contextlib.suppress(OSError):
@@ -55,8 +61,8 @@ def write_text(path: str, text: str) -> None:
         raise unwritable(path, error) from error
 
 
-def _write_to_disk(file: TextIO, text: str) -> None:
+def _write_to_disk(file: BinaryIO, data: bytes) -> None:
     file.truncate()
-    file.write(text)
+    file.write(data)
     file.flush()
     os.fsync(file.fileno())

@@ -93,7 +93,7 @@ def test_values_in_value_blocks():
 
 
 def test_a_value_block_is_read_once_for_all_its_values():
-    handles = [(row_key(60, 1, number), b"", b"\x80" + varint(3) + varint(0) + varint(number)) for number in range(1, 9)]
+    handles = [(row_key(60, 1, number), b"", b"\x80" + varint(3) + varint(0) + varint(3 * number)) for number in range(1, 9)]
     file = File(sst(handles, "pebble", 4, block_entries=8))
     table = Table(file)
     table._value_blocks = [table.handles[0]]

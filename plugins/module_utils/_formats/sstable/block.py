@@ -11,6 +11,8 @@ from ..compression import decompress
 from .footer import Handle
 
 TRAILER = 5
+MOST_METADATA = 4 << 20
+"""Bytes of an index, its partitions, properties, range keys: many times what CockroachDB writes (256 KiB)."""
 
 
 def read_stored(file, handle: Handle, checksum: int, verify: bool) -> memoryview:
@@ -30,7 +32,8 @@ def read_stored(file, handle: Handle, checksum: int, verify: bool) -> memoryview
     return stored[:-4]
 
 
-def read_block(file, handle: Handle, checksum: int, verify: bool) -> bytes:
-    """Return a block's content. ``file`` has ``name`` and ``read(offset, length)``."""
+def read_block(file, handle: Handle, checksum: int, verify: bool, most: int = 0) -> bytes:
+    """Return a block's content. ``file`` has ``name`` and ``read(offset, length)``; ``most`` is as in
+    ``decompress``."""
     stored = read_stored(file, handle, checksum, verify)
-    return decompress(stored[-1], stored[:-1])
+    return decompress(stored[-1], stored[:-1], most)

@@ -18,6 +18,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._errors import ConfigurationError, TargetError
+from ..._system.masking import forms_of, mask
 from .connect_params import connect_params_problems, unknown_parameter
 from .connection_parameters import SYSTEM_AUTHORITIES, ConnectionParameters, protection_finding
 from .libpq_environment import misleading_variables
@@ -38,7 +39,9 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     try:
         connection = psycopg2.connect(**wanted.arguments())
     except (psycopg2.Error, UnicodeDecodeError) as error:
-        raise TargetError(explain(str(error), wanted, chosen=not database)) from None
+        # A server may repeat what it was told.
+        message = mask(str(error), forms_of(wanted.secrets))
+        raise TargetError(explain(message, wanted, chosen=not database)) from None
     try:
         _require_encryption(connection, wanted)
         _require_no_cockroach(connection, wanted)

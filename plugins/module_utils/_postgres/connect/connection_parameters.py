@@ -14,6 +14,7 @@ from typing import Any, Optional
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
+from .connect_params import secrets_in
 
 _LOCAL, _ELSEWHERE = "prefer", "require"
 _VERIFYING = ("verify-ca", "verify-full")
@@ -42,6 +43,12 @@ class ConnectionParameters:
     def place(self) -> str:
         """Host and port, for messages."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def secrets(self) -> set[str]:
+        """What a server is told and nobody else, also from libpq's environment."""
+        given = {self.password, os.environ.get("PGPASSWORD", "")} | secrets_in(self.connect_params)
+        return {secret for secret in given if secret}
 
     @property
     def is_local(self) -> bool:

@@ -100,7 +100,7 @@ their meaning here. The first match counts."""
 
 
 def explain(message: str, wanted: ConnectionParameters, *, chosen: bool) -> str:
-    """Return the line for libpq's message, which never contains the password. ``chosen``: the user has named the
+    """Return the line for libpq's message, without secrets. ``chosen``: the user has named the
     database to connect to."""
     reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
     if f'database "{wanted.database}" does not exist' in message:

@@ -11,8 +11,10 @@ import os
 from typing import Any, Optional
 
 from ..._errors import ConfigurationError
+from ..._system.urls import public_url
 from ..uri_parameters import AUTH, IMPLICIT, Parameters
-from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
+from .answers import require_as_asked
+from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, UnusableAnswerError, unreachable
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
 from .retries import PASSING_STATUS
 
@@ -57,6 +59,7 @@ class AzureContainer:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self.endpoint = public_url(client.primary_endpoint)
 
     def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         try:
@@ -72,16 +75,19 @@ class AzureContainer:
             if error.status_code != 416:
                 raise
             return b"", None
-        # The properties' size is the range's.
+        # The properties have the range that was asked for, with the size that the answer names.
         return data, len(data) if length is None else int(stream.properties.content_range.rpartition("/")[2])
 
     def size(self, key: str) -> Optional[int]:
         try:
-            return self._client.get_blob_client(key).get_blob_properties().size
+            size = self._client.get_blob_client(key).get_blob_properties().size
         except azure.core.exceptions.ResourceNotFoundError as error:
             if _code(error) == "ContainerNotFound":
                 raise
             return None
+        if size is None:
+            raise UnusableAnswerError("the server does not tell the blob's size (Content-Length)", passes=True)
+        return size
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         pages = self._client.walk_blobs(name_starts_with=prefix).by_page(token)
@@ -94,8 +100,9 @@ class AzureProvider:
 
     def __init__(self, container: str, parameters: Parameters) -> None:
         self.location = f"azure-blob://{container}"
-        # The library raises ValueError for an answer without the headers that every range has.
-        self.library_errors = (azure.core.exceptions.AzureError, ValueError)
+        # The library trips over an answer that is not what it expects: a range without its headers, a listing or a
+        # refusal without the elements that it has in Azure.
+        self.library_errors = (azure.core.exceptions.AzureError, ValueError, TypeError, AttributeError)
         self._container = container
         self._parameters = parameters
 
@@ -177,10 +184,14 @@ class AzureProvider:
 
     def explain(self, error: BaseException) -> Failure:
         cause = getattr(error, "inner_exception", None) or error
-        if isinstance(error, ValueError):
+        if isinstance(error, (ValueError, TypeError, AttributeError)):
             return Failure(
                 "the answer is not Azure Blob Storage's: check AZURE_ACCOUNT_NAME and the proxy", settings=True
             )
+        if isinstance(error, azure.core.exceptions.TooManyRedirectsError):
+            return Failure(REDIRECTED, settings=True)
+        if isinstance(error, azure.core.exceptions.DecodeError):
+            return Failure("the answer is not whole, or not Azure Blob Storage's: check the proxy", passes=True)
         if isinstance(error, azure.core.exceptions.IncompleteReadError):
             return unreachable(_SERVER, "the proxy", error)
         if isinstance(error, azure.core.exceptions.ClientAuthenticationError) and not _status(error):
@@ -199,6 +210,7 @@ class AzureProvider:
 def _session() -> requests.Session:
     session = requests.Session()
     session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+    session.hooks["response"].append(require_as_asked)
     return session
 
 

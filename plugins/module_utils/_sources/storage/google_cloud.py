@@ -11,8 +11,10 @@ import json
 from typing import Any, Optional
 
 from ..._errors import ConfigurationError
+from ..._system.urls import public_url
 from ..uri_parameters import AUTH, IMPLICIT, Parameters
-from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
+from .answers import require_as_asked
+from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, unreachable
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
 from .retries import PASSING_STATUS
 
@@ -46,6 +48,7 @@ class GoogleBucket:
     def __init__(self, client: Any, bucket: Any) -> None:
         self._client = client
         self._bucket = bucket
+        self.endpoint = public_url(client.api_endpoint)
 
     def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         try:
@@ -61,7 +64,7 @@ class GoogleBucket:
             raise NoSuchObject(key) from error
         except google.api_core.exceptions.RequestRangeNotSatisfiable:
             return b"", None
-        # The library does not show the answer's Content-Range; a short answer ends where the object does.
+        # Only require_as_asked sees the answer's Content-Range; a short answer ends where the object does.
         return data, start + len(data) if length is None or len(data) < length else None
 
     def size(self, key: str) -> Optional[int]:
@@ -106,6 +109,7 @@ class GoogleProvider:
             credentials = self._credentials()
             http = google.auth.transport.requests.AuthorizedSession(credentials)
             http.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+            http.hooks["response"].append(require_as_asked)
             client = google.cloud.storage.Client(project=billed or "none", credentials=credentials, _http=http)
         except google.auth.exceptions.DefaultCredentialsError as error:
             raise ConfigurationError(f"{self.location}: {_NO_CREDENTIALS}") from error
@@ -156,6 +160,8 @@ class GoogleProvider:
                 passes=bool(getattr(error, "retryable", False)),
                 settings=True,
             )
+        if isinstance(error, requests.exceptions.TooManyRedirects):
+            return Failure(REDIRECTED, settings=True)
         if isinstance(error, requests.exceptions.SSLError):
             return Failure(f"{CERTIFICATE} ({type(error).__name__})", settings=True)
         return unreachable(_SERVER, "the proxy", error)

@@ -6,12 +6,12 @@ listed."""
 
 from __future__ import annotations
 
-import re
 import urllib.parse
 from typing import Any, Optional
 
 from ..._errors import UnsupportedError
-from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
+from .answers import object_size, range_header, require_all, require_length
+from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, UnusableAnswerError, unreachable
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
 from .retries import PASSING_STATUS
 
@@ -25,8 +25,6 @@ _MOST_WHOLE = 8 << 20
 """Bytes. A larger file is not fetched whole for a part of it."""
 _MISSING = (404, 410)
 _COMPRESSED = ("gzip", "x-gzip", "deflate", "br", "zstd")
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|[*])")
-"""RFC 9110, 14.4: an asterisk if the server does not know the file's size."""
 
 
 class HttpFiles:
@@ -37,6 +35,7 @@ class HttpFiles:
         self._base = base
         self._query = f"?{query}" if query else ""
         self._name = name
+        self.endpoint = ""
 
     def _url(self, key: str) -> str:
         return f"{self._base}/{urllib.parse.quote(key)}{self._query}"
@@ -44,7 +43,7 @@ class HttpFiles:
     def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         headers = {"Accept-Encoding": "identity"}
         if length is not None:
-            headers["Range"] = f"bytes={start}-{start + max(length, 1) - 1}"
+            headers["Range"] = range_header(start, length)
         with self._session.get(self._url(key), headers=headers, timeout=_TIMEOUT, stream=True) as answer:
             if answer.status_code in _MISSING:
                 raise NoSuchObject(key)
@@ -52,12 +51,14 @@ class HttpFiles:
                 return b"", None
             answer.raise_for_status()
             self._require_as_stored(answer, key)
+            require_length(answer.headers)
             if length is None:
                 data = _content(answer)
+                require_all(answer.headers.get("Content-Range", ""), len(data))
                 return data, len(data)
             if answer.status_code == 206:
-                size = self._size_of_range(answer, key, start)
-                return _content(answer)[:length], size
+                data = _content(answer)
+                return data[:length], object_size(answer.headers.get("Content-Range", ""), start, len(data))
             size = _length(answer)
             if size is None or size > _MOST_WHOLE:
                 raise UnsupportedError(
@@ -77,7 +78,7 @@ class HttpFiles:
         self._require_as_stored(answer, key)
         size = _length(answer)
         if size is None:
-            raise UnsupportedError(f"{self._name}/{key}: the server does not tell the file's size (Content-Length)")
+            raise UnusableAnswerError("the server does not tell the file's size (Content-Length)", passes=True)
         return size
 
     def _require_as_stored(self, answer: requests.Response, key: str) -> None:
@@ -87,15 +88,6 @@ class HttpFiles:
                 f"{self._name}/{key}: the server or a proxy sends it compressed (Content-Encoding: {encoding}), though "
                 "it was asked not to: switch that off for this location"
             )
-
-    def _size_of_range(self, answer: requests.Response, key: str, start: int) -> Optional[int]:
-        """Return the size of the whole file, None if the server does not know it."""
-        found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if not found or int(found[1]) != start:
-            raise UnsupportedError(
-                f"{self._name}/{key}: the server or a proxy answers with another range than the one that was asked for"
-            )
-        return None if found[2] == "*" else int(found[2])
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         raise UnsupportedError(f"{self._name}: files cannot be listed over HTTP")
@@ -134,6 +126,8 @@ class HttpProvider:
         return HttpFiles(session, self.location, self._query, self.location)
 
     def explain(self, error: BaseException) -> Failure:
+        if isinstance(error, requests.exceptions.TooManyRedirects):
+            return Failure(REDIRECTED, settings=True)
         answer: Any = getattr(error, "response", None)
         if answer is not None:
             status = answer.status_code

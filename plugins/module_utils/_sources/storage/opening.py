@@ -46,5 +46,5 @@ def open_storage(location: str, options: StorageOptions) -> Storage:
         from .http_files import HttpProvider
 
         provider = HttpProvider(place.scheme, place.bucket, place.query)
-        return RemoteStorage(provider, place.path, options.log_file, can_list=False)
-    return RemoteStorage(provider, place.path, options.log_file)
+        return RemoteStorage(provider, place.path, options, can_list=False)
+    return RemoteStorage(provider, place.path, options)

@@ -17,14 +17,19 @@ from typing import Optional, Protocol, TypeVar
 
 from ..._errors import ConfigurationError, MigrationError
 from ..._system.migration_log import MigrationLog
-from .failure import Failure, NoSuchObject
+from ..._system.time_limit import TimeLimitError
+from .failure import Failure, NoSuchObject, UnusableAnswerError, too_slow
+from .options import StorageOptions
 from .retries import repeated
 from .storage import Storage
 
 CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 60
+"""Seconds without a byte, after which the libraries give a connection up."""
 CONNECTIONS = 16
 """Of one process to one storage, as many as its threads read at once."""
+_MOST_NAMES = 1_000_000
+"""Of one folder. A backup's folders that are listed hold some thousands."""
 _CONNECTING: dict[int, threading.Lock] = {}
 """A lock for each process: one that was inherited by fork may be held by a thread that is not here."""
 Answer = TypeVar("Answer")
@@ -42,8 +47,11 @@ class Page:
 class Bucket(Protocol):
     """What one process uses of a provider's library, with its connections. Keys are full names.
 
-    Methods raise the library's errors, or MigrationError. No method repeats a call.
+    Methods raise the library's errors, UnusableAnswerError or MigrationError. No method repeats a call.
     """
+
+    endpoint: str
+    """The server's URL without secrets, empty where the location names it."""
 
     def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
         """Return a range's bytes, to the end without ``length``, none behind the end; and the whole object's size where
@@ -75,12 +83,13 @@ class Provider(Protocol):
 class RemoteStorage(Storage):
     """A part of a bucket. Connections are made when they are first needed, once a process."""
 
-    def __init__(self, provider: Provider, prefix: str, log_file: str, can_list: bool = True) -> None:
+    def __init__(self, provider: Provider, prefix: str, options: StorageOptions, can_list: bool = True) -> None:
         self.provider = provider
         self.prefix = prefix
         self.location = f"{provider.location}/{prefix}".rstrip("/")
         self.can_list = can_list
-        self._log = MigrationLog(log_file, "storage")
+        self._log = MigrationLog(options.log_file, "storage")
+        self._limit = options.timeout
         self._bucket: Optional[Bucket] = None
         self._process = 0
         self._answered = False
@@ -103,24 +112,38 @@ class RemoteStorage(Storage):
 
     def _call(self, path: str, function: Callable[[Bucket], Answer]) -> Answer:
         """Return what ``function`` returns; every request goes this way. Raises MigrationError."""
-        bucket = self.bucket
         try:
             answer = repeated(
-                partial(function, bucket), self._explain, self.describe(path), self._log, lambda: self._answered
+                lambda: function(self.bucket),
+                self._explain,
+                lambda text: self._log.write(f"{self._place(path)}: {text}"),
+                lambda: self._answered,
+                self._limit,
             )
         except NoSuchObject as error:
             raise self.missing(path) from error
+        except UnusableAnswerError as error:
+            raise MigrationError(f"{self._place(path)}: {error}") from error
+        except TimeLimitError as error:
+            raise MigrationError(f"{self._place(path)}: {too_slow(self._limit)}") from error
         except self.provider.library_errors as error:
             failure = self.provider.explain(error)
             kind = ConfigurationError if failure.settings else MigrationError
-            raise kind(f"{self.describe(path)}: {' '.join(failure.text.split())}") from error
+            raise kind(f"{self._place(path)}: {' '.join(failure.text.split())}") from error
         except OSError as error:
             # A file of this machine that the library was told to read: certificates, tokens.
             raise ConfigurationError(f"{self.describe(path)}: {error}") from error
         self._answered = True
         return answer
 
+    def _place(self, path: str) -> str:
+        """Name a file, and the server that is asked for it."""
+        endpoint = self._bucket.endpoint if self._bucket else ""
+        return f"{self.describe(path)} at {endpoint}" if endpoint else self.describe(path)
+
     def _explain(self, error: BaseException) -> Optional[Failure]:
+        if isinstance(error, UnusableAnswerError):
+            return Failure(str(error), error.passes)
         if not isinstance(error, self.provider.library_errors):
             return None
         failure = self.provider.explain(error)
@@ -155,13 +178,22 @@ class RemoteStorage(Storage):
     def list(self, prefix: str = "") -> list[str]:
         base = self._key(prefix)
         base = base + "/" if base else ""
-        names: list[str] = []
+        names: set[str] = set()
+        tokens: set[Optional[str]] = set()
         page = Page([], None)
-        while True:
+        while page.next not in tokens and len(names) <= _MOST_NAMES:
+            tokens.add(page.next)
+            before = len(names)
             page = self._call(prefix, partial(_page, base, page.next))
-            names += [name[len(base) :] for name in page.names]
+            names.update(name[len(base) :] for name in page.names)
             if not page.next:
                 return sorted(name for name in names if name)
+            if len(names) == before:
+                break
+        raise MigrationError(
+            f"{self._place(prefix)}: the listing does not end: after {len(tokens)} pages with {len(names)} names the "
+            "server says that more follow, and gives what it gave before. Check the server and the proxy"
+        )
 
     def exists(self, path: str) -> bool:
         return self._call(path, lambda bucket: bucket.size(self._key(path))) is not None
