@@ -3,11 +3,13 @@
 """What must be after a fault: the same command completes the migration, with the truth in the target, and leaves nothing else."""
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import subprocess
 import sys
 
+import psutil
 from migrations import CHECKOUT, BrokenError, Migration, Run, Target, digests, wait_for_end
 
 RESUMED, WAITED = "resumed at once", "told that the job still ran, resumed after it"
@@ -83,5 +85,6 @@ def _require_each_chunk_once(migration: Migration) -> None:
 def leave_nothing(migration: Migration, target: Target) -> None:
     """End what a broken fault has left, so that the next one begins with nothing."""
     for process in migration.processes():
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     target.start()

@@ -55,9 +55,22 @@ class Target:
     parameters: ConnectionParameters = None
 
     def start(self) -> None:
-        """Start the server unless it runs; what a killed one has left of its processes is waited for."""
-        wait_for_end(lambda: [] if running_port(str(self.directory)) else backends_of(self.directory))
+        """Start the server unless it runs; what a killed one has left of its processes is waited for, also until init has asked how it ended."""
+        wait_for_end(lambda: [] if running_port(str(self.directory)) else [*self._postmaster(), *backends_of(self.directory)])
         self.parameters = start_server(ServerOptions(str(self.directory), self.bin_dir, port=self.parameters.port if self.parameters else 0, durable=True)).parameters
+
+    def _postmaster(self) -> list[psutil.Process]:
+        """Return the process that the server's file of its number names."""
+        try:
+            with (self.directory / "data" / "postmaster.pid").open(encoding="utf-8") as file:
+                return [psutil.Process(int(file.readline()))]
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return []
+
+    def kill(self) -> None:
+        """End the main process without a word."""
+        for process in self._postmaster():
+            process.send_signal(signal.SIGQUIT)
 
     def stop(self) -> None:
         stop_server(str(self.directory), self.bin_dir)
@@ -159,16 +172,7 @@ class Migration:
 
     def processes(self) -> list[psutil.Process]:
         """Return all processes that work for the migration, those that have lost their parents, too; not the target's."""
-        return [process for process in psutil.process_iter(["cmdline"]) if process.pid != os.getpid() and self._is_ours(process)]
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        directory = str(self.directory)
-        try:
-            return process.status() != psutil.STATUS_ZOMBIE and (
-                any(directory in part for part in process.info["cmdline"] or ()) or process.cwd().startswith(directory)
-            )
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return False
+        return processes_below(self.directory)
 
     def _variables(self) -> dict[str, Any]:
         where = self.target.parameters
@@ -225,6 +229,20 @@ class Run:
     def was_refused(self) -> bool:
         """Whether it was told that another run is at work."""
         return not self.succeeded and bool(IN_USE.search(self.output))
+
+
+def processes_below(directory: pathlib.Path) -> list[psutil.Process]:
+    """Return the processes, but for this one, that work in a directory or have its name in their command line."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        try:
+            if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE and (
+                any(f"{directory}/" in part for part in process.info["cmdline"] or ()) or f"{process.cwd()}/".startswith(f"{directory}/")
+            ):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
 
 
 def backends_of(directory: pathlib.Path) -> list[psutil.Process]:

@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import random
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +18,8 @@ from dataclasses import dataclass, replace
 
 import faulty_server
 from aftermath import require_words
-from kills import EXPORT, IMPORT, LOAD, PHASES, REHEARSAL, REPORT, Kill, Observer, strike
+from kills import EXPORT, IMPORT, LOAD, REHEARSAL, REPORT, Kill, Observer, strike
 from migrations import BrokenError, Migration, Run, Target, wait_for_end
-
-import ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server as servers
 
 _MIB = 1 << 20
 _PAGE = 1 << 16
@@ -111,12 +108,11 @@ def restarted(mode: str) -> Callable[[Migration, random.Random], None]:
         observer = Observer(migration, run)
         while run.process.poll() is None and not observer.look().phase.startswith(f"{IMPORT}: {LOAD}"):
             time.sleep(0.002)
-        target = migration.target
-        owner = os.stat(target.directory / "data")
-        account = servers._Account(owner.st_uid, owner.st_gid, servers._as_user(owner.st_uid, owner.st_gid))
-        result = servers._run(account, [f"{target.bin_dir}/pg_ctl", "restart", "-D", str(target.directory / "data"), "-m", mode, "-w", "-l", str(target.directory / "server.log")])
-        if result.returncode:
-            raise BrokenError(f"the target does not restart: {result.stderr}")
+        if mode == "fast":
+            migration.target.stop()
+        else:
+            migration.target.kill()
+        migration.target.start()
         run.wait()
         require_words(run)
 
@@ -224,4 +220,3 @@ S3 = (
     Trouble("S3 never answers", EXPORT, from_s3(lambda request: faulty_server.silent() if request.number > 3 else None, must_fail=True)),
     Trouble("S3 breaks every answer off", EXPORT, from_s3(lambda request: faulty_server.stopping(request) if request.name.endswith(".sst") else None, must_fail=True)),
 )
-_ = (PHASES, shutil)

@@ -177,7 +177,11 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
         if result.returncode:
             raise TargetError(f"PostgreSQL in {directory} does not stop: {_tail(result.stderr)}")
         changed = True
-    if remove and os.path.isdir(directory):
+    if remove and os.path.lexists(directory):
+        if os.path.islink(directory) or not os.path.isdir(directory):
+            raise ConfigurationError(
+                f"{directory} is not a directory that a server of this collection has made: remove it, or choose another"
+            )
         for path in _outer_socket_directories(directory):
             shutil.rmtree(path, ignore_errors=True)
         shutil.rmtree(directory)
@@ -218,7 +222,7 @@ def _pid_file(directory: str) -> tuple[int, int]:
     try:
         with open(os.path.join(directory, "data", "postmaster.pid"), "rb") as file:
             lines = file.read().split(b"\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0, 0
     numbers = [int(line) if _NUMBER.fullmatch(line.strip()) else 0 for line in lines]
     return numbers[0], numbers[3] if len(numbers) > 3 else 0
