@@ -3,6 +3,7 @@
 """Migrations that are to survive a fault: as a playbook, or as the same modules one after the other without Ansible's controller."""
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import pathlib
@@ -57,20 +58,26 @@ class Target:
     def start(self) -> None:
         """Start the server unless it runs; what a killed one has left of its processes is waited for, also until init has asked how it ended."""
         wait_for_end(lambda: [] if running_port(str(self.directory)) else [*self._postmaster(), *backends_of(self.directory)])
-        self.parameters = start_server(ServerOptions(str(self.directory), self.bin_dir, port=self.parameters.port if self.parameters else 0, durable=True)).parameters
+        options = ServerOptions(str(self.directory), self.bin_dir, port=self.parameters.port if self.parameters else 0, durable=True)
+        # After a backend was killed PostgreSQL recovers, and lets nobody in meanwhile.
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_message(match=".*the database system is "), stop=tenacity.stop_after_delay(LONGEST), wait=tenacity.wait_fixed(0.2), reraise=True)
+        self.parameters = attempts(start_server, options).parameters
 
     def _postmaster(self) -> list[psutil.Process]:
         """Return the process that the server's file of its number names."""
         try:
             with (self.directory / "data" / "postmaster.pid").open(encoding="utf-8") as file:
-                return [psutil.Process(int(file.readline()))]
+                process = psutil.Process(int(file.readline()))
+                return [process] if process.name().startswith("postgres") else []
         except (FileNotFoundError, psutil.NoSuchProcess):
             return []
 
     def kill(self) -> None:
-        """End the main process without a word."""
+        """End the server at once."""
         for process in self._postmaster():
             process.send_signal(signal.SIGQUIT)
+        wait_for_end(lambda: [*self._postmaster(), *backends_of(self.directory)])
 
     def stop(self) -> None:
         stop_server(str(self.directory), self.bin_dir)
@@ -109,6 +116,17 @@ class Sample:
     """Further variables of the playbook."""
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What is done before a fault. ``done`` has a dump and the records of its rehearsal."""
+
+    done: pathlib.Path | None = None
+    is_rehearsed: bool = False
+
+
+NOTHING = Beginning()
+
+
 @dataclass
 class Migration:
     """A migration of a sample into a target, below a directory of its own."""
@@ -130,17 +148,21 @@ class Migration:
     @property
     def place(self) -> pathlib.Path:
         """Where dump, state, report and rehearsal are."""
-        return next(self.work.glob("cockroach_migrator-*"), self.work) if self.by_playbook else self.work
+        return self.work / f"cockroach_migrator-{getpass.getuser()}" if self.by_playbook else self.work
 
-    def make(self, dump: pathlib.Path | None = None) -> None:
-        """Begin with nothing, or with a dump that is whole."""
+    def make(self, begin: Beginning = NOTHING) -> None:
+        """Make the directory and begin with what was done."""
         shutil.rmtree(self.directory, ignore_errors=True)
         for path in (self.directory, self.work):
             path.mkdir()
             path.chmod(0o755)
         (self.directory / "tmp").mkdir()
-        if dump:
-            shutil.copytree(dump, self.work / "dump")
+        if begin.done:
+            self.place.mkdir(exist_ok=True)
+            self.place.chmod(0o711)
+            shutil.copytree(begin.done / "dump", self.place / "dump")
+        if begin.is_rehearsed:
+            shutil.copytree(begin.done / "state", self.place / "state")
         self.target.start()
         self.target.empty()
 

@@ -23,6 +23,7 @@ from migrations import BrokenError, Migration, Run, Target, wait_for_end
 
 _MIB = 1 << 20
 _PAGE = 1 << 16
+_NO_ROOM = "No space left on device"
 
 
 class SkipError(Exception):
@@ -35,6 +36,8 @@ class Trouble:
 
     name: str
     place: str
+    phase: str
+    """With which the migration begins."""
     cause: Callable[[Migration, random.Random], None]
 
 
@@ -92,7 +95,7 @@ def full_while(phase: str, directory: Callable[[Migration], pathlib.Path], *word
 def full_before(name: str, *words: str) -> Callable[[Migration, random.Random], None]:
     """Give a directory of the migration a file system of its own that has no room, for one run."""
     def cause(migration: Migration, chance: random.Random) -> None:
-        directory = migration.work / name
+        directory = migration.place / name
         directory.mkdir(parents=True, exist_ok=True)
         with file_system(directory, _PAGE):
             fill(directory)
@@ -178,45 +181,34 @@ def from_s3(fault: Callable[[faulty_server.Request], object], must_fail: bool) -
 
 
 @contextlib.contextmanager
-def target_on_a_small_file_system(migration: Migration) -> Iterator[Migration]:
-    """Give a block the migration into another target, which has a file system of its own."""
-    directory = migration.target.directory.with_name("small_target")
+def target_on_a_small_file_system(like: Target, directory: pathlib.Path) -> Iterator[Target]:
+    """Give a block another target, which has a file system of its own."""
     with file_system(directory, 700 * _MIB):
-        target = Target(directory / "server", migration.target.bin_dir)
+        target = Target(directory / "server", like.bin_dir)
         target.start()
         try:
-            yield replace(migration, target=target)
+            yield target
         finally:
-            target.stop()
+            target.kill()
 
 
-def no_room(name: str) -> Trouble:
-    return Trouble("no room from the start", name, full_before(name))
+def _full(place: str, phase: str, words: str = _NO_ROOM) -> Trouble:
+    return Trouble("the disk becomes full", f"{place}, in the phase {phase}", phase, full_while(phase, lambda migration: migration.work, words))
 
 
-DISKS = (
-    no_room("dump"),
-    no_room("state"),
-    no_room("report"),
-)
-"""Directories with a file system of their own, which is full."""
-FILLED = (
-    Trouble("the disk becomes full", f"dump, in the {EXPORT}", full_while(EXPORT, lambda migration: migration.work)),
-    Trouble("the disk becomes full", f"rehearsal, in its {LOAD}", full_while(f"{REHEARSAL}: {LOAD}", lambda migration: migration.work)),
-    Trouble("the disk becomes full", f"state and log, in the {IMPORT}", full_while(f"{IMPORT}: {LOAD}", lambda migration: migration.work)),
-    Trouble("the disk becomes full", REPORT, full_while(REPORT, lambda migration: migration.work)),
-)
+FULL_DISKS = (_full("dump", EXPORT), _full("data directory", f"{REHEARSAL}: {LOAD}"), _full("state and log", f"{IMPORT}: {LOAD}"), _full("report", REPORT))
 """All that the migration writes is on one small file system."""
-TARGET_FILLED = Trouble("the disk becomes full", "target, in the import", full_while(IMPORT, lambda migration: migration.target.directory.parent, "No space left on device"))
+FULL_TARGET = Trouble("the disk becomes full", "target", IMPORT, full_while(IMPORT, lambda migration: migration.target.directory.parent, _NO_ROOM))
 OTHERS = (
-    Trouble("the target restarts", "import, pg_ctl -m fast", restarted("fast")),
-    Trouble("the target restarts", "import, pg_ctl -m immediate", restarted("immediate")),
-    Trouble("two runs at once", "any phase", two_at_once),
-    Trouble("the clock is set back by a day", "import", clock_set_back),
+    *(Trouble("no room from the start", name, phase, full_before(name)) for name, phase in (("dump", EXPORT), ("state", REHEARSAL), ("report", REPORT))),
+    Trouble("the target restarts", "import, pg_ctl -m fast", IMPORT, restarted("fast")),
+    Trouble("the target restarts", "import, pg_ctl -m immediate", IMPORT, restarted("immediate")),
+    Trouble("two runs at once", "the second begins in any phase", EXPORT, two_at_once),
+    Trouble("the clock is set back by a day", IMPORT, IMPORT, clock_set_back),
 )
 S3 = (
-    Trouble("S3 refuses every third request for a while", EXPORT, from_s3(lambda request: faulty_server.refusal() if request.number % 3 == 0 else None, must_fail=False)),
-    Trouble("S3 refuses all requests", EXPORT, from_s3(lambda request: faulty_server.refusal(), must_fail=True)),
-    Trouble("S3 never answers", EXPORT, from_s3(lambda request: faulty_server.silent() if request.number > 3 else None, must_fail=True)),
-    Trouble("S3 breaks every answer off", EXPORT, from_s3(lambda request: faulty_server.stopping(request) if request.name.endswith(".sst") else None, must_fail=True)),
+    Trouble("S3 refuses every third request", EXPORT, EXPORT, from_s3(lambda request: faulty_server.refusal() if request.number % 3 == 0 else None, must_fail=False)),
+    Trouble("S3 refuses all requests", EXPORT, EXPORT, from_s3(lambda request: faulty_server.refusal(), must_fail=True)),
+    Trouble("S3 never answers", EXPORT, EXPORT, from_s3(lambda request: faulty_server.silent() if request.number > 3 else None, must_fail=True)),
+    Trouble("S3 breaks every answer off", EXPORT, EXPORT, from_s3(lambda request: faulty_server.stopping(request) if request.name.endswith(".sst") else None, must_fail=True)),
 )

@@ -19,6 +19,7 @@ _ADVICE = {
     errno.EFBIG: "raise the limit of the size of files (ulimit -f)",
     errno.EROFS: "mount it for writing, or choose another directory",
     errno.EIO: "the disk or the network file system fails: look into the kernel's log, or choose another directory",
+    errno.ENOENT: "a directory above it is missing, or a link there leads nowhere: make it, or choose another one",
     errno.EBUSY: "it is a mount point: choose a directory below it",
     errno.ENOTDIR: _NO_DIRECTORY,
     errno.EEXIST: _NO_DIRECTORY,

@@ -74,6 +74,17 @@ def test_life_of_a_server(directory, major):
 
 
 @pytest.mark.needs_postgres
+def test_a_server_that_recovers_from_a_killed_session_is_removed(directory):
+    """It does not notice a fast shutdown then, at least not in each release."""
+    options = ServerOptions(directory, bin_dir(VERSIONS[-1]), password=SECRET, durable=True)
+    with contextlib.closing(connect(start_server(options).parameters)) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        begun = time.monotonic()
+        assert stop_server(directory, "", remove=True)
+    assert time.monotonic() - begun < 30 and not os.path.exists(directory)
+
+
+@pytest.mark.needs_postgres
 def test_taken_port_and_kept_password(directory):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

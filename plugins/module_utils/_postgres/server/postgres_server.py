@@ -171,16 +171,16 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
         data = os.path.join(directory, "data")
         owner = os.stat(data)
         account = _Account(owner.st_uid, owner.st_gid, _as_user(owner.st_uid, owner.st_gid))
-        result = _run(
-            account, [os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl"), "stop", "-D", data, "-m", "fast", "-w"]
-        )
+        control = os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl")
+        # One that recovers because a session was killed would not notice a fast shutdown.
+        result = _run(account, [control, "stop", "-D", data, "-m", "immediate" if remove else "fast", "-w"])
         if result.returncode:
             raise TargetError(f"PostgreSQL in {directory} does not stop: {_tail(result.stderr)}")
         changed = True
     if remove and os.path.lexists(directory):
         if os.path.islink(directory) or not os.path.isdir(directory):
             raise ConfigurationError(
-                f"{directory} is not a directory that a server of this collection has made: remove it, or choose another"
+                f"{directory} is not a directory, which the server would have made: remove it, or choose another"
             )
         for path in _outer_socket_directories(directory):
             shutil.rmtree(path, ignore_errors=True)
