@@ -28,7 +28,7 @@ from migrations import (  # isort: skip  (sets the path)
 import aftermath
 import kills
 import troubles
-from kills import CONNECTION, CONTROLLER, EVERYTHING, EXPORT, PHASES, REHEARSAL, VICTIMS, Kill
+from kills import CONNECTION, CONTROLLER, EXPORT, PHASES, REHEARSAL, VICTIMS, Kill
 
 sys.path[:0] = [str(CHECKOUT / "tests" / "benchmark"), str(CHECKOUT / "tests" / "stand_in_cockroach")]
 
@@ -141,7 +141,7 @@ class Prepared:
             return self.by_playbook, NOTHING
         phase = kill.phase.split(":")[0]
         begin = NOTHING if phase == EXPORT else Beginning(self.done, is_rehearsed=phase != REHEARSAL)
-        if self.playbooks and kill.victim in (CONTROLLER, CONNECTION, EVERYTHING):
+        if self.playbooks and kill.victim in (CONTROLLER, CONNECTION):
             return self.by_playbook, begin
         steps = {EXPORT: ("export", "import", "report"), REHEARSAL: ("rehearsal", "import", "report")}.get(phase, ("import", "report"))
         return replace(self.by_modules, steps=steps), begin
