@@ -163,7 +163,7 @@ def _unexpected(module: AnsibleModule, error: Exception) -> dict[str, Any]:
     return {
         "failed": True,
         "msg": _masked(module, f"an error of the collection, please report it with its traceback: {words}"),
-        "exception": _masked(module, traceback.format_exc()),
+        "traceback": _masked(module, traceback.format_exc()).splitlines(),
     }
 
 

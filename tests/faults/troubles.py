@@ -196,7 +196,7 @@ def _full(place: str, phase: str, words: str = _NO_ROOM) -> Trouble:
     return Trouble("the disk becomes full", f"{place}, in the phase {phase}", phase, full_while(phase, lambda migration: migration.work, words))
 
 
-FULL_DISKS = (_full("dump", EXPORT), _full("data directory", f"{REHEARSAL}: {LOAD}"), _full("state and log", f"{IMPORT}: {LOAD}"), _full("report", REPORT))
+FULL_DISKS = (_full("dump", EXPORT), _full("data directory", f"{REHEARSAL}: {LOAD}"), _full("state and log", f"{IMPORT}: {LOAD}"))
 """All that the migration writes is on one small file system."""
 FULL_TARGET = Trouble("the disk becomes full", "target", IMPORT, full_while(IMPORT, lambda migration: migration.target.directory.parent, _NO_ROOM))
 OTHERS = (

@@ -204,3 +204,22 @@ class ChunkReader(io.RawIOBase):
 def open_chunk(path: str, key: Optional[DumpKey] = None) -> ChunkReader:
     """Open a chunk for reading, with the key of its dump. Raises MigrationError when it is missing."""
     return ChunkReader(path, key)
+
+
+def read_lines(reader: ChunkReader) -> Iterator[list[bytes]]:
+    """Yield the rows of a chunk, some at once, each as its COPY line without newline. Raises MigrationError."""
+    parts: list[bytes] = []
+    while data := reader.read(READ_BYTES):
+        parts.append(data)
+        if b"\n" in data:
+            # A line is not kept in more than two forms at a time.
+            text = b"".join(parts)
+            parts.clear()
+            lines = text.split(b"\n")
+            del text
+            if rest := lines.pop():
+                parts.append(rest)
+            yield lines
+            del lines
+    if parts:
+        yield [b"".join(parts)]

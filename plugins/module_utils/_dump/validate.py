@@ -20,11 +20,12 @@ from .._system.processes import in_processes
 from .._system.progress import Progress, ReportProgress
 from .._values.row_checksum import line_checksums
 from . import stored_sizes
-from .chunk_files import READ_BYTES, ChunkReader, open_chunk
+from .chunk_files import ChunkReader, open_chunk, read_lines
 from .dump_key import DumpKey
 from .manifest import Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest_for_rows
 from .paths import CATALOG
 from .rejected_rows import read_rejects
+from .written_chunks import WrittenChunks
 
 _GROUP_BYTES, _GROUP_CHUNKS = 4 << 20, 64
 """The most text, and the most chunks, that a process checks before it says so."""
@@ -35,8 +36,10 @@ def validate_dump(
     parallelism: int = 1,
     progress: Optional[ReportProgress] = None,
     key: Optional[DumpKey] = None,
+    written: Optional[WrittenChunks] = None,
 ) -> ValidateResult:
-    """Read every file of a dump and compare it with the manifest.
+    """Read every file of a dump and compare it with the manifest; not the chunks that this process has ``written`` and
+    read again.
 
     Each chunk's SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is
     not in the chunk). The findings are what PostgreSQL's limits change, and what is too long for them.
@@ -59,11 +62,14 @@ def validate_dump(
         for table in entry.tables
         for chunk in table.chunks
     ]
-    rows = done = 0
-    sizes: stored_sizes.Sizes = {}
+    seen = written or WrittenChunks()
+    left = [item for item in chunks if (item.table.id, item.chunk.file) not in seen.files]
+    done = len(chunks) - len(left)
+    rows = sum(item.chunk.rows for item in chunks) - sum(item.chunk.rows for item in left)
+    sizes = dict(seen.sizes)
     found: dict[int, list[str]] = {}
     with in_processes(
-        lambda group: _check_chunks(_Place(dump_dir, key), *group), list(_groups(chunks)), parallelism
+        lambda group: _check_chunks(_Place(dump_dir, key), *group), list(_groups(left)), parallelism
     ) as results:
         for checked in results:
             rows += checked.rows
@@ -212,21 +218,10 @@ def _check_chunk(
 
 def _read_rows(reader: ChunkReader, wanted: list[stored_sizes.Measured]) -> _Read:
     found = _Read()
-    parts: list[bytes] = []
-    while data := reader.read(READ_BYTES):
-        parts.append(data)
-        if b"\n" in data:
-            # A line is not kept in more than two forms at a time.
-            text = b"".join(parts)
-            parts.clear()
-            lines = text.split(b"\n")
-            del text
-            if rest := lines.pop():
-                parts.append(rest)
-            found.rows += len(lines)
-            found.checksum += line_checksums(lines)
-            if wanted:
-                stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
-            del lines
-    found.rows += bool(parts)
+    for lines in read_lines(reader):
+        found.rows += len(lines)
+        found.checksum += line_checksums(lines)
+        if wanted:
+            stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
+        del lines
     return found

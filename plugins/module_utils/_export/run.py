@@ -16,13 +16,14 @@ from .._arrange.selection import Selection, select
 from .._convert.computed import keep_unconvertible_as_data
 from .._convert.database import convert_database
 from .._convert.server_features import ConvertOptions, ServerFeatures
-from .._dump import dump_lock
+from .._dump import dump_lock, stored_sizes
 from .._dump.dump_key import ENCRYPTED_FOR, DumpKey
 from .._dump.journal import ExportJournal, forget_journal, has_journal, unfinished_identity
 from .._dump.key_check import require_key_of_dump
-from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest, source_facts
+from .._dump.manifest import ColumnEntry, DatabaseEntry, TableEntry, is_complete, read_manifest, source_facts
 from .._dump.removed_rows import rows_removed
 from .._dump.task_result import TaskResult
+from .._dump.written_chunks import WrittenChunks
 from .._model.catalog import Catalog
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from .._model.findings import Finding
@@ -96,6 +97,8 @@ class ExportResult:
     end_time: Optional[str] = field(metadata=IF_KNOWN)
     """The same moment in UTC, ISO 8601."""
     warnings: list[str] = field(default_factory=list)
+    validated: bool = False
+    """Whether the dump was validated in the same step, and that was recorded."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +120,13 @@ def export(
     options: ExportOptions,
     progress: Optional[ReportProgress] = None,
     check: bool = False,
+    written: Optional[WrittenChunks] = None,
 ) -> Union[ExportResult, ExportPlan]:
     """Write the dump of a source.
 
     A complete dump of the same source and options is left as it is; an interrupted one resumes where it stopped,
-    at the same moment; each only with the key that it was begun with. With ``check`` nothing is written. Raises
-    MigrationError.
+    at the same moment; each only with the key that it was begun with. With ``check`` nothing is written. ``written``
+    gets the chunks that were written now; each was read again. Raises MigrationError.
     """
     started = time.monotonic()
     require_key_of_dump(dump_dir, options.key)
@@ -149,7 +153,8 @@ def export(
         if check:
             return ExportPlan(dump_dir, len(tables), sum(bool(task.chunk) for task in plan.tasks), as_of or None)
         journal = ExportJournal(dump_dir, {**wanted, _AS_OF: as_of} if as_of else wanted, options.key)
-        job = ExportJob(source, tables, dump_dir, options.key)
+        measured = _measured(source, catalog, tables)
+        job = ExportJob(source, tables, dump_dir, measured, written or WrittenChunks(), options.key)
         done = run_tasks(job, plan.tasks, journal, options.parallelism, progress or (lambda state: None))
         content = _content(job, catalog, [done[task.key] for task in plan.tasks], journal, options.conversion)
         write_dump(dump_dir, content, options.keep_passwords, options.key)
@@ -233,6 +238,17 @@ def _content(
         findings += mark_foreign_keys_not_valid(database, by_table)
     facts = source_facts(source.describe(), journal.identity, journal.seconds)
     return DumpContent(facts, databases, catalog.roles, findings, conversion)
+
+
+def _measured(
+    source: Source[Any], catalog: Catalog, tables: dict[int, TableSource]
+) -> dict[int, list[stored_sizes.Measured]]:
+    """Return what may be too long for PostgreSQL in the rows of each table, by descriptor id."""
+    found: dict[int, list[stored_sizes.Measured]] = {}
+    for database in catalog.databases:
+        entries = [_entry(source, tables[table.id], []) for table in database.tables]
+        found.update(stored_sizes.measured(database, DatabaseEntry(database.name, "", "", entries)))
+    return found
 
 
 def _entry(source: Source[Any], table: TableSource, results: list[TaskResult]) -> TableEntry:

@@ -50,9 +50,8 @@ SIDE_BY_SIDE, PATIENCE = 3, 0.1
 class Memory(Storage):
     """A file in memory that notes what is read of it."""
 
-    location = "memory"
-
     def __init__(self, content: bytes) -> None:
+        super().__init__("memory", "")
         self.content, self.read_ranges = content, []
 
     def read_range(self, path, offset, length):

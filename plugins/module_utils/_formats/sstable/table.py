@@ -56,7 +56,8 @@ class Table:
     """``bounds[i]`` is a roach key that no key of block i exceeds; ``sizes[i]`` its stored bytes."""
 
     def __init__(self, file, verify: bool = True) -> None:
-        """``file`` has ``name``, ``size`` and ``read``. Raises CorruptBackupError or UnsupportedError naming it."""
+        """``file`` has ``name``, ``size``, ``read(offset, length)`` and ``read_again(offset, length, problem)``, which
+        does not return what it holds already. Raises CorruptBackupError or UnsupportedError naming it."""
         self.file = file
         self.verify = verify
         self.name: str = file.name

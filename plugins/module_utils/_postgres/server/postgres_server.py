@@ -172,8 +172,10 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
         owner = os.stat(data)
         account = _Account(owner.st_uid, owner.st_gid, _as_user(owner.st_uid, owner.st_gid))
         control = os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl")
-        # One that recovers because a session was killed would not notice a fast shutdown.
-        result = _run(account, [control, "stop", "-D", data, "-m", "immediate" if remove else "fast", "-w"])
+        # What is removed need not be written first, which "fast" does; and a server that recovers because a session was
+        # killed does not notice a fast shutdown.
+        mode = "immediate" if remove else "fast"
+        result = _run(account, [control, "stop", "-D", data, "-m", mode, "-w"])
         if result.returncode:
             raise TargetError(f"PostgreSQL in {directory} does not stop: {_tail(result.stderr)}")
         changed = True
@@ -426,7 +428,7 @@ def _remove_empty_pid_file(directory: str) -> None:
 
 
 def _configure(options: ServerOptions, directory: str, account: _Account, port: int) -> None:
-    settings = dict(_SETTINGS, **({} if options.durable else _NOT_DURABLE), **dict(options.settings))
+    settings = {**_SETTINGS, **({} if options.durable else _NOT_DURABLE), **dict(options.settings)}
     settings.update(
         port=str(port),
         unix_socket_directories=_socket_directory(directory, account, port),

@@ -15,7 +15,7 @@ from ..._system.urls import public_url
 from ..uri_parameters import AUTH, IMPLICIT, Parameters
 from .answers import require_as_asked
 from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, UnusableAnswerError, unreachable
-from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page, Stored
 from .retries import PASSING_STATUS
 
 try:
@@ -61,7 +61,7 @@ class AzureContainer:
         self._client = client
         self.endpoint = public_url(client.primary_endpoint)
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Stored]:
         try:
             stream = self._client.download_blob(
                 key, offset=None if length is None else start, length=length, max_concurrency=1
@@ -74,20 +74,21 @@ class AzureContainer:
         except azure.core.exceptions.HttpResponseError as error:
             if error.status_code != 416:
                 raise
-            return b"", None
+            return b"", Stored(None, "")
         # The properties have the range that was asked for, with the size that the answer names.
-        return data, len(data) if length is None else int(stream.properties.content_range.rpartition("/")[2])
+        size = len(data) if length is None else int(stream.properties.content_range.rpartition("/")[2])
+        return data, Stored(size, stream.properties.etag or "")
 
-    def size(self, key: str) -> Optional[int]:
+    def look(self, key: str) -> Optional[Stored]:
         try:
-            size = self._client.get_blob_client(key).get_blob_properties().size
+            properties = self._client.get_blob_client(key).get_blob_properties()
         except azure.core.exceptions.ResourceNotFoundError as error:
             if _code(error) == "ContainerNotFound":
                 raise
             return None
-        if size is None:
+        if properties.size is None:
             raise UnusableAnswerError("the server does not tell the blob's size (Content-Length)", passes=True)
-        return size
+        return Stored(properties.size, properties.etag or "")
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         pages = self._client.walk_blobs(name_starts_with=prefix).by_page(token)

@@ -15,7 +15,7 @@ from ..._system.urls import public_url
 from ..uri_parameters import AUTH, IMPLICIT, Parameters
 from .answers import require_as_asked
 from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, unreachable
-from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page, Stored
 from .retries import PASSING_STATUS
 
 try:
@@ -50,9 +50,10 @@ class GoogleBucket:
         self._bucket = bucket
         self.endpoint = public_url(client.api_endpoint)
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Stored]:
+        blob = self._bucket.blob(key)
         try:
-            data = self._bucket.blob(key).download_as_bytes(
+            data = blob.download_as_bytes(
                 start=None if length is None else start,
                 end=None if length is None else start + max(length, 1) - 1,
                 raw_download=True,
@@ -63,13 +64,14 @@ class GoogleBucket:
         except google.api_core.exceptions.NotFound as error:
             raise NoSuchObject(key) from error
         except google.api_core.exceptions.RequestRangeNotSatisfiable:
-            return b"", None
+            return b"", Stored(None, "")
         # Only require_as_asked sees the answer's Content-Range; a short answer ends where the object does.
-        return data, start + len(data) if length is None or len(data) < length else None
+        size = start + len(data) if length is None or len(data) < length else None
+        return data, Stored(size, _generation(blob))
 
-    def size(self, key: str) -> Optional[int]:
+    def look(self, key: str) -> Optional[Stored]:
         blob = self._bucket.get_blob(key, retry=None, timeout=_TIMEOUT)
-        return None if blob is None else blob.size
+        return None if blob is None else Stored(blob.size, _generation(blob))
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         found = self._client.list_blobs(
@@ -87,6 +89,10 @@ class GoogleBucket:
                 f"gs://{self._bucket.name}: there is no such bucket: check the bucket's name"
             ) from error
         return Page(sorted(found.prefixes) + names, found.next_page_token)
+
+
+def _generation(blob: Any) -> str:
+    return str(blob.generation or "")
 
 
 class GoogleProvider:

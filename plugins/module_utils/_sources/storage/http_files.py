@@ -12,7 +12,7 @@ from typing import Any, Optional
 from ..._errors import UnsupportedError
 from .answers import object_size, range_header, require_all, require_length
 from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, UnusableAnswerError, unreachable
-from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page, Stored
 from .retries import PASSING_STATUS
 
 try:
@@ -40,7 +40,7 @@ class HttpFiles:
     def _url(self, key: str) -> str:
         return f"{self._base}/{urllib.parse.quote(key)}{self._query}"
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Stored]:
         headers = {"Accept-Encoding": "identity"}
         if length is not None:
             headers["Range"] = range_header(start, length)
@@ -48,17 +48,18 @@ class HttpFiles:
             if answer.status_code in _MISSING:
                 raise NoSuchObject(key)
             if answer.status_code == 416:
-                return b"", None
+                return b"", Stored(None, "")
             answer.raise_for_status()
             self._require_as_stored(answer, key)
             require_length(answer.headers)
             if length is None:
                 data = _content(answer)
                 require_all(answer.headers.get("Content-Range", ""), len(data))
-                return data, len(data)
+                return data, Stored(len(data), _version(answer))
             if answer.status_code == 206:
                 data = _content(answer)
-                return data[:length], object_size(answer.headers.get("Content-Range", ""), start, len(data))
+                size = object_size(answer.headers.get("Content-Range", ""), start, len(data))
+                return data[:length], Stored(size, _version(answer))
             size = _length(answer)
             if size is None or size > _MOST_WHOLE:
                 raise UnsupportedError(
@@ -66,9 +67,9 @@ class HttpFiles:
                     "again and again: use a server that does (nginx, Apache), or copy the backup to a directory"
                 )
             data = _content(answer)
-            return data[start : start + length], len(data)
+            return data[start : start + length], Stored(len(data), _version(answer))
 
-    def size(self, key: str) -> Optional[int]:
+    def look(self, key: str) -> Optional[Stored]:
         answer = self._session.head(
             self._url(key), headers={"Accept-Encoding": "identity"}, timeout=_TIMEOUT, allow_redirects=True
         )
@@ -79,7 +80,7 @@ class HttpFiles:
         size = _length(answer)
         if size is None:
             raise UnusableAnswerError("the server does not tell the file's size (Content-Length)", passes=True)
-        return size
+        return Stored(size, _version(answer))
 
     def _require_as_stored(self, answer: requests.Response, key: str) -> None:
         encoding = answer.headers.get("Content-Encoding", "")
@@ -91,6 +92,10 @@ class HttpFiles:
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         raise UnsupportedError(f"{self._name}: files cannot be listed over HTTP")
+
+
+def _version(answer: requests.Response) -> str:
+    return answer.headers.get("ETag") or answer.headers.get("Last-Modified", "")
 
 
 def _length(answer: requests.Response) -> Optional[int]:

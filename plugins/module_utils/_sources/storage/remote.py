@@ -16,11 +16,11 @@ from functools import partial
 from typing import Optional, Protocol, TypeVar
 
 from ..._errors import ConfigurationError, MigrationError
-from ..._system.migration_log import MigrationLog
 from ..._system.time_limit import TimeLimitError
 from .failure import Failure, NoSuchObject, UnusableAnswerError, too_slow
 from .options import StorageOptions
 from .retries import repeated
+from .seen_versions import SeenVersions
 from .storage import Storage
 
 CONNECT_TIMEOUT = 10
@@ -44,6 +44,14 @@ class Page:
     """Continues the listing; None at its end."""
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What is known of an object: the size of all of it, and what differs when it is overwritten, such as its ETag."""
+
+    size: Optional[int]
+    version: str
+
+
 class Bucket(Protocol):
     """What one process uses of a provider's library, with its connections. Keys are full names.
 
@@ -53,12 +61,12 @@ class Bucket(Protocol):
     endpoint: str
     """The server's URL without secrets, empty where the location names it."""
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
-        """Return a range's bytes, to the end without ``length``, none behind the end; and the whole object's size where
-        the answer tells it. Raises NoSuchObject."""
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Stored]:
+        """Return a range's bytes, to the end without ``length``, none behind the end; and what the answer tells of the
+        object. Raises NoSuchObject."""
 
-    def size(self, key: str) -> Optional[int]:
-        """Return an object's size, None when there is none."""
+    def look(self, key: str) -> Optional[Stored]:
+        """Return what is known of an object, its size in any case; None when there is none."""
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         """Return a page of the objects and folders whose names begin with ``prefix``, not what is in those folders."""
@@ -84,11 +92,11 @@ class RemoteStorage(Storage):
     """A part of a bucket. Connections are made when they are first needed, once a process."""
 
     def __init__(self, provider: Provider, prefix: str, options: StorageOptions, can_list: bool = True) -> None:
+        super().__init__(f"{provider.location}/{prefix}".rstrip("/"), options.log_file)
         self.provider = provider
         self.prefix = prefix
-        self.location = f"{provider.location}/{prefix}".rstrip("/")
         self.can_list = can_list
-        self._log = MigrationLog(options.log_file, "storage")
+        self._versions = SeenVersions()
         self._limit = options.timeout
         self._bucket: Optional[Bucket] = None
         self._process = 0
@@ -152,7 +160,15 @@ class RemoteStorage(Storage):
         return failure
 
     def _get(self, path: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
-        return self._call(path, lambda bucket: bucket.get(self._key(path), start, length))
+        data, stored = self._call(path, lambda bucket: bucket.get(self._key(path), start, length))
+        self._versions.require_same(path, self._place(path), stored.version)
+        return data, stored.size
+
+    def _look(self, path: str) -> Optional[Stored]:
+        stored = self._call(path, lambda bucket: bucket.look(self._key(path)))
+        if stored is not None:
+            self._versions.require_same(path, self._place(path), stored.version)
+        return stored
 
     def read(self, path: str) -> bytes:
         return self._get(path, 0, None)[0]
@@ -170,10 +186,10 @@ class RemoteStorage(Storage):
         return self._get(path, offset, length)[0] if length else b""
 
     def size(self, path: str) -> int:
-        size = self._call(path, lambda bucket: bucket.size(self._key(path)))
-        if size is None:
+        stored = self._look(path)
+        if stored is None or stored.size is None:
             raise self.missing(path)
-        return size
+        return stored.size
 
     def list(self, prefix: str = "") -> list[str]:
         base = self._key(prefix)
@@ -196,7 +212,7 @@ class RemoteStorage(Storage):
         )
 
     def exists(self, path: str) -> bool:
-        return self._call(path, lambda bucket: bucket.size(self._key(path))) is not None
+        return self._look(path) is not None
 
 
 def _page(prefix: str, token: Optional[str], bucket: Bucket) -> Page:

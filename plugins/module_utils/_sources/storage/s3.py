@@ -15,7 +15,7 @@ from ..uri_parameters import AUTH, IMPLICIT, is_true
 from .answers import object_size, range_header, require_all, require_length
 from .failure import CERTIFICATE, Failure, NoSuchObject, UnusableAnswerError, unreachable
 from .options import StorageOptions
-from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page, Stored
 from .retries import PASSING_STATUS
 from .s3_session import open_session, service_url
 
@@ -78,7 +78,7 @@ class S3Bucket:
         self.endpoint = public_url(client.meta.endpoint_url)
         self._common = {"Bucket": bucket, **({"RequestPayer": "requester"} if requester_pays else {})}
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Stored]:
         arguments = {} if length is None else {"Range": range_header(start, length)}
         try:
             answer = self.client.get_object(**self._common, Key=key, **arguments)
@@ -87,19 +87,19 @@ class S3Bucket:
                 raise NoSuchObject(key) from error
             if _code(error) not in _BEHIND_THE_END:
                 raise
-            return b"", None
+            return b"", Stored(None, "")
         # The body is read here, so that an interrupted one is requested again.
         data = answer["Body"].read()
         require_length(answer["ResponseMetadata"]["HTTPHeaders"])
-        content_range = answer.get("ContentRange", "")
+        content_range, version = answer.get("ContentRange", ""), answer.get("ETag", "")
         if length is None or (start == 0 and not content_range):
             require_all(content_range, len(data))
             if data.startswith(_XML) and b"<Error>" in data[:_START_OF_ERROR]:
                 raise UnusableAnswerError("S3 answers 200 with an error in the place of the object", passes=True)
-            return data[:length], len(data)
-        return data[:length], object_size(content_range, start, len(data))
+            return data[:length], Stored(len(data), version)
+        return data[:length], Stored(object_size(content_range, start, len(data)), version)
 
-    def size(self, key: str) -> Optional[int]:
+    def look(self, key: str) -> Optional[Stored]:
         try:
             answer = self.client.head_object(**self._common, Key=key)
         except botocore.exceptions.ClientError as error:
@@ -110,7 +110,7 @@ class S3Bucket:
             raise UnusableAnswerError(
                 "the server does not tell the object's size (Content-Length of HEAD)", passes=True
             )
-        return answer["ContentLength"]
+        return Stored(answer["ContentLength"], answer.get("ETag", ""))
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         # boto3's paginator cannot continue after a page that failed.
