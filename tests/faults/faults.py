@@ -56,6 +56,11 @@ class Result:
     broken: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    is_stopped: bool = False
+
+    def stop(self) -> None:
+        """Let no further fault happen."""
+        self.is_stopped = True
 
     def add(self, name: str, place: str, outcome: str) -> None:
         self.outcomes.setdefault((place, name), Counter())[outcome] += 1
@@ -75,13 +80,13 @@ def restored_shop() -> Sample:
     return replace(shop(), name="shop, restored", settings=settings)
 
 
-def tpcc(directory: pathlib.Path) -> Sample:
-    """The backup that CockroachDB made, where it lies beside the checkout, else one that is made now."""
-    if (SHARED / "backups" / "tpcc").is_dir():
+def tpcc(directory: pathlib.Path, large: bool) -> Sample:
+    """The backup that CockroachDB made, where it lies beside the checkout and is wanted, else a smaller one that is made now."""
+    if large and (SHARED / "backups" / "tpcc").is_dir():
         return Sample("TPC-C", f"file://{SHARED}/backups/tpcc", "tpcc", 20_000, SHARED / "truth" / "tpcc")
     note("writing a backup of TPC-C")
-    run_program("tpcc_backup.py", directory / "backup", "--warehouses=1", "--items=20000", "--customers=600")
-    return Sample("TPC-C, made for this run", f"file://{directory}/backup", "tpcc", 5_000)
+    run_program("tpcc_backup.py", directory / "backup", "--warehouses=1", "--items=10000", "--customers=300")
+    return Sample("TPC-C with 10,000 items and 300 customers a district, made for this run", f"file://{directory}/backup", "tpcc", 5_000)
 
 
 @contextlib.contextmanager
@@ -176,6 +181,8 @@ def done_before_an_import(migration: Migration, directory: pathlib.Path) -> path
 def try_kills(chosen: list[Kill], samples: list[Prepared], result: Result, chance: random.Random) -> None:
     """Kill in migrations of the samples."""
     for number, kill in enumerate(chosen, start=1):
+        if result.is_stopped:
+            break
         able = [sample for sample in samples if sample.spans[kill.phase]]
         (sample,) = chance.choices(able, [1 / (1 + sum(sample.spans.values())) for sample in able])
         migration, begin = sample.migration(kill)
@@ -197,6 +204,8 @@ def try_kills(chosen: list[Kill], samples: list[Prepared], result: Result, chanc
 def try_troubles(chosen: list[troubles.Trouble], prepared: Prepared, result: Result, chance: random.Random, changed: dict[str, Any] | None = None) -> None:
     """Let each fault happen to a migration of its own, with these fields changed."""
     for trouble in chosen:
+        if result.is_stopped:
+            break
         begun = time.monotonic()
         migration, begin = prepared.migration(Kill(trouble.phase, CONTROLLER, 0.0))
         migration = replace(migration, **(changed or {}))
@@ -265,15 +274,17 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--work", default="/var/tmp", help="where to put the migrations and the target for the run")
-    parser.add_argument("--small", action="store_true", help="without TPC-C")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--small", action="store_true", help="only the sample, from its files")
+    size.add_argument("--large", action="store_true", help=f"TPC-C with a million rows, from {SHARED}")
     parser.add_argument("--only", choices=("kills", "troubles"), default="", help="leave out the others")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
+    signal.signal(signal.SIGTERM, lambda _number, _frame: result.stop())
     chance, result = random.Random(arguments.seed), Result()
     note(f"seed {arguments.seed}")
     with place_of_faults(arguments.work, find_bin_dir()) as (directory, target):
-        samples = [shop(), *([] if arguments.small else [restored_shop()]), *([] if arguments.small else [tpcc(directory)])]
+        samples = [shop(), *([] if arguments.small else [restored_shop()]), *([] if arguments.small else [tpcc(directory, arguments.large)])]
         prepared = [prepare(sample, target, directory / f"sample{number}") for number, sample in enumerate(samples)]
         if arguments.only != "troubles":
             try_kills(chosen_kills(arguments.kills, prepared, chance), prepared, result, chance)
