@@ -40,6 +40,7 @@ SUPERUSER = "postgres"
 _USERS = ("postgres", "nobody")
 _LONGEST_SOCKET_PATH = 107
 _START_SECONDS = 60
+_OTHER_PORTS = 3
 _LOG_LINES = 12
 _CONFIGURATION = "cockroach_migrator.conf"
 _NUMBER = re.compile(rb"\d{1,9}")
@@ -395,7 +396,21 @@ def _write_private(path: str, text: str) -> None:
 
 
 def _start(options: ServerOptions, directory: str, account: _Account) -> int:
+    """Start the server; return its port: another one than is wanted if that is taken, also in the last moment."""
     port = options.port if options.port and _is_free(options.port) else _free_port()
+    for _other in range(_OTHER_PORTS):
+        complaint = _start_on(port, options, directory, account)
+        if not complaint or _is_free(port):
+            break
+        port = _free_port()
+    if complaint:
+        raise TargetError(f"PostgreSQL in {directory} does not start: {complaint}")
+    return port
+
+
+def _start_on(port: int, options: ServerOptions, directory: str, account: _Account) -> str:
+    """Start the server on a port; return the last lines of its log if it does not start, and then nothing of it
+    runs."""
     _configure(options, directory, account, port)
     log = os.path.join(directory, "server.log")
     with open(log, "w", encoding="utf-8"):
@@ -411,8 +426,8 @@ def _start(options: ServerOptions, directory: str, account: _Account) -> int:
             _run(account, [control, "stop", "-D", data, "-m", "immediate", "-w"])
         with open(log, encoding="utf-8", errors="replace") as file:
             text = file.read()
-        raise TargetError(f"PostgreSQL in {directory} does not start: {_tail(text) or _tail(result.stderr)}")
-    return port
+        return _tail(text) or _tail(result.stderr) or "it says nothing"
+    return ""
 
 
 def _remove_empty_pid_file(directory: str) -> None:
