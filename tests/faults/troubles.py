@@ -61,10 +61,11 @@ def fill(directory: pathlib.Path) -> pathlib.Path:
     filler = directory / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         # At once, for a phase may be short.
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(directory).free - _PAGE)
-    with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x")
+        os.posix_fallocate(file.fileno(), 0, max(_PAGE, shutil.disk_usage(directory).free - _MIB))
+    for piece in (b"x" * _PAGE, b"x"):
+        with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(piece)
     return filler
 
 
