@@ -210,8 +210,9 @@ def try_troubles(chosen: list[troubles.Trouble], prepared: Prepared, result: Res
         migration, begin = prepared.migration(Kill(trouble.phase, CONTROLLER, 0.0))
         migration = replace(migration, **(changed or {}))
         try:
-            migration.make(begin)
-            trouble.cause(migration, chance)
+            if not _happens(trouble, migration, begin, chance):
+                result.missed.append(f"{trouble.name} ({trouble.place})")
+                continue
             outcome = aftermath.complete(migration)
             aftermath.check(migration)
         except troubles.SkipError as error:
@@ -225,12 +226,22 @@ def try_troubles(chosen: list[troubles.Trouble], prepared: Prepared, result: Res
         note(f"{trouble.name} ({trouble.place}): {outcome} ({time.monotonic() - begun:.0f} s)")
 
 
+def _happens(trouble: troubles.Trouble, migration: Migration, begin: Beginning, chance: random.Random) -> bool:
+    """Let a fault happen; return whether it has, before the run was over."""
+    for _attempt in range(_MOST_ATTEMPTS):
+        migration.make(begin)
+        with contextlib.suppress(troubles.MissedError):
+            trouble.cause(migration, chance)
+            return True
+    return False
+
+
 def try_disks(prepared: Prepared, result: Result, chance: random.Random) -> None:
     """Let the disk become full: that of the migration, and that of the target."""
     directory = prepared.by_playbook.directory.parent
     try:
         with troubles.file_system(directory / "small", 500 * _MIB) as small:
-            try_troubles([*troubles.FULL_DISKS], prepared, result, chance, {"directory": small / "migration"})
+            try_troubles([*troubles.FULL_DISKS], prepared, result, chance, {"elsewhere": small / "work"})
         with troubles.target_on_a_small_file_system(prepared.by_playbook.target, directory / "small_target") as target:
             try_troubles([troubles.FULL_TARGET], prepared, result, chance, {"target": target})
     except troubles.SkipError as error:

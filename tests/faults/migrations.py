@@ -140,10 +140,13 @@ class Migration:
     settings: dict[str, Any] = field(default_factory=dict)
     """Further variables of the playbook, for this fault."""
 
+    elsewhere: pathlib.Path | None = None
+    """What the migration writes, if not below its directory."""
+
     @property
     def work(self) -> pathlib.Path:
         """What the migration writes."""
-        return self.directory / "work"
+        return self.elsewhere or self.directory / "work"
 
     @property
     def place(self) -> pathlib.Path:
@@ -152,7 +155,8 @@ class Migration:
 
     def make(self, begin: Beginning = NOTHING) -> None:
         """Make the directory and begin with what was done."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for path in (self.work, self.directory):
+            shutil.rmtree(path, ignore_errors=True)
         for path in (self.directory, self.work):
             path.mkdir()
             path.chmod(0o755)
@@ -194,7 +198,7 @@ class Migration:
 
     def processes(self) -> list[psutil.Process]:
         """Return all processes that work for the migration, those that have lost their parents, too; not the target's."""
-        return processes_below(self.directory)
+        return [*processes_below(self.directory), *(processes_below(self.elsewhere) if self.elsewhere else ())]
 
     def _variables(self) -> dict[str, Any]:
         where = self.target.parameters

@@ -31,6 +31,10 @@ class SkipError(Exception):
     """What this machine does not allow."""
 
 
+class MissedError(Exception):
+    """The run was over before the fault happened."""
+
+
 @dataclass(frozen=True)
 class Trouble:
     """A fault. ``cause`` gets the migration, made, and a source of chance; it is called when nothing runs."""
@@ -69,10 +73,12 @@ def fill(directory: pathlib.Path) -> pathlib.Path:
     return filler
 
 
-def failed(run: Run, *words: str) -> None:
-    """Wait for a run that has to fail with these words. Raises BrokenError."""
+def failed(run: Run, *words: str, may_miss: bool = False) -> None:
+    """Wait for a run that has to fail with these words. Raises BrokenError, or MissedError if it is one that may end before the fault."""
     run.wait()
     require_words(run)
+    if run.succeeded and may_miss:
+        raise MissedError
     missing = [word for word in words if word not in run.output]
     if run.succeeded or missing:
         raise BrokenError(f"the run {'succeeds' if run.succeeded else f'does not say {missing}'}: {run.output[-3000:]}")
@@ -87,7 +93,7 @@ def full_while(phase: str, directory: Callable[[Migration], pathlib.Path], *word
             time.sleep(0.002)
         filler = fill(directory(migration))
         try:
-            failed(run, *words)
+            failed(run, *words, may_miss=True)
         finally:
             filler.unlink()
 
@@ -141,7 +147,7 @@ def clock_set_back(migration: Migration, chance: random.Random) -> None:
     """Interrupt an import, and put all that was written with a time into the future: to the next run the clock is a day behind."""
     run = migration.start()
     if not strike(Kill(f"{IMPORT}: {LOAD}", "module", 0.0), migration, run, 0.0, chance):
-        raise BrokenError("the import ended before it was interrupted")
+        raise MissedError
     run.wait()
     wait_for_end(lambda: [process for process in migration.processes() if "postgres" not in process.name()])
     for path in migration.place.glob("state/*.json"):
@@ -194,11 +200,11 @@ def target_on_a_small_file_system(like: Target, directory: pathlib.Path) -> Iter
             target.kill()
 
 
-def _full(place: str, phase: str, words: str = _NO_ROOM) -> Trouble:
+def _full(place: str, phase: str, words: str) -> Trouble:
     return Trouble("the disk becomes full", f"{place}, in the phase {phase}", phase, full_while(phase, lambda migration: migration.work, words))
 
 
-FULL_DISKS = (_full("dump", EXPORT), _full("data directory", REHEARSAL), _full("state and log", IMPORT))
+FULL_DISKS = (_full("dump", EXPORT, "no room for the dump"), _full("data directory", REHEARSAL, _NO_ROOM), _full("state and log", IMPORT, _NO_ROOM))
 """All that the migration writes is on one small file system."""
 FULL_TARGET = Trouble("the disk becomes full", "target", IMPORT, full_while(IMPORT, lambda migration: migration.target.directory.parent, _NO_ROOM))
 OTHERS = (
