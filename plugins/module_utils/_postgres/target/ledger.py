@@ -97,9 +97,10 @@ def read(connection: Any) -> dict[Key, Entry]:
         return {(step, name): Entry(*rest) for step, name, *rest in cursor.fetchall()}
 
 
-def next_attempt(done: Iterable[Key], content: str) -> Key:
-    """Return what the ledger notes when an attempt to import this content begins."""
-    return _ATTEMPT, f"{content} {len(_attempts(done, content)) + 1}"
+def next_attempt(done: Iterable[Key], content: str, seconds: float) -> Done:
+    """Return what the ledger notes before an attempt to import this content changes the database. It has lasted
+    ``seconds`` by then, such as for the creation of the database."""
+    return Done((_ATTEMPT, f"{content} {len(_attempts(done, content)) + 1}"), seconds=seconds)
 
 
 def seconds_of_attempts(done: Mapping[Key, Entry], content: str) -> float:
@@ -114,7 +115,7 @@ def seconds_of_attempts(done: Mapping[Key, Entry], content: str) -> float:
             for entry in done.values()
             if entry.finished_at >= begin and (end is None or entry.finished_at < end)
         )
-        total += (last - begin).total_seconds()
+        total += done[key].seconds + (last - begin).total_seconds()
     return total
 
 
