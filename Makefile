@@ -28,11 +28,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-<<<<<<< HEAD
-.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration secrets rights shared bench bench-scale faults docs generated docsite archive clean
-=======
-.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration secrets rights shared fuzz bench bench-scale docs generated docsite archive clean
->>>>>>> main
+.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration secrets rights shared fuzz bench bench-scale faults docs generated docsite archive clean
 .PHONY: lint-ruff lint-mypy lint-imports lint-ansible lint-docs lint-generated lint-links
 .DEFAULT_GOAL := demo
 
