@@ -204,7 +204,7 @@ def _full(place: str, phase: str, words: str) -> Trouble:
     return Trouble("the disk becomes full", f"{place}, in the phase {phase}", phase, full_while(phase, lambda migration: migration.work, words))
 
 
-FULL_DISKS = (_full("dump", EXPORT, "no room for the dump"), _full("data directory", REHEARSAL, _NO_ROOM), _full("state and log", IMPORT, _NO_ROOM))
+FULL_DISKS = (_full("dump", EXPORT, "room"), _full("data directory", REHEARSAL, _NO_ROOM), _full("state and log", IMPORT, _NO_ROOM))
 """All that the migration writes is on one small file system."""
 FULL_TARGET = Trouble("the disk becomes full", "target", IMPORT, full_while(IMPORT, lambda migration: migration.target.directory.parent, _NO_ROOM))
 OTHERS = (
