@@ -29,7 +29,8 @@ SET client_min_messages = warning; SET standard_conforming_strings = on;
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres';
 SET extra_float_digits = 3; SET bytea_output = 'hex';
 SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-SET default_transaction_read_only = off; SET row_security = off; SET jit = off
+SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed';
+SET row_security = off; SET jit = off
 """
 """Session settings: values are printed the same everywhere, and no timeout of the server or the role ends long
 commands. Queries of the catalog would take longer to compile than to run."""

@@ -26,7 +26,7 @@ from ..._system.termination import ends_by_exception
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..connect.pool import ConnectionPool
 from ..target import content as contents
-from ..target import ledger, omitted_objects
+from ..target import created_objects, ledger, omitted_objects
 from ..target import probe_features as server_features
 from ..target.lock_room import most_locks_in_a_transaction
 from ..target.target_database import create_database, letter_case, require_usable
@@ -124,6 +124,7 @@ def _load(
             dump_id,
             list(pre_data.items()),
             [ledger.next_attempt(job.state.done, job.content), *marks],
+            job.entry.tables,
         )
         retried = _run_again(job, control)
         for task in job.missing_rejects:
@@ -236,6 +237,7 @@ def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
         key = contents.complete_key(job.content)
         if key not in job.state.done:
             cursor.execute("SET LOCAL synchronous_commit = on")
+            created_objects.record_sequences(cursor)
             ledger.record(cursor, dump_id, [ledger.Done(key, sum(task.chunk.rows for task in job.chunks), seconds)])
     control.commit()
 

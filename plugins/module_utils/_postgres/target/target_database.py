@@ -26,6 +26,7 @@ from ..._model.names import quote
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from . import content as contents
 from . import ledger, omitted_objects
+from .created_objects import NEW_DATABASE_LIMIT
 from .omitted_objects import OmittedObject
 
 _NAMES_SHOWN = 20
@@ -194,11 +195,13 @@ def create_database(admin: Any, name: str) -> None:
                 try:
                     cursor.execute(
                         sql.SQL(
-                            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}{}"
+                            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}{} "
+                            "CONNECTION LIMIT {}"
                         ).format(
                             sql.Identifier(name),
                             sql.Literal(locale),
                             provider,
+                            sql.Literal(NEW_DATABASE_LIMIT),
                         )
                     )
                     break
