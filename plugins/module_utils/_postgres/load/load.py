@@ -28,6 +28,7 @@ from ..connect.pool import ConnectionPool
 from ..target import content as contents
 from ..target import created_objects, ledger, omitted_objects
 from ..target import probe_features as server_features
+from ..target.created_roles import created_roles, mark_roles
 from ..target.lock_room import most_locks_in_a_transaction
 from ..target.target_database import create_database, letter_case, require_usable
 from .chunk_loader import CHUNK, chunk_key
@@ -60,7 +61,7 @@ def import_dump(
         findings = list(plan.findings)
         if not plan.finished:
             begin()
-        changed = _run_roles(admin, plan.roles)
+        changed = _run_roles(admin, plan.dump_id, plan.roles)
         results = {}
         for job in plan.jobs:
             results[job.state.name] = _load(job, plan.dump_id, admin, parameters, options, progress)
@@ -78,12 +79,20 @@ def import_dump(
     return ImportResult(changed, results, findings, round(seconds, 3), options.content)
 
 
-def _run_roles(admin: Any, statements: list[Statement]) -> bool:
+def _run_roles(admin: Any, dump_id: str, statements: list[Statement]) -> bool:
     """Create the roles that the server lacks, all or none."""
     try:
         with admin.cursor() as cursor:
+            # A new role may become a member of one that an earlier run has created: that one is changed by this import.
+            earlier = (
+                [role.name for role in created_roles(cursor) if role.dump_id == dump_id and not role.changed]
+                if statements
+                else []
+            )
             for statement in statements:
                 execute(cursor, "roles", statement)
+            made = [statement.name for statement in statements if statement.kind == "role"]
+            mark_roles(cursor, dump_id, [*earlier, *made])
         admin.commit()
     except TargetError:
         admin.rollback()

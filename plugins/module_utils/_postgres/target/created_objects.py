@@ -33,10 +33,10 @@ from .object_states import (
     RELATION,
     ROUTINE,
     SCHEMA,
-    STATES,
     TYPE,
     Address,
     sequence_values,
+    state_query,
 )
 
 SEQUENCE_VALUE = "sequence value"
@@ -107,17 +107,17 @@ UNION SELECT 'database', d.oid FROM wanted JOIN pg_database d ON d.datname = cur
 WHERE wanted.kind = 'database'
 UNION SELECT 'default privileges', 0 FROM wanted WHERE wanted.kind = 'default privileges'
 """
+_FOUND = "SELECT found.oid FROM ({find}) AS found (kind, oid) WHERE found.kind = %(kind)s"
+_MADE = f"{_FOUND} AND found.oid <> ALL (%(before)s::bigint[])"
+_CHANGED = f"{_FOUND} AND found.oid IN (SELECT oid FROM cockroach_migrator.objects WHERE class = %(kind)s)"
 _RECORD_MADE = """
 INSERT INTO cockroach_migrator.objects (class, oid, name, made, state)
 SELECT %(kind)s, s.oid, s.name, true, s.state FROM ({states}) AS s
-WHERE s.oid <> ALL (%(before)s::oid[]) AND s.oid IN (
-    SELECT found.oid FROM ({find}) AS found (kind, oid) WHERE found.kind = %(kind)s)
 ON CONFLICT (class, oid) DO UPDATE SET name = excluded.name, state = excluded.state
 """
 _RECORD_CHANGED = """
 UPDATE cockroach_migrator.objects AS o SET name = s.name, state = s.state FROM ({states}) AS s
-WHERE o.class = %(kind)s AND s.oid = o.oid AND o.oid IN (
-    SELECT found.oid FROM ({find}) AS found (kind, oid) WHERE found.kind = %(kind)s)
+WHERE o.class = %(kind)s AND s.oid = o.oid
 """
 _RECORD_BEFORE = """
 INSERT INTO cockroach_migrator.objects (class, oid, name, made, before, state)
@@ -127,7 +127,11 @@ _MADE_BY_IMPORT = "(SELECT datconnlimit = %(limit)s FROM pg_database WHERE datna
 _DATABASE_MADE = "SELECT datname FROM pg_database WHERE datname = current_database() AND datconnlimit = %(limit)s"
 _RECORD_SEQUENCES = """
 UPDATE cockroach_migrator.objects AS o SET state = s.state FROM ({states}) AS s
-WHERE o.class = 'relation' AND s.oid = o.oid AND EXISTS (SELECT FROM pg_sequence q WHERE q.seqrelid = o.oid)
+WHERE o.class = 'relation' AND s.oid = o.oid
+"""
+_SEQUENCES_MADE = """
+SELECT q.seqrelid FROM pg_sequence q JOIN cockroach_migrator.objects made ON made.oid = q.seqrelid
+WHERE made.class = 'relation'
 """
 
 Name = tuple[str, str, str]
@@ -142,7 +146,7 @@ def create(cursor: Any, *, begins: bool) -> None:
         return
     notes = [
         cursor.mogrify(
-            _RECORD_BEFORE.format(made=made, states=STATES[kind]), {"kind": kind, "limit": NEW_DATABASE_LIMIT}
+            _RECORD_BEFORE.format(made=made, states=state_query(kind)), {"kind": kind, "limit": NEW_DATABASE_LIMIT}
         ).decode()
         for kind, made in ((DATABASE, _MADE_BY_IMPORT), (SCHEMA, "false"), (DEFAULT_PRIVILEGES, "false"))
     ]
@@ -189,10 +193,13 @@ def recording(cursor: Any, statements: Collection[Statement], before: Collection
     """Return the commands that note the state of all that the statements have made or changed, for after they have run
     in the same transaction; empty if there is nothing to note. ``before`` is what ``find_before`` has returned."""
     commands = []
-    for command, names in ((_RECORD_MADE, _made_by(statements)), (_RECORD_CHANGED, _changed_by(statements))):
+    for command, oids, names in (
+        (_RECORD_MADE, _MADE, _made_by(statements)),
+        (_RECORD_CHANGED, _CHANGED, _changed_by(statements)),
+    ):
         for kind in sorted({kind for kind, _schema, _name in names}):
             parameters = {"kind": kind, "before": [item.oid for item in before if item.kind == kind]}
-            text = command.format(states=STATES[kind], find=_FIND)
+            text = command.format(states=state_query(kind, oids.format(find=_FIND)))
             commands.append(cursor.mogrify(text, {**parameters, **_parameters(names)}).decode())
     return ";".join([ON_BARE_CATALOG, *commands, ON_OLD_PATH]) if commands else ""
 
@@ -207,7 +214,7 @@ def record_values(cursor: Any, statements: Collection[Statement]) -> None:
 def record_sequences(cursor: Any) -> None:
     """Note the values of the sequences that the import has made, once all rows are loaded."""
     cursor.execute(ON_BARE_CATALOG)
-    cursor.execute(_RECORD_SEQUENCES.format(states=STATES[RELATION]))
+    cursor.execute(_RECORD_SEQUENCES.format(states=state_query(RELATION, _SEQUENCES_MADE)))
     cursor.execute(ON_OLD_PATH)
 
 

@@ -42,7 +42,11 @@ _HIDDEN = "!~ '^pg_' AND nspname NOT IN ('information_schema', 'cockroach_migrat
 
 
 def _privileges(column: str) -> str:
-    return f"'privileges', ARRAY(SELECT item::text FROM unnest({column}) AS item ORDER BY 1)"
+    """Without a value the object has those that its kind has by default."""
+    return (
+        f"'privileges', to_jsonb(CASE WHEN {column} IS NOT NULL THEN "
+        f"ARRAY(SELECT item::text FROM unnest({column}) AS item ORDER BY 1) END)"
+    )
 
 
 def _comment(oid: str, catalog: str) -> str:
@@ -51,9 +55,9 @@ def _comment(oid: str, catalog: str) -> str:
 
 # Tables and columns are named in full: the session that reads has no other path to find them by.
 _RELATIONS = f"""
-SELECT c.oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname) AS name,
+SELECT c.oid, concat(quote_ident(n.nspname), '.', quote_ident(c.relname)) AS name,
 jsonb_strip_nulls(jsonb_build_object(
-    'name', pg_catalog.format('%%I.%%I', n.nspname, c.relname), 'kind', c.relkind,
+    'name', concat(quote_ident(n.nspname), '.', quote_ident(c.relname)), 'kind', c.relkind,
     'owner', pg_get_userbyid(c.relowner), {_privileges("c.relacl")},
     'options', c.reloptions::text, 'persistence', c.relpersistence, 'replica identity', c.relreplident,
     'row-level security', c.relrowsecurity::int + 2 * c.relforcerowsecurity::int,
@@ -101,9 +105,9 @@ jsonb_strip_nulls(jsonb_build_object(
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
 """
 _TYPES = f"""
-SELECT t.oid, pg_catalog.format('%%I.%%I', n.nspname, t.typname) AS name,
+SELECT t.oid, concat(quote_ident(n.nspname), '.', quote_ident(t.typname)) AS name,
 jsonb_strip_nulls(jsonb_build_object(
-    'name', pg_catalog.format('%%I.%%I', n.nspname, t.typname), 'kind', t.typtype,
+    'name', concat(quote_ident(n.nspname), '.', quote_ident(t.typname)), 'kind', t.typtype,
     'owner', pg_get_userbyid(t.typowner), {_privileges("t.typacl")}, {_comment("t.oid", "pg_type")},
     'labels', (SELECT string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
     'attributes', (
@@ -129,9 +133,9 @@ jsonb_strip_nulls(jsonb_build_object(
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.prokind IN ('f', 'p')
 """
 _COLLATIONS = f"""
-SELECT l.oid, pg_catalog.format('%%I.%%I', n.nspname, l.collname) AS name,
+SELECT l.oid, concat(quote_ident(n.nspname), '.', quote_ident(l.collname)) AS name,
 jsonb_strip_nulls(jsonb_build_object(
-    'name', pg_catalog.format('%%I.%%I', n.nspname, l.collname), 'owner', pg_get_userbyid(l.collowner),
+    'name', concat(quote_ident(n.nspname), '.', quote_ident(l.collname)), 'owner', pg_get_userbyid(l.collowner),
     'provider', l.collprovider, 'deterministic', l.collisdeterministic, {_comment("l.oid", "pg_collation")}
 )) AS state
 FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE n.nspname {_HIDDEN}
@@ -148,7 +152,7 @@ _EXTENSIONS = """
 SELECT e.oid, quote_ident(e.extname) AS name,
 jsonb_build_object('name', quote_ident(e.extname), 'owner', pg_get_userbyid(e.extowner), 'version', e.extversion)
 AS state
-FROM pg_extension e
+FROM pg_extension e WHERE true
 """
 _DATABASES = f"""
 SELECT d.oid, quote_ident(d.datname) AS name,
@@ -157,29 +161,45 @@ jsonb_strip_nulls(jsonb_build_object(
     'comment', shobj_description(d.oid, 'pg_database'),
     'settings', (
         SELECT jsonb_object_agg(split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
-        FROM pg_db_role_setting s, unnest(s.setconfig) AS item WHERE s.setdatabase = d.oid AND s.setrole = 0)
+        FROM pg_db_role_setting s, unnest(s.setconfig) AS item WHERE s.setdatabase = d.oid AND s.setrole = 0),
+    'settings of roles', (
+        SELECT jsonb_object_agg(pg_get_userbyid(s.setrole), s.setconfig::text)
+        FROM pg_db_role_setting s WHERE s.setdatabase = d.oid AND s.setrole <> 0)
 )) AS state
 FROM pg_database d WHERE d.datname = current_database()
 """
 _DEFAULTS = """
-SELECT 0::oid AS oid, 'default privileges' AS name,
-(SELECT coalesce(jsonb_object_agg(
-    concat_ws(' ', quote_ident(pg_get_userbyid(a.defaclrole)), a.defaclobjtype, quote_ident(n.nspname)),
-    ARRAY(SELECT item::text FROM unnest(a.defaclacl) AS item ORDER BY 1)), '{}')
- FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace) AS state
+SELECT 0::oid AS oid, 'default privileges' AS name, (
+    SELECT coalesce(jsonb_object_agg(
+        concat_ws(' ', quote_ident(pg_get_userbyid(a.defaclrole)), a.defaclobjtype, quote_ident(n.nspname)),
+        jsonb_build_object('role', pg_get_userbyid(a.defaclrole), 'type', a.defaclobjtype,
+            'schema', coalesce(n.nspname, ''),
+            'privileges', ARRAY(SELECT item::text FROM unnest(a.defaclacl) AS item ORDER BY 1))), '{}')
+    FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace) AS state
 """
 
-STATES: Mapping[str, str] = {
-    RELATION: _RELATIONS,
-    TYPE: _TYPES,
-    ROUTINE: _ROUTINES,
-    COLLATION: _COLLATIONS,
-    SCHEMA: _SCHEMAS,
-    EXTENSION: _EXTENSIONS,
-    DATABASE: _DATABASES,
-    DEFAULT_PRIVILEGES: _DEFAULTS,
+_QUERIES: Mapping[str, tuple[str, str]] = {
+    RELATION: (_RELATIONS, "c.oid"),
+    TYPE: (_TYPES, "t.oid"),
+    ROUTINE: (_ROUTINES, "p.oid"),
+    COLLATION: (_COLLATIONS, "l.oid"),
+    SCHEMA: (_SCHEMAS, "n.oid"),
+    EXTENSION: (_EXTENSIONS, "e.oid"),
+    DATABASE: (_DATABASES, "d.oid"),
+    DEFAULT_PRIVILEGES: (_DEFAULTS, ""),
 }
-"""For each class the query of ``oid``, ``name`` (quoted) and ``state``, whose percent signs are doubled."""
+"""For each class the query, and the oid in it."""
+
+
+def state_query(kind: str, oids: str = "") -> str:
+    """Return the query of ``oid``, ``name`` (quoted) and ``state`` of the objects of a class, of those only whose oids
+    the SQL in ``oids`` returns.
+
+    The condition stands inside: what prints a definition locks its table, and may wait for others.
+    """
+    query, column = _QUERIES[kind]
+    return f"{query} AND {column} IN ({oids})" if oids and column else query
+
 
 ON_BARE_CATALOG = (
     "SELECT set_config('cockroach_migrator.search_path', current_setting('search_path'), true), "
