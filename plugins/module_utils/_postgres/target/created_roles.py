@@ -22,10 +22,9 @@ _MARK = re.compile(re.escape(_COMMENT).replace(r"\{\}", r"(\w+)"))
 _STATE = """
 SELECT r.rolname, md5(concat_ws(' ', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin,
     r.rolreplication, r.rolbypassrls, r.rolconnlimit, extract(epoch FROM r.rolvaliduntil),
-    (SELECT string_agg(concat_ws(' ', pg_get_userbyid(m.roleid), pg_get_userbyid(m.member), m.admin_option), ', '
-                       ORDER BY 1)
-     FROM (SELECT DISTINCT roleid, member, admin_option FROM pg_auth_members
-           WHERE r.oid IN (roleid, member)) AS m),
+    (SELECT string_agg(
+        DISTINCT concat_ws(' ', pg_get_userbyid(m.roleid), pg_get_userbyid(m.member), m.admin_option), ', ')
+     FROM pg_auth_members m WHERE r.oid IN (m.roleid, m.member)),
     (SELECT string_agg(concat_ws(' ', s.setdatabase, s.setconfig::text), ', ' ORDER BY s.setdatabase)
      FROM pg_db_role_setting s WHERE s.setrole = r.oid))),
     shobj_description(r.oid, 'pg_authid')

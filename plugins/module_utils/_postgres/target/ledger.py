@@ -25,6 +25,8 @@ from . import created_objects, omitted_objects
 
 SCHEMA = "cockroach_migrator"
 COMPLETE = ("import", "complete")
+ROLLBACK = ("rollback", "begun")
+"""What the ledger notes before a rollback removes anything."""
 _ATTEMPT = "attempt"
 
 Key = tuple[str, str]

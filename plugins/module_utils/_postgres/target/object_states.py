@@ -41,24 +41,32 @@ class Address(NamedTuple):
 _HIDDEN = "!~ '^pg_' AND nspname NOT IN ('information_schema', 'cockroach_migrator')"
 
 
-def _privileges(column: str) -> str:
-    """Without a value the object has those that its kind has by default."""
+def _exploded(acl: str) -> str:
+    """Grantee (empty for PUBLIC), privilege, and whether with the grant option; whoever has granted it."""
     return (
-        f"'privileges', to_jsonb(CASE WHEN {column} IS NOT NULL THEN "
-        f"ARRAY(SELECT item::text FROM unnest({column}) AS item ORDER BY 1) END)"
+        "(SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(CASE grantee WHEN 0 THEN '' ELSE "
+        "pg_get_userbyid(grantee)::text END, privilege_type, is_grantable)), '[]') "
+        f"FROM aclexplode({acl}))"
     )
+
+
+def _privileges(column: str, letter: str, owner: str) -> str:
+    """The letters are those of acldefault(), whose privileges an object has that was given none."""
+    return f"'privileges', {_exploded(f'coalesce({column}, acldefault({letter}, {owner}))')}"
 
 
 def _comment(oid: str, catalog: str) -> str:
     return f"'comment', pg_catalog.obj_description({oid}, '{catalog}')"
 
 
+_LETTER_OF_RELATION = """(CASE WHEN c.relkind = 'S' THEN 's' ELSE 'r' END)::"char\""""
+
 # Tables and columns are named in full: the session that reads has no other path to find them by.
 _RELATIONS = f"""
 SELECT c.oid, concat(quote_ident(n.nspname), '.', quote_ident(c.relname)) AS name,
 jsonb_strip_nulls(jsonb_build_object(
     'name', concat(quote_ident(n.nspname), '.', quote_ident(c.relname)), 'kind', c.relkind,
-    'owner', pg_get_userbyid(c.relowner), {_privileges("c.relacl")},
+    'owner', pg_get_userbyid(c.relowner), {_privileges("c.relacl", _LETTER_OF_RELATION, "c.relowner")},
     'options', c.reloptions::text, 'persistence', c.relpersistence, 'replica identity', c.relreplident,
     'row-level security', c.relrowsecurity::int + 2 * c.relforcerowsecurity::int,
     'columns', (
@@ -108,7 +116,8 @@ _TYPES = f"""
 SELECT t.oid, concat(quote_ident(n.nspname), '.', quote_ident(t.typname)) AS name,
 jsonb_strip_nulls(jsonb_build_object(
     'name', concat(quote_ident(n.nspname), '.', quote_ident(t.typname)), 'kind', t.typtype,
-    'owner', pg_get_userbyid(t.typowner), {_privileges("t.typacl")}, {_comment("t.oid", "pg_type")},
+    'owner', pg_get_userbyid(t.typowner),
+    {_privileges("t.typacl", "'T'", "t.typowner")}, {_comment("t.oid", "pg_type")},
     'labels', (SELECT string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
     'attributes', (
         SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
@@ -127,7 +136,8 @@ _ROUTINES = f"""
 SELECT p.oid, p.oid::regprocedure::text AS name,
 jsonb_strip_nulls(jsonb_build_object(
     'name', p.oid::regprocedure::text, 'kind', p.prokind,
-    'owner', pg_get_userbyid(p.proowner), {_privileges("p.proacl")}, {_comment("p.oid", "pg_proc")},
+    'owner', pg_get_userbyid(p.proowner),
+    {_privileges("p.proacl", "'f'", "p.proowner")}, {_comment("p.oid", "pg_proc")},
     'definition', pg_get_functiondef(p.oid)
 )) AS state
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.prokind IN ('f', 'p')
@@ -143,7 +153,8 @@ FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE n.nspna
 _SCHEMAS = f"""
 SELECT n.oid, quote_ident(n.nspname) AS name,
 jsonb_strip_nulls(jsonb_build_object(
-    'name', quote_ident(n.nspname), 'owner', pg_get_userbyid(n.nspowner), {_privileges("n.nspacl")},
+    'name', quote_ident(n.nspname), 'owner', pg_get_userbyid(n.nspowner),
+    {_privileges("n.nspacl", "'n'", "n.nspowner")},
     {_comment("n.oid", "pg_namespace")}
 )) AS state
 FROM pg_namespace n WHERE nspname {_HIDDEN}
@@ -157,7 +168,7 @@ FROM pg_extension e WHERE true
 _DATABASES = f"""
 SELECT d.oid, quote_ident(d.datname) AS name,
 jsonb_strip_nulls(jsonb_build_object(
-    'name', quote_ident(d.datname), 'owner', pg_get_userbyid(d.datdba), {_privileges("d.datacl")},
+    'name', quote_ident(d.datname), 'owner', pg_get_userbyid(d.datdba), {_privileges("d.datacl", "'d'", "d.datdba")},
     'comment', shobj_description(d.oid, 'pg_database'),
     'settings', (
         SELECT jsonb_object_agg(split_part(item, '=', 1), substr(item, strpos(item, '=') + 1))
@@ -168,13 +179,15 @@ jsonb_strip_nulls(jsonb_build_object(
 )) AS state
 FROM pg_database d WHERE d.datname = current_database()
 """
-_DEFAULTS = """
+_DEFAULTS = f"""
 SELECT 0::oid AS oid, 'default privileges' AS name, (
     SELECT coalesce(jsonb_object_agg(
         concat_ws(' ', quote_ident(pg_get_userbyid(a.defaclrole)), a.defaclobjtype, quote_ident(n.nspname)),
         jsonb_build_object('role', pg_get_userbyid(a.defaclrole), 'type', a.defaclobjtype,
-            'schema', coalesce(n.nspname, ''),
-            'privileges', ARRAY(SELECT item::text FROM unnest(a.defaclacl) AS item ORDER BY 1))), '{}')
+            'schema', coalesce(n.nspname, ''), 'privileges', {_exploded("a.defaclacl")},
+            'by default', CASE WHEN n.oid IS NULL THEN
+                {_exploded("acldefault(CASE a.defaclobjtype WHEN 'S' THEN 's' ELSE a.defaclobjtype END, a.defaclrole)")}
+                ELSE '[]' END)), '{{}}')
     FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace) AS state
 """
 

@@ -122,8 +122,14 @@ def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, c
             f"({', '.join(sorted(set(ids) - {dump_id}))}): drop the database, or import into another server"
         ]
     if ids:
+        done = ledger.read(connection)
+        if ledger.ROLLBACK in done:
+            return [
+                f"a rollback of the database {name} on the target has begun and not removed everything: run the "
+                "playbook rollback again, which names what it keeps, and drop or rename that"
+            ]
         try:
-            contents.require_compatible(content, ledger.read(connection), name)
+            contents.require_compatible(content, done, name)
         except TargetError as error:
             return [str(error)]
         return []
