@@ -57,6 +57,12 @@ options:
     type: bool
     version_added: 1.6.0
     default: false
+  storage_timeout:
+    description: 'How many seconds a request to the storage of the backup may take, with all its repetitions. Set more
+      for a slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.'
+    type: int
+    version_added: 1.7.0
+    default: 300
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,
@@ -85,6 +91,20 @@ options:
     type: dict
     version_added: 1.2.0
     default: {}
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   chunk_rows:
     description: The approximate number of rows in a chunk; of large rows in a backup only about as many as have 256
       MiB. Of a table of more than 64 MiB each chunk is loaded in a transaction of its own, so this is also the most
@@ -146,6 +166,12 @@ options:
     type: bool
     version_added: 1.6.0
     default: false
+  storage_timeout:
+    description: 'How many seconds a request to the storage of the backup may take, with all its repetitions. Set more
+      for a slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.'
+    type: int
+    version_added: 1.7.0
+    default: 300
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,
@@ -217,6 +243,20 @@ options:
     type: dict
     version_added: 1.2.0
     default: {}
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   chunk_rows:
     description: The approximate number of rows in a chunk; of large rows in a backup only about as many as have 256
       MiB. Of a table of more than 64 MiB each chunk is loaded in a transaction of its own, so this is also the most
@@ -400,11 +440,43 @@ options:
 
     DUMP_VALIDATE = r"""
 options:
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   parallelism:
     description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
       but at most eight.
     type: int
     default: 0
+"""
+
+    HOST_CHECK = r"""
+options:
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
 """
 
     POSTGRES_IMPORT = r"""
@@ -490,6 +562,20 @@ options:
       - create
       - skip
     default: existing
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   parallelism:
     description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
       but at most eight.
@@ -608,6 +694,20 @@ options:
     description: The password of O(user). If empty, a random password is generated.
     type: str
     default: ''
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   parallelism:
     description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
       but at most eight.

@@ -48,6 +48,8 @@ options:
     description: A file that records the last result of the verification, as O(result_file) does for the import.
     version_added: 1.6.0
     type: path
+requirements:
+  - pyrage (for an encrypted dump)
 seealso:
   - module: nomos.cockroach_migrator.postgres_verify
 """
@@ -155,6 +157,7 @@ def load(module: AnsibleModule, log: MigrationLog) -> Outcome:
         grants=given["grants"],
         databases=tuple(given["databases"]),
         content=given["content"],
+        dump_key=_ansible_module.dump_key(module),
     )
     parameters = _ansible_target.connection_parameters(module)
     phase = _ansible_target.recorded_phase(module)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from typing import Optional
 
 try:
     import zstandard
@@ -16,22 +17,23 @@ except ImportError:  # named by libraries.missing()
 
 from .._errors import MigrationError
 from .._model.json_form import from_json, to_json
+from .._system.file_modes import make_directories, private
 from .._values.problem_rows import RejectedRow
-from .manifest import MAKE_AGAIN, RejectFile
+from .dump_key import DumpKey
+from .manifest import MAKE_AGAIN, RejectFile, decrypted
 from .write_errors import write_error
 
 
-def write_rejects(path: str, rows: list[RejectedRow]) -> RejectFile:
-    """Write the rows and return the file's description. Raises ConfigurationError when there is no room,
-    MigrationError."""
+def write_rejects(path: str, rows: list[RejectedRow], key: Optional[DumpKey] = None) -> RejectFile:
+    """Write the rows and return the file's description. Raises ConfigurationError."""
     data = zstandard.ZstdCompressor(write_checksum=True).compress(
         "".join(json.dumps(to_json(row), ensure_ascii=False) + "\n" for row in rows).encode()
     )
+    data = key.encrypt(data) if key else data
     partial = path + ".part"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:
+        make_directories(os.path.dirname(path))
+        with open(partial, "wb", opener=private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -41,7 +43,7 @@ def write_rejects(path: str, rows: list[RejectedRow]) -> RejectFile:
     return RejectFile(os.path.basename(path), len(rows), len(data), hashlib.sha256(data).hexdigest())
 
 
-def read_rejects(path: str, described: RejectFile) -> list[RejectedRow]:
+def read_rejects(path: str, described: RejectFile, key: Optional[DumpKey] = None) -> list[RejectedRow]:
     """Read the rows of a file. Raises MigrationError unless it is the one that the manifest describes."""
     try:
         with open(path, "rb") as file:
@@ -52,6 +54,7 @@ def read_rejects(path: str, described: RejectFile) -> list[RejectedRow]:
         raise MigrationError(
             f"the dump's file {path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}"
         )
+    data = decrypted(path, data, key)
     with zstandard.ZstdDecompressor().stream_reader(data) as stream:
         rows = [from_json(RejectedRow, json.loads(line)) for line in stream.read().splitlines()]
     if len(rows) != described.rows:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .._dump.chunk_files import sync_files, write_chunk
+from .._dump.dump_key import SUFFIX, DumpKey
 from .._dump.journal import ExportJournal
 from .._dump.paths import chunk_path, rejects_path
 from .._dump.rejected_rows import write_rejects
+from .._dump.stored_sizes import Measured, Sizes
 from .._dump.task_result import TaskResult
+from .._dump.written_chunks import WrittenChunks, check_written
 from .._errors import MigrationError
 from .._model.table_source import TableSource
 from .._sources.source import Source, Task
@@ -37,6 +40,12 @@ class ExportJob:
     tables: Mapping[int, TableSource]
     """By descriptor id, with their names in PostgreSQL."""
     dump_dir: str
+    measured: Mapping[int, Sequence[Measured]]
+    """What is measured in the rows of each table, by descriptor id."""
+    written: WrittenChunks
+    """Gets the chunks that were written and read again."""
+    key: Optional[DumpKey] = None
+    """Encrypts the dump."""
 
 
 class _Inherited:
@@ -51,6 +60,8 @@ class _Done:
 
     results: list[TaskResult]
     error: Optional[MigrationError] = None
+    sizes: list[Sizes] = field(default_factory=list)
+    """What was measured in the chunk of each task."""
 
 
 def run_tasks(
@@ -70,10 +81,12 @@ def run_tasks(
 
     def keep(done: _Done) -> None:
         nonlocal rows
-        for result in done.results:
+        for result, sizes in zip(done.results, done.sizes):
             journal.add(result)
             results[result.key] = result
             rows += result.rows or 0
+            if result.chunk:
+                job.written.add(result.table_id, result.chunk, sizes)
         progress(Progress(len(results), len(tasks), rows))
 
     with contextlib.ExitStack() as stack:
@@ -114,8 +127,8 @@ def _inherit(job: ExportJob) -> None:
 
 
 def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:
-    """Do tasks one after the other, up to one that fails, and wait until their chunks are on disk; ``following`` are
-    those that this process will most likely do after them."""
+    """Do tasks one after the other, up to one that fails, wait until their chunks are on disk, and read these again;
+    ``following`` are those that this process will most likely do after them."""
     results: list[TaskResult] = []
     failure = None
     for number, task in enumerate(tasks, start=1):
@@ -126,10 +139,18 @@ def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:
             failure = error
             break
     try:
-        sync_files([chunk_path(*_place(task)) for task, _result in zip(tasks, results) if task.chunk])
+        sync_files([_path(chunk_path, task) for task, _result in zip(tasks, results) if task.chunk])
+        sizes = [_check(task, result) for task, result in zip(tasks, results)]
     except MigrationError as error:
         return _Done([], failure or error)
-    return _Done(results, failure)
+    return _Done(results, failure, sizes)
+
+
+def _check(task: Task, result: TaskResult) -> Sizes:
+    """Read the chunk of a task again. Raises MigrationError."""
+    job = _Inherited.job
+    measured = job.measured.get(task.table_id, ())
+    return check_written(_path(chunk_path, task), result.chunk, measured, job.key) if result.chunk else {}
 
 
 def run_task(task: Task) -> TaskResult:
@@ -146,16 +167,17 @@ def _refuse_rows(block: LineBlock) -> None:
     raise AssertionError("a task without a chunk gives no rows")
 
 
-def _place(task: Task) -> tuple[str, str, str, str, int]:
-    """Return what the paths of a task's files are made of."""
-    table = _Inherited.job.tables[task.table_id]
-    return _Inherited.job.dump_dir, table.database, table.schema, table.table.name, task.chunk
+def _path(made_by: Callable[[str, str, str, str, int], str], task: Task) -> str:
+    """Return the path of one of a task's files."""
+    job = _Inherited.job
+    table = job.tables[task.table_id]
+    path = made_by(job.dump_dir, table.database, table.schema, table.table.name, task.chunk)
+    return path + SUFFIX if job.key else path
 
 
 def _write_rows(job: ExportJob, task: Task) -> TaskResult:
     """Write the chunk of a task, and the file of its rejected rows."""
-    place = _place(task)
-    with write_chunk(chunk_path(*place), job.tables[task.table_id].name) as writer:
+    with write_chunk(_path(chunk_path, task), job.tables[task.table_id].name, job.key) as writer:
         reading = job.source.read(task, writer.write)
     reasons = Counter((row.column, row.kind) for row in reading.rejects)
     return TaskResult(
@@ -164,7 +186,7 @@ def _write_rows(job: ExportJob, task: Task) -> TaskResult:
         writer.chunk,
         writer.chunk.rows,
         reading.changes,
-        write_rejects(rejects_path(*place), reading.rejects) if reading.rejects else None,
+        write_rejects(_path(rejects_path, task), reading.rejects, job.key) if reading.rejects else None,
         [(column, kind, rows) for (column, kind), rows in reasons.items()],
         reading.tally,
     )

@@ -10,10 +10,14 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Optional
 
+from .._dump.dump_key import DumpKey
+from .._dump.key_check import require_key_of_dump
 from .._dump.loaded_size import loaded_bytes
 from .._errors import MigrationError
 from .._postgres.connect.connection_parameters import ConnectionParameters
+from .._postgres.connect.libpq_environment import without_libpq_environment
 from .._postgres.load.import_plan import ImportOptions
 from .._postgres.schema_needs import schema_needs
 from .._postgres.server.postgres_server import remove_server
@@ -24,6 +28,7 @@ from .._system.host import check_host
 from .._system.migration_log import MigrationLog
 from .import_phase import run_import
 from .recorded_phase import RecordedPhase
+from .rehearsal_lock import only_rehearsal
 from .report.differences import differences
 from .state import read_state, result_path
 from .validate_phase import damage, run_validation
@@ -46,6 +51,8 @@ class Rehearsal:
     """Whether the files of the dump are validated first, unless they have been."""
     grants: str
     run: str
+    dump_key: Optional[DumpKey] = None
+    """The key of an encrypted dump."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +84,36 @@ def rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None
         return RehearsalResult(changed=False, rehearsed=False)
     if check:
         return RehearsalResult(changed=True, rehearsed=False)
+    require_key_of_dump(rehearsal.dump_dir, rehearsal.dump_key)
     started = time.monotonic()
     if rehearsal.validates and not state.done["validate"]:
         _validate(rehearsal, log)
-    with _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters:
-        lacking = lacking_of_server(parameters, schema_needs(rehearsal.dump_dir))
-        if lacking:
-            warn(missing_message(rehearsal.server.bin_dir or "", lacking))
-        found = _load_and_compare(rehearsal, parameters, log)
+    with only_rehearsal(rehearsal.server.directory):
+        target, found = _rehearse(rehearsal, log, warn)
     return RehearsalResult(
         changed=True,
         rehearsed=True,
-        target=parameters.place,
+        target=target,
         differences=found,
         seconds=round(time.monotonic() - started, 3),
     )
 
 
+def _rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None]) -> tuple[str, list[str]]:
+    """Return what the server was called, and a line for each difference."""
+    with (
+        without_libpq_environment(),
+        _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters,
+    ):
+        lacking = lacking_of_server(parameters, schema_needs(rehearsal.dump_dir))
+        if lacking:
+            warn(missing_message(rehearsal.server.bin_dir or "", lacking))
+        return parameters.place, _load_and_compare(rehearsal, parameters, log)
+
+
 def _validate(rehearsal: Rehearsal, log: MigrationLog) -> None:
     phase = RecordedPhase(rehearsal.dump_dir, "", result_path(rehearsal.state_dir, "validate", ""), rehearsal.run)
-    result, _place = run_validation(phase, rehearsal.parallelism, log)
+    result, _place = run_validation(phase, rehearsal.parallelism, log, rehearsal.dump_key)
     if not result.succeeded:
         raise MigrationError(damage(rehearsal.dump_dir, result))
 
@@ -121,7 +138,7 @@ def _load_and_compare(rehearsal: Rehearsal, parameters: ConnectionParameters, lo
         path = result_path(rehearsal.state_dir, name, "")
         return RecordedPhase(rehearsal.dump_dir, parameters.place, path, rehearsal.run)
 
-    loading = ImportOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
+    loading = ImportOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants, dump_key=rehearsal.dump_key)
     run_import(phase("rehearsal_import"), parameters, loading, log)
     comparing = VerifyOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
     verification, _place = run_verification(phase("rehearsal_verify"), parameters, comparing, log)

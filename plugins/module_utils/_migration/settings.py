@@ -84,6 +84,8 @@ _COCKROACH_MODULES = ("cockroach_export", "cockroach_restore")
 _TARGET = ("postgres_preflight", "postgres_import", "postgres_verify")
 _REHEARSING = ("postgres_rehearsal",)
 _LOADING = ("postgres_import", "postgres_verify")
+_ENCRYPTED = (*_EXPORT, "dump_validate", "rehearsal", "postgres_import", "preflight")
+_ENCRYPTED_MODULES = (*_EXPORT, "dump_validate", *_REHEARSING, "postgres_import", "host_check")
 
 _SOURCE = (
     Setting(
@@ -213,6 +215,17 @@ _STORAGE = (
         "Whether you agree to pay for the requests to an S3 bucket whose owner asks for that. CockroachDB itself "
         "cannot read such a bucket.",
         since="1.6.0",
+        roles=("backup_export",),
+        modules=("backup_info", "backup_export"),
+    ),
+    Setting(
+        "storage_timeout",
+        "int",
+        300,
+        "How many seconds a request to the storage of the backup may take, with all its repetitions. Set more for a "
+        "slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.",
+        minimum=1,
+        since="1.7.0",
         roles=("backup_export",),
         modules=("backup_info", "backup_export"),
     ),
@@ -521,8 +534,8 @@ _RUN = (
         "skip_validation",
         "bool",
         False,
-        "Whether the validation of the dump before the import is skipped. The verification after an import is never "
-        "skipped.",
+        "Whether a dump that was not validated when it was exported, such as one of an earlier release, is imported "
+        "without a validation. The verification after an import is never skipped.",
     ),
     Setting(
         "do_cleanup",
@@ -552,6 +565,30 @@ _RUN = (
         "",
         "The directory of the dump, as an absolute path on the migration host. If empty, it is C(dump) among the files "
         "below O(temp_dir).",
+    ),
+    Setting(
+        "dump_encryption_key",
+        "str",
+        "",
+        "The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every phase "
+        "that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty, "
+        "the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.",
+        secret=True,
+        since="1.7.0",
+        roles=_ENCRYPTED,
+        modules=_ENCRYPTED_MODULES,
+    ),
+    # A setting of its own, so that no secret is taken for a command.
+    Setting(
+        "dump_encryption_key_command",
+        "list",
+        [],
+        "A command that prints the key instead, as a list of the program and its arguments, such as "
+        "V([pass, show, migration/dump]). It is run on the migration host without a shell, by each phase.",
+        elements="str",
+        since="1.7.0",
+        roles=_ENCRYPTED,
+        modules=_ENCRYPTED_MODULES,
     ),
     Setting(
         "chunk_rows",

@@ -35,6 +35,7 @@ from .target import existing_tables, server_facts
 from .target.omitted_objects import NO_PRIVILEGE
 from .target.probe_features import existing_roles, probe
 from .target.server_facts import ServerFacts, Unknown
+from .target.settings_left_alone import setting_notes
 from .target.target_database import TargetState, state_and_problems
 from .target.target_privileges import RoleRights, role_rights
 
@@ -89,6 +90,7 @@ def check_target(parameters: ConnectionParameters, options: PreflightOptions) ->
     try:
         target = _Target(admin, parameters, options, role_rights(admin))
         target.notes += [f"{finding.message} {finding.advice}" for finding in connection_findings(admin, parameters)]
+        target.notes += setting_notes(admin, target.rights, options.grants == _CREATE)
         expected = _check_dump(target, manifest) if manifest else _check_expected(target)
         roles = {role for item in expected for role in (*item.owners, *item.grantees)}
         server = replace(
@@ -134,11 +136,13 @@ def _check_dump(target: _Target, manifest: Manifest) -> list[ExpectedDatabase]:
         missing.append(expected)
         if content == contents.DATA:
             _check_tables(target, entry, state)
+        elif manifest.schema_needs is None:
+            target.notes.append(
+                f"{dump_dir} was made by an earlier release, which did not record the extensions that its schema "
+                "needs: whether the target has them is checked by the rehearsal and by the import only."
+            )
         else:
-            # Imported here, as it loads the SQL converter, which only a dump that is not imported needs.
-            from .schema_needs import database_needs
-
-            _check_extensions(target, state, database_needs(database, manifest.policies))
+            _check_extensions(target, state, manifest.schema_needs[entry.name])
     _check_roles(target, missing, {role.name for role in read_roles(dump_dir)})
     return found
 
@@ -151,6 +155,11 @@ def _check_database(target: _Target, expected: ExpectedDatabase, dump_id: str) -
         target.problems.append(str(error))
         return None
     target.problems += problems
+    if state.event_triggers and target.options.content != contents.DATA:
+        target.notes.append(
+            f"The database {state.name} has event triggers, which run for the commands of the import and may refuse "
+            f"them: {', '.join(state.event_triggers)}. Disable those that are not meant for it."
+        )
     return state
 
 

@@ -26,8 +26,8 @@ except ImportError:  # named by libraries.missing()
 
 from .._errors import ConfigurationError
 from . import libraries
-from .cache_directory import unwritable
 from .file_checksums import checked_sha256, listed_sha256
+from .file_errors import unwritable
 from .urls import at_path, public_url
 
 _PACKAGES = ("requests", "tenacity")

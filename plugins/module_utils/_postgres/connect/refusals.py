@@ -68,6 +68,30 @@ _REASONS = (
         "it lets no further connection in: lower parallelism (an import opens two connections more), or raise "
         "max_connections, or the CONNECTION LIMIT of the role or database",
     ),
+    (
+        (
+            "invalid value for parameter",
+            "unrecognized configuration parameter",
+            "command-line argument",
+            "requires a value",
+        ),
+        "it does not take a setting of the connection: look at options in postgres_connect_params (connect_params), "
+        "and at PGOPTIONS, PGTZ, PGDATESTYLE and PGGEQO in the environment of the host that migrates",
+    ),
+    (
+        ("could not access file", "could not load library"),
+        "it cannot load a library that it has to load for every session: correct session_preload_libraries or "
+        "local_preload_libraries of the role, the database or the server",
+    ),
+    (
+        ("in hot standby mode", "session is read-only", "session is not read-only"),
+        "it is not a server of the kind that target_session_attrs asks for: look at postgres_connect_params "
+        "(connect_params), and at PGTARGETSESSIONATTRS in the environment of the host that migrates",
+    ),
+    (
+        ("definition of service", "service file"),
+        "the service in postgres_connect_params (connect_params) or PGSERVICE cannot be read on the host that migrates",
+    ),
     (("weak sslmode",), f"{_AUTHORITIES}: system needs {_MODE}: verify-full"),
     (("invalid sslmode",), f"{_MODE} has to be disable, allow, prefer, require, verify-ca or verify-full"),
 )
@@ -76,7 +100,7 @@ their meaning here. The first match counts."""
 
 
 def explain(message: str, wanted: ConnectionParameters, *, chosen: bool) -> str:
-    """Return the line for libpq's message, which never contains the password. ``chosen``: the user has named the
+    """Return the line for libpq's message, without secrets. ``chosen``: the user has named the
     database to connect to."""
     reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
     if f'database "{wanted.database}" does not exist' in message:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 try:
     import psycopg2
@@ -17,6 +17,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._dump.chunk_files import READ_BYTES, ChunkReader, open_chunk
+from ..._dump.dump_key import DumpKey
 from ..._dump.manifest import Chunk, TableEntry
 from ..._errors import TargetError
 from ..._model.names import clip
@@ -37,6 +38,7 @@ class ChunkTask:
     table: TableEntry
     chunk: Chunk
     path: str
+    dump_key: Optional[DumpKey] = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -58,7 +60,7 @@ def copy_chunk(cursor: Any, task: ChunkTask, *, freeze: bool) -> ledger.Done:
     """
     started = time.monotonic()
     name = f"{task.database}.{task.table.full_name}"
-    with open_chunk(task.path) as reader:
+    with open_chunk(task.path, task.dump_key) as reader:
         try:
             rows = _copy(cursor, task, reader, freeze)
         except psycopg2.Error as error:

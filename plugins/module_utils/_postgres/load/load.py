@@ -25,6 +25,7 @@ from ..._system.progress import Progress, ReportProgress
 from ..._system.termination import ends_by_exception
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..connect.pool import ConnectionPool
+from ..connect.session import hide_commands
 from ..target import content as contents
 from ..target import created_objects, ledger, omitted_objects
 from ..target import probe_features as server_features
@@ -81,23 +82,23 @@ def import_dump(
 
 def _run_roles(admin: Any, dump_id: str, statements: list[Statement]) -> bool:
     """Create the roles that the server lacks, all or none."""
+    if not statements:
+        return False
+    made = [statement.name for statement in statements if statement.kind == "role"]
     try:
         with admin.cursor() as cursor:
-            # A new role may become a member of one that an earlier run has created: that one is changed by this import.
-            earlier = (
-                [role.name for role in created_roles(cursor) if role.dump_id == dump_id and not role.changed]
-                if statements
-                else []
-            )
+            # They hold the verifiers of passwords.
+            hide_commands(cursor)
+            # One that an earlier run has created may get a new role as its member.
+            earlier = [role.name for role in created_roles(cursor) if role.dump_id == dump_id and not role.changed]
             for statement in statements:
                 execute(cursor, "roles", statement)
-            made = [statement.name for statement in statements if statement.kind == "role"]
             mark_roles(cursor, dump_id, [*earlier, *made])
         admin.commit()
     except TargetError:
         admin.rollback()
         raise
-    return bool(statements)
+    return True
 
 
 def _load(

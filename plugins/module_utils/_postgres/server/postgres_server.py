@@ -32,6 +32,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._errors import ConfigurationError, TargetError
 from ..._model.names import literal
+from ..._system.file_modes import PASSABLE, make_directories, private
 from ..connect.connection import ConnectionParameters, connect
 
 NEEDS = ("psutil", "psycopg2")
@@ -295,7 +296,7 @@ def _password(directory: str, options: ServerOptions, created: bool) -> str:
 
 
 def _create(options: ServerOptions, directory: str, account: _Account, password: str) -> None:
-    os.makedirs(directory, mode=0o755, exist_ok=True)
+    make_directories(directory, PASSABLE)
     _require_reachable(directory, account)
     data, unfinished = os.path.join(directory, "data"), os.path.join(directory, "data.initdb")
     for path in (data, unfinished):
@@ -383,8 +384,7 @@ def _require_reachable(directory: str, account: _Account) -> None:
 
 
 def _write_private(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8", opener=private) as file:
         file.write(text)
 
 

@@ -28,6 +28,7 @@ from . import content as contents
 from . import ledger, omitted_objects
 from .created_objects import NEW_DATABASE_LIMIT
 from .omitted_objects import OmittedObject
+from .settings_left_alone import event_triggers
 
 _NAMES_SHOWN = 20
 _CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8")
@@ -43,6 +44,8 @@ class TargetState:
     done: dict[ledger.Key, ledger.Entry]
     """The ledger."""
     omitted: dict[ledger.Key, OmittedObject] = field(default_factory=dict)
+    event_triggers: list[str] = field(default_factory=list)
+    """Those that run for commands of the import."""
 
 
 def inspect(
@@ -100,7 +103,10 @@ def state_and_problems(
     connection = connect(parameters, name)
     try:
         problems += _usage_problems(connection, expected, dump_id, content)
-        return TargetState(name, True, ledger.read(connection), omitted_objects.read(connection)), problems
+        state = TargetState(
+            name, True, ledger.read(connection), omitted_objects.read(connection), event_triggers(connection)
+        )
+        return state, problems
     finally:
         connection.close()
 
@@ -211,6 +217,11 @@ def create_database(admin: Any, name: str) -> None:
                         )
                     )
                     break
+                except psycopg2.errors.DuplicateDatabase:
+                    raise TargetError(
+                        f"another session has just created the database {name}, perhaps another import: wait until it "
+                        "has ended, then run again"
+                    ) from None
                 except psycopg2.Error as error:
                     if error.pgcode not in _BAD_LOCALE or locale == "C":
                         raise TargetError(f"the database {name} cannot be created: {postgres_message(error)}") from None

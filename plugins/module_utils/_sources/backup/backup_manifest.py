@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Optional
 
 from ..._errors import CorruptBackupError, UnsupportedError
@@ -28,6 +29,11 @@ CHECKSUM = "-CHECKSUM"
 GZIP = b"\x1f\x8b\x08"
 ELIDE_NOTHING, ELIDE_TENANT, ELIDE_TABLE = 0, 1, 2
 _DESCRIPTOR_PREFIX = b"desc/"
+MOST_BYTES, MOST_TIMES = 64 << 20, 32
+"""A manifest may always have so many bytes; one that has more, as many times its compressed bytes. Real ones have
+3 to 8 times as many."""
+_MOST_ENTRIES, _BYTES_OF_ENTRY = 100_000, 8
+"""A backup may always list so many files; one that lists more, one for so many stored bytes."""
 
 Span = tuple[bytes, bytes]
 
@@ -84,14 +90,35 @@ class Manifest:
 def read_manifest(storage: Storage, folder: str, name: str, key: Optional[bytes]) -> Manifest:
     """Read a manifest and, when it is slim, the lists next to it. Raises MigrationError naming the file."""
     path = f"{folder}/{name}" if folder else name
-    stored = storage.read(path)
-    with named(storage.describe(path)):
-        manifest = _parse(protobuf.parse(open_container(storage, path, stored, key, compressed=name != "BACKUP")))
+    manifest = storage.read_twice_if_damaged(path, partial(_read_one, storage, path, key, name != "BACKUP"))
     if manifest.slim:
         _read_lists(manifest, storage, folder, key)
     with named(storage.describe(path)):
         _take_tenant_off(manifest)
     return manifest
+
+
+def _read_one(storage: Storage, path: str, key: Optional[bytes], compressed: bool) -> Manifest:
+    stored = storage.read(path)
+    with named(storage.describe(path)):
+        content = open_container(storage, path, stored, key, compressed)
+        message = protobuf.parse(content, protobuf.MOST_LISTED)
+        _require_plausible(len(message.get(4, ())), len(stored))
+        return _parse(message)
+
+
+def _require_plausible(entries: int, stored: int) -> None:
+    if entries > max(_MOST_ENTRIES, stored // _BYTES_OF_ENTRY):
+        raise CorruptBackupError(
+            f"its {stored} bytes claim to list {entries} files or objects: copy it again from the original"
+        )
+
+
+def read_container(storage: Storage, path: str, key: Optional[bytes]) -> bytes:
+    """Return the content of a partition descriptor."""
+    return storage.read_twice_if_damaged(
+        path, lambda: open_container(storage, path, storage.read(path), key, compressed=False)
+    )
 
 
 def open_container(storage: Storage, path: str, stored: bytes, key: Optional[bytes], compressed: bool) -> bytes:
@@ -126,10 +153,16 @@ def checksum_holds(storage: Storage, path: str, stored: bytes) -> Optional[bool]
 
 def _gunzip(data: bytes, name: str) -> bytes:
     decompressor = zlib.decompressobj(31)
+    most = max(MOST_BYTES, MOST_TIMES * len(data))
     try:
-        content = decompressor.decompress(data)
+        content = decompressor.decompress(data, most)
     except zlib.error as error:
         raise CorruptBackupError(f"{name} is damaged ({error}): copy it again from the original") from error
+    if decompressor.unconsumed_tail:
+        raise CorruptBackupError(
+            f"{name} claims to hold more than {most} bytes, which its {len(data)} bytes cannot: it is damaged, copy it "
+            "again from the original"
+        )
     # No writer of manifests sets a flag; zlib ignores some of them.
     if not decompressor.eof or decompressor.unused_data or data[3]:
         raise CorruptBackupError(f"{name} is truncated or damaged: copy it again from the original")
@@ -289,9 +322,15 @@ def _all_points(
     storage: Storage, path: str, key: Optional[bytes], formats: set[str]
 ) -> Iterator[tuple[bytes, bytes, bytes]]:
     with closing(ReadAhead()) as ahead:
-        table = Table(open_file(storage, path, key, read_ends(storage, path, None), ahead))
+        table = storage.read_twice_if_damaged(
+            path, lambda: Table(open_file(storage, path, key, read_ends(storage, path, None), ahead))
+        )
         table.expect(0, len(table.handles) - 1, PIECE)
         formats.add(table.format)
         with named(table.name):
+            points = 0
             for number in range(len(table.handles)):
-                yield from zip(*table.versioned_points(number))
+                keys, versions, values = table.versioned_points(number)
+                points += len(keys)
+                _require_plausible(points, table.file.size)
+                yield from zip(keys, versions, values)

@@ -17,6 +17,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._errors import CockroachError, ConfigurationError
+from ..._system.masking import forms_of, mask
 from .releases import ROW_LEVEL_SECURITY_SINCE, UNSAFE_INTERNALS_SINCE, release_of
 
 
@@ -140,10 +141,16 @@ def connect(parameters: CockroachParameters, database: str = "") -> Any:
             connect_timeout=parameters.connect_timeout,
             application_name="cockroach_migrator",
             keepalives_idle=60,
+            # libpq's environment may be meant for another server.
+            hostaddr="",
+            options="",
+            target_session_attrs="any",
+            client_encoding="UTF8",
             **files,
         )
     except (psycopg2.Error, UnicodeDecodeError) as error:
-        raise _refusal(str(error), parameters) from None
+        # A server may repeat what it was told.
+        raise _refusal(mask(str(error), forms_of([parameters.password])), parameters) from None
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
@@ -216,7 +223,7 @@ def are_internals_closed(error: Any) -> bool:
 
 
 def _refusal(message: str, parameters: CockroachParameters) -> CockroachError:
-    """Say in one line what is wrong and what to do; ``message`` is libpq's, which never holds the password."""
+    """Say in one line what is wrong and what to do; ``message`` is libpq's, without the password."""
     reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
     who = f"CockroachDB at {parameters.place} refuses user {parameters.user}"
     if "password authentication failed" in message or "no password supplied" in message:
