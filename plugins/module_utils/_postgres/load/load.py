@@ -59,6 +59,7 @@ def import_dump(
     admin = connect(parameters)
     try:
         plan = plan_dump(dump_dir, admin, parameters, options)
+        admin.commit()
         findings = list(plan.findings)
         if not plan.finished:
             begin()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,14 @@ from ..target.object_states import COLLATION, EXTENSION, RELATION, ROUTINE, SCHE
 _FIRST_OID = 16384
 """FirstNormalObjectId in PostgreSQL's transam.h: objects with a lower one came with the database."""
 
-_PART, _INTERNAL = "e", "i"
-"""Of pg_depend.deptype: a part of an extension, and what only its holder removes, such as an identity's sequence."""
+_PART, _INTERNAL, _HELD = "e", "i", ("a", "i")
+"""Of pg_depend.deptype: a part of an extension, what only its holder removes, such as an identity's sequence, and all
+that is removed with its holder."""
+_Units = dict[tuple[int, int], Address]
+"""By catalog and oid."""
 
 # Parts belong to what they are dropped with: an index, a constraint, a trigger to their table, an array type to the
-# type of its elements.
+# type of its elements, and the triggers of a foreign key, also those on the table that it refers to, to its table.
 _UNITS = """
 SELECT catalog::oid::bigint, part::bigint, kind, unit::bigint FROM (
 SELECT 'pg_class'::regclass, c.oid,
@@ -33,7 +36,8 @@ FROM pg_type t LEFT JOIN pg_type e ON e.typarray = t.oid
 LEFT JOIN pg_class r ON r.oid = coalesce(e.typrelid, t.typrelid)
 UNION ALL SELECT 'pg_constraint'::regclass, oid, CASE WHEN conrelid = 0 THEN 'type' ELSE 'relation' END,
        CASE WHEN conrelid = 0 THEN contypid ELSE conrelid END FROM pg_constraint
-UNION ALL SELECT 'pg_trigger'::regclass, oid, 'relation', tgrelid FROM pg_trigger
+UNION ALL SELECT 'pg_trigger'::regclass, t.oid, 'relation', coalesce(nullif(k.conrelid, 0), t.tgrelid)
+FROM pg_trigger t LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
 UNION ALL SELECT 'pg_rewrite'::regclass, oid, 'relation', ev_class FROM pg_rewrite
 UNION ALL SELECT 'pg_attrdef'::regclass, oid, 'relation', adrelid FROM pg_attrdef
 UNION ALL SELECT 'pg_policy'::regclass, oid, 'relation', polrelid FROM pg_policy
@@ -54,7 +58,6 @@ _OTHER_CATALOGS = (
     "pg_foreign_data_wrapper",
     "pg_foreign_server",
     "pg_language",
-    "pg_largeobject_metadata",
     "pg_opclass",
     "pg_operator",
     "pg_opfamily",
@@ -97,9 +100,8 @@ def read_dependencies(cursor: Any) -> Dependencies:
     own |= {Address(RELATION, oid) for (oid,) in cursor.fetchall()}
     cursor.execute(_DEPENDS, {"first": _FIRST_OID})
     depends = cursor.fetchall()
-    # A part of an extension is dropped with it.
     parts = {(catalog, oid): units[of, unit] for catalog, oid, of, unit, kind in depends if kind == _PART}
-    units.update(parts)
+    units = _with_parts_of_extensions(units, parts, depends)
     needed_by: dict[Address, set[Address]] = {}
     for catalog, oid, of, unit, kind in depends:
         dependent = units.get((catalog, oid), Address(str(catalog), oid))
@@ -111,13 +113,32 @@ def read_dependencies(cursor: Any) -> Dependencies:
     return Dependencies(needed_by, frozenset(_everything(cursor, units, parts) - own))
 
 
+def _with_parts_of_extensions(units: _Units, parts: _Units, depends: Sequence[Any]) -> _Units:
+    """Return to what each object belongs, the extension for all that is dropped with one: its ``parts``, what belongs
+    to these, such as the indexes of a table, and parts of kinds that no class has, such as operators of a class."""
+    holders = {units[key]: extension for key, extension in parts.items() if key in units}
+    found = {**{key: holders.get(unit, unit) for key, unit in units.items()}, **parts}
+    while True:
+        more = {
+            (catalog, oid): found[of, unit]
+            for catalog, oid, of, unit, kind in depends
+            if kind in _HELD and (catalog, oid) not in found and (of, unit) in found
+            if found[of, unit].kind == EXTENSION
+        }
+        if not more:
+            return found
+        found.update(more)
+
+
 def _everything(cursor: Any, units: dict[tuple[int, int], Address], parts: Collection[tuple[int, int]]) -> set[Address]:
     found = {unit for (_catalog, oid), unit in units.items() if oid >= _FIRST_OID and unit.oid >= _FIRST_OID}
     queries = " UNION ALL ".join(
-        f"SELECT '{catalog}'::regclass::oid::bigint, oid::bigint FROM {catalog} WHERE oid >= {_FIRST_OID}"
+        f"SELECT '{catalog}'::regclass, oid::bigint FROM {catalog} WHERE oid >= {_FIRST_OID}"
         for catalog in _OTHER_CATALOGS
     )
-    cursor.execute(queries)
+    # Large objects are addressed by the catalog of their pages.
+    large = " UNION ALL SELECT 'pg_largeobject'::regclass, oid FROM pg_largeobject_metadata"
+    cursor.execute(f"SELECT catalog::oid::bigint, oid FROM ({queries}{large}) AS others (catalog, oid)")
     return found | {Address(str(catalog), oid) for catalog, oid in cursor.fetchall() if (catalog, oid) not in parts}
 
 

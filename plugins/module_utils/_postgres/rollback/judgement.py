@@ -42,7 +42,13 @@ def difference(item: RecordedObject, *, values_known: bool) -> str:
     return ", ".join(found[:_PARTS_SHOWN]) + more
 
 
-_SINGULAR = {"columns": "column", "indexes": "index", "policies": "policy", "statistics": "statistics"}
+_SINGULAR = {
+    "columns": "column",
+    "indexes": "index",
+    "policies": "policy",
+    "statistics": "statistics",
+    "settings of roles": "setting of role",
+}
 
 
 def _parts(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 try:
     import psycopg2
     import psycopg2.errors
+    import tenacity
     from psycopg2 import sql
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
@@ -28,6 +29,7 @@ from .recorded import RecordedObject, read_states
 from .row_proof import require_unwritten
 
 _LOCK_TIMEOUT = "15s"
+_SESSIONS_END_SECONDS, _POLL_SECONDS = 5, 0.1
 _HOLDERS = """
 SELECT DISTINCT a.pid, a.usename, a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.relation = ANY(%s::oid[]) AND l.pid <> pg_backend_pid() AND l.database = (
@@ -92,16 +94,28 @@ def drop_empty_database(admin: Any, name: str) -> None:
 
 
 def require_no_sessions(admin: Any, name: str) -> None:
-    """Raise TargetError that names the sessions in a database that is to be dropped."""
-    with admin.cursor() as cursor:
-        cursor.execute(_SESSIONS, (name,))
-        sessions = cursor.fetchall()
-    admin.rollback()
+    """Raise TargetError that names the sessions in a database that is to be dropped. Those that end, such as this
+    run's own, are waited for, as DROP DATABASE does."""
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool),
+        stop=tenacity.stop_after_delay(_SESSIONS_END_SECONDS),
+        wait=tenacity.wait_fixed(_POLL_SECONDS),
+        retry_error_callback=lambda state: state.outcome.result(),
+    )
+    sessions = attempts(_sessions, admin, name)
     if sessions:
         raise TargetError(
             f"the database {name} cannot be dropped while sessions are connected to it: {_named(sessions)}; end them "
             "and run the rollback again"
         )
+
+
+def _sessions(admin: Any, name: str) -> list[Any]:
+    with admin.cursor() as cursor:
+        cursor.execute(_SESSIONS, (name,))
+        found = cursor.fetchall()
+    admin.rollback()
+    return found
 
 
 def _named(sessions: Sequence[Any]) -> str:

@@ -228,15 +228,16 @@ def sequence_values(cursor: Any, oids: Collection[int]) -> dict[int, tuple[str, 
     if not oids:
         return {}
     cursor.execute(
-        "SELECT c.oid::bigint, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "SELECT c.oid::bigint, concat(quote_ident(n.nspname), '.', quote_ident(c.relname)), n.nspname, c.relname "
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "WHERE c.relkind = 'S' AND c.oid = ANY(%s::oid[])",
         (list(oids),),
     )
     queries = [
         sql.SQL("SELECT {}::bigint, {}, last_value, is_called FROM {}").format(
-            sql.Literal(oid), sql.Literal(sql.Identifier(*name).as_string(cursor)), sql.Identifier(*name)
+            sql.Literal(oid), sql.Literal(quoted), sql.Identifier(*name)
         )
-        for oid, *name in cursor.fetchall()
+        for oid, quoted, *name in cursor.fetchall()
     ]
     if not queries:
         return {}
