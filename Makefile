@@ -28,7 +28,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration shared bench bench-scale docs generated docsite archive clean
+.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration secrets rights shared bench bench-scale docs generated docsite archive clean
 .PHONY: lint-ruff lint-mypy lint-imports lint-ansible lint-docs lint-generated lint-links
 .DEFAULT_GOAL := demo
 
@@ -126,6 +126,17 @@ molecule: $(VENV)/.test-installed $(COLLECTION)
 
 integration: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 	$(PYTEST) $(ARGS) tests/integration
+
+# Only the tests that look for secrets and at the modes of files; `make test` has them too. docs/security.md says what they look at.
+SECRETS := tests/integration/test_secrets.py tests/unit/dump/test_encrypted_dump.py \
+	$(addprefix tests/unit/modules/test_,secret_options.py secrets_of_locations.py file_modes.py)
+secrets: $(VENV)/.test-installed $(COLLECTION)
+	$(PYTEST) $(ARGS) $(SECRETS)
+
+# Only the tests of the rights that docs/security.md says are enough, and of each one that is missing; `make test` has them too.
+RIGHTS := tests/integration/test_least_rights.py tests/integration/test_rights_of_reading.py
+rights: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
+	$(PYTEST) $(ARGS) $(RIGHTS)
 
 # Only the tests with the large fixtures, which developers and CI have beside the checkout; `make test` has them too where they are.
 shared: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed

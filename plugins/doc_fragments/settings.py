@@ -562,6 +562,44 @@ options:
       - create
       - skip
     default: existing
+  connections:
+    description: The number of connections that load rows, build indexes and verify at the same time. With V(0) it is
+      O(parallelism). Besides them an import has up to four connections, and a verification three, that only look and
+      record.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  load_rate:
+    description: The most that all connections of an import together send, in MiB of rows a second. With V(0) there is
+      no limit.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  lock_wait:
+    description: The number of seconds that a command on the target may wait for a lock that somebody else holds. Then
+      it is cancelled, and the run stops and names the holder. With V(0) there is no limit; C(migration.log) has a line
+      about the holder every 30 seconds. The preflight waits for 30 seconds at most, unless a limit is set.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  statement_time_limit:
+    description: The number of seconds that a single command of an import or of a verification may take on the target,
+      such as the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  standby_name:
+    description: The C(application_name) of a standby of the target, by which C(pg_stat_replication) knows it. The import
+      pauses while that standby is more than O(standby_lag) behind or is not connected. It has to be connected when the
+      run begins, and O(login_user) needs C(pg_read_all_stats). If empty, no standby is looked at.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  standby_lag:
+    description: How far O(standby_name) may be behind, in MiB of WAL that it has not replayed.
+    type: int
+    version_added: 1.7.0
+    default: 1024
   dump_encryption_key:
     description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
       phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
@@ -673,6 +711,20 @@ options:
       - create
       - skip
     default: existing
+  lock_wait:
+    description: The number of seconds that a command on the target may wait for a lock that somebody else holds. Then
+      it is cancelled, and the run stops and names the holder. With V(0) there is no limit; C(migration.log) has a line
+      about the holder every 30 seconds. The preflight waits for 30 seconds at most, unless a limit is set.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  standby_name:
+    description: The C(application_name) of a standby of the target, by which C(pg_stat_replication) knows it. The import
+      pauses while that standby is more than C(standby_lag) behind or is not connected. It has to be connected when the
+      run begins, and O(login_user) needs C(pg_read_all_stats). If empty, no standby is looked at.
+    type: str
+    version_added: 1.7.0
+    default: ''
 """
 
     POSTGRES_REHEARSAL = r"""
@@ -798,6 +850,26 @@ options:
       - create
       - skip
     default: existing
+  connections:
+    description: The number of connections that load rows, build indexes and verify at the same time. With V(0) it is
+      O(parallelism). Besides them an import has up to four connections, and a verification three, that only look and
+      record.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  lock_wait:
+    description: The number of seconds that a command on the target may wait for a lock that somebody else holds. Then
+      it is cancelled, and the run stops and names the holder. With V(0) there is no limit; C(migration.log) has a line
+      about the holder every 30 seconds. The preflight waits for 30 seconds at most, unless a limit is set.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  statement_time_limit:
+    description: The number of seconds that a single command of an import or of a verification may take on the target,
+      such as the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit.
+    type: int
+    version_added: 1.7.0
+    default: 0
   parallelism:
     description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
       but at most eight.

@@ -148,7 +148,7 @@ def run(
         found = {
             "failed": True,
             "msg": _masked(module, f"an error of the collection, please report it with its traceback: {words}"),
-            "exception": _masked(module, traceback.format_exc()),
+            "traceback": _masked(module, traceback.format_exc()).splitlines(),
         }
     for warning in found.pop("warnings", ()):
         module.warn(warning)

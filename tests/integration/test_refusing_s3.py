@@ -36,6 +36,17 @@ def test_an_export_through_refusals(work, fixtures_dir):
 
 
 @pytest.mark.slow
+def test_an_s3_server_that_never_answers(work):
+    """The run ends in time, with one line that names the place, the server and what to do."""
+    with faulty_server.running("http://127.0.0.1:1") as server:
+        server.fault = lambda request: faulty_server.silent()
+        run = Run("migrate.yml", variables(work, s3_backup_path="s3://backups/nightly", s3_endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="hush-3c9", storage_timeout=3))
+        assert server.requests
+    assert run.code != 0 and f"s3://backups/nightly at {server.url}: no whole answer within 3 s, with all repetitions: check the server" in run.error
+    assert "Traceback" not in run.output and "hush-3c9" not in run.output
+
+
+@pytest.mark.slow
 def test_incremental_location_is_read_with_the_backups_own_files(work):
     (work / "increments").mkdir()
     run = Run("migrate.yml", variables(work, incremental_location=f"file://{work}/increments", test_postgresql_import=False, postgres_import_enabled=False))

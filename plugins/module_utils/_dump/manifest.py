@@ -120,6 +120,8 @@ class Encryption:
 
     recipient: str
     """The public half of the key, ``age1…``."""
+    roles_sha256: str
+    """Of the file of the roles."""
     signature: str = ""
     """What the key says of all else in the manifest, see ``DumpKey.sign``: the files and their SHA-256 among it."""
 
@@ -192,18 +194,18 @@ def read_manifest(dump_dir: str) -> Manifest:
 def read_manifest_for_rows(dump_dir: str, key: Optional[DumpKey]) -> Manifest:
     """Read the manifest before the rows are read; ``key`` is that of an encrypted dump.
 
-    Raises ConfigurationError unless the rows can be read with the key, and MigrationError for a manifest that was
-    changed since the key has signed it.
+    Raises ConfigurationError unless the rows can be read with the key, and MigrationError for a manifest or roles that
+    were changed since the key has signed them.
     """
     value = _read_value(dump_dir)
     manifest = _manifest(dump_dir, value)
     require_key(dump_dir, manifest.encryption.recipient if manifest.encryption else "", key)
     if key and manifest.encryption:
-        signature = key.sign(_signed(value))
-        if not hmac.compare_digest(signature, manifest.encryption.signature):
-            raise MigrationError(
-                f"{os.path.join(dump_dir, MANIFEST)} was changed after the dump was made: {MAKE_AGAIN}"
-            )
+        roles = os.path.join(dump_dir, ROLES)
+        if not hmac.compare_digest(key.sign(_signed(value)), manifest.encryption.signature):
+            raise _changed(os.path.join(dump_dir, MANIFEST))
+        if hashlib.sha256(_read_bytes(roles)).hexdigest() != manifest.encryption.roles_sha256:
+            raise _changed(roles)
     return manifest
 
 
@@ -238,7 +240,7 @@ def manifest_json(manifest: Manifest, key: Optional[DumpKey]) -> dict[str, Any]:
 
 
 def _signed(value: Mapping[str, Any]) -> bytes:
-    unsigned = {"recipient": value["encryption"]["recipient"]}
+    unsigned = {name: text for name, text in value["encryption"].items() if name != "signature"}
     return json.dumps({**value, "encryption": unsigned}, sort_keys=True).encode()
 
 
@@ -269,7 +271,7 @@ def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
     path = os.path.join(dump_dir, entry.directory, CATALOG)
     data = _read_bytes(path)
     if hashlib.sha256(data).hexdigest() != entry.catalog_sha256:
-        raise MigrationError(f"{path} was changed after the dump was made: {MAKE_AGAIN}")
+        raise _changed(path)
     return _build(path, Database, _parse(path, data))
 
 
@@ -286,6 +288,10 @@ def read_roles(dump_dir: str, key: Optional[DumpKey] = None) -> list[Role]:
     for role in roles:
         role.password_hash = hashes.get(role.name, "")
     return roles
+
+
+def _changed(path: str) -> MigrationError:
+    return MigrationError(f"{path} was changed after the dump was made: {MAKE_AGAIN}")
 
 
 def decrypted(path: str, data: bytes, key: Optional[DumpKey]) -> bytes:

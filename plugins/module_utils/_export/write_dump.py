@@ -64,7 +64,8 @@ def write_dump(
         _write_database(dump_dir, database, tables, _Written(options, content.roles, key is not None))
         for database, tables in content.databases
     ]
-    write_json(os.path.join(dump_dir, ROLES), to_json(content.roles))
+    roles = json_text(to_json(content.roles))
+    write_text(os.path.join(dump_dir, ROLES), roles)
     hashes = {role.name: role.password_hash for role in content.roles if role.password_hash}
     if keep_passwords and hashes:
         _write_passwords(dump_dir, hashes, key)
@@ -78,7 +79,7 @@ def write_dump(
         entries,
         content.findings,
         chosen,
-        Encryption(key.recipient) if key else None,
+        Encryption(key.recipient, hashlib.sha256(roles.encode()).hexdigest()) if key else None,
         needs,
     )
     write_json(os.path.join(dump_dir, MANIFEST), manifest_json(manifest, key))

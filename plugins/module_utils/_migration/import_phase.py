@@ -25,7 +25,7 @@ def run_import(
         phase.record(None, _BEGUN)
 
     with dump_lock.reading(phase.dump_dir):
-        result = import_dump(phase.dump_dir, parameters, options, log.progress, begin)
+        result = import_dump(phase.dump_dir, parameters, options, log.progress, begin, log.write)
     place = phase.record(result)
     if result.changed:
         log.write(f"imported {phase.dump_dir} into {phase.target} in {result.seconds} s")

@@ -24,6 +24,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chu
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.dump_key import DumpKey
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import (
+    read_catalog,
     read_manifest,
     read_manifest_for_rows,
     read_roles,
@@ -32,6 +33,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.val
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError, MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportOptions, export
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.write_dump import DumpContent, write_dump
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Role
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.source import TaskReading
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.secret_command import secret_of_command
@@ -154,6 +156,14 @@ def test_the_same_rows_have_the_same_id(dump, tmp_path):
         assert [path.read_bytes() for path in files(again)] != [path.read_bytes() for path in files(dump)]
 
 
+def test_dumps_are_compared_without_a_key(dump, tmp_path):
+    run(dump, KEY)
+    for number, key in enumerate((OTHER, None)):
+        other = str(tmp_path / str(number))
+        run(other, key)
+        assert compare_dumps(dump, other).equal
+
+
 SEGMENT = 65536 + 16
 
 
@@ -226,6 +236,16 @@ def test_a_manifest_that_was_changed(change, message, dump):
     path.write_text(json.dumps(value), encoding="utf-8")
     with pytest.raises(MigrationError, match=message):
         read_manifest_for_rows(dump, KEY)
+
+
+@pytest.mark.parametrize("name", ["roles.json", "shop/catalog.json"])
+def test_schema_and_roles_that_were_changed(name, dump):
+    run(dump, KEY)
+    path = pathlib.Path(dump) / name
+    path.write_text(path.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    with pytest.raises(MigrationError, match=f"{name} was changed after the dump was made"):
+        manifest = read_manifest_for_rows(dump, KEY)
+        read_catalog(dump, manifest.databases[0])
 
 
 def test_the_roles_passwords_are_encrypted(tmp_path):

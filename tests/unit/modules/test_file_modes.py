@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.cache_directory import (
+    put_in_place,
+    work_directory,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.file_modes import (
     PASSABLE,
     PRIVATE,
@@ -52,3 +56,14 @@ def test_the_umask_is_as_before(tmp_path):
     with umask(0o022):
         (tmp_path / "other").touch()
     assert mode(tmp_path / "other") == 0o644
+
+
+@pytest.mark.parametrize("mask", [0, 0o077])
+def test_programs_are_for_everybody_and_nobody_else_may_change_them(mask, tmp_path):
+    """The throw-away PostgreSQL of root runs as another user."""
+    cache = tmp_path / "cache"
+    with umask(mask), work_directory(str(cache)) as directory:
+        (tmp_path / directory / "tree" / "bin").mkdir(parents=True)
+        (tmp_path / directory / "tree" / "bin" / "program").touch()
+        put_in_place(f"{directory}/tree", str(cache / "programs"), lambda: False)
+    assert [mode(cache), mode(cache / "programs"), mode(cache / "programs" / "bin"), mode(cache / "programs" / "bin" / "program")] == [0o755, 0o755, 0o755, 0o644]

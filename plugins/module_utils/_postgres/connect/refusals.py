@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._model.names import quote
 from .connection_parameters import ConnectionParameters
 
 _MODE, _AUTHORITIES, _CERTIFICATE, _KEY = (
@@ -63,10 +64,11 @@ _REASONS = (
         ("could not read certificate file", "could not open certificate file"),
         f"the client certificate in {_CERTIFICATE} cannot be read",
     ),
+    (("is not permitted to log in",), "the role may not log in: ALTER ROLE … LOGIN"),
     (
         ("too many connections", "too many clients", "remaining connection slots"),
-        "it lets no further connection in: lower parallelism (an import opens two connections more), or raise "
-        "max_connections, or the CONNECTION LIMIT of the role or database",
+        "it lets no further connection in: lower target_connections or parallelism (an import opens up to four "
+        "connections more), or raise max_connections, or the CONNECTION LIMIT of the role or database",
     ),
     (
         (
@@ -106,6 +108,11 @@ def explain(message: str, wanted: ConnectionParameters, *, chosen: bool) -> str:
     if f'database "{wanted.database}" does not exist' in message:
         advice = ": name one that is there, such as postgres, in postgres_database (login_db)" if chosen else ""
         return f"PostgreSQL at {wanted.place} has no database {wanted.database}{advice}"
+    if "does not have CONNECT privilege" in message:
+        grant = f"GRANT CONNECT ON DATABASE {quote(wanted.database)} TO {quote(wanted.user)}"
+        return (
+            f"PostgreSQL at {wanted.place} does not let user {wanted.user} into the database {wanted.database}: {grant}"
+        )
     for signs, meaning in _REASONS:
         if any(sign in message for sign in signs):
             return f"PostgreSQL at {wanted.place} refuses user {wanted.user}: {meaning} ({reason})"

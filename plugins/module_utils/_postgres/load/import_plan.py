@@ -43,6 +43,7 @@ from ..connect.connection import ConnectionParameters, connect, connection_findi
 from ..target import content as contents
 from ..target import existing_tables, ledger, omitted_objects
 from ..target import probe_features as server_features
+from ..target.load_limits import LoadLimits
 from ..target.target_database import TargetState, inspect
 from ..target.target_privileges import RoleRights, role_rights
 from .chunk_loader import ChunkTask
@@ -64,6 +65,7 @@ class ImportOptions:
     """For each connection that builds indexes."""
     content: str = contents.ALL
     """``all``, ``schema`` or ``data``; for ``data`` the tables have to be there."""
+    limits: LoadLimits = field(default_factory=LoadLimits)
     dump_key: Optional[DumpKey] = None
     """The key of an encrypted dump."""
 
@@ -142,7 +144,7 @@ def plan_import(dump_dir: str, parameters: ConnectionParameters, options: Import
     started = time.monotonic()
     admin = connect(parameters)
     try:
-        plan = plan_dump(dump_dir, admin, parameters, options)
+        plan = plan_dump(dump_dir, read_manifest_for_rows(dump_dir, options.dump_key), admin, parameters, options)
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
     finally:
@@ -158,10 +160,11 @@ def plan_import(dump_dir: str, parameters: ConnectionParameters, options: Import
     )
 
 
-def plan_dump(dump_dir: str, admin: Any, parameters: ConnectionParameters, options: ImportOptions) -> Plan:
+def plan_dump(
+    dump_dir: str, manifest: Manifest, admin: Any, parameters: ConnectionParameters, options: ImportOptions
+) -> Plan:
     """Return the plan for the databases of a dump; ``admin`` is a connection to any database of the server. Raises
     MigrationError for a dump or a target that the import cannot work with."""
-    manifest = read_manifest_for_rows(dump_dir, options.dump_key)
     entries = chosen_databases(manifest, options.databases)
     roles = read_roles(dump_dir, options.dump_key)
     features = server_features.probe(admin)

@@ -19,7 +19,8 @@ from ..._model.results import TableVerification
 from ..._system.processes import in_processes
 from ..._system.progress import ReportProgress
 from ..connect.connection_parameters import ConnectionParameters
-from ..verify.verify_rows import READ_BACK, row_verification
+from ..verify.verify_options import VerifyOptions
+from ..verify.verify_rows import row_verification
 
 
 def other_rows(
@@ -30,7 +31,7 @@ def other_rows(
     progress: ReportProgress,
 ) -> dict[int, str]:
     """Return for each table that holds other rows than those that were loaded, by its oid, what it holds."""
-    rows = row_verification(database, list(tables.values()), parameters, READ_BACK, parallelism)
+    rows = row_verification(database, list(tables.values()), parameters, VerifyOptions(parallelism=parallelism))
     with in_processes(rows.checksum, rows.work, parallelism) as results:
         compared = rows.compare(results, progress)
     found = {}

@@ -171,8 +171,10 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
         data = os.path.join(directory, "data")
         owner = os.stat(data)
         account = _Account(owner.st_uid, owner.st_gid, _as_user(owner.st_uid, owner.st_gid))
+        # What is removed need not be written first, which "fast" does.
+        mode = "immediate" if remove else "fast"
         result = _run(
-            account, [os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl"), "stop", "-D", data, "-m", "fast", "-w"]
+            account, [os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl"), "stop", "-D", data, "-m", mode, "-w"]
         )
         if result.returncode:
             raise TargetError(f"PostgreSQL in {directory} does not stop: {_tail(result.stderr)}")
@@ -422,7 +424,7 @@ def _remove_empty_pid_file(directory: str) -> None:
 
 
 def _configure(options: ServerOptions, directory: str, account: _Account, port: int) -> None:
-    settings = dict(_SETTINGS, **({} if options.durable else _NOT_DURABLE), **dict(options.settings))
+    settings = {**_SETTINGS, **({} if options.durable else _NOT_DURABLE), **dict(options.settings)}
     settings.update(
         port=str(port),
         unix_socket_directories=_socket_directory(directory, account, port),

@@ -20,7 +20,7 @@ from ..._formats.timestamps import ZERO, Timestamp, from_protobuf
 from ..storage.storage import Storage
 from .encryption import INFO, decrypt, is_encrypted
 from .key_ranges import tenant_prefix, without_prefix
-from .read_ahead import PIECE, ReadAhead
+from .read_ahead import PIECE, ReadAhead, in_parallel
 from .stored_file import open_file, read_ends
 
 NAMES = ("BACKUP_METADATA", "BACKUP_MANIFEST", "BACKUP")
@@ -99,11 +99,11 @@ def read_manifest(storage: Storage, folder: str, name: str, key: Optional[bytes]
 
 
 def _read_one(storage: Storage, path: str, key: Optional[bytes], compressed: bool) -> Manifest:
-    stored = storage.read(path)
+    stored = read_with_checksum(storage, path)
     with named(storage.describe(path)):
-        content = open_container(storage, path, stored, key, compressed)
+        content = _open_container(storage.describe(path), stored, key, compressed)
         message = protobuf.parse(content, protobuf.MOST_LISTED)
-        _require_plausible(len(message.get(4, ())), len(stored))
+        _require_plausible(len(message.get(4, ())), len(stored.data))
         return _parse(message)
 
 
@@ -116,21 +116,44 @@ def _require_plausible(entries: int, stored: int) -> None:
 
 def read_container(storage: Storage, path: str, key: Optional[bytes]) -> bytes:
     """Return the content of a partition descriptor."""
-    return storage.read_twice_if_damaged(
-        path, lambda: open_container(storage, path, storage.read(path), key, compressed=False)
-    )
+
+    def read() -> bytes:
+        return _open_container(storage.describe(path), read_with_checksum(storage, path), key, compressed=False)
+
+    return storage.read_twice_if_damaged(path, read)
 
 
-def open_container(storage: Storage, path: str, stored: bytes, key: Optional[bytes], compressed: bool) -> bytes:
-    """Check, decrypt and decompress a manifest or partition descriptor."""
-    name = storage.describe(path)
-    if not stored:
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file, and what the checksum file next to it says of it."""
+
+    path: str
+    data: bytes
+    checksum: Optional[bytes]
+    """None if there is no such file."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the file is not the one of the checksum."""
+        return self.checksum is not None and self.checksum != hashlib.sha256(self.data).digest()[:4]
+
+
+def read_with_checksum(storage: Storage, path: str) -> CheckedFile:
+    """Read a file and its checksum file at the same time."""
+    paths = [path, path + CHECKSUM] if storage.exists(path + CHECKSUM) else [path]
+    data, *checksum = in_parallel(storage.read, paths)
+    return CheckedFile(path, data, checksum[0] if checksum else None)
+
+
+def _open_container(name: str, stored: CheckedFile, key: Optional[bytes], compressed: bool) -> bytes:
+    """Check, decrypt and decompress a manifest or partition descriptor; ``name`` is for messages."""
+    if not stored.data:
         raise CorruptBackupError(f"{name} is empty: copy it again from the original")
-    if checksum_holds(storage, path, stored) is False:
+    if stored.differs:
         raise CorruptBackupError(
-            f"{name} does not match {path + CHECKSUM}: one of them is damaged, copy both again from the original"
+            f"{name} does not match {stored.path + CHECKSUM}: one of them is damaged, copy both again from the original"
         )
-    data = decrypt(stored, key, name) if key else stored
+    data = decrypt(stored.data, key, name) if key else stored.data
     if data[:3] == GZIP:
         return _gunzip(data, name)
     if is_encrypted(data):
@@ -142,13 +165,6 @@ def open_container(storage: Storage, path: str, stored: bytes, key: Optional[byt
             f"{name} does not begin as a manifest does: it is damaged, copy it again from the original"
         )
     return data
-
-
-def checksum_holds(storage: Storage, path: str, stored: bytes) -> Optional[bool]:
-    """Return whether a file has the checksum of its checksum file; None if there is no such file."""
-    if not storage.exists(path + CHECKSUM):
-        return None
-    return storage.read(path + CHECKSUM) == hashlib.sha256(stored).digest()[:4]
 
 
 def _gunzip(data: bytes, name: str) -> bytes:

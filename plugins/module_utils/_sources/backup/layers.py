@@ -258,11 +258,11 @@ def _unlocking_key(storage: Storage, folder: str, name: str, keys: list[bytes]) 
 def _key_that_unlocks(storage: Storage, path: str, keys: list[bytes]) -> Optional[bytes]:
     """Return the key that opens a manifest, None if no one does. Raises CorruptBackupError if the manifest is
     damaged."""
-    data = storage.read(path)
+    file = manifests.read_with_checksum(storage, path)
     for key in keys:
-        if unlocks(data, key, storage.describe(path)):
+        if unlocks(file.data, key, storage.describe(path)):
             return key
-    if manifests.checksum_holds(storage, path, data) is False:
+    if file.differs:
         raise CorruptBackupError(
             f"{storage.describe(path)} does not match its checksum file: one of them is damaged, copy both again"
         )

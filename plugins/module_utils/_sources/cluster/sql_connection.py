@@ -18,6 +18,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._errors import CockroachError, ConfigurationError
 from ..._system.masking import forms_of, mask
+from ..._system.time_limit import TimeLimitError, within
 from .releases import ROW_LEVEL_SECURITY_SINCE, UNSAFE_INTERNALS_SINCE, release_of
 
 
@@ -44,6 +45,11 @@ _UNKNOWN_VARIABLE, _NOT_ALLOWED = "42704", "42501"
 CLOSED_INTERNALS = "Access to crdb_internal and system is restricted"
 """What CockroachDB says (with the code 42501) where allow_unsafe_internals is off:
 pkg/sql/unsafesql/unsafesql_test.go."""
+_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6, "tcp_user_timeout": 120_000}
+"""libpq's parameters, with which a connection that was dropped without a word is noticed after two minutes, instead of
+never while an answer is waited for."""
+_LONGEST_BEGINNING = 60
+"""Seconds from the connection to a session that can be used."""
 _NO_TLS = "server does not support SSL"
 """libpq's words."""
 
@@ -125,8 +131,18 @@ def files_of_certs_dir(certs_dir: str, user: str) -> dict[str, str]:
 def connect(parameters: CockroachParameters, database: str = "") -> Any:
     """Return a psycopg2 connection in autocommit mode, to ``database`` or to the one in ``parameters``.
 
-    Raises CockroachError that tells apart: cannot be reached, login refused, not CockroachDB.
+    Raises CockroachError that tells apart: cannot be reached, does not answer, login refused, not CockroachDB.
     """
+    try:
+        return within(parameters.connect_timeout + _LONGEST_BEGINNING, lambda: _connect(parameters, database))
+    except TimeLimitError:
+        raise UnreachableError(
+            f"CockroachDB at {parameters.place} takes connections and does not answer: look into its log, and whether "
+            "a majority of its nodes runs"
+        ) from None
+
+
+def _connect(parameters: CockroachParameters, database: str) -> Any:
     files = {
         name: getattr(parameters, name) for name in ("sslrootcert", "sslcert", "sslkey") if getattr(parameters, name)
     }
@@ -140,12 +156,12 @@ def connect(parameters: CockroachParameters, database: str = "") -> Any:
             sslmode=parameters.sslmode,
             connect_timeout=parameters.connect_timeout,
             application_name="cockroach_migrator",
-            keepalives_idle=60,
             # libpq's environment may be meant for another server.
             hostaddr="",
             options="",
             target_session_attrs="any",
             client_encoding="UTF8",
+            **_ALIVE,
             **files,
         )
     except (psycopg2.Error, UnicodeDecodeError) as error:
