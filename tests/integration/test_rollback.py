@@ -7,13 +7,14 @@ import contextlib
 import dataclasses
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
 
 import pytest
+import synthetic_dump
 from journey import export
+from playbook_runs import CHECKOUT, Run, databases, variables
 from postgres_servers import bin_dir, query
 from psycopg2 import sql
 
@@ -27,7 +28,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     roll_back,
 )
 
-CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 NEWEST = 17
 
 
@@ -45,6 +45,12 @@ def _shop(fixtures_dir, tmp_path_factory) -> str:
     directory = tmp_path_factory.mktemp("dump") / "shop"
     export([f"file://{fixtures_dir}/backups/shop"], directory)
     return str(directory)
+
+
+@pytest.fixture(scope="module", name="small")
+def _small(tmp_path_factory) -> str:
+    """The dump of a small database that is called shop, too."""
+    return synthetic_dump.write(str(tmp_path_factory.mktemp("dump") / "small"), orders=50)
 
 
 def content_of(server) -> str:
@@ -84,29 +90,26 @@ ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC
 """
 
 
-@pytest.mark.parametrize("own", ["", "SELECT", OWN], ids=["no database", "empty databases", "databases with objects"])
-def test_the_server_is_as_it_was(postgres, cluster, own):
-    if own:
-        query(postgres, "", "CREATE DATABASE shop")
-        query(postgres, "", "CREATE DATABASE types")
-        query(postgres, "shop", own)
+def test_the_server_is_as_it_was(postgres, cluster):
+    """The database shop is there, with objects of the user's, and types is not."""
+    query(postgres, "", "CREATE DATABASE shop")
+    query(postgres, "shop", OWN)
     before = content_of(postgres)
     imported = import_dump(cluster, postgres, ImportOptions(grants="create"))
     assert imported.changed and content_of(postgres) != before
     result = undone(postgres)
     assert result.changed and result.succeeded and set(result.databases) == {"shop", "types"}, [part.kept for part in result.databases.values()]
     assert "table public.orders with 6,000 rows" in result.databases["shop"].removed
-    assert ("database shop" in result.databases["shop"].removed) == (not own)
+    assert "database shop" not in result.databases["shop"].removed and "database types" in result.databases["types"].removed
     assert content_of(postgres) == before
     changes_nothing(postgres)
     assert import_dump(cluster, postgres, ImportOptions(grants="create")).changed
 
 
-@pytest.mark.parametrize("content", ["schema", "schema and data"])
-def test_a_schema_with_and_without_rows(empty_postgres, shop, content):
+def test_a_schema_and_later_its_rows(empty_postgres, shop):
     before = content_of(empty_postgres)
-    for part in content.split(" and "):
-        import_dump(shop, empty_postgres, ImportOptions(content=part))
+    for content in ("schema", "data"):
+        import_dump(shop, empty_postgres, ImportOptions(content=content))
     assert undone(empty_postgres).succeeded and content_of(empty_postgres) == before
 
 
@@ -153,24 +156,17 @@ def killed(server, dump: str, module: str, function: str, number: int) -> None:
     assert found.returncode == -signal.SIGKILL, found.stderr
 
 
-IMPORT_POINTS = [
-    ("_postgres.load.load", "_run_roles", 1), ("_postgres.load.load", "create_database", 1), ("_postgres.load.load", "run_pre_data", 1),
-    ("_postgres.load.load", "perform", 4), ("_postgres.load.load", "perform", 30), ("_postgres.load.load", "_complete", 1), ("_postgres.load.load", "create_database", 2),
-]
+IMPORT_POINTS = [("_run_roles", 1), ("run_pre_data", 1), ("perform", 4), ("perform", 40), ("create_database", 1), ("_complete", 2)]
+"""Functions after whose call of that number the import is killed."""
 
 
-@pytest.mark.parametrize("own", ["", OWN], ids=["new", "existing"])
-def test_an_import_that_was_killed_is_undone(empty_postgres, cluster, own):
-    if own:
-        query(empty_postgres, "", "CREATE DATABASE shop")
-        query(empty_postgres, "shop", own)
+def test_an_import_that_was_killed_is_undone(empty_postgres, cluster):
+    query(empty_postgres, "", "CREATE DATABASE shop")
+    query(empty_postgres, "shop", OWN)
     before = content_of(empty_postgres)
-    for module, function, number in IMPORT_POINTS:
-        if own and (function, number) == ("create_database", 2):
-            continue
-        killed(empty_postgres, cluster, module, function, number)
-        assert content_of(empty_postgres) != before, function
-        result = undone(empty_postgres)
+    for function, number in IMPORT_POINTS:
+        killed(empty_postgres, cluster, "_postgres.load.load", function, number)
+        result = roll_back(empty_postgres, RollbackOptions(), lambda state: None)
         assert result.changed and result.succeeded and content_of(empty_postgres) == before, (function, result)
 
 
@@ -229,27 +225,25 @@ def test_what_was_changed_is_kept_and_named(postgres, shop):
 
 
 OTHERS = {
-    "CREATE TABLE public.mine (id int)": "it holds what the migration has not made: table mine",
-    "CREATE EXTENSION pg_trgm": "it holds what the migration has not made: extension pg_trgm",
-    "SELECT lo_create(0)": "it holds what the migration has not made: large object",
-    "CREATE TABLE cockroach_migrator.mine (id int)": "it holds what the migration has not made: table cockroach_migrator.mine",
-    "CREATE PUBLICATION mine": "it holds what the migration has not made: publication mine",
-    "ALTER DATABASE shop SET work_mem = '8MB'": "the database shop was changed after the import: setting work_mem was added",
-    "GRANT CONNECT ON DATABASE shop TO other": "the database shop was changed after the import: privileges was changed",
-    "ALTER ROLE other IN DATABASE shop SET work_mem = '8MB'": "the database shop was changed after the import: setting of role other was added",
+    "CREATE TABLE public.mine (id int)": "table mine", "CREATE EXTENSION pg_trgm": "extension pg_trgm", "SELECT lo_create(0)": "large object",
+    "CREATE TABLE cockroach_migrator.mine (id int)": "table cockroach_migrator.mine", "CREATE PUBLICATION mine": "publication mine",
+}
+OF_DATABASE = {
+    "ALTER DATABASE shop SET work_mem = '8MB'": "setting work_mem was added", "GRANT CONNECT ON DATABASE shop TO other": "privileges was changed",
+    "ALTER ROLE other IN DATABASE shop SET work_mem = '8MB'": "setting of role other was added",
 }
 
 
-@pytest.mark.parametrize("change", OTHERS)
-def test_a_database_that_holds_something_else_is_kept(empty_postgres, shop, change):
+@pytest.mark.parametrize("changes, reason", [(OTHERS, "it holds what the migration has not made: "), (OF_DATABASE, "the database shop was changed after the import: ")])
+def test_a_database_that_holds_something_else_is_kept(empty_postgres, small, changes, reason):
     query(empty_postgres, "", "CREATE ROLE other")
-    import_dump(shop, empty_postgres, ImportOptions(content="schema"))
-    query(empty_postgres, "shop", change)
+    import_dump(small, empty_postgres, ImportOptions())
+    for change in changes:
+        query(empty_postgres, "shop", change)
     result = undone(empty_postgres)
-    (name, reason), = result.databases["shop"].kept.items()
-    assert name == "database shop" and reason.startswith(OTHERS[change])
-    assert "table public.orders" in result.databases["shop"].removed
-    assert query(empty_postgres, "shop", "SELECT count(*) FROM pg_class WHERE relname = 'orders'") == [(0,)]
+    (name, found), = result.databases["shop"].kept.items()
+    assert name == "database shop" and found.startswith(reason) and all(text in found for text in changes.values()), found
+    assert "table public.orders with 50 rows" in result.databases["shop"].removed
     changes_nothing(empty_postgres)
 
 
@@ -285,21 +279,21 @@ def test_a_role_that_was_changed_or_is_used_is_kept(empty_postgres, cluster):
     query(empty_postgres, "", "DROP TABLE mine")
 
 
-def test_sessions_in_a_database_that_is_to_be_dropped_are_named(empty_postgres, shop):
-    import_dump(shop, empty_postgres, ImportOptions())
+def test_sessions_in_a_database_that_is_to_be_dropped_are_named(empty_postgres, small):
+    import_dump(small, empty_postgres, ImportOptions())
     with contextlib.closing(connect(empty_postgres, "shop")) as session:
         with pytest.raises(TargetError, match=f"sessions are connected to it: pid {session.info.backend_pid} of the user postgres"):
             roll_back(empty_postgres, RollbackOptions(), lambda state: None)
-        assert query(empty_postgres, "shop", "SELECT count(*) FROM public.orders") == [(6000,)]
+        assert query(empty_postgres, "shop", "SELECT count(*) FROM public.orders") == [(50,)]
     assert undone(empty_postgres).succeeded
 
 
-def test_a_locked_table_names_who_holds_it(empty_postgres, shop, monkeypatch):
+def test_a_locked_table_names_who_holds_it(empty_postgres, small, monkeypatch):
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.rollback import removal
 
     monkeypatch.setattr(removal, "_LOCK_TIMEOUT", "100ms")
     query(empty_postgres, "", "CREATE DATABASE shop")
-    import_dump(shop, empty_postgres, ImportOptions())
+    import_dump(small, empty_postgres, ImportOptions())
     with contextlib.closing(connect(empty_postgres, "shop")) as session, session.cursor() as cursor:
         cursor.execute(sql.SQL("LOCK TABLE public.orders IN ACCESS SHARE MODE"))
         with pytest.raises(TargetError, match=f"in use by pid {session.info.backend_pid} of the user postgres"):
@@ -335,9 +329,8 @@ def test_a_transaction_that_writes_keeps_its_table(empty_postgres, shop):
         assert result.databases["shop"].kept["table public.events"] == f"the session {session.info.backend_pid} of the user postgres is writing to it"
 
 
-def test_imports_of_several_dumps(empty_postgres, shop, fixtures_dir, tmp_path):
-    export([f"file://{fixtures_dir}/backups/types"], tmp_path / "types")
-    for dump in (shop, str(tmp_path / "types")):
+def test_imports_of_several_dumps(empty_postgres, small, tmp_path):
+    for dump in (small, synthetic_dump.write(str(tmp_path / "types"), "types")):
         import_dump(dump, empty_postgres, ImportOptions())
     with pytest.raises(ConfigurationError, match=r"the server holds the imports of several dumps: \w+ \((shop|types)\), \w+ \((shop|types)\)"):
         roll_back(empty_postgres, RollbackOptions(), lambda state: None)
@@ -345,9 +338,9 @@ def test_imports_of_several_dumps(empty_postgres, shop, fixtures_dir, tmp_path):
     assert set(undone(empty_postgres).databases) == {"shop"}
 
 
-def test_an_import_of_an_earlier_release_is_kept(empty_postgres, shop):
-    import_dump(shop, empty_postgres, ImportOptions())
-    query(empty_postgres, "shop", "DROP TABLE cockroach_migrator.objects, cockroach_migrator.tables; ALTER TABLE cockroach_migrator.ledger DROP COLUMN checksum")
+def test_an_import_of_an_earlier_release_is_kept(empty_postgres, small):
+    import_dump(small, empty_postgres, ImportOptions())
+    query(empty_postgres, "shop", "DROP VIEW cockroach_migrator.progress; DROP TABLE cockroach_migrator.objects, cockroach_migrator.tables; ALTER TABLE cockroach_migrator.ledger DROP COLUMN checksum")
     before = content_of(empty_postgres)
     result = undone(empty_postgres)
     assert not result.changed and "a release before 1.7.0" in result.databases["shop"].kept["database shop"]
@@ -363,3 +356,21 @@ def test_the_rights_of_the_import_are_enough(empty_postgres, cluster):
     import_dump(cluster, importer, ImportOptions(grants="create"))
     result = roll_back(importer, RollbackOptions(), lambda state: None)
     assert result.succeeded and content_of(empty_postgres) == before, result
+
+
+def test_the_playbook_shows_first_and_removes_when_that_is_confirmed(empty_postgres, small, work):
+    import_dump(small, empty_postgres, ImportOptions())
+    query(empty_postgres, "shop", "CREATE VIEW public.recent AS SELECT * FROM public.lines")
+    argument = variables(work, postgres_host=empty_postgres.host, postgres_port=empty_postgres.port, postgres_password=empty_postgres.password, parallelism=1)
+    before = content_of(empty_postgres)
+    looked = Run("playbooks/rollback.yml", argument)
+    assert looked.code == 0 and looked.changed == 0 and content_of(empty_postgres) == before, looked.output
+    assert f"KEEPS: of {empty_postgres.host}:{empty_postgres.port} " in looked.output and "-e rollback_confirmed=true" in looked.output, looked.output
+    assert "database shop: keeps the table public.lines: view recent needs it, which the migration has not made" in looked.output
+    kept = Run("playbooks/rollback.yml", argument, "-e", "rollback_confirmed=true")
+    assert kept.code != 0 and kept.changed == 1, kept.output
+    assert f"KEPT: {empty_postgres.host}:{empty_postgres.port} is not as it was before the import: " in kept.error and "table public.lines" in kept.error
+    query(empty_postgres, "shop", "DROP VIEW public.recent")
+    done = Run("playbooks/rollback.yml", argument, "-e", "rollback_confirmed=true", "--diff")
+    assert done.code == 0 and done.changed == 1 and f"UNDONE: {empty_postgres.host}:{empty_postgres.port} is as it was" in done.output, done.output
+    assert "-shop: table public.lines" in done.output and "shop" not in databases(empty_postgres)

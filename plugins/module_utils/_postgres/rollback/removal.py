@@ -19,6 +19,7 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._errors import TargetError
+from ..._model.names import clip
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..target import ledger
 from ..target.lock_room import most_objects_in_a_transaction
@@ -40,6 +41,7 @@ SELECT pid, usename, application_name FROM pg_stat_activity
 WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY 1
 """
 _BOOKKEEPING = """
+DROP VIEW IF EXISTS cockroach_migrator.progress RESTRICT;
 DROP TABLE IF EXISTS cockroach_migrator.left_out, cockroach_migrator.rejects, cockroach_migrator.objects,
     cockroach_migrator.tables, cockroach_migrator.ledger RESTRICT;
 DROP SCHEMA cockroach_migrator RESTRICT
@@ -213,7 +215,7 @@ def _remove_rows(cursor: Any, plan: DatabasePlan) -> dict[str, str]:
     if not plan.emptied:
         return {}
     tables = sorted(plan.emptied.values(), key=lambda table: table.full_name)
-    names = sql.SQL(", ").join([sql.Identifier(table.schema, table.name) for table in tables])
+    names = sql.SQL(", ").join([sql.Identifier(clip(table.schema), clip(table.name)) for table in tables])
     what = "rows of the tables " + ", ".join(table.full_name for table in tables)
     cursor.execute("SAVEPOINT lock_tables")
     refused = _attempt(cursor, sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(names), what)

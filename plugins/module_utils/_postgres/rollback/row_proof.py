@@ -15,6 +15,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._dump.manifest import TableEntry
 from ..._errors import TargetError
+from ..._model.names import clip
 from ..._model.results import TableVerification
 from ..._system.processes import in_processes
 from ..._system.progress import ReportProgress
@@ -87,12 +88,15 @@ def require_unwritten(cursor: Any, table: TableEntry, since: Moment) -> None:
 
     Nobody may write to it meanwhile: the transaction of ``cursor`` has locked it.
     """
-    name = sql.Identifier(table.schema, table.name)
+    # Without parameters: names may hold percent signs.
     cursor.execute(
         sql.SQL(
-            "SELECT count(*), count(*) FILTER (WHERE age(xmin) <= age(%s::xid) OR xmin::text = ANY(%s::text[])) FROM {}"
-        ).format(name),
-        since,
+            "SELECT count(*), count(*) FILTER (WHERE age(xmin) <= age({}::xid) OR xmin::text = ANY({}::text[])) FROM {}"
+        ).format(
+            sql.Literal(since.next_transaction),
+            sql.Literal(since.running),
+            sql.Identifier(clip(table.schema), clip(table.name)),
+        )
     )
     if cursor.fetchone() != (table.rows, 0):
         raise TargetError(

@@ -58,7 +58,14 @@ CREATE TABLE IF NOT EXISTS cockroach_migrator.tables (
     chunks integer NOT NULL, text_bytes bigint NOT NULL, columns jsonb NOT NULL, computed jsonb NOT NULL
 );
 COMMENT ON TABLE cockroach_migrator.tables IS
-'The tables that are imported: the rows of the dump, and the columns from which the row checksums are computed.'
+'The tables that are imported: the rows of the dump, and the columns from which the row checksums are computed.';
+CREATE OR REPLACE VIEW cockroach_migrator.progress AS
+SELECT t.schema_name, t.table_name, coalesce(sum(l.rows), 0) AS rows_loaded, t.rows, count(l.object) AS chunks_loaded,
+       t.chunks
+FROM cockroach_migrator.tables t LEFT JOIN cockroach_migrator.ledger l
+ON l.step = 'chunk' AND regexp_replace(l.object, '/[^/]*$', '') = t.directory
+GROUP BY t.directory;
+COMMENT ON VIEW cockroach_migrator.progress IS 'How far the import of each table is.'
 """
 _MAKES: Mapping[str, str] = {
     "schema": SCHEMA,
