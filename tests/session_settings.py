@@ -15,7 +15,7 @@ WORST = {
     "bytea_output": "'escape'", "quote_all_identifiers": "on", "xmloption": "document", "lc_numeric": "'C.UTF-8'", "search_path": "worst, pg_catalog",
     "default_text_search_config": "'pg_catalog.german'", "client_min_messages": "debug5",
     # How long anything may take.
-    "statement_timeout": "20", "lock_timeout": "1", "idle_session_timeout": "50", "idle_in_transaction_session_timeout": "1", "transaction_timeout": "50",
+    "statement_timeout": "500", "lock_timeout": "1", "idle_session_timeout": "500", "idle_in_transaction_session_timeout": "1", "transaction_timeout": "500",
     # What a transaction is, and what commands make and read.
     "default_transaction_isolation": "serializable", "default_transaction_read_only": "on", "default_transaction_deferrable": "on", "exit_on_error": "on",
     "default_tablespace": "closed", "temp_tablespaces": "closed", "default_table_access_method": "other", "default_toast_compression": "pglz",
@@ -54,7 +54,7 @@ def odd_environment(directory: pathlib.Path) -> dict[str, str]:
     services = directory / "services"
     services.write_text("[slow]\noptions=-c lock_timeout=1 -c extra_float_digits=-15\nhost=host.invalid\nport=1\n", encoding="utf-8")
     return {
-        "PGCLIENTENCODING": "SQL_ASCII", "PGTZ": "Pacific/Chatham", "PGDATESTYLE": "German", "PGGEQO": "off", "PGOPTIONS": "-c statement_timeout=20 -c search_path=",
+        "PGCLIENTENCODING": "SQL_ASCII", "PGTZ": "Pacific/Chatham", "PGDATESTYLE": "German", "PGGEQO": "off", "PGOPTIONS": "-c statement_timeout=500 -c search_path=",
         "PGTARGETSESSIONATTRS": "primary", "PGAPPNAME": "other", "PGDATABASE": "missing", "PGUSER": "nobody", "PGHOST": "host.invalid", "PGPORT": "1",
         "PGREQUIRESSL": "0", "PGGSSENCMODE": "disable", "PGCONNECT_TIMEOUT": "1", "PGPASSWORD": "wrong", "PGPASSFILE": str(directory / "missing"),
         "PGSERVICE": "slow", "PGSERVICEFILE": str(services), "PGLOADBALANCEHOSTS": "disable",

@@ -650,7 +650,8 @@ options:
     default: 0
   statement_time_limit:
     description: The number of seconds that a single command of an import or of a verification may take on the target,
-      such as the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit.
+      such as the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit. The time
+      that O(load_rate) and O(standby_name) hold a COPY up counts.
     type: int
     version_added: 1.7.0
     default: 0
@@ -932,7 +933,8 @@ options:
     default: 0
   statement_time_limit:
     description: The number of seconds that a single command of an import or of a verification may take on the target,
-      such as the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit.
+      such as the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit. The time
+      that C(load_rate) and C(standby_name) hold a COPY up counts.
     type: int
     version_added: 1.7.0
     default: 0

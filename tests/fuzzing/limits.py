@@ -7,6 +7,7 @@ import contextlib
 import faulthandler
 import gc
 import pathlib
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -26,11 +27,15 @@ class TooCostlyError(Exception):
 
 
 @contextlib.contextmanager
-def bounded() -> Iterator[None]:
+def bounded(alone: bool = True) -> Iterator[None]:
     """Context manager: raises TooCostlyError when its block takes too long or too much memory, and when it meets a MemoryError, even if that becomes
-    another error. A block that hangs ends the process with the stacks of all threads on standard error."""
-    before = _memory("VmRSS", reset=True)
-    faulthandler.dump_traceback_later(_HANG_SECONDS, exit=True, file=sys.__stderr__)
+    another error. A block that hangs ends the process with the stacks of all threads on standard error.
+
+    Memory is what the block adds to the process; unless it is ``alone``, which takes milliseconds to measure, what the process ever had.
+    """
+    before = _memory("VmRSS", reset=True) if alone else _START_MIB
+    faulthandler.register(signal.SIGALRM, file=sys.__stderr__, chain=True)
+    signal.setitimer(signal.ITIMER_REAL, _HANG_SECONDS)
     started = time.process_time()
     try:
         yield
@@ -40,10 +45,11 @@ def bounded() -> Iterator[None]:
         raise
     finally:
         seconds = time.process_time() - started
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
         grown = _memory("VmHWM") - before
         if seconds > MOST_SECONDS or grown > MOST_MIB - _START_MIB:
             gc.collect()
+            _memory("VmHWM", reset=True)
             raise TooCostlyError(f"it took {seconds:.1f} s and {grown:.0f} MiB")
 
 

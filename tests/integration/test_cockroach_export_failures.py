@@ -81,8 +81,11 @@ def test_pattern_that_names_nothing(tmp_path, io_dir):
     assert not (tmp_path / "dump").exists()
 
 
-def test_check_writes_nothing(tmp_path, io_dir):
+def test_check_writes_nothing(tmp_path, io_dir, monkeypatch):
+    """And libpq's environment, which may be meant for another server, leads nowhere else."""
     with node("stand-in", tmp_path, io_dir, "shop") as parameters:
+        for name, value in {"PGHOSTADDR": "127.0.0.9", "PGOPTIONS": "-c nonsense=1", "PGTARGETSESSIONATTRS": "standby", "PGCLIENTENCODING": "LATIN1"}.items():
+            monkeypatch.setenv(name, value)
         result = export_cluster(parameters, check=True, **request(tmp_path))
     assert result.changed and result.tables == 10 and not (tmp_path / "dump").exists()
 

@@ -228,9 +228,10 @@ def test_the_playbook_looks_first(empty_postgres, work, monkeypatch):
     inventory.write_text(json.dumps({"all": {"children": {"migration_targets": {"hosts": {
         "first": target, "second": {**target, "postgres_port": 1}}}}}}), encoding="utf-8")
     for playbook, arguments in (("migrate.yml", ("--check",)), ("playbooks/rehearse.yml", ())):
-        refused = Run(playbook, variables(work, s3_backup_path=SHOP), f"-i{inventory}", *arguments)
+        refused = Run(playbook, variables(work, s3_backup_path=SHOP, standby_name="replica"), f"-i{inventory}", *arguments)
         assert refused.code != 0 and not list(work.glob("*/dump/*")), refused.output
         first, second = f"{empty_postgres.place}: the user may not create schemas in the database shop", "PostgreSQL at 127.0.0.1:1 cannot be reached"
+        assert "GRANT pg_read_all_stats TO" in refused.error
         assert first in refused.error and second in refused.error and 'GRANT CREATE ON DATABASE' in refused.error
         assert f"127.0.0.1:1: {second}" not in refused.error and "; the target was only checked" in refused.error
     run(empty_postgres, "ALTER DATABASE shop RENAME TO other")
@@ -238,7 +239,8 @@ def test_the_playbook_looks_first(empty_postgres, work, monkeypatch):
     for name, value in odd_environment(work).items():
         monkeypatch.setenv(name, value)
     with role_settings(empty_postgres, "mover", {**WORST, **ODD, "default_tablespace": "pg_global", "default_table_access_method": "missing"}):
-        done = Run("migrate.yml", variables(work, s3_backup_path=SHOP, **target))
+        limits = {"target_connections": 1, "load_rate": 100, "lock_wait": 600, "statement_time_limit": 600}
+        done = Run("migrate.yml", variables(work, s3_backup_path=SHOP, **limits, **target))
     assert done.code == 0 and "VERIFIED" in done.output and PASSWORD not in done.output, done.output
     assert done.output.count("The target has no role") == 1
     assert "role_missing" in next(work.glob("*/state/rehearsal_import.json")).read_text(encoding="utf-8")

@@ -26,8 +26,9 @@ import pyrage
 import pytest
 import synthetic_dump
 import yaml
+from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from cockroach_nodes import STAND_IN, node, stand_in_environment
+from cockroach_nodes import KINDS, STAND_IN, node, stand_in_environment
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from marked_secrets import ODD, Marked, Watch
 from playbook_runs import CHECKOUT, SAMPLE, Run, tree
@@ -120,9 +121,10 @@ def mode_of(path: pathlib.Path) -> int:
 
 
 def may_hold_secrets(work: pathlib.Path, path: pathlib.Path) -> bool:
-    """The user's own variables; the arguments that Ansible keeps for whoever asks it to; and for a moment the password of a new server, which initdb reads."""
+    """As docs/security.md says: the user's own variables, the arguments that Ansible keeps for whoever asks it to, for a moment the password of a new server,
+    which initdb reads, and the store of a CockroachDB, in whose jobs the locations are."""
     inside = path.relative_to(work).parts
-    return inside[0] == "vars.yml" or path.name.startswith("AnsiballZ_") or inside[1:] == ("rehearsal", "data.pwfile") or inside[1:3] == ("rehearsal", "data")
+    return inside[0] == "vars.yml" or path.name.startswith("AnsiballZ_") or inside[1:] == ("rehearsal", "data.pwfile") or inside[1:3] in (("rehearsal", "data"), ("cockroach", "data"))
 
 
 def run(work: pathlib.Path, marked: Marked, values: dict, playbook: str = "migrate.yml") -> tuple[Run, Watch]:
@@ -169,6 +171,18 @@ def with_passphrase(source: pathlib.Path, target: pathlib.Path, old: str, new: s
         path.write_bytes(hashlib.sha256(path.with_name(path.name.removesuffix("-CHECKSUM")).read_bytes()).digest()[:4])
 
 
+@contextlib.contextmanager
+def s3_with(prefix: str, directory: pathlib.Path):
+    """Give the URL of an S3 server with a directory's files in the bucket ``backups``."""
+    with faulty_server.running_s3() as server:
+        client = boto3.client("s3", endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="word", region_name="us-east-1")
+        client.create_bucket(Bucket="backups")
+        for path in directory.rglob("*"):
+            if path.is_file():
+                client.put_object(Bucket="backups", Key=f"{prefix}/{path.relative_to(directory)}", Body=path.read_bytes())
+        yield server.url
+
+
 @pytest.mark.slow
 def test_a_backup_in_s3(marked, target, work, tmp_path):
     """Encrypted, with temporary keys; passwords of a target that wants a certificate, and of the rehearsal's server; an encrypted dump, whose key all phases have
@@ -177,14 +191,9 @@ def test_a_backup_in_s3(marked, target, work, tmp_path):
     with_passphrase(BACKUPS / "modern-shaped" / "types-v7-encrypted", tmp_path / "backup", "correct horse", passphrase)
     identity = pyrage.x25519.Identity.generate()
     marked.cores["dump_encryption_key"] = str(identity)[20:-8]
-    with faulty_server.running_s3() as server:
-        client = boto3.client("s3", endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="word", region_name="us-east-1")
-        client.create_bucket(Bucket="backups")
-        for path in (tmp_path / "backup").rglob("*"):
-            if path.is_file():
-                client.put_object(Bucket="backups", Key=f"nightly/{path.relative_to(tmp_path / 'backup')}", Body=path.read_bytes())
+    with s3_with("nightly", tmp_path / "backup") as url:
         values = {
-            "migration_source": "backup", "s3_backup_path": "s3://backups/nightly", "s3_endpoint_url": server.url, "aws_region": "us-east-1", "aws_access_key_id": "AKIAKEY",
+            "migration_source": "backup", "s3_backup_path": "s3://backups/nightly", "s3_endpoint_url": url, "aws_region": "us-east-1", "aws_access_key_id": "AKIAKEY",
             "aws_secret_access_key": marked.new("aws_secret_access_key", "a+/", "/="), "aws_session_token": marked.new("aws_session_token", "t+/", "=="),
             "encryption_passphrase": Unsafe(passphrase), "test_password": Unsafe(marked.new("test_password", "r'", ODD)), "grants": "create", "do_cleanup": False,
             **target.variables,
@@ -206,12 +215,19 @@ def test_a_backup_in_s3(marked, target, work, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_restore(marked, target, work):
-    """By the stand-in, with TLS."""
-    values = {"aws_access_key_id": "AKIAKEY", "aws_secret_access_key": marked.new("unused_key", "a+/"), "test_postgresql_import": False, "do_cleanup": False}
-    finished, watch = run(work, marked, {**restore_variables("stand-in"), **values, "insecure_mode": False, "s3_backup_path": SAMPLE, "postgres_import_enabled": False, **target.variables})
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_restore(kind, marked, target, work):
+    """With TLS. A real CockroachDB reads the backup from S3; the stand-in repeats what it said of one in a directory."""
+    with s3_with("nightly", BACKUPS / "types") as url:
+        values = {
+            **restore_variables(kind), "insecure_mode": False, "s3_backup_path": "s3://backups/nightly" if kind == "real" else SAMPLE, "s3_endpoint_url": url, "aws_region": "us-east-1",
+            "aws_access_key_id": "AKIAKEY", "aws_secret_access_key": marked.new("restores_key", "a+/", "="), "aws_session_token": marked.new("restores_token", "t+/"),
+            "postgres_import_enabled": False, "do_cleanup": False, **target.variables,
+        }
+        finished, watch = run(work, marked, values)
     assert finished.code == 0 and "EXPORTED" in finished.output, finished.output
     require_hidden(marked, finished, watch, target)
+    assert list(work.glob("*/cockroach/logs/*"))
 
 
 @pytest.mark.slow
@@ -242,26 +258,29 @@ def secure_node(directory: pathlib.Path, password: str):
 
 
 class Module:
-    """Modules of the collection in this process, with a log; ``returned`` are their results, and what they wrote and printed has no secret."""
+    """Modules of the collection in this process. What they print, write below a directory, and send to the host's log has no secret."""
 
     def __init__(self, marked: Marked, directory: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
         self._marked, self._directory, self._capsys = marked, directory, capsys
+        self.logged: list[str] = []
 
     def __call__(self, name: str, **options) -> dict:
         module = importlib.import_module(f"ansible_collections.nomos.cockroach_migrator.plugins.modules.{name}")
         with patch_module_args(options), pytest.raises(SystemExit):
             module.main()
         printed = self._capsys.readouterr()
-        found = self._marked.find("".join(printed).encode())
+        found = self._marked.find("".join([*printed, *self.logged]).encode())
         found += [f"{name} in {path}" for path in self._directory.rglob("*") if path.is_file() for name in self._marked.find(path.read_bytes())]
         assert found == []
         return json.loads(printed.out)
 
 
 @pytest.fixture(name="module")
-def _module(marked, tmp_path, capsys):
+def _module(marked, tmp_path, capsys, monkeypatch):
     (tmp_path / "written").mkdir()
-    return Module(marked, tmp_path / "written", capsys)
+    module = Module(marked, tmp_path / "written", capsys)
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda self, message, log_args=None: module.logged.append(f"{message} {log_args}"))
+    return module
 
 
 def test_a_statement_that_cockroachdb_repeats(marked, module, tmp_path):

@@ -260,3 +260,11 @@ def test_a_file_that_is_overwritten(place, call, monkeypatch):
             assert CALLS[call](place.storage)
     found = failure_of(place, lambda: CALLS[call](place.storage))
     assert "troubled/other" in found and "was changed while it was read: wait until nothing writes to the backup any more" in found
+
+
+def test_a_version_that_is_named_in_another_way_is_the_same():
+    versions = SeenVersions()
+    for version in ('"abc"', 'W/"abc"', "Mon, 02 Jan 2006 15:04:00 GMT", "", '"abc"'):
+        versions.require_same("file", "the file", version)
+    with pytest.raises(MigrationError, match="the file was changed while it was read"):
+        versions.require_same("file", "the file", 'W/"abd"')

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -30,7 +31,8 @@ ENCRYPTED_FORMAT_VERSION = 2
 MAKE_AGAIN = "make the dump again (start_over: true, or remove its directory)"
 """What to do about a damaged dump: another run would find it unchanged."""
 
-_IDENTITY, _EXPORT_SECONDS = "identity", "export_seconds"
+_IDENTITY, _EXPORT_SECONDS, _END_TIME = "identity", "export_seconds", "end_time"
+_CHECKSUM = re.compile("-?[0-9]{1,40}")
 
 
 @dataclass
@@ -153,7 +155,7 @@ class Manifest:
     @property
     def end_time(self) -> str:
         """The time of the rows in UTC, ISO 8601."""
-        return self.source["end_time"]
+        return self.source[_END_TIME]
 
     @property
     def export_seconds(self) -> Optional[float]:
@@ -261,9 +263,28 @@ def _manifest(dump_dir: str, value: Any) -> Manifest:
     if version != known:
         raise MigrationError(f"{path} has the format version {version!r}, this collection reads {known}: {MAKE_AGAIN}")
     try:
-        return from_json(Manifest, value)
+        manifest = from_json(Manifest, value)
+        _require_usable(manifest)
     except ValueError as error:
         raise MigrationError(f"{path} is not a manifest of this collection ({error}): {MAKE_AGAIN}") from error
+    return manifest
+
+
+def _require_usable(manifest: Manifest) -> None:
+    """Raise ValueError for names of files outside of the dump, and for what its properties could not return."""
+    for entry in manifest.databases:
+        for table in entry.tables:
+            files = [chunk.file for chunk in table.chunks] + [file.file for file in table.rejects]
+            for name in (entry.directory, table.directory, table.rejects_directory, *files):
+                if name.startswith("/") or "\0" in name or ".." in name.split("/"):
+                    raise ValueError(f"{name!r} does not lie in the dump")
+            for chunk in table.chunks:
+                if not _CHECKSUM.fullmatch(chunk.checksum):
+                    raise ValueError(f"{chunk.checksum[:40]!r} is no checksum")
+    if not isinstance(manifest.identity, dict) or not isinstance(manifest.export_seconds, (int, float, type(None))):
+        raise ValueError(f"source has no {_IDENTITY} or {_EXPORT_SECONDS}")
+    if not isinstance(manifest.source.get(_END_TIME, ""), str):
+        raise ValueError(f"source has no {_END_TIME}")
 
 
 def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:

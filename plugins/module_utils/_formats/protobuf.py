@@ -115,7 +115,16 @@ def blobs(message: Message, number: int) -> list[bytes]:
 
 def text(message: Message, number: int) -> str:
     """Return a string field."""
+    return _decoded(blob(message, number), number)
+
+
+def texts(message: Message, number: int) -> list[str]:
+    """Return a repeated string field."""
+    return [_decoded(value, number) for value in blobs(message, number)]
+
+
+def _decoded(value: bytes, number: int) -> str:
     try:
-        return blob(message, number).decode("utf-8")
+        return value.decode("utf-8")
     except UnicodeDecodeError as error:
         raise CorruptBackupError(f"protobuf field {number} is not UTF-8") from error

@@ -483,7 +483,8 @@ _LOAD = (
         "int",
         0,
         "The number of seconds that a single command of an import or of a verification may take on the target, such as "
-        "the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit.",
+        "the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit. The time that "
+        "O(load_rate) and O(standby_name) hold a COPY up counts.",
         minimum=0,
         maximum=1000000,
         since="1.7.0",

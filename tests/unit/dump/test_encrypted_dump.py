@@ -286,7 +286,8 @@ def test_a_full_disk_is_said_with_a_key_as_without(key, tmp_path):
             writer.write(block_of_lines([line]))
 
 
-@pytest.mark.parametrize("text", ["", "AGE-SECRET-KEY-1QQQQ", str(IDENTITY)[:-1], f"{IDENTITY}\n{IDENTITY}", KEY.recipient, "passphrase with words", "# only a comment", "AGE-SECRET-KEY-PQ-1QQ"])
+@pytest.mark.parametrize("text", ["", "AGE-SECRET-KEY-1QQQQ", str(IDENTITY)[:-1], f"{IDENTITY}\n{IDENTITY}", KEY.recipient, "passphrase with words", "# only a comment", "AGE-SECRET-KEY-PQ-1QQ"],
+                         ids=["nothing", "short", "cut", "two", "public half", "passphrase", "comment", "post-quantum"])
 def test_what_is_no_key_is_not_shown(text):
     with pytest.raises(ConfigurationError, match="is none of age: it has to be one line AGE-SECRET-KEY-1") as raised:
         DumpKey(text)

@@ -84,13 +84,28 @@ def test_an_import_keeps_to_the_rate(postgres17, tmp_path):
 def _primary():
     """A server with a role that may create databases, and what a standby needs."""
     programs, directory = bin_dir(17), open_directory()
-    settings = (("wal_level", "replica"), ("max_wal_senders", "4"))
+    settings = (("wal_level", "replica"), ("max_wal_senders", "4"), ("max_prepared_transactions", "2"))
     try:
         with temporary_server(ServerOptions(str(directory / "server"), programs, settings=settings)) as parameters:
             query(parameters, "", f"CREATE ROLE mover LOGIN CREATEDB PASSWORD '{PASSWORD}'")
             yield parameters, programs, directory
     finally:
         shutil.rmtree(directory)
+
+
+@pytest.mark.needs_postgres
+def test_a_lock_of_a_prepared_transaction(primary, monkeypatch):
+    """It has no process."""
+    parameters, _programs, _directory = primary
+    monkeypatch.setattr(target_watch, "SECONDS_BETWEEN_LOOKS", 0.05)
+    for command in ("CREATE TABLE kept ()", "BEGIN; LOCK TABLE kept; PREPARE TRANSACTION 'forgotten'"):
+        query(parameters, "", command)
+    try:
+        with pytest.raises(target_watch.LockWaitError, match=r"on public\.kept, held by a prepared transaction \(pg_prepared_xacts\)"), target_watch.TargetWatch(
+                parameters, [], LoadLimits(lock_wait=1), lambda line: None):
+            query(parameters, "", "SELECT FROM kept")
+    finally:
+        query(parameters, "", "ROLLBACK PREPARED 'forgotten'")
 
 
 @contextlib.contextmanager

@@ -8,15 +8,23 @@ import os
 import pathlib
 import re
 import shutil
+import time
 from dataclasses import replace
 
 import psycopg2
 import pytest
+import synthetic_dump
 from exporting import export_backup
 from postgres_servers import bin_dir, open_directory, query
 from session_settings import ODD, WORST, odd_environment, role_settings
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
+    Database,
+    Index,
+    IndexColumn,
+    Schema,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import (
     ConnectionParameters,
     connect,
@@ -104,6 +112,16 @@ def test_each_setting_of_the_role(server, dump, usual, name):
         assert migrate(server, dump) == usual
 
 
+def test_nothing_ends_a_session_that_takes_its_time(server):
+    """A command, a transaction, and waiting within and between transactions, each longer than the role's timeouts."""
+    with settings_of_mover(server, WORST), contextlib.closing(connect(replace(server, user="mover", password=PASSWORD))) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.6)")
+        time.sleep(0.2)
+        connection.commit()
+        time.sleep(0.7)
+        cursor.execute("SELECT 1")
+
+
 def test_all_settings_of_the_role_and_the_environment_together(server, dump, usual, monkeypatch, tmp_path):
     """Also those that only make an import slower; the preflight names what is not followed, and what only a superuser can change."""
     for name, value in odd_environment(tmp_path).items():
@@ -178,15 +196,17 @@ def test_an_event_trigger_is_named_first_and_by_what_it_refuses(server, dump):
 
 
 def test_an_extension_in_another_schema_is_found(server, tmp_path):
-    """An operator class of it, without a schema in the index's definition."""
-    query(server, "", "CREATE DATABASE trigrams OWNER mover TEMPLATE template0 ENCODING 'UTF8'")
+    """An operator class of it has no schema in the index's definition."""
+    orders = synthetic_dump.table(101, "orders", [synthetic_dump.column(1, "id", synthetic_dump.INT, False), synthetic_dump.column(2, "name", synthetic_dump.TEXT)])
+    orders.indexes = [Index(2, "orders_name", kind="inverted", columns=[IndexColumn(2)], created_explicitly=True)]
+    database = Database(100, "written", [Schema(1, "public")], tables=[orders])
+    dump = synthetic_dump.write_database(str(tmp_path / "dump"), database, {101: (["1\tsome words"], None)})
+    query(server, "", "CREATE DATABASE written OWNER mover TEMPLATE template0 ENCODING 'UTF8'")
     for command in ("CREATE SCHEMA extensions", "CREATE EXTENSION pg_trgm SCHEMA extensions", "GRANT USAGE ON SCHEMA extensions TO mover"):
-        query(server, "trigrams", command)
-    login = replace(server, user="mover", password=PASSWORD)
-    with contextlib.closing(connect(login, "trigrams")) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('search_path')")
-        assert cursor.fetchone()[0] == "extensions, public"
-    query(server, "", "DROP DATABASE trigrams WITH (FORCE)")
+        query(server, "written", command)
+    with settings_of_mover(server, {}):
+        migrate(server, dump)
+        assert "extensions.gin_trgm_ops" in query(server, "written", "SET search_path = ''; SELECT pg_get_indexdef('public.orders_name'::regclass)")[0][0]
 
 
 def test_verifiers_of_passwords_reach_no_log(server):

@@ -144,18 +144,12 @@ def _load(run: _Run, job: Job, dump_id: str, admin: Any) -> DatabaseImport:
         statements = len(set(job.statements) - set(job.state.done))
         pre_data = job.missing()
         marks = [
-            key
+            ledger.Done(key)
             for key in (*contents.mark(job.content), server_features.mark(job.features))
             if key not in job.state.done
         ]
-        run_pre_data(
-            control,
-            job.state.name,
-            dump_id,
-            list(pre_data.items()),
-            [ledger.next_attempt(job.state.done, job.content), *marks],
-            job.entry.tables,
-        )
+        attempt = ledger.next_attempt(job.state.done, job.content, time.monotonic() - started)
+        run_pre_data(control, job.state.name, dump_id, list(pre_data.items()), [attempt, *marks], job.entry.tables)
         retried = _run_again(job, control)
         for task in job.missing_rejects:
             load_rejects(control, task)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 try:
@@ -164,7 +164,7 @@ def run_pre_data(
     database: str,
     dump_id: str,
     statements: Sequence[Keyed],
-    marks: Iterable[tuple[str, str]] = (),
+    marks: Sequence[ledger.Done] = (),
     tables: Sequence[TableEntry] = (),
 ) -> None:
     """Make the ledger, with ``marks`` and the ``tables`` that are imported, and run the statements before the rows.
@@ -174,7 +174,7 @@ def run_pre_data(
     """
     with connection.cursor() as cursor:
         ledger.create(cursor)
-        ledger.record(cursor, dump_id, [ledger.Done(key) for key in marks])
+        ledger.record(cursor, dump_id, marks)
         created_objects.record_tables(cursor, tables)
         for pack in in_packs(statements, most_objects_in_a_transaction(cursor)):
             ledger.record(cursor, dump_id, run_statements(cursor, database, pack))

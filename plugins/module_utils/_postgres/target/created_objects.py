@@ -45,7 +45,7 @@ NEW_DATABASE_LIMIT = 636_363
 """The connection limit of a database that an import has made and in which nothing is recorded yet. It limits nobody,
 and comes with CREATE DATABASE itself, which no transaction can hold."""
 
-_CREATE = """
+CREATE = """
 CREATE TABLE IF NOT EXISTS cockroach_migrator.objects (
     class text NOT NULL, oid oid NOT NULL, name text NOT NULL, made boolean NOT NULL, before jsonb, state jsonb,
     PRIMARY KEY (class, oid)
@@ -145,20 +145,17 @@ Name = tuple[str, str, str]
 """Class, schema and name; the schema of what lies in none is empty."""
 
 
-def create(cursor: Any, *, begins: bool) -> None:
-    """Make the tables, in the transaction of ``cursor``. If the import ``begins``, note whether it has made the
-    database, and the state of what it may change."""
-    cursor.execute(_CREATE)
-    if not begins:
-        return
+def record_begin(cursor: Any) -> None:
+    """Note, in the transaction that makes the ledger, whether the import has made the database, and the state of what
+    it may change."""
     notes = [
         cursor.mogrify(
             _RECORD_BEFORE.format(made=made, states=state_query(kind)), {"kind": kind, "limit": NEW_DATABASE_LIMIT}
         ).decode()
         for kind, made in ((DATABASE, _MADE_BY_IMPORT), (SCHEMA, "false"), (DEFAULT_PRIVILEGES, "false"))
     ]
-    cursor.execute(";".join([ON_BARE_CATALOG, *notes, ON_OLD_PATH]))
-    cursor.execute(_DATABASE_MADE, {"limit": NEW_DATABASE_LIMIT})
+    is_new = cursor.mogrify(_DATABASE_MADE, {"limit": NEW_DATABASE_LIMIT}).decode()
+    cursor.execute(";".join([ON_BARE_CATALOG, *notes, ON_OLD_PATH, is_new]))
     for (name,) in cursor.fetchall():
         cursor.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT -1").format(sql.Identifier(name)))
 
@@ -220,9 +217,8 @@ def record_values(cursor: Any, statements: Collection[Statement]) -> None:
 
 def record_sequences(cursor: Any) -> None:
     """Note the values of the sequences that the import has made, once all rows are loaded."""
-    cursor.execute(ON_BARE_CATALOG)
-    cursor.execute(_RECORD_SEQUENCES.format(states=state_query(RELATION, _SEQUENCES_MADE)))
-    cursor.execute(ON_OLD_PATH)
+    command = _RECORD_SEQUENCES.format(states=state_query(RELATION, _SEQUENCES_MADE))
+    cursor.execute(";".join([ON_BARE_CATALOG, command, ON_OLD_PATH]))
 
 
 def _made_by(statements: Iterable[Statement]) -> set[Name]:

@@ -102,9 +102,10 @@ def read(connection: Any) -> dict[Key, Entry]:
         return {(step, name): Entry(*rest) for step, name, *rest in cursor.fetchall()}
 
 
-def next_attempt(done: Iterable[Key], content: str) -> Key:
-    """Return what the ledger notes when an attempt to import this content begins."""
-    return _ATTEMPT, f"{content} {len(_attempts(done, content)) + 1}"
+def next_attempt(done: Iterable[Key], content: str, seconds: float) -> Done:
+    """Return what the ledger notes before an attempt to import this content changes the database. It has lasted
+    ``seconds`` by then, such as for the creation of the database."""
+    return Done((_ATTEMPT, f"{content} {len(_attempts(done, content)) + 1}"), seconds=seconds)
 
 
 def seconds_of_attempts(done: Mapping[Key, Entry], content: str) -> float:
@@ -119,7 +120,7 @@ def seconds_of_attempts(done: Mapping[Key, Entry], content: str) -> float:
             for entry in done.values()
             if entry.finished_at >= begin and (end is None or entry.finished_at < end)
         )
-        total += (last - begin).total_seconds()
+        total += done[key].seconds + (last - begin).total_seconds()
     return total
 
 
@@ -129,10 +130,10 @@ def _attempts(done: Iterable[Key], content: str) -> list[Key]:
 
 def create(cursor: Any) -> None:
     """Make the ledger, and the tables next to it, in the transaction of ``cursor``."""
-    cursor.execute(_CREATE)
-    cursor.execute(omitted_objects.CREATE)
-    cursor.execute("SELECT NOT EXISTS (SELECT FROM cockroach_migrator.ledger)")
-    created_objects.create(cursor, begins=cursor.fetchone()[0])
+    is_empty = "SELECT NOT EXISTS (SELECT FROM cockroach_migrator.ledger)"
+    cursor.execute(";".join([_CREATE, omitted_objects.CREATE, created_objects.CREATE, is_empty]))
+    if cursor.fetchone()[0]:
+        created_objects.record_begin(cursor)
 
 
 def record(cursor: Any, dump_id: str, done: Sequence[Done]) -> None:

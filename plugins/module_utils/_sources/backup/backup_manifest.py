@@ -29,6 +29,7 @@ CHECKSUM = "-CHECKSUM"
 GZIP = b"\x1f\x8b\x08"
 ELIDE_NOTHING, ELIDE_TENANT, ELIDE_TABLE = 0, 1, 2
 _DESCRIPTOR_PREFIX = b"desc/"
+_CLUSTER_ID_SIZE = 16
 MOST_BYTES, MOST_TIMES = 64 << 20, 32
 """A manifest may always have so many bytes; one that has more, as many times its compressed bytes. Real ones have
 3 to 8 times as many."""
@@ -197,7 +198,7 @@ def parse_file(data: bytes) -> ManifestFile:
     message = protobuf.parse(data)
     counts = protobuf.parse(protobuf.blob(message, 6))
     path = protobuf.text(message, 2)
-    if not path or path.startswith("/") or ".." in path.split("/"):
+    if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path:
         raise CorruptBackupError(f"a file entry has the path {path!r}, which does not lie in the backup")
     return ManifestFile(
         span=parse_span(protobuf.blob(message, 1)),
@@ -240,16 +241,25 @@ def _parse(message: protobuf.Message) -> Manifest:
         revision_start=from_protobuf(protobuf.blob(message, 17)),
         all_revisions=protobuf.integer(message, 13) == 1,
         complete_databases=protobuf.integers(message, 14),
-        cluster_id=protobuf.blob(message, 9),
+        cluster_id=_cluster_id(message),
         backup_id=protobuf.blob(message, 18),
         cluster_version=_version_text(version) if version else "",
         build_tag=protobuf.text(protobuf.parse(protobuf.blob(message, 11)), 2),
         cluster_coverage=coverage == 1,
-        partitions=[name.decode() for name in protobuf.blobs(message, 19)],
-        localities=[name.decode() for name in protobuf.blobs(message, 20)],
+        partitions=protobuf.texts(message, 19),
+        localities=protobuf.texts(message, 20),
         elided=elided,
         compacted=bool(protobuf.integer(message, 29)),
     )
+
+
+def _cluster_id(message: protobuf.Message) -> bytes:
+    found = protobuf.blob(message, 9)
+    if len(found) not in (0, _CLUSTER_ID_SIZE):
+        raise CorruptBackupError(
+            f"the id of its cluster has {len(found)} bytes instead of {_CLUSTER_ID_SIZE}: copy it again"
+        )
+    return found
 
 
 def _version_text(version: protobuf.Message) -> str:
