@@ -173,9 +173,8 @@ def run_pre_data(
     for locks, they are divided.
     """
     with connection.cursor() as cursor:
-        ledger.create(cursor)
+        ledger.create(cursor, tables)
         ledger.record(cursor, dump_id, marks)
-        created_objects.record_tables(cursor, tables)
         for pack in in_packs(statements, most_objects_in_a_transaction(cursor)):
             ledger.record(cursor, dump_id, run_statements(cursor, database, pack))
             connection.commit()

@@ -14,7 +14,7 @@ from typing import Any
 
 try:
     from psycopg2 import sql
-    from psycopg2.extras import Json, execute_values
+    from psycopg2.extras import Json
 except ImportError:  # named by libraries.missing()
     sql = None
 
@@ -83,10 +83,10 @@ _MAKES: Mapping[str, str] = {
 """The class of what a kind of statement makes; all other kinds change what is there."""
 _OF_WORD: Mapping[str, str] = {"DATABASE": DATABASE, "SCHEMA": SCHEMA, "FUNCTION": ROUTINE, "PROCEDURE": ROUTINE}
 """The classes of the words of COMMENT ON, GRANT … ON and ALTER … OWNER TO; that of all others is a relation or type."""
-_MAY_BE_THERE = frozenset((SCHEMA, EXTENSION, COLLATION, ROUTINE))
-"""Classes of what is made if it is not there, and of routines, of which several may have one name."""
+_MAY_BE_THERE = frozenset((EXTENSION, COLLATION, ROUTINE))
+"""Classes of what is made if it is not there, and of routines, of which several may have one name. The schemas that are
+there are recorded when the import begins."""
 _SET_VALUE = "sequence_value"
-_TABLES_A_COMMAND = 1000
 
 # Sequences that belong to a table follow its owner; that of an identity column is made with it.
 _FIND = """
@@ -126,6 +126,10 @@ _RECORD_CHANGED = """
 UPDATE cockroach_migrator.objects AS o SET name = s.name, state = s.state FROM ({states}) AS s
 WHERE o.class = %(kind)s AND s.oid = o.oid
 """
+_RECORD_TABLES = """
+INSERT INTO cockroach_migrator.tables
+SELECT * FROM jsonb_populate_recordset(NULL::cockroach_migrator.tables, %(tables)s)
+"""
 _RECORD_BEFORE = """
 INSERT INTO cockroach_migrator.objects (class, oid, name, made, before, state)
 SELECT %(kind)s, s.oid, s.name, {made}, s.state, s.state FROM ({states}) AS s ON CONFLICT DO NOTHING
@@ -145,42 +149,36 @@ Name = tuple[str, str, str]
 """Class, schema and name; the schema of what lies in none is empty."""
 
 
-def record_begin(cursor: Any) -> None:
-    """Note, in the transaction that makes the ledger, whether the import has made the database, and the state of what
-    it may change."""
-    notes = [
-        cursor.mogrify(
-            _RECORD_BEFORE.format(made=made, states=state_query(kind)), {"kind": kind, "limit": NEW_DATABASE_LIMIT}
-        ).decode()
-        for kind, made in ((DATABASE, _MADE_BY_IMPORT), (SCHEMA, "false"), (DEFAULT_PRIVILEGES, "false"))
+def record_begin(cursor: Any, tables: Iterable[TableEntry]) -> None:
+    """Note, in the transaction that makes the ledger, which tables are imported, whether the import has made the
+    database, and the state of what it may change."""
+    commands = [
+        (_RECORD_TABLES, {"tables": Json([_recorded(table) for table in tables])}),
+        (_RECORD_BEFORE.format(made=_MADE_BY_IMPORT, states=state_query(DATABASE)), {"kind": DATABASE}),
+        (_RECORD_BEFORE.format(made="false", states=state_query(SCHEMA)), {"kind": SCHEMA}),
+        (_RECORD_BEFORE.format(made="false", states=state_query(DEFAULT_PRIVILEGES)), {"kind": DEFAULT_PRIVILEGES}),
+        (ON_OLD_PATH, {}),
+        (_DATABASE_MADE, {}),
     ]
-    is_new = cursor.mogrify(_DATABASE_MADE, {"limit": NEW_DATABASE_LIMIT}).decode()
-    cursor.execute(";".join([ON_BARE_CATALOG, *notes, ON_OLD_PATH, is_new]))
+    limit = {"limit": NEW_DATABASE_LIMIT}
+    texts = [cursor.mogrify(command, {**limit, **parameters}).decode() for command, parameters in commands]
+    cursor.execute(";".join([ON_BARE_CATALOG, *texts]))
     for (name,) in cursor.fetchall():
         cursor.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT -1").format(sql.Identifier(name)))
 
 
-def record_tables(cursor: Any, tables: Iterable[TableEntry]) -> None:
-    """Note the tables that are imported, in the transaction of ``cursor``."""
-    execute_values(
-        cursor,
-        "INSERT INTO cockroach_migrator.tables (directory, schema_name, table_name, rows, chunks, text_bytes, columns, "
-        "computed) VALUES %s ON CONFLICT DO NOTHING",
-        [
-            (
-                table.directory,
-                clip(table.schema),
-                clip(table.name),
-                table.rows,
-                len(table.chunks),
-                table.text_bytes,
-                Json(to_json(table.columns)),
-                Json(to_json(table.computed)),
-            )
-            for table in tables
-        ],
-        page_size=_TABLES_A_COMMAND,
-    )
+def _recorded(table: TableEntry) -> dict[str, Any]:
+    """Return the row of a table, by the columns of ``cockroach_migrator.tables``."""
+    return {
+        "directory": table.directory,
+        "schema_name": clip(table.schema),
+        "table_name": clip(table.name),
+        "rows": table.rows,
+        "chunks": len(table.chunks),
+        "text_bytes": table.text_bytes,
+        "columns": to_json(table.columns),
+        "computed": to_json(table.computed),
+    }
 
 
 def find_before(cursor: Any, statements: Collection[Statement]) -> set[Address]:

@@ -20,6 +20,7 @@ except ImportError:  # named by libraries.missing()
     tenacity = None
 
 from ..._convert.statements import Statement
+from ..._dump.manifest import TableEntry
 from ..._errors import TargetError
 from . import created_objects, omitted_objects
 
@@ -128,12 +129,12 @@ def _attempts(done: Iterable[Key], content: str) -> list[Key]:
     return [key for key in done if key[0] == _ATTEMPT and key[1].rsplit(" ", 1)[0] == content]
 
 
-def create(cursor: Any) -> None:
-    """Make the ledger, and the tables next to it, in the transaction of ``cursor``."""
+def create(cursor: Any, tables: Iterable[TableEntry] = ()) -> None:
+    """Make the ledger, and what is next to it, in the transaction of ``cursor``; ``tables`` are those to import."""
     is_empty = "SELECT NOT EXISTS (SELECT FROM cockroach_migrator.ledger)"
     cursor.execute(";".join([_CREATE, omitted_objects.CREATE, created_objects.CREATE, is_empty]))
     if cursor.fetchone()[0]:
-        created_objects.record_begin(cursor)
+        created_objects.record_begin(cursor, tables)
 
 
 def record(cursor: Any, dump_id: str, done: Sequence[Done]) -> None:
