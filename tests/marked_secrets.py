@@ -91,7 +91,7 @@ class Watch:
         while not stopped.wait(_PAUSE):
             self._look_at_processes()
             turn += 1
-            if turn % 10 == 0:
+            if turn % 20 == 0:
                 self._look_at_files()
 
     def _look_at_processes(self) -> None:

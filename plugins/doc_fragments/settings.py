@@ -300,6 +300,12 @@ options:
     type: bool
     version_added: 1.3.0
     default: true
+  answer_timeout:
+    description: How many seconds a statement waits for an answer of CockroachDB, or for more rows. The longest ones
+      count the rows of a table.
+    type: int
+    version_added: 1.7.0
+    default: 3600
   login_port:
     description: The SQL port of the CockroachDB. A temporary CockroachDB takes another port if this one is in use.
     type: int

@@ -115,14 +115,17 @@ def _descriptors(name: str) -> dict[int, bytes]:
     return open_backup(BackupRequest((str(BACKUPS / name),))).descriptors
 
 
-def _read_descriptor(data: bytes) -> None:
+def _read_descriptor(data: bytes) -> Catalog:
     """The case is the name of the backup and the number of the descriptor that is replaced, and the descriptor."""
     head, _newline, descriptor = data.partition(b"\n")
     name, number = head.decode().split()
     descriptors = {**_descriptors(name), int(number): descriptor}
     system_tables(descriptors, ("users", "comments", "zones"), [])
-    catalog = build_catalog(descriptors, before_imports=True)
-    _convert(catalog)
+    return build_catalog(descriptors, before_imports=True)
+
+
+def _convert_descriptor(data: bytes) -> None:
+    _convert(_read_descriptor(data))
 
 
 @st.composite
@@ -255,7 +258,8 @@ def readers() -> list[Reader]:
     """Return the readers of this file."""
     return [
         Reader("manifest", _manifests(), _read_manifest, slow=True),
-        Reader("descriptor", _descriptor_cases(), _read_descriptor, slow=True),
+        Reader("descriptor", _descriptor_cases(), _read_descriptor),
+        Reader("converted_descriptor", _descriptor_cases(), _convert_descriptor, slow=True),
         Reader("layer", _layers(), _read_layer, slow=True),
         Reader("slim_lists", _lists(), _read_list, slow=True),
         Reader("encrypted_file", _encrypted_files(), _read_encrypted),

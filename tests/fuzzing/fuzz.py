@@ -31,8 +31,8 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup import json_arrays
 
 NAMES = (
-    "sst_footer", "row_block", "columnar_block", "sst_metadata", "compression", "sst", "row_value", "row_key", "json_document", "manifest", "descriptor", "layer", "slim_lists",
-    "encrypted_file", "sql", "shell_output", "dump")
+    "sst_footer", "row_block", "columnar_block", "sst_metadata", "compression", "sst", "row_value", "row_key", "json_document", "manifest", "descriptor", "converted_descriptor", "layer",
+    "slim_lists", "encrypted_file", "sql", "shell_output", "dump")
 ADDRESS_SPACE = 4 << 30
 _ROUND = 200
 """Cases after which the time is looked at."""

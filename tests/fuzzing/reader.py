@@ -19,7 +19,7 @@ class Reader:
 
     name: str
     cases: st.SearchStrategy[bytes]
-    read: Callable[[bytes], None]
+    read: Callable[[bytes], object]
     slow: bool = False
     """Whether a case takes more than some milliseconds."""
 

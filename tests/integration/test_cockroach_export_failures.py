@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -31,6 +33,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     connect,
     parameters_of_url,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import time_limit
 
 
 @pytest.fixture(name="io_dir")
@@ -135,6 +138,37 @@ def test_a_server_that_never_answers(tmp_path, monkeypatch, beginning, said):
     monkeypatch.setattr(sql_connection, "_LONGEST_BEGINNING", 0.5)
     with never_answering(beginning) as port, pytest.raises(CockroachError, match=said):
         export_cluster(CockroachParameters(port=port, connect_timeout=2), **request(tmp_path))
+
+
+def test_a_node_that_hangs_while_it_is_read(tmp_path, io_dir):
+    """Its kernel still answers for it, so that no connection is lost; a second run goes on once it runs again."""
+    with node("stand-in", tmp_path, io_dir, "shop") as parameters:
+        pid = int((tmp_path / "node" / "cockroach.pid").read_text(encoding="utf-8"))
+        impatient = dataclasses.replace(parameters, answer_timeout=1.0)
+        with contextlib.closing(connect(impatient)) as connection, connection.cursor() as cursor:
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                with pytest.raises(CockroachError, match=f"{parameters.place} has not answered a statement for 1 s: look into its log"):
+                    cursor.execute("SELECT version()")
+                with pytest.raises(CockroachError, match="cannot be reached: .*timeout expired"):
+                    export_cluster(dataclasses.replace(impatient, connect_timeout=2), **request(tmp_path))
+            finally:
+                os.kill(pid, signal.SIGCONT)
+        assert export_cluster(parameters, **request(tmp_path)).rows == 44216
+
+
+def test_a_copy_goes_on_as_long_as_rows_come():
+    received = [0]
+
+    def slow() -> str:
+        for _number in range(6):
+            time.sleep(0.1)
+            received[0] += 1
+        return "done"
+
+    assert time_limit.within(0.3, slow, lambda: received[0]) == "done"
+    with pytest.raises(time_limit.TimeLimitError):
+        time_limit.within(0.3, slow)
 
 
 def test_a_connection_that_is_dropped_without_a_word_is_noticed(tmp_path, io_dir):

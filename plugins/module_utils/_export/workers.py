@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -62,6 +62,8 @@ class _Done:
     error: Optional[MigrationError] = None
     sizes: list[Sizes] = field(default_factory=list)
     """What was measured in the chunk of each task."""
+    paths: list[str] = field(default_factory=list)
+    """Of the chunks."""
 
 
 def run_tasks(
@@ -78,6 +80,7 @@ def run_tasks(
     rows = sum(result.rows or 0 for result in results.values())
     order = TaskOrder([task.weight for task in missing], parallelism)
     running: dict[Future[_Done], int] = {}
+    synced: set[Future[_Done]] = set()
 
     def keep(done: _Done) -> None:
         nonlocal rows
@@ -92,6 +95,8 @@ def run_tasks(
     with contextlib.ExitStack() as stack:
         # Executors of one process each, as which process does a task matters.
         processes = [stack.enter_context(forks(1, _inherit, job)) for _number in range(min(parallelism, len(missing)))]
+        # Waits for the disk while the processes read on.
+        thread = stack.enter_context(ThreadPoolExecutor(1))
 
         def submit(number: int) -> None:
             taken = [missing[place] for place in order.take(number)]
@@ -102,24 +107,38 @@ def run_tasks(
         try:
             for number in range(len(processes)):
                 submit(number)
-            while running:
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    number = running.pop(future)
+            while running or synced:
+                for future in wait({*running, *synced}, return_when=FIRST_COMPLETED).done:
                     done = future.result()
-                    keep(done)
-                    if done.error:
-                        raise done.error
-                    submit(number)
+                    if future in running:
+                        number = running.pop(future)
+                        synced.add(thread.submit(_sync, done))
+                        if not done.error:
+                            submit(number)
+                    else:
+                        synced.remove(future)
+                        keep(done)
+                        if done.error:
+                            raise done.error
         except BrokenProcessPool as error:
             raise MigrationError(
                 "a process of the export was killed from outside, perhaps because memory ran out: "
                 "lower parallelism and run again, finished chunks are kept"
             ) from error
         finally:
-            for future in wait(running).done:
-                if future.exception() is None:
-                    keep(future.result())
+            finished = [future.result() for future in wait(running).done if future.exception() is None]
+            for future in wait({*synced, *(thread.submit(_sync, done) for done in finished)}).done:
+                keep(future.result())
     return results
+
+
+def _sync(done: _Done) -> _Done:
+    """Wait until the chunks are on disk; nothing is done as long as they are not."""
+    try:
+        sync_files(done.paths)
+    except MigrationError as error:
+        return _Done([], done.error or error)
+    return done
 
 
 def _inherit(job: ExportJob) -> None:
@@ -127,8 +146,8 @@ def _inherit(job: ExportJob) -> None:
 
 
 def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:
-    """Do tasks one after the other, up to one that fails, wait until their chunks are on disk, and read these again;
-    ``following`` are those that this process will most likely do after them."""
+    """Do tasks one after the other, up to one that fails, and read their chunks again; ``following`` are those that
+    this process will most likely do after them."""
     results: list[TaskResult] = []
     failure = None
     for number, task in enumerate(tasks, start=1):
@@ -139,11 +158,12 @@ def _run(tasks: Sequence[Task], following: Sequence[Task]) -> _Done:
             failure = error
             break
     try:
-        sync_files([_path(chunk_path, task) for task, _result in zip(tasks, results) if task.chunk])
         sizes = [_check(task, result) for task, result in zip(tasks, results)]
     except MigrationError as error:
         return _Done([], failure or error)
-    return _Done(results, failure, sizes)
+    return _Done(
+        results, failure, sizes, [_path(chunk_path, task) for task, _result in zip(tasks, results) if task.chunk]
+    )
 
 
 def _check(task: Task, result: TaskResult) -> Sizes:

@@ -938,6 +938,19 @@ _CLUSTER = (
         option="gc_check",
         modules=("cockroach_export",),
     ),
+    Setting(
+        "cockroach_answer_timeout",
+        "int",
+        3600,
+        "How many seconds a statement waits for an answer of CockroachDB, or for more rows. The longest ones count the "
+        "rows of a table.",
+        minimum=1,
+        maximum=1000000,
+        since="1.7.0",
+        roles=("cockroach_export",),
+        option="answer_timeout",
+        modules=("cockroach_export",),
+    ),
 )
 
 _COCKROACHDB = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Optional, TypeVar
 
 Result = TypeVar("Result")
 
@@ -18,8 +18,9 @@ class TimeLimitError(Exception):
     """A call has taken longer than it may."""
 
 
-def within(seconds: float, call: Callable[[], Result]) -> Result:
-    """Return what ``call`` returns; raises what it raises, and TimeLimitError after so many seconds.
+def within(seconds: float, call: Callable[[], Result], moved: Optional[Callable[[], int]] = None) -> Result:
+    """Return what ``call`` returns; raises what it raises, and TimeLimitError after so many seconds, or with ``moved``
+    after so many in which the number that it returns has not changed.
 
     A call that takes longer goes on in its thread, which nobody waits for, and which the end of the process ends.
     """
@@ -33,7 +34,12 @@ def within(seconds: float, call: Callable[[], Result]) -> Result:
 
     thread = threading.Thread(target=run, name="time_limit", daemon=True)
     thread.start()
-    thread.join(seconds)
-    if not outcome.done():
-        raise TimeLimitError(f"{seconds:.0f} s")
-    return outcome.result()
+    last = moved() if moved else 0
+    while True:
+        thread.join(seconds)
+        now = moved() if moved else last
+        if outcome.done():
+            return outcome.result()
+        if now == last:
+            raise TimeLimitError(f"{seconds:.0f} s")
+        last = now

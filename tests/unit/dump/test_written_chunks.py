@@ -3,6 +3,7 @@
 """A chunk is read again as soon as it is written: what the disk did not keep ends the export, and the validation after it reads only the other chunks."""
 from __future__ import annotations
 
+import json
 import pathlib
 
 import pytest
@@ -10,6 +11,7 @@ from exporting import export_backup
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump import validate
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.chunk_files import ChunkWriter
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.stored_sizes import RowSize
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.written_chunks import (
     WrittenChunks,
@@ -35,13 +37,37 @@ def flip(path: str) -> None:
 
 
 def test_what_the_disk_did_not_keep_ends_the_export_and_is_written_again_by_the_next(request_of_shop, tmp_path, monkeypatch):
+    ends = ChunkWriter.__exit__
+
+    def damage(writer: ChunkWriter, *error: object) -> None:
+        ends(writer, *error)
+        if "orders" in writer.path:
+            flip(writer.path)
+
     with monkeypatch.context() as patched:
-        patched.setattr(workers, "sync_files", lambda paths: [flip(path) for path in paths if "orders" in path])
+        patched.setattr(ChunkWriter, "__exit__", damage)
         with pytest.raises(MigrationError, match="orders.*is damaged|orders.*is not what the manifest says"):
             export_backup(request_of_shop, tmp_path / "dump")
     assert not (tmp_path / "dump" / "manifest.json").exists()
     export_backup(request_of_shop, tmp_path / "dump")
     assert validate.validate_dump(str(tmp_path / "dump")).succeeded
+
+
+def test_a_chunk_counts_once_it_is_on_disk(request_of_shop, tmp_path, monkeypatch):
+    """The disk fails for one table: what it has is not in the journal, and the next run writes it."""
+
+    def fail(paths: list[str]) -> None:
+        if any("orders" in path for path in paths):
+            raise MigrationError("the disk failed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(workers, "sync_files", fail)
+        with pytest.raises(MigrationError, match="the disk failed"):
+            export_backup(request_of_shop, tmp_path / "dump")
+    journalled = {json.loads(line).get("table_id") for line in (tmp_path / "dump" / "export.journal").read_text(encoding="utf-8").splitlines()}
+    export_backup(request_of_shop, tmp_path / "dump")
+    tables = {table.name: table.id for table in read_manifest(str(tmp_path / "dump")).databases[0].tables}
+    assert tables["orders"] not in journalled and validate.validate_dump(str(tmp_path / "dump")).succeeded
 
 
 def test_a_validation_after_an_export_says_the_same_and_reads_no_chunk_again(request_of_shop, tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ except ImportError:  # named by libraries.missing()
 from ..._errors import CockroachError, ConfigurationError
 from ..._system.masking import forms_of, mask
 from ..._system.time_limit import TimeLimitError, within
+from .answering_cursor import answering_cursor
 from .releases import ROW_LEVEL_SECURITY_SINCE, UNSAFE_INTERNALS_SINCE, release_of
 
 
@@ -68,6 +69,8 @@ class CockroachParameters:
     sslcert: str = ""
     sslkey: str = ""
     connect_timeout: int = 10
+    answer_timeout: float = 3600.0
+    """Seconds that a statement waits for an answer, or for more of it."""
 
     @property
     def place(self) -> str:
@@ -161,6 +164,7 @@ def _connect(parameters: CockroachParameters, database: str) -> Any:
             options="",
             target_session_attrs="any",
             client_encoding="UTF8",
+            cursor_factory=answering_cursor(parameters.place, parameters.answer_timeout),
             **_ALIVE,
             **files,
         )
