@@ -172,11 +172,11 @@ def _lock(cursor: Any, tables: Sequence[RecordedObject]) -> None:
     if not tables:
         return
     names = sql.SQL(", ").join([sql.SQL((item.now or {})["name"]) for item in tables])
-    cursor.execute("SAVEPOINT lock_tables")
+    cursor.execute("SAVEPOINT locking")
     try:
         cursor.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(names))
     except psycopg2.errors.LockNotAvailable:
-        cursor.execute("ROLLBACK TO SAVEPOINT lock_tables")
+        cursor.execute("ROLLBACK TO SAVEPOINT locking")
         cursor.execute(_HOLDERS, ([item.address.oid for item in tables],))
         raise TargetError(
             f"tables of the database are in use by {_named(cursor.fetchall())}: end these sessions and run the "
@@ -217,7 +217,6 @@ def _remove_rows(cursor: Any, plan: DatabasePlan) -> dict[str, str]:
     tables = sorted(plan.emptied.values(), key=lambda table: table.full_name)
     names = sql.SQL(", ").join([sql.Identifier(clip(table.schema), clip(table.name)) for table in tables])
     what = "rows of the tables " + ", ".join(table.full_name for table in tables)
-    cursor.execute("SAVEPOINT lock_tables")
     refused = _attempt(cursor, sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(names), what)
     if not refused:
         for table in tables:

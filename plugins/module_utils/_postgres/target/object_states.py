@@ -44,15 +44,15 @@ _HIDDEN = "!~ '^pg_' AND nspname NOT IN ('information_schema', 'cockroach_migrat
 def _exploded(acl: str) -> str:
     """Grantee (empty for PUBLIC), privilege, and whether with the grant option; whoever has granted it."""
     return (
-        "(SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(CASE grantee WHEN 0 THEN '' ELSE "
+        "SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(CASE grantee WHEN 0 THEN '' ELSE "
         "pg_get_userbyid(grantee)::text END, privilege_type, is_grantable)), '[]') "
-        f"FROM aclexplode({acl}))"
+        f"FROM aclexplode({acl})"
     )
 
 
 def _privileges(column: str, letter: str, owner: str) -> str:
     """The letters are those of acldefault(), whose privileges an object has that was given none."""
-    return f"'privileges', {_exploded(f'coalesce({column}, acldefault({letter}, {owner}))')}"
+    return f"'privileges', ({_exploded(f'coalesce({column}, acldefault({letter}, {owner}))')})"
 
 
 def _comment(oid: str, catalog: str) -> str:
@@ -184,9 +184,9 @@ SELECT 0::oid AS oid, 'default privileges' AS name, (
     SELECT coalesce(jsonb_object_agg(
         concat_ws(' ', quote_ident(pg_get_userbyid(a.defaclrole)), a.defaclobjtype, quote_ident(n.nspname)),
         jsonb_build_object('role', pg_get_userbyid(a.defaclrole), 'type', a.defaclobjtype,
-            'schema', coalesce(n.nspname, ''), 'privileges', {_exploded("a.defaclacl")},
+            'schema', coalesce(n.nspname, ''), 'privileges', ({_exploded("a.defaclacl")}),
             'by default', CASE WHEN n.oid IS NULL THEN
-                {_exploded("acldefault(CASE a.defaclobjtype WHEN 'S' THEN 's' ELSE a.defaclobjtype END, a.defaclrole)")}
+                ({_exploded("acldefault(CASE a.defaclobjtype WHEN 'S' THEN 's' ELSE a.defaclobjtype END, a.defaclrole)")})
                 ELSE '[]' END)), '{{}}')
     FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace) AS state
 """
