@@ -78,8 +78,8 @@ def problems_without(server, login, options, taken: dict[str, tuple[str, str, st
             import_dump(options.dump_dir, login, ImportOptions(content=options.content))
         query(server, database, give)
     assert not check_target(login, options).problems
-    assert not query(server, "", "SELECT FROM pg_database WHERE datname = 'shop'") or not query(
-        server, "shop", "SELECT FROM pg_namespace WHERE nspname = 'cockroach_migrator'")
+    assert not query(server, "", "SELECT 1 FROM pg_database WHERE datname = 'shop'") or not query(
+        server, "shop", "SELECT 1 FROM pg_namespace WHERE nspname = 'cockroach_migrator'")
 
 
 def migrate(login, dump: str, content: str = "all"):

@@ -220,7 +220,7 @@ def pages(token, key):
 ENDLESS = {
     "the same token": (lambda number: "again", str, "the listing does not end: after 2 pages with 2 names", 2),
     "two tokens in turn": (lambda number: str(number % 2), str, "the listing does not end: after 3 pages", 3),
-    "the same names": (str, lambda number: "one", "the listing does not end: after 2 pages with 1 names", 2),
+    "the same names": (str, lambda number: "one", "the listing does not end: after 6 pages with 1 names", 6),
     "no token": (lambda number: "", str, "the listing goes on, but does not say where", 1),
     "ever more names": (str, str, "the listing does not end: after 21 pages with 21 names", 21),
 }
@@ -231,9 +231,19 @@ ENDLESS = {
 def test_a_listing_that_does_not_end(place, case, monkeypatch):
     token, key, said, requests = ENDLESS[case]
     monkeypatch.setattr(remote, "_MOST_NAMES", 20)
+    monkeypatch.setattr(remote, "_MOST_EMPTY_PAGES", 5)
     place.server.fault = pages(token, key)
     assert said in failure_of(place, place.storage.list)
     assert len(place.server.requests) == requests
+
+
+@only("s3")
+def test_a_listing_with_empty_pages(place):
+    """As S3 sends them where objects were deleted."""
+    empty = PAGE.format(more="true", token="<NextContinuationToken>t{}</NextContinuationToken>", key="").replace("<Contents><Key>troubled/</Key></Contents>", "")
+    bodies = [empty.format(1), empty.format(2), PAGE.format(more="false", token="", key="b")]
+    place.server.fault = lambda request: Answer(200, {"Content-Type": "application/xml"}, bodies[request.number - 1].encode(), len(bodies[request.number - 1]))
+    assert place.storage.list() == ["b"]
 
 
 @only("s3")

@@ -64,6 +64,7 @@ class TargetWatch:
             with self._cursor(self._parameters.database) as cursor:
                 if self._limits.standby_name:
                     require_standby(cursor, self._limits.standby_name)
+            self._look_at_standby()
         except BaseException:
             self._close()
             raise
@@ -78,16 +79,22 @@ class TargetWatch:
             raise LockWaitError(self._exceeded) from error
 
     def _run(self) -> None:
-        while not self._stopped.wait(SECONDS_BETWEEN_LOOKS):
-            try:
-                self._look_at_sessions()
-                if self._limits.standby_name:
-                    self._look_at_standby()
-            except (psycopg2.Error, MigrationError) as error:
-                # Where the server is gone, the phase itself ends with that.
-                self._close()
-                with contextlib.suppress(MigrationError):
-                    self._tell_sometimes("lost", f"cannot look at locks and standbys of the target: {error}")
+        try:
+            while not self._stopped.wait(SECONDS_BETWEEN_LOOKS):
+                self._look()
+        finally:
+            # Nobody is left to open the gate.
+            self.throttle.end()
+
+    def _look(self) -> None:
+        try:
+            self._look_at_sessions()
+            self._look_at_standby()
+        except (psycopg2.Error, MigrationError) as error:
+            # Where the server is gone, the phase itself ends with that.
+            self._close()
+            with contextlib.suppress(MigrationError):
+                self._tell_sometimes("lost", f"cannot look at locks and standbys of the target: {error}")
 
     def _look_at_sessions(self) -> None:
         with self._cursor(self._parameters.database) as cursor:
@@ -120,6 +127,8 @@ class TargetWatch:
 
     def _look_at_standby(self) -> None:
         name, most = self._limits.standby_name, self._limits.standby_lag
+        if not name:
+            return
         with self._cursor(self._parameters.database) as cursor:
             lag = standby_lag(cursor, name)
         if lag is not None and lag <= most * _MIB:

@@ -30,6 +30,8 @@ CONNECTIONS = 16
 """Of one process to one storage, as many as its threads read at once."""
 _MOST_NAMES = 1_000_000
 """Of one folder. A backup's folders that are listed hold some thousands."""
+_MOST_EMPTY_PAGES = 1000
+"""One after the other that bring nothing new: every provider may send some, where many objects were deleted."""
 _CONNECTING: dict[int, threading.Lock] = {}
 """A lock for each process: one that was inherited by fork may be held by a thread that is not here."""
 Answer = TypeVar("Answer")
@@ -196,16 +198,15 @@ class RemoteStorage(Storage):
         base = base + "/" if base else ""
         names: set[str] = set()
         tokens: set[Optional[str]] = set()
-        page = Page([], None)
-        while page.next not in tokens and len(names) <= _MOST_NAMES:
+        page, empty = Page([], None), 0
+        while page.next not in tokens and len(names) <= _MOST_NAMES and empty < _MOST_EMPTY_PAGES:
             tokens.add(page.next)
             before = len(names)
             page = self._call(prefix, partial(_page, base, page.next))
             names.update(name[len(base) :] for name in page.names)
             if not page.next:
                 return sorted(name for name in names if name)
-            if len(names) == before:
-                break
+            empty = empty + 1 if len(names) == before else 0
         raise MigrationError(
             f"{self._place(prefix)}: the listing does not end: after {len(tokens)} pages with {len(names)} names the "
             "server says that more follow, and gives what it gave before. Check the server and the proxy"

@@ -59,7 +59,7 @@ _ADVICE = {
     "PermanentRedirect": "the bucket is in another region: set aws_region",
     "AuthorizationHeaderMalformed": "the bucket is in another region: set aws_region",
     "InvalidObjectState": "the object is archived (Glacier): restore it to a readable storage class first",
-    "RequestTimeTooSkewed": "the clocks of this machine and of the server differ by more than 15 minutes: set them",
+    "RequestTimeTooSkewed": "the clocks of this machine and of the server differ by more than 15 minutes: correct them",
     "KMS.DisabledException": "the KMS key that encrypts the bucket is disabled",
 }
 _OF_EVERY_LISTING = frozenset(("Name", "IsTruncated", "KeyCount"))
