@@ -179,6 +179,7 @@ jsonb_strip_nulls(jsonb_build_object(
 )) AS state
 FROM pg_database d WHERE d.datname = current_database()
 """
+_LETTER_OF_DEFAULT = "CASE a.defaclobjtype WHEN 'S' THEN 's' ELSE a.defaclobjtype END"
 _DEFAULTS = f"""
 SELECT 0::oid AS oid, 'default privileges' AS name, (
     SELECT coalesce(jsonb_object_agg(
@@ -186,7 +187,7 @@ SELECT 0::oid AS oid, 'default privileges' AS name, (
         jsonb_build_object('role', pg_get_userbyid(a.defaclrole), 'type', a.defaclobjtype,
             'schema', coalesce(n.nspname, ''), 'privileges', ({_exploded("a.defaclacl")}),
             'by default', CASE WHEN n.oid IS NULL THEN
-                ({_exploded("acldefault(CASE a.defaclobjtype WHEN 'S' THEN 's' ELSE a.defaclobjtype END, a.defaclrole)")})
+                ({_exploded(f"acldefault({_LETTER_OF_DEFAULT}, a.defaclrole)")})
                 ELSE '[]' END)), '{{}}')
     FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace) AS state
 """
