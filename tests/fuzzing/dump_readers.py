@@ -150,6 +150,7 @@ def _cases(draw) -> bytes:
     return name.encode() + b"\n" + draw(_content(name))
 
 
+@functools.cache
 def _content(name: str) -> st.SearchStrategy[bytes]:
     original = _original(name)
     if name == _CHUNK:

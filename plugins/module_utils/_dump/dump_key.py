@@ -18,7 +18,7 @@ from .._errors import ConfigurationError
 
 SUFFIX = ".age"
 """What the names of encrypted files end in."""
-_SIGNED = b"nomos.cockroach_migrator manifest\0"
+_SIGNED = "nomos.cockroach_migrator {}\0"
 
 
 ENCRYPTED_FOR = "encrypted_for"
@@ -82,6 +82,7 @@ class DumpKey:
         except (pyrage.DecryptError, OSError) as error:
             raise DecryptionError(str(error)) from None
 
-    def sign(self, data: bytes) -> str:
-        """Return a hexadecimal HMAC-SHA256, by which whoever has the key knows that the data were not changed."""
-        return hmac.new(str(self._identity).encode(), _SIGNED + data, hashlib.sha256).hexdigest()
+    def sign(self, kind: str, data: bytes) -> str:
+        """Return a hexadecimal HMAC-SHA256, by which whoever has the key knows that the data were not changed, and are
+        of that kind: anybody can encrypt for the public half."""
+        return hmac.new(str(self._identity).encode(), _SIGNED.format(kind).encode() + data, hashlib.sha256).hexdigest()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hmac
 import json
 import os
 import shutil
@@ -35,7 +36,7 @@ _FILES = frozenset(
 """What it may have besides those directories."""
 _UNFINISHED = ".part"
 _SECONDS = "seconds_so_far"
-_ENCRYPTED = "encrypted"
+_ENCRYPTED, _SIGNATURE = "encrypted", "signature"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _read(path: str, key: Optional[DumpKey] = None) -> _Found:
     read: list[dict[str, Any]] = []
     for line in lines:
         try:
-            value = _value_of(line, key if read else None)
+            value = _value_of(line, key, read[0]) if read else json.loads(line)
         except (ValueError, RecursionError, DecryptionError):
             break
         if not isinstance(value, dict) or read and "key" not in value:
@@ -70,19 +71,29 @@ def _read(path: str, key: Optional[DumpKey] = None) -> _Found:
     return _Found(read[0] if read else {}, tuple(read[1:]), True, bool(read) and len(read) == len(lines))
 
 
-def _line_of(value: Any, key: Optional[DumpKey]) -> str:
-    """Return a line of the file. The results of an encrypted dump are encrypted: their keys have values of rows."""
+def _line_of(value: Any, key: Optional[DumpKey], identity: Mapping[str, Any]) -> str:
+    """Return a line with the result of a task. Those of an encrypted dump are encrypted, because their keys have values
+    of rows, and signed, because they say what the chunks are that nobody reads again."""
     text = json.dumps(value)
     if key:
-        text = json.dumps({_ENCRYPTED: base64.b64encode(key.encrypt(text.encode())).decode()})
+        data = base64.b64encode(key.encrypt(text.encode())).decode()
+        text = json.dumps({_ENCRYPTED: data, _SIGNATURE: key.sign("journal", _signed(identity, data))})
     return text + "\n"
 
 
-def _value_of(line: str, key: Optional[DumpKey]) -> Any:
+def _value_of(line: str, key: Optional[DumpKey], identity: Mapping[str, Any]) -> Any:
+    """Return what a line says; None for one that the key has not signed. Raises ValueError, DecryptionError."""
     value = json.loads(line)
-    if key and isinstance(value, dict):
-        return json.loads(key.decrypt(base64.b64decode(str(value.get(_ENCRYPTED)))))
-    return value
+    if not key or not isinstance(value, dict):
+        return value
+    data, signature = str(value.get(_ENCRYPTED)), str(value.get(_SIGNATURE))
+    if not hmac.compare_digest(key.sign("journal", _signed(identity, data)).encode(), signature.encode()):
+        return None
+    return json.loads(key.decrypt(base64.b64decode(data)))
+
+
+def _signed(identity: Mapping[str, Any], data: str) -> bytes:
+    return json.dumps([identity, data], sort_keys=True).encode()
 
 
 def has_journal(dump_dir: str) -> bool:
@@ -129,7 +140,7 @@ class ExportJournal:
             )
         self.done = self._read_results(found)
         """The finished tasks by their keys."""
-        lines = (_line_of(identity, None), *(_line_of(result, key) for result in found.results))
+        lines = (_line_of(identity, None, identity), *(_line_of(result, key, identity) for result in found.results))
         write_text(self.path, "".join(lines))
         self._started = time.monotonic()
         self._seconds_before = max((result.get(_SECONDS, 0.0) for result in found.results), default=0.0)
@@ -151,7 +162,7 @@ class ExportJournal:
         """Record a finished task; its chunk is already on disk. Raises ConfigurationError."""
         try:
             with open(self.path, "a", encoding="utf-8") as journal:
-                journal.write(_line_of({**to_json(result), _SECONDS: self.seconds}, self._key))
+                journal.write(_line_of({**to_json(result), _SECONDS: self.seconds}, self._key, self.identity))
         except OSError as error:
             raise ConfigurationError(
                 f"cannot write {self.path}: {error.strerror}; finished chunks are kept, {advice(error)} and run again"

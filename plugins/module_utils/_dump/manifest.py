@@ -19,6 +19,7 @@ from typing import Any, Optional
 
 from .._errors import ConfigurationError, MigrationError
 from .._model.catalog import Database, Role
+from .._model.catalog_names import SchemaObject
 from .._model.conversion_policies import ConversionPolicies, conversion_policies
 from .._model.findings import Finding
 from .._model.json_form import Kind, from_json, to_json
@@ -33,6 +34,7 @@ MAKE_AGAIN = "make the dump again (start_over: true, or remove its directory)"
 
 _IDENTITY, _EXPORT_SECONDS, _END_TIME = "identity", "export_seconds", "end_time"
 _CHECKSUM = re.compile("-?[0-9]{1,40}")
+_MANIFEST_SIGNED = "manifest"
 
 
 @dataclass
@@ -124,6 +126,9 @@ class Encryption:
     """The public half of the key, ``age1…``."""
     roles_sha256: str
     """Of the file of the roles."""
+    passwords_sha256: str = ""
+    """Of the encrypted file of their password verifiers; empty without one. Whoever knows the public half of the key
+    can encrypt another one."""
     signature: str = ""
     """What the key says of all else in the manifest, see ``DumpKey.sign``: the files and their SHA-256 among it."""
 
@@ -203,11 +208,13 @@ def read_manifest_for_rows(dump_dir: str, key: Optional[DumpKey]) -> Manifest:
     manifest = _manifest(dump_dir, value)
     require_key(dump_dir, manifest.encryption.recipient if manifest.encryption else "", key)
     if key and manifest.encryption:
-        roles = os.path.join(dump_dir, ROLES)
-        if not hmac.compare_digest(key.sign(_signed(value)), manifest.encryption.signature):
+        if not hmac.compare_digest(key.sign(_MANIFEST_SIGNED, _signed(value)), manifest.encryption.signature):
             raise _changed(os.path.join(dump_dir, MANIFEST))
-        if hashlib.sha256(_read_bytes(roles)).hexdigest() != manifest.encryption.roles_sha256:
+        roles, passwords = os.path.join(dump_dir, ROLES), os.path.join(dump_dir, PASSWORDS + SUFFIX)
+        if sha256_of(roles) != manifest.encryption.roles_sha256:
             raise _changed(roles)
+        if (sha256_of(passwords) if os.path.lexists(passwords) else "") != manifest.encryption.passwords_sha256:
+            raise _changed(passwords)
     return manifest
 
 
@@ -237,7 +244,7 @@ def manifest_json(manifest: Manifest, key: Optional[DumpKey]) -> dict[str, Any]:
     """Return what the file of a manifest holds, signed by the key of an encrypted dump."""
     value = to_json(manifest)
     if key:
-        value["encryption"]["signature"] = key.sign(_signed(value))
+        value["encryption"]["signature"] = key.sign(_MANIFEST_SIGNED, _signed(value))
     return value
 
 
@@ -293,7 +300,21 @@ def read_catalog(dump_dir: str, entry: DatabaseEntry) -> Database:
     data = _read_bytes(path)
     if hashlib.sha256(data).hexdigest() != entry.catalog_sha256:
         raise _changed(path)
-    return _build(path, Database, _parse(path, data))
+    database = _build(path, Database, _parse(path, data))
+    schemas = {schema.id for schema in database.schemas}
+    items: list[SchemaObject] = [
+        *database.tables,
+        *database.views,
+        *database.sequences,
+        *database.types,
+        *database.functions,
+    ]
+    for item in items:
+        if item.schema_id not in schemas:
+            raise MigrationError(
+                f"the dump's file {path} is damaged ({item.name} is in a schema that is not there): {MAKE_AGAIN}"
+            )
+    return database
 
 
 def read_roles(dump_dir: str, key: Optional[DumpKey] = None) -> list[Role]:
@@ -321,6 +342,11 @@ def decrypted(path: str, data: bytes, key: Optional[DumpKey]) -> bytes:
         return key.decrypt(data) if key else data
     except DecryptionError as error:
         raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error
+
+
+def sha256_of(path: str) -> str:
+    """Return the SHA-256 of a small file of the dump, hexadecimal. Raises MigrationError."""
+    return hashlib.sha256(_read_bytes(path)).hexdigest()
 
 
 def _read_bytes(path: str) -> bytes:

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+from itertools import islice
 from typing import Optional
 
 try:
@@ -55,10 +57,14 @@ def read_rejects(path: str, described: RejectFile, key: Optional[DumpKey] = None
             f"the dump's file {path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}"
         )
     data = decrypted(path, data, key)
-    with zstandard.ZstdDecompressor().stream_reader(data) as stream:
-        rows = [from_json(RejectedRow, json.loads(line)) for line in stream.read().splitlines()]
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(data) as stream:
+            lines = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
+            rows = [from_json(RejectedRow, json.loads(line)) for line in islice(lines, described.rows + 1)]
+    except (zstandard.ZstdError, ValueError, RecursionError) as error:
+        raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error
     if len(rows) != described.rows:
         raise MigrationError(
-            f"the dump's file {path} has {len(rows)} rows, the manifest says {described.rows}: {MAKE_AGAIN}"
+            f"the dump's file {path} does not have {described.rows} rows, as the manifest says: {MAKE_AGAIN}"
         )
     return rows

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -66,9 +67,8 @@ def write_dump(
     ]
     roles = json_text(to_json(content.roles))
     write_text(os.path.join(dump_dir, ROLES), roles)
-    hashes = {role.name: role.password_hash for role in content.roles if role.password_hash}
-    if keep_passwords and hashes:
-        _write_passwords(dump_dir, hashes, key)
+    hashes = {role.name: role.password_hash for role in content.roles if role.password_hash} if keep_passwords else {}
+    passwords_sha256 = _write_passwords(dump_dir, hashes, key)
     write_text(os.path.join(dump_dir, "README.txt"), readme(entries, encrypted=key is not None))
     chosen = content.policies.chosen()
     needs = {database.name: database_needs(database, content.policies) for database, _tables in content.databases}
@@ -79,18 +79,25 @@ def write_dump(
         entries,
         content.findings,
         chosen,
-        Encryption(key.recipient, hashlib.sha256(roles.encode()).hexdigest()) if key else None,
+        Encryption(key.recipient, hashlib.sha256(roles.encode()).hexdigest(), passwords_sha256) if key else None,
         needs,
     )
     write_json(os.path.join(dump_dir, MANIFEST), manifest_json(manifest, key))
 
 
-def _write_passwords(dump_dir: str, hashes: dict[str, str], key: Optional[DumpKey]) -> None:
-    path, text = os.path.join(dump_dir, PASSWORDS), json_text(hashes)
+def _write_passwords(dump_dir: str, hashes: dict[str, str], key: Optional[DumpKey]) -> str:
+    """Write the file of the roles' password verifiers, or see to it that there is none; return its SHA-256, empty
+    without one."""
+    path = os.path.join(dump_dir, PASSWORDS + (SUFFIX if key else ""))
+    if not hashes:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return ""
+    data = json_text(hashes).encode()
     if key:
-        write_bytes(path + SUFFIX, key.encrypt(text.encode()))
-    else:
-        write_text(path, text)
+        data = key.encrypt(data)
+    write_bytes(path, data)
+    return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -129,15 +129,17 @@ def _holder(line: str) -> dict[str, Any]:
         value = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return value if isinstance(value, dict) and {"pid", "host", "since"} <= set(value) else {}
+    if not isinstance(value, dict) or not isinstance(value.get("pid"), int):
+        return {}
+    return value if isinstance(value.get("host"), str) and isinstance(value.get("since"), str) else {}
 
 
 def _may_run(holder: dict[str, Any]) -> bool:
     if holder["host"] != socket.gethostname():
         return True
     try:
-        os.kill(int(holder["pid"]), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
+        os.kill(holder["pid"], 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # another user's
         pass

@@ -3,6 +3,7 @@
 """An encrypted dump: nothing of the rows can be read without the key, nothing can be exchanged, and no other key is taken for it."""
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 
+import psutil
 import pyrage
 import pytest
 import zstandard
@@ -36,6 +38,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.w
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.compare_dumps import compare_dumps
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import Role
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.source import TaskReading
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import secret_command
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.secret_command import secret_of_command
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.line_block import block_of_lines
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._values.problem_rows import Change, RejectedRow
@@ -146,6 +149,20 @@ def test_a_line_of_the_journal_that_cannot_be_decrypted_is_exported_again(dump):
     assert "1 finished chunks count" in result.warnings[0] and validate_dump(dump, key=KEY).succeeded
 
 
+def test_a_line_of_the_journal_that_somebody_without_the_key_has_written(dump):
+    """Anybody can encrypt for the public half, which the journal names."""
+    with pytest.raises(KeyError):
+        run(dump, KEY, Memory(fails={"101:4": KeyError("broken off")}), parallelism=1)
+    journal = pathlib.Path(dump) / "export.journal"
+    identity, *lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    first = json.loads(lines[0])
+    result = pyrage.decrypt(base64.b64decode(first["encrypted"]), [IDENTITY])
+    forged = base64.b64encode(pyrage.encrypt(result.replace(b'"rows": ', b'"rows": 1'), [pyrage.x25519.Recipient.from_str(KEY.recipient)])).decode()
+    journal.write_text("".join([identity, json.dumps({**first, "encrypted": forged}) + "\n", *lines[1:]]), encoding="utf-8")
+    result = run(dump, KEY, Memory())
+    assert "0 finished chunks count" in result.warnings[0] and validate_dump(dump, key=KEY).succeeded
+
+
 def test_the_same_rows_have_the_same_id(dump, tmp_path):
     """So that a target goes on with them although no byte of the files is the same."""
     run(dump, KEY)
@@ -224,7 +241,7 @@ def test_chunks_that_are_exchanged(dump):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda value: value["encryption"].update(signature=OTHER.sign(b"")), "was changed"), (lambda value: value.update(findings=[]), "was changed"),
+    (lambda value: value["encryption"].update(signature=OTHER.sign("manifest", b"")), "was changed"), (lambda value: value.update(findings=[]), "was changed"),
     (lambda value: value.pop("encryption"), "has the format version 2"), (lambda value: value.update(format_version=1), "has the format version 1"),
     (lambda value: (value.pop("encryption"), value.update(format_version=1)), "is not encrypted, but"), (lambda value: value["encryption"].pop("recipient"), "recipient"),
 ])
@@ -256,6 +273,25 @@ def test_the_roles_passwords_are_encrypted(tmp_path):
     assert (dump / "roles.secret.json.age").exists() and not (dump / "roles.secret.json").exists()
     assert not any(NOTE.encode() in path.read_bytes() for path in dump.iterdir())
     assert read_roles(str(dump), KEY)[0].password_hash.endswith(NOTE) and not read_roles(str(dump))[0].password_hash
+
+
+@pytest.mark.parametrize("exchange", [
+    lambda path: path.write_bytes(pyrage.encrypt(b'{"app": "SCRAM-SHA-256$4096:mine"}', [pyrage.x25519.Recipient.from_str(KEY.recipient)])),
+    lambda path: path.unlink(), lambda path: (path.unlink(), path.symlink_to("/nowhere")),
+], ids=["another password", "none", "a link to nowhere"])
+def test_password_verifiers_that_somebody_without_the_key_has_exchanged(exchange, tmp_path):
+    """Anybody can encrypt for the public half, which the manifest names."""
+    content = DumpContent({"kind": "test"}, [], [Role("app", login=True, password_hash="SCRAM-SHA-256$4096:right")], [])
+    write_dump(str(tmp_path), content, keep_passwords=True, key=KEY)
+    assert read_manifest_for_rows(str(tmp_path), KEY)
+    exchange(tmp_path / "roles.secret.json.age")
+    with pytest.raises(MigrationError, match=r"roles\.secret\.json\.age"):
+        read_manifest_for_rows(str(tmp_path), KEY)
+    write_dump(str(tmp_path), content, key=KEY)
+    assert read_manifest_for_rows(str(tmp_path), KEY)
+    (tmp_path / "roles.secret.json.age").write_bytes(KEY.encrypt(b"{}"))
+    with pytest.raises(MigrationError, match="was changed after the dump was made"):
+        read_manifest_for_rows(str(tmp_path), KEY)
 
 
 def test_reading_may_stop_anywhere_and_leaves_no_thread(tmp_path):
@@ -311,11 +347,22 @@ def test_a_key_that_a_command_prints():
 @pytest.mark.parametrize(("given", "message"), [
     (["/nowhere/pass"], "an_option: /nowhere/pass cannot be run: No such file or directory"), (command("import sys; print('hush'); sys.exit('hush')"), "ended with code 1: run it as .* to see why"),
     (command(""), "prints nothing"), (command("import sys; sys.stdout.buffer.write(b'\\xff')"), "prints no text"), (["echo hush"], "echo hush cannot be run"),
+    (["yes", "hush"], "yes prints more than 64 KiB"), (["printf", "hu\0sh"], "no command can have a NUL"),
 ])
 def test_a_command_that_prints_no_key(given, message):
     with pytest.raises(ConfigurationError, match=message) as raised:
         secret_of_command("an_option", given)
     assert given == ["echo hush"] or "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize("program", ["sleep 1000", "echo hush; sleep 1000 & wait"], ids=["itself", "what it has started"])
+def test_a_command_that_does_not_end_is_ended(program, monkeypatch, tmp_path):
+    monkeypatch.setattr(secret_command, "_SECONDS", 2)
+    with pytest.raises(ConfigurationError, match="sh has not ended after 2 seconds"):
+        secret_of_command("an_option", ["sh", "-c", f"echo $$ > {tmp_path}/pid; {program}"])
+    group = (tmp_path / "pid").read_text(encoding="utf-8").strip()
+    running = [process for process in psutil.process_iter() if process.status() != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == int(group)]
+    assert not running
 
 
 def test_it_is_loaded_by_hand_as_the_read_me_says(dump, tmp_path):

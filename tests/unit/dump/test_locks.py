@@ -32,7 +32,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.start_over import start_over
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.validate_phase import run_validation
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import run_lock
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import locked_file, run_lock
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[3]
@@ -116,6 +116,18 @@ def test_what_a_killed_run_has_left_is_no_lock(dump, content):
     with dump_lock.writing(str(dump)):
         assert f'"pid": {os.getpid()},' in (dump / dump_lock.FILE_NAME).read_text(encoding="utf-8")
     assert not (dump / dump_lock.FILE_NAME).exists()
+
+
+@pytest.mark.parametrize("line", ['{"pid": null, "host": "HERE", "since": ""}', '{"pid": [1], "host": "HERE", "since": {}}', '{"pid": 1e999, "host": "HERE", "since": ""}', '{"pid": 5, "host": null, "since": 1}'])
+def test_a_lock_file_in_which_anything_may_stand(dump, line, monkeypatch):
+    monkeypatch.setattr(run_lock, "_WAIT_SECONDS", 0.1)
+    (dump / dump_lock.FILE_NAME).write_text(line.replace("HERE", socket.gethostname()) + "\n", encoding="utf-8")
+    descriptor = locked_file.open_locked(str(dump / dump_lock.FILE_NAME))
+    try:
+        with pytest.raises(ConfigurationError, match="is in use: another process holds"), dump_lock.writing(str(dump)):
+            pass
+    finally:
+        os.close(descriptor)
 
 
 def test_forks_of_a_killed_run_hold_its_lock_until_they_end(dump):

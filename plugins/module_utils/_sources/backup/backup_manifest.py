@@ -337,9 +337,9 @@ def _read_lists(manifest: Manifest, storage: Storage, folder: str, key: Optional
 
 def _unsigned(key: bytes) -> int:
     """Read an ordered, ascending unsigned integer."""
-    if 0x88 <= key[0] <= 0xF5 and len(key) == 1:
+    if len(key) == 1 and 0x88 <= key[0] <= 0xF5:
         return key[0] - 0x88
-    if key[0] < 0xF6 or len(key) != key[0] - 0xF4:
+    if not key or key[0] < 0xF6 or len(key) != key[0] - 0xF4:
         raise CorruptBackupError(f"{key.hex()} is no ordered integer")
     return int.from_bytes(key[1:], "big")
 
