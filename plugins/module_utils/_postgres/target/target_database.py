@@ -26,6 +26,7 @@ from ..._model.names import quote
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from . import content as contents
 from . import ledger, omitted_objects
+from .created_objects import NEW_DATABASE_LIMIT
 from .missing_privileges import missing_privileges, shortened
 from .omitted_objects import OmittedObject
 from .settings_left_alone import event_triggers
@@ -128,6 +129,11 @@ def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, c
         ]
     if ids:
         done = ledger.read(connection)
+        if ledger.ROLLBACK in done:
+            return [
+                f"a rollback of the database {name} on the target has begun and not removed everything: run the "
+                "playbook rollback again, which names what it keeps, and drop or rename that"
+            ]
         try:
             contents.require_compatible(content, done, name)
         except TargetError as error:
@@ -175,11 +181,13 @@ def create_database(admin: Any, name: str) -> None:
                 try:
                     cursor.execute(
                         sql.SQL(
-                            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}{}"
+                            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}{} "
+                            "CONNECTION LIMIT {}"
                         ).format(
                             sql.Identifier(name),
                             sql.Literal(locale),
                             provider,
+                            sql.Literal(NEW_DATABASE_LIMIT),
                         )
                     )
                     break
