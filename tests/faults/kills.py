@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
-from migrations import LONGEST, Migration, Run, backends_of
+from migrations import LONGEST, Migration, Run, main_process
 
 CONTROLLER, CONNECTION, MODULE, WORKER, BACKEND, POSTMASTER, COCKROACH, EVERYTHING = (
     "controller", "connection", "module", "worker", "backend", "postmaster", "CockroachDB", "everything",
@@ -53,7 +53,7 @@ _BUILDS = re.compile(r" (?:CREATE INDEX|ALTER TABLE)$")
 _LOADS = re.compile(r" COPY$")
 _CLIENT = re.compile(r"^postgres: .* 127\.0\.0\.1\(\d+\) ")
 _POLL_SECONDS, _FAST_POLL_SECONDS = 0.03, 0.003
-"""The look itself takes some milliseconds. Indexes of a small sample are built within less than the first."""
+"""The look itself takes some milliseconds. A small sample is loaded, and its indexes are built, within less than the first."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ class Observer:
         """Return the sessions of the phase's PostgreSQL."""
         if not phase.startswith((REHEARSAL, IMPORT)):
             return []
-        return [process for process in backends_of(pathlib.Path(self._server(phase))) if _CLIENT.match(_title(process))]
+        postmaster = main_process(pathlib.Path(self._server(phase)))
+        return [process for process in postmaster.children() if _CLIENT.match(_title(process))] if postmaster else []
 
     def _nodes(self) -> list[psutil.Process]:
         return [process for process in self._migration.processes() if "start-single-node" in (process.info["cmdline"] or ())]
@@ -182,7 +183,7 @@ def strike(kill: Kill, migration: Migration, run: Run, span: float, chance: rand
             begun = begun or time.monotonic()
             if time.monotonic() - begun >= kill.part * span and _kill(_safely(functools.partial(observer.victims, kill.victim, seen, chance), [])):
                 return True
-        time.sleep(_FAST_POLL_SECONDS if INDEXES in kill.phase else _POLL_SECONDS)
+        time.sleep(_FAST_POLL_SECONDS if kill.phase.endswith((INDEXES, LOAD)) else _POLL_SECONDS)
     return False
 
 

@@ -65,13 +65,8 @@ class Target:
         self.parameters = attempts(start_server, options).parameters
 
     def _postmaster(self) -> list[psutil.Process]:
-        """Return the process that the server's file of its number names."""
-        try:
-            with (self.directory / "data" / "postmaster.pid").open(encoding="utf-8") as file:
-                process = psutil.Process(int(file.readline()))
-                return [process] if process.name().startswith("postgres") else []
-        except (FileNotFoundError, psutil.NoSuchProcess):
-            return []
+        process = main_process(self.directory)
+        return [process] if process else []
 
     def kill(self) -> None:
         """End the server at once."""
@@ -269,6 +264,16 @@ def processes_below(directory: pathlib.Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
+
+
+def main_process(directory: pathlib.Path) -> psutil.Process | None:
+    """Return a server's main process, also one that has ended and whose parent has not asked how."""
+    try:
+        with (directory / "data" / "postmaster.pid").open(encoding="utf-8") as file:
+            process = psutil.Process(int(file.readline()))
+        return process if process.name().startswith("postgres") else None
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return None
 
 
 def backends_of(directory: pathlib.Path) -> list[psutil.Process]:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""A short `make faults`, by modules without a playbook: ten kills, and each other fault once. A seed, which a failure names, repeats them."""
+"""A short `make faults`, by modules without a playbook: ten kills, and each other fault once. A failure names the seed that chose them."""
 from __future__ import annotations
 
-import pathlib
 import random
 import sys
 
@@ -24,8 +23,8 @@ pytestmark = [pytest.mark.needs_postgres, pytest.mark.skipif(not sys.platform.st
 
 
 @pytest.fixture(name="seed")
-def _seed(request):
-    """Chosen by the seed of the run, or FAULTS_SEED."""
+def _seed():
+    """Chosen by the seed of the tests' order."""
     return random.randrange(1 << 32)
 
 
@@ -35,9 +34,10 @@ def _prepared():
         yield faults.prepare(faults.shop(), target, directory / "shop", playbooks=False)
 
 
-def judge(result: Result, seed: int, tried: int) -> None:
+def judge(result: Result, seed: int, most_missed: int) -> None:
+    """Whatever happened was survived, and on a busy machine not too much has come too late."""
     assert not result.broken, f"seed {seed}:\n" + "\n\n".join(result.broken)
-    assert not result.missed or len(result.missed) < tried // 2, f"seed {seed}: {result.missed}"
+    assert len(result.missed) <= most_missed, f"seed {seed}: {result.missed}"
     for text in result.skipped:
         print(f"skipped: {text}")
 
@@ -46,7 +46,7 @@ def judge(result: Result, seed: int, tried: int) -> None:
 def test_ten_kills(prepared: Prepared, seed):
     result = Result()
     faults.try_kills(faults.chosen_kills(KILLS, [prepared], random.Random(seed)), [prepared], result, random.Random(seed))
-    judge(result, seed, KILLS)
+    judge(result, seed, KILLS // 2)
 
 
 @pytest.mark.slow
@@ -54,5 +54,4 @@ def test_each_other_fault_once(prepared: Prepared, seed):
     result, chance = Result(), random.Random(seed)
     faults.try_troubles([*troubles.OTHERS, chance.choice(troubles.S3)], prepared, result, chance)
     faults.try_disks(prepared, result, chance)
-    judge(result, seed, 0)
-    assert pathlib.Path("/var/tmp").is_dir()
+    judge(result, seed, 3)
