@@ -191,10 +191,10 @@ CHANGES = {
     "UPDATE public.events SET kind = 'other' WHERE id = (SELECT min(id) FROM public.events)": ("table public.events", "rows were changed after the import"),
     "ALTER TABLE public.no_pk ADD COLUMN extra int": ("table public.no_pk", "it was changed after the import: column extra was added"),
     "CREATE INDEX mine ON public.addresses (city)": ("table public.addresses", "it was changed after the import: index mine was added"),
-    "GRANT SELECT ON public.products TO PUBLIC": ("table public.products", "it was changed after the import: privileges was changed"),
+    "GRANT SELECT ON public.products TO PUBLIC": ("table public.products", "it was changed after the import: privileges were changed"),
     "CREATE VIEW public.recent AS SELECT * FROM public.order_totals": ("view public.order_totals", "view recent needs it, which the migration has not made"),
     "COMMENT ON MATERIALIZED VIEW public.daily_sales IS 'mine'": ("materialized view public.daily_sales", "it was changed after the import: comment"),
-    "SELECT nextval('billing.never_used')": ("sequence billing.never_used", "it was changed after the import: value was changed"),
+    "SELECT nextval('billing.never_used')": ("sequence billing.never_used", "it was changed after the import: value was changed from unused to -10"),
     'ALTER SCHEMA "Mixed Case" OWNER TO other': ('schema "Mixed Case"', "it was changed after the import: owner was changed"),
 }
 NEEDED = {"table public.orders", "table public.customers", "table public.order_items", "type public.order_status", "type billing.currency", "schema billing"}
@@ -229,7 +229,7 @@ OTHERS = {
     "CREATE TABLE cockroach_migrator.mine (id int)": "table cockroach_migrator.mine", "CREATE PUBLICATION mine": "publication mine",
 }
 OF_DATABASE = {
-    "ALTER DATABASE shop SET work_mem = '8MB'": "setting work_mem was added", "GRANT CONNECT ON DATABASE shop TO other": "privileges was changed",
+    "ALTER DATABASE shop SET work_mem = '8MB'": "setting work_mem was added", "GRANT CONNECT ON DATABASE shop TO other": "privileges were changed",
     "ALTER ROLE other IN DATABASE shop SET work_mem = '8MB'": "setting of role other was added",
 }
 

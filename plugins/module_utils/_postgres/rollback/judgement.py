@@ -36,10 +36,16 @@ def difference(item: RecordedObject, *, values_known: bool) -> str:
             continue
         if isinstance(old, Mapping) or isinstance(new, Mapping):
             found += _parts(part, old or {}, new or {})
+        elif part == _VALUE:
+            found.append(f"value was changed from {_shown(old)} to {_shown(new)}")
         else:
-            found.append(f"{part} was changed")
+            found.append(f"{part} {'were' if part.endswith('s') else 'was'} changed")
     more = f" and {len(found) - _PARTS_SHOWN} more" if len(found) > _PARTS_SHOWN else ""
     return ", ".join(found[:_PARTS_SHOWN]) + more
+
+
+def _shown(value: Any) -> str:
+    return "unused" if value is None else str(value)
 
 
 _SINGULAR = {
