@@ -247,6 +247,16 @@ def test_a_database_that_holds_something_else_is_kept(empty_postgres, small, cha
     changes_nothing(empty_postgres)
 
 
+def test_once_the_cause_is_gone_the_database_is_dropped(empty_postgres, shop):
+    import_dump(shop, empty_postgres, ImportOptions())
+    query(empty_postgres, "shop", "CREATE TABLE public.mine (id int)")
+    kept = undone(empty_postgres).databases["shop"]
+    assert list(kept.kept) == ["database shop"] and "privilege CREATE of PUBLIC on the schema public" in kept.removed
+    query(empty_postgres, "shop", "DROP TABLE public.mine")
+    result = undone(empty_postgres)
+    assert result.succeeded and "database shop" in result.databases["shop"].removed, result
+
+
 def test_rows_in_tables_of_the_user(empty_postgres, shop):
     import_dump(shop, empty_postgres, ImportOptions(content="schema"))
     # As if the user had made the tables.

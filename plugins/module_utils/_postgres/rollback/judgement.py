@@ -25,6 +25,15 @@ def removable(item: RecordedObject) -> bool:
     return item.made and item.now is not None and item.address.kind not in _OF_DATABASE
 
 
+def was_changed(item: RecordedObject) -> bool:
+    """Whether a part of what the import has changed is neither as the import left it nor as it was before, as which an
+    earlier rollback has left it."""
+    if item.now is None or item.before is None:
+        return item.now != item.state
+    before, state, now = item.before, item.state, item.now
+    return any(now.get(part) not in (state.get(part), before.get(part)) for part in {*before, *state, *now})
+
+
 def difference(item: RecordedObject, *, values_known: bool) -> str:
     """Return how an object differs from what the import left: "column x was added", "owner was changed" …; empty if it
     does not. ``values_known`` says whether the recorded values of sequences are the last ones that the import set."""

@@ -16,7 +16,7 @@ from ..connect.connection import ConnectionParameters, connect
 from ..target.object_states import DATABASE, DEFAULT_PRIVILEGES, RELATION, SCHEMA, Address
 from .commands import word
 from .dependencies import Dependencies, describe, read_dependencies
-from .judgement import difference, in_order_of_removal, kept_objects, removable
+from .judgement import difference, in_order_of_removal, kept_objects, removable, was_changed
 from .recorded import RecordedDatabase, RecordedObject, read_recorded
 from .row_proof import Moment, other_rows, present_moment, tables_in_use
 from .setting_back import SettingBack, changes_to_set_back
@@ -143,7 +143,7 @@ class _Planning:
 
     def _defaults_were_changed(self) -> bool:
         item = self.recorded.objects.get(_DEFAULTS)
-        return item is not None and item.now != item.state
+        return item is not None and was_changed(item)
 
     def _rows_to_remove(self, differing: Mapping[int, str]) -> tuple[dict[int, TableEntry], dict[str, str]]:
         """Return the user's tables whose rows are those of the import, and the others with the reasons."""
@@ -172,7 +172,7 @@ class _Planning:
             more = f" and {len(others) - _OTHERS_SHOWN} more" if len(others) > _OTHERS_SHOWN else ""
             return f"it holds what the migration has not made: {names}{more}"
         for address, item in self.recorded.objects.items():
-            if address.kind in (DATABASE, DEFAULT_PRIVILEGES, SCHEMA) and item.now != item.state:
+            if address.kind in (DATABASE, DEFAULT_PRIVILEGES, SCHEMA) and was_changed(item):
                 return f"the {item.address.kind} {item.name} was changed after the import: {self._what(item)}"
         return ""
 
