@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import synthetic_dump
@@ -204,10 +205,15 @@ def test_the_server_notices_the_loss_of_a_migrating_host_soon(postgres17, dump, 
 
 
 def test_two_imports_that_make_one_database(postgres17, name):
-    with contextlib.closing(connect(postgres17)) as admin:
+    """Made before, and made at the same moment, of which PostgreSQL speaks otherwise."""
+    with contextlib.closing(connect(postgres17)) as admin, contextlib.closing(connect(postgres17)) as other:
         create_database(admin, name)
         with pytest.raises(TargetError, match="another session has just created the database .*: wait until it has ended"):
             create_database(admin, name)
+        with ThreadPoolExecutor(2) as threads:
+            errors = [threads.submit(create_database, session, f"{name} 2").exception for session in (admin, other)]
+            words = [str(error()) for error in errors if error()]
+    assert len(words) == 1 and "another session has just created the database" in words[0]
 
 
 def test_what_a_killed_run_left_at_work_is_ended(postgres17, dump, name):

@@ -191,7 +191,7 @@ def create_database(admin: Any, name: str) -> None:
                         )
                     )
                     break
-                except psycopg2.errors.DuplicateDatabase:
+                except (psycopg2.errors.DuplicateDatabase, psycopg2.errors.UniqueViolation):  # the latter: at once
                     raise TargetError(
                         f"another session has just created the database {name}, perhaps another import: wait until it "
                         "has ended, then run again"
