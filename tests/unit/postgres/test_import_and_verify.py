@@ -247,6 +247,14 @@ def test_wrong_encoding(postgres17, dump, name):
         import_dump(dump, postgres17, ImportOptions())
 
 
+def test_the_database_of_the_first_connection(postgres17, dump, name):
+    create_database(connect(postgres17), name)
+    admin = dataclasses.replace(postgres17, database=name)
+    with pytest.raises(TargetError, match="the one to which the migration connects first.*another name with rename"):
+        import_dump(dump, admin, ImportOptions())
+    assert query(postgres17, name, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == [(0,)]
+
+
 def test_another_dump(postgres17, dump, name, tmp_path):
     import_dump(dump, postgres17, ImportOptions())
     with pytest.raises(TargetError, match="another dump"):

@@ -106,6 +106,11 @@ def state_and_problems(
         state = TargetState(
             name, True, ledger.read(connection), omitted_objects.read(connection), event_triggers(connection)
         )
+        if name == parameters.database and not state.done and content != contents.DATA:
+            problems.append(
+                f"the database {name} of the dump would be the one to which the migration connects first "
+                "(postgres_database): give it another name with rename, or name another postgres_database"
+            )
         return state, problems
     finally:
         connection.close()
