@@ -28,7 +28,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration shared bench bench-scale docs generated docsite archive clean
+.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration secrets rights shared fuzz bench bench-scale docs generated docsite archive clean
 .PHONY: lint-ruff lint-mypy lint-imports lint-ansible lint-docs lint-generated lint-links
 .DEFAULT_GOAL := demo
 
@@ -127,9 +127,24 @@ molecule: $(VENV)/.test-installed $(COLLECTION)
 integration: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 	$(PYTEST) $(ARGS) tests/integration
 
+# Only the tests that look for secrets and at the modes of files; `make test` has them too. docs/security.md says what they look at.
+SECRETS := tests/integration/test_secrets.py tests/unit/dump/test_encrypted_dump.py \
+	$(addprefix tests/unit/modules/test_,secret_options.py secrets_of_locations.py file_modes.py)
+secrets: $(VENV)/.test-installed $(COLLECTION)
+	$(PYTEST) $(ARGS) $(SECRETS)
+
+# Only the tests of the rights that docs/security.md says are enough, and of each one that is missing; `make test` has them too.
+RIGHTS := tests/integration/test_least_rights.py tests/integration/test_rights_of_reading.py
+rights: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
+	$(PYTEST) $(ARGS) $(RIGHTS)
+
 # Only the tests with the large fixtures, which developers and CI have beside the checkout; `make test` has them too where they are.
 shared: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 	$(PYTEST) -m shared $(ARGS) tests/unit tests/integration
+
+# Changed input for everything that reads what others wrote, SECONDS for each reader; the cases that it finds are below .cache/fuzz.
+fuzz: $(VENV)/.test-installed $(COLLECTION)
+	$(BIN)/python tests/fuzzing/fuzz.py --seconds $(or $(SECONDS),60) --seed $(SEED) --found .cache/fuzz
 
 # Tools from the npm registry: a second S3 server for the tests, one that refuses wrong keys, Azure's own stand-in for its Blob Storage, and
 # the check of links. Azurite 3.33 is the last one without telemetry, whose libraries would be 250 MB more.

@@ -25,8 +25,9 @@ OF_THE_CLUSTER = {field.name for field in dataclasses.fields(ClusterRequest)}
 
 
 def export_backup(request: BackupRequest, dump_dir, **options) -> ExportResult:
-    """Export a backup in small chunks; ``options`` are fields of ExportOptions."""
-    return export(BackupSource(request), str(dump_dir), ExportOptions(**{"chunk_rows": 2000, "parallelism": 2, **options}))
+    """Export a backup in small chunks; ``options`` are fields of ExportOptions, ``written`` gets the chunks."""
+    written = options.pop("written", None)
+    return export(BackupSource(request), str(dump_dir), ExportOptions(**{"chunk_rows": 2000, "parallelism": 2, **options}), written=written)
 
 
 def export_cluster(parameters: CockroachParameters, dump_dir, check: bool = False, **values) -> ExportResult | ExportPlan:

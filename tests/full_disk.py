@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
-"""Disks without room: a small file system that is really full where root may mount one, and a limit on the size of files everywhere."""
+"""Disks without room, or read-only: a small file system that is really full where root may mount one, and a limit on the size of files everywhere."""
 from __future__ import annotations
 
 import contextlib
@@ -52,3 +52,17 @@ def limited_files(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextlib.contextmanager
+def read_only_file_system(directory: pathlib.Path) -> Iterator[None]:
+    """Make a directory a file system of its own that nobody can write to, for a block. Skips the test where that is not allowed."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a file system read-only")
+    if subprocess.run(["mount", "--bind", str(directory), str(directory)], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(directory)], check=True, capture_output=True)
+        yield
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)

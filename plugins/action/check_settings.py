@@ -8,7 +8,7 @@ import os
 import pathlib
 from typing import Any, Optional
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -42,15 +42,34 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         known = [*settings.PLAYBOOK_VARIABLES, *_role_variables(), *self._task.args.get("ignored", [])]
         problems = settings_check.unknown_keys(load_extra_vars(self._loader), variables, known)
-        names = [name for setting in settings.SETTINGS for name in setting.names]
-        values = {name: self._templar.template(variables[name]) for name in names if name in variables}
+        values, unevaluated = self._evaluate(variables)
         for sentence in settings_check.deprecations(values):
             self._display.deprecated(sentence, version="2.0.0", collection_name="nomos.cockroach_migrator")
-        problems += settings_check.check_values(values) + self._check_keys_file(values.get("aws_keys_file"))
+        problems += unevaluated or settings_check.check_values(values)
+        problems += self._check_keys_file(values.get("aws_keys_file"))
         if problems:
             raise AnsibleActionFail("; ".join(problems))
         result.update(changed=False)
         return result
+
+    def _evaluate(self, variables: dict) -> tuple[dict, list[str]]:
+        """Return the values of the settings, and a problem for each with a secret that cannot be evaluated: Ansible
+        would show the line of the file where it stands."""
+        values, problems = {}, []
+        for setting in settings.SETTINGS:
+            for name in setting.names:
+                if name in variables:
+                    try:
+                        values[name] = self._templar.template(variables[name])
+                    except AnsibleError:
+                        if setting.name not in settings.MAY_HOLD_SECRETS:
+                            raise
+                        problems.append(
+                            f"{name} cannot be evaluated: it names a variable that is not there, or its text has "
+                            "{{, {% or {#, which begins a template for Ansible; write !unsafe before such a value, as "
+                            "docs/security.md shows"
+                        )
+        return values, problems
 
     def _check_keys_file(self, path: Optional[str]) -> list[str]:
         if not path or path.upper().startswith("YOUR_"):

@@ -21,7 +21,8 @@ options:
     type: bool
     default: true
   state_dir:
-    description: The directory of the phases' result files, which say what was imported into O(targets).
+    description: The directory of the phases' result files, which say what was imported into O(targets). If it is given, a new dump is validated in
+      the same step, which costs next to nothing, and that is recorded there.
     version_added: 1.6.0
     type: path
   targets:

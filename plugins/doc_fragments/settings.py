@@ -57,6 +57,12 @@ options:
     type: bool
     version_added: 1.6.0
     default: false
+  storage_timeout:
+    description: 'How many seconds a request to the storage of the backup may take, with all its repetitions. Set more
+      for a slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.'
+    type: int
+    version_added: 1.7.0
+    default: 300
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,
@@ -85,6 +91,20 @@ options:
     type: dict
     version_added: 1.2.0
     default: {}
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   chunk_rows:
     description: The approximate number of rows in a chunk; of large rows in a backup only about as many as have 256
       MiB. Of a table of more than 64 MiB each chunk is loaded in a transaction of its own, so this is also the most
@@ -146,6 +166,12 @@ options:
     type: bool
     version_added: 1.6.0
     default: false
+  storage_timeout:
+    description: 'How many seconds a request to the storage of the backup may take, with all its repetitions. Set more
+      for a slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.'
+    type: int
+    version_added: 1.7.0
+    default: 300
   rename:
     description: 'New names in PostgreSQL. The value is a mapping from full names in CockroachDB to new names, bare or
       full, such as V(shop: store), V(shop.public: store.sales) or V(shop.public.orders: bestellungen). Views, defaults,
@@ -217,6 +243,20 @@ options:
     type: dict
     version_added: 1.2.0
     default: {}
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   chunk_rows:
     description: The approximate number of rows in a chunk; of large rows in a backup only about as many as have 256
       MiB. Of a table of more than 64 MiB each chunk is loaded in a transaction of its own, so this is also the most
@@ -260,6 +300,12 @@ options:
     type: bool
     version_added: 1.3.0
     default: true
+  answer_timeout:
+    description: How many seconds a statement waits for an answer of CockroachDB, or for more rows. The longest ones
+      count the rows of a table.
+    type: int
+    version_added: 1.7.0
+    default: 3600
   login_port:
     description: The SQL port of the CockroachDB. A temporary CockroachDB takes another port if this one is in use.
     type: int
@@ -400,11 +446,43 @@ options:
 
     DUMP_VALIDATE = r"""
 options:
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   parallelism:
     description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
       but at most eight.
     type: int
     default: 0
+"""
+
+    HOST_CHECK = r"""
+options:
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
 """
 
     POSTGRES_IMPORT = r"""
@@ -490,6 +568,59 @@ options:
       - create
       - skip
     default: existing
+  connections:
+    description: The number of connections that load rows, build indexes and verify at the same time. With V(0) it is
+      O(parallelism). Besides them an import has up to four connections, and a verification three, that only look and
+      record.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  load_rate:
+    description: The most that all connections of an import together send, in MiB of rows a second. With V(0) there is
+      no limit.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  lock_wait:
+    description: The number of seconds that a command on the target may wait for a lock that somebody else holds. Then
+      it is cancelled, and the run stops and names the holder. With V(0) there is no limit; C(migration.log) has a line
+      about the holder every 30 seconds. The preflight waits for 30 seconds at most, unless a limit is set.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  statement_time_limit:
+    description: The number of seconds that a single command of an import or of a verification may take on the target,
+      such as the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit. The time
+      that O(load_rate) and O(standby_name) hold a COPY up counts.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  standby_name:
+    description: The C(application_name) of a standby of the target, by which C(pg_stat_replication) knows it. The import
+      pauses while that standby is more than O(standby_lag) behind or is not connected. It has to be connected when the
+      run begins, and O(login_user) needs C(pg_read_all_stats). If empty, no standby is looked at.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  standby_lag:
+    description: How far O(standby_name) may be behind, in MiB of WAL that it has not replayed.
+    type: int
+    version_added: 1.7.0
+    default: 1024
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   parallelism:
     description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
       but at most eight.
@@ -587,6 +718,20 @@ options:
       - create
       - skip
     default: existing
+  lock_wait:
+    description: The number of seconds that a command on the target may wait for a lock that somebody else holds. Then
+      it is cancelled, and the run stops and names the holder. With V(0) there is no limit; C(migration.log) has a line
+      about the holder every 30 seconds. The preflight waits for 30 seconds at most, unless a limit is set.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  standby_name:
+    description: The C(application_name) of a standby of the target, by which C(pg_stat_replication) knows it. The import
+      pauses while that standby is more than C(standby_lag) behind or is not connected. It has to be connected when the
+      run begins, and O(login_user) needs C(pg_read_all_stats). If empty, no standby is looked at.
+    type: str
+    version_added: 1.7.0
+    default: ''
 """
 
     POSTGRES_REHEARSAL = r"""
@@ -608,6 +753,20 @@ options:
     description: The password of O(user). If empty, a random password is generated.
     type: str
     default: ''
+  dump_encryption_key:
+    description: The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every
+      phase that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty,
+      the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.
+    type: str
+    version_added: 1.7.0
+    default: ''
+  dump_encryption_key_command:
+    description: A command that prints the key instead, as a list of the program and its arguments, such as V([pass,
+      show, migration/dump]). It is run on the migration host without a shell, by each phase.
+    type: list
+    elements: str
+    version_added: 1.7.0
+    default: []
   parallelism:
     description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
       but at most eight.
@@ -698,6 +857,27 @@ options:
       - create
       - skip
     default: existing
+  connections:
+    description: The number of connections that load rows, build indexes and verify at the same time. With V(0) it is
+      O(parallelism). Besides them an import has up to four connections, and a verification three, that only look and
+      record.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  lock_wait:
+    description: The number of seconds that a command on the target may wait for a lock that somebody else holds. Then
+      it is cancelled, and the run stops and names the holder. With V(0) there is no limit; C(migration.log) has a line
+      about the holder every 30 seconds. The preflight waits for 30 seconds at most, unless a limit is set.
+    type: int
+    version_added: 1.7.0
+    default: 0
+  statement_time_limit:
+    description: The number of seconds that a single command of an import or of a verification may take on the target,
+      such as the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit. The time
+      that C(load_rate) and C(standby_name) hold a COPY up counts.
+    type: int
+    version_added: 1.7.0
+    default: 0
   parallelism:
     description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
       but at most eight.

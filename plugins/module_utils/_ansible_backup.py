@@ -25,6 +25,7 @@ def storage_options(module: AnsibleModule) -> StorageOptions:
         log_file=log_path(module),
         assume_role=tuple(filter(None, ",".join(given["aws_assume_role"]).split(","))),
         requester_pays=given.get("s3_requester_pays", False),
+        timeout=given.get("storage_timeout", StorageOptions.timeout),
     )
 
 

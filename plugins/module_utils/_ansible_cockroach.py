@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -14,6 +15,13 @@ from ._sources.cluster.sql_connection import CockroachParameters, files_of_certs
 
 def cockroach_parameters(module: AnsibleModule) -> CockroachParameters:
     """Build the parameters of CockroachDB's connection from its URL, else from the connection arguments."""
+    given = module.params
+    parameters = _given_parameters(module)
+    # Not every module has the option.
+    return replace(parameters, answer_timeout=given.get("answer_timeout", parameters.answer_timeout))
+
+
+def _given_parameters(module: AnsibleModule) -> CockroachParameters:
     given = module.params
     if given["url"]:
         parameters = parameters_of_url(given["url"])

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Union
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._ansible_module import processes
+from ._ansible_module import dump_key, processes
 from ._arrange.arrangement import Arrangement
 from ._arrange.selection import Selection
+from ._dump.written_chunks import WrittenChunks
+from ._errors import MigrationError
 from ._export.run import ExportOptions, ExportPlan, ExportResult, export
-from ._migration.state import read_state
+from ._migration.recorded_phase import RecordedPhase
+from ._migration.state import read_state, result_path
+from ._migration.validate_phase import damage, run_validation
 from ._model.conversion_policies import conversion_policies
 from ._sources.source import Source
 from ._system.host import check_host
@@ -22,12 +27,28 @@ from ._values.value_policies import value_policies
 
 
 def export_source(module: AnsibleModule, log: MigrationLog, source: Source[Any]) -> Union[ExportResult, ExportPlan]:
-    """Export the source into C(dump_dir) and log it. Raises MigrationError."""
+    """Export the source into C(dump_dir), validate a new dump where C(state_dir) can record that, and log both. Raises
+    MigrationError."""
     check_host(module.params["dump_dir"], needed_bytes=0)
-    result = export(source, module.params["dump_dir"], _options(module), log.progress, module.check_mode)
-    if isinstance(result, ExportResult) and result.changed:
-        log.write(f"{result.rows} rows of {result.tables} tables in {result.seconds} s into {result.dump_dir}")
-    return result
+    options, written = _options(module), WrittenChunks()
+    result = export(source, module.params["dump_dir"], options, log.progress, module.check_mode, written)
+    if isinstance(result, ExportPlan) or not result.changed:
+        return result
+    log.write(f"{result.rows} rows of {result.tables} tables in {result.seconds} s into {result.dump_dir}")
+    if not module.params["state_dir"]:
+        return result
+    _validate(module, options, log, written)
+    return replace(result, validated=True)
+
+
+def _validate(module: AnsibleModule, options: ExportOptions, log: MigrationLog, written: WrittenChunks) -> None:
+    """Validate the dump. Of its chunks only those of an interrupted run are left to read: the others were read again as
+    soon as they were written."""
+    given = module.params
+    phase = RecordedPhase(given["dump_dir"], "", result_path(given["state_dir"], "validate", ""), run="")
+    result, _place = run_validation(phase, options.parallelism, log, options.key, written)
+    if not result.succeeded:
+        raise MigrationError(damage(given["dump_dir"], result))
 
 
 def _options(module: AnsibleModule) -> ExportOptions:
@@ -42,6 +63,7 @@ def _options(module: AnsibleModule) -> ExportOptions:
         arrangement=Arrangement(tuple(given["rename"].items()), given["merged_database"]),
         policies=value_policies(given["value_policies"]),
         conversion=conversion_policies(given["conversion_policies"]),
+        key=dump_key(module),
     )
 
 

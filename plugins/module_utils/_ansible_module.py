@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import gc
 import os
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ._dump.dump_key import DumpKey
 from ._errors import MigrationError
 from ._model.results import facts
 from ._postgres.connect.connect_params import secrets_in
 from ._sources.restore.uri_secrets import secrets_of
 from ._system import libraries
+from ._system.file_modes import PRIVATE_UMASK, umask
+from ._system.masking import forms_of, mask
 from ._system.migration_log import MigrationLog
+from ._system.secret_command import secret_of_command
 
 MOST_PROCESSES = 8
 
@@ -126,15 +131,25 @@ def run(
 ) -> None:
     """Call ``function`` and end the module with the facts of its outcome.
 
-    The only place where a MigrationError becomes ``fail_json``; a failure is logged, too.
+    The only place where a MigrationError becomes ``fail_json``; a failure is logged, too. What the module makes is
+    private, unless it is made otherwise on purpose.
     """
     hide_secrets_in_urls(module)
     show_public_parameters(module)
     try:
         libraries.require(needs)
-        found = function().facts()
+        with umask(PRIVATE_UMASK):
+            found = function().facts()
     except MigrationError as error:
-        found = {"failed": True, "msg": str(error)}
+        found = {"failed": True, "msg": _masked(module, str(error))}
+    except Exception as error:
+        # Not for Python to print: the words of a library may repeat a secret.
+        words = f"{type(error).__name__}: {error}"
+        found = {
+            "failed": True,
+            "msg": _masked(module, f"an error of the collection, please report it with its traceback: {words}"),
+            "traceback": _masked(module, traceback.format_exc()).splitlines(),
+        }
     for warning in found.pop("warnings", ()):
         module.warn(warning)
     if found.pop("failed", False):
@@ -142,6 +157,25 @@ def run(
             log.write(f"failed: {found['msg']}")
         module.fail_json(**found)
     module.exit_json(**found)
+
+
+def _masked(module: AnsibleModule, text: str) -> str:
+    """Return a text without the module's secrets: Ansible hides them only as they were given, and only in results."""
+    return mask(text, forms_of(str(value) for value in module.no_log_values))
+
+
+def dump_key(module: AnsibleModule) -> Optional[DumpKey]:
+    """Return the key of an encrypted dump, None without one. Raises ConfigurationError."""
+    given, option = module.params, "dump_encryption_key_command"
+    text = given["dump_encryption_key"]
+    if given[option]:
+        text = secret_of_command(option, given[option])
+    if not text:
+        return None
+    libraries.require(libraries.ENCRYPT_DUMP)
+    key = DumpKey(text)
+    module.no_log_values.update(key.secrets())
+    return key
 
 
 def hide_secrets_in_urls(module: AnsibleModule) -> None:

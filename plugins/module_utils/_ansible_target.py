@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from ansible.module_utils.basic import AnsibleModule
 
+from ._ansible_module import processes
 from ._migration.recorded_phase import RecordedPhase
 from ._postgres.connect.connection_parameters import ConnectionParameters
+from ._postgres.target.load_limits import LoadLimits
 
 
 def connection_parameters(module: AnsibleModule) -> ConnectionParameters:
@@ -26,6 +30,17 @@ def connection_parameters(module: AnsibleModule) -> ConnectionParameters:
         sslkey=given["client_key"] or "",
         connect_params=given["connect_params"],
     )
+
+
+def load_limits(module: AnsibleModule) -> LoadLimits:
+    """Return how much of the target a module may take, as far as it takes the settings for that."""
+    given = module.params
+    return LoadLimits(**{limit.name: given[limit.name] for limit in fields(LoadLimits) if limit.name in given})
+
+
+def loading_connections(module: AnsibleModule) -> int:
+    """Return how many connections load or verify at the same time."""
+    return processes(module.params["connections"] or module.params["parallelism"])
 
 
 def target_of(module: AnsibleModule) -> str:

@@ -18,6 +18,10 @@ class CorruptBackupError(MigrationError):
     """A file of the backup is missing, cut off or changed."""
 
 
+class MissingFileError(CorruptBackupError):
+    """A file of the backup is not there."""
+
+
 class ConfigurationError(MigrationError):
     """What the user asked for cannot be done."""
 

@@ -32,6 +32,8 @@ attributes:
 requirements:
   - cattrs
   - sqlglot
+  - tenacity
+  - pyrage (for an encrypted dump)
 seealso:
   - module: nomos.cockroach_migrator.dump_validate
   - module: nomos.cockroach_migrator.postgres_import
@@ -72,6 +74,11 @@ seconds:
   description: The seconds that the export took.
   returned: success, except for what would be exported in check mode
   type: float
+validated:
+  description: Whether the dump was validated in the same step, as M(nomos.cockroach_migrator.dump_validate) does, and O(state_dir) records it.
+  returned: success, except for what would be exported in check mode
+  version_added: 1.7.0
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -96,7 +103,7 @@ def main() -> None:
         supports_check_mode=True,
         no_log=True,  # nothing in the host's syslog: it would be written before the secrets in URIs are known
     )
-    needs = libraries_for(module.params["locations"]) + libraries.WRITE_DUMP
+    needs = ("tenacity", *libraries_for(module.params["locations"]), *libraries.WRITE_DUMP)
     log = _ansible_module.migration_log(module, "backup_export")
     _ansible_module.run(
         module,

@@ -78,6 +78,7 @@ requirements:
   - sqlglot
   - tenacity
   - zstandard
+  - pyrage (for an encrypted dump)
 seealso:
   - module: nomos.cockroach_migrator.cockroach_restore
   - module: nomos.cockroach_migrator.dump_validate
@@ -127,6 +128,11 @@ seconds:
   description: The seconds that the export took.
   returned: success, except for what would be exported in check mode
   type: float
+validated:
+  description: Whether the dump was validated in the same step, as M(nomos.cockroach_migrator.dump_validate) does, and O(state_dir) records it.
+  returned: success, except for what would be exported in check mode
+  version_added: 1.7.0
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule

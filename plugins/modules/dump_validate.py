@@ -32,7 +32,9 @@ options:
     default: false
 requirements:
   - cattrs
+  - tenacity
   - zstandard
+  - pyrage (for an encrypted dump)
 """
 
 EXAMPLES = r"""
@@ -126,7 +128,9 @@ def validate(module: AnsibleModule, log: MigrationLog) -> Outcome:
     if reason:
         return Outcome(Skipped(reason))
     processes = _ansible_module.processes(module.params["parallelism"])
-    result, place = run_validation(_ansible_target.recorded_phase(module), processes, log)
+    result, place = run_validation(
+        _ansible_target.recorded_phase(module), processes, log, _ansible_module.dump_key(module)
+    )
     return Outcome(result, place, "" if result.succeeded else damage(module.params["dump_dir"], result))
 
 
@@ -142,7 +146,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     log = _ansible_module.migration_log(module, "dump_validate")
-    _ansible_module.run(module, libraries.READ_DUMP, lambda: validate(module, log), log)
+    _ansible_module.run(module, ("tenacity", *libraries.READ_DUMP), lambda: validate(module, log), log)
 
 
 if __name__ == "__main__":

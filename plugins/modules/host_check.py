@@ -15,6 +15,7 @@ description:
   - Makes the directory and tells how far the migration in it has come, if that is wanted.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.settings.host_check
 attributes:
   check_mode:
     support: full
@@ -48,6 +49,12 @@ options:
     type: list
     elements: str
     default: []
+  require_dump_key:
+    description: Whether to fail unless O(dump_encryption_key) or O(dump_encryption_key_command) gives the key of what is in O(dump_dir), a dump or an
+      interrupted export. For a dump that is not encrypted that is none.
+    version_added: 1.7.0
+    type: bool
+    default: false
   needed_bytes:
     description: The bytes that its file system must have free.
     type: int
@@ -83,16 +90,20 @@ state:
   type: dict
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.key_check import require_key_of_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.directory import (
     MigrationDirectory,
     make_directory,
     state_below,
     with_user,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.host import check_host
 
@@ -101,6 +112,9 @@ def look(module: AnsibleModule) -> Outcome:
     """Check the directory, make it and read the state as far as that is wanted."""
     given = module.params
     directory = with_user(given["directory"])
+    key = _ansible_module.dump_key(module)
+    if given["require_dump_key"]:
+        require_key_of_dump(os.path.join(directory, given["dump_dir"]), key)
     found = check_host(directory, given["needed_bytes"], given["purpose"])
     changed = given["create"] and make_directory(directory, check=module.check_mode)
     wants_state = bool(given["dump_dir"])
@@ -111,7 +125,9 @@ def look(module: AnsibleModule) -> Outcome:
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
+            **module_arguments("host_check"),
             directory=dict(type="path", required=True),
+            require_dump_key=dict(type="bool", default=False, no_log=False),
             needed_bytes=dict(type="int", default=0),
             purpose=dict(type="str", default="the dump"),
             create=dict(type="bool", default=False),

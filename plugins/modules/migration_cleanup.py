@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
   - nomos.cockroach_migrator.dump
+  - nomos.cockroach_migrator.leftovers
 attributes:
   check_mode:
     support: full
@@ -33,24 +34,6 @@ options:
     type: list
     elements: str
     required: true
-  rehearsal_directory:
-    description: The directory of the rehearsal's PostgreSQL server. If empty, none is removed.
-    type: path
-  bin_dir:
-    description: The directory of PostgreSQL's programs, which stop the server of an interrupted rehearsal. If empty, the programs are taken that it was
-      started with.
-    type: path
-  cockroach_directory:
-    description: The directory of the temporary CockroachDB. If empty, none is removed.
-    type: path
-  cache_dir:
-    description: A directory of downloads to remove. If empty, none is removed.
-    type: path
-requirements:
-  - cattrs
-  - psutil
-  - psycopg2-binary (or psycopg2)
-  - tenacity
 """
 
 EXAMPLES = r"""
@@ -72,11 +55,8 @@ kept:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_cleanup, _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.clean_up import Leftovers, clean_up
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server import postgres_server
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore import cockroach_server
 
 
 def main() -> None:
@@ -85,19 +65,11 @@ def main() -> None:
             **_ansible_module.dump_arguments(),
             state_dir=dict(type="path", required=True),
             targets=dict(type="list", elements="str", required=True),
-            rehearsal_directory=dict(type="path"),
-            bin_dir=dict(type="path"),
-            cockroach_directory=dict(type="path"),
-            cache_dir=dict(type="path"),
+            **_ansible_cleanup.leftovers_arguments(),
         ),
         supports_check_mode=True,
     )
-    leftovers = Leftovers(**{name: value or "" for name, value in module.params.items()})
-    _ansible_module.run(
-        module,
-        ("cattrs", *postgres_server.NEEDS, *cockroach_server.NEEDS),
-        lambda: Outcome(clean_up(leftovers, check=module.check_mode)),
-    )
+    _ansible_module.run(module, ("cattrs", *_ansible_cleanup.NEEDS), lambda: Outcome(_ansible_cleanup.clean(module)))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ version_added: 1.0.0
 description:
   - Writes C(validation_report.txt) for people and C(report.json) for programs from the dump's manifest and the results of the phases.
   - The report has a verdict in one line, the rows, checksum and times of each table, and each finding with its advice.
+  - Cleans up in the same step if that is wanted.
 extends_documentation_fragment:
   - nomos.cockroach_migrator.attributes
+  - nomos.cockroach_migrator.leftovers
 attributes:
   check_mode:
     support: full
@@ -24,7 +26,6 @@ attributes:
   idempotent:
     support: full
 requirements:
-  - cattrs
   - zstandard
 options:
   dump_dir:
@@ -54,6 +55,17 @@ options:
     description: The name of the target, such as V(db.internal:5432).
     type: str
     default: ""
+  clean_up:
+    description: Whether to remove, after the report, what the migration has left, as M(nomos.cockroach_migrator.migration_cleanup) does.
+    version_added: 1.7.0
+    type: bool
+    default: false
+  targets:
+    description: All targets, such as V(db.internal:5432), for O(clean_up). The rows are kept unless all of them have been verified.
+    version_added: 1.7.0
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -78,11 +90,18 @@ report:
   description: The path of the report for people.
   returned: success
   type: str
+kept:
+  description: The reason why the rows are kept. Empty if they are removed or there never were any.
+  returned: with O(clean_up)
+  version_added: 1.7.0
+  type: str
 """
+
+from dataclasses import fields, replace
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_module
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils import _ansible_cleanup, _ansible_module
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._ansible_module import Outcome
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.report.files import (
     ReportRequest,
@@ -91,23 +110,34 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 
 
+def report(module: AnsibleModule) -> Outcome:
+    """Write the report; then clean up if that is wanted."""
+    given = module.params
+    request = ReportRequest(**{item.name: given[item.name] for item in fields(ReportRequest)})
+    written = write_report(request, check=module.check_mode, diff=module._diff)
+    if not given["clean_up"]:
+        return Outcome(written)
+    cleaned = _ansible_cleanup.clean(module)
+    return Outcome(written, replace(cleaned, changed=written.changed or cleaned.changed))
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             **_ansible_module.dump_arguments(),
+            **_ansible_cleanup.leftovers_arguments(),
             report_dir=dict(type="path", required=True),
             state_dir=dict(type="path", required=True),
             failure=dict(type="str", default=""),
             run=dict(type="str", default=""),
             target=dict(type="str", default=""),
+            clean_up=dict(type="bool", default=False),
+            targets=dict(type="list", elements="str", default=[]),
         ),
         supports_check_mode=True,
     )
-    _ansible_module.run(
-        module,
-        libraries.READ_DUMP,
-        lambda: Outcome(write_report(ReportRequest(**module.params), check=module.check_mode, diff=module._diff)),
-    )
+    needs = _ansible_cleanup.NEEDS if module.params["clean_up"] else ()
+    _ansible_module.run(module, (*libraries.READ_DUMP, *needs), lambda: report(module))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ attributes:
 requirements:
   - cattrs
   - sqlglot
+  - tenacity
   - zstandard
 options:
   state_dir:
@@ -72,7 +73,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     _ansible_module.run(
-        module, libraries.WRITE_DUMP, lambda: Outcome(start_over(**module.params, check=module.check_mode))
+        module,
+        ("tenacity", *libraries.WRITE_DUMP),
+        lambda: Outcome(start_over(**module.params, check=module.check_mode)),
     )
 
 

@@ -48,6 +48,8 @@ options:
     description: A file that records the last result of the verification, as O(result_file) does for the import.
     version_added: 1.6.0
     type: path
+requirements:
+  - pyrage (for an encrypted dump)
 seealso:
   - module: nomos.cockroach_migrator.postgres_verify
 """
@@ -130,7 +132,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     ImportOptions,
     plan_import,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import VerifyOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify_options import (
+    VerifyOptions,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
@@ -151,10 +155,12 @@ def load(module: AnsibleModule, log: MigrationLog) -> Outcome:
     """Call the import, and the verification if that is wanted; in check mode only look."""
     given = module.params
     options = ImportOptions(
-        parallelism=_ansible_module.processes(given["parallelism"]),
+        parallelism=_ansible_target.loading_connections(module),
+        limits=_ansible_target.load_limits(module),
         grants=given["grants"],
         databases=tuple(given["databases"]),
         content=given["content"],
+        dump_key=_ansible_module.dump_key(module),
     )
     parameters = _ansible_target.connection_parameters(module)
     phase = _ansible_target.recorded_phase(module)
@@ -170,7 +176,8 @@ def verified(module: AnsibleModule, imported: Union[ImportResult, ImportPlan]) -
     """Call the verification; the module fails if something differs."""
     given = module.params
     options = VerifyOptions(
-        parallelism=_ansible_module.processes(given["parallelism"]),
+        parallelism=_ansible_target.loading_connections(module),
+        limits=_ansible_target.load_limits(module),
         grants=given["grants"],
         databases=tuple(given["databases"]),
         content=given["content"],

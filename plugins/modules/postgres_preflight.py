@@ -95,7 +95,12 @@ def look(module: AnsibleModule) -> Outcome:
     except ValueError as error:
         raise ConfigurationError(f"expected is not what backup_info returns: {error}") from error
     options = PreflightOptions(
-        given["dump_dir"] or "", tuple(given["databases"]), expected, given["grants"], given["content"]
+        given["dump_dir"] or "",
+        tuple(given["databases"]),
+        expected,
+        given["grants"],
+        given["content"],
+        _ansible_target.load_limits(module),
     )
     result = check_target(_ansible_target.connection_parameters(module), options)
     return Outcome(result, failure="; ".join(result.problems) if given["on_problem"] == "fail" else "")

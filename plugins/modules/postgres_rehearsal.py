@@ -67,6 +67,7 @@ requirements:
   - sqlglot
   - tenacity
   - zstandard
+  - pyrage (for an encrypted dump)
 """
 
 EXAMPLES = r"""
@@ -137,6 +138,7 @@ def run(module: AnsibleModule, log: MigrationLog) -> Outcome:
         validates=given["validate"],
         grants=given["grants"],
         run=given["run"],
+        dump_key=_ansible_module.dump_key(module),
     )
     result = rehearse(rehearsal, log, module.warn, check=module.check_mode)
     return Outcome(result, failure="" if result.succeeded else different_message(result.target, result.differences))

@@ -90,7 +90,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migratio
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.settings import module_arguments
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.verify_phase import run_verification
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import VerifyOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify_options import (
+    VerifyOptions,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import libraries
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
@@ -106,7 +108,8 @@ def verify(module: AnsibleModule, log: MigrationLog) -> Outcome:
     """Call the verification; the module fails if something differs."""
     given = module.params
     options = VerifyOptions(
-        parallelism=_ansible_module.processes(given["parallelism"]),
+        parallelism=_ansible_target.loading_connections(module),
+        limits=_ansible_target.load_limits(module),
         grants=given["grants"],
         databases=tuple(given["databases"]),
         content=given["content"],

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from bare_copy import DATABASE, bare_copy, create_empty
 from measuring import Measured, machine, markdown_table, note, run_command, run_program
-from migration import CHECKOUT, Workplace, load_and_verify, run_phase, workplace
+from migration import CHECKOUT, Workplace, load_and_verify, read_and_validate, run_phase, workplace
 from psycopg2 import sql
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.cockroach_server import (
@@ -31,7 +31,6 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
 CACHE = CHECKOUT / ".cache" / "benchmark"
 OLDER = "cockroach-migrator==0.1.0"
 CLUSTER_DUMPER = "crdb-dump==0.6.1"
-PHASES = ("read", "validate", "import", "verify")
 
 
 def environment(requirement: str) -> pathlib.Path:
@@ -55,8 +54,7 @@ def rows_in(place: Workplace, database: str) -> int:
 def into_postgresql(place: Workplace, items: int) -> str:
     """Load the rows in three ways; return the table."""
     rows = run_program("tpcc_backup.py", place.directory / "backup", "--items", items, "--customers", items * 3 // 100).result["rows"]
-    phases = {"read": run_phase("read", place, backup=f"file://{place.directory}/backup"), "validate": run_phase("validate", place)}
-    phases |= load_and_verify(place, place.target)
+    phases = {"read": read_and_validate(place, place.directory / "backup"), **load_and_verify(place, place.target)}
     run_program("bare_copy.py", place.directory / "dump", place.directory / "bare")
     lines = [("this collection: read, validate, import, verify (`migration_source: backup`, no rehearsal)", sum(phase.seconds for phase in phases.values()), rows_in(place, "tpcc"), "every row, by checksum")]
     place.empty_target()

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -90,6 +91,13 @@ def run_phase(name: str, place: Workplace, target: ConnectionParameters | None =
     return run_program("phases.py", name, *arguments)
 
 
+def read_and_validate(place: Workplace, backup: object) -> Measured:
+    """Export a backup anew; its dump is validated in the same step."""
+    for name in ("dump", "state"):
+        shutil.rmtree(place.directory / name, ignore_errors=True)
+    return run_phase("read", place, backup=f"file://{backup}", state=place.directory / "state")
+
+
 def load_and_verify(place: Workplace, target: ConnectionParameters) -> dict[str, Measured]:
     """Import the dump into the target and verify it, in one process; the import has its start."""
     place.settle()
@@ -100,5 +108,5 @@ def load_and_verify(place: Workplace, target: ConnectionParameters) -> dict[str,
 
 
 def rehearse(place: Workplace) -> Measured:
-    """Validate the dump, import it into a throw-away server and verify it; the server's start and removal are part of it."""
-    return run_phase("rehearse", place, directory=place.directory / "rehearsal", bin_dir=place.bin_dir)
+    """Import the dump into a throw-away server and verify it; the server's start and removal are part of it."""
+    return run_phase("rehearse", place, directory=place.directory / "rehearsal", bin_dir=place.bin_dir, state=place.directory / "state")

@@ -7,6 +7,7 @@ Each phase imports what its module imports: the start of the process is part of 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import pathlib
@@ -21,12 +22,29 @@ CHUNK_ROWS = 100_000
 
 
 def read(arguments: argparse.Namespace) -> dict:
-    from exporting import export_backup
-
+    """Export the backup, and validate the new dump where there is a place to record that."""
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.written_chunks import WrittenChunks
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._export.run import ExportOptions, export
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.recorded_phase import (
+        RecordedPhase,
+    )
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.state import result_path
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._migration.validate_phase import (
+        run_validation,
+    )
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.backup_source import (
+        BackupSource,
+    )
     from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.reader import BackupRequest
+    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.migration_log import MigrationLog
 
-    request = BackupRequest(locations=tuple(arguments.backup))
-    return {"rows": export_backup(request, arguments.dump, chunk_rows=CHUNK_ROWS, parallelism=arguments.parallelism).rows}
+    written = WrittenChunks()
+    source = BackupSource(BackupRequest(locations=tuple(arguments.backup)))
+    exported = export(source, arguments.dump, ExportOptions(CHUNK_ROWS, parallelism=arguments.parallelism), written=written)
+    if arguments.state:
+        phase = RecordedPhase(arguments.dump, "", result_path(arguments.state, "validate", ""), run="")
+        _succeeded(run_validation(phase, arguments.parallelism, MigrationLog("", ""), written=written)[0])
+    return {"rows": exported.rows}
 
 
 def read_cluster(arguments: argparse.Namespace) -> dict:
@@ -38,12 +56,6 @@ def read_cluster(arguments: argparse.Namespace) -> dict:
 
     parameters = CockroachParameters(port=arguments.cockroach_port, user="root", sslmode="disable")
     return {"rows": export_cluster(parameters, arguments.dump, chunk_rows=CHUNK_ROWS, parallelism=arguments.parallelism).rows}
-
-
-def validate(arguments: argparse.Namespace) -> dict:
-    from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.validate import validate_dump
-
-    return {"rows": _succeeded(validate_dump(arguments.dump, arguments.parallelism)).rows}
 
 
 def load(arguments: argparse.Namespace) -> dict:
@@ -73,11 +85,11 @@ def rehearse(arguments: argparse.Namespace) -> dict:
 
     server = WantedServer(arguments.directory, bin_dir=arguments.bin_dir)
     rehearsal = Rehearsal(
-        dump_dir=arguments.dump, state_dir=f"{arguments.directory}-state", server=server, parallelism=arguments.parallelism, validates=True, grants="create", run="")
+        dump_dir=arguments.dump, state_dir=arguments.state, server=server, parallelism=arguments.parallelism, validates=True, grants="create", run="")
     return {"seconds": _succeeded(run(rehearsal, MigrationLog("", "rehearsal"), lambda _warning: None, check=False)).seconds}
 
 
-PHASES = {"read": read, "read_cluster": read_cluster, "validate": validate, "load": load, "rehearse": rehearse}
+PHASES = {"read": read, "read_cluster": read_cluster, "load": load, "rehearse": rehearse}
 
 
 def _target(arguments: argparse.Namespace) -> Any:
@@ -104,6 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("phase", choices=PHASES)
     parser.add_argument("--dump", required=True)
+    parser.add_argument("--state", help="the directory of the phases' result files")
     parser.add_argument("--backup", action="append", help="a layer's or collection's URI; of several layers each has to be named")
     parser.add_argument("--server", help="host, port and user of the target as JSON")
     parser.add_argument("--cockroach-port", type=int)
@@ -111,6 +124,7 @@ def main() -> None:
     parser.add_argument("--bin-dir", help="its programs")
     parser.add_argument("--parallelism", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
+    gc.set_threshold(50_000)  # as every module does, see _ansible_module.py
     print(json.dumps(PHASES[arguments.phase](arguments)))
 
 

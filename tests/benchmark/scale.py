@@ -14,18 +14,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from measuring import LARGEST_PROCESS_MIB, Measured, held, machine, markdown_table, median, note, run_program
-from migration import Workplace, load_and_verify, run_phase, workplace
+from migration import Workplace, load_and_verify, read_and_validate, workplace
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import delaying_proxy
 
-PHASES = ("read", "validate", "import", "verify")
+PHASES = ("read", "import", "verify")
+"""The first one validates the dump, too."""
 GROWTH_BAR = 1.2
 """The cost of a row of the largest size, divided by that of the smallest."""
 SMALL_TABLE_BAR = 20
 """Milliseconds a table."""
-PROCESSES = {"read": ("read",), "validate": ("validate",), "import and verify": ("import", "verify")}
+PROCESSES = {"read": ("read",), "import and verify": ("import", "verify")}
 """The phases that are one process, so that their memory is one figure."""
 Run = dict[str, Measured]
 
@@ -58,8 +59,7 @@ SHAPES: tuple[tuple[str, str, tuple[float, ...]], ...] = (
 def migrate(place: Workplace, backup: pathlib.Path, target_port: int = 0) -> Run:
     """Run all phases without a rehearsal; ``target_port`` is that of a proxy before the target."""
     place.empty_target()
-    shutil.rmtree(place.directory / "dump", ignore_errors=True)
-    phases = {"read": run_phase("read", place, backup=f"file://{backup}"), "validate": run_phase("validate", place)}
+    phases = {"read": read_and_validate(place, backup)}
     target = replace(place.target, port=target_port) if target_port else place.target
     return {**phases, **load_and_verify(place, target)}
 

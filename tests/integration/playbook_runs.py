@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.connect.connection import connect
 
@@ -21,14 +22,16 @@ SAMPLE = f"file://{CHECKOUT}/tests/fixtures/backups/types"
 class Run:
     """A finished ansible-playbook."""
 
-    def __init__(self, playbook: str, *arguments: str, watch: bool = False, directory: pathlib.Path | None = None) -> None:
+    def __init__(
+        self, playbook: str, *arguments: str, watch: bool = False, directory: pathlib.Path | None = None, environment: Mapping[str, str] | None = None, umask: int = -1,
+    ) -> None:
         command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), str(CHECKOUT / playbook), *arguments]
-        environment = {
+        whole = {
             **os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"), "ANSIBLE_NOCOLOR": "1",
-            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", **(environment or {}),
         }
         self.seen_arguments: set[str] = set()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=directory) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=whole, cwd=directory, umask=umask) as process:
             if watch:
                 threading.Thread(target=self._watch, args=(process,), daemon=True).start()
             self.output, _ = process.communicate()

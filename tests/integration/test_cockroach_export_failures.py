@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 import tenacity
@@ -20,6 +25,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors i
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster import (
     cluster_source,
     range_reader,
+    sql_connection,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.row_stream import TableReader
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.cluster.sql_connection import (
@@ -27,6 +33,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     connect,
     parameters_of_url,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system import time_limit
 
 
 @pytest.fixture(name="io_dir")
@@ -77,8 +84,11 @@ def test_pattern_that_names_nothing(tmp_path, io_dir):
     assert not (tmp_path / "dump").exists()
 
 
-def test_check_writes_nothing(tmp_path, io_dir):
+def test_check_writes_nothing(tmp_path, io_dir, monkeypatch):
+    """And libpq's environment, which may be meant for another server, leads nowhere else."""
     with node("stand-in", tmp_path, io_dir, "shop") as parameters:
+        for name, value in {"PGHOSTADDR": "127.0.0.9", "PGOPTIONS": "-c nonsense=1", "PGTARGETSESSIONATTRS": "standby", "PGCLIENTENCODING": "LATIN1"}.items():
+            monkeypatch.setenv(name, value)
         result = export_cluster(parameters, check=True, **request(tmp_path))
     assert result.changed and result.tables == 10 and not (tmp_path / "dump").exists()
 
@@ -101,6 +111,70 @@ def test_no_room_for_the_dump(tmp_path, io_dir):
 def test_nobody_answers(tmp_path):
     with pytest.raises(CockroachError, match=r"127.0.0.1:1 cannot be reached: .*check host, port"):
         export_cluster(CockroachParameters(port=1, password="wire-pass-18"), **request(tmp_path))
+
+
+@contextlib.contextmanager
+def never_answering(beginning: bytes) -> Iterator[int]:
+    """Give the port of a server that sends this to whoever says anything, and never anything more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _address = listener.accept()
+                    stack.callback(connection.close)
+                    if connection.recv(1024) and beginning:
+                        connection.sendall(beginning)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+AUTHENTICATED = b"R\0\0\0\x08\0\0\0\0" + b"".join(b"S" + (len(text) + 4).to_bytes(4, "big") + text for text in (b"client_encoding\0UTF8\0", b"standard_conforming_strings\0on\0")) + b"Z\0\0\0\x05I"
+
+
+@pytest.mark.parametrize(("beginning", "said"), [(b"", "cannot be reached: .*timeout expired"), (AUTHENTICATED, "takes connections and does not answer: look into its log")])
+def test_a_server_that_never_answers(tmp_path, monkeypatch, beginning, said):
+    monkeypatch.setattr(sql_connection, "_LONGEST_BEGINNING", 0.5)
+    with never_answering(beginning) as port, pytest.raises(CockroachError, match=said):
+        export_cluster(CockroachParameters(port=port, connect_timeout=2), **request(tmp_path))
+
+
+def test_a_node_that_hangs_while_it_is_read(tmp_path, io_dir):
+    """Its kernel still answers for it, so that no connection is lost; a second run goes on once it runs again."""
+    with node("stand-in", tmp_path, io_dir, "shop") as parameters:
+        pid = int((tmp_path / "node" / "cockroach.pid").read_text(encoding="utf-8"))
+        impatient = dataclasses.replace(parameters, answer_timeout=1.0)
+        with contextlib.closing(connect(impatient)) as connection, connection.cursor() as cursor:
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                with pytest.raises(CockroachError, match=f"{parameters.place} has not answered a statement for 1 s: look into its log"):
+                    cursor.execute("SELECT version()")
+                with pytest.raises(CockroachError, match="cannot be reached: .*timeout expired"):
+                    export_cluster(dataclasses.replace(impatient, connect_timeout=2), **request(tmp_path))
+            finally:
+                os.kill(pid, signal.SIGCONT)
+        assert export_cluster(parameters, **request(tmp_path)).rows == 44216
+
+
+def test_a_copy_goes_on_as_long_as_rows_come():
+    received = [0]
+
+    def slow() -> str:
+        for _number in range(6):
+            time.sleep(0.1)
+            received[0] += 1
+        return "done"
+
+    assert time_limit.within(0.3, slow, lambda: received[0]) == "done"
+    with pytest.raises(time_limit.TimeLimitError):
+        time_limit.within(0.3, slow)
+
+
+def test_a_connection_that_is_dropped_without_a_word_is_noticed(tmp_path, io_dir):
+    with node("stand-in", tmp_path, io_dir, "shop") as parameters, contextlib.closing(connect(parameters)) as connection, socket.socket(fileno=os.dup(connection.fileno())) as end:
+        assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert [end.getsockopt(socket.IPPROTO_TCP, option) for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)] == [60, 10, 6, 120_000]
 
 
 def test_a_server_that_is_not_cockroachdb(empty_postgres):

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import http.server
 import json
+import pathlib
 import shutil
 import threading
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from journey import export
 from playbook_runs import CHECKOUT, Run, databases, variables
 from postgres_servers import bin_dir, open_directory
+from session_settings import ODD, WORST, odd_environment, role_settings
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.expected_database import ExpectedDatabase
@@ -30,6 +32,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     PreflightOptions,
     check_target,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.schema_needs import schema_needs
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.likeness import likeness_of
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     stop_server,
@@ -163,6 +166,22 @@ def test_an_extension_that_the_role_may_not_create(postgres, login, tmp_path):
         assert verify_dump(dump, rehearsal, VerifyOptions()).succeeded
 
 
+def test_a_dump_says_which_extensions_it_needs(postgres, login, dump, tmp_path):
+    """One of an earlier release does not, which is said as long as it is not imported."""
+    manifest = json.loads((pathlib.Path(dump) / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["schema_needs"] == {"shop": schema_needs(dump)} == {"shop": ["icu"]}
+    older = tmp_path / "older"
+    shutil.copytree(dump, older)
+    parameters, notes = login("CREATEDB"), []
+    for needs in ({"schema_needs": {"shop": ["icu", "not_there"]}}, {"schema_needs": None}):
+        (older / "manifest.json").write_text(json.dumps({**manifest, **needs}), encoding="utf-8")
+        notes.append(" ".join(look(parameters, str(older))["notes"]))
+    assert ["no extension not_there" in text for text in notes] == [True, False]
+    assert ["made by an earlier release" in text for text in (" ".join(look(parameters, dump)["notes"]), *notes)] == [False, False, True]
+    import_dump(str(older), parameters, ImportOptions())
+    assert "earlier release" not in " ".join(look(parameters, str(older))["notes"])
+
+
 @contextlib.contextmanager
 def rehearsal_like(server: dict):
     """Run a throw-away server that is like the target; give the parameters of its role."""
@@ -176,10 +195,11 @@ def rehearsal_like(server: dict):
         shutil.rmtree(directory)
 
 
-def test_the_rehearsal_is_like_the_target(postgres, login, dump):
+def test_the_rehearsal_is_like_the_target(postgres, major, login, dump):
     """Its role has the target role's rights, its databases the target's locale, and what the target leaves out it leaves out, too."""
     parameters = login("CREATEDB")
-    run(postgres, "CREATE ROLE app", "CREATE ROLE analysts", "GRANT analysts TO mover", "ALTER ROLE mover SET default_transaction_isolation = 'serializable'",
+    run(postgres, "CREATE ROLE app", "CREATE ROLE analysts", "GRANT analysts TO mover",
+        *(["ALTER ROLE mover SET createrole_self_grant = 'set'"] if major >= 16 else []),
         "CREATE DATABASE shop OWNER mover TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
     server = look(parameters, dump)["server"]
     assert server["user"] == {"name": "mover", "superuser": False, "createdb": True, "createrole": False, "may_become": ["analysts"]}
@@ -190,8 +210,8 @@ def test_the_rehearsal_is_like_the_target(postgres, login, dump):
         assert rehearsal.user == "mover"
         with contextlib.closing(connect(rehearsal, "shop")) as connection, connection.cursor() as cursor:
             cursor.execute(
-                "SELECT datcollate, datctype, pg_get_userbyid(datdba), current_setting('default_transaction_isolation') FROM pg_database WHERE datname = 'shop'")
-            assert cursor.fetchone() == ("C", "C", "mover", "serializable")
+                "SELECT datcollate, datctype, pg_get_userbyid(datdba), current_setting('createrole_self_grant', true) FROM pg_database WHERE datname = 'shop'")
+            assert cursor.fetchone() == ("C", "C", "mover", "set" if major >= 16 else None)
         again = look(rehearsal, dump)["server"]
         assert {key: again[key] for key in ("user", "roles", "major")} == {key: server[key] for key in ("user", "roles", "major")}
         found, wanted = (sorted((item.code, item.object) for item in import_dump(dump, where, ImportOptions()).findings) for where in (rehearsal, parameters))
@@ -200,7 +220,7 @@ def test_the_rehearsal_is_like_the_target(postgres, login, dump):
 
 
 @pytest.mark.slow
-def test_the_playbook_looks_first(empty_postgres, work):
+def test_the_playbook_looks_first(empty_postgres, work, monkeypatch):
     """All problems of all targets in one message before the backup is read; afterwards a rehearsal under the role's rights, of the target's version."""
     run(empty_postgres, f"CREATE ROLE mover LOGIN CREATEDB PASSWORD '{PASSWORD}'", "CREATE DATABASE shop TEMPLATE template0")
     inventory = work / "inventory.json"
@@ -208,13 +228,19 @@ def test_the_playbook_looks_first(empty_postgres, work):
     inventory.write_text(json.dumps({"all": {"children": {"migration_targets": {"hosts": {
         "first": target, "second": {**target, "postgres_port": 1}}}}}}), encoding="utf-8")
     for playbook, arguments in (("migrate.yml", ("--check",)), ("playbooks/rehearse.yml", ())):
-        refused = Run(playbook, variables(work, s3_backup_path=SHOP), f"-i{inventory}", *arguments)
+        refused = Run(playbook, variables(work, s3_backup_path=SHOP, standby_name="replica"), f"-i{inventory}", *arguments)
         assert refused.code != 0 and not list(work.glob("*/dump/*")), refused.output
         first, second = f"{empty_postgres.place}: the user may not create schemas in the database shop", "PostgreSQL at 127.0.0.1:1 cannot be reached"
+        assert "GRANT pg_read_all_stats TO" in refused.error
         assert first in refused.error and second in refused.error and 'GRANT CREATE ON DATABASE' in refused.error
         assert f"127.0.0.1:1: {second}" not in refused.error and "; the target was only checked" in refused.error
     run(empty_postgres, "ALTER DATABASE shop RENAME TO other")
-    done = Run("migrate.yml", variables(work, s3_backup_path=SHOP, **target))
+    # Rehearsal, import, verification and report are the same with every setting at its worst.
+    for name, value in odd_environment(work).items():
+        monkeypatch.setenv(name, value)
+    with role_settings(empty_postgres, "mover", {**WORST, **ODD, "default_tablespace": "pg_global", "default_table_access_method": "missing"}):
+        limits = {"target_connections": 1, "load_rate": 100, "lock_wait": 600, "statement_time_limit": 600}
+        done = Run("migrate.yml", variables(work, s3_backup_path=SHOP, **limits, **target))
     assert done.code == 0 and "VERIFIED" in done.output and PASSWORD not in done.output, done.output
     assert done.output.count("The target has no role") == 1
     assert "role_missing" in next(work.glob("*/state/rehearsal_import.json")).read_text(encoding="utf-8")

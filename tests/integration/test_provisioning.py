@@ -24,6 +24,7 @@ import tarfile
 import tempfile
 import zipfile
 
+import faulty_server
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -208,6 +209,17 @@ def test_broken_off_in_the_middle(mirror, work):
     mirror.cut[PATH] = 50
     with pytest.raises(ConfigurationError, match=rf"{NAME}\.tgz was interrupted"):
         provide(work / "cache", mirror.url)
+    assert left_in(work / "cache") == []
+
+
+@pytest.mark.parametrize("fault", ["silent", "trickling"])
+def test_a_mirror_that_sends_next_to_nothing(mirror, work, monkeypatch, fault):
+    mirror.publish(PATH, release())
+    monkeypatch.setattr(download, "_LONGEST_PIECE_SECONDS", 0.5)
+    with faulty_server.running(mirror.url) as server:
+        server.fault = lambda request: None if request.path.endswith("sum") else faulty_server.silent() if fault == "silent" else faulty_server.trickling(request, 100.0)
+        with pytest.raises(ConfigurationError, match=rf"{NAME}\.tgz sends less than a megabyte in 0.5 s"):
+            provide(work / "cache", server.url)
     assert left_in(work / "cache") == []
 
 

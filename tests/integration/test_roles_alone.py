@@ -48,12 +48,13 @@ def test_a_dump_is_validated_imported_verified_reported_and_cleaned_up(work, fix
     validate, load, verify = role("dump_validate", **place), role("postgres_import", **place, **login), role("postgres_verify", **place, **login, verify_by="server")
     kept = {name: place[name] for name in ("dump_dir", "state_dir")}
     clean = role("cleanup", **kept, targets=[empty_postgres.place], rehearsal_directory=str(work / "rehearsal"))
-    report = role("report", **kept, directory=str(work / "report"), target=empty_postgres.place)
+    both = {"clean_up": True, "targets": [empty_postgres.place, "other:5432"]}
+    report = role("report", **kept, directory=str(work / "report"), target=empty_postgres.place, **both)
 
     looked = run_roles(work, validate, load, verify, check=True)
     assert looked.code == 0 and not (work / "state").exists(), looked.output
     run = run_roles(work, validate, load, verify, report, clean)
-    assert run.code == 0 and "VERIFIED" in run.output, run.output
+    assert run.code == 0 and "VERIFIED" in run.output and run.output.count(f"The export in {work}/dump is kept: ") == 1, run.output
     assert json.loads((work / "report" / "report.json").read_text(encoding="utf-8"))["verified"] and not list((work / "dump").rglob("*.zst"))
     with contextlib.closing(connect(empty_postgres, "shop")) as connection, connection, connection.cursor() as cursor:
         cursor.execute("UPDATE customers SET email = email || 'x' WHERE id = (SELECT id FROM customers LIMIT 1)")

@@ -12,11 +12,9 @@ import pathlib
 import types
 from urllib.parse import quote
 
-import boto3
 import download_server
-import faulty_s3
+import faulty_server
 import pytest
-import refusing_proxy
 import storage_emulators as emulators
 from building import SECOND, message, row_key, unsigned, value, version, write_layer
 from cockroach_nodes import BINARY, node
@@ -25,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from exporting import export_backup
 from moto.core.authorization import enable_iam_authentication
 from psycopg2 import sql
+from storage_places import SECRET, Place, googles_own, start_place
 from tls_authority import Authority
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
@@ -48,18 +47,6 @@ OPTIONS = StorageOptions()
 FULL = "2021/04/07-141126.52"
 BASE = 1600000000 * SECOND
 TABLE = (unsigned(60) + unsigned(1), unsigned(60) + unsigned(2))
-SECRET = "aHVzaC1odXNoLWh1c2g="
-
-
-class Place:
-    """A kind of storage: ``put`` takes files by name, ``location`` gives the one of a prefix, with the parameters of CockroachDB's URI."""
-
-    def __init__(self, base: str, parameters: str, put, environment: dict[str, str], wrong: str) -> None:
-        self.base, self.parameters, self.put, self.environment, self.wrong = base, parameters, put, environment, wrong
-        self.url = next(iter(environment.values()), "")
-
-    def location(self, prefix: str, parameters: str | None = None, bucket: str = "backups") -> str:
-        return f"{self.base.replace('backups', bucket)}/{quote(prefix)}{self.parameters if parameters is None else parameters}"
 
 
 @pytest.fixture(name="places", scope="module")
@@ -70,44 +57,10 @@ def _places(tmp_path_factory):
 
         def start(kind: str) -> Place:
             if kind not in started:
-                started[kind] = _start(kind, stack, tmp_path_factory)
+                started[kind] = start_place(kind, stack, tmp_path_factory)
             return started[kind]
 
         yield start
-
-
-def _start(kind, stack, tmp_path_factory) -> Place:
-    if kind == "file":
-        directory = tmp_path_factory.mktemp("files")
-
-        def write(files):
-            for name, content in files.items():
-                (directory / "backups" / name).parent.mkdir(parents=True, exist_ok=True)
-                (directory / "backups" / name).write_bytes(content)
-
-        return Place(f"file://{directory}/backups", "", write, {}, "")
-    if kind == "http":
-        server = stack.enter_context(download_server.serving())
-        server.ranges = True
-        place = Place(f"{server.url}/backups", "", lambda files: server.files.update({f"/backups/{quote(name)}": content for name, content in files.items()}), {}, "")
-        place.server = server
-        return place
-    if kind == "gs":
-        url = stack.enter_context(emulators.google_cloud())
-        return Place("gs://backups", "?BEARER_TOKEN=ya29.token", lambda files: emulators.upload_to_google(url, files), {"STORAGE_EMULATOR_HOST": url}, "")
-    if kind == "azure-blob":
-        if not emulators.azurite_installed():
-            pytest.skip("Azurite is not installed: make integration installs it where there is npm")
-        url = stack.enter_context(emulators.azurite(tmp_path_factory.mktemp("azurite")))
-        account = f"?AZURE_ACCOUNT_NAME={emulators.ACCOUNT}&AZURE_ACCOUNT_KEY="
-        return Place("azure-blob://backups", account + quote(emulators.ACCOUNT_KEY, safe=""), lambda files: emulators.upload_to_azure(url, files),
-                     {"AZURE_STORAGE_SERVICE_ENDPOINT": url}, account + quote(SECRET))
-    server = stack.enter_context(faulty_s3.running())
-    client = boto3.client("s3", endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="word", region_name="us-east-1")
-    client.create_bucket(Bucket="backups")
-    keys = f"?AWS_ENDPOINT={quote(server.url, safe='')}&AWS_REGION=us-east-1&AWS_ACCESS_KEY_ID="
-    return Place("s3://backups", f"{keys}key&AWS_SECRET_ACCESS_KEY=word", lambda files: [client.put_object(Bucket="backups", Key=name, Body=content) for name, content in files.items()],
-                 {}, f"{keys}unknown&AWS_SECRET_ACCESS_KEY={quote(SECRET)}")
 
 
 @pytest.fixture(autouse=True)
@@ -150,11 +103,6 @@ def _types_dump(fixtures_dir, tmp_path_factory):
 
 def files_below(directory, prefix: str) -> dict[str, bytes]:
     return {f"{prefix}/{path.relative_to(directory)}": path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-
-
-def googles_own(path: str) -> bool:
-    """Tell what Google's library asks for in the background: the bucket's place."""
-    return path.startswith("/storage/v1/b/backups?")
 
 
 def layer(folder, start, end, identifier, text, *fields, **named):
@@ -303,38 +251,38 @@ def test_places_inside_a_cluster(scheme, said):
     one_line(raised)
 
 
+def refused(status: int) -> faulty_server.Answer:
+    return faulty_server.refusal(status, "", retry_after="1")
+
+
 @only("s3 gs azure-blob http")
 def test_refusals_are_waited_for(place, waits, tmp_path, monkeypatch):
     """The second request of each file is refused, the third is broken off."""
     place.put({"refused/file": b"0123456789"})
-    base = place.server.url if hasattr(place, "server") else place.url
-    if place.base.startswith("s3"):
-        base = place.parameters.partition("AWS_ENDPOINT=")[2].partition("&")[0].replace("%3A", ":").replace("%2F", "/")
-    with refusing_proxy.running(base) as proxy:
+    with faulty_server.running(place.url) as proxy:
         proxy.uncounted = googles_own
-        location = place.location("refused").replace(base, proxy.url).replace(quote(base, safe=""), quote(proxy.url, safe=""))
         for name in place.environment:
             monkeypatch.setenv(name, proxy.url)
         log = tmp_path / "migration.log"
-        storage = open_storage(location, StorageOptions(log_file=str(log)))
-        proxy.fault = lambda number: 503 if number in (1, 2) else "break off" if number == 3 else None
+        storage = open_storage(place.location("refused", url=proxy.url), StorageOptions(log_file=str(log)))
+        proxy.fault = lambda request: refused(503) if request.number in (1, 2) else faulty_server.stopping(request) if request.number == 3 else None
         assert storage.read("file") == b"0123456789"
-        proxy.fault = lambda number: 404
+        proxy.fault = lambda request: refused(404)
         with pytest.raises(CorruptBackupError, match="file is missing"):
             storage.read("file")
-        proxy.fault = lambda number: 403
-        asked = len(proxy.seen)
+        proxy.fault = lambda request: refused(403)
+        asked = len(proxy.requests)
         with pytest.raises(ConfigurationError, match="access is denied|the login is refused"):
             storage.read("file")
-        assert len(proxy.seen) == asked + 1
-        proxy.fault = lambda number: 503
+        assert len(proxy.requests) == asked + 1
+        proxy.fault = lambda request: refused(503)
         with pytest.raises(MigrationError, match="answers 503"):
             storage.read("file")
     # Azure's library asks for the rest of an answer that broke off by itself.
     broken = 0 if place.base.startswith("azure") else 1
     assert waits[:2] == [1.0, 1.0] and len(waits) == 2 + broken + 7
     lines = log.read_text(encoding="utf-8").splitlines()
-    assert len(lines) == len(waits) and all("refused/file: " in line and "the next one in" in line for line in lines)
+    assert len(lines) == len(waits) and all("refused/file" in line and "the next one in" in line for line in lines)
     assert "answers 503" in lines[0] and ("cannot be reached or broke the connection" in lines[2]) == bool(broken)
     assert emulators.ACCOUNT_KEY not in log.read_text(encoding="utf-8")
 
@@ -410,12 +358,12 @@ def test_the_key_of_a_google_service_account(place, given, google_key, monkeypat
         (tmp_path / "key.json").write_text(google_key.text)
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
         parameters = "?AUTH=implicit"
-    with refusing_proxy.running(place.url) as proxy:
+    with faulty_server.running(place.url) as proxy:
         proxy.uncounted = googles_own
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
         assert open_storage(place.location("account", f"{parameters}&GOOGLE_BILLING_PROJECT=payer"), OPTIONS).list() == ["file"]
-        [(_method, path, headers, _body)] = proxy.seen
-        assert headers["authorization"] == "Bearer ya29.made" and "userProject=payer" in path
+        [request] = proxy.requests
+        assert request.headers["authorization"] == "Bearer ya29.made" and "userProject=payer" in request.path
         google_key.tokens.failures["/token"] = [400] * 9
         with pytest.raises(ConfigurationError, match="the login to Google Cloud fails: check the credentials") as raised:
             open_storage(place.location("account", parameters), OPTIONS).list()
@@ -492,17 +440,17 @@ def test_http_answers_that_are_not_what_was_asked_for(web, case):
     web.files["/b/file"], web.headers = bytes(range(100)), headers
     storage = open_storage(f"{web.url}/b", OPTIONS)
     for read in (lambda: storage.read_range("file", 50, 5), lambda: storage.read_end("file", 5)):
-        with pytest.raises(UnsupportedError, match=message) as raised:
+        with pytest.raises(MigrationError, match=message) as raised:
             read()
         one_line(raised)
 
 
-def test_an_http_server_that_does_not_know_the_size(web):
+def test_an_http_server_that_does_not_know_the_size(web, waits):
     web.files["/b/file"], web.headers = bytes(range(100)), {"Content-Range": "bytes 0-4/*"}
     storage = open_storage(f"{web.url}/b", OPTIONS)
     assert storage.read_start("file", 5) == (bytes(range(5)), 100) and storage.read_range("file", 0, 5) == bytes(range(5))
     web.headers = {"Content-Length": ""}
-    with pytest.raises(UnsupportedError, match="does not tell the file's size"):
+    with pytest.raises(MigrationError, match="does not tell the file's size"):
         storage.size("file")
 
 

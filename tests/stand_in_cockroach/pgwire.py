@@ -13,10 +13,13 @@ Answer = Callable[[str], bytes]
 """From the text of a query to the messages of its answer, without ReadyForQuery."""
 OpenSession = Callable[[str], Answer]
 """From the name of a database to what answers a connection to it."""
+Login = Callable[[str, str], str]
+"""From a user and the password to why the login is refused, empty when it is not."""
 
 _SSL_REQUEST = 80877103
 _GSS_REQUEST = 80877104
 _CANCEL_REQUEST = 80877102
+_CLEAR_TEXT_PASSWORD = 3
 _TEXT_OID = 25
 _PARAMETERS = {
     "server_version": "13.0.0", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY", "TimeZone": "UTC",
@@ -57,15 +60,16 @@ def copy_out(columns: int, lines: Iterable[str]) -> bytes:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on loopback; with ``tls`` it refuses whoever does not use it."""
+    """Listens on loopback; with ``tls`` it refuses whoever does not use it, with ``login`` it asks everybody but root for a password."""
 
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, port: int, open_session: OpenSession, tls: Optional[ssl.SSLContext] = None) -> None:
+    def __init__(self, port: int, open_session: OpenSession, tls: Optional[ssl.SSLContext] = None, login: Optional[Login] = None) -> None:
         super().__init__(("127.0.0.1", port), _Session)
         self.open_session = open_session
         self.tls = tls
+        self.login = login
 
 
 class _Session(socketserver.BaseRequestHandler):
@@ -80,7 +84,7 @@ class _Session(socketserver.BaseRequestHandler):
             return
 
     def _start(self) -> Optional[dict[str, str]]:
-        """Agree on TLS and let everybody in; return what the client said, None when there is no session."""
+        """Agree on TLS and log in; return what the client said, None when there is no session."""
         encrypted = False
         while True:
             length, code = struct.unpack("!ii", self._read(8))
@@ -98,10 +102,24 @@ class _Session(socketserver.BaseRequestHandler):
         if self.server.tls and not encrypted:
             self.request.sendall(error_response("node is running secure mode, SSL connection required", "08P01", "ERROR"))
             return None
+        words = said.decode().split("\0")
+        told = dict(zip(words[::2], words[1::2]))
+        refusal = self._refusal(told["user"])
+        if refusal:
+            self.request.sendall(error_response(refusal, "28P01", "FATAL"))
+            return None
         parameters = [message("S", name.encode() + b"\0" + value.encode() + b"\0") for name, value in _PARAMETERS.items()]
         self.request.sendall(message("R", struct.pack("!i", 0)) + b"".join(parameters) + message("K", struct.pack("!ii", 1, 1)) + message("Z", b"I"))
-        words = said.decode().split("\0")
-        return dict(zip(words[::2], words[1::2]))
+        return told
+
+    def _refusal(self, user: str) -> str:
+        """Return why the user may not log in, empty if the user may."""
+        if self.server.login is None or user == "root":
+            return ""
+        self.request.sendall(message("R", struct.pack("!i", _CLEAR_TEXT_PASSWORD)))
+        self._read(1)
+        password = self._read(struct.unpack("!i", self._read(4))[0] - 4)
+        return self.server.login(user, password.rstrip(b"\0").decode())
 
     def _serve(self, session: Answer) -> None:
         status = b"I"

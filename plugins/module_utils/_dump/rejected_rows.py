@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+from itertools import islice
+from typing import Optional
 
 try:
     import zstandard
@@ -16,22 +19,23 @@ except ImportError:  # named by libraries.missing()
 
 from .._errors import MigrationError
 from .._model.json_form import from_json, to_json
+from .._system.file_modes import make_directories, private
 from .._values.problem_rows import RejectedRow
-from .manifest import MAKE_AGAIN, RejectFile
+from .dump_key import DumpKey
+from .manifest import MAKE_AGAIN, RejectFile, decrypted
 from .write_errors import write_error
 
 
-def write_rejects(path: str, rows: list[RejectedRow]) -> RejectFile:
-    """Write the rows and return the file's description. Raises ConfigurationError when there is no room,
-    MigrationError."""
+def write_rejects(path: str, rows: list[RejectedRow], key: Optional[DumpKey] = None) -> RejectFile:
+    """Write the rows and return the file's description. Raises ConfigurationError."""
     data = zstandard.ZstdCompressor(write_checksum=True).compress(
         "".join(json.dumps(to_json(row), ensure_ascii=False) + "\n" for row in rows).encode()
     )
+    data = key.encrypt(data) if key else data
     partial = path + ".part"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:
+        make_directories(os.path.dirname(path))
+        with open(partial, "wb", opener=private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -41,7 +45,7 @@ def write_rejects(path: str, rows: list[RejectedRow]) -> RejectFile:
     return RejectFile(os.path.basename(path), len(rows), len(data), hashlib.sha256(data).hexdigest())
 
 
-def read_rejects(path: str, described: RejectFile) -> list[RejectedRow]:
+def read_rejects(path: str, described: RejectFile, key: Optional[DumpKey] = None) -> list[RejectedRow]:
     """Read the rows of a file. Raises MigrationError unless it is the one that the manifest describes."""
     try:
         with open(path, "rb") as file:
@@ -52,10 +56,15 @@ def read_rejects(path: str, described: RejectFile) -> list[RejectedRow]:
         raise MigrationError(
             f"the dump's file {path} is not what the manifest says (its SHA-256 differs): {MAKE_AGAIN}"
         )
-    with zstandard.ZstdDecompressor().stream_reader(data) as stream:
-        rows = [from_json(RejectedRow, json.loads(line)) for line in stream.read().splitlines()]
+    data = decrypted(path, data, key)
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(data) as stream:
+            lines = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
+            rows = [from_json(RejectedRow, json.loads(line)) for line in islice(lines, described.rows + 1)]
+    except (zstandard.ZstdError, ValueError, RecursionError) as error:
+        raise MigrationError(f"the dump's file {path} is damaged ({error}): {MAKE_AGAIN}") from error
     if len(rows) != described.rows:
         raise MigrationError(
-            f"the dump's file {path} has {len(rows)} rows, the manifest says {described.rows}: {MAKE_AGAIN}"
+            f"the dump's file {path} does not have {described.rows} rows, as the manifest says: {MAKE_AGAIN}"
         )
     return rows

@@ -9,8 +9,10 @@ import os
 import shutil
 from dataclasses import dataclass
 
+from .._errors import ConfigurationError
+from .._system.file_errors import advice
 from .._system.text_file import write_text
-from .manifest import is_complete, read_manifest
+from .manifest import Manifest, is_complete, read_manifest
 
 REMOVED = "rows_removed"
 """A file of this name in a dump says that the chunks were removed on purpose."""
@@ -31,27 +33,42 @@ class RowsRemoval:
 
 
 def remove_rows(dump_dir: str, verified_id: str, check: bool) -> RowsRemoval:
-    """Remove all chunks if the dump is the one that was verified (``verified_id`` is its id); return ``changed`` and
-    ``kept`` (why not).
+    """Remove all chunks if the dump is the one that was verified (``verified_id`` is its id), or a removal was begun
+    and interrupted; return ``changed`` and ``kept`` (why not).
 
     With ``check`` nothing is removed. Raises ConfigurationError.
     """
     if not is_complete(dump_dir):
         return RowsRemoval(False, "it is not complete" if os.path.exists(dump_dir) else "")
     manifest = read_manifest(dump_dir)
-    if manifest.dump_id != verified_id:
+    begun = rows_removed(dump_dir)
+    if not begun and manifest.dump_id != verified_id:
         return RowsRemoval(
             False, "the last verification of the target has not found all of the dump there, or there was none"
         )
-    if rows_removed(dump_dir):
+    left = [path for path in _directories_of_rows(dump_dir, manifest) if os.path.lexists(path)]
+    if begun and not left:
         return RowsRemoval(False)
     if not check:
+        # First, so that a dump of which a part is removed never looks like a whole one.
         write_text(
             os.path.join(dump_dir, REMOVED),
             "The rows were removed after PostgreSQL was verified to hold them. Remove this directory to export "
             "again.\n",
         )
-        for entry in manifest.databases:
-            for directory in ("data", "rejects"):
-                shutil.rmtree(os.path.join(dump_dir, entry.directory, directory), ignore_errors=True)
+        try:
+            for path in left:
+                shutil.rmtree(path)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{error.filename} cannot be removed: {error.strerror}; {advice(error)}, and clean up again"
+            ) from error
     return RowsRemoval(True)
+
+
+def _directories_of_rows(dump_dir: str, manifest: Manifest) -> list[str]:
+    return [
+        os.path.join(dump_dir, entry.directory, directory)
+        for entry in manifest.databases
+        for directory in ("data", "rejects")
+    ]

@@ -20,30 +20,40 @@ from .._system.processes import in_processes
 from .._system.progress import Progress, ReportProgress
 from .._values.row_checksum import line_checksums
 from . import stored_sizes
-from .chunk_files import READ_BYTES, ChunkReader, open_chunk
-from .manifest import Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest
+from .chunk_files import ChunkReader, open_chunk, read_lines
+from .dump_key import DumpKey
+from .manifest import Chunk, DatabaseEntry, Manifest, TableEntry, read_catalog, read_manifest_for_rows
 from .paths import CATALOG
 from .rejected_rows import read_rejects
+from .written_chunks import WrittenChunks
 
 _GROUP_BYTES, _GROUP_CHUNKS = 4 << 20, 64
 """The most text, and the most chunks, that a process checks before it says so."""
 
 
-def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[ReportProgress] = None) -> ValidateResult:
-    """Read every file of a dump and compare it with the manifest.
+def validate_dump(
+    dump_dir: str,
+    parallelism: int = 1,
+    progress: Optional[ReportProgress] = None,
+    key: Optional[DumpKey] = None,
+    written: Optional[WrittenChunks] = None,
+) -> ValidateResult:
+    """Read every file of a dump and compare it with the manifest; not the chunks that this process has ``written`` and
+    read again.
 
     Each chunk's SHA-256 and rows are checked, its row checksum too unless the table has computed columns (their text is
     not in the chunk). The findings are what PostgreSQL's limits change, and what is too long for them.
-    Raises ConfigurationError when there is no complete dump, MigrationError when its manifest is unusable.
+    ``key`` is that of an encrypted dump. Raises ConfigurationError when there is no complete dump, or it needs another
+    key, MigrationError when its manifest is unusable.
     """
     started = time.monotonic()
     give_back_large_objects()
-    manifest = read_manifest(dump_dir)
+    manifest = read_manifest_for_rows(dump_dir, key)
     catalogs, unreadable = _catalogs(dump_dir, manifest)
     problems = [
         *unreadable,
         *_file_problems(dump_dir, manifest),
-        *_reject_problems(dump_dir, manifest),
+        *_reject_problems(dump_dir, manifest, key),
     ]
     chunks = [
         _ChunkOfTable(table, chunk, wanted.get(table.id, []))
@@ -52,10 +62,15 @@ def validate_dump(dump_dir: str, parallelism: int = 1, progress: Optional[Report
         for table in entry.tables
         for chunk in table.chunks
     ]
-    rows = done = 0
-    sizes: stored_sizes.Sizes = {}
+    seen = written or WrittenChunks()
+    left = [item for item in chunks if (item.table.id, item.chunk.file) not in seen.files]
+    done = len(chunks) - len(left)
+    rows = sum(item.chunk.rows for item in chunks) - sum(item.chunk.rows for item in left)
+    sizes = dict(seen.sizes)
     found: dict[int, list[str]] = {}
-    with in_processes(lambda group: _check_chunks(dump_dir, *group), list(_groups(chunks)), parallelism) as results:
+    with in_processes(
+        lambda group: _check_chunks(_Place(dump_dir, key), *group), list(_groups(left)), parallelism
+    ) as results:
         for checked in results:
             rows += checked.rows
             done += checked.chunks
@@ -104,12 +119,12 @@ def _file_problems(dump_dir: str, manifest: Manifest) -> list[str]:
     return problems
 
 
-def _reject_problems(dump_dir: str, manifest: Manifest) -> list[str]:
+def _reject_problems(dump_dir: str, manifest: Manifest, key: Optional[DumpKey]) -> list[str]:
     problems = []
     for table in (table for entry in manifest.databases for table in entry.tables):
         for file in table.rejects:
             try:
-                read_rejects(os.path.join(dump_dir, table.rejects_directory, file.file), file)
+                read_rejects(os.path.join(dump_dir, table.rejects_directory, file.file), file, key)
             except MigrationError as error:
                 problems.append(str(error))
     return problems
@@ -122,6 +137,14 @@ def _wanted_files(entry: DatabaseEntry) -> set[str]:
         | {f"{table.rejects_directory}/{file.file}" for table in entry.tables for file in table.rejects}
         | {f"{entry.directory}/{CATALOG}"}
     )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the chunks are, and what decrypts them."""
+
+    dump_dir: str
+    key: Optional[DumpKey]
 
 
 @dataclass(frozen=True)
@@ -155,10 +178,10 @@ def _groups(chunks: list[_ChunkOfTable]) -> Iterator[tuple[int, list[_ChunkOfTab
         yield first, chunks[first:]
 
 
-def _check_chunks(dump_dir: str, first: int, chunks: list[_ChunkOfTable]) -> _Checked:
+def _check_chunks(dump: _Place, first: int, chunks: list[_ChunkOfTable]) -> _Checked:
     checked = _Checked(first, len(chunks))
     for item in chunks:
-        read, text = _check_chunk(dump_dir, item.table, item.chunk, item.measured)
+        read, text = _check_chunk(dump, item.table, item.chunk, item.measured)
         checked.rows += read.rows
         stored_sizes.merge(checked.sizes, read.sizes)
         if text:
@@ -176,12 +199,12 @@ class _Read:
 
 
 def _check_chunk(
-    dump_dir: str, table: TableEntry, chunk: Chunk, wanted: list[stored_sizes.Measured]
+    dump: _Place, table: TableEntry, chunk: Chunk, wanted: list[stored_sizes.Measured]
 ) -> tuple[_Read, str]:
     """Return what was read and what is wrong with it ("" when nothing is)."""
-    path = os.path.join(dump_dir, table.directory, chunk.file)
+    path = os.path.join(dump.dump_dir, table.directory, chunk.file)
     try:
-        with open_chunk(path) as reader:
+        with open_chunk(path, dump.key) as reader:
             read = _read_rows(reader, wanted)
             reader.verify(chunk)
     except MigrationError as error:
@@ -195,21 +218,10 @@ def _check_chunk(
 
 def _read_rows(reader: ChunkReader, wanted: list[stored_sizes.Measured]) -> _Read:
     found = _Read()
-    parts: list[bytes] = []
-    while data := reader.read(READ_BYTES):
-        parts.append(data)
-        if b"\n" in data:
-            # A line is not kept in more than two forms at a time.
-            text = b"".join(parts)
-            parts.clear()
-            lines = text.split(b"\n")
-            del text
-            if rest := lines.pop():
-                parts.append(rest)
-            found.rows += len(lines)
-            found.checksum += line_checksums(lines)
-            if wanted:
-                stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
-            del lines
-    found.rows += bool(parts)
+    for lines in read_lines(reader):
+        found.rows += len(lines)
+        found.checksum += line_checksums(lines)
+        if wanted:
+            stored_sizes.merge(found.sizes, stored_sizes.measure(lines, wanted))
+        del lines
     return found

@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import errno
+from .._errors import ConfigurationError
+from .._system.file_errors import NO_ROOM, unwritable
 
-from .._errors import ConfigurationError, MigrationError
 
-
-def write_error(path: str, error: OSError, table: str = "") -> MigrationError:
-    """Return the error to raise: a ConfigurationError where there is no room. ``table`` is a full name."""
-    if error.errno == errno.ENOSPC:
+def write_error(path: str, error: OSError, table: str = "") -> ConfigurationError:
+    """Return the error to raise. ``table`` is a full name."""
+    if error.errno in NO_ROOM:
         return ConfigurationError(
             f"no room for the dump: {path} cannot be written; set dump_dir or temp_dir to a larger file system "
             "and run again"
         )
-    return MigrationError(f"{table + ': ' if table else ''}cannot write {path}: {error.strerror}")
+    return ConfigurationError(f"{table + ': ' if table else ''}{unwritable(path, error)}")

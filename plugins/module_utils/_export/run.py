@@ -16,10 +16,14 @@ from .._arrange.selection import Selection, select
 from .._convert.computed import keep_unconvertible_as_data
 from .._convert.database import convert_database
 from .._convert.server_features import ConvertOptions, ServerFeatures
-from .._dump.journal import ExportJournal, unfinished_identity
-from .._dump.manifest import ColumnEntry, TableEntry, is_complete, read_manifest, source_facts
+from .._dump import dump_lock, stored_sizes
+from .._dump.dump_key import ENCRYPTED_FOR, DumpKey
+from .._dump.journal import ExportJournal, forget_journal, has_journal, unfinished_identity
+from .._dump.key_check import require_key_of_dump
+from .._dump.manifest import ColumnEntry, DatabaseEntry, TableEntry, is_complete, read_manifest, source_facts
 from .._dump.removed_rows import rows_removed
 from .._dump.task_result import TaskResult
+from .._dump.written_chunks import WrittenChunks
 from .._model.catalog import Catalog
 from .._model.conversion_policies import DEFAULT_POLICIES, TEXT, ConversionPolicies
 from .._model.findings import Finding
@@ -59,6 +63,8 @@ class ExportOptions:
     """For values that PostgreSQL cannot hold."""
     conversion: ConversionPolicies = DEFAULT_POLICIES
     """How constructs with two possible conversions are converted."""
+    key: Optional[DumpKey] = None
+    """Encrypts the dump."""
 
     def identity(self) -> dict[str, Any]:
         """Return JSON values that distinguish a dump with these options from another one of the same source."""
@@ -70,6 +76,7 @@ class ExportOptions:
             **self.arrangement.identity(),
             **self.policies.identity(),
             **self.conversion.identity(),
+            **({ENCRYPTED_FOR: self.key.recipient} if self.key else {}),
         }
 
 
@@ -90,6 +97,8 @@ class ExportResult:
     end_time: Optional[str] = field(metadata=IF_KNOWN)
     """The same moment in UTC, ISO 8601."""
     warnings: list[str] = field(default_factory=list)
+    validated: bool = False
+    """Whether the dump was validated in the same step, and that was recorded."""
 
 
 @dataclass(frozen=True)
@@ -111,17 +120,27 @@ def export(
     options: ExportOptions,
     progress: Optional[ReportProgress] = None,
     check: bool = False,
+    written: Optional[WrittenChunks] = None,
 ) -> Union[ExportResult, ExportPlan]:
     """Write the dump of a source.
 
     A complete dump of the same source and options is left as it is; an interrupted one resumes where it stopped,
-    at the same moment. With ``check`` nothing is written. Raises MigrationError.
+    at the same moment; each only with the key that it was begun with. With ``check`` nothing is written. ``written``
+    gets the chunks that were written now; each was read again. Raises MigrationError.
     """
     started = time.monotonic()
-    with _naming_the_dump(dump_dir):
+    require_key_of_dump(dump_dir, options.key)
+    with _naming_the_dump(dump_dir), contextlib.ExitStack() as only_run:
         with source:
             wanted = {**source.identity(), **options.identity()}
-            if _is_there(dump_dir, wanted, options.rows_needed):
+            is_done = _is_there(dump_dir, wanted, options.rows_needed)
+            if not check and (not is_done or has_journal(dump_dir)):
+                only_run.enter_context(dump_lock.writing(dump_dir))
+                # Another run may have ended meanwhile.
+                is_done = _is_there(dump_dir, wanted, options.rows_needed)
+                if is_done:
+                    forget_journal(dump_dir)
+            if is_done:
                 return _result(dump_dir, changed=False, started=started)
             begun = unfinished_identity(dump_dir)
             as_of = source.choose_moment(begun.get(_AS_OF, "") if _is_same(begun, wanted) else "")
@@ -133,11 +152,12 @@ def export(
         require_room_for_dump(dump_dir, plan)
         if check:
             return ExportPlan(dump_dir, len(tables), sum(bool(task.chunk) for task in plan.tasks), as_of or None)
-        journal = ExportJournal(dump_dir, {**wanted, _AS_OF: as_of} if as_of else wanted)
-        job = ExportJob(source, tables, dump_dir)
+        journal = ExportJournal(dump_dir, {**wanted, _AS_OF: as_of} if as_of else wanted, options.key)
+        measured = _measured(source, catalog, tables)
+        job = ExportJob(source, tables, dump_dir, measured, written or WrittenChunks(), options.key)
         done = run_tasks(job, plan.tasks, journal, options.parallelism, progress or (lambda state: None))
         content = _content(job, catalog, [done[task.key] for task in plan.tasks], journal, options.conversion)
-        write_dump(dump_dir, content, options.keep_passwords)
+        write_dump(dump_dir, content, options.keep_passwords, options.key)
         journal.remove()
     return _result(dump_dir, changed=True, started=started, warnings=journal.warnings)
 
@@ -214,10 +234,21 @@ def _content(
         tables = [job.tables[table.id] for table in database.tables]
         databases.append((database, [_entry(source, table, by_table.get(table.table.id, [])) for table in tables]))
         for table in tables:
-            findings += value_findings(table, by_table.get(table.table.id, []))
+            findings += value_findings(table, by_table.get(table.table.id, []), with_keys=not job.key)
         findings += mark_foreign_keys_not_valid(database, by_table)
     facts = source_facts(source.describe(), journal.identity, journal.seconds)
     return DumpContent(facts, databases, catalog.roles, findings, conversion)
+
+
+def _measured(
+    source: Source[Any], catalog: Catalog, tables: dict[int, TableSource]
+) -> dict[int, list[stored_sizes.Measured]]:
+    """Return what may be too long for PostgreSQL in the rows of each table, by descriptor id."""
+    found: dict[int, list[stored_sizes.Measured]] = {}
+    for database in catalog.databases:
+        entries = [_entry(source, tables[table.id], []) for table in database.tables]
+        found.update(stored_sizes.measured(database, DatabaseEntry(database.name, "", "", entries)))
+    return found
 
 
 def _entry(source: Source[Any], table: TableSource, results: list[TaskResult]) -> TableEntry:

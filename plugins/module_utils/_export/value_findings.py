@@ -21,8 +21,9 @@ Results = dict[int, list[TaskResult]]
 """The tasks' results by table id."""
 
 
-def value_findings(source: TableSource, results: Iterable[TaskResult]) -> list[Finding]:
-    """Return the findings about a table's changed values and rejected rows."""
+def value_findings(source: TableSource, results: Iterable[TaskResult], *, with_keys: bool) -> list[Finding]:
+    """Return the findings about a table's changed values and rejected rows; ``with_keys`` also tells the keys of some
+    rows, which are values of theirs."""
     merged: dict[tuple[str, str, str], Change] = {}
     reasons: Counter[tuple[str, str]] = Counter()
     for result in results:
@@ -34,20 +35,21 @@ def value_findings(source: TableSource, results: Iterable[TaskResult]) -> list[F
             total.keys = (total.keys + change.keys)[:SAMPLE_KEYS]
         for column, kind, rows in result.reasons:
             reasons[column, kind] += rows
-    findings = [_changed(source, change) for _key, change in sorted(merged.items())]
+    findings = [_changed(source, change, with_keys=with_keys) for _key, change in sorted(merged.items())]
     if reasons:
         findings.append(_rejected(source, reasons))
     return findings
 
 
-def _changed(source: TableSource, change: Change) -> Finding:
+def _changed(source: TableSource, change: Change, *, with_keys: bool) -> Finding:
     kind = KINDS[change.kind]
     became = f"it was replaced by {kind.replaced_by}" if change.policy == REPLACE else "the value was set to NULL"
-    keys = ", ".join(change.keys) + (", …" if change.rows > len(change.keys) else "")
+    listed = ", ".join(change.keys) + (", …" if change.rows > len(change.keys) else "")
+    keys = f"Keys: {listed}" if with_keys else "Their keys are not told, since the dump is encrypted"
     return Finding.of(
         FindingCode.VALUES_REPLACED if change.policy == REPLACE else FindingCode.VALUES_SET_NULL,
         source.full_name.column_named(change.column),
-        f"{change.rows} rows had {kind.meaning} ({change.kind}); {became}. Keys: {keys}.",
+        f"{change.rows} rows had {kind.meaning} ({change.kind}); {became}. {keys}.",
     )
 
 

@@ -23,6 +23,10 @@ Value = TypeVar("Value")
 
 COMPLEMENT = bytes(255 - byte for byte in range(256))
 
+MOST_DECIMAL_BYTES = 1 << 16
+"""No longer coefficient is read: PostgreSQL's numeric has 147,455 digits at most, which are 61,229 bytes."""
+
+_LONGEST_NUMBER, _NUMBER_LIMIT = 10, 1 << 64
 _INT_ZERO, _INT_SMALL = 0x88, 109
 _INT_MIN, _INT_MAX = 0x80, 0xFD
 _BYTES, _BYTES_DESC = 0x12, 0x13
@@ -74,15 +78,15 @@ def replacement(value: Value, message: str, kind: str) -> Value:
 
 
 def leb(data: bytes, position: int) -> tuple[int, int]:
-    """Read an unsigned number: seven bits in each byte, the least significant group first."""
+    """Read an unsigned number of at most 64 bits: seven bits in each byte, the least significant group first."""
     result = shift = 0
-    while True:
-        byte = data[position]
+    for byte in data[position : position + _LONGEST_NUMBER]:
         position += 1
         result |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return result, position
+            return _in_64_bits(result), position
         shift += 7
+    raise MalformedValue("a number does not end")
 
 
 def zigzag(data: bytes, position: int) -> tuple[int, int]:
@@ -92,15 +96,21 @@ def zigzag(data: bytes, position: int) -> tuple[int, int]:
 
 
 def msb(data: bytes, position: int) -> tuple[int, int]:
-    """Read an unsigned number: seven bits in each byte, the most significant group first. Tags and lengths have this
-    form."""
+    """Read an unsigned number of at most 64 bits: seven bits in each byte, the most significant group first. Tags and
+    lengths have this form."""
     result = 0
-    while True:
-        byte = data[position]
+    for byte in data[position : position + _LONGEST_NUMBER]:
         position += 1
         result = result << 7 | byte & 0x7F
         if byte < 0x80:
-            return result, position
+            return _in_64_bits(result), position
+    raise MalformedValue("a number does not end")
+
+
+def _in_64_bits(number: int) -> int:
+    if number >= _NUMBER_LIMIT:
+        raise MalformedValue("a number has more than 64 bits")
+    return number
 
 
 def sized(data: bytes, position: int) -> tuple[bytes, int]:
@@ -231,12 +241,20 @@ def decimal(data: bytes) -> Decimal:
         exponent, position = 0, 1
     else:
         raise MalformedValue(f"0x{marker:02x} does not begin a decimal")
+    _require_few_digits(len(data) - position)
     coefficient = int.from_bytes(data[position:], "big")
     return (
         marker in (_NEGATIVE_LARGE, _NEGATIVE_MEDIUM, _NEGATIVE_SMALL),
         coefficient,
-        exponent - len(digits(coefficient)),
+        exponent - digit_count(coefficient),
     )
+
+
+def _require_few_digits(size: int) -> None:
+    if size > MOST_DECIMAL_BYTES:
+        raise ValueProblem(
+            f"the decimal has digits of {size} bytes, more than PostgreSQL's numeric can hold", "decimal_range"
+        )
 
 
 def digits(number: int) -> str:
@@ -246,6 +264,15 @@ def digits(number: int) -> str:
     half = number.bit_length() * 30103 // 200000
     high, low = divmod(number, 10**half)
     return digits(high) + digits(low).zfill(half)
+
+
+def digit_count(number: int) -> int:
+    """Return the number of digits of a number's decimal text."""
+    if number < 1 << 14000:
+        return len(str(number))
+    # log10(2) is a little less than 0.30103: the estimate is the count or one more.
+    count = number.bit_length() * 30103 // 100000 + 1
+    return count - (number < 10 ** (count - 1))
 
 
 def ordered_decimal(data: bytes, position: int) -> tuple[Decimal, int]:
@@ -278,6 +305,7 @@ def ordered_decimal(data: bytes, position: int) -> tuple[Decimal, int]:
     else:
         raise MalformedValue(f"0x{marker:02x} does not begin a decimal")
     end = data.index(0, position)
+    _require_few_digits(end - position)
     pairs = data[position:end]
     if negative:
         pairs = pairs.translate(COMPLEMENT)

@@ -8,15 +8,13 @@ from __future__ import annotations
 from .._errors import CorruptBackupError
 from .protobuf import varint
 
-MAX_BLOCK = 1 << 30
 
-
-def decompress_minlz(data: bytes) -> bytes:
-    """Decompress one MinLZ block (first byte 0). Raises CorruptBackupError."""
+def decompress_minlz(data: bytes, most: int) -> bytes:
+    """Decompress one MinLZ block (first byte 0) of at most so many bytes. Raises CorruptBackupError."""
     size, position = varint(data, 1)
     if size == 0:
         return data[position:]
-    if size > MAX_BLOCK:
+    if size > most:
         raise CorruptBackupError(f"a MinLZ block claims to hold {size} bytes")
     try:
         result = _decode(data, position, size)

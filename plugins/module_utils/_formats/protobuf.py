@@ -11,6 +11,11 @@ from .._errors import CorruptBackupError
 
 Message = dict[int, list[Union[int, bytes]]]
 
+MOST_FIELDS = 1 << 17
+"""In one message; more than the columns of any table. A manifest, which lists a backup's files, may have
+``MOST_LISTED``."""
+MOST_LISTED = 1 << 21
+
 
 def varint(data: Union[bytes, memoryview], position: int) -> tuple[int, int]:
     """Return the base-128 number at ``position`` (least significant group first) and what follows it."""
@@ -26,17 +31,21 @@ def varint(data: Union[bytes, memoryview], position: int) -> tuple[int, int]:
         shift += 7
 
 
-def parse(data: bytes) -> Message:
+def parse(data: bytes, most_fields: int = MOST_FIELDS) -> Message:
     """Split a message into its fields.
 
     Varints (wire type 0) and fixed numbers (1 and 5, little-endian) are unsigned ints, length-delimited
-    fields (2) are bytes. Raises CorruptBackupError when the bytes are not a message.
+    fields (2) are bytes. Raises CorruptBackupError when the bytes are not a message, or one of more fields.
     """
     message: Message = {}
     position, end = 0, len(data)
+    left = most_fields
     while position < end:
         tag, position = varint(data, position)
         number, wire_type = tag >> 3, tag & 7
+        left -= 1
+        if not number or left < 0:
+            raise CorruptBackupError(f"a protobuf message has the field 0, or more than {most_fields} fields")
         value: Union[int, bytes]
         if wire_type == 0:
             value, position = varint(data, position)
@@ -49,7 +58,7 @@ def parse(data: bytes) -> Message:
                 raise CorruptBackupError(f"a protobuf field has the unknown wire type {wire_type}")
             value = data[position : position + length]
             position += length
-            if position > end or not number:
+            if position > end:
                 raise CorruptBackupError("a protobuf message is cut off")
             if wire_type != 2:
                 value = int.from_bytes(value, "little")
@@ -106,7 +115,16 @@ def blobs(message: Message, number: int) -> list[bytes]:
 
 def text(message: Message, number: int) -> str:
     """Return a string field."""
+    return _decoded(blob(message, number), number)
+
+
+def texts(message: Message, number: int) -> list[str]:
+    """Return a repeated string field."""
+    return [_decoded(value, number) for value in blobs(message, number)]
+
+
+def _decoded(value: bytes, number: int) -> str:
     try:
-        return blob(message, number).decode("utf-8")
+        return value.decode("utf-8")
     except UnicodeDecodeError as error:
         raise CorruptBackupError(f"protobuf field {number} is not UTF-8") from error

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .._dump import dump_lock
 from .._dump.removed_rows import remove_rows
 from .._errors import ConfigurationError
 from .._postgres.server.postgres_server import remove_server
 from .._sources.restore.cockroach_server import NodeOptions, ensure_node
+from .rehearsal_lock import only_rehearsal
 from .state import verified_dump
 
 
@@ -43,9 +46,14 @@ class CleanUp:
 def clean_up(found: Leftovers, *, check: bool) -> CleanUp:
     """Remove the leftovers; the rows only if the last verification found them in every target.
 
-    With ``check`` nothing is removed. Raises MigrationError.
+    With ``check`` nothing is removed. Raises MigrationError, and before anything is removed if another run works there.
     """
-    changed = bool(found.rehearsal_directory) and remove_server(found.rehearsal_directory, found.bin_dir, check=check)
+    with contextlib.nullcontext() if check else dump_lock.changing(found.dump_dir):
+        return _clean_up(found, check)
+
+
+def _clean_up(found: Leftovers, check: bool) -> CleanUp:
+    changed = bool(found.rehearsal_directory) and _remove_rehearsal(found, check)
     warnings: list[str] = []
     if found.cockroach_directory:
         node = ensure_node("absent", NodeOptions(directory=found.cockroach_directory), check)
@@ -56,6 +64,12 @@ def clean_up(found: Leftovers, *, check: bool) -> CleanUp:
     changed |= rows.changed
     changed |= bool(found.cache_dir) and _remove_directory(found.cache_dir, check)
     return CleanUp(changed, rows.kept, warnings)
+
+
+def _remove_rehearsal(found: Leftovers, check: bool) -> bool:
+    there = os.path.lexists(found.rehearsal_directory)
+    with only_rehearsal(found.rehearsal_directory) if there and not check else contextlib.nullcontext():
+        return remove_server(found.rehearsal_directory, found.bin_dir, check=check)
 
 
 def _remove_directory(directory: str, check: bool) -> bool:

@@ -14,11 +14,10 @@ from typing import Optional
 
 from .._errors import ConfigurationError
 from .._model.results import IF_KNOWN
+from .._system.file_modes import PASSABLE, make_directories
 from .state import MigrationState, read_state
 
 _USER = "{user}"
-_MODE = 0o711
-"""The throw-away PostgreSQL may run as another user, who has to pass through."""
 
 
 @dataclass(frozen=True)
@@ -41,25 +40,16 @@ def make_directory(directory: str, *, check: bool) -> bool:
     With ``check`` nothing is done. Raises ConfigurationError.
     """
     try:
-        if os.path.isdir(directory) and stat.S_IMODE(os.stat(directory).st_mode) == _MODE:
+        if os.path.isdir(directory) and stat.S_IMODE(os.stat(directory).st_mode) == PASSABLE:
             return False
         if not check:
-            _make(directory)
-            os.chmod(directory, _MODE)
+            make_directories(directory, PASSABLE)
+            os.chmod(directory, PASSABLE)
     except OSError as error:
         raise ConfigurationError(
             f"{error.filename} cannot be made the migration's directory: {error.strerror}; set temp_dir to another one"
         ) from error
     return True
-
-
-def _make(directory: str) -> None:
-    """Like os.makedirs, but with the mode for every new directory, whatever the umask."""
-    if os.path.isdir(directory):
-        return
-    _make(os.path.dirname(directory))
-    os.mkdir(directory)
-    os.chmod(directory, _MODE)
 
 
 def state_below(directory: str, dump_dir: str, state_dir: str, targets: Sequence[str]) -> MigrationState:

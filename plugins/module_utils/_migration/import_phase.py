@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._dump import dump_lock
 from .._model.results import ImportResult
 from .._postgres.connect.connection_parameters import ConnectionParameters
 from .._postgres.load.import_plan import ImportOptions
@@ -23,7 +24,8 @@ def run_import(
     def begin() -> None:
         phase.record(None, _BEGUN)
 
-    result = import_dump(phase.dump_dir, parameters, options, log.progress, begin)
+    with dump_lock.reading(phase.dump_dir):
+        result = import_dump(phase.dump_dir, parameters, options, log.progress, begin, log.write)
     place = phase.record(result)
     if result.changed:
         log.write(f"imported {phase.dump_dir} into {phase.target} in {result.seconds} s")

@@ -9,25 +9,24 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Optional
 
+from .._dump.dump_key import DumpKey
+from .._dump.key_check import require_key_of_dump
 from .._dump.loaded_size import loaded_bytes
 from .._errors import MigrationError
 from .._postgres.connect.connection_parameters import ConnectionParameters
-from .._postgres.load.import_plan import ImportOptions
-from .._postgres.schema_needs import schema_needs
+from .._postgres.connect.libpq_environment import without_libpq_environment
 from .._postgres.server.postgres_server import remove_server
-from .._postgres.server.requirements import lacking_of_server, missing_message
 from .._postgres.server.throwaway import WantedServer, start_wanted
-from .._postgres.verify.verify import VerifyOptions
 from .._system.host import check_host
 from .._system.migration_log import MigrationLog
-from .import_phase import run_import
 from .recorded_phase import RecordedPhase
-from .report.differences import differences
+from .rehearsal_lock import only_rehearsal
 from .state import read_state, result_path
 from .validate_phase import damage, run_validation
-from .verify_phase import run_verification
 
 _HOST = "127.0.0.1"
 _PASSWORD_BYTES = 20
@@ -46,6 +45,8 @@ class Rehearsal:
     """Whether the files of the dump are validated first, unless they have been."""
     grants: str
     run: str
+    dump_key: Optional[DumpKey] = None
+    """The key of an encrypted dump."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +78,42 @@ def rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None
         return RehearsalResult(changed=False, rehearsed=False)
     if check:
         return RehearsalResult(changed=True, rehearsed=False)
+    require_key_of_dump(rehearsal.dump_dir, rehearsal.dump_key)
     started = time.monotonic()
     if rehearsal.validates and not state.done["validate"]:
         _validate(rehearsal, log)
-    with _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters:
-        lacking = lacking_of_server(parameters, schema_needs(rehearsal.dump_dir))
-        if lacking:
-            warn(missing_message(rehearsal.server.bin_dir or "", lacking))
-        found = _load_and_compare(rehearsal, parameters, log)
+    with only_rehearsal(rehearsal.server.directory):
+        target, found = _rehearse(rehearsal, log, warn)
     return RehearsalResult(
         changed=True,
         rehearsed=True,
-        target=parameters.place,
+        target=target,
         differences=found,
         seconds=round(time.monotonic() - started, 3),
     )
 
 
+def _rehearse(rehearsal: Rehearsal, log: MigrationLog, warn: Callable[[str], None]) -> tuple[str, list[str]]:
+    """Return what the server was called, and a line for each difference."""
+
+    def phase(name: str) -> RecordedPhase:
+        path = result_path(rehearsal.state_dir, name, "")
+        return RecordedPhase(rehearsal.dump_dir, parameters.place, path, rehearsal.run)
+
+    with (
+        without_libpq_environment(),
+        _throwaway_server(rehearsal.server, loaded_bytes(rehearsal.dump_dir)) as parameters,
+    ):
+        from .rehearsed_import import import_and_compare, warn_of_lacking_parts
+
+        warn_of_lacking_parts(rehearsal.dump_dir, parameters, rehearsal.server.bin_dir or "", warn)
+        how = (rehearsal.parallelism, rehearsal.grants, rehearsal.dump_key)
+        return parameters.place, import_and_compare(phase, parameters, log, *how)
+
+
 def _validate(rehearsal: Rehearsal, log: MigrationLog) -> None:
     phase = RecordedPhase(rehearsal.dump_dir, "", result_path(rehearsal.state_dir, "validate", ""), rehearsal.run)
-    result, _place = run_validation(phase, rehearsal.parallelism, log)
+    result, _place = run_validation(phase, rehearsal.parallelism, log, rehearsal.dump_key)
     if not result.succeeded:
         raise MigrationError(damage(rehearsal.dump_dir, result))
 
@@ -108,21 +125,11 @@ def _throwaway_server(wanted: WantedServer, needed_bytes: int) -> Iterator[Conne
     check_host(wanted.directory, needed_bytes, "the rehearsal's PostgreSQL")
     password = wanted.password or secrets.token_hex(_PASSWORD_BYTES)
     try:
-        server = start_wanted(replace(wanted, password=password))
+        with ThreadPoolExecutor(1) as beside:
+            starting = beside.submit(start_wanted, replace(wanted, password=password))
+            # Imported while the server starts: it loads the SQL converter, which takes as long as half of that.
+            from . import rehearsed_import  # noqa: F401
+        server = starting.result()
         yield ConnectionParameters(_HOST, server.port, server.user, password, wanted.database, sslmode="disable")
     finally:
         remove_server(wanted.directory, wanted.bin_dir or "", check=False)
-
-
-def _load_and_compare(rehearsal: Rehearsal, parameters: ConnectionParameters, log: MigrationLog) -> list[str]:
-    """Run both phases; return a line for each difference."""
-
-    def phase(name: str) -> RecordedPhase:
-        path = result_path(rehearsal.state_dir, name, "")
-        return RecordedPhase(rehearsal.dump_dir, parameters.place, path, rehearsal.run)
-
-    loading = ImportOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
-    run_import(phase("rehearsal_import"), parameters, loading, log)
-    comparing = VerifyOptions(parallelism=rehearsal.parallelism, grants=rehearsal.grants)
-    verification, _place = run_verification(phase("rehearsal_verify"), parameters, comparing, log)
-    return differences(verification)

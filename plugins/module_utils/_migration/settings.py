@@ -84,6 +84,8 @@ _COCKROACH_MODULES = ("cockroach_export", "cockroach_restore")
 _TARGET = ("postgres_preflight", "postgres_import", "postgres_verify")
 _REHEARSING = ("postgres_rehearsal",)
 _LOADING = ("postgres_import", "postgres_verify")
+_ENCRYPTED = (*_EXPORT, "dump_validate", "rehearsal", "postgres_import", "preflight")
+_ENCRYPTED_MODULES = (*_EXPORT, "dump_validate", *_REHEARSING, "postgres_import", "host_check")
 
 _SOURCE = (
     Setting(
@@ -213,6 +215,18 @@ _STORAGE = (
         "Whether you agree to pay for the requests to an S3 bucket whose owner asks for that. CockroachDB itself "
         "cannot read such a bucket.",
         since="1.6.0",
+        roles=("backup_export",),
+        modules=("backup_info", "backup_export"),
+    ),
+    Setting(
+        "storage_timeout",
+        "int",
+        300,
+        "How many seconds a request to the storage of the backup may take, with all its repetitions. Set more for a "
+        "slow line: a request asks for up to 4 MiB, and each process has up to 32 MiB under way.",
+        minimum=1,
+        maximum=86400,
+        since="1.7.0",
         roles=("backup_export",),
         modules=("backup_info", "backup_export"),
     ),
@@ -420,6 +434,85 @@ _POSTGRESQL = (
     ),
 )
 
+_LOAD = (
+    Setting(
+        "target_connections",
+        "int",
+        0,
+        "The number of connections that load rows, build indexes and verify at the same time. With V(0) it is "
+        "O(parallelism). Besides them an import has up to four connections, and a verification three, that only look "
+        "and record.",
+        minimum=0,
+        maximum=64,
+        since="1.7.0",
+        roles=_LOADING,
+        option="connections",
+        modules=_LOADING,
+    ),
+    Setting(
+        "load_rate",
+        "int",
+        0,
+        "The most that all connections of an import together send, in MiB of rows a second. With V(0) there is no "
+        "limit.",
+        minimum=0,
+        maximum=10000,
+        since="1.7.0",
+        roles=("postgres_import",),
+        modules=("postgres_import",),
+    ),
+    Setting(
+        "lock_wait",
+        "int",
+        0,
+        "The number of seconds that a command on the target may wait for a lock that somebody else holds. Then it is "
+        "cancelled, and the run stops and names the holder. With V(0) there is no limit; C(migration.log) has a line "
+        "about the holder every 30 seconds. The preflight waits for 30 seconds at most, unless a limit is set.",
+        minimum=0,
+        maximum=1000000,
+        since="1.7.0",
+        roles=_TARGET,
+        modules=_TARGET,
+    ),
+    Setting(
+        "statement_time_limit",
+        "int",
+        0,
+        "The number of seconds that a single command of an import or of a verification may take on the target, such as "
+        "the COPY of a chunk or the build of an index. Then the run stops. With V(0) there is no limit. The time that "
+        "O(load_rate) and O(standby_name) hold a COPY up counts.",
+        minimum=0,
+        maximum=1000000,
+        since="1.7.0",
+        roles=_LOADING,
+        modules=_LOADING,
+    ),
+    Setting(
+        "standby_name",
+        "str",
+        "",
+        "The C(application_name) of a standby of the target, by which C(pg_stat_replication) knows it. The import "
+        "pauses while that standby is more than O(standby_lag) behind or is not connected. It has to be connected when "
+        "the run begins, and O(postgres_username) needs C(pg_read_all_stats). If empty, no standby is looked at.",
+        per_target=True,
+        since="1.7.0",
+        roles=("postgres_preflight", "postgres_import"),
+        modules=("postgres_preflight", "postgres_import"),
+    ),
+    Setting(
+        "standby_lag",
+        "int",
+        1024,
+        "How far O(standby_name) may be behind, in MiB of WAL that it has not replayed.",
+        minimum=1,
+        maximum=100000000,
+        per_target=True,
+        since="1.7.0",
+        roles=("postgres_import",),
+        modules=("postgres_import",),
+    ),
+)
+
 _REHEARSAL = (
     Setting(
         "test_postgresql_import",
@@ -521,8 +614,8 @@ _RUN = (
         "skip_validation",
         "bool",
         False,
-        "Whether the validation of the dump before the import is skipped. The verification after an import is never "
-        "skipped.",
+        "Whether a dump that was not validated when it was exported, such as one of an earlier release, is imported "
+        "without a validation. The verification after an import is never skipped.",
     ),
     Setting(
         "do_cleanup",
@@ -552,6 +645,30 @@ _RUN = (
         "",
         "The directory of the dump, as an absolute path on the migration host. If empty, it is C(dump) among the files "
         "below O(temp_dir).",
+    ),
+    Setting(
+        "dump_encryption_key",
+        "str",
+        "",
+        "The key that encrypts the rows of the dump, as C(age-keygen) prints it (C(AGE-SECRET-KEY-1…)). Every phase "
+        "that reads or writes rows needs it, also in later runs. If it and O(dump_encryption_key_command) are empty, "
+        "the dump is not encrypted. The collection's page C(docs/security.md) says what is encrypted.",
+        secret=True,
+        since="1.7.0",
+        roles=_ENCRYPTED,
+        modules=_ENCRYPTED_MODULES,
+    ),
+    # A setting of its own, so that no secret is taken for a command.
+    Setting(
+        "dump_encryption_key_command",
+        "list",
+        [],
+        "A command that prints the key instead, as a list of the program and its arguments, such as "
+        "V([pass, show, migration/dump]). It is run on the migration host without a shell, by each phase.",
+        elements="str",
+        since="1.7.0",
+        roles=_ENCRYPTED,
+        modules=_ENCRYPTED_MODULES,
     ),
     Setting(
         "chunk_rows",
@@ -797,6 +914,19 @@ _CLUSTER = (
         option="gc_check",
         modules=("cockroach_export",),
     ),
+    Setting(
+        "cockroach_answer_timeout",
+        "int",
+        3600,
+        "How many seconds a statement waits for an answer of CockroachDB, or for more rows. The longest ones count the "
+        "rows of a table.",
+        minimum=1,
+        maximum=1000000,
+        since="1.7.0",
+        roles=("cockroach_export",),
+        option="answer_timeout",
+        modules=("cockroach_export",),
+    ),
 )
 
 _COCKROACHDB = (
@@ -828,6 +958,7 @@ GROUPS = {
     "Access to S3": _STORAGE,
     "Selection and names": _SELECTION,
     "Target": _POSTGRESQL,
+    "Load on the target": _LOAD,
     "Rehearsal": _REHEARSAL,
     "Conversion": _CONVERSION,
     "The run": _RUN,
@@ -839,6 +970,16 @@ GROUPS = {
 
 SETTINGS = tuple(setting for group in GROUPS.values() for setting in group)
 BY_NAME = {setting.name: setting for setting in SETTINGS}
+MAY_HOLD_SECRETS = frozenset(
+    (
+        "s3_backup_path",
+        "incremental_location",
+        "kms_uris",
+        "cockroach_mirror_url",
+        *(setting.name for setting in SETTINGS if setting.secret),
+    )
+)
+"""The secrets, and the settings that are shown but for the secrets in them."""
 
 PLAYBOOK_VARIABLES = ("migration_hosts", "config_path")
 """Variables of the playbooks that are no settings of a migration: its hosts, and where create_config writes."""

@@ -229,6 +229,8 @@ def _check_pairs(values: Mapping[str, Any]) -> list[str]:
         )
     if bool(values.get("aws_access_key_id")) != bool(values.get("aws_secret_access_key")):
         problems.append("aws_access_key_id and aws_secret_access_key belong together: only one of them is set")
+    if values.get("dump_encryption_key") and values.get("dump_encryption_key_command"):
+        problems.append("dump_encryption_key and dump_encryption_key_command are both set: use one of them")
     if values.get("aws_keys_file") and values.get("aws_access_key_id"):
         problems.append("aws_keys_file and aws_access_key_id are both set: use one of them")
     return problems

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
 
-from .._dump.journal import FILE_NAME, other_files
+from .._dump import dump_lock
+from .._dump.journal import discard, has_content, has_journal, other_files
 from .._dump.manifest import is_complete
 from .._dump.removed_rows import rows_removed
 from .._errors import ConfigurationError
@@ -30,13 +32,14 @@ def start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> Start
     A complete dump that has its rows is renamed, with the ``moment`` in its new name: nobody knows
     whether they are anywhere else. Raises ConfigurationError for a directory that holds something else.
     """
-    there = os.path.isdir(dump_dir) and bool(os.listdir(dump_dir))
+    with contextlib.nullcontext() if check else dump_lock.changing(dump_dir):
+        return _start_over(dump_dir, state_dir, moment, check)
+
+
+def _start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> StartedOver:
+    there = has_content(dump_dir)
     keeps = there and is_complete(dump_dir) and not rows_removed(dump_dir)
-    if (
-        there
-        and not is_complete(dump_dir)
-        and (other_files(dump_dir) or not os.path.exists(os.path.join(dump_dir, FILE_NAME)))
-    ):
+    if there and not is_complete(dump_dir) and (other_files(dump_dir) or not has_journal(dump_dir)):
         raise ConfigurationError(
             f"start_over: {dump_dir} holds other files than a dump: name an empty or a new directory in dump_dir"
         )
@@ -46,8 +49,11 @@ def start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> Start
         try:
             if kept:
                 os.rename(dump_dir, kept)
+                os.unlink(os.path.join(kept, dump_lock.FILE_NAME))
             elif there:
-                shutil.rmtree(dump_dir)
+                discard(dump_dir)
+                os.unlink(os.path.join(dump_dir, dump_lock.FILE_NAME))
+                os.rmdir(dump_dir)
             if os.path.isdir(state_dir):
                 shutil.rmtree(state_dir)
         except OSError as error:

@@ -28,18 +28,24 @@ from .._dump.manifest import (
 )
 from .._errors import MigrationError, TargetError
 from .._model.expected_database import ExpectedDatabase, expected_of
-from .._model.names import quote
+from .._model.names import clip, quote
 from .connect.connection import ConnectionParameters, connect, connection_findings, postgres_message
 from .target import content as contents
 from .target import existing_tables, server_facts
+from .target.load_limits import LoadLimits
 from .target.omitted_objects import NO_PRIVILEGE
 from .target.probe_features import existing_roles, probe
 from .target.server_facts import ServerFacts, Unknown
+from .target.settings_left_alone import setting_notes
+from .target.standby_lag import require_standby
 from .target.target_database import TargetState, state_and_problems
 from .target.target_privileges import RoleRights, role_rights
+from .target.target_watch import LockWaitError, TargetWatch
 
 _CREATE = "create"
 _SKIP = "skip"
+_LOCK_WAIT = 30
+"""Seconds that a preflight waits for a lock where the user has set no limit: it only looks."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class PreflightOptions:
     expected: tuple[ExpectedDatabase, ...] = ()
     grants: str = "existing"
     content: str = contents.ALL
+    limits: LoadLimits = field(default_factory=LoadLimits)
 
 
 @dataclass
@@ -86,20 +93,50 @@ def check_target(parameters: ConnectionParameters, options: PreflightOptions) ->
         admin = connect(parameters)
     except MigrationError as error:
         return PreflightResult([str(error)], [], Unknown())
+    limits = replace(options.limits, lock_wait=options.limits.lock_wait or _LOCK_WAIT, standby_name="")
     try:
-        target = _Target(admin, parameters, options, role_rights(admin))
-        target.notes += [f"{finding.message} {finding.advice}" for finding in connection_findings(admin, parameters)]
-        expected = _check_dump(target, manifest) if manifest else _check_expected(target)
-        roles = {role for item in expected for role in (*item.owners, *item.grantees)}
-        server = replace(
-            server_facts.read(admin, target.rights, [item.name for item in expected], roles),
-            creatable=sorted(target.creatable),
-        )
+        with TargetWatch(parameters, _names(manifest, options), limits, lambda line: None):
+            return _check(admin, parameters, options, manifest)
+    except LockWaitError as error:
+        return PreflightResult([str(error)], [], Unknown())
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
     finally:
         admin.close()
+
+
+def _names(manifest: Optional[Manifest], options: PreflightOptions) -> list[str]:
+    """Return the databases that are looked at."""
+    if manifest:
+        return [clip(entry.name) for entry in chosen_databases(manifest, options.databases)]
+    return [expected.name for expected in options.expected]
+
+
+def _check(
+    admin: Any, parameters: ConnectionParameters, options: PreflightOptions, manifest: Optional[Manifest]
+) -> PreflightResult:
+    target = _Target(admin, parameters, options, role_rights(admin))
+    target.notes += [f"{finding.message} {finding.advice}" for finding in connection_findings(admin, parameters)]
+    _check_standby(target)
+    target.notes += setting_notes(admin, target.rights, options.grants == _CREATE)
+    expected = _check_dump(target, manifest) if manifest else _check_expected(target)
+    roles = {role for item in expected for role in (*item.owners, *item.grantees)}
+    server = replace(
+        server_facts.read(admin, target.rights, [item.name for item in expected], roles),
+        creatable=sorted(target.creatable),
+    )
     return PreflightResult(list(dict.fromkeys(target.problems)), list(dict.fromkeys(target.notes)), server)
+
+
+def _check_standby(target: _Target) -> None:
+    """Add that the standby for which the import is to pause is not there."""
+    name = target.options.limits.standby_name
+    if name:
+        try:
+            with target.admin.cursor() as cursor:
+                require_standby(cursor, name)
+        except TargetError as error:
+            target.problems.append(str(error))
 
 
 def _check_expected(target: _Target) -> list[ExpectedDatabase]:
@@ -134,11 +171,13 @@ def _check_dump(target: _Target, manifest: Manifest) -> list[ExpectedDatabase]:
         missing.append(expected)
         if content == contents.DATA:
             _check_tables(target, entry, state)
+        elif manifest.schema_needs is None:
+            target.notes.append(
+                f"{dump_dir} was made by an earlier release, which did not record the extensions that its schema "
+                "needs: whether the target has them is checked by the rehearsal and by the import only."
+            )
         else:
-            # Imported here, as it loads the SQL converter, which only a dump that is not imported needs.
-            from .schema_needs import database_needs
-
-            _check_extensions(target, state, database_needs(database, manifest.policies))
+            _check_extensions(target, state, manifest.schema_needs[entry.name])
     _check_roles(target, missing, {role.name for role in read_roles(dump_dir)})
     return found
 
@@ -151,6 +190,11 @@ def _check_database(target: _Target, expected: ExpectedDatabase, dump_id: str) -
         target.problems.append(str(error))
         return None
     target.problems += problems
+    if state.event_triggers and target.options.content != contents.DATA:
+        target.notes.append(
+            f"The database {state.name} has event triggers, which run for the commands of the import and may refuse "
+            f"them: {', '.join(state.event_triggers)}. Disable those that are not meant for it."
+        )
     return state
 
 

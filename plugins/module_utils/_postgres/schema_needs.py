@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-from .._convert.database import convert_database
-from .._convert.server_features import EXTENSIONS, ICU, ConvertOptions, ServerFeatures
+from .._convert.schema_needs import database_needs
 from .._dump.manifest import read_catalog, read_manifest
-from .._model.catalog import Database
-from .._model.conversion_policies import ConversionPolicies
 
 
 def schema_needs(dump_dir: str) -> list[str]:
-    """Return ``icu`` and the names of extensions that the dump's databases use where a server has them, sorted. Raises
-    MigrationError."""
+    """Return ``icu`` and the names of extensions that the dump's databases use where a server has them, sorted, as this
+    release converts them. Raises MigrationError."""
     manifest = read_manifest(dump_dir)
     return sorted(
         {
@@ -23,12 +20,3 @@ def schema_needs(dump_dir: str) -> list[str]:
             for need in database_needs(read_catalog(dump_dir, entry), manifest.policies)
         }
     )
-
-
-def database_needs(database: Database, policies: ConversionPolicies) -> set[str]:
-    """Return the requirements of one database."""
-    options = ConvertOptions(grants="skip", policies=policies)
-    statements = convert_database(database, [], ServerFeatures(extensions=EXTENSIONS), options).statements
-    return {ICU for statement in statements if statement.kind == "collation"} | {
-        statement.name for statement in statements if statement.step == "extension"
-    }

@@ -11,7 +11,7 @@ import tarfile
 import zlib
 
 from .._errors import ConfigurationError
-from .cache_directory import unwritable
+from .file_errors import unwritable
 
 _Parts = tuple[str, ...]
 

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 
-from .._errors import ConfigurationError
+from .file_errors import unwritable
+from .file_modes import PUBLIC, PUBLIC_UMASK, make_directories, private, umask
 
 
 @contextlib.contextmanager
@@ -23,12 +23,13 @@ def work_directory(parent: str) -> Iterator[str]:
     Raises ConfigurationError, also for what cannot be written there within the block.
     """
     try:
-        os.makedirs(parent, mode=0o755, exist_ok=True)
+        make_directories(parent, PUBLIC)
         directory = tempfile.mkdtemp(prefix=".part_", dir=parent)
     except OSError as error:
         raise unwritable(parent, error) from None
     try:
-        yield directory
+        with umask(PUBLIC_UMASK):
+            yield directory
     except OSError as error:
         raise unwritable(directory, error) from None
     finally:
@@ -43,8 +44,8 @@ def put_in_place(tree: str, target: str, is_good: Callable[[], bool]) -> None:
     other.
     """
     parent = os.path.dirname(target)
-    os.chmod(tree, 0o755)
-    with open(os.path.join(parent, ".lock"), "a", encoding="utf-8") as lock:
+    os.chmod(tree, PUBLIC)
+    with open(os.path.join(parent, ".lock"), "a", encoding="utf-8", opener=private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.lexists(target):
             if is_good():
@@ -54,14 +55,3 @@ def put_in_place(tree: str, target: str, is_good: Callable[[], bool]) -> None:
                 os.rename(tree, target)
         else:
             os.rename(tree, target)
-
-
-def unwritable(path: str, error: OSError) -> ConfigurationError:
-    """Return what is said when ``path``, or the file that the error names, cannot be written."""
-    place = error.filename if isinstance(error.filename, str) else path
-    advice = (
-        "make room there, or choose another directory"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT)
-        else "choose another directory, or its owner"
-    )
-    return ConfigurationError(f"{place} cannot be written: {error.strerror}; {advice}")

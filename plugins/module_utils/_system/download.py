@@ -14,6 +14,7 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,14 +27,17 @@ except ImportError:  # named by libraries.missing()
 
 from .._errors import ConfigurationError
 from . import libraries
-from .cache_directory import unwritable
 from .file_checksums import checked_sha256, listed_sha256
+from .file_errors import unwritable
+from .time_limit import TimeLimitError, within
 from .urls import at_path, public_url
 
 _PACKAGES = ("requests", "tenacity")
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = (20, 60)
 """To connect, and between two pieces of the answer."""
+_LONGEST_PIECE_SECONDS = 300
+"""For each piece, and for the beginning of the answer. The timeouts above count from byte to byte only."""
 _ATTEMPTS = 5
 _BACKOFF_SECONDS = 0.5
 _PASSING_STATUS = (429, 500, 502, 503, 504)
@@ -95,7 +99,8 @@ def _receive(url: str, part: str) -> str:
     digest, received = hashlib.sha256(), 0
     with _answer(url, _ADVICE) as response, open(part, "wb") as file:
         length = response.headers.get("Content-Length")
-        for piece in response.raw.stream(_CHUNK_BYTES, decode_content=False):
+        pieces = response.raw.stream(_CHUNK_BYTES, decode_content=False)
+        while piece := within(_LONGEST_PIECE_SECONDS, lambda: next(pieces, b"")):
             file.write(piece)
             digest.update(piece)
             received += len(piece)
@@ -108,7 +113,8 @@ def _receive(url: str, part: str) -> str:
 
 def _receive_text(url: str) -> str:
     with _answer(url, f"{_ADVICE}, or give the SHA-256 yourself") as response:
-        return response.raw.read(_LONGEST_CHECKSUM_FILE, decode_content=False).decode("utf-8", "replace")
+        text = within(_LONGEST_PIECE_SECONDS, lambda: response.raw.read(_LONGEST_CHECKSUM_FILE, decode_content=False))
+        return text.decode("utf-8", "replace")
 
 
 @contextlib.contextmanager
@@ -116,8 +122,11 @@ def _answer(url: str, advice: str) -> Iterator[Any]:
     """Yield the streaming answer to GET; every way in which there is none becomes one ConfigurationError. ``advice`` is
     for HTTP 404."""
     shown = public_url(url)
+    ask = partial(requests.get, url, stream=True, timeout=_TIMEOUT_SECONDS, headers={"Accept-Encoding": "identity"})
     try:
-        response = requests.get(url, stream=True, timeout=_TIMEOUT_SECONDS, headers={"Accept-Encoding": "identity"})
+        response = within(_LONGEST_PIECE_SECONDS, ask)
+    except TimeLimitError:
+        raise _too_slow(shown) from None
     except requests.exceptions.ProxyError as error:
         raise _PassingError(
             f"the proxy for {shown} refuses or cannot be reached: {_reason(error)}; check https_proxy, http_proxy and "
@@ -142,10 +151,19 @@ def _answer(url: str, advice: str) -> Iterator[Any]:
         _require_file(shown, response.status_code, advice)
         try:
             yield response
+        except TimeLimitError:
+            raise _too_slow(shown) from None
         except urllib3.exceptions.HTTPError as error:
             raise _PassingError(
                 f"{shown} was interrupted: {_reason(error)}; check the network, then run again"
             ) from None
+
+
+def _too_slow(shown: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{shown} sends less than a megabyte in {_LONGEST_PIECE_SECONDS} s: check the network and the proxy, or use "
+        "another mirror"
+    )
 
 
 def _require_file(shown: str, status: int, advice: str) -> None:

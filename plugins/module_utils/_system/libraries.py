@@ -31,6 +31,7 @@ PACKAGES = {
     "numpy": "numpy",
     "psutil": "psutil",
     "psycopg2": "psycopg2-binary",
+    "pyrage": "pyrage",
     "requests": "requests",
     "sqlglot": _SQLGLOT,
     "tenacity": "tenacity",
@@ -45,6 +46,7 @@ READ_AZURE = ("azure.identity", "azure.storage.blob", "requests", "tenacity")
 READ_HTTP = ("requests", "tenacity")
 READ_BACKUP = ("cramjam", "cryptography", "google_crc32c", "numpy", "xxhash", "zstandard")
 READ_DUMP = ("cattrs", "zstandard")
+ENCRYPT_DUMP = ("pyrage",)
 WRITE_DUMP = ("cattrs", "sqlglot", "zstandard")
 LOAD = ("cattrs", "psycopg2", "sqlglot", "tenacity", "zstandard")
 

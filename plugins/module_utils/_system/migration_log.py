@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Union
 
-from .._errors import ConfigurationError
+from .file_errors import unwritable
+from .file_modes import private
 from .progress import Progress, RestoreProgress
 
 SECONDS_BETWEEN_PROGRESS = 5.0
@@ -29,11 +29,10 @@ class MigrationLog:
             return
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with open(descriptor, "a", encoding="utf-8") as file:
+            with open(self._path, "a", encoding="utf-8", opener=private) as file:
                 file.write(f"{moment} {self._phase}: {' '.join(message.split())}\n")
         except OSError as error:
-            raise ConfigurationError(f"cannot write the log file {self._path}: {error.strerror}") from error
+            raise unwritable(self._path, error) from error
 
     def progress(self, state: Union[Progress, RestoreProgress]) -> None:
         """Append how far a phase is, at most every few seconds."""

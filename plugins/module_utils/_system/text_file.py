@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The nomos.cockroach_migrator authors
 # Private to this collection: it may change in any release.
-"""Text files that are there whole or not at all, whatever ends the program or fills the disk."""
+"""Files that are there whole or not at all, whatever ends the program or fills the disk."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from typing import BinaryIO
 
 from .._errors import ConfigurationError
+from .file_errors import unwritable
+from .file_modes import make_directories
+from .locked_file import open_locked
 
 
 def difference(path: str, text: str) -> dict[str, str]:
@@ -36,16 +40,29 @@ def write_text(path: str, text: str) -> None:
 
     The directory is made where it is missing. Raises ConfigurationError.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a file as ``write_text`` does. Raises ConfigurationError."""
     partial = path + ".part"
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        make_directories(os.path.dirname(os.path.abspath(path)))
+        # Locked, since two runs may write the same report or state.
+        with open(open_locked(partial), "r+b") as file:
+            try:
+                _write_to_disk(file, data)
+                os.replace(partial, path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(partial)
+                raise
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+        raise unwritable(path, error) from error
+
+
+def _write_to_disk(file: BinaryIO, data: bytes) -> None:
+    file.truncate()
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())

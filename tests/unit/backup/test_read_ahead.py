@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import boto3
 import building
-import faulty_s3
+import faulty_server
 import pytest
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
@@ -50,9 +50,8 @@ SIDE_BY_SIDE, PATIENCE = 3, 0.1
 class Memory(Storage):
     """A file in memory that notes what is read of it."""
 
-    location = "memory"
-
     def __init__(self, content: bytes) -> None:
+        super().__init__("memory", "")
         self.content, self.read_ranges = content, []
 
     def read_range(self, path, offset, length):
@@ -182,7 +181,7 @@ def _bucket(tmp_path_factory):
         files.append((f"data/{number}.sst", (start, end), points(range(first, last), 16000 if number == 0 else 100), {}, ()))
         start = end
     building.write_layer(folder, None, (10 * building.SECOND, 0), files)
-    with faulty_s3.running() as server:
+    with faulty_server.running_s3() as server:
         client = boto3.client("s3", endpoint_url=server.url, aws_access_key_id="key", aws_secret_access_key="hush", region_name="us-east-1")
         client.create_bucket(Bucket="ahead")
         sizes = {}
@@ -213,22 +212,21 @@ def rows_of_tasks(backup, tasks):
 
 
 def test_no_object_is_fetched_twice_from_s3(bucket):
-    bucket.server.gets.clear()
-    bucket.server.requests.clear()
+    bucket.server.reset()
     rows, tasks = rows_of_table(open_backup(bucket.request), 4 << 20)
     assert rows == rows_of_table(open_backup(BackupRequest((str(bucket.folder),))), 1 << 40)[0]
     assert len(rows) == LARGE_ROWS + SMALL_FILES * ROWS and tasks > 3
     ranges = defaultdict(list)
-    for path, asked in bucket.server.gets:
-        if path.endswith(".sst"):
-            first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", asked).groups())
-            ranges[path].append((first, last + 1 - first))
+    for request in bucket.server.requests:
+        if request.name.endswith(".sst") and request.method == "GET":
+            first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", request.range).groups())
+            ranges[request.name].append((first, last + 1 - first))
     assert ranges.keys() == {path for path in bucket.sizes if path.endswith(".sst")}
     large = max(ranges, key=bucket.sizes.get)
     assert {path: times_read(found, bucket.sizes[path]) for path, found in ranges.items()} == {path: {1} for path in ranges}
     assert {path: len(found) for path, found in ranges.items() if path != large} == {path: 1 for path in ranges if path != large}
     assert len(ranges[large]) <= 2 + 2 * tasks  # An end, and pieces that end where what the process knew of ended.
-    assert bucket.server.requests.count("HEAD") <= 4  # LATEST, the manifest's checksum, the size of the large file
+    assert [request.method for request in bucket.server.requests].count("HEAD") <= 4  # LATEST, the manifest's checksum, the size of the large file
 
 
 @dataclass

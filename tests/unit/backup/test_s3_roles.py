@@ -9,9 +9,8 @@ from urllib.parse import parse_qs, quote
 
 import boto3
 import download_server
-import faulty_s3
+import faulty_server
 import pytest
-import refusing_proxy
 from moto.core.authorization import enable_iam_authentication
 
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import ConfigurationError
@@ -32,7 +31,7 @@ def allowed(action: str, resource: str) -> str:
 @pytest.fixture(name="account", scope="module")
 def _account():
     """A user who may only assume the first role, which may only assume the last one, which may read."""
-    with faulty_s3.running() as server, refusing_proxy.running(server.url) as proxy:
+    with faulty_server.running_s3() as server:
         clients = {name: boto3.client(name, endpoint_url=server.url, aws_access_key_id="root", aws_secret_access_key="root", region_name="us-east-1") for name in ("iam", "s3")}
         clients["s3"].create_bucket(Bucket="secured")
         clients["s3"].put_object(Bucket="secured", Key="x/file", Body=b"0123456789")
@@ -44,17 +43,17 @@ def _account():
             iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=allowed(action, resource))
         key = iam.create_access_key(UserName="user")["AccessKey"]
         with enable_iam_authentication():
-            yield types.SimpleNamespace(url=server.url, proxy=proxy, key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+            yield types.SimpleNamespace(server=server, key=key["AccessKeyId"], secret=key["SecretAccessKey"])
 
 
 @pytest.fixture(name="options")
 def _options(account):
-    account.proxy.seen.clear()
-    return StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url)
+    account.server.reset()
+    return StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.server.url)
 
 
 def assumed(account) -> list[dict]:
-    return [{name: values[0] for name, values in parse_qs(body.decode()).items()} for method, _path, _headers, body in account.proxy.seen if method == "POST"]
+    return [{name: values[0] for name, values in parse_qs(request.body.decode()).items()} for request in account.server.requests if request.method == "POST"]
 
 
 def test_the_user_alone_may_not_read(options):
@@ -75,7 +74,7 @@ def _machine(account, monkeypatch, tmp_path):
                 monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.key)
                 monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", account.secret)
             elif kind == "container":
-                sts = boto3.client("sts", endpoint_url=account.url, aws_access_key_id=account.key, aws_secret_access_key=account.secret, region_name="us-east-1")
+                sts = boto3.client("sts", endpoint_url=account.server.url, aws_access_key_id=account.key, aws_secret_access_key=account.secret, region_name="us-east-1")
                 own = sts.assume_role(RoleArn=FIRST, RoleSessionName="container")["Credentials"]
                 server.files["/role"] = json.dumps({
                     "AccessKeyId": own["AccessKeyId"], "SecretAccessKey": own["SecretAccessKey"], "Token": own["SessionToken"], "Expiration": "2999-01-01T00:00:00Z"}).encode()
@@ -92,11 +91,12 @@ def test_a_chain_of_roles_with_external_ids(account, options, given, machine):
     roles = (f"{LAST};external_id=one two",) if given == "container" else (f"{FIRST};external_id=one two", LAST)
     location = "s3://secured/x"
     machine(given)
+    account.server.reset()
     if given == "options":
-        options = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url, assume_role=roles)
+        options = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.server.url, assume_role=roles)
     else:
         keys = f"AWS_ACCESS_KEY_ID={account.key}&AWS_SECRET_ACCESS_KEY={quote(account.secret, safe='')}" if given == "location" else "AUTH=implicit"
-        location += f"?{keys}&AWS_REGION=us-east-1&AWS_ENDPOINT={quote(account.proxy.url, safe='')}&ASSUME_ROLE={quote(','.join(roles), safe='')}"
+        location += f"?{keys}&AWS_REGION=us-east-1&AWS_ENDPOINT={quote(account.server.url, safe='')}&ASSUME_ROLE={quote(','.join(roles), safe='')}"
         options = StorageOptions("unused", "unused", profile="nightly" if given == "profile" else "")
     storage = open_storage(location, options)
     assert storage.read("file") == b"0123456789" and storage.list() == ["file"]
@@ -121,8 +121,8 @@ def test_a_token_file_that_is_not_there(machine, monkeypatch):
 
 
 def test_the_requester_pays(account, options):
-    paying = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.proxy.url, assume_role=(FIRST, LAST), requester_pays=True)
+    paying = StorageOptions(account.key, account.secret, region="us-east-1", endpoint_url=account.server.url, assume_role=(FIRST, LAST), requester_pays=True)
     storage = open_storage("s3://secured/x", paying)
     assert storage.list() == ["file"] and storage.size("file") == 10 and storage.read("file")
-    sent = [headers.get("x-amz-request-payer") for method, _path, headers, _body in account.proxy.seen if method != "POST"]
+    sent = [request.headers.get("x-amz-request-payer") for request in account.server.requests if request.method != "POST"]
     assert sent == ["requester"] * 3

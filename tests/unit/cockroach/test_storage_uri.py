@@ -19,11 +19,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     takes_path_style,
     with_keys,
 )
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.uri_secrets import (
-    mask,
-    secrets_of,
-)
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.restore.uri_secrets import secrets_of
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.storage.options import StorageOptions
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.masking import mask
 
 AWKWARD = "ab+/=&?%2F #;' \"é"
 ACCESS = StorageAccess(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from dataclasses import replace
 
 import pytest
 import synthetic_dump
@@ -31,7 +32,10 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.fi
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.findings import Finding
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.full_name import FullName
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.json_form import from_json, to_json
-from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.json_file import read_json
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.json_file import (
+    json_text,
+    read_json,
+)
 
 
 @pytest.mark.parametrize("kind, value, expected", [
@@ -81,8 +85,11 @@ def test_a_dump_of_1_3_0_is_read_and_would_be_written_with_the_same_id(fixtures_
     manifest = read_manifest(old)
     databases = [(read_catalog(old, entry), entry.tables) for entry in manifest.databases]
     write_dump(str(tmp_path), DumpContent(manifest.source, databases, read_roles(old), manifest.findings))
-    for name in ("manifest.json", "roles.json", "boxes/catalog.json"):
+    for name in ("roles.json", "boxes/catalog.json"):
         assert (tmp_path / name).read_bytes() == pathlib.Path(old, name).read_bytes(), name
+    # Since 1.7.0 the manifest also says which extensions are needed.
+    written = replace(read_manifest(str(tmp_path)), schema_needs=None)
+    assert json_text(to_json(written)) == pathlib.Path(old, "manifest.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name, damage, expected", [

@@ -70,7 +70,7 @@ RESULTS = {
     "dump_validate": (ValidateResult, PhasePlace),
     "host_check": (HostCheck, MigrationDirectory),
     "migration_cleanup": (CleanUp,),
-    "migration_report": (WrittenReport,),
+    "migration_report": (WrittenReport, CleanUp),
     "migration_start_over": (StartedOver,),
     "migration_state": (MigrationState,),
     "postgres_binaries": (PostgresBinaries,),

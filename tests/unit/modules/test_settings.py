@@ -74,6 +74,10 @@ def test_no_name_of_a_setting_is_taken_twice():
     assert sorted(options) == sorted(set(options))
 
 
+def test_every_default_lies_between_its_bounds():
+    assert [setting.name for setting in settings.SETTINGS if setting.type == "int" and not setting.minimum <= setting.default <= setting.maximum] == []
+
+
 def test_arguments_of_a_module():
     arguments = settings.module_arguments("postgres_import")
     assert arguments["login_port"] == {"type": "int", "no_log": False, "default": 5432}

@@ -335,14 +335,14 @@ def test_starting_over(kept):
 def test_times_of_attempts_add_up():
     begin = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 
-    def entry(seconds: float) -> ledger.Entry:
-        return ledger.Entry(0, 0.0, begin + datetime.timedelta(seconds=seconds))
+    def entry(seconds: float, before: float = 0.0) -> ledger.Entry:
+        return ledger.Entry(0, before, begin + datetime.timedelta(seconds=seconds))
 
     done = {
-        ("attempt", "all 1"): entry(0), ("chunk", "a"): entry(4), ("attempt", "all 2"): entry(1000), ("chunk", "b"): entry(1003), ("import", "complete"): entry(1005),
+        ("attempt", "all 1"): entry(0, before=0.5), ("chunk", "a"): entry(4), ("attempt", "all 2"): entry(1000), ("chunk", "b"): entry(1003), ("import", "complete"): entry(1005),
     }
-    assert ledger.seconds_of_attempts(done, "all") == 9 and ledger.seconds_of_attempts(done, "data") == 0
-    assert ledger.next_attempt(done, "all") == ("attempt", "all 3") and ledger.next_attempt(done, "data") == ("attempt", "data 1")
+    assert ledger.seconds_of_attempts(done, "all") == 9.5 and ledger.seconds_of_attempts(done, "data") == 0
+    assert ledger.next_attempt(done, "all", 0.5) == (("attempt", "all 3"), 0, 0.5) and ledger.next_attempt(done, "data", 0).key == ("attempt", "data 1")
 
 
 def test_the_time_of_an_export_goes_on_where_it_was_broken_off(tmp_path):

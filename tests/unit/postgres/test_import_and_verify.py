@@ -39,6 +39,9 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.load.load import import_dump
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import ledger
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target.target_database import (
+    create_database,
+)
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify import (
     pieces,
     table_checksum,
@@ -184,10 +187,27 @@ def test_two_imports_at_once(postgres17, dump, name, monkeypatch):
     monkeypatch.setattr(ledger, "_LOCK_SECONDS", 0.3)
     other = connect(postgres17, name)
     ledger.lock(other, name)
-    with pytest.raises(TargetError, match="another import"):
+    who = rf"another import .* is running \(session {other.info.backend_pid} of postgres from 127.0.0.1 since 20..-.*Z\): wait until it has ended, then run again"
+    with pytest.raises(TargetError, match=who):
         import_dump(dump, postgres17, ImportOptions())
     other.close()
     assert import_dump(dump, postgres17, ImportOptions()).changed
+
+
+def test_the_server_notices_the_loss_of_a_migrating_host_soon(postgres17, dump, name):
+    """No host can be cut off here: the settings that make PostgreSQL notice it are looked at."""
+    import_dump(dump, postgres17, ImportOptions())
+    with contextlib.closing(connect(postgres17, name)) as control, control.cursor() as cursor:
+        ledger.lock(control, name)
+        cursor.execute("SELECT sum(setting::int) FROM pg_settings WHERE name IN ('tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count')")
+        assert cursor.fetchone() == (43,)
+
+
+def test_two_imports_that_make_one_database(postgres17, name):
+    with contextlib.closing(connect(postgres17)) as admin:
+        create_database(admin, name)
+        with pytest.raises(TargetError, match="another session has just created the database .*: wait until it has ended"):
+            create_database(admin, name)
 
 
 def test_what_a_killed_run_left_at_work_is_ended(postgres17, dump, name):

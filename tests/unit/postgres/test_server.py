@@ -30,6 +30,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     start_server,
     stop_server,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._system.file_modes import umask
 
 SECRET = "s3cr'et \\pässword"
 
@@ -162,6 +163,16 @@ def test_a_pid_file_with_the_number_of_another_process(tmp_path):
 
 
 @pytest.mark.needs_postgres
+def test_a_strict_umask_keeps_nobody_out_of_the_server(directory):
+    """Above all not the user that runs it for root."""
+    below = os.path.join(directory, "new", "server")
+    with umask(0o077):
+        start_server(ServerOptions(below, bin_dir(17)))
+    assert running_port(below) and stat.S_IMODE(os.stat(below).st_mode) == 0o711
+    stop_server(below, "", remove=True)
+
+
+@pytest.mark.needs_postgres
 def test_a_server_that_does_not_start_says_why(directory):
     with pytest.raises(TargetError, match="does not start.*no_such_setting"):
         start_server(ServerOptions(directory, bin_dir(17), settings=(("no_such_setting", "1"),)))
@@ -201,5 +212,5 @@ def test_no_connection_left(postgres17):
     with contextlib.closing(connect(postgres17)) as admin, admin, admin.cursor() as cursor:
         cursor.execute("CREATE ROLE alone LOGIN CONNECTION LIMIT 1 PASSWORD %s", (SECRET,))
     alone = dataclasses.replace(postgres17, user="alone", password=SECRET)
-    with contextlib.closing(connect(alone)), pytest.raises(TargetError, match='lower parallelism.*CONNECTION LIMIT.*too many connections for role "alone"'):
+    with contextlib.closing(connect(alone)), pytest.raises(TargetError, match='lower target_connections or parallelism.*CONNECTION LIMIT.*too many connections for role "alone"'):
         connect(alone)

@@ -20,6 +20,7 @@ import synthetic_dump
 from postgres_servers import bin_dir, open_directory, query
 from synthetic_dump import INT, TEXT, column, table
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.manifest import read_manifest
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._dump.paths import table_directory
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError, TargetError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
@@ -102,7 +103,7 @@ def test_no_transaction_takes_more_locks_than_the_server_has_room_for(postgres17
         item.foreign_keys = [ForeignKey(f"{item.name}_next", [2], 1000 + (number + 1) % 60, [1])]
     dump = synthetic_dump.write_database(str(tmp_path / "dump"), Database(100, name, [Schema(1, "public")], tables=made), {item.id: (["1\t1"], None) for item in made})
     with contextlib.closing(connect(postgres17)) as admin:
-        job, = plan_dump(dump, admin, postgres17, ImportOptions()).jobs
+        job, = plan_dump(dump, read_manifest(dump), admin, postgres17, ImportOptions()).jobs
     graph = import_graph.plan_transactions(job, most_locks)
     packs = {len(transaction.chunks) for transaction in graph if transaction.chunks}
     keys = {len(transaction.statements) for transaction in graph if transaction.statements and transaction.statements[0][1].step == "foreign_key"}
@@ -247,7 +248,7 @@ def test_foreign_keys_that_share_a_table_never_run_side_by_side(postgres17, name
     """Each locks both of its tables."""
     dump = synthetic_dump.write_database(str(tmp_path / "dump"), in_a_circle(name), {101 + number: (["1\t1\t1"], None) for number in range(4)})
     with contextlib.closing(connect(postgres17)) as admin:
-        job, = plan_dump(dump, admin, postgres17, ImportOptions()).jobs
+        job, = plan_dump(dump, read_manifest(dump), admin, postgres17, ImportOptions()).jobs
     graph = import_graph.plan_transactions(job, 1600)
 
     def everything_before(transaction):

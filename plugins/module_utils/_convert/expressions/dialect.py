@@ -27,6 +27,8 @@ _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 UPSERT = "upsert"
 """Key of a tree's metadata: the statement was an UPSERT and is parsed as an INSERT."""
 _HEX_LENGTHS = {"x": 2, "u": 4, "U": 8}
+_SHOWN = 60
+"""Characters of a text that a message shows."""
 
 if Postgres is not None:
 
@@ -199,11 +201,22 @@ def _escaped_literal(raw: str) -> exp.Expression:
     body = unescape(raw[2:-1])
     if raw[0] == "b":
         return exp.HexString(this=body.hex())
-    return exp.Literal.string(body.decode("utf-8"))
+    try:
+        return exp.Literal.string(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise UnsupportedError(f"the text {raw[:_SHOWN]} is not UTF-8") from error
 
 
 def unescape(body: str) -> bytes:
-    """Decode the escapes of a literal's inside: \\\\n, \\\\', \\\\x41, \\\\101, \\\\u00FC, and a doubled quote."""
+    """Decode the escapes of a literal's inside: \\n, \\', \\x41, \\101, \\u00FC, and a doubled quote. Raises
+    UnsupportedError for escapes of nothing, which CockroachDB refuses, too."""
+    try:
+        return _unescaped(body)
+    except (IndexError, ValueError) as error:
+        raise UnsupportedError(f"an escape in the text {body[:_SHOWN]!r} stands for no character") from error
+
+
+def _unescaped(body: str) -> bytes:
     result = bytearray()
     position = 0
     while position < len(body):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 
 from ..._errors import CorruptBackupError, UnsupportedError
-from .row_blocks import SET, require_set
+from .row_blocks import MOST_ENTRIES, MOST_SHARED, SET, require_set
 
 BOOL, UINT, BYTES, PREFIX_BYTES = 1, 2, 3, 4
 DATA_HEADER = 5
@@ -29,13 +29,16 @@ class ColumnarBlock:
         version, columns, self.rows = struct.unpack_from("<BHI", data, header)
         if version != 1:
             raise UnsupportedError(f"columnar block version {version} is not known")
-        if self.rows > len(data):
-            # Each row has an offset of its own in one of the columns at least.
-            raise CorruptBackupError(f"a columnar block of {len(data)} bytes claims to hold {self.rows} rows")
+        self.data = data
+        self._require_room(self.rows)
         if len(data) < header + 7 + 5 * columns + 1:
             raise CorruptBackupError("the column table of a columnar block is cut off")
-        self.data = data
         self.columns = [struct.unpack_from("<BI", data, header + 7 + 5 * number) for number in range(columns)]
+
+    def _require_room(self, rows: int) -> None:
+        """Refuse what cannot be: each row has an offset of its own in one of the columns at least."""
+        if rows > min(len(self.data), MOST_ENTRIES):
+            raise CorruptBackupError(f"a columnar block of {len(self.data)} bytes claims to hold {rows} rows")
 
     def column(self, number: int, kind: int) -> int:
         """Return where a column of the type ``kind`` begins. Raises UnsupportedError for one of another type."""
@@ -45,18 +48,20 @@ class ColumnarBlock:
 
     def uints(self, number: int, rows: int = -1) -> list[int]:
         """Return a column of unsigned integers."""
+        self._require_room(rows)
         return self._uints(self.column(number, UINT), self.rows if rows < 0 else rows)[0]
 
     def strings(self, number: int, rows: int = -1) -> list[bytes]:
         """Return a column of byte strings."""
+        self._require_room(rows)
         rows = self.rows if rows < 0 else rows
         offset = self.column(number, BYTES)
         if not rows:
             return []
         ends, start = self._uints(offset, rows + 1)
         data = self.data
-        if start + ends[-1] > len(data):
-            raise CorruptBackupError("a column of byte strings is cut off")
+        if start + ends[-1] > len(data) or sorted(ends) != ends:
+            raise CorruptBackupError("a column of byte strings is cut off, or its offsets are not in order")
         places = [start + end for end in ends]
         return [data[first:last] for first, last in zip(places, places[1:])]
 
@@ -77,16 +82,19 @@ class ColumnarBlock:
         data = self.data
         shift = data[offset]
         ends, start = self._uints(offset + 1, rows + 1 + 1 + ((rows - 1) >> shift))
-        if start + ends[-1] > len(data):
-            raise CorruptBackupError("a column of keys is cut off")
+        if start + ends[-1] > len(data) or sorted(ends) != ends:
+            raise CorruptBackupError("a column of keys is cut off, or its offsets are not in order")
         ends = [start + end for end in ends]
         shared = data[start : ends[0]]
         result: list[bytes] = []
-        place, size = 0, 1 << shift
+        place, size, spread = 0, 1 << shift, 0
         while len(result) < rows:
             prefix = shared + data[ends[place] : ends[place + 1]]
             place += 1
             last = min(place + size, place + rows - len(result))
+            spread += len(prefix) * (last - place)
+            if spread > MOST_SHARED:
+                raise CorruptBackupError(f"the keys of a columnar block have more than {MOST_SHARED} bytes")
             bundle = [prefix + data[first:end] for first, end in zip(ends[place:last], ends[place + 1 : last + 1])]
             if prefix in bundle[1:]:
                 _repeat(bundle, prefix)

@@ -50,6 +50,8 @@ def _columnar(block: bytes) -> list[RangeTombstone]:
     columns = ColumnarBlock(block, KEYSPAN_HEADER)
     keys, starts = columns.strings(0, boundaries), columns.uints(1, boundaries)
     trailers, suffixes, values = columns.uints(2), columns.strings(3), columns.strings(4)
+    if sorted(starts) != starts:
+        raise CorruptBackupError("the range keys of a block are not in order")
     result = []
     for number in range(boundaries - 1):
         for row in range(starts[number], starts[number + 1]):

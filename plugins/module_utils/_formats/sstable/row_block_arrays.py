@@ -22,6 +22,8 @@ from .row_blocks import SET, TRAILER
 WIDEST_KEY = 64
 """Longer keys are read faster one by one."""
 _LONGEST_VARINT = 5
+_MOST_STEPS = 256
+"""Entries after one restart point; CockroachDB has 16. More are faster read one by one."""
 
 
 class UnusualError(Exception):
@@ -84,6 +86,8 @@ def _entries(data: Any, places: Any, limits: Any) -> tuple[Any, Any, Any, Any]:
         if not steps and shared.any():
             raise UnusualError
         steps.append((segments, shared, suffixes, values, places))
+        if len(steps) > _MOST_STEPS:
+            raise UnusualError
         counts[segments] += 1
         unfinished = places < limits
         if not unfinished.all():

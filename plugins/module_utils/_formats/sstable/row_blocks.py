@@ -11,6 +11,10 @@ from ..protobuf import varint
 SET, SET_WITH_DELETE = 1, 18
 OBSOLETE = 0x40
 TRAILER = 8
+MOST_ENTRIES = 1 << 20
+"""In one block. CockroachDB ends a block after 32 KiB, with the entry that goes beyond that."""
+MOST_SHARED = 64 << 20
+"""Bytes of its keys that a block says not itself but as in the key before, where one such part is longer than 127."""
 
 
 def entries_end(block: bytes) -> int:
@@ -24,12 +28,13 @@ def entries_end(block: bytes) -> int:
 def entries(block: bytes) -> list[tuple[bytes, bytes]]:
     """Return all (key, value) of a metadata, index or span block, keys as stored."""
     result = []
-    position, end, key = 0, entries_end(block), b""
+    position, end, key, spread = 0, entries_end(block), b"", 0
     while position < end:
         shared = block[position]
         position += 1
         if shared > 127:
             shared, position = varint(block, position - 1)
+            spread += min(shared, len(key))
         size = block[position]
         position += 1
         if size > 127:
@@ -43,6 +48,8 @@ def entries(block: bytes) -> list[tuple[bytes, bytes]]:
         middle = position
         position += length
         result.append((key, block[middle:position]))
+        if spread > MOST_SHARED or len(result) > MOST_ENTRIES:
+            raise _too_many_entries()
     if position != end:
         raise CorruptBackupError("the entries of a row block do not end where its restart offsets begin")
     return result
@@ -57,12 +64,13 @@ def points(block: bytes) -> tuple[list[bytes], list[bytes]]:
     keys: list[bytes] = []
     values: list[bytes] = []
     add_key, add_value = keys.append, values.append
-    position, end, key = 0, entries_end(block), b""
+    position, end, key, spread = 0, entries_end(block), b"", 0
     while position < end:
         shared = block[position]
         position += 1
         if shared > 127:
             shared, position = varint(block, position - 1)
+            spread += min(shared, len(key))
         size = block[position]
         position += 1
         if size > 127:
@@ -79,9 +87,17 @@ def points(block: bytes) -> tuple[list[bytes], list[bytes]]:
             require_set(key[-8])
         add_key(key[: -9 - key[-9]])
         add_value(block[middle:position])
+        if spread > MOST_SHARED or len(keys) > MOST_ENTRIES:
+            raise _too_many_entries()
     if position != end:
         raise CorruptBackupError("the entries of a data block do not end where its restart offsets begin")
     return keys, values
+
+
+def _too_many_entries() -> CorruptBackupError:
+    return CorruptBackupError(
+        f"a row block claims to hold more than {MOST_ENTRIES} entries, or keys of more than {MOST_SHARED} bytes"
+    )
 
 
 def versioned_points(block: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:

@@ -15,7 +15,7 @@ from ..._errors import CorruptBackupError, UnsupportedError
 from ..packed_bytes import PackedBytes
 from ..protobuf import varint
 from . import columnar_block_arrays, columnar_blocks, row_block_arrays, row_blocks
-from .block import TRAILER, read_block, read_stored
+from .block import MOST_METADATA, TRAILER, read_block, read_stored
 from .footer import BLOB_VALUES, MAX_SIZE, TWO_LEVEL, Footer, Handle, parse_footer, parse_handle
 from .metadata_blocks import TWO_LEVEL_INDEX, index_entries, name_values, value_blocks
 from .range_keys import RangeTombstone, parse_range_keys
@@ -56,12 +56,15 @@ class Table:
     """``bounds[i]`` is a roach key that no key of block i exceeds; ``sizes[i]`` its stored bytes."""
 
     def __init__(self, file, verify: bool = True) -> None:
-        """``file`` has ``name``, ``size`` and ``read``. Raises CorruptBackupError or UnsupportedError naming it."""
+        """``file`` has ``name``, ``size``, ``read(offset, length)`` and ``read_again(offset, length, problem)``, which
+        does not return what it holds already. Raises CorruptBackupError or UnsupportedError naming it."""
         self.file = file
         self.verify = verify
         self.name: str = file.name
         self._last: tuple[int, bytes] = (-1, b"")
         self._value_block: tuple[int, bytes] = (-1, b"")
+        self._value_end = (0, 0)
+        """The block and the place up to which values of the data block at hand were read in value blocks."""
         with named(self.name):
             self.footer: Footer = self._read_footer()
             self._read_structure()
@@ -75,8 +78,11 @@ class Table:
         size = self.file.size
         return parse_footer(self.file.read(max(0, size - MAX_SIZE), min(size, MAX_SIZE)))
 
-    def _block(self, handle: Handle) -> bytes:
-        return read_block(self.file, handle, self.footer.checksum, self.verify)
+    def _block(self, handle: Handle, most: int = 0) -> bytes:
+        return read_block(self.file, handle, self.footer.checksum, self.verify, most)
+
+    def _metadata(self, handle: Handle) -> bytes:
+        return self._block(handle, MOST_METADATA)
 
     def _read_structure(self) -> None:
         """Find all blocks, verify the checksums of those that no scan reads, and check that the blocks fill the file
@@ -84,7 +90,7 @@ class Table:
         footer = self.footer
         if footer.attributes & BLOB_VALUES:
             raise UnsupportedError("it keeps values in blob files, which no backup does")
-        metaindex = name_values(self._block(footer.metaindex))
+        metaindex = name_values(self._metadata(footer.metaindex))
         handles = [footer.metaindex, footer.index]
         self.properties: dict[bytes, bytes] = {}
         self.tombstones: list[RangeTombstone] = []
@@ -93,11 +99,11 @@ class Table:
             handle, position = parse_handle(value, 0)
             handles.append(handle)
             if name == PROPERTIES:
-                self.properties = name_values(self._block(handle))
+                self.properties = name_values(self._metadata(handle))
             elif name == RANGE_KEY:
-                self.tombstones = parse_range_keys(self._block(handle), footer.columnar)
+                self.tombstones = parse_range_keys(self._metadata(handle), footer.columnar)
             elif name == VALUE_INDEX:
-                self._value_blocks = value_blocks(self._block(handle), value[position:])
+                self._value_blocks = value_blocks(self._metadata(handle), value[position:])
                 for value_handle in self._value_blocks:
                     read_stored(self.file, value_handle, footer.checksum, self.verify)
                 handles += self._value_blocks
@@ -117,22 +123,27 @@ class Table:
         self.bounds = [_bound(separator) for separator, _handle in data]
         self.handles = [handle for _separator, handle in data]
         self.sizes = [handle[1] for handle in self.handles]
+        # The names of the metaindex may share a block; each data block is read once.
+        if len(set(self.handles)) != len(self.handles):
+            raise CorruptBackupError("its index names a block twice")
         _check_tiling(handles + self.handles, self.file.size - footer.size)
 
     def _read_index(self, handles: list[Handle]) -> list[tuple[bytes, Handle]]:
         footer = self.footer
-        top = index_entries(self._block(footer.index), footer.columnar)
+        top = index_entries(self._metadata(footer.index), footer.columnar)
         kind = int.from_bytes(self.properties.get(INDEX_TYPE, b"")[:4], "little")
         if kind != TWO_LEVEL_INDEX and not footer.attributes & TWO_LEVEL:
             return top
         result = []
         for _separator, handle in top:
             handles.append(handle)
-            result += index_entries(self._block(handle), footer.columnar)
+            result += index_entries(self._metadata(handle), footer.columnar)
+            if len(result) * TRAILER > self.file.size:
+                raise CorruptBackupError(f"its index names {len(result)} blocks, for which the file is too small")
         return result
 
     def _refuse_range_deletions(self, handle: Handle) -> None:
-        block = self._block(handle)
+        block = self._metadata(handle)
         if self.footer.columnar:
             empty = not columnar_blocks.ColumnarBlock(block, columnar_blocks.KEYSPAN_HEADER).rows
         else:
@@ -232,9 +243,11 @@ class Table:
             return values
         if values and max(value[0] for value in values) < VALUE_PREFIX_KINDS:
             return [value[1:] for value in values]
+        self._value_end = (0, 0)
         return [self._value(value) for value in values]
 
     def _fetch_external(self, values: list[bytes], external: list[bool]) -> list[bytes]:
+        self._value_end = (0, 0)
         return (
             [self._value(value) if outside else value for value, outside in zip(values, external)]
             if external
@@ -251,6 +264,10 @@ class Table:
         length, position = varint(stored, 1)
         number, position = varint(stored, position)
         offset, position = varint(stored, position)
+        # Pebble appends them in the order of their keys (sstable/valblk/writer.go), so that each block is read once.
+        if (number, offset) < self._value_end:
+            raise CorruptBackupError("its values are not in the order of its value blocks")
+        self._value_end = number, offset + length
         if self._value_block[0] != number:
             self._value_block = number, self._block(self._value_blocks[number])
         value = self._value_block[1][offset : offset + length]

@@ -75,6 +75,8 @@ class Report:
     source: dict[str, Any]
     """What the manifest says of the source."""
     dump_id: str
+    encrypted: bool
+    """Whether the rows in the dump are encrypted."""
     target: str
     content: str
     """What was verified: ``all``, ``schema`` or ``data``."""

@@ -38,6 +38,7 @@ def build_report(
         failure=failure,
         source=manifest.description if manifest else {},
         dump_id=manifest.dump_id if manifest else "",
+        encrypted=bool(manifest and manifest.encryption),
         target=target,
         content=_content(records),
         tables=len(tables),

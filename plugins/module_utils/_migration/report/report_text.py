@@ -44,7 +44,8 @@ def _source(report: Report) -> list[str]:
             lines.append(
                 f"  {name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
             )
-    return [*lines, f"  dump: {report.dump_id or 'none'}", f"Target: {report.target}", ""]
+    encrypted = ", encrypted" if report.encrypted else ""
+    return [*lines, f"  dump: {report.dump_id or 'none'}{encrypted}", f"Target: {report.target}", ""]
 
 
 def _differences(report: Report) -> list[str]:

@@ -18,21 +18,14 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._errors import ConfigurationError, TargetError
+from ..._system.masking import forms_of, mask
 from .connect_params import connect_params_problems, unknown_parameter
 from .connection_parameters import SYSTEM_AUTHORITIES, ConnectionParameters, protection_finding
+from .libpq_environment import misleading_variables
 from .refusals import explain
+from .session import prepare_session
 
 MINIMUM_VERSION = 140000
-
-_SESSION = """
-SET client_min_messages = warning; SET standard_conforming_strings = on;
-SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres';
-SET extra_float_digits = 3; SET bytea_output = 'hex';
-SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-SET default_transaction_read_only = off; SET row_security = off; SET jit = off
-"""
-"""Session settings: values are printed the same everywhere, and no timeout of the server or the role ends long
-commands. Queries of the catalog would take longer to compile than to run."""
 
 
 def connect(parameters: ConnectionParameters, database: str = "") -> Any:
@@ -46,16 +39,16 @@ def connect(parameters: ConnectionParameters, database: str = "") -> Any:
     try:
         connection = psycopg2.connect(**wanted.arguments())
     except (psycopg2.Error, UnicodeDecodeError) as error:
-        raise TargetError(explain(str(error), wanted, chosen=not database)) from None
+        # A server may repeat what it was told.
+        message = mask(str(error), forms_of(wanted.secrets))
+        raise TargetError(explain(message, wanted, chosen=not database)) from None
     try:
         _require_encryption(connection, wanted)
+        _require_no_cockroach(connection, wanted)
+        connection.autocommit = True
+        prepare_session(connection, wanted.place)
         _require_postgresql(connection, wanted)
-        # Not by SET, of which psycopg2 does not learn: it would continue in the encoding of PGCLIENTENCODING, the role
-        # or the database.
-        connection.set_client_encoding("UTF8")
-        with connection.cursor() as cursor:
-            cursor.execute(_SESSION)
-        connection.commit()
+        connection.autocommit = False
     except TargetError:
         connection.close()
         raise
@@ -86,6 +79,8 @@ def _require_usable(wanted: ConnectionParameters) -> None:
             problems.append(unknown_parameter(name))
     if problems:
         raise ConfigurationError(f"postgres_connect_params (connect_params): {'; '.join(problems)}")
+    if misleading := misleading_variables(wanted.connect_params):
+        raise ConfigurationError("; ".join(misleading))
     for name, path in (
         ("postgres_sslrootcert (ca_cert)", wanted.sslrootcert),
         ("postgres_sslcert (client_cert)", wanted.sslcert),
@@ -108,6 +103,11 @@ def _require_encryption(connection: Any, wanted: ConnectionParameters) -> None:
             f"PostgreSQL at {wanted.place} speaks no TLS, and the service says no sslmode: set it there or in "
             "postgres_sslmode (ssl_mode); disable lets rows and password travel in the clear"
         )
+
+
+def _require_no_cockroach(connection: Any, wanted: ConnectionParameters) -> None:
+    if connection.info.parameter_status("crdb_version"):
+        raise TargetError(f"the server at {wanted.place} is not PostgreSQL but CockroachDB")
 
 
 def _require_postgresql(connection: Any, wanted: ConnectionParameters) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Optional
 from ..._model.finding_codes import FindingCode
 from ..._model.findings import Finding
 from ..._model.full_name import FullName
+from .connect_params import secrets_in
 
 _LOCAL, _ELSEWHERE = "prefer", "require"
 _VERIFYING = ("verify-ca", "verify-full")
@@ -44,6 +45,12 @@ class ConnectionParameters:
         return f"{self.host}:{self.port}"
 
     @property
+    def secrets(self) -> set[str]:
+        """What a server is told and nobody else, also from libpq's environment."""
+        given = {self.password, os.environ.get("PGPASSWORD", "")} | secrets_in(self.connect_params)
+        return {secret for secret in given if secret}
+
+    @property
     def is_local(self) -> bool:
         """Whether the connection stays on this host: a Unix socket or loopback."""
         return all(_is_local(host.strip()) for host in self.host.split(","))
@@ -66,6 +73,8 @@ class ConnectionParameters:
             "connect_timeout": self.connect_timeout,
             "application_name": "cockroach_migrator",
             "keepalives_idle": 60,
+            # Whatever the role, the database or PGCLIENTENCODING says.
+            "client_encoding": "UTF8",
         }
         return {**defaults, **self.connect_params, **{name: value for name, value in own.items() if value != ""}}
 
@@ -75,6 +84,7 @@ class ConnectionParameters:
         if (
             self.sslmode
             or os.environ.get("PGSSLMODE")
+            or os.environ.get("PGREQUIRESSL", "0")[:1] == "1"
             or self.names_service
             or SYSTEM_AUTHORITIES in (self.sslrootcert, os.environ.get("PGSSLROOTCERT"))
         ):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._model.names import quote
 from .connection_parameters import ConnectionParameters
 
 _MODE, _AUTHORITIES, _CERTIFICATE, _KEY = (
@@ -63,10 +64,35 @@ _REASONS = (
         ("could not read certificate file", "could not open certificate file"),
         f"the client certificate in {_CERTIFICATE} cannot be read",
     ),
+    (("is not permitted to log in",), "the role may not log in: ALTER ROLE … LOGIN"),
     (
         ("too many connections", "too many clients", "remaining connection slots"),
-        "it lets no further connection in: lower parallelism (an import opens two connections more), or raise "
-        "max_connections, or the CONNECTION LIMIT of the role or database",
+        "it lets no further connection in: lower target_connections or parallelism (an import opens up to four "
+        "connections more), or raise max_connections, or the CONNECTION LIMIT of the role or database",
+    ),
+    (
+        (
+            "invalid value for parameter",
+            "unrecognized configuration parameter",
+            "command-line argument",
+            "requires a value",
+        ),
+        "it does not take a setting of the connection: look at options in postgres_connect_params (connect_params), "
+        "and at PGOPTIONS, PGTZ, PGDATESTYLE and PGGEQO in the environment of the host that migrates",
+    ),
+    (
+        ("could not access file", "could not load library"),
+        "it cannot load a library that it has to load for every session: correct session_preload_libraries or "
+        "local_preload_libraries of the role, the database or the server",
+    ),
+    (
+        ("in hot standby mode", "session is read-only", "session is not read-only"),
+        "it is not a server of the kind that target_session_attrs asks for: look at postgres_connect_params "
+        "(connect_params), and at PGTARGETSESSIONATTRS in the environment of the host that migrates",
+    ),
+    (
+        ("definition of service", "service file"),
+        "the service in postgres_connect_params (connect_params) or PGSERVICE cannot be read on the host that migrates",
     ),
     (("weak sslmode",), f"{_AUTHORITIES}: system needs {_MODE}: verify-full"),
     (("invalid sslmode",), f"{_MODE} has to be disable, allow, prefer, require, verify-ca or verify-full"),
@@ -76,12 +102,17 @@ their meaning here. The first match counts."""
 
 
 def explain(message: str, wanted: ConnectionParameters, *, chosen: bool) -> str:
-    """Return the line for libpq's message, which never contains the password. ``chosen``: the user has named the
+    """Return the line for libpq's message, without secrets. ``chosen``: the user has named the
     database to connect to."""
     reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
     if f'database "{wanted.database}" does not exist' in message:
         advice = ": name one that is there, such as postgres, in postgres_database (login_db)" if chosen else ""
         return f"PostgreSQL at {wanted.place} has no database {wanted.database}{advice}"
+    if "does not have CONNECT privilege" in message:
+        grant = f"GRANT CONNECT ON DATABASE {quote(wanted.database)} TO {quote(wanted.user)}"
+        return (
+            f"PostgreSQL at {wanted.place} does not let user {wanted.user} into the database {wanted.database}: {grant}"
+        )
     for signs, meaning in _REASONS:
         if any(sign in message for sign in signs):
             return f"PostgreSQL at {wanted.place} refuses user {wanted.user}: {meaning} ({reason})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 try:
     import psycopg2
@@ -16,12 +16,14 @@ try:
 except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
-from ..._dump.chunk_files import READ_BYTES, ChunkReader, open_chunk
+from ..._dump.chunk_files import READ_BYTES, open_chunk
+from ..._dump.dump_key import DumpKey
 from ..._dump.manifest import Chunk, TableEntry
 from ..._errors import TargetError
 from ..._model.names import clip
 from ..connect.connection import postgres_message
 from ..target import ledger
+from ..target.throttle import Throttle, ThrottledReader
 
 CHUNK = "chunk"
 """The step of the rows in the ledger."""
@@ -37,6 +39,7 @@ class ChunkTask:
     table: TableEntry
     chunk: Chunk
     path: str
+    dump_key: Optional[DumpKey] = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -49,7 +52,7 @@ def chunk_key(table: TableEntry, chunk: Chunk) -> tuple[str, str]:
     return CHUNK, f"{table.directory}/{chunk.file}"
 
 
-def copy_chunk(cursor: Any, task: ChunkTask, *, freeze: bool) -> ledger.Done:
+def copy_chunk(cursor: Any, task: ChunkTask, throttle: Throttle, *, freeze: bool) -> ledger.Done:
     """Copy a chunk into its table; return what the ledger has to note. ``freeze`` is for a table that was truncated in
     the same transaction.
 
@@ -58,9 +61,9 @@ def copy_chunk(cursor: Any, task: ChunkTask, *, freeze: bool) -> ledger.Done:
     """
     started = time.monotonic()
     name = f"{task.database}.{task.table.full_name}"
-    with open_chunk(task.path) as reader:
+    with open_chunk(task.path, task.dump_key) as reader:
         try:
-            rows = _copy(cursor, task, reader, freeze)
+            rows = _copy(cursor, task, ThrottledReader(reader, throttle), freeze)
         except psycopg2.Error as error:
             raise reader.damage or TargetError(_refusal(error, name, task.path)) from None
         reader.verify(task.chunk)
@@ -90,7 +93,7 @@ def truncate_if_never_filled(cursor: Any, table: TableEntry) -> bool:
     return True
 
 
-def _copy(cursor: Any, task: ChunkTask, reader: ChunkReader, freeze: bool) -> int:
+def _copy(cursor: Any, task: ChunkTask, reader: ThrottledReader, freeze: bool) -> int:
     """Load the rows and return their number."""
     if task.table.columns:
         cursor.copy_expert(_copy_command(task.table, freeze).as_string(cursor), reader, size=READ_BYTES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 from ..._model.catalog_names import full_names
 from ..._model.finding_codes import FindingCode
@@ -23,6 +23,7 @@ from ..._convert.database import convert_database
 from ..._convert.roles import convert_roles
 from ..._convert.server_features import ConvertOptions, ServerFeatures
 from ..._convert.statements import Conversion, Statement
+from ..._dump.dump_key import DumpKey
 from ..._dump.manifest import (
     MAKE_AGAIN,
     DatabaseEntry,
@@ -30,7 +31,7 @@ from ..._dump.manifest import (
     TableEntry,
     chosen_databases,
     read_catalog,
-    read_manifest,
+    read_manifest_for_rows,
     read_roles,
 )
 from ..._dump.removed_rows import rows_removed
@@ -42,6 +43,7 @@ from ..connect.connection import ConnectionParameters, connect, connection_findi
 from ..target import content as contents
 from ..target import existing_tables, ledger, omitted_objects
 from ..target import probe_features as server_features
+from ..target.load_limits import LoadLimits
 from ..target.target_database import TargetState, inspect
 from ..target.target_privileges import RoleRights, role_rights
 from .chunk_loader import ChunkTask
@@ -63,6 +65,9 @@ class ImportOptions:
     """For each connection that builds indexes."""
     content: str = contents.ALL
     """``all``, ``schema`` or ``data``; for ``data`` the tables have to be there."""
+    limits: LoadLimits = field(default_factory=LoadLimits)
+    dump_key: Optional[DumpKey] = None
+    """The key of an encrypted dump."""
 
 
 @dataclass
@@ -139,7 +144,7 @@ def plan_import(dump_dir: str, parameters: ConnectionParameters, options: Import
     started = time.monotonic()
     admin = connect(parameters)
     try:
-        plan = plan_dump(dump_dir, admin, parameters, options)
+        plan = plan_dump(dump_dir, read_manifest_for_rows(dump_dir, options.dump_key), admin, parameters, options)
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
     finally:
@@ -155,12 +160,13 @@ def plan_import(dump_dir: str, parameters: ConnectionParameters, options: Import
     )
 
 
-def plan_dump(dump_dir: str, admin: Any, parameters: ConnectionParameters, options: ImportOptions) -> Plan:
+def plan_dump(
+    dump_dir: str, manifest: Manifest, admin: Any, parameters: ConnectionParameters, options: ImportOptions
+) -> Plan:
     """Return the plan for the databases of a dump; ``admin`` is a connection to any database of the server. Raises
     MigrationError for a dump or a target that the import cannot work with."""
-    manifest = read_manifest(dump_dir)
     entries = chosen_databases(manifest, options.databases)
-    roles = read_roles(dump_dir)
+    roles = read_roles(dump_dir, options.dump_key)
     features = server_features.probe(admin)
     convert_options = ConvertOptions(
         options.grants,
@@ -168,7 +174,7 @@ def plan_dump(dump_dir: str, admin: Any, parameters: ConnectionParameters, optio
         manifest.policies,
         server_features.roles_without_login(admin),
     )
-    dump, target = _Dump(dump_dir, manifest, roles), _Target(admin, parameters, features)
+    dump, target = _Dump(dump_dir, manifest, roles, options.dump_key), _Target(admin, parameters, features)
     jobs = [_plan_database(dump, entry, target, convert_options, options.content) for entry in entries]
     for job in jobs:
         _require_files(dump_dir, job)
@@ -214,6 +220,7 @@ class _Dump:
     directory: str
     manifest: Manifest
     roles: list[Role]
+    key: Optional[DumpKey]
 
 
 @dataclass(frozen=True)
@@ -241,8 +248,9 @@ def _plan_database(dump: _Dump, entry: DatabaseEntry, target: _Target, options: 
     )
     conversion = convert(features)
     statements = contents.statements_of(content, conversion.statements)
-    chunks = _chunk_tasks(dump, entry) if content != contents.SCHEMA else []
-    rejects = reject_tasks(dump.directory, dump.manifest.dump_id, entry.tables) if content != contents.SCHEMA else []
+    tables = entry.tables if content != contents.SCHEMA else []
+    chunks = _chunk_tasks(dump, entry.name, tables)
+    rejects = reject_tasks(dump.directory, dump.manifest.dump_id, tables, dump.key)
     job = Job(entry, database, state, ledger.statement_keys(statements), chunks, rejects, features, content=content)
     if content == contents.DATA:
         return _plan_data(job, target.parameters)
@@ -251,12 +259,17 @@ def _plan_database(dump: _Dump, entry: DatabaseEntry, target: _Target, options: 
     return job
 
 
-def _chunk_tasks(dump: _Dump, entry: DatabaseEntry) -> list[ChunkTask]:
+def _chunk_tasks(dump: _Dump, database: str, tables: list[TableEntry]) -> list[ChunkTask]:
     return [
         ChunkTask(
-            entry.name, dump.manifest.dump_id, table, chunk, os.path.join(dump.directory, table.directory, chunk.file)
+            database,
+            dump.manifest.dump_id,
+            table,
+            chunk,
+            os.path.join(dump.directory, table.directory, chunk.file),
+            dump.key,
         )
-        for table in entry.tables
+        for table in tables
         for chunk in table.chunks
     ]
 

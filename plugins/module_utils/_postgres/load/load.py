@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Callable
 
 try:
@@ -19,17 +20,22 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._convert.statements import Statement
+from ..._dump.manifest import Manifest, chosen_databases, read_manifest_for_rows
 from ..._errors import TargetError
+from ..._model.names import clip
 from ..._model.results import DatabaseImport, ImportResult, TableImport
 from ..._system.progress import Progress, ReportProgress
 from ..._system.termination import ends_by_exception
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..connect.pool import ConnectionPool
+from ..connect.session import hide_commands
 from ..target import content as contents
 from ..target import ledger, omitted_objects
 from ..target import probe_features as server_features
 from ..target.lock_room import most_locks_in_a_transaction
 from ..target.target_database import create_database, letter_case, require_usable
+from ..target.target_watch import TargetWatch
+from ..target.throttle import Throttle
 from .chunk_loader import CHUNK, chunk_key
 from .import_graph import plan_transactions
 from .import_plan import ImportOptions, Job, plan_dump
@@ -48,22 +54,43 @@ def import_dump(
     options: ImportOptions,
     progress: ReportProgress = lambda state: None,
     begin: Callable[[], None] = lambda: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> ImportResult:
     """Load a dump into databases of the same names.
 
     ``begin`` is called before the first change, and not at all when there is nothing to do. An interrupted run
-    resumes where it stopped. Raises MigrationError; until all checks of all databases have passed nothing is changed.
+    resumes where it stopped. ``tell`` gets a line where it waits. Raises MigrationError; until all checks of all
+    databases have passed nothing is changed.
     """
+    manifest = read_manifest_for_rows(dump_dir, options.dump_key)
+    names = [clip(entry.name) for entry in chosen_databases(manifest, options.databases)]
+    with TargetWatch(parameters, names, options.limits, tell) as watch:
+        return _import(_Run(dump_dir, parameters, options, progress, watch.throttle), manifest, begin)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all parts of an import know."""
+
+    dump_dir: str
+    parameters: ConnectionParameters
+    options: ImportOptions
+    progress: ReportProgress
+    throttle: Throttle
+
+
+def _import(run: _Run, manifest: Manifest, begin: Callable[[], None]) -> ImportResult:
+    parameters, options = run.parameters, run.options
     admin = connect(parameters)
     try:
-        plan = plan_dump(dump_dir, admin, parameters, options)
+        plan = plan_dump(run.dump_dir, manifest, admin, parameters, options)
         findings = list(plan.findings)
         if not plan.finished:
             begin()
         changed = _run_roles(admin, plan.roles)
         results = {}
         for job in plan.jobs:
-            results[job.state.name] = _load(job, plan.dump_id, admin, parameters, options, progress)
+            results[job.state.name] = _load(run, job, plan.dump_id, admin)
             findings += letter_case(admin, job.state.name) if options.content != contents.DATA else []
             findings += omitted_objects.findings(job.entry.name, job.state.omitted, job.statements, plan.rights)
             changed = changed or results[job.state.name].changed
@@ -82,6 +109,9 @@ def _run_roles(admin: Any, statements: list[Statement]) -> bool:
     """Create the roles that the server lacks, all or none."""
     try:
         with admin.cursor() as cursor:
+            if statements:
+                # They hold the verifiers of passwords.
+                hide_commands(cursor)
             for statement in statements:
                 execute(cursor, "roles", statement)
         admin.commit()
@@ -91,21 +121,14 @@ def _run_roles(admin: Any, statements: list[Statement]) -> bool:
     return bool(statements)
 
 
-def _load(
-    job: Job,
-    dump_id: str,
-    admin: Any,
-    parameters: ConnectionParameters,
-    options: ImportOptions,
-    progress: ReportProgress,
-) -> DatabaseImport:
+def _load(run: _Run, job: Job, dump_id: str, admin: Any) -> DatabaseImport:
     started = time.monotonic()
     if job.finished:
-        return _result(job, {}, changed=False, created=False, statements=_retry(job, dump_id, parameters))
+        return _result(job, {}, changed=False, created=False, statements=_retry(run, job, dump_id))
     created = not job.state.exists
     if created:
         create_database(admin, job.state.name)
-    control = connect(parameters, job.state.name)
+    control = _open(run, job.state.name)
     try:
         ledger.lock(control, job.state.name)
         # Another import may have ended while this one waited.
@@ -114,21 +137,16 @@ def _load(
         statements = len(set(job.statements) - set(job.state.done))
         pre_data = job.missing()
         marks = [
-            key
+            ledger.Done(key)
             for key in (*contents.mark(job.content), server_features.mark(job.features))
             if key not in job.state.done
         ]
-        run_pre_data(
-            control,
-            job.state.name,
-            dump_id,
-            list(pre_data.items()),
-            [ledger.next_attempt(job.state.done, job.content), *marks],
-        )
+        attempt = ledger.next_attempt(job.state.done, job.content, time.monotonic() - started)
+        run_pre_data(control, job.state.name, dump_id, list(pre_data.items()), [attempt, *marks])
         retried = _run_again(job, control)
         for task in job.missing_rejects:
             load_rejects(control, task)
-        loaded = _run_transactions(job, dump_id, control, parameters, options, progress)
+        loaded = _run_transactions(run, job, dump_id, control)
         job.state.omitted = omitted_objects.read(control)
         _complete(control, job, dump_id, time.monotonic() - started)
         job.state.done = ledger.read(control)
@@ -137,11 +155,11 @@ def _load(
     return _result(job, loaded, changed=True, created=created, statements=statements + retried)
 
 
-def _retry(job: Job, dump_id: str, parameters: ConnectionParameters) -> int:
+def _retry(run: _Run, job: Job, dump_id: str) -> int:
     """Run the omitted commands of a finished import again; return how many PostgreSQL accepts now."""
     if not set(job.state.omitted) & set(job.statements):
         return 0
-    control = connect(parameters, job.state.name)
+    control = _open(run, job.state.name)
     try:
         ledger.lock(control, job.state.name)
         run_pre_data(control, job.state.name, dump_id, [])
@@ -160,48 +178,51 @@ def _run_again(job: Job, control: Any) -> int:
     )
 
 
-def _open_worker(parameters: ConnectionParameters, database: str, options: ImportOptions) -> Any:
-    connection = connect(parameters, database)
+def _open(run: _Run, database: str) -> Any:
+    connection = connect(run.parameters, database)
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = %s", (f"{run.options.limits.statement_time_limit}s",))
+    connection.commit()
+    return connection
+
+
+def _open_worker(run: _Run, database: str) -> Any:
+    connection = _open(run, database)
     with connection.cursor() as cursor:
         # The last commit of the import waits for the disk, and with it all earlier ones.
         cursor.execute("SET synchronous_commit = off")
         # Transactions with large tables set it anew.
         cursor.execute("SET max_parallel_maintenance_workers = 0")
-        cursor.execute("SET maintenance_work_mem = %s", (options.maintenance_work_mem,))
+        cursor.execute("SET maintenance_work_mem = %s", (run.options.maintenance_work_mem,))
     connection.commit()
     ledger.mark_worker(connection)
     return connection
 
 
-def _run_transactions(
-    job: Job,
-    dump_id: str,
-    control: Any,
-    parameters: ConnectionParameters,
-    options: ImportOptions,
-    progress: ReportProgress,
-) -> Counter[str]:
+def _run_transactions(run: _Run, job: Job, dump_id: str, control: Any) -> Counter[str]:
     """Load the rows that are missing and run all statements after them; return the number of chunks loaded now by the
     directories of their tables. After an error, or when the user ends the run, no command works on."""
     loaded: Counter[str] = Counter()
-    count = _Count(job, progress)
+    count = _Count(job, run.progress)
+    parallelism = run.options.parallelism
     with control.cursor() as cursor:
-        graph = plan_transactions(job, most_locks_in_a_transaction(cursor, options.parallelism))
+        graph = plan_transactions(job, most_locks_in_a_transaction(cursor, parallelism))
     control.commit()
-    pool = ConnectionPool(lambda: _open_worker(parameters, job.state.name, options), options.parallelism)
+    pool = ConnectionPool(lambda: _open_worker(run, job.state.name), parallelism)
     with ends_by_exception(), pool:
 
         def start(transaction: Transaction) -> Future[list[ledger.Done]]:
-            return pool.submit(lambda connection, item: perform(connection, job.state.name, dump_id, item), transaction)
+            return pool.submit(
+                lambda connection, item: perform(connection, job.state.name, dump_id, item, run.throttle), transaction
+            )
 
         try:
-            for transaction, done in run_by_needs(
-                graph, start, lambda transaction: transaction.weight, options.parallelism
-            ):
+            for transaction, done in run_by_needs(graph, start, lambda transaction: transaction.weight, parallelism):
                 loaded.update(task.table.directory for task in transaction.chunks)
                 count.report(done)
         except BaseException:
             pool.stop()
+            run.throttle.end()
             # A control connection that is broken has no server to ask.
             with contextlib.suppress(psycopg2.Error):
                 ledger.end_workers(control)

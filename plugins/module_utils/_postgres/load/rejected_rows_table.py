@@ -10,8 +10,9 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
+from ..._dump.dump_key import DumpKey
 from ..._dump.manifest import RejectFile, TableEntry
 from ..._dump.rejected_rows import read_rejects
 from ..._values.copy_text import format_row
@@ -40,6 +41,7 @@ class RejectTask:
     table: TableEntry
     file: RejectFile
     path: str
+    dump_key: Optional[DumpKey] = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -47,10 +49,12 @@ class RejectTask:
         return "rejects", f"{self.table.rejects_directory}/{self.file.file}"
 
 
-def reject_tasks(dump_dir: str, dump_id: str, tables: list[TableEntry]) -> list[RejectTask]:
+def reject_tasks(
+    dump_dir: str, dump_id: str, tables: list[TableEntry], dump_key: Optional[DumpKey]
+) -> list[RejectTask]:
     """Return the tasks for the files of all tables."""
     return [
-        RejectTask(dump_id, table, file, os.path.join(dump_dir, table.rejects_directory, file.file))
+        RejectTask(dump_id, table, file, os.path.join(dump_dir, table.rejects_directory, file.file), dump_key)
         for table in tables
         for file in table.rejects
     ]
@@ -59,7 +63,7 @@ def reject_tasks(dump_dir: str, dump_id: str, tables: list[TableEntry]) -> list[
 def load_rejects(connection: Any, task: RejectTask) -> None:
     """Copy a file into the table and commit it with its ledger row. Raises MigrationError for a damaged file."""
     started = time.monotonic()
-    rows = read_rejects(task.path, task.file)
+    rows = read_rejects(task.path, task.file, task.dump_key)
     lines = [
         format_row(
             [

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 try:
@@ -147,7 +147,7 @@ def _refused(database: str, statement: Statement, error: Any) -> TargetError:
 
 
 def run_pre_data(
-    connection: Any, database: str, dump_id: str, statements: Sequence[Keyed], marks: Iterable[tuple[str, str]] = ()
+    connection: Any, database: str, dump_id: str, statements: Sequence[Keyed], marks: Sequence[ledger.Done] = ()
 ) -> None:
     """Make the ledger, with ``marks``, and run the statements before the rows.
 
@@ -156,7 +156,7 @@ def run_pre_data(
     """
     with connection.cursor() as cursor:
         ledger.create(cursor)
-        ledger.record(cursor, dump_id, [ledger.Done(key) for key in marks])
+        ledger.record(cursor, dump_id, marks)
         for pack in in_packs(statements, most_objects_in_a_transaction(cursor)):
             ledger.record(cursor, dump_id, run_statements(cursor, database, pack))
             connection.commit()

@@ -18,6 +18,7 @@ except ImportError:  # named by libraries.missing()
 from ..._dump.manifest import TableEntry
 from ..._model.names import clip
 from ..target import ledger
+from ..target.throttle import Throttle
 from .chunk_loader import ChunkTask, copy_chunk, truncate_if_never_filled
 from .statement_runner import Keyed, run_statements
 
@@ -41,14 +42,17 @@ class Transaction:
     first."""
 
 
-def perform(connection: Any, database: str, dump_id: str, transaction: Transaction) -> list[ledger.Done]:
+def perform(
+    connection: Any, database: str, dump_id: str, transaction: Transaction, throttle: Throttle
+) -> list[ledger.Done]:
     """Do what a transaction is to do and commit it; return what was done. After an error, TargetError, MigrationError
     or one of psycopg2's, nothing of it is committed, and the connection is to be closed."""
+    throttle.admit(0)
     with connection.cursor() as cursor:
         if transaction.statements and transaction.weight > _PARALLEL_BYTES:
             cursor.execute("SET LOCAL max_parallel_maintenance_workers TO DEFAULT")
         freeze = transaction.fills and truncate_if_never_filled(cursor, transaction.chunks[0].table)
-        done = [copy_chunk(cursor, task, freeze=freeze) for task in transaction.chunks]
+        done = [copy_chunk(cursor, task, throttle, freeze=freeze) for task in transaction.chunks]
         done += run_statements(cursor, database, transaction.statements)
         done += _analyze(cursor, transaction.analyzed)
         ledger.record(cursor, dump_id, done)

@@ -32,6 +32,7 @@ except ImportError:  # named by libraries.missing()
 
 from ..._errors import ConfigurationError, TargetError
 from ..._model.names import literal
+from ..._system.file_modes import PASSABLE, make_directories, private
 from ..connect.connection import ConnectionParameters, connect
 
 NEEDS = ("psutil", "psycopg2")
@@ -170,8 +171,10 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
         data = os.path.join(directory, "data")
         owner = os.stat(data)
         account = _Account(owner.st_uid, owner.st_gid, _as_user(owner.st_uid, owner.st_gid))
+        # What is removed need not be written first, which "fast" does.
+        mode = "immediate" if remove else "fast"
         result = _run(
-            account, [os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl"), "stop", "-D", data, "-m", "fast", "-w"]
+            account, [os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl"), "stop", "-D", data, "-m", mode, "-w"]
         )
         if result.returncode:
             raise TargetError(f"PostgreSQL in {directory} does not stop: {_tail(result.stderr)}")
@@ -295,7 +298,7 @@ def _password(directory: str, options: ServerOptions, created: bool) -> str:
 
 
 def _create(options: ServerOptions, directory: str, account: _Account, password: str) -> None:
-    os.makedirs(directory, mode=0o755, exist_ok=True)
+    make_directories(directory, PASSABLE)
     _require_reachable(directory, account)
     data, unfinished = os.path.join(directory, "data"), os.path.join(directory, "data.initdb")
     for path in (data, unfinished):
@@ -383,8 +386,7 @@ def _require_reachable(directory: str, account: _Account) -> None:
 
 
 def _write_private(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8", opener=private) as file:
         file.write(text)
 
 
@@ -422,7 +424,7 @@ def _remove_empty_pid_file(directory: str) -> None:
 
 
 def _configure(options: ServerOptions, directory: str, account: _Account, port: int) -> None:
-    settings = dict(_SETTINGS, **({} if options.durable else _NOT_DURABLE), **dict(options.settings))
+    settings = {**_SETTINGS, **({} if options.durable else _NOT_DURABLE), **dict(options.settings)}
     settings.update(
         port=str(port),
         unix_socket_directories=_socket_directory(directory, account, port),

@@ -18,6 +18,7 @@ except ImportError:  # named by libraries.missing()
 from ..._errors import ConfigurationError
 from ..._model.json_form import from_json
 from ..connect.connection import ConnectionParameters, connect
+from ..connect.libpq_environment import without_libpq_environment
 from ..target.server_facts import ServerFacts
 from .likeness import likeness_of, make_like
 from .postgres_server import (
@@ -83,7 +84,8 @@ def ensure_server(wanted: WantedServer, *, check: bool) -> Union[ThrowAwayServer
     data_dir = os.path.join(directory, "data")
     if check:
         return ThrowAwayServer(not running, running or wanted.port, data_dir, wanted.user)
-    return start_wanted(wanted)
+    with without_libpq_environment():
+        return start_wanted(wanted)
 
 
 def start_wanted(wanted: WantedServer) -> ThrowAwayServer:

@@ -28,7 +28,8 @@ _ORDINARY = "r"
 
 _COLUMNS = """
 SELECT n.nspname, c.relname, c.relkind, a.attname, a.attgenerated <> '',
-       a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = ''
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = '',
+       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE n.nspname = ANY(%s) AND c.relname = ANY(%s)
@@ -62,10 +63,13 @@ def check_tables(connection: Any, entry: DatabaseEntry, empty: bool) -> None:
     places = {_place(table): table for table in entry.tables}
     kinds: dict[Place, str] = {}
     columns: dict[Place, dict[str, _Column]] = {}
+    readable = set()
     with connection.cursor() as cursor:
         cursor.execute(_COLUMNS, ([schema for schema, _name in places], [name for _schema, name in places]))
-        for schema, table, kind, column, generated, required in cursor.fetchall():
+        for schema, table, kind, column, generated, required, may_read in cursor.fetchall():
             kinds[schema, table] = kind
+            if may_read:
+                readable.add((schema, table))
             columns.setdefault((schema, table), {})
             if column is not None:
                 columns[schema, table][column] = _Column(generated, required)
@@ -81,7 +85,8 @@ def check_tables(connection: Any, entry: DatabaseEntry, empty: bool) -> None:
                 else f"{table.full_name} is not an ordinary table"
             ]
     if empty:
-        for place in _filled(connection, [place for place, found in unfit.items() if not found]):
+        # What the user may not read is a missing privilege.
+        for place in _filled(connection, [place for place in unfit if not unfit[place] and place in readable]):
             unfit[place] = [f"{places[place].full_name} has rows already"]
     problems = [problem for found in unfit.values() for problem in found]
     if problems:

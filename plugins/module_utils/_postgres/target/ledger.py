@@ -43,6 +43,13 @@ _RUN_LOCK = 0x636F636B726D6967
 _WORK_LOCK = _RUN_LOCK + 1
 _LOCK_SECONDS = 15
 _POLL_SECONDS = 0.1
+_OF_LOCK = (
+    "locktype = 'advisory' AND objsubid = 1 AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = "
+    "current_database()) AND (classid::bigint << 32) + objid::bigint = %s"
+)
+_NOTICE_LOSS = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+"""So that the server frees the lock of a migrating host that died or was cut off within a minute; Linux tells it after
+two hours."""
 
 _CREATE = """
 CREATE SCHEMA IF NOT EXISTS cockroach_migrator;
@@ -90,9 +97,10 @@ def read(connection: Any) -> dict[Key, Entry]:
         return {(step, name): Entry(*rest) for step, name, *rest in cursor.fetchall()}
 
 
-def next_attempt(done: Iterable[Key], content: str) -> Key:
-    """Return what the ledger notes when an attempt to import this content begins."""
-    return _ATTEMPT, f"{content} {len(_attempts(done, content)) + 1}"
+def next_attempt(done: Iterable[Key], content: str, seconds: float) -> Done:
+    """Return what the ledger notes before an attempt to import this content changes the database. It has lasted
+    ``seconds`` by then, such as for the creation of the database."""
+    return Done((_ATTEMPT, f"{content} {len(_attempts(done, content)) + 1}"), seconds=seconds)
 
 
 def seconds_of_attempts(done: Mapping[Key, Entry], content: str) -> float:
@@ -107,7 +115,7 @@ def seconds_of_attempts(done: Mapping[Key, Entry], content: str) -> float:
             for entry in done.values()
             if entry.finished_at >= begin and (end is None or entry.finished_at < end)
         )
-        total += (last - begin).total_seconds()
+        total += done[key].seconds + (last - begin).total_seconds()
     return total
 
 
@@ -150,11 +158,15 @@ def statement_keys(statements: Iterable[Statement]) -> dict[Key, Statement]:
 def lock(connection: Any, database: str) -> None:
     """Keep other imports out of the database as long as the connection lasts, and end the sessions of a killed run.
 
-    Raises TargetError when another import is running.
+    Raises TargetError that says who it is when another import is running.
     """
     with connection.cursor() as cursor:
+        cursor.execute(_NOTICE_LOSS)
         if not _wait_for_lock(cursor, _RUN_LOCK):
-            raise TargetError(f"another import into the database {database} is running: wait until it has ended")
+            raise TargetError(
+                f"another import into the database {database} is running{_holder(cursor)}: wait until it has "
+                "ended, then run again"
+            )
         # The sessions of a killed run work on until they notice; their work is not in the ledger yet.
         if not _wait_for_lock(cursor, _WORK_LOCK, lambda _state: _end_workers(cursor)):
             raise TargetError(
@@ -163,6 +175,21 @@ def lock(connection: Any, database: str) -> None:
             )
         cursor.execute("SELECT pg_advisory_unlock(%s)", (_WORK_LOCK,))
     connection.commit()
+
+
+def _holder(cursor: Any) -> str:
+    """Return how the session that holds the lock of the import can be recognized, as far as this role may see it."""
+    cursor.execute(
+        "SELECT pid, usename, coalesce(host(client_addr), 'this server''s own host'), "
+        "to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') "
+        f"FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE granted AND {_OF_LOCK}",
+        (_RUN_LOCK,),
+    )
+    row = cursor.fetchone()
+    if not row:
+        return ""
+    pid, user, address, since = row
+    return f" (session {pid} of {user or 'another role'} from {address} since {since or 'some time'})"
 
 
 def mark_worker(connection: Any) -> None:
@@ -193,10 +220,7 @@ def end_workers(connection: Any) -> None:
 
 def _end_workers(cursor: Any) -> None:
     cursor.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid "
-        "= 1 AND pid <> pg_backend_pid() "
-        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (classid::bigint "
-        "<< 32) + objid::bigint = %s",
+        f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE granted AND pid <> pg_backend_pid() AND {_OF_LOCK}",
         (_WORK_LOCK,),
     )
 

@@ -12,20 +12,9 @@ from typing import Any, Union
 from .probe_features import existing_roles
 from .target_privileges import RoleRights
 
-_SETTINGS = (
-    "array_nulls",
-    "backslash_quote",
-    "check_function_bodies",
-    "createrole_self_grant",
-    "default_text_search_config",
-    "default_transaction_isolation",
-    "max_locks_per_transaction",
-    "search_path",
-    "transform_null_equals",
-    "xmlbinary",
-    "xmloption",
-)
-"""Settings that decide whether a command of an import is accepted, and do not depend on the server's host."""
+_SETTINGS = ("createrole_self_grant", "max_locks_per_transaction")
+"""Settings that decide whether a command of an import is accepted, do not depend on the server's host, and are not set
+by every connection itself (session.py)."""
 _PREDEFINED = "pg_"
 _LOCALE_COLUMN = ((170000, "datlocale"), (150000, "daticulocale"))
 _PROVIDER_FROM = 150000

@@ -26,9 +26,10 @@ from ..._model.names import quote
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from . import content as contents
 from . import ledger, omitted_objects
+from .missing_privileges import missing_privileges, shortened
 from .omitted_objects import OmittedObject
+from .settings_left_alone import event_triggers
 
-_NAMES_SHOWN = 20
 _CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8")
 _BAD_LOCALE = ("42809", "22023")
 
@@ -42,6 +43,8 @@ class TargetState:
     done: dict[ledger.Key, ledger.Entry]
     """The ledger."""
     omitted: dict[ledger.Key, OmittedObject] = field(default_factory=dict)
+    event_triggers: list[str] = field(default_factory=list)
+    """Those that run for commands of the import."""
 
 
 def inspect(
@@ -99,7 +102,10 @@ def state_and_problems(
     connection = connect(parameters, name)
     try:
         problems += _usage_problems(connection, expected, dump_id, content)
-        return TargetState(name, True, ledger.read(connection), omitted_objects.read(connection)), problems
+        state = TargetState(
+            name, True, ledger.read(connection), omitted_objects.read(connection), event_triggers(connection)
+        )
+        return state, problems
     finally:
         connection.close()
 
@@ -121,46 +127,21 @@ def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, c
             f"({', '.join(sorted(set(ids) - {dump_id}))}): drop the database, or import into another server"
         ]
     if ids:
+        done = ledger.read(connection)
         try:
-            contents.require_compatible(content, ledger.read(connection), name)
+            contents.require_compatible(content, done, name)
         except TargetError as error:
             return [str(error)]
-        return []
+        begins = content == contents.DATA and contents.complete_key(content) not in done
+        return missing_privileges(connection, expected, content) if begins else []
     problems = []
     taken = _taken_names(connection, expected) if content != contents.DATA else []
     if taken:
-        more = f" and {len(taken) - _NAMES_SHOWN} more" if len(taken) > _NAMES_SHOWN else ""
         problems.append(
-            f"the database {name} on the target already has {', '.join(taken[:_NAMES_SHOWN])}{more}: "
-            "nothing was changed; drop or rename them, or import into another server"
+            f"the database {name} on the target already has {shortened(taken)}: nothing was changed; drop or rename "
+            "them, or import into another server"
         )
-    return problems + _missing_privileges(connection, expected, content)
-
-
-def _missing_privileges(connection: Any, expected: ExpectedDatabase, content: str) -> list[str]:
-    """Return the missing privileges of the user in the database, with the command that grants them."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_user, has_database_privilege(current_database(), 'CREATE')")
-        user, may_create = cursor.fetchone()
-        cursor.execute(
-            "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s) AND NOT has_schema_privilege(oid, 'CREATE') "
-            "ORDER BY 1",
-            (list(expected.schemas) if content != contents.DATA else [],),
-        )
-        closed = [schema for (schema,) in cursor.fetchall()]
-    problems = []
-    if not may_create:
-        problems.append(
-            f"the user may not create schemas in the database {expected.name} on the target: GRANT CREATE ON DATABASE "
-            f"{quote(expected.name)} TO {quote(user)}, or make the user its owner"
-        )
-    if closed:
-        problems.append(
-            f"the user may not create anything in the schema {', '.join(closed)} of the database {expected.name} on "
-            f"the target: GRANT CREATE ON SCHEMA {', '.join(map(quote, closed))} TO {quote(user)} there, or make the "
-            "user the database's owner"
-        )
-    return problems
+    return problems + missing_privileges(connection, expected, content)
 
 
 def _taken_names(connection: Any, expected: ExpectedDatabase) -> list[str]:
@@ -202,6 +183,11 @@ def create_database(admin: Any, name: str) -> None:
                         )
                     )
                     break
+                except psycopg2.errors.DuplicateDatabase:
+                    raise TargetError(
+                        f"another session has just created the database {name}, perhaps another import: wait until it "
+                        "has ended, then run again"
+                    ) from None
                 except psycopg2.Error as error:
                     if error.pgcode not in _BAD_LOCALE or locale == "C":
                         raise TargetError(f"the database {name} cannot be created: {postgres_message(error)}") from None

@@ -101,7 +101,10 @@ def make_twins(cursor: Any, statements: Iterable[Statement]) -> Twins:
     twins = Twins()
     _require_temporary(cursor)
     # Names without a schema are looked up as they were at the import, and never among the twins.
-    cursor.execute('SET LOCAL search_path = "$user", public, pg_temp; SET LOCAL check_function_bodies = off')
+    cursor.execute(
+        "SET LOCAL check_function_bodies = off; "
+        "SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), true)"
+    )
     size = min(_BATCH, max(1, most_objects_in_a_transaction(cursor) // _PART_OF_THE_LOCKS))
     for batch in _batches(_groups(list(statements)), size):
         cursor.execute("SAVEPOINT twins")

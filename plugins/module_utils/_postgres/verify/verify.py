@@ -9,7 +9,7 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Callable
 
 try:
     import psycopg2
@@ -32,29 +32,24 @@ from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..target import content as contents
 from ..target import existing_tables, ledger, omitted_objects
 from ..target import probe_features as server_features
+from ..target.load_limits import LoadLimits
+from ..target.target_watch import TargetWatch
 from .catalog_check import check_catalog
-from .verify_rows import READ_BACK, row_verification
-
-
-@dataclass(frozen=True)
-class VerifyOptions:
-    """``grants``, ``databases`` and ``content`` are those of the import."""
-
-    parallelism: int = 2
-    verify_by: str = READ_BACK
-    """Who computes the checksums of rows: see ``verify_rows.WAYS``."""
-    grants: str = "existing"
-    databases: tuple[str, ...] = ()
-    content: str = contents.ALL
+from .verify_options import VerifyOptions
+from .verify_rows import row_verification
 
 
 def verify_dump(
-    dump_dir: str, parameters: ConnectionParameters, options: VerifyOptions, progress: Optional[ReportProgress] = None
+    dump_dir: str,
+    parameters: ConnectionParameters,
+    options: VerifyOptions,
+    progress: ReportProgress = lambda state: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> VerifyResult:
     """Compare PostgreSQL with a dump; nothing is changed.
 
     With ``content`` ``schema`` rows are not compared, with ``data`` objects are not, except the values of existing
-    sequences. Raises MigrationError if the comparison is not possible.
+    sequences. ``tell`` gets a line where it waits for a lock. Raises MigrationError if the comparison is not possible.
     """
     started = time.monotonic()
     give_back_large_objects()
@@ -63,9 +58,8 @@ def verify_dump(
     results = {}
     try:
         for entry in chosen_databases(manifest, options.databases):
-            results[clip(entry.name)] = _verify_database(
-                dump, entry, parameters, options, progress or (lambda state: None)
-            )
+            reports = _Reports(progress, tell)
+            results[clip(entry.name)] = _verify_database(dump, entry, parameters, options, reports)
     except psycopg2.Error as error:
         raise TargetError(f"PostgreSQL at {parameters.place}: {postgres_message(error)}") from error
     return VerifyResult(results, round(time.monotonic() - started, 3), options.content)
@@ -78,20 +72,28 @@ class _Dump:
     policies: ConversionPolicies
 
 
+@dataclass(frozen=True)
+class _Reports:
+    progress: ReportProgress
+    tell: Callable[[str], None]
+
+
 def _verify_database(
     dump: _Dump,
     entry: DatabaseEntry,
     parameters: ConnectionParameters,
     options: VerifyOptions,
-    progress: ReportProgress,
+    reports: _Reports,
 ) -> DatabaseVerification:
     """Compare rows and objects at the same time."""
     database = read_catalog(dump.directory, entry)
     tables = entry.tables if options.content != contents.SCHEMA else []
-    rows = row_verification(entry.name, tables, parameters, options.verify_by, options.parallelism)
-    with in_processes(rows.checksum, rows.work, options.parallelism) as results, ThreadPoolExecutor(1) as beside:
+    rows = row_verification(entry.name, tables, parameters, options)
+    limits = LoadLimits(lock_wait=options.limits.lock_wait)
+    watch = TargetWatch(parameters, [clip(entry.name)], limits, reports.tell)
+    with in_processes(rows.checksum, rows.work, options.parallelism) as results, watch, ThreadPoolExecutor(1) as beside:
         objects = beside.submit(_check_objects, database, dump, parameters, options)
-        compared = rows.compare(results, progress)
+        compared = rows.compare(results, reports.progress)
         checked, missing = objects.result()
     return DatabaseVerification(compared, checked, missing)
 

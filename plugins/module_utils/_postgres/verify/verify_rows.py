@@ -26,8 +26,8 @@ from ..target.lock_room import most_objects_in_a_transaction
 from .pieces import Work, divide
 from .stored_tables import StoredTable, read_stored_tables
 from .table_checksum import PieceResult, by_server, read_back
+from .verify_options import READ_BACK, SERVER, VerifyOptions
 
-READ_BACK, SERVER = "read_back", "server"
 WAYS: Mapping[str, Callable[[Any, Work], list[PieceResult]]] = {READ_BACK: read_back, SERVER: by_server}
 """Who computes the checksums, by the setting ``verify_by``."""
 
@@ -39,7 +39,7 @@ class RowVerification:
 
     database: str
     parameters: ConnectionParameters
-    verify_by: str
+    options: VerifyOptions
     tables: list[StoredTable]
     rejects: Mapping[tuple[str, str], int]
     """The number of rejected rows in PostgreSQL by (schema, table)."""
@@ -52,8 +52,10 @@ class RowVerification:
         processes."""
         try:
             if self.connection is None:
-                self.connection = _reading(connect(self.parameters, clip(self.database)))
-            return WAYS[self.verify_by](self.connection, work)
+                self.connection = _reading(
+                    connect(self.parameters, clip(self.database)), self.options.limits.statement_time_limit
+                )
+            return WAYS[self.options.verify_by](self.connection, work)
         except psycopg2.Error as error:
             raise TargetError(f"PostgreSQL at {self.parameters.place}: {postgres_message(error)}") from None
 
@@ -73,23 +75,23 @@ class RowVerification:
 
 
 def row_verification(
-    database: str, tables: list[TableEntry], parameters: ConnectionParameters, verify_by: str, parallelism: int
+    database: str, tables: list[TableEntry], parameters: ConnectionParameters, options: VerifyOptions
 ) -> RowVerification:
     """Look the tables up in PostgreSQL, and return what compares their rows."""
     with contextlib.closing(connect(parameters, clip(database))) as connection, connection.cursor() as cursor:
         stored, rejects = read_stored_tables(connection, tables), count_rejects(connection)
         # Other connections read meanwhile, and one makes objects to compare with.
-        together = max(1, most_objects_in_a_transaction(cursor) // (2 * parallelism))
+        together = max(1, most_objects_in_a_transaction(cursor) // (2 * options.parallelism))
     work = divide((table for table in stored if not table.missing_columns), together)
-    return RowVerification(database, parameters, verify_by, stored, rejects, work)
+    return RowVerification(database, parameters, options, stored, rejects, work)
 
 
-def _reading(connection: Any) -> Any:
+def _reading(connection: Any, seconds: int) -> Any:
     """Prepare a connection that only reads: each query is a transaction, and a round trip."""
     connection.autocommit = True
     with connection.cursor() as cursor:
         # The connections themselves work in parallel.
-        cursor.execute("SET max_parallel_workers_per_gather = 0")
+        cursor.execute("SET max_parallel_workers_per_gather = 0; SET statement_timeout = %s", (f"{seconds}s",))
     return connection
 
 

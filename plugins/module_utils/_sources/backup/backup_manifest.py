@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Optional
 
 from ..._errors import CorruptBackupError, UnsupportedError
@@ -19,7 +20,7 @@ from ..._formats.timestamps import ZERO, Timestamp, from_protobuf
 from ..storage.storage import Storage
 from .encryption import INFO, decrypt, is_encrypted
 from .key_ranges import tenant_prefix, without_prefix
-from .read_ahead import PIECE, ReadAhead
+from .read_ahead import PIECE, ReadAhead, in_parallel
 from .stored_file import open_file, read_ends
 
 NAMES = ("BACKUP_METADATA", "BACKUP_MANIFEST", "BACKUP")
@@ -28,6 +29,12 @@ CHECKSUM = "-CHECKSUM"
 GZIP = b"\x1f\x8b\x08"
 ELIDE_NOTHING, ELIDE_TENANT, ELIDE_TABLE = 0, 1, 2
 _DESCRIPTOR_PREFIX = b"desc/"
+_CLUSTER_ID_SIZE = 16
+MOST_BYTES, MOST_TIMES = 64 << 20, 32
+"""A manifest may always have so many bytes; one that has more, as many times its compressed bytes. Real ones have
+3 to 8 times as many."""
+_MOST_ENTRIES, _BYTES_OF_ENTRY = 100_000, 8
+"""A backup may always list so many files; one that lists more, one for so many stored bytes."""
 
 Span = tuple[bytes, bytes]
 
@@ -84,9 +91,7 @@ class Manifest:
 def read_manifest(storage: Storage, folder: str, name: str, key: Optional[bytes]) -> Manifest:
     """Read a manifest and, when it is slim, the lists next to it. Raises MigrationError naming the file."""
     path = f"{folder}/{name}" if folder else name
-    stored = storage.read(path)
-    with named(storage.describe(path)):
-        manifest = _parse(protobuf.parse(open_container(storage, path, stored, key, compressed=name != "BACKUP")))
+    manifest = storage.read_twice_if_damaged(path, partial(_read_one, storage, path, key, name != "BACKUP"))
     if manifest.slim:
         _read_lists(manifest, storage, folder, key)
     with named(storage.describe(path)):
@@ -94,16 +99,62 @@ def read_manifest(storage: Storage, folder: str, name: str, key: Optional[bytes]
     return manifest
 
 
-def open_container(storage: Storage, path: str, stored: bytes, key: Optional[bytes], compressed: bool) -> bytes:
-    """Check, decrypt and decompress a manifest or partition descriptor."""
-    name = storage.describe(path)
-    if not stored:
-        raise CorruptBackupError(f"{name} is empty: copy it again from the original")
-    if checksum_holds(storage, path, stored) is False:
+def _read_one(storage: Storage, path: str, key: Optional[bytes], compressed: bool) -> Manifest:
+    stored = read_with_checksum(storage, path)
+    with named(storage.describe(path)):
+        content = _open_container(storage.describe(path), stored, key, compressed)
+        message = protobuf.parse(content, protobuf.MOST_LISTED)
+        _require_plausible(len(message.get(4, ())), len(stored.data))
+        return _parse(message)
+
+
+def _require_plausible(entries: int, stored: int) -> None:
+    if entries > max(_MOST_ENTRIES, stored // _BYTES_OF_ENTRY):
         raise CorruptBackupError(
-            f"{name} does not match {path + CHECKSUM}: one of them is damaged, copy both again from the original"
+            f"its {stored} bytes claim to list {entries} files or objects: copy it again from the original"
         )
-    data = decrypt(stored, key, name) if key else stored
+
+
+def read_container(storage: Storage, path: str, key: Optional[bytes]) -> bytes:
+    """Return the content of a partition descriptor."""
+
+    def read() -> bytes:
+        return _open_container(storage.describe(path), read_with_checksum(storage, path), key, compressed=False)
+
+    return storage.read_twice_if_damaged(path, read)
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file, and what the checksum file next to it says of it."""
+
+    path: str
+    data: bytes
+    checksum: Optional[bytes]
+    """None if there is no such file."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the file is not the one of the checksum."""
+        return self.checksum is not None and self.checksum != hashlib.sha256(self.data).digest()[:4]
+
+
+def read_with_checksum(storage: Storage, path: str) -> CheckedFile:
+    """Read a file and its checksum file at the same time."""
+    paths = [path, path + CHECKSUM] if storage.exists(path + CHECKSUM) else [path]
+    data, *checksum = in_parallel(storage.read, paths)
+    return CheckedFile(path, data, checksum[0] if checksum else None)
+
+
+def _open_container(name: str, stored: CheckedFile, key: Optional[bytes], compressed: bool) -> bytes:
+    """Check, decrypt and decompress a manifest or partition descriptor; ``name`` is for messages."""
+    if not stored.data:
+        raise CorruptBackupError(f"{name} is empty: copy it again from the original")
+    if stored.differs:
+        raise CorruptBackupError(
+            f"{name} does not match {stored.path + CHECKSUM}: one of them is damaged, copy both again from the original"
+        )
+    data = decrypt(stored.data, key, name) if key else stored.data
     if data[:3] == GZIP:
         return _gunzip(data, name)
     if is_encrypted(data):
@@ -117,19 +168,18 @@ def open_container(storage: Storage, path: str, stored: bytes, key: Optional[byt
     return data
 
 
-def checksum_holds(storage: Storage, path: str, stored: bytes) -> Optional[bool]:
-    """Return whether a file has the checksum of its checksum file; None if there is no such file."""
-    if not storage.exists(path + CHECKSUM):
-        return None
-    return storage.read(path + CHECKSUM) == hashlib.sha256(stored).digest()[:4]
-
-
 def _gunzip(data: bytes, name: str) -> bytes:
     decompressor = zlib.decompressobj(31)
+    most = max(MOST_BYTES, MOST_TIMES * len(data))
     try:
-        content = decompressor.decompress(data)
+        content = decompressor.decompress(data, most)
     except zlib.error as error:
         raise CorruptBackupError(f"{name} is damaged ({error}): copy it again from the original") from error
+    if decompressor.unconsumed_tail:
+        raise CorruptBackupError(
+            f"{name} claims to hold more than {most} bytes, which its {len(data)} bytes cannot: it is damaged, copy it "
+            "again from the original"
+        )
     # No writer of manifests sets a flag; zlib ignores some of them.
     if not decompressor.eof or decompressor.unused_data or data[3]:
         raise CorruptBackupError(f"{name} is truncated or damaged: copy it again from the original")
@@ -148,7 +198,7 @@ def parse_file(data: bytes) -> ManifestFile:
     message = protobuf.parse(data)
     counts = protobuf.parse(protobuf.blob(message, 6))
     path = protobuf.text(message, 2)
-    if not path or path.startswith("/") or ".." in path.split("/"):
+    if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path:
         raise CorruptBackupError(f"a file entry has the path {path!r}, which does not lie in the backup")
     return ManifestFile(
         span=parse_span(protobuf.blob(message, 1)),
@@ -191,16 +241,25 @@ def _parse(message: protobuf.Message) -> Manifest:
         revision_start=from_protobuf(protobuf.blob(message, 17)),
         all_revisions=protobuf.integer(message, 13) == 1,
         complete_databases=protobuf.integers(message, 14),
-        cluster_id=protobuf.blob(message, 9),
+        cluster_id=_cluster_id(message),
         backup_id=protobuf.blob(message, 18),
         cluster_version=_version_text(version) if version else "",
         build_tag=protobuf.text(protobuf.parse(protobuf.blob(message, 11)), 2),
         cluster_coverage=coverage == 1,
-        partitions=[name.decode() for name in protobuf.blobs(message, 19)],
-        localities=[name.decode() for name in protobuf.blobs(message, 20)],
+        partitions=protobuf.texts(message, 19),
+        localities=protobuf.texts(message, 20),
         elided=elided,
         compacted=bool(protobuf.integer(message, 29)),
     )
+
+
+def _cluster_id(message: protobuf.Message) -> bytes:
+    found = protobuf.blob(message, 9)
+    if len(found) not in (0, _CLUSTER_ID_SIZE):
+        raise CorruptBackupError(
+            f"the id of its cluster has {len(found)} bytes instead of {_CLUSTER_ID_SIZE}: copy it again"
+        )
+    return found
 
 
 def _version_text(version: protobuf.Message) -> str:
@@ -278,9 +337,9 @@ def _read_lists(manifest: Manifest, storage: Storage, folder: str, key: Optional
 
 def _unsigned(key: bytes) -> int:
     """Read an ordered, ascending unsigned integer."""
-    if 0x88 <= key[0] <= 0xF5 and len(key) == 1:
+    if len(key) == 1 and 0x88 <= key[0] <= 0xF5:
         return key[0] - 0x88
-    if key[0] < 0xF6 or len(key) != key[0] - 0xF4:
+    if not key or key[0] < 0xF6 or len(key) != key[0] - 0xF4:
         raise CorruptBackupError(f"{key.hex()} is no ordered integer")
     return int.from_bytes(key[1:], "big")
 
@@ -289,9 +348,15 @@ def _all_points(
     storage: Storage, path: str, key: Optional[bytes], formats: set[str]
 ) -> Iterator[tuple[bytes, bytes, bytes]]:
     with closing(ReadAhead()) as ahead:
-        table = Table(open_file(storage, path, key, read_ends(storage, path, None), ahead))
+        table = storage.read_twice_if_damaged(
+            path, lambda: Table(open_file(storage, path, key, read_ends(storage, path, None), ahead))
+        )
         table.expect(0, len(table.handles) - 1, PIECE)
         formats.add(table.format)
         with named(table.name):
+            points = 0
             for number in range(len(table.handles)):
-                yield from zip(*table.versioned_points(number))
+                keys, versions, values = table.versioned_points(number)
+                points += len(keys)
+                _require_plausible(points, table.file.size)
+                yield from zip(keys, versions, values)

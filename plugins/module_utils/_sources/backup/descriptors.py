@@ -9,10 +9,10 @@ from typing import Optional
 
 from ..._formats import protobuf
 from ..._formats.timestamps import Timestamp
+from ..descriptors.descriptor_fields import ID_FIELDS
 from .backup_manifest import Manifest
 
 TABLE, DATABASE, TYPE, SCHEMA, FUNCTION = 1, 2, 3, 4, 5
-_ID = {TABLE: 3, DATABASE: 2, TYPE: 4, SCHEMA: 3, FUNCTION: 2}
 _STATE = {TABLE: 19, DATABASE: 8, TYPE: 13, SCHEMA: 8, FUNCTION: 16}
 _TABLE_DROPPED, _DROPPED = 2, 1
 
@@ -42,11 +42,11 @@ def _at(changes: list[tuple[Timestamp, int, Optional[bytes]]], time: Timestamp) 
 def _identify(data: bytes) -> tuple[int, int, protobuf.Message]:
     """Return kind, id and content of a Descriptor message; kind and id are 0 when the kind is not known."""
     message = protobuf.parse(data)
-    kinds = [kind for kind in _ID if kind in message]
+    kinds = [kind for kind in ID_FIELDS if kind in message]
     if len(kinds) != 1:
         return 0, 0, {}
     content = protobuf.parse(protobuf.blob(message, kinds[0]))
-    return kinds[0], protobuf.integer(content, _ID[kinds[0]]), content
+    return kinds[0], protobuf.integer(content, ID_FIELDS[kinds[0]]), content
 
 
 def _is_dropped(data: bytes) -> bool:

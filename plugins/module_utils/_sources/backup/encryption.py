@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from ..._errors import ConfigurationError, CorruptBackupError, UnsupportedError
 from ..._formats import protobuf
@@ -47,7 +48,7 @@ def passphrase_keys(storage: Storage, folder: str, passphrase: str) -> list[byte
     keys = []
     for name in sorted(names, key=_number, reverse=True):
         path = f"{folder}/{name}" if folder else name
-        salt = _salt(storage.read(path), storage.describe(path))
+        salt = storage.read_twice_if_damaged(path, partial(_read_salt, storage, path))
         if salt:
             if not passphrase:
                 raise ConfigurationError(f"{storage.describe(folder)} is encrypted: set the backup's passphrase")
@@ -58,6 +59,10 @@ def passphrase_keys(storage: Storage, folder: str, passphrase: str) -> list[byte
             "restore it with CockroachDB (migration_source: restore), or make a backup with encryption_passphrase"
         )
     return keys
+
+
+def _read_salt(storage: Storage, path: str) -> bytes:
+    return _salt(storage.read(path), storage.describe(path))
 
 
 def _salt(data: bytes, name: str) -> bytes:
@@ -146,7 +151,7 @@ class EncryptedFile:
         if body % (CHUNK + TAG) < TAG:
             raise CorruptBackupError(f"{file.name} is truncated: copy it again from the original")
         self._last = (-1, b"")
-        open_chunk(self._nonce, self._chunks - 1, self._sealed(self._chunks - 1), key, file.name)
+        self._open(self._chunks - 1)
 
     @property
     def held(self) -> int:
@@ -162,13 +167,23 @@ class EncryptedFile:
         """Drop all but what ``held`` counts."""
         self._file.forget()
 
-    def _sealed(self, number: int) -> bytes:
-        return self._file.read(_place(number * CHUNK), CHUNK + TAG)
+    def _open(self, number: int) -> bytes:
+        """Return the content of a chunk. One that is damaged is read once more."""
+        place = _place(number * CHUNK)
+        try:
+            return open_chunk(self._nonce, number, self._file.read(place, CHUNK + TAG), self._key, self.name)
+        except CorruptBackupError:
+            sealed = self._file.read_again(place, CHUNK + TAG, f"the encrypted data at {place} is damaged")
+            return open_chunk(self._nonce, number, sealed, self._key, self.name)
 
     def _chunk(self, number: int) -> bytes:
         if self._last[0] != number:
-            self._last = (number, open_chunk(self._nonce, number, self._sealed(number), self._key, self.name))
+            self._last = (number, self._open(number))
         return self._last[1]
+
+    def read_again(self, offset: int, length: int, _problem: str) -> bytes:
+        """Return the plain bytes of a range as they were: what was damaged on its way has been read once more."""
+        return self.read(offset, length)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return the plain bytes of a range."""

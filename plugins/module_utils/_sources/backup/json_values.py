@@ -73,6 +73,8 @@ def _container(data: bytes, depth: int) -> str:
     values = []
     for entry in struct.unpack_from(f">{entries}I", data, 4):
         end = start + (entry & LENGTH) if entry & IS_OFFSET else position + (entry & LENGTH)
+        if end < position:
+            raise MalformedValue("the values of a JSON container are not in order")
         values.append(_value(entry & TYPE, data[position:end], depth + 1))
         position = end
     if position != len(data):
@@ -103,8 +105,10 @@ def _value(kind: int, data: bytes, depth: int) -> str:
     raise MalformedValue(f"a JSON value has the unknown type {kind >> 28}")
 
 
-def json_key(data: bytes, position: int, descending: bool = False) -> tuple[str, int]:
-    """Return a document of a key as jsonb prints it, and the position after it."""
+def json_key(data: bytes, position: int, descending: bool = False, depth: int = 0) -> tuple[str, int]:
+    """Return a document of a key as jsonb prints it, and the position after it. ``depth`` is how many others it is
+    in."""
+    require_depth(depth)
     marker = _DESCENDING_SUM - data[position] if descending else data[position]
     position += 1
     if marker == _KEY_EMPTY_ARRAY:
@@ -126,7 +130,7 @@ def json_key(data: bytes, position: int, descending: bool = False) -> tuple[str,
     count, position = (ordered_int_desc if descending else ordered_int)(data, position)
     values = []
     for _value_number in range(count if marker == _KEY_ARRAY else 2 * count):
-        value, position = json_key(data, position, descending)
+        value, position = json_key(data, position, descending, depth + 1)
         values.append(value)
     position = _terminated(data, position, descending)
     if marker == _KEY_ARRAY:

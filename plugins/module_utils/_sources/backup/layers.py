@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, Optional
 
 from ..._errors import ConfigurationError, CorruptBackupError, MigrationError
@@ -180,20 +181,19 @@ def _latest(storage: Storage) -> str:
         LATEST,
     ):
         if path and (path != LATEST or storage.exists(path)):
-            content = storage.read(path)
-            target = content.decode("utf-8", "replace").strip().strip("/")
-            if (
-                not target
-                or ".." in target.split("/")
-                or not target.isprintable()
-                or not _manifest_name(storage, target)
-            ):
-                raise CorruptBackupError(
-                    f"{storage.describe(path)} names {target!r}, where there is no backup (looked for "
-                    f"{', '.join(manifests.NAMES)}): set backup_subdirectory to one of: {_listed(storage)}"
-                )
-            return target
+            return storage.read_twice_if_damaged(path, partial(_named_by, storage, path))
     return max(full_backups(storage), default="") if storage.can_list else ""
+
+
+def _named_by(storage: Storage, path: str) -> str:
+    """Return the sub-directory that a LATEST file names. Raises CorruptBackupError if there is no backup."""
+    target = storage.read(path).decode("utf-8", "replace").strip().strip("/")
+    if not target or ".." in target.split("/") or not target.isprintable() or not _manifest_name(storage, target):
+        raise CorruptBackupError(
+            f"{storage.describe(path)} names {target!r}, where there is no backup (looked for "
+            f"{', '.join(manifests.NAMES)}): set backup_subdirectory to one of: {_listed(storage)}"
+        )
+    return target
 
 
 def full_backups(storage: Storage) -> list[str]:
@@ -244,18 +244,29 @@ def _unlocking_key(storage: Storage, folder: str, name: str, keys: list[bytes]) 
     if not keys:
         return None
     path = f"{folder}/{name}" if folder else name
-    data = storage.read(path)
-    for key in keys:
-        if unlocks(data, key, storage.describe(path)):
-            return key
-    if manifests.checksum_holds(storage, path, data) is False:
-        raise CorruptBackupError(
-            f"{storage.describe(path)} does not match its checksum file: one of them is damaged, copy both again"
-        )
+    key = storage.read_twice_if_damaged(path, partial(_key_that_unlocks, storage, path, keys))
+    # A wrong passphrase and a damaged manifest look the same where there is no checksum file.
+    key = key or _key_that_unlocks(storage, path, keys)
+    if key:
+        return key
     raise ConfigurationError(
         f"{storage.describe(path)} cannot be decrypted: the backup's passphrase is wrong (or its {INFO} file is "
         "damaged or of another backup)"
     )
+
+
+def _key_that_unlocks(storage: Storage, path: str, keys: list[bytes]) -> Optional[bytes]:
+    """Return the key that opens a manifest, None if no one does. Raises CorruptBackupError if the manifest is
+    damaged."""
+    file = manifests.read_with_checksum(storage, path)
+    for key in keys:
+        if unlocks(file.data, key, storage.describe(path)):
+            return key
+    if file.differs:
+        raise CorruptBackupError(
+            f"{storage.describe(path)} does not match its checksum file: one of them is damaged, copy both again"
+        )
+    return None
 
 
 def _has_partition(storage: Storage, folder: str) -> bool:
@@ -271,9 +282,7 @@ def _find_partitions(layer: Layer, storages: list[Storage]) -> None:
         for name in _partition_names(layer, storage):
             if name.startswith(PARTITION) and not name.endswith(manifests.CHECKSUM):
                 path = f"{layer.folder}/{name}" if layer.folder else name
-                message = protobuf.parse(
-                    manifests.open_container(storage, path, storage.read(path), layer.key, compressed=False)
-                )
+                message = protobuf.parse(manifests.read_container(storage, path, layer.key))
                 if protobuf.blob(message, 3) == layer.manifest.backup_id:
                     layer.partitions.setdefault(protobuf.text(message, 1), storage)
                 elif len(storages) > 1:

@@ -45,21 +45,24 @@ class OpenTables:
         return dict(self.__dict__, _ahead=ReadAhead(), _tables=OrderedDict(), _opening={}, _size=0, _held=Counter())
 
     def get(self, source: FileSpan, index_only: bool = False) -> Table:
-        """Open a file, or return it as it was opened. ``index_only``: no block of it is needed now. Raises
-        MigrationError naming it."""
+        """Open a file, or return it as it was opened; one that is damaged is read once more. ``index_only``: no block
+        of it is needed now. Raises MigrationError naming it."""
         name = source.ref.path
         table = self._tables.get(name)
         if table is None:
-            file = open_file(
-                source.storage, source.path, self._keys[source.ref.layer], self._ends(source, index_only), self._ahead
-            )
-            if source.entry.sha512 and self._verify:
-                _check_sha512(file, source.entry.sha512)
-            table = self._tables[name] = Table(file, self._verify)
+            table = source.storage.read_twice_if_damaged(source.path, partial(self._open, source, index_only))
+            self._tables[name] = table
             self._size += _size(table)
             self._make_room(name)
         self._tables.move_to_end(name)
         return table
+
+    def _open(self, source: FileSpan, index_only: bool) -> Table:
+        ends = self._ends(source, index_only)
+        file = open_file(source.storage, source.path, self._keys[source.ref.layer], ends, self._ahead)
+        if source.entry.sha512 and self._verify:
+            _check_sha512(file, source.entry.sha512)
+        return Table(file, self._verify)
 
     def open_ahead(self, sources: Iterable[FileSpan], index_only: bool = False) -> None:
         """Begin to open the next files, as far as there is room."""

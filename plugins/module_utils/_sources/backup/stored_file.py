@@ -72,6 +72,8 @@ class StoredFile:
             raise CorruptBackupError(f"{self.name} is empty: copy it again from the original")
         self._end, self._end_offset = ends.end, self.size - len(ends.end)
         self._read_range = partial(storage.read_range, path)
+        self.read_again = partial(storage.read_again, path)
+        """``read_again(offset, length, problem)`` reads a range from the storage that was damaged when it was read."""
         self._pieces = PiecesAhead(ahead, self._read_range)
         if ends.start:
             self._pieces.give(ends.start)

@@ -135,7 +135,7 @@ def decode_sequence_value(value: bytes) -> int:
         if value[4] != TAG_INT:
             raise CorruptBackupError(f"a sequence's value has the tag {value[4]} instead of an integer's")
         number, end = zigzag(value, HEADER)
-    except IndexError:
+    except (IndexError, MalformedValue):
         raise CorruptBackupError("a sequence's value is cut off") from None
     if end != len(value):
         raise CorruptBackupError("bytes follow a sequence's value")
@@ -246,13 +246,14 @@ def _array_body_reader(element: SqlType) -> LegacyReader:
             raise UnsupportedError(f"an array has the unknown header 0x{data[0]:02x}")
         _delta, _kind, position = read_tag(data, 1)
         count, position = msb(data, position)
-        nulls = 0
+        nulls = b""
         if data[0] & _HAS_NULLS:
-            bitmap, position = fixed(data, position, (count + 7) // 8)
-            nulls = int.from_bytes(bitmap, "little")
+            nulls, position = fixed(data, position, (count + 7) // 8)
+        elif count > len(data) - position:
+            raise MalformedValue(f"an array of {len(data)} bytes claims to have {count} elements")
         elements: list = []
         for index in range(count):
-            if nulls >> index & 1:
+            if nulls and nulls[index >> 3] >> (index & 7) & 1:
                 elements.append(None)
             else:
                 value, position = read(data, position)
@@ -409,10 +410,16 @@ def _skip_nothing(data: bytes, position: int) -> int:
 
 
 def _skip_tuple(data: bytes, position: int) -> int:
-    count, position = msb(data, position)
-    for _field in range(count):
+    """Skip a tuple with all that are inside of it."""
+    left, position = msb(data, position)
+    while left:
         _delta, kind, position = read_tag(data, position)
-        position = skip_value(data, position, kind)
+        left -= 1
+        if kind == TUPLE:
+            more, position = msb(data, position)
+            left += more
+        else:
+            position = skip_value(data, position, kind)
     return position
 
 

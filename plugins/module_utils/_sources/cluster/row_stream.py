@@ -145,10 +145,11 @@ class CopyReceiver:
         self._consume = consume
         self._parts: list[bytes] = []
         self._size = 0
-        self.received = False
+        self.received = 0
+        """Bytes."""
 
     def write(self, data: bytes) -> None:
-        self.received = True
+        self.received += len(data)
         self._parts.append(data)
         self._size += len(data)
         if self._size >= _COPY_BYTES:

@@ -17,6 +17,9 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._errors import CockroachError, ConfigurationError
+from ..._system.masking import forms_of, mask
+from ..._system.time_limit import TimeLimitError, within
+from .answering_cursor import answering_cursor
 from .releases import ROW_LEVEL_SECURITY_SINCE, UNSAFE_INTERNALS_SINCE, release_of
 
 
@@ -43,6 +46,11 @@ _UNKNOWN_VARIABLE, _NOT_ALLOWED = "42704", "42501"
 CLOSED_INTERNALS = "Access to crdb_internal and system is restricted"
 """What CockroachDB says (with the code 42501) where allow_unsafe_internals is off:
 pkg/sql/unsafesql/unsafesql_test.go."""
+_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6, "tcp_user_timeout": 120_000}
+"""libpq's parameters, with which a connection that was dropped without a word is noticed after two minutes, instead of
+never while an answer is waited for."""
+_LONGEST_BEGINNING = 60
+"""Seconds from the connection to a session that can be used."""
 _NO_TLS = "server does not support SSL"
 """libpq's words."""
 
@@ -61,6 +69,8 @@ class CockroachParameters:
     sslcert: str = ""
     sslkey: str = ""
     connect_timeout: int = 10
+    answer_timeout: float = 3600.0
+    """Seconds that a statement waits for an answer, or for more of it."""
 
     @property
     def place(self) -> str:
@@ -124,8 +134,18 @@ def files_of_certs_dir(certs_dir: str, user: str) -> dict[str, str]:
 def connect(parameters: CockroachParameters, database: str = "") -> Any:
     """Return a psycopg2 connection in autocommit mode, to ``database`` or to the one in ``parameters``.
 
-    Raises CockroachError that tells apart: cannot be reached, login refused, not CockroachDB.
+    Raises CockroachError that tells apart: cannot be reached, does not answer, login refused, not CockroachDB.
     """
+    try:
+        return within(parameters.connect_timeout + _LONGEST_BEGINNING, lambda: _connect(parameters, database))
+    except TimeLimitError:
+        raise UnreachableError(
+            f"CockroachDB at {parameters.place} takes connections and does not answer: look into its log, and whether "
+            "a majority of its nodes runs"
+        ) from None
+
+
+def _connect(parameters: CockroachParameters, database: str) -> Any:
     files = {
         name: getattr(parameters, name) for name in ("sslrootcert", "sslcert", "sslkey") if getattr(parameters, name)
     }
@@ -139,11 +159,18 @@ def connect(parameters: CockroachParameters, database: str = "") -> Any:
             sslmode=parameters.sslmode,
             connect_timeout=parameters.connect_timeout,
             application_name="cockroach_migrator",
-            keepalives_idle=60,
+            # libpq's environment may be meant for another server.
+            hostaddr="",
+            options="",
+            target_session_attrs="any",
+            client_encoding="UTF8",
+            cursor_factory=answering_cursor(parameters.place, parameters.answer_timeout),
+            **_ALIVE,
             **files,
         )
     except (psycopg2.Error, UnicodeDecodeError) as error:
-        raise _refusal(str(error), parameters) from None
+        # A server may repeat what it was told.
+        raise _refusal(mask(str(error), forms_of([parameters.password])), parameters) from None
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
@@ -216,7 +243,7 @@ def are_internals_closed(error: Any) -> bool:
 
 
 def _refusal(message: str, parameters: CockroachParameters) -> CockroachError:
-    """Say in one line what is wrong and what to do; ``message`` is libpq's, which never holds the password."""
+    """Say in one line what is wrong and what to do; ``message`` is libpq's, without the password."""
     reason = "; ".join(line.strip() for line in message.splitlines() if line.strip())
     who = f"CockroachDB at {parameters.place} refuses user {parameters.user}"
     if "password authentication failed" in message or "no password supplied" in message:

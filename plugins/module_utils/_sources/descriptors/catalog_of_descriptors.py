@@ -84,6 +84,7 @@ def build_catalog(descriptors: dict[int, bytes], before_imports: bool = False) -
         except UnsupportedError as error:
             catalog.unreadable.append(_unreadable(number, kind, message, databases, schemas, error))
     _add_index_foreign_keys(parsed, catalog)
+    _require_referenced_columns(catalog)
     for database in catalog.databases:
         resolve_domains(database)
     for database in catalog.databases:
@@ -124,7 +125,12 @@ def _opened(descriptors: dict[int, bytes], findings: list[Finding]) -> dict[int,
         wrapper = protobuf.parse(data)
         kind = next(iter(wrapper), 0)
         if len(wrapper) == 1 and kind in fields.DESCRIPTOR_KINDS:
-            parsed[number] = kind, protobuf.parse(protobuf.blob(wrapper, kind))
+            content = protobuf.parse(protobuf.blob(wrapper, kind))
+            if protobuf.integer(content, fields.ID_FIELDS[kind]) != number:
+                raise CorruptBackupError(
+                    f"the descriptor {number} says that its id is {protobuf.integer(content, fields.ID_FIELDS[kind])}"
+                )
+            parsed[number] = kind, content
         else:
             findings.append(
                 Finding.of(
@@ -315,6 +321,22 @@ def _add_index_foreign_keys(parsed: dict[int, tuple[int, protobuf.Message]], cat
                 table.foreign_keys.append(key)
 
 
+def _require_referenced_columns(catalog: Catalog) -> None:
+    columns = {
+        table.id: {column.id for column in table.columns} for database in catalog.databases for table in database.tables
+    }
+    for database in catalog.databases:
+        for table in database.tables:
+            for key in table.foreign_keys:
+                missing = set(key.referenced_column_ids) - columns.get(
+                    key.referenced_table_id, set(key.referenced_column_ids)
+                )
+                if missing or len(key.referenced_column_ids) != len(key.column_ids):
+                    raise CorruptBackupError(
+                        f"the foreign key {key.name} of {table.name} refers to columns that are not there"
+                    )
+
+
 def _add_type(
     number: int,
     message: protobuf.Message,
@@ -396,8 +418,11 @@ def _add_function(
 
 
 def _parameter(message: protobuf.Message, name: str) -> Parameter:
+    mode = _PARAMETER_MODES.get(protobuf.integer(message, 1))
+    if mode is None:
+        raise UnsupportedError(f"function {name}: the parameter mode {protobuf.integer(message, 1)} is not known")
     return Parameter(
-        mode=_PARAMETER_MODES[protobuf.integer(message, 1)],
+        mode=mode,
         name=protobuf.text(message, 2),
         type=read_type(protobuf.blob(message, 3), name),
         default=protobuf.text(message, 4),

@@ -13,7 +13,9 @@ from __future__ import annotations
 from ..._errors import UnsupportedError
 from ..._formats import protobuf
 
-DESCRIPTOR_KINDS = frozenset((1, 2, 3, 4, 5))
+ID_FIELDS = {1: 3, 2: 2, 3: 4, 4: 3, 5: 2}
+"""The fields of a descriptor's id, by its kind: table, database, type, schema, function."""
+DESCRIPTOR_KINDS = frozenset(ID_FIELDS)
 TABLE = frozenset(
     (
         1,

@@ -36,13 +36,10 @@ def read_domain(message: protobuf.Message, item: UserType, where: FullName) -> l
     item.kind, item.base = "domain", read_type(protobuf.blob(message, 1), str(where))
     if base_problem(item.base):
         raise UnsupportedError(f"domain {where}: {base_problem(item.base)}")
-    names = [
-        value
-        for number in sorted(set(message) & _NOT_NULL_FIELDS)
-        for value in message[number]
-        if isinstance(value, bytes)
+    fields_of_names = [
+        number for number in sorted(set(message) & _NOT_NULL_FIELDS) if isinstance(message[number][-1], bytes)
     ]
-    item.not_null_name = names[0].decode("utf-8") if names else ""
+    item.not_null_name = protobuf.text(message, fields_of_names[0]) if fields_of_names else ""
     item.not_null = bool(protobuf.integer(message, 2) or item.not_null_name)
     item.default = protobuf.text(message, 3)
     deduced = bool(item.not_null_name)

@@ -13,6 +13,8 @@ from ..._model.catalog import USER_TYPE_OID_BASE, SqlType
 _KNOWN = frozenset(range(1, 16))
 _ARRAY = 15
 _TUPLE = 20
+_MOST_DEPTH = 32
+"""Arrays of composite types of arrays."""
 _FAMILIES = {
     0: "bool",
     1: "int",
@@ -92,12 +94,14 @@ _SHAPES = {
 _SHAPE_M, _SHAPE_Z = 1 << 29, 1 << 30
 
 
-def read_type(data: bytes, owner: str) -> SqlType:
+def read_type(data: bytes, owner: str, depth: int = 0) -> SqlType:
     """Return the type of ``owner`` (the full name of a column, for messages).
 
     Descriptors up to v19.1 carry no oid; it is derived from the older fields. Raises UnsupportedError
-    for a type family or a field that is not known.
+    for a type family or a field that is not known, and for types in ``depth`` others.
     """
+    if depth > _MOST_DEPTH:
+        raise UnsupportedError(f"{owner}: its type is nested more than {_MOST_DEPTH} levels deep")
     message = protobuf.parse(data)
     unknown = sorted(set(message) - _KNOWN)
     if unknown:
@@ -117,13 +121,13 @@ def read_type(data: bytes, owner: str) -> SqlType:
     elif precision > 0 or protobuf.integer(message, 12):
         result.precision = precision
     if result.family == "array":
-        result.element = _element(message, number, owner)
+        result.element = _element(message, number, owner, depth)
         result.width, result.precision, result.locale = 0, None, ""
-    _read_interval_fields(result, message)
-    _read_geometry(result, message)
+    _read_interval_fields(result, message, owner)
+    _read_geometry(result, message, owner)
     if number == _TUPLE:
-        result.fields = [read_type(item, owner) for item in protobuf.blobs(message, 8)]
-        result.field_names = [item.decode("utf-8") for item in protobuf.blobs(message, 9)]
+        result.fields = [read_type(item, owner, depth + 1) for item in protobuf.blobs(message, 8)]
+        result.field_names = protobuf.texts(message, 9)
     if not result.oid and result.family != "array":
         result.oid = _derived_oid(result, message, owner)
     if result.oid >= USER_TYPE_OID_BASE and result.family in ("enum", "tuple"):
@@ -131,9 +135,9 @@ def read_type(data: bytes, owner: str) -> SqlType:
     return result
 
 
-def _element(message: protobuf.Message, number: int, owner: str) -> SqlType:
+def _element(message: protobuf.Message, number: int, owner: str, depth: int) -> SqlType:
     if 11 in message:
-        return read_type(protobuf.blob(message, 11), owner)
+        return read_type(protobuf.blob(message, 11), owner, depth + 1)
     if number == 200:
         return SqlType("int", 21, 16)
     if number == 201:
@@ -166,14 +170,16 @@ def _derived_oid(kind: SqlType, message: protobuf.Message, owner: str) -> int:
     return usual_oid(kind.family)
 
 
-def _read_interval_fields(kind: SqlType, message: protobuf.Message) -> None:
+def _read_interval_fields(kind: SqlType, message: protobuf.Message, owner: str) -> None:
     if kind.family == "interval" and 13 in message:
         fields = protobuf.parse(protobuf.blob(message, 13))
         last, first = protobuf.integer(fields, 1), protobuf.integer(fields, 2)
-        kind.interval_fields = " TO ".join(_DURATIONS[item] for item in (first, last) if item)
+        kind.interval_fields = " TO ".join(
+            _known(_DURATIONS, item, "field of intervals", owner) for item in (first, last) if item
+        )
 
 
-def _read_geometry(kind: SqlType, message: protobuf.Message) -> None:
+def _read_geometry(kind: SqlType, message: protobuf.Message, owner: str) -> None:
     if kind.family in ("geometry", "geography") and 14 in message:
         geo = protobuf.parse(protobuf.blob(message, 14))
         kind.srid = protobuf.integer(geo, 1)
@@ -181,4 +187,10 @@ def _read_geometry(kind: SqlType, message: protobuf.Message) -> None:
         suffix = ("Z" if shape & _SHAPE_Z else "") + ("M" if shape & _SHAPE_M else "")
         base = shape & ~(_SHAPE_Z | _SHAPE_M)
         if base:
-            kind.geo_shape = _SHAPES[base] + suffix
+            kind.geo_shape = _known(_SHAPES, base, "shape", owner) + suffix
+
+
+def _known(names: dict[int, str], number: int, what: str, owner: str) -> str:
+    if number not in names:
+        raise UnsupportedError(f"{owner}: the {what} {number} is not known")
+    return names[number]

@@ -66,7 +66,26 @@ def read_table(message: protobuf.Message, where: FullName) -> Table:
         owner=owner,
         grants=grants,
     )
+    _require_columns(table, where)
     return table
+
+
+def _require_columns(table: Table, where: FullName) -> None:
+    """Raise UnsupportedError when a column occurs twice, or a part of the table is about one that it does not have."""
+    ids = {column.id for column in table.columns}
+    if len(ids) != len(table.columns):
+        raise UnsupportedError(f"table {where}: two columns have one id")
+    parts: list[tuple[str, list[int]]] = [
+        (index.name, [*(column.column_id for column in index.columns), *index.stored_column_ids])
+        for index in (table.primary_index, *table.indexes)
+    ]
+    parts += [(check.name, check.column_ids) for check in table.checks]
+    parts += [(key.name, key.column_ids) for key in table.foreign_keys]
+    parts += [(constraint.name, constraint.column_ids) for constraint in table.unique_without_index]
+    for name, column_ids in parts:
+        missing = [number for number in column_ids if number not in ids]
+        if missing:
+            raise UnsupportedError(f"table {where}: {name} is about the column {missing[0]}, which it does not have")
 
 
 def read_view(message: protobuf.Message, where: FullName) -> View:
@@ -242,7 +261,7 @@ def _foreign_keys(message: protobuf.Message, where: FullName) -> list[ForeignKey
                 protobuf.integers(item, 3),
                 _action(protobuf.integer(item, 7), where.part("constraint", name)),
                 _action(protobuf.integer(item, 8), where.part("constraint", name)),
-                _MATCHES[protobuf.integer(item, 9)],
+                _named(_MATCHES, item, 9, f"foreign key {where.part('constraint', name)}"),
                 validity == _VALIDATED,
                 protobuf.integer(item, 14),
             )
@@ -277,7 +296,7 @@ def old_foreign_key(column_ids: list[int], reference: protobuf.Message, referenc
         [column.column_id for column in indexes[0].columns[:count]],
         _action(protobuf.integer(reference, 6), name),
         _action(protobuf.integer(reference, 7), name),
-        _MATCHES[protobuf.integer(reference, 8)],
+        _named(_MATCHES, reference, 8, f"foreign key {name}"),
         protobuf.integer(reference, 4) == _VALIDATED,
     )
 
@@ -314,9 +333,9 @@ def _trigger(data: bytes, where: FullName) -> Trigger:
         bool(protobuf.integer(message, 7)),
         protobuf.text(message, 8),
         protobuf.integer(message, 9),
-        [item.decode("utf-8") for item in protobuf.blobs(message, 10)],
+        protobuf.texts(message, 10),
         bool(protobuf.integer(message, 12)),
-        [item.decode("utf-8") for event in events for item in protobuf.blobs(event, 2)],
+        [item for event in events for item in protobuf.texts(event, 2)],
         protobuf.text(message, 5),
         protobuf.text(message, 6),
     )
@@ -338,7 +357,7 @@ def _policy(data: bytes, where: FullName) -> Policy:
         name=name,
         type=_named(_POLICY_TYPES, message, 3, what),
         command=_named(_POLICY_COMMANDS, message, 4, what),
-        roles=[item.decode("utf-8") for item in protobuf.blobs(message, 5)],
+        roles=protobuf.texts(message, 5),
         using=protobuf.text(message, 6),
         with_check=protobuf.text(message, 7),
     )

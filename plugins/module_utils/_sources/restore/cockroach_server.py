@@ -29,6 +29,7 @@ except ImportError:  # named by libraries.missing()
     tenacity = None
 
 from ..._errors import CockroachError, ConfigurationError
+from ..._system.file_modes import PRIVATE_UMASK, make_directories, private
 from ..cluster.sql_connection import CockroachParameters, cockroach_message, connect, server_version
 from ..cluster.temporary_settings import NODE_SETTINGS
 from .failure_reason import failure_reason
@@ -265,7 +266,7 @@ def _start(options: NodeOptions, command: list[str], parameters: CockroachParame
     with contextlib.ExitStack() as undo:
         new = [] if os.path.isdir(store) and os.listdir(store) else [store]
         for path in (options.directory, _log_dir(options.directory), store):
-            os.makedirs(path, mode=0o700, exist_ok=True)
+            make_directories(path)
             if path in new:
                 undo.callback(shutil.rmtree, path)
         if not options.insecure and not options.certs_dir:
@@ -293,8 +294,7 @@ def _environment(options: NodeOptions) -> dict[str, str]:
 
 
 def _spawn(options: NodeOptions, command: list[str]) -> subprocess.Popen:
-    descriptor = os.open(_output_path(options.directory), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as output:
+    with open(_output_path(options.directory), "wb", opener=private) as output:
         try:
             return subprocess.Popen(
                 command,
@@ -304,6 +304,7 @@ def _spawn(options: NodeOptions, command: list[str]) -> subprocess.Popen:
                 cwd=options.directory,
                 env=_environment(options),
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
             )
         except OSError as error:
             raise ConfigurationError(

@@ -25,6 +25,7 @@ from ..._arrange.selection import BUILT_IN_DATABASES, Selection, select
 from ..._errors import CockroachError, ConfigurationError
 from ..._formats import timestamps
 from ..._model.object_numbers import object_numbers
+from ..._system.masking import secret_forms
 from ..._system.progress import ReportRestoreProgress
 from ..backup.layers import LATEST
 from ..backup.reader import Backup, BackupRequest, open_backup
@@ -68,7 +69,7 @@ from .storage_uri import (
     takes_path_style,
     with_keys,
 )
-from .uri_secrets import secret_forms, secrets_of
+from .uri_secrets import secrets_of
 
 _DATABASE = "system"
 """The only database that stays while RESTORE replaces a whole cluster."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..._system.masking import mask
 from ..cluster.sql_connection import CLOSED_INTERNALS
-from .uri_secrets import mask
 
 _LONGEST = 1000
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterable
 
-MASK = "********"
+from ..._system.masking import forms_of
+
 _NOT_SECRET = frozenset(
     (
         "AUTH",
@@ -28,8 +29,6 @@ _NOT_SECRET = frozenset(
         "BUCKET_SKIP_TLS",
     )
 )
-_SHORTEST_SECRET = 4
-"""A shorter value would mask letters of ordinary words."""
 
 
 def secrets_of(uris: Iterable[str]) -> set[str]:
@@ -41,35 +40,6 @@ def secrets_of(uris: Iterable[str]) -> set[str]:
         pairs = [item.partition("=")[::2] for item in uri.partition("?")[2].split("&")]
         values |= {value for name, value in pairs if urllib.parse.unquote(name) not in _NOT_SECRET}
         values |= {parts.password or "", urllib.parse.unquote(parts.netloc).rpartition("@")[0].partition(":")[2]}
-    return set().union(
-        *(
-            secret_forms(form)
-            for value in values
-            for form in (value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value))
-        )
+    return forms_of(
+        form for value in values for form in (value, urllib.parse.unquote(value), urllib.parse.unquote_plus(value))
     )
-
-
-def secret_forms(value: str) -> set[str]:
-    """Return the forms in which a secret may turn up in a text: as it is, and percent-encoded in the ways that programs
-    differ in."""
-    forms = {value}
-    for _turn in range(2):
-        forms |= {
-            encoded
-            for form in forms
-            for encoded in (
-                urllib.parse.quote(form, safe=""),
-                urllib.parse.quote(form),
-                urllib.parse.quote_plus(form),
-                form.replace("'", "''"),
-            )
-        }
-    return {form for form in forms if len(form) >= _SHORTEST_SECRET}
-
-
-def mask(text: str, secrets: Iterable[str]) -> str:
-    """Return a text in which no secret is left, the longest forms first."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text

@@ -80,8 +80,11 @@ def words(text: str, where: str) -> list[Word]:
             f"the schema text is not understood: a quote or comment does not end, in {where}"
         ) from error
     result: list[Word] = []
-    for token in tokens:
-        result += _words_of(token, text)
+    try:
+        for token in tokens:
+            result += _words_of(token, text)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"the schema text is not understood: {error}, in {where}") from error
     return result
 
 

@@ -23,6 +23,8 @@ _BEGINNINGS = frozenset(
 _MARKS = ("'", '"', "$", "/*", "*/", "`")
 _AFTER_QUOTE = ("", ",", ")", ";", ":", ".", "]")
 _COMMENTS, _DOLLAR = ("--", "/*", "*"), "$"
+_MOST_TRIES = 200
+"""Places where the end of a quote is looked for, each of which reads the text before it again."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def parts_of(piece: Piece) -> list[Part]:
         first, end = blocks[position], position + 1
         if _DOLLAR in first.text:
             # The body of a function may have lines that begin like statements.
-            end = next((end for end in range(end, len(blocks) + 1) if _ends(_joined(blocks[position:end]))), end)
+            ends = range(end, min(len(blocks), end + _MOST_TRIES) + 1)
+            end = next((end for end in ends if _ends(_joined(blocks[position:end]))), end)
         block = replace(first, text=_joined(blocks[position:end]))
         parts.append(Part(block) if _ends(block.text) else _broken(block))
         position = end
@@ -102,11 +105,14 @@ def _ends(text: str) -> bool:
 def _broken(block: Piece) -> Part:
     lines = block.text.split("\n")
     begin: Optional[int] = None
+    tries = 0
     for number, line in enumerate(lines):
         if begin is None and not _ends(line):
-            begin = number
-        elif begin is not None and any(mark in line for mark in _MARKS) and _ends(_lines(lines[begin : number + 1])):
-            begin = None
+            begin, tries = number, 0
+        elif begin is not None and tries < _MOST_TRIES and any(mark in line for mark in _MARKS):
+            tries += 1
+            if _ends(_lines(lines[begin : number + 1])):
+                begin = None
     begin = begin or 0
     return _cut(block, len("".join(line + "\n" for line in lines[:begin])), lines[begin], block.line + begin)
 
@@ -114,5 +120,6 @@ def _broken(block: Piece) -> Part:
 def _cut(block: Piece, start: int, line: str, number: int) -> Part:
     """Return what stands before the last quote or comment of this line that has no end."""
     places = [place for place in range(len(line)) if line.startswith(_MARKS, place)]
-    place = max(place for place in places if _ends(block.text[: start + place]))
+    tried = places[-_MOST_TRIES:]
+    place = next((place for place in reversed(tried) if _ends(block.text[: start + place])), places[0])
     return Part(replace(block, text=block.text[: start + place]), f"line {number}, column {place + 1}")

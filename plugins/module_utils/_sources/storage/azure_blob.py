@@ -11,9 +11,11 @@ import os
 from typing import Any, Optional
 
 from ..._errors import ConfigurationError
+from ..._system.urls import public_url
 from ..uri_parameters import AUTH, IMPLICIT, Parameters
-from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
-from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .answers import require_as_asked
+from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, UnusableAnswerError, unreachable
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page, Stored
 from .retries import PASSING_STATUS
 
 try:
@@ -57,8 +59,9 @@ class AzureContainer:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self.endpoint = public_url(client.primary_endpoint)
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Stored]:
         try:
             stream = self._client.download_blob(
                 key, offset=None if length is None else start, length=length, max_concurrency=1
@@ -71,17 +74,21 @@ class AzureContainer:
         except azure.core.exceptions.HttpResponseError as error:
             if error.status_code != 416:
                 raise
-            return b"", None
-        # The properties' size is the range's.
-        return data, len(data) if length is None else int(stream.properties.content_range.rpartition("/")[2])
+            return b"", Stored(None, "")
+        # The properties have the range that was asked for, with the size that the answer names.
+        size = len(data) if length is None else int(stream.properties.content_range.rpartition("/")[2])
+        return data, Stored(size, stream.properties.etag or "")
 
-    def size(self, key: str) -> Optional[int]:
+    def look(self, key: str) -> Optional[Stored]:
         try:
-            return self._client.get_blob_client(key).get_blob_properties().size
+            properties = self._client.get_blob_client(key).get_blob_properties()
         except azure.core.exceptions.ResourceNotFoundError as error:
             if _code(error) == "ContainerNotFound":
                 raise
             return None
+        if properties.size is None:
+            raise UnusableAnswerError("the server does not tell the blob's size (Content-Length)", passes=True)
+        return Stored(properties.size, properties.etag or "")
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         pages = self._client.walk_blobs(name_starts_with=prefix).by_page(token)
@@ -94,8 +101,9 @@ class AzureProvider:
 
     def __init__(self, container: str, parameters: Parameters) -> None:
         self.location = f"azure-blob://{container}"
-        # The library raises ValueError for an answer without the headers that every range has.
-        self.library_errors = (azure.core.exceptions.AzureError, ValueError)
+        # The library trips over an answer that is not what it expects: a range without its headers, a listing or a
+        # refusal without the elements that it has in Azure.
+        self.library_errors = (azure.core.exceptions.AzureError, ValueError, TypeError, AttributeError)
         self._container = container
         self._parameters = parameters
 
@@ -177,10 +185,14 @@ class AzureProvider:
 
     def explain(self, error: BaseException) -> Failure:
         cause = getattr(error, "inner_exception", None) or error
-        if isinstance(error, ValueError):
+        if isinstance(error, (ValueError, TypeError, AttributeError)):
             return Failure(
                 "the answer is not Azure Blob Storage's: check AZURE_ACCOUNT_NAME and the proxy", settings=True
             )
+        if isinstance(error, azure.core.exceptions.TooManyRedirectsError):
+            return Failure(REDIRECTED, settings=True)
+        if isinstance(error, azure.core.exceptions.DecodeError):
+            return Failure("the answer is not whole, or not Azure Blob Storage's: check the proxy", passes=True)
         if isinstance(error, azure.core.exceptions.IncompleteReadError):
             return unreachable(_SERVER, "the proxy", error)
         if isinstance(error, azure.core.exceptions.ClientAuthenticationError) and not _status(error):
@@ -199,6 +211,7 @@ class AzureProvider:
 def _session() -> requests.Session:
     session = requests.Session()
     session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+    session.hooks["response"].append(require_as_asked)
     return session
 
 

@@ -5,21 +5,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from ..._errors import ConfigurationError, MigrationError
+from .seen_versions import SeenVersions
 from .storage import Storage
 
 
 class DirectoryStorage(Storage):
     """A directory of this machine."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, log_file: str) -> None:
         self.root = root.rstrip("/") or "/"
-        self.location = f"file://{self.root}"
+        super().__init__(f"file://{self.root}", log_file)
+        self._versions = SeenVersions()
 
     def _path(self, path: str) -> str:
         return os.path.join(self.root, path) if path else self.root
+
+    @contextlib.contextmanager
+    def _opened(self, path: str) -> Iterator[tuple[BinaryIO, int]]:
+        """Context manager: a file, and its size. Raises MigrationError."""
+        try:
+            with open(self._path(path), "rb") as stream:
+                found = os.fstat(stream.fileno())
+                version = f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}"
+                self._versions.require_same(path, self.describe(path), version)
+                yield stream, found.st_size
+        except OSError as error:
+            raise self._failure(path, error) from error
 
     def _failure(self, path: str, error: OSError) -> MigrationError:
         if isinstance(error, (FileNotFoundError, NotADirectoryError)):
@@ -27,35 +44,22 @@ class DirectoryStorage(Storage):
         return MigrationError(f"{self.describe(path)} cannot be read: {error.strerror}")
 
     def read(self, path: str) -> bytes:
-        try:
-            with open(self._path(path), "rb") as stream:
-                return stream.read()
-        except OSError as error:
-            raise self._failure(path, error) from error
+        with self._opened(path) as (stream, _size):
+            return stream.read()
 
     def read_start(self, path: str, length: int) -> tuple[bytes, int]:
-        try:
-            with open(self._path(path), "rb") as stream:
-                return stream.read(length), os.fstat(stream.fileno()).st_size
-        except OSError as error:
-            raise self._failure(path, error) from error
+        with self._opened(path) as (stream, size):
+            return stream.read(length), size
 
     def read_end(self, path: str, length: int) -> tuple[bytes, int]:
-        try:
-            with open(self._path(path), "rb") as stream:
-                size = os.fstat(stream.fileno()).st_size
-                stream.seek(max(0, size - length))
-                return stream.read(length), size
-        except OSError as error:
-            raise self._failure(path, error) from error
+        with self._opened(path) as (stream, size):
+            stream.seek(max(0, size - length))
+            return stream.read(length), size
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
-        try:
-            with open(self._path(path), "rb") as stream:
-                stream.seek(offset)
-                return stream.read(length)
-        except OSError as error:
-            raise self._failure(path, error) from error
+        with self._opened(path) as (stream, _size):
+            stream.seek(offset)
+            return stream.read(length)
 
     def size(self, path: str) -> int:
         return self.read_start(path, 0)[1]

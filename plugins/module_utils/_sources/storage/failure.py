@@ -12,6 +12,8 @@ CERTIFICATE = (
     "with its certificate authority, in the environment of the host that migrates"
 )
 
+REDIRECTED = "the server redirects every request to another one: check the address, perhaps it has to be https"
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -29,6 +31,14 @@ class Failure:
     """The value of the answer's Retry-After."""
 
 
+class UnusableAnswerError(Exception):
+    """An answer that the library took for a good one, and that is not; ``passes`` as in Failure."""
+
+    def __init__(self, text: str, passes: bool = False) -> None:
+        super().__init__(text)
+        self.passes = passes
+
+
 class NoSuchObject(Exception):
     """There is no object of this name."""
 
@@ -40,4 +50,12 @@ def unreachable(server: str, what_to_check: str, error: BaseException, passes: b
         f"({type(error).__name__})",
         passes,
         answered=False,
+    )
+
+
+def too_slow(seconds: float) -> str:
+    """Say that a call took longer than the setting allows."""
+    return (
+        f"no whole answer within {seconds:.0f} s, with all repetitions: check the server, the network and the proxy. "
+        "Over a slow line, set a longer storage_timeout"
     )

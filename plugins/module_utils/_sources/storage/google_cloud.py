@@ -11,9 +11,11 @@ import json
 from typing import Any, Optional
 
 from ..._errors import ConfigurationError
+from ..._system.urls import public_url
 from ..uri_parameters import AUTH, IMPLICIT, Parameters
-from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
-from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .answers import require_as_asked
+from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, unreachable
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page, Stored
 from .retries import PASSING_STATUS
 
 try:
@@ -46,10 +48,12 @@ class GoogleBucket:
     def __init__(self, client: Any, bucket: Any) -> None:
         self._client = client
         self._bucket = bucket
+        self.endpoint = public_url(client.api_endpoint)
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Stored]:
+        blob = self._bucket.blob(key)
         try:
-            data = self._bucket.blob(key).download_as_bytes(
+            data = blob.download_as_bytes(
                 start=None if length is None else start,
                 end=None if length is None else start + max(length, 1) - 1,
                 raw_download=True,
@@ -60,13 +64,14 @@ class GoogleBucket:
         except google.api_core.exceptions.NotFound as error:
             raise NoSuchObject(key) from error
         except google.api_core.exceptions.RequestRangeNotSatisfiable:
-            return b"", None
-        # The library does not show the answer's Content-Range; a short answer ends where the object does.
-        return data, start + len(data) if length is None or len(data) < length else None
+            return b"", Stored(None, "")
+        # Only require_as_asked sees the answer's Content-Range; a short answer ends where the object does.
+        size = start + len(data) if length is None or len(data) < length else None
+        return data, Stored(size, _generation(blob))
 
-    def size(self, key: str) -> Optional[int]:
+    def look(self, key: str) -> Optional[Stored]:
         blob = self._bucket.get_blob(key, retry=None, timeout=_TIMEOUT)
-        return None if blob is None else blob.size
+        return None if blob is None else Stored(blob.size, _generation(blob))
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         found = self._client.list_blobs(
@@ -84,6 +89,10 @@ class GoogleBucket:
                 f"gs://{self._bucket.name}: there is no such bucket: check the bucket's name"
             ) from error
         return Page(sorted(found.prefixes) + names, found.next_page_token)
+
+
+def _generation(blob: Any) -> str:
+    return str(blob.generation or "")
 
 
 class GoogleProvider:
@@ -106,6 +115,7 @@ class GoogleProvider:
             credentials = self._credentials()
             http = google.auth.transport.requests.AuthorizedSession(credentials)
             http.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+            http.hooks["response"].append(require_as_asked)
             client = google.cloud.storage.Client(project=billed or "none", credentials=credentials, _http=http)
         except google.auth.exceptions.DefaultCredentialsError as error:
             raise ConfigurationError(f"{self.location}: {_NO_CREDENTIALS}") from error
@@ -156,6 +166,8 @@ class GoogleProvider:
                 passes=bool(getattr(error, "retryable", False)),
                 settings=True,
             )
+        if isinstance(error, requests.exceptions.TooManyRedirects):
+            return Failure(REDIRECTED, settings=True)
         if isinstance(error, requests.exceptions.SSLError):
             return Failure(f"{CERTIFICATE} ({type(error).__name__})", settings=True)
         return unreachable(_SERVER, "the proxy", error)

@@ -6,13 +6,13 @@ listed."""
 
 from __future__ import annotations
 
-import re
 import urllib.parse
 from typing import Any, Optional
 
 from ..._errors import UnsupportedError
-from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
-from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .answers import object_size, range_header, require_all, require_length
+from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, UnusableAnswerError, unreachable
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page, Stored
 from .retries import PASSING_STATUS
 
 try:
@@ -25,8 +25,6 @@ _MOST_WHOLE = 8 << 20
 """Bytes. A larger file is not fetched whole for a part of it."""
 _MISSING = (404, 410)
 _COMPRESSED = ("gzip", "x-gzip", "deflate", "br", "zstd")
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|[*])")
-"""RFC 9110, 14.4: an asterisk if the server does not know the file's size."""
 
 
 class HttpFiles:
@@ -37,27 +35,31 @@ class HttpFiles:
         self._base = base
         self._query = f"?{query}" if query else ""
         self._name = name
+        self.endpoint = ""
 
     def _url(self, key: str) -> str:
         return f"{self._base}/{urllib.parse.quote(key)}{self._query}"
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Stored]:
         headers = {"Accept-Encoding": "identity"}
         if length is not None:
-            headers["Range"] = f"bytes={start}-{start + max(length, 1) - 1}"
+            headers["Range"] = range_header(start, length)
         with self._session.get(self._url(key), headers=headers, timeout=_TIMEOUT, stream=True) as answer:
             if answer.status_code in _MISSING:
                 raise NoSuchObject(key)
             if answer.status_code == 416:
-                return b"", None
+                return b"", Stored(None, "")
             answer.raise_for_status()
             self._require_as_stored(answer, key)
+            require_length(answer.headers)
             if length is None:
                 data = _content(answer)
-                return data, len(data)
+                require_all(answer.headers.get("Content-Range", ""), len(data))
+                return data, Stored(len(data), _version(answer))
             if answer.status_code == 206:
-                size = self._size_of_range(answer, key, start)
-                return _content(answer)[:length], size
+                data = _content(answer)
+                size = object_size(answer.headers.get("Content-Range", ""), start, len(data))
+                return data[:length], Stored(size, _version(answer))
             size = _length(answer)
             if size is None or size > _MOST_WHOLE:
                 raise UnsupportedError(
@@ -65,9 +67,9 @@ class HttpFiles:
                     "again and again: use a server that does (nginx, Apache), or copy the backup to a directory"
                 )
             data = _content(answer)
-            return data[start : start + length], len(data)
+            return data[start : start + length], Stored(len(data), _version(answer))
 
-    def size(self, key: str) -> Optional[int]:
+    def look(self, key: str) -> Optional[Stored]:
         answer = self._session.head(
             self._url(key), headers={"Accept-Encoding": "identity"}, timeout=_TIMEOUT, allow_redirects=True
         )
@@ -77,8 +79,8 @@ class HttpFiles:
         self._require_as_stored(answer, key)
         size = _length(answer)
         if size is None:
-            raise UnsupportedError(f"{self._name}/{key}: the server does not tell the file's size (Content-Length)")
-        return size
+            raise UnusableAnswerError("the server does not tell the file's size (Content-Length)", passes=True)
+        return Stored(size, _version(answer))
 
     def _require_as_stored(self, answer: requests.Response, key: str) -> None:
         encoding = answer.headers.get("Content-Encoding", "")
@@ -88,17 +90,12 @@ class HttpFiles:
                 "it was asked not to: switch that off for this location"
             )
 
-    def _size_of_range(self, answer: requests.Response, key: str, start: int) -> Optional[int]:
-        """Return the size of the whole file, None if the server does not know it."""
-        found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if not found or int(found[1]) != start:
-            raise UnsupportedError(
-                f"{self._name}/{key}: the server or a proxy answers with another range than the one that was asked for"
-            )
-        return None if found[2] == "*" else int(found[2])
-
     def page(self, prefix: str, token: Optional[str]) -> Page:
         raise UnsupportedError(f"{self._name}: files cannot be listed over HTTP")
+
+
+def _version(answer: requests.Response) -> str:
+    return answer.headers.get("ETag") or answer.headers.get("Last-Modified", "")
 
 
 def _length(answer: requests.Response) -> Optional[int]:
@@ -134,6 +131,8 @@ class HttpProvider:
         return HttpFiles(session, self.location, self._query, self.location)
 
     def explain(self, error: BaseException) -> Failure:
+        if isinstance(error, requests.exceptions.TooManyRedirects):
+            return Failure(REDIRECTED, settings=True)
         answer: Any = getattr(error, "response", None)
         if answer is not None:
             status = answer.status_code

@@ -14,6 +14,7 @@ class ListedOnce(Storage):
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self.location, self.can_list = storage.location, storage.can_list
+        self._log = storage._log
         self._listed: dict[str, list[str]] = {}
 
     def read(self, path: str) -> bytes:

@@ -29,7 +29,7 @@ def open_storage(location: str, options: StorageOptions) -> Storage:
         raise UnsupportedError(f"{without_secrets(location)}: {scheme} {_INSIDE[scheme]}")
     place = parse_location(location)
     if place.scheme == FILE:
-        return DirectoryStorage(place.path)
+        return DirectoryStorage(place.path, options.log_file)
     if place.scheme == S3:
         from .s3 import S3Provider
 
@@ -46,5 +46,5 @@ def open_storage(location: str, options: StorageOptions) -> Storage:
         from .http_files import HttpProvider
 
         provider = HttpProvider(place.scheme, place.bucket, place.query)
-        return RemoteStorage(provider, place.path, options.log_file, can_list=False)
-    return RemoteStorage(provider, place.path, options.log_file)
+        return RemoteStorage(provider, place.path, options, can_list=False)
+    return RemoteStorage(provider, place.path, options)

@@ -23,3 +23,5 @@ class StorageOptions:
     log_file: str = ""
     assume_role: tuple[str, ...] = ()
     requester_pays: bool = False
+    timeout: float = 300.0
+    """Seconds that a request to any storage may take, with all its repetitions."""

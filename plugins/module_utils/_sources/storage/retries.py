@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import threading
+import time
 from collections.abc import Callable
 from typing import Optional, TypeVar
 
@@ -17,7 +18,7 @@ try:
 except ImportError:
     tenacity = None  # named by libraries.missing()
 
-from ..._system.migration_log import MigrationLog
+from ..._system.time_limit import within
 from .failure import Failure
 
 ATTEMPTS = 8
@@ -41,17 +42,18 @@ Answer = TypeVar("Answer")
 def repeated(
     call: Callable[[], Answer],
     explain: Callable[[BaseException], Optional[Failure]],
-    name: str,
-    log: MigrationLog,
+    write: Callable[[str], None],
     has_answered: Callable[[], bool],
+    limit: float,
 ) -> Answer:
     """Return what ``call`` returns, repeated while the storage refuses for a while, cannot be reached or breaks the
-    connection.
+    connection, all in ``limit`` seconds.
 
-    Waits longer each time, with jitter, and as long as the server asks. Each repetition becomes a line of the log with
-    ``name``. ``explain`` says what an error of the storage means, ``has_answered`` whether the server has answered
-    before. Raises the last error.
+    Waits longer each time, with jitter, and as long as the server asks, but never more than half of the time that is
+    left. ``write`` gets a line about each repetition. ``explain`` says what an error of the storage means,
+    ``has_answered`` whether the server has answered before. Raises the last error, or TimeLimitError.
     """
+    end = time.monotonic() + limit
 
     def failure(state: tenacity.RetryCallState) -> Optional[Failure]:
         error = state.outcome.exception() if state.outcome else None
@@ -71,24 +73,27 @@ def repeated(
     def wait(state: tenacity.RetryCallState) -> float:
         found = failure(state)
         asked = asked_wait(found.wait, datetime.datetime.now(datetime.timezone.utc)) if found else 0.0
-        return max(exponential(state), asked)
+        return min(max(exponential(state), asked), (end - time.monotonic()) / 2)
 
-    def write(state: tenacity.RetryCallState) -> None:
+    def tell(state: tenacity.RetryCallState) -> None:
         found = failure(state)
         seconds = state.next_action.sleep if state.next_action else 0
-        log.write(
-            f"{name}: {found.text if found else ''}, attempt {state.attempt_number} of {attempts(state)}, the next one "
-            f"in {seconds:.1f} s"
+        write(
+            f"{found.text if found else ''}, attempt {state.attempt_number} of {attempts(state)}, the next one in "
+            f"{seconds:.1f} s"
         )
+
+    def is_last(state: tenacity.RetryCallState) -> bool:
+        return GIVING_UP.is_set() or state.attempt_number >= attempts(state) or end - time.monotonic() < _SHORTEST_WAIT
 
     return tenacity.Retrying(
         retry=passes,
         wait=wait,
-        stop=lambda state: GIVING_UP.is_set() or state.attempt_number >= attempts(state),
+        stop=is_last,
         sleep=GIVING_UP.wait,
-        before_sleep=write,
+        before_sleep=tell,
         reraise=True,
-    )(call)
+    )(lambda: within(end - time.monotonic(), call))
 
 
 def asked_wait(value: str, now: datetime.datetime) -> float:

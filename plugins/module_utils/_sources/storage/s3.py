@@ -9,11 +9,13 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from ..._errors import ConfigurationError
+from ..._system.urls import public_url
 from ..location import Location
 from ..uri_parameters import AUTH, IMPLICIT, is_true
-from .failure import CERTIFICATE, Failure, NoSuchObject, unreachable
+from .answers import object_size, range_header, require_all, require_length
+from .failure import CERTIFICATE, Failure, NoSuchObject, UnusableAnswerError, unreachable
 from .options import StorageOptions
-from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page
+from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page, Stored
 from .retries import PASSING_STATUS
 from .s3_session import open_session, service_url
 
@@ -57,9 +59,12 @@ _ADVICE = {
     "PermanentRedirect": "the bucket is in another region: set aws_region",
     "AuthorizationHeaderMalformed": "the bucket is in another region: set aws_region",
     "InvalidObjectState": "the object is archived (Glacier): restore it to a readable storage class first",
-    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "RequestTimeTooSkewed": "the clocks of this machine and of the server differ by more than 15 minutes: correct them",
     "KMS.DisabledException": "the KMS key that encrypts the bucket is disabled",
 }
+_OF_EVERY_LISTING = frozenset(("Name", "IsTruncated", "KeyCount"))
+_REDIRECTS = (301, 302, 307, 308)
+_XML, _START_OF_ERROR = b"<?xml", 200
 _ASSUME_ROLE = "AssumeRole"
 _CHECK = "s3_endpoint_url, aws_region"
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -70,10 +75,11 @@ class S3Bucket:
 
     def __init__(self, client: Any, bucket: str, requester_pays: bool) -> None:
         self.client = client
+        self.endpoint = public_url(client.meta.endpoint_url)
         self._common = {"Bucket": bucket, **({"RequestPayer": "requester"} if requester_pays else {})}
 
-    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Optional[int]]:
-        arguments = {} if length is None else {"Range": f"bytes={start}-{start + max(length, 1) - 1}"}
+    def get(self, key: str, start: int, length: Optional[int]) -> tuple[bytes, Stored]:
+        arguments = {} if length is None else {"Range": range_header(start, length)}
         try:
             answer = self.client.get_object(**self._common, Key=key, **arguments)
         except botocore.exceptions.ClientError as error:
@@ -81,19 +87,30 @@ class S3Bucket:
                 raise NoSuchObject(key) from error
             if _code(error) not in _BEHIND_THE_END:
                 raise
-            return b"", None
+            return b"", Stored(None, "")
         # The body is read here, so that an interrupted one is requested again.
         data = answer["Body"].read()
-        size = int(answer["ContentRange"].rpartition("/")[2]) if "ContentRange" in answer else len(data)
-        return data[:length], size
+        require_length(answer["ResponseMetadata"]["HTTPHeaders"])
+        content_range, version = answer.get("ContentRange", ""), answer.get("ETag", "")
+        if length is None or (start == 0 and not content_range):
+            require_all(content_range, len(data))
+            if data.startswith(_XML) and b"<Error>" in data[:_START_OF_ERROR]:
+                raise UnusableAnswerError("S3 answers 200 with an error in the place of the object", passes=True)
+            return data[:length], Stored(len(data), version)
+        return data[:length], Stored(object_size(content_range, start, len(data)), version)
 
-    def size(self, key: str) -> Optional[int]:
+    def look(self, key: str) -> Optional[Stored]:
         try:
-            return self.client.head_object(**self._common, Key=key)["ContentLength"]
+            answer = self.client.head_object(**self._common, Key=key)
         except botocore.exceptions.ClientError as error:
             if _code(error) in _NOT_FOUND:
                 return None
             raise
+        if "ContentLength" not in answer:
+            raise UnusableAnswerError(
+                "the server does not tell the object's size (Content-Length of HEAD)", passes=True
+            )
+        return Stored(answer["ContentLength"], answer.get("ETag", ""))
 
     def page(self, prefix: str, token: Optional[str]) -> Page:
         # boto3's paginator cannot continue after a page that failed.
@@ -101,6 +118,10 @@ class S3Bucket:
         answer = self.client.list_objects_v2(**self._common, Prefix=prefix, Delimiter="/", **further)
         names = [entry["Prefix"] for entry in answer.get("CommonPrefixes", ())]
         names += [entry["Key"] for entry in answer.get("Contents", ())]
+        if not answer.keys() & _OF_EVERY_LISTING:
+            raise UnusableAnswerError("the server answers with something that is no listing", passes=True)
+        if answer.get("IsTruncated") and not answer.get("NextContinuationToken"):
+            raise UnusableAnswerError("the listing goes on, but does not say where (NextContinuationToken)")
         return Page(names, answer["NextContinuationToken"] if answer.get("IsTruncated") else None)
 
 
@@ -168,6 +189,8 @@ class S3Provider:
             return Failure(
                 "the server redirects every request: check s3_endpoint_url, perhaps it has to be https", settings=True
             )
+        if isinstance(error, botocore.exceptions.FlexibleChecksumError):
+            return Failure("what arrived has not the checksum that S3 names", passes=True)
         if isinstance(error, botocore.exceptions.SSLError):
             return Failure(f"{CERTIFICATE} ({type(error).__name__})", settings=True)
         broken = (
@@ -212,7 +235,11 @@ def _explain_answer(error: botocore.exceptions.ClientError) -> Failure:
     status = int(answer.get("HTTPStatusCode", 0))
     if status in PASSING_STATUS or code in _PASSING_CODES:
         wait = str(answer.get("HTTPHeaders", {}).get("retry-after", ""))
-        return Failure(f"S3 answers {status} {code}", passes=True, wait=wait)
+        return Failure(f"S3 answers {status} {'' if code == str(status) else code}".rstrip(), passes=True, wait=wait)
+    if status in _REDIRECTS:
+        region = answer.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        where = f"the bucket is in the region {region}" if region else "the server redirects to another address"
+        return Failure(f"{where}: check aws_region and s3_endpoint_url ({status} {code})", settings=True)
     if error.operation_name == _ASSUME_ROLE and code == "AccessDenied":
         return Failure(
             "a role cannot be assumed: whoever assumes it needs sts:AssumeRole, the role's trust policy has to allow "

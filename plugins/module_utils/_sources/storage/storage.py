@@ -5,22 +5,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from ..._errors import CorruptBackupError
+from ..._errors import CorruptBackupError, MissingFileError
+from ..._system.migration_log import MigrationLog
+
+Content = TypeVar("Content")
 
 
 class Storage:
     """One location. Paths are relative to it, with slashes and without a leading one.
 
-    Reads only. Every method can be called from several threads at once, and in forks of the process that opened the
-    storage: each process makes connections of its own.
+    Reads only. A file that changes between two reads is an error. Every method can be called from several threads at
+    once, and in forks of the process that opened the storage: each process makes connections of its own.
     """
 
     location: str
     """How the location is named, without secrets."""
     can_list = True
     """False where only files with known names can be read, as over HTTP; then ``list`` raises UnsupportedError."""
+
+    def __init__(self, location: str, log_file: str) -> None:
+        self.location = location
+        self._log = MigrationLog(log_file, "storage")
 
     def describe(self, path: str) -> str:
         """Return how to name a file of this location in a message."""
@@ -42,6 +50,26 @@ class Storage:
         """Return ``length`` bytes at ``offset``; fewer at the file's end."""
         raise NotImplementedError
 
+    def tell(self, path: str, text: str) -> None:
+        """Write a line about a file to the log."""
+        self._log.write(text if text.startswith(self.describe(path)) else f"{self.describe(path)}: {text}")
+
+    def read_twice_if_damaged(self, path: str, read: Callable[[], Content]) -> Content:
+        """Return what ``read`` makes of a file. If it calls the file damaged, it is called once more, for the file may
+        have been damaged on its way. Raises what ``read`` raises."""
+        try:
+            return read()
+        except MissingFileError:
+            raise
+        except CorruptBackupError as error:
+            self.tell(path, f"{error}. It is read once more")
+            return read()
+
+    def read_again(self, path: str, offset: int, length: int, problem: str) -> bytes:
+        """Return a range that did not look right when it was read first, and say so in the log."""
+        self.tell(path, f"{problem}. It is read once more")
+        return self.read_range(path, offset, length)
+
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
         raise NotImplementedError
@@ -61,8 +89,6 @@ class Storage:
             return next((name for name in names if name in present), "")
         return next((name for name in names if self.exists(f"{folder}/{name}" if folder else name)), "")
 
-    def missing(self, path: str) -> CorruptBackupError:
+    def missing(self, path: str) -> MissingFileError:
         """The error for a file that should be there."""
-        return CorruptBackupError(
-            f"{self.describe(path)} is missing: copy the whole backup again from where it was made"
-        )
+        return MissingFileError(f"{self.describe(path)} is missing: copy the whole backup again from where it was made")

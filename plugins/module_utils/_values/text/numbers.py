@@ -11,7 +11,7 @@ import struct
 from decimal import Decimal as ExactDecimal
 from typing import Optional
 
-from ..._formats.encoding import Decimal, ValueProblem, digits, replacement
+from ..._formats.encoding import Decimal, ValueProblem, digit_count, digits, replacement
 
 _SINGLE = struct.Struct(">f")
 _MAX_INTEGER_DIGITS, _MAX_SCALE = 131072, 16383
@@ -187,7 +187,7 @@ def _fit(coefficient: int, exponent: int, precision: int, scale: int) -> tuple[i
 def _rounded(coefficient: int, exponent: int, scale: int) -> tuple[int, int]:
     """Round half away from zero to ``scale`` digits after the point, as PostgreSQL does."""
     dropped = -scale - exponent
-    if dropped > len(digits(coefficient)):
+    if dropped > digit_count(coefficient):
         return 0, -scale
     quotient, rest = divmod(coefficient, 10**dropped)
     return quotient + (2 * rest >= 10**dropped), -scale

@@ -22,9 +22,9 @@ from .statement_rows import holds_statement, is_grid, pieces_of_row
 from .transcript import begins_statement, is_prompt, is_status
 
 _RAW_COLUMNS, _RAW_ROW, _RAW_SIZE, _RAW_END = (
-    re.compile(r"# (\d+) columns?\s*"),
+    re.compile(r"# (\d{1,9}) columns?\s*"),
     re.compile(r"# row \d+\s*"),
-    re.compile(r"## (\d+)\s*"),
+    re.compile(r"## (\d{1,18})\s*"),
     re.compile(r"(# \d+ rows?|SHOW [A-Z ]+ 0)\s*"),
 )
 _SQL_END = re.compile(r"(-- \d+ rows?|SHOW [A-Z ]+ 0)\s*")
