@@ -26,7 +26,6 @@ _CALLS = 120_000
 _STACK_BYTES = 512 << 20
 """Python 3.9 takes less than 1 KiB a call. Only what is used counts as memory."""
 _Result = TypeVar("_Result")
-_starting = threading.Lock()
 _this_thread = threading.local()
 
 
@@ -59,22 +58,41 @@ def _in_thread(call: Callable[[], _Result]) -> _Result:
 
     # The interpreter does not wait for it when the process is told to end.
     thread = threading.Thread(target=run, name="conversion", daemon=True)
-    calls = sys.getrecursionlimit()
-    _start(thread)
+    _allowed_calls.start(thread)
     # An exception of a signal may end the wait: then the limit stays, for the thread is deep in calls.
     thread.join()
-    sys.setrecursionlimit(calls)
+    _allowed_calls.ended()
     if errors:
         raise errors[0]
     return results[0]
 
 
-def _start(thread: threading.Thread) -> None:
-    """Start a thread with a large stack, and allow as many calls as it holds."""
-    with _starting:
-        usual = threading.stack_size(_STACK_BYTES)
-        try:
-            thread.start()
-        finally:
-            threading.stack_size(usual)
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), _CALLS))
+class _AllowedCalls:
+    """The number of nested calls that Python allows, which is one for all threads: it is large while one needs it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._usual = self._threads = 0
+
+    def start(self, thread: threading.Thread) -> None:
+        """Start a thread with a large stack, and allow as many calls as that holds."""
+        with self._lock:
+            usual_stack = threading.stack_size(_STACK_BYTES)
+            try:
+                thread.start()
+            finally:
+                threading.stack_size(usual_stack)
+            if not self._threads:
+                self._usual = sys.getrecursionlimit()
+                sys.setrecursionlimit(max(self._usual, _CALLS))
+            self._threads += 1
+
+    def ended(self) -> None:
+        """Allow as many calls as before when the last of the threads has ended."""
+        with self._lock:
+            self._threads -= 1
+            if not self._threads:
+                sys.setrecursionlimit(self._usual)
+
+
+_allowed_calls = _AllowedCalls()
