@@ -28,7 +28,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration secrets rights shared fuzz bench bench-scale docs generated docsite archive clean
+.PHONY: demo demo-stop test system-packages lint unit sanity molecule integration secrets rights shared fuzz bench bench-scale faults docs generated docsite archive clean
 .PHONY: lint-ruff lint-mypy lint-imports lint-ansible lint-docs lint-generated lint-links
 .DEFAULT_GOAL := demo
 
@@ -160,6 +160,12 @@ bench: $(VENV)/.test-installed $(COLLECTION)
 
 bench-scale: $(VENV)/.test-installed $(COLLECTION) | $(NODE)/.installed
 	$(BIN)/python tests/benchmark/benchmarks.py bench-scale $(WRITE)
+
+# Kills and other faults in migrations, each then completed and compared with the truth; with WRITE=--write the table in docs/evidence.md is replaced.
+# make faults KILLS=50 SEED=1; full disks need root.
+KILLS := 50
+faults: $(VENV)/.test-installed $(COLLECTION)
+	$(BIN)/python tests/faults/faults.py --kills $(KILLS) --seed $(SEED) $(WRITE)
 
 docs: generated docsite
 

@@ -485,6 +485,72 @@ options:
     default: []
 """
 
+    MIGRATION_ROLLBACK = r"""
+options:
+  login_host:
+    description: The host of the PostgreSQL server, or the directory of its Unix socket.
+    type: str
+    default: localhost
+  login_port:
+    description: The port of the PostgreSQL server.
+    type: int
+    default: 5432
+  login_db:
+    description: The database to connect to first. Each migrated database is created next to it, under its own name.
+    type: str
+    default: postgres
+  login_user:
+    description: The role that logs in. An import needs CREATEDB, unless the databases exist already, are empty and belong
+      to this role.
+    type: str
+    default: postgres
+  login_password:
+    description: The password of O(login_user). If empty, libpq looks in C(PGPASSWORD) and C(.pgpass) on the host that
+      runs the modules.
+    type: str
+    default: ''
+  ssl_mode:
+    description: The C(sslmode) of libpq. If empty, libpq's environment decides (C(PGSSLMODE) or a service file). Without
+      it, V(prefer) is used on loopback and Unix sockets, and V(require) elsewhere.
+    type: str
+    choices:
+      - disable
+      - allow
+      - prefer
+      - require
+      - verify-ca
+      - verify-full
+    aliases:
+      - sslmode
+  ca_cert:
+    description: A file with the certificate authorities that may have signed the server's certificate, or V(system)
+      for those that the host trusts.
+    type: path
+    aliases:
+      - ssl_rootcert
+  client_cert:
+    description: A file with the client's certificate.
+    type: path
+    aliases:
+      - ssl_cert
+  client_key:
+    description: A file with the private key of O(client_cert). Only its owner may be able to read it.
+    type: path
+    aliases:
+      - ssl_key
+  connect_params:
+    description: 'Further connection parameters of libpq, such as V({sslcrl: /etc/pki/target.crl, target_session_attrs:
+      read-write}). Names that libpq does not know are refused, and so are those that another setting has. The values
+      of C(sslpassword) and other secrets are never shown.'
+    type: dict
+    default: {}
+  parallelism:
+    description: The number of processes that read, and of connections that load. With V(0) it is the number of CPU cores,
+      but at most eight.
+    type: int
+    default: 0
+"""
+
     POSTGRES_IMPORT = r"""
 options:
   content:

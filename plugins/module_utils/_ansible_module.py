@@ -20,6 +20,7 @@ from ._model.results import facts
 from ._postgres.connect.connect_params import secrets_in
 from ._sources.restore.uri_secrets import secrets_of
 from ._system import libraries
+from ._system.file_errors import unusable
 from ._system.file_modes import PRIVATE_UMASK, umask
 from ._system.masking import forms_of, mask
 from ._system.migration_log import MigrationLog
@@ -143,20 +144,37 @@ def run(
     except MigrationError as error:
         found = {"failed": True, "msg": _masked(module, str(error))}
     except Exception as error:
-        # Not for Python to print: the words of a library may repeat a secret.
-        words = f"{type(error).__name__}: {error}"
-        found = {
-            "failed": True,
-            "msg": _masked(module, f"an error of the collection, please report it with its traceback: {words}"),
-            "traceback": _masked(module, traceback.format_exc()).splitlines(),
-        }
+        found = _unexpected(module, error)
     for warning in found.pop("warnings", ()):
         module.warn(warning)
     if found.pop("failed", False):
-        if log:
-            log.write(f"failed: {found['msg']}")
+        found["msg"] += _log_failure(log, found["msg"])
         module.fail_json(**found)
     module.exit_json(**found)
+
+
+def _unexpected(module: AnsibleModule, error: Exception) -> dict[str, Any]:
+    """Return how the module fails after an error that is none of ours: a file or directory that cannot be used is
+    named."""
+    if isinstance(error, OSError) and error.filename:
+        return {"failed": True, "msg": _masked(module, str(unusable(error)))}
+    # Not for Python to print: the words of a library may repeat a secret.
+    words = f"{type(error).__name__}: {error}"
+    return {
+        "failed": True,
+        "msg": _masked(module, f"an error of the collection, please report it with its traceback: {words}"),
+        "traceback": _masked(module, traceback.format_exc()).splitlines(),
+    }
+
+
+def _log_failure(log: Optional[MigrationLog], message: str) -> str:
+    """Log a failure; return what to add to its message if that cannot be done."""
+    try:
+        if log:
+            log.write(f"failed: {message}")
+    except MigrationError as error:
+        return "" if str(error) in message else f"; besides, {error}"
+    return ""
 
 
 def _masked(module: AnsibleModule, text: str) -> str:

@@ -17,7 +17,7 @@ MOST_SECONDS = 5
 MOST_MIB = 512
 """Of a process, of which a hundred are the interpreter with all libraries."""
 _START_MIB = 100
-_HANG_SECONDS = 60
+_HANG_SECONDS = 180
 _STATUS, _CLEAR = pathlib.Path("/proc/self/status"), pathlib.Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"
 

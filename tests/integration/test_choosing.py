@@ -134,6 +134,7 @@ def test_an_export_over_sql_gives_the_same_dump_under_new_names(kind, tmp_path, 
     ({"shop.public.order": "x"}, "", "did you mean shop.public.orders"),
     ({"shop.public.orders": "customers"}, "", "two objects would be shop.public.customers"),
     ({}, "x" * 64, "63 bytes"),
+    ({"shop": "template1"}, "", "PostgreSQL's own one"),
 ])
 def test_impossible_names_are_refused_before_anything_is_written(tmp_path, names, merged, words):
     with pytest.raises(ConfigurationError, match=words):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._model.catalog import Catalog
+from .impossible_names import refuse_impossible_names
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ AS_IN_SOURCE = Arrangement()
 
 def arrange(catalog: Catalog, arrangement: Arrangement) -> Catalog:
     """Return the catalog with the new names, merged into one database if asked for. Raises ConfigurationError."""
-    if arrangement == AS_IN_SOURCE:
-        return catalog
-    # Imported here, as they load the SQL parser, which a look at a backup needs for nothing else.
-    from .merging import merge
-    from .renaming import rename
+    if arrangement != AS_IN_SOURCE:
+        # Imported here, as they load the SQL parser, which a look at a backup needs for nothing else.
+        from .merging import merge
+        from .renaming import rename
 
-    return merge(rename(catalog, dict(arrangement.rename)), arrangement.merged_database)
+        catalog = merge(rename(catalog, dict(arrangement.rename)), arrangement.merged_database)
+    refuse_impossible_names(catalog)
+    return catalog

@@ -13,6 +13,7 @@ from .._model.names import clip, literal, quote
 from .context import Context
 from .database_commands import on_database
 from .definitions import Setting
+from .expressions.tokens import MOST_DIGITS
 from .statements import Subject
 
 _SEARCH_PATH = "search_path"
@@ -76,6 +77,6 @@ def _value(name: str, value: str) -> str:
     if name in _DURATIONS:
         unit = value.lstrip("0123456789")
         number = value[: len(value) - len(unit)]
-        if unit not in _UNITS or not number or int(number) * _UNITS[unit] > _LONGEST:
+        if unit not in _UNITS or not 0 < len(number) <= MOST_DIGITS or int(number) * _UNITS[unit] > _LONGEST:
             return ""
     return literal(value)

@@ -16,6 +16,7 @@ from .._dump.removed_rows import remove_rows
 from .._errors import ConfigurationError
 from .._postgres.server.postgres_server import remove_server
 from .._sources.restore.cockroach_server import NodeOptions, ensure_node
+from .._system.file_errors import advice
 from .rehearsal_lock import only_rehearsal
 from .state import verified_dump
 
@@ -80,5 +81,7 @@ def _remove_directory(directory: str, check: bool) -> bool:
         try:
             shutil.rmtree(directory)
         except OSError as error:
-            raise ConfigurationError(f"{error.filename} cannot be removed: {error.strerror}") from error
+            raise ConfigurationError(
+                f"{error.filename} cannot be removed: {error.strerror}; {advice(error)}"
+            ) from error
     return True

@@ -82,6 +82,10 @@ _BACKUP_MODULES = ("backup_info", *_BACKUP)
 _EXPORT = ("backup_export", "cockroach_export")
 _COCKROACH_MODULES = ("cockroach_export", "cockroach_restore")
 _TARGET = ("postgres_preflight", "postgres_import", "postgres_verify")
+_UNDONE = ("migration_rollback",)
+_CONNECTED = (*_TARGET, *_UNDONE)
+_CONNECTED_ROLES = (*_TARGET, "rollback")
+"""What connects to the target."""
 _REHEARSING = ("postgres_rehearsal",)
 _LOADING = ("postgres_import", "postgres_verify")
 _ENCRYPTED = (*_EXPORT, "dump_validate", "rehearsal", "postgres_import", "preflight")
@@ -291,9 +295,9 @@ _POSTGRESQL = (
         "localhost",
         "The host of the PostgreSQL server, or the directory of its Unix socket.",
         per_target=True,
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="host",
-        modules=_as("login_host", _TARGET),
+        modules=_as("login_host", _CONNECTED),
     ),
     Setting(
         "postgres_port",
@@ -303,9 +307,9 @@ _POSTGRESQL = (
         minimum=1,
         maximum=_LAST_PORT,
         per_target=True,
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="port",
-        modules=_as("login_port", _TARGET),
+        modules=_as("login_port", _CONNECTED),
     ),
     Setting(
         "postgres_database",
@@ -313,9 +317,9 @@ _POSTGRESQL = (
         "postgres",
         "The database to connect to first. Each migrated database is created next to it, under its own name.",
         per_target=True,
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="database",
-        modules=_as("login_db", _TARGET),
+        modules=_as("login_db", _CONNECTED),
     ),
     Setting(
         "postgres_username",
@@ -324,9 +328,9 @@ _POSTGRESQL = (
         "The role that logs in. An import needs CREATEDB, unless the databases exist already, are empty and belong to "
         "this role.",
         per_target=True,
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="user",
-        modules=_as("login_user", _TARGET),
+        modules=_as("login_user", _CONNECTED),
     ),
     Setting(
         "postgres_password",
@@ -336,9 +340,9 @@ _POSTGRESQL = (
         "runs the modules.",
         secret=True,
         per_target=True,
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="password",
-        modules=_as("login_password", _TARGET),
+        modules=_as("login_password", _CONNECTED),
     ),
     Setting(
         "postgres_sslmode",
@@ -349,9 +353,9 @@ _POSTGRESQL = (
         choices=_SSL_MODES,
         per_target=True,
         since="1.3.0",
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="ssl_mode",
-        modules=_TARGET,
+        modules=_CONNECTED,
         module_aliases=("sslmode",),
         option_since="1.0.0",
     ),
@@ -363,9 +367,9 @@ _POSTGRESQL = (
         "that the host trusts.",
         per_target=True,
         since="1.3.0",
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="ca_cert",
-        modules=_TARGET,
+        modules=_CONNECTED,
         module_aliases=("ssl_rootcert",),
         option_since="1.0.0",
     ),
@@ -376,9 +380,9 @@ _POSTGRESQL = (
         "A file with the client's certificate.",
         per_target=True,
         since="1.3.0",
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="client_cert",
-        modules=_TARGET,
+        modules=_CONNECTED,
         module_aliases=("ssl_cert",),
     ),
     Setting(
@@ -388,9 +392,9 @@ _POSTGRESQL = (
         "A file with the private key of O(postgres_sslcert). Only its owner may be able to read it.",
         per_target=True,
         since="1.3.0",
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="client_key",
-        modules=_TARGET,
+        modules=_CONNECTED,
         module_aliases=("ssl_key",),
     ),
     Setting(
@@ -404,9 +408,9 @@ _POSTGRESQL = (
         secret=True,
         per_target=True,
         since="1.3.0",
-        roles=_TARGET,
+        roles=_CONNECTED_ROLES,
         option="connect_params",
-        modules=_TARGET,
+        modules=_CONNECTED,
     ),
     Setting(
         "grants",
@@ -634,6 +638,26 @@ _RUN = (
         since="1.3.0",
     ),
     Setting(
+        "rollback_confirmed",
+        "bool",
+        False,
+        "Whether the playbook C(rollback) removes what it shows. Without it nothing is changed. Set it for one run, "
+        "with C(-e rollback_confirmed=true).",
+        since="1.7.0",
+        roles=("rollback",),
+        option="removes",
+    ),
+    Setting(
+        "rollback_dump_id",
+        "str",
+        "",
+        "The id of the dump whose import the playbook C(rollback) undoes. If empty, it is the dump of this migration, "
+        "and if that is gone, the only one that the target holds.",
+        since="1.7.0",
+        roles=("rollback",),
+        option="of_dump",
+    ),
+    Setting(
         "temp_dir",
         "path",
         "/var/tmp",
@@ -691,8 +715,8 @@ _RUN = (
         "at most eight.",
         minimum=0,
         maximum=64,
-        roles=(*_EXPORT, "dump_validate", "rehearsal", *_LOADING),
-        modules=(*_EXPORT, "dump_validate", *_REHEARSING, *_LOADING),
+        roles=(*_EXPORT, "dump_validate", "rehearsal", *_LOADING, "rollback"),
+        modules=(*_EXPORT, "dump_validate", *_REHEARSING, *_LOADING, *_UNDONE),
     ),
     Setting(
         "verify_by",

@@ -15,6 +15,7 @@ from .._dump.journal import discard, has_content, has_journal, other_files
 from .._dump.manifest import is_complete
 from .._dump.removed_rows import rows_removed
 from .._errors import ConfigurationError
+from .._system.file_errors import advice
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ def _start_over(dump_dir: str, state_dir: str, moment: str, check: bool) -> Star
                 os.unlink(os.path.join(dump_dir, dump_lock.FILE_NAME))
                 os.rmdir(dump_dir)
             if os.path.isdir(state_dir):
-                shutil.rmtree(state_dir)
+                shutil.rmtree(os.path.realpath(state_dir))
         except OSError as error:
             raise ConfigurationError(
-                f"start_over: {error.filename} cannot be moved or removed: {error.strerror}"
+                f"start_over: {error.filename} cannot be moved or removed: {error.strerror}; {advice(error)}"
             ) from error
     return StartedOver(changed, kept)

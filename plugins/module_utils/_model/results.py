@@ -133,6 +133,35 @@ class ImportPlan:
 
 
 @dataclass(frozen=True)
+class DatabaseRollback:
+    """A database, or all roles of the server: what a rollback has removed and set back, one line each, and what it has
+    kept, by the reason."""
+
+    changed: bool
+    removed: list[str]
+    kept: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RollbackResult:
+    """What a rollback did, or would do."""
+
+    changed: bool
+    dump_id: str
+    """Empty if the server holds no import."""
+    databases: dict[str, DatabaseRollback]
+    roles: DatabaseRollback
+    not_examined: list[str]
+    """Databases of the server that the role may not connect to."""
+    seconds: float
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether nothing of the import is kept."""
+        return not any(part.kept for part in (*self.databases.values(), self.roles))
+
+
+@dataclass(frozen=True)
 class ValidateResult:
     """The files of a dump compared with its manifest."""
 

@@ -22,8 +22,14 @@ class RefusedObjectsError(UnsupportedError):
     """Objects that cannot be converted, all of them."""
 
     def __init__(self, objects: list[UnreadableObject]) -> None:
-        super().__init__("; ".join(item.reason for item in objects))
+        super().__init__("; ".join(map(_named_reason, objects)))
         self.objects = objects
+
+
+def _named_reason(item: UnreadableObject) -> str:
+    """Return why an object is refused, with its name unless the reason begins with it."""
+    name = item.full_name
+    return item.reason if item.reason.startswith(name) else f"{item.kind} {name}: {item.reason}"
 
 
 def refusal_of_user(needed: UnreadableObject) -> tuple[str, FullName]:

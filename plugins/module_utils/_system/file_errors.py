@@ -19,6 +19,8 @@ _ADVICE = {
     errno.EFBIG: "raise the limit of the size of files (ulimit -f)",
     errno.EROFS: "mount it for writing, or choose another directory",
     errno.EIO: "the disk or the network file system fails: look into the kernel's log, or choose another directory",
+    errno.ENOENT: "a directory above it is missing, or a link there leads nowhere: make it, or choose another one",
+    errno.EBUSY: "it is a mount point: choose a directory below it",
     errno.ENOTDIR: _NO_DIRECTORY,
     errno.EEXIST: _NO_DIRECTORY,
     errno.EISDIR: "a directory is in the place of this file: remove it, or choose another directory",
@@ -30,6 +32,11 @@ def unwritable(path: str, error: OSError) -> ConfigurationError:
     """Return what is said when ``path``, or the file that the error names, cannot be written."""
     place = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else path
     return ConfigurationError(f"cannot write {place}: {error.strerror}; {advice(error)}")
+
+
+def unusable(error: OSError) -> ConfigurationError:
+    """Return what is said when the file or directory that the error names cannot be used."""
+    return ConfigurationError(f"cannot use {os.fsdecode(error.filename)}: {error.strerror}; {advice(error)}")
 
 
 def advice(error: OSError) -> str:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from .._errors import MigrationError
+from .file_errors import unusable
 from .text_file import write_text
 
 _PIECES = 10_000
@@ -22,6 +23,8 @@ def read_json(path: str) -> Any:
             return json.load(file)
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise unusable(error) from error
     except (OSError, ValueError, RecursionError) as error:
         raise MigrationError(f"cannot read the result file {path} ({error}): remove it and run again") from error
 

@@ -46,7 +46,7 @@ KINDS = {
     "timestamp_range": Kind("timestamps before 4714 BC or after 294276 AD", "infinity or -infinity"),
     "interval_range": Kind("intervals with months or days beyond 32 bits"),
     "json_number": Kind("NaN and infinities as numbers in JSON", 'the strings "NaN", "Infinity", "-Infinity"'),
-    "json_depth": Kind("JSON nested more than 400 levels deep"),
+    "json_depth": Kind("JSON nested more than 400 levels deep, text search queries more than 800"),
 }
 
 

@@ -14,6 +14,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.
     CHUNK,
     EncryptedFile,
     decrypt,
+    passphrase_keys,
 )
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.read_ahead import ReadAhead
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._sources.backup.stored_file import (
@@ -88,3 +89,12 @@ def test_large_files_are_read_in_windows(tmp_path, size):
     for offset, length in [(0, 10), (5, 3000), (len(content) - 7, 7), (6 << 20, 5 << 20), (100, 1), (len(content) - (600 << 10), 600 << 10), (len(content), 1)]:
         assert file.read(offset, length) == content[offset:offset + length]
     assert file.held <= TAIL
+
+
+def test_files_of_keys_have_numbers(fixtures_dir, tmp_path):
+    """The newest is the first; what has no number in its name, or what only Python takes for one, is older than all."""
+    content = next((fixtures_dir / "backups" / "modern-shaped" / "types-v7-encrypted").rglob("ENCRYPTION-INFO")).read_bytes()
+    names = ["ENCRYPTION-INFO", "ENCRYPTION-INFO-2", "ENCRYPTION-INFO-10", "ENCRYPTION-INFO-\u00b2", f"ENCRYPTION-INFO-{'9' * 200}"]
+    for name in names:
+        (tmp_path / name).write_bytes(content)
+    assert len(passphrase_keys(open_storage(str(tmp_path), StorageOptions()), "", "anything")) == len(names)

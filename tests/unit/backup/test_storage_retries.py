@@ -170,7 +170,7 @@ def test_a_whole_backup_through_a_server_that_refuses_every_third_request(place,
 
 
 @pytest.mark.parametrize(("header", "seconds"), [
-    ("5", 5), ("", 0), ("soon", 0), ("86400", 300), (email.utils.format_datetime(NOW + datetime.timedelta(seconds=42), usegmt=True), 42),
+    ("5", 5), ("", 0), ("soon", 0), ("\xb2", 0), ("9" * 5000, 0), ("86400", 300), (email.utils.format_datetime(NOW + datetime.timedelta(seconds=42), usegmt=True), 42),
     (email.utils.format_datetime(NOW - datetime.timedelta(seconds=42), usegmt=True), 0),
 ])
 def test_retry_after(header, seconds):

@@ -40,6 +40,16 @@ def test_relations_that_are_not_there(query, missing, kind):
     assert len(found) == bool(missing) and all(f"it reads {missing}, which is not there" in item for item in found), found
 
 
+@pytest.mark.parametrize(("query", "reason"), [
+    ("SELECT a FROM d...items", "a name between two dots is missing"), ("SELECT a FROM d..items", "a name between two dots is missing"),
+    (f"SELECT a FROM t ORDER BY {'9' * 4301}", "more than 4,300 digits"), (f"SELECT a::VARCHAR({'9' * 4301}) FROM t", "more than 4,300 digits"),
+    (f"SELECT 0x{'9' * 4301} FROM t", "more than 4,300 digits"), (f"SELECT a FROM [{'9' * 4301} AS x]", "more than 4,300 digits"),
+])
+def test_what_cannot_be_a_name_or_number_is_omitted(query, reason):
+    (found,) = left_out(f"CREATE VIEW public.v (a) AS {query};")
+    assert reason in found
+
+
 def test_what_reads_an_omitted_view_is_omitted():
     assert len(left_out("CREATE VIEW v (a) AS SELECT a FROM gone; CREATE VIEW w (a) AS SELECT a FROM v;")) == 2
 

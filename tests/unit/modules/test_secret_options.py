@@ -40,6 +40,7 @@ SECRET = {
     "cockroach_server": {"environment"},
     "dump_validate": {"dump_encryption_key"},
     "host_check": {"dump_encryption_key"},
+    "migration_rollback": {"login_password", "connect_params"},
     "postgres_import": {"login_password", "connect_params", "dump_encryption_key"},
     "postgres_preflight": {"login_password", "connect_params"},
     "postgres_rehearsal": {"password", "dump_encryption_key"},

@@ -342,7 +342,7 @@ def test_times_of_attempts_add_up():
         ("attempt", "all 1"): entry(0, before=0.5), ("chunk", "a"): entry(4), ("attempt", "all 2"): entry(1000), ("chunk", "b"): entry(1003), ("import", "complete"): entry(1005),
     }
     assert ledger.seconds_of_attempts(done, "all") == 9.5 and ledger.seconds_of_attempts(done, "data") == 0
-    assert ledger.next_attempt(done, "all", 0.5) == (("attempt", "all 3"), 0, 0.5) and ledger.next_attempt(done, "data", 0).key == ("attempt", "data 1")
+    assert ledger.next_attempt(done, "all", 0.5) == ledger.Done(("attempt", "all 3"), 0, 0.5) and ledger.next_attempt(done, "data", 0).key == ("attempt", "data 1")
 
 
 def test_the_time_of_an_export_goes_on_where_it_was_broken_off(tmp_path):

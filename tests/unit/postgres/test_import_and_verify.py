@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import synthetic_dump
@@ -204,10 +205,15 @@ def test_the_server_notices_the_loss_of_a_migrating_host_soon(postgres17, dump, 
 
 
 def test_two_imports_that_make_one_database(postgres17, name):
-    with contextlib.closing(connect(postgres17)) as admin:
+    """Made before, and made at the same moment, of which PostgreSQL speaks otherwise."""
+    with contextlib.closing(connect(postgres17)) as admin, contextlib.closing(connect(postgres17)) as other:
         create_database(admin, name)
         with pytest.raises(TargetError, match="another session has just created the database .*: wait until it has ended"):
             create_database(admin, name)
+        with ThreadPoolExecutor(2) as threads:
+            errors = [threads.submit(create_database, session, f"{name} 2").exception for session in (admin, other)]
+            words = [str(error()) for error in errors if error()]
+    assert len(words) == 1 and "another session has just created the database" in words[0]
 
 
 def test_what_a_killed_run_left_at_work_is_ended(postgres17, dump, name):
@@ -239,6 +245,14 @@ def test_wrong_encoding(postgres17, dump, name):
     query(postgres17, "", f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER libc")
     with pytest.raises(TargetError, match="LATIN1, not UTF8"):
         import_dump(dump, postgres17, ImportOptions())
+
+
+def test_the_database_of_the_first_connection(postgres17, dump, name):
+    create_database(connect(postgres17), name)
+    admin = dataclasses.replace(postgres17, database=name)
+    with pytest.raises(TargetError, match="the one to which the migration connects first.*another name with rename"):
+        import_dump(dump, admin, ImportOptions())
+    assert query(postgres17, name, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == [(0,)]
 
 
 def test_another_dump(postgres17, dump, name, tmp_path):

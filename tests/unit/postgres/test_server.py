@@ -23,6 +23,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     ConnectionParameters,
     connect,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server import postgres_server
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.server.postgres_server import (
     ServerOptions,
     find_bin_dir,
@@ -72,6 +73,30 @@ def test_life_of_a_server(directory, major):
     finally:
         stop_server(directory, "", remove=True)
     assert not os.path.exists(directory) and not os.path.exists(sockets) and not running_port(directory)
+
+
+@pytest.mark.needs_postgres
+def test_a_port_that_is_taken_in_the_last_moment(directory, monkeypatch):
+    """By another server that starts; another port is taken then."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        seen = [True]
+        monkeypatch.setattr(postgres_server, "_is_free", lambda port: seen.pop() if seen else False)
+        started = start_server(ServerOptions(directory, bin_dir(VERSIONS[-1]), port=taken.getsockname()[1], password=SECRET))
+        assert started.port != taken.getsockname()[1] and running_port(directory) == started.port
+    assert stop_server(directory, "", remove=True)
+
+
+@pytest.mark.needs_postgres
+def test_a_server_that_recovers_from_a_killed_session_is_removed(directory):
+    """It does not notice a fast shutdown then, at least not in each release."""
+    options = ServerOptions(directory, bin_dir(VERSIONS[-1]), password=SECRET, durable=True)
+    with contextlib.closing(connect(start_server(options).parameters)) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        begun = time.monotonic()
+        assert stop_server(directory, "", remove=True)
+    assert time.monotonic() - begun < 30 and not os.path.exists(directory)
 
 
 @pytest.mark.needs_postgres

@@ -42,6 +42,7 @@ from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres
     ServerOptions,
     temporary_server,
 )
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.target import target_watch
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._postgres.verify.verify import (
     VerifyOptions,
     verify_dump,
@@ -74,10 +75,12 @@ def many_tables(name: str) -> Database:
 
 
 @pytest.mark.needs_postgres
-def test_many_small_tables_take_few_round_trips_and_few_locks(tmp_path):
+def test_many_small_tables_take_few_round_trips_and_few_locks(tmp_path, monkeypatch):
     """Of a server that has room for 200 locks; 300 tables, each with a TOAST table and its index, want 900 at once."""
     dump = synthetic_dump.write_database(str(tmp_path / "dump"), many_tables("many"), {1000 + number: (["1\ta\t2", "2\tb\t\\N"], None) for number in range(MANY)})
     settings = (("max_connections", "20"), ("max_locks_per_transaction", "10"))
+    # The watch looks at the target every second, however long the import lasts.
+    monkeypatch.setattr(target_watch, "SECONDS_BETWEEN_LOOKS", 600)
     with temporary_server(ServerOptions(str(open_directory() / "server"), bin_dir(17), settings=settings)) as server:
         with delaying_proxy.running(server.port, delaying_proxy.Distance()) as proxy:
             import_dump(dump, dataclasses.replace(server, port=proxy.port), ImportOptions())

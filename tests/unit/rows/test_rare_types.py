@@ -9,6 +9,7 @@ import pytest
 from stored_forms import array_value, msb, row_value, search_query, search_vector, sized_value, zigzag
 from test_text_forms import ask
 
+from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._errors import MigrationError
 from ansible_collections.nomos.cockroach_migrator.plugins.module_utils._model.catalog import (
     Column,
     Family,
@@ -62,6 +63,12 @@ def test_values_and_arrays_are_printed_as_postgresql_prints_them(postgres, kind,
     assert values == ask(postgres, f"x::{name}", values)
     assert [array] == ask(postgres, f"x::{name}[]", [array])
     assert ask(postgres, f"array_length(x::{name}[], 1)", [array]) == [str(len(bodies) + 2)]
+
+
+@pytest.mark.parametrize("tree", [b"\x02\x02" * 10_000 + b"\x01\0\0\x01a" * 10_001, (b"\x02\x02\x01\0\0\x01a") * 10_000 + b"\x01\0\0\x01a", b"\x02\x01" * 10_000 + b"\x01\0\0\x01a"])
+def test_a_query_of_ten_thousand_operators_is_refused(tree):
+    with pytest.raises(MigrationError, match=r"column v, row \(c1 = 1\): the tsquery is nested more than 800 levels deep \(value_policies can have null or reject for json_depth\)"):
+        decoded(TSQUERY, 26, [sized_value((20_001).to_bytes(4, "big") + tree)])
 
 
 def test_values_of_search_types_keep_their_words(postgres):

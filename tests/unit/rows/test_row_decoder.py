@@ -145,6 +145,14 @@ def test_tables_of_format_version_1():
     assert decode(table, pairs) == ["1\told\tt", "2\t\\N\t\\N"]
 
 
+@pytest.mark.parametrize("tag", [*range(1, 7), *range(11, 15)])
+@pytest.mark.parametrize("families", [None, FAMILIES])
+def test_a_first_family_of_the_time_before_families_says_only_that_the_row_is_there(tag, families):
+    """As in CockroachDB: processKV in pkg/sql/row/fetcher.go takes any value of family 0 that is no tuple for the row's sentinel."""
+    table = make_table({1: INT, 2: TEXT, 3: TEXT, 4: INT}, [1], **({"families": families} if families else {}))
+    assert decode(table, [(hexes("bd 89 89 88"), b"\0\0\0\0" + bytes([tag]) + b"x")]) == ["1\t\\N\t\\N\t\\N"]
+
+
 def test_columns_that_are_gone_are_skipped_whatever_their_type():
     table = make_table({1: INT, 40: TEXT, 2000: INT}, [1])
     sized = b"\x02ab"

@@ -37,6 +37,9 @@ def _table(converter: Any, node: Any) -> Any:
         node.set("db", exp.to_identifier(converter.context.schema(relation), quoted=True))
         return node
     schema = node.args.get("db")
+    if isinstance(schema, str):
+        # sqlglot has no identifier for what stands between two dots.
+        raise converter.refusal("a name between two dots is missing")
     if schema is not None and isinstance(node.this, exp.Anonymous):
         return _table_function(converter, node)
     if schema is not None and schema.name in SYSTEM_SCHEMAS:

@@ -20,6 +20,8 @@ FUNCTION_PREFIX = "cockroach_function_"
 TABLE_PREFIX = "cockroach_table_"
 """``[104 AS t]`` is parsed as the table cockroach_table_104."""
 
+MOST_DIGITS = 4300
+"""Python reads and writes no whole number of more digits (sys.int_info.default_max_str_digits)."""
 _JOIN_METHODS = frozenset(("HASH", "LOOKUP", "MERGE", "INVERTED", "STRAIGHT"))
 _BEFORE_METHOD = frozenset(("INNER", "LEFT", "RIGHT", "FULL", "OUTER"))
 _STATEMENTS = frozenset(("SHOW", "EXPLAIN", "INSERT", "UPSERT", "UPDATE", "DELETE", "SELECT", "EXECUTE"))
@@ -29,9 +31,10 @@ def without_extensions(tokens: list[Any], where: object) -> tuple[list[Any], boo
     """Return the tokens with references by id as names and without join methods, and whether the statement is an
     UPSERT.
 
-    Raises UnsupportedError for AS OF SYSTEM TIME, for a statement in brackets, which PostgreSQL cannot read from, and
-    for columns by number (@1).
+    Raises UnsupportedError for AS OF SYSTEM TIME, for a statement in brackets, which PostgreSQL cannot read from, for
+    columns by number (@1), and for numbers of thousands of digits.
     """
+    _refuse_long_numbers(tokens, where)
     kept: list[Any] = []
     upsert = False
     position = 0
@@ -46,6 +49,19 @@ def without_extensions(tokens: list[Any], where: object) -> tuple[list[Any], boo
         kept += replacement
         position += length
     return kept, upsert
+
+
+def _refuse_long_numbers(tokens: list[Any], where: object) -> None:
+    for token in tokens:
+        # Four hexadecimal digits are at most five decimal ones.
+        digits = len(token.text) * 5 // 4 if token.token_type == TokenType.HEX_STRING else len(token.text)
+        if digits > MOST_DIGITS and (token.token_type == TokenType.NUMBER or _is_hexadecimal_number(token)):
+            raise UnsupportedError(f"{where}: it has a number of more than {MOST_DIGITS:,} digits")
+
+
+def _is_hexadecimal_number(token: Any) -> bool:
+    """0x1F is a number, and two characters longer than its digits; x'1F' is bytes."""
+    return bool(token.token_type == TokenType.HEX_STRING and token.end - token.start == len(token.text) + 1)
 
 
 def _refuse(words: list[str], following: list[Any], where: object) -> None:
@@ -68,8 +84,7 @@ def _replacement(tokens: list[Any], position: int, words: list[str]) -> tuple[li
         return [_like(token, TokenType.VAR, FUNCTION_PREFIX + words[2])], 4
     if len(words) == 4 and words[0] == "[" and words[1].isdigit() and words[2] == "AS":
         return [_like(token, TokenType.VAR, TABLE_PREFIX + words[1]), *tokens[position + 2 : position + 4]], 5
-    if token.token_type == TokenType.HEX_STRING and token.end - token.start == len(token.text) + 1:
-        # 0x1F is a number, and two characters longer than its digits; x'1F' is bytes.
+    if _is_hexadecimal_number(token):
         return [_like(token, TokenType.NUMBER, str(int(token.text, 16)))], 1
     if words[:2] == ["UPSERT", "INTO"]:
         return [_like(token, TokenType.INSERT, "INSERT")], 1

@@ -69,7 +69,7 @@ def copy_chunk(cursor: Any, task: ChunkTask, throttle: Throttle, *, freeze: bool
         reader.verify(task.chunk)
     if rows != task.chunk.rows:
         raise TargetError(f"{name}: PostgreSQL took {rows} rows of {task.path}, the manifest says {task.chunk.rows}")
-    return ledger.Done(task.key, rows, time.monotonic() - started)
+    return ledger.Done(task.key, rows, time.monotonic() - started, int(task.chunk.checksum))
 
 
 def truncate_if_never_filled(cursor: Any, table: TableEntry) -> bool:

@@ -30,8 +30,9 @@ from ..connect.connection import ConnectionParameters, connect, postgres_message
 from ..connect.pool import ConnectionPool
 from ..connect.session import hide_commands
 from ..target import content as contents
-from ..target import ledger, omitted_objects
+from ..target import created_objects, ledger, omitted_objects
 from ..target import probe_features as server_features
+from ..target.created_roles import created_roles, mark_roles
 from ..target.lock_room import most_locks_in_a_transaction
 from ..target.target_database import create_database, letter_case, require_usable
 from ..target.target_watch import TargetWatch
@@ -84,10 +85,11 @@ def _import(run: _Run, manifest: Manifest, begin: Callable[[], None]) -> ImportR
     admin = connect(parameters)
     try:
         plan = plan_dump(run.dump_dir, manifest, admin, parameters, options)
+        admin.commit()
         findings = list(plan.findings)
         if not plan.finished:
             begin()
-        changed = _run_roles(admin, plan.roles)
+        changed = _run_roles(admin, plan.dump_id, plan.roles)
         results = {}
         for job in plan.jobs:
             results[job.state.name] = _load(run, job, plan.dump_id, admin)
@@ -105,20 +107,25 @@ def _import(run: _Run, manifest: Manifest, begin: Callable[[], None]) -> ImportR
     return ImportResult(changed, results, findings, round(seconds, 3), options.content)
 
 
-def _run_roles(admin: Any, statements: list[Statement]) -> bool:
+def _run_roles(admin: Any, dump_id: str, statements: list[Statement]) -> bool:
     """Create the roles that the server lacks, all or none."""
+    if not statements:
+        return False
+    made = [statement.name for statement in statements if statement.kind == "role"]
     try:
         with admin.cursor() as cursor:
-            if statements:
-                # They hold the verifiers of passwords.
-                hide_commands(cursor)
+            # They hold the verifiers of passwords.
+            hide_commands(cursor)
+            # One that an earlier run has created may get a new role as its member.
+            earlier = [role.name for role in created_roles(cursor) if role.dump_id == dump_id and not role.changed]
             for statement in statements:
                 execute(cursor, "roles", statement)
+            mark_roles(cursor, dump_id, [*earlier, *made])
         admin.commit()
     except TargetError:
         admin.rollback()
         raise
-    return bool(statements)
+    return True
 
 
 def _load(run: _Run, job: Job, dump_id: str, admin: Any) -> DatabaseImport:
@@ -142,7 +149,7 @@ def _load(run: _Run, job: Job, dump_id: str, admin: Any) -> DatabaseImport:
             if key not in job.state.done
         ]
         attempt = ledger.next_attempt(job.state.done, job.content, time.monotonic() - started)
-        run_pre_data(control, job.state.name, dump_id, list(pre_data.items()), [attempt, *marks])
+        run_pre_data(control, job.state.name, dump_id, list(pre_data.items()), [attempt, *marks], job.entry.tables)
         retried = _run_again(job, control)
         for task in job.missing_rejects:
             load_rejects(control, task)
@@ -257,6 +264,7 @@ def _complete(control: Any, job: Job, dump_id: str, seconds: float) -> None:
         key = contents.complete_key(job.content)
         if key not in job.state.done:
             cursor.execute("SET LOCAL synchronous_commit = on")
+            created_objects.record_sequences(cursor)
             ledger.record(cursor, dump_id, [ledger.Done(key, sum(task.chunk.rows for task in job.chunks), seconds)])
     control.commit()
 

@@ -16,9 +16,10 @@ except ImportError:  # named by libraries.missing()
     psycopg2 = None
 
 from ..._convert.statements import Statement
+from ..._dump.manifest import TableEntry
 from ..._errors import TargetError
 from ..connect.connection import postgres_message
-from ..target import ledger, omitted_objects
+from ..target import created_objects, ledger, omitted_objects
 from ..target.lock_room import most_objects_in_a_transaction
 from ..target.packs import in_packs
 
@@ -50,8 +51,8 @@ def execute(cursor: Any, database: str, statement: Statement) -> None:
 
 
 def run_statements(cursor: Any, database: str, statements: Sequence[Keyed]) -> list[ledger.Done]:
-    """Execute statements in their order, together as long as PostgreSQL accepts them; return what the ledger has to
-    note.
+    """Execute statements in their order, together as long as PostgreSQL accepts them, and record what they make and
+    change; return what the ledger has to note.
 
     A statement that PostgreSQL rejects and no row depends on is recorded as omitted. Raises TargetError that names the
     statement if the import needs it.
@@ -59,21 +60,28 @@ def run_statements(cursor: Any, database: str, statements: Sequence[Keyed]) -> l
     done: list[ledger.Done] = []
     for together in in_packs(statements, STATEMENTS_A_ROUND_TRIP):
         started = time.monotonic()
-        if len(together) > 1 and _accepts(cursor, database, [statement for _key, statement in together]):
+        plain = [statement for _key, statement in together]
+        recording = created_objects.recording(cursor, plain, created_objects.find_before(cursor, plain))
+        if len(together) > 1 and _accepts(cursor, database, plain, recording):
             seconds = (time.monotonic() - started) / len(together)
             done += [ledger.Done(key, seconds=seconds) for key, _statement in together]
         else:
             done += [_run_or_omit(cursor, database, keyed) for keyed in together]
+            if recording:
+                cursor.execute(recording)
+        created_objects.record_values(cursor, plain)
     return done
 
 
-def _accepts(cursor: Any, database: str, statements: Sequence[Statement]) -> bool:
-    """Execute statements in one round trip; return whether PostgreSQL accepts all of them. If it does not, nothing of
-    them stays, and they are to be executed one by one, which tells the rejected ones."""
+def _accepts(cursor: Any, database: str, statements: Sequence[Statement], recording: str) -> bool:
+    """Execute statements, and the commands that record what they make, in one round trip; return whether PostgreSQL
+    accepts all of them. If it does not, nothing of them stays, and they are to be executed one by one, which tells the
+    rejected ones."""
     notices = cursor.connection.notices
     del notices[:]
     try:
-        cursor.execute("\n;\n".join(["SAVEPOINT statements", *(statement.sql for statement in statements)]))
+        commands = ["SAVEPOINT statements", *(statement.sql for statement in statements), *filter(None, [recording])]
+        cursor.execute("\n;\n".join(commands))
         accepted = not (notices and any(statement.kind in omitted_objects.GRANTS for statement in statements))
     except psycopg2.Error as error:
         if not error.pgcode or error.pgcode.startswith(_OPERATOR_INTERVENTION):
@@ -95,7 +103,12 @@ def run_again(connection: Any, database: str, keyed: Keyed) -> bool:
     """Execute an omitted statement in its own transaction; return whether PostgreSQL accepts it now. Raises
     TargetError."""
     with connection.cursor() as cursor:
+        plain = [keyed[1]]
+        recording = created_objects.recording(cursor, plain, created_objects.find_before(cursor, plain))
         taken = _execute_or_record_omission(cursor, database, keyed, omitted_objects.may_stay_omitted)
+        if recording:
+            cursor.execute(recording)
+        created_objects.record_values(cursor, plain)
         if taken:
             omitted_objects.forget(cursor, keyed[0])
     connection.commit()
@@ -147,15 +160,20 @@ def _refused(database: str, statement: Statement, error: Any) -> TargetError:
 
 
 def run_pre_data(
-    connection: Any, database: str, dump_id: str, statements: Sequence[Keyed], marks: Sequence[ledger.Done] = ()
+    connection: Any,
+    database: str,
+    dump_id: str,
+    statements: Sequence[Keyed],
+    marks: Sequence[ledger.Done] = (),
+    tables: Sequence[TableEntry] = (),
 ) -> None:
-    """Make the ledger, with ``marks``, and run the statements before the rows.
+    """Make the ledger, with ``marks`` and the ``tables`` that are imported, and run the statements before the rows.
 
     All of it is one transaction, and after an error nothing has changed; only if they are more than PostgreSQL has room
     for locks, they are divided.
     """
     with connection.cursor() as cursor:
-        ledger.create(cursor)
+        ledger.create(cursor, tables)
         ledger.record(cursor, dump_id, marks)
         for pack in in_packs(statements, most_objects_in_a_transaction(cursor)):
             ledger.record(cursor, dump_id, run_statements(cursor, database, pack))

@@ -40,6 +40,7 @@ SUPERUSER = "postgres"
 _USERS = ("postgres", "nobody")
 _LONGEST_SOCKET_PATH = 107
 _START_SECONDS = 60
+_OTHER_PORTS = 3
 _LOG_LINES = 12
 _CONFIGURATION = "cockroach_migrator.conf"
 _NUMBER = re.compile(rb"\d{1,9}")
@@ -171,15 +172,19 @@ def stop_server(directory: str, bin_dir: str, remove: bool = False) -> bool:
         data = os.path.join(directory, "data")
         owner = os.stat(data)
         account = _Account(owner.st_uid, owner.st_gid, _as_user(owner.st_uid, owner.st_gid))
-        # What is removed need not be written first, which "fast" does.
+        control = os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl")
+        # What is removed need not be written first, which "fast" does; and a server that recovers because a session was
+        # killed does not notice a fast shutdown.
         mode = "immediate" if remove else "fast"
-        result = _run(
-            account, [os.path.join(bin_dir or _used_bin_dir(data), "pg_ctl"), "stop", "-D", data, "-m", mode, "-w"]
-        )
+        result = _run(account, [control, "stop", "-D", data, "-m", mode, "-w"])
         if result.returncode:
             raise TargetError(f"PostgreSQL in {directory} does not stop: {_tail(result.stderr)}")
         changed = True
-    if remove and os.path.isdir(directory):
+    if remove and os.path.lexists(directory):
+        if os.path.islink(directory) or not os.path.isdir(directory):
+            raise ConfigurationError(
+                f"{directory} is not a directory, which the server would have made: remove it, or choose another"
+            )
         for path in _outer_socket_directories(directory):
             shutil.rmtree(path, ignore_errors=True)
         shutil.rmtree(directory)
@@ -220,7 +225,7 @@ def _pid_file(directory: str) -> tuple[int, int]:
     try:
         with open(os.path.join(directory, "data", "postmaster.pid"), "rb") as file:
             lines = file.read().split(b"\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0, 0
     numbers = [int(line) if _NUMBER.fullmatch(line.strip()) else 0 for line in lines]
     return numbers[0], numbers[3] if len(numbers) > 3 else 0
@@ -391,7 +396,21 @@ def _write_private(path: str, text: str) -> None:
 
 
 def _start(options: ServerOptions, directory: str, account: _Account) -> int:
+    """Start the server; return its port: another one than is wanted if that is taken, also in the last moment."""
     port = options.port if options.port and _is_free(options.port) else _free_port()
+    for _other in range(_OTHER_PORTS):
+        complaint = _start_on(port, options, directory, account)
+        if not complaint or _is_free(port):
+            break
+        port = _free_port()
+    if complaint:
+        raise TargetError(f"PostgreSQL in {directory} does not start: {complaint}")
+    return port
+
+
+def _start_on(port: int, options: ServerOptions, directory: str, account: _Account) -> str:
+    """Start the server on a port; return the last lines of its log if it does not start, and then nothing of it
+    runs."""
     _configure(options, directory, account, port)
     log = os.path.join(directory, "server.log")
     with open(log, "w", encoding="utf-8"):
@@ -407,8 +426,8 @@ def _start(options: ServerOptions, directory: str, account: _Account) -> int:
             _run(account, [control, "stop", "-D", data, "-m", "immediate", "-w"])
         with open(log, encoding="utf-8", errors="replace") as file:
             text = file.read()
-        raise TargetError(f"PostgreSQL in {directory} does not start: {_tail(text) or _tail(result.stderr)}")
-    return port
+        return _tail(text) or _tail(result.stderr) or "it says nothing"
+    return ""
 
 
 def _remove_empty_pid_file(directory: str) -> None:

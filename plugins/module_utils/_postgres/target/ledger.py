@@ -20,11 +20,14 @@ except ImportError:  # named by libraries.missing()
     tenacity = None
 
 from ..._convert.statements import Statement
+from ..._dump.manifest import TableEntry
 from ..._errors import TargetError
-from . import omitted_objects
+from . import created_objects, omitted_objects
 
 SCHEMA = "cockroach_migrator"
 COMPLETE = ("import", "complete")
+ROLLBACK = ("rollback", "begun")
+"""What the ledger notes before a rollback removes anything."""
 _ATTEMPT = "attempt"
 
 Key = tuple[str, str]
@@ -37,6 +40,8 @@ class Done(NamedTuple):
     key: Key
     rows: int = 0
     seconds: float = 0.0
+    checksum: Optional[int] = None
+    """Of the rows of a chunk, as in the dump's manifest."""
 
 
 _RUN_LOCK = 0x636F636B726D6967
@@ -57,6 +62,7 @@ CREATE TABLE IF NOT EXISTS cockroach_migrator.ledger (
     step text NOT NULL, object text NOT NULL, dump_id text NOT NULL, rows bigint, seconds double precision,
     finished_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (step, object)
 );
+ALTER TABLE cockroach_migrator.ledger ADD COLUMN IF NOT EXISTS checksum numeric;
 COMMENT ON SCHEMA cockroach_migrator IS
 'Bookkeeping of the import by nomos.cockroach_migrator. Drop it once the migration is accepted.';
 COMMENT ON TABLE cockroach_migrator.ledger IS
@@ -123,24 +129,27 @@ def _attempts(done: Iterable[Key], content: str) -> list[Key]:
     return [key for key in done if key[0] == _ATTEMPT and key[1].rsplit(" ", 1)[0] == content]
 
 
-def create(cursor: Any) -> None:
-    """Make the ledger, in the transaction of ``cursor``."""
-    cursor.execute(_CREATE)
-    cursor.execute(omitted_objects.CREATE)
+def create(cursor: Any, tables: Iterable[TableEntry] = ()) -> None:
+    """Make the ledger, and what is next to it, in the transaction of ``cursor``; ``tables`` are those to import."""
+    is_empty = "SELECT NOT EXISTS (SELECT FROM cockroach_migrator.ledger)"
+    cursor.execute(";".join([_CREATE, omitted_objects.CREATE, created_objects.CREATE, is_empty]))
+    if cursor.fetchone()[0]:
+        created_objects.record_begin(cursor, tables)
 
 
 def record(cursor: Any, dump_id: str, done: Sequence[Done]) -> None:
     """Note that pieces of work are done, in the transaction that does them and in one round trip."""
     cursor.execute(
-        "INSERT INTO cockroach_migrator.ledger (step, object, dump_id, rows, seconds) "
-        "SELECT step, object, %s, rows, seconds FROM unnest(%s::text[], %s::text[], %s::bigint[], "
-        "%s::double precision[]) AS done (step, object, rows, seconds)",
+        "INSERT INTO cockroach_migrator.ledger (step, object, dump_id, rows, seconds, checksum) "
+        "SELECT step, object, %s, rows, seconds, checksum FROM unnest(%s::text[], %s::text[], %s::bigint[], "
+        "%s::double precision[], %s::numeric[]) AS done (step, object, rows, seconds, checksum)",
         (
             dump_id,
             [item.key[0] for item in done],
             [item.key[1] for item in done],
             [item.rows for item in done],
             [round(item.seconds, 4) for item in done],
+            [item.checksum for item in done],
         ),
     )
 

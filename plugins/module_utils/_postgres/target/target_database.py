@@ -26,6 +26,7 @@ from ..._model.names import quote
 from ..connect.connection import ConnectionParameters, connect, postgres_message
 from . import content as contents
 from . import ledger, omitted_objects
+from .created_objects import NEW_DATABASE_LIMIT
 from .missing_privileges import missing_privileges, shortened
 from .omitted_objects import OmittedObject
 from .settings_left_alone import event_triggers
@@ -105,6 +106,11 @@ def state_and_problems(
         state = TargetState(
             name, True, ledger.read(connection), omitted_objects.read(connection), event_triggers(connection)
         )
+        if name == parameters.database and not state.done and content != contents.DATA:
+            problems.append(
+                f"the database {name} of the dump would be the one to which the migration connects first "
+                "(postgres_database): give it another name with rename, or name another postgres_database"
+            )
         return state, problems
     finally:
         connection.close()
@@ -128,6 +134,11 @@ def _usage_problems(connection: Any, expected: ExpectedDatabase, dump_id: str, c
         ]
     if ids:
         done = ledger.read(connection)
+        if ledger.ROLLBACK in done:
+            return [
+                f"a rollback of the database {name} on the target has begun and not removed everything: run the "
+                "playbook rollback again, which names what it keeps, and drop or rename that"
+            ]
         try:
             contents.require_compatible(content, done, name)
         except TargetError as error:
@@ -175,15 +186,17 @@ def create_database(admin: Any, name: str) -> None:
                 try:
                     cursor.execute(
                         sql.SQL(
-                            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}{}"
+                            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}{} "
+                            "CONNECTION LIMIT {}"
                         ).format(
                             sql.Identifier(name),
                             sql.Literal(locale),
                             provider,
+                            sql.Literal(NEW_DATABASE_LIMIT),
                         )
                     )
                     break
-                except psycopg2.errors.DuplicateDatabase:
+                except (psycopg2.errors.DuplicateDatabase, psycopg2.errors.UniqueViolation):  # the latter: at once
                     raise TargetError(
                         f"another session has just created the database {name}, perhaps another import: wait until it "
                         "has ended, then run again"

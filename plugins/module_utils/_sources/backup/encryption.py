@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import partial
 
 from ..._errors import ConfigurationError, CorruptBackupError, UnsupportedError
@@ -25,6 +26,8 @@ TAG = 16
 ITERATIONS = 64000
 SALT = 16
 INFO = "ENCRYPTION-INFO"
+_NUMBER = re.compile("[0-9]{1,9}")
+"""After the name of such a file."""
 
 
 def is_encrypted(data: bytes) -> bool:
@@ -83,7 +86,7 @@ def _salt(data: bytes, name: str) -> bytes:
 
 def _number(name: str) -> int:
     suffix = name[len(INFO) + 1 :]
-    return int(suffix) if suffix.isdigit() else 0
+    return int(suffix) if _NUMBER.fullmatch(suffix) else 0
 
 
 def unlocks(data: bytes, key: bytes, name: str) -> bool:

@@ -47,12 +47,17 @@ _REGION_COLUMN_TEXT = (
 """As SHOW CREATE prints it: pkg/ccl/logictestccl/testdata/logic_test/regional_by_row."""
 
 
+_MOST_COLUMNS = 5000
+
+
 def read_column(cursor: Cursor, place: TablePlace) -> None:
     """Read a column and add it to the table; its constraints are completed later."""
     builder, table = place.builder, place.table
     name = cursor.name()
     if any(column.name == name for column in table.columns):
         cursor.fail(f"the column {name} is there twice")
+    if len(table.columns) >= _MOST_COLUMNS:
+        cursor.fail(f"the table has more than {_MOST_COLUMNS} columns, PostgreSQL's have 1600 at most")
     serial = cursor.peek().keyword in SERIALS
     column = Column(
         place.next_column_id(), name, read_type(cursor, lambda path: builder.user_type(path, cursor.statement))

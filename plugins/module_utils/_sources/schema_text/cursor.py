@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn, Optional
 
+from ..._convert.expressions.tokens import MOST_DIGITS
 from ..._errors import UnsupportedError
 from ..._model.full_name import FullName
 from .parsing import NAME, NUMBER, STRING, SYMBOL, WORD, Word
@@ -232,6 +233,8 @@ class Cursor:
         sign = -1 if self.accept("-") else 1
         if self.peek().kind != NUMBER or not self.peek().text.isdigit():
             self.fail(f"expected a whole number, found {self.peek().text or 'the end'!r}")
+        if len(self.peek().text) > MOST_DIGITS:
+            self.fail(f"a number of more than {MOST_DIGITS:,} digits is out of range")
         return sign * int(self.take().text)
 
     def parenthesis(self) -> Cursor:

@@ -25,10 +25,12 @@ def create_type(cursor: Cursor, builder: Builder) -> None:
     item.array_type_id = builder.new_id()
     cursor.expect("AS")
     if cursor.accept("ENUM"):
+        labels: set[str] = set()
         for value in cursor.parenthesis().items():
             label = value.string()
-            if any(member.name == label for member in item.members):
+            if label in labels:
                 value.fail(f"the enum has the value {label!r} twice")
+            labels.add(label)
             _add_member(item, label)
             value.end()
     else:
@@ -103,12 +105,15 @@ def _member(name: str, item: UserType, cursor: Cursor) -> EnumMember:
 
 
 def _add_member(item: UserType, name: str) -> None:
-    item.members.append(EnumMember(name, ""))
-    _number(item)
+    item.members.append(EnumMember(name, _physical(len(item.members) + 1)))
 
 
 def _number(item: UserType) -> None:
+    for position, member in enumerate(item.members, 1):
+        member.physical = _physical(position)
+
+
+def _physical(position: int) -> str:
     """Return the physical representation of a value: its position, as the text does not show the bytes that rows
     hold."""
-    for position, member in enumerate(item.members, 1):
-        member.physical = f"{position:04x}"
+    return f"{position:04x}"

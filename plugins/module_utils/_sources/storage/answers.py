@@ -12,9 +12,16 @@ from typing import Any, Optional
 
 from .failure import UnusableAnswerError
 
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+|[*])")
+_NUMBER = re.compile("[0-9]{1,19}")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|[*])")
 """RFC 9110, 14.4: an asterisk if the server does not know the object's size."""
 _RANGE = re.compile(r"bytes=([0-9]+)-[0-9]*")
+
+
+def number(header: str) -> Optional[int]:
+    """Return the number of bytes or seconds in a header, None if it is none: a server may send anything, such as a
+    superscript two, which is a digit to Python."""
+    return int(header) if _NUMBER.fullmatch(header) else None
 
 
 def range_header(start: int, length: int) -> str:
@@ -53,8 +60,7 @@ def require_as_asked(answer: Any, **_arguments: Any) -> None:
     if not answer.ok:
         return
     require_length(answer.headers)
-    content_range, length = answer.headers.get("Content-Range", ""), answer.headers.get("Content-Length", "")
-    received = int(length) if length.isdigit() else None
+    content_range, received = answer.headers.get("Content-Range", ""), number(answer.headers.get("Content-Length", ""))
     # Azure's library itself refuses an answer that names no range.
     asked_for = answer.request.headers.get("range") or (content_range and answer.request.headers.get("x-ms-range"))
     asked = _RANGE.fullmatch(asked_for or "")

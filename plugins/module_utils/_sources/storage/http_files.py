@@ -10,7 +10,7 @@ import urllib.parse
 from typing import Any, Optional
 
 from ..._errors import UnsupportedError
-from .answers import object_size, range_header, require_all, require_length
+from .answers import number, object_size, range_header, require_all, require_length
 from .failure import CERTIFICATE, REDIRECTED, Failure, NoSuchObject, UnusableAnswerError, unreachable
 from .remote import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT, Page, Stored
 from .retries import PASSING_STATUS
@@ -99,8 +99,7 @@ def _version(answer: requests.Response) -> str:
 
 
 def _length(answer: requests.Response) -> Optional[int]:
-    value = answer.headers.get("Content-Length", "")
-    return int(value) if value.isdigit() else None
+    return number(answer.headers.get("Content-Length", ""))
 
 
 def _content(answer: requests.Response) -> bytes:

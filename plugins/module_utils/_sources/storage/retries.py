@@ -19,6 +19,7 @@ except ImportError:
     tenacity = None  # named by libraries.missing()
 
 from ..._system.time_limit import within
+from .answers import number
 from .failure import Failure
 
 ATTEMPTS = 8
@@ -99,8 +100,9 @@ def repeated(
 def asked_wait(value: str, now: datetime.datetime) -> float:
     """Return the seconds that a Retry-After asks for, as a number or as a moment; 0 without one."""
     value = value.strip()
-    if value.isdigit():
-        return min(float(value), _LONGEST_ASKED_WAIT)
+    seconds = number(value)
+    if seconds is not None:
+        return float(min(seconds, _LONGEST_ASKED_WAIT))
     try:
         moment = email.utils.parsedate_to_datetime(value)
     except (TypeError, ValueError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from ..._formats.encoding import MalformedValue, msb, ordered_bytes, sized
+from ..._formats.encoding import MalformedValue, ValueProblem, msb, ordered_bytes, sized
 from .numbers import single_text
 from .scalars import string_text
 
@@ -17,6 +17,8 @@ _OPERAND, _OPERATOR = 1, 2
 _NOT, _AND, _OR, _PHRASE = 1, 2, 3, 4
 _PRIORITIES = {_NOT: 4, _AND: 2, _OR: 1, _PHRASE: 3}
 _LOWEST = -1
+_MOST_LEVELS = 800
+"""Python allows some 1,000 calls within one another, and each operator is one."""
 
 
 def _quoted(lexeme: bytes) -> str:
@@ -46,14 +48,16 @@ def tsquery_text(data: bytes, binary: bool = False) -> str:
     """
     if not int.from_bytes(data[:4], "big"):
         return ""
-    tree, end = _query_node(data, 4, binary)
+    tree, end = _query_node(data, 4, binary, 0)
     if end != len(data):
         raise MalformedValue("bytes follow a tsquery")
     return _infix(tree, _LOWEST, False)
 
 
-def _query_node(data: bytes, position: int, binary: bool) -> tuple[tuple, int]:
+def _query_node(data: bytes, position: int, binary: bool, level: int) -> tuple[tuple, int]:
     """Return (operand's text,) or (operator, distance, operands) and the position after it."""
+    if level > _MOST_LEVELS:
+        raise ValueProblem(f"the tsquery is nested more than {_MOST_LEVELS} levels deep", "json_depth")
     kind, detail = data[position], data[position + 1]
     if kind == _OPERAND:
         prefix = data[position + 2]
@@ -73,7 +77,7 @@ def _query_node(data: bytes, position: int, binary: bool) -> tuple[tuple, int]:
         position += 2
     operands = []
     for _operand in range(1 if detail == _NOT else 2):
-        operand, position = _query_node(data, position, binary)
+        operand, position = _query_node(data, position, binary, level + 1)
         operands.append(operand)
     if binary:
         operands.reverse()
