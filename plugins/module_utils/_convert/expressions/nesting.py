@@ -77,14 +77,14 @@ class _AllowedCalls:
     def start(self, thread: threading.Thread) -> None:
         """Start a thread with a large stack, and allow as many calls as that holds."""
         with self._lock:
+            if not self._threads:
+                self._usual = sys.getrecursionlimit()
+                sys.setrecursionlimit(max(self._usual, _CALLS))
             usual_stack = threading.stack_size(_STACK_BYTES)
             try:
                 thread.start()
             finally:
                 threading.stack_size(usual_stack)
-            if not self._threads:
-                self._usual = sys.getrecursionlimit()
-                sys.setrecursionlimit(max(self._usual, _CALLS))
             self._threads += 1
 
     def ended(self) -> None:
