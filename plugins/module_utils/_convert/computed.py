@@ -19,7 +19,7 @@ from .context import Context
 from .expressions import expressions
 from .expressions.function_calls import only_words_differ
 from .expressions.functions import TEXT_SEARCH
-from .expressions.nesting import room_for_nesting
+from .expressions.nesting import deep
 from .server_features import EXTENSIONS, ConvertOptions, ServerFeatures
 
 try:
@@ -37,7 +37,7 @@ _CODES = (
 )
 
 
-@room_for_nesting()
+@deep
 def keep_unconvertible_as_data(catalog: Catalog, policies: ConversionPolicies = DEFAULT_POLICIES) -> None:
     """Turn stored computed columns without a counterpart into plain columns, with a finding for each; omit virtual
     ones.

@@ -24,7 +24,7 @@ from .definitions import CompositeDefinition, EnumDefinition, Existence
 from .domains import create_domain
 from .enum_labels import fit_labels
 from .expressions import null_order, text_order
-from .expressions.nesting import room_for_nesting
+from .expressions.nesting import deep
 from .grants import available_roles, create_grants
 from .indexes import create_indexes, create_primary_key
 from .routines import add_routine, convert_routines
@@ -44,7 +44,7 @@ from .wide_indexes import fit_indexes
 _TYPE_ORDER = {"domain": 1, "composite": 2}
 
 
-@room_for_nesting()
+@deep
 def convert_database(
     database: Database, roles: list[Role], features: ServerFeatures, options: ConvertOptions
 ) -> Conversion:

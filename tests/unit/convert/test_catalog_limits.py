@@ -3,8 +3,6 @@
 """Schemas beyond PostgreSQL's limits, on real servers: each object comes in the nearest form that loses nothing, is omitted with a finding, or is refused."""
 from __future__ import annotations
 
-import sys
-
 import psycopg2
 import pytest
 
@@ -231,33 +229,6 @@ def test_labels_by_their_stored_form(trial):
 def test_an_enum_with_labels_of_63_bytes_stays_one(trial):
     text = f"CREATE TYPE public.e AS ENUM ('{'x' * 63}', '{'ü' * 31}y');\n"
     assert trial(read(text)[0]).rows("SELECT count(*) FROM pg_enum") == [(2,)] and not found(converted(text).findings)
-
-
-def nested(depth: int) -> str:
-    """OR as CockroachDB writes it: each operand is one more level."""
-    text = "(a = 0:::INT8)"
-    for number in range(1, depth):
-        text = f"({text} OR (a = {number}:::INT8))"
-    return text
-
-
-@pytest.mark.parametrize("depth, expected", [
-    (100, set()), (600, {("error", "check_left_out"), ("error", "view_left_out"), ("warning", "index_left_out"), ("warning", "computed_column_as_data"), ("error", "default_left_out")}),
-])
-def test_nested_expressions(trial, depth, expected):
-    """sqlglot calls itself for each level, and Python allows 1,000 nested calls as it comes."""
-    condition, before = nested(depth), sys.getrecursionlimit()
-    database, findings = read(table(
-        f"a INT8 NULL,\n\tb INT8 NULL AS ({'(' * depth}a{' + 1:::INT8)' * depth}) STORED,\n\td INT8 NULL DEFAULT {'(' * depth}1:::INT8{' + 1:::INT8)' * depth}",
-        f"INDEX i (a ASC) WHERE {condition}", f"CONSTRAINT c CHECK ({condition})",
-    ) + f"CREATE VIEW public.v (a) AS SELECT a FROM db.public.t WHERE {condition};")
-    result = trial(database)
-    assert found(findings, result.conversion.findings) == expected and not result.differences()
-    assert sys.getrecursionlimit() == before
-    result.cursor.execute("INSERT INTO t (k, a) VALUES (1, 7)")
-    if not expected:
-        assert result.rows("SELECT t.b - t.a, t.d - 1 FROM t, v") == [(depth, depth)]
-        result.refuses(f"INSERT INTO t (k, a) VALUES (2, {depth})", "violates check constraint")
 
 
 @pytest.mark.parametrize("columns, expected", [

@@ -14,6 +14,7 @@ is printed with quotes, those of pkg/sql/lexbase/encode.go and predicates.go.
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,6 +122,18 @@ class _Reader:
     in_type: bool = False
     with_begins: bool = False
     """The last WITH begins a query: a name or RECURSIVE follows."""
+
+    @functools.cached_property
+    def ends(self) -> dict[int, int]:
+        """The places of parentheses, each with that of the one that closes it."""
+        found, opened = {}, []
+        for position in range(len(self.tokens)):
+            symbol = self._next(position, 0)
+            if symbol == "(":
+                opened.append(position)
+            elif symbol == ")" and opened:
+                found[opened.pop()] = position
+        return found
 
     def read(self) -> list[Any]:
         """Return the new tokens."""
@@ -264,19 +277,12 @@ class _Reader:
 
     def _names_query(self, position: int) -> bool:
         """Whether a name before a parenthesis is that of a query in WITH: name (column, …) AS (query)."""
-        depth = 0
-        for ahead in range(1, len(self.tokens) - position):
-            symbol = self._next(position, ahead)
-            depth += (symbol == "(") - (symbol == ")")
-            if depth == 0:
-                begin = ahead + 2 + (self._next(position, ahead + 2) == "NOT")
-                begin += self._next(position, begin) == "MATERIALIZED"
-                return (
-                    self._next(position, ahead + 1) == "AS"
-                    and self._next(position, begin) == "("
-                    and self._next(position, begin + 1) in _QUERIES
-                )
-        return False
+        end = self.ends.get(position + 1)
+        if end is None or self._next(end) != "AS":
+            return False
+        begin = end + 2 + (self._next(end, 2) == "NOT")
+        begin += self._next(begin, 0) == "MATERIALIZED"
+        return self._next(begin, 0) == "(" and self._next(begin) in _QUERIES
 
     def _expects_after(self, word: str) -> bool:
         """Whether an operand follows a key word that has been read."""

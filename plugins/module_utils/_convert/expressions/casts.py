@@ -106,13 +106,14 @@ def converted_value(node: Any, converter: Any) -> Any:
     """
     source, target = converter.family(node.this), type_family(node.args["to"])
     require_constant(node.this, target, converter)
-    value = converter.convert(node.this)
     if trees.is_constant(node.this) and (source == "string" or source in _NUMBERS and target in _NUMBERS):
-        return value
+        return converter.convert(node.this)
     reason = _REFUSED.get((source, target))
     if reason:
         raise converter.refusal(f"{reason} has no counterpart in PostgreSQL")
-    for difference in _differences(node, source, target):
+    differences = list(_differences(node, source, target))
+    value = converter.convert_in_place(node.this)
+    for difference in differences:
         converter.differs(difference)
     if source in _GEOMETRIES and target != "string":
         converter.need("postgis", f"the type {source}")

@@ -36,6 +36,8 @@ from . import (
 from .column_references import require_columns
 from .dialect import UPSERT, generate, name_parts, parse
 from .families import Scope, declared_family, family_of
+from .long_chains import exceeds_levels, halve_long_chains
+from .nesting import TOO_DEEP, deep
 from .query_tables import SYSTEM_SCHEMAS, add_conflict, scope_of
 from .tokens import FUNCTION_PREFIX
 from .trees import ADDED_COLLATION, as_integer, is_regclass, named_type, regclass, type_oid
@@ -137,12 +139,20 @@ class _Converter:
     is_query: bool = False
     differences: list[str] = field(default_factory=list)
     calls: set[int] = field(default_factory=set)
+    narrow: dict[int, tuple[Any, bool]] = field(default_factory=dict)
+    """Calculations by their identity, and whether their values are INT2 or INT4 (see operators.py)."""
     derived_tables: int = 0
     """Number of queries in FROM that were given an alias."""
 
     def convert(self, node: Any) -> Any:
         """Return a converted copy of a part."""
-        return node.copy().transform(self.node)
+        return trees.transformed(node.copy(), self.node)
+
+    def convert_in_place(self, node: Any) -> Any:
+        """Return a converted part, of which nobody needs the unconverted form any more: to copy each of many nested
+        parts takes a quadratic time."""
+        node.parent = node.arg_key = node.index = None
+        return trees.transformed(node, self.node)
 
     def family(self, node: Any) -> str:
         """Return CockroachDB's type of an unconverted part, '' when it is not known."""
@@ -343,8 +353,9 @@ class _Converter:
         renamed = functions.RENAMED.get(name) or spatial_functions.RENAMED.get(name, name)
         if not function_calls.is_known(renamed):
             return self._routine(node, *self._routines_by_name("", node))
-        arguments = [self.convert(argument) for argument in node.expressions]
-        for position in self._integer_arguments(renamed, node.expressions):
+        integers = self._integer_arguments(renamed, node.expressions)
+        arguments = [self.convert_in_place(argument) for argument in node.expressions]
+        for position in integers:
             arguments[position] = as_integer(arguments[position])
         return exp.Anonymous(this=renamed, expressions=arguments)
 
@@ -475,6 +486,7 @@ _HANDLERS: dict[Any, Callable[[_Converter, Any], Any]] = (
 )
 
 
+@deep
 def convert(
     text: str,
     context: Context,
@@ -488,10 +500,17 @@ def convert(
     little otherwise is a finding. Raises UnsupportedError, naming ``where``, for text or a function that has no known
     counterpart.
     """
+    try:
+        return _converted(text, context, where, columns or {}, use)
+    except RecursionError:
+        raise UnsupportedError(f"{where}: {TOO_DEEP}") from None
+
+
+def _converted(text: str, context: Context, where: FullName, columns: dict[str, SqlType], use: Use) -> Expression:
     tree = parse(text, where)
     if isinstance(tree, (exp.Query, exp.DML)):
         name_visible_columns(tree, context, where)
-    scope = scope_of(tree, context, columns or {})
+    scope = scope_of(tree, context, columns)
     converter = _Converter(context, where, scope, use.row_id, isinstance(tree, exp.Query))
     if isinstance(use.result, SqlType):
         tree = casts.typed_constant(tree, declared_family(use.result), converter)
@@ -499,11 +518,18 @@ def convert(
     if tree.meta.get(UPSERT):
         add_conflict(tree, converter)
     null_order.drop_needless_places(tree, context)
+    halve_long_chains(tree, converter)
+    if exceeds_levels(tree):
+        raise converter.refusal(TOO_DEEP)
     tree = cast_untyped_arrays(tree, scope, lambda kind: type_name(kind, context, where), use.result)
     cast_choices_of_strings(tree, scope, lambda kind: type_name(kind, context, where), use.result)
     tree = text_order.keep_order_of_text(tree, converter.scope, context, where)
+    scope.operators = {}
     with added_functions.functions_of_one_expression(context):
-        tree = tree.transform(converter.node)
+        tree = trees.transformed(tree, converter.node)
+    scope.operators = None
+    if exceeds_levels(tree):
+        raise converter.refusal(TOO_DEEP)
     if converter.differences and not use.differences_known:
         context.find(
             FindingCode.EXPRESSION_DIFFERS,

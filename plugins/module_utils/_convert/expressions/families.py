@@ -101,6 +101,9 @@ class Scope:
 
     columns: dict[str, SqlType] = field(default_factory=dict)
     qualified: dict[tuple[str, str], SqlType] = field(default_factory=dict)
+    operators: Optional[dict[int, tuple[Any, str]]] = field(default=None, compare=False)
+    """The families of operators by their identity, with the operators; None while the tree still changes. Long chains
+    would be walked again for each of their operators."""
 
     def find(self, column: Any) -> Optional[SqlType]:
         """Return the type of a column reference, None when it is not known."""
@@ -189,7 +192,11 @@ def family_of(node: Any, scope: Scope) -> str:
         # A user's function may have the name of one of CockroachDB's own.
         is_own = node.this.name in _OWN_SCHEMAS
         return family_of(node.expression, scope) if is_own else str(node.expression.meta.get(RESULT_FAMILY, ""))
-    return _of_operands(node, scope)
+    if scope.operators is None or not isinstance(node, exp.Binary):
+        return _of_operands(node, scope)
+    if id(node) not in scope.operators:
+        scope.operators[id(node)] = node, _of_operands(node, scope)
+    return scope.operators[id(node)][1]
 
 
 def _of_operands(node: Any, scope: Scope) -> str:

@@ -102,7 +102,7 @@ def is_immutable(tree: Any, columns: dict[str, SqlType]) -> bool:
         exp.JSONBDeleteAtPath,
         exp.MatchAgainst,
     )
-    scope = Scope(columns)
+    scope = Scope(columns, operators={})
     rules: tuple[tuple[Any, Callable[[Any, Scope], bool]], ...] = (
         (exp.Anonymous, _is_safe_function),
         (exp.Cast, _is_safe_cast),

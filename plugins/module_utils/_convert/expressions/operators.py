@@ -75,15 +75,25 @@ def _sum(converter: Any, node: Any) -> Any:
         node.set("expression", as_integer(node.expression))
     elif right == "date" and left == "int":
         node.set("this", as_integer(node.this))
-    elif _is_narrow(converter, node.this) and _is_narrow(converter, node.expression):
-        node.set("this", trees.cast(node.this.copy(), "bigint"))
+    elif _is_narrow(converter, node.this) and _is_narrow(converter, node.expression) and not _is_sum(node.this):
+        node.set("this", trees.cast(node.this, "bigint"))
     return node
 
 
+def _is_sum(node: Any) -> bool:
+    """Whether it becomes an INT8 by the same rule, if its operands are narrow."""
+    return isinstance(node.unnest(), (exp.Add, exp.Sub, exp.Mul))
+
+
 def _is_narrow(converter: Any, node: Any) -> bool:
+    """Whether a value is INT2 or INT4; calculations are looked at once, since a chain would be walked again for each of
+    its operators."""
     node = node.unnest()
     if isinstance(node, (exp.Neg, exp.Add, exp.Sub, exp.Mul)):
-        return all(_is_narrow(converter, part) for part in (node.this, node.args.get("expression")) if part is not None)
+        if id(node) not in converter.narrow:
+            parts = [part for part in (node.this, node.args.get("expression")) if part is not None]
+            converter.narrow[id(node)] = node, all(_is_narrow(converter, part) for part in parts)
+        return bool(converter.narrow[id(node)][1])
     if isinstance(node, exp.Literal):
         return bool(node.is_int)
     kind = converter.scope.find(node) if isinstance(node, exp.Column) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ..._convert.expressions.nesting import room_for_nesting
+from ..._convert.expressions.nesting import deep
 from ..._errors import UnsupportedError
 from ..._model.catalog import REGION_TYPE, Catalog, UnreadableObject
 from ..._model.catalog_names import full_names
@@ -77,12 +77,12 @@ def read_schema_text(text: str, default_database: str = "") -> Catalog:
     return catalog
 
 
-@room_for_nesting()
 def read_understood_text(text: str, default_database: str = "") -> Catalog:
     """Return the catalog of the statements that are understood (see read_statements)."""
     return read_statements(text, default_database).catalog
 
 
+@deep
 def read_statements(text: str, default_database: str = "") -> SchemaText:
     """Return what the statements say that are understood; the others, and those that depend on them, are in
     ``unreadable``, in the order of the text.
