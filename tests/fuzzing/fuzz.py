@@ -23,7 +23,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "unit" / "rows")]
 
 from fuzzing import backup_readers, dump_readers, row_readers, sst_readers, text_readers
-from fuzzing.limits import bounded
+from fuzzing.limits import bounded, memory
 from fuzzing.reader import Reader
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -56,9 +56,9 @@ def readers(names: tuple[str, ...] = NAMES) -> list[Reader]:
     return [found[name] for name in names]
 
 
-def read_case(reader: Reader, case: bytes) -> bool:
-    """Read a case within the limits and return whether it was refused."""
-    with bounded(alone=False):
+def read_case(reader: Reader, case: bytes, before: Optional[float] = None) -> bool:
+    """Read a case within the limits and return whether it was refused; ``before`` is as in ``bounded``."""
+    with bounded(before):
         try:
             reader.read(case)
         except MigrationError:
@@ -85,6 +85,7 @@ def fuzz(reader: Reader, amount: Amount, found: Optional[pathlib.Path] = None) -
     started = time.monotonic()
     last: list[bytes] = [b""]
     current = found / f"{reader.name}.current" if found else None
+    before = memory()
 
     def run(case: bytes) -> None:
         last[0] = case
@@ -92,7 +93,7 @@ def fuzz(reader: Reader, amount: Amount, found: Optional[pathlib.Path] = None) -
             current.write_bytes(case)
         outcome.cases += 1
         try:
-            outcome.refused += read_case(reader, case)
+            outcome.refused += read_case(reader, case, before)
         except Exception as error:
             if signature(error) in outcome.findings:
                 return

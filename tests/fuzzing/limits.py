@@ -27,13 +27,13 @@ class TooCostlyError(Exception):
 
 
 @contextlib.contextmanager
-def bounded(alone: bool = True) -> Iterator[None]:
+def bounded(before: Optional[float] = None) -> Iterator[None]:
     """Context manager: raises TooCostlyError when its block takes too long or too much memory, and when it meets a MemoryError, even if that becomes
     another error. A block that hangs ends the process with the stacks of all threads on standard error.
 
-    Memory is what the block adds to the process; unless it is ``alone``, which takes milliseconds to measure, what the process ever had.
+    Memory is what the block adds to the process, or to what it had ``before``: to look takes milliseconds.
     """
-    before = _memory("VmRSS", reset=True) if alone else _START_MIB
+    before = memory() if before is None else before
     faulthandler.register(signal.SIGALRM, file=sys.__stderr__, chain=True)
     signal.setitimer(signal.ITIMER_REAL, _HANG_SECONDS)
     started = time.process_time()
@@ -51,6 +51,11 @@ def bounded(alone: bool = True) -> Iterator[None]:
             gc.collect()
             _memory("VmHWM", reset=True)
             raise TooCostlyError(f"it took {seconds:.1f} s and {grown:.0f} MiB")
+
+
+def memory() -> float:
+    """Return the memory of this process in MiB, and begin to measure its peak."""
+    return _memory("VmRSS", reset=True)
 
 
 def _causes(error: Optional[BaseException]) -> Iterator[BaseException]:

@@ -12,18 +12,13 @@ from typing import Any
 from .._convert.expressions.references import Name, References
 from .._errors import ConfigurationError, UnsupportedError
 from .._model.catalog import Catalog, Database, Function, Table, UserType, View
-from .._model.catalog_names import full_names
+from .._model.catalog_names import full_names, objects
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
 from .._model.full_name import FullName
 from .._model.names import MAX_BYTES, clip
 
 _RESERVED_SCHEMAS = frozenset(("information_schema", "cockroach_migrator"))
-
-
-def objects(database: Database) -> list[Any]:
-    """Return all objects in the schemas of a database."""
-    return [*database.tables, *database.views, *database.sequences, *database.types, *database.functions]
 
 
 def names_by_id(catalog: Catalog) -> dict[int, Name]:

@@ -10,7 +10,7 @@ from typing import Union
 
 from .._errors import ConfigurationError
 from .._model.catalog import Catalog, Database, Function, Sequence, Table, UserType, View
-from .full_names import objects
+from .._model.catalog_names import objects
 
 _KINDS = {Table: "table", View: "view", Sequence: "sequence", UserType: "type", Function: "function"}
 _TEMPLATES = ("template0", "template1")

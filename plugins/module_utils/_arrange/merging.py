@@ -10,11 +10,12 @@ import dataclasses
 
 from .._errors import ConfigurationError
 from .._model.catalog import Catalog, Database, Grant, Schema
+from .._model.catalog_names import objects
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
 from .._model.full_name import FullName
 from .._model.names import MAX_BYTES
-from .full_names import check_names, follow_names, names_by_id, objects, rename_findings
+from .full_names import check_names, follow_names, names_by_id, rename_findings
 
 _PLACED = frozenset(
     (

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from .._errors import ConfigurationError
 from .._model.catalog import Catalog, Function
-from .._model.catalog_names import full_names
+from .._model.catalog_names import full_names, objects
 from .._model.finding_codes import FindingCode
 from .._model.findings import Finding
 from .._model.full_name import FullName
 from .._model.names import MAX_BYTES
-from .full_names import check_names, follow_names, names_by_id, objects, rename_findings, renamed_name
+from .full_names import check_names, follow_names, names_by_id, rename_findings, renamed_name
 
 _CLOSE = 0.5
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Any, Union
 
 from .catalog import Database, Function, Sequence, Table, UserType, View
 from .full_name import FullName, Kind
@@ -23,14 +23,12 @@ def full_name(item: SchemaObject, database: str, schema: str) -> FullName:
     return FullName(kind, database, schema, name=item.name)
 
 
+def objects(database: Database) -> list[Any]:
+    """Return all objects in the schemas of a database."""
+    return [*database.tables, *database.views, *database.sequences, *database.types, *database.functions]
+
+
 def full_names(database: Database) -> dict[int, FullName]:
     """Return the full names of all that lies in the schemas of a database, by descriptor id."""
     schemas = {schema.id: schema.name for schema in database.schemas}
-    items: list[SchemaObject] = [
-        *database.tables,
-        *database.views,
-        *database.sequences,
-        *database.types,
-        *database.functions,
-    ]
-    return {item.id: full_name(item, database.name, schemas[item.schema_id]) for item in items}
+    return {item.id: full_name(item, database.name, schemas[item.schema_id]) for item in objects(database)}
